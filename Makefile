@@ -1,0 +1,81 @@
+# Everything a developer does here. Needs python3 >= 3.11, make, node and npm; on Debian as root
+# the browser for the tests installs itself.
+
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
+NODE_DIR := tests/independent_client
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.po))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format migration clean browser node-tools
+
+help: ## Show this help
+	@echo "usage: make TARGET"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run $(CATALOGUES) ## Start the gateway with people and applications to try (ARGS="--help" for more)
+	@exec $(BIN)/gateway demo $(ARGS)
+
+test: $(VENV)/.test $(CATALOGUES) browser node-tools ## Run all tests (ARGS="-k name" for some, TEST_DATABASE_URL for PostgreSQL)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+check: $(VENV)/.test ## Lint, formatting, types, direction of imports, migrations against models
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; run: make format"; $(BIN)/ruff format --check . ; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python scripts/check_migrations.py
+
+format: $(VENV)/.test ## Format the code and apply the safe fixes of the linter
+	@$(BIN)/ruff check --quiet --fix --exit-zero .
+	@$(BIN)/ruff format .
+
+migration: $(VENV)/.test ## Write the migration that leads to the present models (MESSAGE="add passkeys")
+	@test -n "$(MESSAGE)" || { echo 'say what it does: make migration MESSAGE="add passkeys"'; exit 2; }
+	@$(BIN)/python scripts/check_migrations.py --write "$(MESSAGE)"
+
+clean: ## Remove everything that was generated, the environment included
+	@rm -rf $(VENV) $(NODE_DIR)/node_modules build *.egg-info demo-data .coverage \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -f $(CATALOGUES)
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+		"Name another one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "The environment could not be made (on Debian: apt-get install python3-venv)."; exit 1; }
+
+$(VENV)/.run: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "installing the gateway into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "installing the gateway and its test tools into $(VENV)"
+	@$(PIP) --editable '.[test]'
+	@touch $(VENV)/.run $@
+
+%.mo: %.po | $(VENV)/.run
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
+
+browser:
+	@if [ -n "$$CHROMIUM" ] || [ -x /usr/bin/chromium ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing Chromium"; export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -qq update && apt-get -qq install --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "The browser tests need Chromium: install it, or set CHROMIUM to its path."; \
+	fi
+
+node-tools:
+	@if command -v npm >/dev/null; then $(MAKE) --silent $(NODE_DIR)/node_modules/.package-lock.json; \
+	else echo "The independent client needs Node.js 20 or newer with npm: install them."; fi
+
+$(NODE_DIR)/node_modules/.package-lock.json: $(NODE_DIR)/package-lock.json
+	@npm ci --prefix $(NODE_DIR) --silent --no-audit --no-fund
+	@touch $@

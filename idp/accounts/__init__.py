@@ -1,0 +1,1 @@
+"""Services over accounts. Each takes a Work first; none commits."""

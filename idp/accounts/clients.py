@@ -1,0 +1,231 @@
+"""The register of relying parties and other clients, as Access Management keeps it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sqlalchemy import select
+
+from idp.accounts import events, sessions
+from idp.errors import Conflict, Invalid, NotFound
+from idp.models import AuthMethod, Client, Grant
+from idp.policy.names import printable
+from idp.policy.redirect_uri import registration_fault
+from idp.policy.scopes import ACRS, GRANT_TYPES, is_scope_token
+from idp.transaction import Work
+
+SIGNING_ALGS = ("RS256", "ES256")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,100}")
+_ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientData:
+    """What can be said of a client when it is created or updated. Lists are tuples of strings."""
+
+    name: str
+    description: str = ""
+    home_url: str = ""
+    auth_method: str = AuthMethod.BASIC
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "groups", "participants")
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    require_pkce: bool = True
+    trusted: bool = False
+    minimum_acr: str | None = None
+    id_token_alg: str = "RS256"  # noqa: S105 - names of algorithms and forms, no secrets
+    access_token_alg: str = "ES256"  # noqa: S105
+    access_token_format: str = "jwt"  # noqa: S105
+    audience: str = ""
+    is_resource_server: bool = False
+    role_groups: tuple[str, ...] = field(default=(), metadata={"relation": True})
+
+
+def create(work: Work, data: ClientData, *, client_id: str | None = None) -> tuple[Client, str]:
+    """Register a client; returns it and its secret, shown this once (empty when public).
+    Raises Invalid naming each fault, or Conflict."""
+    client_id = client_id or work.token(16)
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise Invalid("a client id is 3 to 100 letters, digits and ._~-")
+    if work.db.scalar(select(Client.id).where(Client.client_id == client_id)) is not None:
+        raise Conflict(f"client {client_id} exists")
+    _validate(work, data)
+    client = Client(client_id=client_id, created_at=work.now, updated_at=work.now)
+    _apply(client, data)
+    work.db.add(client)
+    secret = "" if client.is_public else _new_secret(work, client)
+    work.db.flush()
+    events.record(work, "client.created", client=client, settings=_describe(data))
+    return client, secret
+
+
+def update(work: Work, client: Client, data: ClientData) -> None:
+    """Replace what is registered of a client. Raises Invalid."""
+    _validate(work, data)
+    before = describe(client)
+    if data.auth_method != client.auth_method and AuthMethod.NONE in (
+        data.auth_method,
+        client.auth_method,
+    ):
+        raise Invalid("a public client cannot become confidential or the reverse: register anew")
+    _apply(client, data)
+    client.updated_at = work.now
+    events.record(work, "client.updated", client=client, before=before, after=_describe(data))
+
+
+def rotate_secret(work: Work, client: Client) -> str:
+    """A new secret, shown this once; the old one ends at once. Raises Invalid when public."""
+    if client.is_public:
+        raise Invalid("a public client has no secret")
+    secret = _new_secret(work, client)
+    client.updated_at = work.now
+    events.record(work, "client.secret_rotated", client=client)
+    return secret
+
+
+def disable(work: Work, client: Client) -> None:
+    """End a client: nothing is issued to it, and everything issued ends at once (N18)."""
+    if client.disabled_at is None:
+        client.disabled_at = work.now
+        client.updated_at = work.now
+        sessions.revoke_grants(work, Grant.client_id == client.id, "client_disabled")
+        events.record(work, "client.disabled", client=client)
+
+
+def find(work: Work, client_id: str) -> Client | None:
+    """The client of this id, disabled or not."""
+    return work.db.scalar(select(Client).where(Client.client_id == client_id))
+
+
+def get(work: Work, client_id: str) -> Client:
+    """As ``find``; raises NotFound."""
+    client = find(work, client_id)
+    if client is None:
+        raise NotFound(f"no client {client_id}")
+    return client
+
+
+def every_client(work: Work) -> list[Client]:
+    """All clients by name."""
+    return list(work.db.scalars(select(Client).order_by(Client.name, Client.client_id)))
+
+
+def allowed_origins(work: Work) -> set[str]:
+    """The origins that any enabled client registered for scripts."""
+    query = select(Client.allowed_origins).where(Client.disabled_at.is_(None))
+    return {origin for row in work.db.scalars(query) for origin in row}
+
+
+def secret_matches(work: Work, client: Client | None, secret: str) -> bool:
+    """Constant-time comparison with the stored digest; one is made for unknown clients too."""
+    stored = client.secret_digest if client else None
+    matched = work.vault.matches("client-secret", secret, stored or "")
+    if matched and client and stored != work.vault.digest("client-secret", secret):
+        client.secret_digest = work.vault.digest("client-secret", secret)
+    return matched
+
+
+def describe(client: Client) -> dict[str, Any]:
+    """All that is registered, without the secret."""
+    values = {
+        item.name: getattr(client, item.name)
+        for item in fields(ClientData)
+        if not item.metadata.get("relation")
+    }
+    return {"client_id": client.client_id, **values, "disabled": client.disabled_at is not None}
+
+
+def data_of(client: Client) -> ClientData:
+    """The present registration as data, to change parts of with ``dataclasses.replace``."""
+    known = describe(client)
+    values: dict[str, Any] = {
+        item.name: tuple(value) if isinstance(value := known[item.name], list) else value
+        for item in fields(ClientData)
+        if item.name in known
+    }
+    return ClientData(**values)
+
+
+def _new_secret(work: Work, client: Client) -> str:
+    secret = work.token(32)
+    client.secret_digest = work.vault.digest("client-secret", secret)
+    return secret
+
+
+def _describe(data: ClientData) -> dict[str, Any]:
+    return {
+        item.name: list(value) if isinstance(value := getattr(data, item.name), tuple) else value
+        for item in fields(data)
+    }
+
+
+def _apply(client: Client, data: ClientData) -> None:
+    for name, value in _describe(data).items():
+        if name != "role_groups":
+            setattr(client, name, value)
+
+
+def _validate(work: Work, data: ClientData) -> None:
+    faults = [*_text_faults(data), *_choice_faults(data), *_uri_faults(work, data)]
+    if faults:
+        raise Invalid("; ".join(faults))
+
+
+def _text_faults(data: ClientData) -> list[str]:
+    faults = []
+    if not data.name or len(data.name) > 200 or not printable(data.name):
+        faults.append("the name is 1 to 200 printable characters")
+    if len(data.description) > 500 or not printable(data.description):
+        faults.append("the description is at most 500 printable characters")
+    return faults
+
+
+def _choice_faults(data: ClientData) -> list[str]:
+    public = data.auth_method == AuthMethod.NONE
+    checks = {
+        f"auth_method is one of {', '.join(AuthMethod)}": data.auth_method in list(AuthMethod),
+        f"grant_types are among {', '.join(GRANT_TYPES)}": set(data.grant_types)
+        <= set(GRANT_TYPES),
+        "a public client cannot use client_credentials": not (
+            public and "client_credentials" in data.grant_types
+        ),
+        "refresh_token needs authorization_code": "refresh_token" not in data.grant_types
+        or "authorization_code" in data.grant_types,
+        "scopes are words of printable ASCII": all(map(is_scope_token, data.scopes)),
+        "PKCE can be waived for a confidential client only": data.require_pkce or not public,
+        f"id_token_alg is one of {', '.join(SIGNING_ALGS)}": data.id_token_alg in SIGNING_ALGS,
+        f"access_token_alg is one of {', '.join(SIGNING_ALGS)}": data.access_token_alg
+        in SIGNING_ALGS,
+        "access_token_format is jwt or opaque": data.access_token_format in ("jwt", "opaque"),
+        f"minimum_acr is one of {', '.join(ACRS)}": data.minimum_acr is None
+        or data.minimum_acr in ACRS,
+    }
+    return [fault for fault, holds in checks.items() if not holds]
+
+
+def _uri_faults(work: Work, data: ClientData) -> list[str]:
+    native = data.auth_method == AuthMethod.NONE
+    development = work.settings.is_loopback_http
+    faults = []
+    groups = {
+        "redirect URI": data.redirect_uris,
+        "post-logout redirect URI": data.post_logout_redirect_uris,
+        "home URL": (data.home_url,) if data.home_url else (),
+    }
+    for label, uris in groups.items():
+        for uri in uris:
+            fault = registration_fault(uri, native=native, allow_loopback_http=development)
+            if fault:
+                faults.append(f"{label} {uri!a} {fault}")
+    if "authorization_code" in data.grant_types and not data.redirect_uris:
+        faults.append("authorization_code needs a redirect URI")
+    faults += [
+        f"origin {origin!a} is not scheme://host[:port]"
+        for origin in data.allowed_origins
+        if not _ORIGIN.fullmatch(origin)
+    ]
+    return faults

@@ -1,0 +1,115 @@
+"""Passwords of accounts: checking one at sign-in, and setting a new one through the one policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+
+from idp.accounts import events
+from idp.accounts.hashing import PasswordHasher
+from idp.models import Account, PasswordHistory
+from idp.policy.data import shipped
+from idp.policy.password import Owner, Policy, Rule, violations
+from idp.policy.session import may_sign_in
+from idp.transaction import Work
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Outcome of a password check: ``reason`` is for the trail, never for the page (N47)."""
+
+    account: Account | None
+    reason: str | None
+
+    @property
+    def ok(self) -> bool:
+        return self.reason is None
+
+
+def policy(work: Work) -> Policy:
+    """The policy that the settings describe."""
+    return Policy(
+        min_length=work.settings.password_min_length,
+        require_special=work.settings.password_require_special,
+        history=work.settings.password_history,
+        refuse_common=work.settings.password_refuse_common,
+    )
+
+
+def owner(account: Account) -> Owner:
+    """What a password must not contain for this account."""
+    person = account.person
+    return Owner(
+        username=account.username,
+        email=person.email,
+        names=(person.given_name, person.middle_name, person.family_name, person.preferred_name),
+    )
+
+
+def check(hasher: PasswordHasher, account: Account | None, password: str) -> Attempt:
+    """Check a password. One hash is computed in every case, and every refusal looks the same."""
+    matched = hasher.verify(password, account.password_hash if account else None)
+    if account is None:
+        return Attempt(None, "unknown_account")
+    if not matched:
+        return Attempt(account, "no_password" if not account.password_hash else "wrong_password")
+    if not may_sign_in(account.state):
+        return Attempt(account, f"account_{account.state}")
+    if hasher.is_outdated(account.password_hash or ""):
+        account.password_hash = hasher.hash(password)
+    return Attempt(account, None)
+
+
+def replace(
+    work: Work, hasher: PasswordHasher, account: Account, password: str, *, door: str
+) -> tuple[Rule, ...]:
+    """Set a new password, or return the rules it breaks and change nothing (PW-13).
+
+    ``door`` names the way it came in, for the trail. The history is compared only when every
+    cheap rule is met, since each comparison costs a bcrypt.
+    """
+    rules = policy(work)
+    broken = violations(password, owner(account), rules, shipped())
+    if not broken and _is_reused(work, hasher, account, password, rules.history):
+        broken = (Rule.REUSED,)
+    if broken:
+        return broken
+    account.password_hash = hasher.hash(password)
+    account.password_changed_at = work.now
+    account.updated_at = work.now
+    work.db.add(
+        PasswordHistory(
+            account_id=account.id, password_hash=account.password_hash, created_at=work.now
+        )
+    )
+    _trim_history(work, account, rules.history)
+    events.record(work, "password.set", account=account, door=door)
+    return ()
+
+
+def _is_reused(
+    work: Work, hasher: PasswordHasher, account: Account, password: str, depth: int
+) -> bool:
+    hashes = work.db.scalars(
+        select(PasswordHistory.password_hash)
+        .where(PasswordHistory.account_id == account.id)
+        .order_by(PasswordHistory.id.desc())
+        .limit(depth)
+    ).all()
+    return any(hasher.verify(password, stored) for stored in hashes)
+
+
+def _trim_history(work: Work, account: Account, depth: int) -> None:
+    work.db.flush()
+    kept = (
+        select(PasswordHistory.id)
+        .where(PasswordHistory.account_id == account.id)
+        .order_by(PasswordHistory.id.desc())
+        .limit(depth)
+    )
+    work.db.execute(
+        delete(PasswordHistory).where(
+            PasswordHistory.account_id == account.id, PasswordHistory.id.not_in(kept)
+        )
+    )

@@ -1,0 +1,152 @@
+"""Who exists: persons, accounts, participants, and how they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError
+from sqlalchemy import select
+
+from idp.accounts import events
+from idp.errors import Conflict, Invalid, NotFound
+from idp.models import Account, AccountKind, AccountState, Participant, Person
+from idp.policy.email_address import single_address
+from idp.policy.names import name_key, printable
+from idp.transaction import Work
+
+MAX_PERSON_NAME = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPerson:
+    """What a registration says about a person."""
+
+    person_id: str
+    given_name: str
+    family_name: str
+    email: str
+    middle_name: str = ""
+    preferred_name: str = ""
+    phone: str = ""
+
+
+def find_for_sign_in(work: Work, typed: str) -> Account | None:
+    """The account that a person means by what they typed: a UserID or an e-mail address.
+
+    A login name wins. An e-mail address that is no login name counts only when exactly one
+    personal account has it, since one person may hold several accounts.
+    """
+    key = name_key(typed)
+    if not key:
+        return None
+    account = work.db.scalar(select(Account).where(Account.username_key == key))
+    if account is not None or "@" not in key:
+        return account
+    found = work.db.scalars(
+        select(Account)
+        .join(Account.person)
+        .where(
+            Person.email_key == key,
+            Account.kind == AccountKind.PERSONAL,
+            Account.state != AccountState.DEACTIVATED,
+        )
+        .limit(2)
+    ).all()
+    return found[0] if len(found) == 1 else None
+
+
+def by_username(work: Work, username: str) -> Account:
+    """The account with exactly this login name. Raises NotFound."""
+    account = work.db.scalar(select(Account).where(Account.username_key == name_key(username)))
+    if account is None:
+        raise NotFound(f"no account {username}")
+    return account
+
+
+def every_account(work: Work) -> Iterator[Account]:
+    """All accounts by login name, streamed."""
+    query = select(Account).order_by(Account.username_key).execution_options(yield_per=500)
+    return iter(work.db.scalars(query))
+
+
+def ensure_person(work: Work, data: NewPerson) -> Person:
+    """The person of this Person ID, made when there is none. Raises Invalid."""
+    person = work.db.scalar(select(Person).where(Person.person_id == data.person_id))
+    if person is not None:
+        return person
+    names = (data.given_name, data.middle_name, data.family_name, data.preferred_name)
+    if not data.given_name or not data.family_name:
+        raise Invalid("a person needs a given and a family name")
+    if any(len(name) > MAX_PERSON_NAME or not printable(name) for name in names):
+        raise Invalid("a name is too long or holds characters that cannot be shown")
+    email = checked_email(data.email)
+    person = Person(
+        person_id=data.person_id,
+        given_name=data.given_name,
+        middle_name=data.middle_name,
+        family_name=data.family_name,
+        preferred_name=data.preferred_name,
+        email=email,
+        email_key=name_key(email),
+        phone=data.phone,
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    work.db.add(person)
+    work.db.flush()
+    return person
+
+
+def checked_email(text: str) -> str:
+    """One plain address, as typed. Raises Invalid (N85)."""
+    try:
+        return single_address(text)
+    except (ValueError, EmailNotValidError) as error:
+        raise Invalid(f"not one plain e-mail address: {error}") from error
+
+
+def create_account(
+    work: Work, person: Person, *, kind: AccountKind, username: str, locale: str = "en"
+) -> Account:
+    """A pending account. Raises Conflict when the name was ever used, by anyone (N81)."""
+    if kind is AccountKind.EMAIL:
+        username = checked_email(username)
+    key = name_key(username)
+    plain = key.isascii() and key and not any(char.isspace() for char in key)
+    if not plain or (kind is not AccountKind.EMAIL and "@" in key):
+        raise Invalid("a UserID is made of ASCII letters, digits and signs, without @ and spaces")
+    if locale not in ("en", "fr"):
+        raise Invalid("the language must be en or fr")
+    if work.db.scalar(select(Account.id).where(Account.username_key == key)) is not None:
+        raise Conflict(f"{username} is taken")
+    account = Account(
+        subject=work.token(16),
+        kind=kind,
+        state=AccountState.PENDING,
+        state_changed_at=work.now,
+        username=username,
+        username_key=key,
+        person_id=person.id,
+        person=person,
+        locale=locale,
+        zoneinfo="America/Toronto",
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    work.db.add(account)
+    work.db.flush()
+    events.record(work, "account.created", account=account, kind=str(kind))
+    return account
+
+
+def ensure_participant(work: Work, number: str, name: str = "") -> Participant:
+    """The participant of this number, made when there is none."""
+    row = work.db.scalar(select(Participant).where(Participant.number == number))
+    if row is None:
+        if not number or len(number) > 20 or not number.isascii():
+            raise Invalid("a participant number is 1 to 20 ASCII characters")
+        row = Participant(number=number, name=name or number, created_at=work.now)
+        work.db.add(row)
+        work.db.flush()
+    return row

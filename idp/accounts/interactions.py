@@ -1,0 +1,87 @@
+"""Sign-ins under way, bound to the browser that started them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select, update
+
+from idp.models import Account, Client, Consent, Interaction
+from idp.policy.local_path import safe_path
+from idp.transaction import Work
+
+
+def begin(
+    work: Work,
+    browser: str,
+    *,
+    client: Client | None = None,
+    request: dict[str, Any] | None = None,
+    return_to: str = "/",
+) -> Interaction:
+    """Store what was asked, for the browser that holds the value ``browser``."""
+    interaction = Interaction(
+        handle=work.token(24),
+        browser=work.vault.digest("browser", browser),
+        client=client,
+        request=request or {},
+        return_to=safe_path(return_to),
+        created_at=work.now,
+        expires_at=work.after(seconds=work.settings.interaction_ttl),
+    )
+    work.db.add(interaction)
+    return interaction
+
+
+def find(work: Work, handle: str, browser: str | None) -> Interaction | None:
+    """The unfinished interaction of this handle, when this browser started it (N54)."""
+    if not handle or len(handle) > 64 or not browser:
+        return None
+    row = work.db.scalar(select(Interaction).where(Interaction.handle == handle))
+    if row is None or row.completed_at is not None or work.now >= row.expires_at:
+        return None
+    return row if work.vault.matches("browser", browser, row.browser) else None
+
+
+def finished_by(work: Work, handle: str, browser: str | None) -> bool:
+    """Whether this browser has completed this interaction already (the Back button)."""
+    row = work.db.scalar(select(Interaction).where(Interaction.handle == handle[:64]))
+    return (
+        row is not None
+        and browser is not None
+        and row.completed_at is not None
+        and work.vault.matches("browser", browser, row.browser)
+    )
+
+
+def complete(work: Work, interaction: Interaction) -> bool:
+    """Spend it: answered once, however many tabs go on with it at the same time."""
+    result = work.db.execute(
+        update(Interaction)
+        .where(Interaction.id == interaction.id, Interaction.completed_at.is_(None))
+        .values(completed_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def consent_of(work: Work, account_id: int, client: Client) -> Consent | None:
+    """What was agreed before, if anything."""
+    return work.db.scalar(
+        select(Consent).where(Consent.account_id == account_id, Consent.client_id == client.id)
+    )
+
+
+def remember_consent(work: Work, account: Account, client: Client, scopes: list[str]) -> None:
+    """Remember agreement to these scopes, beside those agreed to before."""
+    row = consent_of(work, account.id, client)
+    if row is None:
+        row = Consent(account_id=account.id, client_id=client.id, scopes=[], granted_at=work.now)
+        work.db.add(row)
+    row.scopes = sorted({*row.scopes, *scopes})
+    row.granted_at = work.now
+
+
+def consents(work: Work, account: Account) -> list[Consent]:
+    """All that the account agreed to."""
+    return list(work.db.scalars(select(Consent).where(Consent.account_id == account.id)))

@@ -1,0 +1,87 @@
+"""One-time links: random, kept as keyed digests bound to their purpose, spent by one UPDATE."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select, update
+
+from idp.models import Account, Link
+from idp.transaction import Work
+
+
+class Purpose(StrEnum):
+    """What a link is good for; a link of one purpose is unknown at another (N68)."""
+
+    ACTIVATE = "activate"
+    RESET = "reset"
+
+
+class Problem(StrEnum):
+    """Why a link cannot be used; each has its own page."""
+
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    USED = "used"
+    SUPERSEDED = "superseded"
+
+
+def issue(work: Work, account: Account, purpose: Purpose, expires_at: datetime) -> str:
+    """A new link token for the account; earlier ones of the same purpose end."""
+    end_all(work, account, purpose)
+    token = work.token(24)
+    work.db.add(
+        Link(
+            purpose=purpose,
+            account_id=account.id,
+            digest=work.vault.digest(f"link:{purpose}", token),
+            created_at=work.now,
+            expires_at=expires_at,
+        )
+    )
+    return token
+
+
+def look_up(work: Work, purpose: Purpose, token: str) -> Link | Problem:
+    """The live link of this token, or what is wrong with it. Consumes nothing (N69)."""
+    digests = work.vault.digests(f"link:{purpose}", token)
+    link = work.db.scalar(select(Link).where(Link.digest.in_(digests), Link.purpose == purpose))
+    if link is None:
+        return Problem.UNKNOWN
+    if link.used_at is not None:
+        return Problem.USED
+    if link.superseded_at is not None:
+        return Problem.SUPERSEDED
+    if work.now >= link.expires_at:
+        return Problem.EXPIRED
+    return link
+
+
+def spend(work: Work, link: Link) -> bool:
+    """Spend it; False when another request was first."""
+    result = work.db.execute(
+        update(Link)
+        .where(
+            Link.id == link.id,
+            Link.used_at.is_(None),
+            Link.superseded_at.is_(None),
+            Link.expires_at > work.now,
+        )
+        .values(used_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def end_all(work: Work, account: Account, purpose: Purpose | None = None) -> None:
+    """End the account's unspent links, of one purpose or of all."""
+    where = [Link.account_id == account.id, Link.used_at.is_(None), Link.superseded_at.is_(None)]
+    if purpose is not None:
+        where.append(Link.purpose == purpose)
+    work.db.execute(
+        update(Link)
+        .where(*where)
+        .values(superseded_at=work.now)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,32 @@
+"""What account holders change themselves: preferences and consents."""
+
+from __future__ import annotations
+
+from idp.accounts import events, sessions
+from idp.models import BrowserSession, Consent, Grant
+from idp.transaction import Work
+
+
+def set_preferences(work: Work, session: BrowserSession, *, locale: str, zoneinfo: str) -> None:
+    """Language and time zone; both checked by the caller."""
+    account = session.account
+    account.locale = locale
+    account.zoneinfo = zoneinfo
+    account.updated_at = work.now
+    events.record(
+        work, "profile.preferences", account=account, session=session, locale=locale, zone=zoneinfo
+    )
+
+
+def revoke_consent(work: Work, session: BrowserSession, consent_id: int) -> bool:
+    """Take a consent back and end what was issued under it; False when it is not one's own."""
+    row = work.db.get(Consent, consent_id)
+    if row is None or row.account_id != session.account_id:
+        return False
+    where = (Grant.account_id == row.account_id) & (Grant.client_id == row.client_id)
+    sessions.revoke_grants(work, where, "consent_revoked")
+    events.record(
+        work, "consent.revoked", account=session.account, client=row.client, session=session
+    )
+    work.db.delete(row)
+    return True

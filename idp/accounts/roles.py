@@ -1,0 +1,199 @@
+"""Role groups: which exist, which relying parties see them, who holds them for whom."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from idp.accounts import events
+from idp.errors import Conflict, Invalid, NotFound, Refused
+from idp.messages import queue
+from idp.models import (
+    Account,
+    AccountState,
+    Assignment,
+    Client,
+    Participant,
+    RoleGroup,
+    client_role_group,
+)
+from idp.transaction import Work
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Held:
+    """A role group that an account holds for a participant."""
+
+    group: str
+    participant: str
+    participant_name: str
+
+
+def held_for_client(work: Work, account_id: int, client_pk: int) -> list[Held]:
+    """The role groups of one relying party that the account holds; one indexed query."""
+    rows = work.db.execute(
+        select(RoleGroup.name, Participant.number, Participant.name)
+        .select_from(Assignment)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
+        .where(
+            Assignment.account_id == account_id,
+            Assignment.revoked_at.is_(None),
+            client_role_group.c.client_id == client_pk,
+        )
+    )
+    return [Held(*row) for row in rows]
+
+
+def held(work: Work, account: Account) -> list[Assignment]:
+    """All that the account holds now, by participant and group."""
+    rows = work.db.scalars(
+        select(Assignment)
+        .join(Assignment.participant)
+        .join(Assignment.role_group)
+        .where(Assignment.account_id == account.id, Assignment.revoked_at.is_(None))
+        .order_by(Participant.number, RoleGroup.name)
+    )
+    return list(rows)
+
+
+def applications(work: Work, account: Account) -> list[Client]:
+    """The relying parties of whose role groups the account holds one, by name (GW-05)."""
+    query = (
+        select(Client)
+        .join(client_role_group, client_role_group.c.client_id == Client.id)
+        .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
+        .where(
+            Assignment.account_id == account.id,
+            Assignment.revoked_at.is_(None),
+            Client.disabled_at.is_(None),
+            Client.home_url != "",
+        )
+        .order_by(Client.name)
+        .distinct()
+    )
+    # DISTINCT cannot compare JSON columns in PostgreSQL: choose the ids first.
+    ids = work.db.scalars(query.with_only_columns(Client.id).order_by(None)).all()
+    return list(work.db.scalars(select(Client).where(Client.id.in_(ids)).order_by(Client.name)))
+
+
+def create(
+    work: Work,
+    name: str,
+    *,
+    description: str = "",
+    kind: str = "personal",
+    clients: list[Client] | None = None,
+) -> RoleGroup:
+    """A new role group, seen by these relying parties. Raises Invalid or Conflict."""
+    if not _NAME.fullmatch(name):
+        raise Invalid("a role group's name is 1 to 100 ASCII letters, digits, spaces and ._:/()-")
+    if kind not in ("personal", "machine"):
+        raise Invalid("the kind is personal or machine")
+    if work.db.scalar(select(RoleGroup.id).where(RoleGroup.name == name)) is not None:
+        raise Conflict(f"role group {name} exists")
+    group = RoleGroup(name=name, description=description, kind=kind, created_at=work.now)
+    work.db.add(group)
+    for client in clients or []:
+        client.role_groups.append(group)
+    work.db.flush()
+    events.record(
+        work, "role_group.created", group=name, clients=[c.client_id for c in clients or []]
+    )
+    return group
+
+
+def by_name(work: Work, name: str) -> RoleGroup:
+    """Raises NotFound."""
+    group = work.db.scalar(select(RoleGroup).where(RoleGroup.name == name))
+    if group is None:
+        raise NotFound(f"no role group {name}")
+    return group
+
+
+def every_group(work: Work) -> list[tuple[RoleGroup, list[str]]]:
+    """All role groups by name, each with the client ids that see it."""
+    seen: dict[int, list[str]] = {}
+    for group_id, client_id in work.db.execute(
+        select(client_role_group.c.role_group_id, Client.client_id)
+        .join(Client, Client.id == client_role_group.c.client_id)
+        .order_by(Client.client_id)
+    ):
+        seen.setdefault(group_id, []).append(client_id)
+    groups = work.db.scalars(select(RoleGroup).order_by(RoleGroup.name))
+    return [(group, seen.get(group.id, [])) for group in groups]
+
+
+def assign(work: Work, account: Account, group: RoleGroup, participant: Participant) -> bool:
+    """Grant; False when it was held already. Raises Refused for a deactivated account or one of
+    the other kind (MA-04)."""
+    if account.state == AccountState.DEACTIVATED:
+        raise Refused(f"{account.username} is deactivated")
+    if (account.kind == "machine") != (group.kind == "machine"):
+        raise Refused(f"{group.name} is for {group.kind} accounts")
+    if _active(work, account, group, participant) is not None:
+        return False
+    work.db.add(
+        Assignment(
+            account_id=account.id,
+            role_group_id=group.id,
+            participant_id=participant.id,
+            granted_at=work.now,
+            granted_by=work.origin.actor or "system",
+        )
+    )
+    work.db.flush()
+    _tell(work, "role_group.assigned", account, group, participant, granted=True)
+    return True
+
+
+def revoke(work: Work, account: Account, group: RoleGroup, participant: Participant) -> bool:
+    """Revoke; False when it was not held. The next token shows it."""
+    row = _active(work, account, group, participant)
+    if row is None:
+        return False
+    work.db.execute(
+        update(Assignment)
+        .where(Assignment.id == row.id, Assignment.revoked_at.is_(None))
+        .values(revoked_at=work.now, revoked_by=work.origin.actor or "system")
+    )
+    _tell(work, "role_group.revoked", account, group, participant, granted=False)
+    return True
+
+
+def _active(
+    work: Work, account: Account, group: RoleGroup, participant: Participant
+) -> Assignment | None:
+    return work.db.scalar(
+        select(Assignment).where(
+            Assignment.account_id == account.id,
+            Assignment.role_group_id == group.id,
+            Assignment.participant_id == participant.id,
+            Assignment.revoked_at.is_(None),
+        )
+    )
+
+
+def _tell(
+    work: Work,
+    event: str,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    *,
+    granted: bool,
+) -> None:
+    events.record(work, event, account=account, group=group.name, participant=participant.number)
+    entry = f"{group.name} ({participant.number})"
+    queue.enqueue(
+        work,
+        "access_changed",
+        account,
+        granted=[entry] if granted else [],
+        revoked=[] if granted else [entry],
+    )

@@ -1,0 +1,158 @@
+"""Server-side sessions: start, find, renew, end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, select, update
+
+from idp.accounts import events
+from idp.models import Account, BrowserSession, Client, ClientSession, Grant
+from idp.policy.session import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
+from idp.transaction import Work
+
+MAX_AGENT = 400
+
+
+def limits(work: Work) -> Limits:
+    """The limits in force."""
+    return Limits(
+        timedelta(seconds=work.settings.session_idle),
+        timedelta(seconds=work.settings.session_absolute),
+    )
+
+
+def start(
+    work: Work, account: Account, *, amr: Sequence[str], acr: str, previous: BrowserSession | None
+) -> tuple[BrowserSession, str]:
+    """A session for someone who has just proved who they are; returns it and its new cookie.
+
+    The cookie always changes (N53). The same person in the same browser keeps the session, so
+    that relying parties keep their ``sid``; another person's session is ended.
+    """
+    cookie = work.token(32)
+    if previous is not None and previous.account_id == account.id:
+        session = previous
+    else:
+        if previous is not None:
+            end(work, previous, "replaced")
+        session = _new(work, account)
+        work.db.add(session)
+    session.digest = work.vault.digest("session", cookie)
+    session.auth_time = work.now
+    session.last_seen_at = work.now
+    session.expires_at = work.now + limits(work).absolute
+    session.amr = list(amr)
+    session.acr = acr
+    work.db.flush()
+    return session, cookie
+
+
+def _new(work: Work, account: Account) -> BrowserSession:
+    return BrowserSession(
+        public_id=work.token(16),
+        account_id=account.id,
+        account=account,
+        created_at=work.now,
+        ip=work.origin.ip,
+        user_agent=(work.origin.user_agent or "")[:MAX_AGENT] or None,
+    )
+
+
+def find(work: Work, cookie: str) -> BrowserSession | None:
+    """The living session of this cookie, its account still able; notes that it was used."""
+    if not cookie or len(cookie) > 100:
+        return None
+    digests = work.vault.digests("session", cookie)
+    session = work.db.scalar(select(BrowserSession).where(BrowserSession.digest.in_(digests)))
+    if session is None or not is_live(work, session):
+        return None
+    if work.now - session.last_seen_at > TOUCH_INTERVAL:
+        session.last_seen_at = work.now
+    return session
+
+
+def is_live(work: Work, session: BrowserSession) -> bool:
+    """Whether the session still counts, its account included."""
+    return may_sign_in(session.account.state) and is_alive(
+        now=work.now,
+        last_seen=session.last_seen_at,
+        expires=session.expires_at,
+        ended=session.ended_at,
+        limits=limits(work),
+    )
+
+
+def renew(work: Work, session: BrowserSession) -> str:
+    """A new cookie for a session whose authority rose or whose password changed."""
+    cookie = work.token(32)
+    session.digest = work.vault.digest("session", cookie)
+    return cookie
+
+
+def sid_for(work: Work, session: BrowserSession, client: Client) -> str:
+    """The ``sid`` under which this client knows the session; made at first need."""
+    row = work.db.get(ClientSession, (session.id, client.id))
+    if row is None:
+        row = ClientSession(
+            session_id=session.id, client_id=client.id, sid=work.token(16), created_at=work.now
+        )
+        work.db.add(row)
+    return row.sid
+
+
+def living(work: Work, account: Account) -> list[BrowserSession]:
+    """The account's sessions that still count, last used first."""
+    rows = work.db.scalars(
+        select(BrowserSession)
+        .where(BrowserSession.account_id == account.id, BrowserSession.ended_at.is_(None))
+        .order_by(BrowserSession.last_seen_at.desc())
+    )
+    return [row for row in rows if is_live(work, row)]
+
+
+def end(work: Work, session: BrowserSession, reason: str, *, keep_offline: bool = False) -> None:
+    """End a session and what was granted in it. ``keep_offline`` spares grants with
+    ``offline_access``: a plain sign-out does not stop work that was allowed to go on."""
+    if session.ended_at is None:
+        session.ended_at = work.now
+        session.end_reason = reason
+        events.record(work, "session.ended", account=session.account, session=session, why=reason)
+    revoke_grants(work, Grant.session_id == session.id, reason, keep_offline=keep_offline)
+
+
+def end_all(work: Work, account: Account, reason: str, *, but: BrowserSession | None = None) -> int:
+    """End every session and grant of the account, except those of ``but``; returns how many."""
+    rows = work.db.scalars(
+        select(BrowserSession).where(
+            BrowserSession.account_id == account.id, BrowserSession.ended_at.is_(None)
+        )
+    ).all()
+    ended = [row for row in rows if but is None or row.id != but.id]
+    for row in ended:
+        end(work, row, reason)
+    where = Grant.account_id == account.id
+    if but is not None:
+        where &= Grant.session_id.is_distinct_from(but.id)
+    revoke_grants(work, where, reason)
+    return len(ended)
+
+
+def revoke_grants(
+    work: Work, where: ColumnElement[bool], reason: str, *, keep_offline: bool = False
+) -> None:
+    """Revoke grants, and with them their codes and tokens."""
+    rows = work.db.execute(select(Grant.id, Grant.scopes).where(where, Grant.revoked_at.is_(None)))
+    ids = [pk for pk, scopes in rows if not (keep_offline and "offline_access" in scopes)]
+    if ids:
+        work.db.execute(
+            update(Grant)
+            .where(Grant.id.in_(ids), Grant.revoked_at.is_(None))
+            .values(revoked_at=work.now, revoke_reason=reason)
+        )
+
+
+def end_by_sid(work: Work, sid: str) -> None:
+    """End what was granted to the relying party that knows a session as ``sid``."""
+    revoke_grants(work, Grant.sid == sid, "signed_out")

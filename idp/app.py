@@ -1,0 +1,124 @@
+"""The factory: settings and ports in, an application out. The only module that wires."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, g
+from flask.typing import ResponseReturnValue
+from flask_babel import Babel
+from flask_migrate import Migrate
+from flask_wtf.csrf import CSRFProtect
+
+from idp import browser, limits
+from idp.accounts.hashing import PasswordHasher
+from idp.db import db, engine_options, prepare_engine
+from idp.messages.smtp import DemoMailer, SmtpMailer
+from idp.oidc import endpoints
+from idp.oidc.endpoints.introspect import Introspection
+from idp.oidc.endpoints.revoke import Revocation
+from idp.oidc.grants import GRANTS
+from idp.oidc.keys import KeyRing
+from idp.oidc.server import GatewayServer
+from idp.ports import Ports, SystemClock, SystemTokens
+from idp.settings import Settings
+from idp.transaction import Means
+from idp.vault import Vault
+from idp.web import context, errors, i18n, login, logs, pages, profile, security
+
+#: Called by programs and other sites, authenticated in their own way: no form token.
+WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logout")
+
+
+class Gateway(Flask):
+    """Flask with "return commits, raise rolls back" around every view."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        try:
+            response = self.make_response(super().dispatch_request())
+            if "work" in g:
+                g.work.db.commit()
+        except BaseException:
+            if "work" in g:
+                g.work.db.rollback()
+            raise
+        return response
+
+
+def create_app(settings: Settings, ports: Ports | None = None) -> Flask:
+    """The gateway for these settings. Raises ConfigurationError when they are unsafe."""
+    settings.validate()
+    app = Gateway("idp")
+    app.config.update(_config(settings))
+    vault = Vault(settings)
+    app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = vault.cookie_keys[0], vault.cookie_keys[1:]
+    app.extensions["means"] = Means(settings, ports or default_ports(settings), vault)
+    app.extensions["hasher"] = PasswordHasher(settings)
+    app.extensions["oidc"] = _oidc_server()
+    _database(app)
+    csrf = CSRFProtect(app)
+    Babel(app, locale_selector=i18n.choose, default_translation_directories="translations")
+    logs.configure(settings.log_level)
+    security.install(app, settings)
+    browser.install(app)
+    errors.install(app)
+    context.install(app, settings)
+    _routes(app, settings, csrf)
+    limits.install(app, settings)
+    return app
+
+
+def default_ports(settings: Settings) -> Ports:
+    """The real world; in the demo mails go to the outbox page only."""
+    mailer = DemoMailer() if settings.demo else SmtpMailer(settings)
+    return Ports(clock=SystemClock(), tokens=SystemTokens(), mailer=mailer)
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    host = settings.issuer.split("://", 1)[1]
+    return {
+        "DEBUG": settings.debug,
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url),
+        "TRUSTED_HOSTS": [host.rsplit(":", 1)[0] if host.count(":") == 1 else host],
+        "MAX_CONTENT_LENGTH": settings.max_body,
+        "MAX_FORM_MEMORY_SIZE": settings.max_body,
+        "MAX_FORM_PARTS": 100,
+        "SESSION_COOKIE_NAME": settings.cookie_name("form"),
+        "SESSION_COOKIE_SECURE": not settings.is_loopback_http,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": "/",
+        "WTF_CSRF_TIME_LIMIT": settings.interaction_ttl,
+        # Our pages send no Referer (N59); the token and SameSite carry the check.
+        "WTF_CSRF_SSL_STRICT": False,
+        "SEND_FILE_MAX_AGE_DEFAULT": 31536000,
+        "BABEL_DEFAULT_LOCALE": "en",
+        "PREFERRED_URL_SCHEME": settings.issuer.split("://", 1)[0],
+    }
+
+
+def _database(app: Flask) -> None:
+    db.init_app(app)
+    Migrate(app, db, render_as_batch=True)
+    with app.app_context():
+        prepare_engine(db.engine)
+
+
+def _oidc_server() -> GatewayServer:
+    server = GatewayServer(KeyRing())
+    for grant in GRANTS:
+        server.register_grant(grant)
+    server.register_endpoint(Introspection)
+    server.register_endpoint(Revocation)
+    return server
+
+
+def _routes(app: Flask, settings: Settings, csrf: CSRFProtect) -> None:
+    app.register_blueprint(endpoints.blueprint())
+    for blueprint in login.blueprints():
+        app.register_blueprint(blueprint)
+    app.register_blueprint(profile.blueprint())
+    app.register_blueprint(pages.blueprint(demo=settings.demo))
+    for name in WITHOUT_CSRF:
+        csrf.exempt(app.view_functions[f"oidc.{name}"])

@@ -1,0 +1,133 @@
+"""The browser of a request: its cookies, its session, where it comes from.
+
+Two cookies: Flask's signed one (CSRF token, the value that binds interactions to this browser)
+and the session cookie, whose random value is known to the database by digest only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import cast
+
+from flask import Flask, Request, Response, current_app, g, request, session
+
+from idp.accounts import sessions
+from idp.accounts.hashing import PasswordHasher
+from idp.models import BrowserSession
+from idp.transaction import Means, Origin, Work
+
+MAX_AGENT = 400
+
+
+class BadProxyHeader(ValueError):
+    """A trusted proxy sent an address that is none: refuse rather than guess (F2)."""
+
+
+def work() -> Work:
+    """The unit of work of this request; begun at first need."""
+    if "work" not in g:
+        g.work = means().work(origin())
+    return cast(Work, g.work)
+
+
+def means() -> Means:
+    """What the application was wired with."""
+    return cast(Means, current_app.extensions["means"])
+
+
+def hasher() -> PasswordHasher:
+    """The password hasher of the application."""
+    return cast(PasswordHasher, current_app.extensions["hasher"])
+
+
+def origin() -> Origin:
+    """Where this request comes from."""
+    agent = request.headers.get("User-Agent", "")[:MAX_AGENT] or None
+    return Origin(ip=client_address(request, means().settings.trusted_proxies), user_agent=agent,
+                  request_id=g.get("request_id"))  # fmt: skip
+
+
+def client_address(incoming: Request, trusted: tuple[str, ...]) -> str | None:
+    """The client's address: the peer, or what trusted proxies say of it, right to left."""
+    peer = incoming.environ.get("REMOTE_ADDR") or ""
+    if not _is_trusted(peer, trusted):
+        return peer or None
+    for hop in reversed(incoming.headers.get("X-Forwarded-For", "").split(",")):
+        hop = hop.strip()
+        if not hop:
+            continue
+        try:
+            ipaddress.ip_address(hop)
+        except ValueError as error:
+            raise BadProxyHeader from error
+        if not _is_trusted(hop, trusted):
+            return hop
+    return peer
+
+
+def _is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in ipaddress.ip_network(network) for network in trusted)
+
+
+def current_session() -> BrowserSession | None:
+    """The living session of this browser; looked up once a request."""
+    if "browser_session" not in g:
+        cookie = request.cookies.get(means().settings.cookie_name("session"), "")
+        g.browser_session = sessions.find(work(), cookie) if cookie else None
+    return cast("BrowserSession | None", g.browser_session)
+
+
+def adopt(browser_session: BrowserSession, cookie: str) -> None:
+    """This browser has the session from now on; its form tokens start anew."""
+    g.browser_session = browser_session
+    g.session_cookie = cookie
+    session.pop("csrf_token", None)
+
+
+def forget() -> None:
+    """This browser has no session any more."""
+    g.browser_session = None
+    g.session_cookie = ""
+    session.pop("csrf_token", None)
+
+
+def binding() -> str:
+    """The value that ties interactions to this browser; made at first need."""
+    if not isinstance(session.get("browser"), str):
+        session["browser"] = work().token(16)
+    return cast(str, session["browser"])
+
+
+def existing_binding() -> str | None:
+    """As ``binding``, without making one."""
+    value = session.get("browser")
+    return value if isinstance(value, str) else None
+
+
+def allow_form_action(source: str) -> None:
+    """Let forms of this page end at ``source``: browsers hold the whole chain of redirects
+    after a form to the policy of the page that the form was on."""
+    g.form_action = source
+
+
+def install(app: Flask) -> None:
+    """Write the session cookie into the answer when it changed."""
+
+    @app.after_request
+    def write_session_cookie(response: Response) -> Response:
+        cookie = g.pop("session_cookie", None)
+        if cookie is None:
+            return response
+        settings = means().settings
+        name, secure = settings.cookie_name("session"), not settings.is_loopback_http
+        if cookie:
+            response.set_cookie(
+                name, cookie, secure=secure, httponly=True, samesite="Lax", path="/"
+            )
+        else:
+            response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax", path="/")
+        return response

@@ -1,0 +1,42 @@
+"""Rate limits per network, counted in Redis; with Redis down each process counts for itself.
+
+The address is the one that ``idp.browser`` vouches for, never a header that anybody can send.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, request
+from flask_limiter import Limiter
+
+from idp import browser
+from idp.settings import Settings
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Limit the endpoints where passwords and names can be tried."""
+    limiter = Limiter(
+        key_func=_network,
+        app=app,
+        storage_uri=settings.redis_url or "memory://",
+        # Counting alone is stricter than not counting: never swallow errors (F4).
+        in_memory_fallback_enabled=bool(settings.redis_url),
+        storage_options={"socket_connect_timeout": 1, "socket_timeout": 1}
+        if settings.redis_url
+        else {},
+        headers_enabled=False,
+        key_prefix=f"gateway-{settings.environment}",
+    )
+    limits = {
+        "login.signin": settings.signin_limit,
+        "recover.start": settings.recovery_limit,
+    }
+    for endpoint, limit in limits.items():
+        view = app.view_functions[endpoint]
+        limited: Any = limiter.limit(limit, exempt_when=lambda: request.method != "POST")(view)
+        app.view_functions[endpoint] = limited
+
+
+def _network() -> str:
+    return browser.origin().ip or "unknown"

@@ -1,0 +1,65 @@
+"""Relying parties and other OAuth clients."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.db import Base, PrimaryKey
+from idp.models.role import RoleGroup, client_role_group
+
+
+class AuthMethod(StrEnum):
+    """Client authentication methods (RFC 7591 section 2); a client has exactly one."""
+
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+    NONE = "none"
+
+
+class Client(Base):
+    """A registered client. Lists are stored as JSON arrays of strings."""
+
+    __tablename__ = "client"
+
+    id: Mapped[PrimaryKey]
+    client_id: Mapped[str] = mapped_column(String(100), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(String(500), default="")
+    #: Where its tile on the dashboard leads; empty: no tile.
+    home_url: Mapped[str] = mapped_column(String(2000), default="")
+    auth_method: Mapped[AuthMethod] = mapped_column(String(30))
+    secret_digest: Mapped[str | None] = mapped_column(String(64))
+    grant_types: Mapped[list[str]]
+    scopes: Mapped[list[str]]
+    redirect_uris: Mapped[list[str]]
+    post_logout_redirect_uris: Mapped[list[str]]
+    #: Origins whose browsers may call the token endpoint and userinfo (CORS).
+    allowed_origins: Mapped[list[str]]
+    require_pkce: Mapped[bool] = mapped_column(default=True)
+    #: A first-party relying party: consent is not asked.
+    trusted: Mapped[bool] = mapped_column(default=False)
+    minimum_acr: Mapped[str | None] = mapped_column(String(100))
+    id_token_alg: Mapped[str] = mapped_column(String(10), default="RS256")
+    access_token_alg: Mapped[str] = mapped_column(String(10), default="ES256")
+    #: ``jwt`` (RFC 9068) or ``opaque``.
+    access_token_format: Mapped[str] = mapped_column(String(10), default="jwt")
+    #: ``aud`` of its access tokens; empty: the gateway.
+    audience: Mapped[str] = mapped_column(String(2000), default="")
+    #: May introspect tokens that were issued to other clients for its audience.
+    is_resource_server: Mapped[bool] = mapped_column(default=False)
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    role_groups: Mapped[list[RoleGroup]] = relationship(
+        secondary=client_role_group, order_by=RoleGroup.name
+    )
+
+    @property
+    def is_public(self) -> bool:
+        """A public client has no secret (RFC 6749 section 2.1)."""
+        return self.auth_method == AuthMethod.NONE

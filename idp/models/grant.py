@@ -1,0 +1,160 @@
+"""What was asked and what was given: interactions, grants, codes and tokens.
+
+A ``Grant`` is one authorization of one client. Everything issued under it (code, family of
+refresh tokens, access tokens) points to it, so revoking the grant ends them all.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.db import Base, BigId, PrimaryKey
+from idp.models.account import Account
+from idp.models.client import Client
+from idp.models.session import BrowserSession
+
+
+class Interaction(Base):
+    """A sign-in under way: the validated authorization request, or a local page to return to."""
+
+    __tablename__ = "interaction"
+
+    id: Mapped[PrimaryKey]
+    #: Names it in URLs; useless without the browser it is bound to.
+    handle: Mapped[str] = mapped_column(String(64), unique=True)
+    #: Digest of the browser's own cookie (N54).
+    browser: Mapped[str] = mapped_column(String(64))
+    client_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("client.id"))
+    #: ``oidc.interaction.AuthorizationRequest`` as JSON; empty without a client.
+    request: Mapped[dict[str, Any]]
+    return_to: Mapped[str] = mapped_column(String(2000), default="/")
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    #: When somebody proved who they are within this interaction (``prompt=login``, ``max_age``).
+    authenticated_at: Mapped[datetime | None]
+    consented_at: Mapped[datetime | None]
+    denied_at: Mapped[datetime | None]
+    account_chosen_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+
+    client: Mapped[Client | None] = relationship(lazy="joined")
+
+    __table_args__ = (Index("ix_interaction_expires_at", "expires_at"),)
+
+
+class Consent(Base):
+    """What an account allowed a relying party to see; remembered, and revocable in settings."""
+
+    __tablename__ = "consent"
+
+    id: Mapped[PrimaryKey]
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"))
+    scopes: Mapped[list[str]]
+    granted_at: Mapped[datetime]
+
+    client: Mapped[Client] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (
+        Index("uq_consent_account_id_client_id", "account_id", "client_id", unique=True),
+    )
+
+
+class Grant(Base):
+    """One authorization; the family of everything issued under it."""
+
+    __tablename__ = "grant"
+
+    id: Mapped[PrimaryKey]
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"), index=True)
+    #: None for client credentials: the client acts for itself.
+    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    session_id: Mapped[int | None] = mapped_column(
+        BigId, ForeignKey("browser_session.id"), index=True
+    )
+    #: Serves logout by a relying party.
+    sid: Mapped[str | None] = mapped_column(String(40), index=True)
+    scopes: Mapped[list[str]]
+    #: The ``claims`` parameter (OIDC Core 5.5), validated.
+    claims: Mapped[dict[str, Any]]
+    nonce: Mapped[str | None] = mapped_column(Text)
+    acr: Mapped[str | None] = mapped_column(String(100))
+    amr: Mapped[list[str]]
+    auth_time: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoke_reason: Mapped[str | None] = mapped_column(String(40))
+
+    client: Mapped[Client] = relationship(lazy="joined", innerjoin=True)
+    account: Mapped[Account | None] = relationship(lazy="joined")
+    session: Mapped[BrowserSession | None] = relationship(lazy="joined")
+
+
+class AuthorizationCode(Base):
+    """Spent once by conditional UPDATE; the row stays so that a second use is recognised."""
+
+    __tablename__ = "authorization_code"
+
+    id: Mapped[PrimaryKey]
+    #: Serves the token endpoint's look-up.
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    grant_id: Mapped[int] = mapped_column(BigId, ForeignKey("grant.id"), index=True)
+    redirect_uri: Mapped[str] = mapped_column(String(2000))
+    code_challenge: Mapped[str | None] = mapped_column(String(128))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    consumed_at: Mapped[datetime | None]
+
+    grant: Mapped[Grant] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (Index("ix_authorization_code_expires_at", "expires_at"),)
+
+
+class RefreshToken(Base):
+    """One member of a rotating family."""
+
+    __tablename__ = "refresh_token"
+
+    id: Mapped[PrimaryKey]
+    #: Serves the token endpoint's look-up.
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    grant_id: Mapped[int] = mapped_column(BigId, ForeignKey("grant.id"), index=True)
+    created_at: Mapped[datetime]
+    #: Idle limit of this member.
+    expires_at: Mapped[datetime]
+    #: Absolute limit of the family.
+    family_expires_at: Mapped[datetime]
+    consumed_at: Mapped[datetime | None]
+    #: The next member, sealed: given again when the answer was lost (within the grace).
+    successor_sealed: Mapped[str | None] = mapped_column(Text)
+    successor_digest: Mapped[str | None] = mapped_column(String(64))
+    #: The scope that was asked when it was consumed: only the same request is a retry.
+    consumed_scope: Mapped[str | None] = mapped_column(Text)
+
+    grant: Mapped[Grant] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (Index("ix_refresh_token_expires_at", "expires_at"),)
+
+
+class AccessToken(Base):
+    """The record behind an access token: no token is valid without its row and its grant."""
+
+    __tablename__ = "access_token"
+
+    id: Mapped[PrimaryKey]
+    #: ``jti`` of a JWT, or the digest of an opaque token. Serves userinfo and introspection.
+    handle: Mapped[str] = mapped_column(String(64), unique=True)
+    grant_id: Mapped[int] = mapped_column(BigId, ForeignKey("grant.id"), index=True)
+    scopes: Mapped[list[str]]
+    audience: Mapped[str] = mapped_column(String(2000))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+    grant: Mapped[Grant] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (Index("ix_access_token_expires_at", "expires_at"),)

@@ -1,0 +1,45 @@
+"""The outbox: messages written with the change they tell of, sent later by the worker."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.db import Base, BigId, PrimaryKey
+
+
+class MessageState(StrEnum):
+    """Fate of a message."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class OutboxMessage(Base):
+    """One message to one recipient. The body is sealed: it may hold a link."""
+
+    __tablename__ = "outbox_message"
+
+    id: Mapped[PrimaryKey]
+    #: Stable over retries: a receiver can tell a repetition.
+    message_id: Mapped[str] = mapped_column(String(200), unique=True)
+    channel: Mapped[str] = mapped_column(String(10))
+    kind: Mapped[str] = mapped_column(String(40))
+    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    recipient: Mapped[str] = mapped_column(String(320))
+    subject: Mapped[str] = mapped_column(String(300))
+    #: Sealed JSON: {"text": ..., "html": ...}.
+    body_sealed: Mapped[str] = mapped_column(Text)
+    state: Mapped[MessageState] = mapped_column(String(10))
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_outbox_message_state_next_attempt_at", "state", "next_attempt_at"),)

@@ -1,0 +1,72 @@
+"""Participants, role groups, and who holds what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Column, ForeignKey, Index, String, Table
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.db import Base, BigId, PrimaryKey
+
+#: Which relying parties a role group belongs to. A group of none is the gateway's own.
+client_role_group = Table(
+    "client_role_group",
+    Base.metadata,
+    Column("client_id", BigId, ForeignKey("client.id"), primary_key=True),
+    Column("role_group_id", BigId, ForeignKey("role_group.id"), primary_key=True, index=True),
+)
+
+
+class Participant(Base):
+    """An organization of the market; ``number`` is its public id, such as 109120."""
+
+    __tablename__ = "participant"
+
+    id: Mapped[PrimaryKey]
+    number: Mapped[str] = mapped_column(String(20), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class RoleGroup(Base):
+    """An access role of the manual, as relying parties see it in ``groups``."""
+
+    __tablename__ = "role_group"
+
+    id: Mapped[PrimaryKey]
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    description: Mapped[str] = mapped_column(String(500), default="")
+    #: ``personal`` or ``machine``: the kind of account that may hold it (MA-04).
+    kind: Mapped[str] = mapped_column(String(10), default="personal")
+    created_at: Mapped[datetime]
+
+
+class Assignment(Base):
+    """A role group held by an account for a participant. Rows stay, so that the past is known."""
+
+    __tablename__ = "assignment"
+
+    id: Mapped[PrimaryKey]
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    role_group_id: Mapped[int] = mapped_column(BigId, ForeignKey("role_group.id"), index=True)
+    participant_id: Mapped[int] = mapped_column(BigId, ForeignKey("participant.id"), index=True)
+    granted_at: Mapped[datetime]
+    granted_by: Mapped[str] = mapped_column(String(320))
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[str | None] = mapped_column(String(320))
+
+    role_group: Mapped[RoleGroup] = relationship(lazy="joined", innerjoin=True)
+    participant: Mapped[Participant] = relationship(lazy="joined", innerjoin=True)
+
+
+# Held once at a time; also serves "which groups does this account hold" of every token.
+Index(
+    "uq_assignment_active",
+    Assignment.account_id,
+    Assignment.role_group_id,
+    Assignment.participant_id,
+    unique=True,
+    sqlite_where=Assignment.revoked_at.is_(None),
+    postgresql_where=Assignment.revoked_at.is_(None),
+)

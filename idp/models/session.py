@@ -1,0 +1,51 @@
+"""Server-side sessions of browsers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.db import Base, BigId, PrimaryKey
+from idp.models.account import Account
+
+
+class BrowserSession(Base):
+    """A signed-in browser. The cookie's value is kept as a keyed digest only."""
+
+    __tablename__ = "browser_session"
+
+    id: Mapped[PrimaryKey]
+    #: Names the session on pages and in the trail; gives no access.
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    #: When the person last proved who they are; ``auth_time`` of ID tokens.
+    auth_time: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    acr: Mapped[str] = mapped_column(String(100))
+    amr: Mapped[list[str]]
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(40))
+
+    account: Mapped[Account] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (Index("ix_browser_session_account_id_ended_at", "account_id", "ended_at"),)
+
+
+class ClientSession(Base):
+    """A relying party that took part in a session, under its own ``sid``."""
+
+    __tablename__ = "client_session"
+
+    session_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("browser_session.id"), primary_key=True
+    )
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"), primary_key=True)
+    sid: Mapped[str] = mapped_column(String(40), unique=True)
+    created_at: Mapped[datetime]

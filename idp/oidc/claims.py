@@ -1,0 +1,139 @@
+"""Claims about a person for one relying party: a calculation (OIDC Core 5.1, 5.4, 5.5, 5.6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PARTICIPANTS = "urn:ieso:participants"
+PERSON_ID = "urn:ieso:person_id"
+ACCOUNT_TYPE = "urn:ieso:account_type"
+ENVIRONMENT = "urn:ieso:environment"
+
+#: Which claims a scope asks for.
+SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
+    "profile": (
+        "preferred_username",
+        "name",
+        "given_name",
+        "middle_name",
+        "family_name",
+        "locale",
+        "zoneinfo",
+        "updated_at",
+        PERSON_ID,
+        ACCOUNT_TYPE,
+        ENVIRONMENT,
+    ),
+    "email": ("email", "email_verified"),
+    "phone": ("phone_number", "phone_number_verified"),
+    "groups": ("groups",),
+    "participants": (PARTICIPANTS,),
+}
+#: Every claim that can be delivered, for discovery.
+CLAIMS_SUPPORTED = ("sub", *(name for names in SCOPE_CLAIMS.values() for name in names))
+#: Claims that grow with the number of role groups.
+GROUP_CLAIMS = ("groups", PARTICIPANTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is known of the person behind an account."""
+
+    sub: str
+    username: str
+    kind: str
+    name: str
+    given_name: str
+    middle_name: str
+    family_name: str
+    email: str
+    phone: str
+    person_id: str
+    locale: str
+    zoneinfo: str
+    updated_at: int
+    environment: str
+
+
+@dataclass(frozen=True)
+class HeldGroup:
+    """A role group of this relying party, held for a participant."""
+
+    group: str
+    participant: str
+    participant_name: str
+
+
+def requested(scopes: Iterable[str], claims: dict[str, Any], target: str) -> set[str]:
+    """The claim names asked for by scope and by the ``claims`` parameter for ``target``
+    (``userinfo`` or ``id_token``). An individual request reaches only claims whose scope the
+    client may have: ``scopes`` are the granted ones and ``claims`` was narrowed before."""
+    names = {name for scope in scopes for name in SCOPE_CLAIMS.get(scope, ())}
+    return names | (set(claims.get(target) or {}) & set(CLAIMS_SUPPORTED))
+
+
+def needs_groups(names: Iterable[str]) -> bool:
+    """Whether the role groups have to be read at all."""
+    return any(name in GROUP_CLAIMS for name in names)
+
+
+def build(subject: Subject, names: set[str], held: Sequence[HeldGroup]) -> dict[str, Any]:
+    """The claims of these names; empty ones are left out, groups never are."""
+    values = {
+        "preferred_username": subject.username,
+        "name": subject.name,
+        "given_name": subject.given_name,
+        "middle_name": subject.middle_name,
+        "family_name": subject.family_name,
+        "locale": subject.locale,
+        "zoneinfo": subject.zoneinfo,
+        "updated_at": subject.updated_at,
+        PERSON_ID: subject.person_id,
+        ACCOUNT_TYPE: subject.kind,
+        ENVIRONMENT: subject.environment,
+        "email": subject.email,
+        "email_verified": bool(subject.email),
+        "phone_number": subject.phone,
+        "phone_number_verified": False if subject.phone else "",
+    }
+    chosen: dict[str, Any] = {
+        name: value for name, value in values.items() if name in names and value != ""
+    }
+    if "groups" in names:
+        chosen["groups"] = sorted({item.group for item in held})
+    if PARTICIPANTS in names:
+        chosen[PARTICIPANTS] = _by_participant(held)
+    return {"sub": subject.sub, **chosen}
+
+
+def _by_participant(held: Sequence[HeldGroup]) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for item in held:
+        row = rows.setdefault(
+            item.participant,
+            {"id": item.participant, "name": item.participant_name, "groups": []},
+        )
+        row["groups"].append(item.group)
+    for row in rows.values():
+        row["groups"].sort()
+    return [rows[number] for number in sorted(rows)]
+
+
+def within_limit(claims: dict[str, Any], limit: int, userinfo: str) -> dict[str, Any]:
+    """Claims as they go into a token: past ``limit`` groups they say where to get them instead
+    (distributed claims, OIDC Core 5.6.2). Nothing is cut in silence."""
+    count = max(
+        len(claims.get("groups", ())),
+        sum(len(row["groups"]) for row in claims.get(PARTICIPANTS, ())),
+    )
+    if count <= limit:
+        return claims
+    moved = [name for name in GROUP_CLAIMS if name in claims]
+    kept = {name: value for name, value in claims.items() if name not in moved}
+    return {
+        **kept,
+        "_claim_names": dict.fromkeys(moved, "userinfo"),
+        "_claim_sources": {"userinfo": {"endpoint": userinfo}},
+    }

@@ -1,0 +1,78 @@
+"""Client authentication (RFC 6749 section 2.3): exactly one method, the registered one.
+
+Authlib's own accepts several at once and tells unknown clients apart; here every failure is the
+same answer and costs the same digest.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
+
+from idp.accounts import clients
+from idp.models import AuthMethod, Client
+from idp.transaction import Work
+
+if TYPE_CHECKING:
+    from idp.oidc.server import ProtocolRequest
+
+FAILED = "Client authentication failed."
+MAX_CREDENTIAL = 1000
+
+
+class ClientAuthenticator:
+    """Finds out which client is calling."""
+
+    def authenticate(self, work: Work, request: ProtocolRequest, endpoint: str) -> Client:
+        """The authenticated client. Raises invalid_request for more than one method,
+        invalid_client (401) for everything else. Public clients pass at the token and
+        revocation endpoints only."""
+        method, client_id, secret = self._presented(request)
+        client = clients.find(work, client_id) if client_id else None
+        matched = clients.secret_matches(work, client, secret)
+        if client is None or client.disabled_at is not None or client.auth_method != method:
+            raise _failure()
+        if method == AuthMethod.NONE:
+            if endpoint not in ("token", "revocation"):
+                raise _failure()
+        elif not matched:
+            raise _failure()
+        return client
+
+    def _presented(self, request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
+        params = request.params
+        header = request.headers.get("Authorization", "")
+        if "client_assertion" in params or "client_assertion_type" in params:
+            raise _failure()
+        if not header:
+            method = AuthMethod.POST if "client_secret" in params else AuthMethod.NONE
+            return method, params.get("client_id", ""), params.get("client_secret", "")
+        if "client_secret" in params:
+            raise InvalidRequestError("More than one client authentication method.")
+        client_id, secret = _basic(header)
+        if params.get("client_id", client_id) != client_id:
+            raise InvalidRequestError("More than one client is named.")
+        return AuthMethod.BASIC, client_id, secret
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """RFC 6749 section 2.3.1: form-urlencoded, then base64."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic" or len(encoded) > 4 * MAX_CREDENTIAL:
+        raise _failure()
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError) as error:
+        raise _failure() from error
+    client_id, colon, secret = text.partition(":")
+    if not colon or not secret:
+        raise _failure()
+    return unquote_plus(client_id)[:MAX_CREDENTIAL], unquote_plus(secret)
+
+
+def _failure() -> InvalidClientError:
+    return InvalidClientError(status_code=401, description=FAILED)

@@ -1,0 +1,220 @@
+"""The authorization endpoint, and the dispatcher that every page of a sign-in returns to."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import events, grants, interactions
+from idp.models import BrowserSession, Client, Interaction
+from idp.oidc import interaction as rules
+from idp.oidc.endpoints.wiring import ring
+from idp.oidc.interaction import AuthorizationRequest, ClientView, Progress, SessionView
+from idp.oidc.parameters import single
+from idp.oidc.request_validation import (
+    NotRedirectable,
+    RequestError,
+    response_mode,
+    trusted_target,
+    validate,
+)
+from idp.policy.redirect_uri import origin_of
+
+PAGES = {
+    rules.SignIn: "login.signin",
+    rules.SelectAccount: "login.select_account",
+    rules.Consent: "login.consent",
+}
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/oauth2/v1/authorize", "authorize", authorize, methods=["GET", "POST"])
+    pages.add_url_rule("/oauth2/v1/authorize/resume", "resume", resume)
+
+
+def authorize() -> BaseResponse:
+    """A new authorization request (RFC 6749 section 3.1, OIDC Core 3.1.2)."""
+    work = browser.work()
+    params, repeated = single(request.args, request.form)
+    try:
+        client, uri = trusted_target(work, params, repeated)
+    except NotRedirectable as error:
+        events.record(work, "authorize.refused", reason=error.code, client=error.client)
+        return _hard_error(error.code)
+    try:
+        asked = validate(work, ring(), client, uri, params, repeated)
+    except RequestError as error:
+        state = None if "state" in repeated else params.get("state")
+        target = AuthorizationRequest(
+            redirect_uri=uri, scopes=(), response_mode=response_mode(params), state=state
+        )
+        return _refuse(client, target, rules.Refuse(error.code, error.description))
+    return _dispatch(client, asked, None)
+
+
+def resume() -> BaseResponse:
+    """Go on with an interaction: decide again from what is stored."""
+    handle = request.args.get("flow", "")
+    found = interactions.find(browser.work(), handle, browser.existing_binding())
+    if found is None:
+        return redirect(url_for("login.signin", flow=handle), code=303)
+    if found.client is None:
+        return _local(found)
+    if found.client.disabled_at is not None:
+        return _hard_error("disabled_client")
+    return _dispatch(found.client, AuthorizationRequest.from_json(found.request), found)
+
+
+def _dispatch(
+    client: Client, asked: AuthorizationRequest, found: Interaction | None
+) -> BaseResponse:
+    work, session = browser.work(), browser.current_session()
+    step = rules.decide(
+        asked,
+        ClientView(client.trusted, client.minimum_acr),
+        _view(session),
+        _progress(client, session, found),
+        work.now,
+    )
+    if isinstance(step, rules.Refuse):
+        return _finish(found) or _refuse(client, asked, step)
+    if isinstance(step, rules.Proceed) and session is not None:
+        return _finish(found) or _grant(client, asked, session)
+    if found is None:
+        found = interactions.begin(work, browser.binding(), client=client, request=asked.to_json())
+    return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
+
+
+def _local(found: Interaction) -> BaseResponse:
+    """The end of a sign-in to the gateway's own pages."""
+    step = rules.decide(
+        None, None, _view(browser.current_session()), Progress(), browser.work().now
+    )
+    if isinstance(step, rules.SignIn):
+        return redirect(url_for("login.signin", flow=found.handle), code=303)
+    interactions.complete(browser.work(), found)
+    return redirect(found.return_to, code=303)
+
+
+def _finish(found: Interaction | None) -> BaseResponse | None:
+    """Spend the interaction; a second tab that lost the race goes to the applications."""
+    if found is None or interactions.complete(browser.work(), found):
+        return None
+    return redirect(url_for("profile.dashboard"), code=303)
+
+
+def _view(session: BrowserSession | None) -> SessionView | None:
+    if session is None:
+        return None
+    account = session.account
+    return SessionView(account.subject, account.kind, session.auth_time, session.acr)
+
+
+def _progress(
+    client: Client, session: BrowserSession | None, found: Interaction | None
+) -> Progress:
+    remembered: frozenset[str] = frozenset()
+    if session is not None and not client.trusted:
+        consent = interactions.consent_of(browser.work(), session.account_id, client)
+        remembered = frozenset(consent.scopes if consent else ())
+    if found is None:
+        return Progress(remembered_scopes=remembered)
+    return Progress(
+        authenticated=found.authenticated_at is not None,
+        account_chosen=found.account_chosen_at is not None,
+        consented=found.consented_at is not None,
+        denied=found.denied_at is not None,
+        remembered_scopes=remembered,
+    )
+
+
+def _grant(client: Client, asked: AuthorizationRequest, session: BrowserSession) -> BaseResponse:
+    work = browser.work()
+    grant = grants.authorize(
+        work,
+        grants.Authorized(
+            session=session,
+            client=client,
+            scopes=list(asked.scopes),
+            claims=asked.claims,
+            nonce=asked.nonce,
+        ),
+    )
+    code = grants.issue_code(
+        work, grant, redirect_uri=asked.redirect_uri, code_challenge=asked.code_challenge
+    )
+    events.record(
+        work,
+        "authorize.granted",
+        account=session.account,
+        client=client,
+        session=session,
+        scope=" ".join(asked.scopes),
+    )
+    return _answer(asked, [("code", code)])
+
+
+def _refuse(client: Client, asked: AuthorizationRequest, refusal: rules.Refuse) -> BaseResponse:
+    session = browser.current_session()
+    events.record(
+        browser.work(),
+        "authorize.refused",
+        reason=refusal.code,
+        client=client,
+        session=session,
+        account=session.account if session else None,
+        detail=refusal.description,
+    )
+    fields = [("error", refusal.code)]
+    if refusal.description:
+        fields.append(("error_description", refusal.description))
+    return _answer(asked, fields)
+
+
+def _answer(asked: AuthorizationRequest, fields: list[tuple[str, str]]) -> BaseResponse:
+    """To the client, in its response mode, with ``state`` and ``iss`` (RFC 9207)."""
+    if asked.state is not None:
+        fields.append(("state", asked.state))
+    fields.append(("iss", browser.means().settings.issuer))
+    if asked.response_mode == "form_post":
+        page = Response(render_template("form_post.html", action=asked.redirect_uri, fields=fields))
+        browser.allow_form_action(origin_of(asked.redirect_uri))
+        page.headers["Cache-Control"] = "no-store"
+        return page
+    parts = urlsplit(asked.redirect_uri)
+    query = "&".join(filter(None, (parts.query, urlencode(fields))))
+    response = redirect(urlunsplit(parts._replace(query=query)), code=303)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _hard_error(code: str) -> BaseResponse:
+    """A page for the person, status 400, no redirect."""
+    return Response(render_template("error.html", **explain(code)), status=400)
+
+
+def explain(code: str) -> dict[str, object]:
+    """Title, words and advice for a fault that is not redirected."""
+    advice = gettext(
+        "Go back to the application and start again from there. If this happens again, tell the "
+        "people who run the application."
+    )
+    if code == "disabled_client":
+        message = gettext("This application has been switched off at the gateway.")
+    elif code == "unknown_client":
+        message = gettext("The application that sent you here is not known to the gateway.")
+    else:
+        message = gettext(
+            "The application asked for your sign-in to be sent to an address that is not "
+            "registered for it, so the gateway has stopped here."
+        )
+    return {
+        "status": 400,
+        "title": gettext("This sign-in cannot go on"),
+        "message": message,
+        "advice": advice,
+    }

@@ -1,0 +1,87 @@
+"""Discovery (OpenID Connect Discovery 1.0, RFC 8414) and the JWKS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from idp import browser
+from idp.accounts.keys import ALGORITHMS
+from idp.models import AuthMethod
+from idp.oidc.claims import CLAIMS_SUPPORTED
+from idp.oidc.endpoints.wiring import ring
+from idp.oidc.request_validation import PROMPTS, RESPONSE_MODES
+from idp.policy.scopes import ACRS, GRANT_TYPES, IDENTITY_SCOPES
+from idp.settings import Settings
+
+#: A key is published an hour before it signs, so half an hour of caching is safe.
+JWKS_AGE = 1800
+
+
+def metadata(settings: Settings) -> dict[str, Any]:
+    """Everything that clients may rely on, and nothing that is not there."""
+    base = f"{settings.issuer}/oauth2/v1"
+    methods = [str(method) for method in AuthMethod]
+    confidential = [method for method in methods if method != AuthMethod.NONE]
+    return {
+        "issuer": settings.issuer,
+        "authorization_endpoint": f"{base}/authorize",
+        "token_endpoint": f"{base}/token",
+        "userinfo_endpoint": f"{base}/userinfo",
+        "jwks_uri": f"{base}/keys",
+        "introspection_endpoint": f"{base}/introspect",
+        "revocation_endpoint": f"{base}/revoke",
+        "end_session_endpoint": f"{base}/logout",
+        "scopes_supported": list(IDENTITY_SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(RESPONSE_MODES),
+        "grant_types_supported": list(GRANT_TYPES),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "token_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "code_challenge_methods_supported": ["S256"],
+        "claims_supported": list(CLAIMS_SUPPORTED),
+        "claim_types_supported": ["normal", "distributed"],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": list(PROMPTS),
+        "acr_values_supported": list(ACRS[:1]),
+        "ui_locales_supported": ["en", "fr"],
+        "display_values_supported": ["page"],
+    }
+
+
+def register(pages: Blueprint) -> None:
+    for path, name in (
+        ("/.well-known/openid-configuration", "openid_configuration"),
+        ("/.well-known/oauth-authorization-server", "oauth_metadata"),
+    ):
+        pages.add_url_rule(path, name, configuration)
+    pages.add_url_rule("/oauth2/v1/keys", "keys", jwks)
+
+
+def configuration() -> Response:
+    """The metadata; public, cacheable, readable by any script."""
+    response = jsonify(metadata(browser.means().settings))
+    return _public(response, 3600)
+
+
+def jwks() -> Response:
+    """The public keys (RFC 7517): signing, about to sign, and those of tokens still alive."""
+    snapshot = ring().snapshot(browser.work())
+    response = Response(snapshot.document, mimetype="application/json")
+    response.set_etag(snapshot.etag)
+    _public(response, JWKS_AGE).make_conditional(request)
+    return response
+
+
+def _public(response: Response, age: int) -> Response:
+    response.cache_control.public = True
+    response.cache_control.max_age = age
+    response.access_control_allow_origin = "*"
+    return response

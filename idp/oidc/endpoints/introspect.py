@@ -1,0 +1,86 @@
+"""Introspection (RFC 7662): for the client a token was issued to, and for its resource server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from flask import Blueprint, Response
+
+from idp.accounts import grants
+from idp.models import AccessToken, Client, Grant, RefreshToken
+from idp.oidc import tokens
+from idp.oidc.endpoints.wiring import answer, parsed, refusal, server
+from idp.oidc.server import ProtocolRequest
+from idp.transaction import Work
+
+
+class Introspection(IntrospectionEndpoint):
+    """Authlib's endpoint over our token records."""
+
+    def authenticate_token(self, request: ProtocolRequest, client: Client) -> dict[str, Any] | None:
+        self.check_params(request, client)
+        work, token = request.work, request.params["token"]
+        access = tokens.find_access(work, self.server.ring, token)
+        if access is not None:
+            return _of_access(work, access) if tokens.is_issued_to(access, client) else None
+        row = grants.find_refresh_token(work, token)
+        if row is None or row.grant.client_id != client.id or row.consumed_at is not None:
+            return None
+        if grants.is_expired(work, row) or not grants.is_standing(work, row.grant):
+            return None
+        return _of_refresh(work, row)
+
+    def create_introspection_payload(self, token: dict[str, Any] | None) -> dict[str, Any]:
+        return token or {"active": False}
+
+
+def _common(work: Work, grant: Grant, scopes: list[str]) -> dict[str, Any]:
+    payload: dict[str, Any] = {
+        "active": True,
+        "iss": work.settings.issuer,
+        "client_id": grant.client.client_id,
+        "scope": " ".join(scopes),
+        "sub": grant.account.subject if grant.account else grant.client.client_id,
+    }
+    if grant.account:
+        payload |= {"username": grant.account.username, "acr": grant.acr}
+        if grant.auth_time:
+            payload["auth_time"] = tokens.seconds(grant.auth_time)
+    return payload
+
+
+def _of_access(work: Work, row: AccessToken) -> dict[str, Any]:
+    payload = _common(work, row.grant, row.scopes) | {
+        "token_type": "Bearer",
+        "aud": row.audience,
+        "iat": tokens.seconds(row.created_at),
+        "exp": tokens.seconds(row.expires_at),
+    }
+    wanted = tuple(scope for scope in row.scopes if scope in ("groups", "participants"))
+    if row.grant.account and wanted:
+        # The groups as they are now, all of them: an overage claim leads here or to userinfo.
+        payload |= tokens.claims_for(work, row.grant, wanted, "introspection")
+    return payload
+
+
+def _of_refresh(work: Work, row: RefreshToken) -> dict[str, Any]:
+    return _common(work, row.grant, row.grant.scopes) | {
+        "token_type": "refresh_token",
+        "iat": tokens.seconds(row.created_at),
+        "exp": tokens.seconds(min(row.expires_at, row.family_expires_at)),
+    }
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/oauth2/v1/introspect", "introspect", introspect, methods=["POST"])
+
+
+def introspect() -> Response:
+    """What a token is worth at this moment."""
+    try:
+        incoming = parsed()
+    except OAuth2Error as error:
+        return refusal(error)
+    return answer(*server().create_endpoint_response("introspection", incoming))

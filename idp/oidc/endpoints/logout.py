@@ -1,0 +1,132 @@
+"""RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0).
+
+A valid ``id_token_hint`` of the session at hand ends it at once. Everything else asks the person
+first, so that no other site can sign anybody out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import clients, sessions
+from idp.models import Client
+from idp.oidc import tokens
+from idp.oidc.endpoints.wiring import ring
+from idp.oidc.keys import BadToken
+from idp.oidc.parameters import faulty, single
+from idp.policy.redirect_uri import is_registered, origin_of
+
+#: What the confirmation page carries along, to be checked again when it comes back.
+CARRIED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A logout request after its parameters were checked."""
+
+    client: Client | None
+    #: Registered for the client, with the state; None: stay here.
+    target: str | None
+    #: Subject and sid of a genuine hint (it may be expired).
+    subject: str | None = None
+    sid: str | None = None
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/oauth2/v1/logout", "logout", logout, methods=["GET", "POST"])
+    pages.add_url_rule(
+        "/oauth2/v1/logout/confirm", "confirm_logout", confirm_logout, methods=["POST"]
+    )
+
+
+def logout() -> BaseResponse:
+    """A relying party asks to sign the person out."""
+    params, repeated = single(request.args, request.form)
+    if repeated or faulty(params):
+        params = {}
+    asked = _checked(params)
+    session = browser.current_session()
+    if asked.sid is not None:
+        # Also without a session in this browser, the tokens of that session end.
+        sessions.end_by_sid(browser.work(), asked.sid)
+    if session is None:
+        return _done(asked)
+    if asked.subject == session.account.subject:
+        return _end(asked)
+    if asked.target:
+        browser.allow_form_action(origin_of(asked.target))
+    fields = [(name, params[name]) for name in CARRIED if name in params]
+    return Response(
+        render_template(
+            "signout.html",
+            client_name=asked.client.name if asked.client else None,
+            fields=fields,
+            action=url_for("oidc.confirm_logout"),
+        )
+    )
+
+
+def confirm_logout() -> BaseResponse:
+    """The person said yes (CSRF-protected, unlike the endpoint above)."""
+    params, _ = single(request.form)
+    params.pop("id_token_hint", None)
+    return _end(_checked(params))
+
+
+def _end(asked: Asked) -> BaseResponse:
+    session = browser.current_session()
+    if session is not None:
+        sessions.end(browser.work(), session, "signed_out")
+    browser.forget()
+    return _done(asked)
+
+
+def _done(asked: Asked) -> BaseResponse:
+    if asked.target:
+        return redirect(asked.target, code=303)
+    return Response(render_template("signed_out.html", continue_url=None))
+
+
+def _checked(params: dict[str, str]) -> Asked:
+    hint = _hint(params.get("id_token_hint"))
+    client_id = params.get("client_id")
+    hinted = tokens.client_of_hint(hint) if hint else None
+    if hinted and client_id and hinted != client_id:
+        return Asked(None, None)
+    name = hinted or client_id
+    client = clients.find(browser.work(), name) if name else None
+    if client is None:
+        return Asked(None, None)
+    uri = params.get("post_logout_redirect_uri", "")
+    known = client.disabled_at is None and is_registered(uri, client.post_logout_redirect_uris)
+    target = _with_state(uri, params.get("state")) if known else None
+    if hint is None:
+        return Asked(client, target)
+    return Asked(client, target, _text(hint.get("sub")), _text(hint.get("sid")))
+
+
+def _hint(token: str | None) -> dict[str, object] | None:
+    """The claims of an ID token of ours, expired or not; None for anything else."""
+    if not token:
+        return None
+    try:
+        return ring().verify(browser.work(), token, tokens.ID, retired=True)
+    except BadToken:
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _with_state(uri: str, state: str | None) -> str:
+    if state is None:
+        return uri
+    parts = urlsplit(uri)
+    query = "&".join(filter(None, (parts.query, urlencode({"state": state}))))
+    return urlunsplit(parts._replace(query=query))

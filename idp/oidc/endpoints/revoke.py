@@ -1,0 +1,49 @@
+"""Revocation (RFC 7009). A refresh token takes its whole family with it."""
+
+from __future__ import annotations
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc7009 import RevocationEndpoint
+from flask import Blueprint, Response, request
+
+from idp.accounts import grants
+from idp.models import AccessToken, Client, RefreshToken
+from idp.oidc import tokens
+from idp.oidc.endpoints.wiring import allow_origin, answer, parsed, refusal, server
+from idp.oidc.server import ProtocolRequest
+
+
+class Revocation(RevocationEndpoint):
+    """Authlib's endpoint over our token records. Another client's token is left alone, with the
+    same answer as for an unknown one (RFC 7009 section 2.2)."""
+
+    def authenticate_token(
+        self, request: ProtocolRequest, client: Client
+    ) -> AccessToken | RefreshToken | None:
+        self.check_params(request, client)
+        work, token = request.work, request.params["token"]
+        row = tokens.find_access(work, self.server.ring, token) or grants.find_refresh_token(
+            work, token
+        )
+        return row if row is not None and row.grant.client_id == client.id else None
+
+    def revoke_token(self, token: AccessToken | RefreshToken, request: ProtocolRequest) -> None:
+        if isinstance(token, AccessToken):
+            grants.revoke_access_token(request.work, token)
+        else:
+            grants.revoke(request.work, token.grant, "revoked_by_client")
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/oauth2/v1/revoke", "revoke", revoke, methods=["POST", "OPTIONS"])
+
+
+def revoke() -> Response:
+    """End a token."""
+    if request.method == "OPTIONS":
+        return allow_origin(Response(status=204))
+    try:
+        incoming = parsed()
+    except OAuth2Error as error:
+        return allow_origin(refusal(error))
+    return allow_origin(answer(*server().create_endpoint_response("revocation", incoming)))

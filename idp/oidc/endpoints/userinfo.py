@@ -1,0 +1,69 @@
+"""Userinfo (OIDC Core 5.3), by GET or POST, the token in the header or the form (RFC 6750)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from idp import browser
+from idp.oidc import parameters, tokens
+from idp.oidc.endpoints.wiring import allow_origin, ring
+from idp.oidc.server import NO_STORE
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule(
+        "/oauth2/v1/userinfo", "userinfo", userinfo, methods=["GET", "POST", "OPTIONS"]
+    )
+
+
+def userinfo() -> Response:
+    """The claims of the person, as they are now."""
+    if request.method == "OPTIONS":
+        return allow_origin(Response(status=204))
+    return allow_origin(_userinfo())
+
+
+def _userinfo() -> Response:
+    if "access_token" in request.args:
+        return _refuse(400, "invalid_request", "The token must not be in the query.")
+    found = _presented()
+    if len(found) > 1:
+        return _refuse(400, "invalid_request", "The token is given more than once.")
+    if not found:
+        return _refuse(401, None, "")
+    work = browser.work()
+    row = tokens.find_access(work, ring(), found[0])
+    if row is None or row.grant.account is None:
+        return _refuse(401, "invalid_token", "The access token is not valid.")
+    if "openid" not in row.scopes:
+        return _refuse(403, "insufficient_scope", "The scope openid is needed.")
+    claims = tokens.claims_for(work, row.grant, tuple(row.scopes), "userinfo")
+    response = jsonify(claims)
+    response.headers.update(dict(NO_STORE))
+    return response
+
+
+def _presented() -> list[str]:
+    """Every token that the request carries."""
+    found = []
+    for header in request.headers.getlist("Authorization"):
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() == "bearer" and value.strip():
+            found.append(value.strip())
+    if request.method == "POST" and request.mimetype == parameters.FORM:
+        found += request.form.getlist("access_token")
+    return found
+
+
+def _refuse(status: int, code: str | None, description: str) -> Response:
+    """RFC 6750 section 3: a request without a token is told the scheme only."""
+    challenge = f'Bearer realm="{browser.means().settings.issuer}"'
+    body = {}
+    if code:
+        body = {"error": code, "error_description": description}
+        challenge += f', error="{code}", error_description="{description}"'
+    response = jsonify(body)
+    response.status_code = status
+    response.headers.update(dict(NO_STORE))
+    response.headers["WWW-Authenticate"] = challenge
+    return response

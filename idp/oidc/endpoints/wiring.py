@@ -1,0 +1,63 @@
+"""What the endpoints share: the server, parsing, answers, CORS."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from flask import Response, current_app, jsonify, request
+
+from idp import browser
+from idp.accounts import clients
+from idp.oidc import parameters
+from idp.oidc.keys import KeyRing
+from idp.oidc.server import NO_STORE, GatewayServer, ProtocolRequest
+
+
+def server() -> GatewayServer:
+    """The authorization server of this application."""
+    return cast(GatewayServer, current_app.extensions["oidc"])
+
+
+def ring() -> KeyRing:
+    """The keys of this application."""
+    return server().ring
+
+
+def parsed() -> ProtocolRequest:
+    """The form of this request, one value a parameter. Raises invalid_request (400 or 415)."""
+    headers = {}
+    if authorization := request.headers.get("Authorization"):
+        headers["Authorization"] = authorization
+    if len(request.headers.getlist("Authorization")) > 1:
+        raise InvalidRequestError("More than one Authorization header.")
+    params = parameters.form(request.mimetype, request.args, request.form)
+    return ProtocolRequest(browser.work(), request.path, params, headers)
+
+
+def answer(status: int, body: str, headers: list[tuple[str, str]]) -> Response:
+    """A Flask response; ``no-store`` always (RFC 6749 section 5.1)."""
+    return Response(body, status=status, headers=headers)
+
+
+def refusal(error: OAuth2Error) -> Response:
+    """An error in the protocol's form, outside Authlib's own dispatch."""
+    status, body, headers = error()
+    response = jsonify(body)
+    response.status_code = status
+    response.headers.update(dict(headers))
+    response.headers.update(dict(NO_STORE))
+    return response
+
+
+def allow_origin(response: Response) -> Response:
+    """CORS for scripts of registered origins; never with cookies."""
+    origin = request.headers.get("Origin")
+    response.vary.add("Origin")
+    if origin and origin != "null" and origin in clients.allowed_origins(browser.work()):
+        response.access_control_allow_origin = origin
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.access_control_max_age = 600
+    return response

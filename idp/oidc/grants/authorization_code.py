@@ -1,0 +1,58 @@
+"""Authorization code with PKCE (RFC 6749 section 4.1.3, RFC 7636 section 4.6)."""
+
+from __future__ import annotations
+
+import hmac
+import re
+
+from authlib.oauth2.rfc6749.errors import InvalidGrantError
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+from idp.accounts import grants
+from idp.models import AuthorizationCode, Client
+from idp.oidc.grants.pipeline import PipelineGrant, Redeemed, required
+from idp.transaction import Work
+
+_VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
+
+
+class AuthorizationCodeGrant(PipelineGrant):
+    """The code is spent before anything is checked: whoever presents it once, it is gone."""
+
+    GRANT_TYPE = "authorization_code"
+
+    def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
+        row = grants.find_code(work, required(params, "code"))
+        if row is None:
+            raise InvalidGrantError("The code is not valid.")
+        if not grants.spend_code(work, row):
+            # Somebody has it who should not: end what the first use gave (RFC 6749 4.1.2).
+            grants.revoke(work, row.grant, "code_reused")
+            raise InvalidGrantError("The code is not valid.")
+        if row.grant.client_id != client.id:
+            grants.revoke(work, row.grant, "code_of_other_client")
+            raise InvalidGrantError("The code is not valid.")
+        if fault := _mismatch(work, row, params):
+            raise InvalidGrantError(fault)
+        grant = row.grant
+        if not grants.is_standing(work, grant, session=True):
+            raise InvalidGrantError("The sign-in has ended.")
+        offline = "offline_access" in grant.scopes and "refresh_token" in client.grant_types
+        refresh = grants.issue_refresh_token(work, grant) if offline else None
+        return Redeemed(grant=grant, scopes=tuple(grant.scopes), refresh_token=refresh)
+
+
+def _mismatch(work: Work, row: AuthorizationCode, params: dict[str, str]) -> str | None:
+    """What in the request does not fit the code, if anything."""
+    if work.now >= row.expires_at:
+        return "The code is not valid."
+    if not hmac.compare_digest(params.get("redirect_uri", "").encode(), row.redirect_uri.encode()):
+        return "The redirect_uri is not the one of the authorization request."
+    verifier = params.get("code_verifier")
+    if row.code_challenge is None:
+        return "There was no code_challenge." if verifier is not None else None
+    if not verifier or not _VERIFIER.fullmatch(verifier):
+        return "The code_verifier is missing or malformed."
+    if not hmac.compare_digest(create_s256_code_challenge(verifier), row.code_challenge):
+        return "The code_verifier does not match."
+    return None

@@ -1,0 +1,75 @@
+"""The one way to a token (architecture: request flow).
+
+authenticate the client -> is the grant type allowed -> redeem (the only part that differs)
+-> does what it rests on still stand -> claims -> issue -> audit. The commit is the caller's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import (
+    InvalidGrantError,
+    InvalidRequestError,
+    UnauthorizedClientError,
+)
+from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
+
+from idp.accounts import events, grants
+from idp.models import Client, Grant
+from idp.oidc import tokens
+from idp.oidc.server import NO_STORE, ProtocolRequest
+from idp.transaction import Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redeemed:
+    """What a grant type found: the authorization, what of it is asked, what follows."""
+
+    grant: Grant
+    scopes: tuple[str, ...]
+    refresh_token: str | None = None
+
+
+class PipelineGrant(BaseGrant, TokenEndpointMixin):
+    """Base of the grant types. Authlib calls the two methods in this order."""
+
+    request: ProtocolRequest
+
+    def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
+        """The middle of the pipeline. Raises OAuth2Error."""
+        raise NotImplementedError
+
+    def validate_token_request(self) -> None:
+        work = self.request.work
+        client = self.server.authenticate_client(self.request)
+        if self.GRANT_TYPE not in client.grant_types:
+            raise UnauthorizedClientError("This client may not use this grant type.")
+        self.redeemed = self.redeem(work, client, self.request.params)
+        if not grants.is_standing(work, self.redeemed.grant):
+            raise InvalidGrantError("The authorization has ended.")
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        work, found = self.request.work, self.redeemed
+        body = tokens.issue(work, self.server.ring, found.grant, found.scopes)
+        if found.refresh_token:
+            body["refresh_token"] = found.refresh_token
+        events.record(
+            work,
+            "token.issued",
+            account=found.grant.account,
+            client=found.grant.client,
+            session=found.grant.session,
+            grant_type=self.GRANT_TYPE,
+            scope=" ".join(found.scopes),
+        )
+        return 200, body, list(NO_STORE)
+
+
+def required(params: dict[str, str], name: str) -> str:
+    """A parameter that must be there and not be empty. Raises invalid_request."""
+    value = params.get(name, "")
+    if not value:
+        raise InvalidRequestError(f"Missing parameter: {name}.")
+    return value

@@ -1,0 +1,175 @@
+"""What happens next in a sign-in: a calculation over what is stored.
+
+Every page of a sign-in returns to the dispatcher, which asks ``decide`` again from the start, so
+no page can be skipped and no page knows another (OIDC Core 3.1.2.1 to 3.1.2.6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from idp.policy.scopes import satisfies
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationRequest:
+    """A validated authorization request. Kept as JSON with its interaction."""
+
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    response_mode: str = "query"
+    state: str | None = None
+    nonce: str | None = None
+    code_challenge: str | None = None
+    prompt: tuple[str, ...] = ()
+    max_age: int | None = None
+    login_hint: str = ""
+    ui_locales: tuple[str, ...] = ()
+    acr_values: tuple[str, ...] = ()
+    claims: dict[str, Any] = field(default_factory=dict)
+    #: Whom the client expects: the subject of a valid hint, or "" for a hint that is not valid.
+    expected_subject: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> AuthorizationRequest:
+        lists = ("scopes", "prompt", "ui_locales", "acr_values")
+        values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in data.items()}
+        return cls(**values)
+
+    @property
+    def essential_acrs(self) -> tuple[str, ...]:
+        """Levels demanded by an essential ``acr`` claim (OIDC Core 5.5.1.1)."""
+        wish = (self.claims.get("id_token") or {}).get("acr") or {}
+        if not wish.get("essential"):
+            return ()
+        values = wish.get("values")
+        if not isinstance(values, list):
+            values = [wish.get("value")]
+        return tuple(value for value in values if isinstance(value, str))
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """The browser's session, as far as the decision needs it."""
+
+    subject: str
+    account_kind: str
+    auth_time: datetime
+    acr: str
+
+
+@dataclass(frozen=True)
+class ClientView:
+    """The relying party, as far as the decision needs it."""
+
+    trusted: bool
+    minimum_acr: str | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What was done in this interaction, and what was agreed before."""
+
+    authenticated: bool = False
+    account_chosen: bool = False
+    consented: bool = False
+    denied: bool = False
+    remembered_scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Show the sign-in page."""
+
+
+@dataclass(frozen=True)
+class SelectAccount:
+    """Ask whether to go on as this person."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Ask for consent."""
+
+
+@dataclass(frozen=True)
+class Proceed:
+    """Everything is met: answer the client, or go to the local page."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Answer the client with an error."""
+
+    code: str
+    description: str = ""
+
+
+Step = SignIn | SelectAccount | Consent | Proceed | Refuse
+
+
+def decide(
+    request: AuthorizationRequest | None,
+    client: ClientView | None,
+    session: SessionView | None,
+    progress: Progress,
+    now: datetime,
+) -> Step:
+    """The next step. Without ``request`` the person signs in to the gateway's own pages."""
+    if request is None or client is None:
+        return Proceed() if session else SignIn()
+    if progress.denied:
+        return Refuse("access_denied", "consent was refused")
+    silent = "none" in request.prompt
+    if request.expected_subject == "":
+        return Refuse("login_required", "the hint is not valid here")
+    if session is None:
+        return Refuse("login_required") if silent else SignIn()
+    if request.expected_subject not in (None, session.subject):
+        return Refuse("login_required", "another person is signed in")
+    if not progress.authenticated and _must_authenticate(request, session, now):
+        return Refuse("login_required") if silent else SignIn()
+    if session.account_kind == "machine":
+        return Refuse("access_denied", "machine accounts have no browser sign-on")
+    if unmet := _unmet_level(request, client, session):
+        return Refuse("unmet_authentication_requirements", f"this needs {unmet}")
+    if "select_account" in request.prompt and not (
+        progress.account_chosen or progress.authenticated
+    ):
+        return SelectAccount()
+    if _must_consent(request, client, progress):
+        return Refuse("consent_required") if silent else Consent()
+    return Proceed()
+
+
+def _must_authenticate(request: AuthorizationRequest, session: SessionView, now: datetime) -> bool:
+    if "login" in request.prompt or request.max_age == 0:
+        return True
+    if request.max_age is None:
+        return False
+    return (now - session.auth_time).total_seconds() > request.max_age
+
+
+def _unmet_level(
+    request: AuthorizationRequest, client: ClientView, session: SessionView
+) -> str | None:
+    """The demanded assurance level that the session does not reach. ``acr_values`` is a wish."""
+    if not satisfies(session.acr, client.minimum_acr):
+        return client.minimum_acr
+    wanted = request.essential_acrs
+    if wanted and not any(satisfies(session.acr, level) for level in wanted):
+        return wanted[0] if wanted[0].isascii() else "a higher level"
+    return None
+
+
+def _must_consent(request: AuthorizationRequest, client: ClientView, progress: Progress) -> bool:
+    if progress.consented:
+        return False
+    if "consent" in request.prompt:
+        return True
+    return not client.trusted and not set(request.scopes) <= progress.remembered_scopes

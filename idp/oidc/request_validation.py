@@ -1,0 +1,209 @@
+"""Validating an authorization request, in the order that keeps redirects safe.
+
+First the client and its redirect URI: faults there are shown to the person and never redirected
+(RFC 6749 section 4.1.2.1). Then the rest: faults go back to the client in its response mode.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from idp.accounts import clients
+from idp.models import Client
+from idp.oidc import tokens
+from idp.oidc.claims import CLAIMS_SUPPORTED, SCOPE_CLAIMS
+from idp.oidc.interaction import AuthorizationRequest
+from idp.oidc.keys import BadToken, KeyRing
+from idp.oidc.parameters import faulty
+from idp.policy.redirect_uri import is_registered
+from idp.policy.scopes import parse_scope, within
+from idp.transaction import Work
+
+RESPONSE_MODES = ("query", "form_post")
+PROMPTS = ("none", "login", "consent", "select_account")
+_CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
+MAX_STATE = 4_096
+
+
+class NotRedirectable(Exception):
+    """The client or its redirect URI is not known good: the person sees an error page."""
+
+    def __init__(self, code: str, client: Client | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.client = client
+
+
+class RequestError(Exception):
+    """A fault that the client is told of by redirect."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.description = description
+
+
+def trusted_target(work: Work, params: dict[str, str], repeated: set[str]) -> tuple[Client, str]:
+    """The enabled client and its registered redirect URI. Raises NotRedirectable."""
+    if repeated & {"client_id", "redirect_uri"}:
+        raise NotRedirectable("repeated_parameter")
+    client = clients.find(work, params.get("client_id", "")[:200])
+    if client is None or "authorization_code" not in client.grant_types:
+        raise NotRedirectable("unknown_client")
+    if client.disabled_at is not None:
+        raise NotRedirectable("disabled_client", client)
+    uri = params.get("redirect_uri", "")
+    if not is_registered(uri, client.redirect_uris, native=client.is_public):
+        raise NotRedirectable("unregistered_redirect_uri", client)
+    return client, uri
+
+
+def validate(
+    work: Work,
+    ring: KeyRing,
+    client: Client,
+    redirect_uri: str,
+    params: dict[str, str],
+    repeated: set[str],
+) -> AuthorizationRequest:
+    """The rest of the request, as a value. Raises RequestError."""
+    if repeated:
+        raise RequestError("invalid_request", "A parameter is repeated.")
+    if fault := faulty(params):
+        raise RequestError("invalid_request", f"Malformed: {fault}.")
+    _refuse_request_objects(params)
+    if params.get("response_type") != "code":
+        missing = "response_type" not in params
+        code = "invalid_request" if missing else "unsupported_response_type"
+        raise RequestError(code, "The response_type must be code.")
+    return AuthorizationRequest(
+        redirect_uri=redirect_uri,
+        response_mode=response_mode(params, strict=True),
+        scopes=_scopes(client, params),
+        state=_bounded(params, "state"),
+        nonce=_bounded(params, "nonce"),
+        code_challenge=_challenge(client, params),
+        prompt=_prompt(params),
+        max_age=_max_age(params),
+        login_hint=params.get("login_hint", "")[:320],
+        ui_locales=tuple(params.get("ui_locales", "").split(" ")[:10]),
+        acr_values=tuple(params.get("acr_values", "").split(" ")[:10]),
+        claims=(claims := _claims(client, params)),
+        expected_subject=_expected_subject(work, ring, params, claims),
+    )
+
+
+def response_mode(params: dict[str, str], *, strict: bool = False) -> str:
+    """How the answer goes back; an unknown mode is answered in the default one."""
+    mode = params.get("response_mode", "query")
+    if mode in RESPONSE_MODES:
+        return mode
+    if strict:
+        raise RequestError("invalid_request", "The response_mode must be query or form_post.")
+    return "query"
+
+
+def _refuse_request_objects(params: dict[str, str]) -> None:
+    if "request" in params:
+        raise RequestError("request_not_supported", "Request objects are not supported.")
+    if "request_uri" in params:
+        raise RequestError("request_uri_not_supported", "Request URIs are not supported.")
+
+
+def _scopes(client: Client, params: dict[str, str]) -> tuple[str, ...]:
+    scopes = parse_scope(params.get("scope"))
+    if not scopes or "openid" not in scopes:
+        raise RequestError("invalid_scope", "The scope must hold openid.")
+    if not within(scopes, client.scopes):
+        raise RequestError("invalid_scope", "The scope is wider than what this client may have.")
+    return scopes
+
+
+def _bounded(params: dict[str, str], name: str) -> str | None:
+    value = params.get(name)
+    if value is not None and len(value) > MAX_STATE:
+        raise RequestError("invalid_request", f"The {name} is too long.")
+    return value
+
+
+def _challenge(client: Client, params: dict[str, str]) -> str | None:
+    """PKCE with S256 only. A client that need not use it is held to it once it does."""
+    challenge, method = params.get("code_challenge"), params.get("code_challenge_method")
+    if challenge is None and method is None:
+        if client.require_pkce:
+            raise RequestError("invalid_request", "PKCE is required: send a code_challenge.")
+        return None
+    if method != "S256":
+        raise RequestError("invalid_request", "The code_challenge_method must be S256.")
+    if not _CHALLENGE.fullmatch(challenge or ""):
+        raise RequestError("invalid_request", "The code_challenge is malformed.")
+    return challenge
+
+
+def _prompt(params: dict[str, str]) -> tuple[str, ...]:
+    prompt = tuple(params.get("prompt", "").split())
+    if not set(prompt) <= set(PROMPTS) or ("none" in prompt and len(prompt) > 1):
+        raise RequestError("invalid_request", "The prompt is not a valid combination.")
+    return prompt
+
+
+def _max_age(params: dict[str, str]) -> int | None:
+    raw = params.get("max_age")
+    if raw is None:
+        return None
+    if not raw.isascii() or not raw.isdigit() or len(raw) > 9:
+        raise RequestError("invalid_request", "The max_age must be a number of seconds.")
+    return int(raw)
+
+
+def _claims(client: Client, params: dict[str, str]) -> dict[str, Any]:
+    """The ``claims`` parameter (OIDC Core 5.5), narrowed to what this client may learn."""
+    raw = params.get("claims")
+    if raw is None:
+        return {}
+    try:
+        parsed = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise RequestError("invalid_request", "The claims are not JSON.") from error
+    if not isinstance(parsed, dict):
+        raise RequestError("invalid_request", "The claims must be a JSON object.")
+    allowed = {"sub", "acr", "auth_time"}
+    for scope in client.scopes:
+        allowed.update(SCOPE_CLAIMS.get(scope, ()))
+    return {target: _wishes(parsed.get(target), allowed) for target in ("userinfo", "id_token")}
+
+
+def _wishes(wishes: Any, allowed: set[str]) -> dict[str, Any]:
+    if wishes is None:
+        return {}
+    if not isinstance(wishes, dict):
+        raise RequestError("invalid_request", "The claims must be JSON objects.")
+    kept = {}
+    for name, wish in wishes.items():
+        if name in allowed and name in (*CLAIMS_SUPPORTED, "acr", "auth_time"):
+            if wish is not None and not isinstance(wish, dict):
+                raise RequestError("invalid_request", "A claim must be null or an object.")
+            kept[name] = wish
+    return kept
+
+
+def _expected_subject(
+    work: Work, ring: KeyRing, params: dict[str, str], claims: dict[str, Any]
+) -> str | None:
+    """Whom the client expects. "" for a hint of ours that is forged, foreign or expired."""
+    wish = (claims.get("id_token") or {}).get("sub") or {}
+    if isinstance(wish.get("value"), str):
+        return str(wish["value"])
+    hint = params.get("id_token_hint")
+    if hint is None:
+        return None
+    try:
+        token = ring.verify(work, hint, tokens.ID, retired=True)
+    except BadToken:
+        return ""
+    expires = token.get("exp")
+    if not isinstance(expires, int) or expires <= tokens.seconds(work.now):
+        return ""
+    return token["sub"] if isinstance(token.get("sub"), str) else ""

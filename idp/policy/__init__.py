@@ -1,0 +1,1 @@
+"""Decisions as values: data in, an answer out, no clock and no database."""

@@ -1,0 +1,54 @@
+"""The fixed vocabularies of the provider: scopes, grants, assurance levels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+#: Scopes about people; a client acting for itself cannot have them.
+IDENTITY_SCOPES = (
+    "openid",
+    "profile",
+    "email",
+    "phone",
+    "groups",
+    "participants",
+    "offline_access",
+)
+#: Accepted although nothing is stored behind it (OIDC Core 5.4).
+IGNORED_SCOPES = ("address",)
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+
+ACR_PASSWORD = "urn:ieso:acr:password"  # noqa: S105 - an assurance level, not a password
+ACR_MFA = "urn:ieso:acr:mfa"
+ACR_PHR = "phr"
+#: Weakest first; a stronger one satisfies a request for a weaker one.
+ACRS = (ACR_PASSWORD, ACR_MFA, ACR_PHR)
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
+
+
+def is_scope_token(text: str) -> bool:
+    """RFC 6749 section 3.3: ``scope-token``."""
+    return bool(_SCOPE_TOKEN.fullmatch(text))
+
+
+def satisfies(acr: str | None, wanted: str | None) -> bool:
+    """Whether a session of level ``acr`` meets ``wanted``. An unknown level is never met."""
+    if wanted is None:
+        return True
+    if wanted not in ACRS or acr not in ACRS:
+        return False
+    return ACRS.index(acr) >= ACRS.index(wanted)
+
+
+def parse_scope(text: str | None) -> tuple[str, ...] | None:
+    """The words of a scope parameter without repetitions, or None when it is malformed."""
+    words = tuple(dict.fromkeys((text or "").split(" ")))
+    words = tuple(word for word in words if word)
+    return words if all(map(is_scope_token, words)) else None
+
+
+def within(asked: Iterable[str], allowed: Iterable[str]) -> bool:
+    """Whether every asked scope is allowed (ignored ones always are)."""
+    return set(asked) <= set(allowed) | set(IGNORED_SCOPES)

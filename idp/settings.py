@@ -1,0 +1,244 @@
+"""Settings: one frozen value, read once from the environment, unsafe combinations refused.
+
+Every setting is an environment variable ``IDP_<NAME>``; a secret may also be given as
+``IDP_<NAME>_FILE``, the path of a file that holds it. ``gateway settings`` prints this table.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from idp.errors import ConfigurationError
+
+ENVIRONMENTS = ("production", "sandbox")
+#: Shorter secrets can be guessed; 32 characters of base64 are 192 bits.
+MIN_SECRET_LENGTH = 32
+#: Words that mark a secret as one nobody replaced, and the mark of keys made for trials.
+PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "insecure")
+TRIAL_MARK = "sandbox-"
+
+
+def _setting(default: Any, meaning: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that an operator can choose. Durations are whole seconds unless the name says days."""
+
+    environment: str = _setting("sandbox", "production or sandbox; shown on every page and mail")
+    issuer: str = _setting(
+        "http://localhost:8000", "public URL of the gateway; links are built from it only"
+    )
+    database_url: str = _setting(
+        "sqlite:///gateway.db", "SQLAlchemy URL: sqlite:/// or postgresql+psycopg://", secret=True
+    )
+    redis_url: str = _setting(
+        "", "Redis or Valkey for rate limits; empty counts in each process", secret=True
+    )
+    secret_key: str = _setting(
+        "", "root of cookie and token digests, >= 32 characters", secret=True
+    )
+    secret_key_fallbacks: tuple[str, ...] = _setting(
+        (), "earlier values of SECRET_KEY, still accepted", secret=True
+    )
+    key_encryption_keys: tuple[str, ...] = _setting(
+        (), "Fernet keys that seal private keys and mails; the first seals", secret=True
+    )
+    password_peppers: tuple[str, ...] = _setting(
+        (), "kid:secret pairs for the keyed pre-hash of passwords; the first is used", secret=True
+    )
+    debug: bool = _setting(False, "show tracebacks; refused in production")
+    demo: bool = _setting(False, "demonstration pages; refused in production")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8"
+    )
+    bcrypt_cost: int = _setting(12, "bcrypt work factor; raised at the next sign-in")
+    password_min_length: int = _setting(8, "shortest password")
+    password_require_special: bool = _setting(True, "demand a special character")
+    password_history: int = _setting(4, "how many last passwords may not return")
+    password_refuse_common: bool = _setting(True, "refuse common and breached passwords")
+    activation_days: int = _setting(90, "life of an activation link, in days")
+    session_idle: int = _setting(3600, "a session ends after this long without use")
+    session_absolute: int = _setting(43200, "a session ends after this long in any case")
+    interaction_ttl: int = _setting(3600, "how long a started sign-in can be finished")
+    code_ttl: int = _setting(60, "life of an authorization code")
+    id_token_ttl: int = _setting(600, "life of an ID token")
+    access_token_ttl: int = _setting(600, "life of an access token")
+    refresh_idle: int = _setting(86400, "a refresh token dies after this long without use")
+    refresh_absolute: int = _setting(2592000, "a family of refresh tokens dies after this long")
+    refresh_grace: int = _setting(
+        10, "a refresh whose answer was lost may be repeated for this long"
+    )
+    key_cache: int = _setting(5, "how long a process trusts its copy of the signing keys")
+    key_publish_lead: int = _setting(3600, "a key is published this long before it signs")
+    max_groups: int = _setting(150, "more groups than this are given by userinfo only")
+    signin_limit: str = _setting(
+        "600 per minute", "sign-in attempts of one network; the same with Redis down, per process"
+    )
+    recovery_limit: str = _setting("60 per minute", "recovery requests of one network")
+    max_body: int = _setting(262144, "largest request body, in bytes")
+    smtp_host: str = _setting("", "SMTP server for mails; needed in production")
+    smtp_port: int = _setting(587, "its port")
+    smtp_username: str = _setting("", "its user name, when it asks for one")
+    smtp_password: str = _setting("", "its password", secret=True)
+    smtp_security: str = _setting("starttls", "starttls, tls or none (none only on loopback)")
+    mail_from: str = _setting("gateway@localhost", "sender address of this environment")
+    mail_from_name: str = _setting("IESO Gateway", "sender name")
+    contact_phone: str = _setting("905-403-6900", "Customer Relations, telephone")
+    contact_toll_free: str = _setting("1-888-448-7777", "Customer Relations, toll free")
+    contact_fax: str = _setting("905-403-6921", "Customer Relations, fax")
+    contact_email: str = _setting("customer.relations@ieso.ca", "Customer Relations, e-mail")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read ``IDP_*`` variables. Raises ConfigurationError naming every fault at once."""
+        values: dict[str, Any] = {}
+        known: set[str] = set()
+        for item in fields(cls):
+            name = f"IDP_{item.name.upper()}"
+            known.update((name, f"{name}_FILE"))
+            raw = _read(environ, name, secret=item.metadata["secret"])
+            if raw is not None:
+                values[item.name] = _parse(name, raw, item.default)
+        unknown = sorted(n for n in environ if n.startswith("IDP_") and n not in known)
+        if unknown:
+            raise ConfigurationError(f"unknown settings: {', '.join(unknown)}")
+        settings = cls(**values)
+        settings.validate()
+        return settings
+
+    def validate(self) -> None:
+        """Raise ConfigurationError with all the reasons why this configuration is unsafe."""
+        faults = list(_faults(self))
+        if self.environment == "production":
+            faults += _production_faults(self)
+        if faults:
+            raise ConfigurationError("; ".join(faults))
+
+    @property
+    def is_loopback_http(self) -> bool:
+        """Whether the issuer is a plain http address of this machine (development, demo)."""
+        parts = urlsplit(self.issuer)
+        return parts.scheme == "http" and _is_loopback(parts.hostname or "")
+
+    def cookie_name(self, purpose: str) -> str:
+        """The environment is part of the name, and ``__Host-`` wherever https allows it."""
+        name = f"gw-{self.environment}-{purpose}"
+        return name if self.is_loopback_http else f"__Host-{name}"
+
+
+def _read(environ: Mapping[str, str], name: str, *, secret: bool) -> str | None:
+    if name in environ:
+        return environ[name]
+    if secret and (path := environ.get(f"{name}_FILE")):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(f"{name}_FILE cannot be read: {error.strerror}") from error
+    return None
+
+
+def _parse(name: str, raw: str, default: Any) -> Any:
+    if default is MISSING or isinstance(default, str):
+        return raw
+    if isinstance(default, bool):
+        if raw.lower() in ("1", "true", "yes", "on"):
+            return True
+        if raw.lower() in ("0", "false", "no", "off", ""):
+            return False
+        raise ConfigurationError(f"{name} must be true or false")
+    if isinstance(default, int):
+        if not raw.isascii() or not raw.isdigit():
+            raise ConfigurationError(f"{name} must be a whole number")
+        return int(raw)
+    return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def _faults(settings: Settings) -> Iterator[str]:
+    if settings.environment not in ENVIRONMENTS:
+        yield f"IDP_ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}"
+    if len(settings.secret_key) < MIN_SECRET_LENGTH:
+        yield f"IDP_SECRET_KEY is missing or shorter than {MIN_SECRET_LENGTH} characters"
+    if any(len(key) < MIN_SECRET_LENGTH for key in settings.secret_key_fallbacks):
+        yield "IDP_SECRET_KEY_FALLBACKS holds a short key"
+    if not settings.key_encryption_keys:
+        yield "IDP_KEY_ENCRYPTION_KEYS is missing"
+    if not settings.password_peppers:
+        yield "IDP_PASSWORD_PEPPERS is missing"
+    for pepper in settings.password_peppers:
+        kid, _, value = pepper.partition(":")
+        if not kid.isalnum() or len(value) < MIN_SECRET_LENGTH:
+            yield "IDP_PASSWORD_PEPPERS must hold kid:secret pairs, each secret >= 32 characters"
+    yield from _url_faults(settings)
+    if not 4 <= settings.bcrypt_cost <= 16:
+        yield "IDP_BCRYPT_COST must be between 4 and 16"
+    if settings.smtp_security not in ("starttls", "tls", "none"):
+        yield "IDP_SMTP_SECURITY must be starttls, tls or none"
+    for network in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            yield f"IDP_TRUSTED_PROXIES: {network} is not a network"
+
+
+def _url_faults(settings: Settings) -> Iterator[str]:
+    try:
+        parts = urlsplit(settings.issuer)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        yield "IDP_ISSUER is not a URL"
+        return
+    if parts.path or parts.query or parts.fragment or parts.username or not host:
+        yield "IDP_ISSUER must be scheme://host[:port] and nothing more"
+    if parts.scheme != "https" and not settings.is_loopback_http:
+        yield "IDP_ISSUER must be https (plain http is for a loopback address only)"
+    if not settings.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        yield "IDP_DATABASE_URL must be sqlite:/// or postgresql+psycopg://"
+
+
+def _production_faults(settings: Settings) -> list[str]:
+    secrets = (
+        settings.secret_key,
+        *settings.secret_key_fallbacks,
+        *settings.key_encryption_keys,
+        *settings.password_peppers,
+    )
+    faults = []
+    if not settings.issuer.startswith("https://"):
+        faults.append("production needs an https issuer")
+    if settings.debug:
+        faults.append("IDP_DEBUG must be off in production")
+    if settings.demo:
+        faults.append("IDP_DEMO must be off in production")
+    if any(word in secret.lower() for secret in secrets for word in PLACEHOLDERS):
+        faults.append("a secret still holds a placeholder")
+    if any(TRIAL_MARK in secret.lower() for secret in secrets):
+        faults.append("a secret is marked as a sandbox key")
+    if settings.bcrypt_cost < 12:
+        faults.append("IDP_BCRYPT_COST must be at least 12 in production")
+    if not settings.smtp_host:
+        faults.append("IDP_SMTP_HOST is missing")
+    if settings.smtp_security == "none" and not _is_loopback(settings.smtp_host):
+        faults.append("mail must be encrypted on its way: IDP_SMTP_SECURITY=starttls or tls")
+    if settings.mail_from.endswith("@localhost") or "sbx" in settings.mail_from:
+        faults.append("IDP_MAIL_FROM must be the production sender")
+    if "sbx" in (urlsplit(settings.issuer).hostname or ""):
+        faults.append("IDP_ISSUER names a sandbox host")
+    return faults
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

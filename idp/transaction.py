@@ -1,0 +1,76 @@
+"""Return commits, raise rolls back.
+
+A ``Work`` is what a request, a command or a worker step does in one transaction. Services take
+it as their first argument; they never commit. ``committing`` is the only place that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from idp.db import db
+from idp.ports import Ports
+from idp.settings import Settings
+from idp.vault import Vault
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a request comes from, for audit and sessions. ``actor`` names a console operator."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+    actor: str | None = None
+
+
+@dataclass
+class Work:
+    """One unit of work: the open transaction, the moment it happens at, and its means."""
+
+    db: Session
+    settings: Settings
+    ports: Ports
+    vault: Vault
+    origin: Origin = field(default_factory=Origin)
+    now: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.now = self.ports.clock.now()
+
+    def token(self, nbytes: int = 32) -> str:
+        """A fresh random token, base64url."""
+        return self.ports.tokens.token(nbytes)
+
+    def after(self, *, seconds: int = 0, days: int = 0) -> datetime:
+        """A moment this long after now."""
+        return self.now + timedelta(seconds=seconds, days=days)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What every Work of an application shares; made once by the factory."""
+
+    settings: Settings
+    ports: Ports
+    vault: Vault
+
+    def work(self, origin: Origin | None = None) -> Work:
+        """A Work on the session of the present application context."""
+        return Work(db.session(), self.settings, self.ports, self.vault, origin or Origin())
+
+
+@contextmanager
+def committing(work: Work) -> Iterator[Work]:
+    """Commit when the block returns, roll back when it raises."""
+    try:
+        yield work
+        work.db.commit()
+    except BaseException:
+        work.db.rollback()
+        raise

@@ -1,0 +1,87 @@
+"""Everything keyed in one place: digests of random tokens, sealing of what must be read back.
+
+One-time secrets and tokens are random (>= 128 bits), so a keyed digest is the right way to keep
+them; slow hashing is for what people choose (``idp.accounts.hashing``).
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from idp.errors import ConfigurationError
+from idp.settings import Settings
+
+
+class Vault:
+    """Keys derived from the settings. Holds no state that changes."""
+
+    def __init__(self, settings: Settings) -> None:
+        roots = (settings.secret_key, *settings.secret_key_fallbacks)
+        self._digest_keys = tuple(_derive(root, b"token-digest") for root in roots)
+        self._chain_keys = tuple(_derive(root, b"audit-chain") for root in roots)
+        self.cookie_keys = [_derive(root, b"cookie").hex() for root in roots]
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in settings.key_encryption_keys])
+        except ValueError as error:
+            raise ConfigurationError(
+                "IDP_KEY_ENCRYPTION_KEYS must hold Fernet keys (32 bytes, base64url)"
+            ) from error
+
+    def digest(self, purpose: str, value: str) -> str:
+        """The form in which a secret is stored: HMAC-SHA-256, bound to its purpose."""
+        return _mac(self._digest_keys[0], f"{purpose}\0{value}")
+
+    def digests(self, purpose: str, value: str) -> list[str]:
+        """The digests under which a secret may have been stored, newest key first."""
+        return [_mac(key, f"{purpose}\0{value}") for key in self._digest_keys]
+
+    def matches(self, purpose: str, value: str, stored: str) -> bool:
+        """Whether ``value`` is the secret kept as ``stored``; constant time for each key."""
+        found = False
+        for candidate in self.digests(purpose, value):
+            found |= hmac.compare_digest(candidate, stored)
+        return found
+
+    def chain(self, previous: str, record: str) -> str:
+        """The seal of an audit record over the one before it."""
+        return _mac(self._chain_keys[0], f"{previous}\n{record}")
+
+    def chain_matches(self, previous: str, record: str, seal: str) -> bool:
+        """Whether ``seal`` was made for this record after ``previous``."""
+        return any(
+            hmac.compare_digest(_mac(key, f"{previous}\n{record}"), seal)
+            for key in self._chain_keys
+        )
+
+    def seal(self, text: str) -> str:
+        """Encrypt text that has to be read back (private keys, mails with links)."""
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """Decrypt. Raises ConfigurationError when the key is no longer configured."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken as error:
+            raise ConfigurationError("no configured key opens this sealed value") from error
+
+    def reseal(self, sealed: str) -> str:
+        """The same text under the newest key."""
+        return self._fernet.rotate(sealed.encode()).decode()
+
+
+def _derive(root: str, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"ieso-gateway/" + purpose).derive(
+        root.encode()
+    )
+
+
+def _mac(key: bytes, text: str) -> str:
+    # Lone surrogates can arrive in parameters: they must give a digest, not an exception.
+    raw = hmac.new(key, text.encode("utf-8", "surrogatepass"), sha256).digest()
+    return urlsafe_b64encode(raw).decode().rstrip("=")

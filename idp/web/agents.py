@@ -1,0 +1,22 @@
+"""A browser in words that its owner recognises."""
+
+from __future__ import annotations
+
+BROWSERS = (("Edg/", "Edge"), ("Chrome/", "Chrome"), ("Firefox/", "Firefox"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def describe_agent(user_agent: str | None) -> str:
+    """Browser and system, such as "Edge, Windows"; empty when neither is known."""
+    text = user_agent or ""
+    found = [
+        next((name for mark, name in table if mark in text), "") for table in (BROWSERS, SYSTEMS)
+    ]
+    return ", ".join(filter(None, found))

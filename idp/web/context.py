@@ -1,0 +1,69 @@
+"""What every template can use."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, g, request, url_for
+from flask_babel import get_locale
+from jinja2 import StrictUndefined
+
+from idp.settings import Settings
+from idp.web.i18n import eastern
+
+
+@dataclass(frozen=True)
+class Contact:
+    """How to reach Customer Relations (GW-13)."""
+
+    phone: str
+    toll_free: str
+    fax: str
+    email: str
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Globals and filters of the templates."""
+    contact = Contact(
+        settings.contact_phone,
+        settings.contact_toll_free,
+        settings.contact_fax,
+        settings.contact_email,
+    )
+    static = Path(app.static_folder or "")
+    versions = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in static.glob("*.*")
+    }
+
+    def asset(name: str) -> str:
+        return url_for("static", filename=name, v=versions.get(name, ""))
+
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.filters["eastern"] = eastern
+
+    @app.context_processor
+    def names() -> dict[str, Any]:
+        session = g.get("browser_session")
+        person = session.account.person if session else None
+        return {
+            "environment": settings.environment,
+            "contact": contact,
+            "csp_nonce": g.get("csp_nonce", ""),
+            "locale": str(get_locale() or "en"),
+            "viewer": {"username": session.account.username, "full_name": person.full_name}
+            if session and person
+            else None,
+            "asset": asset,
+            "here": _here(),
+            "demo": settings.demo,
+        }
+
+
+def _here() -> str:
+    """This page's own path, to come back to after a change of language."""
+    if request.method != "GET":
+        return request.path if request.path in ("/signin",) else "/"
+    return request.full_path.rstrip("?")

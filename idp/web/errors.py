@@ -1,0 +1,157 @@
+"""Error answers: a plain page for people, the protocol's form for programs. Never a trace."""
+
+from __future__ import annotations
+
+import structlog
+from authlib.oauth2 import OAuth2Error
+from flask import Flask, Response, g, jsonify, render_template, request
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError, TimeoutError
+from werkzeug.exceptions import HTTPException
+
+from idp.db import db
+
+log = structlog.get_logger("gateway.error")
+PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
+PAGE_PATHS = ("/oauth2/v1/authorize", "/oauth2/v1/logout")
+CODES = {500: "server_error", 503: "temporarily_unavailable"}
+
+
+def install(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OAuth2Error, _oauth)
+    app.register_error_handler(OperationalError, _unavailable)
+    app.register_error_handler(TimeoutError, _unavailable)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def answer(status: int, headers: list[tuple[str, str]] | None = None) -> Response:
+    """The answer for ``status`` in the form that fits the path."""
+    if request.path.startswith(PROGRAM_PATHS) and not request.path.startswith(PAGE_PATHS):
+        response = _for_programs(status)
+    else:
+        response = page(status)
+    for name, value in headers or []:
+        response.headers[name] = value
+    return response
+
+
+def page(status: int, *, title: str = "", message: str = "", advice: str = "") -> Response:
+    """The error page."""
+    words = _words(status)
+    body = render_template(
+        "error.html",
+        status=status,
+        title=title or words[0],
+        message=message or words[1],
+        advice=advice or words[2],
+    )
+    return Response(body, status=status)
+
+
+def _for_programs(status: int) -> Response:
+    code = CODES.get(status, "invalid_request")
+    response = jsonify(error=code, error_description=_description(status))
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _description(status: int) -> str:
+    known = {
+        404: "There is nothing at this address.",
+        405: "This method is not supported here.",
+        413: "The request is too large.",
+        429: "Too many requests; wait and try again.",
+        503: "Try again in a moment.",
+    }
+    return known.get(status, "The request cannot be understood." if status < 500 else "Error.")
+
+
+def _words(status: int) -> tuple[str, str, str]:
+    home = gettext("Go to your applications and start from there.")
+    if status == 404:
+        return (
+            gettext("Page not found"),
+            gettext("There is no page at this address."),
+            home,
+        )
+    if status == 403:
+        return (gettext("Not allowed"), gettext("You cannot open this page."), home)
+    if status == 405:
+        return (gettext("Not possible"), gettext("This page cannot be used in that way."), home)
+    if status == 413:
+        return (
+            gettext("Too much at once"),
+            gettext("What your browser sent is larger than the gateway takes."),
+            home,
+        )
+    if status == 429:
+        return (
+            gettext("Too many attempts"),
+            gettext("There were too many attempts from your network in a short time."),
+            gettext("Wait a minute, then try again."),
+        )
+    if status == 503:
+        return (
+            gettext("Busy for a moment"),
+            gettext("The gateway cannot answer right now. Nothing you entered was kept."),
+            gettext("Wait a few seconds, then try again."),
+        )
+    if status >= 500:
+        return (
+            gettext("Something went wrong here"),
+            gettext("The fault is ours and it has been recorded. Nothing was changed."),
+            gettext("Try again. If it happens again, tell us the reference below."),
+        )
+    return (
+        gettext("This request cannot be understood"),
+        gettext("What your browser sent does not fit this page."),
+        home,
+    )
+
+
+def _stale_form(_error: CSRFError) -> Response:
+    return page(
+        400,
+        title=gettext("This page was open too long"),
+        message=gettext("The form you sent is no longer valid, so nothing was changed."),
+        advice=gettext("Go back, reload the page, and send the form again."),
+    )
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if 300 <= status < 400:
+        return Response(error.get_response().get_data(), status, error.get_headers())
+    headers = [pair for pair in error.get_headers() if pair[0] in ("Allow", "Retry-After")]
+    return answer(status, headers)
+
+
+def _oauth(error: OAuth2Error) -> Response:
+    log.warning("unhandled_protocol_error", error=error.error)
+    return answer(error.status_code or 400)
+
+
+def _unavailable(error: Exception) -> Response:
+    log.error("database_unavailable", error=type(error).__name__, request_id=g.get("request_id"))
+    _without_database()
+    return answer(503, [("Retry-After", "5")])
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected", request_id=g.get("request_id"), exc_info=error)
+    _without_database()
+    return answer(500)
+
+
+def _without_database() -> None:
+    """The page of a failure must not need what has failed."""
+    g.browser_session = None
+    try:
+        db.session.rollback()
+    except Exception as error:
+        log.error("rollback_failed", error=type(error).__name__)

@@ -1,0 +1,33 @@
+"""Pages for people who are signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from flask import redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from idp import browser
+from idp.models import BrowserSession
+from idp.policy.local_path import safe_path
+
+P = ParamSpec("P")
+
+
+def needs_session(
+    view: Callable[Concatenate[BrowserSession, P], Response],
+) -> Callable[P, Response]:
+    """Hand the session to the view, or lead to the sign-in page and back."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+        session = browser.current_session()
+        if session is None:
+            here = safe_path(request.full_path.rstrip("?")) if request.method == "GET" else "/"
+            target = None if here == "/" else here
+            return redirect(url_for("login.signin", next=target), code=303)
+        return view(session, *args, **kwargs)
+
+    return guarded

@@ -1,0 +1,69 @@
+"""Languages and times as people see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from flask import g, has_request_context, request, session
+from flask_babel import get_locale
+
+from idp import browser
+
+LANGUAGES = ("en", "fr")
+EASTERN = ZoneInfo("America/Toronto")
+
+
+def choose() -> str:
+    """The choice made on the page, the account's, the relying party's wish, the browser's."""
+    if not has_request_context():
+        return "en"
+    if (chosen := session.get("locale")) in LANGUAGES:
+        return str(chosen)
+    signed_in = g.get("browser_session")
+    if signed_in is not None and signed_in.account.locale in LANGUAGES:
+        return str(signed_in.account.locale)
+    for wish in g.get("ui_locales", ()):
+        if wish.split("-")[0].lower() in LANGUAGES:
+            return str(wish.split("-")[0].lower())
+    return request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def eastern(moment: datetime | None) -> str:
+    """A moment in Eastern Time with the zone, such as "25 November 2026, 09:30 EST"."""
+    if moment is None:
+        return ""
+    locale = get_locale() or "en"
+    pattern = "d MMMM y, HH:mm zzz" if str(locale).startswith("en") else "d MMMM y, HH 'h' mm zzz"
+    return format_datetime(moment.astimezone(EASTERN), pattern, tzinfo=EASTERN, locale=_canada())
+
+
+def _canada() -> str:
+    # Plain "en" and "fr" write zones as offsets; the Canadian forms know EST and HNE.
+    return "fr_CA" if str(get_locale() or "en").startswith("fr") else "en_CA"
+
+
+def zone_names() -> list[str]:
+    """The zones that settings offer: Canada's and UTC."""
+    return [
+        "America/Toronto",
+        "America/Halifax",
+        "America/St_Johns",
+        "America/Winnipeg",
+        "America/Regina",
+        "America/Edmonton",
+        "America/Vancouver",
+        "America/Whitehorse",
+        "UTC",
+    ]
+
+
+def remember_choice(locale: str) -> None:
+    """Keep a choice in this browser and, when somebody is signed in, in the account."""
+    if locale not in LANGUAGES:
+        return
+    session["locale"] = locale
+    signed_in = browser.current_session()
+    if signed_in is not None:
+        signed_in.account.locale = locale

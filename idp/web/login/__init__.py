@@ -1,0 +1,19 @@
+"""Pages of a sign-in. Each ends by returning to the dispatcher; none knows the next."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from idp.web.login import activate, consent, recover, signin
+
+
+def blueprints() -> tuple[Blueprint, ...]:
+    """Sign-in, activation and recovery."""
+    login = Blueprint("login", __name__)
+    signin.register(login)
+    consent.register(login)
+    recovery = Blueprint("recover", __name__)
+    recover.register(recovery)
+    activation = Blueprint("activate", __name__)
+    activate.register(activation)
+    return login, recovery, activation

@@ -1,0 +1,99 @@
+"""Consent and choice of account, for the requests that need them (OIDC Core 3.1.2.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import events, interactions
+from idp.models import Interaction
+from idp.policy.redirect_uri import origin_of
+
+
+@dataclass(frozen=True)
+class ScopeText:
+    """What a scope means, in plain words."""
+
+    text: str
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/signin/consent", "consent", consent, methods=["GET", "POST"])
+    pages.add_url_rule("/signin/account", "select_account", select_account, methods=["GET", "POST"])
+
+
+def consent() -> BaseResponse:
+    """Ask what the relying party may see."""
+    found, session = _current(), browser.current_session()
+    if found is None or found.client is None or session is None:
+        return _back(request.values.get("flow", ""))
+    work = browser.work()
+    if request.method == "GET":
+        scopes = [ScopeText(text) for text in map(_describe, found.request["scopes"]) if text]
+        body = render_template(
+            "consent.html", client_name=found.client.name, scopes=scopes, flow=found.handle
+        )
+        return Response(body)
+    if request.form.get("decision") == "allow":
+        interactions.remember_consent(work, session.account, found.client, found.request["scopes"])
+        found.consented_at = work.now
+        events.record(
+            work,
+            "consent.given",
+            account=session.account,
+            client=found.client,
+            session=session,
+            scope=" ".join(found.request["scopes"]),
+        )
+    else:
+        found.denied_at = work.now
+    return _back(found.handle)
+
+
+def select_account() -> BaseResponse:
+    """Go on as this person, or as another."""
+    found, session = _current(), browser.current_session()
+    if found is None or found.client is None or session is None:
+        return _back(request.values.get("flow", ""))
+    if request.method == "POST":
+        if request.form.get("choice") == "continue":
+            found.account_chosen_at = browser.work().now
+            return _back(found.handle)
+        return redirect(url_for("login.signin", flow=found.handle), code=303)
+    body = render_template(
+        "select_account.html",
+        username=session.account.username,
+        full_name=session.account.person.full_name,
+        client_name=found.client.name,
+        flow=found.handle,
+    )
+    return Response(body)
+
+
+def _current() -> Interaction | None:
+    handle = request.values.get("flow", "")
+    found = interactions.find(browser.work(), handle, browser.existing_binding())
+    if found is not None and found.client is not None:
+        g.ui_locales = found.request.get("ui_locales", ())
+        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
+    return found
+
+
+def _back(handle: str) -> BaseResponse:
+    return redirect(url_for("oidc.resume", flow=handle), code=303)
+
+
+def _describe(scope: str) -> str:
+    words: dict[str, str] = {
+        "profile": gettext("Your name, UserID, Person ID, language and time zone"),
+        "email": gettext("Your e-mail address"),
+        "phone": gettext("Your telephone number"),
+        "groups": gettext("The access roles you hold in this application"),
+        "participants": gettext("The market participants you hold them for"),
+        "offline_access": gettext("To stay connected when you are not there"),
+    }
+    return words.get(scope, "" if scope == "openid" else scope)

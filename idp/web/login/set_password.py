@@ -1,0 +1,81 @@
+"""The page on which a password is chosen, shared by activation, recovery and settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response, render_template, request
+from flask_babel import gettext
+
+from idp import browser
+from idp.accounts import credentials
+from idp.models import Account
+from idp.policy.password import Rule, rules
+
+
+@dataclass(frozen=True)
+class RuleText:
+    """A rule and its words; ``rule`` and ``value`` are the same stable id."""
+
+    value: str
+    text: str
+
+    @property
+    def rule(self) -> str:
+        return self.value
+
+
+def chosen() -> tuple[str, str | None]:
+    """The new password, and the fault when it was not typed twice the same."""
+    password = request.form.get("password", "")
+    same = password == request.form.get("again", "")
+    return password, None if same else "mismatch"
+
+
+def page(
+    account: Account,
+    *,
+    purpose: str,
+    action: str,
+    errors: tuple[str, ...] = (),
+) -> Response:
+    """The form with every rule, the broken ones named."""
+    owner = credentials.owner(account)
+    policy = credentials.policy(browser.work())
+    body = render_template(
+        "set_password.html",
+        purpose=purpose,
+        username=account.username,
+        names=" ".join(name for name in owner.names if name),
+        email=owner.email,
+        rules=[RuleText(rule, text_of(rule)) for rule in rules(policy)],
+        min_length=policy.min_length,
+        max_length=policy.max_length,
+        errors=[RuleText(rule, text_of(rule)) for rule in errors],
+        action=action,
+        ask_current=purpose == "change",
+    )
+    return Response(body, status=400 if errors else 200)
+
+
+def text_of(rule: str) -> str:
+    """A rule in words."""
+    policy = credentials.policy(browser.work())
+    words: dict[str, str] = {
+        Rule.TOO_SHORT: gettext("At least %(n)s characters", n=policy.min_length),
+        Rule.TOO_LONG: gettext("At most %(n)s characters", n=policy.max_length),
+        Rule.NO_UPPER: gettext("An upper-case letter"),
+        Rule.NO_LOWER: gettext("A lower-case letter"),
+        Rule.NO_DIGIT: gettext("A digit"),
+        Rule.NO_SPECIAL: gettext("A special character, such as ! # $ % * - ?"),
+        Rule.FORBIDDEN_CHARACTER: gettext("None of these: & \\ < > ' \" and curly quotes"),
+        Rule.WHITE_SPACE: gettext("No spaces or invisible characters"),
+        Rule.CONTROL_CHARACTER: gettext("Only characters that can be typed and shown"),
+        Rule.CONTAINS_USER_NAME: gettext("No part of your user name or e-mail address"),
+        Rule.CONTAINS_NAME: gettext("None of your names"),
+        Rule.COMMON: gettext("Not a common or leaked password, nor a plain word with decoration"),
+        Rule.REUSED: gettext("Not one of your last %(n)s passwords", n=policy.history),
+        "mismatch": gettext("Both entries are the same"),
+        "current": gettext("The current password is not right"),
+    }
+    return words[rule]

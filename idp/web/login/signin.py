@@ -1,0 +1,134 @@
+"""Sign-in with user name and password (GW-02 to GW-04)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from flask_babel import gettext
+from itsdangerous import BadSignature, URLSafeSerializer
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import credentials, directory, events, interactions, sessions
+from idp.models import Account, Interaction
+from idp.policy.local_path import safe_path
+from idp.policy.redirect_uri import origin_of
+from idp.policy.scopes import ACR_PASSWORD
+
+REMEMBER_SECONDS = 30 * 86400
+MAX_PASSWORD = 4096
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/signin", "signin", signin, methods=["GET", "POST"])
+
+
+def signin() -> BaseResponse:
+    """Show the page, or check what was typed."""
+    handle = request.values.get("flow", "")
+    found = interactions.find(browser.work(), handle, browser.existing_binding())
+    if request.method == "POST":
+        return _attempt(found)
+    if found is None and browser.current_session() is not None:
+        return redirect(url_for("profile.dashboard"), code=303)
+    lost = bool(handle) and found is None
+    notice = gettext("That sign-in was open too long. Sign in here to reach your applications.")
+    return _page(found, username=_suggested_name(found), error=notice if lost else None)
+
+
+def _attempt(found: Interaction | None) -> BaseResponse:
+    work = browser.work()
+    typed = request.form.get("username", "")
+    account = directory.find_for_sign_in(work, typed)
+    attempt = credentials.check(
+        browser.hasher(), account, request.form.get("password", "")[:MAX_PASSWORD]
+    )
+    client = found.client if found else None
+    if not attempt.ok or account is None:
+        events.record(
+            work, "signin.refused", reason=attempt.reason, account=attempt.account, client=client
+        )
+        refused = gettext(
+            "The user name and password do not fit. Check both, and whether Caps Lock is on."
+        )
+        return _page(found, username=typed, error=refused, status=400)
+    return _signed_in(account, found)
+
+
+def _signed_in(account: Account, found: Interaction | None) -> BaseResponse:
+    work = browser.work()
+    session, cookie = sessions.start(
+        work, account, amr=["pwd"], acr=ACR_PASSWORD, previous=browser.current_session()
+    )
+    events.record(
+        work,
+        "signin.succeeded",
+        account=account,
+        session=session,
+        client=found.client if found else None,
+        amr=session.amr,
+    )
+    if found is None:
+        target = safe_path(request.form.get("next"))
+        found = interactions.begin(work, browser.binding(), return_to=target)
+    found.authenticated_at = work.now
+    browser.adopt(session, cookie)
+    response = redirect(url_for("oidc.resume", flow=found.handle), code=303)
+    _remember_name(response, account.username if request.form.get("remember") else None)
+    return response
+
+
+def _page(
+    found: Interaction | None, *, username: str, error: str | None, status: int = 200
+) -> BaseResponse:
+    if found is not None and found.client is not None:
+        g.ui_locales = found.request.get("ui_locales", ())
+        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
+    body = render_template(
+        "signin.html",
+        username=username,
+        remember=bool(request.form.get("remember") or _remembered_name()),
+        error=error,
+        flow=found.handle if found else "",
+        next_path=safe_path(request.values.get("next")),
+        client_name=found.client.name if found and found.client else None,
+    )
+    return Response(body, status=status)
+
+
+def _suggested_name(found: Interaction | None) -> str:
+    """The relying party's hint, who is signed in, or the name kept in this browser."""
+    if found is not None and (hint := found.request.get("login_hint")):
+        return str(hint)
+    session = browser.current_session()
+    return session.account.username if session else _remembered_name()
+
+
+def _serializer() -> URLSafeSerializer:
+    keys = current_app.extensions["means"].vault.cookie_keys
+    return URLSafeSerializer(list(reversed(keys)), salt="remembered-name")
+
+
+def _remembered_name() -> str:
+    raw = request.cookies.get(browser.means().settings.cookie_name("name"), "")
+    try:
+        value = _serializer().loads(raw) if raw else ""
+    except BadSignature:
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _remember_name(response: BaseResponse, username: str | None) -> None:
+    settings = browser.means().settings
+    name, secure = settings.cookie_name("name"), not settings.is_loopback_http
+    if username is None:
+        if _remembered_name():
+            response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
+        return
+    response.set_cookie(
+        name,
+        str(_serializer().dumps(username)),
+        max_age=REMEMBER_SECONDS,
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )

@@ -1,0 +1,73 @@
+"""Small pages that belong to nobody else: language, sign-out, health, demo outbox."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import keys, sessions
+from idp.messages import read
+from idp.policy.local_path import safe_path
+from idp.web.i18n import remember_choice
+
+
+def blueprint(*, demo: bool) -> Blueprint:
+    """The pages; the outbox page exists in the demo only."""
+    pages = Blueprint("pages", __name__)
+    pages.add_url_rule("/language", "language", language, methods=["POST"])
+    pages.add_url_rule("/signout", "signout", signout, methods=["GET", "POST"])
+    pages.add_url_rule("/healthz", "healthz", healthz)
+    pages.add_url_rule("/readyz", "readyz", readyz)
+    if demo:
+        pages.add_url_rule("/demo/outbox", "demo_outbox", demo_outbox)
+    return pages
+
+
+def language() -> BaseResponse:
+    """Switch the language of the pages."""
+    remember_choice(request.form.get("locale", ""))
+    return redirect(safe_path(request.form.get("next")), code=303)
+
+
+def signout() -> BaseResponse:
+    """Sign out of the gateway, after a question: a link alone signs nobody out."""
+    session = browser.current_session()
+    if session is None:
+        return Response(render_template("signed_out.html", continue_url=None))
+    if request.method == "GET":
+        body = render_template(
+            "signout.html", client_name=None, fields=[], action=url_for("pages.signout")
+        )
+        return Response(body)
+    sessions.end(browser.work(), session, "signed_out", keep_offline=True)
+    browser.forget()
+    return Response(render_template("signed_out.html", continue_url=None))
+
+
+def healthz() -> Response:
+    """The process answers."""
+    return jsonify(status="ok")
+
+
+def readyz() -> BaseResponse:
+    """The database answers and there are keys to sign with."""
+    work = browser.work()
+    try:
+        work.db.execute(text("SELECT 1"))
+        ready = {"database": True, "keys": bool(keys.usable(work))}
+    except SQLAlchemyError:
+        work.db.rollback()
+        ready = {"database": False, "keys": False}
+    response = jsonify(status="ok" if all(ready.values()) else "unavailable", **ready)
+    response.status_code = 200 if all(ready.values()) else 503
+    return response
+
+
+def demo_outbox() -> BaseResponse:
+    """Mails and texts as they are sent. Registered in the demo only."""
+    if not browser.means().settings.demo:
+        abort(404)
+    return Response(render_template("demo_outbox.html", messages=read.recent(browser.work())))

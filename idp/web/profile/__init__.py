@@ -1,0 +1,15 @@
+"""Pages of the person who is signed in: applications, settings."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from idp.web.profile import dashboard, password, settings
+
+
+def blueprint() -> Blueprint:
+    """Applications and settings."""
+    pages = Blueprint("profile", __name__)
+    for module in (dashboard, password, settings):
+        module.register(pages)
+    return pages

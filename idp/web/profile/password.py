@@ -1,0 +1,42 @@
+"""Change the password in settings (SP-02)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from idp import browser
+from idp.accounts import recovery
+from idp.models import BrowserSession
+from idp.web.guard import needs_session
+from idp.web.login import set_password
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule(
+        "/settings/password", "change_password", change_password, methods=["GET", "POST"]
+    )
+
+
+@needs_session
+def change_password(session: BrowserSession) -> Response:
+    """Current password, new one twice; other sessions end."""
+    action = url_for("profile.change_password")
+    if request.method == "GET":
+        return set_password.page(session.account, purpose="change", action=action)
+    new, fault = set_password.chosen()
+    if fault:
+        return set_password.page(session.account, purpose="change", action=action, errors=(fault,))
+    outcome = recovery.change(
+        browser.work(),
+        browser.hasher(),
+        session,
+        current=request.form.get("current", ""),
+        new=new,
+    )
+    if not isinstance(outcome, str):
+        return set_password.page(session.account, purpose="change", action=action, errors=outcome)
+    browser.adopt(session, outcome)
+    flash(gettext("Password changed successfully"))
+    return redirect(url_for("profile.settings"), code=303)

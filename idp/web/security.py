@@ -1,0 +1,81 @@
+"""What every answer carries and every request passes, in one place."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import structlog
+from flask import Flask, Response, abort, g, request
+
+from idp import browser
+from idp.settings import Settings
+
+log = structlog.get_logger("gateway.request")
+#: Documents that may be cached; everything else says no-store.
+CACHEABLE = {"static", "oidc.openid_configuration", "oidc.oauth_metadata", "oidc.keys"}
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Request ids, one log line a request, and the security headers of every answer."""
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = secrets.token_hex(8)
+        g.csp_nonce = secrets.token_urlsafe(16)
+        g.started = time.perf_counter()
+        try:
+            browser.origin()
+        except browser.BadProxyHeader:
+            abort(400)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        _headers(response, settings)
+        _log(response)
+        return response
+
+
+def _headers(response: Response, settings: Settings) -> None:
+    headers = response.headers
+    headers["Content-Security-Policy"] = _policy()
+    headers["X-Frame-Options"] = "DENY"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+    headers["X-Request-Id"] = g.get("request_id", "")
+    if not settings.is_loopback_http:
+        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    if request.endpoint not in CACHEABLE or response.status_code >= 400:
+        headers["Cache-Control"] = "no-store"
+        response.vary.add("Cookie")
+
+
+def _policy() -> str:
+    """No inline code without this answer's nonce; forms end here, or where the page says."""
+    form_action = f"'self' {g.get('form_action', '')}".strip()
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'nonce-{g.get('csp_nonce', '')}'",
+            "style-src 'self'",
+            "img-src 'self'",
+            f"form-action {form_action}",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _log(response: Response) -> None:
+    """Path without query: links and codes travel in queries (N69)."""
+    log.info(
+        "request",
+        request_id=g.get("request_id"),
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+        ip=request.environ.get("REMOTE_ADDR"),
+    )

@@ -1,0 +1,116 @@
+"""Fixtures: a fresh gateway for each test, on SQLite or on TEST_DATABASE_URL's server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from idp.accounts import keys
+from idp.app import create_app
+from idp.db import Base, db
+from idp.ports import Ports, SystemTokens
+from idp.settings import Settings
+from idp.transaction import committing
+from tests.fakes import FakeClock, FakeMailer
+from tests.world import World
+
+FERNET = Fernet.generate_key().decode()
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """An empty database of this test process."""
+    server = os.environ.get("TEST_DATABASE_URL")
+    if not server:
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/gateway.db"
+    url = make_url(server)
+    name = f"gateway_test_{worker_id}"
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no PostgreSQL: {error}")
+    finally:
+        admin.dispose()
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def base_settings(database_url: str) -> Settings:
+    """Settings of a sandbox with cheap hashes."""
+    return Settings(
+        environment="sandbox",
+        issuer="https://gateway.test",
+        database_url=database_url,
+        redis_url=os.environ.get("TEST_REDIS_URL", ""),
+        secret_key="t" * 20 + "-signing-root-of-the-tests",
+        key_encryption_keys=(FERNET,),
+        password_peppers=("k1:" + "p" * 32,),
+        bcrypt_cost=4,
+        signin_limit="100000 per minute",
+        recovery_limit="100000 per minute",
+    )
+
+
+@pytest.fixture(scope="session")
+def prepared(base_settings: Settings) -> Path | None:
+    """Tables and signing keys, made once; for SQLite the file that each test gets a copy of."""
+    clock = FakeClock()
+    clock.advance(days=-1)
+    app = create_app(base_settings, Ports(clock, SystemTokens(), FakeMailer()))
+    with app.app_context():
+        Base.metadata.create_all(db.engine)
+        with committing(app.extensions["means"].work()) as work:
+            keys.ensure(work)
+        if db.engine.dialect.name == "sqlite":
+            with db.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.session.remove()
+        db.engine.dispose()
+    if not base_settings.database_url.startswith("sqlite"):
+        return None
+    return Path(base_settings.database_url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def settings(base_settings: Settings, prepared: Path | None, tmp_path: Path) -> Settings:
+    """The settings of one test; override with ``dataclasses.replace`` in a fixture of one's own."""
+    if prepared is None:
+        return base_settings
+    copy = tmp_path / "gateway.db"
+    shutil.copy(prepared, copy)
+    return replace(base_settings, database_url=f"sqlite:///{copy}")
+
+
+@pytest.fixture
+def world(settings: Settings, prepared: Path | None) -> Iterator[World]:
+    """A gateway of this test's own."""
+    clock, mailer = FakeClock(), FakeMailer()
+    app = create_app(settings, Ports(clock, SystemTokens(), mailer))
+    yield World(app, settings, clock, mailer)
+    with app.app_context():
+        db.session.remove()
+        if prepared is None:
+            _empty()
+        db.engine.dispose()
+
+
+def _empty() -> None:
+    """Empty every table but the signing keys, which are slow to make."""
+    names = [t.name for t in Base.metadata.sorted_tables if t.name != "signing_key"]
+    with db.engine.begin() as connection:
+        quoted = ", ".join(f'"{name}"' for name in names)
+        connection.execute(text(f"TRUNCATE {quoted} RESTART IDENTITY CASCADE"))

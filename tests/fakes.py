@@ -1,0 +1,30 @@
+"""Stand-ins for the outside world."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+
+
+class FakeClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 25, 14, 30, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, seconds: float = 0, **more: float) -> None:
+        """Move on by seconds, or by ``days=``, ``hours=`` and so on."""
+        self.moment += timedelta(seconds=seconds, **more)
+
+
+class FakeMailer:
+    """Keeps what was handed over."""
+
+    def __init__(self) -> None:
+        self.sent: list[EmailMessage] = []
+
+    def send(self, message: EmailMessage) -> None:
+        self.sent.append(message)

@@ -1,0 +1,147 @@
+// Drives a running gateway as a relying party would, by the certified library openid-client.
+// Prints one line of JSON with what came back; leaves with 1 and the reason on any failure.
+
+import assert from "node:assert/strict";
+
+import * as oidc from "openid-client";
+
+import { Browser } from "./browser.mjs";
+
+function setting(name, fallback) {
+  const value = process.env[name] ?? fallback;
+  if (value === undefined) throw new Error(`${name} is not set`);
+  return value;
+}
+
+const CLIENT_AUTHENTICATION = {
+  client_secret_basic: oidc.ClientSecretBasic,
+  client_secret_post: oidc.ClientSecretPost,
+};
+
+async function discover() {
+  const issuer = new URL(setting("ISSUER"));
+  const method = setting("TOKEN_ENDPOINT_AUTH_METHOD", "client_secret_basic");
+  // The library trusts TLS for tokens that it fetched itself; here their signatures are checked.
+  const execute = [oidc.enableNonRepudiationChecks];
+  if (issuer.protocol === "http:") execute.push(oidc.allowInsecureRequests);
+  return oidc.discovery(
+    issuer,
+    setting("CLIENT_ID"),
+    {},
+    CLIENT_AUTHENTICATION[method](setting("CLIENT_SECRET")),
+    { execute },
+  );
+}
+
+// One authorization request: where to send the browser, and what the answer is checked against.
+async function authorizationRequest(config, extra = {}) {
+  const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
+  const expectedState = oidc.randomState();
+  const expectedNonce = oidc.randomNonce();
+  const url = oidc.buildAuthorizationUrl(config, {
+    redirect_uri: setting("REDIRECT_URI"),
+    scope: setting("SCOPE", "openid profile email offline_access"),
+    code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
+    code_challenge_method: "S256",
+    state: expectedState,
+    nonce: expectedNonce,
+    ...extra,
+  });
+  return { url, checks: { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true } };
+}
+
+async function signIn(config, browser) {
+  const stop = setting("REDIRECT_URI");
+  const { url, checks } = await authorizationRequest(config);
+  const page = await browser.open(url, { stop });
+  const { url: callback } = await browser.submit(
+    page,
+    "password",
+    { username: setting("USERNAME"), password: setting("PASSWORD") },
+    { stop },
+  );
+  assert(callback.href.startsWith(stop), `signing in ended at ${callback}`);
+  return oidc.authorizationCodeGrant(config, callback, checks);
+}
+
+async function refresh(config, tokens) {
+  const { sub, auth_time: authTime } = tokens.claims();
+  const fresh = await oidc.refreshTokenGrant(config, tokens.refresh_token);
+  assert(fresh.access_token !== tokens.access_token, "refreshing gave the same access token");
+  if (fresh.id_token) {
+    assert.equal(fresh.claims().sub, sub);
+    assert.equal(fresh.claims().auth_time, authTime, "refreshing moved auth_time");
+  }
+  return fresh;
+}
+
+async function revoke(config, tokens) {
+  const before = await oidc.tokenIntrospection(config, tokens.access_token);
+  await oidc.tokenRevocation(config, tokens.refresh_token);
+  const refreshToken = await oidc.tokenIntrospection(config, tokens.refresh_token);
+  const accessToken = await oidc.tokenIntrospection(config, tokens.access_token);
+  return { before, refreshTokenAfter: refreshToken, accessTokenAfter: accessToken };
+}
+
+async function signOut(config, browser, idToken) {
+  const stop = setting("POST_LOGOUT_REDIRECT_URI");
+  const state = oidc.randomState();
+  const url = oidc.buildEndSessionUrl(config, {
+    post_logout_redirect_uri: stop,
+    id_token_hint: idToken,
+    state,
+  });
+  const { url: end } = await browser.open(url, { stop });
+  assert(end.href.startsWith(stop), `signing out ended at ${end}`);
+  assert.equal(end.searchParams.get("state"), state);
+  return { redirectedTo: `${end.origin}${end.pathname}` };
+}
+
+// What a silent request is answered with: the error code, or "signed in".
+async function silently(config, browser) {
+  const { url, checks } = await authorizationRequest(config, { prompt: "none" });
+  const { url: callback } = await browser.open(url, { stop: setting("REDIRECT_URI") });
+  try {
+    await oidc.authorizationCodeGrant(config, callback, checks);
+    return "signed in";
+  } catch (error) {
+    if (error instanceof oidc.AuthorizationResponseError) return error.error;
+    throw error;
+  }
+}
+
+async function main() {
+  const config = await discover();
+  const browser = new Browser();
+  const tokens = await signIn(config, browser);
+  const claims = tokens.claims();
+  assert(tokens.refresh_token, "offline_access gave no refresh token");
+  const silentBefore = await silently(config, browser);
+  const fresh = await refresh(config, tokens);
+  const userinfo = await oidc.fetchUserInfo(config, fresh.access_token, claims.sub);
+  const introspection = await revoke(config, fresh);
+  const logout = await signOut(config, browser, tokens.id_token);
+  const silentAfter = await silently(config, browser);
+  return {
+    issuer: config.serverMetadata().issuer,
+    tokenType: tokens.token_type,
+    scope: tokens.scope,
+    claims,
+    rotated: Boolean(fresh.refresh_token) && fresh.refresh_token !== tokens.refresh_token,
+    userinfo,
+    introspection,
+    logout,
+    silentBefore,
+    silentAfter,
+  };
+}
+
+try {
+  console.log(JSON.stringify(await main()));
+} catch (error) {
+  const { cause, response } = error;
+  console.error(`${error.name}: ${error.message}`);
+  if (cause) console.error(cause instanceof Error ? cause : JSON.stringify(cause));
+  if (response && !response.bodyUsed) console.error(response.status, await response.text());
+  process.exit(1);
+}

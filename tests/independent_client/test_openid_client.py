@@ -1,0 +1,93 @@
+"""A relying party built on a library that others wrote works with the gateway as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+MISSING = "needs Node.js and what `make node-tools` installs"
+
+pytestmark = pytest.mark.independent
+
+
+def _node() -> str:
+    """The path of Node.js; without it the test is skipped, except in CI."""
+    node = shutil.which("node")
+    if node and (HERE / "node_modules" / "openid-client").is_dir():
+        return node
+    if os.environ.get("CI"):
+        pytest.fail(MISSING)
+    pytest.skip(MISSING)
+
+
+def _run(demo: dict[str, Any], **overrides: str) -> subprocess.CompletedProcess[str]:
+    """Run the client as the first relying party of the demonstration, for its first user."""
+    node = _node()
+    party = demo["relying_parties"][0]
+    person = next(p for p in demo["people"] if p["role"] == "user")
+    environ = {
+        "PATH": os.environ["PATH"],
+        "ISSUER": demo["issuer"],
+        "CLIENT_ID": party["client_id"],
+        "CLIENT_SECRET": party["client_secret"],
+        "REDIRECT_URI": party["redirect_uris"][0],
+        "POST_LOGOUT_REDIRECT_URI": party["post_logout_redirect_uris"][0],
+        "USERNAME": person["username"],
+        "PASSWORD": person["password"],
+    } | overrides
+    return subprocess.run(
+        [node, "client.mjs"],
+        cwd=HERE,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_certified_client_library_signs_in_refreshes_and_signs_out(
+    live_demo: dict[str, Any],
+) -> None:
+    run = _run(live_demo)
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+
+    party = live_demo["relying_parties"][0]
+    claims = result["claims"]
+    assert result["issuer"] == claims["iss"] == live_demo["issuer"]
+    assert claims["aud"] == party["client_id"]
+    assert claims["acr"] == "urn:ieso:acr:password"
+    assert claims["amr"] == ["pwd"]
+    assert result["tokenType"] == "bearer"
+    assert result["rotated"] is True
+    assert result["userinfo"]["sub"] == claims["sub"]
+
+    introspection = result["introspection"]
+    assert introspection["before"]["active"] is True
+    assert introspection["before"]["client_id"] == party["client_id"]
+    assert introspection["refreshTokenAfter"] == {"active": False}
+    assert introspection["accessTokenAfter"] == {"active": False}
+
+    assert result["silentBefore"] == "signed in"
+    assert result["logout"]["redirectedTo"] == party["post_logout_redirect_uris"][0]
+    assert result["silentAfter"] == "login_required"
+
+
+def test_a_wrong_client_secret_is_refused_as_invalid_client(live_demo: dict[str, Any]) -> None:
+    run = _run(live_demo, CLIENT_SECRET="not-the-secret-of-this-client")
+    assert run.returncode == 1
+    assert "invalid_client" in run.stderr
+
+
+def test_a_wrong_password_leads_back_to_the_sign_in_page(live_demo: dict[str, Any]) -> None:
+    run = _run(live_demo, PASSWORD="Not-the-password-9!")
+    assert run.returncode == 1
+    assert "/signin" in run.stderr

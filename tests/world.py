@@ -1,0 +1,328 @@
+"""A gateway with people, roles and relying parties, as tests want them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from idp.accounts import clients, credentials, directory, lifecycle, roles
+from idp.accounts.clients import ClientData
+from idp.models import Account, AccountKind, AccountState, Event
+from idp.settings import Settings
+from idp.transaction import Means, Origin, Work, committing
+from tests.fakes import FakeClock, FakeMailer
+
+PASSWORD = "Quartz-Heron7-lantern"
+NEW_PASSWORD = "Violet-Canoe4-thunder"
+VERIFIER = "v" * 43
+AUTHORIZE = "/oauth2/v1/authorize"
+TOKEN = "/oauth2/v1/token"
+
+
+def challenge_of(verifier: str) -> str:
+    """S256 (RFC 7636 section 4.2)."""
+    return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+@dataclass
+class Rp:
+    """A registered relying party, with its credentials and usual requests."""
+
+    client_id: str
+    secret: str
+    redirect_uri: str
+    auth_method: str = "client_secret_basic"
+
+    def basic(self) -> dict[str, str]:
+        """The Authorization header of client_secret_basic."""
+        raw = f"{quote_plus(self.client_id)}:{quote_plus(self.secret)}"
+        return {"Authorization": f"Basic {b64encode(raw.encode()).decode()}"}
+
+    def auth(self) -> dict[str, Any]:
+        """Keyword arguments for a test client's post: headers, and what belongs in the form."""
+        if self.auth_method == "client_secret_basic":
+            return {"headers": self.basic(), "form": {}}
+        form = {"client_id": self.client_id}
+        if self.auth_method == "client_secret_post":
+            form["client_secret"] = self.secret
+        return {"headers": {}, "form": form}
+
+    def authorize_params(self, **changes: str | None) -> dict[str, str]:
+        """Parameters of a good authorization request; a change to None leaves one out."""
+        params: dict[str, str | None] = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "scope": "openid profile email groups participants offline_access",
+            "state": "state-1",
+            "nonce": "nonce-1",
+            "code_challenge": challenge_of(VERIFIER),
+            "code_challenge_method": "S256",
+        }
+        return {k: v for k, v in (params | changes).items() if v is not None}
+
+
+@dataclass
+class World:
+    """The application under test and the means to fill and drive it."""
+
+    app: Flask
+    settings: Settings
+    clock: FakeClock
+    mailer: FakeMailer
+    count: int = 0
+    made: dict[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def work(self, actor: str = "test") -> Iterator[Work]:
+        """A committed unit of work."""
+        with self.app.app_context():
+            means: Means = self.app.extensions["means"]
+            with committing(means.work(Origin(actor=actor))) as work:
+                yield work
+
+    def browser(self) -> Browser:
+        """A new browser, without cookies."""
+        return Browser(self, self.app.test_client())
+
+    def account(
+        self,
+        username: str | None = None,
+        *,
+        state: AccountState = AccountState.ACTIVE,
+        kind: AccountKind = AccountKind.PERSONAL,
+        password: str = PASSWORD,
+        email: str | None = None,
+        **person: str,
+    ) -> str:
+        """Make an account in a state; returns its user name."""
+        self.count += 1
+        n = self.count
+        username = username or f"holder{n}"
+        with self.work() as work:
+            data = directory.NewPerson(
+                person_id=person.pop("person_id", f"P{n:05}"),
+                given_name=person.pop("given_name", "Ada"),
+                family_name=person.pop("family_name", "Moreau"),
+                email=email or f"{username.split('@')[0]}@participant.example",
+                **person,
+            )
+            account = directory.create_account(
+                work, directory.ensure_person(work, data), kind=kind, username=username
+            )
+            if state is not AccountState.PENDING:
+                hasher = self.app.extensions["hasher"]
+                assert credentials.replace(work, hasher, account, password, door="test") == ()
+                lifecycle.change_state(work, account, AccountState.ACTIVE, reason="test")
+                lifecycle.change_state(work, account, state, reason="test")
+        return username
+
+    def set_state(self, username: str, state: AccountState) -> None:
+        """Move an account to a state as an administrator does."""
+        with self.work() as work:
+            account = directory.by_username(work, username)
+            lifecycle.change_state(work, account, state, reason="test")
+
+    def grant_role(self, username: str, group: str, participant: str = "109120") -> None:
+        """Assign a role group, making group and participant when there are none."""
+        with self.work() as work:
+            organization = directory.ensure_participant(work, participant, f"Company {participant}")
+            roles.assign(
+                work,
+                directory.by_username(work, username),
+                roles.by_name(work, group),
+                organization,
+            )
+
+    def revoke_role(self, username: str, group: str, participant: str = "109120") -> None:
+        with self.work() as work:
+            organization = directory.ensure_participant(work, participant)
+            roles.revoke(
+                work,
+                directory.by_username(work, username),
+                roles.by_name(work, group),
+                organization,
+            )
+
+    def role_group(self, name: str, *client_ids: str, kind: str = "personal") -> None:
+        with self.work() as work:
+            roles.create(work, name, kind=kind, clients=[clients.get(work, c) for c in client_ids])
+
+    def relying_party(self, name: str = "EMI", **changes: Any) -> Rp:
+        """Register a client; by default confidential, trusted, code and refresh."""
+        client_id = changes.pop("client_id", name.lower())
+        host = f"https://{name.lower()}.rp.test"
+        values: dict[str, Any] = {
+            "name": name,
+            "home_url": f"{host}/signin",
+            "grant_types": ("authorization_code", "refresh_token"),
+            "scopes": (
+                "openid",
+                "profile",
+                "email",
+                "phone",
+                "groups",
+                "participants",
+                "offline_access",
+            ),
+            "redirect_uris": (f"{host}/callback",),
+            "post_logout_redirect_uris": (f"{host}/signed-out",),
+            "trusted": True,
+        }
+        values |= changes
+        with self.work() as work:
+            client, secret = clients.create(work, ClientData(**values), client_id=client_id)
+            uri = client.redirect_uris[0] if client.redirect_uris else ""
+            return Rp(client.client_id, secret, uri, client.auth_method)
+
+    def events(self, name: str | None = None) -> list[Event]:
+        """The trail so far, oldest first."""
+        with self.work() as work:
+            query = select(Event).order_by(Event.id)
+            rows = work.db.scalars(query.where(Event.name == name) if name else query).all()
+            work.db.expunge_all()
+            return list(rows)
+
+    def account_row(self, username: str) -> Account:
+        """A detached copy of the account's row."""
+        with self.work() as work:
+            row = directory.by_username(work, username)
+            work.db.expunge_all()
+            return row
+
+    def post(self, rp: Rp, path: str = TOKEN, **params: str) -> TestResponse:
+        """A POST of the relying party's server, authenticated by its registered method."""
+        auth = rp.auth()
+        client = self.app.test_client(use_cookies=False)
+        return client.post(
+            path,
+            data=auth["form"] | params,
+            headers=auth["headers"],
+            base_url=self.settings.issuer,
+        )
+
+    def introspect(self, rp: Rp, token: str) -> dict[str, Any]:
+        response = self.post(rp, "/oauth2/v1/introspect", token=token)
+        assert response.status_code == 200, response.text
+        return dict(response.json or {})
+
+    def redeem(self, rp: Rp, code: str, **changes: str) -> TestResponse:
+        """Exchange a code at the token endpoint."""
+        params = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": rp.redirect_uri,
+            "code_verifier": VERIFIER,
+        }
+        return self.post(rp, TOKEN, **(params | changes))
+
+    def refresh(self, rp: Rp, token: str, **changes: str) -> TestResponse:
+        return self.post(
+            rp, TOKEN, **({"grant_type": "refresh_token", "refresh_token": token} | changes)
+        )
+
+    def signed_in_tokens(self, rp: Rp, username: str, **params: str | None) -> dict[str, Any]:
+        """The whole way: sign in, code, tokens."""
+        browser = self.browser()
+        code = browser.code(rp, username, **params)
+        response = self.redeem(rp, code)
+        assert response.status_code == 200, response.text
+        return dict(response.json or {})
+
+
+@dataclass
+class Browser:
+    """A browser at the gateway: keeps cookies, follows redirects within the gateway only."""
+
+    world: World
+    client: FlaskClient
+
+    def get(self, path: str, **params: str) -> TestResponse:
+        """GET, following redirects of the gateway; stops at the first one to elsewhere."""
+        query = f"?{urlencode(params)}" if params else ""
+        return self._follow(self.client.get(path + query, base_url=self.base))
+
+    def post(self, path: str, data: dict[str, str]) -> TestResponse:
+        """POST, then follow as ``get`` does."""
+        return self._follow(self.client.post(path, data=data, base_url=self.base))
+
+    @property
+    def base(self) -> str:
+        return self.world.settings.issuer
+
+    def _follow(self, response: TestResponse) -> TestResponse:
+        for _ in range(12):
+            target = response.headers.get("Location")
+            if not target or not (target.startswith("/") or target.startswith(self.base)):
+                return response
+            response = self.client.get(target.removeprefix(self.base), base_url=self.base)
+        raise AssertionError("too many redirects")
+
+    def submit(self, page: TestResponse, path: str, **fields: str) -> TestResponse:
+        """Fill in the form of ``page`` whose action is ``path`` and send it."""
+        return self.post(path, hidden_fields(page.text, path) | fields)
+
+    def sign_in(
+        self, username: str, password: str = PASSWORD, page: TestResponse | None = None, **more: str
+    ) -> TestResponse:
+        """Sign in on the given page, or on a fresh sign-in page."""
+        page = page or self.get("/signin")
+        return self.submit(page, "/signin", username=username, password=password, **more)
+
+    def authorize(self, rp: Rp, **params: str | None) -> TestResponse:
+        """Send this browser to the authorization endpoint."""
+        return self.get(AUTHORIZE, **rp.authorize_params(**params))
+
+    def code(self, rp: Rp, username: str, password: str = PASSWORD, **params: str | None) -> str:
+        """Sign in for a relying party; returns the code it is given."""
+        response = self.authorize(rp, **params)
+        if response.status_code == 200:
+            response = self.sign_in(username, password, response)
+        answer = answer_of(response)
+        assert "code" in answer, answer
+        return answer["code"]
+
+
+def answer_of(response: TestResponse) -> dict[str, str]:
+    """The parameters of a redirect to a relying party."""
+    assert response.status_code == 303, (response.status_code, response.text[:2000])
+    query = parse_qs(urlsplit(response.headers["Location"]).query, keep_blank_values=True)
+    assert all(len(values) == 1 for values in query.values())
+    return {name: values[0] for name, values in query.items()}
+
+
+def hidden_fields(html: str, action: str) -> dict[str, str]:
+    """The hidden fields of the form with this action."""
+    for form in re.findall(r"<form\b.*?</form>", html, re.DOTALL):
+        head = form[: form.index(">")]
+        found = re.search(r'action="([^"]*)"', head)
+        if found and found[1].split("?")[0] == action:
+            inputs = re.findall(r"<input\b[^>]*>", form)
+            return {
+                re.search(r'name="([^"]*)"', tag)[1]: _unescape(_value(tag))  # type: ignore[index]
+                for tag in inputs
+                if 'type="hidden"' in tag and "name=" in tag
+            }
+    raise AssertionError(f"no form with action {action} in: {html[:3000]}")
+
+
+def _value(tag: str) -> str:
+    found = re.search(r'value="([^"]*)"', tag)
+    return found[1] if found else ""
+
+
+def _unescape(text: str) -> str:
+    from html import unescape
+
+    return unescape(text)
