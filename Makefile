@@ -77,5 +77,5 @@ node-tools:
 	else echo "The independent client needs Node.js 20 or newer with npm: install them."; fi
 
 $(NODE_DIR)/node_modules/.package-lock.json: $(NODE_DIR)/package-lock.json
-	@npm ci --prefix $(NODE_DIR) --silent --no-audit --no-fund
+	@npm ci --prefix $(NODE_DIR) --loglevel=error --no-audit --no-fund >/dev/null
 	@touch $@

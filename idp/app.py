@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, g
+from flask import Flask, Request, g
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.routing import MapAdapter
 
 from idp import browser, limits
 from idp.accounts.hashing import PasswordHasher
@@ -33,6 +34,17 @@ WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logou
 class Gateway(Flask):
     """Flask with "return commits, raise rolls back" around every view."""
 
+    request_class = browser.GatewayRequest
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Bound to the issuer, whatever host a request names: no address that is built here can
+        lead elsewhere (F1), and the page that refuses the request has addresses too."""
+        if request is None:
+            return super().create_url_adapter(None)
+        return self.url_map.bind_to_environ(
+            request.environ, server_name=self.config["ISSUER_HOST"], subdomain=""
+        )
+
     def dispatch_request(self) -> ResponseReturnValue:
         try:
             response = self.make_response(super().dispatch_request())
@@ -56,10 +68,11 @@ def create_app(settings: Settings, ports: Ports | None = None) -> Flask:
     app.extensions["hasher"] = PasswordHasher(settings)
     app.extensions["oidc"] = _oidc_server()
     _database(app)
+    logs.configure(settings.log_level)
+    # First of all: also a request that the form check refuses has its id and nonce (N59).
+    security.install(app, settings)
     csrf = CSRFProtect(app)
     Babel(app, locale_selector=i18n.choose, default_translation_directories="translations")
-    logs.configure(settings.log_level)
-    security.install(app, settings)
     browser.install(app)
     errors.install(app)
     context.install(app, settings)
@@ -80,7 +93,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "DEBUG": settings.debug,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url),
-        "TRUSTED_HOSTS": [host.rsplit(":", 1)[0] if host.count(":") == 1 else host],
+        "ISSUER_HOST": host,
         "MAX_CONTENT_LENGTH": settings.max_body,
         "MAX_FORM_MEMORY_SIZE": settings.max_body,
         "MAX_FORM_PARTS": 100,

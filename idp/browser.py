@@ -7,9 +7,11 @@ and the session cookie, whose random value is known to the database by digest on
 from __future__ import annotations
 
 import ipaddress
+from functools import cached_property
 from typing import cast
 
 from flask import Flask, Request, Response, current_app, g, request, session
+from werkzeug.datastructures import ImmutableMultiDict
 
 from idp.accounts import sessions
 from idp.accounts.hashing import PasswordHasher
@@ -21,6 +23,18 @@ MAX_AGENT = 400
 
 class BadProxyHeader(ValueError):
     """A trusted proxy sent an address that is none: refuse rather than guess (F2)."""
+
+
+class GatewayRequest(Request):
+    """A request in which a cookie that comes twice counts for nothing: one of the two was put
+    there by somebody else, and nobody can tell which (N55)."""
+
+    @cached_property
+    def cookies(self) -> ImmutableMultiDict[str, str]:
+        sent = super().cookies
+        return ImmutableMultiDict(
+            [(name, values[0]) for name, values in sent.lists() if len(values) == 1]
+        )
 
 
 def work() -> Work:

@@ -7,16 +7,18 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, delete, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from idp.accounts import keys
 from idp.app import create_app
 from idp.db import Base, db
+from idp.models import SigningKey
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from idp.transaction import committing
@@ -24,6 +26,13 @@ from tests.fakes import FakeClock, FakeMailer
 from tests.world import World
 
 FERNET = Fernet.generate_key().decode()
+PREPARED_KEYS: list[dict[str, Any]] = []
+
+
+def _rows_of_keys() -> list[dict[str, Any]]:
+    columns = [column.key for column in SigningKey.__table__.columns]
+    rows = db.session.scalars(select(SigningKey)).all()
+    return [{key: getattr(row, key) for key in columns} for row in rows]
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +87,7 @@ def prepared(base_settings: Settings) -> Path | None:
         if db.engine.dialect.name == "sqlite":
             with db.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        PREPARED_KEYS[:] = _rows_of_keys()
         db.session.remove()
         db.engine.dispose()
     if not base_settings.database_url.startswith("sqlite"):
@@ -109,8 +119,19 @@ def world(settings: Settings, prepared: Path | None) -> Iterator[World]:
 
 
 def _empty() -> None:
-    """Empty every table but the signing keys, which are slow to make."""
-    names = [t.name for t in Base.metadata.sorted_tables if t.name != "signing_key"]
+    """Empty every table; the prepared signing keys, slow to make, are put back."""
+    tables = [table for table in Base.metadata.sorted_tables if table.name != "signing_key"]
     with db.engine.begin() as connection:
-        quoted = ", ".join(f'"{name}"' for name in names)
+        quoted = ", ".join(f'"{table.name}"' for table in tables)
         connection.execute(text(f"TRUNCATE {quoted} RESTART IDENTITY CASCADE"))
+        connection.execute(delete(SigningKey))
+        connection.execute(insert(SigningKey), PREPARED_KEYS)
+
+
+@pytest.fixture(scope="session")
+def live_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The demo as a newcomer starts it; yields what ``demo.json`` says."""
+    from tests.live import start_demo
+
+    with start_demo(tmp_path_factory.mktemp("demo")) as description:
+        yield description

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idp.accounts import events, lifecycle, links
-from idp.accounts.credentials import replace
+from idp.accounts.credentials import broken_rules, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
 from idp.errors import Refused
@@ -44,11 +44,13 @@ def finish(
 
     Returns the broken rules (the link stays usable), ``Problem.USED`` when another request was
     first, or an empty tuple."""
-    broken = replace(work, hasher, account, password, door="activation")
+    broken = broken_rules(work, hasher, account, password)
     if broken:
         return broken
+    hashed = hasher.hash(password)
     if not links.spend(work, link):
         return Problem.USED
+    store(work, account, hashed, door="activation")
     account.activated_at = work.now
     lifecycle.change_state(work, account, AccountState.ACTIVE, reason="activated")
     events.record(work, "link.spent", account=account, purpose=str(Purpose.ACTIVATE))

@@ -98,6 +98,9 @@ def disable(work: Work, client: Client) -> None:
 
 def find(work: Work, client_id: str) -> Client | None:
     """The client of this id, disabled or not."""
+    # What can be no id is not looked for: PostgreSQL takes no NUL and no lone surrogate.
+    if not _CLIENT_ID.fullmatch(client_id):
+        return None
     return work.db.scalar(select(Client).where(Client.client_id == client_id))
 
 

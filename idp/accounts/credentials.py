@@ -65,17 +65,29 @@ def replace(
     work: Work, hasher: PasswordHasher, account: Account, password: str, *, door: str
 ) -> tuple[Rule, ...]:
     """Set a new password, or return the rules it breaks and change nothing (PW-13).
+    ``door`` names the way it came in, for the trail."""
+    broken = broken_rules(work, hasher, account, password)
+    if not broken:
+        store(work, account, hasher.hash(password), door=door)
+    return broken
 
-    ``door`` names the way it came in, for the trail. The history is compared only when every
-    cheap rule is met, since each comparison costs a bcrypt.
-    """
+
+def broken_rules(
+    work: Work, hasher: PasswordHasher, account: Account, password: str
+) -> tuple[Rule, ...]:
+    """The rules that a new password breaks. The history is compared only when every cheap rule
+    is met, since each comparison costs a bcrypt."""
     rules = policy(work)
     broken = violations(password, owner(account), rules, shipped())
     if not broken and _is_reused(work, hasher, account, password, rules.history):
         broken = (Rule.REUSED,)
-    if broken:
-        return broken
-    account.password_hash = hasher.hash(password)
+    return broken
+
+
+def store(work: Work, account: Account, password_hash: str, *, door: str) -> None:
+    """Set a password that breaks no rule. Whoever allows it by a one-time secret spends that
+    before, so that only the winner writes (N68), and hashes before that: no lock waits."""
+    account.password_hash = password_hash
     account.password_changed_at = work.now
     account.updated_at = work.now
     work.db.add(
@@ -83,9 +95,8 @@ def replace(
             account_id=account.id, password_hash=account.password_hash, created_at=work.now
         )
     )
-    _trim_history(work, account, rules.history)
+    _trim_history(work, account, policy(work).history)
     events.record(work, "password.set", account=account, door=door)
-    return ()
 
 
 def _is_reused(

@@ -12,7 +12,7 @@ from idp.accounts import events
 from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, AccountState, Participant, Person
 from idp.policy.email_address import single_address
-from idp.policy.names import name_key, printable
+from idp.policy.names import MAX_NAME, name_key, printable
 from idp.transaction import Work
 
 MAX_PERSON_NAME = 100
@@ -113,8 +113,8 @@ def create_account(
     if kind is AccountKind.EMAIL:
         username = checked_email(username)
     key = name_key(username)
-    plain = key.isascii() and key and not any(char.isspace() for char in key)
-    if not plain or (kind is not AccountKind.EMAIL and "@" in key):
+    plain = username.isascii() and username.isprintable() and len(username) <= MAX_NAME
+    if not plain or not key or any(char.isspace() for char in username) or (kind is not AccountKind.EMAIL and "@" in key):
         raise Invalid("a UserID is made of ASCII letters, digits and signs, without @ and spaces")
     if locale not in ("en", "fr"):
         raise Invalid("the language must be en or fr")

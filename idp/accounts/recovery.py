@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idp.accounts import directory, events, links, sessions
-from idp.accounts.credentials import replace
+from idp.accounts.credentials import broken_rules, replace, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
 from idp.messages import queue
@@ -38,11 +38,13 @@ def finish(
 ) -> tuple[Rule, ...] | Problem:
     """Set the new password and spend the link; every session ends and nobody is signed in (N66).
     Returns as ``activation.finish`` does."""
-    broken = replace(work, hasher, account, password, door="reset_link")
+    broken = broken_rules(work, hasher, account, password)
     if broken:
         return broken
+    hashed = hasher.hash(password)
     if not links.spend(work, link):
         return Problem.USED
+    store(work, account, hashed, door="reset_link")
     password_was_replaced(work, account)
     events.record(work, "link.spent", account=account, purpose=str(Purpose.RESET))
     return ()

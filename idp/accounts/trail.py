@@ -14,6 +14,7 @@ from datetime import UTC
 from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from idp.models import Account, ChainHead, Event
 from idp.transaction import Work
@@ -49,16 +50,17 @@ def _canonical(event: Event) -> str:
 def seal_pending(work: Work, *, batch: int = BATCH) -> int:
     """Seal up to ``batch`` rows; returns how many. Safe beside other sealers: whoever finds the
     head moved by another seals nothing and leaves the rows to the next round."""
+    # The head before the rows: rows that another sealer took meanwhile come with a moved head.
+    head = work.db.get(ChainHead, 1, populate_existing=True)
     rows = work.db.scalars(
         select(Event).where(Event.seq.is_(None)).order_by(Event.id).limit(batch)
     ).all()
     if not rows:
         return 0
-    head = work.db.get(ChainHead, 1)
     if head is None:
-        head = ChainHead(id=1, seq=0, seal=GENESIS)
-        work.db.add(head)
-        work.db.flush()
+        head = _first_head(work)
+        if head is None:
+            return 0
     start, seal = head.seq, head.seal
     sealed: list[dict[str, Any]] = []
     for seq, event in enumerate(rows, start + 1):
@@ -77,6 +79,17 @@ def seal_pending(work: Work, *, batch: int = BATCH) -> int:
         return 0
     work.db.execute(update(Event), sealed)
     return len(sealed)
+
+
+def _first_head(work: Work) -> ChainHead | None:
+    """The head of a chain that has none yet; None when another sealer was first."""
+    head = ChainHead(id=1, seq=0, seal=GENESIS)
+    try:
+        with work.db.begin_nested():
+            work.db.add(head)
+    except IntegrityError:
+        return None
+    return head
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,8 @@ def verify(work: Work) -> Proof:
             break
         seal = event.seal or ""
     head = work.db.get(ChainHead, 1)
+    if fault is None and count and head is None:
+        fault = "the head of the chain is missing"
     if fault is None and head is not None and (head.seq != count or head.seal != seal):
         fault = f"the chain ends at record {count}, its head says {head.seq}"
     unsealed = work.db.scalar(select(func.count()).where(Event.seq.is_(None))) or 0

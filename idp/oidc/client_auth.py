@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from idp.oidc.server import ProtocolRequest
 
 FAILED = "Client authentication failed."
+REALM = "IESO Gateway"
 MAX_CREDENTIAL = 1000
+
+
+class ClientRefused(InvalidClientError):
+    """The one answer to every failure; the challenge names a realm (RFC 7617 section 2)."""
+
+    def __init__(self) -> None:
+        super().__init__(status_code=401, description=FAILED)
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        kept = [pair for pair in super().get_headers() if pair[0] != "WWW-Authenticate"]
+        return [*kept, ("WWW-Authenticate", f'Basic realm="{REALM}"')]
 
 
 class ClientAuthenticator:
@@ -35,19 +47,19 @@ class ClientAuthenticator:
         client = clients.find(work, client_id) if client_id else None
         matched = clients.secret_matches(work, client, secret)
         if client is None or client.disabled_at is not None or client.auth_method != method:
-            raise _failure()
+            raise ClientRefused()
         if method == AuthMethod.NONE:
             if endpoint not in ("token", "revocation"):
-                raise _failure()
+                raise ClientRefused()
         elif not matched:
-            raise _failure()
+            raise ClientRefused()
         return client
 
     def _presented(self, request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
         params = request.params
         header = request.headers.get("Authorization", "")
         if "client_assertion" in params or "client_assertion_type" in params:
-            raise _failure()
+            raise ClientRefused()
         if not header:
             method = AuthMethod.POST if "client_secret" in params else AuthMethod.NONE
             return method, params.get("client_id", ""), params.get("client_secret", "")
@@ -63,16 +75,12 @@ def _basic(header: str) -> tuple[str, str]:
     """RFC 6749 section 2.3.1: form-urlencoded, then base64."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > 4 * MAX_CREDENTIAL:
-        raise _failure()
+        raise ClientRefused()
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
     except (binascii.Error, ValueError) as error:
-        raise _failure() from error
+        raise ClientRefused() from error
     client_id, colon, secret = text.partition(":")
     if not colon or not secret:
-        raise _failure()
+        raise ClientRefused()
     return unquote_plus(client_id)[:MAX_CREDENTIAL], unquote_plus(secret)
-
-
-def _failure() -> InvalidClientError:
-    return InvalidClientError(status_code=401, description=FAILED)

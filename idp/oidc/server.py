@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from authlib.oauth2 import AuthorizationServer, OAuth2Error, OAuth2Request
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.accounts import events
@@ -60,6 +61,24 @@ class GatewayServer(AuthorizationServer):
         client = self._authenticator.authenticate(request.work, request, endpoint)
         request.client = client
         return client
+
+    def get_token_grant(self, request: ProtocolRequest) -> Any:
+        """The grant type asked for. Authlib repeats the unknown name in its text, which may hold
+        few characters (RFC 6749 section 5.2), and takes a missing one for an unknown one."""
+        if not request.params.get("grant_type"):
+            raise InvalidRequestError("Missing parameter: grant_type.")
+        try:
+            return super().get_token_grant(request)
+        except UnsupportedGrantTypeError as error:
+            text = "This grant type is not supported."
+            raise OAuth2Error(text, error=error.error) from error
+
+    def create_token_response(self, request: ProtocolRequest) -> Answer:
+        try:
+            answer: Answer = super().create_token_response(request)
+        except OAuth2Error as error:
+            return self.handle_error_response(request, error)
+        return answer
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens: events are rows of the transaction."""

@@ -58,7 +58,7 @@ def install(app: Flask, settings: Settings) -> None:
             else None,
             "asset": asset,
             "here": _here(),
-            "demo": settings.demo,
+            "request_id": g.get("request_id", ""),
         }
 
 

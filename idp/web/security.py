@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 
@@ -15,6 +16,8 @@ log = structlog.get_logger("gateway.request")
 #: Documents that may be cached; everything else says no-store.
 CACHEABLE = {"static", "oidc.openid_configuration", "oidc.oauth_metadata", "oidc.keys"}
 
+_PORT = re.compile(r":[0-9]+$")
+
 
 def install(app: Flask, settings: Settings) -> None:
     """Request ids, one log line a request, and the security headers of every answer."""
@@ -24,6 +27,8 @@ def install(app: Flask, settings: Settings) -> None:
         g.request_id = secrets.token_hex(8)
         g.csp_nonce = secrets.token_urlsafe(16)
         g.started = time.perf_counter()
+        if not _is_ours(request.host, settings):
+            abort(400)
         try:
             browser.origin()
         except browser.BadProxyHeader:
@@ -34,6 +39,13 @@ def install(app: Flask, settings: Settings) -> None:
         _headers(response, settings)
         _log(response)
         return response
+
+
+def _is_ours(host: str, settings: Settings) -> bool:
+    """Whether a Host header names the issuer; the port is the proxy's affair (N60). Flask's
+    TRUSTED_HOSTS cannot name an IPv6 address, and leaves the error page without addresses."""
+    wanted = settings.issuer.split("://", 1)[1]
+    return _PORT.sub("", host.lower()) == _PORT.sub("", wanted.lower())
 
 
 def _headers(response: Response, settings: Settings) -> None:

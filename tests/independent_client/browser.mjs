@@ -26,24 +26,26 @@ export class Browser {
       const location = response.headers.get("location");
       if (!location) {
         const html = await response.text();
-        if (!response.ok) throw new Error(`${target} answered ${response.status}: ${title(html)}`);
+        if (!response.ok) {
+          throw new Error(`${place(target)} answered ${response.status}: ${title(html)}`);
+        }
         return { url: target, html };
       }
       if (body && response.status !== 303) {
-        throw new Error(`${target} answered a form with ${response.status} instead of 303`);
+        throw new Error(`${place(target)} answered a form with ${response.status} instead of 303`);
       }
       target = new URL(location, target);
       body = undefined;
       if (stop && target.href.startsWith(stop)) return { url: target };
     }
-    throw new Error(`more than ${MAX_REDIRECTS} redirects, the last to ${target}`);
+    throw new Error(`more than ${MAX_REDIRECTS} redirects, the last to ${place(target)}`);
   }
 
   // Fills in the form of `page` that has a field named `landmark`, and sends it.
   async submit(page, landmark, values, options = {}) {
     const forms = page.html.match(/<form\b[^>]*>.*?<\/form>/gis) ?? [];
     const html = forms.find((text) => fields(text).some(({ name }) => name === landmark));
-    if (!html) throw new Error(`${page.url} has no field ${landmark}: ${title(page.html)}`);
+    if (!html) throw new Error(`${place(page.url)} has no field ${landmark}: ${title(page.html)}`);
     const hidden = fields(html).filter(({ type, name }) => type === "hidden" && name);
     const form = new URLSearchParams(hidden.map(({ name, value }) => [name, value ?? ""]));
     for (const [name, value] of Object.entries(values)) form.set(name, value);
@@ -60,6 +62,11 @@ export class Browser {
       else this.#cookies.set(name, value.join("="));
     }
   }
+}
+
+// An address without its query, which may hold codes and tokens.
+export function place({ origin, pathname }) {
+  return `${origin}${pathname}`;
 }
 
 function fields(html) {

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import * as oidc from "openid-client";
 
-import { Browser } from "./browser.mjs";
+import { Browser, place } from "./browser.mjs";
 
 function setting(name, fallback) {
   const value = process.env[name] ?? fallback;
@@ -60,7 +60,7 @@ async function signIn(config, browser) {
     { username: setting("USERNAME"), password: setting("PASSWORD") },
     { stop },
   );
-  assert(callback.href.startsWith(stop), `signing in ended at ${callback}`);
+  assert(callback.href.startsWith(stop), `signing in ended at ${place(callback)}`);
   return oidc.authorizationCodeGrant(config, callback, checks);
 }
 
@@ -92,9 +92,9 @@ async function signOut(config, browser, idToken) {
     state,
   });
   const { url: end } = await browser.open(url, { stop });
-  assert(end.href.startsWith(stop), `signing out ended at ${end}`);
+  assert(end.href.startsWith(stop), `signing out ended at ${place(end)}`);
   assert.equal(end.searchParams.get("state"), state);
-  return { redirectedTo: `${end.origin}${end.pathname}` };
+  return { redirectedTo: place(end) };
 }
 
 // What a silent request is answered with: the error code, or "signed in".

@@ -26,6 +26,9 @@ def signin() -> BaseResponse:
     """Show the page, or check what was typed."""
     handle = request.values.get("flow", "")
     found = interactions.find(browser.work(), handle, browser.existing_binding())
+    if found is not None and found.client is not None:
+        # Before the first word is translated: the language is chosen once for each answer.
+        g.ui_locales = found.request.get("ui_locales", ())
     if request.method == "POST":
         return _attempt(found)
     if found is None and browser.current_session() is not None:
@@ -81,7 +84,6 @@ def _page(
     found: Interaction | None, *, username: str, error: str | None, status: int = 200
 ) -> BaseResponse:
     if found is not None and found.client is not None:
-        g.ui_locales = found.request.get("ui_locales", ())
         browser.allow_form_action(origin_of(found.request["redirect_uri"]))
     body = render_template(
         "signin.html",

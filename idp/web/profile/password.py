@@ -11,6 +11,7 @@ from idp.accounts import recovery
 from idp.models import BrowserSession
 from idp.web.guard import needs_session
 from idp.web.login import set_password
+from idp.web.login.signin import MAX_PASSWORD
 
 
 def register(pages: Blueprint) -> None:
@@ -32,7 +33,7 @@ def change_password(session: BrowserSession) -> Response:
         browser.work(),
         browser.hasher(),
         session,
-        current=request.form.get("current", ""),
+        current=request.form.get("current", "")[:MAX_PASSWORD],
         new=new,
     )
     if not isinstance(outcome, str):

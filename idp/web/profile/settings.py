@@ -27,6 +27,9 @@ from idp.web import i18n
 from idp.web.agents import describe_agent
 from idp.web.guard import needs_session
 
+#: The largest number that a row can have.
+MAX_ID = 2**63 - 1
+
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/settings", "settings", settings)
@@ -34,7 +37,7 @@ def register(pages: Blueprint) -> None:
         ("/settings/preferences", preferences),
         ("/settings/sessions/<public_id>/end", end_session),
         ("/settings/sessions/end-others", end_other_sessions),
-        ("/settings/consents/<int:consent_id>/revoke", revoke_consent),
+        (f"/settings/consents/<int(max={MAX_ID}):consent_id>/revoke", revoke_consent),
     ):
         pages.add_url_rule(path, view.__name__, view, methods=["POST"])
 

@@ -1,0 +1,60 @@
+"""Reading the outbox, for the demo's page."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from idp.models import OutboxMessage
+from idp.transaction import Work
+
+_LINK = re.compile(r"https?://\S+")
+
+
+@dataclass(frozen=True)
+class ShownMessage:
+    """A message with its body opened."""
+
+    id: int
+    channel: str
+    kind: str
+    recipient: str
+    subject: str
+    state: str
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None
+    text: str
+    html: str
+
+    @property
+    def links(self) -> list[str]:
+        """The addresses in the text."""
+        return _LINK.findall(self.text)
+
+
+def recent(work: Work, limit: int = 50) -> list[ShownMessage]:
+    """The newest messages first."""
+    query = select(OutboxMessage).order_by(OutboxMessage.id.desc()).limit(limit)
+    return [_opened(work, row) for row in work.db.scalars(query)]
+
+
+def _opened(work: Work, row: OutboxMessage) -> ShownMessage:
+    body = json.loads(work.vault.unseal(row.body_sealed))
+    return ShownMessage(
+        id=row.id,
+        channel=row.channel,
+        kind=row.kind,
+        recipient=row.recipient,
+        subject=row.subject,
+        state=row.state,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+        text=body["text"],
+        html=body["html"],
+    )

@@ -1,0 +1,41 @@
+"""Mail transfer: SMTP in production, the outbox page in the demo."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+
+from idp.settings import Settings
+
+TIMEOUT_SECONDS = 15
+
+
+class SmtpMailer:
+    """Sends by SMTP, verified TLS unless the server is on this machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def send(self, message: EmailMessage) -> None:
+        """Transfer one message. Raises OSError or smtplib.SMTPException."""
+        settings = self._settings
+        context = ssl.create_default_context()
+        address = (settings.smtp_host, settings.smtp_port)
+        if settings.smtp_security == "tls":
+            server = smtplib.SMTP_SSL(*address, timeout=TIMEOUT_SECONDS, context=context)
+        else:
+            server = smtplib.SMTP(*address, timeout=TIMEOUT_SECONDS)
+        with server:
+            if settings.smtp_security == "starttls":
+                server.starttls(context=context)
+            if settings.smtp_username:
+                server.login(settings.smtp_username, settings.smtp_password)
+            server.send_message(message)
+
+
+class DemoMailer:
+    """Sends nowhere: in the demo the outbox page shows what was handed over."""
+
+    def send(self, message: EmailMessage) -> None:
+        """Accept the message."""

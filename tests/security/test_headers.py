@@ -1,0 +1,167 @@
+"""Security headers of every answer, whatever the page and the status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from idp.models import AccountState
+from idp.settings import Settings
+from tests.security.test_login_cookies import gateway
+from tests.world import World
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND")
+#: A value for each argument that a route of ours takes.
+ARGUMENTS = {"filename": "password.js", "public_id": "nobody", "consent_id": 1}
+FIXED = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+HSTS = "max-age=63072000; includeSubDomains"
+POLICY = re.compile(
+    r"default-src 'none'; script-src 'nonce-([\w-]{22})'; style-src 'self'; img-src 'self'; "
+    r"form-action 'self'(?: https://[a-z.]+)?; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def paths(app: Flask) -> list[str]:
+    """A path for every route there is."""
+    with app.test_request_context():
+        adapter = app.create_url_adapter(None) or app.url_map.bind("gateway.test")
+        return sorted(
+            {
+                adapter.build(rule.endpoint, {name: ARGUMENTS[name] for name in rule.arguments})
+                for rule in app.url_map.iter_rules()
+            }
+        )
+
+
+def assert_protected(answer: TestResponse) -> str:
+    """Check all headers of an answer and that its page keeps to them; returns the nonce."""
+    assert {name: answer.headers.get(name) for name in FIXED} == FIXED
+    assert answer.headers["Strict-Transport-Security"] == HSTS
+    found = POLICY.fullmatch(answer.headers["Content-Security-Policy"])
+    assert found, answer.headers["Content-Security-Policy"]
+    assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["X-Request-Id"])
+    if answer.mimetype == "text/html":
+        for tag in re.findall(r"<script\b[^>]*>", answer.text):
+            assert f'nonce="{found[1]}"' in tag
+        assert not re.search(r"<[^>]+\s(on\w+|style)\s*=", answer.text)
+    return found[1]
+
+
+@pytest.fixture(params=["anonymous", "signed in"])
+def visitor(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world whose ``made["client"]`` is a browser, with and without a session."""
+    browser = world.browser()
+    if request.param == "signed in":
+        browser.sign_in(world.account())
+    world.made["client"] = browser.client
+    yield world
+
+
+def test_n59_every_route_and_method_answers_protected(visitor: World) -> None:
+    """N59: all routes with all methods, so also 400, 404 and 405; each with a nonce of its own."""
+    client = visitor.made["client"]
+    nonces, statuses = [], set()
+    for path in (*paths(visitor.app), "/no/such/page", "/oauth2/v1/nothing", "/\xff\xfe"):
+        for method in METHODS:
+            answer = client.open(path, method=method, base_url=visitor.settings.issuer)
+            nonces.append(assert_protected(answer))
+            statuses.add(answer.status_code)
+            assert answer.status_code < 500, (method, path)
+    assert len(set(nonces)) == len(nonces)
+    assert {200, 303, 400, 404, 405} <= statuses
+
+
+def test_n59_too_large_a_request_is_answered_protected(visitor: World) -> None:
+    """N59: the refusal comes before any page is chosen, yet has its own nonce."""
+    client = visitor.made["client"]
+    answer = client.post("/signin", data=b"a" * 300_000, base_url=visitor.settings.issuer,
+                         content_type="application/x-www-form-urlencoded")  # fmt: skip
+    assert answer.status_code == 413
+    assert_protected(answer)
+
+
+def test_n59_a_stale_form_is_answered_protected(visitor: World) -> None:
+    """N59: refused by the form check."""
+    answer = visitor.made["client"].post("/signin", base_url=visitor.settings.issuer)
+    assert answer.status_code == 400
+    assert_protected(answer)
+
+
+@pytest.mark.parametrize("path", ["/", "/signin", "/recover", "/healthz", "/oauth2/v1/token"])
+def test_n59_a_fault_of_ours_is_answered_protected(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """N59: 500 without a trace, in the form that fits the path."""
+
+    def fail(**_: object) -> None:
+        raise RuntimeError("the-inner-detail")
+
+    for endpoint in tuple(world.app.view_functions):
+        monkeypatch.setitem(world.app.view_functions, endpoint, fail)
+    method = "POST" if path == "/oauth2/v1/token" else "GET"
+    answer = world.app.test_client().open(path, method=method, base_url=world.settings.issuer)
+    assert answer.status_code == 500
+    assert_protected(answer)
+    assert "the-inner-detail" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_n59_a_throttled_request_is_answered_protected(settings: Settings) -> None:
+    """N59: 429."""
+    with gateway(replace(settings, recovery_limit="1 per hour")) as world:
+        browser = world.browser()
+        for status in (200, 429):
+            answer = browser.submit(browser.get("/recover"), "/recover", username="somebody")
+            assert answer.status_code == status
+            assert_protected(answer)
+
+
+@pytest.mark.parametrize("state", AccountState)
+def test_n59_pages_for_every_state_are_protected(world: World, state: AccountState) -> None:
+    """N59: what people meet at sign-in, in whatever state their account is."""
+    answer = world.browser().sign_in(world.account(state=state))
+    assert answer.status_code == (200 if state is AccountState.ACTIVE else 400)
+    assert_protected(answer)
+
+
+def test_n59_pages_of_a_sign_in_may_end_at_the_application_only(world: World) -> None:
+    """N59: form-action names the relying party of this sign-in and no other."""
+    rp, _other = world.relying_party(), world.relying_party("MIM")
+    page = world.browser().authorize(rp)
+    assert_protected(page)
+    assert "form-action 'self' https://emi.rp.test;" in page.headers["Content-Security-Policy"]
+
+
+def test_n59_hsts_is_for_https_only(settings: Settings) -> None:
+    """N59: a loopback http issuer must not tell browsers to use https."""
+    with gateway(replace(settings, issuer="http://localhost:8000")) as world:
+        answer = world.browser().get("/signin")
+        assert answer.status_code == 200
+        assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_n37_only_public_documents_may_be_cached(visitor: World) -> None:
+    """N37: no-store on everything but static files and the published documents."""
+    cached = set()
+    for path in paths(visitor.app):
+        answer = visitor.made["client"].get(path, base_url=visitor.settings.issuer)
+        if answer.headers.get("Cache-Control") != "no-store":
+            cached.add(path)
+        answer.close()
+    assert cached == {
+        "/static/password.js",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/oauth2/v1/keys",
+    }
