@@ -114,7 +114,12 @@ def create_account(
         username = checked_email(username)
     key = name_key(username)
     plain = username.isascii() and username.isprintable() and len(username) <= MAX_NAME
-    if not plain or not key or any(char.isspace() for char in username) or (kind is not AccountKind.EMAIL and "@" in key):
+    if (
+        not plain
+        or not key
+        or any(char.isspace() for char in username)
+        or (kind is not AccountKind.EMAIL and "@" in key)
+    ):
         raise Invalid("a UserID is made of ASCII letters, digits and signs, without @ and spaces")
     if locale not in ("en", "fr"):
         raise Invalid("the language must be en or fr")
@@ -138,6 +143,14 @@ def create_account(
     work.db.flush()
     events.record(work, "account.created", account=account, kind=str(kind))
     return account
+
+
+def participant(work: Work, number: str) -> Participant:
+    """The participant of this number. Raises NotFound."""
+    row = work.db.scalar(select(Participant).where(Participant.number == number))
+    if row is None:
+        raise NotFound(f"no participant {number}")
+    return row
 
 
 def ensure_participant(work: Work, number: str, name: str = "") -> Participant:

@@ -84,9 +84,7 @@ def _compose(work: Work, row: OutboxMessage) -> EmailMessage:
     message = EmailMessage()
     message["Message-ID"] = row.message_id
     message["Date"] = format_datetime(row.created_at)
-    message["From"] = str(
-        Address(work.settings.mail_from_name, addr_spec=work.settings.mail_from)
-    )
+    message["From"] = str(Address(work.settings.mail_from_name, addr_spec=work.settings.mail_from))
     message["To"] = row.recipient
     message["Subject"] = row.subject
     message["Auto-Submitted"] = "auto-generated"

@@ -119,7 +119,7 @@ def _html(body: str, locale: str, issuer: str, button: str) -> str:
             parts.append(f"<p>{link}</p>")
         else:
             parts.append(f"<p>{'<br>'.join(map(escape, paragraph.splitlines()))}</p>")
-    inner = Markup("\n").join(map(Markup, parts))  # noqa: S704 - every part is escaped above
+    inner = Markup("\n").join(map(Markup, parts))
     return (
         f'<!doctype html>\n<html lang="{locale}"><head><meta charset="utf-8"></head>'
         f'<body style="font-family: sans-serif; line-height: 1.5; max-width: 40em">\n{inner}\n'

@@ -137,7 +137,8 @@ def _oauth(error: OAuth2Error) -> Response:
 
 
 def _unavailable(error: Exception) -> Response:
-    log.error("database_unavailable", error=type(error).__name__, request_id=g.get("request_id"))
+    reason = str(getattr(error, "orig", error))
+    log.error("database_unavailable", reason=reason, request_id=g.get("request_id"))
     _without_database()
     return answer(503, [("Retry-After", "5")])
 

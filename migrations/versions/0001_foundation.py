@@ -209,6 +209,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("authenticated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("consented_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("denied_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("account_chosen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(

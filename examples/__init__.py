@@ -1,0 +1,1 @@
+"""Applications that show how to use the gateway."""

@@ -1,0 +1,1 @@
+"""A small relying party: EMI, CROW or Reports, by configuration."""

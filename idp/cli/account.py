@@ -1,0 +1,127 @@
+"""``gateway account``: create, show, list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from idp.accounts import activation, directory, roles
+from idp.cli.common import as_json, show_json, show_record, show_table, unit
+from idp.models import Account, AccountKind, Event
+from idp.transaction import Work
+
+SHOWN_EVENTS = 10
+
+
+@click.group()
+def account() -> None:
+    """Accounts of people and machines."""
+
+
+@account.command()
+@click.option("--username", required=True, help="The login name: for ever this account's.")
+@click.option("--person-id", required=True, help="Person ID of the holder (machine: custodian).")
+@click.option("--given-name", default="", help="Needed for a person who is not known yet.")
+@click.option("--middle-name", default="")
+@click.option("--family-name", default="", help="Needed for a person who is not known yet.")
+@click.option("--preferred-name", default="")
+@click.option("--email", default="", help="Needed for a person who is not known yet.")
+@click.option("--phone", default="", help="E.164, such as +14165550123.")
+@click.option("--kind", type=click.Choice(list(AccountKind)), default=AccountKind.PERSONAL)
+@click.option("--locale", type=click.Choice(["en", "fr"]), default="en")
+@as_json
+def create(username: str, kind: str, locale: str, as_json: bool, **person: str) -> None:
+    """Create a pending account and queue its activation mail."""
+    with unit() as work:
+        holder = directory.ensure_person(work, directory.NewPerson(**person))
+        made = directory.create_account(
+            work, holder, kind=AccountKind(kind), username=username, locale=locale
+        )
+        activation.invite(work, made)
+        record = _describe(made)
+    if as_json:
+        show_json(record)
+    else:
+        click.echo(f"{made.username} is pending; the activation mail is on its way.")
+
+
+@account.command()
+@click.argument("username")
+@as_json
+def show(username: str, as_json: bool) -> None:
+    """Show an account: state, role groups, last events."""
+    with unit() as work:
+        row = directory.by_username(work, username)
+        record = _describe(row) | {"role_groups": _role_groups(work, row)}
+        record["last_events"] = _last_events(work, row)
+    if as_json:
+        show_json(record)
+        return
+    groups, events = record.pop("role_groups"), record.pop("last_events")
+    show_record(record)
+    show_table(
+        ("participant", "role group", "since"),
+        ((g["participant"], g["role_group"], g["since"]) for g in groups),
+        empty="No role groups.",
+    )
+    show_table(
+        ("when", "event", "outcome", "reason", "from"),
+        ((e["at"], e["name"], e["outcome"], e["reason"], e["ip"]) for e in events),
+        empty="No events.",
+    )
+
+
+@account.command("list")
+@as_json
+def list_accounts(as_json: bool) -> None:
+    """List all accounts by login name."""
+    with unit() as work:
+        records = [_describe(row) for row in directory.every_account(work)]
+    if as_json:
+        show_json(records)
+        return
+    columns = ("username", "kind", "state", "name", "email", "person_id")
+    show_table(columns, ([r[c] for c in columns] for r in records), empty="No accounts yet.")
+
+
+def _describe(row: Account) -> dict[str, Any]:
+    return {
+        "username": row.username,
+        "subject": row.subject,
+        "kind": str(row.kind),
+        "state": str(row.state),
+        "state_since": row.state_changed_at,
+        "name": row.person.full_name,
+        "email": row.person.email,
+        "phone": row.person.phone,
+        "person_id": row.person.person_id,
+        "locale": row.locale,
+        "created_at": row.created_at,
+        "activated_at": row.activated_at,
+        "password_changed_at": row.password_changed_at,
+    }
+
+
+def _role_groups(work: Work, row: Account) -> list[dict[str, Any]]:
+    return [
+        {
+            "participant": held.participant.number,
+            "role_group": held.role_group.name,
+            "since": held.granted_at,
+            "by": held.granted_by,
+        }
+        for held in roles.held(work, row)
+    ]
+
+
+def _last_events(work: Work, row: Account) -> list[dict[str, Any]]:
+    query = (
+        select(Event)
+        .where(Event.account_id == row.id)
+        .order_by(Event.id.desc())
+        .limit(SHOWN_EVENTS)
+    )
+    keys = ("at", "name", "outcome", "reason", "ip", "client_id", "actor")
+    return [{key: getattr(event, key) for key in keys} for event in work.db.scalars(query)]

@@ -1,0 +1,157 @@
+"""``gateway client``: the register of relying parties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from idp.accounts import clients
+from idp.accounts.clients import ClientData
+from idp.cli.common import as_json, show_json, show_record, show_table, unit
+from idp.models import AuthMethod
+from idp.policy.scopes import ACRS, GRANT_TYPES
+
+Command = Callable[..., Any]
+_LISTS = {
+    "grant_types": ("--grant-type", "Grant type; repeat for several.", list(GRANT_TYPES)),
+    "scopes": ("--scope", "Scope it may ask for; repeat.", None),
+    "redirect_uris": ("--redirect-uri", "Exact redirect URI; repeat.", None),
+    "post_logout_redirect_uris": ("--post-logout-redirect-uri", "After a sign-out; repeat.", None),
+    "allowed_origins": ("--origin", "Origin of its scripts (CORS); repeat.", None),
+}
+_TEXTS = {
+    "name": ("--name", "Name that people see."),
+    "description": ("--description", "A line for the tile."),
+    "home_url": ("--home-url", "Where its tile leads."),
+    "audience": ("--audience", "aud of its access tokens; empty: the gateway."),
+}
+_CHOICES = {
+    "auth_method": ("--auth-method", "How it authenticates.", list(AuthMethod)),
+    "id_token_alg": ("--id-token-alg", "Signs ID tokens.", list(clients.SIGNING_ALGS)),
+    "access_token_alg": ("--access-token-alg", "Signs access tokens.", list(clients.SIGNING_ALGS)),
+    "access_token_format": ("--access-token-format", "Form of access tokens.", ["jwt", "opaque"]),
+    "minimum_acr": ("--minimum-acr", "Demanded at every sign-in.", ["none", *ACRS]),
+}
+_FLAGS = {
+    "require_pkce": ("--require-pkce/--no-require-pkce", "PKCE (waive for legacy clients only)."),
+    "trusted": ("--trusted/--not-trusted", "First party: consent is not asked."),
+    "is_resource_server": (
+        "--resource-server/--no-resource-server",
+        "May introspect tokens for its audience.",
+    ),
+}
+
+
+def _client_options(command: Command) -> Command:
+    """The options of every field of ClientData; None means "not given"."""
+    for name, (flag, text, choices) in {**_LISTS, **_CHOICES}.items():
+        kind = click.Choice(choices) if choices else str
+        several = name in _LISTS
+        command = click.option(flag, name, type=kind, multiple=several, help=text)(command)
+    for name, (flag, text) in _TEXTS.items():
+        command = click.option(flag, name, help=text)(command)
+    for name, (flag, text) in _FLAGS.items():
+        command = click.option(flag, name, default=None, help=text)(command)
+    return command
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given; ``none`` takes a demanded level away."""
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    if given.get("minimum_acr") == "none":
+        given["minimum_acr"] = None
+    return given
+
+
+@click.group()
+def client() -> None:
+    """Relying parties and other OAuth clients."""
+
+
+@client.command()
+@click.option("--client-id", help="Chosen id; a random one when left out.")
+@_client_options
+@as_json
+def create(client_id: str | None, as_json: bool, **options: Any) -> None:
+    """Register a client. Its secret is shown this once."""
+    given = _given(options)
+    if "name" not in given:
+        raise click.UsageError("--name is needed")
+    with unit() as work:
+        row, secret = clients.create(work, ClientData(**given), client_id=client_id)
+        record = clients.describe(row) | {"client_secret": secret or None}
+    if as_json:
+        show_json(record)
+        return
+    click.echo(f"client_id      {record['client_id']}")
+    if secret:
+        click.echo(f"client_secret  {secret}\nKeep it now: it is not shown again.")
+
+
+@client.command()
+@click.argument("client_id")
+@_client_options
+@as_json
+def update(client_id: str, as_json: bool, **options: Any) -> None:
+    """Change what is registered; what is not named stays. A list replaces the whole list."""
+    given = _given(options)
+    if not given:
+        raise click.UsageError("nothing to change")
+    with unit() as work:
+        row = clients.get(work, client_id)
+        clients.update(work, row, replace(clients.data_of(row), **given))
+        record = clients.describe(row)
+    show_json(record) if as_json else show_record(record)
+
+
+@client.command()
+@click.argument("client_id")
+@as_json
+def show(client_id: str, as_json: bool) -> None:
+    """Show what is registered of a client, and its role groups."""
+    with unit() as work:
+        row = clients.get(work, client_id)
+        record = clients.describe(row) | {"role_groups": [group.name for group in row.role_groups]}
+    show_json(record) if as_json else show_record(record)
+
+
+@client.command("list")
+@as_json
+def list_clients(as_json: bool) -> None:
+    """List all clients."""
+    with unit() as work:
+        records = [clients.describe(row) for row in clients.every_client(work)]
+    if as_json:
+        show_json(records)
+        return
+    columns = ("client_id", "name", "auth_method", "grant_types", "trusted", "disabled")
+    show_table(columns, ([r[c] for c in columns] for r in records), empty="No clients yet.")
+
+
+@client.command("rotate-secret")
+@click.argument("client_id")
+@as_json
+def rotate_secret(client_id: str, as_json: bool) -> None:
+    """Give a client a new secret; the old one ends at once."""
+    with unit() as work:
+        secret = clients.rotate_secret(work, clients.get(work, client_id))
+    if as_json:
+        show_json({"client_id": client_id, "client_secret": secret})
+    else:
+        click.echo(f"client_secret  {secret}\nKeep it now: it is not shown again.")
+
+
+@client.command()
+@click.argument("client_id")
+@as_json
+def disable(client_id: str, as_json: bool) -> None:
+    """Switch a client off and end everything that was issued to it."""
+    with unit() as work:
+        clients.disable(work, clients.get(work, client_id))
+    if as_json:
+        show_json({"client_id": client_id, "disabled": True})
+    else:
+        click.echo(f"{client_id} is switched off; its tokens have ended.")

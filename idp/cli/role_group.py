@@ -1,0 +1,104 @@
+"""``gateway role-group``: create, list, assign, revoke."""
+
+from __future__ import annotations
+
+import click
+
+from idp.accounts import clients, directory, roles
+from idp.cli.common import as_json, show_json, show_table, unit
+
+_who = click.option("--account", "username", required=True, help="Login name of the holder.")
+_what = click.option("--role-group", "name", required=True, help="Name of the role group.")
+_whom = click.option("--participant", "number", required=True, help="Participant, e.g. 109120.")
+
+
+@click.group("role-group")
+def role_group() -> None:
+    """Role groups and who holds them."""
+
+
+@role_group.command()
+@click.argument("name")
+@click.option("--description", default="")
+@click.option("--kind", type=click.Choice(["personal", "machine"]), default="personal")
+@click.option("--client", "client_ids", multiple=True, help="Relying party that sees it; repeat.")
+@as_json
+def create(
+    name: str, description: str, kind: str, client_ids: tuple[str, ...], as_json: bool
+) -> None:
+    """Create a role group, seen by these relying parties (none: the gateway's own)."""
+    with unit() as work:
+        seen_by = [clients.get(work, client_id) for client_id in client_ids]
+        roles.create(work, name, description=description, kind=kind, clients=seen_by)
+    record = {"name": name, "description": description, "kind": kind, "clients": list(client_ids)}
+    show_json(record) if as_json else click.echo(f"{name} exists now.")
+
+
+@role_group.command("list")
+@as_json
+def list_groups(as_json: bool) -> None:
+    """List all role groups and the relying parties that see them."""
+    with unit() as work:
+        records = [
+            {"name": g.name, "kind": g.kind, "description": g.description, "clients": seen_by}
+            for g, seen_by in roles.every_group(work)
+        ]
+    if as_json:
+        show_json(records)
+        return
+    columns = ("name", "kind", "clients", "description")
+    show_table(columns, ([r[c] for c in columns] for r in records), empty="No role groups yet.")
+
+
+@role_group.command()
+@_who
+@_what
+@_whom
+@click.option("--participant-name", default="", help="For a participant not known yet.")
+@as_json
+def assign(username: str, name: str, number: str, participant_name: str, as_json: bool) -> None:
+    """Give an account a role group for a participant."""
+    with unit() as work:
+        changed = roles.assign(
+            work,
+            directory.by_username(work, username),
+            roles.by_name(work, name),
+            directory.ensure_participant(work, number, participant_name),
+        )
+    _report(username, name, number, as_json, changed=changed, held=True)
+
+
+@role_group.command()
+@_who
+@_what
+@_whom
+@as_json
+def revoke(username: str, name: str, number: str, as_json: bool) -> None:
+    """Take a role group away. The next token shows it."""
+    with unit() as work:
+        changed = roles.revoke(
+            work,
+            directory.by_username(work, username),
+            roles.by_name(work, name),
+            directory.participant(work, number),
+        )
+    _report(username, name, number, as_json, changed=changed, held=False)
+
+
+def _report(
+    username: str, name: str, number: str, as_json: bool, *, changed: bool, held: bool
+) -> None:
+    if as_json:
+        show_json(
+            {
+                "account": username,
+                "role_group": name,
+                "participant": number,
+                "held": held,
+                "changed": changed,
+            }
+        )
+        return
+    words = "holds" if held else "does not hold"
+    note = "" if changed else " (no change)"
+    click.echo(f"{username} {words} {name} for {number}{note}")

@@ -1,0 +1,54 @@
+"""``gateway settings``: the settings in force and where they come from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from typing import Any
+
+import click
+
+from idp.cli.common import as_json, show_json, show_table
+from idp.settings import Settings
+
+
+@click.command()
+@as_json
+def settings(as_json: bool) -> None:
+    """List every setting: variable, meaning, default, present source. Secrets are not shown."""
+    rows = [_row(item) for item in fields(Settings)]
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        ("variable", "meaning", "default", "present value", "source"),
+        ([row[k] for k in ("name", "meaning", "default", "value", "source")] for row in rows),
+        empty="",
+    )
+
+
+def _row(item: Any) -> dict[str, Any]:
+    name = f"IDP_{item.name.upper()}"
+    secret = item.metadata["secret"]
+    source = "default"
+    if name in os.environ:
+        source = "environment"
+    elif secret and f"{name}_FILE" in os.environ:
+        source = "file"
+    value = os.environ.get(name, _show(item.default)) if not secret else "(not set)"
+    if secret and source != "default":
+        value = "(set)"
+    return {
+        "name": name,
+        "meaning": item.metadata["meaning"],
+        "default": "" if secret else _show(item.default),
+        "value": value,
+        "source": source,
+        "secret": secret,
+    }
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""The demonstration: invented companies and people, three relying parties, one command."""

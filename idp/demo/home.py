@@ -1,0 +1,146 @@
+"""The demo's folder: secrets made once, settings that use them, the description for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from idp.demo.people import APPS, FIGURES
+from idp.settings import Settings
+
+FILES = ("gateway.db", "gateway.db-wal", "gateway.db-shm", "secrets.json", "demo.json")
+SYLLABLES = ("ba", "de", "fi", "go", "hu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo")
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder of the demo and the port of its gateway."""
+
+    folder: Path
+    port: int
+
+    @property
+    def issuer(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def app_url(self, offset: int) -> str:
+        """The address of a relying party."""
+        return f"http://localhost:{self.port + offset}"
+
+    def prepare(self, *, reset: bool) -> None:
+        """Make the folder; with ``reset`` take out what an earlier demo left in it. The
+        description goes in any case: it is there when everything answers, not before."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in FILES if reset else FILES[-1:]:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def secrets(self) -> dict[str, Any]:
+        """The secrets of this demo, made at the first start and kept, readable by the owner."""
+        path = self.folder / "secrets.json"
+        if path.exists():
+            loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return loaded
+        made = {
+            "secret_key": secrets.token_urlsafe(48),
+            "key_encryption_key": Fernet.generate_key().decode(),
+            "pepper": secrets.token_urlsafe(48),
+            "passwords": {figure.role: make_password() for figure in FIGURES},
+            "client_secrets": {},
+            "activation_path": None,
+        }
+        self.store(made)
+        return made
+
+    def store(self, values: dict[str, Any]) -> None:
+        """Write the secrets so that a crash leaves the old or the new file, never half of one."""
+        write_private(self.folder / "secrets.json", values)
+
+    def environ(self) -> dict[str, str]:
+        """The environment of the demo's processes."""
+        values = self.secrets()
+        demo = {
+            "IDP_ENVIRONMENT": "sandbox",
+            "IDP_ISSUER": self.issuer,
+            "IDP_DATABASE_URL": f"sqlite:///{(self.folder / 'gateway.db').resolve()}",
+            "IDP_SECRET_KEY": values["secret_key"],
+            "IDP_KEY_ENCRYPTION_KEYS": values["key_encryption_key"],
+            "IDP_PASSWORD_PEPPERS": f"k1:{values['pepper']}",
+            "IDP_DEMO": "true",
+            "IDP_LOG_LEVEL": "ERROR",
+        }
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("IDP_")}
+        return inherited | demo
+
+    def settings(self) -> Settings:
+        """The same as settings."""
+        return Settings.from_environ(self.environ())
+
+    def describe(self) -> dict[str, Any]:
+        """What programs that drive the demo need to know (``demo.json``)."""
+        values = self.secrets()
+        people = [f for f in FIGURES if f.role not in ("pending", "machine")]
+        pending, machine = (
+            next(f for f in FIGURES if f.role == role) for role in ("pending", "machine")
+        )
+        return {
+            "issuer": self.issuer,
+            "relying_parties": [
+                {
+                    "name": app.name,
+                    "url": self.app_url(app.offset),
+                    "client_id": app.client_id,
+                    "client_secret": values["client_secrets"].get(app.client_id),
+                    "redirect_uris": [f"{self.app_url(app.offset)}/callback"],
+                    "post_logout_redirect_uris": [f"{self.app_url(app.offset)}/signed-out"],
+                }
+                for app in APPS
+            ],
+            "people": [
+                {
+                    "role": figure.role,
+                    "username": figure.username,
+                    "email": figure.email,
+                    "password": values["passwords"][figure.role],
+                    "totp_secret": None,
+                    "person_id": figure.person_id,
+                    "participants": figure.participants,
+                }
+                for figure in people
+            ],
+            "pending": {
+                "username": pending.username,
+                "activation_url": self.issuer + (values["activation_path"] or ""),
+            },
+            "machine": {
+                "username": machine.username,
+                "password": values["passwords"]["machine"],
+                "networks": [],
+            },
+            "provisioning": {
+                "client_id": None,
+                "client_secret": None,
+                "scim_url": None,
+                "scope": "scim",
+            },
+        }
+
+
+def write_private(path: Path, values: dict[str, Any]) -> None:
+    """Replace a JSON file at once, mode 0600."""
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    shutil.move(part, path)
+
+
+def make_password() -> str:
+    """A password that meets the policy and can be typed from a screen."""
+    words = ["".join(secrets.choice(SYLLABLES) for _ in range(3)) for _ in range(2)]
+    return f"{words[0].capitalize()}-{words[1]}{secrets.randbelow(90) + 10}"

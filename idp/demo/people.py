@@ -1,0 +1,164 @@
+"""Who is in the demonstration. Companies, people and addresses are invented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.models import AccountKind, AccountState
+
+PARTICIPANTS = {
+    "109120": "Northern Lakes Generation Inc.",
+    "111340": "Grand Bend Wind LP",
+    "IESO": "Independent Electricity System Operator",
+}
+
+
+@dataclass(frozen=True)
+class App:
+    """A relying party: its name, words for the tile, and place after the gateway's port."""
+
+    name: str
+    title: str
+    description: str
+    offset: int
+    id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
+
+    @property
+    def client_id(self) -> str:
+        return self.name.lower()
+
+
+APPS = (
+    App("EMI", "EMI – Energy Market Interface", "Bids, offers and market data", 1),
+    App("CROW", "CROW – Outage Management", "Outage requests and their state", 2),
+    App("Reports", "Reports", "Settlement and market reports", 3, "ES256"),
+)
+
+#: Role group, the relying party that sees it (None: the gateway itself), kind of account.
+ROLE_GROUPS = (
+    ("EMI Bids and Offers", "EMI", "personal"),
+    ("EMI Market Data Viewer", "EMI", "personal"),
+    ("CROW Outage Coordinator", "CROW", "personal"),
+    ("CROW Viewer", "CROW", "personal"),
+    ("Reports Settlement", "Reports", "personal"),
+    ("Reports Revenue Metering", "Reports", "personal"),
+    ("MIM Web Services", "EMI", "machine"),
+    ("Gateway Customer Relations", None, "personal"),
+    ("Gateway Access Management", None, "personal"),
+    ("Gateway Auditor", None, "personal"),
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One seeded account and what it holds, as (role group, participant)."""
+
+    role: str
+    username: str
+    given_name: str
+    family_name: str
+    email: str
+    person_id: str
+    holds: tuple[tuple[str, str], ...]
+    state: AccountState = AccountState.ACTIVE
+    kind: AccountKind = AccountKind.PERSONAL
+    locale: str = "en"
+
+    @property
+    def participants(self) -> list[str]:
+        return sorted({number for _, number in self.holds})
+
+
+_LAKES, _WIND = "lakes-generation.example", "grandbend-wind.example"
+
+FIGURES = (
+    Figure(
+        "trader",
+        "tremblam",
+        "Marie",
+        "Tremblay",
+        f"marie.tremblay@{_LAKES}",
+        "100231",
+        (
+            ("EMI Bids and Offers", "109120"),
+            ("EMI Market Data Viewer", "111340"),
+            ("CROW Viewer", "109120"),
+        ),
+    ),
+    Figure(
+        "outage_coordinator",
+        "okaforc",
+        "Chidi",
+        "Okafor",
+        f"chidi.okafor@{_LAKES}",
+        "100232",
+        (("CROW Outage Coordinator", "109120"),),
+    ),
+    Figure(
+        "settlements_analyst",
+        "gauthien",
+        "Noémie",
+        "Gauthier",
+        f"noemie.gauthier@{_WIND}",
+        "100233",
+        (("Reports Settlement", "111340"), ("Reports Revenue Metering", "111340")),
+        locale="fr",
+    ),
+    Figure(
+        "pending",
+        "singhj",
+        "Jaspreet",
+        "Singh",
+        f"jaspreet.singh@{_LAKES}",
+        "100234",
+        (("EMI Market Data Viewer", "109120"),),
+        state=AccountState.PENDING,
+    ),
+    Figure(
+        "locked",
+        "kowalskp",
+        "Piotr",
+        "Kowalski",
+        f"piotr.kowalski@{_WIND}",
+        "100235",
+        (("CROW Viewer", "111340"),),
+        state=AccountState.LOCKED,
+    ),
+    Figure(
+        "customer_relations",
+        "haddadl",
+        "Leila",
+        "Haddad",
+        "leila.haddad@operator.example",
+        "100301",
+        (("Gateway Customer Relations", "IESO"),),
+    ),
+    Figure(
+        "access_management",
+        "morrisoe",
+        "Ewan",
+        "Morrison",
+        "ewan.morrison@operator.example",
+        "100302",
+        (("Gateway Access Management", "IESO"),),
+    ),
+    Figure(
+        "auditor",
+        "nakamurh",
+        "Hana",
+        "Nakamura",
+        "hana.nakamura@operator.example",
+        "100303",
+        (("Gateway Auditor", "IESO"),),
+    ),
+    Figure(
+        "machine",
+        "APIIESO00042",
+        "Chidi",
+        "Okafor",
+        f"chidi.okafor@{_LAKES}",
+        "100232",
+        (("MIM Web Services", "109120"),),
+        kind=AccountKind.MACHINE,
+    ),
+)
