@@ -11,11 +11,17 @@ def set_preferences(work: Work, session: BrowserSession, *, locale: str, zoneinf
     """Language and time zone; both checked by the caller."""
     account = session.account
     account.locale = locale
+    account.locale_is_chosen = True
     account.zoneinfo = zoneinfo
     account.updated_at = work.now
     events.record(
         work, "profile.preferences", account=account, session=session, locale=locale, zone=zoneinfo
     )
+
+
+def set_language(work: Work, session: BrowserSession, locale: str) -> None:
+    """Language only; checked by the caller."""
+    set_preferences(work, session, locale=locale, zoneinfo=session.account.zoneinfo)
 
 
 def revoke_consent(work: Work, session: BrowserSession, consent_id: int) -> bool:

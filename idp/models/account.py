@@ -77,6 +77,8 @@ class Account(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     password_changed_at: Mapped[datetime | None]
     locale: Mapped[str] = mapped_column(String(5), default="en")
+    #: Whether the holder chose the language; until then pages follow the browser.
+    locale_is_chosen: Mapped[bool] = mapped_column(default=False)
     zoneinfo: Mapped[str] = mapped_column(String(40), default="America/Toronto")
     activated_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

@@ -64,6 +64,6 @@ def install(app: Flask, settings: Settings) -> None:
 
 def _here() -> str:
     """This page's own path, to come back to after a change of language."""
-    if request.method != "GET":
+    if request.method == "POST":
         return request.path if request.path in ("/signin",) else "/"
     return request.full_path.rstrip("?")

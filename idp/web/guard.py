@@ -25,7 +25,7 @@ def needs_session(
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
         session = browser.current_session()
         if session is None:
-            here = safe_path(request.full_path.rstrip("?")) if request.method == "GET" else "/"
+            here = safe_path(request.full_path.rstrip("?")) if request.method != "POST" else "/"
             target = None if here == "/" else here
             return redirect(url_for("login.signin", next=target), code=303)
         return view(session, *args, **kwargs)

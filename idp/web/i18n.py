@@ -10,6 +10,7 @@ from flask import g, has_request_context, request, session
 from flask_babel import get_locale
 
 from idp import browser
+from idp.accounts import profile
 
 LANGUAGES = ("en", "fr")
 EASTERN = ZoneInfo("America/Toronto")
@@ -22,7 +23,7 @@ def choose() -> str:
     if (chosen := session.get("locale")) in LANGUAGES:
         return str(chosen)
     signed_in = g.get("browser_session")
-    if signed_in is not None and signed_in.account.locale in LANGUAGES:
+    if signed_in is not None and signed_in.account.locale_is_chosen:
         return str(signed_in.account.locale)
     for wish in g.get("ui_locales", ()):
         if wish.split("-")[0].lower() in LANGUAGES:
@@ -66,4 +67,4 @@ def remember_choice(locale: str) -> None:
     session["locale"] = locale
     signed_in = browser.current_session()
     if signed_in is not None:
-        signed_in.account.locale = locale
+        profile.set_language(browser.work(), signed_in, locale)

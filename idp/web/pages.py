@@ -37,7 +37,7 @@ def signout() -> BaseResponse:
     session = browser.current_session()
     if session is None:
         return Response(render_template("signed_out.html", continue_url=None))
-    if request.method == "GET":
+    if request.method != "POST":
         body = render_template(
             "signout.html", client_name=None, fields=[], action=url_for("pages.signout")
         )

@@ -155,6 +155,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(length=200), nullable=True),
         sa.Column("password_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("locale", sa.String(length=5), nullable=False),
+        sa.Column("locale_is_chosen", sa.Boolean(), nullable=False),
         sa.Column("zoneinfo", sa.String(length=40), nullable=False),
         sa.Column("activated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

@@ -47,7 +47,7 @@ def page(context: BrowserContext) -> Page:
         "console",
         lambda message: (
             complaints.append(message.text)
-            if message.type == "error" and "400 (BAD REQUEST)" not in message.text
+            if message.type == "error" and "status of 400" not in message.text
             else None
         ),
     )

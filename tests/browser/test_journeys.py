@@ -125,7 +125,8 @@ def test_without_javascript_at_320_pixels(
     for path in ("/", "/settings", "/settings/password", "/signout", "/recover", "/nowhere"):
         page.goto(live_demo["issuer"] + path)
         box = page.locator("body").bounding_box()
-        assert box is not None and box["width"] <= 320, path
+        assert box is not None
+        assert box["width"] <= 320, path
     context.close()
 
 

@@ -26,11 +26,11 @@ def activate() -> BaseResponse:
         return problem_page(found, Purpose.ACTIVATE)
     link, account = found
     action = url_for("activate.activate")
-    if request.method == "GET":
+    if request.method != "POST":
         return set_password.page(account, purpose="activate", action=action)
-    password, fault = set_password.chosen()
-    if fault:
-        return set_password.page(account, purpose="activate", action=action, errors=(fault,))
+    password, faults = set_password.chosen(account)
+    if faults:
+        return set_password.page(account, purpose="activate", action=action, errors=faults)
     broken = activation.finish(browser.work(), browser.hasher(), link, account, password)
     if isinstance(broken, Problem):
         return problem_page(broken, Purpose.ACTIVATE, link)

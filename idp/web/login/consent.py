@@ -32,7 +32,7 @@ def consent() -> BaseResponse:
     if found is None or found.client is None or session is None:
         return _back(request.values.get("flow", ""))
     work = browser.work()
-    if request.method == "GET":
+    if request.method != "POST":
         scopes = [ScopeText(text) for text in map(_describe, found.request["scopes"]) if text]
         body = render_template(
             "consent.html", client_name=found.client.name, scopes=scopes, flow=found.handle

@@ -21,7 +21,7 @@ def register(pages: Blueprint) -> None:
 
 def start() -> BaseResponse:
     """Ask for a name; the answer is the same whoever has it (N48)."""
-    if request.method == "GET":
+    if request.method != "POST":
         return Response(render_template("recover.html", error=None))
     typed = request.form.get("username", "").strip()
     if not typed:
@@ -40,11 +40,11 @@ def open_link() -> BaseResponse:
         return problem_page(found, Purpose.RESET)
     link, account = found
     action = url_for("recover.open_link")
-    if request.method == "GET":
+    if request.method != "POST":
         return set_password.page(account, purpose="reset", action=action)
-    password, fault = set_password.chosen()
-    if fault:
-        return set_password.page(account, purpose="reset", action=action, errors=(fault,))
+    password, faults = set_password.chosen(account)
+    if faults:
+        return set_password.page(account, purpose="reset", action=action, errors=faults)
     broken = recovery.finish(browser.work(), browser.hasher(), link, account, password)
     if isinstance(broken, Problem):
         return problem_page(broken, Purpose.RESET, link)

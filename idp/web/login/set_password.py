@@ -25,11 +25,13 @@ class RuleText:
         return self.value
 
 
-def chosen() -> tuple[str, str | None]:
-    """The new password, and the fault when it was not typed twice the same."""
+def chosen(account: Account) -> tuple[str, tuple[str, ...]]:
+    """The new password and, when it was not typed twice the same, that and what else is wrong
+    with it: a person corrects everything at once."""
     password = request.form.get("password", "")
-    same = password == request.form.get("again", "")
-    return password, None if same else "mismatch"
+    if password == request.form.get("again", ""):
+        return password, ()
+    return password, (*credentials.cheap_faults(browser.work(), account, password), "mismatch")
 
 
 def page(

@@ -24,11 +24,11 @@ def register(pages: Blueprint) -> None:
 def change_password(session: BrowserSession) -> Response:
     """Current password, new one twice; other sessions end."""
     action = url_for("profile.change_password")
-    if request.method == "GET":
+    if request.method != "POST":
         return set_password.page(session.account, purpose="change", action=action)
-    new, fault = set_password.chosen()
-    if fault:
-        return set_password.page(session.account, purpose="change", action=action, errors=(fault,))
+    new, faults = set_password.chosen(session.account)
+    if faults:
+        return set_password.page(session.account, purpose="change", action=action, errors=faults)
     outcome = recovery.change(
         browser.work(),
         browser.hasher(),
