@@ -15,7 +15,7 @@ from idp.models import AuthMethod
 from idp.policy.scopes import ACRS, GRANT_TYPES
 
 Command = Callable[..., Any]
-_LISTS = {
+_LISTS: dict[str, tuple[str, str, list[str] | None]] = {
     "grant_types": ("--grant-type", "Grant type; repeat for several.", list(GRANT_TYPES)),
     "scopes": ("--scope", "Scope it may ask for; repeat.", None),
     "redirect_uris": ("--redirect-uri", "Exact redirect URI; repeat.", None),
@@ -28,7 +28,7 @@ _TEXTS = {
     "home_url": ("--home-url", "Where its tile leads."),
     "audience": ("--audience", "aud of its access tokens; empty: the gateway."),
 }
-_CHOICES = {
+_CHOICES: dict[str, tuple[str, str, list[str]]] = {
     "auth_method": ("--auth-method", "How it authenticates.", list(AuthMethod)),
     "id_token_alg": ("--id-token-alg", "Signs ID tokens.", list(clients.SIGNING_ALGS)),
     "access_token_alg": ("--access-token-alg", "Signs access tokens.", list(clients.SIGNING_ALGS)),
@@ -47,8 +47,8 @@ _FLAGS = {
 
 def _client_options(command: Command) -> Command:
     """The options of every field of ClientData; None means "not given"."""
-    for name, (flag, text, choices) in {**_LISTS, **_CHOICES}.items():
-        kind = click.Choice(choices) if choices else str
+    for name, (flag, text, choices) in (*_LISTS.items(), *_CHOICES.items()):
+        kind = click.Choice(choices) if choices else click.STRING
         several = name in _LISTS
         command = click.option(flag, name, type=kind, multiple=several, help=text)(command)
     for name, (flag, text) in _TEXTS.items():

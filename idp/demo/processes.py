@@ -33,8 +33,8 @@ class Processes:
                 raise GatewayError(f"port {port} is in use; choose others with --port")
         environ = self._home.environ()
         gateway = [sys.executable, "-m", "idp.cli"]
-        port = str(self._home.port)
-        self._spawn("gateway", [*gateway, "serve", "--port", port, "--workers", "1"], environ)
+        serve = [*gateway, "serve", "--port", str(self._home.port), "--workers", "1"]
+        self._spawn("gateway", serve, environ)
         self._spawn("worker", [*gateway, "worker", "--interval", "1"], environ)
         self._wait("gateway", self._home.port, "/readyz")
         secrets = self._home.secrets()["client_secrets"]

@@ -22,6 +22,7 @@ class SmtpMailer:
         settings = self._settings
         context = ssl.create_default_context()
         address = (settings.smtp_host, settings.smtp_port)
+        server: smtplib.SMTP
         if settings.smtp_security == "tls":
             server = smtplib.SMTP_SSL(*address, timeout=TIMEOUT_SECONDS, context=context)
         else:

@@ -20,7 +20,9 @@ _OWN = re.compile(r'nonce[-=]"?[\w-]+"?|name="csrf_token"[^>]*value="[^"]*"')
 VARYING = {"X-Request-Id", "Set-Cookie", "Date"}
 
 
-def fingerprint(response: TestResponse, username: str) -> tuple[int, dict[str, str], list[str], str]:
+def fingerprint(
+    response: TestResponse, username: str
+) -> tuple[int, dict[str, str], list[str], str]:
     """All that an observer can compare between two answers, without what is new in each."""
     headers = {k: _OWN.sub("", v) for k, v in response.headers if k not in VARYING}
     cookies = [re.sub(r"=[^;]*", "", c, count=1) for c in response.headers.getlist("Set-Cookie")]

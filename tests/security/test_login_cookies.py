@@ -135,7 +135,6 @@ def test_n54_the_flow_of_another_browser_is_not_continued(world: World) -> None:
     assert world.events("authorize.granted") == []
 
 
-
 def cookies_of_a_visit(world: World) -> dict[str, set[str]]:
     """The attributes of all cookies from the first page to signing out, expiry apart."""
     username = world.account()

@@ -24,7 +24,9 @@ class RefreshTokenGrant(PipelineGrant):
         if grant.client_id != client.id:
             grants.revoke(work, grant, "refresh_token_of_other_client")
             raise InvalidGrantError("The refresh token is not valid.")
-        if not grants.is_standing(work, grant) or grants.is_expired(work, row):
+        # A spent one goes on to ``rotate``, however old: its reuse must end the family.
+        too_old = row.consumed_at is None and grants.is_expired(work, row)
+        if too_old or not grants.is_standing(work, grant):
             raise InvalidGrantError("The refresh token is not valid.")
         scopes = _narrowed(params.get("scope"), grant.scopes)
         successor = grants.rotate(work, row, params.get("scope", ""))

@@ -1,0 +1,204 @@
+"""The command line: tables for people, JSON for programs, exit codes, and the trail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from idp.cli import main
+from idp.settings import Settings
+from tests.world import World
+
+
+@pytest.fixture
+def run(world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run ``gateway`` on the test's database; returns click's result."""
+    environ = {
+        "IDP_ISSUER": settings.issuer,
+        "IDP_DATABASE_URL": settings.database_url,
+        "IDP_SECRET_KEY": settings.secret_key,
+        "IDP_KEY_ENCRYPTION_KEYS": ",".join(settings.key_encryption_keys),
+        "IDP_PASSWORD_PEPPERS": ",".join(settings.password_peppers),
+        "IDP_BCRYPT_COST": "4",
+        "IDP_LOG_LEVEL": "CRITICAL",
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments)
+
+    return invoke
+
+
+def good(result: Result) -> Any:
+    """The JSON that a command printed."""
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+CREATE_EMI = (
+    "client", "create", "--client-id", "emi", "--name", "EMI",
+    "--redirect-uri", "https://emi.rp.test/callback",
+)  # fmt: skip
+CREATE_ADA = (
+    "account", "create", "--username", "moreaua", "--person-id", "1001", "--given-name", "Ada",
+    "--family-name", "Moreau", "--email", "ada@participant.example",
+)  # fmt: skip
+
+
+def test_a_client_from_creation_to_its_end(run: Any, world: World) -> None:
+    """Access Management: create, show, list, update, rotate, disable; each is audited."""
+    made = good(run(*CREATE_EMI, "--json"))
+    assert len(made["client_secret"]) >= 43
+    assert made["require_pkce"] is True
+    shown = good(run("client", "show", "emi", "--json"))
+    assert "client_secret" not in shown
+    assert "secret_digest" not in shown
+    changed = good(run("client", "update", "emi", "--trusted", "--home-url", "https://emi.rp.test/", "--json"))  # fmt: skip  # noqa: E501
+    assert changed["trusted"] is True
+    assert changed["redirect_uris"] == ["https://emi.rp.test/callback"]
+    rotated = good(run("client", "rotate-secret", "emi", "--json"))
+    assert rotated["client_secret"] != made["client_secret"]
+    assert good(run("client", "disable", "emi", "--json"))["disabled"] is True
+    assert [c["client_id"] for c in good(run("client", "list", "--json"))] == ["emi"]
+    names = [event.name for event in world.events() if event.name.startswith("client.")]
+    assert names == [
+        "client.created",
+        "client.updated",
+        "client.secret_rotated",
+        "client.disabled",
+    ]
+    assert all((e.actor or "").startswith("cli:") for e in world.events() if "client." in e.name)
+
+
+def test_n84_no_secret_stays_in_the_trail(run: Any) -> None:
+    """N84: what is shown once is nowhere else."""
+    made = good(run(*CREATE_EMI, "--json"))
+    rotated = good(run("client", "rotate-secret", "emi", "--json"))
+    exported = run("audit", "export").stdout
+    assert made["client_secret"] not in exported
+    assert rotated["client_secret"] not in exported
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "http://rp.test/cb"],
+)
+def test_n09_a_dangerous_redirect_uri_is_refused(run: Any, uri: str) -> None:
+    """N09: at registration and for post-logout; exit code 1 and the reason."""
+    for option in ("--redirect-uri", "--post-logout-redirect-uri"):
+        result = run(*CREATE_EMI, option, uri)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("refused: ")
+
+
+def test_an_account_is_created_with_its_mail_and_without_showing_the_link(
+    run: Any, world: World
+) -> None:
+    """A.04, AC-01: pending, activation mail queued, link in the mail only."""
+    result = run(*CREATE_ADA, "--json")
+    assert good(result)["state"] == "pending"
+    assert "token=" not in result.output
+    shown = good(run("account", "show", "moreaua", "--json"))
+    assert [event["name"] for event in shown["last_events"]] == ["link.sent", "account.created"]
+    assert [a["username"] for a in good(run("account", "list", "--json"))] == ["moreaua"]
+
+
+def test_role_groups_are_assigned_and_revoked(run: Any, world: World) -> None:
+    """PR-02: by hand, audited, seen at once."""
+    good(run(*CREATE_EMI, "--json"))
+    good(run(*CREATE_ADA, "--json"))
+    good(run("role-group", "create", "EMI Bids", "--client", "emi", "--json"))
+    target = ("--account", "moreaua", "--role-group", "EMI Bids", "--participant", "109120")
+    assert good(run("role-group", "assign", *target, "--json"))["changed"] is True
+    assert good(run("role-group", "assign", *target, "--json"))["changed"] is False
+    held = good(run("account", "show", "moreaua", "--json"))["role_groups"]
+    assert [(row["participant"], row["role_group"]) for row in held] == [("109120", "EMI Bids")]
+    assert good(run("role-group", "revoke", *target, "--json"))["changed"] is True
+    assert good(run("role-group", "list", "--json"))[0]["clients"] == ["emi"]
+    names = [event.name for event in world.events() if "role_group." in event.name]
+    assert names == ["role_group.created", "role_group.assigned", "role_group.revoked"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("client", "show", "nobody"),
+        ("account", "show", "nobody"),
+        ("key", "revoke", "nobody"),
+        ("role-group", "revoke", "--account", "x", "--role-group", "y", "--participant", "1"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_exit_code_1(run: Any, command: tuple[str]) -> None:
+    """Exit code 1 and one sentence on standard error, no trace."""
+    result = run(*command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("refused: no ")
+    assert "Traceback" not in result.output
+
+
+def test_usage_faults_end_with_2(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 2: a wrong command line, or settings that are unsafe, each reason on a line."""
+    assert run("client", "create").exit_code == 2
+    assert run("client", "update", "emi").exit_code == 2
+    monkeypatch.setenv("IDP_SECRET_KEY", "short")
+    monkeypatch.setenv("IDP_ISSUER", "http://gateway.test")
+    result = run("account", "list")
+    assert result.exit_code == 2
+    assert result.stderr.count("configuration: ") == 2
+
+
+def test_keys_are_listed_rotated_and_revoked(run: Any) -> None:
+    """N89, N90 from the command line."""
+    before = good(run("key", "list", "--json"))
+    assert {(key["alg"], key["state"]) for key in before} == {
+        (alg, state) for alg in ("RS256", "ES256") for state in ("active", "next")
+    }
+    rotated = good(run("key", "rotate", "--alg", "ES256", "--force", "--json"))
+    assert good(run("key", "revoke", rotated["active"], "--json"))["state"] == "revoked"
+    states = {key["kid"]: key["state"] for key in good(run("key", "list", "--json"))}
+    assert states[rotated["active"]] == "revoked"
+
+
+def test_the_chain_is_proved_and_a_change_is_found(run: Any, world: World) -> None:
+    """TM-12: verify says so, exit code 1 when the trail was changed."""
+    good(run(*CREATE_EMI, "--json"))
+    assert good(run("audit", "verify", "--json"))["fault"] is None
+    lines = [json.loads(line) for line in run("audit", "export").stdout.splitlines()]
+    assert any(line["name"] == "client.created" and line["seal"] for line in lines)
+    with world.work() as work:
+        from sqlalchemy import update
+
+        from idp.models import Event
+
+        work.db.execute(update(Event).where(Event.seq == 1).values(ip="203.0.113.9"))
+    result = run("audit", "verify", "--json")
+    assert result.exit_code == 1
+    assert "record 1 " in json.loads(result.stdout)["fault"]
+
+
+def test_settings_are_listed_without_secrets(run: Any, settings: Settings) -> None:
+    """N84: every setting with meaning and source; no secret."""
+    result = run("settings", "--json")
+    rows = {row["name"]: row for row in good(result)}
+    assert rows["IDP_SECRET_KEY"]["value"] == "(set)"
+    assert rows["IDP_BCRYPT_COST"]["source"] == "environment"
+    assert all(row["meaning"] for row in rows.values())
+    assert settings.secret_key not in result.output
+    assert settings.key_encryption_keys[0] not in result.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["settings", "client list", "account list", "role-group list", "key list", "purge"],
+)
+def test_every_listing_has_a_table_and_json(run: Any, command: str) -> None:
+    """Tables for people, JSON for programs."""
+    table = run(*command.split())
+    assert table.exit_code == 0
+    assert table.stdout.strip()
+    good(run(*command.split(), "--json"))

@@ -1,0 +1,98 @@
+"""The words of the mails."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import idp.messages
+from idp.messages.kinds import KINDS, LOCALES, Rendered, harmless, render
+from idp.settings import Settings
+
+SETTINGS = Settings(issuer="https://gateway.test", environment="sandbox")
+DATA = {
+    "path": "/activate?token=abc-DEF_1",
+    "expires_at": datetime(2026, 7, 1, 16, tzinfo=UTC),
+    "granted": ["EMI Bids and Offers (109120)"],
+    "revoked": ["CROW Viewer (111340)"],
+}
+
+
+def rendered(kind: str, locale: str, name: str = "Ada Moreau") -> Rendered:
+    return render(kind, locale, SETTINGS, name, "moreaua", DATA)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mail_names_the_environment_and_whom_to_call(kind: str, locale: str) -> None:
+    """GW-12, GW-13, EN-02: environment, contact, no address but the gateway's own."""
+    mail = rendered(kind, locale)
+    place = {"en": "Sandbox", "fr": "Bac à sable"}[locale]
+    assert mail.subject.startswith(f"[{place}] ")
+    for part in (mail.text, mail.html):
+        assert SETTINGS.contact_phone in part
+        assert place in part
+        hosts = set(re.findall(r"https?://[^/\s\"<]+", part))
+        assert hosts == {"https://gateway.test"}
+
+
+@pytest.mark.parametrize("kind", ["account_created", "password_reset_link"])
+@pytest.mark.parametrize("locale", LOCALES)
+def test_n60_the_mailed_link_is_the_configured_address(kind: str, locale: str) -> None:
+    """N60: byte-equal to the configured base, in both parts."""
+    link = "https://gateway.test/activate?token=abc-DEF_1"
+    mail = rendered(kind, locale)
+    assert f"\n{link}\n" in mail.text
+    assert f'<a href="{link}">' in mail.html
+
+
+def test_the_last_day_is_told_in_eastern_time() -> None:
+    """AC-02, AC-03: with the zone, summer and winter, in both languages."""
+    assert "1 July 2026, 12:00 EDT" in rendered("account_created", "en").text
+    assert "1 juillet 2026, 12 h 00 HAE" in rendered("account_created", "fr").text
+
+
+def test_account_created_holds_the_user_name_and_no_password() -> None:
+    """AC-01, AC-02."""
+    text = rendered("account_created", "en").text
+    assert "\nmoreaua\n" in text
+    assert text.lower().count("password") == 2  # choose it; nobody asks for it
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<img src=x onerror=alert(1)>",
+        "{{ 7*7 }}{% raw %}",
+        "\u202egnihton",
+        "Ada\r\nBcc: x@evil.test",
+        "A" * 10_000,
+        "nul\0byte",
+    ],
+)
+def test_n82_a_display_name_is_inert(name: str) -> None:
+    """N82: no markup, no template, no direction override, no header, bounded."""
+    mail = rendered("activation_finished", "en", name)
+    assert "<img" not in mail.html
+    assert "49" not in mail.text.split("\n")[0]
+    for part in (mail.subject, mail.text.split("\n")[0], mail.html):
+        assert not set(part) & {"\u202e", "\0", "\r"}
+    assert len(mail.text) < 2_000
+    assert "\n" not in harmless(name)
+
+
+def test_production_subjects_have_no_mark() -> None:
+    """EN-02: only the Sandbox is marked in the subject."""
+    settings = replace(SETTINGS, environment="production")
+    assert not render("activation_finished", "en", settings, "A", "a", {}).subject.startswith("[")
+
+
+def test_every_template_belongs_to_a_kind_and_both_languages() -> None:
+    """Nothing is forgotten, nothing is left over."""
+    folder = Path(idp.messages.__file__).parent / "templates"
+    found = {path.name for path in folder.glob("*.txt") if not path.name.startswith("_")}
+    assert found == {f"{kind}.{locale}.txt" for kind in KINDS for locale in LOCALES}
