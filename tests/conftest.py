@@ -36,25 +36,26 @@ def _rows_of_keys() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
-    """An empty database of this test process."""
+def database_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """An empty database of this test process; in a PostgreSQL server it is dropped at the end."""
     server = os.environ.get("TEST_DATABASE_URL")
     if not server:
-        return f"sqlite:///{tmp_path_factory.mktemp('database')}/gateway.db"
+        yield f"sqlite:///{tmp_path_factory.mktemp('database')}/gateway.db"
+        return
     url = make_url(server)
-    name = f"gateway_test_{worker_id}"
+    name = f"gateway_test_{worker_id}_{os.getpid()}"
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
             connection.execute(text(f"CREATE DATABASE {name}"))
     except OperationalError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no PostgreSQL: {error}")
-    finally:
-        admin.dispose()
-    return url.set(database=name).render_as_string(hide_password=False)
+    yield url.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
 
 
 @pytest.fixture(scope="session")

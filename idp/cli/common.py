@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from idp.app import create_app
+from idp.db import db
 from idp.settings import Settings
 from idp.transaction import Means, Origin, Work, committing
 
@@ -23,8 +24,16 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for p
 
 
 def application() -> Flask:
-    """The application of the environment's settings. Raises ConfigurationError."""
-    return create_app(Settings.from_environ(os.environ))
+    """The application of the environment's settings; its connections close with the command.
+    Raises ConfigurationError."""
+    app = create_app(Settings.from_environ(os.environ))
+
+    def close() -> None:
+        with app.app_context():
+            db.engine.dispose()
+
+    click.get_current_context().call_on_close(close)
+    return app
 
 
 @contextmanager
