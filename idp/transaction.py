@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from idp.db import db
 from idp.ports import Ports
@@ -50,6 +52,25 @@ class Work:
     def after(self, *, seconds: int = 0, days: int = 0) -> datetime:
         """A moment this long after now."""
         return self.now + timedelta(seconds=seconds, days=days)
+
+
+def spend_once(
+    work: Work,
+    row: Any,
+    mark: InstrumentedAttribute[datetime | None],
+    *conditions: ColumnElement[bool],
+    **also: Any,
+) -> bool:
+    """Set ``mark`` of the row to now if it is empty (and the conditions hold), with the values of
+    ``also``. Of any number of simultaneous callers exactly one gets True."""
+    model = type(row)
+    result = work.db.execute(
+        update(model)
+        .where(model.id == row.id, mark.is_(None), *conditions)
+        .values({mark.key: work.now, **also})
+        .execution_options(synchronize_session=False)
+    )
+    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

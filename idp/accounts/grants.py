@@ -22,7 +22,7 @@ from idp.models import (
     RefreshToken,
 )
 from idp.policy.session import may_sign_in
-from idp.transaction import Work
+from idp.transaction import Work, spend_once
 
 
 def is_standing(work: Work, grant: Grant, *, session: bool = False) -> bool:
@@ -72,13 +72,7 @@ def find_code(work: Work, code: str) -> AuthorizationCode | None:
 
 def spend_code(work: Work, row: AuthorizationCode) -> bool:
     """True for exactly one caller."""
-    result = work.db.execute(
-        update(AuthorizationCode)
-        .where(AuthorizationCode.id == row.id, AuthorizationCode.consumed_at.is_(None))
-        .values(consumed_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+    return spend_once(work, row, AuthorizationCode.consumed_at)
 
 
 def issue_refresh_token(work: Work, grant: Grant) -> str:
@@ -118,18 +112,15 @@ def rotate(work: Work, row: RefreshToken, scope: str) -> str | None:
     once) gets the same successor. None means reuse: the caller revokes the family.
     """
     successor = work.token(32)
-    result = work.db.execute(
-        update(RefreshToken)
-        .where(RefreshToken.id == row.id, RefreshToken.consumed_at.is_(None))
-        .values(
-            consumed_at=work.now,
-            successor_sealed=work.vault.seal(successor),
-            successor_digest=work.vault.digest("refresh", successor),
-            consumed_scope=scope,
-        )
-        .execution_options(synchronize_session=False)
+    first = spend_once(
+        work,
+        row,
+        RefreshToken.consumed_at,
+        successor_sealed=work.vault.seal(successor),
+        successor_digest=work.vault.digest("refresh", successor),
+        consumed_scope=scope,
     )
-    if result.rowcount == 1:  # type: ignore[attr-defined]
+    if first:
         _add_refresh(work, row.grant, successor, row.family_expires_at)
         return successor
     return _same_successor(work, row, scope)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from idp.models import Account, Client, Consent, Interaction
 from idp.policy.local_path import safe_path
-from idp.transaction import Work
+from idp.transaction import Work, spend_once
 
 
 def begin(
@@ -56,13 +56,7 @@ def finished_by(work: Work, handle: str, browser: str | None) -> bool:
 
 def complete(work: Work, interaction: Interaction) -> bool:
     """Spend it: answered once, however many tabs go on with it at the same time."""
-    result = work.db.execute(
-        update(Interaction)
-        .where(Interaction.id == interaction.id, Interaction.completed_at.is_(None))
-        .values(completed_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+    return spend_once(work, interaction, Interaction.completed_at)
 
 
 def consent_of(work: Work, account_id: int, client: Client) -> Consent | None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import select, update
 
 from idp.models import Account, Link
-from idp.transaction import Work
+from idp.transaction import Work, spend_once
 
 
 class Purpose(StrEnum):
@@ -60,18 +60,8 @@ def look_up(work: Work, purpose: Purpose, token: str) -> Link | Problem:
 
 def spend(work: Work, link: Link) -> bool:
     """Spend it; False when another request was first."""
-    result = work.db.execute(
-        update(Link)
-        .where(
-            Link.id == link.id,
-            Link.used_at.is_(None),
-            Link.superseded_at.is_(None),
-            Link.expires_at > work.now,
-        )
-        .values(used_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+    alive = (Link.superseded_at.is_(None), Link.expires_at > work.now)
+    return spend_once(work, link, Link.used_at, *alive)
 
 
 def end_all(work: Work, account: Account, purpose: Purpose | None = None) -> None:

@@ -8,8 +8,6 @@ Message-ID.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -28,45 +26,42 @@ FIRST_RETRY_SECONDS = 30
 LONGEST_RETRY_SECONDS = 3600
 
 
-@dataclass(frozen=True)
-class Claimed:
-    """A message that this worker may send until its lease ends."""
-
-    id: int
-    message: EmailMessage
-
-
-def deliver_due(means: Means, *, limit: int = 20) -> int:
+def deliver_due(means: Means, *, limit: int = 20, lease_seconds: int = LEASE_SECONDS) -> int:
     """Send what is due, at most ``limit`` messages; returns how many were tried. Needs an
-    application context."""
-    with committing(means.work()) as work:
-        claimed = [Claimed(row.id, _compose(work, row)) for row in _claim(work, limit)]
-    for item in claimed:
-        fault = _send(means, item.message)
+    application context.
+
+    Each message is leased right before its own transfer: slow transfers before it in the round
+    take nothing of its lease."""
+    tried = 0
+    while tried < limit:
         with committing(means.work()) as work:
-            _note(work, item.id, fault)
-    return len(claimed)
+            row = _claim(work, lease_seconds)
+        if row is None:
+            break
+        fault = _send(means, row)
+        with committing(means.work()) as work:
+            _note(work, row.id, row.attempts, fault)
+        tried += 1
+    return tried
 
 
-def _claim(work: Work, limit: int) -> Sequence[OutboxMessage]:
-    """Lease due rows. PostgreSQL skips rows that another worker is claiming; on SQLite the
-    conditional UPDATE decides."""
-    free = or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= work.now)
+def _claim(work: Work, lease_seconds: int) -> OutboxMessage | None:
+    """Lease the row that is due longest; a detached copy of it, or None. PostgreSQL skips rows
+    that another worker is claiming; on SQLite the conditional UPDATE decides."""
     due = (
         OutboxMessage.state == MessageState.QUEUED,
         OutboxMessage.next_attempt_at <= work.now,
-        free,
+        or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= work.now),
     )
-    candidates = work.db.scalars(
+    first = (
         select(OutboxMessage.id)
         .where(*due)
         .order_by(OutboxMessage.next_attempt_at, OutboxMessage.id)
-        .limit(limit)
+        .limit(1)
         .with_for_update(skip_locked=True)
-    ).all()
-    lease = work.now + timedelta(seconds=LEASE_SECONDS)
-    mine = []
-    for pk in candidates:
+    )
+    lease = work.now + timedelta(seconds=lease_seconds)
+    while (pk := work.db.scalar(first)) is not None:
         result = work.db.execute(
             update(OutboxMessage)
             .where(OutboxMessage.id == pk, *due)
@@ -74,17 +69,20 @@ def _claim(work: Work, limit: int) -> Sequence[OutboxMessage]:
             .execution_options(synchronize_session=False)
         )
         if result.rowcount == 1:  # type: ignore[attr-defined]
-            mine.append(pk)
-    return work.db.scalars(select(OutboxMessage).where(OutboxMessage.id.in_(mine))).all()
+            row = work.db.get_one(OutboxMessage, pk, populate_existing=True)
+            work.db.expunge(row)
+            return row
+    return None
 
 
-def _compose(work: Work, row: OutboxMessage) -> EmailMessage:
+def _compose(means: Means, row: OutboxMessage) -> EmailMessage:
     """The mail as it is transferred; the same Message-ID at each try."""
-    body = json.loads(work.vault.unseal(row.body_sealed))
+    body = json.loads(means.vault.unseal(row.body_sealed))
+    sender = Address(means.settings.mail_from_name, addr_spec=means.settings.mail_from)
     message = EmailMessage()
     message["Message-ID"] = row.message_id
     message["Date"] = format_datetime(row.created_at)
-    message["From"] = str(Address(work.settings.mail_from_name, addr_spec=work.settings.mail_from))
+    message["From"] = str(sender)
     message["To"] = row.recipient
     message["Subject"] = row.subject
     message["Auto-Submitted"] = "auto-generated"
@@ -93,28 +91,34 @@ def _compose(work: Work, row: OutboxMessage) -> EmailMessage:
     return message
 
 
-def _send(means: Means, message: EmailMessage) -> str | None:
-    """Hand it over; the name of what went wrong, or None."""
+def _send(means: Means, row: OutboxMessage) -> str | None:
+    """Compose it and hand it over; the name of what went wrong, or None."""
     try:
-        means.ports.mailer.send(message)
+        means.ports.mailer.send(_compose(means, row))
     except Exception as error:
-        # Whatever a mail system can raise: the message stays, and the fault is kept by name.
-        return type(error).__name__
+        # Whatever a mail system can raise, or a row that cannot be opened: this message waits,
+        # the others go on. The fault is kept by name and SMTP code; its text could tell a link.
+        return f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
     return None
 
 
-def _note(work: Work, pk: int, fault: str | None) -> None:
-    row = work.db.get_one(OutboxMessage, pk)
-    row.leased_until = None
+def _note(work: Work, pk: int, attempt: int, fault: str | None) -> None:
+    """Write down how the try ended. A transfer is a fact and always noted; a failure only while
+    the row is still this worker's."""
+    row = work.db.get_one(OutboxMessage, pk, populate_existing=True, with_for_update=True)
     if fault is None:
         row.state, row.sent_at, row.last_error = MessageState.SENT, work.now, None
-        log.info("message_sent", id=pk, kind=row.kind, attempts=row.attempts)
+        row.leased_until = None
+        log.info("message_sent", id=pk, kind=row.kind, attempts=attempt)
         return
-    row.last_error = fault
-    if row.attempts >= MAX_ATTEMPTS:
+    if row.state != MessageState.QUEUED or row.attempts != attempt:
+        log.warning("message_taken_over", id=pk, kind=row.kind, attempts=attempt, error=fault)
+        return
+    row.leased_until, row.last_error = None, fault
+    if attempt >= MAX_ATTEMPTS:
         row.state = MessageState.DEAD
-        log.error("message_dead", id=pk, kind=row.kind, attempts=row.attempts, error=fault)
+        log.error("message_dead", id=pk, kind=row.kind, attempts=attempt, error=fault)
         return
-    wait = min(FIRST_RETRY_SECONDS * 2 ** (row.attempts - 1), LONGEST_RETRY_SECONDS)
+    wait = min(FIRST_RETRY_SECONDS * 2 ** (attempt - 1), LONGEST_RETRY_SECONDS)
     row.next_attempt_at = work.now + timedelta(seconds=wait)
-    log.warning("message_retry", id=pk, kind=row.kind, attempts=row.attempts, error=fault)
+    log.warning("message_retry", id=pk, kind=row.kind, attempts=attempt, error=fault)

@@ -17,6 +17,7 @@ from babel.dates import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from idp.policy.local_path import safe_path
 from idp.policy.names import printable
 from idp.settings import Settings
 
@@ -72,10 +73,11 @@ def render(
     kind: str, locale: str, settings: Settings, name: str, username: str, data: Mapping[str, Any]
 ) -> Rendered:
     """The words of a mail. ``data`` may hold ``path`` (a path of the gateway) and ``expires_at``.
-    Links are built from the configured issuer only (N60)."""
-    values = dict(data)
+    Links are built from the configured issuer only (N60); ValueError when ``path`` is no path of
+    this site."""
+    values = {key: _inert(value) for key, value in data.items()}
     if "path" in values:
-        values["link"] = settings.issuer + values.pop("path")
+        values["link"] = _link(settings, values.pop("path"))
     if isinstance(values.get("expires_at"), datetime):
         values["expires"] = _moment(values.pop("expires_at"), locale)
     place = ENVIRONMENTS[locale][settings.environment]
@@ -94,8 +96,23 @@ def render(
 
 def harmless(name: str) -> str:
     """A display name without control or direction-changing characters, bounded (N82)."""
-    kept = "".join(char for char in name if printable(char))
-    return kept[:MAX_NAME]
+    return _one_line(name)[:MAX_NAME]
+
+
+def _one_line(text: str) -> str:
+    # split() also takes the line separators of Unicode, which are no control characters.
+    return " ".join("".join(char for char in text if printable(char)).split())
+
+
+def _inert(value: Any) -> Any:
+    """Lists hold names of role groups and participants: text that others typed (N82)."""
+    return [_one_line(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _link(settings: Settings, path: str) -> str:
+    if safe_path(path) != path:
+        raise ValueError("not a path of the gateway")
+    return settings.issuer + path
 
 
 def _template(kind: str, locale: str) -> Template:

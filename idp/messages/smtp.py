@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import smtplib
 import ssl
+from contextlib import closing, suppress
 from email.message import EmailMessage
 
 from idp.settings import Settings
 
 TIMEOUT_SECONDS = 15
+log = logging.getLogger("gateway.outbox")
 
 
 class SmtpMailer:
@@ -27,16 +30,20 @@ class SmtpMailer:
             server = smtplib.SMTP_SSL(*address, timeout=TIMEOUT_SECONDS, context=context)
         else:
             server = smtplib.SMTP(*address, timeout=TIMEOUT_SECONDS)
-        with server:
+        with closing(server):
             if settings.smtp_security == "starttls":
                 server.starttls(context=context)
             if settings.smtp_username:
                 server.login(settings.smtp_username, settings.smtp_password)
             server.send_message(message)
+            # The message is accepted: a bad farewell must not have it sent again.
+            with suppress(OSError):
+                server.quit()
 
 
 class DemoMailer:
     """Sends nowhere: in the demo the outbox page shows what was handed over."""
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage) -> None:  # noqa: ARG002 - named by the port
         """Accept the message."""
+        log.info("mail handed to the demo outbox")

@@ -14,7 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 MISSING = "needs Node.js and what `make node-tools` installs"
 
-pytestmark = pytest.mark.independent
+pytestmark = [pytest.mark.independent, pytest.mark.xdist_group("live")]
 
 
 def _node() -> str:
@@ -28,10 +28,10 @@ def _node() -> str:
 
 
 def _run(demo: dict[str, Any], **overrides: str) -> subprocess.CompletedProcess[str]:
-    """Run the client as the first relying party of the demonstration, for its first user."""
+    """Run the client as the first relying party of the demonstration, for its trader."""
     node = _node()
     party = demo["relying_parties"][0]
-    person = next(p for p in demo["people"] if p["role"] == "user")
+    person = next(p for p in demo["people"] if p["role"] == "trader")
     environ = {
         "PATH": os.environ["PATH"],
         "ISSUER": demo["issuer"],

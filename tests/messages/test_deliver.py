@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.message import EmailMessage
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from idp.accounts import directory
@@ -60,6 +62,26 @@ class Dying:
         raise SystemExit
 
 
+class Slow:
+    """A mail system that takes its time. During transfer number ``meanwhile_at`` another worker
+    has a round."""
+
+    def __init__(
+        self, world: World, *, seconds: int, meanwhile_at: int, fails: bool = False
+    ) -> None:
+        self.world, self.seconds, self.fails = world, seconds, fails
+        self.meanwhile_at, self.taken_by_others = meanwhile_at, 0
+        self.sent: list[EmailMessage] = []
+
+    def send(self, message: EmailMessage) -> None:
+        self.sent.append(message)
+        self.world.clock.advance(self.seconds)
+        if len(self.sent) == self.meanwhile_at:
+            self.taken_by_others = deliver_once(self.world)
+        if self.fails:
+            raise TimeoutError
+
+
 def test_a_due_message_is_sent_once(world: World) -> None:
     """One transfer, both parts, marked as sent by a program."""
     one_message(world)
@@ -104,6 +126,71 @@ def test_r04_killed_after_the_transfer_nothing_is_lost(world: World) -> None:
     world.clock.advance(deliver.LEASE_SECONDS)
     assert deliver_once(world) == 1
     assert [world.mailer.sent[0]["Message-ID"]] == dying.taken
+
+
+def test_r04_killed_before_the_transfer_nothing_is_lost(world: World) -> None:
+    """R04: the lease keeps the row until its end, not a second longer."""
+    one_message(world)
+    (before,) = rows(world)
+    with world.work() as work:
+        assert deliver._claim(work, deliver.LEASE_SECONDS) is not None
+    world.clock.advance(deliver.LEASE_SECONDS - 1)
+    assert deliver_once(world) == 0
+    world.clock.advance(1)
+    assert deliver_once(world) == 1
+    assert [message["Message-ID"] for message in world.mailer.sent] == [before.message_id]
+
+
+def test_r14_a_slow_server_does_not_use_up_the_leases_of_a_round(world: World) -> None:
+    """R14: twelve transfers of 15 seconds outlast one lease; nobody else sends them as well."""
+    for _ in range(12):
+        one_message(world)
+    slow = Slow(world, seconds=15, meanwhile_at=9)
+    assert deliver_once(world, slow) + slow.taken_by_others == 12
+    sent = [message["Message-ID"] for message in (*slow.sent, *world.mailer.sent)]
+    assert sorted(sent) == sorted(row.message_id for row in rows(world))
+
+
+def test_a_failure_after_the_lease_does_not_undo_the_work_of_another(world: World) -> None:
+    """The message was taken over and sent: it stays sent."""
+    one_message(world)
+    slow = Slow(world, seconds=deliver.LEASE_SECONDS, meanwhile_at=1, fails=True)
+    assert deliver_once(world, slow) == 1
+    assert slow.taken_by_others == 1
+    (row,) = rows(world)
+    assert (row.state, row.attempts, row.last_error) == (MessageState.SENT, 2, None)
+
+
+def test_r14_a_row_that_cannot_be_opened_does_not_hold_up_the_others(world: World) -> None:
+    """R14: its key is gone; it is tried, put off and in the end dead, and the rest is sent."""
+    one_message(world)
+    with world.work() as work:
+        row = work.db.scalars(select(OutboxMessage)).one()
+        row.body_sealed = Fernet(Fernet.generate_key()).encrypt(b"{}").decode()
+    one_message(world)
+    assert deliver_once(world) == 2
+    states = [(row.state, row.last_error) for row in rows(world)]
+    assert states == [(MessageState.QUEUED, "ConfigurationError"), (MessageState.SENT, None)]
+
+
+def test_workers_side_by_side_send_each_message_once(world: World) -> None:
+    """SKIP LOCKED on PostgreSQL, the conditional UPDATE on SQLite."""
+    for _ in range(20):
+        one_message(world)
+    with ThreadPoolExecutor(4) as workers:
+        tried = sum(workers.map(lambda _: deliver_once(world), range(4)))
+    assert tried == 20
+    assert len({message["Message-ID"] for message in world.mailer.sent}) == 20
+    assert len(world.mailer.sent) == 20
+
+
+def test_a_round_has_a_limit(world: World) -> None:
+    """The oldest come first."""
+    for _ in range(3):
+        one_message(world)
+    with world.app.app_context():
+        assert deliver.deliver_due(means_of(world), limit=2) == 2
+    assert [row.state for row in rows(world)] == ["sent", "sent", "queued"]
 
 
 def test_a_message_of_a_rolled_back_change_is_never_sent(world: World) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from jinja2 import UndefinedError
 
 import idp.messages
 from idp.messages.kinds import KINDS, LOCALES, Rendered, harmless, render
@@ -34,7 +35,8 @@ def test_every_mail_names_the_environment_and_whom_to_call(kind: str, locale: st
     place = {"en": "Sandbox", "fr": "Bac à sable"}[locale]
     assert mail.subject.startswith(f"[{place}] ")
     for part in (mail.text, mail.html):
-        assert SETTINGS.contact_phone in part
+        for contact in ("phone", "toll_free", "fax", "email"):
+            assert getattr(SETTINGS, f"contact_{contact}") in part
         assert place in part
         hosts = set(re.findall(r"https?://[^/\s\"<]+", part))
         assert hosts == {"https://gateway.test"}
@@ -48,6 +50,33 @@ def test_n60_the_mailed_link_is_the_configured_address(kind: str, locale: str) -
     mail = rendered(kind, locale)
     assert f"\n{link}\n" in mail.text
     assert f'<a href="{link}">' in mail.html
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".evil.test/activate",
+        "@evil.test/activate",
+        ":8443/activate",
+        "//evil.test",
+        "/\\evil.test",
+        "https://evil.test/",
+        "/activate\n\nhttps://evil.test",
+        "",
+    ],
+)
+def test_n60_only_a_path_of_this_site_becomes_a_link(path: str) -> None:
+    """N60: what is put behind the configured base cannot turn it into another host."""
+    with pytest.raises(ValueError, match="not a path"):
+        render("account_created", "en", SETTINGS, "Ada", "moreaua", {**DATA, "path": path})
+
+
+@pytest.mark.parametrize("kind", ["account_created", "password_reset_link", "access_changed"])
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_mail_without_its_data_is_not_written(kind: str, locale: str) -> None:
+    """No mail with a hole in it."""
+    with pytest.raises(UndefinedError):
+        render(kind, locale, SETTINGS, "Ada", "moreaua", {})
 
 
 def test_the_last_day_is_told_in_eastern_time() -> None:
@@ -72,6 +101,7 @@ def test_account_created_holds_the_user_name_and_no_password() -> None:
         "Ada\r\nBcc: x@evil.test",
         "A" * 10_000,
         "nul\0byte",
+        "Ada\u2028\u2028https://evil.test",
     ],
 )
 def test_n82_a_display_name_is_inert(name: str) -> None:
@@ -82,7 +112,16 @@ def test_n82_a_display_name_is_inert(name: str) -> None:
     for part in (mail.subject, mail.text.split("\n")[0], mail.html):
         assert not set(part) & {"\u202e", "\0", "\r"}
     assert len(mail.text) < 2_000
-    assert "\n" not in harmless(name)
+    assert len(harmless(name).splitlines()) == 1
+
+
+def test_n82_names_of_role_groups_are_inert() -> None:
+    """N82: one line for each entry, no markup, no direction override."""
+    data = {"granted": ["EMI <b>\u202e\n\nhttps://gateway.test/ Viewer"], "revoked": []}
+    mail = render("access_changed", "en", SETTINGS, "Ada", "moreaua", data)
+    assert "- EMI <b>https://gateway.test/ Viewer\n" in mail.text
+    assert "<b>" not in mail.html
+    assert "\u202e" not in mail.text + mail.html
 
 
 def test_production_subjects_have_no_mark() -> None:

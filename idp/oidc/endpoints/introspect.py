@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Blueprint, Response
 
 from idp.accounts import grants
 from idp.models import AccessToken, Client, Grant, RefreshToken
 from idp.oidc import tokens
-from idp.oidc.endpoints.wiring import answer, parsed, refusal, server
+from idp.oidc.endpoints.wiring import respond, server
 from idp.oidc.server import ProtocolRequest
 from idp.transaction import Work
 
@@ -79,8 +78,4 @@ def register(pages: Blueprint) -> None:
 
 def introspect() -> Response:
     """What a token is worth at this moment."""
-    try:
-        incoming = parsed()
-    except OAuth2Error as error:
-        return refusal(error)
-    return answer(*server().create_endpoint_response("introspection", incoming))
+    return respond(lambda incoming: server().create_endpoint_response("introspection", incoming))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc7009 import RevocationEndpoint
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from idp.accounts import grants
 from idp.models import AccessToken, Client, RefreshToken
 from idp.oidc import tokens
-from idp.oidc.endpoints.wiring import allow_origin, answer, parsed, refusal, server
+from idp.oidc.endpoints.wiring import respond, server
 from idp.oidc.server import ProtocolRequest
 
 
@@ -40,10 +39,6 @@ def register(pages: Blueprint) -> None:
 
 def revoke() -> Response:
     """End a token."""
-    if request.method == "OPTIONS":
-        return allow_origin(Response(status=204))
-    try:
-        incoming = parsed()
-    except OAuth2Error as error:
-        return allow_origin(refusal(error))
-    return allow_origin(answer(*server().create_endpoint_response("revocation", incoming)))
+    return respond(
+        lambda incoming: server().create_endpoint_response("revocation", incoming), scripts=True
+    )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from authlib.oauth2 import OAuth2Error
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from idp.oidc.endpoints.wiring import allow_origin, answer, parsed, refusal, server
+from idp.oidc.endpoints.wiring import respond, server
 
 
 def register(pages: Blueprint) -> None:
@@ -14,10 +13,4 @@ def register(pages: Blueprint) -> None:
 
 def token() -> Response:
     """Tokens for a grant, or an error; both are committed."""
-    if request.method == "OPTIONS":
-        return allow_origin(Response(status=204))
-    try:
-        incoming = parsed()
-    except OAuth2Error as error:
-        return allow_origin(refusal(error))
-    return allow_origin(answer(*server().create_token_response(incoming)))
+    return respond(server().create_token_response, scripts=True)

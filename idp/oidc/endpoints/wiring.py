@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from authlib.oauth2 import OAuth2Error
@@ -12,7 +13,7 @@ from idp import browser
 from idp.accounts import clients
 from idp.oidc import parameters
 from idp.oidc.keys import KeyRing
-from idp.oidc.server import NO_STORE, GatewayServer, ProtocolRequest
+from idp.oidc.server import NO_STORE, Answer, GatewayServer, ProtocolRequest
 
 
 def server() -> GatewayServer:
@@ -34,6 +35,17 @@ def parsed() -> ProtocolRequest:
         raise InvalidRequestError("More than one Authorization header.")
     params = parameters.form(request.mimetype, request.args, request.form)
     return ProtocolRequest(browser.work(), request.path, params, headers)
+
+
+def respond(act: Callable[[ProtocolRequest], Answer], *, scripts: bool = False) -> Response:
+    """Parse, act, answer; a refusal in the protocol's form. ``scripts``: with CORS."""
+    if scripts and request.method == "OPTIONS":
+        return allow_origin(Response(status=204))
+    try:
+        response = answer(*act(parsed()))
+    except OAuth2Error as error:
+        response = refusal(error)
+    return allow_origin(response) if scripts else response
 
 
 def answer(status: int, body: str, headers: list[tuple[str, str]]) -> Response:

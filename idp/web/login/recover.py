@@ -7,10 +7,10 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import activation, recovery
-from idp.accounts.links import Problem, Purpose
-from idp.web.login import set_password
-from idp.web.login.activate import drop_token, keep_token, kept_token, problem_page
+from idp.accounts import recovery
+from idp.accounts.links import Purpose
+from idp.models import Account
+from idp.web.login import mailed_link
 
 
 def register(pages: Blueprint) -> None:
@@ -33,24 +33,11 @@ def start() -> BaseResponse:
 
 def open_link() -> BaseResponse:
     """The page of a reset link: a new password, then sign in with it."""
-    if "token" in request.args:
-        return keep_token(Purpose.RESET, url_for("recover.open_link"))
-    found = activation.owner_of(browser.work(), Purpose.RESET, kept_token(Purpose.RESET))
-    if isinstance(found, Problem):
-        return problem_page(found, Purpose.RESET)
-    link, account = found
-    action = url_for("recover.open_link")
-    if request.method != "POST":
-        return set_password.page(account, purpose="reset", action=action)
-    password, faults = set_password.chosen(account)
-    if faults:
-        return set_password.page(account, purpose="reset", action=action, errors=faults)
-    broken = recovery.finish(browser.work(), browser.hasher(), link, account, password)
-    if isinstance(broken, Problem):
-        return problem_page(broken, Purpose.RESET, link)
-    if broken:
-        return set_password.page(account, purpose="reset", action=action, errors=broken)
-    drop_token(Purpose.RESET)
+    return mailed_link.serve(Purpose.RESET, "recover.open_link", recovery.finish, _changed)
+
+
+def _changed(_account: Account) -> BaseResponse:
+    """Nobody is signed in by a reset (N66)."""
     browser.forget()
     body = render_template(
         "message.html",
