@@ -10,7 +10,7 @@ NODE_DIR := tests/independent_client
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.po))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format migration clean browser node-tools
+.PHONY: help run test check format migration translations clean browser node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -36,6 +36,12 @@ format: $(VENV)/.test ## Format the code and apply the safe fixes of the linter
 migration: $(VENV)/.test ## Write the migration that leads to the present models (MESSAGE="add passkeys")
 	@test -n "$(MESSAGE)" || { echo 'say what it does: make migration MESSAGE="add passkeys"'; exit 2; }
 	@$(BIN)/python scripts/check_migrations.py --write "$(MESSAGE)"
+
+translations: $(VENV)/.test ## Bring the French catalogue up to the texts of the pages
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --no-location --output build/messages.pot idp
+	@$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --width 96 \
+		--input-file build/messages.pot --output-dir idp/translations
 
 clean: ## Remove everything that was generated, the environment included
 	@rm -rf $(VENV) $(NODE_DIR)/node_modules build *.egg-info demo-data .coverage \
