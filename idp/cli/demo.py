@@ -74,4 +74,5 @@ def _welcome(home: Home) -> None:
     )
     click.echo(f"Waiting to be activated: {known['pending']['username']}")
     click.echo(f"  {known['pending']['activation_url']}")
+    click.echo(f"To administer it: . {home.write_environment()}; gateway --help")
     click.echo("Ctrl-C stops everything.")

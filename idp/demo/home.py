@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,14 @@ from cryptography.fernet import Fernet
 from idp.demo.people import APPS, FIGURES
 from idp.settings import Settings
 
-FILES = ("gateway.db", "gateway.db-wal", "gateway.db-shm", "secrets.json", "demo.json")
+FILES = (
+    "gateway.db",
+    "gateway.db-wal",
+    "gateway.db-shm",
+    "secrets.json",
+    "gateway.env",
+    "demo.json",
+)
 SYLLABLES = ("ba", "de", "fi", "go", "hu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo")
 
 
@@ -62,10 +70,22 @@ class Home:
         """Write the secrets so that a crash leaves the old or the new file, never half of one."""
         write_private(self.folder / "secrets.json", values)
 
+    def write_environment(self) -> Path:
+        """A file for the shell, so that the other commands can administer the demo."""
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self._own().items()]
+        path = self.folder / "gateway.env"
+        path.touch(mode=0o600)
+        path.write_text("".join(lines), encoding="utf-8")
+        return path
+
     def environ(self) -> dict[str, str]:
         """The environment of the demo's processes."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("IDP_")}
+        return inherited | self._own()
+
+    def _own(self) -> dict[str, str]:
         values = self.secrets()
-        demo = {
+        return {
             "IDP_ENVIRONMENT": "sandbox",
             "IDP_ISSUER": self.issuer,
             "IDP_DATABASE_URL": f"sqlite:///{(self.folder / 'gateway.db').resolve()}",
@@ -75,8 +95,6 @@ class Home:
             "IDP_DEMO": "true",
             "IDP_LOG_LEVEL": "ERROR",
         }
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("IDP_")}
-        return inherited | demo
 
     def settings(self) -> Settings:
         """The same as settings."""

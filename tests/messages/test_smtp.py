@@ -170,7 +170,7 @@ def test_r14_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.Monke
         settings = Settings(
             smtp_host="127.0.0.1", smtp_port=silent.getsockname()[1], smtp_security="none"
         )
-        with pytest.raises(TimeoutError):
+        with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
             SmtpMailer(settings).send(message())
 
 

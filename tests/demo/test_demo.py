@@ -1,0 +1,143 @@
+"""The demo's data and its description for programs."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+
+from idp.accounts import directory, roles
+from idp.app import create_app
+from idp.cli import main
+from idp.cli.server import upgrade_database
+from idp.db import db
+from idp.demo.home import Home, make_password
+from idp.demo.seed import seed
+from idp.models import AccountState
+from idp.transaction import committing
+
+ROLES = [
+    "trader",
+    "outage_coordinator",
+    "settlements_analyst",
+    "locked",
+    "customer_relations",
+    "access_management",
+    "auditor",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("demo") / "data", 18700)
+    home.prepare(reset=False)
+    return home
+
+
+@pytest.fixture(scope="module")
+def app(home: Home) -> Any:
+    app = create_app(home.settings())
+    upgrade_database_in(app)
+    assert seed(app, home) is True
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+def upgrade_database_in(app: Flask) -> None:
+    """As ``gateway demo`` does it."""
+    import click
+
+    with click.Context(click.Command("demo")):
+        upgrade_database(app)
+
+
+def test_the_description_has_everything_programs_need(app: Flask, home: Home) -> None:
+    """The keys of demo.json are a contract; a null says that there is nothing yet."""
+    known = home.describe()
+    assert known["issuer"] == "http://localhost:18700"
+    assert [rp["name"] for rp in known["relying_parties"]] == ["EMI", "CROW", "Reports"]
+    for offset, rp in enumerate(known["relying_parties"], 1):
+        assert rp["url"] == f"http://localhost:{18700 + offset}"
+        assert rp["client_secret"]
+        assert rp["redirect_uris"] == [f"{rp['url']}/callback"]
+        assert rp["post_logout_redirect_uris"] == [f"{rp['url']}/signed-out"]
+    assert [person["role"] for person in known["people"]] == ROLES
+    for person in known["people"]:
+        assert set(person) == {
+            "role", "username", "email", "password", "totp_secret", "person_id", "participants",
+        }  # fmt: skip
+        assert person["password"]
+        assert person["participants"]
+    assert known["people"][0]["participants"] == ["109120", "111340"]
+    assert "/activate?token=" in known["pending"]["activation_url"]
+    assert set(known["machine"]) == {"username", "password", "networks"}
+    assert set(known["provisioning"]) == {"client_id", "client_secret", "scim_url", "scope"}
+
+
+def test_people_are_what_their_roles_say(app: Flask, home: Home) -> None:
+    """Seeds in roles: states and role groups, made through the services."""
+    states = {"pending": AccountState.PENDING, "locked": AccountState.LOCKED}
+    with app.app_context(), committing(app.extensions["means"].work()) as work:
+        for person in [*home.describe()["people"], {"role": "pending", "username": "singhj"}]:
+            account = directory.by_username(work, person["username"])
+            assert account.state == states.get(person["role"], AccountState.ACTIVE)
+        trader = directory.by_username(work, "tremblam")
+        assert {row.participant.number for row in roles.held(work, trader)} == {"109120", "111340"}
+        assert [c.client_id for c in roles.applications(work, trader)] == ["crow", "emi"]
+
+
+def test_a_second_start_keeps_the_data(app: Flask, home: Home) -> None:
+    """Nothing is made again; passwords and secrets stay."""
+    before = home.describe()
+    (home.folder / "demo.json").write_text("{}")
+    home.prepare(reset=False)
+    assert not (home.folder / "demo.json").exists()
+    assert seed(app, home) is False
+    assert home.describe() == before
+
+
+def test_secrets_are_for_the_owner_only(app: Flask, home: Home) -> None:
+    """0700 for the folder, 0600 for what holds secrets."""
+    environment = home.write_environment()
+    for path in (home.folder / "secrets.json", environment):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
+
+
+def test_reset_forgets_everything(tmp_path: Path) -> None:
+    """--reset: new secrets, no database."""
+    home = Home(tmp_path / "d", 18710)
+    home.prepare(reset=False)
+    first = home.secrets()
+    (home.folder / "gateway.db").write_text("x")
+    home.prepare(reset=True)
+    assert not (home.folder / "gateway.db").exists()
+    assert home.secrets()["secret_key"] != first["secret_key"]
+    assert json.loads((home.folder / "secrets.json").read_text())
+
+
+def test_a_port_in_use_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1 and what to do, before anything is started."""
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        monkeypatch.setattr("signal.signal", lambda *_: None)
+        result = CliRunner().invoke(main, ["demo", "--port", port, "--data", str(tmp_path / "d")])
+    assert result.exit_code == 1
+    assert f"port {port} is in use; choose others with --port" in result.stderr
+
+
+def test_generated_passwords_look_right() -> None:
+    """Two made-up words and a number: typed from a screen without mistakes."""
+    passwords = {make_password() for _ in range(50)}
+    assert len(passwords) == 50
+    assert all(len(password) == 15 for password in passwords)
