@@ -42,6 +42,16 @@ def test_every_mail_names_the_environment_and_whom_to_call(kind: str, locale: st
         assert hosts == {"https://gateway.test"}
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_gw12_no_other_host_starts_like_the_address_that_a_mail_vouches_for(
+    kind: str, locale: str
+) -> None:
+    """GW-12: gateway.test.evil.example starts with gateway.test, but not with gateway.test/."""
+    text = rendered(kind, locale).text
+    assert text.count("https://gateway.test") == text.count("https://gateway.test/")
+
+
 @pytest.mark.parametrize("kind", ["account_created", "password_reset_link"])
 @pytest.mark.parametrize("locale", LOCALES)
 def test_n60_the_mailed_link_is_the_configured_address(kind: str, locale: str) -> None:
