@@ -11,6 +11,7 @@ from flask import Flask, g, request, url_for
 from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
+from idp.policy.local_path import safe_path
 from idp.settings import Settings
 from idp.web.i18n import eastern
 
@@ -66,4 +67,4 @@ def _here() -> str:
     """This page's own path, to come back to after a change of language."""
     if request.method == "POST":
         return request.path if request.path in ("/signin",) else "/"
-    return request.full_path.rstrip("?")
+    return safe_path(request.full_path.rstrip("?"))
