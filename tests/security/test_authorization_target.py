@@ -28,7 +28,8 @@ EVIL = {
         "https://evil.test/https://emi.rp.test/callback",
     ],
     "n03": [
-        f"{REGISTERED}#x", f"{REGISTERED}?x=1", f"{REGISTERED}/", f"{REGISTERED}.", f"{REGISTERED} ",
+        f"{REGISTERED}#x", f"{REGISTERED}?x=1", f"{REGISTERED}/", f"{REGISTERED}.",
+        f"{REGISTERED} ",
         f"{REGISTERED}\0", f"{REGISTERED}\t", f" {REGISTERED}", "https://emi.rp.test./callback", "",
     ],
     "n04": [

@@ -105,7 +105,7 @@ def test_n60_forwarding_headers_change_nothing(world: World) -> None:
 
 def test_n60_an_absolute_request_target_changes_nothing(world: World) -> None:
     """N60: what a server keeps of an absolute URI is not read."""
-    evil = {name: "http://evil.example/settings" for name in ("RAW_URI", "REQUEST_URI")}
+    evil = dict.fromkeys(("RAW_URI", "REQUEST_URI"), "http://evil.example/settings")
     answer = world.app.test_client().get(
         "/signin", base_url=world.settings.issuer, environ_overrides=evil
     )

@@ -1,0 +1,176 @@
+"""N25, N33, N34, N58: what ends takes everything with it that was issued under it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from idp.models import AccountState
+from tests.world import NEW_PASSWORD, World, answer_of
+
+ENDING_STATES = [s for s in AccountState if s not in (AccountState.ACTIVE, AccountState.PENDING)]
+
+
+def alive(world: World, rp: Any, tokens: dict[str, Any]) -> list[bool]:
+    """Whether access and refresh token still count, by introspection."""
+    return [
+        world.introspect(rp, tokens[name])["active"] for name in ("access_token", "refresh_token")
+    ]
+
+
+@pytest.mark.parametrize("state", ENDING_STATES)
+def test_n58_every_ending_state_ends_everything_at_once(world: World, state: AccountState) -> None:
+    """N58: session, code, refresh, access token at introspection and userinfo, in the same second;
+    going back to active revives nothing."""
+    rp, username = world.relying_party(), world.account()
+    browser = world.browser()
+    tokens = world.redeem(rp, browser.code(rp, username)).json or {}
+    waiting = answer_of(browser.authorize(rp))["code"]
+    world.set_state(username, state)
+
+    def nothing_works() -> None:
+        assert alive(world, rp, tokens) == [False, False]
+        for response in (world.redeem(rp, waiting), world.refresh(rp, tokens["refresh_token"])):
+            assert response.status_code == 400
+            assert (response.json or {})["error"] == "invalid_grant"
+        userinfo = world.app.test_client().get(
+            "/oauth2/v1/userinfo",
+            headers={"Authorization": f"Bearer {tokens['access_token']}"},
+            base_url=world.settings.issuer,
+        )
+        assert userinfo.status_code == 401
+        assert answer_of(browser.authorize(rp, prompt="none"))["error"] == "login_required"
+
+    nothing_works()
+    if state is not AccountState.DEACTIVATED:
+        world.set_state(username, AccountState.ACTIVE)
+        nothing_works()
+
+
+def test_n25_a_code_used_twice_ends_what_the_first_use_gave(world: World) -> None:
+    """N25, A2: also 30 seconds later."""
+    rp, username = world.relying_party(), world.account()
+    code = world.browser().code(rp, username)
+    tokens = world.redeem(rp, code).json or {}
+    world.clock.advance(30)
+    assert (world.redeem(rp, code).json or {})["error"] == "invalid_grant"
+    assert alive(world, rp, tokens) == [False, False]
+
+
+def test_n34_reuse_ends_the_family_and_a_lost_answer_does_not(world: World) -> None:
+    """N34: inside the grace the same request gets the same successor; later it is theft."""
+    rp, username = world.relying_party(), world.account()
+    first = world.signed_in_tokens(rp, username)
+    second = world.refresh(rp, first["refresh_token"]).json or {}
+    world.clock.advance(world.settings.refresh_grace)
+    again = world.refresh(rp, first["refresh_token"]).json or {}
+    assert again["refresh_token"] == second["refresh_token"] != first["refresh_token"]
+    world.clock.advance(1)
+    assert world.refresh(rp, first["refresh_token"]).status_code == 400
+    assert alive(world, rp, second) == [False, False]
+    assert world.refresh(rp, second["refresh_token"]).status_code == 400
+
+
+def test_n34_another_request_inside_the_grace_is_reuse(world: World) -> None:
+    """Only the same request is a retry."""
+    rp, username = world.relying_party(), world.account()
+    first = world.signed_in_tokens(rp, username)
+    second = world.refresh(rp, first["refresh_token"]).json or {}
+    assert world.refresh(rp, first["refresh_token"], scope="openid").status_code == 400
+    assert alive(world, rp, second) == [False, False]
+
+
+def test_n34_a_retry_after_the_successor_was_used_is_reuse(world: World) -> None:
+    """Who has used the successor has had the answer."""
+    rp, username = world.relying_party(), world.account()
+    first = world.signed_in_tokens(rp, username)
+    second = world.refresh(rp, first["refresh_token"]).json or {}
+    third = world.refresh(rp, second["refresh_token"]).json or {}
+    assert world.refresh(rp, first["refresh_token"]).status_code == 400
+    assert alive(world, rp, third) == [False, False]
+
+
+def test_n33_a_refresh_token_belongs_to_its_client(world: World) -> None:
+    """N33: presented by another client it is stolen, so its family ends."""
+    emi, crow, username = world.relying_party("EMI"), world.relying_party("CROW"), world.account()
+    tokens = world.signed_in_tokens(emi, username)
+    assert (world.refresh(crow, tokens["refresh_token"]).json or {})["error"] == "invalid_grant"
+    assert alive(world, emi, tokens) == [False, False]
+
+
+def test_n33_a_revoked_role_group_is_gone_from_the_next_token(world: World) -> None:
+    """N33: refresh goes on, without the group; userinfo and introspection know at once."""
+    rp, username = world.relying_party(), world.account()
+    world.role_group("EMI Bids", "emi")
+    world.grant_role(username, "EMI Bids")
+    tokens = world.signed_in_tokens(rp, username)
+    assert world.introspect(rp, tokens["access_token"])["groups"] == ["EMI Bids"]
+    world.revoke_role(username, "EMI Bids")
+    assert world.introspect(rp, tokens["access_token"])["groups"] == []
+    fresh = world.refresh(rp, tokens["refresh_token"]).json or {}
+    assert world.introspect(rp, fresh["access_token"])["groups"] == []
+
+
+def test_n33_a_withdrawn_consent_ends_the_family(world: World) -> None:
+    """N33: from settings."""
+    rp, username = world.relying_party(trusted=False), world.account()
+    browser = world.browser()
+    page = browser.sign_in(username, page=browser.authorize(rp))
+    code = answer_of(browser.submit(page, "/signin/consent", decision="allow"))["code"]
+    tokens = world.redeem(rp, code).json or {}
+    page = browser.get("/settings")
+    action = page.text.split('action="/settings/consents/')[1].split('"')[0]
+    browser.submit(page, f"/settings/consents/{action}")
+    assert alive(world, rp, tokens) == [False, False]
+    assert browser.authorize(rp).status_code == 200
+
+
+def test_a_password_change_ends_other_sessions_and_their_tokens(world: World) -> None:
+    """accounts.md: the session in which it is changed goes on, under a new cookie."""
+    rp, username = world.relying_party(), world.account()
+    elsewhere = world.signed_in_tokens(rp, username)
+    browser = world.browser()
+    here = world.redeem(rp, browser.code(rp, username)).json or {}
+    page = browser.get("/settings/password")
+    fields = {"current": "Quartz-Heron7-lantern", "password": NEW_PASSWORD, "again": NEW_PASSWORD}
+    page = browser.submit(page, "/settings/password", **fields)
+    assert "Password changed successfully" in page.text
+    assert alive(world, rp, elsewhere) == [False, False]
+    assert alive(world, rp, here) == [True, True]
+
+
+def test_refresh_keeps_auth_time_and_may_narrow_the_scope(world: World) -> None:
+    """A moved auth_time would be a lie (oidc.md, trap 3); N32: never wider."""
+    from tests.security.test_signed_tokens import claims_of
+
+    rp, username = world.relying_party(), world.account()
+    tokens = world.signed_in_tokens(rp, username)
+    before = claims_of(tokens["id_token"])["auth_time"]
+    world.clock.advance(300)
+    fresh = world.refresh(rp, tokens["refresh_token"], scope="openid profile").json or {}
+    assert fresh["scope"] == "openid profile"
+    claims = claims_of(fresh["id_token"])
+    assert claims["auth_time"] == before
+    assert "groups" not in claims
+
+
+@pytest.mark.parametrize(("limit", "step"), [("refresh_idle", None), ("refresh_absolute", 80_000)])
+def test_a_family_ends_by_its_limits(world: World, limit: str, step: int | None) -> None:
+    """Idle and absolute: settings."""
+    rp, username = world.relying_party(), world.account()
+    token = world.signed_in_tokens(rp, username)["refresh_token"]
+    end = getattr(world.settings, limit)
+    passed = 0
+    while step and passed + step < end:
+        world.clock.advance(step)
+        passed += step
+        token = (world.refresh(rp, token).json or {})["refresh_token"]
+    world.clock.advance(end - passed)
+    assert world.refresh(rp, token).status_code == 400
+
+
+def test_without_offline_access_there_is_no_refresh_token(world: World) -> None:
+    """oidc.md: refresh needs offline_access."""
+    tokens = world.signed_in_tokens(world.relying_party(), world.account(), scope="openid")
+    assert "refresh_token" not in tokens
