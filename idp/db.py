@@ -74,7 +74,7 @@ def engine_options(url: str) -> dict[str, Any]:
     """Options for the engine of ``url``: pool sized for threads, time-outs on PostgreSQL."""
     # Parameters of a failed statement could be secrets: they never reach a message or a log.
     if url.startswith("sqlite"):
-        return {"hide_parameters": True}
+        return {"hide_parameters": True, "pool_size": 20, "pool_timeout": 5}
     return {
         "hide_parameters": True,
         "pool_pre_ping": True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -59,13 +58,13 @@ def assert_protected(answer: TestResponse) -> str:
 
 
 @pytest.fixture(params=["anonymous", "signed in"])
-def visitor(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
+def visitor(world: World, request: pytest.FixtureRequest) -> World:
     """A world whose ``made["client"]`` is a browser, with and without a session."""
     browser = world.browser()
     if request.param == "signed in":
         browser.sign_in(world.account())
     world.made["client"] = browser.client
-    yield world
+    return world
 
 
 def test_n59_every_route_and_method_answers_protected(visitor: World) -> None:

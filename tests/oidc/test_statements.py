@@ -1,0 +1,68 @@
+"""How many SQL statements the hot paths need. A number here goes down, not up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from idp.db import db
+from tests.security.test_signed_tokens import userinfo
+from tests.world import Rp, World
+
+#: token by code: client, code with all behind it, groups; spend, refresh token, access token,
+#: event. By refresh: client, token, groups; spend, successor, access token, event. By client
+#: credentials: client; grant, access token, event. Userinfo: token, groups. Introspection:
+#: client, token, groups.
+BOUNDS = {"code": 7, "refresh": 7, "client credentials": 4, "userinfo": 2, "introspection": 3}
+
+
+def count(world: World, act: Callable[[], Any]) -> list[str]:
+    """The statements that ``act`` sends, without transaction control."""
+    seen: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        seen.append(arguments[2])
+
+    with world.app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert act().status_code == 200
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return seen
+
+
+@pytest.fixture(params=[1, 12], ids=["one group", "many groups, sessions and tokens"])
+def loaded(request: pytest.FixtureRequest, world: World) -> tuple[World, Rp, str]:
+    """A relying party and a person with few or many rows around them."""
+    grant_types = ("authorization_code", "refresh_token", "client_credentials")
+    rp = world.relying_party(grant_types=grant_types)
+    username = world.account()
+    for n in range(request.param):
+        world.role_group(f"Group {n}", rp.client_id)
+        world.grant_role(username, f"Group {n}")
+        world.signed_in_tokens(rp, username)
+    return world, rp, username
+
+
+@pytest.mark.parametrize("path", BOUNDS)
+def test_the_hot_paths_need_this_many_statements(loaded: tuple[World, Rp, str], path: str) -> None:
+    """performance.md: known, bounded, and the same however much there is."""
+    world, rp, username = loaded
+    code = world.browser().code(rp, username)
+    tokens = world.signed_in_tokens(rp, username)
+    acts: dict[str, Callable[[], Any]] = {
+        "code": lambda: world.redeem(rp, code),
+        "refresh": lambda: world.refresh(rp, tokens["refresh_token"]),
+        "client credentials": lambda: world.post(rp, grant_type="client_credentials"),
+        "userinfo": lambda: userinfo(world, tokens["access_token"]),
+        "introspection": lambda: world.post(
+            rp, "/oauth2/v1/introspect", token=tokens["access_token"]
+        ),
+    }
+    statements = count(world, acts[path])
+    assert len(statements) <= BOUNDS[path], "\n".join(s[:90] for s in statements)
