@@ -1,0 +1,207 @@
+"""N83, N84, N86, N87: whatever is sent, the answer is a named refusal and nothing leaks."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from idp.accounts import activation, directory
+from idp.models import AccountState
+from tests.world import NEW_PASSWORD, PASSWORD, VERIFIER, Browser, World
+
+HOSTILE = [
+    "'", '"', ";", "' OR '1'='1", "\0", "\ud800", str(2**63), "-1", "%00", "{{7*7}}", "${7*7}",
+    "<img src=x>", "../../etc/passwd", "\r\nX: y", "\u202e", "a" * 9_000, "[]", "{}", "null",
+]  # fmt: skip
+NAMES = [
+    "client_id", "redirect_uri", "scope", "state", "nonce", "prompt", "max_age", "claims",
+    "id_token_hint", "login_hint", "ui_locales", "acr_values", "code_challenge",
+    "code_challenge_method", "response_mode", "response_type", "grant_type", "code",
+    "code_verifier", "refresh_token", "token", "token_type_hint", "client_secret", "username",
+    "password", "again", "current", "flow", "next", "locale", "zoneinfo", "decision", "choice",
+    "post_logout_redirect_uri", "access_token",
+]  # fmt: skip
+FORM = "application/x-www-form-urlencoded"
+
+
+def routes(world: World) -> list[tuple[str, str]]:
+    """Every method and path of the application, arguments filled in."""
+    found = []
+    for rule in world.app.url_map.iter_rules():
+        if rule.endpoint == "static":
+            continue
+        path = rule.rule.replace("<public_id>", "x")
+        path = path.split("<int")[0] + "9" + path.split(">")[-1] if "<int" in path else path
+        found += [(method, path) for method in (rule.methods or set()) & {"GET", "POST"}]
+    return sorted(found)
+
+
+def signed_in(world: World) -> Browser:
+    browser = world.browser()
+    browser.sign_in(world.account())
+    return browser
+
+
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    values=st.dictionaries(
+        st.sampled_from(NAMES), st.sampled_from(HOSTILE) | st.text(max_size=40), max_size=8
+    ),
+    good=st.booleans(),
+)
+def test_n86_no_input_makes_a_fault_of_ours(
+    world: World, values: dict[str, str], good: bool
+) -> None:
+    """N86: never a 5xx, no SQL and no trace in the answer, on every route there is."""
+    if "browser" not in world.made:
+        world.made |= {"browser": signed_in(world), "rp": world.relying_party()}
+    browser, rp = world.made["browser"], world.made["rp"]
+    sent = (rp.authorize_params() if good else {}) | values
+    body = urlencode({k: v.encode("utf-8", "surrogatepass") for k, v in sent.items()})
+    for method, path in routes(world):
+        if path in ("/signout", "/settings/sessions/end-others"):
+            continue
+        if method == "GET":
+            answer = browser.client.get(f"{path}?{body}", base_url=browser.base)
+        else:
+            answer = browser.client.post(path, data=body, content_type=FORM, base_url=browser.base)
+        assert answer.status_code < 500, (method, path, values)
+        assert "SELECT" not in answer.text
+        assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_n86_hostile_path_arguments(world: World, value: str) -> None:
+    """N86: ids in paths are values like any other; nobody else's rows are found (IDOR)."""
+    browser = signed_in(world)
+    raw = quote(value.encode("utf-8", "surrogatepass"), safe="")
+    page = browser.get("/settings")
+    from tests.world import hidden_fields
+
+    token = hidden_fields(page.text, "/settings/preferences")
+    for path in (f"/settings/sessions/{raw}/end", f"/settings/consents/{raw}/revoke"):
+        answer = browser.client.post(path, data=token, base_url=browser.base)
+        assert answer.status_code in (400, 404, 405, 413, 308)
+
+
+@pytest.mark.parametrize(
+    "path", ["/oauth2/v1/token", "/signin", "/recover", "/oauth2/v1/authorize"]
+)
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"x=" + b"a" * 11_000_000, FORM),
+        (b"&".join(b"k%d=v" % n for n in range(100_000)), FORM),
+        (b"[" * 100_000, "application/json"),
+        (b"\x1f\x8b" + b"\0" * 400_000, FORM),
+        (b"--b\r\n" * 60_000, "multipart/form-data; boundary=b"),
+    ],
+)
+def test_n87_large_bodies_are_refused(
+    world: World, path: str, body: bytes, content_type: str
+) -> None:
+    """N87, F3: 413 or 400 (415 where a form is asked), quickly and without reading it all."""
+    answer = world.app.test_client().post(
+        path,
+        data=body,
+        content_type=content_type,
+        headers={"Content-Encoding": "gzip"} if body[:2] == b"\x1f\x8b" else {},
+        base_url=world.settings.issuer,
+    )
+    assert answer.status_code in (400, 413, 415)
+
+
+@pytest.fixture
+def log_lines() -> io.StringIO:
+    """What the application writes to its log, as written."""
+    stream = io.StringIO()
+    handler = logging.getLogger().handlers[-1]
+    for candidate in logging.getLogger().handlers:
+        if type(candidate) is logging.StreamHandler:
+            handler = candidate
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(stream)
+    return stream
+
+
+HOSTILE_TEXT = 'x\r\n{"event":"forged"}\x1b[31m"},{"a":"\u2028'
+
+
+def test_n83_one_event_is_one_json_line(world: World, log_lines: io.StringIO) -> None:
+    """N83: line breaks, ANSI and JSON in user name and user agent stay inside their value."""
+    browser = world.browser()
+    page = browser.client.get(
+        "/signin",
+        base_url=browser.base,
+        headers={
+            "User-Agent": HOSTILE_TEXT.replace("\r\n", " ").encode("ascii", "ignore").decode()
+        },
+    )
+    browser.submit(page, "/signin", username=HOSTILE_TEXT, password="x")
+    browser.get("/nothing/" + quote(HOSTILE_TEXT))
+    lines = log_lines.getvalue().splitlines()
+    assert len(lines) >= 3
+    for line in lines:
+        assert json.loads(line)["event"] == "request"
+        assert "\x1b" not in line
+    with world.work() as work:
+        from idp.accounts import trail
+
+        for line in trail.export(work):
+            assert json.loads(line)["name"] != "forged"
+
+
+def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
+    """N84: password, code, tokens, cookie, client secret and link, after each was used, are in no
+    log, no event, no page but their own, and not in the database's plain text."""
+    rp, username = world.relying_party(), world.account()
+    pending = world.account(state=AccountState.PENDING)
+    with world.work() as work:
+        link = activation.invite(work, directory.by_username(work, pending)).split("token=")[1]
+    browser = world.browser()
+    browser.get(f"/activate?token={link}")
+    page = browser.get("/activate")
+    browser.submit(page, "/activate", password=NEW_PASSWORD, again=NEW_PASSWORD)
+    other = world.browser()
+    code = other.code(rp, username)
+    tokens = world.redeem(rp, code).json or {}
+    fresh = world.refresh(rp, tokens["refresh_token"]).json or {}
+    world.redeem(rp, code)
+    world.browser().sign_in(username, "Wrong-Canary9-password")
+    cookie = other.client.get_cookie("__Host-gw-sandbox-session", domain="gateway.test")
+    assert cookie is not None
+    canaries = {
+        "password": PASSWORD,
+        "new password": NEW_PASSWORD,
+        "wrong password": "Wrong-Canary9-password",
+        "verifier": VERIFIER,
+        "code": code,
+        "cookie": cookie.value,
+        "client secret": rp.secret,
+        "link": link,
+        "access token": tokens["access_token"],
+        "id token": tokens["id_token"],
+        "refresh token": tokens["refresh_token"],
+        "successor": fresh["refresh_token"],
+    }
+    with world.work() as work:
+        from idp.accounts import trail
+
+        places = {"log": log_lines.getvalue(), "trail": "\n".join(trail.export(work))}
+    if world.settings.database_url.startswith("sqlite"):
+        path = Path(world.settings.database_url.removeprefix("sqlite:///"))
+        files = [path, path.with_name(path.name + "-wal")]
+        places["database"] = "".join(f.read_bytes().decode("latin-1") for f in files if f.exists())
+    found = [(name, place) for name, value in canaries.items() for place, text in places.items()
+             if value in text]  # fmt: skip
+    assert found == []

@@ -1,0 +1,168 @@
+"""N93, R24: Production and Sandbox have nothing in common, and an unsafe setting does not start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from idp.accounts import activation, directory, keys
+from idp.app import create_app
+from idp.db import Base, db
+from idp.errors import ConfigurationError
+from idp.models import AccountState
+from idp.ports import Ports, SystemTokens
+from idp.settings import Settings
+from idp.transaction import committing
+from tests.security.test_signed_tokens import userinfo
+from tests.world import World
+
+SAFE = Settings(
+    environment="production",
+    issuer="https://gateway.operator.test",
+    database_url="postgresql+psycopg://gateway@db/gateway",
+    secret_key="Zq8" * 16,
+    key_encryption_keys=(Fernet.generate_key().decode(),),
+    password_peppers=("k1:" + "Wq7" * 16,),
+    smtp_host="mail.operator.test",
+    mail_from="gateway@operator.test",
+)
+
+
+def test_a_safe_production_configuration_starts() -> None:
+    """R24: nothing to complain about."""
+    SAFE.validate()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"secret_key": ""}, "IDP_SECRET_KEY is missing or shorter"),
+        ({"secret_key": "short"}, "IDP_SECRET_KEY is missing or shorter"),
+        ({"secret_key": "change-me-" * 5}, "placeholder"),
+        ({"secret_key": "sandbox-" + "Zq8" * 16}, "sandbox key"),
+        ({"secret_key_fallbacks": ("short",)}, "FALLBACKS holds a short key"),
+        ({"key_encryption_keys": ()}, "IDP_KEY_ENCRYPTION_KEYS is missing"),
+        ({"password_peppers": ()}, "IDP_PASSWORD_PEPPERS is missing"),
+        ({"password_peppers": ("k1:short",)}, "kid:secret pairs"),
+        ({"issuer": "http://gateway.operator.test"}, "must be https"),
+        ({"issuer": "http://localhost:8000"}, "production needs an https issuer"),
+        ({"issuer": "https://gateway-sbx.operator.test"}, "names a sandbox host"),
+        ({"issuer": "https://gateway.test/path"}, "nothing more"),
+        ({"issuer": "https://"}, "nothing more"),
+        ({"debug": True}, "IDP_DEBUG must be off"),
+        ({"demo": True}, "IDP_DEMO must be off"),
+        ({"bcrypt_cost": 10}, "at least 12"),
+        ({"smtp_host": ""}, "IDP_SMTP_HOST is missing"),
+        ({"smtp_security": "none"}, "must be encrypted"),
+        ({"mail_from": "gateway@localhost"}, "production sender"),
+        ({"environment": "staging"}, "IDP_ENVIRONMENT must be one of"),
+        ({"database_url": "mysql://x"}, "IDP_DATABASE_URL"),
+        ({"trusted_proxies": ("everywhere",)}, "is not a network"),
+    ],
+)
+def test_n93_an_unsafe_setting_stops_the_start_with_its_reason(
+    changes: dict[str, Any], reason: str
+) -> None:
+    """N93, R24: validate names it, and the factory refuses."""
+    unsafe = replace(SAFE, **changes)
+    with pytest.raises(ConfigurationError, match=reason):
+        unsafe.validate()
+    with pytest.raises(ConfigurationError, match=reason):
+        create_app(unsafe)
+
+
+def test_all_faults_are_named_at_once() -> None:
+    """Nobody corrects a configuration one start at a time."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environ({"IDP_ENVIRONMENT": "production", "IDP_DEBUG": "true"})
+    for reason in ("SECRET_KEY", "KEY_ENCRYPTION", "PEPPERS", "https", "DEBUG", "SMTP_HOST"):
+        assert reason in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({"IDP_BCRYPT_COST": "twelve"}, "must be a whole number"),
+        ({"IDP_DEBUG": "perhaps"}, "must be true or false"),
+        ({"IDP_SECRET_KEI": "x"}, "unknown settings: IDP_SECRET_KEI"),
+        ({"IDP_SECRET_KEY_FILE": "/nowhere/secret"}, "cannot be read"),
+    ],
+)
+def test_a_malformed_environment_is_named(environ: dict[str, str], reason: str) -> None:
+    """A typing mistake is not silently a default."""
+    with pytest.raises(ConfigurationError, match=reason):
+        Settings.from_environ(environ)
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    """Secrets by *_FILE."""
+    path = tmp_path / "secret"
+    path.write_text("Zq8" * 16 + "\n")
+    environ = {
+        "IDP_SECRET_KEY_FILE": str(path),
+        "IDP_KEY_ENCRYPTION_KEYS": SAFE.key_encryption_keys[0],
+        "IDP_PASSWORD_PEPPERS": SAFE.password_peppers[0],
+    }
+    assert Settings.from_environ(environ).secret_key == "Zq8" * 16
+
+
+@pytest.fixture
+def production(world: World, tmp_path: Path) -> Iterator[World]:
+    """A second installation: other environment, secrets, keys, database; same host name."""
+    settings = replace(
+        SAFE,
+        issuer=world.settings.issuer,
+        database_url=f"sqlite:///{tmp_path / 'production.db'}",
+    )
+    app = create_app(settings, Ports(world.clock, SystemTokens(), world.mailer))
+    with app.app_context():
+        Base.metadata.create_all(db.engine)
+        with committing(app.extensions["means"].work()) as work:
+            keys.ensure(work)
+    yield World(app, settings, world.clock, world.mailer)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_n93_nothing_of_one_environment_is_taken_by_the_other(
+    world: World, production: World
+) -> None:
+    """N93: access, refresh, code, hint, cookie and link of the Sandbox in Production, for the same
+    client id and user name."""
+    rp, username = world.relying_party(), world.account("moreaua")
+    own = production.relying_party()
+    production.account("moreaua")
+    browser = world.browser()
+    tokens = world.redeem(rp, browser.code(rp, username)).json or {}
+    assert userinfo(production, tokens["access_token"]).status_code == 401
+    assert production.introspect(own, tokens["access_token"]) == {"active": False}
+    assert production.refresh(own, tokens["refresh_token"]).status_code == 400
+    assert production.redeem(own, browser.code(rp, username)).status_code == 400
+    assert production.post(rp, grant_type="client_credentials").status_code == 401
+    foreign = production.browser()
+    name = world.settings.cookie_name("session")
+    cookie = browser.client.get_cookie(name, domain="gateway.test")
+    assert cookie is not None
+    for cookie_name in (name, production.settings.cookie_name("session")):
+        foreign.client.set_cookie(cookie_name, cookie.value, domain="gateway.test", secure=True)
+    assert "Sign in" in foreign.get("/").text
+    pending = world.account("pendinga", state=AccountState.PENDING)
+    production.account("pendinga", state=AccountState.PENDING, person_id="P9")
+    with world.work() as work:
+        path = activation.invite(work, directory.by_username(work, pending))
+    assert "This link is not complete" in foreign.get(path).text
+
+
+def test_n93_names_and_pages_differ(world: World, production: World) -> None:
+    """N93, EN-02: cookie names, banner, sender."""
+    sandbox = world.settings
+    assert sandbox.cookie_name("session") != production.settings.cookie_name("session")
+    assert sandbox.mail_from != production.settings.mail_from
+    assert "For trials only" in world.browser().get("/signin").text
+    assert "For trials only" not in production.browser().get("/signin").text
