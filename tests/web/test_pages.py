@@ -1,0 +1,145 @@
+"""Pages as people see them: names that are inert, rules that are told, links that are there."""
+
+from __future__ import annotations
+
+import pytest
+
+from idp.accounts import activation, directory
+from idp.models import AccountState
+from tests.world import NEW_PASSWORD, PASSWORD, World
+
+PAGES = ("/", "/settings", "/settings/password", "/signout", "/nowhere")
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "{{7*7}}", "A" * 100, "&amp;"])
+def test_n82_a_display_name_is_inert_on_every_page(world: World, name: str) -> None:
+    """N82: escaped wherever it is shown."""
+    username = world.account(given_name=name)
+    browser = world.browser()
+    browser.sign_in(username)
+    for path in PAGES:
+        text = browser.get(path).text
+        assert "<img src=x" not in text
+        assert ">49 " not in text
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\u202eb", "a\nb", "a\x1bb", "x" * 101])
+def test_n82_a_name_that_cannot_be_shown_is_refused(world: World, name: str) -> None:
+    """N82: control and direction characters do not get in."""
+    from idp.errors import Invalid
+
+    with pytest.raises(Invalid):
+        world.account(given_name=name)
+
+
+def test_the_sign_in_page_has_what_the_manual_names(world: World) -> None:
+    """GW-02 to GW-04, GW-09, GW-11, GW-13: fields, disclaimer before the button, help, contact."""
+    text = world.browser().get("/signin").text
+    for words in ("Username", "Password", "Remember me", "Need help signing in?",
+                  "Forgot password?", "Unlock account?", "Conditions of use", "Caps Lock is on.",
+                  "Edge and Chrome", "905-403-6900", "1-888-448-7777", "905-403-6921",
+                  "customer.relations@ieso.ca"):  # fmt: skip
+        assert words in text
+    assert "Conditions of use" in text
+
+
+def test_activation_leads_to_the_dashboard(world: World) -> None:
+    """AC-03 to AC-05, AC-09, K: link, rules told one by one, password, signed in."""
+    username = world.account("moreaua", state=AccountState.PENDING)
+    with world.work() as work:
+        path = activation.invite(work, directory.by_username(work, username))
+    browser = world.browser()
+    page = browser.get(path)
+    assert "token" not in (page.request.query_string or b"").decode()
+    page = browser.submit(page, "/activate", password="moreaua<", again="other")
+    assert page.status_code == 400
+    for rule in ("no-upper", "no-digit", "forbidden-character", "contains-user-name", "mismatch"):
+        assert f'data-broken="{rule}"' in page.text
+    page = browser.submit(page, "/activate", password=NEW_PASSWORD, again=NEW_PASSWORD)
+    assert "Your applications" in page.text
+    assert world.account_row(username).state == AccountState.ACTIVE
+    other = world.browser()
+    assert "Your applications" in other.sign_in(username, NEW_PASSWORD).text
+
+
+def test_the_password_rules_are_one_at_every_door(world: World) -> None:
+    """PW-13, PW-08: reset and settings refuse what activation refuses, and the last four."""
+    username = world.account()
+    browser = world.browser()
+    browser.sign_in(username)
+    current = PASSWORD
+    used = [PASSWORD]
+    for n in range(4):
+        new = f"Violet-Canoe{n}-thunder"
+        page = browser.get("/settings/password")
+        fields = {"current": current, "password": new, "again": new}
+        assert "Password changed successfully" in browser.submit(page, "/settings/password", **fields).text  # fmt: skip  # noqa: E501
+        current = new
+        used.append(new)
+    page = browser.get("/settings/password")
+    for old in used[1:]:
+        fields = {"current": current, "password": old, "again": old}
+        refused = browser.submit(page, "/settings/password", **fields)
+        assert 'data-broken="reused"' in refused.text
+    fields = {"current": current, "password": used[0], "again": used[0]}
+    assert "Password changed successfully" in browser.submit(page, "/settings/password", **fields).text  # fmt: skip  # noqa: E501
+
+
+def test_a_wrong_current_password_is_refused(world: World) -> None:
+    """SP-02."""
+    username = world.account()
+    browser = world.browser()
+    browser.sign_in(username)
+    page = browser.get("/settings/password")
+    fields = {"current": "wrong", "password": NEW_PASSWORD, "again": NEW_PASSWORD}
+    refused = browser.submit(page, "/settings/password", **fields)
+    assert 'data-broken="current"' in refused.text
+    assert world.events("password.set")[-1].reason == "wrong_current"
+
+
+def test_a_reset_by_mail_signs_nobody_in(world: World) -> None:
+    """RS-02, RS-05, N66: mail, page, new password, other sessions ended, sign in with it."""
+    username = world.account()
+    elsewhere = world.browser()
+    elsewhere.sign_in(username)
+    browser = world.browser()
+    page = browser.submit(browser.get("/recover"), "/recover", username=username)
+    assert "Look into your mail" in page.text
+    with world.work() as work:
+        from idp.messages import read
+
+        link = read.recent(work)[0].links[0]
+    page = browser.get(link.removeprefix(world.settings.issuer))
+    page = browser.submit(page, "/recover/open", password=NEW_PASSWORD, again=NEW_PASSWORD)
+    assert "Password changed successfully" in page.text
+    assert "Your applications" not in browser.get("/").text
+    assert "Your applications" not in elsewhere.get("/").text
+    assert "do not fit" in browser.sign_in(username).text
+    assert "Your applications" in browser.sign_in(username, NEW_PASSWORD).text
+
+
+def test_the_back_button_is_never_a_dead_end(world: World) -> None:
+    """keycloak 24112 and others: a finished, an expired, an unknown and a foreign flow."""
+    rp, username = world.relying_party(), world.account()
+    browser = world.browser()
+    page = browser.authorize(rp)
+    from tests.world import hidden_fields
+
+    flow = hidden_fields(page.text, "/signin")["flow"]
+    assert "open too long" in world.browser().get("/signin", flow=flow).text
+    browser.sign_in(username, page=page)
+    assert "Your applications" in browser.get("/signin", flow=flow).text
+    assert "Your applications" in browser.get("/oauth2/v1/authorize/resume", flow=flow).text
+    late = world.browser()
+    page = late.authorize(rp)
+    world.clock.advance(world.settings.interaction_ttl)
+    assert "Your applications" in late.sign_in(username, page=page).text
+
+
+def test_health_says_what_it_knows(world: World) -> None:
+    """/healthz: the process; /readyz: database and keys."""
+    client, base = world.app.test_client(), world.settings.issuer
+    assert client.get("/healthz", base_url=base).json == {"status": "ok"}
+    ready = client.get("/readyz", base_url=base)
+    assert ready.json == {"status": "ok", "database": True, "keys": True}
+    assert client.get("/demo/outbox", base_url=base).status_code == 404
