@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from redis import Redis
 from sqlalchemy import create_engine, delete, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -59,13 +61,23 @@ def database_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> It
 
 
 @pytest.fixture(scope="session")
-def base_settings(database_url: str) -> Settings:
+def redis_url(worker_id: str) -> str:
+    """A Redis database of this test process, where there is a server."""
+    server = os.environ.get("TEST_REDIS_URL", "")
+    if not server:
+        return ""
+    number = 15 - int(worker_id.removeprefix("gw") or 0) if worker_id.startswith("gw") else 15
+    return server.rsplit("/", 1)[0] + f"/{number}"
+
+
+@pytest.fixture(scope="session")
+def base_settings(database_url: str, redis_url: str) -> Settings:
     """Settings of a sandbox with cheap hashes."""
     return Settings(
         environment="sandbox",
         issuer="https://gateway.test",
         database_url=database_url,
-        redis_url=os.environ.get("TEST_REDIS_URL", ""),
+        redis_url=redis_url,
         secret_key="t" * 20 + "-signing-root-of-the-tests",
         key_encryption_keys=(FERNET,),
         password_peppers=("k1:" + "p" * 32,),
@@ -97,36 +109,42 @@ def prepared(base_settings: Settings) -> Path | None:
 
 
 @pytest.fixture
-def settings(base_settings: Settings, prepared: Path | None, tmp_path: Path) -> Settings:
-    """The settings of one test; override with ``dataclasses.replace`` in a fixture of one's own."""
+def settings(base_settings: Settings, prepared: Path | None, tmp_path: Path) -> Iterator[Settings]:
+    """The settings of one test, on a database that nobody has used; override with
+    ``dataclasses.replace`` in a fixture of one's own."""
+    if base_settings.redis_url:
+        with closing(Redis.from_url(base_settings.redis_url)) as connection:
+            connection.flushdb()
     if prepared is None:
-        return base_settings
+        yield base_settings
+        _empty(base_settings.database_url)
+        return
     copy = tmp_path / "gateway.db"
     shutil.copy(prepared, copy)
-    return replace(base_settings, database_url=f"sqlite:///{copy}")
+    yield replace(base_settings, database_url=f"sqlite:///{copy}")
 
 
 @pytest.fixture
-def world(settings: Settings, prepared: Path | None) -> Iterator[World]:
+def world(settings: Settings) -> Iterator[World]:
     """A gateway of this test's own."""
     clock, mailer = FakeClock(), FakeMailer()
     app = create_app(settings, Ports(clock, SystemTokens(), mailer))
     yield World(app, settings, clock, mailer)
     with app.app_context():
         db.session.remove()
-        if prepared is None:
-            _empty()
         db.engine.dispose()
 
 
-def _empty() -> None:
+def _empty(url: str) -> None:
     """Empty every table; the prepared signing keys, slow to make, are put back."""
     tables = [table for table in Base.metadata.sorted_tables if table.name != "signing_key"]
-    with db.engine.begin() as connection:
+    engine = create_engine(url)
+    with engine.begin() as connection:
         quoted = ", ".join(f'"{table.name}"' for table in tables)
         connection.execute(text(f"TRUNCATE {quoted} RESTART IDENTITY CASCADE"))
         connection.execute(delete(SigningKey))
         connection.execute(insert(SigningKey), PREPARED_KEYS)
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

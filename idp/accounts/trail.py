@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -105,15 +106,17 @@ def verify(work: Work) -> Proof:
     """Walk the whole chain, streaming; memory does not grow with the trail."""
     seal, count = GENESIS, 0
     fault = None
-    for event in _stream(work, sealed=True):
-        count += 1
-        if event.seq != count:
-            fault = f"record {count} is missing (found {event.seq})"
-            break
-        if not work.vault.chain_matches(seal, _canonical(event), event.seal or ""):
-            fault = f"record {count} (event {event.id}) was changed"
-            break
-        seal = event.seal or ""
+    query = select(Event).where(Event.seq.is_not(None)).order_by(Event.seq)
+    with closing(work.db.scalars(query.execution_options(yield_per=BATCH))) as events:
+        for event in events:
+            count += 1
+            if event.seq != count:
+                fault = f"record {count} is missing (found {event.seq})"
+                break
+            if not work.vault.chain_matches(seal, _canonical(event), event.seal or ""):
+                fault = f"record {count} (event {event.id}) was changed"
+                break
+            seal = event.seal or ""
     head = work.db.get(ChainHead, 1)
     if fault is None and count and head is None:
         fault = "the head of the chain is missing"
@@ -135,9 +138,3 @@ def export(work: Work) -> Iterator[str]:
         record = json.loads(_canonical(event))
         record |= {"account": username, "seal": event.seal}
         yield json.dumps(record, sort_keys=True)
-
-
-def _stream(work: Work, *, sealed: bool) -> Iterator[Event]:
-    where = Event.seq.is_not(None) if sealed else Event.seq.is_(None)
-    query = select(Event).where(where).order_by(Event.seq).execution_options(yield_per=BATCH)
-    return iter(work.db.scalars(query))

@@ -44,14 +44,15 @@ def statuses(world: World, count: int, address: str = "192.0.2.1") -> list[int]:
 def with_redis(settings: Settings) -> Settings:
     """Settings with a Redis that answers; in CI there must be one."""
     try:
-        connection = redis.Redis.from_url(REDIS)
+        url = settings.redis_url or REDIS
+        connection = redis.Redis.from_url(url)
         connection.flushdb()
         connection.close()
     except redis.ConnectionError:
         if os.environ.get("CI"):
             raise
         pytest.skip("no Redis")
-    return replace(settings, redis_url=REDIS, recovery_limit="3 per hour")
+    return replace(settings, redis_url=url, recovery_limit="3 per hour")
 
 
 def test_processes_share_their_counts(world: World, with_redis: Settings) -> None:
