@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from redis import Redis
 from sqlalchemy import create_engine, delete, insert, select, text
 from sqlalchemy.engine import make_url
@@ -26,6 +28,15 @@ from idp.settings import Settings
 from idp.transaction import committing
 from tests.fakes import FakeClock, FakeMailer
 from tests.world import World
+
+# A busy machine is no fault of the code; in CI the examples are the same at every run.
+hypothesis_settings.register_profile(
+    "gateway",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("gateway")
 
 FERNET = Fernet.generate_key().decode()
 PREPARED_KEYS: list[dict[str, Any]] = []

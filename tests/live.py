@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 120
+START_SECONDS = 240
 
 
 @contextmanager

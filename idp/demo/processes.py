@@ -15,7 +15,7 @@ from idp.demo.home import Home
 from idp.demo.people import APPS
 from idp.errors import GatewayError
 
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 8
 
 

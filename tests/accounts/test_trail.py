@@ -92,7 +92,7 @@ def test_sealers_do_not_disturb_each_other(world: World) -> None:
     """Two workers at once: every row sealed once, the chain whole."""
     for _ in range(6):
         world.account()
-    barrier = threading.Barrier(4, timeout=20)
+    barrier = threading.Barrier(4, timeout=60)
 
     def run() -> None:
         barrier.wait()
