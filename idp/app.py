@@ -14,6 +14,7 @@ from werkzeug.routing import MapAdapter
 from idp import browser, limits
 from idp.accounts.hashing import PasswordHasher
 from idp.db import db, engine_options, prepare_engine
+from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.messages.smtp import DemoMailer, SmtpMailer
 from idp.oidc import endpoints
 from idp.oidc.endpoints.introspect import Introspection
@@ -82,9 +83,11 @@ def create_app(settings: Settings, ports: Ports | None = None) -> Flask:
 
 
 def default_ports(settings: Settings) -> Ports:
-    """The real world; in the demo mails go to the outbox page only."""
-    mailer = DemoMailer() if settings.demo else SmtpMailer(settings)
-    return Ports(clock=SystemClock(), tokens=SystemTokens(), mailer=mailer)
+    """The real world; in the demo mails and texts go to the outbox page only."""
+    if settings.demo:
+        return Ports(SystemClock(), SystemTokens(), DemoMailer(), DemoSmsSender())
+    sms = FormSmsSender(settings) if settings.sms_url else None
+    return Ports(SystemClock(), SystemTokens(), SmtpMailer(settings), sms)
 
 
 def _config(settings: Settings) -> dict[str, Any]:

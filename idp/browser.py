@@ -1,7 +1,8 @@
 """The browser of a request: its cookies, its session, where it comes from.
 
-Two cookies: Flask's signed one (CSRF token, the value that binds interactions to this browser)
-and the session cookie, whose random value is known to the database by digest only.
+Flask's signed cookie holds the CSRF token and the value that binds interactions to this browser.
+The session cookie and the one by which a browser is recognised at its next sign-in are random
+values that the database knows by digest only.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import cast
 from flask import Flask, Request, Response, current_app, g, request, session
 from werkzeug.datastructures import ImmutableMultiDict
 
-from idp.accounts import sessions
+from idp.accounts import sessions, signin
 from idp.accounts.hashing import PasswordHasher
 from idp.models import BrowserSession
 from idp.transaction import Means, Origin, Work
 
 MAX_AGENT = 400
+#: Recognition alone allows nothing; a year without a sign-in and the browser is new again.
+RECOGNITION_SECONDS = 365 * 86400
 
 
 class BadProxyHeader(ValueError):
@@ -102,6 +105,17 @@ def adopt(browser_session: BrowserSession, cookie: str) -> None:
     session.pop("csrf_token", None)
 
 
+def recognition() -> str:
+    """The value by which this browser is recognised at sign-in; empty when it has none."""
+    return request.cookies.get(means().settings.cookie_name("browser"), "")
+
+
+def enter(entered: signin.Entered) -> None:
+    """This browser has the session from now on, and is recognised next time."""
+    adopt(entered.session, entered.cookie)
+    g.recognition_cookie = entered.browser_cookie
+
+
 def forget() -> None:
     """This browser has no session any more."""
     g.browser_session = None
@@ -129,19 +143,24 @@ def allow_form_action(source: str) -> None:
 
 
 def install(app: Flask) -> None:
-    """Write the session cookie into the answer when it changed."""
+    """Write the two cookies into the answer when they changed."""
 
     @app.after_request
-    def write_session_cookie(response: Response) -> Response:
-        cookie = g.pop("session_cookie", None)
-        if cookie is None:
-            return response
-        settings = means().settings
-        name, secure = settings.cookie_name("session"), not settings.is_loopback_http
-        if cookie:
-            response.set_cookie(
-                name, cookie, secure=secure, httponly=True, samesite="Lax", path="/"
-            )
-        else:
-            response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax", path="/")
+    def write_cookies(response: Response) -> Response:
+        _write(response, "session", g.pop("session_cookie", None))
+        _write(response, "browser", g.pop("recognition_cookie", None), RECOGNITION_SECONDS)
         return response
+
+
+def _write(response: Response, purpose: str, value: str | None, max_age: int | None = None) -> None:
+    """Set the cookie, delete it for an empty value, leave it for None."""
+    if value is None:
+        return
+    settings = means().settings
+    name, secure = settings.cookie_name(purpose), not settings.is_loopback_http
+    if value:
+        response.set_cookie(
+            name, value, max_age=max_age, secure=secure, httponly=True, samesite="Lax", path="/"
+        )
+    else:
+        response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax", path="/")

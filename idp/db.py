@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Engine, Integer, MetaData, event
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 10_000
@@ -63,11 +64,19 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         dict[str, Any]: JSON,
         list[str]: JSON,
+        list[float]: JSON,
         list[dict[str, Any]]: JSON,
     }
 
 
 db = SQLAlchemy(metadata=Base.metadata)
+
+
+def insert_if_missing(session: Session, model: type[Base], **values: Any) -> None:
+    """Insert a row unless its unique key is there already, whoever else does so at the time."""
+    dialect = session.get_bind().dialect.name
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    session.execute(insert(model).values(**values).on_conflict_do_nothing())
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -28,13 +28,19 @@ def install(app: Flask, settings: Settings) -> None:
         headers_enabled=False,
         key_prefix=f"gateway-{settings.environment}",
     )
-    limits = {
-        "login.signin": settings.signin_limit,
-        "recover.start": settings.recovery_limit,
-    }
-    for endpoint, limit in limits.items():
-        view = app.view_functions[endpoint]
-        limited: Any = limiter.limit(limit, exempt_when=lambda: request.method != "POST")(view)
+    posts: dict[str, Any] = {"exempt_when": lambda: request.method != "POST"}
+    # What is refused is counted apart: guessing is dear, signing in many people is not.
+    refusals = posts | {"deduct_when": lambda response: response.status_code == 400}
+    for endpoint, limit, how in (
+        ("login.signin", settings.signin_limit, posts),
+        ("login.signin", settings.signin_failure_limit, refusals),
+        ("login.change_password", settings.signin_failure_limit, refusals),
+        ("recover.start", settings.recovery_limit, posts),
+        ("recover.unlock", settings.recovery_limit, posts),
+        ("recover.reset_code", settings.recovery_limit, posts),
+        ("recover.unlock_code", settings.recovery_limit, posts),
+    ):
+        limited: Any = limiter.limit(limit, **how)(app.view_functions[endpoint])
         app.view_functions[endpoint] = limited
 
 

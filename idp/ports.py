@@ -1,4 +1,4 @@
-"""The outside world as arguments: clock, randomness, mail. Tests pass fakes."""
+"""The outside world as arguments: clock, randomness, mail, text messages. Tests pass fakes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,22 @@ class Tokens(Protocol):
     def token(self, nbytes: int = 32) -> str:
         """``nbytes`` random bytes as unpadded base64url text."""
 
+    def below(self, bound: int) -> int:
+        """A random whole number from 0 up to but without ``bound``."""
+
 
 class Mailer(Protocol):
     """Hands one message over for delivery."""
 
     def send(self, message: EmailMessage) -> None:
         """Deliver or raise; raising means that it can be tried again."""
+
+
+class SmsSender(Protocol):
+    """Hands one text message over for delivery."""
+
+    def send(self, number: str, text: str) -> None:
+        """Deliver to an E.164 number or raise; raising means that it can be tried again."""
 
 
 class SystemClock:
@@ -43,6 +53,9 @@ class SystemTokens:
     def token(self, nbytes: int = 32) -> str:
         return secrets.token_urlsafe(nbytes)
 
+    def below(self, bound: int) -> int:
+        return secrets.randbelow(bound)
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -51,3 +64,5 @@ class Ports:
     clock: Clock
     tokens: Tokens
     mailer: Mailer
+    #: None where no SMS gateway is configured: nothing is offered that needs one.
+    sms: SmsSender | None = None

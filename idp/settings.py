@@ -64,6 +64,16 @@ class Settings:
     password_history: int = _setting(4, "how many last passwords may not return")
     password_refuse_common: bool = _setting(True, "refuse common and breached passwords")
     activation_days: int = _setting(90, "life of an activation link, in days")
+    reset_seconds: int = _setting(3600, "life of a reset or unlock link that a person asked for")
+    agent_reset_days: int = _setting(7, "life of a reset link that an operator sends, in days")
+    temporary_password_seconds: int = _setting(86400, "life of a temporary password")
+    password_max_age_days: int = _setting(
+        0, "a password older than this is renewed at sign-in; 0: never"
+    )
+    lockout_failures: int = _setting(10, "so many wrong passwords lock an account")
+    lockout_window: int = _setting(900, "within so many seconds")
+    lockout_seconds: int = _setting(900, "and for so long; then the lock ends by itself")
+    remember_days: int = _setting(30, "how long a browser is remembered")
     session_idle: int = _setting(3600, "a session ends after this long without use")
     session_absolute: int = _setting(43200, "a session ends after this long in any case")
     interaction_ttl: int = _setting(3600, "how long a started sign-in can be finished")
@@ -81,6 +91,13 @@ class Settings:
     signin_limit: str = _setting(
         "600 per minute", "sign-in attempts of one network; the same with Redis down, per process"
     )
+    signin_failure_limit: str = _setting(
+        "100 per 15 minute", "refused sign-ins of one network; more are not looked at"
+    )
+    alarm_failures: int = _setting(
+        200, "so many refused sign-ins of all accounts within LOCKOUT_WINDOW raise an alarm"
+    )
+    alarm_failures_network: int = _setting(50, "the same for one network")
     recovery_limit: str = _setting("60 per minute", "recovery requests of one network")
     max_body: int = _setting(262144, "largest request body, in bytes")
     smtp_host: str = _setting("", "SMTP server for mails; needed in production")
@@ -90,6 +107,12 @@ class Settings:
     smtp_security: str = _setting("starttls", "starttls, tls or none (none only on loopback)")
     mail_from: str = _setting("gateway@localhost", "sender address of this environment")
     mail_from_name: str = _setting("IESO Gateway", "sender name")
+    sms_url: str = _setting(
+        "", "text messages: URL of a form API that takes To, From and Body; empty: none are sent"
+    )
+    sms_username: str = _setting("", "its user name (Basic authentication)")
+    sms_password: str = _setting("", "its password", secret=True)
+    sms_from: str = _setting("", "sender number or name of text messages")
     contact_phone: str = _setting("905-403-6900", "Customer Relations, telephone")
     contact_toll_free: str = _setting("1-888-448-7777", "Customer Relations, toll free")
     contact_fax: str = _setting("905-403-6921", "Customer Relations, fax")
@@ -177,6 +200,11 @@ def _faults(settings: Settings) -> Iterator[str]:
         if not kid.isalnum() or len(value) < MIN_SECRET_LENGTH:
             yield "IDP_PASSWORD_PEPPERS must hold kid:secret pairs, each secret >= 32 characters"
     yield from _url_faults(settings)
+    if settings.sms_url and not settings.sms_url.startswith("https://"):
+        yield "IDP_SMS_URL must be https"
+    for name in ("lockout_failures", "lockout_window", "lockout_seconds", "remember_days"):
+        if getattr(settings, name) < 1:
+            yield f"IDP_{name.upper()} must be at least 1"
     if not 4 <= settings.bcrypt_cost <= 16:
         yield "IDP_BCRYPT_COST must be between 4 and 16"
     if settings.smtp_security not in ("starttls", "tls", "none"):

@@ -26,7 +26,7 @@ from idp.models import SigningKey
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from idp.transaction import committing
-from tests.fakes import FakeClock, FakeMailer
+from tests.fakes import FakeClock, FakeMailer, FakeSms
 from tests.world import World
 
 # A busy machine is no fault of the code; in CI the examples are the same at every run.
@@ -94,6 +94,7 @@ def base_settings(database_url: str, redis_url: str) -> Settings:
         password_peppers=("k1:" + "p" * 32,),
         bcrypt_cost=4,
         signin_limit="100000 per minute",
+        signin_failure_limit="100000 per minute",
         recovery_limit="100000 per minute",
     )
 
@@ -138,9 +139,9 @@ def settings(base_settings: Settings, prepared: Path | None, tmp_path: Path) -> 
 @pytest.fixture
 def world(settings: Settings) -> Iterator[World]:
     """A gateway of this test's own."""
-    clock, mailer = FakeClock(), FakeMailer()
-    app = create_app(settings, Ports(clock, SystemTokens(), mailer))
-    yield World(app, settings, clock, mailer)
+    clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()
+    app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms))
+    yield World(app, settings, clock, mailer, sms)
     with app.app_context():
         db.session.remove()
         db.engine.dispose()

@@ -28,3 +28,13 @@ class FakeMailer:
 
     def send(self, message: EmailMessage) -> None:
         self.sent.append(message)
+
+
+class FakeSms:
+    """Keeps the texts that were handed over, by number."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+
+    def send(self, number: str, text: str) -> None:
+        self.sent.append((number, text))

@@ -18,10 +18,13 @@ from werkzeug.test import TestResponse
 
 from idp.accounts import clients, credentials, directory, lifecycle, roles
 from idp.accounts.clients import ClientData
+from idp.cli.server import work_round
+from idp.messages import read
+from idp.messages.read import ShownMessage
 from idp.models import Account, AccountKind, AccountState, Event
 from idp.settings import Settings
 from idp.transaction import Means, Origin, Work, committing
-from tests.fakes import FakeClock, FakeMailer
+from tests.fakes import FakeClock, FakeMailer, FakeSms
 
 PASSWORD = "Quartz-Heron7-lantern"
 NEW_PASSWORD = "Violet-Canoe4-thunder"
@@ -81,6 +84,7 @@ class World:
     settings: Settings
     clock: FakeClock
     mailer: FakeMailer
+    sms: FakeSms = field(default_factory=FakeSms)
     count: int = 0
     made: dict[str, Any] = field(default_factory=dict)
 
@@ -185,6 +189,24 @@ class World:
             client, secret = clients.create(work, ClientData(**values), client_id=client_id)
             uri = client.redirect_uris[0] if client.redirect_uris else ""
             return Rp(client.client_id, secret, uri, client.auth_method)
+
+    def run_worker(self) -> None:
+        """What the worker does until nothing is left, mails and texts included."""
+        while work_round(self.app):
+            pass
+
+    def mails(self, kind: str | None = None, to: str | None = None) -> list[ShownMessage]:
+        """The outbox opened, oldest first; of one kind, to one account."""
+        with self.work() as work:
+            rows = list(reversed(read.recent(work, 1000)))
+            if to is not None:
+                mine = {m.id for m in read.of_account(work, self.id_of(work, to), 1000)}
+                rows = [row for row in rows if row.id in mine]
+        return [row for row in rows if kind in (None, row.kind)]
+
+    @staticmethod
+    def id_of(work: Work, username: str) -> int:
+        return directory.by_username(work, username).id
 
     def events(self, name: str | None = None) -> list[Event]:
         """The trail so far, oldest first."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from idp.accounts import events, lifecycle, links
+from datetime import datetime
+
+from sqlalchemy import select
+
+from idp.accounts import events, lifecycle, links, notices
 from idp.accounts.credentials import broken_rules, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
@@ -12,29 +16,76 @@ from idp.models import Account, AccountState, Link
 from idp.policy.password import Rule
 from idp.transaction import Work
 
+#: A link that nobody opened is brought to mind this many days before its end.
+REMINDER_DAYS = (14, 3)
+
 
 def invite(work: Work, account: Account) -> str:
     """Mail an activation link, ending earlier ones. Returns the link's path (for the demo's
     seed and the tests; the mail carries it to the person). Raises Refused unless pending."""
+    return _send(work, account, "account_created", work.after(days=work.settings.activation_days))
+
+
+def resend(work: Work, account: Account) -> None:
+    """Mail a new link with the end of the last one, which ends. Raises Refused unless there is
+    one that has not expired: after that only a temporary password helps (AC-03)."""
+    link = waiting(work, account)
+    if link is None or link.expires_at <= work.now:
+        raise Refused("the activation link has expired or was ended: issue a temporary password")
+    _send(work, account, "account_created", link.expires_at)
+
+
+def waiting(work: Work, account: Account) -> Link | None:
+    """The last activation link of the account that nobody used or ended, expired or not."""
+    return work.db.scalar(
+        select(Link)
+        .where(
+            Link.account_id == account.id,
+            Link.purpose == Purpose.ACTIVATE,
+            Link.used_at.is_(None),
+            Link.superseded_at.is_(None),
+        )
+        .order_by(Link.id.desc())
+        .limit(1)
+    )
+
+
+def remind_next(work: Work) -> bool:
+    """Remind one holder whose link ends soon; False when nobody is left. The mail has a link of
+    its own with the same end, since the first one is not known any more."""
+    for count, days in enumerate(REMINDER_DAYS):
+        row = work.db.execute(
+            select(Link, Account)
+            .join(Account, Account.id == Link.account_id)
+            .where(
+                Link.purpose == Purpose.ACTIVATE,
+                Link.used_at.is_(None),
+                Link.superseded_at.is_(None),
+                Link.expires_at > work.now,
+                Link.expires_at <= work.after(days=days),
+                Link.reminders <= count,
+                Account.state == AccountState.PENDING,
+            )
+            .order_by(Link.expires_at)
+            .limit(1)
+        ).first()
+        if row is not None:
+            link, account = row
+            _send(work, account, "activation_reminder", link.expires_at)
+            return True
+    return False
+
+
+def _send(work: Work, account: Account, kind: str, expires: datetime) -> str:
+    """A link that ends at ``expires``; reminders whose day has passed count as sent."""
     if account.state != AccountState.PENDING:
         raise Refused(f"{account.username} is {account.state}, not pending")
-    expires = work.after(days=work.settings.activation_days)
-    token = links.issue(work, account, Purpose.ACTIVATE, expires)
+    reminders = sum(1 for days in REMINDER_DAYS if expires <= work.after(days=days))
+    token = links.issue(work, account, Purpose.ACTIVATE, expires, reminders=reminders)
     path = f"/activate?token={token}"
-    queue.enqueue(work, "account_created", account, path=path, expires_at=expires)
+    queue.enqueue(work, kind, account, path=path, expires_at=expires)
     events.record(work, "link.sent", account=account, purpose=str(Purpose.ACTIVATE))
     return path
-
-
-def owner_of(work: Work, purpose: Purpose, token: str) -> tuple[Link, Account] | Problem:
-    """The live link and its account, or the problem. An account that can no longer use it
-    (deactivated, already active) answers like a link that has ended."""
-    link = links.look_up(work, purpose, token)
-    if isinstance(link, Problem):
-        return link
-    account = work.db.get_one(Account, link.account_id)
-    wanted = AccountState.PENDING if purpose is Purpose.ACTIVATE else AccountState.ACTIVE
-    return (link, account) if account.state == wanted else Problem.SUPERSEDED
 
 
 def finish(
@@ -51,8 +102,7 @@ def finish(
     if not links.spend(work, link):
         return Problem.USED
     store(work, account, hashed, door="activation")
-    account.activated_at = work.now
     lifecycle.change_state(work, account, AccountState.ACTIVE, reason="activated")
     events.record(work, "link.spent", account=account, purpose=str(Purpose.ACTIVATE))
-    queue.enqueue(work, "activation_finished", account)
+    notices.send(work, "activation_finished", account)
     return ()

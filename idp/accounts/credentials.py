@@ -1,8 +1,6 @@
-"""Passwords of accounts: checking one at sign-in, and setting a new one through the one policy."""
+"""Passwords of accounts: setting a new one through the one policy."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 
@@ -11,20 +9,7 @@ from idp.accounts.hashing import PasswordHasher
 from idp.models import Account, PasswordHistory
 from idp.policy.data import shipped
 from idp.policy.password import Owner, Policy, Rule, violations
-from idp.policy.session import may_sign_in
 from idp.transaction import Work
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """Outcome of a password check: ``reason`` is for the trail, never for the page (N47)."""
-
-    account: Account | None
-    reason: str | None
-
-    @property
-    def ok(self) -> bool:
-        return self.reason is None
 
 
 def policy(work: Work) -> Policy:
@@ -45,20 +30,6 @@ def owner(account: Account) -> Owner:
         email=person.email,
         names=(person.given_name, person.middle_name, person.family_name, person.preferred_name),
     )
-
-
-def check(hasher: PasswordHasher, account: Account | None, password: str) -> Attempt:
-    """Check a password. One hash is computed in every case, and every refusal looks the same."""
-    matched = hasher.verify(password, account.password_hash if account else None)
-    if account is None:
-        return Attempt(None, "unknown_account")
-    if not matched:
-        return Attempt(account, "no_password" if not account.password_hash else "wrong_password")
-    if not may_sign_in(account.state):
-        return Attempt(account, f"account_{account.state}")
-    if hasher.is_outdated(account.password_hash or ""):
-        account.password_hash = hasher.hash(password)
-    return Attempt(account, None)
 
 
 def replace(
@@ -94,6 +65,7 @@ def store(work: Work, account: Account, password_hash: str, *, door: str) -> Non
     account.password_hash = password_hash
     account.password_changed_at = work.now
     account.updated_at = work.now
+    account.renewal_reminders = 0
     work.db.add(
         PasswordHistory(
             account_id=account.id, password_hash=account.password_hash, created_at=work.now

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from email_validator import EmailNotValidError
 from sqlalchemy import select
 
-from idp.accounts import events
+from idp.accounts import events, search
 from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, AccountState, Participant, Person
+from idp.policy import phone as phones
 from idp.policy.email_address import single_address
 from idp.policy.names import MAX_NAME, name_key, printable
+from idp.policy.search import fold
 from idp.transaction import Work
 
 MAX_PERSON_NAME = 100
@@ -64,6 +66,11 @@ def by_username(work: Work, username: str) -> Account:
     return account
 
 
+def by_subject(work: Work, subject: str) -> Account | None:
+    """The account of this subject identifier."""
+    return work.db.scalar(select(Account).where(Account.subject == subject[:40]))
+
+
 def every_account(work: Work) -> Iterator[Account]:
     """All accounts by login name, streamed."""
     query = select(Account).order_by(Account.username_key).execution_options(yield_per=500)
@@ -81,6 +88,9 @@ def ensure_person(work: Work, data: NewPerson) -> Person:
     if any(len(name) > MAX_PERSON_NAME or not printable(name) for name in names):
         raise Invalid("a name is too long or holds characters that cannot be shown")
     email = checked_email(data.email)
+    phone = phones.parse(data.phone) if data.phone else phones.Phone("")
+    if phone is None:
+        raise Invalid(f"{data.phone!a} is no telephone number")
     person = Person(
         person_id=data.person_id,
         given_name=data.given_name,
@@ -89,7 +99,8 @@ def ensure_person(work: Work, data: NewPerson) -> Person:
         preferred_name=data.preferred_name,
         email=email,
         email_key=name_key(email),
-        phone=data.phone,
+        phone=phone.e164,
+        phone_extension=phone.extension,
         created_at=work.now,
         updated_at=work.now,
     )
@@ -141,6 +152,7 @@ def create_account(
     )
     work.db.add(account)
     work.db.flush()
+    search.index(work, account)
     events.record(work, "account.created", account=account, kind=str(kind))
     return account
 
@@ -159,7 +171,8 @@ def ensure_participant(work: Work, number: str, name: str = "") -> Participant:
     if row is None:
         if not number or len(number) > 20 or not number.isascii():
             raise Invalid("a participant number is 1 to 20 ASCII characters")
-        row = Participant(number=number, name=name or number, created_at=work.now)
+        name = name or number
+        row = Participant(number=number, name=name, name_key=fold(name), created_at=work.now)
         work.db.add(row)
         work.db.flush()
     return row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.accounts import events, links, sessions
+from idp.accounts import browsers, codes, events, links, lockout, roles, sessions, temporary
 from idp.errors import Refused
 from idp.messages import queue
 from idp.models import Account, AccountState
@@ -14,22 +14,59 @@ NOTICES = {
     AccountState.SUSPENDED: "account_suspended",
     AccountState.DEACTIVATED: "account_deactivated",
 }
+#: States that are put on top of another one, which comes back afterwards.
+HELD = (AccountState.LOCKED, AccountState.SUSPENDED)
 
 
 def change_state(work: Work, account: Account, state: AccountState, *, reason: str) -> None:
-    """Move the account to ``state``. Every state but active ends sessions, grants and waiting
-    links at once; deactivated is final. Raises Refused."""
+    """Move the account to ``state``. Every state but active and pending ends sessions, grants,
+    remembered browsers and waiting secrets at once; deactivated is final and takes the role
+    groups too (PR-04). Raises Refused."""
     before = account.state
     if before == AccountState.DEACTIVATED:
         raise Refused("a deactivated account stays deactivated")
     if state == before:
         return
+    if state not in HELD:
+        account.resumes_as = None
+    elif before not in HELD:
+        account.resumes_as = before
     account.state = state
     account.state_changed_at = work.now
+    account.state_reason = reason
     account.updated_at = work.now
+    if state == AccountState.ACTIVE and account.activated_at is None:
+        account.activated_at = work.now
     if state not in (AccountState.ACTIVE, AccountState.PENDING):
         sessions.end_all(work, account, f"account_{state}")
+        browsers.forget_all(work, account)
         links.end_all(work, account)
+        codes.end_all(work, account)
+        temporary.end_all(work, account)
     events.record(work, "account.state", account=account, before=before, after=state, why=reason)
+    if state == AccountState.DEACTIVATED:
+        roles.revoke_all(work, account)
     if notice := NOTICES.get(state):
         queue.enqueue(work, notice, account)
+
+
+def resume(work: Work, account: Account, *, reason: str) -> None:
+    """Take a lock or a suspension off: back to the state before it, without failures counted.
+    Raises Refused when there is neither."""
+    if account.state not in HELD:
+        raise Refused(f"{account.username} is {account.state}")
+    lockout.clear(work, account)
+    back = account.resumes_as or AccountState.ACTIVE
+    change_state(work, account, AccountState(back), reason=reason)
+
+
+def require_reset(work: Work, account: Account, *, reason: str) -> None:
+    """From now on the password no longer counts: the holder chooses a new one by a link or a
+    temporary password. Ends everything as ``change_state`` does, also when it is so already."""
+    if account.state == AccountState.RESET_REQUIRED:
+        links.end_all(work, account)
+        codes.end_all(work, account)
+        temporary.end_all(work, account)
+        account.state_changed_at, account.state_reason = work.now, reason
+    else:
+        change_state(work, account, AccountState.RESET_REQUIRED, reason=reason)

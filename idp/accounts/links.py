@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import select, update
 
-from idp.models import Account, Link
+from idp.models import Account, AccountState, Link
 from idp.transaction import Work, spend_once
 
 
@@ -16,6 +16,23 @@ class Purpose(StrEnum):
 
     ACTIVATE = "activate"
     RESET = "reset"
+    UNLOCK = "unlock"
+    #: "This was not me": ends what is going on and starts a reset.
+    DISOWN = "disown"
+    #: Shows the holder which agent is on the telephone.
+    CALL = "call"
+
+
+#: The states in which the link of a purpose is good for something.
+STATES = {
+    Purpose.ACTIVATE: (AccountState.PENDING,),
+    Purpose.RESET: (AccountState.ACTIVE, AccountState.RESET_REQUIRED),
+    Purpose.UNLOCK: (AccountState.ACTIVE, AccountState.RESET_REQUIRED),
+    Purpose.DISOWN: (AccountState.ACTIVE, AccountState.RESET_REQUIRED),
+    Purpose.CALL: tuple(state for state in AccountState if state != AccountState.DEACTIVATED),
+}
+#: Purposes of which every mail stays good: each mail tells of something else.
+LASTING = (Purpose.DISOWN,)
 
 
 class Problem(StrEnum):
@@ -27,9 +44,12 @@ class Problem(StrEnum):
     SUPERSEDED = "superseded"
 
 
-def issue(work: Work, account: Account, purpose: Purpose, expires_at: datetime) -> str:
+def issue(
+    work: Work, account: Account, purpose: Purpose, expires_at: datetime, *, reminders: int = 0
+) -> str:
     """A new link token for the account; earlier ones of the same purpose end."""
-    end_all(work, account, purpose)
+    if purpose not in LASTING:
+        end_all(work, account, purpose)
     token = work.token(24)
     work.db.add(
         Link(
@@ -38,6 +58,7 @@ def issue(work: Work, account: Account, purpose: Purpose, expires_at: datetime) 
             digest=work.vault.digest(f"link:{purpose}", token),
             created_at=work.now,
             expires_at=expires_at,
+            reminders=reminders,
         )
     )
     return token
@@ -56,6 +77,16 @@ def look_up(work: Work, purpose: Purpose, token: str) -> Link | Problem:
     if work.now >= link.expires_at:
         return Problem.EXPIRED
     return link
+
+
+def owner_of(work: Work, purpose: Purpose, token: str) -> tuple[Link, Account] | Problem:
+    """The live link and its account, or the problem. An account that can no longer use it
+    (deactivated, already active) answers like a link that has ended."""
+    link = look_up(work, purpose, token)
+    if isinstance(link, Problem):
+        return link
+    account = work.db.get_one(Account, link.account_id)
+    return (link, account) if account.state in STATES[purpose] else Problem.SUPERSEDED
 
 
 def spend(work: Work, link: Link) -> bool:

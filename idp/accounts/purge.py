@@ -17,10 +17,15 @@ from idp.models import (
     ClientSession,
     Grant,
     Interaction,
+    KnownBrowser,
     Link,
     MessageState,
+    OneTimeCode,
     OutboxMessage,
+    RecoveryRequest,
     RefreshToken,
+    TemporaryPassword,
+    Throttle,
 )
 from idp.transaction import Work
 
@@ -30,6 +35,7 @@ DAY = timedelta(days=1)
 SESSION_DAYS = 30
 MESSAGE_DAYS = 30
 LINK_DAYS = 180
+BROWSER_DAYS = 400
 
 
 def _expired(model: type, age: timedelta) -> Callable[[datetime], ColumnElement[bool]]:
@@ -64,6 +70,20 @@ KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
     "grants": (Grant, _idle_grants),
     "sessions": (BrowserSession, _old_sessions),
     "links": (Link, _expired(Link, timedelta(days=LINK_DAYS))),
+    "one_time_codes": (OneTimeCode, _expired(OneTimeCode, DAY)),
+    "temporary_passwords": (
+        TemporaryPassword,
+        _expired(TemporaryPassword, timedelta(days=LINK_DAYS)),
+    ),
+    "recovery_requests": (
+        RecoveryRequest,
+        lambda now: RecoveryRequest.processed_at < now - DAY,
+    ),
+    "throttles": (Throttle, lambda now: Throttle.updated_at < now - DAY),
+    "known_browsers": (
+        KnownBrowser,
+        lambda now: KnownBrowser.last_seen_at < now - timedelta(days=BROWSER_DAYS),
+    ),
     "messages": (
         OutboxMessage,
         lambda now: (

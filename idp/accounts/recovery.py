@@ -1,36 +1,171 @@
-"""Forgot password: a reset link by mail. Neither answers nor timing tell who exists (N48)."""
+"""Forgot password and unlock, by oneself (RS; procedures E and K).
+
+The page only takes down what was typed; the worker finds out whether an account fits and sends
+what helps. So neither the answer nor its time tells who exists (N48).
+"""
 
 from __future__ import annotations
 
-from idp.accounts import directory, events, links, sessions
+from dataclasses import replace as with_changes
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from idp.accounts import browsers, codes, directory, events, lifecycle, links, lockout, notices
+from idp.accounts import sessions as browser_sessions
+from idp.accounts.codes import CodePurpose
 from idp.accounts.credentials import broken_rules, replace, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
 from idp.messages import queue
-from idp.models import Account, AccountState, BrowserSession, Link
+from idp.models import Account, AccountState, BrowserSession, Link, RecoveryRequest
+from idp.policy.names import MAX_NAME
 from idp.policy.password import Rule
-from idp.transaction import Work
+from idp.transaction import Work, spend_once
 
-RESET_SECONDS = 3600
+#: Between a code that was right and the password that it allows.
+CODE_RESET_SECONDS = 900
 
 
-def request(work: Work, typed: str) -> None:
-    """Take a request for whatever name was typed. Only an active account gets a reset link; a
-    pending one is told by mail how to go on. Everyone else gets nothing, and the caller shows
-    the same page in each case."""
-    account = directory.find_for_sign_in(work, typed)
+class Goal(StrEnum):
+    """What somebody who cannot sign in wants."""
+
+    RESET = "reset"
+    UNLOCK = "unlock"
+
+
+class Channel(StrEnum):
+    """How the token reaches the holder."""
+
+    MAIL = "mail"
+    SMS = "sms"
+
+
+def ask(work: Work, goal: Goal, channel: Channel, typed: str) -> str:
+    """Take down a request, whoever it is for; returns the secret of its flow, for the browser
+    that asked."""
+    flow = work.token(24)
+    work.db.add(
+        RecoveryRequest(
+            goal=goal,
+            channel=channel,
+            typed_sealed=work.vault.seal(typed[:MAX_NAME]),
+            flow=codes.flow_digest(work, CodePurpose(goal), flow),
+            ip=work.origin.ip,
+            user_agent=work.origin.user_agent,
+            request_id=work.origin.request_id,
+            created_at=work.now,
+        )
+    )
+    return flow
+
+
+def process_next(work: Work) -> bool:
+    """Answer the request that waits longest; False when none waits."""
+    waiting = (
+        select(RecoveryRequest)
+        .where(RecoveryRequest.processed_at.is_(None))
+        .order_by(RecoveryRequest.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = work.db.scalar(waiting)
+    if row is None:
+        return False
+    if spend_once(work, row, RecoveryRequest.processed_at):
+        work.origin = with_changes(
+            work.origin, ip=row.ip, user_agent=row.user_agent, request_id=row.request_id
+        )
+        account = directory.find_for_sign_in(work, work.vault.unseal(row.typed_sealed))
+        refusal = _answer(work, row, account)
+        events.record(
+            work,
+            f"{row.goal}.requested",
+            reason=refusal,
+            account=account,
+            channel=row.channel,
+        )
+    return True
+
+
+def _answer(work: Work, row: RecoveryRequest, account: Account | None) -> str | None:
+    """Send what helps, or return why not. An account that was never activated has nothing to
+    recover (RS-07); one that an operator closed is told whom to call."""
     if account is None:
-        events.record(work, "reset.requested", reason="unknown_account")
-    elif account.state == AccountState.ACTIVE:
-        expires = work.after(seconds=RESET_SECONDS)
-        token = links.issue(work, account, Purpose.RESET, expires)
-        path = f"/recover/open?token={token}"
-        queue.enqueue(work, "password_reset_link", account, path=path, expires_at=expires)
-        events.record(work, "link.sent", account=account, purpose=str(Purpose.RESET))
+        return "unknown_account"
+    if account.state == AccountState.DEACTIVATED:
+        return "account_deactivated"
+    if not lockout.use_up(work, f"recovery:{account.id}", account, lockout.SENDING):
+        return "too_many_requests"
+    if account.activated_at is None:
+        queue.enqueue(work, "not_activated", account)
+        return f"account_{account.state}"
+    if account.state not in links.STATES[Purpose.RESET]:
+        queue.enqueue(work, "recovery_not_possible", account, state=str(account.state))
+        return f"account_{account.state}"
+    # Where a new password is due, unlocking alone would lead nowhere.
+    needs_reset = account.state == AccountState.RESET_REQUIRED
+    goal = Goal.RESET if needs_reset else Goal(row.goal)
+    if row.channel == Channel.SMS and goal == row.goal and account.recovery_phone:
+        code = codes.issue(work, account, CodePurpose(goal), row.flow)
+        queue.enqueue_sms(work, f"sms_{goal}_code", account, account.recovery_phone, code=code)
     else:
-        if account.state == AccountState.PENDING:
-            queue.enqueue(work, "not_activated", account)
-        events.record(work, "reset.requested", account=account, reason=f"account_{account.state}")
+        send_link(work, account, goal, seconds=work.settings.reset_seconds)
+    return None
+
+
+def send_link(work: Work, account: Account, goal: Goal, *, seconds: int) -> None:
+    """Mail the link of a reset or of an unlock to the registered address."""
+    purpose, kind, page = {
+        Goal.RESET: (Purpose.RESET, "password_reset_link", "/recover/open"),
+        Goal.UNLOCK: (Purpose.UNLOCK, "unlock_link", "/recover/unlock/open"),
+    }[goal]
+    expires = work.after(seconds=seconds)
+    token = links.issue(work, account, purpose, expires)
+    queue.enqueue(work, kind, account, path=f"{page}?token={token}", expires_at=expires)
+    events.record(work, "link.sent", account=account, purpose=str(purpose))
+
+
+def redeem_code(work: Work, goal: Goal, flow: str, code: str) -> str | Account | None:
+    """A right code of an unlock unlocks and gives the account; one of a reset gives a token for
+    the page where the new password is chosen. None for a code that is not right."""
+    purpose = CodePurpose(goal)
+    row = codes.redeem(work, purpose, codes.flow_digest(work, purpose, flow), code)
+    account = work.db.get(Account, row.account_id) if row is not None else None
+    if account is None or account.state not in links.STATES[Purpose(goal)]:
+        return None
+    if goal is Goal.RESET:
+        return links.issue(work, account, Purpose.RESET, work.after(seconds=CODE_RESET_SECONDS))
+    unlock(work, account)
+    return account
+
+
+def unlock(work: Work, account: Account) -> None:
+    """Forget the failures; the password stays as it is (RS-08, Z-07)."""
+    lockout.clear(work, account)
+    events.record(work, "account.unlocked", account=account)
+    queue.enqueue(work, "account_unlocked", account)
+
+
+def finish_unlock(work: Work, link: Link, account: Account) -> bool:
+    """Spend an unlock link; False when another request was first."""
+    if not links.spend(work, link):
+        return False
+    events.record(work, "link.spent", account=account, purpose=str(Purpose.UNLOCK))
+    unlock(work, account)
+    return True
+
+
+def disown(work: Work, link: Link, account: Account) -> str | None:
+    """The holder says "this was not me": everything ends, the password no longer counts, and a
+    reset starts in this browser. Returns its token; None when another request was first."""
+    if not links.spend(work, link):
+        return None
+    events.record(work, "account.disowned", account=account)
+    lifecycle.require_reset(work, account, reason="disowned")
+    return links.issue(
+        work, account, Purpose.RESET, work.after(seconds=work.settings.reset_seconds)
+    )
 
 
 def finish(
@@ -53,11 +188,17 @@ def finish(
 def password_was_replaced(
     work: Work, account: Account, *, keep: BrowserSession | None = None
 ) -> None:
-    """What every replacement entails: other sessions end, waiting reset links end, a notice
-    goes out. ``keep`` is the session in which the change was made, if any."""
-    sessions.end_all(work, account, "password_changed", but=keep)
+    """What every replacement entails: the account is active and unlocked, other sessions end,
+    browsers are forgotten, waiting secrets end, a notice goes out. ``keep`` is the session in
+    which the change was made, if any."""
+    if account.state == AccountState.RESET_REQUIRED:
+        lifecycle.change_state(work, account, AccountState.ACTIVE, reason="password_replaced")
+    browser_sessions.end_all(work, account, "password_changed", but=keep)
+    browsers.forget_all(work, account)
+    lockout.clear(work, account)
     links.end_all(work, account, Purpose.RESET)
-    queue.enqueue(work, "password_changed", account)
+    codes.end_all(work, account, CodePurpose.RESET)
+    notices.send(work, "password_changed", account)
 
 
 def change(
@@ -71,13 +212,24 @@ def change(
     """Change the password in settings. Returns a new cookie for the session, or the broken
     rules; ``("current",)`` when the current password is wrong (SP-02)."""
     account = session.account
-    if not hasher.verify(current, account.password_hash):
-        events.record(
-            work, "password.set", account=account, session=session, reason="wrong_current"
-        )
+    if not confirm(work, hasher, session, current):
         return ("current",)
     broken = replace(work, hasher, account, new, door="settings")
     if broken:
         return broken
     password_was_replaced(work, account, keep=session)
-    return sessions.renew(work, session)
+    return browser_sessions.renew(work, session)
+
+
+def confirm(work: Work, hasher: PasswordHasher, session: BrowserSession, password: str) -> bool:
+    """Whether the person at a signed-in browser knows the password; a wrong one counts towards
+    a lock of this session's guesses (SP-02)."""
+    account = session.account
+    matched = hasher.verify(password, account.password_hash)
+    key = f"session:{account.id}:{session.id}"
+    if lockout.settle(work, key, account, matched=matched):
+        return True
+    events.record(
+        work, "password.confirmed", account=account, session=session, reason="wrong_current"
+    )
+    return False

@@ -19,6 +19,7 @@ from idp.models import (
     RoleGroup,
     client_role_group,
 )
+from idp.policy.console import OPERATOR, ConsoleRole
 from idp.transaction import Work
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()-]{0,99}")
@@ -164,6 +165,38 @@ def revoke(work: Work, account: Account, group: RoleGroup, participant: Particip
     )
     _tell(work, "role_group.revoked", account, group, participant, granted=False)
     return True
+
+
+def revoke_all(work: Work, account: Account) -> int:
+    """Revoke all that the account holds, without a mail for each; returns how many."""
+    rows = held(work, account)
+    for row in rows:
+        row.revoked_at, row.revoked_by = work.now, work.origin.actor or "system"
+        events.record(
+            work,
+            "role_group.revoked",
+            account=account,
+            group=row.role_group.name,
+            participant=row.participant.number,
+        )
+    return len(rows)
+
+
+def of_console(work: Work, account: Account) -> frozenset[ConsoleRole]:
+    """What the account is in the console: the gateway's own role groups, held for the operator
+    itself and for nobody else; a group that a relying party sees gives no role here."""
+    names = work.db.scalars(
+        select(RoleGroup.name)
+        .join(Assignment, Assignment.role_group_id == RoleGroup.id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(
+            Assignment.account_id == account.id,
+            Assignment.revoked_at.is_(None),
+            Participant.number == OPERATOR,
+            RoleGroup.name.in_(list(ConsoleRole)),
+        )
+    )
+    return frozenset(ConsoleRole(name) for name in names)
 
 
 def _active(

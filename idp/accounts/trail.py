@@ -11,14 +11,14 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp.models import Account, ChainHead, Event
-from idp.transaction import Work
+from idp.transaction import Means, Work, committing
 
 BATCH = 500
 GENESIS = "genesis"
@@ -128,15 +128,106 @@ def verify(work: Work) -> Proof:
     return Proof(count, unsealed, fault)
 
 
-def export(work: Work) -> Iterator[str]:
-    """Every event as one JSON line, oldest first, streamed."""
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which events are wanted; what is None or empty excludes nothing."""
+
+    account_ids: tuple[int, ...] | None = None
+    actor: str = ""
+    client_id: str = ""
+    #: A whole name, or its beginning with a full stop at the end: ``signin.``
+    name: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """For the WHERE clause."""
+        found: list[ColumnElement[bool]] = []
+        if self.account_ids is not None:
+            found.append(Event.account_id.in_(self.account_ids))
+        if self.actor:
+            found.append(Event.actor == self.actor)
+        if self.client_id:
+            found.append(Event.client_id == self.client_id)
+        if self.name.endswith("."):
+            found.append(Event.name.startswith(self.name, autoescape=True))
+        elif self.name:
+            found.append(Event.name == self.name)
+        if self.since is not None:
+            found.append(Event.at >= self.since)
+        if self.until is not None:
+            found.append(Event.at < self.until)
+        return found
+
+
+def page(
+    work: Work, wanted: Filter, *, before: int | None = None, limit: int = 100
+) -> list[tuple[Event, str | None]]:
+    """The newest such events with the login name of whom they are about, older than ``before``
+    (an event's id)."""
     query = (
         select(Event, Account.username)
         .outerjoin(Account, Account.id == Event.account_id)
+        .where(*wanted.conditions())
+        .order_by(Event.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(Event.id < before)
+    return [(event, username) for event, username in work.db.execute(query)]
+
+
+def sign_ins(work: Work, account: Account, limit: int) -> list[Event]:
+    """The last sign-ins of the account, refused ones too, newest first."""
+    return list(
+        work.db.scalars(
+            select(Event)
+            .where(
+                Event.account_id == account.id,
+                Event.name.in_(("signin.succeeded", "signin.refused")),
+            )
+            .order_by(Event.at.desc(), Event.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def of_account(work: Work, account: Account, limit: int) -> list[Event]:
+    """The last events about the account, newest first."""
+    return list(
+        work.db.scalars(
+            select(Event)
+            .where(Event.account_id == account.id)
+            .order_by(Event.at.desc(), Event.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def export(work: Work, wanted: Filter | None = None) -> Iterator[str]:
+    """Such events as JSON lines, oldest first, streamed."""
+    for record in records(work, wanted):
+        yield json.dumps(record, sort_keys=True)
+
+
+def records(work: Work, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
+    """The same as dictionaries."""
+    query = (
+        select(Event, Account.username)
+        .outerjoin(Account, Account.id == Event.account_id)
+        .where(*(wanted or Filter()).conditions())
         .order_by(Event.id)
         .execution_options(yield_per=BATCH)
     )
-    for event, username in work.db.execute(query):
-        record = json.loads(_canonical(event))
-        record |= {"account": username, "seal": event.seal}
-        yield json.dumps(record, sort_keys=True)
+    with closing(work.db.execute(query)) as rows:
+        for event, username in rows:
+            record: dict[str, Any] = json.loads(_canonical(event))
+            yield record | {"account": username, "seal": event.seal}
+
+
+def seal_all(means: Means) -> None:
+    """Seal until nothing is left. Needs an application context."""
+    while True:
+        with committing(means.work()) as work:
+            if not seal_pending(work):
+                return

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from sqlalchemy import select
 
-from idp.accounts import activation, directory, roles
+from idp.accounts import activation, directory, roles, trail
 from idp.cli.common import as_json, show_json, show_record, show_table, unit
-from idp.models import Account, AccountKind, Event
+from idp.models import Account, AccountKind
 from idp.transaction import Work
 
 SHOWN_EVENTS = 10
@@ -117,11 +116,6 @@ def _role_groups(work: Work, row: Account) -> list[dict[str, Any]]:
 
 
 def _last_events(work: Work, row: Account) -> list[dict[str, Any]]:
-    query = (
-        select(Event)
-        .where(Event.account_id == row.id)
-        .order_by(Event.id.desc())
-        .limit(SHOWN_EVENTS)
-    )
     keys = ("at", "name", "outcome", "reason", "ip", "client_id", "actor")
-    return [{key: getattr(event, key) for key in keys} for event in work.db.scalars(query)]
+    events = trail.of_account(work, row, SHOWN_EVENTS)
+    return [{key: getattr(event, key) for key in keys} for event in events]

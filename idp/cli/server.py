@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from idp.accounts import keys, trail
+from idp.accounts import alarms, keys, recovery, reminders, trail
 from idp.cli.common import application, unit
 from idp.messages import deliver
 from idp.settings import Settings
+from idp.transaction import Means, Work, committing
 
+#: Steps of one part in one round.
+MAX_STEPS = 100
 log = structlog.get_logger("gateway.worker")
 
 
@@ -68,7 +72,8 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
 @click.option("--once", is_flag=True, help="One round, then stop.")
 @click.option("--interval", default=2.0, show_default=True, help="Seconds between rounds.")
 def worker(once: bool, interval: float) -> None:
-    """Send the outbox and seal the audit trail until told to stop."""
+    """Answer recovery requests, send reminders and the outbox, watch for guessing, and seal the
+    audit trail until told to stop."""
     app = application()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -82,15 +87,64 @@ def worker(once: bool, interval: float) -> None:
 
 
 def work_round(app: Flask) -> bool:
-    """One round; returns whether there was anything to do. A failed round is tried again."""
+    """One round; returns whether there was anything to do. A part that fails is tried again in
+    the next round and keeps no other part from its work."""
+    busy = [name for name, part in PARTS.items() if _part(name, part, app)]
+    return bool(busy)
+
+
+def _part(name: str, part: Callable[[Flask], int], app: Flask) -> bool:
     try:
-        with app.app_context():
-            sent = deliver.deliver_due(app.extensions["means"])
-        with unit(app) as work:
-            sealed = trail.seal_pending(work)
+        done = part(app)
     except Exception as error:
-        log.error("worker_round_failed", error=type(error).__name__)
+        log.error("worker_part_failed", part=name, error=type(error).__name__)
         return False
-    if sent or sealed:
-        log.info("worker_round", messages=sent, sealed=sealed)
-    return bool(sent or sealed)
+    if done:
+        log.info("worker_part", part=name, done=done)
+    return bool(done)
+
+
+def _recover(app: Flask) -> int:
+    return _until_idle(app, recovery.process_next)
+
+
+def _remind(app: Flask) -> int:
+    return _until_idle(app, reminders.send_next)
+
+
+def _until_idle(app: Flask, step: Callable[[Work], bool]) -> int:
+    """Repeat a step, each in its own transaction, as long as it finds something; bounded, so
+    that the other parts have their turn."""
+    for done in range(MAX_STEPS):
+        with app.app_context():
+            means: Means = app.extensions["means"]
+            with committing(means.work()) as work:
+                found = step(work)
+        if not found:
+            return done
+    return MAX_STEPS
+
+
+def _alarm(app: Flask) -> int:
+    with unit(app) as work:
+        return alarms.raise_due(work)
+
+
+def _deliver(app: Flask) -> int:
+    with app.app_context():
+        return deliver.deliver_due(app.extensions["means"])
+
+
+def _seal(app: Flask) -> int:
+    with unit(app) as work:
+        return trail.seal_pending(work)
+
+
+#: In this order: what a part writes, the next ones send and seal.
+PARTS: dict[str, Callable[[Flask], int]] = {
+    "recovery": _recover,
+    "reminders": _remind,
+    "alarms": _alarm,
+    "outbox": _deliver,
+    "trail": _seal,
+}

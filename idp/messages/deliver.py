@@ -16,6 +16,7 @@ from email.utils import format_datetime
 import structlog
 from sqlalchemy import or_, select, update
 
+from idp.errors import ConfigurationError
 from idp.models import MessageState, OutboxMessage
 from idp.transaction import Means, Work, committing
 
@@ -94,12 +95,23 @@ def _compose(means: Means, row: OutboxMessage) -> EmailMessage:
 def _send(means: Means, row: OutboxMessage) -> str | None:
     """Compose it and hand it over; the name of what went wrong, or None."""
     try:
-        means.ports.mailer.send(_compose(means, row))
+        if row.channel == "sms":
+            _send_sms(means, row)
+        else:
+            means.ports.mailer.send(_compose(means, row))
     except Exception as error:
         # Whatever a mail system can raise, or a row that cannot be opened: this message waits,
         # the others go on. The fault is kept by name and SMTP code; its text could tell a link.
         return f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
     return None
+
+
+def _send_sms(means: Means, row: OutboxMessage) -> None:
+    """Hand a text over. Raises ConfigurationError where no sender is configured any more."""
+    if means.ports.sms is None:
+        raise ConfigurationError("no SMS gateway is configured")
+    body = json.loads(means.vault.unseal(row.body_sealed))
+    means.ports.sms.send(row.recipient, body["text"].strip())
 
 
 def _note(work: Work, pk: int, attempt: int, fault: str | None) -> None:

@@ -26,12 +26,27 @@ KINDS = (
     "account_created",
     "account_deactivated",
     "account_locked",
+    "account_restored",
     "account_suspended",
+    "account_unlocked",
     "activation_finished",
+    "activation_reminder",
+    "caller_code",
     "not_activated",
     "password_changed",
+    "password_reset_by_agent",
     "password_reset_link",
+    "recovery_not_possible",
+    "recovery_phone_changed",
+    "renewal_reminder",
+    "sessions_ended",
+    "signin_from_new_browser",
+    "signin_locked",
+    "temporary_password_issued",
+    "unlock_link",
 )
+#: Text messages: one short text, no subject.
+SMS_KINDS = ("sms_caller_code", "sms_phone_code", "sms_reset_code", "sms_unlock_code")
 LOCALES = ("en", "fr")
 EASTERN = ZoneInfo("America/Toronto")
 MAX_NAME = 100
@@ -39,9 +54,13 @@ ENVIRONMENTS = {
     "en": {"sandbox": "Sandbox", "production": "Production"},
     "fr": {"sandbox": "Bac à sable", "production": "Production"},
 }
+#: Words of the buttons, by the page that an address leads to.
 BUTTONS = {
-    "account_created": {"en": "Activate my account", "fr": "Activer mon compte"},
-    "password_reset_link": {"en": "Choose a new password", "fr": "Choisir un nouveau mot de passe"},
+    "/activate": {"en": "Activate my account", "fr": "Activer mon compte"},
+    "/recover/open": {"en": "Choose a new password", "fr": "Choisir un nouveau mot de passe"},
+    "/recover/unlock/open": {"en": "Unlock my account", "fr": "Déverrouiller mon compte"},
+    "/recover/not-me": {"en": "This was not me", "fr": "Ce n’était pas moi"},
+    "/call": {"en": "See who is calling", "fr": "Voir qui appelle"},
 }
 
 
@@ -72,14 +91,10 @@ _TEMPLATES = _environment()
 def render(
     kind: str, locale: str, settings: Settings, name: str, username: str, data: Mapping[str, Any]
 ) -> Rendered:
-    """The words of a mail. ``data`` may hold ``path`` (a path of the gateway) and ``expires_at``.
-    Links are built from the configured issuer only (N60); ValueError when ``path`` is no path of
-    this site."""
-    values = {key: _inert(value) for key, value in data.items()}
-    if "path" in values:
-        values["link"] = _link(settings, values.pop("path"))
-    if isinstance(values.get("expires_at"), datetime):
-        values["expires"] = _moment(values.pop("expires_at"), locale)
+    """The words of a mail. In ``data``, moments are written in Eastern Time and ``path`` or
+    ``..._path`` (a path of the gateway) becomes ``link`` or ``..._link``. Links are built from
+    the configured issuer only (N60); ValueError for a path that is none of this site."""
+    values = _values(settings, locale, data)
     place = ENVIRONMENTS[locale][settings.environment]
     text = _template(kind, locale).render(
         name=harmless(name), username=username, environment=place, settings=settings, **values
@@ -90,8 +105,30 @@ def render(
     return Rendered(
         subject.strip(),
         body.strip() + "\n",
-        _html(body.strip(), locale, settings.issuer, BUTTONS.get(kind, {}).get(locale, "")),
+        _html(body.strip(), locale, settings.issuer),
     )
+
+
+def render_sms(kind: str, locale: str, settings: Settings, data: Mapping[str, Any]) -> Rendered:
+    """The words of a text message."""
+    place = ENVIRONMENTS[locale][settings.environment]
+    values = _values(settings, locale, data)
+    text = _template(kind, locale).render(environment=place, settings=settings, **values).strip()
+    if settings.environment == "sandbox":
+        text = f"[{place}] {text}"
+    return Rendered("", text + "\n", "")
+
+
+def _values(settings: Settings, locale: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key == "path" or key.endswith("_path"):
+            values[key.removesuffix("path") + "link"] = _link(settings, value)
+        elif isinstance(value, datetime):
+            values["expires" if key == "expires_at" else key] = _moment(value, locale)
+        else:
+            values[key] = _inert(value)
+    return values
 
 
 def harmless(name: str) -> str:
@@ -105,8 +142,10 @@ def _one_line(text: str) -> str:
 
 
 def _inert(value: Any) -> Any:
-    """Lists hold names of role groups and participants: text that others typed (N82)."""
-    return [_one_line(entry) for entry in value] if isinstance(value, list) else value
+    """Names of role groups, participants, agents and programs: text that others typed (N82)."""
+    if isinstance(value, list):
+        return [_one_line(entry) for entry in value]
+    return _one_line(value) if isinstance(value, str) else value
 
 
 def _link(settings: Settings, path: str) -> str:
@@ -127,12 +166,15 @@ def _moment(moment: datetime, locale: str) -> str:
     )
 
 
-def _html(body: str, locale: str, issuer: str, button: str) -> str:
+def _html(body: str, locale: str, issuer: str) -> str:
     parts = []
     for paragraph in body.split("\n\n"):
-        if button and paragraph.startswith(issuer) and " " not in paragraph.strip():
-            link = escape(paragraph.strip(), quote=True)
-            parts.append(f'<p><a href="{link}"><strong>{escape(button)}</strong></a></p>')
+        address = paragraph.strip()
+        if address.startswith(f"{issuer}/") and " " not in address:
+            page = address.removeprefix(issuer).partition("?")[0]
+            words = BUTTONS.get(page, {}).get(locale, address)
+            link = escape(address, quote=True)
+            parts.append(f'<p><a href="{link}"><strong>{escape(words)}</strong></a></p>')
             parts.append(f"<p>{link}</p>")
         else:
             parts.append(f"<p>{'<br>'.join(map(escape, paragraph.splitlines()))}</p>")

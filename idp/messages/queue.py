@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from idp.errors import Invalid
-from idp.messages.kinds import LOCALES, render
+from idp.messages.kinds import LOCALES, Rendered, render, render_sms
 from idp.models import Account, MessageState, OutboxMessage
 from idp.policy.email_address import single_address
 from idp.transaction import Work
@@ -16,17 +16,32 @@ from idp.transaction import Work
 def enqueue(work: Work, kind: str, account: Account, **data: Any) -> OutboxMessage:
     """Write a mail to the account's holder, in the account's language. Raises Invalid when the
     address on record is not one plain address."""
-    locale = account.locale if account.locale in LOCALES else "en"
     person = account.person
     try:
         recipient = single_address(person.email)
     except ValueError as error:
         raise Invalid(f"the address of {account.username}: {error}") from error
-    words = render(kind, locale, work.settings, person.full_name, account.username, data)
+    words = render(kind, _locale(account), work.settings, person.full_name, account.username, data)
+    return _add(work, kind, account, "mail", recipient, words)
+
+
+def enqueue_sms(work: Work, kind: str, account: Account, number: str, **data: Any) -> OutboxMessage:
+    """Write a text message to an E.164 number of the account's holder."""
+    words = render_sms(kind, _locale(account), work.settings, data)
+    return _add(work, kind, account, "sms", number, words)
+
+
+def _locale(account: Account) -> str:
+    return account.locale if account.locale in LOCALES else "en"
+
+
+def _add(
+    work: Work, kind: str, account: Account, channel: str, recipient: str, words: Rendered
+) -> OutboxMessage:
     host = urlsplit(work.settings.issuer).hostname or "localhost"
     message = OutboxMessage(
         message_id=f"<{work.token(16)}@{host}>",
-        channel="mail",
+        channel=channel,
         kind=kind,
         account_id=account.id,
         recipient=recipient,

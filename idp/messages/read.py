@@ -1,4 +1,4 @@
-"""Reading the outbox, for the demo's page."""
+"""Reading the outbox: for the console what became of messages, for the demo also their words."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ def recent(work: Work, limit: int = 50) -> list[ShownMessage]:
     """The newest messages first."""
     query = select(OutboxMessage).order_by(OutboxMessage.id.desc()).limit(limit)
     return [_opened(work, row) for row in work.db.scalars(query)]
+
+
+def of_account(work: Work, account_id: int, limit: int = 10) -> list[OutboxMessage]:
+    """The last messages to an account's holder, whatever became of them."""
+    return list(
+        work.db.scalars(
+            select(OutboxMessage)
+            .where(OutboxMessage.account_id == account_id)
+            .order_by(OutboxMessage.id.desc())
+            .limit(limit)
+        )
+    )
 
 
 def _opened(work: Work, row: OutboxMessage) -> ShownMessage:

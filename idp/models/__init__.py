@@ -1,6 +1,18 @@
 """All models, so that Alembic and the mapper see every table."""
 
-from idp.models.account import Account, AccountKind, AccountState, Link, PasswordHistory, Person
+from idp.models.account import (
+    Account,
+    AccountKind,
+    AccountState,
+    CallerVerification,
+    Link,
+    OneTimeCode,
+    PasswordHistory,
+    Person,
+    RecoveryRequest,
+    SearchTerm,
+    TemporaryPassword,
+)
 from idp.models.client import AuthMethod, Client
 from idp.models.event import ChainHead, Event
 from idp.models.grant import (
@@ -14,12 +26,13 @@ from idp.models.grant import (
 from idp.models.key import KeyState, SigningKey
 from idp.models.message import MessageState, OutboxMessage
 from idp.models.role import Assignment, Participant, RoleGroup, client_role_group
-from idp.models.session import BrowserSession, ClientSession
+from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
 
 __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
-    "AuthorizationCode", "BrowserSession", "ChainHead", "Client", "ClientSession", "Consent",
-    "Event", "Grant", "Interaction", "KeyState", "Link", "MessageState", "OutboxMessage",
-    "Participant", "PasswordHistory", "Person", "RefreshToken", "RoleGroup", "SigningKey",
-    "client_role_group",
+    "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead", "Client",
+    "ClientSession", "Consent", "Event", "Grant", "Interaction", "KeyState", "KnownBrowser",
+    "Link", "MessageState", "OneTimeCode", "OutboxMessage", "Participant", "PasswordHistory",
+    "Person", "RecoveryRequest", "RefreshToken", "RoleGroup", "SearchTerm", "SigningKey",
+    "TemporaryPassword", "Throttle", "client_role_group",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
@@ -45,8 +45,9 @@ class Person(Base):
     email: Mapped[str] = mapped_column(String(320))
     #: Case-folded, for look-ups.
     email_key: Mapped[str] = mapped_column(String(320))
-    #: E.164, or empty.
+    #: Main telephone in E.164, or empty; the extension is for voice (CR-09).
     phone: Mapped[str] = mapped_column(String(20), default="")
+    phone_extension: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -69,6 +70,10 @@ class Account(Base):
     kind: Mapped[AccountKind] = mapped_column(String(10))
     state: Mapped[AccountState] = mapped_column(String(20))
     state_changed_at: Mapped[datetime]
+    #: Why it came to this state, by name; the console says it in words.
+    state_reason: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))
+    #: Where a lock or a suspension leads back to; None while neither is in force.
+    resumes_as: Mapped[AccountState | None] = mapped_column(String(20))
     username: Mapped[str] = mapped_column(String(320))
     #: Case-folded and NFKC: one name whatever the spelling.
     username_key: Mapped[str] = mapped_column(String(320), unique=True)
@@ -76,6 +81,10 @@ class Account(Base):
     person_id: Mapped[int] = mapped_column(BigId, ForeignKey("person.id"), index=True)
     password_hash: Mapped[str | None] = mapped_column(String(200))
     password_changed_at: Mapped[datetime | None]
+    #: How many reminders of its renewal were sent since it was set (procedure L).
+    renewal_reminders: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: E.164, verified: where codes for recovery are sent by SMS (SP-03).
+    recovery_phone: Mapped[str | None] = mapped_column(String(20))
     locale: Mapped[str] = mapped_column(String(5), default="en")
     #: Whether the holder chose the language; until then pages follow the browser.
     locale_is_chosen: Mapped[bool] = mapped_column(default=False)
@@ -85,6 +94,25 @@ class Account(Base):
     updated_at: Mapped[datetime]
 
     person: Mapped[Person] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (
+        # Serves the reminders of renewal.
+        Index("ix_account_password_changed_at", "password_changed_at"),
+    )
+
+
+class SearchTerm(Base):
+    """A folded word under which the console finds an account, by its beginning."""
+
+    __tablename__ = "search_term"
+
+    #: Compared byte by byte on every database, so that a range is a prefix.
+    term: Mapped[str] = mapped_column(
+        String(320).with_variant(String(320, collation="C"), "postgresql"), primary_key=True
+    )
+    account_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("account.id"), primary_key=True, index=True
+    )
 
 
 class PasswordHistory(Base):
@@ -111,3 +139,84 @@ class Link(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     superseded_at: Mapped[datetime | None]
+    #: How many reminders were sent before its end.
+    reminders: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    __table_args__ = (Index("ix_link_expires_at", "expires_at"),)
+
+
+class TemporaryPassword(Base):
+    """A password that Customer Relations reads aloud; good for one sign-in (CR-05, CR-06)."""
+
+    __tablename__ = "temporary_password"
+
+    id: Mapped[PrimaryKey]
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    password_hash: Mapped[str] = mapped_column(String(200))
+    issued_by: Mapped[str] = mapped_column(String(320))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    superseded_at: Mapped[datetime | None]
+
+
+class OneTimeCode(Base):
+    """Six digits sent to their owner, bound to the flow that asked for them."""
+
+    __tablename__ = "one_time_code"
+
+    id: Mapped[PrimaryKey]
+    purpose: Mapped[str] = mapped_column(String(20))
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    #: Digest of the flow's own secret: a code is unknown in any other flow.
+    flow: Mapped[str] = mapped_column(String(64), index=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    #: The number it was sent to, when using it makes that number the account's.
+    destination: Mapped[str] = mapped_column(String(320), default="")
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    superseded_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_one_time_code_expires_at", "expires_at"),)
+
+
+class RecoveryRequest(Base):
+    """What somebody typed who cannot sign in. The worker finds out whether an account fits, so
+    that the page takes the same time whoever exists (N48)."""
+
+    __tablename__ = "recovery_request"
+
+    id: Mapped[PrimaryKey]
+    #: ``reset`` or ``unlock``.
+    goal: Mapped[str] = mapped_column(String(10))
+    #: ``mail`` or ``sms``.
+    channel: Mapped[str] = mapped_column(String(10))
+    typed_sealed: Mapped[str] = mapped_column(Text)
+    flow: Mapped[str] = mapped_column(String(64))
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+    request_id: Mapped[str | None] = mapped_column(String(40))
+    created_at: Mapped[datetime]
+    processed_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_recovery_request_processed_at_id", "processed_at", "id"),)
+
+
+class CallerVerification(Base):
+    """An agent's record of who is on the telephone; actions need a living one (CR-02)."""
+
+    __tablename__ = "caller_verification"
+
+    id: Mapped[PrimaryKey]
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    agent_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    #: The facts that matched, by name.
+    facts: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    #: When the caller read back the code that was sent to a registered address.
+    code_confirmed_at: Mapped[datetime | None]
+    #: When the holder said that this call is not theirs.
+    disowned_at: Mapped[datetime | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base, BigId, PrimaryKey
@@ -41,6 +41,15 @@ class Event(Base):
     __table_args__ = (
         Index("ix_event_account_id_at", "account_id", "at"),
         Index("ix_event_at", "at"),
+        Index("ix_event_name_at", "name", "at"),
+        # Operators and commands are named in few events.
+        Index(
+            "ix_event_actor_at",
+            "actor",
+            "at",
+            sqlite_where=text("actor IS NOT NULL"),
+            postgresql_where=text("actor IS NOT NULL"),
+        ),
     )
 
 

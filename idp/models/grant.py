@@ -39,6 +39,13 @@ class Interaction(Base):
     consented_at: Mapped[datetime | None]
     denied_at: Mapped[datetime | None]
     account_chosen_at: Mapped[datetime | None]
+    #: Who proved the password here but must choose a new one first, and why: ``temporary`` or
+    #: ``renewal``; with the temporary password that was spent for it.
+    change_account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
+    change_reason: Mapped[str | None] = mapped_column(String(10))
+    temporary_password_id: Mapped[int | None] = mapped_column(
+        BigId, ForeignKey("temporary_password.id")
+    )
     completed_at: Mapped[datetime | None]
 
     client: Mapped[Client | None] = relationship(lazy="joined")

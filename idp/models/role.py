@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table
+from sqlalchemy import Column, ForeignKey, Index, String, Table, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
@@ -26,6 +26,8 @@ class Participant(Base):
     id: Mapped[PrimaryKey]
     number: Mapped[str] = mapped_column(String(20), unique=True)
     name: Mapped[str] = mapped_column(String(200))
+    #: Folded, for look-ups by the beginning of the name.
+    name_key: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
     created_at: Mapped[datetime]
 
 

@@ -49,3 +49,45 @@ class ClientSession(Base):
     client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"), primary_key=True)
     sid: Mapped[str] = mapped_column(String(40), unique=True)
     created_at: Mapped[datetime]
+
+
+class KnownBrowser(Base):
+    """A browser in which an account signed in. Its cookie is kept as a keyed digest only, and
+    changes at every sign-in; one browser may be known to several accounts."""
+
+    __tablename__ = "known_browser"
+
+    id: Mapped[PrimaryKey]
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+    #: Until when the holder wants it remembered; None when not ticked.
+    remembered_until: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_known_browser_account_id_last_seen_at", "account_id", "last_seen_at"),
+        Index("ix_known_browser_last_seen_at", "last_seen_at"),
+    )
+
+
+class Throttle(Base):
+    """Failures counted under one key, and until when nothing counts under it (N49 to N51)."""
+
+    __tablename__ = "throttle"
+
+    id: Mapped[PrimaryKey]
+    key: Mapped[str] = mapped_column(String(100), unique=True)
+    #: Whose it is; None for names that nobody has.
+    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    #: Moments of the failures that still count, seconds since the epoch.
+    failures: Mapped[list[float]]
+    locked_at: Mapped[datetime | None]
+    locked_until: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_throttle_updated_at", "updated_at"),)

@@ -79,12 +79,19 @@ class Progress:
     account_chosen: bool = False
     consented: bool = False
     denied: bool = False
+    #: A password was proved here, but a new one has to be chosen first.
+    must_change: bool = False
     remembered_scopes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class SignIn:
     """Show the sign-in page."""
+
+
+@dataclass(frozen=True)
+class ChangePassword:
+    """Show the page where a temporary or aged password is replaced."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ class Refuse:
     description: str = ""
 
 
-Step = SignIn | SelectAccount | Consent | Proceed | Refuse
+Step = SignIn | ChangePassword | SelectAccount | Consent | Proceed | Refuse
 
 
 def decide(
@@ -121,6 +128,8 @@ def decide(
     now: datetime,
 ) -> Step:
     """The next step. Without ``request`` the person signs in to the gateway's own pages."""
+    if progress.must_change:
+        return ChangePassword()
     if request is None or client is None:
         return Proceed() if session else SignIn()
     if progress.denied:

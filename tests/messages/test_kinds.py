@@ -11,7 +11,7 @@ import pytest
 from jinja2 import UndefinedError
 
 import idp.messages
-from idp.messages.kinds import KINDS, LOCALES, Rendered, harmless, render
+from idp.messages.kinds import KINDS, LOCALES, SMS_KINDS, Rendered, harmless, render, render_sms
 from idp.settings import Settings
 
 SETTINGS = Settings(issuer="https://gateway.test", environment="sandbox")
@@ -20,6 +20,13 @@ DATA = {
     "expires_at": datetime(2026, 7, 1, 16, tzinfo=UTC),
     "granted": ["EMI Bids and Offers (109120)"],
     "revoked": ["CROW Viewer (111340)"],
+    "disown_path": "/recover/not-me?token=abc",
+    "agent": "Leila Haddad",
+    "code": "123456",
+    "number": "••• 23",
+    "state": "locked",
+    "at": datetime(2026, 7, 1, 15, tzinfo=UTC),
+    "ip": "192.0.2.1",
 }
 
 
@@ -52,7 +59,7 @@ def test_gw12_no_other_host_starts_like_the_address_that_a_mail_vouches_for(
     assert text.count("https://gateway.test") == text.count("https://gateway.test/")
 
 
-@pytest.mark.parametrize("kind", ["account_created", "password_reset_link"])
+@pytest.mark.parametrize("kind", ["account_created", "password_reset_link", "unlock_link"])
 @pytest.mark.parametrize("locale", LOCALES)
 def test_n60_the_mailed_link_is_the_configured_address(kind: str, locale: str) -> None:
     """N60: byte-equal to the configured base, in both parts."""
@@ -116,7 +123,7 @@ def test_account_created_holds_the_user_name_and_no_password() -> None:
 )
 def test_n82_a_display_name_is_inert(name: str) -> None:
     """N82: no markup, no template, no direction override, no header, bounded."""
-    mail = rendered("activation_finished", "en", name)
+    mail = rendered("account_restored", "en", name)
     assert "<img" not in mail.html
     assert "49" not in mail.text.split("\n")[0]
     for part in (mail.subject, mail.text.split("\n")[0], mail.html):
@@ -137,11 +144,43 @@ def test_n82_names_of_role_groups_are_inert() -> None:
 def test_production_subjects_have_no_mark() -> None:
     """EN-02: only the Sandbox is marked in the subject."""
     settings = replace(SETTINGS, environment="production")
-    assert not render("activation_finished", "en", settings, "A", "a", {}).subject.startswith("[")
+    assert not render("account_restored", "en", settings, "A", "a", {}).subject.startswith("[")
 
 
 def test_every_template_belongs_to_a_kind_and_both_languages() -> None:
     """Nothing is forgotten, nothing is left over."""
     folder = Path(idp.messages.__file__).parent / "templates"
     found = {path.name for path in folder.glob("*.txt") if not path.name.startswith("_")}
-    assert found == {f"{kind}.{locale}.txt" for kind in KINDS for locale in LOCALES}
+    assert found == {f"{kind}.{locale}.txt" for kind in (*KINDS, *SMS_KINDS) for locale in LOCALES}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("kind", SMS_KINDS)
+def test_every_text_names_the_sender_and_its_code(kind: str, locale: str) -> None:
+    """NT-08: one line, at most two parts of a text message, no link, never in the subject."""
+    text = render_sms(kind, locale, SETTINGS, DATA)
+    assert (text.subject, text.html) == ("", "")
+    assert "IESO" in text.text
+    assert "123456" in text.text
+    assert len(text.text.strip().splitlines()) == 1
+    assert len(text.text) < 306
+    assert "://" not in text.text
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_subject_holds_a_code_or_a_link(kind: str, locale: str) -> None:
+    """N71, N84: subjects are kept and logged in the clear."""
+    subject = rendered(kind, locale).subject
+    assert "123456" not in subject
+    assert "token" not in subject
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("kind", ["password_changed", "signin_from_new_browser"])
+def test_a_notice_can_be_disowned(kind: str, locale: str) -> None:
+    """accounts.md: "this was not me", as a button and in full."""
+    words = {"en": "This was not me", "fr": "Ce n’était pas moi"}[locale]
+    mail = rendered(kind, locale)
+    assert "\nhttps://gateway.test/recover/not-me?token=abc\n" in mail.text
+    assert f"<strong>{words}</strong></a>" in mail.html

@@ -269,7 +269,16 @@ FORMS = [
     ("/settings/password", {"current": "x", "password": NEW_PASSWORD, "again": NEW_PASSWORD}),
     ("/settings/preferences", {"locale": "fr", "zoneinfo": "UTC"}),
     ("/settings/sessions/end-others", {}),
+    ("/settings/phone", {"number": "416 967 1111", "current": "x", "do": "send"}),
+    ("/settings/phone/code", {"code": "123456"}),
+    ("/signin/password", {"current": "x", "password": NEW_PASSWORD, "again": NEW_PASSWORD}),
     ("/recover", {"username": "x"}),
+    ("/recover/code", {"code": "123456"}),
+    ("/recover/unlock", {"username": "x"}),
+    ("/recover/unlock/code", {"code": "123456"}),
+    ("/recover/unlock/open", {}),
+    ("/recover/not-me", {}),
+    ("/call", {}),
     ("/language", {"locale": "fr"}),
 ]
 
@@ -300,6 +309,7 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
     covered = {path for path, _ in FORMS} | {"/activate", "/recover/open"}
     covered |= {
         "/settings/sessions/<public_id>/end",
+        "/settings/browsers/<public_id>/forget",
         "/settings/consents/<int(max=9223372036854775807):consent_id>/revoke",
     }
     posts = {

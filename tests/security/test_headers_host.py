@@ -131,6 +131,7 @@ def test_n60_mailed_links_start_with_the_configured_address(world: World) -> Non
         environ_overrides={"HTTP_HOST": "gateway.test:81"},
     )
     assert answer.status_code == 200
+    world.run_worker()
     (text,) = mailed(world, "password_reset_link")
     links = [word for word in text.split() if "://" in word]
     assert links

@@ -159,7 +159,7 @@ def cookies_of_a_visit(world: World) -> dict[str, set[str]]:
 def test_n55_cookies_of_an_https_issuer(world: World) -> None:
     """N55: every cookie has the __Host- prefix and all that browsers demand for it."""
     strict = [("httponly", True), ("path", "/"), ("samesite", "Lax"), ("secure", True)]
-    names = ("form", "session", "name")
+    names = ("form", "session", "name", "browser")
     expected = {f"__Host-gw-sandbox-{name}": {str(strict)} for name in names}
     assert cookies_of_a_visit(world) == expected
 
@@ -169,7 +169,7 @@ def test_n55_cookies_of_a_loopback_http_issuer(settings: Settings, issuer: str) 
     """N55: plain http on this machine cannot have Secure; all else stays."""
     plain = [("httponly", True), ("path", "/"), ("samesite", "Lax")]
     with gateway(replace(settings, issuer=issuer)) as world:
-        names = ("form", "session", "name")
+        names = ("form", "session", "name", "browser")
         expected = {f"gw-sandbox-{name}": {str(plain)} for name in names}
         assert cookies_of_a_visit(world) == expected
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from idp.accounts import activation, clients, directory, grants, sessions
+from idp.accounts import activation, clients, directory, grants, links, sessions
 from idp.accounts.links import Purpose
 from idp.app import create_app
 from idp.db import db
@@ -199,7 +199,7 @@ def test_n68_a_link_is_spent_by_one_of_sixteen(world: World) -> None:
     def run(number: int) -> None:
         with world.app.app_context():
             work = world.app.extensions["means"].work()
-            found = activation.owner_of(work, Purpose.ACTIVATE, token)
+            found = links.owner_of(work, Purpose.ACTIVATE, token)
             barrier.wait()
             try:
                 assert isinstance(found, tuple)

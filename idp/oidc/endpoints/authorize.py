@@ -9,7 +9,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import events, grants, interactions
+from idp.accounts import events, grants, interactions, signin
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
 from idp.oidc.endpoints.wiring import ring
@@ -24,8 +24,9 @@ from idp.oidc.request_validation import (
 )
 from idp.policy.redirect_uri import origin_of
 
-PAGES = {
+PAGES: dict[type, str] = {
     rules.SignIn: "login.signin",
+    rules.ChangePassword: "login.change_password",
     rules.SelectAccount: "login.select_account",
     rules.Consent: "login.consent",
 }
@@ -91,11 +92,10 @@ def _dispatch(
 
 def _local(found: Interaction) -> BaseResponse:
     """The end of a sign-in to the gateway's own pages."""
-    step = rules.decide(
-        None, None, _view(browser.current_session()), Progress(), browser.work().now
-    )
-    if isinstance(step, rules.SignIn):
-        return redirect(url_for("login.signin", flow=found.handle), code=303)
+    progress = Progress(must_change=_must_change(found))
+    step = rules.decide(None, None, _view(browser.current_session()), progress, browser.work().now)
+    if type(step) in PAGES:
+        return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
     interactions.complete(browser.work(), found)
     return redirect(found.return_to, code=303)
 
@@ -128,8 +128,13 @@ def _progress(
         account_chosen=found.account_chosen_at is not None,
         consented=found.consented_at is not None,
         denied=found.denied_at is not None,
+        must_change=_must_change(found),
         remembered_scopes=remembered,
     )
+
+
+def _must_change(found: Interaction) -> bool:
+    return signin.held(browser.work(), found) is not None
 
 
 def _grant(client: Client, asked: AuthorizationRequest, session: BrowserSession) -> BaseResponse:

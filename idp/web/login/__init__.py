@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from idp.web.login import activate, consent, recover, signin
+from idp.web.login import activate, call, change, consent, recover, signin
 
 
 def blueprints() -> tuple[Blueprint, ...]:
@@ -12,8 +12,10 @@ def blueprints() -> tuple[Blueprint, ...]:
     login = Blueprint("login", __name__)
     signin.register(login)
     consent.register(login)
+    change.register(login)
     recovery = Blueprint("recover", __name__)
     recover.register(recovery)
+    call.register(recovery)
     activation = Blueprint("activate", __name__)
     activate.register(activation)
     return login, recovery, activation

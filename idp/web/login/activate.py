@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, url_for
+from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from idp import browser
-from idp.accounts import activation, events, interactions, sessions
+from idp.accounts import activation, interactions
 from idp.accounts.links import Purpose
 from idp.models import Account
-from idp.policy.scopes import ACR_PASSWORD
 from idp.web.login import mailed_link
+from idp.web.login.signin import enter
 
 
 def register(pages: Blueprint) -> None:
@@ -26,11 +26,4 @@ def activate() -> Response:
 
 def _first_session(account: Account) -> Response:
     """The person has just shown the mailed secret and made the password: signed in (AC-09)."""
-    work = browser.work()
-    started, cookie = sessions.start(
-        work, account, amr=["pwd"], acr=ACR_PASSWORD, previous=browser.current_session()
-    )
-    events.record(work, "signin.succeeded", account=account, session=started, amr=started.amr)
-    flow = interactions.begin(work, browser.binding(), return_to="/")
-    browser.adopt(started, cookie)
-    return redirect(url_for("oidc.resume", flow=flow.handle), code=303)
+    return enter(account, interactions.begin(browser.work(), browser.binding()))

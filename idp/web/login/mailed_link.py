@@ -12,7 +12,7 @@ from flask import Response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import activation, events
+from idp.accounts import events, links
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
 from idp.models import Account, Link
@@ -28,31 +28,46 @@ def serve(
     """Show the page of a link, or take the chosen password: ``finish`` sets it and spends the
     link, ``done`` answers."""
     if "token" in request.args:
-        session[f"link-{purpose}"] = request.args["token"][:200]
-        return redirect(url_for(endpoint), code=303)
-    found = activation.owner_of(browser.work(), purpose, _kept_token(purpose))
+        return take(purpose, endpoint)
+    found = find(purpose)
     if isinstance(found, Problem):
-        return _problem_page(found, purpose)
+        return problem_page(found, purpose)
     link, account = found
     if request.method != "POST":
         return set_password.page(account, purpose=purpose, action=url_for(endpoint))
     password, faults = set_password.chosen(account)
     outcome = faults or finish(browser.work(), browser.hasher(), link, account, password)
     if isinstance(outcome, Problem):
-        return _problem_page(outcome, purpose, link)
+        return problem_page(outcome, purpose, link)
     if outcome:
         return set_password.page(account, purpose=purpose, action=url_for(endpoint), errors=outcome)
-    session.pop(f"link-{purpose}", None)
+    drop(purpose)
     return done(account)
 
 
-def _kept_token(purpose: Purpose) -> str:
-    """The token that this browser came with."""
+def take(purpose: Purpose, endpoint: str) -> BaseResponse:
+    """Keep the token of the address in this browser, and lead to the page without it."""
+    keep(purpose, request.args["token"])
+    return redirect(url_for(endpoint), code=303)
+
+
+def keep(purpose: Purpose, token: str) -> None:
+    """Let this browser go on with a token."""
+    session[f"link-{purpose}"] = token[:200]
+
+
+def drop(purpose: Purpose) -> None:
+    """The token is spent."""
+    session.pop(f"link-{purpose}", None)
+
+
+def find(purpose: Purpose) -> tuple[Link, Account] | Problem:
+    """The living link that this browser came with, and its owner; or what is wrong with it."""
     value = session.get(f"link-{purpose}", "")
-    return value if isinstance(value, str) else ""
+    return links.owner_of(browser.work(), purpose, value if isinstance(value, str) else "")
 
 
-def _problem_page(problem: Problem, purpose: Purpose, link: Link | None = None) -> Response:
+def problem_page(problem: Problem, purpose: Purpose, link: Link | None = None) -> Response:
     """Say plainly what is wrong with a link and what to do (AC-03)."""
     events.record(
         browser.work(),

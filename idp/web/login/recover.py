@@ -1,34 +1,98 @@
-"""Forgot password, and where to turn for a locked account (RS-01, RS-02, RS-09)."""
+"""Forgot password, unlock, and "this was not me" (RS-01 to RS-09; procedures E and K)."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import recovery
-from idp.accounts.links import Purpose
-from idp.models import Account
+from idp.accounts.links import Problem, Purpose
+from idp.accounts.recovery import Channel, Goal
+from idp.models import Account, Link
 from idp.web.login import mailed_link
+
+#: Name of the form cookie's entry that holds the secret of this browser's request.
+FLOW = "recovery"
 
 
 def register(pages: Blueprint) -> None:
-    pages.add_url_rule("/recover", "start", start, methods=["GET", "POST"])
-    pages.add_url_rule("/recover/open", "open_link", open_link, methods=["GET", "POST"])
-    pages.add_url_rule("/recover/unlock", "unlock", unlock)
+    both = ["GET", "POST"]
+    pages.add_url_rule("/recover", "start", start, methods=both)
+    pages.add_url_rule("/recover/code", "reset_code", reset_code, methods=both)
+    pages.add_url_rule("/recover/open", "open_link", open_link, methods=both)
+    pages.add_url_rule("/recover/unlock", "unlock", unlock, methods=both)
+    pages.add_url_rule("/recover/unlock/code", "unlock_code", unlock_code, methods=both)
+    pages.add_url_rule("/recover/unlock/open", "open_unlock", open_unlock, methods=both)
+    pages.add_url_rule("/recover/not-me", "not_me", not_me, methods=both)
 
 
 def start() -> BaseResponse:
     """Ask for a name; the answer is the same whoever has it (N48)."""
+    return _ask(Goal.RESET)
+
+
+def unlock() -> BaseResponse:
+    """The same, to unlock."""
+    return _ask(Goal.UNLOCK)
+
+
+def _ask(goal: Goal) -> BaseResponse:
     if request.method != "POST":
-        return Response(render_template("recover.html", error=None))
+        return _ask_page(goal)
     typed = request.form.get("username", "").strip()
     if not typed:
-        error = gettext("Enter your user name or your e-mail address.")
-        return Response(render_template("recover.html", error=error), status=400)
-    recovery.request(browser.work(), typed)
-    return Response(render_template("recover_sent.html"))
+        return _ask_page(goal, gettext("Enter your user name or your e-mail address."))
+    by_sms = request.form.get("channel") == Channel.SMS and browser.means().ports.sms is not None
+    flow = recovery.ask(browser.work(), goal, Channel.SMS if by_sms else Channel.MAIL, typed)
+    if not by_sms:
+        return Response(render_template("recover_sent.html"))
+    session[FLOW] = {"goal": str(goal), "flow": flow}
+    return redirect(url_for(f"recover.{goal}_code"), code=303)
+
+
+def _ask_page(goal: Goal, error: str | None = None) -> BaseResponse:
+    body = render_template(
+        "recover.html",
+        goal=str(goal),
+        error=error,
+        by_sms=browser.means().ports.sms is not None,
+        action=request.path,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def reset_code() -> BaseResponse:
+    """The code from the text message; then the page where the new password is chosen."""
+    return _code(Goal.RESET)
+
+
+def unlock_code() -> BaseResponse:
+    """The code from the text message unlocks."""
+    return _code(Goal.UNLOCK)
+
+
+def _code(goal: Goal) -> BaseResponse:
+    kept = session.get(FLOW)
+    if not isinstance(kept, dict) or kept.get("goal") != goal:
+        return redirect(url_for("recover.unlock" if goal is Goal.UNLOCK else "recover.start"), 303)
+    if request.method != "POST":
+        return _code_page(goal)
+    typed = request.form.get("code", "")[:20]
+    outcome = recovery.redeem_code(browser.work(), goal, str(kept.get("flow")), typed)
+    if outcome is None:
+        return _code_page(goal, wrong=True)
+    session.pop(FLOW, None)
+    if isinstance(outcome, str):
+        mailed_link.keep(Purpose.RESET, outcome)
+        return redirect(url_for("recover.open_link"), code=303)
+    return _unlocked()
+
+
+def _code_page(goal: Goal, *, wrong: bool = False) -> BaseResponse:
+    body = render_template("recover_code.html", goal=str(goal), wrong=wrong, action=request.path)
+    return Response(body, status=400 if wrong else 200)
 
 
 def open_link() -> BaseResponse:
@@ -39,15 +103,79 @@ def open_link() -> BaseResponse:
 def _changed(_account: Account) -> BaseResponse:
     """Nobody is signed in by a reset (N66)."""
     browser.forget()
-    body = render_template(
-        "message.html",
-        title=gettext("Password changed successfully"),
-        message=gettext("You are signed out everywhere. Sign in with your new password to go on."),
-        link={"url": url_for("login.signin"), "text": gettext("Sign in")},
+    return _done(
+        gettext("Password changed successfully"),
+        gettext("You are signed out everywhere. Sign in with your new password to go on."),
     )
-    return Response(body)
 
 
-def unlock() -> BaseResponse:
-    """Who unlocks an account."""
-    return Response(render_template("unlock.html"))
+def open_unlock() -> BaseResponse:
+    """The page of an unlock link: opening it does nothing, its button does (N69)."""
+    found = _opened(Purpose.UNLOCK, "recover.open_unlock")
+    if not isinstance(found, tuple):
+        return found
+    link, account = found
+    if request.method != "POST":
+        body = render_template(
+            "confirm.html",
+            title=gettext("Unlock my account"),
+            message=gettext(
+                "The account %(name)s will be unlocked. Its password stays as it is.",
+                name=account.username,
+            ),
+            button=gettext("Unlock my account"),
+            action=request.path,
+        )
+        return Response(body)
+    if not recovery.finish_unlock(browser.work(), link, account):
+        return mailed_link.problem_page(Problem.USED, Purpose.UNLOCK, link)
+    mailed_link.drop(Purpose.UNLOCK)
+    return _unlocked()
+
+
+def _unlocked() -> BaseResponse:
+    return _done(
+        gettext("Your account is unlocked"),
+        gettext("Your password is the same as before. If you do not know it, choose a new one."),
+    )
+
+
+def not_me() -> BaseResponse:
+    """Behind the link of a notice: ends everything, and a new password is chosen at once."""
+    found = _opened(Purpose.DISOWN, "recover.not_me")
+    if not isinstance(found, tuple):
+        return found
+    link, account = found
+    if request.method != "POST":
+        body = render_template(
+            "confirm.html",
+            title=gettext("This was not me"),
+            message=gettext(
+                "Everybody will be signed out of the account %(name)s, its present password stops "
+                "working, and you choose a new one right away.",
+                name=account.username,
+            ),
+            button=gettext("Sign everybody out and choose a new password"),
+            action=request.path,
+        )
+        return Response(body)
+    token = recovery.disown(browser.work(), link, account)
+    if token is None:
+        return mailed_link.problem_page(Problem.USED, Purpose.DISOWN, link)
+    mailed_link.drop(Purpose.DISOWN)
+    mailed_link.keep(Purpose.RESET, token)
+    browser.forget()
+    return redirect(url_for("recover.open_link"), code=303)
+
+
+def _opened(purpose: Purpose, endpoint: str) -> tuple[Link, Account] | BaseResponse:
+    """The link behind this page and its owner, or the answer that there is none."""
+    if "token" in request.args:
+        return mailed_link.take(purpose, endpoint)
+    found = mailed_link.find(purpose)
+    return mailed_link.problem_page(found, purpose) if isinstance(found, Problem) else found
+
+
+def _done(title: str, message: str) -> BaseResponse:
+    link = {"url": url_for("login.signin"), "text": gettext("Sign in")}
+    return Response(render_template("message.html", title=title, message=message, link=link))

@@ -39,6 +39,7 @@ def page(
     *,
     purpose: str,
     action: str,
+    flow: str = "",
     errors: tuple[str, ...] = (),
 ) -> Response:
     """The form with every rule, the broken ones named."""
@@ -53,11 +54,18 @@ def page(
         rules=[RuleText(rule, text_of(rule)) for rule in rules(policy)],
         min_length=policy.min_length,
         max_length=policy.max_length,
-        errors=[RuleText(rule, text_of(rule)) for rule in errors],
+        errors=[RuleText(rule, _fault(rule, purpose)) for rule in errors],
         action=action,
-        ask_current=purpose == "change",
+        flow=flow,
+        ask_current=purpose in ("change", "temporary", "renewal"),
     )
     return Response(body, status=400 if errors else 200)
+
+
+def _fault(rule: str, purpose: str) -> str:
+    if rule == "current" and purpose == "temporary":
+        return str(gettext("The temporary password is not right, or its time is over"))
+    return text_of(rule)
 
 
 def text_of(rule: str) -> str:

@@ -8,11 +8,11 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import credentials, directory, events, interactions, sessions
+from idp.accounts import interactions
+from idp.accounts import signin as service
 from idp.models import Account, Interaction
 from idp.policy.local_path import safe_path
 from idp.policy.redirect_uri import origin_of
-from idp.policy.scopes import ACR_PASSWORD
 
 REMEMBER_SECONDS = 30 * 86400
 MAX_PASSWORD = 4096
@@ -41,43 +41,50 @@ def signin() -> BaseResponse:
 def _attempt(found: Interaction | None) -> BaseResponse:
     work = browser.work()
     typed = request.form.get("username", "")
-    account = directory.find_for_sign_in(work, typed)
-    attempt = credentials.check(
-        browser.hasher(), account, request.form.get("password", "")[:MAX_PASSWORD]
+    accepted = service.attempt(
+        work,
+        browser.hasher(),
+        typed=typed,
+        password=request.form.get("password", "")[:MAX_PASSWORD],
+        cookie=browser.recognition(),
+        client=found.client if found else None,
     )
-    client = found.client if found else None
-    if not attempt.ok or account is None:
-        events.record(
-            work, "signin.refused", reason=attempt.reason, account=attempt.account, client=client
-        )
+    if accepted is None:
         refused = gettext(
             "The user name and password do not fit. Check both, and whether Caps Lock is on."
         )
-        return _page(found, username=typed, error=refused, status=400)
-    return _signed_in(account, found)
-
-
-def _signed_in(account: Account, found: Interaction | None) -> BaseResponse:
-    work = browser.work()
-    session, cookie = sessions.start(
-        work, account, amr=["pwd"], acr=ACR_PASSWORD, previous=browser.current_session()
+        more = gettext(
+            "After many wrong tries no password is accepted for a while; then wait a quarter of "
+            "an hour, or use “Need help signing in?”."
+        )
+        return _page(found, username=typed, error=f"{refused} {more}", status=400)
+    found = found or interactions.begin(
+        work, browser.binding(), return_to=safe_path(request.form.get("next"))
     )
-    events.record(
-        work,
-        "signin.succeeded",
-        account=account,
-        session=session,
-        client=found.client if found else None,
-        amr=session.amr,
-    )
-    if found is None:
-        target = safe_path(request.form.get("next"))
-        found = interactions.begin(work, browser.binding(), return_to=target)
-    found.authenticated_at = work.now
-    browser.adopt(session, cookie)
-    response = redirect(url_for("oidc.resume", flow=found.handle), code=303)
-    _remember_name(response, account.username if request.form.get("remember") else None)
+    remember = bool(request.form.get("remember"))
+    if accepted.change is not None:
+        service.hold(found, accepted)
+        response: BaseResponse = redirect(url_for("oidc.resume", flow=found.handle), code=303)
+    else:
+        response = enter(accepted.account, found, remember=remember)
+    _remember_name(response, accepted.account.username if remember else None)
     return response
+
+
+def enter(account: Account, found: Interaction, *, remember: bool = False) -> BaseResponse:
+    """Start the session of somebody who has proved who they are, and go on with the sign-in."""
+    work = browser.work()
+    entered = service.enter(
+        work,
+        account,
+        cookie=browser.recognition(),
+        previous=browser.current_session(),
+        remember=remember,
+        client=found.client,
+    )
+    found.authenticated_at = work.now
+    browser.enter(entered)
+    return redirect(url_for("oidc.resume", flow=found.handle), code=303)
 
 
 def _page(

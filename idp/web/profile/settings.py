@@ -21,14 +21,17 @@ from flask_babel import gettext, refresh
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import interactions, profile, roles, sessions
-from idp.models import Account, BrowserSession
+from idp.accounts import browsers, interactions, profile, roles, sessions, trail
+from idp.models import Account, BrowserSession, Event, KnownBrowser
+from idp.policy.phone import shown
 from idp.web import i18n
-from idp.web.agents import describe_agent
+from idp.policy.agents import describe_agent
 from idp.web.guard import needs_session
 
 #: The largest number that a row can have.
 MAX_ID = 2**63 - 1
+#: Recent sign-ins that are shown.
+RECENT = 10
 
 
 def register(pages: Blueprint) -> None:
@@ -37,6 +40,7 @@ def register(pages: Blueprint) -> None:
         ("/settings/preferences", preferences),
         ("/settings/sessions/<public_id>/end", end_session),
         ("/settings/sessions/end-others", end_other_sessions),
+        ("/settings/browsers/<public_id>/forget", forget_browser),
         (f"/settings/consents/<int(max={MAX_ID}):consent_id>/revoke", revoke_consent),
     ):
         pages.add_url_rule(path, view.__name__, view, methods=["POST"])
@@ -51,6 +55,10 @@ def settings(session: BrowserSession) -> BaseResponse:
         profile=_profile(account),
         zones=i18n.zone_names(),
         zoneinfo=account.zoneinfo,
+        offers_phone=browser.means().ports.sms is not None,
+        phone=shown(account.recovery_phone) if account.recovery_phone else "",
+        browsers=[_browser(row) for row in browsers.remembered(work, account)],
+        recent=[_sign_in(event) for event in trail.sign_ins(work, account, RECENT)],
         sessions=[_session(row, session) for row in sessions.living(work, account)],
         consents=[
             {
@@ -96,8 +104,19 @@ def end_session(session: BrowserSession, public_id: str) -> BaseResponse:
 @needs_session
 def end_other_sessions(session: BrowserSession) -> BaseResponse:
     """End every session but this one."""
-    sessions.end_all(browser.work(), session.account, "ended_by_holder", but=session)
-    flash(gettext("All other sessions are ended."))
+    work, account = browser.work(), session.account
+    sessions.end_all(work, account, "ended_by_holder", but=session)
+    browsers.forget_all(work, account)
+    flash(gettext("All other sessions are ended, and no browser is remembered."))
+    return _home()
+
+
+@needs_session
+def forget_browser(session: BrowserSession, public_id: str) -> BaseResponse:
+    """Forget one of one's own remembered browsers."""
+    if not browsers.forget(browser.work(), session.account, public_id):
+        abort(404)
+    flash(gettext("The browser is forgotten."))
     return _home()
 
 
@@ -141,4 +160,24 @@ def _session(row: BrowserSession, current: BrowserSession) -> dict[str, Any]:
         "ip": row.ip or "",
         "agent": describe_agent(row.user_agent),
         "current": row.id == current.id,
+    }
+
+
+def _browser(row: KnownBrowser) -> dict[str, Any]:
+    return {
+        "public_id": row.public_id,
+        "last_seen_at": row.last_seen_at,
+        "until": row.remembered_until,
+        "ip": row.ip or "",
+        "agent": describe_agent(row.user_agent),
+    }
+
+
+def _sign_in(event: Event) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "ok": event.outcome == "ok",
+        "app": event.client_id or "",
+        "ip": event.ip or "",
+        "agent": describe_agent(event.user_agent),
     }

@@ -1,0 +1,102 @@
+"""Who has access to what, now or at any past moment: assignments stay, so the past is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, or_, select
+
+from idp.models import Account, Assignment, Participant, Person, RoleGroup
+from idp.transaction import Work
+
+BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which assignments; what is empty excludes nothing."""
+
+    at: datetime
+    participant: str = ""
+    group: str = ""
+    account_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """One role group, held by one account for one participant."""
+
+    id: int
+    username: str
+    full_name: str
+    person_id: str
+    state: str
+    group: str
+    participant: str
+    participant_name: str
+    granted_at: datetime
+    granted_by: str
+    revoked_at: datetime | None
+    revoked_by: str | None
+
+
+def page(work: Work, question: Question, *, after: int = 0, limit: int = 100) -> list[Access]:
+    """The next such assignments after the one with the id ``after``, in the order of granting."""
+    query = _query(question).where(Assignment.id > after).limit(limit)
+    return [_access(*row) for row in work.db.execute(query)]
+
+
+def everything(work: Work, question: Question) -> Iterator[Access]:
+    """All of them, streamed."""
+    query = _query(question).execution_options(yield_per=BATCH)
+    with closing(work.db.execute(query)) as rows:
+        for row in rows:
+            yield _access(*row)
+
+
+def _query(question: Question) -> Select[Assignment, Account, Person]:
+    query = (
+        select(Assignment, Account, Person)
+        .join(Account, Account.id == Assignment.account_id)
+        .join(Person, Person.id == Account.person_id)
+        .where(
+            Assignment.granted_at <= question.at,
+            or_(Assignment.revoked_at.is_(None), Assignment.revoked_at > question.at),
+        )
+        .order_by(Assignment.id)
+    )
+    if question.participant:
+        query = query.where(
+            Assignment.participant_id.in_(
+                select(Participant.id).where(Participant.number == question.participant)
+            )
+        )
+    if question.group:
+        query = query.where(
+            Assignment.role_group_id.in_(
+                select(RoleGroup.id).where(RoleGroup.name == question.group)
+            )
+        )
+    if question.account_ids is not None:
+        query = query.where(Assignment.account_id.in_(question.account_ids))
+    return query
+
+
+def _access(assignment: Assignment, account: Account, person: Person) -> Access:
+    return Access(
+        assignment.id,
+        account.username,
+        person.full_name,
+        person.person_id,
+        str(account.state),
+        assignment.role_group.name,
+        assignment.participant.number,
+        assignment.participant.name,
+        assignment.granted_at,
+        assignment.granted_by,
+        assignment.revoked_at,
+        assignment.revoked_by,
+    )

@@ -1,0 +1,179 @@
+"""What operators do to accounts, by one gate: role, target, state, caller, reason, then the act.
+
+Every act is audited and told to the holder. Nobody here chooses or sees a lasting password, and
+nobody acts on operators of the same kind, on Access Management, or on himself (N74).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from idp.accounts import (
+    activation,
+    browsers,
+    caller,
+    events,
+    lifecycle,
+    links,
+    lockout,
+    roles,
+    sessions,
+    temporary,
+)
+from idp.accounts.hashing import PasswordHasher
+from idp.accounts.links import Purpose
+from idp.errors import Refused
+from idp.messages import queue
+from idp.models import Account, AccountState
+from idp.policy import console
+from idp.policy.console import ACTIONS, ConsoleRole
+from idp.policy.names import printable
+from idp.transaction import Work
+
+MAX_REASON, MAX_TICKET = 500, 60
+
+
+class Forbidden(Refused):
+    """This operator may not do this to this account; the page says no more than that."""
+
+    code = "forbidden"
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who orders what, why, and under which ticket."""
+
+    agent: Account
+    roles: frozenset[ConsoleRole]
+    action: str
+    reason: str
+    ticket: str
+
+
+def offered(
+    work: Work, agent: Account, agent_roles: frozenset[ConsoleRole], account: Account
+) -> list[str]:
+    """The actions that this operator could order now, verification of the caller aside."""
+    target = roles.of_console(work, account)
+    if not console.may_act(agent_roles, target, is_self=agent.id == account.id):
+        return []
+    return [
+        name
+        for name, action in ACTIONS.items()
+        if action.roles & agent_roles and _makes_sense(work, name, account)
+    ]
+
+
+def _makes_sense(work: Work, name: str, account: Account) -> bool:
+    if account.state not in ACTIONS[name].states:
+        return False
+    if name == "unlock" and account.state != AccountState.LOCKED:
+        return bool(lockout.locks(work, account))
+    if name == "resend-activation":
+        link = activation.waiting(work, account)
+        return link is not None and link.expires_at > work.now
+    return name != "reset-mail" or account.activated_at is not None
+
+
+def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account) -> str | None:
+    """Do it, or raise: Forbidden (never, for this operator and account) or Refused (not now).
+    Returns a temporary password for reading aloud, else None."""
+    action = ACTIONS[order.action]
+    target = roles.of_console(work, account)
+    allowed = action.roles & order.roles and console.may_act(
+        order.roles, target, is_self=order.agent.id == account.id
+    )
+    if not allowed:
+        raise Forbidden(f"{order.action} on {account.username}")
+    if not _makes_sense(work, order.action, account):
+        raise Refused("the state of the account does not allow it now")
+    if console.needs_caller(order.roles) and caller.living(work, order.agent, account) is None:
+        raise Refused("verify the caller first")
+    if not _is_line(order.reason, MAX_REASON) or not _is_line(order.ticket, MAX_TICKET):
+        raise Refused("a reason and a ticket reference are needed, each in one line")
+    events.record(
+        work,
+        f"console.{order.action}",
+        account=account,
+        why=order.reason.strip(),
+        ticket=order.ticket.strip(),
+    )
+    return _DEEDS[order.action](work, hasher, account)
+
+
+def _is_line(text: str, longest: int) -> bool:
+    return bool(text.strip()) and len(text) <= longest and printable(text)
+
+
+def _reset_mail(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    lifecycle.require_reset(work, account, reason="reset_mail")
+    expires = work.after(days=work.settings.agent_reset_days)
+    token = links.issue(work, account, Purpose.RESET, expires)
+    queue.enqueue(
+        work,
+        "password_reset_by_agent",
+        account,
+        path=f"/recover/open?token={token}",
+        expires_at=expires,
+    )
+    events.record(work, "link.sent", account=account, purpose=str(Purpose.RESET))
+
+
+def _temporary_password(work: Work, hasher: PasswordHasher, account: Account) -> str:
+    password = temporary.make(work, account)
+    hashed = hasher.hash(password)
+    lifecycle.require_reset(work, account, reason="temporary_password")
+    lockout.clear(work, account)
+    expires = temporary.issue(work, account, hashed)
+    queue.enqueue(work, "temporary_password_issued", account, expires_at=expires)
+    return password
+
+
+def _unlock(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    if account.state == AccountState.LOCKED:
+        lifecycle.resume(work, account, reason="unlocked")
+    else:
+        lockout.clear(work, account)
+    events.record(work, "account.unlocked", account=account)
+    queue.enqueue(work, "account_unlocked", account)
+
+
+def _resend_activation(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    activation.resend(work, account)
+
+
+def _end_sessions(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    sessions.end_all(work, account, "ended_by_operator")
+    browsers.forget_all(work, account)
+    queue.enqueue(work, "sessions_ended", account)
+
+
+def _lock(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    lifecycle.change_state(work, account, AccountState.LOCKED, reason="operator")
+
+
+def _suspend(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="operator")
+
+
+def _restore(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    lifecycle.resume(work, account, reason="restored")
+    queue.enqueue(work, "account_restored", account)
+
+
+def _deactivate(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    lifecycle.change_state(work, account, AccountState.DEACTIVATED, reason="operator")
+
+
+_DEEDS: dict[str, Callable[[Work, PasswordHasher, Account], str | None]] = {
+    "reset-mail": _reset_mail,
+    "temporary-password": _temporary_password,
+    "unlock": _unlock,
+    "resend-activation": _resend_activation,
+    "end-sessions": _end_sessions,
+    "lock": _lock,
+    "suspend": _suspend,
+    "restore": _restore,
+    "deactivate": _deactivate,
+}

@@ -1,0 +1,82 @@
+"""Telephone numbers as people type them, in E.164 (ITU-T E.164; CR-09)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+#: Numbers without a country are read as Canadian.
+REGION = "CA"
+MAX_TYPED = 60
+_TEXTABLE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+
+
+class Fault(StrEnum):
+    """Why a number cannot be used."""
+
+    NOT_A_NUMBER = "not_a_number"
+    EXTENSION = "extension"
+    NO_TEXTS = "no_texts"
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A number in E.164, and the extension behind it, if any."""
+
+    e164: str
+    extension: str = ""
+
+
+def parse(typed: str) -> Phone | None:
+    """The number, or None when it is none."""
+    if len(typed) > MAX_TYPED:
+        return None
+    try:
+        number = phonenumbers.parse(typed, REGION)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), number.extension or "")
+
+
+def for_texts(typed: str) -> str | Fault:
+    """The E.164 number to send texts to. An extension cannot be texted, nor a fixed line."""
+    phone = parse(typed)
+    if phone is None:
+        return Fault.NOT_A_NUMBER
+    if phone.extension:
+        return Fault.EXTENSION
+    if phonenumbers.number_type(phonenumbers.parse(phone.e164)) not in _TEXTABLE:
+        return Fault.NO_TEXTS
+    return phone.e164
+
+
+def shown(e164: str, extension: str = "") -> str:
+    """A number as people read it: international, with its extension."""
+    parsed = _parsed(e164)
+    if parsed is None:
+        return e164
+    parsed.extension = extension or None
+    return str(phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL))
+
+
+def masked(e164: str) -> str:
+    """Enough to recognise one's own number by: the last two digits."""
+    return f"••• {e164[-2:]}" if e164 else ""
+
+
+def national(e164: str) -> str:
+    """The digits without the country's, as people search for them."""
+    parsed = _parsed(e164)
+    return str(phonenumbers.national_significant_number(parsed)) if parsed else e164.lstrip("+")
+
+
+def _parsed(e164: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(e164, REGION)
+    except phonenumbers.NumberParseException:
+        return None

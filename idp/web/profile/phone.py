@@ -1,0 +1,93 @@
+"""The recovery telephone in settings: number and password, then the code (SP-03)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import phone as service
+from idp.accounts import recovery
+from idp.errors import Refused
+from idp.models import BrowserSession
+from idp.policy.phone import Fault, for_texts, shown
+from idp.web.guard import needs_session
+from idp.web.login.signin import MAX_PASSWORD
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/settings/phone", "phone", phone, methods=["GET", "POST"])
+    pages.add_url_rule("/settings/phone/code", "phone_code", phone_code, methods=["GET", "POST"])
+
+
+@needs_session
+def phone(session: BrowserSession) -> BaseResponse:
+    """Add, change or remove the number. The password is asked for: an open browser alone must
+    not open another way into the account (N66)."""
+    if browser.means().ports.sms is None:
+        abort(404)
+    if request.method != "POST":
+        return _number_page(session)
+    typed = request.form.get("number", "").strip()
+    removing = request.form.get("do") == "remove"
+    number = "" if removing else for_texts(typed)
+    if isinstance(number, Fault):
+        return _number_page(session, typed=typed, error=_words(number))
+    password = request.form.get("current", "")[:MAX_PASSWORD]
+    if not recovery.confirm(browser.work(), browser.hasher(), session, password):
+        error = gettext("The current password is not right")
+        return _number_page(session, typed=typed, error=error)
+    if removing:
+        service.remove(browser.work(), session.account)
+        flash(gettext("The number is removed."))
+        return redirect(url_for("profile.settings"), code=303)
+    try:
+        service.send_code(browser.work(), session, number)
+    except Refused:
+        error = gettext("Too many codes were sent. Wait an hour, then try again.")
+        return _number_page(session, typed=typed, error=error)
+    return redirect(url_for("profile.phone_code"), code=303)
+
+
+@needs_session
+def phone_code(session: BrowserSession) -> BaseResponse:
+    """The code that came to the new number."""
+    if request.method != "POST":
+        return _code_page()
+    if not service.confirm(browser.work(), session, request.form.get("code", "")[:20]):
+        return _code_page(wrong=True)
+    flash(gettext("Phone number successfully verified"))
+    return redirect(url_for("profile.settings"), code=303)
+
+
+def _number_page(
+    session: BrowserSession, *, typed: str = "", error: str | None = None
+) -> BaseResponse:
+    present = session.account.recovery_phone
+    body = render_template(
+        "phone.html",
+        username=session.account.username,
+        present=shown(present) if present else "",
+        typed=typed,
+        error=error,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def _code_page(*, wrong: bool = False) -> BaseResponse:
+    return Response(render_template("phone_code.html", wrong=wrong), status=400 if wrong else 200)
+
+
+def _words(fault: Fault) -> str:
+    words: dict[str, str] = {
+        Fault.NOT_A_NUMBER: gettext(
+            "This is no telephone number. Enter it with its area code, such as 416 555 0123, or "
+            "with + and the country in front."
+        ),
+        Fault.EXTENSION: gettext(
+            "A text message cannot reach an extension. Enter a mobile number."
+        ),
+        Fault.NO_TEXTS: gettext("This number cannot receive text messages. Enter a mobile number."),
+    }
+    return words[fault]
