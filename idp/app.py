@@ -26,7 +26,7 @@ from idp.ports import Ports, SystemClock, SystemTokens
 from idp.settings import Settings
 from idp.transaction import Means
 from idp.vault import Vault
-from idp.web import context, errors, i18n, login, logs, pages, profile, security
+from idp.web import console, context, errors, i18n, login, logs, pages, profile, security
 
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logout")
@@ -135,6 +135,7 @@ def _routes(app: Flask, settings: Settings, csrf: CSRFProtect) -> None:
     for blueprint in login.blueprints():
         app.register_blueprint(blueprint)
     app.register_blueprint(profile.blueprint())
+    app.register_blueprint(console.blueprint())
     app.register_blueprint(pages.blueprint(demo=settings.demo))
     for name in WITHOUT_CSRF:
         csrf.exempt(app.view_functions[f"oidc.{name}"])

@@ -145,6 +145,21 @@ class Settings:
         if faults:
             raise ConfigurationError("; ".join(faults))
 
+    def in_force(self) -> list[dict[str, str]]:
+        """Every setting: name of its variable, meaning, default, value. Of secrets only whether
+        they are set."""
+        return [
+            {
+                "name": f"IDP_{item.name.upper()}",
+                "meaning": item.metadata["meaning"],
+                "default": "" if item.metadata["secret"] else shown(item.default),
+                "value": ("set" if getattr(self, item.name) else "not set")
+                if item.metadata["secret"]
+                else shown(getattr(self, item.name)),
+            }
+            for item in fields(self)
+        ]
+
     @property
     def is_loopback_http(self) -> bool:
         """Whether the issuer is a plain http address of this machine (development, demo)."""
@@ -155,6 +170,13 @@ class Settings:
         """The environment is part of the name, and ``__Host-`` wherever https allows it."""
         name = f"gw-{self.environment}-{purpose}"
         return name if self.is_loopback_http else f"__Host-{name}"
+
+
+def shown(value: Any) -> str:
+    """A setting's value as text."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _read(environ: Mapping[str, str], name: str, *, secret: bool) -> str | None:

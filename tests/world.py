@@ -22,6 +22,7 @@ from idp.cli.server import work_round
 from idp.messages import read
 from idp.messages.read import ShownMessage
 from idp.models import Account, AccountKind, AccountState, Event
+from idp.policy.console import OPERATOR, ConsoleRole
 from idp.settings import Settings
 from idp.transaction import Means, Origin, Work, committing
 from tests.fakes import FakeClock, FakeMailer, FakeSms
@@ -148,6 +149,15 @@ class World:
                 roles.by_name(work, group),
                 organization,
             )
+
+    def operator(self, role: ConsoleRole, username: str | None = None) -> str:
+        """An account with a role in the console."""
+        username = self.account(username, given_name="Leila", family_name="Haddad")
+        if role not in self.made:
+            self.role_group(role)
+            self.made[role] = True
+        self.grant_role(username, role, OPERATOR)
+        return username
 
     def revoke_role(self, username: str, group: str, participant: str = "109120") -> None:
         with self.work() as work:
@@ -290,6 +300,11 @@ class Browser:
                 return response
             response = self.client.get(target.removeprefix(self.base), base_url=self.base)
         raise AssertionError("too many redirects")
+
+    def signed_in(self, username: str, password: str = PASSWORD) -> Browser:
+        """This browser, signed in."""
+        assert self.sign_in(username, password).status_code == 200
+        return self
 
     def submit(self, page: TestResponse, path: str, **fields: str) -> TestResponse:
         """Fill in the form of ``page`` whose action is ``path`` and send it."""

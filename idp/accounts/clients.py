@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from idp.accounts import events, sessions
 from idp.errors import Conflict, Invalid, NotFound
-from idp.models import AuthMethod, Client, Grant
+from idp.models import AuthMethod, Client, Grant, RoleGroup
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
 from idp.policy.scopes import ACRS, GRANT_TYPES, is_scope_token
@@ -75,6 +75,16 @@ def update(work: Work, client: Client, data: ClientData) -> None:
     _apply(client, data)
     client.updated_at = work.now
     events.record(work, "client.updated", client=client, before=before, after=_describe(data))
+
+
+def show_groups(work: Work, client: Client, groups: list[RoleGroup]) -> None:
+    """Let the client see these role groups and no others."""
+    before = sorted(group.name for group in client.role_groups)
+    after = sorted(group.name for group in groups)
+    if before != after:
+        client.role_groups = groups
+        client.updated_at = work.now
+        events.record(work, "client.role_groups", client=client, before=before, after=after)
 
 
 def rotate_secret(work: Work, client: Client) -> str:

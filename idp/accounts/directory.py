@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from email_validator import EmailNotValidError
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from idp.accounts import events, search
 from idp.errors import Conflict, Invalid, NotFound
-from idp.models import Account, AccountKind, AccountState, Participant, Person
+from idp.models import Account, AccountKind, AccountState, Participant, Person, SearchTerm
 from idp.policy import phone as phones
 from idp.policy.email_address import single_address
 from idp.policy.names import MAX_NAME, name_key, printable
+from idp.policy.phone import national
 from idp.policy.search import fold
 from idp.transaction import Work
 
@@ -69,6 +70,26 @@ def by_username(work: Work, username: str) -> Account:
 def by_subject(work: Work, subject: str) -> Account | None:
     """The account of this subject identifier."""
     return work.db.scalar(select(Account).where(Account.subject == subject[:40]))
+
+
+def accounts_of(work: Work, person: Person, *, but: Account) -> list[Account]:
+    """The other accounts of the person, by login name."""
+    query = select(Account).where(Account.person_id == person.id, Account.id != but.id)
+    return list(work.db.scalars(query.order_by(Account.username_key)))
+
+
+def persons_with_phone(work: Work, phone: str) -> int:
+    """How many persons have this telephone: one of many is a company's, and proves little
+    (CR-09)."""
+    if not phone:
+        return 0
+    query = (
+        select(func.count(Account.person_id.distinct()))
+        .select_from(SearchTerm)
+        .join(Account, Account.id == SearchTerm.account_id)
+        .where(SearchTerm.term == national(phone))
+    )
+    return work.db.scalar(query) or 0
 
 
 def every_account(work: Work) -> Iterator[Account]:

@@ -77,8 +77,9 @@ def _makes_sense(work: Work, name: str, account: Account) -> bool:
 
 
 def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account) -> str | None:
-    """Do it, or raise: Forbidden (never, for this operator and account) or Refused (not now).
-    Returns a temporary password for reading aloud, else None."""
+    """Do it, or raise: Forbidden (never, for this operator and account) or Refused, whose detail
+    is ``state``, ``caller`` or ``reason``: what stands in the way now. Returns a
+    temporary password for reading aloud, else None."""
     action = ACTIONS[order.action]
     target = roles.of_console(work, account)
     allowed = action.roles & order.roles and console.may_act(
@@ -87,11 +88,11 @@ def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account
     if not allowed:
         raise Forbidden(f"{order.action} on {account.username}")
     if not _makes_sense(work, order.action, account):
-        raise Refused("the state of the account does not allow it now")
+        raise Refused("state")
     if console.needs_caller(order.roles) and caller.living(work, order.agent, account) is None:
-        raise Refused("verify the caller first")
+        raise Refused("caller")
     if not _is_line(order.reason, MAX_REASON) or not _is_line(order.ticket, MAX_TICKET):
-        raise Refused("a reason and a ticket reference are needed, each in one line")
+        raise Refused("reason")
     events.record(
         work,
         f"console.{order.action}",

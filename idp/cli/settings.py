@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from idp.cli.common import as_json, show_json, show_table
-from idp.settings import Settings
+from idp.settings import Settings, shown
 
 
 @click.command()
@@ -35,20 +35,14 @@ def _row(item: Any) -> dict[str, Any]:
         source = "environment"
     elif secret and f"{name}_FILE" in os.environ:
         source = "file"
-    value = os.environ.get(name, _show(item.default)) if not secret else "(not set)"
+    value = os.environ.get(name, shown(item.default)) if not secret else "(not set)"
     if secret and source != "default":
         value = "(set)"
     return {
         "name": name,
         "meaning": item.metadata["meaning"],
-        "default": "" if secret else _show(item.default),
+        "default": "" if secret else shown(item.default),
         "value": value,
         "source": source,
         "secret": secret,
     }
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,6 +11,8 @@ from flask import Flask, g, request, url_for
 from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
+from idp import browser
+from idp.accounts import roles
 from idp.policy.local_path import safe_path
 from idp.settings import Settings
 from idp.web.i18n import eastern
@@ -54,9 +56,14 @@ def install(app: Flask, settings: Settings) -> None:
             "contact": contact,
             "csp_nonce": g.get("csp_nonce", ""),
             "locale": str(get_locale() or "en"),
-            "viewer": {"username": session.account.username, "full_name": person.full_name}
+            "viewer": {
+                "username": session.account.username,
+                "full_name": person.full_name,
+                "is_operator": lambda: bool(roles.of_console(browser.work(), session.account)),
+            }
             if session and person
             else None,
+            "operator": g.get("operator"),
             "asset": asset,
             "here": _here(),
             "request_id": g.get("request_id", ""),

@@ -23,9 +23,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import browser
 from idp.accounts import browsers, interactions, profile, roles, sessions, trail
 from idp.models import Account, BrowserSession, Event, KnownBrowser
+from idp.policy.agents import describe_agent
 from idp.policy.phone import shown
 from idp.web import i18n
-from idp.policy.agents import describe_agent
 from idp.web.guard import needs_session
 
 #: The largest number that a row can have.

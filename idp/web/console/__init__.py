@@ -1,0 +1,16 @@
+"""The console: Customer Relations, Access Management, audit. One gate before every page."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from idp.web.console import account, caller, clients, groups, home, operation, report, trail
+from idp.web.console.gate import GatedBlueprint
+
+
+def blueprint() -> Blueprint:
+    """All pages under ``/console``."""
+    pages = GatedBlueprint("console", __name__, url_prefix="/console")
+    for module in (home, account, caller, clients, groups, operation, report, trail):
+        module.register(pages)
+    return pages

@@ -1,0 +1,138 @@
+"""Relying parties: create, edit, new secret, switch off, which role groups they see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import clients as service
+from idp.accounts import roles
+from idp.accounts.clients import SIGNING_ALGS, ClientData
+from idp.errors import Conflict, Invalid
+from idp.models import AuthMethod, Client, RoleGroup
+from idp.policy.scopes import ACRS, GRANT_TYPES
+
+LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
+TEXTS = ("name", "description", "home_url", "audience")
+CHOICES = ("auth_method", "id_token_alg", "access_token_alg", "access_token_format")
+FLAGS = ("require_pkce", "trusted", "is_resource_server")
+
+
+def register(pages: Blueprint) -> None:
+    both, post = ["GET", "POST"], ["POST"]
+    pages.add_url_rule("/clients", "clients", clients)
+    pages.add_url_rule("/clients/new", "new_client", new_client, methods=both)
+    pages.add_url_rule("/clients/<client_id>", "client", client, methods=both)
+    pages.add_url_rule("/clients/<client_id>/secret", "rotate_secret", rotate_secret, methods=post)
+    pages.add_url_rule(
+        "/clients/<client_id>/disable", "disable_client", disable_client, methods=post
+    )
+
+
+def clients() -> BaseResponse:
+    """All clients."""
+    rows = service.every_client(browser.work())
+    return Response(render_template("console/clients.html", clients=rows))
+
+
+def new_client() -> BaseResponse:
+    """Register one; its secret is shown this once."""
+    data = ClientData(name="")
+    if request.method != "POST":
+        return _form(None, data, [])
+    data = _from_form(data)
+    try:
+        made, secret = service.create(
+            browser.work(), data, client_id=request.form.get("client_id", "").strip() or None
+        )
+    except (Invalid, Conflict) as error:
+        return _form(None, data, _chosen_groups(), error=error.detail)
+    service.show_groups(browser.work(), made, _chosen_groups())
+    return _secret(made, secret)
+
+
+def client(client_id: str) -> BaseResponse:
+    """What is registered of one, to change."""
+    found = _one(client_id)
+    if request.method != "POST":
+        return _form(found, service.data_of(found), list(found.role_groups))
+    data = _from_form(service.data_of(found))
+    groups = _chosen_groups()
+    try:
+        service.update(browser.work(), found, data)
+    except Invalid as error:
+        return _form(found, data, groups, error=error.detail)
+    service.show_groups(browser.work(), found, groups)
+    flash(gettext("The application is saved."))
+    return redirect(url_for("console.client", client_id=found.client_id), code=303)
+
+
+def rotate_secret(client_id: str) -> BaseResponse:
+    """A new secret; the old one ends at once."""
+    found = _one(client_id)
+    try:
+        secret = service.rotate_secret(browser.work(), found)
+    except Invalid as error:
+        return _form(found, service.data_of(found), list(found.role_groups), error=error.detail)
+    return _secret(found, secret)
+
+
+def disable_client(client_id: str) -> BaseResponse:
+    """Switch it off: everything issued to it ends."""
+    found = _one(client_id)
+    service.disable(browser.work(), found)
+    flash(gettext("The application is switched off, and everything issued to it has ended."))
+    return redirect(url_for("console.client", client_id=found.client_id), code=303)
+
+
+def _one(client_id: str) -> Client:
+    found = service.find(browser.work(), client_id)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _from_form(before: ClientData) -> ClientData:
+    form = request.form
+    values: dict[str, Any] = {name: form.get(name, "").strip() for name in TEXTS}
+    values |= {name: tuple(form.get(name, "").split()) for name in LISTS}
+    values |= {name: form.get(name, getattr(before, name)) for name in CHOICES}
+    values |= {name: form.get(name) == "1" for name in FLAGS}
+    values["grant_types"] = tuple(form.getlist("grant_types"))
+    values["minimum_acr"] = form.get("minimum_acr") or None
+    return ClientData(**values)
+
+
+def _chosen_groups() -> list[RoleGroup]:
+    wanted = set(request.form.getlist("role_groups"))
+    return [group for group, _ in roles.every_group(browser.work()) if group.name in wanted]
+
+
+def _form(
+    found: Client | None,
+    data: ClientData,
+    groups: list[RoleGroup],
+    *,
+    error: str | None = None,
+) -> BaseResponse:
+    body = render_template(
+        "console/client.html",
+        client=found,
+        data=data,
+        error=error,
+        groups=[group.name for group, _ in roles.every_group(browser.work())],
+        seen=[group.name for group in groups],
+        auth_methods=list(AuthMethod),
+        grant_types=GRANT_TYPES,
+        algorithms=SIGNING_ALGS,
+        acrs=ACRS,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def _secret(found: Client, secret: str) -> BaseResponse:
+    return Response(render_template("console/secret.html", client=found, secret=secret))

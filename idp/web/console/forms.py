@@ -1,0 +1,85 @@
+"""What the audit pages share: moments from forms, people from a search, tables for downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Response, request, stream_with_context
+
+from idp import browser
+from idp.accounts import search
+from idp.web.i18n import EASTERN
+
+#: What a spreadsheet would take for a formula (N82).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class BadMoment(ValueError):
+    """A field of a form is no date."""
+
+
+def moment(name: str, *, end_of_day: bool = False) -> datetime | None:
+    """A date, or a date and time, in Eastern Time; None when empty. Raises BadMoment."""
+    typed = request.args.get(name, "").strip()
+    if not typed:
+        return None
+    try:
+        found = datetime.fromisoformat(typed[:30])
+        local = found if found.tzinfo else found.replace(tzinfo=EASTERN)
+        if end_of_day and len(typed) == 10:
+            local += timedelta(days=1)
+        # The first and the last year cannot be moved to another zone.
+        local.astimezone(EASTERN).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise BadMoment from error
+    if not 1970 < local.year < 9000:
+        raise BadMoment
+    return local
+
+
+def people(name: str) -> tuple[int, ...] | None:
+    """The accounts that a search finds; None when nothing was typed."""
+    typed = request.args.get(name, "").strip()
+    if not typed:
+        return None
+    return tuple(account.id for account in search.find(browser.work(), typed).accounts)
+
+
+def number(name: str) -> int:
+    """A row's number for paging; 0 for anything else."""
+    typed = request.args.get(name, "")
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else 0
+
+
+def download(lines: Iterable[str], *, name: str, kind: str) -> Response:
+    """A file that is made while it is sent."""
+    response = Response(stream_with_context(iter(lines)), mimetype=kind)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """A CSV file line by line (RFC 4180); no cell is a formula."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    yield "\ufeff"
+    for cells in itertools.chain([columns], rows):
+        writer.writerow([_cell(cell) for cell in cells])
+        yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,132 @@
+"""Which operator may open which page: one table, asked before every view (N72).
+
+A route without an entry is open to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, cast
+
+from flask import Blueprint, Response, g, redirect, request, url_for
+from flask.typing import RouteCallable
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import events, roles
+from idp.models import Account
+from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
+from idp.policy.local_path import safe_path
+from idp.web import errors
+
+_HELP = frozenset((AGENT, ACCESS))
+_MANAGE = frozenset((ACCESS,))
+_AUDIT = frozenset((AUDITOR,))
+
+#: Every route of the console, by endpoint. What an action needs besides is in policy.console.
+ROUTES: dict[str, frozenset[ConsoleRole]] = {
+    "console.home": ANY,
+    "console.account": ANY,
+    "console.verify_caller": _HELP,
+    "console.deny_caller": _HELP,
+    "console.send_code": _HELP,
+    "console.check_code": _HELP,
+    "console.act": _HELP,
+    "console.clients": _MANAGE,
+    "console.new_client": _MANAGE,
+    "console.client": _MANAGE,
+    "console.rotate_secret": _MANAGE,
+    "console.disable_client": _MANAGE,
+    "console.groups": _MANAGE,
+    "console.new_group": _MANAGE,
+    "console.grant": _MANAGE,
+    "console.revoke": _MANAGE,
+    "console.keys": _MANAGE,
+    "console.rotate_key": _MANAGE,
+    "console.revoke_key": _MANAGE,
+    "console.messages": _MANAGE,
+    "console.retry_message": _MANAGE,
+    "console.settings": _MANAGE,
+    "console.trail": _AUDIT,
+    "console.export_trail": _AUDIT,
+    "console.verify_trail": _AUDIT,
+    "console.report": _AUDIT,
+    "console.export_report": _AUDIT,
+}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who is at the console."""
+
+    account: Account
+    roles: frozenset[ConsoleRole]
+
+    def may_open(self, endpoint: str) -> bool:
+        """Whether the page is one of this operator's."""
+        return bool(self.roles & ROUTES.get(endpoint, frozenset()))
+
+
+class GatedBlueprint(Blueprint):
+    """A blueprint whose every view asks the table first; a view cannot be added around it."""
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: RouteCallable | None = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """As Flask's, with the gate around the view."""
+        if endpoint is None or view_func is None:
+            raise TypeError("a route of the console has a name and a view")
+        gated = _gated(cast("Callable[..., BaseResponse]", view_func))
+        super().add_url_rule(rule, endpoint, gated, provide_automatic_options, **options)
+
+
+def _gated(view: Callable[..., BaseResponse]) -> Callable[..., BaseResponse]:
+    @wraps(view)
+    def gated(**values: Any) -> BaseResponse:
+        return _refusal() or view(**values)
+
+    return gated
+
+
+def operator() -> Operator:
+    """The operator of this request; there is one in every view of the console."""
+    return cast(Operator, g.operator)
+
+
+def _refusal() -> BaseResponse | None:
+    """The answer to somebody who may not open this page; None lets the operator in."""
+    session = browser.current_session()
+    if session is None:
+        here = safe_path(request.full_path.rstrip("?")) if request.method == "GET" else "/console"
+        return redirect(url_for("login.signin", next=here), code=303)
+    work = browser.work()
+    found = Operator(session.account, roles.of_console(work, session.account))
+    if not found.may_open(request.endpoint or ""):
+        return forbid("role")
+    work.origin = replace(work.origin, actor=session.account.username)
+    g.operator = found
+    return None
+
+
+def forbid(why: str, about: Account | None = None) -> Response:
+    """403, recorded: somebody tried what is not theirs (N74)."""
+    session = browser.current_session()
+    events.record(
+        browser.work(),
+        "console.refused",
+        reason="forbidden",
+        account=about or (session.account if session else None),
+        session=session,
+        page=request.endpoint,
+        action=(request.view_args or {}).get("action"),
+        by=session.account.username if session else None,
+        why=why,
+    )
+    return errors.page(403)

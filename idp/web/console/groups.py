@@ -1,0 +1,82 @@
+"""Role groups: which exist, who sees them; granted and revoked by hand where needed (PR-02)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import directory, roles
+from idp.errors import Conflict, GatewayError, Invalid
+from idp.models import Account
+from idp.policy import console as rules
+from idp.web.console import gate
+from idp.web.console.account import back, one, page
+
+
+def register(pages: Blueprint) -> None:
+    post = ["POST"]
+    pages.add_url_rule("/role-groups", "groups", groups)
+    pages.add_url_rule("/role-groups/new", "new_group", new_group, methods=post)
+    pages.add_url_rule("/accounts/<subject>/grant", "grant", grant, methods=post)
+    pages.add_url_rule("/accounts/<subject>/revoke", "revoke", revoke, methods=post)
+
+
+def groups() -> BaseResponse:
+    """All role groups."""
+    return _list()
+
+
+def _list(error: str | None = None) -> BaseResponse:
+    rows = roles.every_group(browser.work())
+    body = render_template("console/groups.html", groups=rows, error=error)
+    return Response(body, status=400 if error else 200)
+
+
+def new_group() -> BaseResponse:
+    """Make one; applications see it when their page says so."""
+    form = request.form
+    try:
+        roles.create(
+            browser.work(),
+            form.get("name", "").strip(),
+            description=form.get("description", "").strip()[:500],
+            kind=form.get("kind", ""),
+        )
+    except (Invalid, Conflict) as error:
+        return _list(error.detail)
+    flash(gettext("The role group is made."))
+    return redirect(url_for("console.groups"), code=303)
+
+
+def grant(subject: str) -> BaseResponse:
+    """Grant a role group of an application."""
+    return _change(subject, granting=True)
+
+
+def revoke(subject: str) -> BaseResponse:
+    """Revoke one."""
+    return _change(subject, granting=False)
+
+
+def _change(subject: str, *, granting: bool) -> BaseResponse:
+    """Nobody gives himself anything here, and nobody makes or unmakes operators (N74)."""
+    found, operator = one(subject), gate.operator()
+    name = request.form.get("group", "").strip()
+    if found.id == operator.account.id or name in list(rules.ConsoleRole):
+        return gate.forbid("role group", found)
+    try:
+        _apply(found, name, request.form.get("participant", "").strip(), granting=granting)
+    except GatewayError as error:
+        return page(found, error=error.detail)
+    flash(gettext("The access is changed; applications show it at the next sign-in."))
+    return back(found)
+
+
+def _apply(found: Account, name: str, number: str, *, granting: bool) -> None:
+    work = browser.work()
+    group = roles.by_name(work, name)
+    participant = directory.participant(work, number)
+    change = roles.assign if granting else roles.revoke
+    change(work, found, group, participant)

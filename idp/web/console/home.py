@@ -1,0 +1,25 @@
+"""The search box."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import search
+from idp.policy.search import MAX_QUERY
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("", "home", home)
+
+
+def home() -> BaseResponse:
+    """What fits the query; a single account is opened at once."""
+    query = request.args.get("q", "").strip()[:MAX_QUERY]
+    found = search.find(browser.work(), query) if query else search.Found([], more=False)
+    if len(found.accounts) == 1:
+        subject = found.accounts[0].subject
+        return redirect(url_for("console.account", subject=subject, q=query), code=303)
+    body = render_template("console/home.html", query=query, found=found)
+    return Response(body)

@@ -1,0 +1,151 @@
+"""Names of states, reasons and actions in plain words."""
+
+from __future__ import annotations
+
+from flask_babel import gettext
+
+from idp.accounts.standing import Obstacle
+from idp.errors import Refused
+from idp.policy.console import Fact
+from idp.web.i18n import eastern
+
+
+def state(name: str) -> str:
+    """An account's state."""
+    known: dict[str, str] = {
+        "pending": gettext("waiting to be activated"),
+        "active": gettext("active"),
+        "locked": gettext("locked"),
+        "reset_required": gettext("new password required"),
+        "suspended": gettext("suspended"),
+        "deactivated": gettext("closed for good"),
+    }
+    return known.get(name, name)
+
+
+def kind(name: str) -> str:
+    """An account's kind."""
+    known: dict[str, str] = {
+        "personal": gettext("personal account"),
+        "machine": gettext("machine account"),
+        "email": gettext("e-mail account"),
+    }
+    return known.get(name, name)
+
+
+def fact(name: Fact) -> str:
+    """What the caller was asked."""
+    known: dict[str, str] = {
+        Fact.USERNAME: gettext("named the user name"),
+        Fact.EMAIL: gettext("named the registered e-mail address"),
+        Fact.PERSON_ID: gettext("knew the Person ID"),
+        Fact.ORGANIZATION: gettext("knew the organization"),
+        Fact.CALLBACK: gettext("answered when called back at the registered telephone"),
+    }
+    return known[name]
+
+
+def action(name: str) -> str:
+    """What an action does, on its button."""
+    known: dict[str, str] = {
+        "reset-mail": gettext("Send a reset mail"),
+        "temporary-password": gettext("Give a temporary password"),
+        "unlock": gettext("Unlock"),
+        "resend-activation": gettext("Send the activation mail again"),
+        "end-sessions": gettext("End all sessions"),
+        "lock": gettext("Lock"),
+        "suspend": gettext("Suspend"),
+        "restore": gettext("End the suspension"),
+        "deactivate": gettext("Close for good"),
+    }
+    return known[name]
+
+
+def done(name: str) -> str:
+    """That an action was carried out."""
+    known: dict[str, str] = {
+        "reset-mail": gettext("The reset mail is on its way; the old password no longer works."),
+        "unlock": gettext("The account is unlocked."),
+        "resend-activation": gettext("The activation mail is on its way; the earlier link ended."),
+        "end-sessions": gettext("All sessions are ended, and no browser is remembered."),
+        "lock": gettext("The account is locked."),
+        "suspend": gettext("The account is suspended."),
+        "restore": gettext("The suspension is over."),
+        "deactivate": gettext("The account is closed for good."),
+    }
+    return known[name]
+
+
+def refusal(error: Refused) -> str:
+    """Why an action was not carried out."""
+    known: dict[str, str] = {
+        "caller": gettext("Verify the caller first."),
+        "reason": gettext("Enter a reason and a ticket reference, each in one line."),
+    }
+    if error.detail in known:
+        return known[error.detail]
+    return str(gettext("The state of the account does not allow this now. Reload the page."))
+
+
+def obstacle(entry: Obstacle) -> str:
+    """One reason why an account cannot sign in, as a sentence."""
+    since, until = eastern(entry.since), eastern(entry.until)
+    detail = _reason(entry.detail)
+    known: dict[str, str] = {
+        "never_activated": gettext(
+            "Never activated, and no activation link is open. Give a temporary password."
+        ),
+        "activation_waiting": gettext(
+            "Not activated yet: the mail of %(since)s can be opened until %(until)s.",
+            since=since, until=until,
+        ),
+        "activation_expired": gettext(
+            "Not activated: the link expired on %(until)s. Only a temporary password helps.",
+            until=until,
+        ),
+        "too_many_failures": gettext(
+            "Locked since %(since)s after too many wrong passwords%(where)s; opens by itself at "
+            "%(until)s.",
+            since=since, until=until, where=_where(entry.detail),
+        ),
+        "renewal_due": gettext(
+            "The password is due for renewal since %(since)s; a new one is asked for at sign-in.",
+            since=since,
+        ),
+        "temporary_waiting": gettext(
+            "A temporary password waits to be used, until %(until)s.", until=until
+        ),
+        "temporary_expired": gettext(
+            "The temporary password was not used in time (until %(until)s).", until=until
+        ),
+        "temporary_used": gettext(
+            "The temporary password was used on %(until)s, but no new password was chosen. Give "
+            "another one.",
+            until=until,
+        ),
+        "reset_waiting": gettext(
+            "A new password is required since %(since)s; the link can be opened until %(until)s.",
+            since=since, until=until,
+        ),
+        "reset_expired": gettext(
+            "A new password is required since %(since)s; the link expired on %(until)s.",
+            since=since, until=until,
+        ),
+        "reset_required": gettext("A new password is required since %(since)s.", since=since),
+        "locked": gettext("Locked since %(since)s%(why)s.", since=since, why=detail),
+        "suspended": gettext("Suspended since %(since)s%(why)s.", since=since, why=detail),
+        "deactivated": gettext("Closed for good since %(since)s%(why)s.", since=since, why=detail),
+    }  # fmt: skip
+    return known[entry.kind]
+
+
+def _reason(name: str) -> str:
+    return gettext(" by an operator") if name == "operator" else ""
+
+
+def _where(scope: str) -> str:
+    known: dict[str, str] = {
+        "browser": gettext(" in a remembered browser"),
+        "network": gettext(" from the holder's usual network"),
+    }
+    return known.get(scope, "")

@@ -1,0 +1,67 @@
+"""An agent at the console, as tests drive one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from werkzeug.test import TestResponse
+
+from idp.policy.console import ConsoleRole
+from tests.world import Browser, World
+
+FACTS = ["username", "person_id", "organization"]
+
+
+@dataclass
+class Desk:
+    """A signed-in operator."""
+
+    world: World
+    username: str
+    browser: Browser
+
+    @classmethod
+    def of(cls, world: World, role: ConsoleRole = ConsoleRole.AGENT) -> Desk:
+        """A new operator of this role at a new browser."""
+        username = world.operator(role)
+        return cls(world, username, world.browser().signed_in(username))
+
+    def path(self, username: str) -> str:
+        """Address of an account's page."""
+        return f"/console/accounts/{self.world.account_row(username).subject}"
+
+    def open(self, username: str) -> TestResponse:
+        """The page of an account."""
+        return self.browser.get(self.path(username))
+
+    def token(self) -> str:
+        """A form token of this browser."""
+        found = re.search(r'name="csrf_token" value="([^"]+)"', self.browser.get("/settings").text)
+        assert found
+        return found[1]
+
+    def post(self, path: str, **fields: str | list[str]) -> TestResponse:
+        """Send a form of the console."""
+        data = {"csrf_token": self.token(), **fields}
+        return self.browser.client.post(path, data=data, base_url=self.browser.base)
+
+    def verify(self, username: str, facts: list[str] | None = None) -> TestResponse:
+        """Record that the caller knew these facts."""
+        return self.post(
+            f"{self.path(username)}/caller", fact=FACTS if facts is None else facts, ticket="T-1"
+        )
+
+    def act(self, action: str, username: str, **changes: str) -> TestResponse:
+        """Order an action."""
+        fields = {"reason": "asked on the telephone", "ticket": "CR-1001"} | changes
+        return self.post(f"{self.path(username)}/actions/{action}", **fields)
+
+    def temporary_password(self, username: str) -> str:
+        """Verify the caller and give a temporary password; returns it as the agent reads it."""
+        self.verify(username)
+        answer = self.act("temporary-password", username)
+        assert answer.status_code == 200, answer.text
+        found = re.search(r'class="big"><code>([^<]+)</code>', answer.text)
+        assert found
+        return found[1]

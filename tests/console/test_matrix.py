@@ -1,0 +1,216 @@
+"""Who may open what in the console, route by route."""
+
+from __future__ import annotations
+
+import pytest
+
+from idp.models import AccountKind
+from idp.policy.console import ACTIONS, ConsoleRole
+from idp.web.console.gate import ROUTES
+from tests.console.desk import Desk
+from tests.world import World
+
+AGENT, ACCESS, AUDITOR = ConsoleRole.AGENT, ConsoleRole.ACCESS, ConsoleRole.AUDITOR
+ANY, HELP = {AGENT, ACCESS, AUDITOR}, {AGENT, ACCESS}
+#: Written apart from the table of the code: the two must say the same.
+ALLOWED = {
+    "GET /console": ANY,
+    "GET /console/accounts/<subject>": ANY,
+    "POST /console/accounts/<subject>/caller": HELP,
+    "POST /console/accounts/<subject>/caller/deny": HELP,
+    "POST /console/accounts/<subject>/code": HELP,
+    "POST /console/accounts/<subject>/code/check": HELP,
+    **{f"POST /console/accounts/<subject>/actions/{name}": HELP for name in ACTIONS},
+    "POST /console/accounts/<subject>/actions/deactivate": {ACCESS},
+    "POST /console/accounts/<subject>/grant": {ACCESS},
+    "POST /console/accounts/<subject>/revoke": {ACCESS},
+    "GET /console/clients": {ACCESS},
+    "GET /console/clients/new": {ACCESS},
+    "POST /console/clients/new": {ACCESS},
+    "GET /console/clients/<client_id>": {ACCESS},
+    "POST /console/clients/<client_id>": {ACCESS},
+    "POST /console/clients/<client_id>/secret": {ACCESS},
+    "POST /console/clients/<client_id>/disable": {ACCESS},
+    "GET /console/role-groups": {ACCESS},
+    "POST /console/role-groups/new": {ACCESS},
+    "GET /console/keys": {ACCESS},
+    "POST /console/keys/rotate": {ACCESS},
+    "POST /console/keys/<kid>/revoke": {ACCESS},
+    "GET /console/messages": {ACCESS},
+    "POST /console/messages/<int(max=9223372036854775807):number>/retry": {ACCESS},
+    "GET /console/settings": {ACCESS},
+    "GET /console/audit": {AUDITOR},
+    "GET /console/audit/export": {AUDITOR},
+    "POST /console/audit/verify": {AUDITOR},
+    "GET /console/access": {AUDITOR},
+    "GET /console/access/export": {AUDITOR},
+}
+
+
+def routes(world: World) -> dict[str, str]:
+    """Every route of the console as "METHOD /path", with its endpoint."""
+    found = {}
+    for rule in world.app.url_map.iter_rules():
+        if not rule.endpoint.startswith("console."):
+            continue
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if "<any(" in rule.rule:
+                head = rule.rule.split("<any(")[0]
+                found |= {f"{method} {head}{name}": rule.endpoint for name in ACTIONS}
+            else:
+                found[f"{method} {rule.rule}"] = rule.endpoint
+    return found
+
+
+def filled(path: str, subject: str) -> str:
+    return (
+        path.replace("<subject>", subject)
+        .replace("<client_id>", "no-such-client")
+        .replace("<kid>", "no-such-key")
+        .replace("<int(max=9223372036854775807):number>", "999999")
+    )
+
+
+def test_n72_every_route_has_an_entry(world: World) -> None:
+    """N72: a new route without an entry, here or in the code, fails."""
+    found = routes(world)
+    assert set(found) == set(ALLOWED)
+    assert set(found.values()) == set(ROUTES)
+
+
+@pytest.mark.parametrize("role", [None, *ConsoleRole])
+def test_n72_each_role_opens_its_routes_and_no_others(
+    world: World, role: ConsoleRole | None
+) -> None:
+    """N72: exactly the table; what is refused is 403 and in the trail."""
+    target = world.account()
+    if role is None:
+        username = world.account()
+        desk = Desk(world, username, world.browser().signed_in(username))
+    else:
+        desk = Desk.of(world, role)
+    subject = world.account_row(target).subject
+    token = desk.token()
+    for route, roles in ALLOWED.items():
+        method, path = route.split(" ", 1)
+        before = len(world.events("console.refused"))
+        answer = desk.browser.client.open(
+            filled(path, subject),
+            method=method,
+            data={"csrf_token": token} if method == "POST" else None,
+            base_url=desk.browser.base,
+        )
+        refused = answer.status_code == 403
+        assert refused == (role not in roles), (route, answer.status_code)
+        assert len(world.events("console.refused")) - before == (1 if refused else 0)
+        answer.close()
+
+
+@pytest.mark.parametrize("route", ALLOWED)
+def test_n72_nobody_is_led_to_the_sign_in_page(world: World, route: str) -> None:
+    """N72: without a session no page of the console answers, whatever is asked."""
+    method, path = route.split(" ", 1)
+    browser = world.browser()
+    token = ""
+    if method == "POST":
+        page = browser.get("/signin").text
+        token = page.split('name="csrf_token" value="')[1].split('"')[0]
+    answer = browser.client.open(
+        filled(path, "x"),
+        method=method,
+        data={"csrf_token": token} if method == "POST" else None,
+        base_url=browser.base,
+    )
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/signin?next=")
+
+
+def test_n72_a_machine_account_is_no_operator(world: World) -> None:
+    """N72: it cannot hold the groups, and its session opens nothing here."""
+    world.operator(AGENT)
+    machine = world.account(kind=AccountKind.MACHINE)
+    browser = world.browser().signed_in(machine)
+    assert browser.get("/console").status_code == 403
+
+
+def test_n72_a_role_for_another_company_is_no_role(world: World) -> None:
+    """N74: the groups count for the operator's own organization only."""
+    world.operator(AGENT)
+    other = world.account()
+    world.grant_role(other, AGENT, "109120")
+    assert world.browser().signed_in(other).get("/console").status_code == 403
+
+
+def test_n58_a_role_that_was_taken_away_ends_at_once(world: World) -> None:
+    """N58: the next request of an open session is refused."""
+    desk = Desk.of(world)
+    assert desk.browser.get("/console").status_code == 200
+    world.revoke_role(desk.username, AGENT, "IESO")
+    assert desk.browser.get("/console").status_code == 403
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("role", [AGENT, ACCESS])
+def test_n74_nobody_acts_on_himself_or_on_access_management(
+    world: World, action: str, role: ConsoleRole
+) -> None:
+    """N74: 403, nothing changed, and it is in the trail."""
+    desk = Desk.of(world, role)
+    for target in (desk.username, world.operator(ACCESS)):
+        before = world.account_row(target)
+        assert desk.verify(target).status_code == 403
+        assert desk.act(action, target).status_code == 403
+        after = world.account_row(target)
+        assert (after.state, after.password_hash) == (before.state, before.password_hash)
+        refusal = world.events("console.refused")[-1]
+        assert (refusal.actor, refusal.data["action"]) == (desk.username, action)
+
+
+@pytest.mark.parametrize("target_role", [AGENT, AUDITOR])
+def test_n74_an_agent_does_not_act_on_operators(world: World, target_role: ConsoleRole) -> None:
+    """N74: Access Management does that; the agent is not even offered it."""
+    target = world.operator(target_role)
+    agent, manager = Desk.of(world), Desk.of(world, ACCESS)
+    assert agent.act("lock", target).status_code == 403
+    assert "/actions/lock" not in agent.open(target).text
+    assert "/actions/lock" in manager.open(target).text
+    assert manager.act("lock", target).status_code == 303
+    assert world.account_row(target).state == "locked"
+
+
+def test_n74_nobody_grants_roles_of_the_console(world: World) -> None:
+    """N74: not to himself, not to others, not by an agent at all."""
+    manager, agent = Desk.of(world, ACCESS), Desk.of(world)
+    holder = world.account()
+    world.role_group("EMI Viewer")
+    for desk, target, group in (
+        (manager, manager.username, "EMI Viewer"),
+        (manager, holder, str(ACCESS)),
+        (manager, holder, str(AUDITOR)),
+        (agent, holder, "EMI Viewer"),
+        (agent, agent.username, str(ACCESS)),
+    ):
+        sent = {"group": group, "participant": "IESO"}
+        assert desk.post(f"{desk.path(target)}/grant", **sent).status_code == 403
+        assert desk.post(f"{desk.path(target)}/revoke", **sent).status_code == 403
+    with world.work() as work:
+        from idp.accounts import directory, roles
+
+        assert roles.held(work, directory.by_username(work, holder)) == []
+
+
+def test_pr02_access_management_grants_and_revokes_by_hand(world: World) -> None:
+    """PR-02, B.06: audited with the operator's name, told to the holder, seen at the next token."""
+    manager, holder = Desk.of(world, ACCESS), world.account()
+    rp = world.relying_party()
+    world.role_group("EMI Viewer", rp.client_id)
+    world.grant_role(world.account(), "EMI Viewer")
+    sent = {"group": "EMI Viewer", "participant": "109120"}
+    assert manager.post(f"{manager.path(holder)}/grant", **sent).status_code == 303
+    assert world.events("role_group.assigned")[-1].actor == manager.username
+    tokens = world.signed_in_tokens(rp, holder)
+    assert tokens["access_token"]
+    assert manager.post(f"{manager.path(holder)}/revoke", **sent).status_code == 303
+    assert [m.kind for m in world.mails(to=holder)].count("access_changed") == 2
+    unknown = manager.post(f"{manager.path(holder)}/grant", group="No such", participant="1")
+    assert unknown.status_code == 400
