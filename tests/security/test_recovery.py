@@ -389,9 +389,7 @@ def test_n71_what_ends_it(world: World, ending: str) -> None:
         link = world.mails("password_reset_link")[-1].links[0]
         other = world.browser()
         choice = {"password": "Marble-Otter3-window", "again": "Marble-Otter3-window"}
-        other.submit(
-            other.get(link.removeprefix(world.settings.issuer)), "/recover/open", **choice
-        )
+        other.submit(other.get(link.removeprefix(world.settings.issuer)), "/recover/open", **choice)
     answer = browser.submit(page, "/signin/password", current=temporary, **CHOICE)  # type: ignore[arg-type]
     assert "Your applications" not in answer.text
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 400
