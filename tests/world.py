@@ -249,6 +249,9 @@ class World:
         assert response.status_code == 200, response.text
         return dict(response.json or {})
 
+    def introspect_status(self, rp: Rp, token: str) -> int:
+        return self.post(rp, "/oauth2/v1/introspect", token=token).status_code
+
     def redeem(self, rp: Rp, code: str, **changes: str) -> TestResponse:
         """Exchange a code at the token endpoint."""
         params = {

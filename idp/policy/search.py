@@ -13,14 +13,14 @@ MAX_TERM = 320
 MAX_WORDS = 4
 #: What a query must not be longer than to be worth looking up.
 MAX_QUERY = 200
-_WORDS = re.compile(r"[^\w@.+'-]+")
+_WORDS = re.compile(r"[^\w@.+'’-]+")
 _DIGITS = re.compile(r"\D+")
 _LAST = "\U0010ffff"
 
 
 def fold(text: str) -> str:
     """Case, accents and compatibility forms folded: "Noémie" is found by "noemie"."""
-    plain = unicodedata.normalize("NFKD", name_key(text))
+    plain = unicodedata.normalize("NFKD", name_key(text)).replace("’", "'")
     return "".join(char for char in plain if not unicodedata.combining(char))[:MAX_TERM]
 
 
@@ -32,8 +32,9 @@ def terms(
     found = {fold(username), fold(email), fold(person_id)}
     for name in names:
         for word in _words(name):
-            parts = re.split(r"['’.+@-]+", word)
-            found.update((word, "".join(parts), *parts))
+            found.add(word)
+            for part in word.split("-"):
+                found.update((part, part.replace("'", ""), *part.split("'")))
     for phone in phones:
         if phone:
             found.update((_DIGITS.sub("", phone), national(phone)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import select
@@ -132,7 +133,7 @@ def test_n63_wrong_codes_count_for_the_account_over_all_codes(world: World) -> N
 
 
 def test_a_code_is_of_one_flow_one_purpose_and_ten_minutes(world: World) -> None:
-    """accounts.md: bound to the browser that asked and to what it asked for; a newer one ends it."""
+    """accounts.md: bound to the browser that asked and to its question; a newer one ends it."""
     username = with_phone(world)
     mine, first = ask(world, username), code_in(world)
     other = ask(world, username, "unlock")
@@ -269,7 +270,7 @@ def test_every_notice_stays_good_for_a_week(world: World) -> None:
     username = world.account()
     browser = world.browser().signed_in(username)
     passwords = [PASSWORD, NEW_PASSWORD, "Marble-Otter3-window"]
-    for old, new in zip(passwords, passwords[1:], strict=False):
+    for old, new in pairwise(passwords):
         page = browser.get("/settings/password")
         browser.submit(page, "/settings/password", current=old, password=new, again=new)
     links = [

@@ -1,0 +1,184 @@
+"""The auditor: searches, downloads, proves, reports. Read only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from idp.accounts import access, directory, trail
+from idp.accounts.access import Question
+from idp.models import Event
+from idp.policy.console import ConsoleRole
+from tests.console.desk import Desk
+from tests.world import World
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    return Desk.of(world, ConsoleRole.AUDITOR)
+
+
+def rows(page: str) -> list[str]:
+    """The table's lines."""
+    return page.split("<tbody>")[1].split("</tbody>")[0].split("<tr>")[1:]
+
+
+def test_the_trail_is_searched_by_person_agent_client_event_and_time(
+    world: World, desk: Desk
+) -> None:
+    """Each filter alone, and together."""
+    agent, holder, rp = Desk.of(world), world.account("granite"), world.relying_party()
+    agent.verify(holder)
+    agent.act("end-sessions", holder)
+    world.signed_in_tokens(rp, holder)
+    world.clock.advance(days=2)
+    desk.browser.sign_in(desk.username)
+    world.browser().sign_in(holder)
+
+    def found(**query: str) -> list[str]:
+        return rows(desk.browser.get("/console/audit", **query).text)
+
+    assert all("granite" in row for row in found(person="granite"))
+    assert all(agent.username in row for row in found(actor=agent.username))
+    assert any("console.end-sessions" in row for row in found(actor=agent.username))
+    assert all(rp.client_id in row for row in found(client=rp.client_id))
+    assert {"signin.succeeded" in row for row in found(name="signin.succeeded")} == {True}
+    assert len(found(name="signin.")) >= len(found(name="signin.succeeded")) > 0
+    assert len(found(person="granite", name="signin.succeeded", since="2026-11-27")) == 1
+    assert len(found(person="granite", name="signin.succeeded", until="2026-11-26")) == 1
+    assert "Nothing fits" in found(person="nobody-at-all")[0]
+
+
+def test_a_bad_date_is_said(desk: Desk) -> None:
+    """Named, with 400 and no search."""
+    for path in ("/console/audit", "/console/audit/export"):
+        for value in ("yesterday", "0001-01-01", "9999-12-31", "2026-13-01", "1e9"):
+            answer = desk.browser.get(path, since=value)
+            assert answer.status_code == 400
+            assert "year-month-day" in answer.text
+    for path in ("/console/access", "/console/access/export"):
+        assert desk.browser.get(path, at="soon").status_code == 400
+
+
+def test_old_events_are_a_page_away(world: World, desk: Desk) -> None:
+    """A hundred on a page, older ones behind a link, none twice."""
+    for number in range(130):
+        world.browser().sign_in(f"nobody-{number:03}", "x")
+    first = desk.browser.get("/console/audit", name="signin.refused")
+    assert len(rows(first.text)) == 100
+    older = first.text.split('href="/console/audit?before=')[1].split('"')[0]
+    second = desk.browser.get(f"/console/audit?before={older}".replace("&amp;", "&"))
+    assert len(rows(second.text)) == 30
+    assert "Older ones" not in second.text
+
+
+def test_the_trail_is_downloaded_as_csv_and_as_json_lines(world: World, desk: Desk) -> None:
+    """Streamed, complete, oldest first; the download itself is in the trail."""
+    world.browser().sign_in("nobody", "x", **{"remember": "1"})
+    lines = desk.browser.get("/console/audit/export", format="jsonl", name="signin.").text
+    records = [json.loads(line) for line in lines.splitlines()]
+    assert [r["name"] for r in records] == ["signin.succeeded", "signin.refused"]
+    assert records[0]["account"] == desk.username
+    answer = desk.browser.get("/console/audit/export", format="csv")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    table = list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
+    assert len(table) == len(world.events())
+    assert {row["name"] for row in table} >= {"signin.refused", "trail.exported"}
+    export = world.events("trail.exported")[0]
+    assert (export.actor, export.data["format"]) == (desk.username, "jsonl")
+
+
+@pytest.mark.parametrize("agent", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\t=1"])
+def test_n82_no_cell_of_a_download_is_a_formula(world: World, desk: Desk, agent: str) -> None:
+    """N82: a spreadsheet gets text."""
+    browser = world.browser()
+    browser.client.environ_base["HTTP_USER_AGENT"] = agent
+    browser.sign_in("nobody", "x")
+    text = desk.browser.get("/console/audit/export", format="csv").text
+    table = list(csv.reader(io.StringIO(text.lstrip("\ufeff"))))
+    assert not [cell for row in table for cell in row if cell.startswith(tuple("=+-@\t\r"))]
+
+
+def test_the_chain_is_proved_from_the_console(world: World, desk: Desk) -> None:
+    """A whole chain, then one with a changed record."""
+    with world.app.app_context():
+        trail.seal_all(world.app.extensions["means"])
+    assert "The chain is whole" in desk.post("/console/audit/verify").text
+    with world.work() as work:
+        row = work.db.scalars(select(Event).where(Event.seq == 2)).one()
+        row.actor = "somebody else"
+    answer = desk.post("/console/audit/verify").text
+    assert "The chain is broken: record 2" in answer
+    assert world.events("trail.verified")[-1].reason == "broken"
+
+
+def test_who_had_access_on_a_past_day(world: World, desk: Desk) -> None:
+    """By participant, by role group, by person, now and then."""
+    for name in ("alpha", "beta"):
+        world.account(name, family_name=name.capitalize())
+    for group in ("EMI Viewer", "CROW Viewer"):
+        world.role_group(group)
+    world.grant_role("alpha", "EMI Viewer", "109120")
+    world.grant_role("beta", "CROW Viewer", "111340")
+    world.clock.advance(days=10)
+    world.revoke_role("alpha", "EMI Viewer", "109120")
+    world.grant_role("beta", "EMI Viewer", "109120")
+    desk.browser.sign_in(desk.username)
+
+    def found(**query: str) -> list[str]:
+        page = desk.browser.get("/console/access", **query).text
+        return [row for row in rows(page) if "Nothing fits" not in row]
+
+    assert len(found(participant="109120")) == 1
+    assert "beta" in found(participant="109120")[0]
+    assert "alpha" in found(participant="109120", at="2026-11-26")[0]
+    assert len(found(group="EMI Viewer", at="2026-11-26")) == 1
+    assert len(found(person="beta")) == 2
+    assert len(found(person="beta", at="2026-11-26")) == 1
+    assert found(person="alpha") == []
+    assert found(participant="109120", at="2026-11-01") == []
+    text = desk.browser.get("/console/access/export", participant="109120", at="2026-11-26").text
+    table = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
+    assert [(row["username"], row["group"]) for row in table] == [("alpha", "EMI Viewer")]
+    assert table[0]["revoked_at"]
+    assert world.events("access.exported")[-1].data["filter"]["participant"] == "109120"
+
+
+def test_the_moment_of_a_grant_counts_and_that_of_a_revocation_does_not(world: World) -> None:
+    """As of the very moment."""
+    username = world.account()
+    world.role_group("EMI Viewer")
+    granted = world.clock.now()
+    world.grant_role(username, "EMI Viewer")
+    world.clock.advance(hours=1)
+    revoked = world.clock.now()
+    world.revoke_role(username, "EMI Viewer")
+    with world.work() as work:
+        account_id = directory.by_username(work, username).id
+
+        def held(at: object) -> int:
+            question = Question(at=at, account_ids=(account_id,))  # type: ignore[arg-type]
+            return len(list(access.everything(work, question)))
+
+        assert held(granted - timedelta(microseconds=1)) == 0
+        assert held(granted) == 1
+        assert held(revoked - timedelta(microseconds=1)) == 1
+        assert held(revoked) == 0
+
+
+def test_the_report_is_paged_by_key(world: World, desk: Desk) -> None:
+    """A hundred rows a page, the rest behind a link, none twice and none left out."""
+    world.role_group("EMI Viewer")
+    username = world.account()
+    for number in range(120):
+        world.grant_role(username, "EMI Viewer", f"{number:06}")
+    first = desk.browser.get("/console/access", person=username)
+    assert len(rows(first.text)) == 100
+    after = first.text.split('href="/console/access?after=')[1].split('"')[0]
+    rest = desk.browser.get(f"/console/access?after={after}".replace("&amp;", "&"))
+    assert len(rows(rest.text)) == 20

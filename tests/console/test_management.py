@@ -1,0 +1,218 @@
+"""Access Management: relying parties, role groups, keys, messages, settings."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from idp.accounts import clients, directory
+from idp.messages import queue
+from idp.models import MessageState, OutboxMessage
+from idp.policy.console import ConsoleRole
+from tests.console.desk import Desk
+from tests.world import Rp, World
+
+FORM: dict[str, str | list[str]] = {
+    "client_id": "tra",
+    "name": "Transmission Rights Auction",
+    "description": "Bids for rights",
+    "home_url": "https://tra.rp.test/signin",
+    "auth_method": "client_secret_basic",
+    "grant_types": ["authorization_code", "refresh_token"],
+    "scopes": "openid profile email groups participants offline_access",
+    "redirect_uris": "https://tra.rp.test/callback",
+    "post_logout_redirect_uris": "https://tra.rp.test/out",
+    "allowed_origins": "",
+    "require_pkce": "1",
+    "trusted": "1",
+    "minimum_acr": "",
+    "id_token_alg": "RS256",
+    "access_token_alg": "ES256",
+    "access_token_format": "jwt",
+    "audience": "",
+    "role_groups": ["TRA Bidder"],
+}
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    world.role_group("TRA Bidder")
+    return Desk.of(world, ConsoleRole.ACCESS)
+
+
+def secret_in(page: str) -> str:
+    found = re.findall(r"Client secret: <code>([^<]+)</code>", page)
+    assert len(found) == 1
+    return str(found[0])
+
+
+def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
+    """Registered, used, edited, given a new secret, switched off: seen from the relying party."""
+    made = desk.post("/console/clients/new", **FORM)
+    rp = Rp("tra", secret_in(made.text), "https://tra.rp.test/callback")
+    assert made.headers["Cache-Control"] == "no-store"
+    username = world.account()
+    world.grant_role(username, "TRA Bidder")
+    tokens = world.signed_in_tokens(rp, username)
+    assert world.introspect(rp, tokens["access_token"])["active"]
+    page = desk.browser.get("/console/clients/tra").text
+    assert rp.secret not in page
+    assert "Transmission Rights Auction" in desk.browser.get("/console/clients").text
+    changed = {k: v for k, v in FORM.items() if k != "client_id"} | {"name": "TRA", "trusted": ""}
+    assert desk.post("/console/clients/tra", **changed).status_code == 303
+    with world.work() as work:
+        row = clients.get(work, "tra")
+        assert (row.name, row.trusted, row.require_pkce) == ("TRA", False, True)
+        assert [group.name for group in row.role_groups] == ["TRA Bidder"]
+    fresh = secret_in(desk.post("/console/clients/tra/secret").text)
+    assert fresh != rp.secret
+    assert world.refresh(rp, tokens["refresh_token"]).status_code == 401
+    rp.secret = fresh
+    assert world.refresh(rp, tokens["refresh_token"]).status_code == 200
+    assert desk.post("/console/clients/tra/disable").status_code == 303
+    assert world.introspect_status(rp, tokens["access_token"]) == 401
+    assert {event.actor for event in world.events("client.updated")} == {desk.username}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": ""}, "name is 1 to 200"),
+        ({"redirect_uris": "javascript:alert(1)"}, "redirect URI"),
+        ({"redirect_uris": "http://evil.example/cb"}, "redirect URI"),
+        ({"redirect_uris": ""}, "needs a redirect URI"),
+        ({"grant_types": ["password"]}, "grant_types are among"),
+        ({"id_token_alg": "none"}, "id_token_alg"),
+        ({"auth_method": "none", "grant_types": ["client_credentials"]}, "client_credentials"),
+        ({"client_id": "x"}, "client id"),
+        ({"client_id": "emi"}, "exists"),
+        ({"allowed_origins": "*"}, "origin"),
+    ],
+)
+def test_n09_what_cannot_be_registered_is_named(
+    world: World, desk: Desk, change: dict[str, str | list[str]], words: str
+) -> None:
+    """N09: 400, the fault in words, what was typed still there, nothing stored."""
+    world.relying_party()
+    before = len(world.events("client.created"))
+    answer = desk.post("/console/clients/new", **(FORM | change))
+    assert answer.status_code == 400
+    assert words in answer.text
+    assert "https://tra.rp.test/out" in answer.text
+    assert len(world.events("client.created")) == before
+
+
+def test_which_role_groups_an_application_sees(world: World, desk: Desk) -> None:
+    """The next token shows the change."""
+    rp = world.relying_party()
+    username = world.account()
+    world.grant_role(username, "TRA Bidder")
+    with world.work() as work:
+        data = clients.data_of(clients.get(work, "emi"))
+    form = FORM | {
+        "name": data.name,
+        "home_url": data.home_url,
+        "redirect_uris": "\n".join(data.redirect_uris),
+        "post_logout_redirect_uris": "",
+    }
+
+    def groups() -> object:
+        tokens = world.signed_in_tokens(rp, username)
+        return world.introspect(rp, tokens["access_token"]).get("groups")
+
+    before = groups()
+    assert desk.post("/console/clients/emi", **form).status_code == 303
+    after = groups()
+    assert not before
+    assert after == ["TRA Bidder"]
+    assert world.events("client.role_groups")[-1].data["after"] == ["TRA Bidder"]
+
+
+def test_a_role_group_is_made(desk: Desk) -> None:
+    """Named faults, then the list shows it."""
+    assert (
+        desk.post("/console/role-groups/new", name="TRA Bidder", kind="personal").status_code == 400
+    )
+    assert desk.post("/console/role-groups/new", name="<b>", kind="personal").status_code == 400
+    assert desk.post("/console/role-groups/new", name="TRA X", kind="robot").status_code == 400
+    assert desk.post("/console/role-groups/new", name="TRA X", kind="machine").status_code == 303
+    assert "TRA X" in desk.browser.get("/console/role-groups").text
+
+
+def test_n89_the_drill_of_a_compromised_key(world: World, desk: Desk) -> None:
+    """N89: typed once more to confirm; then its tokens are refused and a refresh gives new ones."""
+    rp, username = world.relying_party(id_token_alg="RS256"), world.account()
+    tokens = world.signed_in_tokens(rp, username)
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+
+    def userinfo() -> int:
+        answer = world.app.test_client().get(
+            "/oauth2/v1/userinfo", headers=bearer, base_url=world.settings.issuer
+        )
+        return answer.status_code
+
+    assert userinfo() == 200
+    page = desk.browser.get("/console/keys").text
+    with world.work() as work:
+        from idp.accounts import keys
+        from idp.models import KeyState
+
+        (kid,) = [
+            key.kid
+            for key in keys.every_key(work)
+            if key.alg == "ES256" and key.state == KeyState.ACTIVE
+        ]
+    assert kid in page
+    path = f"/console/keys/{kid}/revoke"
+    for confirm in ("", "yes", kid[:-1]):
+        assert desk.post(path, confirm=confirm).status_code == 400
+    assert userinfo() == 200
+    assert desk.post(path, confirm=kid).status_code == 303
+    world.clock.advance(seconds=10)
+    assert userinfo() == 401
+    jwks = world.app.test_client().get("/oauth2/v1/keys", base_url=world.settings.issuer)
+    assert kid not in jwks.text
+    assert world.refresh(rp, tokens["refresh_token"]).status_code == 200
+    assert world.events("key.revoked")[-1].actor == desk.username
+
+
+def test_keys_are_rotated_when_caches_have_the_next(world: World, desk: Desk) -> None:
+    """N90: too early is refused in words."""
+    assert desk.post("/console/keys/rotate", alg="RS256").status_code == 303
+    early = desk.post("/console/keys/rotate", alg="RS256")
+    assert early.status_code == 400
+    assert "can sign from" in early.text
+    assert desk.post("/console/keys/rotate", alg="HS256").status_code == 400
+
+
+def test_r14_a_dead_letter_is_seen_and_tried_again(world: World, desk: Desk) -> None:
+    """R14: why it failed, never its words; then it is delivered."""
+    username = world.account()
+    with world.work() as work:
+        row = queue.enqueue(work, "account_restored", directory.by_username(work, username))
+        row.state, row.attempts, row.last_error = MessageState.DEAD, 10, "SMTPDataError 550"
+        work.db.flush()
+        pk = row.id
+    page = desk.browser.get("/console/messages").text
+    assert "SMTPDataError 550" in page
+    assert "suspension of your account" not in page
+    assert desk.post(f"/console/messages/{pk}/retry").status_code == 303
+    assert desk.post(f"/console/messages/{pk}/retry").status_code == 404
+    world.run_worker()
+    with world.work() as work:
+        assert work.db.get_one(OutboxMessage, pk).state == MessageState.SENT
+    assert world.events("message.retried")[-1].data == {"message": pk}
+
+
+def test_settings_in_force_show_no_secret(world: World, desk: Desk) -> None:
+    """N84: only that it is set."""
+    page = desk.browser.get("/console/settings").text
+    assert "IDP_LOCKOUT_FAILURES" in page
+    for secret in (
+        world.settings.secret_key,
+        *world.settings.key_encryption_keys,
+        *world.settings.password_peppers,
+        world.settings.database_url,
+    ):
+        assert secret not in page
