@@ -87,20 +87,30 @@ def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account
     )
     if not allowed:
         raise Forbidden(f"{order.action} on {account.username}")
-    if not _makes_sense(work, order.action, account):
-        raise Refused("state")
     if console.needs_caller(order.roles) and caller.living(work, order.agent, account) is None:
         raise Refused("caller")
-    if not _is_line(order.reason, MAX_REASON) or not _is_line(order.ticket, MAX_TICKET):
+    return perform(work, hasher, order.action, account, reason=order.reason, ticket=order.ticket)
+
+
+def perform(
+    work: Work,
+    hasher: PasswordHasher,
+    action: str,
+    account: Account,
+    *,
+    reason: str,
+    ticket: str,
+) -> str | None:
+    """Do it for somebody whose right to it is beyond question: the gate above, or the operator's
+    own shell. Raises Refused and returns as ``carry_out`` does."""
+    if not _makes_sense(work, action, account):
+        raise Refused("state")
+    if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):
         raise Refused("reason")
     events.record(
-        work,
-        f"console.{order.action}",
-        account=account,
-        why=order.reason.strip(),
-        ticket=order.ticket.strip(),
+        work, f"console.{action}", account=account, why=reason.strip(), ticket=ticket.strip()
     )
-    return _DEEDS[order.action](work, hasher, account)
+    return _DEEDS[action](work, hasher, account)
 
 
 def _is_line(text: str, longest: int) -> bool:

@@ -1,4 +1,4 @@
-"""``gateway account``: create, show, list."""
+"""``gateway account``: create, show, list, act."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from typing import Any
 
 import click
 
-from idp.accounts import activation, directory, roles, trail
-from idp.cli.common import as_json, show_json, show_record, show_table, unit
+from idp.accounts import activation, directory, operators, roles, trail
+from idp.cli.common import application, as_json, show_json, show_record, show_table, unit
+from idp.errors import Refused
 from idp.models import Account, AccountKind
+from idp.policy.console import ACTIONS
+from idp.policy.temporary import spelled
 from idp.transaction import Work
 
 SHOWN_EVENTS = 10
+REFUSALS = {
+    "state": "{row.username} is {row.state}: this does not apply to it now",
+    "reason": "reason and ticket are one line each",
+}
 
 
 @click.group()
@@ -83,6 +90,33 @@ def list_accounts(as_json: bool) -> None:
         return
     columns = ("username", "kind", "state", "name", "email", "person_id")
     show_table(columns, ([r[c] for c in columns] for r in records), empty="No accounts yet.")
+
+
+@account.command()
+@click.argument("action", type=click.Choice(sorted(ACTIONS)))
+@click.argument("username")
+@click.option("--reason", required=True, help="Why; kept in the trail.")
+@click.option("--ticket", required=True, help="Reference of the ticket; kept in the trail.")
+def act(action: str, username: str, reason: str, ticket: str) -> None:
+    """Do to an account what operators do in the console, for those on whom nobody there may act.
+
+    The holder gets a mail. A temporary password is printed this once."""
+    app = application()
+    with unit(app) as work:
+        row = directory.by_username(work, username)
+        try:
+            password = operators.perform(
+                work, app.extensions["hasher"], action, row, reason=reason, ticket=ticket
+            )
+        except Refused as refusal:
+            words = REFUSALS.get(refusal.detail, refusal.detail)
+            raise Refused(words.format(row=row)) from refusal
+        state = row.state
+    if password is not None:
+        click.echo(password)
+        click.echo(" ".join(word for _, word, _ in spelled(password)), err=True)
+    else:
+        click.echo(f"{username}: {action} done; the account is {state}.")
 
 
 def _describe(row: Account) -> dict[str, Any]:

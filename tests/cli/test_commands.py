@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from idp.cli import main
+from idp.policy.console import ConsoleRole
 from idp.settings import Settings
 from tests.world import World
 
@@ -202,3 +203,22 @@ def test_every_listing_has_a_table_and_json(run: Any, command: str) -> None:
     assert table.exit_code == 0
     assert table.stdout.strip()
     good(run(*command.split(), "--json"))
+
+
+def test_the_shell_helps_those_whom_nobody_in_the_console_may_help(world: World, run: Any) -> None:
+    """CR-05, N74: the temporary password alone on the output, its spelling beside it."""
+    username = world.operator(ConsoleRole.ACCESS)
+    why = ("--reason", "lost the password", "--ticket", "OPS-1")
+    result = run("account", "act", "temporary-password", username, *why)
+    assert result.exit_code == 0, result.output
+    temporary = result.stdout.splitlines()[0]
+    assert world.browser().sign_in(username, temporary).request.path == "/signin/password"
+    assert world.events("console.temporary-password")[-1].actor.startswith("cli:")
+    result = run("account", "act", "restore", username, *why)
+    assert result.exit_code == 1
+    assert "reset_required: this does not apply" in result.output
+    assert run("account", "act", "lock", username, "--reason", "x").exit_code == 2
+    result = run("account", "act", "lock", username, "--reason", "two\nlines", "--ticket", "T")
+    assert "one line each" in result.output
+    assert run("account", "act", "lock", username, *why).exit_code == 0
+    assert world.account_row(username).state == "locked"

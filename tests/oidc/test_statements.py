@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import event
 
 from idp.db import db
+from tests.console.desk import Desk
 from tests.security.test_signed_tokens import userinfo
-from tests.world import Rp, World
+from tests.world import Rp, World, hidden_fields
 
 #: token by code: client, code with all behind it, groups; spend, refresh token, access token,
 #: event. By refresh: client, token, groups; spend, successor, access token, event. By client
@@ -66,3 +67,42 @@ def test_the_hot_paths_need_this_many_statements(loaded: tuple[World, Rp, str], 
     }
     statements = count(world, acts[path])
     assert len(statements) <= BOUNDS[path], "\n".join(s[:90] for s in statements)
+
+
+#: Sign-in: session, interaction, account, known browser, own network; counter made and read;
+#: session, grants, browsers, event, interaction. Search: session, roles, words, accounts, menu.
+#: Account page: the same start, then one for each part of it.
+PAGE_BOUNDS = {"sign-in": 22, "search": 7, "account page": 27}
+
+
+@pytest.mark.parametrize("page", PAGE_BOUNDS)
+@pytest.mark.parametrize("rows", [1, 12])
+def test_pages_of_people_need_this_many_statements(world: World, page: str, rows: int) -> None:
+    """performance.md: bounded, and the same however much there is around the account."""
+    username = world.account("holder-one", family_name="Unique")
+    for n in range(rows):
+        world.role_group(f"Group {n}")
+        world.grant_role(username, f"Group {n}", f"{n:06}")
+        world.browser().sign_in(username, "wrong" if n % 3 else "Quartz-Heron7-lantern")
+        world.clock.advance(minutes=20)
+    for n in range(rows + 1):
+        world.account(f"crowd{n}", family_name="Crowd")
+    desk = Desk.of(world)
+    browser = world.browser()
+    form = hidden_fields(browser.get("/signin").text, "/signin")
+    sent = form | {"username": username, "password": "Quartz-Heron7-lantern"}
+    path, base = desk.path(username), browser.base
+
+    def sign_in() -> Any:
+        answer = browser.client.post("/signin", data=sent, base_url=base)
+        assert answer.status_code == 303
+        answer.status_code = 200
+        return answer
+
+    acts: dict[str, Callable[[], Any]] = {
+        "sign-in": sign_in,
+        "search": lambda: desk.browser.client.get("/console?q=crowd", base_url=base),
+        "account page": lambda: desk.browser.client.get(path, base_url=base),
+    }
+    seen = count(world, acts[page])
+    assert len(seen) <= PAGE_BOUNDS[page], "\n".join(seen)

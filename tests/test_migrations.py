@@ -1,0 +1,69 @@
+"""Migrations on a database that is in use: what is there gets what is new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+
+from idp.db import prepare_engine
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+NOW = "2026-11-01 12:00:00"
+
+
+def _account(pk: int, state: str, activated_at: str | None) -> dict[str, Any]:
+    name = f"gauthie{pk}"
+    return {
+        "id": pk, "subject": f"s{pk}", "kind": "personal", "state": state,
+        "state_changed_at": NOW, "username": name, "username_key": name, "person_id": 1,
+        "locale": "en", "locale_is_chosen": False, "zoneinfo": "UTC",
+        "activated_at": activated_at, "created_at": NOW, "updated_at": NOW,
+    }  # fmt: skip
+
+
+#: Rows of the first version.
+OLD: dict[str, list[dict[str, Any]]] = {
+    "person": [
+        {
+            "id": 1, "person_id": "100231", "given_name": "Noémie", "middle_name": "",
+            "family_name": "Gauthier", "preferred_name": "", "email": "n@p.example",
+            "email_key": "n@p.example", "phone": "+16135550177", "created_at": NOW,
+            "updated_at": NOW,
+        }
+    ],
+    "account": [
+        _account(1, "active", NOW), _account(2, "locked", NOW), _account(3, "suspended", None),
+    ],
+    "participant": [
+        {"id": 1, "number": "109120", "name": "Énergie du Nord", "created_at": NOW}
+    ],
+}  # fmt: skip
+
+
+def test_the_second_migration_fills_what_existed(tmp_path: Path) -> None:
+    """Accounts are found in the console, locks lead back, participants have their key."""
+    engine = create_engine(f"sqlite:///{tmp_path}/old.db")
+    prepare_engine(engine)
+    with engine.connect() as connection:
+        config = Config(MIGRATIONS / "alembic.ini", attributes={"connection": connection})
+        command.upgrade(config, "0001")
+        for table, rows in OLD.items():
+            for row in rows:
+                connection.execute(sa.table(table, *map(sa.column, row)).insert().values(row))
+        connection.commit()
+        command.upgrade(config, "head")
+        terms = set(
+            connection.scalars(text("SELECT term FROM search_term WHERE account_id = 1")).all()
+        )
+        assert {"gauthie1", "noemie", "gauthier", "100231", "6135550177"} <= terms
+        states = connection.execute(text("SELECT state, resumes_as FROM account ORDER BY id")).all()
+        assert [tuple(row) for row in states] == [
+            ("active", None), ("locked", "active"), ("suspended", "pending"),
+        ]  # fmt: skip
+        assert connection.scalar(text("SELECT name_key FROM participant")) == "energie du nord"
+    engine.dispose()
