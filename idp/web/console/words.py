@@ -36,11 +36,11 @@ def kind(name: str) -> str:
 def fact(name: Fact) -> str:
     """What the caller was asked."""
     known: dict[str, str] = {
-        Fact.USERNAME: gettext("named the user name"),
-        Fact.EMAIL: gettext("named the registered e-mail address"),
-        Fact.PERSON_ID: gettext("knew the Person ID"),
-        Fact.ORGANIZATION: gettext("knew the organization"),
-        Fact.CALLBACK: gettext("answered when called back at the registered telephone"),
+        Fact.USERNAME: gettext("Named the user name"),
+        Fact.EMAIL: gettext("Named the registered e-mail address"),
+        Fact.PERSON_ID: gettext("Knew the Person ID"),
+        Fact.ORGANIZATION: gettext("Knew the organization"),
+        Fact.CALLBACK: gettext("Answered when called back at the registered telephone"),
     }
     return known[name]
 
