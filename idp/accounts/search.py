@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Select, delete, exists, or_, select
+from sqlalchemy import Select, delete, exists, insert, or_, select
 from sqlalchemy.orm import aliased
 
-from idp.db import insert_if_missing
 from idp.models import Account, Assignment, Participant, Person, SearchTerm
 from idp.policy.search import fold, prefix_range, query_words, terms
 from idp.transaction import Work
@@ -28,8 +27,8 @@ class Found:
 def index(work: Work, account: Account) -> None:
     """Write the words of an account anew: after it was made, and after its person changed."""
     work.db.execute(delete(SearchTerm).where(SearchTerm.account_id == account.id))
-    for term in terms_of(account):
-        insert_if_missing(work.db, SearchTerm, term=term, account_id=account.id)
+    rows = [{"term": term, "account_id": account.id} for term in terms_of(account)]
+    work.db.execute(insert(SearchTerm), rows)
 
 
 def terms_of(account: Account) -> list[str]:

@@ -33,6 +33,8 @@ class Home:
 
     folder: Path
     port: int
+    #: SQLAlchemy URL; empty: a SQLite file in the folder.
+    database: str = ""
 
     @property
     def issuer(self) -> str:
@@ -88,7 +90,8 @@ class Home:
         return {
             "IDP_ENVIRONMENT": "sandbox",
             "IDP_ISSUER": self.issuer,
-            "IDP_DATABASE_URL": f"sqlite:///{(self.folder / 'gateway.db').resolve()}",
+            "IDP_DATABASE_URL": self.database
+            or f"sqlite:///{(self.folder / 'gateway.db').resolve()}",
             "IDP_SECRET_KEY": values["secret_key"],
             "IDP_KEY_ENCRYPTION_KEYS": values["key_encryption_key"],
             "IDP_PASSWORD_PEPPERS": f"k1:{values['pepper']}",

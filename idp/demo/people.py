@@ -63,6 +63,9 @@ class Figure:
     state: AccountState = AccountState.ACTIVE
     kind: AccountKind = AccountKind.PERSONAL
     locale: str = "en"
+    phone: str = ""
+    #: Where codes for recovery go; in the demo they are shown in the outbox.
+    recovery_phone: str | None = None
 
     @property
     def participants(self) -> list[str]:
@@ -84,6 +87,8 @@ FIGURES = (
             ("EMI Market Data Viewer", "111340"),
             ("CROW Viewer", "109120"),
         ),
+        phone="+1 705 555 0142 ext 12",
+        recovery_phone="+17055550142",
     ),
     Figure(
         "outage_coordinator",
@@ -93,6 +98,7 @@ FIGURES = (
         f"chidi.okafor@{_LAKES}",
         "100232",
         (("CROW Outage Coordinator", "109120"),),
+        phone="+1 705 555 0100 ext 7",
     ),
     Figure(
         "settlements_analyst",
@@ -103,6 +109,7 @@ FIGURES = (
         "100233",
         (("Reports Settlement", "111340"), ("Reports Revenue Metering", "111340")),
         locale="fr",
+        phone="+1 613 555 0177",
     ),
     Figure(
         "pending",

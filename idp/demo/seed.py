@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from idp.accounts import activation, clients, credentials, directory, lifecycle, roles
+from idp.accounts import activation, clients, credentials, directory, lifecycle, roles, search
 from idp.accounts.clients import ClientData
 from idp.demo.home import Home, make_password
 from idp.demo.people import APPS, FIGURES, PARTICIPANTS, ROLE_GROUPS, App, Figure
@@ -68,14 +68,17 @@ def _account(work: Work, app: Flask, figure: Figure, passwords: dict[str, str]) 
             given_name=figure.given_name,
             family_name=figure.family_name,
             email=figure.email,
+            phone=figure.phone,
         ),
     )
     account = directory.create_account(
         work, person, kind=figure.kind, username=figure.username, locale=figure.locale
     )
+    if figure.recovery_phone:
+        account.recovery_phone = figure.recovery_phone
+        search.index(work, account)
     if figure.state is not AccountState.PENDING:
         passwords[figure.role] = _set_password(work, app, account, passwords[figure.role])
-        account.activated_at = work.now
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason="demo")
     for group, number in figure.holds:
         participant = directory.ensure_participant(work, number)
