@@ -38,3 +38,10 @@ def raise_due(work: Work) -> int:
         events.record(work, NAME, reason="too_many_failures", network=network, failures=count)
         log.error("guessing", network=network, failures=count)
     return len(fresh)
+
+
+def recent(work: Work) -> list[Event]:
+    """The alarms of the last day, newest first."""
+    since = work.now - timedelta(days=1)
+    query = select(Event).where(Event.name == NAME, Event.at > since)
+    return list(work.db.scalars(query.order_by(Event.at.desc())))

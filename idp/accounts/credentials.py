@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import delete, select
 
-from idp.accounts import events
+from idp.accounts import events, lockout
 from idp.accounts.hashing import PasswordHasher
 from idp.models import Account, PasswordHistory
 from idp.policy.data import shipped
@@ -52,6 +54,26 @@ def broken_rules(
     if not broken and _is_reused(work, hasher, account, password, policy(work).history):
         broken = (Rule.REUSED,)
     return broken
+
+
+def prove_and_prepare(
+    work: Work,
+    hasher: PasswordHasher,
+    account: Account,
+    key: str,
+    verify: Callable[[], bool],
+    new: str,
+) -> tuple[str, ...] | str:
+    """The hash of a new password that may replace one which was just proved; or the broken rules,
+    ``("current",)`` when ``verify`` says that the old one is not right or its guesses are used up
+    (``key``). All hashing is done before anything is written, so that no lock waits for it."""
+    proved = verify() and not lockout.is_locked(work, key)
+    broken = broken_rules(work, hasher, account, new) if proved else ()
+    hashed = hasher.hash(new) if proved and not broken else ""
+    if not lockout.settle(work, key, account, matched=proved):
+        events.record(work, "password.confirmed", account=account, reason="wrong_current")
+        return ("current",)
+    return broken or hashed
 
 
 def cheap_faults(work: Work, account: Account, password: str) -> tuple[Rule, ...]:

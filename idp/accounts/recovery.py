@@ -14,7 +14,7 @@ from sqlalchemy import select
 from idp.accounts import browsers, codes, directory, events, lifecycle, links, lockout, notices
 from idp.accounts import sessions as browser_sessions
 from idp.accounts.codes import CodePurpose
-from idp.accounts.credentials import broken_rules, replace, store
+from idp.accounts.credentials import broken_rules, prove_and_prepare, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
 from idp.messages import queue
@@ -212,11 +212,17 @@ def change(
     """Change the password in settings. Returns a new cookie for the session, or the broken
     rules; ``("current",)`` when the current password is wrong (SP-02)."""
     account = session.account
-    if not confirm(work, hasher, session, current):
-        return ("current",)
-    broken = replace(work, hasher, account, new, door="settings")
-    if broken:
-        return broken
+    outcome = prove_and_prepare(
+        work,
+        hasher,
+        account,
+        _key(session),
+        lambda: hasher.verify(current, account.password_hash),
+        new,
+    )
+    if not isinstance(outcome, str):
+        return outcome
+    store(work, account, outcome, door="settings")
     password_was_replaced(work, account, keep=session)
     return browser_sessions.renew(work, session)
 
@@ -226,10 +232,14 @@ def confirm(work: Work, hasher: PasswordHasher, session: BrowserSession, passwor
     a lock of this session's guesses (SP-02)."""
     account = session.account
     matched = hasher.verify(password, account.password_hash)
-    key = f"session:{account.id}:{session.id}"
-    if lockout.settle(work, key, account, matched=matched):
+    if lockout.settle(work, _key(session), account, matched=matched):
         return True
     events.record(
         work, "password.confirmed", account=account, session=session, reason="wrong_current"
     )
     return False
+
+
+def _key(session: BrowserSession) -> str:
+    """Under which the guesses of a signed-in browser count."""
+    return f"session:{session.account_id}:{session.id}"

@@ -16,7 +16,7 @@ from idp.accounts import (
     sessions,
     temporary,
 )
-from idp.accounts.credentials import broken_rules, store
+from idp.accounts.credentials import prove_and_prepare, store
 from idp.accounts.hashing import PasswordHasher
 from idp.models import (
     Account,
@@ -68,6 +68,7 @@ def attempt(
     reason = _reason(account, waiting, matched=matched)
     known = browsers.known(work, account, cookie)
     key = lockout.key_of(work, account, typed, known)
+    fresh = _fresh_hash(work, hasher, account, password, key) if reason is None else None
     if not lockout.settle(work, key, account, matched=reason is None):
         reason = reason or "throttled"
     elif waiting is not None and not temporary.spend(work, waiting):
@@ -78,8 +79,7 @@ def attempt(
     if waiting is not None:
         events.record(work, "temporary_password.used", account=account)
         return Accepted(account, Change.TEMPORARY, waiting.id)
-    if hasher.is_outdated(account.password_hash or ""):
-        account.password_hash = hasher.hash(password)
+    account.password_hash = fresh or account.password_hash
     return Accepted(account, Change.RENEWAL if is_renewal_due(work, account) else None)
 
 
@@ -90,6 +90,18 @@ def _stored(account: Account | None, waiting: TemporaryPassword | None) -> str |
     if account.state == AccountState.RESET_REQUIRED:
         return waiting.password_hash if waiting else None
     return account.password_hash
+
+
+def _fresh_hash(
+    work: Work, hasher: PasswordHasher, account: Account | None, password: str, key: str
+) -> str | None:
+    """A hash by the present settings where the stored one is outdated. Made before anything is
+    written, so that no lock waits for it; and not during a lock, whose time tells nothing."""
+    if account is None or account.state != AccountState.ACTIVE or not account.password_hash:
+        return None
+    if not hasher.is_outdated(account.password_hash) or lockout.is_locked(work, key):
+        return None
+    return hasher.hash(password)
 
 
 def _reason(
@@ -145,22 +157,19 @@ def change_password(
     """Replace the password of somebody whom ``hold`` holds. Returns the broken rules, or
     ``("current",)`` when the old one, entered again, is not right (CR-06, L.05)."""
     is_temporary = found.change_reason == Change.TEMPORARY
-    if is_temporary:
-        matched = temporary.is_good(work, hasher, found.temporary_password_id, old)
-    else:
-        matched = hasher.verify(old, account.password_hash)
-    known = browsers.known(work, account, cookie)
-    key = lockout.key_of(work, account, "", known)
-    if not lockout.settle(work, key, account, matched=matched):
-        events.record(work, "password.confirmed", account=account, reason="wrong_current")
-        return ("current",)
-    broken = broken_rules(work, hasher, account, new)
-    if broken:
-        return broken
-    hashed = hasher.hash(new)
+
+    def verify() -> bool:
+        if is_temporary:
+            return temporary.is_good(work, hasher, found.temporary_password_id, old)
+        return hasher.verify(old, account.password_hash)
+
+    key = lockout.key_of(work, account, "", browsers.known(work, account, cookie))
+    outcome = prove_and_prepare(work, hasher, account, key, verify, new)
+    if not isinstance(outcome, str):
+        return outcome
     if is_temporary and not temporary.finish(work, found.temporary_password_id):
         return ("current",)
-    store(work, account, hashed, door=str(found.change_reason))
+    store(work, account, outcome, door=str(found.change_reason))
     recovery.password_was_replaced(work, account)
     found.change_account_id = found.change_reason = found.temporary_password_id = None
     return ()

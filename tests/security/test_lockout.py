@@ -12,8 +12,10 @@ from idp.accounts import alarms, directory, lockout
 from idp.app import create_app
 from idp.db import db
 from idp.models import AccountKind, AccountState, Throttle
+from idp.policy.console import ConsoleRole
 from idp.policy.lockout import Budget, Record, after_failure
 from idp.settings import Settings
+from tests.console.desk import Desk
 from tests.security.test_login import fingerprint
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, World
 
@@ -239,6 +241,12 @@ def test_n50_spraying_raises_an_alarm(world: World) -> None:
         assert alarms.raise_due(work) == 0
     (alarm,) = world.events(alarms.NAME)
     assert alarm.data == {"network": ELSEWHERE, "failures": 50}
+    seen = {
+        role: f"50 refused sign-ins from {ELSEWHERE}"
+        in Desk.of(world, role).browser.get("/console").text
+        for role in ConsoleRole
+    }
+    assert seen == {ConsoleRole.AGENT: False, ConsoleRole.ACCESS: True, ConsoleRole.AUDITOR: True}
 
 
 def test_n50_spraying_from_many_networks_raises_an_alarm(settings: Settings, world: World) -> None:

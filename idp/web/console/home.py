@@ -6,8 +6,10 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import search
+from idp.accounts import alarms, search
+from idp.policy.console import ACCESS, AUDITOR
 from idp.policy.search import MAX_QUERY
+from idp.web.console import gate
 
 
 def register(pages: Blueprint) -> None:
@@ -21,5 +23,8 @@ def home() -> BaseResponse:
     if len(found.accounts) == 1:
         subject = found.accounts[0].subject
         return redirect(url_for("console.account", subject=subject, q=query), code=303)
-    body = render_template("console/home.html", query=query, found=found)
+    operator = gate.operator()
+    watches = operator.roles & {ACCESS, AUDITOR} and not query
+    raised = alarms.recent(browser.work()) if watches else []
+    body = render_template("console/home.html", query=query, found=found, alarms=raised)
     return Response(body)
