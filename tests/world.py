@@ -150,13 +150,14 @@ class World:
                 organization,
             )
 
-    def operator(self, role: ConsoleRole, username: str | None = None) -> str:
-        """An account with a role in the console."""
-        username = self.account(username, given_name="Leila", family_name="Haddad")
-        if role not in self.made:
-            self.role_group(role)
-            self.made[role] = True
-        self.grant_role(username, role, OPERATOR)
+    def operator(self, *held: ConsoleRole) -> str:
+        """An account with roles in the console."""
+        username = self.account(given_name="Leila", family_name="Haddad")
+        for role in held:
+            if role not in self.made:
+                self.role_group(role)
+                self.made[role] = True
+            self.grant_role(username, role, OPERATOR)
         return username
 
     def revoke_role(self, username: str, group: str, participant: str = "109120") -> None:

@@ -141,7 +141,7 @@ def test_f_k_the_telephone_desk(
     expect(own.get_by_role("heading", level=1)).to_have_text("Your applications")
     holder["password"] = "Marble-Otter3-window"
     home.close()
-    message(page, issuer, "You were given a temporary password", holder["email"])
+    message(page, issuer, "mot de passe temporaire", holder["email"])
     assert page.complaints == []  # type: ignore[attr-defined]
 
 

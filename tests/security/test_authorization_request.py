@@ -10,6 +10,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
+from idp.policy.console import ConsoleRole
+from tests.console.test_matrix import ALLOWED
+from tests.console.test_matrix import filled as console_path
 from tests.world import AUTHORIZE, NEW_PASSWORD, Rp, World, answer_of, hidden_fields
 
 
@@ -317,7 +320,27 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
         for rule in world.app.url_map.iter_rules()
         if "POST" in (rule.methods or ()) and rule.endpoint not in without_token
     }
-    assert posts == covered
+    # The console's are driven by its own table, below.
+    assert {path for path in posts if not path.startswith("/console")} == covered
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_n17_no_form_of_the_console_is_taken_from_another_site(
+    world: World, token: str | None
+) -> None:
+    """N17, N72: every POST of the console, as every operator at once: 400, nothing is written."""
+    browser = world.browser().signed_in(world.operator(*ConsoleRole))
+    subject = world.account_row(world.account()).subject
+    before = len(world.events())
+    for route in ALLOWED:
+        method, path = route.split(" ", 1)
+        if method == "POST":
+            data = {} if token is None else {"csrf_token": token}
+            answer = browser.client.post(
+                console_path(path, subject), data=data, base_url=browser.base
+            )
+            assert answer.status_code == 400, route
+    assert len(world.events()) == before
 
 
 def test_n19_success_carries_the_issuer(world: World) -> None:

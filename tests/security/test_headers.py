@@ -10,13 +10,17 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from idp.models import AccountState
+from idp.policy.console import ConsoleRole
 from idp.settings import Settings
 from tests.security.test_login_cookies import gateway
 from tests.world import World
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND")
 #: A value for each argument that a route of ours takes.
-ARGUMENTS = {"filename": "password.js", "public_id": "nobody", "consent_id": 1}
+ARGUMENTS = {
+    "filename": "password.js", "public_id": "nobody", "consent_id": 1, "subject": "nobody",
+    "client_id": "nobody", "kid": "nothing", "number": 1, "action": "lock",
+}  # fmt: skip
 FIXED = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -57,12 +61,14 @@ def assert_protected(answer: TestResponse) -> str:
     return found[1]
 
 
-@pytest.fixture(params=["anonymous", "signed in"])
+@pytest.fixture(params=["anonymous", "signed in", "operator"])
 def visitor(world: World, request: pytest.FixtureRequest) -> World:
     """A world whose ``made["client"]`` is a browser, with and without a session."""
     browser = world.browser()
     if request.param == "signed in":
         browser.sign_in(world.account())
+    elif request.param == "operator":
+        browser.sign_in(world.operator(*ConsoleRole))
     world.made["client"] = browser.client
     return world
 

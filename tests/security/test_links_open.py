@@ -49,7 +49,11 @@ def test_n68_of_sixteen_at_once_one_wins(world: World, kind: Kind) -> None:
     assert statuses[winners[0]] in (200, 303)
     assert len(world.events("link.spent")) == 1
     assert [e.data["door"] for e in world.events("password.set")][-1] != "test"
-    works = [p for p in passwords if world.browser().sign_in(username, p).status_code == 200]
+    works = []
+    for password in passwords:
+        world.clock.advance(minutes=2)  # so that the wrong ones lock nobody
+        if world.browser().sign_in(username, password).status_code == 200:
+            works.append(password)
     assert works == winners
 
 
