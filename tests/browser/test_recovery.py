@@ -200,7 +200,7 @@ def test_the_recovery_telephone_in_settings(
     text = message(page, issuer, "confirms this telephone", "+14169671111").inner_text()
     page.goto(where)
     page.get_by_label("Code").fill(re.findall(r"\b\d{6}\b", text)[0])
-    page.get_by_role("button", name="Verify").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("status").first).to_have_text("Phone number successfully verified")
     assert page.complaints == []  # type: ignore[attr-defined]
 

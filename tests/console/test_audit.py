@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from idp.accounts import access, directory, trail
 from idp.accounts.access import Question
+from idp.db import db
 from idp.models import Event
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
@@ -182,3 +183,28 @@ def test_the_report_is_paged_by_key(world: World, desk: Desk) -> None:
     after = first.text.split('href="/console/access?after=')[1].split('"')[0]
     rest = desk.browser.get(f"/console/access?after={after}".replace("&amp;", "&"))
     assert len(rows(rest.text)) == 20
+
+
+@pytest.mark.parametrize("path", ["/console/audit/export", "/console/access/export"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "left"])
+def test_a_download_gives_its_connection_back(
+    world: World, desk: Desk, path: str, method: str
+) -> None:
+    """Also when only the head is asked for, or the browser goes away in the middle."""
+    world.role_group("EMI Viewer")
+    world.grant_role(world.account(), "EMI Viewer")
+    with world.app.app_context():
+        pool = db.engine.pool
+    answer = desk.browser.client.open(
+        path, method="GET" if method == "left" else method, base_url=desk.browser.base
+    )
+    if method == "left":
+        next(iter(answer.response))
+        answer.close()
+    else:
+        assert answer.status_code == 200
+        assert bool(answer.text) == (method == "GET")
+        answer.close()
+    with world.app.app_context():
+        db.session.remove()
+    assert pool.checkedout() == 0  # type: ignore[attr-defined]

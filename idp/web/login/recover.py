@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
@@ -11,7 +13,7 @@ from idp.accounts import recovery
 from idp.accounts.links import Problem, Purpose
 from idp.accounts.recovery import Channel, Goal
 from idp.models import Account, Link
-from idp.web.login import mailed_link
+from idp.web.login import code, mailed_link
 
 #: Name of the form cookie's entry that holds the secret of this browser's request.
 FLOW = "recovery"
@@ -75,24 +77,24 @@ def unlock_code() -> BaseResponse:
 
 def _code(goal: Goal) -> BaseResponse:
     kept = session.get(FLOW)
+    again = url_for("recover.unlock" if goal is Goal.UNLOCK else "recover.start")
     if not isinstance(kept, dict) or kept.get("goal") != goal:
-        return redirect(url_for("recover.unlock" if goal is Goal.UNLOCK else "recover.start"), 303)
+        return redirect(again, 303)
+    message = gettext(
+        "If an account with a recovery telephone fits what you entered, a code of six digits is on "
+        "its way there. Without a recovery telephone, look into your mail instead."
+    )
     if request.method != "POST":
-        return _code_page(goal)
-    typed = request.form.get("code", "")[:20]
+        return code.page(message, again=again)
+    typed = request.form.get("code", "")[: code.MAX_TYPED]
     outcome = recovery.redeem_code(browser.work(), goal, str(kept.get("flow")), typed)
     if outcome is None:
-        return _code_page(goal, wrong=True)
+        return code.page(message, again=again, wrong=True)
     session.pop(FLOW, None)
     if isinstance(outcome, str):
         mailed_link.keep(Purpose.RESET, outcome)
         return redirect(url_for("recover.open_link"), code=303)
     return _unlocked()
-
-
-def _code_page(goal: Goal, *, wrong: bool = False) -> BaseResponse:
-    body = render_template("recover_code.html", goal=str(goal), wrong=wrong, action=request.path)
-    return Response(body, status=400 if wrong else 200)
 
 
 def open_link() -> BaseResponse:
@@ -111,26 +113,76 @@ def _changed(_account: Account) -> BaseResponse:
 
 def open_unlock() -> BaseResponse:
     """The page of an unlock link: opening it does nothing, its button does (N69)."""
-    found = _opened(Purpose.UNLOCK, "recover.open_unlock")
-    if not isinstance(found, tuple):
-        return found
+
+    def unlock_now(link: Link, account: Account) -> BaseResponse | None:
+        done = recovery.finish_unlock(browser.work(), link, account)
+        return _unlocked() if done else None
+
+    return _confirm(
+        Purpose.UNLOCK,
+        title=gettext("Unlock my account"),
+        message=lambda name: gettext(
+            "The account %(name)s will be unlocked. Its password stays as it is.", name=name
+        ),
+        button=gettext("Unlock my account"),
+        act=unlock_now,
+    )
+
+
+def not_me() -> BaseResponse:
+    """Behind the link of a notice: ends everything, and a new password is chosen at once."""
+
+    def disown_now(link: Link, account: Account) -> BaseResponse | None:
+        token = recovery.disown(browser.work(), link, account)
+        if token is None:
+            return None
+        mailed_link.keep(Purpose.RESET, token)
+        browser.forget()
+        return redirect(url_for("recover.open_link"), code=303)
+
+    return _confirm(
+        Purpose.DISOWN,
+        title=gettext("This was not me"),
+        message=lambda name: gettext(
+            "Everybody will be signed out of the account %(name)s, its present password stops "
+            "working, and you choose a new one right away.",
+            name=name,
+        ),
+        button=gettext("Sign everybody out and choose a new password"),
+        act=disown_now,
+    )
+
+
+def _confirm(
+    purpose: Purpose,
+    *,
+    title: str,
+    message: Callable[[str], str],
+    button: str,
+    act: Callable[[Link, Account], BaseResponse | None],
+) -> BaseResponse:
+    """The page of a link that does one thing when its button is pressed; ``act`` does it, or says
+    with None that another request was first."""
+    if "token" in request.args:
+        return mailed_link.take(purpose, request.endpoint or "")
+    found = mailed_link.find(purpose)
+    if isinstance(found, Problem):
+        return mailed_link.problem_page(found, purpose)
     link, account = found
     if request.method != "POST":
         body = render_template(
             "confirm.html",
-            title=gettext("Unlock my account"),
-            message=gettext(
-                "The account %(name)s will be unlocked. Its password stays as it is.",
-                name=account.username,
-            ),
-            button=gettext("Unlock my account"),
+            title=title,
+            message=message(account.username),
+            button=button,
             action=request.path,
         )
         return Response(body)
-    if not recovery.finish_unlock(browser.work(), link, account):
-        return mailed_link.problem_page(Problem.USED, Purpose.UNLOCK, link)
-    mailed_link.drop(Purpose.UNLOCK)
-    return _unlocked()
+    answer = act(link, account)
+    if answer is None:
+        return mailed_link.problem_page(Problem.USED, purpose, link)
+    mailed_link.drop(purpose)
+    return answer
 
 
 def _unlocked() -> BaseResponse:
@@ -138,42 +190,6 @@ def _unlocked() -> BaseResponse:
         gettext("Your account is unlocked"),
         gettext("Your password is the same as before. If you do not know it, choose a new one."),
     )
-
-
-def not_me() -> BaseResponse:
-    """Behind the link of a notice: ends everything, and a new password is chosen at once."""
-    found = _opened(Purpose.DISOWN, "recover.not_me")
-    if not isinstance(found, tuple):
-        return found
-    link, account = found
-    if request.method != "POST":
-        body = render_template(
-            "confirm.html",
-            title=gettext("This was not me"),
-            message=gettext(
-                "Everybody will be signed out of the account %(name)s, its present password stops "
-                "working, and you choose a new one right away.",
-                name=account.username,
-            ),
-            button=gettext("Sign everybody out and choose a new password"),
-            action=request.path,
-        )
-        return Response(body)
-    token = recovery.disown(browser.work(), link, account)
-    if token is None:
-        return mailed_link.problem_page(Problem.USED, Purpose.DISOWN, link)
-    mailed_link.drop(Purpose.DISOWN)
-    mailed_link.keep(Purpose.RESET, token)
-    browser.forget()
-    return redirect(url_for("recover.open_link"), code=303)
-
-
-def _opened(purpose: Purpose, endpoint: str) -> tuple[Link, Account] | BaseResponse:
-    """The link behind this page and its owner, or the answer that there is none."""
-    if "token" in request.args:
-        return mailed_link.take(purpose, endpoint)
-    found = mailed_link.find(purpose)
-    return mailed_link.problem_page(found, purpose) if isinstance(found, Problem) else found
 
 
 def _done(title: str, message: str) -> BaseResponse:

@@ -13,6 +13,7 @@ from idp.errors import Refused
 from idp.models import BrowserSession
 from idp.policy.phone import Fault, for_texts, shown
 from idp.web.guard import needs_session
+from idp.web.login import code
 from idp.web.login.signin import MAX_PASSWORD
 
 
@@ -53,10 +54,13 @@ def phone(session: BrowserSession) -> BaseResponse:
 @needs_session
 def phone_code(session: BrowserSession) -> BaseResponse:
     """The code that came to the new number."""
+    message = gettext("A code of six digits is on its way to your telephone.")
+    again = url_for("profile.phone")
     if request.method != "POST":
-        return _code_page()
-    if not service.confirm(browser.work(), session, request.form.get("code", "")[:20]):
-        return _code_page(wrong=True)
+        return code.page(message, again=again)
+    typed = request.form.get("code", "")[: code.MAX_TYPED]
+    if not service.confirm(browser.work(), session, typed):
+        return code.page(message, again=again, wrong=True)
     flash(gettext("Phone number successfully verified"))
     return redirect(url_for("profile.settings"), code=303)
 
@@ -73,10 +77,6 @@ def _number_page(
         error=error,
     )
     return Response(body, status=400 if error else 200)
-
-
-def _code_page(*, wrong: bool = False) -> BaseResponse:
-    return Response(render_template("phone_code.html", wrong=wrong), status=400 if wrong else 200)
 
 
 def _words(fault: Fault) -> str:

@@ -1,0 +1,16 @@
+"""The page where a code is entered, whatever it is for."""
+
+from __future__ import annotations
+
+from flask import Response, render_template, request
+
+#: More than six digits with spaces between them.
+MAX_TYPED = 20
+
+
+def page(message: str, *, again: str, wrong: bool = False) -> Response:
+    """``message`` tells where the code went, ``again`` is the page that sends a new one."""
+    body = render_template(
+        "code.html", message=message, again=again, action=request.path, wrong=wrong
+    )
+    return Response(body, status=400 if wrong else 200)
