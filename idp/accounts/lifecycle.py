@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sqlalchemy import update
+
 from idp.accounts import browsers, codes, events, links, lockout, roles, sessions, temporary
-from idp.errors import Refused
+from idp.errors import Conflict, Refused
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.transaction import Work
@@ -21,16 +23,15 @@ HELD = (AccountState.LOCKED, AccountState.SUSPENDED)
 def change_state(work: Work, account: Account, state: AccountState, *, reason: str) -> None:
     """Move the account to ``state``. Every state but active and pending ends sessions, grants,
     remembered browsers and waiting secrets at once; deactivated is final and takes the role
-    groups too (PR-04). Raises Refused."""
+    groups too (PR-04). Raises Refused, or Conflict when another change came first: no denial is
+    ever overwritten by somebody who had not seen it."""
     before = account.state
     if before == AccountState.DEACTIVATED:
         raise Refused("a deactivated account stays deactivated")
     if state == before:
         return
-    if state not in HELD:
-        account.resumes_as = None
-    elif before not in HELD:
-        account.resumes_as = before
+    _claim(work, account, before, state)
+    account.resumes_as = _way_back(before, account.resumes_as, state)
     account.state = state
     account.state_changed_at = work.now
     account.state_reason = reason
@@ -50,14 +51,36 @@ def change_state(work: Work, account: Account, state: AccountState, *, reason: s
         queue.enqueue(work, notice, account)
 
 
+def _claim(work: Work, account: Account, before: AccountState, state: AccountState) -> None:
+    """Take the row from the state it was read in; everybody else waits or finds it changed."""
+    work.db.flush()
+    moved = work.db.execute(
+        update(Account)
+        .where(Account.id == account.id, Account.state == before)
+        .values(state=state)
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict(f"the state of {account.username} changed meanwhile")
+
+
 def resume(work: Work, account: Account, *, reason: str) -> None:
-    """Take a lock or a suspension off: back to the state before it, without failures counted.
-    Raises Refused when there is neither."""
+    """Take a lock or a suspension off: back to the state before it, without failures counted. A
+    lock that lies under a suspension is in force again. Raises Refused when there is neither."""
     if account.state not in HELD:
         raise Refused(f"{account.username} is {account.state}")
     lockout.clear(work, account)
-    back = account.resumes_as or AccountState.ACTIVE
+    back, _, rest = (account.resumes_as or AccountState.ACTIVE).partition(",")
     change_state(work, account, AccountState(back), reason=reason)
+    account.resumes_as = rest or None
+
+
+def _way_back(before: AccountState, known: str | None, state: AccountState) -> str | None:
+    """The states to which an account in ``state`` leads back one after the other."""
+    if state not in HELD:
+        return None
+    beneath = [before, *(known.split(",") if known else [])]
+    return ",".join(entry for entry in beneath if entry != state)
 
 
 def require_reset(work: Work, account: Account, *, reason: str) -> None:

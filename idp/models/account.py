@@ -72,8 +72,9 @@ class Account(Base):
     state_changed_at: Mapped[datetime]
     #: Why it came to this state, by name; the console says it in words.
     state_reason: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))
-    #: Where a lock or a suspension leads back to; None while neither is in force.
-    resumes_as: Mapped[AccountState | None] = mapped_column(String(20))
+    #: Where a lock or a suspension leads back to, the next state first, separated by commas: a
+    #: suspension can lie on a lock. None while neither is in force.
+    resumes_as: Mapped[str | None] = mapped_column(String(60))
     username: Mapped[str] = mapped_column(String(320))
     #: Case-folded and NFKC: one name whatever the spelling.
     username_key: Mapped[str] = mapped_column(String(320), unique=True)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 from idp.db import db
+from idp.errors import Conflict
 
 log = structlog.get_logger("gateway.error")
 PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
@@ -23,6 +24,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OAuth2Error, _oauth)
+    app.register_error_handler(Conflict, _conflict)
     app.register_error_handler(OperationalError, _unavailable)
     app.register_error_handler(TimeoutError, _unavailable)
     app.register_error_handler(Exception, _unexpected)
@@ -64,6 +66,7 @@ def _description(status: int) -> str:
     known = {
         404: "There is nothing at this address.",
         405: "This method is not supported here.",
+        409: "Another change came first.",
         413: "The request is too large.",
         429: "Too many requests; wait and try again.",
         503: "Try again in a moment.",
@@ -83,6 +86,12 @@ def _words(status: int) -> tuple[str, str, str]:
         return (gettext("Not allowed"), gettext("You cannot open this page."), home)
     if status == 405:
         return (gettext("Not possible"), gettext("This page cannot be used in that way."), home)
+    if status == 409:
+        return (
+            gettext("Something changed meanwhile"),
+            gettext("Another change came first, so yours was not made."),
+            gettext("Go back, reload the page, and look at it again."),
+        )
     if status == 413:
         return (
             gettext("Too much at once"),
@@ -129,6 +138,12 @@ def _http(error: HTTPException) -> Response:
         return Response(error.get_response().get_data(), status, error.get_headers())
     headers = [pair for pair in error.get_headers() if pair[0] in ("Allow", "Retry-After")]
     return answer(status, headers)
+
+
+def _conflict(error: Conflict) -> Response:
+    """Two changes at once, of which the other was first: nothing of this one was kept."""
+    log.warning("conflict", reason=error.detail, request_id=g.get("request_id"))
+    return answer(409)
 
 
 def _oauth(error: OAuth2Error) -> Response:

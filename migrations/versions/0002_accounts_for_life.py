@@ -209,7 +209,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table("account", schema=None) as batch_op:
         batch_op.add_column(sa.Column("state_reason", sa.String(length=40), nullable=False, server_default=sa.text("''")))
-        batch_op.add_column(sa.Column("resumes_as", sa.String(length=20), nullable=True))
+        batch_op.add_column(sa.Column("resumes_as", sa.String(length=60), nullable=True))
         batch_op.add_column(sa.Column("renewal_reminders", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("recovery_phone", sa.String(length=20), nullable=True))
         batch_op.create_index(

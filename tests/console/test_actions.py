@@ -6,10 +6,13 @@ import json
 import re
 
 import pytest
+from sqlalchemy import update
 
-from idp.accounts import directory
-from idp.models import AccountKind, AccountState
-from idp.policy.console import ACTIONS, Fact
+from idp.accounts import activation, credentials, directory, roles, temporary
+from idp.db import db
+from idp.models import Account, AccountKind, AccountState, TemporaryPassword
+from idp.policy.console import ACTIONS, ConsoleRole, Fact
+from idp.transaction import Work
 from tests.console.desk import Desk
 from tests.world import NEW_PASSWORD, PASSWORD, World
 
@@ -26,8 +29,6 @@ def prepared(world: World, action: str) -> str:
     """An account on which the action makes sense."""
     username = world.account(state=STATE_FOR.get(action, AccountState.ACTIVE))
     if action == "resend-activation":
-        from idp.accounts import activation
-
         with world.work() as work:
             activation.invite(work, directory.by_username(work, username))
     return username
@@ -195,16 +196,12 @@ def test_cr05_a_temporary_password_is_shown_once_and_spelled(
     records = [json.dumps(event.data) for event in world.events()]
     assert not any(temporary in text for text in (*texts, *records))
     with world.work() as work:
-        from idp.models import TemporaryPassword
-
         rows = work.db.query(TemporaryPassword).all()
         assert all(temporary not in row.password_hash for row in rows)
 
 
 def test_temporary_passwords_differ_and_meet_the_policy(world: World) -> None:
     """CR-05: unguessable, and no part of the user name even by chance."""
-    from idp.accounts import credentials, temporary
-
     username = world.account(given_name="Bako", family_name="Tefi")
     with world.work() as work:
         account = directory.by_username(work, username)
@@ -289,6 +286,22 @@ def test_a_lock_and_a_suspension_lead_back_to_where_they_began(
     assert world.account_row(username).state == before
 
 
+def test_a_lock_under_a_suspension_is_in_force_again_afterwards(world: World) -> None:
+    """Neither lifts the other."""
+    desk, username = Desk.of(world), world.account()
+    desk.verify(username)
+    desk.act("lock", username)
+    desk.act("suspend", username)
+    assert desk.act("unlock", username).status_code == 400
+    desk.act("restore", username)
+    assert world.account_row(username).state == AccountState.LOCKED
+    assert world.browser().sign_in(username).status_code == 400
+    desk.act("unlock", username)
+    assert world.account_row(username).state == AccountState.ACTIVE
+    assert world.account_row(username).resumes_as is None
+    assert world.browser().sign_in(username).status_code == 200
+
+
 def test_what_waits_for_a_new_password_waits_after_a_lock_too(world: World) -> None:
     """A lock in between does not bring an old password back."""
     desk, username = Desk.of(world), world.account()
@@ -299,6 +312,31 @@ def test_what_waits_for_a_new_password_waits_after_a_lock_too(world: World) -> N
     assert world.account_row(username).state == AccountState.RESET_REQUIRED
     for password in (PASSWORD, temporary):
         assert world.browser().sign_in(username, password).status_code == 400
+
+
+def test_a_lock_is_not_lost_to_an_action_that_had_not_seen_it(world: World) -> None:
+    """I4: what was read before somebody else locked the account does not unlock it: 409."""
+    desk, username = Desk.of(world), world.account()
+    desk.verify(username)
+    make = temporary.make
+
+    def meanwhile(work: Work, account: Account) -> str:
+        """Another process locks the account between the look at it and the change."""
+        with db.engine.connect() as connection:
+            connection.execute(
+                update(Account).where(Account.id == account.id).values(state="locked")
+            )
+            connection.commit()
+        return make(work, account)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(temporary, "make", meanwhile)
+        answer = desk.act("temporary-password", username)
+    assert answer.status_code == 409
+    assert "Another change came first" in answer.text
+    assert world.account_row(username).state == AccountState.LOCKED
+    assert world.events("console.temporary-password") == []
+    assert world.mails("temporary_password_issued") == []
 
 
 def test_ending_sessions_forgets_browsers_too(world: World) -> None:
@@ -316,9 +354,6 @@ def test_ending_sessions_forgets_browsers_too(world: World) -> None:
 
 def test_pr04_closing_for_good_ends_everything_and_takes_the_roles(world: World) -> None:
     """PR-04, N81: final; also for Access Management there is no way back."""
-    from idp.accounts import roles
-    from idp.policy.console import ConsoleRole
-
     desk, username = Desk.of(world, ConsoleRole.ACCESS), world.account()
     world.role_group("EMI Viewer")
     world.grant_role(username, "EMI Viewer")

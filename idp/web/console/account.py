@@ -19,6 +19,7 @@ from idp.policy.temporary import spelled
 from idp.web.console import gate, words
 
 SHOWN_EVENTS = 25
+SHOWN_SIGN_INS = 5
 
 
 def register(pages: Blueprint) -> None:
@@ -69,6 +70,10 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         access=by_participant,
         others=directory.accounts_of(work, person, but=found),
         sessions=[(row, describe_agent(row.user_agent)) for row in sessions.living(work, found)],
+        sign_ins=[
+            (event, describe_agent(event.user_agent))
+            for event in trail.sign_ins(work, found, SHOWN_SIGN_INS)
+        ],
         events=trail.of_account(work, found, SHOWN_EVENTS),
         messages=read.of_account(work, found.id),
         helps=helps,
