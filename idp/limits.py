@@ -1,17 +1,23 @@
-"""Rate limits per network, counted in Redis; with Redis down each process counts for itself.
+"""Rate limits per network, counted in Redis; with Redis down each process counts for itself,
+and allows a part only.
 
 The address is the one that ``idp.browser`` vouches for, never a header that anybody can send.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, request
 from flask_limiter import Limiter
+from limits import parse_many
 
 from idp import browser
 from idp.settings import Settings
+
+#: How many processes may count alone without allowing more than one count for all.
+PROCESSES = 4
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -40,8 +46,22 @@ def install(app: Flask, settings: Settings) -> None:
         ("recover.reset_code", settings.recovery_limit, posts),
         ("recover.unlock_code", settings.recovery_limit, posts),
     ):
-        limited: Any = limiter.limit(limit, **how)(app.view_functions[endpoint])
+        limited: Any = limiter.limit(_provider(limiter, limit), **how)(app.view_functions[endpoint])
         app.view_functions[endpoint] = limited
+
+
+def _provider(limiter: Limiter, shared: str) -> Callable[[], str]:
+    """The limit, or a part of it while each process counts alone: together they allow no more
+    than before, up to ``PROCESSES`` of them (R11)."""
+    alone = ";".join(
+        f"{max(1, item.amount // PROCESSES)} per {item.multiples} {item.GRANULARITY.name}"
+        for item in parse_many(shared)
+    )
+
+    def limit() -> str:
+        return shared if limiter.limiter.storage is limiter.storage else alone
+
+    return limit
 
 
 def _network() -> str:

@@ -89,7 +89,7 @@ class Settings:
     key_publish_lead: int = _setting(3600, "a key is published this long before it signs")
     max_groups: int = _setting(150, "more groups than this are given by userinfo only")
     signin_limit: str = _setting(
-        "600 per minute", "sign-in attempts of one network; the same with Redis down, per process"
+        "600 per minute", "sign-in attempts of one network; with Redis down a quarter, per process"
     )
     signin_failure_limit: str = _setting(
         "100 per 15 minute", "refused sign-ins of one network; more are not looked at"

@@ -62,11 +62,20 @@ def test_processes_share_their_counts(world: World, with_redis: Settings) -> Non
         assert statuses(two, 1, "192.0.2.2") == [200]
 
 
-def test_f4_without_redis_each_process_still_counts(world: World, settings: Settings) -> None:
-    """F4, R11: Redis refuses connections; never a 500, and never open."""
+def test_f4_r11_without_redis_each_process_allows_a_part(world: World, settings: Settings) -> None:
+    """F4, R11: Redis refuses connections; never a 500, never open, and stricter."""
     dead = f"redis://127.0.0.1:{free_ports(1)}/0"
-    with gateway(world, replace(settings, redis_url=dead, recovery_limit="3 per hour")) as lone:
+    with gateway(world, replace(settings, redis_url=dead, recovery_limit="12 per hour")) as lone:
         assert statuses(lone, 5) == [200, 200, 200, 429, 429]
+    with gateway(world, replace(settings, redis_url=dead, recovery_limit="2 per hour")) as lone:
+        assert statuses(lone, 3) == [200, 429, 429]
+
+
+def test_without_redis_configured_the_limit_is_whole(world: World, settings: Settings) -> None:
+    """One process that was meant to count alone."""
+    alone = replace(settings, redis_url="", recovery_limit="4 per hour")
+    with gateway(world, alone) as lone:
+        assert statuses(lone, 5) == [200, 200, 200, 200, 429]
 
 
 def test_n52_a_header_does_not_reset_the_count(world: World, settings: Settings) -> None:
