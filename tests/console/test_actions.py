@@ -380,6 +380,15 @@ def test_the_page_says_in_plain_words_why_nobody_gets_in(world: World) -> None:
     assert "after too many wrong passwords" in page
     assert "opens by itself at 25 November 2026, 09:45 EST" in page
     assert "No role group for: CROW" in page
+    assert "<strong>Wrong password</strong>" in page
+    world.browser().sign_in(locked)
+    world.browser().sign_in(waiting, "x")
+    assert "Right password, but locked after too many wrong ones" in desk.open(locked).text
+    assert "No password was set yet" in desk.open(waiting).text
+    world.set_state(locked, AccountState.SUSPENDED)
+    world.clock.advance(minutes=16)
+    world.browser().sign_in(locked)
+    assert "Right password, but the account was: suspended" in desk.open(locked).text
     assert "Nothing keeps this account" in desk.open(world.account()).text
 
 

@@ -23,6 +23,21 @@ def state(name: str) -> str:
     return known.get(name, name)
 
 
+def refused(reason: str | None) -> str:
+    """Why a sign-in was refused; the person saw none of it."""
+    known: dict[str, str] = {
+        "wrong_password": gettext("Wrong password"),
+        "no_password": gettext("No password was set yet"),
+        "throttled": gettext("Right password, but locked after too many wrong ones"),
+        "temporary_password_used": gettext("Temporary password used a second time"),
+        "account_reset_required": gettext("A new password was required"),
+    }
+    if reason in known:
+        return known[reason]
+    return gettext("Right password, but the account was: %(state)s",
+                   state=state((reason or "").removeprefix("account_")))  # fmt: skip
+
+
 def kind(name: str) -> str:
     """An account's kind."""
     known: dict[str, str] = {
