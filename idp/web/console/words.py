@@ -34,8 +34,8 @@ def refused(reason: str | None) -> str:
     }
     if reason in known:
         return known[reason]
-    return gettext("Right password, but the account was: %(state)s",
-                   state=state((reason or "").removeprefix("account_")))  # fmt: skip
+    was = state((reason or "").removeprefix("account_"))
+    return str(gettext("Right password, but the account was: %(state)s", state=was))
 
 
 def kind(name: str) -> str:
