@@ -1,0 +1,1 @@
+"""Second factors and risk: calculations only."""

@@ -1,0 +1,86 @@
+"""What the risk engine looks at, taken from what a server sees: program, hour, kind of day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import holidays
+from ua_parser import parse
+
+#: The zone of a person who has told none, and the one whose holidays count.
+HOME_ZONE = "America/Toronto"
+MAX_AGENT = 400
+_FREE = holidays.country_holidays("CA", subdiv="ON")
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A browser, without what changes by itself: the exact version and the build."""
+
+    family: str = ""
+    major: int = 0
+    system: str = ""
+    #: ``desktop``, ``mobile`` or ``tablet``; empty for programs that are no browser.
+    kind: str = ""
+
+
+@lru_cache(maxsize=4096)
+def agent_of(user_agent: str) -> Agent:
+    """The parts of a User-Agent header; what is not recognised is empty."""
+    found = parse(user_agent[:MAX_AGENT])
+    browser, system, device = found.user_agent, found.os, found.device
+    major = browser.major if browser and browser.major else ""
+    return Agent(
+        browser.family if browser else "",
+        int(major) if major.isascii() and major.isdigit() and len(major) < 6 else 0,
+        system.family if system else "",
+        _kind(system.family if system else "", device.family if device else "", user_agent),
+    )
+
+
+def _kind(system: str, device: str, user_agent: str) -> str:
+    if device == "iPad" or "Tablet" in user_agent:
+        return "tablet"
+    if system in ("iOS", "Android"):
+        return "mobile" if "Mobile" in user_agent else "tablet"
+    return "desktop" if system else ""
+
+
+@dataclass(frozen=True)
+class Hour:
+    """Where a moment lies in a person's day."""
+
+    #: Hours since midnight on the wall clock, 0 up to 24.
+    of_day: float
+    #: A weekend or an Ontario holiday.
+    is_free: bool
+    #: Within a week after the clocks changed, when habits are an hour off.
+    after_change: bool = False
+
+
+def hour_of(moment: datetime, zone: str) -> Hour:
+    """The hour of a moment on the wall clock of ``zone``; an unknown zone counts as home."""
+    local = moment.astimezone(_zone(zone))
+    before = (moment - timedelta(days=7)).astimezone(local.tzinfo)
+    return Hour(
+        local.hour + local.minute / 60 + local.second / 3600,
+        is_free_day(local.date()),
+        local.utcoffset() != before.utcoffset(),
+    )
+
+
+@lru_cache(maxsize=128)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or HOME_ZONE)
+    except (ValueError, OSError, KeyError):
+        return ZoneInfo(HOME_ZONE)
+
+
+@lru_cache(maxsize=4096)
+def is_free_day(day: date) -> bool:
+    """Saturday, Sunday or a public holiday of Ontario."""
+    return day.weekday() >= 5 or day in _FREE

@@ -1,0 +1,114 @@
+"""Histories as they grow: what each person, and everybody together, did until now.
+
+Bounded: a person's sign-ins of the last 180 days, 500 at most.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from idp.mfa.features import Hour
+from idp.mfa.risk import (
+    Attempt,
+    History,
+    Population,
+    Seen,
+    agent_values,
+    density_grid,
+)
+
+KEPT = 500
+KEPT_DAYS = 180
+#: Of so many sign-ins the hours of everybody are counted anew.
+REFRESH = 500
+LEVELS = ("ip", "asn", "country", "version", "family", "system", "kind")
+
+
+def values_of(attempt: Attempt) -> dict[str, str]:
+    """The value of an attempt at each level; an empty one is not counted."""
+    network = {"ip": attempt.ip, "asn": attempt.asn, "country": attempt.place.country}
+    return network | agent_values(attempt.agent)
+
+
+@dataclass
+class _Person:
+    kept: deque[Attempt] = field(default_factory=deque)
+    counts: dict[str, Counter[str]] = field(
+        default_factory=lambda: {level: Counter() for level in LEVELS}
+    )
+    first_at: datetime | None = None
+
+    def add(self, attempt: Attempt) -> None:
+        self.first_at = self.first_at or attempt.at
+        self.kept.append(attempt)
+        for level, value in values_of(attempt).items():
+            if value:
+                self.counts[level][value] += 1
+        oldest = attempt.at - timedelta(days=KEPT_DAYS)
+        while len(self.kept) > KEPT or (len(self.kept) > 1 and self.kept[0].at < oldest):
+            self._forget(self.kept.popleft())
+
+    def _forget(self, attempt: Attempt) -> None:
+        for level, value in values_of(attempt).items():
+            if value:
+                self.counts[level][value] -= 1
+                if not self.counts[level][value]:
+                    del self.counts[level][value]
+
+    def history(self, now: datetime) -> History:
+        last = self.kept[-1] if self.kept else None
+        return History(
+            sign_ins=len(self.kept),
+            counts=self.counts,
+            hours=[
+                Seen(one.hour.of_day, one.hour.is_free, (now - one.at).total_seconds() / 86400)
+                for one in self.kept
+            ],
+            first_at=self.first_at,
+            last_at=last.at if last else None,
+            last_place=last.place if last else History().last_place,
+        )
+
+
+class Ledger:
+    """The complete sign-ins of a stream, in order of time."""
+
+    def __init__(self, kappa: float) -> None:
+        self._kappa = kappa
+        self._people: dict[str, _Person] = {}
+        self._counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+        self._hours: dict[bool, list[float]] = {False: [], True: []}
+        self._grids: dict[bool, list[float]] = {False: [], True: []}
+        self._total = 0
+
+    def history(self, user: str, now: datetime) -> History:
+        """What is known of a person at this moment."""
+        person = self._people.get(user)
+        return person.history(now) if person else History()
+
+    def population(self) -> Population:
+        """What is known of everybody."""
+        return Population(
+            people=len(self._people),
+            sign_ins=self._total,
+            counts=self._counts,
+            working=self._grids[False],
+            free=self._grids[True],
+        )
+
+    def add(self, user: str, attempt: Attempt) -> None:
+        """A sign-in was complete: only those teach the engine, never one that was stopped."""
+        self._people.setdefault(user, _Person()).add(attempt)
+        for level, value in values_of(attempt).items():
+            if value:
+                self._counts[level][value] += 1
+        self._note_hour(attempt.hour)
+        self._total += 1
+
+    def _note_hour(self, hour: Hour) -> None:
+        self._hours[hour.is_free].append(hour.of_day)
+        if self._total % REFRESH == 0:
+            for free, hours in self._hours.items():
+                self._grids[free] = density_grid(hours, self._kappa)
