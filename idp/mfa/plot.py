@@ -37,7 +37,8 @@ def svg(title: str, curves: Mapping[str, Curve]) -> str:
     for number, (name, curve) in enumerate(curves.items()):
         colour, dash = STYLES[number % len(STYLES)]
         points = " ".join(f"{_x(rate):.1f},{_y(share):.1f}" for rate, share in curve)
-        line = f'fill="none" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"'
+        line = f'fill="none" stroke="{colour}" stroke-width="2.5"'
+        line += f' stroke-dasharray="{dash}"' if dash else ""
         parts.append(f'<polyline points="{points}" {line}/>')
         y = _y(0.45) + number * 22
         parts.append(f'<line x1="{_x(0.12)}" y1="{y}" x2="{_x(0.19)}" y2="{y}" {line}/>')
