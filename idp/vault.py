@@ -70,10 +70,6 @@ class Vault:
         except InvalidToken as error:
             raise ConfigurationError("no configured key opens this sealed value") from error
 
-    def reseal(self, sealed: str) -> str:
-        """The same text under the newest key."""
-        return self._fernet.rotate(sealed.encode()).decode()
-
 
 def _derive(root: str, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"ieso-gateway/" + purpose).derive(

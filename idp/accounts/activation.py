@@ -10,7 +10,7 @@ from idp.accounts import events, lifecycle, links, notices
 from idp.accounts.credentials import broken_rules, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
-from idp.errors import Refused
+from idp.errors import Invalid, Refused
 from idp.messages import queue
 from idp.models import Account, AccountState, Link
 from idp.policy.password import Rule
@@ -71,7 +71,13 @@ def remind_next(work: Work) -> bool:
         ).first()
         if row is not None:
             link, account = row
-            _send(work, account, "activation_reminder", link.expires_at)
+            try:
+                with work.db.begin_nested():
+                    _send(work, account, "activation_reminder", link.expires_at)
+            except Invalid:
+                # Nobody behind this one waits for the address to be mended; the link stays.
+                link.reminders = count + 1
+                events.record(work, "reminder.failed", reason="bad_address", account=account)
             return True
     return False
 

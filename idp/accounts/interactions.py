@@ -43,17 +43,6 @@ def find(work: Work, handle: str, browser: str | None) -> Interaction | None:
     return row if work.vault.matches("browser", browser, row.browser) else None
 
 
-def finished_by(work: Work, handle: str, browser: str | None) -> bool:
-    """Whether this browser has completed this interaction already (the Back button)."""
-    row = work.db.scalar(select(Interaction).where(Interaction.handle == handle[:64]))
-    return (
-        row is not None
-        and browser is not None
-        and row.completed_at is not None
-        and work.vault.matches("browser", browser, row.browser)
-    )
-
-
 def complete(work: Work, interaction: Interaction) -> bool:
     """Spend it: answered once, however many tabs go on with it at the same time."""
     return spend_once(work, interaction, Interaction.completed_at)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace as with_changes
 from enum import StrEnum
 
+import structlog
 from sqlalchemy import select
 
 from idp.accounts import browsers, codes, directory, events, lifecycle, links, lockout, notices
@@ -23,6 +24,7 @@ from idp.policy.names import MAX_NAME
 from idp.policy.password import Rule
 from idp.transaction import Work, spend_once
 
+log = structlog.get_logger("gateway.recovery")
 #: Between a code that was right and the password that it allows.
 CODE_RESET_SECONDS = 900
 
@@ -77,7 +79,13 @@ def process_next(work: Work) -> bool:
             work.origin, ip=row.ip, user_agent=row.user_agent, request_id=row.request_id
         )
         account = directory.find_for_sign_in(work, work.vault.unseal(row.typed_sealed))
-        refusal = _answer(work, row, account)
+        try:
+            with work.db.begin_nested():
+                refusal = _answer(work, row, account)
+        except Exception as error:
+            # Whatever is wrong with this account: those who wait behind it are answered.
+            log.error("recovery_failed", request=row.id, error=type(error).__name__)
+            refusal = "failed"
         events.record(
             work,
             f"{row.goal}.requested",

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from idp.accounts import activation
+from idp.accounts import activation, events
+from idp.errors import Invalid
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.transaction import Work
@@ -40,6 +41,10 @@ def _remind_of_renewal(work: Work) -> bool:
         if account is not None and account.password_changed_at is not None:
             due = account.password_changed_at + life
             account.renewal_reminders = sum(1 for d in RENEWAL_DAYS if due <= work.after(days=d))
-            queue.enqueue(work, "renewal_reminder", account, expires_at=due)
+            try:
+                queue.enqueue(work, "renewal_reminder", account, expires_at=due)
+            except Invalid:
+                # Nobody behind this one waits for the address to be mended.
+                events.record(work, "reminder.failed", reason="bad_address", account=account)
             return True
     return False

@@ -192,10 +192,9 @@ def enter(
     previous: BrowserSession | None,
     remember: bool = False,
     client: Client | None = None,
-    tell: bool = True,
 ) -> Entered:
-    """Start the session of somebody who has just proved who they are. ``tell``: mail the holder
-    when the browser is new."""
+    """Start the session of somebody who has just proved who they are; the holder gets a mail when
+    the browser is new."""
     session, session_cookie = sessions.start(
         work, account, amr=["pwd"], acr=ACR_PASSWORD, previous=previous
     )
@@ -209,7 +208,7 @@ def enter(
         amr=session.amr,
         new_browser=is_news,
     )
-    if is_news and tell:
+    if is_news:
         notices.send(
             work,
             "signin_from_new_browser",

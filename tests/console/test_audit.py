@@ -66,6 +66,16 @@ def test_a_bad_date_is_said(desk: Desk) -> None:
         assert desk.browser.get(path, at="soon").status_code == 400
 
 
+def test_a_report_leaves_nobody_out_in_silence(world: World, desk: Desk) -> None:
+    """More people than a search gives: said, with 400, on every page and download."""
+    for number in range(51):
+        world.account(f"mass{number:02}", family_name="Crowd")
+    for path in ("audit", "audit/export", "access", "access/export"):
+        answer = desk.browser.get(f"/console/{path}", person="crowd")
+        assert answer.status_code == 400
+        assert "Too many people fit" in answer.text
+
+
 def test_old_events_are_a_page_away(world: World, desk: Desk) -> None:
     """A hundred on a page, older ones behind a link, none twice."""
     for number in range(130):

@@ -10,10 +10,17 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select
 
-from idp.accounts import directory, signin
+from idp.accounts import activation, directory, signin
 from idp.app import create_app
 from idp.db import db
-from idp.models import AccountKind, AccountState, OneTimeCode, RecoveryRequest, TemporaryPassword
+from idp.models import (
+    AccountKind,
+    AccountState,
+    Interaction,
+    OneTimeCode,
+    RecoveryRequest,
+    TemporaryPassword,
+)
 from tests.console.desk import Desk
 from tests.security.test_login import EVERYONE, fingerprint, name_for
 from tests.world import NEW_PASSWORD, PASSWORD, TOKEN, VERIFIER, Browser, World, hidden_fields
@@ -491,8 +498,6 @@ def test_l_reminders_go_out_twice(renewing: World) -> None:
 
 def test_ac03_reminders_of_activation_go_out_twice(world: World) -> None:
     """accounts.md: 14 and 3 days before the 90 days end; the last mail's link works."""
-    from idp.accounts import activation
-
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
         activation.invite(work, directory.by_username(work, username))
@@ -514,8 +519,6 @@ def test_a_temporary_password_cannot_be_changed_twice_at_once(world: World) -> N
     temporary = Desk.of(world).temporary_password(username)
     browser, page = entered(world, username, temporary)
     with world.work() as work:
-        from idp.models import Interaction
-
         found = work.db.scalars(select(Interaction).order_by(Interaction.id.desc())).first()
         assert found is not None
         account = directory.by_username(work, username)
@@ -530,3 +533,42 @@ def test_a_temporary_password_cannot_be_changed_twice_at_once(world: World) -> N
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 200
     assert browser.get("/").status_code == 200
     assert page
+
+
+# What is wrong with one account holds up nobody else
+
+
+def spoil_address(world: World, username: str) -> None:
+    """An address that no mail can go to, as an import of old might have left it."""
+    with world.work() as work:
+        directory.by_username(work, username).person.email = "two@a.example, one@b.example"
+
+
+def test_a_request_that_fails_holds_up_nobody(world: World) -> None:
+    """It is in the trail and in the log; the next one is answered."""
+    broken, fine = world.account(), world.account()
+    spoil_address(world, broken)
+    for username in (broken, fine):
+        browser = world.browser()
+        browser.submit(browser.get("/recover"), "/recover", username=username, channel="mail")
+    world.run_worker()
+    assert [m.recipient for m in world.mails("password_reset_link")] == [
+        f"{fine}@participant.example"
+    ]
+    assert [event.reason for event in world.events("reset.requested")] == ["failed", None]
+
+
+def test_a_reminder_that_fails_holds_up_nobody(renewing: World) -> None:
+    """Once in the trail for each day it was due; the others are reminded."""
+    names = [renewing.account() for _ in range(2)]
+    names += [renewing.account(state=AccountState.PENDING) for _ in range(2)]
+    with renewing.work() as work:
+        for username in names[2:]:
+            activation.invite(work, directory.by_username(work, username))
+    spoil_address(renewing, names[0])
+    spoil_address(renewing, names[2])
+    renewing.clock.advance(days=77)
+    renewing.run_worker()
+    assert len(renewing.mails("renewal_reminder", to=names[1])) == 1
+    assert len(renewing.mails("activation_reminder", to=names[3])) == 1
+    assert len(renewing.events("reminder.failed")) == 2

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, request, stream_with_context
+from flask_babel import gettext
 
 from idp import browser
 from idp.accounts import search
@@ -19,12 +20,12 @@ from idp.web.i18n import EASTERN
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-class BadMoment(ValueError):
-    """A field of a form is no date."""
+class BadField(ValueError):
+    """A field of a form cannot be used; the text says what to do, in the reader's language."""
 
 
 def moment(name: str, *, end_of_day: bool = False) -> datetime | None:
-    """A date, or a date and time, in Eastern Time; None when empty. Raises BadMoment."""
+    """A date, or a date and time, in Eastern Time; None when empty. Raises BadField."""
     typed = request.args.get(name, "").strip()
     if not typed:
         return None
@@ -36,18 +37,22 @@ def moment(name: str, *, end_of_day: bool = False) -> datetime | None:
         # The first and the last year cannot be moved to another zone.
         local.astimezone(EASTERN).timestamp()
     except (ValueError, OverflowError) as error:
-        raise BadMoment from error
+        raise BadField(gettext("Enter dates as year-month-day.")) from error
     if not 1970 < local.year < 9000:
-        raise BadMoment
+        raise BadField(gettext("Enter dates as year-month-day."))
     return local
 
 
 def people(name: str) -> tuple[int, ...] | None:
-    """The accounts that a search finds; None when nothing was typed."""
+    """The accounts that a search finds; None when nothing was typed. Raises BadField when it finds
+    more than it gives: a report that leaves people out would be wrong."""
     typed = request.args.get(name, "").strip()
     if not typed:
         return None
-    return tuple(account.id for account in search.find(browser.work(), typed).accounts)
+    found = search.find(browser.work(), typed)
+    if found.more:
+        raise BadField(gettext("Too many people fit. Type more letters, or a second word."))
+    return tuple(account.id for account in found.accounts)
 
 
 def number(name: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import astuple, fields
 
 from flask import Blueprint, Response, render_template, request
-from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
@@ -26,8 +25,8 @@ def report() -> BaseResponse:
     """One page of it."""
     try:
         question = _question()
-    except forms.BadMoment:
-        return _page([], error=gettext("Enter dates as year-month-day."))
+    except forms.BadField as error:
+        return _page([], error=str(error))
     rows = access.page(browser.work(), question, after=forms.number("after"), limit=PAGE)
     return _page(rows, question)
 
@@ -59,8 +58,8 @@ def export_report() -> BaseResponse:
     """All of it, as CSV."""
     try:
         question = _question()
-    except forms.BadMoment:
-        return _page([], error=gettext("Enter dates as year-month-day."))
+    except forms.BadField as error:
+        return _page([], error=str(error))
     work = browser.work()
     asked = {name: value for name in FIELDS if (value := request.args.get(name))}
     events.record(work, "access.exported", filter=asked)

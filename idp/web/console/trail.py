@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from flask import Blueprint, Response, render_template, request
-from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
@@ -33,8 +32,8 @@ def trail() -> BaseResponse:
     """The newest events that fit, a page at a time."""
     try:
         wanted = _wanted()
-    except forms.BadMoment:
-        return _page([], error=gettext("Enter dates as year-month-day."))
+    except forms.BadField as error:
+        return _page([], error=str(error))
     rows = service.page(browser.work(), wanted, before=forms.number("before") or None, limit=PAGE)
     return _page(rows)
 
@@ -64,8 +63,8 @@ def export_trail() -> BaseResponse:
     """The events that fit, oldest first, as CSV or as JSON lines."""
     try:
         wanted = _wanted()
-    except forms.BadMoment:
-        return _page([], error=gettext("Enter dates as year-month-day."))
+    except forms.BadField as error:
+        return _page([], error=str(error))
     work = browser.work()
     as_csv = request.args.get("format") == "csv"
     asked = {name: value for name in FIELDS if (value := request.args.get(name))}
