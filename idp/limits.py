@@ -41,6 +41,7 @@ def install(app: Flask, settings: Settings) -> None:
         ("login.signin", settings.signin_limit, posts),
         ("login.signin", settings.signin_failure_limit, refusals),
         ("login.change_password", settings.signin_failure_limit, refusals),
+        ("login.factor", settings.signin_failure_limit, refusals),
         ("recover.start", settings.recovery_limit, posts),
         ("recover.unlock", settings.recovery_limit, posts),
         ("recover.reset_code", settings.recovery_limit, posts),

@@ -129,6 +129,11 @@ def clear(work: Work, account: Account) -> None:
     )
 
 
+def forget(work: Work, key: str) -> None:
+    """Forget what was counted under one key."""
+    work.db.execute(delete(Throttle).where(Throttle.key == key))
+
+
 def _row(work: Work, key: str, account: Account | None) -> Throttle:
     """The row of the key, held until the end of the transaction."""
     insert_if_missing(

@@ -14,6 +14,7 @@ from idp.accounts import (
     browsers,
     caller,
     events,
+    factors,
     lifecycle,
     links,
     lockout,
@@ -73,7 +74,9 @@ def _makes_sense(work: Work, name: str, account: Account) -> bool:
     if name == "resend-activation":
         link = activation.waiting(work, account)
         return link is not None and link.expires_at > work.now
-    return name != "reset-mail" or account.activated_at is not None
+    if name == "reset-factors" and not factors.of(work, account):
+        return False
+    return name not in ("reset-mail", "reset-factors") or account.activated_at is not None
 
 
 def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account) -> str | None:
@@ -118,12 +121,23 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _reset_mail(work: Work, _hasher: PasswordHasher, account: Account) -> None:
-    lifecycle.require_reset(work, account, reason="reset_mail")
+    _mail_reset(work, account, "password_reset_by_agent", reason="reset_mail")
+
+
+def _reset_factors(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    """Without its factor the account must not be as open as its password: the next sign-in needs
+    a one-time secret (N66)."""
+    factors.reset(work, account)
+    _mail_reset(work, account, "factors_reset", reason="factors_reset")
+
+
+def _mail_reset(work: Work, account: Account, kind: str, *, reason: str) -> None:
+    lifecycle.require_reset(work, account, reason=reason)
     expires = work.after(days=work.settings.agent_reset_days)
     token = links.issue(work, account, Purpose.RESET, expires)
     queue.enqueue(
         work,
-        "password_reset_by_agent",
+        kind,
         account,
         path=f"/recover/open?token={token}",
         expires_at=expires,
@@ -182,6 +196,7 @@ _DEEDS: dict[str, Callable[[Work, PasswordHasher, Account], str | None]] = {
     "temporary-password": _temporary_password,
     "unlock": _unlock,
     "resend-activation": _resend_activation,
+    "reset-factors": _reset_factors,
     "end-sessions": _end_sessions,
     "lock": _lock,
     "suspend": _suspend,

@@ -91,6 +91,14 @@ def renew(work: Work, session: BrowserSession) -> str:
     return cookie
 
 
+def raise_level(work: Work, session: BrowserSession, *, amr: Sequence[str], acr: str) -> str:
+    """The person proved more: the session's level rises, and its cookie changes (N53)."""
+    session.amr = list(dict.fromkeys([*session.amr, *amr]))
+    session.acr = acr
+    session.auth_time = work.now
+    return renew(work, session)
+
+
 def sid_for(work: Work, session: BrowserSession, client: Client) -> str:
     """The ``sid`` under which this client knows the session; made at first need."""
     row = work.db.get(ClientSession, (session.id, client.id))

@@ -10,6 +10,7 @@ from idp.accounts import (
     browsers,
     directory,
     events,
+    factors,
     lockout,
     notices,
     recovery,
@@ -27,9 +28,14 @@ from idp.models import (
     TemporaryPassword,
 )
 from idp.policy.agents import describe_agent
-from idp.policy.scopes import ACR_PASSWORD
+from idp.policy.lockout import Budget
+from idp.policy.scopes import ACR_MFA, ACR_PASSWORD
 from idp.policy.session import may_sign_in
 from idp.transaction import Work
+
+#: RFC 8176: password and one-time password, more than one factor.
+MFA_AMR = ["pwd", "otp", "mfa"]
+ONCE_AN_HOUR = Budget(1, timedelta(hours=1), timedelta(hours=1))
 
 
 class Change(StrEnum):
@@ -175,6 +181,47 @@ def change_password(
     return ()
 
 
+def owes_factor(work: Work, account: Account, cookie: str) -> bool:
+    """Whether a second factor is asked for: of whoever has one, except in a browser that the
+    holder wanted remembered."""
+    if not factors.of(work, account):
+        return False
+    return not browsers.is_remembered(work, browsers.known(work, account, cookie))
+
+
+def owe(found: Interaction, account: Account, *, remember: bool) -> None:
+    """Keep with the sign-in who still has to prove a second factor."""
+    found.factor_account_id = account.id
+    found.proved_stamp = _stamp(account)
+    found.remember = remember
+
+
+def owing(work: Work, found: Interaction | None) -> Account | None:
+    """Who owes a second factor in this sign-in, while the proof of the password still stands: a
+    new password or another state since then ends it."""
+    if found is None or found.factor_account_id is None:
+        return None
+    account = work.db.get_one(Account, found.factor_account_id)
+    stands = may_sign_in(account.state) and found.proved_stamp == _stamp(account)
+    return account if stands and factors.of(work, account) else None
+
+
+def _stamp(account: Account) -> str:
+    """Another one after each change of the password or the state; no clock is compared."""
+    changed = account.password_changed_at
+    return f"{changed.isoformat() if changed else ''}/{account.state_changed_at.isoformat()}"
+
+
+def prove(work: Work, account: Account, typed: str, *, tell: bool) -> bool:
+    """Check a second factor. ``tell``: the password was just right, so that the holder should
+    hear of a wrong code; once an hour is enough."""
+    if factors.check(work, account, typed) is not None:
+        return True
+    if tell and lockout.use_up(work, f"factor-mail:{account.id}", account, ONCE_AN_HOUR):
+        notices.send(work, "factor_failed", account, at=work.now, ip=work.origin.ip or "")
+    return False
+
+
 @dataclass(frozen=True)
 class Entered:
     """A session, with the new values of the browser's two cookies."""
@@ -192,12 +239,12 @@ def enter(
     previous: BrowserSession | None,
     remember: bool = False,
     client: Client | None = None,
+    with_factor: bool = False,
 ) -> Entered:
     """Start the session of somebody who has just proved who they are; the holder gets a mail when
     the browser is new."""
-    session, session_cookie = sessions.start(
-        work, account, amr=["pwd"], acr=ACR_PASSWORD, previous=previous
-    )
+    amr, acr = (MFA_AMR, ACR_MFA) if with_factor else (["pwd"], ACR_PASSWORD)
+    session, session_cookie = sessions.start(work, account, amr=amr, acr=acr, previous=previous)
     browser_cookie, is_news = browsers.note(work, account, cookie, remember=remember)
     events.record(
         work,

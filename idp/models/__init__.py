@@ -13,6 +13,7 @@ from idp.models.account import (
     SearchTerm,
     TemporaryPassword,
 )
+from idp.models.authenticator import Authenticator, RecoveryCode
 from idp.models.client import AuthMethod, Client
 from idp.models.event import ChainHead, Event
 from idp.models.grant import (
@@ -30,9 +31,9 @@ from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Thro
 
 __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
-    "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead", "Client",
-    "ClientSession", "Consent", "Event", "Grant", "Interaction", "KeyState", "KnownBrowser",
-    "Link", "MessageState", "OneTimeCode", "OutboxMessage", "Participant", "PasswordHistory",
-    "Person", "RecoveryRequest", "RefreshToken", "RoleGroup", "SearchTerm", "SigningKey",
-    "TemporaryPassword", "Throttle", "client_role_group",
+    "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
+    "Client", "ClientSession", "Consent", "Event", "Grant", "Interaction", "KeyState",
+    "KnownBrowser", "Link", "MessageState", "OneTimeCode", "OutboxMessage", "Participant",
+    "PasswordHistory", "Person", "RecoveryCode", "RecoveryRequest", "RefreshToken", "RoleGroup",
+    "SearchTerm", "SigningKey", "TemporaryPassword", "Throttle", "client_role_group",
 ]  # fmt: skip

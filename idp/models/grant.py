@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
@@ -46,6 +46,11 @@ class Interaction(Base):
     temporary_password_id: Mapped[int | None] = mapped_column(
         BigId, ForeignKey("temporary_password.id")
     )
+    #: Who proved the password here but owes a second factor, the stamp of what was proved, and
+    #: whether this browser is to be remembered afterwards.
+    factor_account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
+    proved_stamp: Mapped[str | None] = mapped_column(String(80))
+    remember: Mapped[bool] = mapped_column(default=False, server_default=false())
     completed_at: Mapped[datetime | None]
 
     client: Mapped[Client | None] = relationship(lazy="joined")

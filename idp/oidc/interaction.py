@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from idp.policy.scopes import satisfies
+from idp.policy.scopes import ACR_MFA, satisfies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,8 @@ class SessionView:
     account_kind: str
     auth_time: datetime
     acr: str
+    #: Whether the account has a second factor with which the session can rise to ``mfa``.
+    can_step_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Progress:
     denied: bool = False
     #: A password was proved here, but a new one has to be chosen first.
     must_change: bool = False
+    #: A password was proved here, but a second factor is owed.
+    must_prove: bool = False
     remembered_scopes: frozenset[str] = frozenset()
 
 
@@ -92,6 +96,11 @@ class SignIn:
 @dataclass(frozen=True)
 class ChangePassword:
     """Show the page where a temporary or aged password is replaced."""
+
+
+@dataclass(frozen=True)
+class StepUp:
+    """Show the page where a second factor is proved."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class Refuse:
     description: str = ""
 
 
-Step = SignIn | ChangePassword | SelectAccount | Consent | Proceed | Refuse
+Step = SignIn | ChangePassword | StepUp | SelectAccount | Consent | Proceed | Refuse
 
 
 def decide(
@@ -130,6 +139,8 @@ def decide(
     """The next step. Without ``request`` the person signs in to the gateway's own pages."""
     if progress.must_change:
         return ChangePassword()
+    if progress.must_prove:
+        return StepUp()
     if request is None or client is None:
         return Proceed() if session else SignIn()
     if progress.denied:
@@ -146,6 +157,8 @@ def decide(
     if session.account_kind == "machine":
         return Refuse("access_denied", "machine accounts have no browser sign-on")
     if unmet := _unmet_level(request, client, session):
+        if session.can_step_up and not silent and _reaches(request, client, ACR_MFA):
+            return StepUp()
         return Refuse("unmet_authentication_requirements", f"this needs {unmet}")
     if "select_account" in request.prompt and not (
         progress.account_chosen or progress.authenticated
@@ -168,12 +181,19 @@ def _unmet_level(
     request: AuthorizationRequest, client: ClientView, session: SessionView
 ) -> str | None:
     """The demanded assurance level that the session does not reach. ``acr_values`` is a wish."""
+    if _reaches(request, client, session.acr):
+        return None
     if not satisfies(session.acr, client.minimum_acr):
         return client.minimum_acr
     wanted = request.essential_acrs
-    if wanted and not any(satisfies(session.acr, level) for level in wanted):
-        return wanted[0] if wanted[0].isascii() else "a higher level"
-    return None
+    return wanted[0] if wanted[0].isascii() else "a higher level"
+
+
+def _reaches(request: AuthorizationRequest, client: ClientView, acr: str) -> bool:
+    """Whether ``acr`` is all that the client and the request demand."""
+    wanted = request.essential_acrs
+    asked = not wanted or any(satisfies(acr, level) for level in wanted)
+    return asked and satisfies(acr, client.minimum_acr)
 
 
 def _must_consent(request: AuthorizationRequest, client: ClientView, progress: Progress) -> bool:

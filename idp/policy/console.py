@@ -65,6 +65,7 @@ ACTIONS: Mapping[str, Action] = {
     "temporary-password": Action(_HELP, _OPEN),
     "unlock": Action(_HELP, frozenset(("pending", "active", "reset_required", "locked"))),
     "resend-activation": Action(_HELP, frozenset(("pending",))),
+    "reset-factors": Action(_HELP, frozenset(("active", "reset_required"))),
     "end-sessions": Action(_HELP, frozenset(("active", "reset_required"))),
     "lock": Action(_HELP, _OPEN),
     "suspend": Action(_HELP, _OPEN | {"locked"}),

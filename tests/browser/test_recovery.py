@@ -16,6 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -202,6 +203,48 @@ def test_the_recovery_telephone_in_settings(
     page.get_by_label("Code").fill(re.findall(r"\b\d{6}\b", text)[0])
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("status").first).to_have_text("Phone number successfully verified")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_an_authenticator_app(
+    chromium: Browser, page: Page, live_demo: dict[str, Any], people: dict[str, dict[str, Any]]
+) -> None:
+    """MF-01: set up by QR and key, codes on paper, asked for in another browser, removed again."""
+    person, issuer = people["access_management"], live_demo["issuer"]
+    page.goto(issuer)
+    sign_in(page, person)
+    page.goto(issuer + "/settings")
+    page.get_by_role("link", name="Set up an authenticator app").click()
+    page.get_by_label("Name of the app").fill("My telephone")
+    page.get_by_label("Current password").fill(person["password"])
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator(".qr svg")).to_be_visible()
+    app = pyotp.TOTP(page.locator("main code").inner_text().replace(" ", ""))
+    page.get_by_label("Code").fill("000000" if app.now() != "000000" else "000001")
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Code").fill(app.now())
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.locator(".codes li")).to_have_count(10)
+    paper = page.locator(".codes code").all_inner_texts()
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.locator("main")).to_contain_text("My telephone")
+
+    home = chromium.new_context(locale="en-CA", java_script_enabled=False)
+    own = home.new_page()
+    own.goto(issuer)
+    sign_in(own, person)
+    expect(own.get_by_role("heading", level=1)).to_have_text("Second step")
+    own.get_by_text("Use another way").click()
+    own.get_by_label("Recovery code").fill(paper[0].lower())
+    own.get_by_role("button", name="Use the recovery code").click()
+    expect(own.get_by_role("heading", level=1)).to_have_text("Your applications")
+    home.close()
+
+    page.get_by_role("link", name=re.compile("^Remove")).click()
+    page.get_by_label("Code").fill(paper[1])
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_role("status").first).to_have_text("The authenticator app is removed.")
     assert page.complaints == []  # type: ignore[attr-defined]
 
 

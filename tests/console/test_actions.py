@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import update
 
-from idp.accounts import activation, credentials, directory, roles, temporary
+from idp.accounts import activation, credentials, directory, factors, roles, temporary
 from idp.db import db
 from idp.models import Account, AccountKind, AccountState, TemporaryPassword
 from idp.policy.console import ACTIONS, ConsoleRole, Fact
@@ -28,6 +28,10 @@ STATE_FOR = {
 def prepared(world: World, action: str) -> str:
     """An account on which the action makes sense."""
     username = world.account(state=STATE_FOR.get(action, AccountState.ACTIVE))
+    if action == "reset-factors":
+        with world.work() as work:
+            account = directory.by_username(work, username)
+            factors.begin(work, account, "My telephone").confirmed_at = work.now
     if action == "resend-activation":
         with world.work() as work:
             activation.invite(work, directory.by_username(work, username))

@@ -23,6 +23,8 @@ DATA = {
     "disown_path": "/recover/not-me?token=abc",
     "agent": "Leila Haddad",
     "code": "123456",
+    "factor": "My telephone",
+    "left": 9,
     "number": "••• 23",
     "state": "locked",
     "at": datetime(2026, 7, 1, 15, tzinfo=UTC),

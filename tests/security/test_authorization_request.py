@@ -272,6 +272,10 @@ FORMS = [
     ("/settings/password", {"current": "x", "password": NEW_PASSWORD, "again": NEW_PASSWORD}),
     ("/settings/preferences", {"locale": "fr", "zoneinfo": "UTC"}),
     ("/settings/sessions/end-others", {}),
+    ("/signin/factor", {"code": "123456"}),
+    ("/settings/authenticator", {"current": "x"}),
+    ("/settings/authenticator/confirm", {"code": "123456"}),
+    ("/settings/recovery-codes", {"code": "123456"}),
     ("/settings/phone", {"number": "416 967 1111", "current": "x", "do": "send"}),
     ("/settings/phone/code", {"code": "123456"}),
     ("/signin/password", {"current": "x", "password": NEW_PASSWORD, "again": NEW_PASSWORD}),
@@ -313,6 +317,7 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
     covered |= {
         "/settings/sessions/<public_id>/end",
         "/settings/browsers/<public_id>/forget",
+        "/settings/authenticator/<public_id>/remove",
         "/settings/consents/<int(max=9223372036854775807):consent_id>/revoke",
     }
     posts = {

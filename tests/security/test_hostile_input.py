@@ -18,6 +18,7 @@ from idp.accounts import activation, directory
 from idp.models import AccountState
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
+from tests.security.test_factors import set_up
 from tests.world import NEW_PASSWORD, PASSWORD, VERIFIER, Browser, World
 
 HOSTILE = [
@@ -207,6 +208,7 @@ def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
     world.run_worker()
     digits = re.findall(r"\b\d{6}\b", world.sms.sent[-1][1])[0]
     page = asking.submit(asking.get("/recover/code"), "/recover/code", code=digits)
+    app_secret, paper = set_up(world, world.account())
     disown = re.findall(r"not-me\?token=([\w-]+)", world.mails("activation_finished")[-1].text)[0]
     world.browser().get(f"/recover/not-me?token={disown}")
     temporary = Desk.of(world).temporary_password(username)
@@ -222,6 +224,9 @@ def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
         # Six digits alone stand in many numbers: as they are written in words.
         "code by telephone": f"{digits} is your code",
         "this was not me": disown,
+        "secret of an app": app_secret,
+        "recovery code": paper[0],
+        "recovery code, bare": paper[1].replace("-", ""),
         "temporary password": temporary,
         "client secret": rp.secret,
         "link": link,

@@ -13,6 +13,8 @@ from idp.accounts.recovery import Channel, Goal, ask
 from idp.errors import Conflict
 from idp.models import AccountKind, AccountState
 from tests.console.desk import Desk
+from tests.security.test_factors import code as code_now
+from tests.security.test_factors import half_signed_in, set_up
 from tests.world import NEW_PASSWORD, PASSWORD, World
 
 CHOICE = {"password": NEW_PASSWORD, "again": NEW_PASSWORD}
@@ -105,6 +107,15 @@ def temporary_password_entered(world: World, username: str) -> Use:
     return use
 
 
+def factor_step(world: World, username: str) -> Use:
+    secret, _ = set_up(world, username)
+    browser, page = half_signed_in(world, username)
+    return lambda: (
+        browser.submit(page, "/signin/factor", code=code_now(world, secret)).status_code == 200
+        and "Sign in" not in browser.get("/settings").text
+    )
+
+
 def session(world: World, username: str) -> Use:
     browser = world.browser().signed_in(username)
     return lambda: "Sign in" not in browser.get("/settings").text
@@ -123,6 +134,7 @@ SECRETS = [
     Secret("unlock code", code(Goal.UNLOCK)),
     Secret("temporary password", temporary_password),
     Secret("temporary password, entered", temporary_password_entered),
+    Secret("second step of a sign-in", factor_step),
     Secret("session", session),
     Secret("password", password),
 ]
@@ -148,6 +160,7 @@ def test_n58_every_secret_ends_with_the_state(
     """N58: a lock, a suspension and a deactivation end it at once; and it does not come back."""
     username = world.account(state=secret.state)
     use = secret.prepare(world, username)
+    world.clock.advance(seconds=1)
     world.set_state(username, state)
     assert not use()
     if state is AccountState.DEACTIVATED:
@@ -160,8 +173,12 @@ def test_n58_every_secret_ends_with_the_state(
 
 
 @pytest.mark.parametrize(
-    "name", ["reset link", "reset code", "session", "password", "temporary password"]
-)
+    "name",
+    [
+        "reset link", "reset code", "session", "password", "temporary password",
+        "second step of a sign-in",
+    ],
+)  # fmt: skip
 def test_n58_a_reset_ends_what_came_before(world: World, name: str) -> None:
     """N58: after "this was not me", or a reset mail of an agent, only the new way in counts."""
     secret = next(one for one in SECRETS if one.name == name)

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import events, grants, interactions, signin
+from idp.accounts import events, factors, grants, interactions, signin
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
 from idp.oidc.endpoints.wiring import ring
@@ -27,6 +27,7 @@ from idp.policy.redirect_uri import origin_of
 PAGES: dict[type, str] = {
     rules.SignIn: "login.signin",
     rules.ChangePassword: "login.change_password",
+    rules.StepUp: "login.factor",
     rules.SelectAccount: "login.select_account",
     rules.Consent: "login.consent",
 }
@@ -77,7 +78,7 @@ def _dispatch(
     step = rules.decide(
         asked,
         ClientView(client.trusted, client.minimum_acr),
-        _view(session),
+        _view(session, may_step_up=bool(client.minimum_acr or asked.essential_acrs)),
         _progress(client, session, found),
         work.now,
     )
@@ -92,7 +93,7 @@ def _dispatch(
 
 def _local(found: Interaction) -> BaseResponse:
     """The end of a sign-in to the gateway's own pages."""
-    progress = Progress(must_change=_must_change(found))
+    progress = Progress(must_change=_must_change(found), must_prove=_must_prove(found))
     step = rules.decide(None, None, _view(browser.current_session()), progress, browser.work().now)
     if type(step) in PAGES:
         return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
@@ -107,11 +108,15 @@ def _finish(found: Interaction | None) -> BaseResponse | None:
     return redirect(url_for("profile.dashboard"), code=303)
 
 
-def _view(session: BrowserSession | None) -> SessionView | None:
+def _view(session: BrowserSession | None, *, may_step_up: bool = False) -> SessionView | None:
+    """The session as the decision sees it; factors are looked for where a level is demanded."""
     if session is None:
         return None
     account = session.account
-    return SessionView(account.subject, account.kind, session.auth_time, session.acr)
+    has_factor = may_step_up and bool(factors.of(browser.work(), account))
+    return SessionView(
+        account.subject, account.kind, session.auth_time, session.acr, can_step_up=has_factor
+    )
 
 
 def _progress(
@@ -129,12 +134,17 @@ def _progress(
         consented=found.consented_at is not None,
         denied=found.denied_at is not None,
         must_change=_must_change(found),
+        must_prove=_must_prove(found),
         remembered_scopes=remembered,
     )
 
 
 def _must_change(found: Interaction) -> bool:
     return signin.held(browser.work(), found) is not None
+
+
+def _must_prove(found: Interaction) -> bool:
+    return signin.owing(browser.work(), found) is not None
 
 
 def _grant(client: Client, asked: AuthorizationRequest, session: BrowserSession) -> BaseResponse:

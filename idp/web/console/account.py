@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import caller, directory, operators, roles, sessions, standing, trail
+from idp.accounts import caller, directory, factors, operators, roles, sessions, standing, trail
 from idp.errors import Refused
 from idp.messages import read
 from idp.models import Account, AccountKind, Assignment
@@ -64,6 +64,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         phone=shown(person.phone, person.phone_extension) if person.phone else "",
         shared_by=directory.persons_with_phone(work, person.phone),
         recovery_phone=masked(found.recovery_phone or ""),
+        factors=factors.of(work, found),
         can_text=bool(found.recovery_phone) and browser.means().ports.sms is not None,
         obstacles=[words.obstacle(entry) for entry in standing.obstacles(work, found)],
         unreachable=[client.name for client in standing.unreachable(work, found)],

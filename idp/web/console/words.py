@@ -67,6 +67,7 @@ def action(name: str) -> str:
         "temporary-password": gettext("Give a temporary password"),
         "unlock": gettext("Unlock"),
         "resend-activation": gettext("Send the activation mail again"),
+        "reset-factors": gettext("Reset the second factor"),
         "end-sessions": gettext("End all sessions"),
         "lock": gettext("Lock"),
         "suspend": gettext("Suspend"),
@@ -82,6 +83,9 @@ def done(name: str) -> str:
         "reset-mail": gettext("The reset mail is on its way; the old password no longer works."),
         "unlock": gettext("The account is unlocked."),
         "resend-activation": gettext("The activation mail is on its way; the earlier link ended."),
+        "reset-factors": gettext(
+            "The second factor is gone, and a mail to choose a new password is on its way."
+        ),
         "end-sessions": gettext("All sessions are ended, and no browser is remembered."),
         "lock": gettext("The account is locked."),
         "suspend": gettext("The account is suspended."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from idp.web.login import activate, call, change, consent, recover, signin
+from idp.web.login import activate, call, change, consent, factor, recover, signin
 
 
 def blueprints() -> tuple[Blueprint, ...]:
@@ -13,6 +13,7 @@ def blueprints() -> tuple[Blueprint, ...]:
     signin.register(login)
     consent.register(login)
     change.register(login)
+    factor.register(login)
     recovery = Blueprint("recover", __name__)
     recover.register(recovery)
     call.register(recovery)

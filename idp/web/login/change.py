@@ -9,7 +9,7 @@ from idp import browser
 from idp.accounts import interactions, signin
 from idp.policy.redirect_uri import origin_of
 from idp.web.login import set_password
-from idp.web.login.signin import MAX_PASSWORD, enter
+from idp.web.login.signin import MAX_PASSWORD, proceed
 
 
 def register(pages: Blueprint) -> None:
@@ -48,4 +48,4 @@ def change_password() -> Response:
         return set_password.page(
             account, purpose=purpose, action=action, flow=handle, errors=faults
         )
-    return enter(account, found)
+    return proceed(account, found)

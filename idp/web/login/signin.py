@@ -66,12 +66,22 @@ def _attempt(found: Interaction | None) -> BaseResponse:
         service.hold(found, accepted)
         response: BaseResponse = redirect(url_for("oidc.resume", flow=found.handle), code=303)
     else:
-        response = enter(accepted.account, found, remember=remember)
+        response = proceed(accepted.account, found, remember=remember)
     _remember_name(response, accepted.account.username if remember else None)
     return response
 
 
-def enter(account: Account, found: Interaction, *, remember: bool = False) -> BaseResponse:
+def proceed(account: Account, found: Interaction, *, remember: bool = False) -> BaseResponse:
+    """The password is right: a session, or first the second factor."""
+    if not service.owes_factor(browser.work(), account, browser.recognition()):
+        return enter(account, found, remember=remember)
+    service.owe(found, account, remember=remember)
+    return redirect(url_for("oidc.resume", flow=found.handle), code=303)
+
+
+def enter(
+    account: Account, found: Interaction, *, remember: bool = False, with_factor: bool = False
+) -> BaseResponse:
     """Start the session of somebody who has proved who they are, and go on with the sign-in."""
     work = browser.work()
     entered = service.enter(
@@ -81,8 +91,10 @@ def enter(account: Account, found: Interaction, *, remember: bool = False) -> Ba
         previous=browser.current_session(),
         remember=remember,
         client=found.client,
+        with_factor=with_factor,
     )
     found.authenticated_at = work.now
+    found.factor_account_id = None
     browser.enter(entered)
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
 

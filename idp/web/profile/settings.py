@@ -21,7 +21,7 @@ from flask_babel import gettext, refresh
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import browsers, interactions, profile, roles, sessions, trail
+from idp.accounts import browsers, factors, interactions, profile, roles, sessions, trail
 from idp.models import Account, BrowserSession, Event, KnownBrowser
 from idp.policy.agents import describe_agent
 from idp.policy.phone import shown
@@ -57,6 +57,8 @@ def settings(session: BrowserSession) -> BaseResponse:
         zoneinfo=account.zoneinfo,
         offers_phone=browser.means().ports.sms is not None,
         phone=shown(account.recovery_phone) if account.recovery_phone else "",
+        authenticators=factors.of(work, account),
+        codes_left=factors.recovery_codes_left(work, account),
         browsers=[_browser(row) for row in browsers.remembered(work, account)],
         recent=[_sign_in(event) for event in trail.sign_ins(work, account, RECENT)],
         sessions=[_session(row, session) for row in sessions.living(work, account)],

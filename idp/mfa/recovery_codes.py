@@ -1,0 +1,30 @@
+"""Recovery codes: ten of sixty random bits each, in letters that are not mistaken for others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+COUNT = 10
+#: Crockford's base 32: no I, L, O and U.
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LENGTH, _GROUP = 12, 4
+_ALIKE = str.maketrans({"I": "1", "L": "1", "O": "0"})
+
+
+def generate(below: Callable[[int], int]) -> list[str]:
+    """Ten codes such as ``7QK4-M2XD-09RT``; ``below(n)`` gives a random number under ``n``."""
+    return [
+        shown("".join(ALPHABET[below(len(ALPHABET))] for _ in range(_LENGTH))) for _ in range(COUNT)
+    ]
+
+
+def shown(code: str) -> str:
+    """In groups, as it is printed."""
+    return "-".join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))
+
+
+def typed_code(text: str) -> str | None:
+    """The code that was typed, however it was grouped and in whatever case; None when it cannot
+    be one."""
+    code = "".join(char for char in text.upper() if char not in " -\t").translate(_ALIKE)
+    return code if len(code) == _LENGTH and all(char in ALPHABET for char in code) else None
