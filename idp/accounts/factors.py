@@ -86,11 +86,8 @@ def secret(work: Work, row: Authenticator) -> str:
 def confirm(work: Work, account: Account, row: Authenticator, typed: str) -> list[str] | None:
     """Make the app count. Returns new recovery codes when it is the first factor, an empty list
     when there were others; None for a wrong code."""
-    if lockout.is_locked(work, _key(account)):
-        return None
     step = _step(work, row, typed, totp.WINDOW_AT_SETUP)
-    if step is None:
-        lockout.use_up(work, _key(account), account, WRONG)
+    if not _settle(work, account, matched=step is not None) or step is None:
         return None
     first = not of(work, account)
     if not spend_once(work, row, Authenticator.confirmed_at, last_step=step):
@@ -109,16 +106,23 @@ def check(work: Work, account: Account, typed: str) -> str | None:
 
 
 def _check(work: Work, account: Account, typed: str) -> tuple[str | None, str | None]:
-    if lockout.is_locked(work, _key(account)):
-        return "too_many_codes", None
-    for row in of(work, account):
-        step = _step(work, row, typed, totp.WINDOW)
+    """Compared first, then counted one after the other, then spent: of parallel guesses no more
+    count than of serial ones."""
+    steps = [(row, _step(work, row, typed, totp.WINDOW)) for row in of(work, account)]
+    paper = _find_recovery_code(work, account, typed)
+    matched = paper is not None or any(step is not None for _, step in steps)
+    if not _settle(work, account, matched=matched):
+        return "too_many_codes" if matched else "wrong_code", None
+    for row, step in steps:
         if step is not None and _accept(work, row, step):
             return None, "otp"
-    if _spend_recovery_code(work, account, typed):
+    if paper is not None and _spend_recovery_code(work, account, paper):
         return None, "recovery"
-    lockout.use_up(work, _key(account), account, WRONG)
-    return "wrong_code", None
+    return "code_used", None
+
+
+def _settle(work: Work, account: Account, *, matched: bool) -> bool:
+    return lockout.settle_code(work, _key(account), account, WRONG, matched=matched)
 
 
 def _step(work: Work, row: Authenticator, typed: str, window: int) -> int | None:
@@ -172,19 +176,23 @@ def _recovery_codes(work: Work, account: Account) -> list[RecoveryCode]:
     )
 
 
-def _spend_recovery_code(work: Work, account: Account, typed: str) -> bool:
+def _find_recovery_code(work: Work, account: Account, typed: str) -> RecoveryCode | None:
+    """The unused code that was typed, if it is one of the account's."""
     code = recovery_codes.typed_code(typed)
     if code is None:
-        return False
-    digests = work.vault.digests(f"recovery:{account.id}", code)
-    row = work.db.scalar(
+        return None
+    return work.db.scalar(
         select(RecoveryCode).where(
-            RecoveryCode.account_id == account.id, RecoveryCode.digest.in_(digests)
+            RecoveryCode.account_id == account.id,
+            RecoveryCode.digest.in_(work.vault.digests(f"recovery:{account.id}", code)),
+            RecoveryCode.used_at.is_(None),
+            RecoveryCode.superseded_at.is_(None),
         )
     )
-    if row is None or not spend_once(
-        work, row, RecoveryCode.used_at, RecoveryCode.superseded_at.is_(None)
-    ):
+
+
+def _spend_recovery_code(work: Work, account: Account, row: RecoveryCode) -> bool:
+    if not spend_once(work, row, RecoveryCode.used_at, RecoveryCode.superseded_at.is_(None)):
         return False
     notices.send(work, "recovery_code_used", account, left=recovery_codes_left(work, account))
     return True

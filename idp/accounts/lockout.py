@@ -65,18 +65,10 @@ def _is_own_network(work: Work, account: Account) -> bool:
 
 
 def settle(work: Work, key: str, account: Account | None, *, matched: bool) -> bool:
-    """Count the outcome of one attempt; True when it succeeded and counts. While the key is
-    locked the right secret is refused like a wrong one (N49)."""
-    row = _row(work, key, account)
-    record = _record(row)
-    if record.is_locked(work.now):
-        return False
-    if matched:
-        _store(work, row, Record())
-        return True
-    after = after_failure(record, work.now, signin_budget(work))
-    _store(work, row, after)
-    if account is not None and after.locked_until is not None:
+    """Count the outcome of one password; True when it succeeded and counts. A lock that begins is
+    told to the holder."""
+    counts, after = _count(work, key, account, signin_budget(work), matched=matched)
+    if account is not None and after is not None and after.locked_until is not None:
         events.record(
             work,
             "signin.locked",
@@ -86,7 +78,29 @@ def settle(work: Work, key: str, account: Account | None, *, matched: bool) -> b
         )
         if account.state == AccountState.ACTIVE:
             queue.enqueue(work, "signin_locked", account, expires_at=after.locked_until)
-    return False
+    return counts
+
+
+def settle_code(work: Work, key: str, account: Account, budget: Budget, *, matched: bool) -> bool:
+    """The same for a code of a second factor, under a budget of its own and without a mail."""
+    return _count(work, key, account, budget, matched=matched)[0]
+
+
+def _count(
+    work: Work, key: str, account: Account | None, budget: Budget, *, matched: bool
+) -> tuple[bool, Record | None]:
+    """Whether the attempt succeeded and counts, and what is known after a failure. While the key
+    is locked the right secret is refused like a wrong one (N49)."""
+    row = _row(work, key, account)
+    record = _record(row)
+    if record.is_locked(work.now):
+        return False, None
+    if matched:
+        _store(work, row, Record())
+        return True, None
+    after = after_failure(record, work.now, budget)
+    _store(work, row, after)
+    return False, after
 
 
 def use_up(work: Work, key: str, account: Account, budget: Budget) -> bool:

@@ -225,6 +225,22 @@ def test_n65_new_recovery_codes_end_the_old_ones(
     assert browser.submit(page, "/signin/factor", code=fresh[0]).status_code == 200
 
 
+def test_n63_of_parallel_guesses_no_more_count_than_of_serial_ones(
+    world: World, holder: tuple[str, str, list[str]]
+) -> None:
+    """N63: nine wrong ones, then sixteen at once: the lock is there, the right one is refused."""
+    username, secret, _ = holder
+    for _ in range(9):
+        browser, page = half_signed_in(world, username)
+        browser.submit(page, "/signin/factor", code="AAAA")
+    assert at_once(world, username, "000000") == [400] * 16
+    reasons = [event.reason for event in world.events("factor.checked")]
+    assert reasons.count("wrong_code") == 25
+    browser, page = half_signed_in(world, username)
+    assert browser.submit(page, "/signin/factor", code=code(world, secret)).status_code == 400
+    assert world.events("factor.checked")[-1].reason == "too_many_codes"
+
+
 def test_n63_ten_wrong_codes_lock_the_factor_everywhere(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
