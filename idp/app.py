@@ -16,13 +16,14 @@ from idp.accounts.hashing import PasswordHasher
 from idp.db import db, engine_options, prepare_engine
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.messages.smtp import DemoMailer, SmtpMailer
+from idp.networks import Atlas, NetworkSet, read_networks
 from idp.oidc import endpoints
 from idp.oidc.endpoints.introspect import Introspection
 from idp.oidc.endpoints.revoke import Revocation
 from idp.oidc.grants import GRANTS
 from idp.oidc.keys import KeyRing
 from idp.oidc.server import GatewayServer
-from idp.ports import Ports, SystemClock, SystemTokens
+from idp.ports import Mailer, Ports, SmsSender, SystemClock, SystemTokens
 from idp.settings import Settings
 from idp.transaction import Means
 from idp.vault import Vault
@@ -84,10 +85,19 @@ def create_app(settings: Settings, ports: Ports | None = None) -> Flask:
 
 def default_ports(settings: Settings) -> Ports:
     """The real world; in the demo mails and texts go to the outbox page only."""
+    mailer: Mailer = SmtpMailer(settings)
+    sms: SmsSender | None = FormSmsSender(settings) if settings.sms_url else None
     if settings.demo:
-        return Ports(SystemClock(), SystemTokens(), DemoMailer(), DemoSmsSender())
-    sms = FormSmsSender(settings) if settings.sms_url else None
-    return Ports(SystemClock(), SystemTokens(), SmtpMailer(settings), sms)
+        mailer, sms = DemoMailer(), DemoSmsSender()
+    return Ports(
+        SystemClock(),
+        SystemTokens(),
+        mailer,
+        sms,
+        places=Atlas(settings.place_database, settings.asn_database),
+        listed=read_networks(settings.listed_networks),
+        denied=NetworkSet(settings.denied_networks),
+    )
 
 
 def _config(settings: Settings) -> dict[str, Any]:

@@ -72,11 +72,13 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(metadata=Base.metadata)
 
 
-def insert_if_missing(session: Session, model: type[Base], **values: Any) -> None:
-    """Insert a row unless its unique key is there already, whoever else does so at the time."""
+def insert_if_missing(session: Session, model: type[Base], **values: Any) -> bool:
+    """Insert a row unless its unique key is there already, whoever else does so at the time; True
+    when this call inserted it."""
     dialect = session.get_bind().dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    session.execute(insert(model).values(**values).on_conflict_do_nothing())
+    done = session.execute(insert(model).values(**values).on_conflict_do_nothing())
+    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
 
 
 def engine_options(url: str) -> dict[str, Any]:

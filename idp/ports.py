@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Protocol
+
+from idp.mfa.risk import Place
+from idp.networks import Address
 
 
 class Clock(Protocol):
@@ -40,6 +44,23 @@ class SmsSender(Protocol):
         """Deliver to an E.164 number or raise; raising means that it can be tried again."""
 
 
+class Places(Protocol):
+    """Knows where addresses lie."""
+
+    def look_up(self, address: Address | None) -> tuple[Place, str]:
+        """The place and the number of the network (ASN); empty where they are not known."""
+
+
+class Nowhere:
+    """Knows no place."""
+
+    def look_up(self, address: Address | None) -> tuple[Place, str]:  # noqa: ARG002 - by name
+        return Place(), ""
+
+
+NOWHERE = Nowhere()
+
+
 class SystemClock:
     """The clock of this machine."""
 
@@ -66,3 +87,7 @@ class Ports:
     mailer: Mailer
     #: None where no SMS gateway is configured: nothing is offered that needs one.
     sms: SmsSender | None = None
+    #: Where addresses lie, and which have a bad name or are kept out.
+    places: Places = NOWHERE
+    listed: Container[Address | None] = ()
+    denied: Container[Address | None] = ()

@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from idp.errors import ConfigurationError
+from idp.mfa.decision import Rule
+from idp.policy import phone
 
 ENVIRONMENTS = ("production", "sandbox")
 #: Shorter secrets can be guessed; 32 characters of base64 are 192 bits.
@@ -74,6 +76,28 @@ class Settings:
     lockout_window: int = _setting(900, "within so many seconds")
     lockout_seconds: int = _setting(900, "and for so long; then the lock ends by itself")
     remember_days: int = _setting(30, "how long a browser is remembered")
+    enrolment: str = _setting(
+        "required", "required: factor and security question come before all else; or optional"
+    )
+    second_factor: str = _setting(
+        "risk", "when a second factor is asked for: risk, every_30_days or always"
+    )
+    second_factor_administrators: str = _setting(
+        "always", "the same for whoever has a role in the console"
+    )
+    weak_factors_satisfy_mfa: bool = _setting(
+        True, "whether a code by mail is enough of a second factor (acr mfa)"
+    )
+    place_database: str = _setting(
+        "", "path of a MaxMind-format file: country or city of addresses; empty: not known"
+    )
+    asn_database: str = _setting("", "the same for the numbers of their networks (ASN)")
+    listed_networks: str = _setting(
+        "", "path of a file of networks with a bad name, one a line; their sign-ins weigh more"
+    )
+    denied_networks: tuple[str, ...] = _setting(
+        (), "networks from which nobody signs in, e.g. 192.0.2.0/24"
+    )
     session_idle: int = _setting(3600, "a session ends after this long without use")
     session_absolute: int = _setting(43200, "a session ends after this long in any case")
     interaction_ttl: int = _setting(3600, "how long a started sign-in can be finished")
@@ -113,6 +137,16 @@ class Settings:
     sms_username: str = _setting("", "its user name (Basic authentication)")
     sms_password: str = _setting("", "its password", secret=True)
     sms_from: str = _setting("", "sender number or name of text messages")
+    sms_countries: tuple[str, ...] = _setting(
+        ("CA", "US"), "countries (ISO 3166) to which text messages are sent"
+    )
+    sms_account_hour: int = _setting(5, "most text messages for one account within an hour")
+    sms_account_day: int = _setting(10, "the same within a day")
+    sms_number_day: int = _setting(10, "most to one number within a day")
+    sms_number_accounts: int = _setting(3, "most accounts that text one number within a day")
+    sms_network_hour: int = _setting(60, "most asked for from one network within an hour")
+    sms_country_hour: int = _setting(600, "most to one country within an hour")
+    sms_hour: int = _setting(1000, "most in all within an hour")
     contact_phone: str = _setting("905-403-6900", "Customer Relations, telephone")
     contact_toll_free: str = _setting("1-888-448-7777", "Customer Relations, toll free")
     contact_fax: str = _setting("905-403-6921", "Customer Relations, fax")
@@ -224,6 +258,7 @@ def _faults(settings: Settings) -> Iterator[str]:
     yield from _url_faults(settings)
     if settings.sms_url and not settings.sms_url.startswith("https://"):
         yield "IDP_SMS_URL must be https"
+    yield from _factor_faults(settings)
     for name in ("lockout_failures", "lockout_window", "lockout_seconds", "remember_days"):
         if getattr(settings, name) < 1:
             yield f"IDP_{name.upper()} must be at least 1"
@@ -254,6 +289,22 @@ def _url_faults(settings: Settings) -> Iterator[str]:
         yield "IDP_DATABASE_URL must be sqlite:/// or postgresql+psycopg://"
 
 
+def _factor_faults(settings: Settings) -> Iterator[str]:
+    if settings.enrolment not in ("required", "optional"):
+        yield "IDP_ENROLMENT must be required or optional"
+    for name in ("second_factor", "second_factor_administrators"):
+        if getattr(settings, name) not in set(Rule):
+            yield f"IDP_{name.upper()} must be one of {', '.join(Rule)}"
+    for network in settings.denied_networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield f"IDP_DENIED_NETWORKS: {error}"
+    for country in settings.sms_countries:
+        if not phone.is_country(country):
+            yield f"IDP_SMS_COUNTRIES: {country} is no country"
+
+
 def _production_faults(settings: Settings) -> list[str]:
     secrets = (
         settings.secret_key,
@@ -262,6 +313,8 @@ def _production_faults(settings: Settings) -> list[str]:
         *settings.password_peppers,
     )
     faults = []
+    if settings.enrolment != "required":
+        faults.append("IDP_ENROLMENT must be required in production")
     if not settings.issuer.startswith("https://"):
         faults.append("production needs an https issuer")
     if settings.debug:

@@ -96,6 +96,8 @@ def base_settings(database_url: str, redis_url: str) -> Settings:
         signin_limit="100000 per minute",
         signin_failure_limit="100000 per minute",
         recovery_limit="100000 per minute",
+        # Accounts made by tests have no factors unless a test is about them.
+        enrolment="optional",
     )
 
 
@@ -137,8 +139,18 @@ def settings(base_settings: Settings, prepared: Path | None, tmp_path: Path) -> 
 
 
 @pytest.fixture
+def strict(settings: Settings) -> Iterator[World]:
+    """The same with enrolment required, as in production."""
+    yield from _world(replace(settings, enrolment="required"))
+
+
+@pytest.fixture
 def world(settings: Settings) -> Iterator[World]:
     """A gateway of this test's own."""
+    yield from _world(settings)
+
+
+def _world(settings: Settings) -> Iterator[World]:
     clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()
     app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms))
     yield World(app, settings, clock, mailer, sms)

@@ -44,7 +44,7 @@ NOT_SEARCHED = {
     ("interaction", "client_id"),
     ("interaction", "change_account_id"),
     ("interaction", "temporary_password_id"),
-    ("interaction", "factor_account_id"),
+    ("interaction", "signing_in_id"),
     ("consent", "client_id"),
     ("client_session", "client_id"),
 }

@@ -11,6 +11,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from idp.accounts import events
+from idp.mfa.risk import Device
 from idp.models import Account, KnownBrowser
 from idp.transaction import Work
 
@@ -32,7 +33,22 @@ def known(work: Work, account: Account | None, cookie: str) -> KnownBrowser | No
     )
 
 
-def note(work: Work, account: Account, cookie: str, *, remember: bool) -> tuple[str, bool]:
+def device(work: Work, account: Account, cookie: str) -> Device:
+    """What the cookie says of this browser to the risk engine."""
+    rows = work.db.execute(
+        select(KnownBrowser.account_id, KnownBrowser.ended_at).where(
+            KnownBrowser.digest.in_(_digests(work, cookie))
+        )
+    ).all()
+    own = [ended for holder, ended in rows if holder == account.id]
+    if own:
+        return Device.KNOWN if None in own else Device.REVOKED
+    return Device.OF_ANOTHER if rows else Device.UNKNOWN
+
+
+def note(
+    work: Work, account: Account, cookie: str, *, remember: bool, with_factor: bool
+) -> tuple[str, bool]:
     """Note that the account signed in here. Returns the browser's new cookie, and whether the
     holder should be told that this browser is new."""
     row = known(work, account, cookie)
@@ -53,6 +69,8 @@ def note(work: Work, account: Account, cookie: str, *, remember: bool) -> tuple[
     row.last_seen_at = work.now
     row.ip = work.origin.ip
     row.user_agent = (work.origin.user_agent or "")[:MAX_AGENT] or None
+    if with_factor:
+        row.proved_at = work.now
     if remember:
         row.remembered_until = work.after(days=work.settings.remember_days)
     return fresh, is_news

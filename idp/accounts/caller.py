@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import select
 
-from idp.accounts import codes, events, links, lockout
+from idp.accounts import codes, events, links, lockout, texts
 from idp.accounts.codes import CodePurpose
 from idp.accounts.links import Purpose
 from idp.errors import Refused
@@ -77,13 +77,16 @@ def send_code(work: Work, agent: Account, account: Account, channel: str) -> Non
     if not lockout.use_up(work, f"caller:{account.id}", account, lockout.SENDING):
         raise Refused("too many codes were sent for this account within the hour")
     name = agent.person.full_name
-    code = codes.issue(work, account, CodePurpose.CALLER, _flow(work, agent, account))
-    if channel == "sms":
-        if not account.recovery_phone:
-            raise Refused("the account has no recovery telephone")
-        queue.enqueue_sms(
-            work, "sms_caller_code", account, account.recovery_phone, code=code, agent=name
-        )
+    number = account.recovery_phone or "" if channel == "sms" else ""
+    if channel == "sms" and not number:
+        raise Refused("the account has no recovery telephone")
+    flow = _flow(work, agent, account)
+
+    def make() -> str:
+        return codes.issue(work, account, CodePurpose.CALLER, flow, destination=number)
+
+    if number:
+        texts.send(work, "sms_caller_code", account, number, make, agent=name)
     else:
         expires = work.after(seconds=codes.SECONDS)
         token = links.issue(work, account, Purpose.CALL, work.after(seconds=SECONDS))
@@ -91,7 +94,7 @@ def send_code(work: Work, agent: Account, account: Account, channel: str) -> Non
             work,
             "caller_code",
             account,
-            code=code,
+            code=make(),
             agent=name,
             path=f"/call?token={token}",
             expires_at=expires,

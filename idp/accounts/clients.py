@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from idp.accounts import events, sessions
 from idp.errors import Conflict, Invalid, NotFound
+from idp.mfa.decision import Rule
 from idp.models import AuthMethod, Client, Grant, RoleGroup
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
@@ -37,6 +38,7 @@ class ClientData:
     require_pkce: bool = True
     trusted: bool = False
     minimum_acr: str | None = None
+    second_factor: str = ""
     id_token_alg: str = "RS256"  # noqa: S105 - names of algorithms and forms, no secrets
     access_token_alg: str = "ES256"  # noqa: S105
     access_token_format: str = "jwt"  # noqa: S105
@@ -216,6 +218,7 @@ def _choice_faults(data: ClientData) -> list[str]:
         "access_token_format is jwt or opaque": data.access_token_format in ("jwt", "opaque"),
         f"minimum_acr is one of {', '.join(ACRS)}": data.minimum_acr is None
         or data.minimum_acr in ACRS,
+        f"second_factor is one of {', '.join(Rule)}": data.second_factor in ("", *Rule),
     }
     return [fault for fault, holds in checks.items() if not holds]
 

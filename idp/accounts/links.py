@@ -45,9 +45,16 @@ class Problem(StrEnum):
 
 
 def issue(
-    work: Work, account: Account, purpose: Purpose, expires_at: datetime, *, reminders: int = 0
+    work: Work,
+    account: Account,
+    purpose: Purpose,
+    expires_at: datetime,
+    *,
+    reminders: int = 0,
+    asks_question: bool = False,
 ) -> str:
-    """A new link token for the account; earlier ones of the same purpose end."""
+    """A new link token for the account; earlier ones of the same purpose end. With
+    ``asks_question`` it is not enough alone where the holder chose a security question."""
     if purpose not in LASTING:
         end_all(work, account, purpose)
     token = work.token(24)
@@ -59,6 +66,7 @@ def issue(
             created_at=work.now,
             expires_at=expires_at,
             reminders=reminders,
+            asks_question=asks_question,
         )
     )
     return token

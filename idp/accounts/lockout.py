@@ -103,7 +103,7 @@ def _count(
     return False, after
 
 
-def use_up(work: Work, key: str, account: Account, budget: Budget) -> bool:
+def use_up(work: Work, key: str, account: Account | None, budget: Budget) -> bool:
     """Count one use of something that is limited, such as mails; False when there were enough."""
     row = _row(work, key, account)
     record = _record(row)
@@ -111,6 +111,11 @@ def use_up(work: Work, key: str, account: Account, budget: Budget) -> bool:
         return False
     _store(work, row, after_failure(record, work.now, budget))
     return True
+
+
+def hold(work: Work, key: str, account: Account) -> None:
+    """Let nobody else settle under this key until the transaction ends; counts nothing."""
+    _row(work, key, account)
 
 
 def is_locked(work: Work, key: str) -> bool:

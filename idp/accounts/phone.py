@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from idp.accounts import codes, events, lockout, notices, search
+from idp.accounts import codes, events, notices, search, texts
 from idp.accounts.codes import CodePurpose
 from idp.errors import Refused
-from idp.messages import queue
-from idp.models import Account, BrowserSession
+from idp.models import Account
 from idp.policy.phone import masked
 from idp.transaction import Work
 
 
-def send_code(work: Work, session: BrowserSession, number: str) -> None:
-    """Send a code to an E.164 number that is to become the recovery telephone. Raises Refused
-    when too many were sent."""
-    account = session.account
-    if not lockout.use_up(work, f"phone:{account.id}", account, lockout.SENDING):
-        raise Refused("too many codes were sent within the hour")
-    flow = codes.flow_digest(work, CodePurpose.PHONE, session.public_id)
-    code = codes.issue(work, account, CodePurpose.PHONE, flow, destination=number)
-    queue.enqueue_sms(work, "sms_phone_code", account, number, code=code)
-    events.record(work, "phone.code_sent", account=account, session=session)
+def send_code(work: Work, account: Account, flow: str, number: str) -> None:
+    """Send a code to an E.164 number that is to become the recovery telephone; ``flow`` names the
+    session or sign-in. Raises Refused when too many were sent, or the last one just now."""
+    digest = codes.flow_digest(work, CodePurpose.PHONE, flow)
+    if codes.seconds_to_wait(work, CodePurpose.PHONE, digest, number):
+        raise Refused("wait")
+
+    def make() -> str:
+        return codes.issue(work, account, CodePurpose.PHONE, digest, destination=number)
+
+    texts.send(work, "sms_phone_code", account, number, make)
+    events.record(work, "phone.code_sent", account=account)
 
 
-def confirm(work: Work, session: BrowserSession, code: str) -> bool:
-    """Make the number to which this session's code went the account's; False for a wrong code."""
-    account = session.account
-    flow = codes.flow_digest(work, CodePurpose.PHONE, session.public_id)
-    row = codes.redeem(work, CodePurpose.PHONE, flow, code)
+def confirm(work: Work, account: Account, flow: str, code: str) -> bool:
+    """Make the number to which this flow's code went the account's; False for a wrong code."""
+    digest = codes.flow_digest(work, CodePurpose.PHONE, flow)
+    row = codes.redeem(work, CodePurpose.PHONE, digest, code)
     if row is None or row.account_id != account.id:
         return False
     _set(work, account, row.destination)

@@ -24,6 +24,7 @@ from idp.models import (
     OutboxMessage,
     RecoveryRequest,
     RefreshToken,
+    SpentChallenge,
     TemporaryPassword,
     Throttle,
 )
@@ -71,6 +72,7 @@ KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
     "sessions": (BrowserSession, _old_sessions),
     "links": (Link, _expired(Link, timedelta(days=LINK_DAYS))),
     "one_time_codes": (OneTimeCode, _expired(OneTimeCode, DAY)),
+    "spent_challenges": (SpentChallenge, _expired(SpentChallenge, DAY)),
     "temporary_passwords": (
         TemporaryPassword,
         _expired(TemporaryPassword, timedelta(days=LINK_DAYS)),

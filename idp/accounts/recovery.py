@@ -12,16 +12,35 @@ from enum import StrEnum
 import structlog
 from sqlalchemy import select
 
-from idp.accounts import browsers, codes, directory, events, lifecycle, links, lockout, notices
+from idp.accounts import (
+    browsers,
+    codes,
+    directory,
+    events,
+    factors,
+    lifecycle,
+    links,
+    lockout,
+    notices,
+    question,
+    texts,
+)
 from idp.accounts import sessions as browser_sessions
 from idp.accounts.codes import CodePurpose
 from idp.accounts.credentials import broken_rules, prove_and_prepare, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
+from idp.errors import Refused
 from idp.messages import queue
-from idp.models import Account, AccountState, BrowserSession, Link, RecoveryRequest
+from idp.models import (
+    Account,
+    AccountState,
+    BrowserSession,
+    Link,
+    RecoveryRequest,
+    SecurityAnswer,
+)
 from idp.policy.names import MAX_NAME
-from idp.policy.password import Rule
 from idp.transaction import Work, spend_once
 
 log = structlog.get_logger("gateway.recovery")
@@ -115,21 +134,29 @@ def _answer(work: Work, row: RecoveryRequest, account: Account | None) -> str | 
     needs_reset = account.state == AccountState.RESET_REQUIRED
     goal = Goal.RESET if needs_reset else Goal(row.goal)
     if row.channel == Channel.SMS and goal == row.goal and account.recovery_phone:
-        code = codes.issue(work, account, CodePurpose(goal), row.flow)
-        queue.enqueue_sms(work, f"sms_{goal}_code", account, account.recovery_phone, code=code)
+        number = account.recovery_phone
+
+        def make() -> str:
+            purpose = CodePurpose(goal)
+            return codes.issue(work, account, purpose, row.flow, destination=number)
+
+        try:
+            texts.send(work, f"sms_{goal}_code", account, number, make)
+        except Refused as refusal:
+            return refusal.detail
     else:
-        send_link(work, account, goal, seconds=work.settings.reset_seconds)
+        _send_link(work, account, goal)
     return None
 
 
-def send_link(work: Work, account: Account, goal: Goal, *, seconds: int) -> None:
+def _send_link(work: Work, account: Account, goal: Goal) -> None:
     """Mail the link of a reset or of an unlock to the registered address."""
     purpose, kind, page = {
         Goal.RESET: (Purpose.RESET, "password_reset_link", "/recover/open"),
         Goal.UNLOCK: (Purpose.UNLOCK, "unlock_link", "/recover/unlock/open"),
     }[goal]
-    expires = work.after(seconds=seconds)
-    token = links.issue(work, account, purpose, expires)
+    expires = work.after(seconds=work.settings.reset_seconds)
+    token = links.issue(work, account, purpose, expires, asks_question=goal is Goal.RESET)
     queue.enqueue(work, kind, account, path=f"{page}?token={token}", expires_at=expires)
     events.record(work, "link.sent", account=account, purpose=str(purpose))
 
@@ -143,7 +170,8 @@ def redeem_code(work: Work, goal: Goal, flow: str, code: str) -> str | Account |
     if account is None or account.state not in links.STATES[Purpose(goal)]:
         return None
     if goal is Goal.RESET:
-        return links.issue(work, account, Purpose.RESET, work.after(seconds=CODE_RESET_SECONDS))
+        expires = work.after(seconds=CODE_RESET_SECONDS)
+        return links.issue(work, account, Purpose.RESET, expires, asks_question=True)
     unlock(work, account)
     return account
 
@@ -151,6 +179,7 @@ def redeem_code(work: Work, goal: Goal, flow: str, code: str) -> str | Account |
 def unlock(work: Work, account: Account) -> None:
     """Forget the failures; the password stays as it is (RS-08, Z-07)."""
     lockout.clear(work, account)
+    factors.distrust(work, account, "unlock")
     events.record(work, "account.unlocked", account=account)
     queue.enqueue(work, "account_unlocked", account)
 
@@ -171,20 +200,35 @@ def disown(work: Work, link: Link, account: Account) -> str | None:
         return None
     events.record(work, "account.disowned", account=account)
     lifecycle.require_reset(work, account, reason="disowned")
-    return links.issue(
-        work, account, Purpose.RESET, work.after(seconds=work.settings.reset_seconds)
-    )
+    expires = work.after(seconds=work.settings.reset_seconds)
+    return links.issue(work, account, Purpose.RESET, expires, asks_question=True)
+
+
+def asks_question(work: Work, link: Link, account: Account) -> SecurityAnswer | None:
+    """The question that has to be answered beside this link, if any (Z-02)."""
+    return question.of(work, account) if link.asks_question else None
 
 
 def finish(
-    work: Work, hasher: PasswordHasher, link: Link, account: Account, password: str
-) -> tuple[Rule, ...] | Problem:
+    work: Work,
+    hasher: PasswordHasher,
+    link: Link,
+    account: Account,
+    password: str,
+    *,
+    answer: str,
+) -> tuple[str, ...] | Problem:
     """Set the new password and spend the link; every session ends and nobody is signed in (N66).
-    Returns as ``activation.finish`` does."""
-    broken = broken_rules(work, hasher, account, password)
+    Returns as ``activation.finish`` does; ``("answer",)`` when the answer to the security question
+    is asked for and not right. All hashing is done before anything is written."""
+    asked = asks_question(work, link, account)
+    is_right = asked is None or question.compare(hasher, asked, answer)
+    broken = broken_rules(work, hasher, account, password) if is_right else ()
+    hashed = hasher.hash(password) if is_right and not broken else ""
+    if asked is not None and not question.settle(work, account, matched=is_right):
+        return ("answer",)
     if broken:
         return broken
-    hashed = hasher.hash(password)
     if not links.spend(work, link):
         return Problem.USED
     store(work, account, hashed, door="reset_link")
@@ -204,6 +248,7 @@ def password_was_replaced(
     browser_sessions.end_all(work, account, "password_changed", but=keep)
     browsers.forget_all(work, account)
     lockout.clear(work, account)
+    factors.distrust(work, account, "new_password")
     links.end_all(work, account, Purpose.RESET)
     codes.end_all(work, account, CodePurpose.RESET)
     notices.send(work, "password_changed", account)

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from idp.accounts import events
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.messages import queue
+from idp.mfa.decision import Rule
 from idp.models import (
     Account,
     AccountState,
@@ -63,6 +64,23 @@ def held(work: Work, account: Account) -> list[Assignment]:
     return list(rows)
 
 
+def prompt_rules(work: Work, account: Account) -> list[str]:
+    """When a second factor is asked of the account for what it holds: the rules of its role
+    groups, and the administrators' rule for whoever has a role in the console (Z-13)."""
+    rows = work.db.execute(
+        select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
+        .select_from(Assignment)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(Assignment.account_id == account.id, Assignment.revoked_at.is_(None))
+    ).all()
+    consoles = set(ConsoleRole)
+    found = [rule for _, rule, _ in rows if rule]
+    if any(number == OPERATOR and name in consoles for name, _, number in rows):
+        found.append(work.settings.second_factor_administrators)
+    return found
+
+
 def applications(work: Work, account: Account) -> list[Client]:
     """The relying parties of whose role groups the account holds one, by name (GW-05)."""
     query = (
@@ -107,6 +125,15 @@ def create(
         work, "role_group.created", group=name, clients=[c.client_id for c in clients or []]
     )
     return group
+
+
+def set_rule(work: Work, group: RoleGroup, rule: str) -> None:
+    """When a second factor is asked of its holders; empty for the environment's rule. Raises
+    Invalid."""
+    if rule not in ("", *Rule):
+        raise Invalid(f"second_factor is one of {', '.join(Rule)}")
+    group.second_factor = rule
+    events.record(work, "role_group.rule", group=group.name, second_factor=rule)
 
 
 def by_name(work: Work, name: str) -> RoleGroup:

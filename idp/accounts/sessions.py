@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, select, update
 
 from idp.accounts import events
+from idp.mfa.assurance import acr_of, amr_of
 from idp.models import Account, BrowserSession, Client, ClientSession, Grant
 from idp.policy.session import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
 from idp.transaction import Work
@@ -24,7 +25,7 @@ def limits(work: Work) -> Limits:
 
 
 def start(
-    work: Work, account: Account, *, amr: Sequence[str], acr: str, previous: BrowserSession | None
+    work: Work, account: Account, *, methods: Sequence[str], previous: BrowserSession | None
 ) -> tuple[BrowserSession, str]:
     """A session for someone who has just proved who they are; returns it and its new cookie.
 
@@ -43,8 +44,9 @@ def start(
     session.auth_time = work.now
     session.last_seen_at = work.now
     session.expires_at = work.now + limits(work).absolute
-    session.amr = list(amr)
-    session.acr = acr
+    session.amr = amr_of(methods)
+    session.acr = acr_of(methods, weak_counts=work.settings.weak_factors_satisfy_mfa)
+    session.proved_at = None
     work.db.flush()
     return session, cookie
 
@@ -91,10 +93,10 @@ def renew(work: Work, session: BrowserSession) -> str:
     return cookie
 
 
-def raise_level(work: Work, session: BrowserSession, *, amr: Sequence[str], acr: str) -> str:
-    """The person proved more: the session's level rises, and its cookie changes (N53)."""
-    session.amr = list(dict.fromkeys([*session.amr, *amr]))
-    session.acr = acr
+def raise_level(work: Work, session: BrowserSession, methods: Sequence[str]) -> str:
+    """The person proved more: the session's level follows, and its cookie changes (N53)."""
+    session.amr = amr_of([*session.amr, *methods])
+    session.acr = acr_of(session.amr, weak_counts=work.settings.weak_factors_satisfy_mfa)
     session.auth_time = work.now
     return renew(work, session)
 

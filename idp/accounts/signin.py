@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -9,32 +10,38 @@ from enum import StrEnum
 from idp.accounts import (
     browsers,
     directory,
+    enrolment,
     events,
     factors,
     lockout,
     notices,
+    passkeys,
     recovery,
+    risk,
     sessions,
     temporary,
 )
 from idp.accounts.credentials import prove_and_prepare, store
 from idp.accounts.hashing import PasswordHasher
+from idp.accounts.passkeys import Ceremony
+from idp.mfa.assurance import METHODS, FactorKind, acr_of, passkey_methods
+from idp.mfa.decision import DUE, Prompt, Rule
 from idp.models import (
     Account,
     AccountState,
+    Authenticator,
     BrowserSession,
     Client,
     Interaction,
     TemporaryPassword,
 )
+from idp.networks import address_of
 from idp.policy.agents import describe_agent
 from idp.policy.lockout import Budget
-from idp.policy.scopes import ACR_MFA, ACR_PASSWORD
+from idp.policy.scopes import ACR_MFA, ACR_PHR, satisfies
 from idp.policy.session import may_sign_in
 from idp.transaction import Work
 
-#: RFC 8176: password and one-time password, more than one factor.
-MFA_AMR = ["pwd", "otp", "mfa"]
 ONCE_AN_HOUR = Budget(1, timedelta(hours=1), timedelta(hours=1))
 
 
@@ -72,6 +79,8 @@ def attempt(
         waiting = temporary.living(work, account)
     matched = hasher.verify(password, _stored(account, waiting))
     reason = _reason(account, waiting, matched=matched)
+    if is_denied(work):
+        reason = reason or "network_denied"
     known = browsers.known(work, account, cookie)
     key = lockout.key_of(work, account, typed, known)
     fresh = _fresh_hash(work, hasher, account, password, key) if reason is None else None
@@ -87,6 +96,30 @@ def attempt(
         return Accepted(account, Change.TEMPORARY, waiting.id)
     account.password_hash = fresh or account.password_hash
     return Accepted(account, Change.RENEWAL if is_renewal_due(work, account) else None)
+
+
+def attempt_by_passkey(
+    work: Work, browser: str, answer: str, *, client: Client | None = None
+) -> tuple[Account, tuple[str, ...]] | None:
+    """Try a passkey alone; ``browser`` is what ties the challenge to this browser. Returns whose
+    it is and what it proves; None for every refusal, the reason in the trail only. A lock of
+    wrong passwords does not hold: nobody elsewhere can shut a passkey out (N51)."""
+    found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
+    account = found[0] if found else None
+    reason = "wrong_passkey" if account is None else None
+    if account is not None and not may_sign_in(account.state):
+        reason = f"account_{account.state}"
+    if is_denied(work):
+        reason = reason or "network_denied"
+    if reason is not None:
+        events.record(work, "signin.refused", reason=reason, account=account, client=client)
+        return None
+    return found
+
+
+def is_denied(work: Work) -> bool:
+    """Whether the operator keeps the network out: refused in the words of a wrong password."""
+    return address_of(work.origin.ip) in work.ports.denied
 
 
 def _stored(account: Account | None, waiting: TemporaryPassword | None) -> str | None:
@@ -181,29 +214,72 @@ def change_password(
     return ()
 
 
-def owes_factor(work: Work, account: Account, cookie: str) -> bool:
-    """Whether a second factor is asked for: of whoever has one, except in a browser that the
-    holder wanted remembered."""
-    if not factors.of(work, account):
-        return False
-    return not browsers.is_remembered(work, browsers.known(work, account, cookie))
-
-
-def owe(found: Interaction, account: Account, *, remember: bool) -> None:
-    """Keep with the sign-in who still has to prove a second factor."""
-    found.factor_account_id = account.id
+def take_up(
+    work: Work,
+    found: Interaction,
+    account: Account,
+    methods: Sequence[str],
+    *,
+    cookie: str,
+    remember: bool,
+    has_secret: bool = False,
+) -> None:
+    """Keep with the sign-in that its first proof was right, and decide whether a second factor is
+    asked for. ``has_secret``: a one-time secret that was sent to the holder was part of it."""
+    found.signing_in_id = account.id
     found.proved_stamp = _stamp(account)
     found.remember = remember
+    found.proved = list(methods)
+    found.has_secret = has_secret
+    by_passkey = acr_of(methods, weak_counts=False) == ACR_PHR
+    known = browsers.known(work, account, cookie)
+    judged = risk.judge(work, account, known, cookie, client=found.client, by_passkey=by_passkey)
+    asked = judged.decision if isinstance(judged.decision, Prompt) else None
+    # Factors that are there are proved before others are set up beside them.
+    owed = enrolment.is_owed(work, account)
+    wanted = asked is not None or (owed and not by_passkey)
+    found.owes_factor = wanted and bool(factors.of(work, account))
+    found.prompt = {
+        "reasons": [*(["enrolment"] if owed else []), *(asked.reasons if asked else ())],
+        "needs_strong": bool(asked and asked.needs_strong),
+    }
+    if judged.risk is not None and "stolen_device" in judged.risk.hits:
+        notices.send(work, "browser_suspect", account, at=work.now, ip=work.origin.ip or "")
+
+
+def pending(work: Work, found: Interaction | None) -> Account | None:
+    """Who is signing in here but is not in yet, while the first proof still stands: a new
+    password or another state since then ends it."""
+    if found is None or found.signing_in_id is None:
+        return None
+    account = work.db.get_one(Account, found.signing_in_id)
+    stands = may_sign_in(account.state) and found.proved_stamp == _stamp(account)
+    return account if stands else None
 
 
 def owing(work: Work, found: Interaction | None) -> Account | None:
-    """Who owes a second factor in this sign-in, while the proof of the password still stands: a
-    new password or another state since then ends it."""
-    if found is None or found.factor_account_id is None:
+    """Who owes a second factor in this sign-in."""
+    account = pending(work, found)
+    return account if found is not None and found.owes_factor else None
+
+
+def enrolling(work: Work, found: Interaction | None) -> Account | None:
+    """Who has to set something up in this sign-in before it counts."""
+    account = pending(work, found)
+    if account is None or found is None or found.owes_factor:
         return None
-    account = work.db.get_one(Account, found.factor_account_id)
-    stands = may_sign_in(account.state) and found.proved_stamp == _stamp(account)
-    return account if stands and factors.of(work, account) else None
+    return account if enrolment.is_owed(work, account) else None
+
+
+def is_proved(found: Interaction) -> bool:
+    """Whether more than a password was shown here: a factor, or a one-time secret."""
+    return found.has_secret or bool(set(found.proved or ()) - {"pwd"})
+
+
+def note_proof(found: Interaction, methods: Sequence[str]) -> None:
+    """A second factor was proved, or set up and confirmed, in this sign-in."""
+    found.proved = [*(found.proved or ()), *methods]
+    found.owes_factor = False
 
 
 def _stamp(account: Account) -> str:
@@ -212,14 +288,47 @@ def _stamp(account: Account) -> str:
     return f"{changed.isoformat() if changed else ''}/{account.state_changed_at.isoformat()}"
 
 
-def prove(work: Work, account: Account, typed: str, *, tell: bool) -> bool:
-    """Check a second factor. ``tell``: the password was just right, so that the holder should
-    hear of a wrong code; once an hour is enough."""
-    if factors.check(work, account, typed) is not None:
-        return True
-    if tell and lockout.use_up(work, f"factor-mail:{account.id}", account, ONCE_AN_HOUR):
+def tell_of_failure(work: Work, account: Account) -> None:
+    """The password was right and the second factor was not: the holder should hear of it; once
+    an hour is enough."""
+    if lockout.use_up(work, f"factor-mail:{account.id}", account, ONCE_AN_HOUR):
         notices.send(work, "factor_failed", account, at=work.now, ip=work.origin.ip or "")
-    return False
+
+
+def demanded_level(
+    work: Work, client: Client, session: BrowserSession | None, cookie: str
+) -> str | None:
+    """The level that the client demands: the registered one, and what its rule for second factors
+    means for a session that exists already."""
+    rule = client.second_factor
+    asks = rule == Rule.ALWAYS
+    if rule == Rule.EVERY_30_DAYS and session is not None:
+        known = browsers.known(work, session.account, cookie)
+        proved_at = known.proved_at if known is not None else None
+        asks = proved_at is None or work.now - proved_at >= DUE
+    if not asks or satisfies(client.minimum_acr, ACR_MFA):
+        return client.minimum_acr
+    return ACR_MFA
+
+
+def reachable(work: Work, session: BrowserSession) -> str:
+    """The level to which the session can rise with the factors of its account."""
+    best = session.acr
+    for row in factors.of(work, session.account):
+        level = acr_of([*session.amr, *methods_of(row)], weak_counts=_weak_counts(work))
+        best = level if satisfies(level, best) else best
+    return best
+
+
+def methods_of(row: Authenticator) -> tuple[str, ...]:
+    """What proving this factor adds, as values of ``amr``."""
+    if row.kind == FactorKind.PASSKEY:
+        return passkey_methods(is_synced=row.is_synced)
+    return METHODS[FactorKind(row.kind)]
+
+
+def _weak_counts(work: Work) -> bool:
+    return work.settings.weak_factors_satisfy_mfa
 
 
 @dataclass(frozen=True)
@@ -235,17 +344,19 @@ def enter(
     work: Work,
     account: Account,
     *,
+    methods: Sequence[str],
     cookie: str,
     previous: BrowserSession | None,
     remember: bool = False,
     client: Client | None = None,
-    with_factor: bool = False,
 ) -> Entered:
     """Start the session of somebody who has just proved who they are; the holder gets a mail when
-    the browser is new."""
-    amr, acr = (MFA_AMR, ACR_MFA) if with_factor else (["pwd"], ACR_PASSWORD)
-    session, session_cookie = sessions.start(work, account, amr=amr, acr=acr, previous=previous)
-    browser_cookie, is_news = browsers.note(work, account, cookie, remember=remember)
+    the browser is new. From now on the sign-in is part of the person's history."""
+    session, session_cookie = sessions.start(work, account, methods=methods, previous=previous)
+    browser_cookie, is_news = browsers.note(
+        work, account, cookie, remember=remember, with_factor=bool(set(methods) - {"pwd"})
+    )
+    risk.note(work, account)
     events.record(
         work,
         "signin.succeeded",

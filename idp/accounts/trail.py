@@ -192,6 +192,18 @@ def sign_ins(work: Work, account: Account, limit: int) -> list[Event]:
     )
 
 
+def assessments(work: Work, account: Account, limit: int = 10) -> list[Event]:
+    """The last decisions of the risk engine about the account, newest first."""
+    return list(
+        work.db.scalars(
+            select(Event)
+            .where(Event.account_id == account.id, Event.name == "signin.assessed")
+            .order_by(Event.at.desc(), Event.id.desc())
+            .limit(limit)
+        )
+    )
+
+
 def of_account(work: Work, account: Account, limit: int) -> list[Event]:
     """The last events about the account, newest first."""
     return list(

@@ -11,6 +11,7 @@ import click
 from idp.accounts import clients
 from idp.accounts.clients import ClientData
 from idp.cli.common import as_json, show_json, show_record, show_table, unit
+from idp.mfa.decision import Rule
 from idp.models import AuthMethod
 from idp.policy.scopes import ACRS, GRANT_TYPES
 
@@ -34,6 +35,11 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
     "access_token_alg": ("--access-token-alg", "Signs access tokens.", list(clients.SIGNING_ALGS)),
     "access_token_format": ("--access-token-format", "Form of access tokens.", ["jwt", "opaque"]),
     "minimum_acr": ("--minimum-acr", "Demanded at every sign-in.", ["none", *ACRS]),
+    "second_factor": (
+        "--second-factor",
+        "When a second factor is asked for; default: the environment's rule.",
+        ["default", *Rule],
+    ),
 }
 _FLAGS = {
     "require_pkce": ("--require-pkce/--no-require-pkce", "PKCE (waive for legacy clients only)."),
@@ -59,10 +65,12 @@ def _client_options(command: Command) -> Command:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given; ``none`` takes a demanded level away."""
+    """The options that were given; ``none`` and ``default`` take a demand away."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if given.get("minimum_acr") == "none":
         given["minimum_acr"] = None
+    if given.get("second_factor") == "default":
+        given["second_factor"] = ""
     return given
 
 

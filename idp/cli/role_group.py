@@ -6,6 +6,7 @@ import click
 
 from idp.accounts import clients, directory, roles
 from idp.cli.common import as_json, show_json, show_table, unit
+from idp.mfa.decision import Rule
 
 _who = click.option("--account", "username", required=True, help="Login name of the holder.")
 _what = click.option("--role-group", "name", required=True, help="Name of the role group.")
@@ -34,19 +35,42 @@ def create(
     show_json(record) if as_json else click.echo(f"{name} exists now.")
 
 
+@role_group.command("set")
+@click.argument("name")
+@click.option(
+    "--second-factor",
+    type=click.Choice(["default", *Rule]),
+    required=True,
+    help="When a second factor is asked of its holders; default: the environment's rule.",
+)
+@as_json
+def set_group(name: str, second_factor: str, as_json: bool) -> None:
+    """Change the rule of a role group."""
+    with unit() as work:
+        roles.set_rule(work, roles.by_name(work, name), second_factor.replace("default", ""))
+    record = {"name": name, "second_factor": second_factor}
+    show_json(record) if as_json else click.echo(f"{name}: second factor {second_factor}.")
+
+
 @role_group.command("list")
 @as_json
 def list_groups(as_json: bool) -> None:
     """List all role groups and the relying parties that see them."""
     with unit() as work:
         records = [
-            {"name": g.name, "kind": g.kind, "description": g.description, "clients": seen_by}
+            {
+                "name": g.name,
+                "kind": g.kind,
+                "second_factor": g.second_factor or "default",
+                "description": g.description,
+                "clients": seen_by,
+            }
             for g, seen_by in roles.every_group(work)
         ]
     if as_json:
         show_json(records)
         return
-    columns = ("name", "kind", "clients", "description")
+    columns = ("name", "kind", "clients", "second_factor", "description")
     show_table(columns, ([r[c] for c in columns] for r in records), empty="No role groups yet.")
 
 

@@ -17,7 +17,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from idp.accounts import alarms, keys, recovery, reminders, trail
+from idp.accounts import alarms, keys, population, recovery, reminders, trail
 from idp.cli.common import application, unit
 from idp.messages import deliver
 from idp.settings import Settings
@@ -72,8 +72,8 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
 @click.option("--once", is_flag=True, help="One round, then stop.")
 @click.option("--interval", default=2.0, show_default=True, help="Seconds between rounds.")
 def worker(once: bool, interval: float) -> None:
-    """Answer recovery requests, send reminders and the outbox, watch for guessing, and seal the
-    audit trail until told to stop."""
+    """Answer recovery requests, send reminders and the outbox, watch for guessing, count
+    sign-ins for the risk engine, and seal the audit trail until told to stop."""
     app = application()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -140,11 +140,17 @@ def _seal(app: Flask) -> int:
         return trail.seal_pending(work)
 
 
+def _count(app: Flask) -> int:
+    with unit(app) as work:
+        return population.keep(work)
+
+
 #: In this order: what a part writes, the next ones send and seal.
 PARTS: dict[str, Callable[[Flask], int]] = {
     "recovery": _recover,
     "reminders": _remind,
     "alarms": _alarm,
     "outbox": _deliver,
+    "population": _count,
     "trail": _seal,
 }

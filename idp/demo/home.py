@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from idp.demo.people import APPS, FIGURES
+from idp.mfa import totp
 from idp.settings import Settings
 
 FILES = (
@@ -62,6 +63,10 @@ class Home:
             "key_encryption_key": Fernet.generate_key().decode(),
             "pepper": secrets.token_urlsafe(48),
             "passwords": {figure.role: make_password() for figure in FIGURES},
+            "totp_secrets": {
+                figure.role: totp.secret_of(secrets.token_bytes(totp.SECRET_BYTES))
+                for figure in FIGURES
+            },
             "client_secrets": {},
             "activation_path": None,
         }
@@ -129,7 +134,7 @@ class Home:
                     "username": figure.username,
                     "email": figure.email,
                     "password": values["passwords"][figure.role],
-                    "totp_secret": None,
+                    "totp_secret": values["totp_secrets"][figure.role],
                     "person_id": figure.person_id,
                     "participants": figure.participants,
                 }

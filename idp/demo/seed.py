@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from flask import Flask
 
-from idp.accounts import activation, clients, credentials, directory, lifecycle, roles, search
+from idp.accounts import (
+    activation,
+    clients,
+    credentials,
+    directory,
+    factors,
+    lifecycle,
+    roles,
+    search,
+)
 from idp.accounts.clients import ClientData
 from idp.demo.home import Home, make_password
 from idp.demo.people import APPS, FIGURES, PARTICIPANTS, ROLE_GROUPS, App, Figure
 from idp.errors import GatewayError
+from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountState
 from idp.transaction import Means, Origin, Work, committing
 
@@ -30,6 +40,8 @@ def seed(app: Flask, home: Home) -> bool:
             _role_groups(work)
             for figure in FIGURES:
                 account = _account(work, app, figure, secrets["passwords"])
+                if figure.state is not AccountState.PENDING:
+                    _factors(work, account, secrets["totp_secrets"][figure.role])
                 if figure.state is AccountState.PENDING:
                     secrets["activation_path"] = activation.invite(work, account)
             # Before the commit: a crash in between makes a new set at the next start.
@@ -86,6 +98,16 @@ def _account(work: Work, app: Flask, figure: Figure, passwords: dict[str, str]) 
     if figure.state is AccountState.LOCKED:
         lifecycle.change_state(work, account, AccountState.LOCKED, reason="demo")
     return account
+
+
+def _factors(work: Work, account: Account, secret: str) -> None:
+    """An authenticator app, and codes by mail, which the outbox of the demo shows; as if the
+    person had enrolled."""
+    app = factors.begin(work, account, FactorKind.TOTP)
+    app.secret_sealed = work.vault.seal(secret)
+    mails = factors.begin(work, account, FactorKind.EMAIL)
+    mails.is_preferred = True
+    app.confirmed_at = mails.confirmed_at = account.enrolled_at = work.now
 
 
 def _set_password(work: Work, app: Flask, account: Account, password: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
@@ -31,8 +32,12 @@ KINDS = (
     "account_unlocked",
     "activation_finished",
     "activation_reminder",
+    "browser_suspect",
     "caller_code",
+    "enrol_code",
     "factor_added",
+    "factor_changed",
+    "factor_code",
     "factor_failed",
     "factor_removed",
     "factors_reset",
@@ -40,19 +45,28 @@ KINDS = (
     "password_changed",
     "password_reset_by_agent",
     "password_reset_link",
+    "question_changed",
     "recovery_code_used",
     "recovery_codes_made",
     "recovery_not_possible",
     "recovery_phone_changed",
     "renewal_reminder",
     "sessions_ended",
+    "setup_code",
     "signin_from_new_browser",
     "signin_locked",
     "temporary_password_issued",
     "unlock_link",
 )
 #: Text messages: one short text, no subject.
-SMS_KINDS = ("sms_caller_code", "sms_phone_code", "sms_reset_code", "sms_unlock_code")
+SMS_KINDS = (
+    "sms_caller_code",
+    "sms_factor_code",
+    "sms_phone_code",
+    "sms_reset_code",
+    "sms_setup_code",
+    "sms_unlock_code",
+)
 LOCALES = ("en", "fr")
 EASTERN = ZoneInfo("America/Toronto")
 MAX_NAME = 100
@@ -119,7 +133,13 @@ def render_sms(kind: str, locale: str, settings: Settings, data: Mapping[str, An
     """The words of a text message."""
     place = ENVIRONMENTS[locale][settings.environment]
     values = _values(settings, locale, data)
-    text = _template(kind, locale).render(environment=place, settings=settings, **values).strip()
+    # The last line lets browsers offer the code on this site alone (WebOTP).
+    host = urlsplit(settings.issuer).hostname
+    text = (
+        _template(kind, locale)
+        .render(environment=place, settings=settings, host=host, **values)
+        .strip()
+    )
     if settings.environment == "sandbox":
         text = f"[{place}] {text}"
     return Rendered("", text + "\n", "")

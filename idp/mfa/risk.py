@@ -394,10 +394,19 @@ def _apart(one: float, other: float) -> float:
 def density_grid(hours: Iterable[float], kappa: float) -> list[float]:
     """Everybody's density over the day from the hours of their sign-ins, ``GRID`` values."""
     bins = [0] * GRID
-    total = 0
     for hour in hours:
-        bins[int(hour * GRID / 24) % GRID] += 1
-        total += 1
+        bins[bin_of(hour)] += 1
+    return density_of(bins, kappa)
+
+
+def bin_of(hour: float) -> int:
+    """The part of the day, of ``GRID``, in which an hour lies."""
+    return int(hour * GRID / 24) % GRID
+
+
+def density_of(bins: Sequence[int], kappa: float) -> list[float]:
+    """The same from how many sign-ins lie in each part of the day."""
+    total = sum(bins)
     if not total:
         return []
     scale = 1 / (24 * _bessel_i0(kappa))

@@ -13,7 +13,12 @@ from idp.models.account import (
     SearchTerm,
     TemporaryPassword,
 )
-from idp.models.authenticator import Authenticator, RecoveryCode
+from idp.models.authenticator import (
+    Authenticator,
+    RecoveryCode,
+    SecurityAnswer,
+    SpentChallenge,
+)
 from idp.models.client import AuthMethod, Client
 from idp.models.event import ChainHead, Event
 from idp.models.grant import (
@@ -28,12 +33,14 @@ from idp.models.key import KeyState, SigningKey
 from idp.models.message import MessageState, OutboxMessage
 from idp.models.role import Assignment, Participant, RoleGroup, client_role_group
 from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
+from idp.models.sign_in import PopulationCount, SignIn
 
 __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
     "Client", "ClientSession", "Consent", "Event", "Grant", "Interaction", "KeyState",
     "KnownBrowser", "Link", "MessageState", "OneTimeCode", "OutboxMessage", "Participant",
-    "PasswordHistory", "Person", "RecoveryCode", "RecoveryRequest", "RefreshToken", "RoleGroup",
-    "SearchTerm", "SigningKey", "TemporaryPassword", "Throttle", "client_role_group",
+    "PasswordHistory", "Person", "PopulationCount", "RecoveryCode", "RecoveryRequest",
+    "RefreshToken", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey",
+    "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy import ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
@@ -84,6 +84,15 @@ class Account(Base):
     password_changed_at: Mapped[datetime | None]
     #: How many reminders of its renewal were sent since it was set (procedure L).
     renewal_reminders: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: When all steps of enrolment were done; None while some are owed.
+    enrolled_at: Mapped[datetime | None]
+    #: Steps of enrolment that leave nothing behind and were passed, separated by commas.
+    enrolment_passed: Mapped[str] = mapped_column(String(60), default="", server_default=text("''"))
+    #: The last thing that lowers trust until the next complete sign-in, and its name.
+    distrusted_at: Mapped[datetime | None]
+    distrusted_for: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
+    #: What passkeys know the account by: random, 64 bytes in base64url (WebAuthn 14.6.1).
+    user_handle: Mapped[str | None] = mapped_column(String(100), unique=True)
     #: E.164, verified: where codes for recovery are sent by SMS (SP-03).
     recovery_phone: Mapped[str | None] = mapped_column(String(20))
     locale: Mapped[str] = mapped_column(String(5), default="en")
@@ -140,6 +149,8 @@ class Link(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     superseded_at: Mapped[datetime | None]
+    #: Whether the security question is asked too: what a person starts alone does (Z-02).
+    asks_question: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: How many reminders were sent before its end.
     reminders: Mapped[int] = mapped_column(default=0, server_default="0")
 
@@ -180,7 +191,11 @@ class OneTimeCode(Base):
     used_at: Mapped[datetime | None]
     superseded_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("ix_one_time_code_expires_at", "expires_at"),)
+    __table_args__ = (
+        Index("ix_one_time_code_expires_at", "expires_at"),
+        # Serves the limits of one number.
+        Index("ix_one_time_code_destination_created_at", "destination", "created_at"),
+    )
 
 
 class RecoveryRequest(Base):

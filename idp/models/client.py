@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import String
+from sqlalchemy import String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, PrimaryKey
@@ -43,6 +43,9 @@ class Client(Base):
     #: A first-party relying party: consent is not asked.
     trusted: Mapped[bool] = mapped_column(default=False)
     minimum_acr: Mapped[str | None] = mapped_column(String(100))
+    #: When a second factor is asked for: a rule of ``idp.mfa.decision``, or empty for the
+    #: environment's.
+    second_factor: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     id_token_alg: Mapped[str] = mapped_column(String(10), default="RS256")
     access_token_alg: Mapped[str] = mapped_column(String(10), default="ES256")
     #: ``jwt`` (RFC 9068) or ``opaque``.

@@ -46,11 +46,19 @@ class Interaction(Base):
     temporary_password_id: Mapped[int | None] = mapped_column(
         BigId, ForeignKey("temporary_password.id")
     )
-    #: Who proved the password here but owes a second factor, the stamp of what was proved, and
+    #: Who is signing in here: the first proof was right. With the stamp of what was proved, and
     #: whether this browser is to be remembered afterwards.
-    factor_account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
+    signing_in_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
     proved_stamp: Mapped[str | None] = mapped_column(String(80))
     remember: Mapped[bool] = mapped_column(default=False, server_default=false())
+    #: What was proved here, as values of ``amr``.
+    proved: Mapped[list[str] | None]
+    #: Whether a one-time secret that was sent to the holder was shown here.
+    has_secret: Mapped[bool] = mapped_column(default=False, server_default=false())
+    #: Whether a second factor is owed, with what the page says of it: reasons, and whether only a
+    #: strong one will do.
+    owes_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
+    prompt: Mapped[dict[str, Any] | None]
     completed_at: Mapped[datetime | None]
 
     client: Mapped[Client | None] = relationship(lazy="joined")

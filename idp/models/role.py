@@ -41,6 +41,8 @@ class RoleGroup(Base):
     description: Mapped[str] = mapped_column(String(500), default="")
     #: ``personal`` or ``machine``: the kind of account that may hold it (MA-04).
     kind: Mapped[str] = mapped_column(String(10), default="personal")
+    #: When a second factor is asked of whoever holds it, as for clients.
+    second_factor: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     created_at: Mapped[datetime]
 
 

@@ -30,6 +30,8 @@ class BrowserSession(Base):
     amr: Mapped[list[str]]
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
+    #: When a factor was last proved in it to change something about the account (N66).
+    proved_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None] = mapped_column(String(40))
 
@@ -65,6 +67,8 @@ class KnownBrowser(Base):
     last_seen_at: Mapped[datetime]
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
+    #: When a second factor was last proved here; it counts for this browser, not the person.
+    proved_at: Mapped[datetime | None]
     #: Until when the holder wants it remembered; None when not ticked.
     remembered_until: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

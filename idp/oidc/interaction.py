@@ -61,8 +61,8 @@ class SessionView:
     account_kind: str
     auth_time: datetime
     acr: str
-    #: Whether the account has a second factor with which the session can rise to ``mfa``.
-    can_step_up: bool = False
+    #: The level to which the session can rise with the factors of its account.
+    reachable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ class Progress:
     must_change: bool = False
     #: A password was proved here, but a second factor is owed.
     must_prove: bool = False
+    #: All was proved here, but something has to be set up before it counts.
+    must_enrol: bool = False
     remembered_scopes: frozenset[str] = frozenset()
 
 
@@ -101,6 +103,11 @@ class ChangePassword:
 @dataclass(frozen=True)
 class StepUp:
     """Show the page where a second factor is proved."""
+
+
+@dataclass(frozen=True)
+class Enrol:
+    """Show the pages where factors and the security question are set up."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ class Refuse:
     description: str = ""
 
 
-Step = SignIn | ChangePassword | StepUp | SelectAccount | Consent | Proceed | Refuse
+Step = SignIn | ChangePassword | StepUp | Enrol | SelectAccount | Consent | Proceed | Refuse
 
 
 def decide(
@@ -141,6 +148,8 @@ def decide(
         return ChangePassword()
     if progress.must_prove:
         return StepUp()
+    if progress.must_enrol:
+        return Enrol()
     if request is None or client is None:
         return Proceed() if session else SignIn()
     if progress.denied:
@@ -157,7 +166,7 @@ def decide(
     if session.account_kind == "machine":
         return Refuse("access_denied", "machine accounts have no browser sign-on")
     if unmet := _unmet_level(request, client, session):
-        if session.can_step_up and not silent and _reaches(request, client, ACR_MFA):
+        if session.reachable and not silent and _reaches(request, client, session.reachable):
             return StepUp()
         return Refuse("unmet_authentication_requirements", f"this needs {unmet}")
     if "select_account" in request.prompt and not (
@@ -194,6 +203,11 @@ def _reaches(request: AuthorizationRequest, client: ClientView, acr: str) -> boo
     wanted = request.essential_acrs
     asked = not wanted or any(satisfies(acr, level) for level in wanted)
     return asked and satisfies(acr, client.minimum_acr)
+
+
+def needs_passkey(request: AuthorizationRequest, client: ClientView) -> bool:
+    """Whether nothing less than a passkey reaches what is demanded."""
+    return not _reaches(request, client, ACR_MFA)
 
 
 def _must_consent(request: AuthorizationRequest, client: ClientView, progress: Progress) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +21,7 @@ class Fault(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     EXTENSION = "extension"
     NO_TEXTS = "no_texts"
+    COUNTRY = "country"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ def parse(typed: str) -> Phone | None:
     return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), number.extension or "")
 
 
-def for_texts(typed: str) -> str | Fault:
-    """The E.164 number to send texts to. An extension cannot be texted, nor a fixed line."""
+def for_texts(typed: str, countries: Iterable[str]) -> str | Fault:
+    """The E.164 number to send texts to. An extension cannot be texted, nor a fixed line, nor a
+    country that is not among ``countries`` (ISO 3166)."""
     phone = parse(typed)
     if phone is None:
         return Fault.NOT_A_NUMBER
@@ -52,7 +55,33 @@ def for_texts(typed: str) -> str | Fault:
         return Fault.EXTENSION
     if phonenumbers.number_type(phonenumbers.parse(phone.e164)) not in _TEXTABLE:
         return Fault.NO_TEXTS
-    return phone.e164
+    return phone.e164 if country_of(phone.e164) in countries else Fault.COUNTRY
+
+
+def country_of(e164: str) -> str:
+    """The country of a number (ISO 3166), or empty. Several share +1."""
+    parsed = _parsed(e164)
+    return (phonenumbers.region_code_for_number(parsed) or "") if parsed else ""
+
+
+def is_country(code: str) -> bool:
+    """Whether numbers of this country are known."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def calling_code(country: str) -> int:
+    """What its numbers begin with, such as 1."""
+    return int(phonenumbers.country_code_for_region(country))
+
+
+def in_country(typed: str, country: str) -> str:
+    """A number as typed beside a chosen country: with ``+`` where it has none of its own."""
+    text = typed.strip()
+    if not text or text.startswith(("+", "00")) or not is_country(country):
+        return text
+    digits = "".join(char for char in text if char.isascii() and char.isdigit())
+    code = str(calling_code(country))
+    return f"+{digits if code == '1' and digits.startswith('1') else code + digits.lstrip('0')}"
 
 
 def shown(e164: str, extension: str = "") -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_datetime
 from flask import g, has_request_context, request, session
 from flask_babel import get_locale
 
 from idp import browser
 from idp.accounts import profile
+from idp.policy.phone import calling_code
 
 LANGUAGES = ("en", "fr")
 EASTERN = ZoneInfo("America/Toronto")
@@ -58,6 +61,12 @@ def zone_names() -> list[str]:
         "America/Whitehorse",
         "UTC",
     ]
+
+
+def countries(codes: Iterable[str]) -> list[tuple[str, str]]:
+    """Countries by their ISO code, each with its name and what its numbers begin with."""
+    names = Locale.parse(_canada()).territories
+    return [(code, f"{names.get(code, code)} (+{calling_code(code)})") for code in codes]
 
 
 def remember_choice(locale: str) -> None:

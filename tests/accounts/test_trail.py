@@ -45,8 +45,9 @@ def test_a_sign_in_leaves_its_whole_story(world: World) -> None:
     world.browser().sign_in(username, "wrong")
     world.signed_in_tokens(rp, username)
     story = [(e.name, e.outcome, e.reason) for e in world.events() if e.at == world.clock.now()]
-    assert story[-4:] == [
+    assert story[-5:] == [
         ("signin.refused", "refused", "wrong_password"),
+        ("signin.assessed", "ok", None),
         ("signin.succeeded", "ok", None),
         ("authorize.granted", "ok", None),
         ("token.issued", "ok", None),

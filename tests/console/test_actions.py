@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from idp.accounts import activation, credentials, directory, factors, roles, temporary
 from idp.db import db
+from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState, TemporaryPassword
 from idp.policy.console import ACTIONS, ConsoleRole, Fact
 from idp.transaction import Work
@@ -31,7 +32,8 @@ def prepared(world: World, action: str) -> str:
     if action == "reset-factors":
         with world.work() as work:
             account = directory.by_username(work, username)
-            factors.begin(work, account, "My telephone").confirmed_at = work.now
+            row = factors.begin(work, account, FactorKind.TOTP, name="My telephone")
+            row.confirmed_at = work.now
     if action == "resend-activation":
         with world.work() as work:
             activation.invite(work, directory.by_username(work, username))

@@ -93,7 +93,7 @@ def test_the_trail_is_downloaded_as_csv_and_as_json_lines(world: World, desk: De
     world.browser().sign_in("nobody", "x", **{"remember": "1"})
     lines = desk.browser.get("/console/audit/export", format="jsonl", name="signin.").text
     records = [json.loads(line) for line in lines.splitlines()]
-    assert [r["name"] for r in records] == ["signin.succeeded", "signin.refused"]
+    assert [r["name"] for r in records] == ["signin.assessed", "signin.succeeded", "signin.refused"]
     assert records[0]["account"] == desk.username
     answer = desk.browser.get("/console/audit/export", format="csv")
     assert "attachment" in answer.headers["Content-Disposition"]

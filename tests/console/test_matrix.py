@@ -33,6 +33,7 @@ ALLOWED = {
     "POST /console/clients/<client_id>/disable": {ACCESS},
     "GET /console/role-groups": {ACCESS},
     "POST /console/role-groups/new": {ACCESS},
+    "POST /console/role-groups/rule": {ACCESS},
     "GET /console/keys": {ACCESS},
     "POST /console/keys/rotate": {ACCESS},
     "POST /console/keys/<kid>/revoke": {ACCESS},

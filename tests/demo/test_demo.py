@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ def test_the_description_has_everything_programs_need(app: Flask, home: Home) ->
             "role", "username", "email", "password", "totp_secret", "person_id", "participants",
         }  # fmt: skip
         assert person["password"]
+        assert re.fullmatch(r"[A-Z2-7]{32}", person["totp_secret"])
         assert person["participants"]
     assert known["people"][0]["participants"] == ["109120", "111340"]
     assert "/activate?token=" in known["pending"]["activation_url"]

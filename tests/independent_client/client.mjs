@@ -2,6 +2,7 @@
 // Prints one line of JSON with what came back; leaves with 1 and the reason on any failure.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 
 import * as oidc from "openid-client";
 
@@ -33,6 +34,19 @@ async function discover() {
   );
 }
 
+// The code of an authenticator app at a moment in milliseconds (RFC 6238, SHA-1, six digits).
+function oneTimeCode(secret, moment) {
+  const bits = [...secret].map((letter) =>
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"),
+  );
+  const key = Buffer.from(bits.join("").match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(moment / 30_000)));
+  const digest = createHmac("sha1", key).update(step).digest();
+  const number = digest.readUInt32BE(digest.at(-1) & 0xf) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, "0");
+}
+
 // One authorization request: where to send the browser, and what the answer is checked against.
 async function authorizationRequest(config, extra = {}) {
   const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
@@ -54,12 +68,14 @@ async function signIn(config, browser) {
   const stop = setting("REDIRECT_URI");
   const { url, checks } = await authorizationRequest(config);
   const page = await browser.open(url, { stop });
-  const { url: callback } = await browser.submit(
+  const second = await browser.submit(
     page,
     "password",
     { username: setting("USERNAME"), password: setting("PASSWORD") },
     { stop },
   );
+  const code = oneTimeCode(setting("TOTP_SECRET"), Date.now());
+  const { url: callback } = await browser.submit(second, "code", { code }, { stop });
   assert(callback.href.startsWith(stop), `signing in ended at ${place(callback)}`);
   return oidc.authorizationCodeGrant(config, callback, checks);
 }

@@ -27,11 +27,13 @@ def _node() -> str:
     pytest.skip(MISSING)
 
 
-def _run(demo: dict[str, Any], **overrides: str) -> subprocess.CompletedProcess[str]:
-    """Run the client as the first relying party of the demonstration, for its trader."""
+def _run(
+    demo: dict[str, Any], *, role: str = "trader", **overrides: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the client as the first relying party of the demonstration, for one of its people."""
     node = _node()
     party = demo["relying_parties"][0]
-    person = next(p for p in demo["people"] if p["role"] == "trader")
+    person = next(p for p in demo["people"] if p["role"] == role)
     environ = {
         "PATH": os.environ["PATH"],
         "ISSUER": demo["issuer"],
@@ -41,6 +43,7 @@ def _run(demo: dict[str, Any], **overrides: str) -> subprocess.CompletedProcess[
         "POST_LOGOUT_REDIRECT_URI": party["post_logout_redirect_uris"][0],
         "USERNAME": person["username"],
         "PASSWORD": person["password"],
+        "TOTP_SECRET": person["totp_secret"],
     } | overrides
     return subprocess.run(
         [node, "client.mjs"],
@@ -64,8 +67,8 @@ def test_a_certified_client_library_signs_in_refreshes_and_signs_out(
     claims = result["claims"]
     assert result["issuer"] == claims["iss"] == live_demo["issuer"]
     assert claims["aud"] == party["client_id"]
-    assert claims["acr"] == "urn:ieso:acr:password"
-    assert claims["amr"] == ["pwd"]
+    assert claims["acr"] == "urn:ieso:acr:mfa"
+    assert claims["amr"] == ["pwd", "otp", "mfa"]
     assert result["tokenType"] == "bearer"
     assert result["rotated"] is True
     assert result["userinfo"]["sub"] == claims["sub"]
@@ -82,7 +85,7 @@ def test_a_certified_client_library_signs_in_refreshes_and_signs_out(
 
 
 def test_a_wrong_client_secret_is_refused_as_invalid_client(live_demo: dict[str, Any]) -> None:
-    run = _run(live_demo, CLIENT_SECRET="not-the-secret-of-this-client")
+    run = _run(live_demo, role="auditor", CLIENT_SECRET="not-the-secret-of-this-client")
     assert run.returncode == 1
     assert "invalid_client" in run.stderr
 

@@ -69,10 +69,11 @@ def test_the_hot_paths_need_this_many_statements(loaded: tuple[World, Rp, str], 
     assert len(statements) <= BOUNDS[path], "\n".join(s[:90] for s in statements)
 
 
-#: Sign-in: session, interaction, account, known browser, own network; counter made and read;
-#: session, grants, browsers, event, interaction. Search: session, roles, words, accounts, menu.
-#: Account page: the same start, then one for each part of it.
-PAGE_BOUNDS = {"sign-in": 22, "search": 7, "account page": 27}
+#: Sign-in: session, interaction, account, known browser, own network; counter made and read; for
+#: the risk: browser, role groups, history, device, failures of account and network, everybody,
+#: its event; factors; session, grants, browsers, event, history, interaction. Search: session,
+#: roles, words, accounts, menu. Account page: the same start, then one for each part of it.
+PAGE_BOUNDS = {"sign-in": 30, "search": 7, "account page": 30}
 
 
 @pytest.mark.parametrize("page", PAGE_BOUNDS)

@@ -273,9 +273,11 @@ FORMS = [
     ("/settings/preferences", {"locale": "fr", "zoneinfo": "UTC"}),
     ("/settings/sessions/end-others", {}),
     ("/signin/factor", {"code": "123456"}),
-    ("/settings/authenticator", {"current": "x"}),
-    ("/settings/authenticator/confirm", {"code": "123456"}),
-    ("/settings/recovery-codes", {"code": "123456"}),
+    ("/signin/passkey", {"credential": "{}"}),
+    ("/enrol", {"step": "finish"}),
+    ("/settings/verify", {"current": "x"}),
+    ("/settings/question", {"question": "first_pet", "answer": "rex and co"}),
+    ("/settings/recovery-codes", {}),
     ("/settings/phone", {"number": "416 967 1111", "current": "x", "do": "send"}),
     ("/settings/phone/code", {"code": "123456"}),
     ("/signin/password", {"current": "x", "password": NEW_PASSWORD, "again": NEW_PASSWORD}),
@@ -317,7 +319,9 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
     covered |= {
         "/settings/sessions/<public_id>/end",
         "/settings/browsers/<public_id>/forget",
-        "/settings/authenticator/<public_id>/remove",
+        "/enrol/<kind>",
+        "/settings/factors/<kind>",
+        "/settings/factors/own/<public_id>",
         "/settings/consents/<int(max=9223372036854775807):consent_id>/revoke",
     }
     posts = {

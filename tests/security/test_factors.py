@@ -5,69 +5,46 @@ from __future__ import annotations
 import json
 import re
 import threading
-from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
-import pyotp
 import pytest
 from sqlalchemy import select
-from werkzeug.test import TestResponse
 
-from idp.accounts import directory, factors, lifecycle
+from idp.accounts import directory, factors, lifecycle, question
+from idp.accounts import recovery_codes as recovery_codes_service
 from idp.mfa import recovery_codes, totp
+from idp.mfa.assurance import FactorKind
 from idp.models import AccountKind, AccountState, Authenticator, RecoveryCode
 from idp.policy.scopes import ACR_MFA, ACR_PASSWORD
 from tests.console.desk import Desk
+from tests.factor_steps import (
+    APP,
+    code,
+    half_signed_in,
+    is_in,
+    paper_on,
+    secret_on,
+    set_up_app,
+    verify,
+)
 from tests.security.test_login_cookies import cookie_of
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, World, answer_of, hidden_fields
 
 CHOICE = {"password": NEW_PASSWORD, "again": NEW_PASSWORD}
 
 
-def set_up(world: World, username: str) -> tuple[str, list[str]]:
-    """An authenticator app through the pages; returns its secret and the recovery codes."""
-    browser = world.browser().signed_in(username)
-    page = browser.get("/settings/authenticator")
-    fields = {"current": PASSWORD, "name": "My telephone"}
-    page = browser.submit(page, "/settings/authenticator", **fields)
-    secret = re.findall(r"<code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
-    page = browser.submit(page, "/settings/authenticator/confirm", code=code(world, secret))
-    codes = re.findall(r"<li><code>([0-9A-Z-]+)</code></li>", page.text)
-    world.clock.advance(seconds=30)
-    return secret, codes
-
-
-def code(world: World, secret: str, steps: int = 0) -> str:
-    """What the app shows, some steps away from now."""
-    return pyotp.TOTP(secret).at(world.clock.now() + timedelta(seconds=30 * steps))
-
-
-def half_signed_in(
-    world: World, username: str, password: str = PASSWORD
-) -> tuple[Browser, TestResponse]:
-    """A browser whose password was right and that is asked for the code."""
-    browser = world.browser()
-    page = browser.sign_in(username, password)
-    assert page.request.path == "/signin/factor", page.text
-    return browser, page
-
-
-def is_in(browser: Browser) -> bool:
-    return "Sign in" not in browser.get("/settings").text
-
-
 @pytest.fixture
 def holder(world: World) -> tuple[str, str, list[str]]:
     """An account with an app: its name, the secret, the recovery codes."""
     username = world.account()
-    return username, *set_up(world, username)
+    return username, *set_up_app(world, username)
 
 
 @pytest.mark.parametrize("kind", [AccountKind.PERSONAL, AccountKind.MACHINE])
 def test_mf01_an_app_is_set_up_and_asked_for(world: World, kind: AccountKind) -> None:
     """MF-01, SP-04: password, QR and key, first code; ten recovery codes; then every sign-in."""
     username = world.account(kind=kind)
-    secret, codes = set_up(world, username)
+    secret, codes = set_up_app(world, username)
     assert len(secret) == 32
     assert len(set(codes)) == recovery_codes.COUNT
     kinds = [mail.kind for mail in world.mails(to=username)]
@@ -86,11 +63,10 @@ def test_the_qr_code_says_what_the_key_says(world: World) -> None:
     """The same secret in the picture's address, with issuer and user name."""
     username = world.account()
     browser = world.browser().signed_in(username)
-    page = browser.get("/settings/authenticator")
-    page = browser.submit(page, "/settings/authenticator", current=PASSWORD)
+    page = browser.submit(verify(browser, APP, current=PASSWORD), APP, do="begin")
     assert "<svg" in page.text
     assert "script" not in page.text.split("<svg")[1].split("</svg>")[0]
-    secret = re.findall(r"<code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
+    secret = secret_on(page)
     parts = urlsplit(totp.uri(secret, username=username, issuer="IESO Gateway Sandbox"))
     query = parse_qs(parts.query)
     assert (parts.scheme, query["secret"], query["issuer"]) == (
@@ -216,9 +192,8 @@ def test_n65_new_recovery_codes_end_the_old_ones(
     browser, page = half_signed_in(world, username)
     browser.submit(page, "/signin/factor", code=code(world, secret))
     world.clock.advance(seconds=30)
-    page = browser.get("/settings/recovery-codes")
-    page = browser.submit(page, "/settings/recovery-codes", code=code(world, secret))
-    fresh = re.findall(r"<li><code>([0-9A-Z-]+)</code></li>", page.text)
+    page = verify(browser, "/settings/recovery-codes", code=code(world, secret))
+    fresh = paper_on(browser.submit(page, "/settings/recovery-codes"))
     assert len(fresh) == 10
     browser, page = half_signed_in(world, username)
     assert browser.submit(page, "/signin/factor", code=codes[0]).status_code == 400
@@ -261,7 +236,7 @@ def test_n63_ten_wrong_codes_lock_the_factor_everywhere(
 STEPS = {
     "applications": lambda b, _p: b.get("/"),
     "settings": lambda b, _p: b.get("/settings"),
-    "setup": lambda b, _p: b.get("/settings/authenticator"),
+    "setup": lambda b, _p: b.get(APP),
     "empty form": lambda b, p: b.submit(p, "/signin/factor"),
     "password page": lambda b, p: b.get(
         "/signin/password", flow=hidden_fields(p.text, "/signin/factor")["flow"]
@@ -335,7 +310,7 @@ def test_n14_an_application_that_demands_more_gets_it_by_a_step_up(
     page = browser.sign_in(username, page=browser.get("/signin"), remember="1")
     browser.submit(page, "/signin/factor", code=code(world, secret))
     browser.submit(browser.get("/signout"), "/signout")
-    world.clock.advance(minutes=1)
+    world.clock.advance(days=6)
     assert browser.sign_in(username).request.path == "/"
     before = cookie_of(browser)
     silent = browser.authorize(rp, prompt="none")
@@ -354,16 +329,21 @@ def test_n14_an_application_that_demands_more_gets_it_by_a_step_up(
 def test_a_remembered_browser_is_not_asked(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
-    """MF-03: until it is forgotten; another browser is."""
+    """MF-03: after the first days, until it is forgotten; another browser is."""
     username, secret, _ = holder
     browser = world.browser()
     page = browser.sign_in(username, remember="1")
     browser.submit(page, "/signin/factor", code=code(world, secret))
     browser.submit(browser.get("/signout"), "/signout")
+    page = browser.sign_in(username)
+    assert "Your account is new" in page.text
+    world.clock.advance(days=6)
     assert browser.sign_in(username).request.path == "/"
     half_signed_in(world, username)
-    world.clock.advance(days=30)
-    assert browser.sign_in(username).request.path == "/signin/factor"
+    world.clock.advance(days=25)
+    page = browser.sign_in(username)
+    assert page.request.path == "/signin/factor"
+    assert "You did not ask us to remember this browser" in page.text
 
 
 def test_n66_a_reset_neither_removes_nor_skips_the_factor(
@@ -389,9 +369,11 @@ def test_n66_a_reset_neither_removes_nor_skips_the_factor(
 
 
 CHANGES = {
-    "/settings/authenticator": {"name": "Thief's"},
-    "/settings/authenticator/{id}/remove": {},
+    APP: {"do": "begin", "name": "Thief's"},
+    "/settings/factors/email": {"do": "begin"},
+    "/settings/factors/own/{id}": {"do": "remove"},
     "/settings/recovery-codes": {},
+    "/settings/question": {"question": "first_pet", "answer": "rex and co"},
 }
 
 
@@ -399,67 +381,91 @@ CHANGES = {
 def test_n66_an_open_session_alone_changes_no_factor(
     world: World, holder: tuple[str, str, list[str]], path: str
 ) -> None:
-    """N66, GHSA-hp74-gm6m-2qm5: a fresh code is asked for; password and used codes do not do."""
+    """N66, GHSA-hp74-gm6m-2qm5: a fresh code is asked for; password, used codes and a proof of
+    some minutes ago do not do."""
     username, secret, _ = holder
     browser, page = half_signed_in(world, username)
     used = code(world, secret)
     browser.submit(page, "/signin/factor", code=used)
     with world.work() as work:
         (row,) = factors.of(work, directory.by_username(work, username))
-        path, before = path.replace("{id}", row.public_id), row.public_id
+        fields, before = CHANGES[path], row.public_id
+        path = path.replace("{id}", before)
+
+    def try_it() -> None:
+        token = hidden_fields(browser.get("/settings/verify").text, "/settings/verify")
+        answer = browser.post(path, {"csrf_token": token["csrf_token"], **fields})
+        assert answer.request.path == "/settings/verify"
+
+    try_it()
     page = browser.get(path)
+    assert page.request.path == "/settings/verify"
     for proof in ({}, {"current": PASSWORD}, {"code": ""}, {"code": used}, {"code": "000000"}):
-        answer = browser.submit(page, path, **proof)
-        assert answer.status_code == 400, proof
+        assert browser.submit(page, "/settings/verify", **proof).status_code == 400, proof
+    try_it()
+    world.clock.advance(seconds=30)
+    cookie = cookie_of(browser)
+    done = browser.submit(page, "/settings/verify", code=code(world, secret))
+    assert done.request.path == path
+    assert cookie_of(browser) != cookie
+    world.clock.advance(minutes=5)
+    try_it()
     with world.work() as work:
         account = directory.by_username(work, username)
         assert [row.public_id for row in factors.of(work, account)] == [before]
-        assert factors.begun(work, account) is None
-        assert factors.recovery_codes_left(work, account) == 10
+        assert factors.begun(work, account, FactorKind.TOTP) is None
+        assert question.of(work, account) is None
+        assert recovery_codes_service.left(work, account) == 10
 
 
-def test_n66_the_first_app_needs_the_password(world: World) -> None:
+def test_n66_the_first_factor_needs_the_password(world: World) -> None:
     """N66: a browser left open is not enough; what is begun counts only with a right code."""
     username = world.account()
     browser = world.browser().signed_in(username)
-    page = browser.get("/settings/authenticator")
-    assert browser.submit(page, "/settings/authenticator", current="wrong").status_code == 400
-    page = browser.submit(page, "/settings/authenticator", current=PASSWORD)
-    wrong = browser.submit(page, "/settings/authenticator/confirm", code="000000")
-    assert wrong.status_code == 400
+    page = browser.get(APP)
+    assert browser.submit(page, "/settings/verify", current="wrong").status_code == 400
+    page = browser.submit(page, "/settings/verify", current=PASSWORD)
+    page = browser.submit(page, APP, do="begin")
+    assert browser.submit(page, APP, code="000000").status_code == 400
     assert world.browser().sign_in(username).request.path == "/"
     world.clock.advance(minutes=15)
-    late = browser.submit(page, "/settings/authenticator/confirm", code="000000")
+    page = verify(browser, APP, current=PASSWORD)
+    late = browser.submit(page, APP, code="000000")
     assert "took too long" in late.text
 
 
-def test_n73_nobody_removes_the_app_of_another(
+def test_n73_nobody_changes_the_factor_of_another(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """N73: 404, with whatever proof."""
     with world.work() as work:
         (row,) = factors.of(work, directory.by_username(work, holder[0]))
-        path = f"/settings/authenticator/{row.public_id}/remove"
+        path = f"/settings/factors/own/{row.public_id}"
     stranger = world.browser().signed_in(world.account())
-    assert stranger.get(path).status_code == 404
+    assert verify(stranger, path, current=PASSWORD).status_code == 404
+
+
+def own(browser: Browser) -> list[str]:
+    """The pages of one's own factors, as settings list them."""
+    return re.findall(r'href="(/settings/factors/own/[^"]+)"', browser.get("/settings").text)
 
 
 def test_mf08_an_app_is_removed_with_its_recovery_codes(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
-    """MF-07, MF-08: by a code; a notice; the next sign-in asks for the password only."""
+    """MF-07, MF-08: by a code; a notice; where enrolment is optional the last one may go, and
+    the next sign-in asks for the password only."""
     username, secret, codes = holder
     browser, page = half_signed_in(world, username)
     browser.submit(page, "/signin/factor", code=code(world, secret))
-    (path,) = re.findall(
-        r'href="(/settings/authenticator/[^"]+/remove)"', browser.get("/settings").text
-    )
-    done = browser.submit(browser.get(path), path, code=codes[1])
-    assert "The authenticator app is removed" in done.text
+    (path,) = own(browser)
+    page = verify(browser, path, code=codes[1])
+    assert "It is removed" in browser.submit(page, path, do="remove").text
     assert world.mails("factor_removed", to=username)
     assert world.browser().sign_in(username).request.path == "/"
     with world.work() as work:
-        assert factors.recovery_codes_left(work, directory.by_username(work, username)) == 0
+        account = directory.by_username(work, username)
+        assert recovery_codes_service.left(work, account) == 0
 
 
 def test_a_second_app_is_added_by_a_code_of_the_first(
@@ -470,10 +476,9 @@ def test_a_second_app_is_added_by_a_code_of_the_first(
     browser, page = half_signed_in(world, username)
     browser.submit(page, "/signin/factor", code=code(world, secret))
     world.clock.advance(seconds=30)
-    page = browser.get("/settings/authenticator")
-    page = browser.submit(page, "/settings/authenticator", code=code(world, secret), name="Two")
-    second = re.findall(r"<code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
-    browser.submit(page, "/settings/authenticator/confirm", code=code(world, second))
+    page = browser.submit(verify(browser, APP, code=code(world, secret)), APP, do="begin")
+    second = secret_on(page)
+    browser.submit(page, APP, code=code(world, second))
     world.clock.advance(seconds=60)
     for one in (secret, second):
         browser, page = half_signed_in(world, username)

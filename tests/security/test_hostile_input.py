@@ -18,7 +18,7 @@ from idp.accounts import activation, directory
 from idp.models import AccountState
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
-from tests.security.test_factors import set_up
+from tests.factor_steps import set_up_app
 from tests.world import NEW_PASSWORD, PASSWORD, VERIFIER, Browser, World
 
 HOSTILE = [
@@ -44,7 +44,7 @@ def routes(world: World, subject: str) -> list[tuple[str, str]]:
     are the one with this subject."""
     values = {
         "public_id": "x", "subject": subject, "client_id": "emi", "kid": "x", "action": "lock",
-        "consent_id": "9", "number": "9",
+        "consent_id": "9", "number": "9", "kind": "totp",
     }  # fmt: skip
     found = []
     for rule in world.app.url_map.iter_rules():
@@ -208,7 +208,7 @@ def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
     world.run_worker()
     digits = re.findall(r"\b\d{6}\b", world.sms.sent[-1][1])[0]
     page = asking.submit(asking.get("/recover/code"), "/recover/code", code=digits)
-    app_secret, paper = set_up(world, world.account())
+    app_secret, paper = set_up_app(world, world.account())
     disown = re.findall(r"not-me\?token=([\w-]+)", world.mails("activation_finished")[-1].text)[0]
     world.browser().get(f"/recover/not-me?token={disown}")
     temporary = Desk.of(world).temporary_password(username)

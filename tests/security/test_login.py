@@ -17,7 +17,7 @@ from tests.world import PASSWORD, World
 #: Every state there is, and nobody at all.
 EVERYONE = (None, *AccountState)
 #: What names a single answer: the request id, the nonce, signed values.
-_OWN = re.compile(r'nonce[-=]"?[\w-]+"?|name="csrf_token"[^>]*value="[^"]*"')
+_OWN = re.compile(r'nonce[-=]"?[\w-]+"?|name="csrf_token"[^>]*value="[^"]*"|data-options="[^"]*"')
 VARYING = {"X-Request-Id", "Set-Cookie", "Date"}
 
 

@@ -140,8 +140,7 @@ def new_code(world: World, rp: Rp, username: str) -> str:
         session, _ = sessions.start(
             work,
             directory.by_username(work, username),
-            amr=["pwd"],
-            acr="urn:ieso:acr:password",
+            methods=["pwd"],
             previous=None,
         )
         found = grants.Authorized(

@@ -31,8 +31,9 @@ PAGES = (
     "/recover", "/recover/code", "/recover/open", "/recover/unlock", "/recover/unlock/code",
     "/recover/unlock/open", "/recover/not-me", "/signin", "/signin/password", "/activate",
     "/call", "/settings/password", "/settings/phone", "/settings/phone/code", "/",
-    "/oauth2/v1/authorize/resume", "/signin/factor", "/settings/authenticator",
-    "/settings/authenticator/confirm", "/settings/recovery-codes",
+    "/oauth2/v1/authorize/resume", "/signin/factor", "/signin/passkey",
+    "/enrol", "/enrol/totp", "/enrol/email", "/settings/verify", "/settings/factors/totp",
+    "/settings/factors/email", "/settings/recovery-codes", "/settings/question",
 )  # fmt: skip
 NAMES = ("victim", "victim@participant.example", "attacker", "nobody")
 ATTACKERS_WORD = "Evil-Panther6-doorway"

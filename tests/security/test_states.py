@@ -13,8 +13,8 @@ from idp.accounts.recovery import Channel, Goal, ask
 from idp.errors import Conflict
 from idp.models import AccountKind, AccountState
 from tests.console.desk import Desk
-from tests.security.test_factors import code as code_now
-from tests.security.test_factors import half_signed_in, set_up
+from tests.factor_steps import code as code_now
+from tests.factor_steps import half_signed_in, set_up_app
 from tests.world import NEW_PASSWORD, PASSWORD, World
 
 CHOICE = {"password": NEW_PASSWORD, "again": NEW_PASSWORD}
@@ -108,7 +108,7 @@ def temporary_password_entered(world: World, username: str) -> Use:
 
 
 def factor_step(world: World, username: str) -> Use:
-    secret, _ = set_up(world, username)
+    secret, _ = set_up_app(world, username)
     browser, page = half_signed_in(world, username)
     return lambda: (
         browser.submit(page, "/signin/factor", code=code_now(world, secret)).status_code == 200

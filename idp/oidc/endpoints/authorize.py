@@ -9,7 +9,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import events, factors, grants, interactions, signin
+from idp.accounts import events, grants, interactions, signin
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
 from idp.oidc.endpoints.wiring import ring
@@ -28,6 +28,7 @@ PAGES: dict[type, str] = {
     rules.SignIn: "login.signin",
     rules.ChangePassword: "login.change_password",
     rules.StepUp: "login.factor",
+    rules.Enrol: "login.enrol",
     rules.SelectAccount: "login.select_account",
     rules.Consent: "login.consent",
 }
@@ -75,10 +76,11 @@ def _dispatch(
     client: Client, asked: AuthorizationRequest, found: Interaction | None
 ) -> BaseResponse:
     work, session = browser.work(), browser.current_session()
+    level = signin.demanded_level(work, client, session, browser.recognition())
     step = rules.decide(
         asked,
-        ClientView(client.trusted, client.minimum_acr),
-        _view(session, may_step_up=bool(client.minimum_acr or asked.essential_acrs)),
+        ClientView(client.trusted, level),
+        _view(session, may_step_up=bool(level or asked.essential_acrs)),
         _progress(client, session, found),
         work.now,
     )
@@ -93,7 +95,11 @@ def _dispatch(
 
 def _local(found: Interaction) -> BaseResponse:
     """The end of a sign-in to the gateway's own pages."""
-    progress = Progress(must_change=_must_change(found), must_prove=_must_prove(found))
+    progress = Progress(
+        must_change=_must_change(found),
+        must_prove=_must_prove(found),
+        must_enrol=_must_enrol(found),
+    )
     step = rules.decide(None, None, _view(browser.current_session()), progress, browser.work().now)
     if type(step) in PAGES:
         return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
@@ -113,9 +119,9 @@ def _view(session: BrowserSession | None, *, may_step_up: bool = False) -> Sessi
     if session is None:
         return None
     account = session.account
-    has_factor = may_step_up and bool(factors.of(browser.work(), account))
+    reachable = signin.reachable(browser.work(), session) if may_step_up else None
     return SessionView(
-        account.subject, account.kind, session.auth_time, session.acr, can_step_up=has_factor
+        account.subject, account.kind, session.auth_time, session.acr, reachable=reachable
     )
 
 
@@ -135,6 +141,7 @@ def _progress(
         denied=found.denied_at is not None,
         must_change=_must_change(found),
         must_prove=_must_prove(found),
+        must_enrol=_must_enrol(found),
         remembered_scopes=remembered,
     )
 
@@ -145,6 +152,10 @@ def _must_change(found: Interaction) -> bool:
 
 def _must_prove(found: Interaction) -> bool:
     return signin.owing(browser.work(), found) is not None
+
+
+def _must_enrol(found: Interaction) -> bool:
+    return signin.enrolling(browser.work(), found) is not None
 
 
 def _grant(client: Client, asked: AuthorizationRequest, session: BrowserSession) -> BaseResponse:

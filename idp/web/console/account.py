@@ -8,7 +8,18 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import caller, directory, factors, operators, roles, sessions, standing, trail
+from idp.accounts import (
+    caller,
+    directory,
+    enrolment,
+    factors,
+    operators,
+    question,
+    roles,
+    sessions,
+    standing,
+    trail,
+)
 from idp.errors import Refused
 from idp.messages import read
 from idp.models import Account, AccountKind, Assignment
@@ -16,6 +27,7 @@ from idp.policy import console as rules
 from idp.policy.agents import describe_agent
 from idp.policy.phone import masked, shown
 from idp.policy.temporary import spelled
+from idp.web import factor_words
 from idp.web.console import gate, words
 
 SHOWN_EVENTS = 25
@@ -64,7 +76,10 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         phone=shown(person.phone, person.phone_extension) if person.phone else "",
         shared_by=directory.persons_with_phone(work, person.phone),
         recovery_phone=masked(found.recovery_phone or ""),
-        factors=factors.of(work, found),
+        factors=[(factor_words.title(row, found), row) for row in factors.of(work, found)],
+        enrolled=not enrolment.is_owed(work, found),
+        question=question.of(work, found),
+        risks=[(event, words.assessment(event)) for event in trail.assessments(work, found)],
         can_text=bool(found.recovery_phone) and browser.means().ports.sms is not None,
         obstacles=[words.obstacle(entry) for entry in standing.obstacles(work, found)],
         unreachable=[client.name for client in standing.unreachable(work, found)],

@@ -13,12 +13,19 @@ from idp.accounts import clients as service
 from idp.accounts import roles
 from idp.accounts.clients import SIGNING_ALGS, ClientData
 from idp.errors import Conflict, Invalid
+from idp.mfa.decision import Rule
 from idp.models import AuthMethod, Client, RoleGroup
 from idp.policy.scopes import ACRS, GRANT_TYPES
 
 LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
 TEXTS = ("name", "description", "home_url", "audience")
-CHOICES = ("auth_method", "id_token_alg", "access_token_alg", "access_token_format")
+CHOICES = (
+    "auth_method",
+    "second_factor",
+    "id_token_alg",
+    "access_token_alg",
+    "access_token_format",
+)
 FLAGS = ("require_pkce", "trusted", "is_resource_server")
 
 
@@ -130,6 +137,7 @@ def _form(
         grant_types=GRANT_TYPES,
         algorithms=SIGNING_ALGS,
         acrs=ACRS,
+        rules=list(Rule),
     )
     return Response(body, status=400 if error else 200)
 

@@ -41,6 +41,7 @@ ROUTES: dict[str, frozenset[ConsoleRole]] = {
     "console.disable_client": _MANAGE,
     "console.groups": _MANAGE,
     "console.new_group": _MANAGE,
+    "console.set_rule": _MANAGE,
     "console.grant": _MANAGE,
     "console.revoke": _MANAGE,
     "console.keys": _MANAGE,

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import browser
 from idp.accounts import directory, roles
 from idp.errors import Conflict, GatewayError, Invalid
+from idp.mfa.decision import Rule
 from idp.models import Account
 from idp.policy import console as rules
 from idp.web.console import gate
@@ -20,6 +21,7 @@ def register(pages: Blueprint) -> None:
     pages.add_url_rule("/role-groups", "groups", groups)
     pages.add_url_rule("/role-groups/new", "new_group", new_group, methods=post)
     pages.add_url_rule("/accounts/<subject>/grant", "grant", grant, methods=post)
+    pages.add_url_rule("/role-groups/rule", "set_rule", set_rule, methods=post)
     pages.add_url_rule("/accounts/<subject>/revoke", "revoke", revoke, methods=post)
 
 
@@ -30,8 +32,14 @@ def groups() -> BaseResponse:
 
 def _list(error: str | None = None) -> BaseResponse:
     rows = roles.every_group(browser.work())
-    body = render_template("console/groups.html", groups=rows, error=error)
+    body = render_template(
+        "console/groups.html", groups=rows, error=error, rules=list(Rule), manages=_manages()
+    )
     return Response(body, status=400 if error else 200)
+
+
+def _manages() -> bool:
+    return gate.operator().may_open("console.set_rule")
 
 
 def new_group() -> BaseResponse:
@@ -47,6 +55,17 @@ def new_group() -> BaseResponse:
     except (Invalid, Conflict) as error:
         return _list(error.detail)
     flash(gettext("The role group is made."))
+    return redirect(url_for("console.groups"), code=303)
+
+
+def set_rule() -> BaseResponse:
+    """When a second factor is asked of its holders."""
+    work, form = browser.work(), request.form
+    try:
+        roles.set_rule(work, roles.by_name(work, form.get("name", "")), form.get("rule", ""))
+    except GatewayError as error:
+        return _list(error.detail)
+    flash(gettext("The rule is saved; it holds from the next sign-in on."))
     return redirect(url_for("console.groups"), code=303)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import gettext
 
 from idp.accounts.standing import Obstacle
 from idp.errors import Refused
+from idp.models import Event
 from idp.policy.console import Fact
+from idp.web import factor_words
 from idp.web.i18n import eastern
 
 
@@ -23,6 +27,24 @@ def state(name: str) -> str:
     return known.get(name, name)
 
 
+def assessment(event: Event) -> dict[str, Any]:
+    """A decision of the risk engine, for the page: reasons in words, features with weights."""
+    data = event.data
+    bounds = data.get("thresholds", {})
+    return {
+        "asked": data.get("decision") == "prompt",
+        "reasons": factor_words.reasons(data["reasons"]) if data.get("reasons") else [],
+        "rule": data.get("rule", ""),
+        "score": data.get("score"),
+        "band": data.get("band", ""),
+        "medium": bounds.get("medium", ""),
+        "high": bounds.get("high", ""),
+        "model": data.get("model", ""),
+        "evidence": data.get("evidence", []),
+        "hits": data.get("hits", []),
+    }
+
+
 def refused(reason: str | None) -> str:
     """Why a sign-in was refused; the person saw none of it."""
     known: dict[str, str] = {
@@ -31,6 +53,8 @@ def refused(reason: str | None) -> str:
         "throttled": gettext("Right password, but locked after too many wrong ones"),
         "temporary_password_used": gettext("Temporary password used a second time"),
         "account_reset_required": gettext("A new password was required"),
+        "wrong_passkey": gettext("Passkey that does not hold"),
+        "network_denied": gettext("Network that is kept out"),
     }
     if reason in known:
         return known[reason]

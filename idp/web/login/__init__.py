@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from idp.web.login import activate, call, change, consent, factor, recover, signin
+from idp.web.login import activate, call, change, consent, enrol, factor, recover, signin
 
 
 def blueprints() -> tuple[Blueprint, ...]:
@@ -14,6 +14,7 @@ def blueprints() -> tuple[Blueprint, ...]:
     consent.register(login)
     change.register(login)
     factor.register(login)
+    enrol.register(login)
     recovery = Blueprint("recover", __name__)
     recover.register(recovery)
     call.register(recovery)

@@ -8,9 +8,10 @@ from werkzeug.wrappers import Response
 from idp import browser
 from idp.accounts import activation, interactions
 from idp.accounts.links import Purpose
+from idp.mfa.assurance import PASSWORD
 from idp.models import Account
 from idp.web.login import mailed_link
-from idp.web.login.signin import enter
+from idp.web.login.signin import proceed
 
 
 def register(pages: Blueprint) -> None:
@@ -25,5 +26,7 @@ def activate() -> Response:
 
 
 def _first_session(account: Account) -> Response:
-    """The person has just shown the mailed secret and made the password: signed in (AC-09)."""
-    return enter(account, interactions.begin(browser.work(), browser.binding()))
+    """The person has just shown the mailed secret and made the password: what else has to be set
+    up, then signed in (AC-04, AC-09)."""
+    found = interactions.begin(browser.work(), browser.binding())
+    return proceed(account, found, PASSWORD, has_secret=True)

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from idp import browser
 from idp.accounts import interactions, signin
+from idp.mfa.assurance import PASSWORD
 from idp.policy.redirect_uri import origin_of
 from idp.web.login import set_password
 from idp.web.login.signin import MAX_PASSWORD, proceed
@@ -29,6 +30,7 @@ def change_password() -> Response:
     if found.client is not None:
         g.ui_locales = found.request.get("ui_locales", ())
         browser.allow_form_action(origin_of(found.request["redirect_uri"]))
+    by_secret = found.change_reason == signin.Change.TEMPORARY
     purpose, action = found.change_reason or "", url_for("login.change_password")
     if request.method != "POST":
         return set_password.page(account, purpose=purpose, action=action, flow=handle)
@@ -48,4 +50,4 @@ def change_password() -> Response:
         return set_password.page(
             account, purpose=purpose, action=action, flow=handle, errors=faults
         )
-    return proceed(account, found)
+    return proceed(account, found, PASSWORD, has_secret=by_secret)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, request, url_for
+from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import factors, interactions, sessions, signin
-from idp.models import Account, BrowserSession, Interaction
+from idp.mfa.assurance import is_strong
+from idp.models import BrowserSession, Interaction
+from idp.oidc.interaction import AuthorizationRequest, ClientView, needs_passkey
 from idp.policy.redirect_uri import origin_of
-from idp.policy.scopes import ACR_MFA
-from idp.web.login.signin import enter
-
-MAX_TYPED = 40
+from idp.policy.scopes import ACR_PHR
+from idp.web.login import prove
+from idp.web.login.prove import Demand
+from idp.web.login.signin import flow_of, go_on, needs_strong
 
 
 def register(pages: Blueprint) -> None:
@@ -20,35 +23,72 @@ def register(pages: Blueprint) -> None:
 
 
 def factor() -> BaseResponse:
-    """A code of the app, or a recovery code."""
+    """The page, for whoever owes a factor or can step up; everybody else goes on."""
     work = browser.work()
     handle = request.values.get("flow", "")
     found = interactions.find(work, handle, browser.existing_binding())
     owing, session = signin.owing(work, found), browser.current_session()
-    account = owing or _stepping_up(found, session)
-    if found is None or account is None:
+    if found is None or (owing is None and not _may_step_up(found, session)):
         return redirect(url_for("oidc.resume", flow=handle), code=303)
-    if found.client is not None:
-        g.ui_locales = found.request.get("ui_locales", ())
-        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
-    if request.method != "POST":
-        return _page(found)
-    typed = request.form.get("code", "")[:MAX_TYPED]
-    if not signin.prove(work, account, typed, tell=owing is not None):
-        return _page(found, wrong=True)
+    _prepare(found)
+    account = owing or (session.account if session else None)
+    if account is None:
+        return redirect(url_for("oidc.resume", flow=handle), code=303)
+    demand = Demand(
+        account=account,
+        flow=flow_of(found),
+        action=url_for("login.factor"),
+        hidden={"flow": handle},
+        reasons=tuple((found.prompt or {}).get("reasons", ())) if owing else ("step_up",),
+        needs_strong=owing is not None and needs_strong(found),
+        needs_passkey=owing is None and _needs_passkey(found),
+    )
+    outcome = prove.serve(demand)
+    if not isinstance(outcome, tuple):
+        if outcome.status_code == 400 and owing is not None and _was_tried():
+            signin.tell_of_failure(work, account)
+        return outcome
     if owing is not None or session is None:
-        return enter(account, found, remember=found.remember, with_factor=True)
-    browser.adopt(session, sessions.raise_level(work, session, amr=signin.MFA_AMR, acr=ACR_MFA))
+        signin.note_proof(found, outcome)
+        _advise(found, demand)
+        return go_on(account, found)
+    browser.adopt(session, sessions.raise_level(work, session, outcome))
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
 
 
-def _stepping_up(found: Interaction | None, session: BrowserSession | None) -> Account | None:
-    """Who is signed in with less than the application of this sign-in demands."""
-    if found is None or found.client is None or session is None or session.acr == ACR_MFA:
-        return None
-    return session.account if factors.of(browser.work(), session.account) else None
+def _prepare(found: Interaction) -> None:
+    """Language and form target of the application, before the first word is translated."""
+    if found.client is not None:
+        g.ui_locales = found.request.get("ui_locales", ())
+        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
 
 
-def _page(found: Interaction, *, wrong: bool = False) -> Response:
-    body = render_template("factor.html", flow=found.handle, wrong=wrong)
-    return Response(body, status=400 if wrong else 200)
+def _was_tried() -> bool:
+    """Whether a proof was sent, not the wish for a code."""
+    return request.form.get("do") != "send"
+
+
+def _may_step_up(found: Interaction, session: BrowserSession | None) -> bool:
+    """Whether somebody is signed in whom the application of this sign-in may ask for more."""
+    if found.client is None or session is None or session.acr == ACR_PHR:
+        return False
+    return bool(factors.of(browser.work(), session.account))
+
+
+def _needs_passkey(found: Interaction) -> bool:
+    if found.client is None:
+        return False
+    view = ClientView(found.client.trusted, found.client.minimum_acr)
+    return needs_passkey(AuthorizationRequest.from_json(found.request), view)
+
+
+def _advise(found: Interaction, demand: Demand) -> None:
+    """Whoever had only a weak factor for a sign-in far from usual should add a strong one."""
+    rows = factors.of(browser.work(), demand.account)
+    if needs_strong(found) and not any(is_strong(row.kind) for row in rows):
+        flash(
+            gettext(
+                "Add an authenticator app or a passkey in Settings: a code by e-mail alone "
+                "protects less."
+            )
+        )

@@ -12,11 +12,12 @@ from flask import Response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import events, links
+from idp.accounts import events, links, recovery
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
 from idp.models import Account, Link
 from idp.transaction import Work
+from idp.web import questions
 from idp.web.login import set_password
 
 Finish = Callable[[Work, PasswordHasher, Link, Account, str], tuple[str, ...] | Problem]
@@ -33,14 +34,25 @@ def serve(
     if isinstance(found, Problem):
         return problem_page(found, purpose)
     link, account = found
+    asked = recovery.asks_question(browser.work(), link, account)
+
+    def page(errors: tuple[str, ...] = ()) -> Response:
+        return set_password.page(
+            account,
+            purpose=purpose,
+            action=url_for(endpoint),
+            errors=errors,
+            question=questions.words(asked.question) if asked else "",
+        )
+
     if request.method != "POST":
-        return set_password.page(account, purpose=purpose, action=url_for(endpoint))
+        return page()
     password, faults = set_password.chosen(account)
     outcome = faults or finish(browser.work(), browser.hasher(), link, account, password)
     if isinstance(outcome, Problem):
         return problem_page(outcome, purpose, link)
     if outcome:
-        return set_password.page(account, purpose=purpose, action=url_for(endpoint), errors=outcome)
+        return page(outcome)
     drop(purpose)
     return done(account)
 

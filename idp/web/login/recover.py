@@ -10,10 +10,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import recovery
+from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
 from idp.accounts.recovery import Channel, Goal
 from idp.models import Account, Link
+from idp.transaction import Work
 from idp.web.login import code, mailed_link
+from idp.web.login.signin import MAX_PASSWORD
 
 #: Name of the form cookie's entry that holds the secret of this browser's request.
 FLOW = "recovery"
@@ -99,7 +102,14 @@ def _code(goal: Goal) -> BaseResponse:
 
 def open_link() -> BaseResponse:
     """The page of a reset link: a new password, then sign in with it."""
-    return mailed_link.serve(Purpose.RESET, "recover.open_link", recovery.finish, _changed)
+
+    def finish(
+        work: Work, hasher: PasswordHasher, link: Link, account: Account, password: str
+    ) -> tuple[str, ...] | Problem:
+        answer = request.form.get("answer", "")[:MAX_PASSWORD]
+        return recovery.finish(work, hasher, link, account, password, answer=answer)
+
+    return mailed_link.serve(Purpose.RESET, "recover.open_link", finish, _changed)
 
 
 def _changed(_account: Account) -> BaseResponse:

@@ -41,8 +41,10 @@ def page(
     action: str,
     flow: str = "",
     errors: tuple[str, ...] = (),
+    question: str = "",
 ) -> Response:
-    """The form with every rule, the broken ones named."""
+    """The form with every rule, the broken ones named; with the security question where it is
+    asked too."""
     owner = credentials.owner(account)
     policy = credentials.policy(browser.work())
     body = render_template(
@@ -57,6 +59,7 @@ def page(
         errors=[RuleText(rule, _fault(rule, purpose)) for rule in errors],
         action=action,
         flow=flow,
+        question=question,
         ask_current=purpose in ("change", "temporary", "renewal"),
     )
     return Response(body, status=400 if errors else 200)
@@ -87,5 +90,9 @@ def text_of(rule: str) -> str:
         Rule.REUSED: gettext("Not one of your last %(n)s passwords", n=policy.history),
         "mismatch": gettext("Both entries are the same"),
         "current": gettext("The current password is not right"),
+        "answer": gettext(
+            "The answer to the security question is not right. After a few wrong ones none counts "
+            "for an hour; Customer Relations can help."
+        ),
     }
     return words[rule]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import interactions
+from idp.accounts import interactions, passkeys
 from idp.accounts import signin as service
+from idp.accounts.passkeys import Ceremony
+from idp.mfa.assurance import PASSWORD
 from idp.models import Account, Interaction
 from idp.policy.local_path import safe_path
 from idp.policy.redirect_uri import origin_of
+from idp.web.login import prove
 
 REMEMBER_SECONDS = 30 * 86400
 MAX_PASSWORD = 4096
@@ -20,6 +25,7 @@ MAX_PASSWORD = 4096
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/signin", "signin", signin, methods=["GET", "POST"])
+    pages.add_url_rule("/signin/passkey", "passkey", passkey, methods=["POST"])
 
 
 def signin() -> BaseResponse:
@@ -66,37 +72,82 @@ def _attempt(found: Interaction | None) -> BaseResponse:
         service.hold(found, accepted)
         response: BaseResponse = redirect(url_for("oidc.resume", flow=found.handle), code=303)
     else:
-        response = proceed(accepted.account, found, remember=remember)
+        response = proceed(accepted.account, found, PASSWORD, remember=remember)
     _remember_name(response, accepted.account.username if remember else None)
     return response
 
 
-def proceed(account: Account, found: Interaction, *, remember: bool = False) -> BaseResponse:
-    """The password is right: a session, or first the second factor."""
-    if not service.owes_factor(browser.work(), account, browser.recognition()):
-        return enter(account, found, remember=remember)
-    service.owe(found, account, remember=remember)
-    return redirect(url_for("oidc.resume", flow=found.handle), code=303)
-
-
-def enter(
-    account: Account, found: Interaction, *, remember: bool = False, with_factor: bool = False
-) -> BaseResponse:
-    """Start the session of somebody who has proved who they are, and go on with the sign-in."""
+def passkey() -> BaseResponse:
+    """Sign in with a passkey alone: it names its account and has verified its user."""
     work = browser.work()
+    found = interactions.find(work, request.form.get("flow", ""), browser.existing_binding())
+    answer = request.form.get("credential", "")
+    client = found.client if found else None
+    accepted = service.attempt_by_passkey(work, browser.binding(), answer, client=client)
+    if accepted is None:
+        error = gettext(
+            "This passkey does not open an account here. Use your user name and password."
+        )
+        return _page(found, username="", error=error, status=400)
+    account, methods = accepted
+    found = found or interactions.begin(
+        work, browser.binding(), return_to=safe_path(request.form.get("next"))
+    )
+    return proceed(account, found, methods)
+
+
+def proceed(
+    account: Account,
+    found: Interaction,
+    methods: Sequence[str],
+    *,
+    remember: bool = False,
+    has_secret: bool = False,
+) -> BaseResponse:
+    """The first proof is right: a session, or first a second factor, or what has to be set up."""
+    work = browser.work()
+    service.take_up(
+        work,
+        found,
+        account,
+        methods,
+        cookie=browser.recognition(),
+        remember=remember,
+        has_secret=has_secret,
+    )
+    if found.owes_factor:
+        prove.send_first(account, flow_of(found), needs_strong=needs_strong(found))
+    return go_on(account, found)
+
+
+def go_on(account: Account, found: Interaction) -> BaseResponse:
+    """Enter when nothing is owed any more; else back to the dispatcher."""
+    work = browser.work()
+    if service.owing(work, found) or service.enrolling(work, found):
+        return redirect(url_for("oidc.resume", flow=found.handle), code=303)
     entered = service.enter(
         work,
         account,
+        methods=found.proved or PASSWORD,
         cookie=browser.recognition(),
         previous=browser.current_session(),
-        remember=remember,
+        remember=found.remember,
         client=found.client,
-        with_factor=with_factor,
     )
     found.authenticated_at = work.now
-    found.factor_account_id = None
+    found.signing_in_id = None
     browser.enter(entered)
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
+
+
+def flow_of(found: Interaction) -> str:
+    """What ties codes and challenges to this sign-in (N62)."""
+    return f"interaction:{found.handle}"
+
+
+def needs_strong(found: Interaction) -> bool:
+    """Whether the sign-in is so far from usual that only a strong factor will do."""
+    return bool((found.prompt or {}).get("needs_strong"))
 
 
 def _page(
@@ -112,6 +163,9 @@ def _page(
         flow=found.handle if found else "",
         next_path=safe_path(request.values.get("next")),
         client_name=found.client.name if found and found.client else None,
+        passkey_options=passkeys.request_options(
+            browser.work(), Ceremony.ALONE, browser.binding(), None
+        ),
     )
     return Response(body, status=status)
 

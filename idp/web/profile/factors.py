@@ -1,145 +1,238 @@
-"""Extra verification in settings: an authenticator app, recovery codes (SP-04, MF-07, MF-08)."""
+"""Extra verification in settings: factors, security question, recovery codes (SP-04, MF-07, MF-08).
+
+Nothing here changes before a factor was proved in this session within the last minutes (N66).
+"""
 
 from __future__ import annotations
 
-import segno
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
-from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import factors as service
-from idp.accounts import recovery, sessions
-from idp.accounts.signin import MFA_AMR
-from idp.mfa import totp
-from idp.models import Authenticator, BrowserSession
-from idp.policy.scopes import ACR_MFA
+from idp.accounts import question, recovery, sessions, signin
+from idp.accounts import recovery_codes as paper
+from idp.errors import Refused
+from idp.mfa.assurance import PASSWORD, FactorKind
+from idp.models import Account, Authenticator, BrowserSession
+from idp.policy.local_path import safe_path
+from idp.web import factor_words, questions
 from idp.web.guard import needs_session
-from idp.web.login.factor import MAX_TYPED
+from idp.web.login import prove, set_up
+from idp.web.login.prove import Demand
+from idp.web.login.set_up import Place
 from idp.web.login.signin import MAX_PASSWORD
+from idp.web.profile.phone import flow_of
+
+P = ParamSpec("P")
 
 
 def register(pages: Blueprint) -> None:
     both = ["GET", "POST"]
-    for path, view in (
-        ("/settings/authenticator", authenticator),
-        ("/settings/authenticator/confirm", confirm_authenticator),
-        ("/settings/authenticator/<public_id>/remove", remove_authenticator),
-        ("/settings/recovery-codes", recovery_codes),
+    for path, view, name in (
+        ("/settings/verify", verify, "verify"),
+        ("/settings/factors/<kind>", set_up_factor, "set_up_factor"),
+        ("/settings/factors/own/<public_id>", own_factor, "own_factor"),
+        ("/settings/recovery-codes", recovery_codes, "recovery_codes"),
+        ("/settings/question", security_question, "security_question"),
     ):
-        pages.add_url_rule(path, view.__name__, view, methods=both)
+        pages.add_url_rule(path, name, view, methods=both)
+
+
+def shown(account: Account) -> dict[str, Any]:
+    """What the settings page shows of it."""
+    work = browser.work()
+    rows, chosen = service.of(work, account), question.of(work, account)
+    several = (FactorKind.PASSKEY, FactorKind.TOTP)
+    return {
+        "factors": [_row(row, account) for row in rows],
+        "offered": [
+            (kind, factor_words.kind(kind), factor_words.help_of(kind))
+            for kind in service.offered(work)
+            if kind in several or all(row.kind != kind for row in rows)
+        ],
+        "question": questions.words(chosen.question) if chosen else "",
+        "codes_left": paper.left(work, account),
+    }
+
+
+def _row(row: Authenticator, account: Account) -> dict[str, Any]:
+    is_key = row.kind == FactorKind.PASSKEY
+    return {
+        "public_id": row.public_id,
+        "title": factor_words.title(row, account),
+        "kind": factor_words.kind(row.kind),
+        "is_preferred": row.is_preferred,
+        "is_synced": row.is_synced if is_key else None,
+        "is_backed_up": row.is_backed_up,
+        "confirmed_at": row.confirmed_at,
+        "last_used_at": row.last_used_at,
+    }
+
+
+def needs_proof(
+    view: Callable[Concatenate[BrowserSession, P], BaseResponse],
+) -> Callable[P, BaseResponse]:
+    """Hand the session to the view when a factor was proved in it just now; else ask for one
+    first and come back."""
+
+    def proved(session: BrowserSession, /, *args: P.args, **kwargs: P.kwargs) -> BaseResponse:
+        if not service.is_proved(browser.work(), session):
+            return redirect(url_for("profile.verify", next=request.path), code=303)
+        return view(session, *args, **kwargs)
+
+    return needs_session(wraps(view)(proved))
 
 
 @needs_session
-def authenticator(session: BrowserSession) -> BaseResponse:
-    """Begin to set up an app: who is here is proved first, by what there is (N66)."""
-    title = gettext("Set up an authenticator app")
-    if request.method != "POST":
-        return _proof_page(session, title, button=gettext("Continue"), ask_name=True)
-    if not _is_proved(session):
-        return _proof_page(session, title, button=gettext("Continue"), ask_name=True, wrong=True)
-    service.begin(browser.work(), session.account, request.form.get("name", ""))
-    return redirect(url_for("profile.confirm_authenticator"), code=303)
-
-
-@needs_session
-def confirm_authenticator(session: BrowserSession) -> BaseResponse:
-    """The QR code and the key; the first code makes it count."""
+def verify(session: BrowserSession) -> BaseResponse:
+    """Prove a factor, or the password where there is none, before a change (N66)."""
     work, account = browser.work(), session.account
-    row = service.begun(work, account)
-    if row is None:
-        flash(gettext("That took too long. Begin again."))
-        return redirect(url_for("profile.authenticator"), code=303)
-    if request.method != "POST":
-        return _setup_page(session, row)
-    codes = service.confirm(work, account, row, request.form.get("code", "")[:MAX_TYPED])
-    if codes is None:
-        return _setup_page(session, row, wrong=True)
-    cookie = sessions.raise_level(work, session, amr=MFA_AMR, acr=ACR_MFA)
-    browser.adopt(session, cookie)
-    flash(gettext("The authenticator app is set up."))
-    return _codes_page(codes) if codes else redirect(url_for("profile.settings"), code=303)
+    target = safe_path(request.values.get("next"))
+    if not service.of(work, account):
+        return _verify_by_password(session, target)
+    demand = Demand(
+        account=account,
+        flow=flow_of(session),
+        action=url_for("profile.verify"),
+        hidden={"next": target},
+        reasons=(),
+        back=url_for("profile.settings"),
+    )
+    outcome = prove.serve(demand)
+    if not isinstance(outcome, tuple):
+        return outcome
+    browser.adopt(session, service.note_proof(work, session, outcome))
+    return redirect(target, code=303)
 
 
-@needs_session
-def remove_authenticator(session: BrowserSession, public_id: str) -> BaseResponse:
-    """Remove an app, with a code of it or of another factor."""
-    rows = [row for row in service.of(browser.work(), session.account)
-            if row.public_id == public_id]  # fmt: skip
-    if not rows:
+def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
+    work, wrong = browser.work(), False
+    if request.method == "POST":
+        password = request.form.get("current", "")[:MAX_PASSWORD]
+        if recovery.confirm(work, browser.hasher(), session, password):
+            browser.adopt(session, service.note_proof(work, session, PASSWORD))
+            return redirect(target, code=303)
+        wrong = True
+    body = render_template(
+        "verify_password.html", target=target, username=session.account.username, wrong=wrong
+    )
+    return Response(body, status=400 if wrong else 200)
+
+
+@needs_proof
+def set_up_factor(session: BrowserSession, kind: str) -> BaseResponse:
+    """Set up one more factor; the first one brings recovery codes."""
+    work, account = browser.work(), session.account
+    if kind not in service.offered(work):
         abort(404)
-    title, button = gettext("Remove the authenticator app"), gettext("Remove it")
-    if request.method != "POST":
-        return _proof_page(session, title, button=button)
-    if not _is_proved(session):
-        return _proof_page(session, title, button=button, wrong=True)
-    service.remove(browser.work(), session.account, public_id)
-    flash(gettext("The authenticator app is removed."))
-    return redirect(url_for("profile.settings"), code=303)
+    place = Place(
+        account=account,
+        flow=flow_of(session),
+        here=url_for("profile.set_up_factor", kind=kind),
+        back=url_for("profile.settings"),
+        hidden={},
+    )
+    outcome = set_up.serve(place, FactorKind(kind))
+    if not isinstance(outcome, Authenticator):
+        return outcome
+    browser.adopt(session, sessions.raise_level(work, session, signin.methods_of(outcome)))
+    flash(gettext("It is set up."))
+    if paper.left(work, account):
+        return _home()
+    return _codes_page(paper.make(work, account))
 
 
-@needs_session
+@needs_proof
+def own_factor(session: BrowserSession, public_id: str) -> BaseResponse:
+    """Rename one, offer it first, or remove it."""
+    work, account = browser.work(), session.account
+    row = service.find(work, account, public_id)
+    if row is None:
+        abort(404)
+    action = request.form.get("do") if request.method == "POST" else None
+    if action == "rename":
+        service.rename(work, account, row, request.form.get("name", ""))
+        flash(gettext("The name is saved."))
+        return _home()
+    if action == "prefer":
+        service.prefer(work, account, row)
+        flash(gettext("It is offered first from now on."))
+        return _home()
+    if action == "remove":
+        try:
+            service.remove(work, account, row)
+        except Refused:
+            return _own_page(account, row, error=True)
+        flash(gettext("It is removed."))
+        return _home()
+    return _own_page(account, row)
+
+
+def _own_page(account: Account, row: Authenticator, *, error: bool = False) -> BaseResponse:
+    body = render_template(
+        "own_factor.html",
+        row=_row(row, account),
+        name=row.name,
+        is_needed=service.is_needed(browser.work(), account, row),
+        error=error,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+@needs_proof
 def recovery_codes(session: BrowserSession) -> BaseResponse:
     """New recovery codes; the earlier ones end."""
-    if not service.of(browser.work(), session.account):
+    work, account = browser.work(), session.account
+    if not service.of(work, account):
         abort(404)
-    title, button = gettext("New recovery codes"), gettext("Make new codes")
-    if request.method != "POST":
-        return _proof_page(session, title, button=button)
-    if not _is_proved(session):
-        return _proof_page(session, title, button=button, wrong=True)
-    return _codes_page(service.make_recovery_codes(browser.work(), session.account))
-
-
-def _is_proved(session: BrowserSession) -> bool:
-    """By a code of a factor where there is one, else by the password; a session that was opened
-    long ago, or by somebody else, is not enough (N66)."""
-    work = browser.work()
-    if service.of(work, session.account):
-        typed = request.form.get("code", "")[:MAX_TYPED]
-        return service.check(work, session.account, typed) is not None
-    password = request.form.get("current", "")[:MAX_PASSWORD]
-    return recovery.confirm(work, browser.hasher(), session, password)
-
-
-def _proof_page(
-    session: BrowserSession,
-    title: str,
-    *,
-    button: str,
-    ask_name: bool = False,
-    wrong: bool = False,
-) -> Response:
+    if request.method == "POST":
+        return _codes_page(paper.make(work, account))
     body = render_template(
-        "factor_proof.html",
-        title=title,
-        button=button,
+        "confirm.html",
+        title=gettext("New recovery codes"),
+        message=gettext("You get ten new codes. The ones you have now stop working."),
+        button=gettext("Make new codes"),
         action=request.path,
-        ask_name=ask_name,
-        by_code=bool(service.of(browser.work(), session.account)),
-        username=session.account.username,
-        wrong=wrong,
     )
-    return Response(body, status=400 if wrong else 200)
+    return Response(body)
 
 
-def _setup_page(session: BrowserSession, row: Authenticator, *, wrong: bool = False) -> Response:
-    secret = service.secret(browser.work(), row)
-    settings = browser.means().settings
-    label = "IESO Gateway" + (" Sandbox" if settings.environment == "sandbox" else "")
-    address = totp.uri(secret, username=session.account.username, issuer=label)
-    picture = segno.make(address, error="m").svg_inline(
-        scale=5, border=4, dark="#000000", light="#ffffff", omitsize=True, title=gettext("QR code")
-    )
+@needs_proof
+def security_question(session: BrowserSession) -> BaseResponse:
+    """Choose a question and its answer."""
+    work, account, error = browser.work(), session.account, ""
+    if request.method == "POST":
+        name = request.form.get("question", "")
+        fault = question.choose(
+            work,
+            browser.hasher(),
+            account,
+            name,
+            request.form.get("answer", "")[:MAX_PASSWORD],
+            words=questions.words_or_nothing(name),
+        )
+        if fault is None:
+            flash(gettext("The security question is saved."))
+            return _home()
+        error = questions.fault(fault)
     body = render_template(
-        "authenticator.html",
-        picture=Markup(picture),  # noqa: S704 - made here, of our own address
-        key=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-        wrong=wrong,
+        "question.html",
+        questions=[(name, questions.words(name)) for name in question.offered(work, account)],
+        chosen=request.form.get("question", ""),
+        error=error,
     )
-    return Response(body, status=400 if wrong else 200)
+    return Response(body, status=400 if error else 200)
 
 
 def _codes_page(codes: list[str]) -> Response:
-    return Response(render_template("recovery_codes.html", codes=codes))
+    return Response(render_template("recovery_codes.html", codes=codes, flow=""))
+
+
+def _home() -> BaseResponse:
+    return redirect(url_for("profile.settings"), code=303)

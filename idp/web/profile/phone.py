@@ -12,6 +12,7 @@ from idp.accounts import recovery
 from idp.errors import Refused
 from idp.models import BrowserSession
 from idp.policy.phone import Fault, for_texts, shown
+from idp.web import factor_words
 from idp.web.guard import needs_session
 from idp.web.login import code
 from idp.web.login.signin import MAX_PASSWORD
@@ -32,9 +33,9 @@ def phone(session: BrowserSession) -> BaseResponse:
         return _number_page(session)
     typed = request.form.get("number", "").strip()
     removing = request.form.get("do") == "remove"
-    number = "" if removing else for_texts(typed)
+    number = "" if removing else for_texts(typed, browser.means().settings.sms_countries)
     if isinstance(number, Fault):
-        return _number_page(session, typed=typed, error=_words(number))
+        return _number_page(session, typed=typed, error=factor_words.number_fault(number))
     password = request.form.get("current", "")[:MAX_PASSWORD]
     if not recovery.confirm(browser.work(), browser.hasher(), session, password):
         error = gettext("The current password is not right")
@@ -44,9 +45,9 @@ def phone(session: BrowserSession) -> BaseResponse:
         flash(gettext("The number is removed."))
         return redirect(url_for("profile.settings"), code=303)
     try:
-        service.send_code(browser.work(), session, number)
-    except Refused:
-        error = gettext("Too many codes were sent. Wait an hour, then try again.")
+        service.send_code(browser.work(), session.account, flow_of(session), number)
+    except Refused as refusal:
+        error = factor_words.refusal(refusal.detail)
         return _number_page(session, typed=typed, error=error)
     return redirect(url_for("profile.phone_code"), code=303)
 
@@ -59,10 +60,15 @@ def phone_code(session: BrowserSession) -> BaseResponse:
     if request.method != "POST":
         return code.page(message, again=again)
     typed = request.form.get("code", "")[: code.MAX_TYPED]
-    if not service.confirm(browser.work(), session, typed):
+    if not service.confirm(browser.work(), session.account, flow_of(session), typed):
         return code.page(message, again=again, wrong=True)
     flash(gettext("Phone number successfully verified"))
     return redirect(url_for("profile.settings"), code=303)
+
+
+def flow_of(session: BrowserSession) -> str:
+    """What ties codes and challenges to this session."""
+    return f"session:{session.public_id}"
 
 
 def _number_page(
@@ -77,17 +83,3 @@ def _number_page(
         error=error,
     )
     return Response(body, status=400 if error else 200)
-
-
-def _words(fault: Fault) -> str:
-    words: dict[str, str] = {
-        Fault.NOT_A_NUMBER: gettext(
-            "This is no telephone number. Enter it with its area code, such as 416 555 0123, or "
-            "with + and the country in front."
-        ),
-        Fault.EXTENSION: gettext(
-            "A text message cannot reach an extension. Enter a mobile number."
-        ),
-        Fault.NO_TEXTS: gettext("This number cannot receive text messages. Enter a mobile number."),
-    }
-    return words[fault]

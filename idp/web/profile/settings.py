@@ -21,12 +21,13 @@ from flask_babel import gettext, refresh
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import browsers, factors, interactions, profile, roles, sessions, trail
+from idp.accounts import browsers, interactions, profile, roles, sessions, trail
 from idp.models import Account, BrowserSession, Event, KnownBrowser
 from idp.policy.agents import describe_agent
 from idp.policy.phone import shown
 from idp.web import i18n
 from idp.web.guard import needs_session
+from idp.web.profile import factors
 
 #: The largest number that a row can have.
 MAX_ID = 2**63 - 1
@@ -57,8 +58,7 @@ def settings(session: BrowserSession) -> BaseResponse:
         zoneinfo=account.zoneinfo,
         offers_phone=browser.means().ports.sms is not None,
         phone=shown(account.recovery_phone) if account.recovery_phone else "",
-        authenticators=factors.of(work, account),
-        codes_left=factors.recovery_codes_left(work, account),
+        **factors.shown(account),
         browsers=[_browser(row) for row in browsers.remembered(work, account)],
         recent=[_sign_in(event) for event in trail.sign_ins(work, account, RECENT)],
         sessions=[_session(row, session) for row in sessions.living(work, account)],

@@ -1,0 +1,67 @@
+"""What proofs amount to: ``amr`` and ``acr`` of a session (RFC 8176, OIDC Core 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from idp.policy.scopes import ACR_MFA, ACR_PASSWORD, ACR_PHR
+
+
+class FactorKind(StrEnum):
+    """What a second factor is, the strongest first."""
+
+    #: A discoverable WebAuthn credential with user verification.
+    PASSKEY = "passkey"
+    #: An authenticator app (TOTP, RFC 6238).
+    TOTP = "totp"
+    #: A code by text message.
+    SMS = "sms"
+    #: A code by mail to the registered address.
+    EMAIL = "email"
+
+
+PASSWORD = ("pwd",)
+#: ``amr`` values of each factor; a recovery code is a one-time password on paper.
+METHODS = {
+    FactorKind.TOTP: ("otp",),
+    FactorKind.SMS: ("sms",),
+    FactorKind.EMAIL: ("email",),
+}
+RECOVERY = ("otp",)
+#: Possession of something; a mailbox is none (NIST SP 800-63B-4 section 3.1.3.1).
+_POSSESSION = frozenset({"otp", "sms", "hwk", "swk"})
+_STRENGTH = list(FactorKind)
+
+
+def passkey_methods(*, is_synced: bool) -> tuple[str, ...]:
+    """A passkey that can leave its device proves a key, not the hardware it is in."""
+    return ("swk" if is_synced else "hwk", "user")
+
+
+def amr_of(proved: Iterable[str]) -> list[str]:
+    """The methods in the order of their proof, with ``mfa`` where there were two factors: a
+    password and a possession, or a passkey that verified its user."""
+    methods = [method for method in dict.fromkeys(proved) if method != "mfa"]
+    both = "pwd" in methods and not _POSSESSION.isdisjoint(methods)
+    return [*methods, "mfa"] if both or "user" in methods else methods
+
+
+def acr_of(proved: Iterable[str], *, weak_counts: bool) -> str:
+    """The level that these proofs reach. A code by mail reaches ``mfa`` only where the
+    environment wants it so (``weak_counts``)."""
+    methods = set(proved)
+    if "user" in methods:
+        return ACR_PHR
+    second = _POSSESSION | ({"email"} if weak_counts else set())
+    return ACR_MFA if "pwd" in methods and not second.isdisjoint(methods) else ACR_PASSWORD
+
+
+def is_strong(kind: FactorKind) -> bool:
+    """Whether the factor is a possession, for sign-ins that are far from usual."""
+    return kind is not FactorKind.EMAIL
+
+
+def strongest_first(kind: FactorKind) -> int:
+    """Sorts factors by strength."""
+    return _STRENGTH.index(FactorKind(kind))

@@ -1,0 +1,84 @@
+"""Whether a second factor is asked for: policy over a risk (manual 9.1.2; MF-03, Z-13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from idp.mfa.risk import Band, Risk
+
+DUE = timedelta(days=30)
+#: Evidence of more weight than this is told as a reason.
+WEIGHTY = 0.5
+
+
+class Rule(StrEnum):
+    """When a factor is asked for, the mildest first. Each asks when the ones before it do."""
+
+    RISK = "risk"
+    EVERY_30_DAYS = "every_30_days"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class Browser:
+    """What counts for this browser alone, never for its person elsewhere."""
+
+    is_remembered: bool = False
+    #: When a second factor was last proved in it.
+    proved_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class NoPrompt:
+    """The first proof is enough."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A factor is asked for; a strong one where there is one, if ``needs_strong``."""
+
+    #: Names, the weightiest first.
+    reasons: tuple[str, ...]
+    needs_strong: bool = False
+
+
+Decision = NoPrompt | Prompt
+
+
+def strictest(rules: Iterable[str]) -> Rule:
+    """The rule that asks most; unknown names ask always."""
+    order = list(Rule)
+    named = [Rule(name) if name in order else Rule.ALWAYS for name in rules if name]
+    return max(named, key=order.index, default=Rule.RISK)
+
+
+def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> Decision:
+    """Without a risk (it could not be reckoned) a factor is asked for."""
+    if risk is None:
+        return Prompt(("not_assessed",))
+    reasons = list(_reasons(risk, rule, browser, now))
+    if not reasons:
+        return NoPrompt()
+    return Prompt(tuple(reasons), needs_strong=risk.band is Band.HIGH)
+
+
+def _reasons(risk: Risk, rule: Rule, browser: Browser, now: datetime) -> Iterable[str]:
+    yield from risk.hits
+    # Without a history nothing differs from it.
+    if risk.band is not Band.LOW and "first_sign_in" not in risk.hits:
+        weighty = sorted(risk.evidence, key=lambda entry: -entry.weight)
+        codes = [entry.code for entry in weighty if entry.weight > WEIGHTY]
+        yield from codes if codes or risk.hits else ["unlike_you"]
+    if not browser.is_remembered and not risk.hits:
+        yield "not_remembered"
+    if rule is Rule.ALWAYS:
+        yield "always"
+    if rule is Rule.EVERY_30_DAYS and not _is_fresh(browser, now):
+        yield "due"
+
+
+def _is_fresh(browser: Browser, now: datetime) -> bool:
+    return browser.proved_at is not None and now - browser.proved_at < DUE

@@ -1,0 +1,206 @@
+"""Passkeys: what a browser is asked, and whether its answer holds (WebAuthn level 3; by webauthn).
+
+The library checks type, challenge, origin, RP id hash, user presence and signature. Asked of it
+besides: user verification. Checked here: that no other site framed the page, that the counter did
+not fall, that what makes a key able to be copied did not change, and whose key it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import webauthn
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, options_to_json
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
+    CredentialDeviceType,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+#: Longest answer of a browser that is looked at.
+MAX_ANSWER = 20_000
+TIMEOUT_MS = 300_000
+_TRANSPORTS = {entry.value for entry in AuthenticatorTransport}
+
+
+class Refused(ValueError):
+    """The answer does not hold; the text says why, for the trail."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Who asks: the relying party of WebAuthn."""
+
+    rp_id: str
+    origin: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Passkey:
+    """A registered key. Ids and key are base64url."""
+
+    credential_id: str
+    public_key: str
+    sign_count: int
+    is_synced: bool
+    is_backed_up: bool
+    transports: str = ""
+
+
+@dataclass(frozen=True)
+class Used:
+    """The new counter and backup state after a sign-in."""
+
+    sign_count: int
+    is_backed_up: bool
+
+
+def site_of(issuer: str, name: str) -> Site:
+    """The site of an issuer: its origin, its host name as the RP id."""
+    return Site(urlsplit(issuer).hostname or "", issuer, name)
+
+
+def creation_options(
+    site: Site,
+    *,
+    challenge: bytes,
+    user_handle: str,
+    username: str,
+    display_name: str,
+    present: Iterable[Passkey],
+) -> str:
+    """JSON for ``parseCreationOptionsFromJSON``: a discoverable key that verifies its user, no
+    attestation, none that the account has already."""
+    options = webauthn.generate_registration_options(
+        rp_id=site.rp_id,
+        rp_name=site.name,
+        user_id=base64url_to_bytes(user_handle),
+        user_name=username,
+        user_display_name=display_name,
+        challenge=challenge,
+        timeout=TIMEOUT_MS,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        ),
+        exclude_credentials=_descriptors(present),
+    )
+    return options_to_json(options)
+
+
+def request_options(site: Site, *, challenge: bytes, allowed: Iterable[Passkey] = ()) -> str:
+    """JSON for ``parseRequestOptionsFromJSON``; without ``allowed`` any key of the site."""
+    options = webauthn.generate_authentication_options(
+        rp_id=site.rp_id,
+        challenge=challenge,
+        timeout=TIMEOUT_MS,
+        allow_credentials=_descriptors(allowed),
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return options_to_json(options)
+
+
+def _descriptors(keys: Iterable[Passkey]) -> list[PublicKeyCredentialDescriptor]:
+    return [
+        PublicKeyCredentialDescriptor(
+            id=base64url_to_bytes(key.credential_id),
+            transports=[AuthenticatorTransport(name) for name in _known(key.transports)] or None,
+        )
+        for key in keys
+    ]
+
+
+def _known(transports: str) -> list[str]:
+    return [name for name in transports.split(",") if name in _TRANSPORTS]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a browser sent, taken apart as far as is needed to look up what it is about."""
+
+    text: str
+    credential_id: str
+    challenge: bytes
+    #: Whose key the authenticator says it is, base64url; empty at registration.
+    user_handle: str
+    transports: str
+
+
+def read(text: str) -> Answer:
+    """Take an answer apart. Raises Refused for anything that is none, or was given to another
+    site's frame."""
+    if len(text) > MAX_ANSWER:
+        raise Refused("too_long")
+    try:
+        body: Any = json.loads(text)
+        response = body["response"]
+        client_data: Any = json.loads(base64url_to_bytes(response["clientDataJSON"]))
+        challenge = base64url_to_bytes(client_data["challenge"])
+        listed = response.get("transports") or []
+        names = [name for name in listed if isinstance(name, str) and name in _TRANSPORTS]
+        answer = Answer(
+            text=text,
+            credential_id=bytes_to_base64url(base64url_to_bytes(body["id"])),
+            challenge=challenge,
+            user_handle=str(response.get("userHandle") or "").rstrip("="),
+            transports=",".join(dict.fromkeys(names)),
+        )
+        framed = client_data.get("crossOrigin") not in (None, False) or "topOrigin" in client_data
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Refused("malformed") from error
+    if framed:
+        raise Refused("cross_origin")
+    return answer
+
+
+def register(site: Site, answer: Answer) -> Passkey:
+    """The key that was made. Raises Refused."""
+    try:
+        made = webauthn.verify_registration_response(
+            credential=answer.text,
+            expected_challenge=answer.challenge,
+            expected_rp_id=site.rp_id,
+            expected_origin=site.origin,
+            require_user_verification=True,
+        )
+    except Exception as error:
+        # The library parses what anybody may send: whatever goes wrong in it is no key.
+        raise Refused(f"not_verified: {type(error).__name__}") from error
+    return Passkey(
+        credential_id=bytes_to_base64url(made.credential_id),
+        public_key=bytes_to_base64url(made.credential_public_key),
+        sign_count=made.sign_count,
+        is_synced=made.credential_device_type is CredentialDeviceType.MULTI_DEVICE,
+        is_backed_up=made.credential_backed_up,
+        transports=answer.transports,
+    )
+
+
+def verify(site: Site, answer: Answer, key: Passkey) -> Used:
+    """Whether the answer was signed by this key, its user verified. Raises Refused."""
+    try:
+        used = webauthn.verify_authentication_response(
+            credential=answer.text,
+            expected_challenge=answer.challenge,
+            expected_rp_id=site.rp_id,
+            expected_origin=site.origin,
+            credential_public_key=base64url_to_bytes(key.public_key),
+            # Compared below, so that a copied key is told from a broken answer.
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
+    except Exception as error:
+        raise Refused(f"not_verified: {type(error).__name__}") from error
+    if (used.new_sign_count or key.sign_count) and used.new_sign_count <= key.sign_count:
+        raise Refused("counter_fell")
+    if (used.credential_device_type is CredentialDeviceType.MULTI_DEVICE) != key.is_synced:
+        raise Refused("backup_eligibility_changed")
+    return Used(used.new_sign_count, used.credential_backed_up)

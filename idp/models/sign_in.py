@@ -1,0 +1,54 @@
+"""Where and when people signed in, for the risk engine: bounded, and as counts where counts do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.db import Base, BigId, PrimaryKey
+
+_UNCOUNTED = text("counted_at IS NULL")
+
+
+class SignIn(Base):
+    """A complete sign-in of an account, a factor passed where one was asked for."""
+
+    __tablename__ = "sign_in"
+
+    id: Mapped[PrimaryKey]
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    at: Mapped[datetime]
+    #: The zone in which its hour counts.
+    zone: Mapped[str] = mapped_column(String(40))
+    ip: Mapped[str] = mapped_column(String(45))
+    asn: Mapped[str] = mapped_column(String(20))
+    country: Mapped[str] = mapped_column(String(2))
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    #: The browser's parts (``idp.mfa.features.Agent``).
+    family: Mapped[str] = mapped_column(String(60))
+    major: Mapped[int]
+    system: Mapped[str] = mapped_column(String(60))
+    kind: Mapped[str] = mapped_column(String(10))
+    #: When it entered the counts of everybody; None until the worker came by.
+    counted_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_sign_in_account_id_at", "account_id", "at"),
+        Index("ix_sign_in_at", "at"),
+        Index("ix_sign_in_uncounted", "id", sqlite_where=_UNCOUNTED, postgresql_where=_UNCOUNTED),
+    )
+
+
+class PopulationCount(Base):
+    """How often everybody together was seen with a value of a level. The levels of
+    ``idp.mfa.ledger`` and: ``total`` (sign-ins), ``people`` (with a history), ``distinct`` (how
+    many values a level has), ``working`` and ``free`` (by part of the day)."""
+
+    __tablename__ = "population_count"
+
+    level: Mapped[str] = mapped_column(String(20), primary_key=True)
+    value: Mapped[str] = mapped_column(String(100), primary_key=True)
+    seen: Mapped[int] = mapped_column(BigId)

@@ -1,0 +1,285 @@
+"""Enrolment: nobody opens anything before it is met (AC-04, MF-01, MF-02, N61, N66, Z-12)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp.accounts import activation, directory, enrolment, factors, question
+from idp.accounts.question import offered
+from idp.app import create_app
+from idp.mfa.assurance import FactorKind
+from idp.models import AccountKind, AccountState
+from idp.policy.enrolment import Policy
+from idp.policy.scopes import ACR_MFA
+from tests.console.desk import Desk
+from tests.factor_steps import (
+    code,
+    device_of,
+    half_signed_in,
+    is_in,
+    last_code,
+    options_on,
+    paper_on,
+    secret_on,
+)
+from tests.world import NEW_PASSWORD, PASSWORD, Browser, World, answer_of, hidden_fields
+
+CHOICE = {"password": NEW_PASSWORD, "again": NEW_PASSWORD}
+ANSWER = "Somewhere in Kapuskasing"
+
+
+def activated(
+    world: World, kind: AccountKind = AccountKind.PERSONAL
+) -> tuple[str, Browser, TestResponse]:
+    """A new account whose password was just made by its mailed link."""
+    name = "ada@participant.example" if kind is AccountKind.EMAIL else None
+    username = world.account(name, state=AccountState.PENDING, kind=kind)
+    with world.work() as work:
+        path = activation.invite(work, directory.by_username(work, username))
+    browser = world.browser()
+    page = browser.submit(browser.get(path), "/activate", **CHOICE)
+    assert page.request.path == "/enrol"
+    return username, browser, page
+
+
+def heading(page: TestResponse) -> str:
+    return re.findall(r"<h1>([^<]*)</h1>", page.text)[0]
+
+
+def send(browser: Browser, page: TestResponse, **fields: str) -> TestResponse:
+    """The first form of the enrolment page."""
+    return browser.submit(page, "/enrol", **fields)
+
+
+def add_mails(world: World, browser: Browser, page: TestResponse) -> TestResponse:
+    """Codes by mail as a factor, within enrolment."""
+    path = re.findall(r'href="(/enrol/email\?[^"]+)"', page.text)[0]
+    page = browser.get(path)
+    flow = {"flow": hidden_fields(page.text, "/enrol/email")["flow"]}
+    page = browser.submit(page, "/enrol/email", do="begin", **flow)
+    return browser.submit(page, "/enrol/email", code=last_code(world, "email"))
+
+
+def answer_question(
+    world: World, username: str, browser: Browser, page: TestResponse
+) -> TestResponse:
+    with world.work() as work:
+        name = offered(work, directory.by_username(work, username))[0]
+    return send(browser, page, question=name, answer=ANSWER)
+
+
+def finish(world: World, username: str, browser: Browser, page: TestResponse) -> TestResponse:
+    """From the step of factors, one being there, to the end."""
+    page = send(browser, page)
+    page = answer_question(world, username, browser, page)
+    page = send(browser, page, do="show")
+    assert len(paper_on(page)) == 10
+    page = send(browser, page, do="kept")
+    assert heading(page) == "All set up"
+    return send(browser, page)
+
+
+@pytest.mark.parametrize("kind", [AccountKind.PERSONAL, AccountKind.MACHINE, AccountKind.EMAIL])
+def test_ac04_all_steps_in_order_then_the_dashboard(strict: World, kind: AccountKind) -> None:
+    """AC-04, AC-06, AC-07, AC-09, MF-02: telephone (passed over), factor, question, codes."""
+    username, browser, page = activated(strict, kind)
+    assert heading(page) == "Telephone for a forgotten password"
+    page = send(browser, page, do="skip")
+    assert heading(page) == "Extra verification"
+    page = add_mails(strict, browser, page)
+    assert "Set up already" in page.text
+    page = finish(strict, username, browser, page)
+    assert page.request.path == "/"
+    done = strict.events("signin.succeeded")[-1]
+    assert done.data["amr"] == ["pwd", "email"]
+    with strict.work() as work:
+        account = directory.by_username(work, username)
+        assert account.enrolled_at == strict.clock.now()
+        assert [row.kind for row in factors.of(work, account)] == [FactorKind.EMAIL]
+        stored = question.of(work, account)
+        assert stored is not None
+        assert ANSWER.lower() not in stored.answer_hash.lower()
+    kinds = {mail.kind for mail in strict.mails(to=username)}
+    assert {"factor_added", "question_changed", "recovery_codes_made"} <= kinds
+
+
+def test_ac06_the_recovery_telephone_and_text_messages(strict: World) -> None:
+    """AC-06: country, number, code; a wrong code is refused; the number is the account's."""
+    username, browser, page = activated(strict)
+    page = send(browser, page, do="send", country="US", number="212 555 0123")
+    assert page.status_code == 200
+    sent = last_code(strict, "sms")
+    assert strict.sms.sent[-1][0] == "+12125550123"
+    wrong = f"{(int(sent) + 1) % 1000000:06}"
+    assert send(browser, page, do="confirm", code=wrong).status_code == 400
+    page = send(browser, page, do="confirm", code=sent)
+    assert heading(page) == "Extra verification"
+    assert strict.account_row(username).recovery_phone == "+12125550123"
+    page = browser.get(re.findall(r'href="(/enrol/sms\?[^"]+)"', page.text)[0])
+    for number in ("905 555", "+44 20 7946 0000", "1-800-555-0100", "+1 876 555 1234"):
+        bad = browser.submit(page, "/enrol/sms", do="begin", country="CA", number=number)
+        assert bad.status_code == 400, number
+    page = browser.submit(page, "/enrol/sms", do="begin", country="CA", number="416 967 1111")
+    page = browser.submit(page, "/enrol/sms", code=last_code(strict, "sms"))
+    page = finish(strict, username, browser, page)
+    assert page.request.path == "/"
+    assert strict.events("signin.succeeded")[-1].data["amr"] == ["pwd", "sms", "mfa"]
+
+
+STEPS = (
+    "/", "/settings", "/settings/factors/totp", "/settings/recovery-codes", "/settings/question",
+    "/settings/password", "/signin/factor", "/signin/password",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("reached", ["phone", "factor", "question", "codes", "finish"])
+def test_n61_nothing_opens_before_the_end(strict: World, reached: str) -> None:
+    """N61: at each step neither pages nor applications; steps out of order do nothing."""
+    rp = strict.relying_party()
+    username, browser, page = activated(strict)
+    flow = hidden_fields(page.text, "/enrol")["flow"]
+    if reached != "phone":
+        page = send(browser, page, do="skip")
+    if reached in ("question", "codes", "finish"):
+        page = send(browser, add_mails(strict, browser, page))
+    if reached in ("codes", "finish"):
+        page = answer_question(strict, username, browser, page)
+    if reached == "finish":
+        page = send(browser, send(browser, page, do="show"), do="kept")
+    for path in STEPS:
+        browser.get(path)
+        assert not is_in(browser), path
+    assert "error=login_required" in browser.authorize(rp, prompt="none").headers["Location"]
+    token = hidden_fields(page.text, "/language")["csrf_token"]
+    for step in ("proof", "phone", "factor", "question", "codes", "finish", "", "x"):
+        if step != reached:
+            fields = {"flow": flow, "csrf_token": token, "step": step, "do": "kept"}
+            assert heading(browser.post("/enrol", fields)) == heading(page), step
+    assert not is_in(browser)
+    with strict.work() as work:
+        assert enrolment.is_owed(work, directory.by_username(work, username))
+
+
+def test_leaving_and_coming_back_goes_on_where_it_was(strict: World) -> None:
+    """The password alone sets up nothing: a code to the registered address comes first, or the
+    factor that is there."""
+    username, browser, page = activated(strict)
+    page = send(browser, page, do="skip")
+    later = strict.browser()
+    page = later.sign_in(username, NEW_PASSWORD)
+    assert heading(page) == "Show that it is you"
+    assert "/enrol/" not in page.text
+    stuck = later.get("/enrol/email", flow=hidden_fields(page.text, "/enrol")["flow"])
+    assert heading(stuck) == "Show that it is you"
+    page = send(later, page, do="send")
+    sent = last_code(strict, "email")
+    assert send(later, page, do="confirm", code="000000").status_code in (200, 400)
+    page = send(later, page, do="confirm", code=sent)
+    assert heading(page) == "Extra verification"
+    page = add_mails(strict, later, page)
+    strict.clock.advance(minutes=2)
+    again, page = half_signed_in(strict, username, NEW_PASSWORD)
+    assert "not complete yet" in page.text
+    page = again.submit(page, "/signin/factor", code=last_code(strict, "email"))
+    assert heading(page) == "Extra verification"
+    assert finish(strict, username, again, page).request.path == "/"
+
+
+def test_the_code_of_one_enrolment_is_none_of_another(strict: World) -> None:
+    """N62, N63: bound to the sign-in; wrong ones count for the account."""
+    username, _, _ = activated(strict)
+    first, second = strict.browser(), strict.browser()
+    one = send(first, first.sign_in(username, NEW_PASSWORD), do="send")
+    sent = last_code(strict, "email")
+    other = second.sign_in(username, NEW_PASSWORD)
+    assert send(second, other, do="confirm", code=sent).status_code == 400
+    assert heading(send(first, one, do="confirm", code=sent)) != "Show that it is you"
+
+
+def test_an_application_waits_until_the_end(strict: World) -> None:
+    """OIDC: the request goes on after the last step, with what was proved in the token."""
+    rp = strict.relying_party()
+    username = strict.account()
+    browser = strict.browser()
+    page = browser.sign_in(username, page=browser.authorize(rp))
+    page = send(browser, page, do="send")
+    page = send(browser, page, do="confirm", code=last_code(strict, "email"))
+    page = send(browser, page, do="skip")
+    page = browser.get(re.findall(r'href="(/enrol/totp\?[^"]+)"', page.text)[0])
+    page = browser.submit(page, "/enrol/totp", do="begin")
+    page = browser.submit(page, "/enrol/totp", code=code(strict, secret_on(page)))
+    answer = answer_of(finish(strict, username, browser, page))
+    tokens = strict.redeem(rp, answer["code"]).json or {}
+    found = strict.introspect(rp, tokens["access_token"])
+    assert found["acr"] == ACR_MFA
+
+
+def test_a_passkey_is_enough(strict: World) -> None:
+    """MF-01: set up within enrolment; the session has its level."""
+    username, browser, page = activated(strict)
+    page = send(browser, page, do="skip")
+    page = browser.get(re.findall(r'href="(/enrol/passkey\?[^"]+)"', page.text)[0])
+    answer = device_of(strict).create(options_on(page))
+    page = browser.submit(page, "/enrol/passkey", credential=answer, name="My laptop")
+    assert finish(strict, username, browser, page).request.path == "/"
+    assert strict.events("signin.succeeded")[-1].data["amr"] == ["pwd", "hwk", "user", "mfa"]
+
+
+def test_mf08_the_last_required_factor_cannot_go(strict: World) -> None:
+    """MF-08: refused with what to do; with another one beside it, it goes."""
+    username, browser, page = activated(strict)
+    page = add_mails(strict, browser, send(browser, page, do="skip"))
+    finish(strict, username, browser, page)
+    (path,) = re.findall(r'href="(/settings/factors/own/[^"]+)"', browser.get("/settings").text)
+    page = browser.submit(browser.get(path), "/settings/verify", do="send")
+    page = browser.submit(page, "/settings/verify", code=last_code(strict, "email"))
+    assert "cannot be removed" in page.text
+    refused = browser.submit(page, path, do="remove")
+    assert refused.status_code == 400
+    totp = "/settings/factors/totp"
+    page = browser.submit(browser.get(totp), totp, do="begin")
+    browser.submit(page, totp, code=code(strict, secret_on(page)))
+    page = browser.get(path)
+    assert "It is removed" in browser.submit(page, path, do="remove").text
+    with strict.work() as work:
+        rows = factors.of(work, directory.by_username(work, username))
+        assert [row.kind for row in rows] == [FactorKind.TOTP]
+
+
+def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: World) -> None:
+    """N66: factors gone, the password too; the mailed link sets a new one, and enrolment begins
+    anew by a code to the registered address, or at once after a temporary password."""
+    username, browser, page = activated(strict)
+    page = add_mails(strict, browser, send(browser, page, do="skip"))
+    finish(strict, username, browser, page)
+    means = strict.app.extensions["means"]
+    optional = replace(strict.settings, enrolment="optional")
+    # The operators of these tests have no factors of their own.
+    desk = Desk.of(replace(strict, app=create_app(optional, means.ports), settings=optional))
+    desk.verify(username)
+    desk.act("reset-factors", username)
+    assert not is_in(browser)
+    link = strict.mails("factors_reset")[-1].links[0].removeprefix(strict.settings.issuer)
+    other = {"password": PASSWORD, "again": PASSWORD}
+    page = strict.browser()
+    page.submit(page.get(link), "/recover/open", **other)
+    page = strict.browser().sign_in(username)
+    assert heading(page) == "Show that it is you"
+    temporary = desk.temporary_password(username)
+    holder = strict.browser()
+    page = holder.sign_in(username, temporary)
+    new = {"password": "Marble-Otter3-window", "again": "Marble-Otter3-window"}
+    page = holder.submit(page, "/signin/password", current=temporary, **new)
+    assert heading(page) == "Telephone for a forgotten password"
+
+
+def test_weak_factors_are_not_enough_where_the_environment_says_so() -> None:
+    """factors.md: with IDP_WEAK_FACTORS_SATISFY_MFA off, a code by mail does not complete it."""
+    mails, app = frozenset({FactorKind.EMAIL}), frozenset({FactorKind.TOTP, FactorKind.EMAIL})
+    strict, lenient = (Policy(offers_texts=True, weak_counts=weak) for weak in (False, True))
+    assert (strict.is_enough(mails), strict.is_enough(app)) == (False, True)
+    assert (lenient.is_enough(mails), lenient.is_enough(frozenset())) == (True, False)

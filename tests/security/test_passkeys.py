@@ -1,0 +1,337 @@
+"""Passkeys: set up, alone, as second step; every way in which an answer does not hold (N67)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp.accounts import directory, factors
+from idp.models import AccountState
+from idp.policy.scopes import ACR_PHR
+from tests.authenticator import SoftAuthenticator, b64, unb64
+from tests.factor_steps import (
+    add_passkey,
+    code,
+    device_of,
+    half_signed_in,
+    is_in,
+    options_on,
+    set_up_app,
+    verify,
+)
+from tests.world import PASSWORD, Browser, World, answer_of
+
+PATH = "/settings/factors/passkey"
+
+
+@pytest.fixture
+def holder(world: World) -> tuple[str, SoftAuthenticator]:
+    """An account with a passkey."""
+    username = world.account()
+    device = device_of(world)
+    add_passkey(world, world.browser().signed_in(username), device, current=PASSWORD)
+    return username, device
+
+
+def alone(browser: Browser, device: SoftAuthenticator, **changes: Any) -> TestResponse:
+    """Sign in by the passkey alone."""
+    page = browser.get("/signin")
+    answer = device.get(options_on(page), **changes)
+    return browser.submit(page, "/signin/passkey", credential=answer)
+
+
+def reasons(world: World) -> str | None:
+    return world.events("factor.checked")[-1].reason
+
+
+def test_a_passkey_alone_signs_in(world: World, holder: tuple[str, SoftAuthenticator]) -> None:
+    """N14 (acr): phr, with what it was in amr; no second step; the trail has the risk."""
+    _, device = holder
+    browser = world.browser()
+    assert alone(browser, device).request.path == "/"
+    event = world.events("signin.succeeded")[-1]
+    assert event.data["amr"] == ["hwk", "user", "mfa"]
+    assert world.events("signin.assessed")[-1].data["decision"] == "no_prompt"
+    rp = world.relying_party("CROW", minimum_acr=ACR_PHR)
+    assert "code" in answer_of(browser.authorize(rp))
+
+
+def test_a_synced_passkey_is_no_hardware(world: World) -> None:
+    """RFC 8176: swk; settings say that it can be in its maker's account."""
+    username, device = world.account(), device_of(world, is_synced=True)
+    browser = world.browser().signed_in(username)
+    add_passkey(world, browser, device, current=PASSWORD)
+    assert "is not yet" in browser.get("/settings").text
+    device.is_backed_up = True
+    assert alone(world.browser(), device).request.path == "/"
+    assert world.events("signin.succeeded")[-1].data["amr"] == ["swk", "user", "mfa"]
+    assert "on all your devices" in browser.get("/settings").text
+
+
+def test_as_second_step_and_for_a_step_up(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """The keys of the account are named; an application that demands phr offers nothing less."""
+    username, device = holder
+    browser, page = half_signed_in(world, username)
+    named = json.loads(options_on(page))["allowCredentials"]
+    assert [entry["id"] for entry in named] == list(device.keys)
+    page = browser.submit(page, "/signin/factor", credential=device.get(options_on(page)))
+    assert page.request.path == "/"
+    assert world.events("signin.succeeded")[-1].data["amr"] == ["pwd", "hwk", "user", "mfa"]
+
+
+def test_a_step_up_to_phr_takes_a_passkey_only(world: World) -> None:
+    """N14: a code of an app does not reach it."""
+    username = world.account()
+    secret, _ = set_up_app(world, username)
+    browser, page = half_signed_in(world, username)
+    browser.submit(page, "/signin/factor", code=code(world, secret))
+    rp = world.relying_party("CROW", minimum_acr=ACR_PHR)
+    assert "unmet" in browser.authorize(rp).headers["Location"]
+    world.clock.advance(seconds=30)
+    device = device_of(world)
+    add_passkey(world, browser, device, code=code(world, secret))
+    browser.submit(browser.get("/signout"), "/signout")
+    world.clock.advance(seconds=30)
+    page = browser.sign_in(username)
+    method = page.text.split('href="/signin/factor?')[1].split('"')[0].replace("&amp;", "&")
+    page = browser.get(f"/signin/factor?{method}")
+    browser.submit(page, "/signin/factor", code=code(world, secret))
+    page = browser.authorize(rp)
+    world.clock.advance(seconds=30)
+    assert "Authenticator app" not in page.text
+    tried = browser.submit(page, "/signin/factor", code=code(world, secret))
+    assert tried.status_code == 400
+    page = browser.submit(tried, "/signin/factor", credential=device.get(options_on(tried)))
+    assert "code" in answer_of(page)
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "another origin": ({"origin": "https://evil.example"}, "not_verified"),
+    "another port": ({"origin": "https://gateway.test:8443"}, "not_verified"),
+    "plain http": ({"origin": "http://gateway.test"}, "not_verified"),
+    "another RP": ({"rp_id": "evil.example"}, "not_verified"),
+    "user not verified": ({"verifies_user": False}, "not_verified"),
+    "in a frame of another site": ({"client_data": {"crossOrigin": True}}, "cross_origin"),
+    "under another site": ({"client_data": {"topOrigin": "https://evil.example"}}, "cross_origin"),
+    "another ceremony": ({"client_data": {"type": "webauthn.create"}}, "not_verified"),
+    "counter falls": ({"step": -1}, "counter_fell"),
+    "counter stands still": ({"step": 0}, "counter_fell"),
+    "became synced": ({"is_synced": True}, "backup_eligibility_changed"),
+    "backed up although it cannot be": ({"is_backed_up": True}, "not_verified"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("way", ["alone", "second step"])
+def test_n67_an_answer_that_does_not_hold_is_refused(
+    world: World, holder: tuple[str, SoftAuthenticator], name: str, way: str
+) -> None:
+    """N67: refused, the reason in the trail only, the counter as it was; afterwards the right one
+    still works."""
+    username, device = holder
+    assert alone(world.browser(), device).request.path == "/"
+    assert alone(world.browser(), device).request.path == "/"
+    faults, reason = FAULTS[name]
+    before = {field: getattr(device, field) for field in faults}
+    for field, value in faults.items():
+        setattr(device, field, value)
+    if way == "alone":
+        browser = world.browser()
+        answer = alone(browser, device)
+    else:
+        browser, page = half_signed_in(world, username)
+        answer = browser.submit(page, "/signin/factor", credential=device.get(options_on(page)))
+    assert answer.status_code == 400
+    assert reasons(world) == reason
+    assert not is_in(browser)
+    for field, value in before.items():
+        setattr(device, field, value)
+    device.counter = 10
+    assert alone(world.browser(), device).request.path == "/"
+
+
+TAMPER: dict[str, Callable[[dict[str, Any]], None]] = {
+    "signature": lambda a: a["response"].update(signature=b64(b"x" * 70)),
+    "no signature": lambda a: a["response"].pop("signature"),
+    "data": lambda a: a["response"].update(authenticatorData=b64(b"short")),
+    "no client data": lambda a: a["response"].pop("clientDataJSON"),
+    "client data no JSON": lambda a: a["response"].update(clientDataJSON=b64(b"{")),
+    "challenge no text": lambda a: a["response"].update(
+        clientDataJSON=b64(json.dumps({"challenge": 7}).encode())
+    ),
+    "user handle of another": lambda a: a["response"].update(userHandle=b64(b"y" * 64)),
+    "no user handle": lambda a: a["response"].pop("userHandle"),
+    "unknown key": lambda a: a.update(id=b64(b"z" * 32), rawId=b64(b"z" * 32)),
+    "ids differ": lambda a: a.update(rawId=b64(b"z" * 32)),
+    "no response": lambda a: a.pop("response"),
+    "response no object": lambda a: a.update(response=[1]),
+}
+
+
+@pytest.mark.parametrize("name", TAMPER)
+def test_n67_a_tampered_answer_is_refused(
+    world: World, holder: tuple[str, SoftAuthenticator], name: str
+) -> None:
+    """N67, N86: 400 whatever is broken, never a fault of ours."""
+    _, device = holder
+    browser = world.browser()
+    page = browser.get("/signin")
+    answer = json.loads(device.get(options_on(page)))
+    TAMPER[name](answer)
+    refused = browser.submit(page, "/signin/passkey", credential=json.dumps(answer))
+    assert refused.status_code == 400
+    assert not is_in(browser)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", "7", "{}" * 20000, "\x00", '{"id": "é"}'])
+def test_n67_what_is_no_answer_is_refused(world: World, text: str) -> None:
+    """N86: at the sign-in page and at the registration."""
+    browser = world.browser()
+    page = browser.get("/signin")
+    assert browser.submit(page, "/signin/passkey", credential=text).status_code == 400
+    browser = world.browser().signed_in(world.account())
+    page = verify(browser, PATH, current=PASSWORD)
+    assert browser.submit(page, PATH, credential=text).status_code == 400
+
+
+def test_n67_a_challenge_counts_once_here_and_for_five_minutes(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """N67: replay, another browser's, another purpose's, late, made up."""
+    username, device = holder
+    browser = world.browser()
+    page = browser.get("/signin")
+    answer = device.get(options_on(page))
+    assert browser.submit(page, "/signin/passkey", credential=answer).request.path == "/"
+    browser.submit(browser.get("/signout"), "/signout")
+    again = browser.submit(browser.get("/signin"), "/signin/passkey", credential=answer)
+    assert (again.status_code, reasons(world)) == (400, "challenge_used")
+
+    stranger = world.browser()
+    answer = device.get(options_on(browser.get("/signin")))
+    page = stranger.get("/signin")
+    refused = stranger.submit(page, "/signin/passkey", credential=answer)
+    assert (refused.status_code, reasons(world)) == (400, "challenge_unknown")
+
+    half, page = half_signed_in(world, username)
+    answer = device.get(options_on(page))
+    refused = half.submit(half.get("/signin"), "/signin/passkey", credential=answer)
+    assert (refused.status_code, reasons(world)) == (400, "challenge_unknown")
+    answer = device.get(options_on(half.get("/signin")))
+    refused = half.submit(page, "/signin/factor", credential=answer)
+    assert (refused.status_code, reasons(world)) == (400, "challenge_unknown")
+
+    late = world.browser()
+    page = late.get("/signin")
+    world.clock.advance(minutes=5)
+    refused = late.submit(page, "/signin/passkey", credential=device.get(options_on(page)))
+    assert (refused.status_code, reasons(world)) == (400, "challenge_expired")
+
+    made_up = json.dumps({"challenge": b64(b"a.99.b"), "allowCredentials": []})
+    refused = late.submit(late.get("/signin"), "/signin/passkey", credential=device.get(made_up))
+    assert (refused.status_code, reasons(world)) == (400, "challenge_unknown")
+
+
+def test_n67_the_key_of_another_account_proves_nothing(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """N67, GHSA-f66q-9rf6-8795: as second step, and before a change in settings."""
+    username, device = holder
+    other, other_device = world.account(), device_of(world)
+    add_passkey(world, world.browser().signed_in(other), other_device, current=PASSWORD)
+    browser, page = half_signed_in(world, username)
+    stolen = next(iter(other_device.keys))
+    answer = other_device.get(options_on(page), key_id=stolen)
+    assert browser.submit(page, "/signin/factor", credential=answer).status_code == 400
+    assert reasons(world) == "passkey_of_another"
+    mine = world.browser()
+    alone(mine, other_device)
+    page = mine.get(PATH)
+    answer = device.get(options_on(page), key_id=next(iter(device.keys)))
+    assert mine.submit(page, "/settings/verify", credential=answer).status_code == 400
+    assert not is_in(browser)
+
+
+@pytest.mark.parametrize(
+    "state", [AccountState.LOCKED, AccountState.SUSPENDED, AccountState.DEACTIVATED]
+)
+def test_n58_a_passkey_opens_no_closed_account(
+    world: World, holder: tuple[str, SoftAuthenticator], state: AccountState
+) -> None:
+    """N47, N58: refused in the words of every other refusal."""
+    username, device = holder
+    world.set_state(username, state)
+    answer = alone(world.browser(), device)
+    assert answer.status_code == 400
+    assert world.events("signin.refused")[-1].reason == f"account_{state}"
+
+
+def test_n51_wrong_passwords_do_not_shut_a_passkey_out(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """N51: an attacker elsewhere cannot keep the holder out."""
+    username, device = holder
+    for _ in range(11):
+        world.browser().sign_in(username, "wrong")
+    assert world.browser().sign_in(username).status_code == 400
+    assert alone(world.browser(), device).request.path == "/"
+
+
+def test_a_removed_or_reset_passkey_opens_nothing(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """MF-08: and it cannot be registered anew under the old id."""
+    username, device = holder
+    with world.work() as work:
+        account = directory.by_username(work, username)
+        factors.remove(work, account, factors.of(work, account)[0])
+    answer = alone(world.browser(), device)
+    assert (answer.status_code, reasons(world)) == (400, "unknown_passkey")
+
+
+@pytest.mark.parametrize("fault", ["verifies_user", "origin", "rp_id", "client_data"])
+def test_n67_a_registration_that_does_not_hold_is_refused(world: World, fault: str) -> None:
+    """N67: nothing is set up; the other ways stay as they were."""
+    values: dict[str, Any] = {
+        "verifies_user": False,
+        "origin": "https://evil.example",
+        "rp_id": "evil.example",
+        "client_data": {"crossOrigin": True},
+    }
+    username = world.account()
+    browser = world.browser().signed_in(username)
+    done = add_passkey(world, browser, device_of(world, **{fault: values[fault]}), current=PASSWORD)
+    assert done.status_code == 400
+    with world.work() as work:
+        assert factors.of(work, directory.by_username(work, username)) == []
+    assert world.browser().sign_in(username).request.path == "/"
+
+
+def test_n67_the_same_key_is_registered_once(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """N67: neither again nor for another account; browsers are told which there are."""
+    _, device = holder
+    browser = world.browser()
+    alone(browser, device)
+    page = browser.get(PATH)
+    page = browser.submit(page, "/settings/verify", credential=device.get(options_on(page)))
+    asked = json.loads(options_on(page))
+    assert [entry["id"] for entry in asked["excludeCredentials"]] == list(device.keys)
+    assert asked["authenticatorSelection"]["userVerification"] == "required"
+    assert asked["authenticatorSelection"]["residentKey"] == "required"
+    assert asked["attestation"] == "none"
+    assert len(unb64(asked["user"]["id"])) == 64
+    again = device.create(options_on(page), anew=False)
+    assert browser.submit(page, PATH, credential=again).status_code == 400
+    assert reasons(world) == "known_already"
+    thief = world.browser().signed_in(world.account())
+    page = verify(thief, PATH, current=PASSWORD)
+    again = device.create(options_on(page), anew=False)
+    assert thief.submit(page, PATH, credential=again).status_code == 400
