@@ -59,7 +59,7 @@ def acr_of(proved: Iterable[str], *, weak_counts: bool) -> str:
 
 def is_strong(kind: FactorKind) -> bool:
     """Whether the factor is a possession, for sign-ins that are far from usual."""
-    return kind is not FactorKind.EMAIL
+    return FactorKind(kind) is not FactorKind.EMAIL
 
 
 def strongest_first(kind: FactorKind) -> int:

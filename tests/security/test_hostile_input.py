@@ -18,7 +18,7 @@ from idp.accounts import activation, directory
 from idp.models import AccountState
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
-from tests.factor_steps import set_up_app
+from tests.factor_steps import add_sent, set_up_app
 from tests.world import NEW_PASSWORD, PASSWORD, VERIFIER, Browser, World
 
 HOSTILE = [
@@ -209,6 +209,12 @@ def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
     digits = re.findall(r"\b\d{6}\b", world.sms.sent[-1][1])[0]
     page = asking.submit(asking.get("/recover/code"), "/recover/code", code=digits)
     app_secret, paper = set_up_app(world, world.account())
+    own = world.browser().signed_in(world.account())
+    add_sent(world, own, "email", current=PASSWORD)
+    page = own.get("/settings/question")
+    name = re.findall(r'<option value="(\w+)"', page.text)[0]
+    own.submit(page, "/settings/question", question=name, answer="Canary of Kapuskasing")
+    mailed = re.findall(r"^(\d{6})$", world.mails("setup_code")[-1].text, re.MULTILINE)[0]
     disown = re.findall(r"not-me\?token=([\w-]+)", world.mails("activation_finished")[-1].text)[0]
     world.browser().get(f"/recover/not-me?token={disown}")
     temporary = Desk.of(world).temporary_password(username)
@@ -223,6 +229,9 @@ def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
         "recognition": recognition.value,
         # Six digits alone stand in many numbers: as they are written in words.
         "code by telephone": f"{digits} is your code",
+        "code by mail": f"\n{mailed}\n",
+        "answer": "Canary of Kapuskasing",
+        "answer, normalised": "canary of kapuskasing",
         "this was not me": disown,
         "secret of an app": app_secret,
         "recovery code": paper[0],
