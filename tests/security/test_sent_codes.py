@@ -175,6 +175,7 @@ def test_far_from_usual_a_mailbox_is_not_enough_where_there_is_more(world: World
     browser.submit(page, "/signin/factor", code=code(world, secret))
     world.clock.advance(seconds=30)
     add_sent(world, browser, "email", code=code(world, secret))
+    world.clock.advance(seconds=30)
     browser, page = far_away(world, username)
     told = world.events("signin.assessed")[-1].data
     assert (told["band"], told["needs_strong"]) == ("high", True)
