@@ -25,6 +25,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from urllib.parse import urlencode
 
+import pyotp
 from sqlalchemy import create_engine, make_url, text
 
 from idp.demo.crowd import FAMILY, GIVEN
@@ -52,7 +53,7 @@ class Visitor:
             self.cookies[name] = rest.partition(";")[0]
         return answer.status, answer.headers.get("Location", ""), answer.read().decode()
 
-    def sign_in(self, username: str, password: str) -> None:
+    def sign_in(self, username: str, password: str, secret: str) -> None:
         """Through the page, as a person does."""
         page = self.ask("GET", "/signin")[2]
         token = re.findall(r'name="csrf_token" value="([^"]+)"', page)[0]
@@ -60,6 +61,13 @@ class Visitor:
         status, where, _ = self.ask("POST", "/signin", urlencode(form))
         if status != 303:
             raise SystemExit(f"sign-in as {username} answered {status}")
+        where = self.ask("GET", where)[1]
+        page = self.ask("GET", where)[2]
+        hidden = dict(re.findall(r'name="(csrf_token|flow)" value="([^"]+)"', page))
+        form = hidden | {"code": pyotp.TOTP(secret).now()}
+        status, where, _ = self.ask("POST", "/signin/factor", urlencode(form))
+        if status != 303:
+            raise SystemExit(f"the second step of {username} answered {status}")
         self.ask("GET", where)
 
 
@@ -98,7 +106,7 @@ def data(size: int, folder: str, server: str) -> Iterator[dict[str, str]]:
     pairs = (line.removeprefix("export ").partition("=") for line in lines)
     environ = {name: value.strip("'") for name, _, value in pairs}
     secrets = json.loads((Path(folder) / "secrets.json").read_text())
-    yield plain | environ | {"DEMO_PASSWORDS": json.dumps(secrets["passwords"])}
+    yield plain | environ | {"DEMO_SECRETS": json.dumps(secrets)}
 
 
 def measure(environ: dict[str, str], requests: int) -> Iterator[tuple[str, list[float]]]:
@@ -109,9 +117,13 @@ def measure(environ: dict[str, str], requests: int) -> Iterator[tuple[str, list[
     )  # fmt: skip
     try:
         wait()
-        passwords = json.loads(environ["DEMO_PASSWORDS"])
+        known = json.loads(environ["DEMO_SECRETS"])
         agent = Visitor(HTTPConnection("localhost", PORT, timeout=60), {})
-        agent.sign_in("haddadl", passwords["customer_relations"])
+        agent.sign_in(
+            "haddadl",
+            known["passwords"]["customer_relations"],
+            known["totp_secrets"]["customer_relations"],
+        )
         dice = random.Random(1)
         yield "floor: /healthz", times(agent, ["/healthz"] * requests)
         for page, queries in searches(dice, requests).items():
@@ -121,7 +133,7 @@ def measure(environ: dict[str, str], requests: int) -> Iterator[tuple[str, list[
         paths = [f"/console/accounts/{dice.choice(subjects)}" for _ in range(requests)]
         yield "account page", times(agent, paths)
         auditor = Visitor(HTTPConnection("localhost", PORT, timeout=60), {})
-        auditor.sign_in("nakamurh", passwords["auditor"])
+        auditor.sign_in("nakamurh", *credentials(known, "auditor"))
         for page, query in REPORTS.items():
             path = f"/console/access?{urlencode(query)}"
             yield page, times(auditor, [path] * (requests // 4))
@@ -133,6 +145,11 @@ def measure(environ: dict[str, str], requests: int) -> Iterator[tuple[str, list[
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
+
+
+def credentials(known: dict[str, dict[str, str]], role: str) -> tuple[str, str]:
+    """Password and secret of the app."""
+    return known["passwords"][role], known["totp_secrets"][role]
 
 
 REPORTS = {

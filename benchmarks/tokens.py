@@ -139,9 +139,7 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
             for n in range(10):
                 group = roles.create(work, f"Group {n}", clients=[client])
                 roles.assign(work, account, group, participant)
-            session, _ = sessions.start(
-                work, account, amr=["pwd"], acr="urn:ieso:acr:password", previous=None
-            )
+            session, _ = sessions.start(work, account, methods=["pwd"], previous=None)
             found = granting.Authorized(
                 session=session,
                 client=client,

@@ -89,7 +89,7 @@ def _add_crowd(app: Flask, wanted: int) -> None:
 def _welcome(home: Home) -> None:
     known = home.describe()
     click.echo(f"\nThe gateway is at    {home.issuer}")
-    click.echo(f"Its mails are at     {home.issuer}/demo/outbox")
+    click.echo(f"Its mails are at     {home.issuer}/demo/outbox (codes of the second step too)")
     for app in known["relying_parties"]:
         click.echo(f"{app['name']:20} {app['url']}")
     show_table(

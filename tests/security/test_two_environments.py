@@ -63,6 +63,12 @@ def test_a_safe_production_configuration_starts() -> None:
         ({"environment": "staging"}, "IDP_ENVIRONMENT must be one of"),
         ({"database_url": "mysql://x"}, "IDP_DATABASE_URL"),
         ({"trusted_proxies": ("everywhere",)}, "is not a network"),
+        ({"enrolment": "optional"}, "must be required in production"),
+        ({"enrolment": "perhaps"}, "IDP_ENROLMENT must be required or optional"),
+        ({"second_factor": "never"}, "IDP_SECOND_FACTOR must be one of"),
+        ({"second_factor_administrators": ""}, "IDP_SECOND_FACTOR_ADMINISTRATORS must be"),
+        ({"denied_networks": ("192.0.2.1/24",)}, "IDP_DENIED_NETWORKS"),
+        ({"sms_countries": ("XX",)}, "IDP_SMS_COUNTRIES: XX is no country"),
     ],
 )
 def test_n93_an_unsafe_setting_stops_the_start_with_its_reason(
