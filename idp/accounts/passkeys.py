@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import select, update
 
-from idp.accounts import events, factors
+from idp.accounts import events, factors, notices
 from idp.db import insert_if_missing
 from idp.mfa import passkey
 from idp.mfa.assurance import FactorKind, passkey_methods
@@ -135,6 +135,10 @@ def verify(
     except Refused as refusal:
         told = work.db.get(Account, row.account_id) if row is not None else account
         _refused(work, refusal, told, ceremony)
+        if str(refusal) == "counter_fell" and told is not None:
+            # Two devices hold the key: the next sign-in needs another proof, and the holder hears.
+            factors.distrust(work, told, "copied_passkey")
+            notices.send(work, "passkey_copied", told, at=work.now, ip=work.origin.ip or "")
         return None
     events.record(work, "factor.checked", account=owner, factor="passkey", ceremony=str(ceremony))
     return owner, passkey_methods(is_synced=row.is_synced)

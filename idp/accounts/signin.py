@@ -18,6 +18,7 @@ from idp.accounts import (
     passkeys,
     recovery,
     risk,
+    roles,
     sessions,
     temporary,
 )
@@ -25,7 +26,7 @@ from idp.accounts.credentials import prove_and_prepare, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.passkeys import Ceremony
 from idp.mfa.assurance import METHODS, FactorKind, acr_of, passkey_methods
-from idp.mfa.decision import DUE, Prompt, Rule
+from idp.mfa.decision import DUE, Prompt, Rule, strictest
 from idp.models import (
     Account,
     AccountState,
@@ -298,11 +299,16 @@ def tell_of_failure(work: Work, account: Account) -> None:
 def demanded_level(
     work: Work, client: Client, session: BrowserSession | None, cookie: str
 ) -> str | None:
-    """The level that the client demands: the registered one, and what its rule for second factors
-    means for a session that exists already."""
-    rule = client.second_factor
-    asks = rule == Rule.ALWAYS
-    if rule == Rule.EVERY_30_DAYS and session is not None:
+    """The level that the client demands: the registered one, and what the rules for second factors
+    mean for a session that exists already without one, such as a role that came since."""
+    if session is None or satisfies(session.acr, ACR_MFA):
+        return client.minimum_acr
+    rules = [client.second_factor]
+    if factors.of(work, session.account):
+        rules += [work.settings.second_factor, *roles.prompt_rules(work, session.account)]
+    rule = strictest(rules)
+    asks = rule is Rule.ALWAYS
+    if rule is Rule.EVERY_30_DAYS:
         known = browsers.known(work, session.account, cookie)
         proved_at = known.proved_at if known is not None else None
         asks = proved_at is None or work.now - proved_at >= DUE

@@ -42,6 +42,7 @@ KINDS = (
     "factor_removed",
     "factors_reset",
     "not_activated",
+    "passkey_copied",
     "password_changed",
     "password_reset_by_agent",
     "password_reset_link",

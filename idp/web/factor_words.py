@@ -58,6 +58,7 @@ def reasons(codes: Iterable[str], most: int = 10) -> list[str]:
         "after_new_password": gettext("Your password was changed."),
         "after_unlock": gettext("Your account was unlocked."),
         "after_factor_change": gettext("Your extra verification was changed."),
+        "after_copied_passkey": gettext("A passkey of yours may have been copied."),
         "new_network": gettext("You do not usually sign in from this network."),
         "new_browser": gettext("You do not usually use this kind of browser."),
         "unusual_hour": gettext("You do not usually sign in at this hour."),

@@ -237,6 +237,20 @@ def test_a_client_that_always_asks_raises_a_session_that_is_there(place: World) 
     assert "code=" in answer.headers["Location"]
 
 
+def test_a_role_that_came_since_raises_a_session_that_is_there(place: World) -> None:
+    """Z-13: also within a session that was entered by the password alone."""
+    username, secret, browser = worker(place)
+    rp = place.relying_party()
+    assert browser.sign_in(username).request.path == "/"
+    assert "code=" in browser.authorize(rp).headers["Location"]
+    place.role_group(ConsoleRole.AUDITOR)
+    place.grant_role(username, ConsoleRole.AUDITOR, "IESO")
+    page = browser.authorize(rp)
+    assert page.request.path == "/signin/factor"
+    answer = browser.submit(page, "/signin/factor", code=code(place, secret))
+    assert "code=" in answer.headers["Location"]
+
+
 def test_every_30_days_counts_for_each_browser(place: World) -> None:
     """authentik 2828: a factor proved elsewhere is none here."""
     username, secret, browser = worker(place)

@@ -150,6 +150,7 @@ def test_n67_an_answer_that_does_not_hold_is_refused(
     assert answer.status_code == 400
     assert reasons(world) == reason
     assert not is_in(browser)
+    assert len(world.mails("passkey_copied", to=username)) == (reason == "counter_fell")
     for field, value in before.items():
         setattr(device, field, value)
     device.counter = 10
