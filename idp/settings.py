@@ -65,6 +65,9 @@ class Settings:
     password_require_special: bool = _setting(True, "demand a special character")
     password_history: int = _setting(4, "how many last passwords may not return")
     password_refuse_common: bool = _setting(True, "refuse common and breached passwords")
+    machine_id_pads: bool = _setting(
+        True, "machine ids have five digits, such as APIIESO00042; else APIIESO42"
+    )
     activation_days: int = _setting(90, "life of an activation link, in days")
     reset_seconds: int = _setting(3600, "life of a reset or unlock link that a person asked for")
     agent_reset_days: int = _setting(7, "life of a reset link that an operator sends, in days")

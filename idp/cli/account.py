@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from idp.accounts import activation, directory, operators, roles, trail
+from idp.accounts import activation, directory, operators, roles, trail, userids
 from idp.cli.common import application, as_json, show_json, show_record, show_table, unit
 from idp.errors import Refused
 from idp.models import Account, AccountKind
@@ -27,7 +27,9 @@ def account() -> None:
 
 
 @account.command()
-@click.option("--username", required=True, help="The login name: for ever this account's.")
+@click.option(
+    "--username", default="", help="The login name, for ever this account's; made when left out."
+)
 @click.option("--person-id", required=True, help="Person ID of the holder (machine: custodian).")
 @click.option("--given-name", default="", help="Needed for a person who is not known yet.")
 @click.option("--middle-name", default="")
@@ -37,13 +39,26 @@ def account() -> None:
 @click.option("--phone", default="", help="E.164, such as +14165550123.")
 @click.option("--kind", type=click.Choice(list(AccountKind)), default=AccountKind.PERSONAL)
 @click.option("--locale", type=click.Choice(["en", "fr"]), default="en")
+@click.option(
+    "--second", is_flag=True, help="One more personal account of somebody who has one (TRA)."
+)
 @as_json
-def create(username: str, kind: str, locale: str, as_json: bool, **person: str) -> None:
-    """Create a pending account and queue its activation mail."""
+def create(
+    username: str, kind: str, locale: str, second: bool, as_json: bool, **person: str
+) -> None:
+    """Create a pending account and queue its activation mail.
+
+    Without --username the UserID is made of the person's name, or the next machine id is taken."""
     with unit() as work:
         holder = directory.ensure_person(work, directory.NewPerson(**person))
-        made = directory.create_account(
-            work, holder, kind=AccountKind(kind), username=username, locale=locale
+        made = (
+            directory.create_account(
+                work, holder, kind=AccountKind(kind), username=username, locale=locale
+            )
+            if username
+            else userids.create(
+                work, holder, kind=AccountKind(kind), locale=locale, allow_second=second
+            )
         )
         activation.invite(work, made)
         record = _describe(made)
