@@ -29,13 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def message(page: Page, issuer: str, subject: str, recipient: str) -> Any:
     """The newest message in the outbox with this subject; waits for the worker."""
     # Texts have no subject: they are found by their words.
-    titled = page.locator("h2", has_text=subject)
     mails = page.locator("article.mail", has_text=recipient)
-    found = (
-        mails.filter(has=titled)
-        .or_(mails.filter(has_text="Text message").filter(has_text=subject))
-        .first
-    )
+    titled = page.locator("h2", has_text=subject)
+    texts = page.locator("h2", has_text=re.compile("^(Text message|Message texte)$"))
+    found = mails.filter(has=titled).or_(mails.filter(has=texts).filter(has_text=subject)).first
     for _ in range(60):
         page.goto(issuer + "/demo/outbox")
         if found.count():
