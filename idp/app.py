@@ -13,6 +13,7 @@ from werkzeug.routing import MapAdapter
 
 from idp import browser, limits
 from idp.accounts.hashing import PasswordHasher
+from idp.accounts.machines import MachineDoor
 from idp.db import db, engine_options, prepare_engine
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.messages.smtp import DemoMailer, SmtpMailer
@@ -27,7 +28,18 @@ from idp.ports import Mailer, Ports, SmsSender, SystemClock, SystemTokens
 from idp.settings import Settings
 from idp.transaction import Means
 from idp.vault import Vault
-from idp.web import console, context, errors, i18n, login, logs, pages, profile, security
+from idp.web import (
+    console,
+    context,
+    errors,
+    forward_auth,
+    i18n,
+    login,
+    logs,
+    pages,
+    profile,
+    security,
+)
 
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logout")
@@ -68,7 +80,8 @@ def create_app(settings: Settings, ports: Ports | None = None) -> Flask:
     app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = vault.cookie_keys[0], vault.cookie_keys[1:]
     app.extensions["means"] = Means(settings, ports or default_ports(settings), vault)
     app.extensions["hasher"] = PasswordHasher(settings)
-    app.extensions["oidc"] = _oidc_server()
+    app.extensions["machines"] = MachineDoor(app.extensions["hasher"])
+    app.extensions["oidc"] = _oidc_server(app.extensions["machines"])
     _database(app)
     logs.configure(settings.log_level)
     # First of all: also a request that the form check refuses has its id and nonce (N59).
@@ -131,8 +144,8 @@ def _database(app: Flask) -> None:
         prepare_engine(db.engine)
 
 
-def _oidc_server() -> GatewayServer:
-    server = GatewayServer(KeyRing())
+def _oidc_server(door: MachineDoor) -> GatewayServer:
+    server = GatewayServer(KeyRing(), door)
     for grant in GRANTS:
         server.register_grant(grant)
     server.register_endpoint(Introspection)
@@ -147,5 +160,6 @@ def _routes(app: Flask, settings: Settings, csrf: CSRFProtect) -> None:
     app.register_blueprint(profile.blueprint())
     app.register_blueprint(console.blueprint())
     app.register_blueprint(pages.blueprint(demo=settings.demo))
+    app.register_blueprint(forward_auth.blueprint())
     for name in WITHOUT_CSRF:
         csrf.exempt(app.view_functions[f"oidc.{name}"])

@@ -16,6 +16,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 
 from idp.accounts import sessions, signin
 from idp.accounts.hashing import PasswordHasher
+from idp.accounts.machines import MachineDoor
 from idp.models import BrowserSession
 from idp.transaction import Means, Origin, Work
 
@@ -55,6 +56,11 @@ def means() -> Means:
 def hasher() -> PasswordHasher:
     """The password hasher of the application."""
     return cast(PasswordHasher, current_app.extensions["hasher"])
+
+
+def machines() -> MachineDoor:
+    """The check behind every use by a program."""
+    return cast(MachineDoor, current_app.extensions["machines"])
 
 
 def origin() -> Origin:

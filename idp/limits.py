@@ -37,6 +37,7 @@ def install(app: Flask, settings: Settings) -> None:
     posts: dict[str, Any] = {"exempt_when": lambda: request.method != "POST"}
     # What is refused is counted apart: guessing is dear, signing in many people is not.
     refusals = posts | {"deduct_when": lambda response: response.status_code == 400}
+    refused: dict[str, Any] = {"deduct_when": lambda response: response.status_code == 401}
     for endpoint, limit, how in (
         ("login.signin", settings.signin_limit, posts),
         ("login.signin", settings.signin_failure_limit, refusals),
@@ -46,6 +47,8 @@ def install(app: Flask, settings: Settings) -> None:
         ("login.passkey", settings.signin_failure_limit, refusals),
         ("login.enrol", settings.signin_failure_limit, refusals),
         ("profile.verify", settings.signin_failure_limit, refusals),
+        ("oidc.token", settings.signin_failure_limit, refused),
+        ("forward.verify", settings.signin_failure_limit, refused),
         ("recover.start", settings.recovery_limit, posts),
         ("recover.unlock", settings.recovery_limit, posts),
         ("recover.reset_code", settings.recovery_limit, posts),

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from idp.accounts import events, sessions
 from idp.errors import Conflict, Invalid, NotFound
@@ -18,6 +18,7 @@ from idp.policy.scopes import ACRS, GRANT_TYPES, is_scope_token
 from idp.transaction import Work
 
 SIGNING_ALGS = ("RS256", "ES256")
+MAX_RESOURCE = 2000
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,100}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 
@@ -114,6 +115,15 @@ def find(work: Work, client_id: str) -> Client | None:
     if not _CLIENT_ID.fullmatch(client_id):
         return None
     return work.db.scalar(select(Client).where(Client.client_id == client_id))
+
+
+def of_resource(work: Work, resource: str) -> Client | None:
+    """The enabled client whose audience a resource names, or whose id it is."""
+    if not resource or len(resource) > MAX_RESOURCE or not resource.isprintable():
+        return None
+    named = or_(Client.client_id == resource, Client.audience == resource)
+    rows = work.db.scalars(select(Client).where(named, Client.disabled_at.is_(None)).limit(2)).all()
+    return rows[0] if len(rows) == 1 else None
 
 
 def get(work: Work, client_id: str) -> Client:

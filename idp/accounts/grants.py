@@ -15,12 +15,15 @@ from sqlalchemy import insert, select, update
 from idp.accounts import events, sessions
 from idp.models import (
     AccessToken,
+    Account,
+    AccountKind,
     AuthorizationCode,
     BrowserSession,
     Client,
     Grant,
     RefreshToken,
 )
+from idp.policy.scopes import ACR_PASSWORD
 from idp.policy.session import may_sign_in
 from idp.transaction import Work, spend_once
 
@@ -204,6 +207,30 @@ def for_client_itself(work: Work, client: Client, scopes: list[str]) -> Grant:
     work.db.add(grant)
     work.db.flush()
     return grant
+
+
+def for_machine(work: Work, client: Client, account: Account, scopes: list[str]) -> Grant:
+    """A grant of a machine account that acts for itself at an application."""
+    grant = Grant(
+        client=client,
+        account=account,
+        scopes=scopes,
+        claims={},
+        acr=ACR_PASSWORD,
+        amr=["pwd"],
+        auth_time=work.now,
+        created_at=work.now,
+    )
+    work.db.add(grant)
+    work.db.flush()
+    return grant
+
+
+def requester(grant: Grant) -> str:
+    """``client_id`` of its tokens (RFC 9068 section 2.2): the application that a person signed on
+    to, or the machine itself."""
+    is_own = grant.account is not None and grant.account.kind == AccountKind.MACHINE
+    return grant.account.username if is_own and grant.account else grant.client.client_id
 
 
 def revoke_access_token(work: Work, row: AccessToken) -> None:

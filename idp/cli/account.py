@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from idp.accounts import activation, directory, operators, roles, trail, userids
+from idp.accounts import (
+    activation,
+    clients,
+    directory,
+    machines,
+    operators,
+    roles,
+    trail,
+    userids,
+)
 from idp.cli.common import application, as_json, show_json, show_record, show_table, unit
 from idp.errors import Refused
 from idp.models import Account, AccountKind
@@ -105,6 +114,58 @@ def list_accounts(as_json: bool) -> None:
         return
     columns = ("username", "kind", "state", "name", "email", "person_id")
     show_table(columns, ([r[c] for c in columns] for r in records), empty="No accounts yet.")
+
+
+@account.command()
+@click.argument("username")
+@click.option(
+    "--network",
+    "wanted",
+    multiple=True,
+    metavar="CIDR[=LABEL]",
+    help="From where it may be used; repeat. The list replaces the one before.",
+)
+@as_json
+def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
+    """Show or set the networks of a machine account."""
+    with unit() as work:
+        row = directory.by_username(work, username)
+        if wanted:
+            pairs = (entry.partition("=") for entry in wanted)
+            machines.set_networks(work, row, [(network, label) for network, _, label in pairs])
+            work.db.flush()
+        records = [
+            {"network": one.network, "label": one.label, "last_used_at": one.last_used_at}
+            for one in machines.networks(work, row)
+        ]
+    if as_json:
+        show_json(records)
+        return
+    columns = ("network", "label", "last_used_at")
+    show_table(columns, ([r[c] for c in columns] for r in records), empty="No networks.")
+
+
+@account.command()
+@click.argument("username")
+@click.option("--from", "ip", required=True, help="The address that the program comes from.")
+@click.option("--service", default="", help="The application's client id.")
+@as_json
+def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
+    """Tell which check a program with this UserID would fail; ends with 1 when there is one."""
+    with unit() as work:
+        row = directory.by_username(work, username)
+        client = clients.get(work, service) if service else None
+        checks = machines.diagnose(work, row, ip, client)
+    if as_json:
+        show_json([{"check": c.name, "met": c.is_met, "detail": c.detail} for c in checks])
+    else:
+        show_table(
+            ("check", "met", "detail"),
+            ((c.name, "yes" if c.is_met else "NO", c.detail) for c in checks),
+            empty="",
+        )
+    if not all(check.is_met for check in checks):
+        raise SystemExit(1)
 
 
 @account.command()

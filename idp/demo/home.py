@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from idp.demo.people import APPS, FIGURES
+from idp.demo.people import APPS, FIGURES, LOOPBACK
 from idp.mfa import totp
 from idp.settings import Settings
 
@@ -147,7 +147,7 @@ class Home:
             "machine": {
                 "username": machine.username,
                 "password": values["passwords"]["machine"],
-                "networks": [],
+                "networks": list(LOOPBACK),
             },
             "provisioning": {
                 "client_id": None,

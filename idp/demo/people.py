@@ -13,6 +13,10 @@ PARTICIPANTS = {
 }
 
 
+#: From where the machine account of the demonstration may be used.
+LOOPBACK = ("127.0.0.1/32", "::1/128")
+
+
 @dataclass(frozen=True)
 class App:
     """A relying party: its name, words for the tile, and place after the gateway's port."""

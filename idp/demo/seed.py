@@ -11,15 +11,16 @@ from idp.accounts import (
     directory,
     factors,
     lifecycle,
+    machines,
     roles,
     search,
 )
 from idp.accounts.clients import ClientData
 from idp.demo.home import Home, make_password
-from idp.demo.people import APPS, FIGURES, PARTICIPANTS, ROLE_GROUPS, App, Figure
+from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, ROLE_GROUPS, App, Figure
 from idp.errors import GatewayError
 from idp.mfa.assurance import FactorKind
-from idp.models import Account, AccountState
+from idp.models import Account, AccountKind, AccountState
 from idp.transaction import Means, Origin, Work, committing
 
 SCOPES = ("openid", "profile", "email", "phone", "groups", "participants", "offline_access")
@@ -40,6 +41,8 @@ def seed(app: Flask, home: Home) -> bool:
             _role_groups(work)
             for figure in FIGURES:
                 account = _account(work, app, figure, secrets["passwords"])
+                if figure.kind is AccountKind.MACHINE:
+                    machines.set_networks(work, account, [(one, "demo") for one in LOOPBACK])
                 if figure.state is not AccountState.PENDING:
                     _factors(work, account, secrets["totp_secrets"][figure.role])
                 if figure.state is AccountState.PENDING:

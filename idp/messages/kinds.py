@@ -41,6 +41,7 @@ KINDS = (
     "factor_failed",
     "factor_removed",
     "factors_reset",
+    "networks_changed",
     "not_activated",
     "passkey_copied",
     "password_changed",

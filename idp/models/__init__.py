@@ -30,6 +30,7 @@ from idp.models.grant import (
     RefreshToken,
 )
 from idp.models.key import KeyState, SigningKey
+from idp.models.machine import RegisteredNetwork
 from idp.models.message import MessageState, OutboxMessage
 from idp.models.role import Assignment, Participant, RoleGroup, client_role_group
 from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
@@ -41,6 +42,6 @@ __all__ = [
     "Client", "ClientSession", "Consent", "Event", "Grant", "Interaction", "KeyState",
     "KnownBrowser", "Link", "MessageState", "OneTimeCode", "OutboxMessage", "Participant",
     "PasswordHistory", "Person", "PopulationCount", "RecoveryCode", "RecoveryRequest",
-    "RefreshToken", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey",
-    "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",
+    "RefreshToken", "RegisteredNetwork", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn",
+    "SigningKey", "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",
 ]  # fmt: skip

@@ -43,7 +43,7 @@ class ClientAuthenticator:
         """The authenticated client. Raises invalid_request for more than one method,
         invalid_client (401) for everything else. Public clients pass at the token and
         revocation endpoints only."""
-        method, client_id, secret = self._presented(request)
+        method, client_id, secret = presented(request)
         client = clients.find(work, client_id) if client_id else None
         matched = clients.secret_matches(work, client, secret)
         if client is None or client.disabled_at is not None or client.auth_method != method:
@@ -55,20 +55,22 @@ class ClientAuthenticator:
             raise ClientRefused()
         return client
 
-    def _presented(self, request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
-        params = request.params
-        header = request.headers.get("Authorization", "")
-        if "client_assertion" in params or "client_assertion_type" in params:
-            raise ClientRefused()
-        if not header:
-            method = AuthMethod.POST if "client_secret" in params else AuthMethod.NONE
-            return method, params.get("client_id", ""), params.get("client_secret", "")
-        if "client_secret" in params:
-            raise InvalidRequestError("More than one client authentication method.")
-        client_id, secret = _basic(header)
-        if params.get("client_id", client_id) != client_id:
-            raise InvalidRequestError("More than one client is named.")
-        return AuthMethod.BASIC, client_id, secret
+
+def presented(request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
+    """Method, id and secret that a request shows. Raises invalid_request for more than one."""
+    params = request.params
+    header = request.headers.get("Authorization", "")
+    if "client_assertion" in params or "client_assertion_type" in params:
+        raise ClientRefused()
+    if not header:
+        method = AuthMethod.POST if "client_secret" in params else AuthMethod.NONE
+        return method, params.get("client_id", ""), params.get("client_secret", "")
+    if "client_secret" in params:
+        raise InvalidRequestError("More than one client authentication method.")
+    client_id, secret = _basic(header)
+    if params.get("client_id", client_id) != client_id:
+        raise InvalidRequestError("More than one client is named.")
+    return AuthMethod.BASIC, client_id, secret
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantT
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.accounts import events
+from idp.accounts.machines import MachineDoor
 from idp.models import Client
 from idp.oidc.client_auth import ClientAuthenticator
 from idp.oidc.keys import KeyRing
@@ -46,9 +47,10 @@ Answer = tuple[int, str, list[tuple[str, str]]]
 class GatewayServer(AuthorizationServer):
     """Authlib's dispatch over grants and endpoints; a refusal is an answer, so it commits."""
 
-    def __init__(self, ring: KeyRing) -> None:
+    def __init__(self, ring: KeyRing, door: MachineDoor) -> None:
         super().__init__()
         self.ring = ring
+        self.door = door
         self._authenticator = ClientAuthenticator()
 
     def create_oauth2_request(self, request: ProtocolRequest) -> ProtocolRequest:

@@ -132,7 +132,7 @@ def _access_claims(
         "iss": work.settings.issuer,
         "sub": grant.account.subject if grant.account else grant.client.client_id,
         "aud": audience,
-        "client_id": grant.client.client_id,
+        "client_id": grants.requester(grant),
         "iat": seconds(work.now),
         "exp": seconds(work.now) + work.settings.access_token_ttl,
         "jti": jti,

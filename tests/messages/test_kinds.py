@@ -26,6 +26,7 @@ DATA = {
     "factor": "My telephone",
     "what": "totp",
     "left": 9,
+    "networks": ["192.0.2.0/24"],
     "number": "••• 23",
     "state": "locked",
     "at": datetime(2026, 7, 1, 15, tzinfo=UTC),

@@ -39,7 +39,7 @@ def _common(work: Work, grant: Grant, scopes: list[str]) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "active": True,
         "iss": work.settings.issuer,
-        "client_id": grant.client.client_id,
+        "client_id": grants.requester(grant),
         "scope": " ".join(scopes),
         "sub": grant.account.subject if grant.account else grant.client.client_id,
     }

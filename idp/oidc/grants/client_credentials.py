@@ -1,20 +1,41 @@
-"""Client credentials (RFC 6749 section 4.4): the client acts for itself, never for a person."""
+"""Client credentials (RFC 6749 section 4.4): a client, or a machine account, acts for itself, never
+for a person."""
 
 from __future__ import annotations
 
+from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
-from idp.accounts import grants
+from idp.accounts import clients, grants, machines
+from idp.accounts.machines import Denied, MachineDoor
 from idp.models import Client
+from idp.oidc.client_auth import ClientRefused, presented
 from idp.oidc.grants.pipeline import PipelineGrant, Redeemed
 from idp.policy.scopes import IDENTITY_SCOPES, parse_scope
 from idp.transaction import Work
+
+#: What a machine account may ask: who it is, and what it may do at the application.
+MACHINE_SCOPES = ("groups", "participants")
+
+
+class InvalidTargetError(OAuth2Error):
+    """The application is unknown, or the machine may not use it (RFC 8707 section 2)."""
+
+    error = "invalid_target"
 
 
 class ClientCredentialsGrant(PipelineGrant):
     """No refresh token, no ID token, no scopes about people."""
 
     GRANT_TYPE = "client_credentials"
+
+    def validate_token_request(self) -> None:
+        work, params = self.request.work, self.request.params
+        _, name, secret = presented(self.request)
+        if clients.find(work, name) is None and machines.is_machine_name(work, name):
+            self.redeemed = _machine(work, self.server.door, name, secret, params)
+            return
+        super().validate_token_request()
 
     def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
         own = [scope for scope in client.scopes if scope not in IDENTITY_SCOPES]
@@ -23,3 +44,22 @@ class ClientCredentialsGrant(PipelineGrant):
             raise InvalidScopeError("The scope is wider than what this client may have.")
         grant = grants.for_client_itself(work, client, list(scopes))
         return Redeemed(grant=grant, scopes=scopes)
+
+
+def _machine(
+    work: Work, door: MachineDoor, name: str, secret: str, params: dict[str, str]
+) -> Redeemed:
+    """A machine account with its UserID and password, from a registered network, for the
+    application named by ``resource`` (RFC 8707)."""
+    client = clients.of_resource(work, params.get("resource", ""))
+    outcome = door.admit(work, username=name, password=secret, client=client)
+    if isinstance(outcome, Denied):
+        # Only whoever proved the rest hears that it is the application.
+        if outcome.reason in ("unknown_application", "no_role_group"):
+            raise InvalidTargetError("This account may not use this resource.")
+        raise ClientRefused()
+    scopes = parse_scope(params["scope"]) if "scope" in params else MACHINE_SCOPES
+    if client is None or scopes is None or not set(scopes) <= set(MACHINE_SCOPES):
+        raise InvalidScopeError("A machine account may ask for groups and participants.")
+    grant = grants.for_machine(work, client, outcome.account, list(scopes))
+    return Redeemed(grant=grant, scopes=scopes)

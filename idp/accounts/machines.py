@@ -1,0 +1,267 @@
+"""Machine accounts: their networks, and the one check behind every use by a program (MA-06, MA-08,
+MA-11; N35): password, state, registered network, role group of the application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+
+from sqlalchemy import delete, select
+
+from idp.accounts import events, lockout, roles, sessions
+from idp.accounts.hashing import PasswordHasher
+from idp.accounts.roles import Held
+from idp.errors import Invalid
+from idp.messages import queue
+from idp.models import Account, AccountKind, Client, Grant, RegisteredNetwork
+from idp.networks import NetworkSet, address_of
+from idp.policy.names import name_key, printable
+from idp.policy.networks import MAX_LABEL, BadNetwork, canonical
+from idp.policy.session import may_sign_in
+from idp.policy.userid import MACHINE_PREFIX
+from idp.transaction import Work
+
+MAX_NETWORKS = 50
+#: A password that was verified is not hashed again for this long.
+REMEMBERED = timedelta(seconds=60)
+MAX_REMEMBERED = 10_000
+#: When a network was last used is written at most so often.
+TOUCH = timedelta(minutes=1)
+
+
+class VerifiedPasswords:
+    """Passwords that bcrypt found right a moment ago, as keyed digests in this process's memory.
+    A digest covers the stored hash, so another password ends it at once; state, network, lock and
+    role group are looked up every time."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, datetime] = {}
+        self._lock = Lock()
+
+    def knows(self, digest: str, now: datetime) -> bool:
+        """Whether this was verified within the last minute."""
+        until = self._until.get(digest)
+        # A clock that went back makes nothing last longer.
+        return until is not None and now < until <= now + REMEMBERED
+
+    def add(self, digest: str, now: datetime) -> None:
+        """Remember one; when there are too many, the old ones go, then all."""
+        with self._lock:
+            if len(self._until) >= MAX_REMEMBERED:
+                self._until = {key: end for key, end in self._until.items() if end > now}
+            if len(self._until) >= MAX_REMEMBERED:
+                self._until = {}
+            self._until[digest] = now + REMEMBERED
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A program that may go on, and the role groups of the application that it holds."""
+
+    account: Account
+    held: tuple[Held, ...]
+
+
+@dataclass(frozen=True)
+class Denied:
+    """The named check that failed; callers are told no more than "refused" or "not allowed"."""
+
+    reason: str
+
+
+def networks(work: Work, account: Account) -> list[RegisteredNetwork]:
+    """The registered networks, in order of their text."""
+    query = select(RegisteredNetwork).where(RegisteredNetwork.account_id == account.id)
+    return list(work.db.scalars(query.order_by(RegisteredNetwork.network)))
+
+
+def set_networks(work: Work, account: Account, wanted: Iterable[tuple[str, str]]) -> None:
+    """Replace the networks by these, each with its label. What came from a network that is gone
+    ends; the custodian gets a mail. Raises Invalid."""
+    if account.kind != AccountKind.MACHINE:
+        raise Invalid("only a machine account has networks")
+    chosen = _checked(wanted)
+    before = {row.network: row for row in networks(work, account)}
+    if {name: row.label for name, row in before.items()} == chosen:
+        return
+    for name, label in chosen.items():
+        if name in before:
+            before[name].label = label
+        else:
+            work.db.add(
+                RegisteredNetwork(
+                    account_id=account.id, network=name, label=label, created_at=work.now
+                )
+            )
+    gone = set(before) - set(chosen)
+    if gone:
+        work.db.execute(
+            delete(RegisteredNetwork).where(
+                RegisteredNetwork.account_id == account.id, RegisteredNetwork.network.in_(gone)
+            )
+        )
+        sessions.revoke_grants(work, Grant.account_id == account.id, "networks_changed")
+    events.record(
+        work, "networks.set", account=account, before=sorted(before), after=sorted(chosen)
+    )
+    queue.enqueue(work, "networks_changed", account, networks=sorted(chosen))
+
+
+def _checked(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for text, label in wanted:
+        label = label.strip()
+        if len(label) > MAX_LABEL or not printable(label):
+            raise Invalid(f"a label has at most {MAX_LABEL} printable characters")
+        try:
+            chosen[canonical(text)] = label
+        except BadNetwork as error:
+            raise Invalid(str(error)) from error
+    if not chosen:
+        raise Invalid("a machine account needs at least one network")
+    if len(chosen) > MAX_NETWORKS:
+        raise Invalid(f"a machine account has at most {MAX_NETWORKS} networks")
+    return chosen
+
+
+def is_machine_name(work: Work, name: str) -> bool:
+    """Whether a name is a machine account's, or has the form of one that does not exist."""
+    key = name_key(name)
+    if key.startswith(name_key(MACHINE_PREFIX)):
+        return True
+    return _find(work, name) is not None
+
+
+def _find(work: Work, name: str) -> Account | None:
+    key = name_key(name)
+    if not key:
+        return None
+    query = select(Account).where(Account.username_key == key, Account.kind == AccountKind.MACHINE)
+    return work.db.scalar(query)
+
+
+class MachineDoor:
+    """Lets programs in, at the token endpoint and for services behind a proxy. One for each
+    process: it remembers what was verified a moment ago."""
+
+    def __init__(self, hasher: PasswordHasher) -> None:
+        self._hasher = hasher
+        self._verified = VerifiedPasswords()
+
+    def admit(
+        self, work: Work, *, username: str, password: str, client: Client | None
+    ) -> Admitted | Denied:
+        """Whether a program may use the application ``client`` with this UserID and password from
+        the address that the request comes from. Every check is made whatever the others say, one
+        bcrypt or none for whoever exists or not; a refusal is in the trail."""
+        account = _find(work, username)
+        matched, is_fresh = self._check(work, account, password)
+        network = _network_of(work, account) if account is not None else None
+        held = _held(work, account, client)
+        reason = _reason(account, matched=matched, network=network, client=client, held=held)
+        if account is not None and network is not None:
+            reason = _settle(work, account, matched=matched, is_fresh=is_fresh, reason=reason)
+        if reason is not None or account is None or network is None:
+            events.record(work, "machine.refused", reason=reason, account=account, client=client)
+            return Denied(reason or "unknown_account")
+        if network.last_used_at is None or work.now - network.last_used_at > TOUCH:
+            network.last_used_at = work.now
+        return Admitted(account, tuple(held))
+
+    def _check(self, work: Work, account: Account | None, password: str) -> tuple[bool, bool]:
+        """Whether the password is right, and whether it was hashed for that (or remembered)."""
+        stored = account.password_hash if account is not None else None
+        subject = account.subject if account is not None else ""
+        digest = work.vault.digest("verified-password", f"{subject}\0{stored}\0{password}")
+        if stored is not None and self._verified.knows(digest, work.now):
+            return True, False
+        matched = self._hasher.verify(password, stored)
+        if matched:
+            self._verified.add(digest, work.now)
+        return matched, True
+
+
+def _network_of(work: Work, account: Account) -> RegisteredNetwork | None:
+    """The registered network that the request's address lies in, if any."""
+    address = address_of(work.origin.ip)
+    for row in networks(work, account):
+        if address in NetworkSet([row.network]):
+            return row
+    return None
+
+
+def _held(work: Work, account: Account | None, client: Client | None) -> list[Held]:
+    if account is None or client is None:
+        return []
+    return roles.held_for_client(work, account.id, client.id)
+
+
+def _reason(
+    account: Account | None,
+    *,
+    matched: bool,
+    network: RegisteredNetwork | None,
+    client: Client | None,
+    held: list[Held],
+) -> str | None:
+    if account is None:
+        return "unknown_account"
+    if network is None:
+        return "network_not_registered"
+    if not matched:
+        return "wrong_password" if account.password_hash else "no_password"
+    if not may_sign_in(account.state):
+        return f"account_{account.state}"
+    if client is None or client.disabled_at is not None:
+        return "unknown_application"
+    return None if held else "no_role_group"
+
+
+def _settle(
+    work: Work, account: Account, *, matched: bool, is_fresh: bool, reason: str | None
+) -> str | None:
+    """Count the password under the network it came from: nobody elsewhere can lock a machine out,
+    and a password from elsewhere is refused in any case."""
+    key = f"network:{account.id}:{work.origin.ip}"
+    if not is_fresh:
+        return "throttled" if lockout.is_locked(work, key) else reason
+    counts = lockout.settle(work, key, account, matched=matched)
+    return reason if counts or not matched else "throttled"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check that a program has to pass, and how it stands now."""
+
+    name: str
+    is_met: bool
+    detail: str
+
+
+def diagnose(work: Work, account: Account, ip: str, client: Client | None) -> list[Check]:
+    """What stands in the way of a program at this address, the password aside; for the custodian's
+    question "which check fails?". Nothing is counted or changed."""
+    address = address_of(ip)
+    fitting = [row for row in networks(work, account) if address in NetworkSet([row.network])]
+    listed = ", ".join(row.network for row in networks(work, account))
+    lock = lockout.is_locked(work, f"network:{account.id}:{ip}")
+    checks = [
+        Check("kind", account.kind == AccountKind.MACHINE, str(account.kind)),
+        Check("state", may_sign_in(account.state), str(account.state)),
+        Check("password", bool(account.password_hash), "set" if account.password_hash else "none"),
+        Check(
+            "network",
+            bool(fitting),
+            fitting[0].network if fitting else f"registered: {listed or 'none'}",
+        ),
+        Check("lock", not lock, "too many wrong passwords" if lock else "none"),
+    ]
+    if client is not None:
+        held = sorted({row.group for row in _held(work, account, client)})
+        checks.append(Check("application", client.disabled_at is None, client.client_id))
+        checks.append(
+            Check("role group", bool(held), ", ".join(held) or "none of this application")
+        )
+    return checks

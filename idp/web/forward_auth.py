@@ -1,0 +1,66 @@
+"""Forward authentication: a reverse proxy asks before each request to a web service that speaks
+HTTP Basic (MA-08, MA-11). nginx ``auth_request``, Caddy ``forward_auth`` and Traefik
+``forwardAuth`` take 2xx for yes and pass 401 and 403 on."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from idp import browser
+from idp.accounts import clients
+from idp.accounts.machines import Admitted
+from idp.accounts.roles import Held
+
+REALM = 'Basic realm="IESO Gateway", charset="UTF-8"'
+MAX_CREDENTIAL = 1000
+#: Refusals that another password would not change: 403 instead of 401.
+NOT_ALLOWED = ("unknown_application", "no_role_group")
+
+
+def blueprint() -> Blueprint:
+    """The one endpoint."""
+    pages = Blueprint("forward", __name__)
+    pages.add_url_rule("/auth/verify", "verify", verify)
+    return pages
+
+
+def verify() -> Response:
+    """204 with who it is and what they may do at the service ``?service=CLIENT_ID``; 401 when
+    UserID, password, address or state do not do, 403 when service or role group is missing."""
+    work = browser.work()
+    username, password = _credentials()
+    outcome = browser.machines().admit(
+        work,
+        username=username,
+        password=password,
+        client=clients.find(work, request.args.get("service", "")),
+    )
+    if isinstance(outcome, Admitted):
+        return _admitted(outcome)
+    if outcome.reason in NOT_ALLOWED:
+        return Response(status=403)
+    return Response(status=401, headers={"WWW-Authenticate": REALM})
+
+
+def _credentials() -> tuple[str, str]:
+    """UserID and password (RFC 7617); empty ones when there are none, or two."""
+    given = request.authorization
+    if given is None or given.type != "basic" or len(request.headers.getlist("Authorization")) > 1:
+        return "", ""
+    name, password = given.username or "", given.password or ""
+    return (name, password) if len(name + password) <= MAX_CREDENTIAL else ("", "")
+
+
+def _admitted(outcome: Admitted) -> Response:
+    account, held = outcome.account, outcome.held
+    headers = {
+        "X-Gateway-User": account.username,
+        "X-Gateway-Subject": account.subject,
+        "X-Gateway-Groups": ", ".join(sorted({row.group for row in held})),
+        "X-Gateway-Participants": ", ".join(sorted(_numbers(held))),
+    }
+    return Response(status=204, headers=headers)
+
+
+def _numbers(held: tuple[Held, ...]) -> set[str]:
+    return {row.participant for row in held}

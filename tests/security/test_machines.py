@@ -1,0 +1,411 @@
+"""Machine accounts: tokens and forward authentication (MA-06 to MA-08, MA-11; N35, N58, N71)."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp.accounts import clients, directory, machines
+from idp.accounts.machines import VerifiedPasswords
+from idp.app import create_app
+from idp.errors import Invalid
+from idp.models import AccountKind, AccountState
+from idp.policy.networks import BadNetwork, canonical
+from tests.console.desk import Desk
+from tests.security.test_signed_tokens import userinfo
+from tests.world import NEW_PASSWORD, PASSWORD, TOKEN, Rp, World
+
+NAME = "APIIESO00042"
+INSIDE, OUTSIDE = "192.0.2.7", "198.51.100.7"
+NETWORKS = [("192.0.2.0/28", "Control room"), ("2001:db8:7::/48", "Data centre")]
+VERIFY = "/auth/verify"
+
+
+@pytest.fixture
+def service(world: World) -> Rp:
+    """A web service, and a machine account that may use it from two networks."""
+    rp = world.relying_party("MIM", is_resource_server=True, audience="https://mim.rp.test/soap")
+    world.account(NAME, kind=AccountKind.MACHINE)
+    world.role_group("MIM Web Services", rp.client_id, kind="machine")
+    world.grant_role(NAME, "MIM Web Services")
+    with world.work() as work:
+        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS)
+    return rp
+
+
+def basic(username: str = NAME, password: str = PASSWORD) -> str:
+    return f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
+
+
+def token(world: World, *, ip: str = INSIDE, how: str = "post", **changes: str) -> TestResponse:
+    """Client credentials with UserID and password."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": NAME,
+        "client_secret": PASSWORD,
+        "resource": "https://mim.rp.test/soap",
+    } | changes
+    headers = {}
+    if how == "basic":
+        headers["Authorization"] = basic(form.pop("client_id"), form.pop("client_secret"))
+    return world.app.test_client(use_cookies=False).post(
+        TOKEN, data=form, headers=headers, base_url=world.settings.issuer,
+        environ_base={"REMOTE_ADDR": ip},
+    )  # fmt: skip
+
+
+def verify(
+    world: World,
+    *,
+    ip: str = INSIDE,
+    service: str = "mim",
+    authorization: str | None = "",
+    headers: dict[str, str] | None = None,
+) -> TestResponse:
+    """What a proxy asks."""
+    sent = dict(headers or {})
+    if authorization is not None:
+        sent["Authorization"] = authorization or basic()
+    return world.app.test_client(use_cookies=False).get(
+        f"{VERIFY}?service={service}", headers=sent, base_url=world.settings.issuer,
+        environ_base={"REMOTE_ADDR": ip},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["post", "basic"])
+def test_ma08_a_machine_gets_a_token_for_an_application(
+    world: World, service: Rp, how: str
+) -> None:
+    """MA-08: with its role groups of that application only; seen by introspection and userinfo."""
+    world.role_group("Other", kind="machine")
+    world.grant_role(NAME, "Other")
+    answer = token(world, how=how)
+    assert answer.status_code == 200, answer.text
+    body = answer.json or {}
+    assert set(body) == {"access_token", "token_type", "expires_in", "scope"}
+    assert body["scope"] == "groups participants"
+    found = world.introspect(service, body["access_token"])
+    assert found["active"]
+    assert (found["username"], found["client_id"]) == (NAME, NAME)
+    assert found["groups"] == ["MIM Web Services"]
+    assert found["aud"] == "https://mim.rp.test/soap"
+    subject = world.account_row(NAME).subject
+    assert (found["sub"], found["acr"]) == (subject, "urn:ieso:acr:password")
+    claims = json.loads(_payload(body["access_token"]))
+    assert claims["client_id"] == NAME
+    assert claims["groups"] == ["MIM Web Services"]
+    assert userinfo(world, body["access_token"]).status_code in (200, 403)
+
+
+def _payload(jwt: str) -> bytes:
+    from tests.authenticator import unb64
+
+    return unb64(jwt.split(".")[1])
+
+
+ADDRESSES = {
+    "192.0.2.7": True,
+    "192.0.2.15": True,
+    "::ffff:192.0.2.7": True,
+    "2001:db8:7::1": True,
+    "192.0.2.16": False,
+    "198.51.100.7": False,
+    "2001:db8:8::1": False,
+    "127.0.0.1": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_n35_only_registered_networks(world: World, service: Rp, address: str) -> None:
+    """N35, MA-06: the right password from elsewhere is refused and audited; IPv4 written as IPv6 is
+    IPv4."""
+    good = ADDRESSES[address]
+    assert token(world, ip=address).status_code == (200 if good else 401)
+    assert verify(world, ip=address).status_code == (204 if good else 401)
+    if not good:
+        event = world.events("machine.refused")[-1]
+        assert event.reason == "network_not_registered"
+        assert event.ip == (address or None)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": INSIDE},
+        {"X-Forwarded-For": f"{INSIDE}, {OUTSIDE}"},
+        {"X-Real-IP": INSIDE},
+        {"Forwarded": f"for={INSIDE}"},
+        {"True-Client-IP": INSIDE},
+        {"X-Forwarded-For": "a"},
+    ],
+)
+def test_n35_headers_of_the_caller_are_not_believed(
+    world: World, service: Rp, headers: dict[str, str]
+) -> None:
+    """N35: without a trusted proxy the peer counts."""
+    assert verify(world, ip=OUTSIDE, headers=headers).status_code == 401
+
+
+def test_n35_a_trusted_proxy_is_believed(world: World, service: Rp) -> None:
+    """N35, F2: right to left; what is no address denies."""
+    settings = replace(world.settings, trusted_proxies=("127.0.0.1/32",))
+    ports = world.app.extensions["means"].ports
+    world = replace(world, app=create_app(settings, ports), settings=settings)
+    sent = {"X-Forwarded-For": f"{OUTSIDE}, {INSIDE}"}
+    assert verify(world, ip="127.0.0.1", headers=sent).status_code == 204
+    sent = {"X-Forwarded-For": f"{INSIDE}, {OUTSIDE}"}
+    assert verify(world, ip="127.0.0.1", headers=sent).status_code == 401
+    assert verify(world, ip="127.0.0.1", headers={"X-Forwarded-For": "a"}).status_code == 400
+    assert verify(world, ip="127.0.0.1").status_code == 401
+
+
+def test_n35_without_networks_nothing_comes_in(world: World, service: Rp) -> None:
+    """N35: an empty list is nobody's."""
+    world.account("APIIESO00043", kind=AccountKind.MACHINE)
+    world.grant_role("APIIESO00043", "MIM Web Services")
+    answer = token(world, client_id="APIIESO00043")
+    assert answer.status_code == 401
+    assert world.events("machine.refused")[-1].reason == "network_not_registered"
+
+
+def test_ma11_forward_auth_tells_who_it_is(world: World, service: Rp) -> None:
+    """MA-11: identity headers for the service behind the proxy."""
+    world.grant_role(NAME, "MIM Web Services", "111340")
+    answer = verify(world)
+    assert answer.status_code == 204
+    assert answer.headers["X-Gateway-User"] == NAME
+    assert answer.headers["X-Gateway-Subject"] == world.account_row(NAME).subject
+    assert answer.headers["X-Gateway-Groups"] == "MIM Web Services"
+    assert answer.headers["X-Gateway-Participants"] == "109120, 111340"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Set-Cookie" not in answer.headers
+
+
+BAD = {
+    "nothing": None,
+    "wrong password": basic(password="wrong"),
+    "unknown machine": basic("APIIESO99999"),
+    "unknown legacy name": basic("nobody"),
+    "empty password": basic(password=""),
+    "bearer": "Bearer abc",
+    "no base64": "Basic ###",
+    "no colon": f"Basic {b64encode(b'APIIESO00042').decode()}",
+    "too long": basic(password="x" * 2000),
+    "full-width password": basic(password=PASSWORD.translate({ord("Q"): 0xFF31})),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_ma11_whatever_else_is_401(world: World, service: Rp, name: str) -> None:
+    """MA-11: with a challenge; the trail has the reason."""
+    answer = verify(world, authorization=BAD[name])
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+    assert not [header for header in answer.headers if header[0].startswith("X-Gateway")]
+    assert world.events("machine.refused")[-1].reason
+
+
+def test_ma08_each_service_has_its_own_role_gate(world: World, service: Rp) -> None:
+    """MA-08: 403 for a service whose role group is not held, is unknown, or switched off."""
+    world.relying_party("Other")
+    for name in ("other", "nowhere", ""):
+        assert verify(world, service=name).status_code == 403, name
+    assert token(world, resource="other").json == {
+        "error": "invalid_target",
+        "error_description": "This account may not use this resource.",
+    }
+    assert token(world, resource="").status_code == 400
+    # Whoever did not prove the rest does not hear of it.
+    assert token(world, resource="other", client_secret="wrong").status_code == 401
+    assert verify(world, service="other", ip=OUTSIDE).status_code == 401
+    world.revoke_role(NAME, "MIM Web Services")
+    assert verify(world).status_code == 403
+    world.grant_role(NAME, "MIM Web Services")
+    assert verify(world).status_code == 204
+    with world.work() as work:
+        clients.disable(work, clients.get(work, "mim"))
+    assert verify(world).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "state", [one for one in AccountState if one not in (AccountState.ACTIVE, AccountState.PENDING)]
+)
+def test_n58_every_state_but_active_ends_it_at_once(
+    world: World, service: Rp, state: AccountState
+) -> None:
+    """N58: although the password was verified a moment ago; tokens too."""
+    issued = (token(world).json or {})["access_token"]
+    assert verify(world).status_code == 204
+    world.set_state(NAME, state)
+    assert verify(world).status_code == 401
+    assert token(world).status_code == 401
+    assert world.introspect(service, issued) == {"active": False}
+
+
+def test_n71_a_temporary_password_is_none_for_programs(world: World, service: Rp) -> None:
+    """N71: nor is the old one any more."""
+    temporary = Desk.of(world).temporary_password(NAME)
+    for password in (temporary, PASSWORD):
+        assert token(world, client_secret=password).status_code == 401
+        assert verify(world, authorization=basic(password=password)).status_code == 401
+
+
+def test_a_verified_password_costs_one_hash_a_minute(world: World, service: Rp) -> None:
+    """500 requests a second cost one bcrypt; any change of the account ends it at once."""
+    hasher = world.app.extensions["hasher"]
+    with patch.object(hasher, "verify", wraps=hasher.verify) as spy:
+        for _ in range(10):
+            assert verify(world).status_code == 204
+        assert token(world).status_code == 200
+        assert spy.call_count == 1
+        world.clock.advance(seconds=60)
+        assert verify(world).status_code == 204
+        assert spy.call_count == 2
+        assert verify(world, authorization=basic(password="wrong")).status_code == 401
+        assert spy.call_count == 3
+    with world.work() as work:
+        from idp.accounts import credentials
+
+        account = directory.by_username(work, NAME)
+        assert credentials.replace(work, hasher, account, NEW_PASSWORD, door="test") == ()
+    assert verify(world).status_code == 401
+    assert verify(world, authorization=basic(password=NEW_PASSWORD)).status_code == 204
+
+
+def test_what_is_remembered_is_bounded_and_no_password() -> None:
+    """A process keeps digests, ten thousand at most, for a minute of a clock that may jump."""
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    known = VerifiedPasswords()
+    known.add("a", now)
+    assert known.knows("a", now)
+    assert not known.knows("a", now + timedelta(seconds=60))
+    assert not known.knows("a", now - timedelta(hours=1))
+    for n in range(10_001):
+        known.add(str(n), now)
+    assert len(known._until) <= 10_000
+
+
+def test_n51_guesses_elsewhere_lock_no_machine_out(world: World, service: Rp) -> None:
+    """N49, N51: counted for the registered address they come from; from elsewhere they are refused
+    whatever they are."""
+    for _ in range(15):
+        assert verify(world, ip=OUTSIDE, authorization=basic(password="x")).status_code == 401
+    assert verify(world).status_code == 204
+    world.clock.advance(minutes=2)
+    for _ in range(10):
+        assert verify(world, authorization=basic(password="x")).status_code == 401
+    assert verify(world).status_code == 401
+    assert token(world).status_code == 401
+    assert world.events("machine.refused")[-1].reason == "throttled"
+    assert verify(world, ip="192.0.2.8").status_code == 204
+    world.clock.advance(minutes=15)
+    assert verify(world).status_code == 204
+
+
+def test_a_machine_asks_for_no_more_than_its_groups(world: World, service: Rp) -> None:
+    """No scopes about people, no ID token, no refresh token; a person is no client."""
+    for scope in ("openid", "groups openid", "offline_access", "email", "scim", "groups  x"):
+        assert (token(world, scope=scope).json or {})["error"] == "invalid_scope", scope
+    assert (token(world, scope="groups").json or {})["scope"] == "groups"
+    username = world.account()
+    answer = token(world, client_id=username)
+    assert answer.status_code == 401
+    for grant in ("password", "refresh_token", "authorization_code"):
+        assert token(world, grant_type=grant).status_code in (400, 401), grant
+
+
+def test_what_came_from_a_network_that_is_gone_ends(world: World, service: Rp) -> None:
+    """MA-02: tokens too; the custodian hears of it."""
+    issued = (token(world).json or {})["access_token"]
+    with world.work() as work:
+        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS[1:])
+    assert world.introspect(service, issued) == {"active": False}
+    assert verify(world).status_code == 401
+    assert "2001:db8:7::/48" in world.mails("networks_changed", to=NAME)[-1].text
+    before = len(world.mails())
+    with world.work() as work:
+        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS[1:])
+    assert len(world.mails()) == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("192.0.2.7", "192.0.2.7/32"),
+        (" 192.0.2.0/24 ", "192.0.2.0/24"),
+        ("2001:DB8::1", "2001:db8::1/128"),
+        ("10.0.0.0/16", "10.0.0.0/16"),
+    ],
+)
+def test_ma02_networks_have_one_spelling(typed: str, expected: str) -> None:
+    """MA-02: IPv4 and IPv6."""
+    assert canonical(typed) == expected
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "a", "192.0.2.7/24", "0.0.0.0/0", "::/0", "10.0.0.0/8", "192.0.2.256", "0.0.0.0/32",
+     "224.0.0.1", "169.254.1.1", "fe80::1", "::ffff:192.0.2.1", "192.0.2.1-5", "localhost"],
+)  # fmt: skip
+def test_ma02_what_is_no_network_is_refused(world: World, service: Rp, typed: str) -> None:
+    """MA-02: blank, invalid, much too wide, nobody's."""
+    with pytest.raises(BadNetwork):
+        canonical(typed)
+    with pytest.raises(Invalid), world.work() as work:
+        machines.set_networks(work, directory.by_username(work, NAME), [(typed, "")])
+    assert verify(world).status_code == 204
+
+
+def test_ma02_at_least_one_and_only_for_machines(world: World, service: Rp) -> None:
+    """MA-02."""
+    person = world.account()
+    for username, wanted in ((NAME, []), (person, NETWORKS), (NAME, [("192.0.2.1", "x" * 61)])):
+        with pytest.raises(Invalid), world.work() as work:
+            machines.set_networks(work, directory.by_username(work, username), wanted)
+
+
+def test_diagnosis_names_the_check_that_fails(world: World, service: Rp) -> None:
+    """Which check: network, state, role group; nothing is counted by asking."""
+
+    def failing(ip: str, name: str = "mim") -> list[str]:
+        with world.work() as work:
+            account = directory.by_username(work, NAME)
+            found = machines.diagnose(work, account, ip, clients.get(work, name))
+        return [check.name for check in found if not check.is_met]
+
+    assert failing(INSIDE) == []
+    assert failing(OUTSIDE) == ["network"]
+    world.relying_party("Other")
+    assert failing(INSIDE, "other") == ["role group"]
+    for _ in range(10):
+        verify(world, authorization=basic(password="x"))
+    assert failing(INSIDE) == ["lock"]
+    world.set_state(NAME, AccountState.SUSPENDED)
+    assert "state" in failing(INSIDE)
+
+
+def statements(world: World, act: Any) -> int:
+    from tests.oidc.test_statements import count
+
+    def ok() -> Any:
+        answer = act()
+        assert answer.status_code == 204
+        answer.status_code = 200
+        return answer
+
+    return len(count(world, ok))
+
+
+def test_forward_auth_needs_a_fixed_number_of_statements(world: World, service: Rp) -> None:
+    """performance.md: client, account, network, role groups, lock; nothing is written."""
+    verify(world)
+    assert statements(world, lambda: verify(world)) <= 6
