@@ -10,7 +10,7 @@ NODE_DIR := tests/independent_client
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.po))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format migration translations clean browser node-tools
+.PHONY: help run test check format migration translations clean browser nginx node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -19,7 +19,7 @@ help: ## Show this help
 run: $(VENV)/.run $(CATALOGUES) ## Start the gateway with people and applications to try (ARGS="--help" for more)
 	@exec $(BIN)/gateway demo $(ARGS)
 
-test: $(VENV)/.test $(CATALOGUES) browser node-tools ## Run all tests (ARGS="-k name" for some, TEST_DATABASE_URL for PostgreSQL)
+test: $(VENV)/.test $(CATALOGUES) browser nginx node-tools ## Run all tests (ARGS="-k name" for some, TEST_DATABASE_URL for PostgreSQL)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(VENV)/.test ## Lint, formatting, types, direction of imports, migrations against models
@@ -76,6 +76,15 @@ browser:
 		apt-get -qq update && apt-get -qq install --no-install-recommends chromium >/dev/null; \
 	else \
 		echo "The browser tests need Chromium: install it, or set CHROMIUM to its path."; \
+	fi
+
+nginx:
+	@if command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing nginx"; export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -qq update && apt-get -qq install --no-install-recommends nginx-light >/dev/null; \
+	else \
+		echo "One example is tested behind nginx: install it."; \
 	fi
 
 node-tools:

@@ -140,7 +140,8 @@ def test_n39_to_n46_a_token_that_is_not_ours_is_dead(world: World, name: str) ->
     else:
         assert introspected.status_code in (400, 413)
     world.post(rp, "/oauth2/v1/revoke", token=token)
-    assert time.process_time() - start < 2
+    # A bomb takes minutes; a collector of garbage at the wrong moment takes a second or two.
+    assert time.process_time() - start < 10
     assert userinfo(world, good).status_code == 200
 
 

@@ -1,0 +1,1 @@
+"""A web service that speaks SOAP and HTTP Basic, protected by the gateway behind nginx."""
