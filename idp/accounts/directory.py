@@ -103,6 +103,21 @@ def ensure_person(work: Work, data: NewPerson) -> Person:
     person = work.db.scalar(select(Person).where(Person.person_id == data.person_id))
     if person is not None:
         return person
+    values = checked(data)
+    person = Person(
+        person_id=data.person_id,
+        email_key=name_key(values["email"]),
+        created_at=work.now,
+        updated_at=work.now,
+        **values,
+    )
+    work.db.add(person)
+    work.db.flush()
+    return person
+
+
+def checked(data: NewPerson) -> dict[str, str]:
+    """The columns of a person, checked and in their stored form. Raises Invalid."""
     names = (data.given_name, data.middle_name, data.family_name, data.preferred_name)
     if not data.given_name or not data.family_name:
         raise Invalid("a person needs a given and a family name")
@@ -112,22 +127,15 @@ def ensure_person(work: Work, data: NewPerson) -> Person:
     phone = phones.parse(data.phone) if data.phone else phones.Phone("")
     if phone is None:
         raise Invalid(f"{data.phone!a} is no telephone number")
-    person = Person(
-        person_id=data.person_id,
-        given_name=data.given_name,
-        middle_name=data.middle_name,
-        family_name=data.family_name,
-        preferred_name=data.preferred_name,
-        email=email,
-        email_key=name_key(email),
-        phone=phone.e164,
-        phone_extension=phone.extension,
-        created_at=work.now,
-        updated_at=work.now,
-    )
-    work.db.add(person)
-    work.db.flush()
-    return person
+    return {
+        "given_name": data.given_name,
+        "middle_name": data.middle_name,
+        "family_name": data.family_name,
+        "preferred_name": data.preferred_name,
+        "email": email,
+        "phone": phone.e164,
+        "phone_extension": phone.extension,
+    }
 
 
 def checked_email(text: str) -> str:

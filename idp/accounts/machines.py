@@ -10,12 +10,33 @@ from threading import Lock
 
 from sqlalchemy import delete, select
 
-from idp.accounts import events, lockout, roles, sessions
+from idp.accounts import (
+    activation,
+    events,
+    factors,
+    lifecycle,
+    links,
+    lockout,
+    question,
+    roles,
+    search,
+    sessions,
+)
 from idp.accounts.hashing import PasswordHasher
+from idp.accounts.lifecycle import HELD
+from idp.accounts.links import Purpose
 from idp.accounts.roles import Held
-from idp.errors import Invalid
+from idp.errors import Invalid, Refused
 from idp.messages import queue
-from idp.models import Account, AccountKind, Client, Grant, RegisteredNetwork
+from idp.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    Client,
+    Grant,
+    Person,
+    RegisteredNetwork,
+)
 from idp.networks import NetworkSet, address_of
 from idp.policy.names import name_key, printable
 from idp.policy.networks import MAX_LABEL, BadNetwork, canonical
@@ -124,6 +145,50 @@ def _checked(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
     if len(chosen) > MAX_NETWORKS:
         raise Invalid(f"a machine account has at most {MAX_NETWORKS} networks")
     return chosen
+
+
+def change_custodian(work: Work, account: Account, person: Person) -> None:
+    """Put the account into somebody else's custody (MA-10): the old custodian loses every way in,
+    the new one is mailed a link to a new password, or, before activation, a new activation link.
+    Programs stop until they have the new password. Raises Invalid or Refused."""
+    if account.kind != AccountKind.MACHINE:
+        raise Invalid("only a machine account has a custodian")
+    if account.state == AccountState.DEACTIVATED:
+        raise Refused("the account is closed for good")
+    old = account.person
+    if old.id == person.id:
+        return
+    queue.enqueue(work, "custodian_left", account, to=old)
+    account.person, account.recovery_phone = person, None
+    account.updated_at = work.now
+    search.index(work, account)
+    events.record(
+        work,
+        "custodian.changed",
+        account=account,
+        before=old.person_id,
+        after=person.person_id,
+    )
+    factors.reset(work, account)
+    question.forget(work, account)
+    if account.state == AccountState.PENDING:
+        activation.invite(work, account)
+        return
+    if account.state in HELD:
+        # It stays locked or suspended; what it leads back to needs a new password too.
+        account.resumes_as = str(AccountState.RESET_REQUIRED)
+        links.end_all(work, account)
+        return
+    lifecycle.require_reset(work, account, reason="custodian_changed")
+    expires = work.after(days=work.settings.agent_reset_days)
+    token = links.issue(work, account, Purpose.RESET, expires)
+    queue.enqueue(
+        work,
+        "custodian_changed",
+        account,
+        path=f"/recover/open?token={token}",
+        expires_at=expires,
+    )
 
 
 def is_machine_name(work: Work, name: str) -> bool:

@@ -43,13 +43,18 @@ def choose(
     if fault is not None:
         return fault
     hashed = hasher.hash(rules.normalised(answer))
-    work.db.execute(delete(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
+    forget(work, account)
     work.db.add(
         SecurityAnswer(account_id=account.id, question=name, answer_hash=hashed, set_at=work.now)
     )
     events.record(work, "question.set", account=account)
     notices.send(work, "question_changed", account)
     return None
+
+
+def forget(work: Work, account: Account) -> None:
+    """Take question and answer away."""
+    work.db.execute(delete(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
 
 
 def compare(hasher: PasswordHasher, row: SecurityAnswer, answer: str) -> bool:

@@ -12,12 +12,13 @@ from idp.accounts import (
     directory,
     machines,
     operators,
+    persons,
     roles,
     trail,
     userids,
 )
 from idp.cli.common import application, as_json, show_json, show_record, show_table, unit
-from idp.errors import Refused
+from idp.errors import NotFound, Refused
 from idp.models import Account, AccountKind
 from idp.policy.console import ACTIONS
 from idp.policy.temporary import spelled
@@ -143,6 +144,20 @@ def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
         return
     columns = ("network", "label", "last_used_at")
     show_table(columns, ([r[c] for c in columns] for r in records), empty="No networks.")
+
+
+@account.command()
+@click.argument("username")
+@click.option("--person-id", required=True, help="Person ID of the new custodian.")
+def custodian(username: str, person_id: str) -> None:
+    """Give a machine account another custodian; its password and factors end."""
+    with unit() as work:
+        row, holder = directory.by_username(work, username), persons.by_person_id(work, person_id)
+        if holder is None:
+            raise NotFound(f"no person {person_id}")
+        machines.change_custodian(work, row, holder)
+        state = row.state
+    click.echo(f"{username} is in the custody of {person_id}; it is {state}.")
 
 
 @account.command()

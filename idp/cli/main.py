@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from idp.cli import account, audit, client, demo, key, risk, role_group, server, settings
+from idp.cli import account, audit, client, demo, key, person, risk, role_group, server, settings
 from idp.errors import ConfigurationError, GatewayError
 
 
@@ -40,6 +40,7 @@ for command in (
     client.client,
     demo.demo,
     key.key,
+    person.person,
     risk.risk,
     role_group.role_group,
     server.db,

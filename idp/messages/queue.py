@@ -8,15 +8,17 @@ from urllib.parse import urlsplit
 
 from idp.errors import Invalid
 from idp.messages.kinds import LOCALES, Rendered, render, render_sms
-from idp.models import Account, MessageState, OutboxMessage
+from idp.models import Account, MessageState, OutboxMessage, Person
 from idp.policy.email_address import single_address
 from idp.transaction import Work
 
 
-def enqueue(work: Work, kind: str, account: Account, **data: Any) -> OutboxMessage:
-    """Write a mail to the account's holder, in the account's language. Raises Invalid when the
-    address on record is not one plain address."""
-    person = account.person
+def enqueue(
+    work: Work, kind: str, account: Account, *, to: Person | None = None, **data: Any
+) -> OutboxMessage:
+    """Write a mail to the account's holder, or to somebody else whom it concerns, in the account's
+    language. Raises Invalid when the address on record is not one plain address."""
+    person = to or account.person
     try:
         recipient = single_address(person.email)
     except ValueError as error:

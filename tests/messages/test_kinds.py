@@ -26,6 +26,7 @@ DATA = {
     "factor": "My telephone",
     "what": "totp",
     "left": 9,
+    "changed": ["email", "phone"],
     "networks": ["192.0.2.0/24"],
     "number": "••• 23",
     "state": "locked",
