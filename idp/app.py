@@ -40,6 +40,7 @@ from idp.web import (
     profile,
     security,
 )
+from registration_bridge import endpoint as bridge
 
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logout")
@@ -161,5 +162,7 @@ def _routes(app: Flask, settings: Settings, csrf: CSRFProtect) -> None:
     app.register_blueprint(console.blueprint())
     app.register_blueprint(pages.blueprint(demo=settings.demo))
     app.register_blueprint(forward_auth.blueprint())
+    bridge.install(app)
+    csrf.exempt(app.blueprints["scim"])
     for name in WITHOUT_CSRF:
         csrf.exempt(app.view_functions[f"oidc.{name}"])

@@ -9,6 +9,7 @@ from email_validator import EmailNotValidError
 from sqlalchemy import func, select
 
 from idp.accounts import events, search
+from idp.db import insert_if_missing
 from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, AccountState, Participant, Person, SearchTerm
 from idp.policy import phone as phones
@@ -201,7 +202,14 @@ def ensure_participant(work: Work, number: str, name: str = "") -> Participant:
         if not number or len(number) > 20 or not number.isascii():
             raise Invalid("a participant number is 1 to 20 ASCII characters")
         name = name or number
-        row = Participant(number=number, name=name, name_key=fold(name), created_at=work.now)
-        work.db.add(row)
-        work.db.flush()
+        # Two may be the first to name it; both get the one that is there afterwards.
+        insert_if_missing(
+            work.db,
+            Participant,
+            number=number,
+            name=name,
+            name_key=fold(name),
+            created_at=work.now,
+        )
+        row = work.db.scalars(select(Participant).where(Participant.number == number)).one()
     return row

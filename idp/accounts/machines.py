@@ -191,11 +191,13 @@ def change_custodian(work: Work, account: Account, person: Person) -> None:
     )
 
 
-def is_machine_name(work: Work, name: str) -> bool:
-    """Whether a name is a machine account's, or has the form of one that does not exist."""
-    key = name_key(name)
-    if key.startswith(name_key(MACHINE_PREFIX)):
-        return True
+def has_machine_form(name: str) -> bool:
+    """Whether a name has the form of a machine account's, whether it exists or not."""
+    return name_key(name).startswith(name_key(MACHINE_PREFIX))
+
+
+def exists(work: Work, name: str) -> bool:
+    """Whether a machine account has this name, of the form or an older one."""
     return _find(work, name) is not None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from idp.demo.people import APPS, FIGURES, LOOPBACK
+from idp.demo.people import APPS, FIGURES, LOOPBACK, PUSHER
 from idp.mfa import totp
 from idp.settings import Settings
 
@@ -150,9 +150,9 @@ class Home:
                 "networks": list(LOOPBACK),
             },
             "provisioning": {
-                "client_id": None,
-                "client_secret": None,
-                "scim_url": None,
+                "client_id": PUSHER,
+                "client_secret": values["client_secrets"].get(PUSHER),
+                "scim_url": f"{self.issuer}/scim/v2",
                 "scope": "scim",
             },
         }

@@ -13,6 +13,8 @@ PARTICIPANTS = {
 }
 
 
+#: The client that pushes accounts by SCIM.
+PUSHER = "registration"
 #: From where the machine account of the demonstration may be used.
 LOOPBACK = ("127.0.0.1/32", "::1/128")
 

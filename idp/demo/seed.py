@@ -17,7 +17,7 @@ from idp.accounts import (
 )
 from idp.accounts.clients import ClientData
 from idp.demo.home import Home, make_password
-from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, ROLE_GROUPS, App, Figure
+from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, ROLE_GROUPS, App, Figure
 from idp.errors import GatewayError
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState
@@ -38,6 +38,7 @@ def seed(app: Flask, home: Home) -> bool:
                 directory.ensure_participant(work, number, name)
             for entry in APPS:
                 secrets["client_secrets"][entry.client_id] = _client(work, home, entry)
+            secrets["client_secrets"][PUSHER] = _pusher(work)
             _role_groups(work)
             for figure in FIGURES:
                 account = _account(work, app, figure, secrets["passwords"])
@@ -66,6 +67,15 @@ def _client(work: Work, home: Home, entry: App) -> str:
         id_token_alg=entry.id_token_alg,
     )
     _, secret = clients.create(work, data, client_id=entry.client_id)
+    return secret
+
+
+def _pusher(work: Work) -> str:
+    """The registration system, which pushes accounts by SCIM."""
+    data = ClientData(
+        name="Registration system", grant_types=("client_credentials",), scopes=("scim",)
+    )
+    _, secret = clients.create(work, data, client_id=PUSHER)
     return secret
 
 

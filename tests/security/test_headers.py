@@ -20,7 +20,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND
 ARGUMENTS = {
     "filename": "password.js", "public_id": "nobody", "consent_id": 1, "subject": "nobody",
     "client_id": "nobody", "kid": "nothing", "number": 1, "action": "lock",
-    "kind": "totp",
+    "kind": "totp", "resource_endpoint": "Users", "resource_id": "nobody", "path": "nothing",
 }  # fmt: skip
 FIXED = {
     "X-Frame-Options": "DENY",

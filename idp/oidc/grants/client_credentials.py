@@ -32,10 +32,16 @@ class ClientCredentialsGrant(PipelineGrant):
     def validate_token_request(self) -> None:
         work, params = self.request.work, self.request.params
         _, name, secret = presented(self.request)
-        if clients.find(work, name) is None and machines.is_machine_name(work, name):
-            self.redeemed = _machine(work, self.server.door, name, secret, params)
-            return
-        super().validate_token_request()
+        if not machines.has_machine_form(name):
+            try:
+                super().validate_token_request()
+            except ClientRefused:
+                # Names from before the present form are machines' too.
+                if not machines.exists(work, name):
+                    raise
+            else:
+                return
+        self.redeemed = _machine(work, self.server.door, name, secret, params)
 
     def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
         own = [scope for scope in client.scopes if scope not in IDENTITY_SCOPES]

@@ -1,0 +1,1 @@
+"""The registration bridge: the registration system pushes accounts by SCIM 2.0 (RFC 7643, 7644)."""

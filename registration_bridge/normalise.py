@@ -1,0 +1,145 @@
+"""What real clients send, brought into the form of the specification before it is read: read-only
+attributes and those that the gateway has not are left out, names of operations are lower case,
+booleans are no words (Okta, Microsoft Entra, OneLogin)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from scim2_models import InvalidSyntaxException, InvalidValueException
+
+MAX_BODY = 262_144
+MAX_OPERATIONS = 100
+CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+#: The core schema under names that it has elsewhere.
+CORE_ALIASES = (
+    "urn:scim:schemas:core:2.0",
+    "urn:scim:schemas:core:1.0",
+    "urn:ietf:params:scim:schemas:core:2.0",
+)
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
+#: Standard attributes that are never written here, or that the gateway has not (N75).
+DROPPED = frozenset(
+    {
+        "id", "meta", "password", "groups", "roles", "entitlements", "displayname", "title",
+        "usertype", "profileurl", "addresses", "ims", "photos", "x509certificates", "locale",
+        ENTERPRISE,
+    }
+)  # fmt: skip
+DROPPED_OF_NAME = frozenset({"formatted", "honorificprefix", "honorificsuffix"})
+BOOLEANS = {"true": True, "false": False}
+
+
+def parse(body: bytes) -> Any:
+    """JSON without repeated keys: of two values nobody knows which was meant. Raises the errors of
+    SCIM."""
+    if len(body) > MAX_BODY:
+        raise InvalidSyntaxException(detail="The body is too large.")
+    try:
+        return json.loads(body, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise InvalidSyntaxException(detail="The body is no JSON object.") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len({name.casefold() for name in found}) != len(pairs):
+        raise InvalidSyntaxException(detail="An attribute is given twice.")
+    return found
+
+
+def resource(body: bytes) -> bytes:
+    """The body of a POST or PUT."""
+    value = parse(body)
+    if not isinstance(value, dict):
+        raise InvalidSyntaxException(detail="The body is no JSON object.")
+    return json.dumps(_resource(value)).encode()
+
+
+def _resource(value: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, entry in value.items():
+        key = name.casefold()
+        if key in DROPPED:
+            if key == "locale" and isinstance(entry, str):
+                kept.setdefault("preferredLanguage", entry)
+        elif key == "schemas" and isinstance(entry, list):
+            kept[name] = _schemas(entry)
+        else:
+            kept[name] = _value(key, entry)
+    return kept
+
+
+def _schemas(names: Iterable[Any]) -> list[Any]:
+    known = [CORE if name in CORE_ALIASES else name for name in names]
+    return list(dict.fromkeys(n for n in known if str(n).casefold() != ENTERPRISE))
+
+
+def _value(key: str, entry: Any) -> Any:
+    if key == "active" and isinstance(entry, str):
+        if entry.casefold() not in BOOLEANS:
+            raise InvalidValueException(detail="active is true or false.")
+        return BOOLEANS[entry.casefold()]
+    if key == "name" and isinstance(entry, dict):
+        return {k: v for k, v in entry.items() if k.casefold() not in DROPPED_OF_NAME}
+    return entry
+
+
+def patch(body: bytes) -> bytes:
+    """The body of a PATCH; operations on what is left out change nothing."""
+    value = parse(body)
+    operations = _operations(value)
+    if not isinstance(operations, list):
+        raise InvalidSyntaxException(detail="Operations is missing.")
+    if not operations:
+        raise InvalidValueException(detail="Operations is empty.")
+    if len(operations) > MAX_OPERATIONS:
+        raise InvalidValueException(detail=f"At most {MAX_OPERATIONS} operations.")
+    kept = [done for entry in operations if (done := _operation(entry)) is not None]
+    rest = {name: entry for name, entry in value.items() if name.casefold() != "operations"}
+    return json.dumps(rest | {"Operations": kept}).encode()
+
+
+def has_operations(body: bytes) -> bool:
+    """Whether anything is left of a normalised PATCH."""
+    return bool(_operations(json.loads(body)))
+
+
+def _operations(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise InvalidSyntaxException(detail="The body is no JSON object.")
+    return next((entry for name, entry in value.items() if name.casefold() == "operations"), None)
+
+
+def _operation(entry: Any) -> dict[str, Any] | None:
+    if not isinstance(entry, dict):
+        raise InvalidSyntaxException(detail="An operation is no object.")
+    given = {name.casefold(): part for name, part in entry.items()}
+    op, path = given.get("op"), given.get("path")
+    done: dict[str, Any] = {"op": op.casefold() if isinstance(op, str) else op}
+    if path not in (None, ""):
+        head = _head(str(path))
+        if head in DROPPED or str(path).casefold() in ("name.formatted",):
+            return None
+        done["path"] = path
+        if "value" in given:
+            done["value"] = _value(head, given["value"])
+        return done
+    if "value" in given:
+        value = given["value"]
+        done["value"] = _resource(value) if isinstance(value, dict) else value
+        if value and done["value"] == {}:
+            return None
+    return done
+
+
+def _head(path: str) -> str:
+    """The attribute that a path begins with, without its schema."""
+    text = path.casefold()
+    for schema in (CORE.casefold(), *(alias.casefold() for alias in CORE_ALIASES)):
+        text = text.removeprefix(f"{schema}:")
+    if text.startswith(ENTERPRISE):
+        return ENTERPRISE
+    return text.partition("[")[0].partition(".")[0]

@@ -1,0 +1,132 @@
+"""What a push says of an account: the core User, as far as the gateway has it, and an extension."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from scim2_models import (
+    URN,
+    AnyExtension,
+    AuthenticationScheme,
+    Bulk,
+    ChangePassword,
+    ComplexAttribute,
+    ETag,
+    Extension,
+    Filter,
+    Mutability,
+    Patch,
+    Required,
+    Resource,
+    ResourceType,
+    ScimPolicy,
+    ScimProvider,
+    ServiceProviderConfig,
+    Sort,
+    Uniqueness,
+)
+
+REGISTRATION = URN("urn:ieso:params:scim:schemas:extension:registration:2.0:User")
+MAX_RESULTS = 1000
+
+
+class Name(ComplexAttribute):
+    """The name of the holder; of a machine account, of its custodian."""
+
+    formatted: Annotated[str | None, Mutability.read_only] = None
+    family_name: str | None = None
+    given_name: str | None = None
+    middle_name: str | None = None
+
+
+class Email(ComplexAttribute):
+    """The registered address; there is one."""
+
+    value: str | None = None
+    type: str | None = None
+    primary: bool | None = None
+
+
+class PhoneNumber(ComplexAttribute):
+    """The registered telephone; there is one."""
+
+    value: str | None = None
+    type: str | None = None
+    primary: bool | None = None
+
+
+class User(Resource[AnyExtension]):
+    """One account of the gateway."""
+
+    __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:User")
+
+    #: UserID, machine id or e-mail login; made by the gateway when it is left out.
+    user_name: Annotated[str | None, Mutability.immutable, Uniqueness.server] = None
+    name: Name | None = None
+    display_name: Annotated[str | None, Mutability.read_only] = None
+    #: The preferred name.
+    nick_name: str | None = None
+    preferred_language: str | None = None
+    timezone: str | None = None
+    #: False: suspended by registration. It can be taken back; a DELETE cannot.
+    active: bool | None = None
+    emails: list[Email] | None = None
+    phone_numbers: list[PhoneNumber] | None = None
+
+
+class Network(ComplexAttribute):
+    """A network from which a machine account may be used."""
+
+    value: Annotated[str | None, Required.true] = None
+    label: str | None = None
+
+
+class AccessGrant(ComplexAttribute):
+    """A role group that the account holds for a participant."""
+
+    role_group: Annotated[str | None, Required.true] = None
+    participant_id: Annotated[str | None, Required.true] = None
+
+
+class Registration(Extension):
+    """What the registration system knows beside the standard."""
+
+    __schema__ = REGISTRATION
+
+    #: The holder; of a machine account its custodian, who can change.
+    person_id: Annotated[str | None, Required.true] = None
+    #: ``personal`` (when left out), ``machine`` or ``email``.
+    account_kind: Annotated[str | None, Mutability.immutable] = None
+    registered_networks: list[Network] | None = None
+    #: The whole truth about the role groups of the account.
+    grants: list[AccessGrant] | None = None
+    request_number: str | None = None
+    #: Grows with each push for the account; a lower one changes nothing.
+    sequence: int | None = None
+
+
+def provider() -> ScimProvider:
+    """The service as it describes itself."""
+    return ScimProvider(
+        models=[User, Registration],
+        resource_types=[ResourceType.from_resource(User[Registration])],
+        config=ServiceProviderConfig(
+            patch=Patch(supported=True),
+            bulk=Bulk(supported=False, max_operations=0, max_payload_size=0),
+            filter=Filter(supported=True, max_results=MAX_RESULTS),
+            change_password=ChangePassword(supported=False),
+            sort=Sort(supported=True),
+            etag=ETag(supported=True),
+            authentication_schemes=[
+                AuthenticationScheme(
+                    type=AuthenticationScheme.Type.oauthbearertoken,
+                    name="OAuth 2.0 bearer token",
+                    description="Client credentials with the scope scim (RFC 6750).",
+                )
+            ],
+        ),
+        policy=ScimPolicy(
+            remove_value_as_filter=ScimPolicy.RemoveValue.apply,
+            unmatched_path_filter=ScimPolicy.UnmatchedPathFilter.create,
+        ),
+    )

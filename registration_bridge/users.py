@@ -1,0 +1,421 @@
+"""An account as a SCIM User, and what a pushed User does to it. The rules are those of the services
+that everybody uses; here stands who may push what, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
+
+from scim2_models import (
+    ForbiddenException,
+    InvalidValueException,
+    Meta,
+    MutabilityException,
+    UniquenessException,
+)
+from sqlalchemy import select
+
+from idp.accounts import (
+    activation,
+    directory,
+    events,
+    lifecycle,
+    machines,
+    persons,
+    roles,
+    userids,
+)
+from idp.accounts.persons import Changes
+from idp.errors import Conflict, GatewayError, Invalid, Refused
+from idp.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    Assignment,
+    Client,
+    Person,
+    Provisioned,
+    RegisteredNetwork,
+)
+from idp.policy.console import ConsoleRole
+from idp.policy.names import name_key, printable
+from idp.transaction import Work
+from registration_bridge.schema import AccessGrant, Email, Name, Network, PhoneNumber, Registration
+
+MAX_TEXT = 200
+
+
+@dataclass
+class View:
+    """An account with all that its resource shows."""
+
+    account: Account
+    provisioned: Provisioned | None
+    grants: list[Assignment]
+    networks: list[RegisteredNetwork]
+
+
+def views(work: Work, accounts: Iterable[Account]) -> list[View]:
+    """The views of these accounts, in three queries whatever their number."""
+    rows = list(accounts)
+    ids = [row.id for row in rows]
+    sides = {
+        side.account_id: side
+        for side in work.db.scalars(select(Provisioned).where(Provisioned.account_id.in_(ids)))
+    }
+    held: dict[int, list[Assignment]] = {}
+    for grant in work.db.scalars(
+        select(Assignment).where(Assignment.account_id.in_(ids), Assignment.revoked_at.is_(None))
+    ):
+        held.setdefault(grant.account_id, []).append(grant)
+    nets: dict[int, list[RegisteredNetwork]] = {}
+    for network in work.db.scalars(
+        select(RegisteredNetwork)
+        .where(RegisteredNetwork.account_id.in_(ids))
+        .order_by(RegisteredNetwork.network)
+    ):
+        nets.setdefault(network.account_id, []).append(network)
+    return [
+        View(row, sides.get(row.id), held.get(row.id, []), nets.get(row.id, [])) for row in rows
+    ]
+
+
+def resource_of(model: Any, view: View) -> Any:
+    """The User of a view, its version a digest of what it shows."""
+    account, person, side = view.account, view.account.person, view.provisioned
+    user = model(
+        id=account.subject,
+        external_id=side.external_id if side else None,
+        user_name=account.username,
+        name=Name(
+            formatted=person.full_name,
+            family_name=person.family_name,
+            given_name=person.given_name,
+            middle_name=person.middle_name or None,
+        ),
+        display_name=person.full_name,
+        nick_name=person.preferred_name or None,
+        preferred_language=account.locale,
+        timezone=account.zoneinfo,
+        active=account.state != AccountState.SUSPENDED,
+        emails=[Email(value=person.email, type="work", primary=True)],
+        phone_numbers=_phones(person),
+    )
+    user[Registration] = Registration(
+        person_id=person.person_id,
+        account_kind=str(account.kind),
+        registered_networks=[Network(value=n.network, label=n.label or None) for n in view.networks]
+        or None,
+        grants=[
+            AccessGrant(role_group=name, participant_id=number)
+            for name, number in sorted(_pairs(view.grants))
+        ]
+        or None,
+        request_number=(side.request_number or None) if side else None,
+        sequence=side.sequence if side and side.sequence else None,
+    )
+    digest = sha256(user.model_dump_json(exclude_none=True).encode()).hexdigest()[:32]
+    user.meta = Meta(
+        resource_type="User",
+        created=account.created_at,
+        last_modified=max(account.updated_at, person.updated_at),
+        version=f'W/"{digest}"',
+    )
+    return user
+
+
+def _phones(person: Person) -> list[PhoneNumber] | None:
+    if not person.phone:
+        return None
+    extension = f";ext={person.phone_extension}" if person.phone_extension else ""
+    return [PhoneNumber(value=f"tel:{person.phone}{extension}", type="work", primary=True)]
+
+
+def _pairs(grants: Iterable[Assignment]) -> set[tuple[str, str]]:
+    return {(grant.role_group.name, grant.participant.number) for grant in grants}
+
+
+def create(work: Work, pusher: Client, user: Any) -> tuple[Account, bool]:
+    """A pending account with its mail, or the one that the same push made before (False). Raises
+    the errors of SCIM."""
+    content = _content(work, user)
+    earlier = _earlier(work, pusher, user)
+    if earlier is not None:
+        if earlier.content == content:
+            return work.db.get_one(Account, earlier.account_id), False
+        raise UniquenessException(detail="externalId is taken by an account with other content.")
+    extension = _extension(user)
+    kind = _kind(extension)
+    try:
+        account = _make(work, user, extension, kind)
+        _set_networks(work, account, extension)
+        _set_preferences(account, user)
+        _set_grants(work, account, extension.grants)
+        if user.active is False:
+            lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
+        else:
+            activation.invite(work, account)
+    except Conflict as error:
+        raise UniquenessException(
+            detail="userName is taken; a UserID is never given again."
+        ) from error
+    except GatewayError as error:
+        raise InvalidValueException(detail=error.detail or error.code) from error
+    work.db.add(
+        Provisioned(
+            account_id=account.id,
+            client_id=pusher.id,
+            external_id=_text(user.external_id) or None,
+            content=content,
+            request_number=_text(extension.request_number)[:60],
+            sequence=extension.sequence or 0,
+            created_at=work.now,
+        )
+    )
+    _note(work, "scim.created", account, extension)
+    work.db.flush()
+    return account, True
+
+
+def _make(work: Work, user: Any, extension: Registration, kind: AccountKind) -> Account:
+    holder = _holder(work, user, extension)
+    username = _text(user.user_name)
+    if username:
+        return directory.create_account(work, holder, kind=kind, username=username)
+    return userids.create(work, holder, kind=kind)
+
+
+def _holder(work: Work, user: Any, extension: Registration) -> Person:
+    """The person of the push, made or brought up to date."""
+    person_id = _text(extension.person_id)
+    if not person_id or len(person_id) > 40:
+        raise Invalid("personId is needed, 40 characters at most")
+    known = persons.by_person_id(work, person_id)
+    if known is not None:
+        persons.update(work, known, _changes(user))
+        return known
+    name = user.name or Name()
+    return directory.ensure_person(
+        work,
+        directory.NewPerson(
+            person_id=person_id,
+            given_name=_text(name.given_name),
+            middle_name=_text(name.middle_name),
+            family_name=_text(name.family_name),
+            preferred_name=_text(user.nick_name),
+            email=_email(user) or "",
+            phone=_phone(user) or "",
+        ),
+    )
+
+
+def update(work: Work, pusher: Client, view: View, user: Any) -> None:
+    """Bring an account to the pushed state. Raises the errors of SCIM; then nothing is changed."""
+    account, extension = view.account, _extension(user)
+    _guard(work, account)
+    side = view.provisioned or _adopt(work, pusher, account)
+    if extension.sequence is not None and extension.sequence < side.sequence:
+        events.record(work, "scim.stale", account=account, sequence=extension.sequence)
+        return
+    try:
+        _update(work, view, user, extension)
+        _rename(work, pusher, side, user)
+    except GatewayError as error:
+        raise InvalidValueException(detail=error.detail or error.code) from error
+    side.sequence = extension.sequence or side.sequence
+    side.request_number = _text(extension.request_number)[:60] or side.request_number
+    _note(work, "scim.updated", account, extension)
+    work.db.flush()
+
+
+def _update(work: Work, view: View, user: Any, extension: Registration) -> None:
+    account = view.account
+    if user.user_name and name_key(user.user_name) != account.username_key:
+        raise MutabilityException(attribute="userName", mutability="immutable")
+    if extension.account_kind and extension.account_kind != account.kind:
+        raise MutabilityException(attribute="accountKind", mutability="immutable")
+    _set_holder(work, account, user, extension)
+    _set_networks(work, account, extension)
+    _set_preferences(account, user)
+    _set_grants(work, account, extension.grants)
+    _set_active(work, account, user.active)
+
+
+def _set_holder(work: Work, account: Account, user: Any, extension: Registration) -> None:
+    """The person's data; of a machine account another custodian too (MA-10)."""
+    if _text(extension.person_id) == account.person.person_id:
+        persons.update(work, account.person, _changes(user))
+    elif account.kind == AccountKind.MACHINE:
+        machines.change_custodian(work, account, _holder(work, user, extension))
+    else:
+        raise MutabilityException(attribute="personId", mutability="immutable")
+
+
+def _changes(user: Any) -> Changes:
+    name = user.name or Name()
+    return Changes(
+        given_name=_text(name.given_name) or None,
+        middle_name=_text(name.middle_name),
+        family_name=_text(name.family_name) or None,
+        preferred_name=_text(user.nick_name),
+        email=_email(user),
+        phone=_phone(user) or "",
+    )
+
+
+def _set_networks(work: Work, account: Account, extension: Registration) -> None:
+    wanted = extension.registered_networks
+    if account.kind != AccountKind.MACHINE:
+        if wanted:
+            raise Invalid("only a machine account has registeredNetworks")
+        return
+    pairs = [(_text(entry.value), _text(entry.label)) for entry in wanted or ()]
+    machines.set_networks(work, account, pairs)
+    work.db.flush()
+
+
+def _set_preferences(account: Account, user: Any) -> None:
+    """The language until the holder chooses one, and the zone."""
+    language = _text(user.preferred_language).replace("_", "-").partition("-")[0].casefold()
+    if language in ("en", "fr") and not account.locale_is_chosen:
+        account.locale = language
+    if zone := _text(user.timezone):
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError, KeyError) as error:
+            raise Invalid("timezone is no name of the zone database") from error
+        account.zoneinfo = zone[:40]
+
+
+def _set_grants(work: Work, account: Account, wanted: list[AccessGrant] | None) -> None:
+    """Assign what is new and revoke what is gone: the push says the whole truth (RG, PR-07)."""
+    after = {(_text(grant.role_group), _text(grant.participant_id)) for grant in wanted or ()}
+    if any(name in set(ConsoleRole) for name, _ in after):
+        raise ForbiddenException(detail="Roles of the gateway's own operators are not pushed.")
+    held = roles.held(work, account)
+    before = _pairs(held)
+    for name, number in sorted(after - before):
+        participant = directory.ensure_participant(work, number)
+        roles.assign(work, account, roles.by_name(work, name), participant)
+    for grant in held:
+        if (grant.role_group.name, grant.participant.number) not in after:
+            roles.revoke(work, account, grant.role_group, grant.participant)
+
+
+def _set_active(work: Work, account: Account, active: bool | None) -> None:
+    """Absence never activates nor suspends."""
+    if active is False and account.state != AccountState.SUSPENDED:
+        lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
+    elif active is True and account.state == AccountState.SUSPENDED:
+        if account.state_reason != "registration":
+            raise Refused("an operator suspended this account; registration cannot restore it")
+        was_pending = (account.resumes_as or "").startswith(AccountState.PENDING)
+        lifecycle.resume(work, account, reason="registration")
+        if was_pending:
+            # The suspension ended the link that was on its way.
+            activation.invite(work, account)
+
+
+def delete(work: Work, view: View) -> None:
+    """Close the account for good; its name stays taken (N81)."""
+    _guard(work, view.account)
+    lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason="registration")
+    _note(work, "scim.deleted", view.account, Registration())
+
+
+def _guard(work: Work, account: Account) -> None:
+    """Accounts of the gateway's own operators are out of any pusher's reach."""
+    if roles.of_console(work, account):
+        events.record(work, "scim.refused", reason="operator", account=account)
+        raise ForbiddenException(detail="This account belongs to the gateway's operator.")
+
+
+def _adopt(work: Work, pusher: Client, account: Account) -> Provisioned:
+    """The side of an account that was not made by a push."""
+    side = Provisioned(
+        account_id=account.id, client_id=pusher.id, content="", created_at=work.now,
+        request_number="", sequence=0,
+    )  # fmt: skip
+    work.db.add(side)
+    return side
+
+
+def _rename(work: Work, pusher: Client, side: Provisioned, user: Any) -> None:
+    wanted = _text(user.external_id) or None
+    if wanted == side.external_id:
+        return
+    if wanted is not None and _earlier(work, pusher, user) is not None:
+        raise UniquenessException(detail="externalId is taken.")
+    side.external_id = wanted
+
+
+def _earlier(work: Work, pusher: Client, user: Any) -> Provisioned | None:
+    external = _text(user.external_id)
+    if not external:
+        return None
+    return work.db.scalar(
+        select(Provisioned).where(
+            Provisioned.client_id == pusher.id, Provisioned.external_id == external
+        )
+    )
+
+
+def _content(work: Work, user: Any) -> str:
+    """A digest of what was pushed, the attributes in one order."""
+    return work.vault.digest("scim-content", user.model_dump_json(exclude_none=True))
+
+
+def _extension(user: Any) -> Registration:
+    found = user[Registration]
+    if found is None:
+        raise InvalidValueException(detail="The extension of registration is needed.")
+    return found  # type: ignore[no-any-return]
+
+
+def _kind(extension: Registration) -> AccountKind:
+    try:
+        return AccountKind(extension.account_kind or AccountKind.PERSONAL)
+    except ValueError as error:
+        raise InvalidValueException(detail="accountKind is personal, machine or email.") from error
+
+
+def _email(user: Any) -> str | None:
+    found = _chosen(user.emails)
+    return _text(found.value) if found is not None else None
+
+
+def _phone(user: Any) -> str | None:
+    """The number, from RFC 3966 or as people write it."""
+    found = _chosen(user.phone_numbers)
+    if found is None:
+        return None
+    number = unquote(_text(found.value)).removeprefix("tel:")
+    return number.replace(";ext=", " ext ")
+
+
+def _chosen(entries: list[Any] | None) -> Any:
+    """The primary one, else the one for work, else the first."""
+    rows = entries or []
+    ranked = sorted(rows, key=lambda row: (not row.primary, str(row.type or "") != "work"))
+    return ranked[0] if ranked else None
+
+
+def _text(value: str | None) -> str:
+    text = (value or "").strip()
+    if len(text) > MAX_TEXT or not printable(text):
+        raise InvalidValueException(detail="A value is too long or holds characters that are none.")
+    return text
+
+
+def _note(work: Work, name: str, account: Account, extension: Registration) -> None:
+    events.record(
+        work,
+        name,
+        account=account,
+        request_number=extension.request_number or "",
+        sequence=extension.sequence,
+    )
