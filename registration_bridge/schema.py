@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pydantic import Field
 from scim2_models import (
     URN,
     AnyExtension,
@@ -33,25 +34,24 @@ MAX_RESULTS = 1000
 class Name(ComplexAttribute):
     """The name of the holder; of a machine account, of its custodian."""
 
-    formatted: Annotated[str | None, Mutability.read_only] = None
-    family_name: str | None = None
-    given_name: str | None = None
+    family_name: Annotated[str | None, Required.true] = None
+    given_name: Annotated[str | None, Required.true] = None
     middle_name: str | None = None
 
 
 class Email(ComplexAttribute):
     """The registered address; there is one."""
 
-    value: str | None = None
-    type: str | None = None
+    value: Annotated[str | None, Required.true] = None
+    type: str | None = Field(None, examples=["work"])
     primary: bool | None = None
 
 
 class PhoneNumber(ComplexAttribute):
     """The registered telephone; there is one."""
 
-    value: str | None = None
-    type: str | None = None
+    value: Annotated[str | None, Required.true] = Field(None, examples=["tel:+14169671111"])
+    type: str | None = Field(None, examples=["work"])
     primary: bool | None = None
 
 
@@ -62,30 +62,30 @@ class User(Resource[AnyExtension]):
 
     #: UserID, machine id or e-mail login; made by the gateway when it is left out.
     user_name: Annotated[str | None, Mutability.immutable, Uniqueness.server] = None
-    name: Name | None = None
+    name: Annotated[Name | None, Required.true] = None
     display_name: Annotated[str | None, Mutability.read_only] = None
     #: The preferred name.
     nick_name: str | None = None
-    preferred_language: str | None = None
-    timezone: str | None = None
+    preferred_language: str | None = Field(None, examples=["en", "fr"])
+    timezone: str | None = Field(None, examples=["America/Toronto", "America/Winnipeg"])
     #: False: suspended by registration. It can be taken back; a DELETE cannot.
     active: bool | None = None
-    emails: list[Email] | None = None
+    emails: Annotated[list[Email] | None, Required.true] = None
     phone_numbers: list[PhoneNumber] | None = None
 
 
 class Network(ComplexAttribute):
     """A network from which a machine account may be used."""
 
-    value: Annotated[str | None, Required.true] = None
+    value: Annotated[str | None, Required.true] = Field(None, examples=["192.0.2.0/28"])
     label: str | None = None
 
 
 class AccessGrant(ComplexAttribute):
     """A role group that the account holds for a participant."""
 
-    role_group: Annotated[str | None, Required.true] = None
-    participant_id: Annotated[str | None, Required.true] = None
+    role_group: Annotated[str | None, Required.true] = Field(None, examples=["EMI Bids and Offers"])
+    participant_id: Annotated[str | None, Required.true] = Field(None, examples=["109120"])
 
 
 class Registration(Extension):
@@ -96,7 +96,7 @@ class Registration(Extension):
     #: The holder; of a machine account its custodian, who can change.
     person_id: Annotated[str | None, Required.true] = None
     #: ``personal`` (when left out), ``machine`` or ``email``.
-    account_kind: Annotated[str | None, Mutability.immutable] = None
+    account_kind: Annotated[str | None, Mutability.immutable] = Field(None, examples=["personal"])
     registered_networks: list[Network] | None = None
     #: The whole truth about the role groups of the account.
     grants: list[AccessGrant] | None = None

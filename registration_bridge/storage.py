@@ -7,7 +7,7 @@ from typing import Any
 from flask import g
 from scim2_models import NotFoundException, PreconditionFailedException, ResourceType, SearchRequest
 from scim2_server.storage import ScimStorage, SearchPage
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, update
 
 from idp import browser
 from idp.models import Account, AccountState, Client, Person, Provisioned
@@ -73,12 +73,19 @@ class AccountStorage(ScimStorage):
 
     def _view(self, resource_id: str, *, lock: bool = False) -> View:
         work = browser.work()
-        query = select(Account).where(
-            Account.subject == resource_id[:40], Account.state != AccountState.DEACTIVATED
-        )
+        where = (Account.subject == resource_id[:40], Account.state != AccountState.DEACTIVATED)
         if lock:
-            query = query.with_for_update(of=Account).execution_options(populate_existing=True)
-        account = work.db.scalar(query)
+            # A write that changes nothing: from here on nobody else writes this account, on every
+            # database, and what is read is what the last one left.
+            work.db.flush()
+            work.db.execute(
+                update(Account)
+                .where(*where)
+                .values(subject=Account.subject)
+                .execution_options(synchronize_session=False)
+            )
+            work.db.expire_all()
+        account = work.db.scalar(select(Account).where(*where))
         if account is None:
             raise NotFoundException
         return users.views(work, [account])[0]

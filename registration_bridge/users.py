@@ -92,7 +92,6 @@ def resource_of(model: Any, view: View) -> Any:
         external_id=side.external_id if side else None,
         user_name=account.username,
         name=Name(
-            formatted=person.full_name,
             family_name=person.family_name,
             given_name=person.given_name,
             middle_name=person.middle_name or None,
@@ -226,6 +225,7 @@ def update(work: Work, pusher: Client, view: View, user: Any) -> None:
         _rename(work, pusher, side, user)
     except GatewayError as error:
         raise InvalidValueException(detail=error.detail or error.code) from error
+    account.updated_at = work.now
     side.sequence = extension.sequence or side.sequence
     side.request_number = _text(extension.request_number)[:60] or side.request_number
     _note(work, "scim.updated", account, extension)
@@ -324,7 +324,7 @@ def delete(work: Work, view: View) -> None:
     """Close the account for good; its name stays taken (N81)."""
     _guard(work, view.account)
     lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason="registration")
-    _note(work, "scim.deleted", view.account, Registration())
+    events.record(work, "scim.deleted", account=view.account)
 
 
 def _guard(work: Work, account: Account) -> None:
