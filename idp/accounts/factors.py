@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from idp.accounts import events, lockout, notices, recovery_codes, sessions
+from idp.accounts import events, lockout, notices, question, recovery_codes, sessions
 from idp.errors import Refused
 from idp.mfa.assurance import FactorKind, is_strong, strongest_first
 from idp.models import Account, Authenticator, BrowserSession
@@ -179,6 +179,7 @@ def reset(work: Work, account: Account) -> None:
         .values(removed_at=work.now)
     )
     recovery_codes.end(work, account)
+    question.forget(work, account)
     account.enrolled_at, account.enrolment_passed = None, ""
     distrust(work, account, "factor_change")
     lockout.forget(work, _key(account))

@@ -17,7 +17,6 @@ from idp.accounts import (
     lifecycle,
     links,
     lockout,
-    question,
     roles,
     search,
     sessions,
@@ -170,7 +169,6 @@ def change_custodian(work: Work, account: Account, person: Person) -> None:
         after=person.person_id,
     )
     factors.reset(work, account)
-    question.forget(work, account)
     if account.state == AccountState.PENDING:
         activation.invite(work, account)
         return

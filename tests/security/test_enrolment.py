@@ -263,6 +263,9 @@ def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: Wo
     desk.verify(username)
     desk.act("reset-factors", username)
     assert not is_in(browser)
+    with strict.work() as work:
+        account = directory.by_username(work, username)
+        assert (factors.of(work, account), question.of(work, account)) == ([], None)
     link = strict.mails("factors_reset")[-1].links[0].removeprefix(strict.settings.issuer)
     other = {"password": PASSWORD, "again": PASSWORD}
     page = strict.browser()
