@@ -11,7 +11,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Engine, Integer, MetaData, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    event,
+    literal_column,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -77,8 +87,9 @@ def insert_if_missing(session: Session, model: type[Base], **values: Any) -> boo
     when this call inserted it."""
     dialect = session.get_bind().dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    done = session.execute(insert(model).values(**values).on_conflict_do_nothing())
-    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
+    statement = insert(model).values(**values).on_conflict_do_nothing()
+    # Counted by what comes back: PostgreSQL has no number of rows where a key is generated.
+    return session.execute(statement.returning(literal_column("1"))).first() is not None
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -42,7 +42,8 @@ def rotate(alg: str, force: bool, as_json: bool) -> None:
     show_json(record) if as_json else click.echo(f"{alg} tokens are signed by {record['active']}")
 
 
-@key.command()
+# A kid is a thumbprint (RFC 7638), and one in 64 begins like an option.
+@key.command(context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
 @as_json
 def revoke(kid: str, as_json: bool) -> None:

@@ -131,6 +131,8 @@ def test_role_groups_are_assigned_and_revoked(run: Any, world: World) -> None:
         ("client", "show", "nobody"),
         ("account", "show", "nobody"),
         ("key", "revoke", "nobody"),
+        ("key", "revoke", "-9nobody"),
+        ("key", "revoke", "--nobody"),
         ("role-group", "revoke", "--account", "x", "--role-group", "y", "--participant", "1"),
     ],
 )
