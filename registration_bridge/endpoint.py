@@ -24,13 +24,14 @@ from idp.oidc.server import GatewayServer
 from idp.transaction import committing
 from registration_bridge import normalise
 from registration_bridge.filters import check_filter
-from registration_bridge.schema import Registration, provider
-from registration_bridge.storage import AccountStorage
+from registration_bridge.schema import Group, Registration, Role, provider
+from registration_bridge.storage import PREFIX, BridgeStorage
 
-PREFIX = "/scim/v2"
 SCOPE = "scim"
 #: A push that met another one at the same account is applied to what that left, so often.
 RETRIES = 5
+#: What is left out before a body is read, by place.
+DROPPED = {"users": normalise.DROPPED, "groups": normalise.DROPPED_OF_GROUPS}
 
 
 class Service(ScimService):
@@ -42,6 +43,10 @@ class Service(ScimService):
 
     def apply_replacement(self, current: Any, replacement: Any, conditions: Any) -> Any:
         """What a PUT leaves out of ours stays: absence neither suspends nor takes access away."""
+        if isinstance(replacement, Group):
+            if replacement[Role] is None:
+                replacement[Role] = current[Role]
+            return super().apply_replacement(current, replacement, conditions)
         if replacement.active is None:
             replacement.active = current.active
         if replacement.user_name is None:
@@ -69,7 +74,8 @@ class Bridge(ScimServer):
 
     def read_body(self, scim_request: ScimRequest) -> bytes:  # noqa: ARG002 - by name
         body: bytes = request.get_data()
-        if not request.path.startswith(f"{PREFIX}/Users"):
+        place = request.path.removeprefix(PREFIX).strip("/").partition("/")[0].casefold()
+        if place not in DROPPED:
             # No other place takes a body; the library says so in its own words.
             return body
         if request.path.endswith("/.search"):
@@ -77,8 +83,8 @@ class Bridge(ScimServer):
             check_filter(str(asked.get("filter", "")) if isinstance(asked, dict) else "")
             return body
         if request.method in ("POST", "PUT"):
-            return normalise.resource(body)
-        return normalise.patch(body) if request.method == "PATCH" else body
+            return normalise.resource(body, DROPPED[place])
+        return normalise.patch(body, DROPPED[place]) if request.method == "PATCH" else body
 
     def _make_view(self, route: Any) -> Any:
         method = getattr(self.handler, route.operation.value)
@@ -149,7 +155,7 @@ def install(app: Flask) -> Bridge:
     """Mount the bridge. Its answers carry no cookies, its requests no form token."""
     described = provider()
     bridge = Bridge(
-        AccountStorage(described.model_for("User")),  # type: ignore[arg-type]
+        BridgeStorage(described),
         described,
         service=Service(described),
         url_prefix=PREFIX,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from scim2_models import InvalidFilterException, ScimFilter
 from scim2_models.path import (
@@ -27,20 +27,21 @@ from idp.models import (
     Participant,
     Person,
     Provisioned,
+    ProvisionedGroup,
     RegisteredNetwork,
     RoleGroup,
 )
 from idp.policy.names import name_key
-from registration_bridge.schema import REGISTRATION
 
 #: Longer ones are no question but an attack.
 MAX_LENGTH, MAX_TERMS = 2048, 32
 
 Expression = ColumnElement[Any]
 #: Attribute, in lower case and without its schema: the column, and the form in which it compares.
+Columns = dict[str, tuple[Expression, Callable[[str], str]]]
 _PLAIN: Callable[[str], str] = str
 _FOLDED: Callable[[str], str] = str.casefold
-COLUMNS: dict[str, tuple[Expression, Callable[[str], str]]] = {
+COLUMNS: Columns = {
     "id": (Account.subject, _PLAIN),  # type: ignore[dict-item]
     "username": (Account.username_key, name_key),  # type: ignore[dict-item]
     "externalid": (Provisioned.external_id, _PLAIN),  # type: ignore[dict-item]
@@ -65,6 +66,16 @@ COLUMNS: dict[str, tuple[Expression, Callable[[str], str]]] = {
     "requestnumber": (Provisioned.request_number, _PLAIN),  # type: ignore[dict-item]
     "sequence": (Provisioned.sequence, _PLAIN),  # type: ignore[dict-item]
 }
+GROUP_COLUMNS: Columns = {
+    "id": (ProvisionedGroup.public_id, _PLAIN),  # type: ignore[dict-item]
+    "externalid": (ProvisionedGroup.external_id, _PLAIN),  # type: ignore[dict-item]
+    "displayname": (func.lower(ProvisionedGroup.display_name), _FOLDED),
+    "meta.created": (ProvisionedGroup.created_at, _PLAIN),  # type: ignore[dict-item]
+    "meta.lastmodified": (ProvisionedGroup.updated_at, _PLAIN),  # type: ignore[dict-item]
+    "rolegroup": (func.lower(RoleGroup.name), _FOLDED),
+    "participantid": (Participant.number, _PLAIN),  # type: ignore[dict-item]
+    "participantname": (func.lower(Participant.name), _FOLDED),
+}
 #: Attributes of lists that are tables of their own.
 _GRANTS = {"grants.rolegroup": RoleGroup.name, "grants.participantid": Participant.number}
 ACTIVE = Account.state != AccountState.SUSPENDED
@@ -84,11 +95,19 @@ def check_filter(text: str) -> None:
         )
 
 
-def condition(scim_filter: ScimFilter[Any] | None) -> ColumnElement[bool]:
-    """The condition of a filter. Raises InvalidFilterException for what cannot be asked."""
+def of_groups(scim_filter: ScimFilter[Any] | None) -> ColumnElement[bool]:
+    """The condition of a filter on groups. Raises InvalidFilterException."""
+    return condition(scim_filter, _OfGroups())
+
+
+def condition(
+    scim_filter: ScimFilter[Any] | None, visitor: _ToSql | None = None
+) -> ColumnElement[bool]:
+    """The condition of a filter on users, or of another visitor. Raises InvalidFilterException for
+    what cannot be asked."""
     if scim_filter is None:
         return true()
-    visitor = _ToSql()
+    visitor = visitor or _OfUsers()
     found = visitor.visit(scim_filter.ast)
     if visitor.terms > MAX_TERMS:
         raise InvalidFilterException(detail=f"A filter has at most {MAX_TERMS} terms.")
@@ -96,23 +115,29 @@ def condition(scim_filter: ScimFilter[Any] | None) -> ColumnElement[bool]:
 
 
 class _ToSql(FilterVisitor[ColumnElement[bool]]):
+    """What all resource types have in common; the others know their lists."""
+
+    columns: ClassVar[Columns]
+    #: What all have the same value of.
+    constants: ClassVar[Mapping[str, str | bool]]
+
     def __init__(self) -> None:
         self.terms = 0
         self._prefix = ""
 
+    def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:
+        """The condition on what is no column; None for columns."""
+        raise NotImplementedError
+
     def visit_comparison(self, node: Comparison) -> ColumnElement[bool]:
         self.terms += 1
         name = self._prefix + key_of(node.attr_path)
-        if name == "active":
-            return _active(node)
-        if name in _GRANTS:
-            return _held(_compare(_GRANTS[name], node.op, str(node.value)))
-        if name in ("registerednetworks", "registerednetworks.value"):
-            return _network(_compare(RegisteredNetwork.network, node.op, str(node.value)))
-        if name not in COLUMNS:
-            # Typed and primary are always the same here: there is one address and one telephone.
-            return _constant(name, node)
-        column, form = COLUMNS[name]
+        found = self.of_list(name, node)
+        if found is not None:
+            return found
+        if name not in self.columns:
+            return _constant(self.constants.get(name), node)
+        column, form = self.columns[name]
         if node.value is None:
             return _absent(column) if node.op is CompareOperator.eq else not_(_absent(column))
         if name.startswith("meta."):
@@ -124,15 +149,12 @@ class _ToSql(FilterVisitor[ColumnElement[bool]]):
     def visit_present(self, node: Present) -> ColumnElement[bool]:
         self.terms += 1
         name = self._prefix + key_of(node.attr_path)
-        if name in ("active", "name", "meta", "schemas"):
+        if name in ("meta", "schemas"):
             return true()
-        if name in ("grants", *_GRANTS):
-            return _held(true())
-        if name.startswith("registerednetworks"):
-            return _network(true())
-        if name not in COLUMNS:
-            return false()
-        return not_(_absent(COLUMNS[name][0]))
+        found = self.of_list(name, node)
+        if found is not None:
+            return found
+        return not_(_absent(self.columns[name][0])) if name in self.columns else false()
 
     def visit_not(self, node: Not) -> ColumnElement[bool]:
         return not_(func.coalesce(self.visit(node.expr), false()))
@@ -142,17 +164,69 @@ class _ToSql(FilterVisitor[ColumnElement[bool]]):
         return and_(*parts) if node.op == LogicalOperator.and_ else or_(*parts)
 
     def visit_value_path(self, node: ValuePath) -> ColumnElement[bool]:
-        name = key_of(node.attr_path)
-        if name == "grants":
-            return _held(_of_one_grant(node))
-        self._prefix, before = f"{name}.", self._prefix
+        self._prefix, before = f"{key_of(node.attr_path)}.", self._prefix
         try:
             return self.visit(node.val_filter)
         finally:
             self._prefix = before
 
 
-class _OfGrant(_ToSql):
+class _OfUsers(_ToSql):
+    columns = COLUMNS
+    # There is one address and one telephone.
+    constants: ClassVar[Mapping[str, str | bool]] = {
+        "emails.type": "work", "emails.primary": True,
+        "phonenumbers.type": "work", "phonenumbers.primary": True,
+        "meta.resourcetype": "User",
+    }  # fmt: skip
+
+    def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:
+        if name in ("active", "name") and isinstance(node, Present):
+            return true()
+        if name == "active" and isinstance(node, Comparison):
+            return _active(node)
+        if name in _GRANTS or (name == "grants" and isinstance(node, Present)):
+            return _held(_each(node, _GRANTS.get(name, RoleGroup.name)))
+        if name in ("registerednetworks", "registerednetworks.value"):
+            return _network(_each(node, RegisteredNetwork.network))
+        return None
+
+    def visit_value_path(self, node: ValuePath) -> ColumnElement[bool]:
+        if key_of(node.attr_path) == "grants":
+            return _held(_OfGrant().visit(node.val_filter))
+        return super().visit_value_path(node)
+
+
+class _OfGroups(_ToSql):
+    columns = GROUP_COLUMNS
+    constants: ClassVar[Mapping[str, str | bool]] = {
+        "meta.resourcetype": "Group",
+        "members.type": "User",
+    }
+
+    def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:
+        if name in ("members", "members.value"):
+            return _has_member(_each(node, Account.subject))
+        return None
+
+
+def _each(node: Comparison | Present, column: Any) -> ColumnElement[bool]:
+    """The condition on one entry of a list."""
+    return true() if isinstance(node, Present) else _compare(column, node.op, str(node.value))
+
+
+def _has_member(where: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(
+        Assignment.role_group_id == ProvisionedGroup.role_group_id,
+        Assignment.participant_id == ProvisionedGroup.participant_id,
+        Assignment.revoked_at.is_(None),
+        Account.id == Assignment.account_id,
+        Account.state != AccountState.DEACTIVATED,
+        where,
+    )
+
+
+class _OfGrant(_OfUsers):
     """The conditions inside ``grants[...]``: all of one and the same grant."""
 
     def visit_comparison(self, node: Comparison) -> ColumnElement[bool]:
@@ -163,10 +237,6 @@ class _OfGrant(_ToSql):
 
     def visit_present(self, node: Present) -> ColumnElement[bool]:  # noqa: ARG002 - by name
         return true()
-
-
-def _of_one_grant(node: ValuePath) -> ColumnElement[bool]:
-    return _OfGrant().visit(node.val_filter)
 
 
 def _held(where: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -190,14 +260,8 @@ def _active(node: Comparison) -> ColumnElement[bool]:
     return ACTIVE if wanted else not_(ACTIVE)
 
 
-def _constant(name: str, node: Comparison) -> ColumnElement[bool]:
-    """Attributes with one value for everybody, and those that are stored for nobody."""
-    known = {
-        "emails.type": "work", "emails.primary": True,
-        "phonenumbers.type": "work", "phonenumbers.primary": True,
-        "meta.resourcetype": "User",
-    }  # fmt: skip
-    value = known.get(name)
+def _constant(value: str | bool | None, node: Comparison) -> ColumnElement[bool]:
+    """The comparison with a value that everybody has, or nobody if it is None."""
     if node.op is CompareOperator.ne:
         return true() if value != node.value else false()
     if node.op is CompareOperator.eq:
@@ -259,13 +323,11 @@ def _ordered(column: Expression, op: CompareOperator, value: Any) -> ColumnEleme
     return made[op]
 
 
-def sort_column(path: str) -> Expression:
+def sort_column(path: str, columns: Columns) -> Expression:
     """The column that a ``sortBy`` names. Raises InvalidFilterException."""
-    name = path.casefold()
-    for schema in ("urn:ietf:params:scim:schemas:core:2.0:user", str(REGISTRATION).casefold()):
-        name = name.removeprefix(f"{schema}:")
-    if name == "active":
+    name = path.casefold().rpartition(":")[2]
+    if name == "active" and columns is COLUMNS:
         return ACTIVE
-    if name not in COLUMNS:
+    if name not in columns:
         raise InvalidFilterException(detail=f"{path} cannot be sorted by.")
-    return COLUMNS[name][0]
+    return columns[name][0]

@@ -13,6 +13,9 @@ from scim2_models import InvalidSyntaxException, InvalidValueException
 MAX_BODY = 262_144
 MAX_OPERATIONS = 100
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+#: Entra's name of the group schema, of 2006.
+GROUP_ALIAS = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/Group"
 #: The core schema under names that it has elsewhere.
 CORE_ALIASES = (
     "urn:scim:schemas:core:2.0",
@@ -28,6 +31,8 @@ DROPPED = frozenset(
         ENTERPRISE,
     }
 )  # fmt: skip
+#: Of groups.
+DROPPED_OF_GROUPS = frozenset({"id", "meta"})
 DROPPED_OF_NAME = frozenset({"formatted", "honorificprefix", "honorificsuffix"})
 BOOLEANS = {"true": True, "false": False}
 
@@ -50,19 +55,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def resource(body: bytes) -> bytes:
+def resource(body: bytes, dropped: frozenset[str]) -> bytes:
     """The body of a POST or PUT."""
     value = parse(body)
     if not isinstance(value, dict):
         raise InvalidSyntaxException(detail="The body is no JSON object.")
-    return json.dumps(_resource(value)).encode()
+    return json.dumps(_resource(value, dropped)).encode()
 
 
-def _resource(value: dict[str, Any]) -> dict[str, Any]:
+def _resource(value: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, entry in value.items():
         key = name.casefold()
-        if key in DROPPED:
+        if key in dropped:
             if key == "locale" and isinstance(entry, str):
                 kept.setdefault("preferredLanguage", entry)
         elif key == "schemas" and isinstance(entry, list):
@@ -73,7 +78,9 @@ def _resource(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schemas(names: Iterable[Any]) -> list[Any]:
-    known = [CORE if name in CORE_ALIASES else name for name in names]
+    known = [
+        CORE if name in CORE_ALIASES else GROUP if name == GROUP_ALIAS else name for name in names
+    ]
     return list(dict.fromkeys(n for n in known if str(n).casefold() != ENTERPRISE))
 
 
@@ -84,10 +91,17 @@ def _value(key: str, entry: Any) -> Any:
         return BOOLEANS[entry.casefold()]
     if key == "name" and isinstance(entry, dict):
         return {k: v for k, v in entry.items() if k.casefold() not in DROPPED_OF_NAME}
+    if key == "members" and isinstance(entry, list):
+        return [
+            {k: v for k, v in member.items() if k.casefold() != "display"}
+            if isinstance(member, dict)
+            else member
+            for member in entry
+        ]
     return entry
 
 
-def patch(body: bytes) -> bytes:
+def patch(body: bytes, dropped: frozenset[str]) -> bytes:
     """The body of a PATCH; operations on what is left out change nothing."""
     value = parse(body)
     operations = _operations(value)
@@ -97,7 +111,7 @@ def patch(body: bytes) -> bytes:
         raise InvalidValueException(detail="Operations is empty.")
     if len(operations) > MAX_OPERATIONS:
         raise InvalidValueException(detail=f"At most {MAX_OPERATIONS} operations.")
-    kept = [done for entry in operations if (done := _operation(entry)) is not None]
+    kept = [done for entry in operations if (done := _operation(entry, dropped)) is not None]
     rest = {name: entry for name, entry in value.items() if name.casefold() != "operations"}
     return json.dumps(rest | {"Operations": kept}).encode()
 
@@ -113,7 +127,7 @@ def _operations(value: Any) -> Any:
     return next((entry for name, entry in value.items() if name.casefold() == "operations"), None)
 
 
-def _operation(entry: Any) -> dict[str, Any] | None:
+def _operation(entry: Any, dropped: frozenset[str]) -> dict[str, Any] | None:
     if not isinstance(entry, dict):
         raise InvalidSyntaxException(detail="An operation is no object.")
     given = {name.casefold(): part for name, part in entry.items()}
@@ -121,7 +135,7 @@ def _operation(entry: Any) -> dict[str, Any] | None:
     done: dict[str, Any] = {"op": op.casefold() if isinstance(op, str) else op}
     if path not in (None, ""):
         head = _head(str(path))
-        if head in DROPPED or str(path).casefold() in ("name.formatted",):
+        if head in dropped or str(path).casefold() in ("name.formatted",):
             return None
         done["path"] = path
         if "value" in given:
@@ -129,7 +143,7 @@ def _operation(entry: Any) -> dict[str, Any] | None:
         return done
     if "value" in given:
         value = given["value"]
-        done["value"] = _resource(value) if isinstance(value, dict) else value
+        done["value"] = _resource(value, dropped) if isinstance(value, dict) else value
         if value and done["value"] == {}:
             return None
     return done
@@ -138,7 +152,11 @@ def _operation(entry: Any) -> dict[str, Any] | None:
 def _head(path: str) -> str:
     """The attribute that a path begins with, without its schema."""
     text = path.casefold()
-    for schema in (CORE.casefold(), *(alias.casefold() for alias in CORE_ALIASES)):
+    for schema in (
+        CORE.casefold(),
+        GROUP.casefold(),
+        *(alias.casefold() for alias in CORE_ALIASES),
+    ):
         text = text.removeprefix(f"{schema}:")
     if text.startswith(ENTERPRISE):
         return ENTERPRISE

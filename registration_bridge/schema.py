@@ -10,6 +10,7 @@ from scim2_models import (
     AnyExtension,
     AuthenticationScheme,
     Bulk,
+    CaseExact,
     ChangePassword,
     ComplexAttribute,
     ETag,
@@ -17,6 +18,7 @@ from scim2_models import (
     Filter,
     Mutability,
     Patch,
+    Reference,
     Required,
     Resource,
     ResourceType,
@@ -28,6 +30,7 @@ from scim2_models import (
 )
 
 REGISTRATION = URN("urn:ieso:params:scim:schemas:extension:registration:2.0:User")
+ROLE = URN("urn:ieso:params:scim:schemas:extension:role:2.0:Group")
 MAX_RESULTS = 1000
 
 
@@ -105,11 +108,43 @@ class Registration(Extension):
     sequence: int | None = None
 
 
+class Member(ComplexAttribute):
+    """An account that holds the role group."""
+
+    value: Annotated[str | None, Mutability.immutable, CaseExact.true] = None
+    ref: Annotated[Reference[User] | None, Mutability.immutable] = Field(  # type: ignore[type-arg]
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )
+    type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
+
+
+class Group(Resource[AnyExtension]):
+    """A role group at one participant."""
+
+    __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:Group")
+
+    display_name: Annotated[str | None, Required.true] = None
+    members: list[Member] | None = None
+
+
+class Role(Extension):
+    """Which role group, and where."""
+
+    __schema__ = ROLE
+
+    role_group: Annotated[str | None, Mutability.immutable, Required.true] = None
+    participant_id: Annotated[str | None, Mutability.immutable, Required.true] = None
+    participant_name: str | None = None
+
+
 def provider() -> ScimProvider:
     """The service as it describes itself."""
     return ScimProvider(
-        models=[User, Registration],
-        resource_types=[ResourceType.from_resource(User[Registration])],
+        models=[User, Registration, Group, Role],
+        resource_types=[
+            ResourceType.from_resource(User[Registration]),
+            ResourceType.from_resource(Group[Role]),
+        ],
         config=ServiceProviderConfig(
             patch=Patch(supported=True),
             bulk=Bulk(supported=False, max_operations=0, max_payload_size=0),

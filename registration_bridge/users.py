@@ -42,11 +42,10 @@ from idp.models import (
     RegisteredNetwork,
 )
 from idp.policy.console import ConsoleRole
-from idp.policy.names import name_key, printable
+from idp.policy.names import name_key
 from idp.transaction import Work
 from registration_bridge.schema import AccessGrant, Email, Name, Network, PhoneNumber, Registration
-
-MAX_TEXT = 200
+from registration_bridge.text import clean
 
 
 @dataclass
@@ -168,9 +167,9 @@ def create(work: Work, pusher: Client, user: Any) -> tuple[Account, bool]:
         Provisioned(
             account_id=account.id,
             client_id=pusher.id,
-            external_id=_text(user.external_id) or None,
+            external_id=clean(user.external_id) or None,
             content=content,
-            request_number=_text(extension.request_number)[:60],
+            request_number=clean(extension.request_number)[:60],
             sequence=extension.sequence or 0,
             created_at=work.now,
         )
@@ -182,7 +181,7 @@ def create(work: Work, pusher: Client, user: Any) -> tuple[Account, bool]:
 
 def _make(work: Work, user: Any, extension: Registration, kind: AccountKind) -> Account:
     holder = _holder(work, user, extension)
-    username = _text(user.user_name)
+    username = clean(user.user_name)
     if username:
         return directory.create_account(work, holder, kind=kind, username=username)
     return userids.create(work, holder, kind=kind)
@@ -190,7 +189,7 @@ def _make(work: Work, user: Any, extension: Registration, kind: AccountKind) -> 
 
 def _holder(work: Work, user: Any, extension: Registration) -> Person:
     """The person of the push, made or brought up to date."""
-    person_id = _text(extension.person_id)
+    person_id = clean(extension.person_id)
     if not person_id or len(person_id) > 40:
         raise Invalid("personId is needed, 40 characters at most")
     known = persons.by_person_id(work, person_id)
@@ -202,10 +201,10 @@ def _holder(work: Work, user: Any, extension: Registration) -> Person:
         work,
         directory.NewPerson(
             person_id=person_id,
-            given_name=_text(name.given_name),
-            middle_name=_text(name.middle_name),
-            family_name=_text(name.family_name),
-            preferred_name=_text(user.nick_name),
+            given_name=clean(name.given_name),
+            middle_name=clean(name.middle_name),
+            family_name=clean(name.family_name),
+            preferred_name=clean(user.nick_name),
             email=_email(user) or "",
             phone=_phone(user) or "",
         ),
@@ -227,7 +226,7 @@ def update(work: Work, pusher: Client, view: View, user: Any) -> None:
         raise InvalidValueException(detail=error.detail or error.code) from error
     account.updated_at = work.now
     side.sequence = extension.sequence or side.sequence
-    side.request_number = _text(extension.request_number)[:60] or side.request_number
+    side.request_number = clean(extension.request_number)[:60] or side.request_number
     _note(work, "scim.updated", account, extension)
     work.db.flush()
 
@@ -247,7 +246,7 @@ def _update(work: Work, view: View, user: Any, extension: Registration) -> None:
 
 def _set_holder(work: Work, account: Account, user: Any, extension: Registration) -> None:
     """The person's data; of a machine account another custodian too (MA-10)."""
-    if _text(extension.person_id) == account.person.person_id:
+    if clean(extension.person_id) == account.person.person_id:
         persons.update(work, account.person, _changes(user))
     elif account.kind == AccountKind.MACHINE:
         machines.change_custodian(work, account, _holder(work, user, extension))
@@ -258,10 +257,10 @@ def _set_holder(work: Work, account: Account, user: Any, extension: Registration
 def _changes(user: Any) -> Changes:
     name = user.name or Name()
     return Changes(
-        given_name=_text(name.given_name) or None,
-        middle_name=_text(name.middle_name),
-        family_name=_text(name.family_name) or None,
-        preferred_name=_text(user.nick_name),
+        given_name=clean(name.given_name) or None,
+        middle_name=clean(name.middle_name),
+        family_name=clean(name.family_name) or None,
+        preferred_name=clean(user.nick_name),
         email=_email(user),
         phone=_phone(user) or "",
     )
@@ -273,17 +272,17 @@ def _set_networks(work: Work, account: Account, extension: Registration) -> None
         if wanted:
             raise Invalid("only a machine account has registeredNetworks")
         return
-    pairs = [(_text(entry.value), _text(entry.label)) for entry in wanted or ()]
+    pairs = [(clean(entry.value), clean(entry.label)) for entry in wanted or ()]
     machines.set_networks(work, account, pairs)
     work.db.flush()
 
 
 def _set_preferences(account: Account, user: Any) -> None:
     """The language until the holder chooses one, and the zone."""
-    language = _text(user.preferred_language).replace("_", "-").partition("-")[0].casefold()
+    language = clean(user.preferred_language).replace("_", "-").partition("-")[0].casefold()
     if language in ("en", "fr") and not account.locale_is_chosen:
         account.locale = language
-    if zone := _text(user.timezone):
+    if zone := clean(user.timezone):
         try:
             ZoneInfo(zone)
         except (ValueError, OSError, KeyError) as error:
@@ -293,7 +292,7 @@ def _set_preferences(account: Account, user: Any) -> None:
 
 def _set_grants(work: Work, account: Account, wanted: list[AccessGrant] | None) -> None:
     """Assign what is new and revoke what is gone: the push says the whole truth (RG, PR-07)."""
-    after = {(_text(grant.role_group), _text(grant.participant_id)) for grant in wanted or ()}
+    after = {(clean(grant.role_group), clean(grant.participant_id)) for grant in wanted or ()}
     if any(name in set(ConsoleRole) for name, _ in after):
         raise ForbiddenException(detail="Roles of the gateway's own operators are not pushed.")
     held = roles.held(work, account)
@@ -345,7 +344,7 @@ def _adopt(work: Work, pusher: Client, account: Account) -> Provisioned:
 
 
 def _rename(work: Work, pusher: Client, side: Provisioned, user: Any) -> None:
-    wanted = _text(user.external_id) or None
+    wanted = clean(user.external_id) or None
     if wanted == side.external_id:
         return
     if wanted is not None and _earlier(work, pusher, user) is not None:
@@ -354,7 +353,7 @@ def _rename(work: Work, pusher: Client, side: Provisioned, user: Any) -> None:
 
 
 def _earlier(work: Work, pusher: Client, user: Any) -> Provisioned | None:
-    external = _text(user.external_id)
+    external = clean(user.external_id)
     if not external:
         return None
     return work.db.scalar(
@@ -385,7 +384,7 @@ def _kind(extension: Registration) -> AccountKind:
 
 def _email(user: Any) -> str | None:
     found = _chosen(user.emails)
-    return _text(found.value) if found is not None else None
+    return clean(found.value) if found is not None else None
 
 
 def _phone(user: Any) -> str | None:
@@ -393,7 +392,7 @@ def _phone(user: Any) -> str | None:
     found = _chosen(user.phone_numbers)
     if found is None:
         return None
-    number = unquote(_text(found.value)).removeprefix("tel:")
+    number = unquote(clean(found.value)).removeprefix("tel:")
     return number.replace(";ext=", " ext ")
 
 
@@ -402,13 +401,6 @@ def _chosen(entries: list[Any] | None) -> Any:
     rows = entries or []
     ranked = sorted(rows, key=lambda row: (not row.primary, str(row.type or "") != "work"))
     return ranked[0] if ranked else None
-
-
-def _text(value: str | None) -> str:
-    text = (value or "").strip()
-    if len(text) > MAX_TEXT or not printable(text):
-        raise InvalidValueException(detail="A value is too long or holds characters that are none.")
-    return text
 
 
 def _note(work: Work, name: str, account: Account, extension: Registration) -> None:

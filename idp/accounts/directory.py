@@ -213,3 +213,11 @@ def ensure_participant(work: Work, number: str, name: str = "") -> Participant:
         )
         row = work.db.scalars(select(Participant).where(Participant.number == number)).one()
     return row
+
+
+def rename_participant(work: Work, row: Participant, name: str) -> None:
+    """Another name for everybody from now on; a blank one changes nothing."""
+    if name in ("", row.name):
+        return
+    row.name, row.name_key = name, fold(name)
+    events.record(work, "participant.renamed", participant=row.number)

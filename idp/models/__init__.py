@@ -32,7 +32,7 @@ from idp.models.grant import (
 from idp.models.key import KeyState, SigningKey
 from idp.models.machine import RegisteredNetwork
 from idp.models.message import MessageState, OutboxMessage
-from idp.models.provisioning import Provisioned
+from idp.models.provisioning import Provisioned, ProvisionedGroup
 from idp.models.role import Assignment, Participant, RoleGroup, client_role_group
 from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
 from idp.models.sign_in import PopulationCount, SignIn
@@ -42,8 +42,8 @@ __all__ = [
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
     "Client", "ClientSession", "Consent", "Event", "Grant", "Interaction", "KeyState",
     "KnownBrowser", "Link", "MessageState", "OneTimeCode", "OutboxMessage", "Participant",
-    "PasswordHistory", "Person", "PopulationCount", "Provisioned", "RecoveryCode",
-    "RecoveryRequest", "RefreshToken", "RegisteredNetwork", "RoleGroup", "SearchTerm",
-    "SecurityAnswer", "SignIn", "SigningKey", "SpentChallenge", "TemporaryPassword", "Throttle",
-    "client_role_group",
+    "PasswordHistory", "Person", "PopulationCount", "Provisioned", "ProvisionedGroup",
+    "RecoveryCode", "RecoveryRequest", "RefreshToken", "RegisteredNetwork", "RoleGroup",
+    "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey", "SpentChallenge", "TemporaryPassword",
+    "Throttle", "client_role_group",
 ]  # fmt: skip

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import Base, BigId
+from idp.db import Base, BigId, PrimaryKey
+from idp.models.role import Participant, RoleGroup
 
 
 class Provisioned(Base):
@@ -29,4 +30,31 @@ class Provisioned(Base):
 
     __table_args__ = (
         Index("uq_provisioned_client_id_external_id", "client_id", "external_id", unique=True),
+    )
+
+
+class ProvisionedGroup(Base):
+    """A role group at one participant, as a resource of the registration system. Its members are
+    the assignments; this is only its name there."""
+
+    __tablename__ = "provisioned_group"
+
+    id: Mapped[PrimaryKey]
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    role_group_id: Mapped[int] = mapped_column(BigId, ForeignKey("role_group.id"))
+    participant_id: Mapped[int] = mapped_column(BigId, ForeignKey("participant.id"), index=True)
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"))
+    external_id: Mapped[str | None] = mapped_column(String(200))
+    display_name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    role_group: Mapped[RoleGroup] = relationship(lazy="joined", innerjoin=True)
+    participant: Mapped[Participant] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (
+        Index("uq_provisioned_group_pair", "role_group_id", "participant_id", unique=True),
+        Index(
+            "uq_provisioned_group_client_id_external_id", "client_id", "external_id", unique=True
+        ),
     )

@@ -19,16 +19,6 @@ TRADER = {"roleGroup": "EMI Trader", "participantId": "109120"}
 VIEWER = {"roleGroup": "EMI Viewer", "participantId": "111340"}
 
 
-@pytest.fixture
-def pusher(world: World) -> Pusher:
-    """The registration system, and an application with two role groups."""
-    rp = world.relying_party()
-    world.role_group("EMI Trader", rp.client_id)
-    world.role_group("EMI Viewer", rp.client_id)
-    world.role_group("MIM", rp.client_id, kind="machine")
-    return Pusher.of(world)
-
-
 def activate(world: World, username: str) -> Any:
     """By the mailed link."""
     mail = world.mails("account_created", to=username)[-1]

@@ -1,0 +1,272 @@
+"""The registration bridge: role groups at a participant as Groups (scim.md; RG-01, RG-05, N72 to
+N79)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp.policy.console import OPERATOR, ConsoleRole
+from tests.scim.pusher import EXTENSION, PATCH, Pusher, fault
+from tests.world import World
+
+GROUPS = "/scim/v2/Groups"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+ROLE = "urn:ieso:params:scim:schemas:extension:role:2.0:Group"
+TRADER = {"roleGroup": "EMI Trader", "participantId": "109120"}
+NAMED = TRADER | {"participantName": "Erie Wind"}
+
+
+def group(*members: str, **changes: Any) -> dict[str, Any]:
+    """The body of a good push; a change to None leaves an attribute out."""
+    body: dict[str, Any] = {
+        "schemas": [GROUP, ROLE],
+        "externalId": "traders-109120",
+        "displayName": "Traders of 109120",
+        "members": [{"value": member} for member in members],
+        ROLE: NAMED,
+    }
+    return {k: v for k, v in (body | changes).items() if v is not None}
+
+
+def create(pusher: Pusher, *members: str, **changes: Any) -> dict[str, Any]:
+    answer = pusher.send("POST", GROUPS, group(*members, **changes))
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json or {})
+
+
+def patch(pusher: Pusher, key: str, *operations: dict[str, Any], **more: Any) -> TestResponse:
+    body = {"schemas": [PATCH], "Operations": list(operations)}
+    return pusher.send("PATCH", f"{GROUPS}/{key}", body, **more)
+
+
+def members(pusher: Pusher, key: str) -> list[str]:
+    found = pusher.send("GET", f"{GROUPS}/{key}").json or {}
+    return sorted(member["value"] for member in found.get("members", []))
+
+
+def grants(pusher: Pusher, key: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = pusher.send("GET", key).json[EXTENSION].get("grants", [])
+    return found
+
+
+def test_rg01_members_and_grants_are_one_truth(world: World, pusher: Pusher) -> None:
+    """RG-01: a member holds the grant, a grant makes a member; the end of the group takes it."""
+    one, two = pusher.create(1), pusher.create(2, extension={"grants": [TRADER]})
+    made = create(pusher, one["id"], two["id"])
+    assert made["meta"]["location"] == f"https://gateway.test{GROUPS}/{made['id']}"
+    assert made["displayName"] == "Traders of 109120"
+    assert made[ROLE] == NAMED
+    first = next(member for member in made["members"] if member["value"] == one["id"])
+    assert first == {
+        "value": one["id"],
+        "$ref": one["meta"]["location"],
+        "type": "User",
+    }
+    assert grants(pusher, one["id"]) == grants(pusher, two["id"]) == [TRADER]
+    gone = {"op": "remove", "path": f"{EXTENSION}:grants"}
+    assert pusher.patch(one["id"], gone).status_code == 200
+    assert members(pusher, made["id"]) == [two["id"]]
+    assert pusher.send("DELETE", f"{GROUPS}/{made['id']}").status_code == 204
+    assert grants(pusher, two["id"]) == []
+    assert fault(pusher.send("GET", f"{GROUPS}/{made['id']}")) == (404, None)
+    names = [e.name for e in world.events() if e.name.startswith("scim.group")]
+    assert names == ["scim.group_created", "scim.group_deleted"]
+
+
+def test_a_lost_answer_is_repeated(world: World, pusher: Pusher) -> None:
+    """The same push again finds what it made; another one for the same role group conflicts."""
+    made = create(pusher)
+    again = pusher.send("POST", GROUPS, group())
+    assert (again.status_code, (again.json or {})["id"]) == (200, made["id"])
+    assert fault(pusher.send("POST", GROUPS, group(externalId="other"))) == (409, "uniqueness")
+    assert fault(pusher.send("POST", GROUPS, group(externalId=None))) == (409, "uniqueness")
+    viewer = {"roleGroup": "EMI Viewer", "participantId": "109120"}
+    assert fault(pusher.send("POST", GROUPS, group(**{ROLE: viewer}))) == (409, "uniqueness")
+    assert len(world.events("scim.group_created")) == 1
+
+
+def test_what_real_clients_send_changes_members(pusher: Pusher) -> None:
+    """Forms of Okta and Entra: add, remove by filter and by value, replace, without a path."""
+    one, two, three = (pusher.create(number)["id"] for number in (1, 2, 3))
+    key = create(pusher, one)["id"]
+    steps: list[tuple[dict[str, Any], list[str]]] = [
+        ({"op": "add", "path": "members", "value": [{"value": two, "display": "x"}]}, [one, two]),
+        ({"op": "Add", "path": "members", "value": [{"value": two}]}, [one, two]),
+        ({"op": "remove", "path": f'members[value eq "{one}"]'}, [two]),
+        ({"op": "Remove", "path": "members", "value": [{"value": two}]}, []),
+        ({"op": "replace", "path": "members", "value": [{"value": three}]}, [three]),
+        ({"op": "Add", "value": {"members": [{"value": one, "display": "x"}]}}, [one, three]),
+        ({"op": "remove", "path": "members"}, []),
+    ]
+    for operation, expected in steps:
+        answer = patch(pusher, key, operation)
+        assert answer.status_code == 200, (operation, answer.text)
+        assert members(pusher, key) == sorted(expected), operation
+    renamed = patch(pusher, key, {"op": "replace", "value": {"id": key, "displayName": "Traders"}})
+    assert (renamed.json or {})["displayName"] == "Traders"
+    put = pusher.send("PUT", f"{GROUPS}/{key}", group(two, **{ROLE: None, "schemas": [GROUP]}))
+    assert put.status_code == 200, put.text
+    assert members(pusher, key) == [two]
+    assert put.json[ROLE] == NAMED
+
+
+def test_n79_bad_members_change_nothing(world: World, pusher: Pusher) -> None:
+    """N79, RG-05: nobody unknown or closed, no group in a group, no person in a machines' group."""
+    one, closed = pusher.create(1)["id"], pusher.create(2)["id"]
+    assert pusher.send("DELETE", closed).status_code == 204
+    machines = {"roleGroup": "MIM", "participantId": "109120"}
+    bad: list[dict[str, Any]] = [
+        group(one, "nobody"),
+        group(one, closed),
+        group(**{ROLE: machines, "members": [{"value": one}]}),
+        group(members=[{"value": one, "type": "Group"}]),
+        group(**{ROLE: {"roleGroup": "Nothing", "participantId": "109120"}}),
+        group(**{ROLE: {"roleGroup": "EMI Trader", "participantId": "x" * 300}}),
+        group(displayName="a\x00b"),
+        group(displayName=None),
+        group(**{ROLE: None, "schemas": [GROUP]}),
+    ]
+    for body in bad:
+        assert fault(pusher.send("POST", GROUPS, body)) == (400, "invalidValue"), body
+    assert world.events("scim.group_created") == []
+    key = create(pusher, one)["id"]
+    operation = {"op": "add", "path": "members", "value": [{"value": "nobody"}]}
+    assert fault(patch(pusher, key, operation)) == (400, "invalidValue")
+    assert members(pusher, key) == [one]
+
+
+def test_n75_which_role_group_it_is_stays(pusher: Pusher) -> None:
+    """N75: the pair is for life."""
+    key = create(pusher)["id"]
+    for name, value in (("roleGroup", "EMI Viewer"), ("participantId", "111340")):
+        operation = {"op": "replace", "path": f"{ROLE}:{name}", "value": value}
+        assert fault(patch(pusher, key, operation)) == (400, "mutability")
+    assert (pusher.send("GET", f"{GROUPS}/{key}").json or {})[ROLE] == NAMED
+
+
+def test_a_participant_is_renamed_for_everybody(world: World, pusher: Pusher) -> None:
+    """The name of registration is what tokens and pages show; said once in the trail."""
+    key = create(pusher)["id"]
+    rename = {"op": "replace", "path": f"{ROLE}:participantName", "value": "Erie Wind Inc."}
+    for _ in range(2):
+        answer = patch(pusher, key, rename)
+        assert answer.json[ROLE]["participantName"] == "Erie Wind Inc."
+    assert [e.data for e in world.events("participant.renamed")] == [{"participant": "109120"}]
+
+
+def test_n72_operators_are_out_of_reach(world: World, pusher: Pusher) -> None:
+    """N72: neither their role groups are Groups nor are they added to or taken from one."""
+    agent = pusher.create(1)
+    key = create(pusher, agent["id"])["id"]
+    world.role_group(ConsoleRole.AGENT)
+    console = {"roleGroup": ConsoleRole.AGENT, "participantId": OPERATOR}
+    body = group(externalId="console", **{ROLE: console})
+    assert fault(pusher.send("POST", GROUPS, body)) == (403, None)
+    world.grant_role(agent["userName"], ConsoleRole.AGENT, OPERATOR)
+    remove = {"op": "remove", "path": "members"}
+    assert fault(patch(pusher, key, remove)) == (403, None)
+    assert fault(pusher.send("DELETE", f"{GROUPS}/{key}")) == (403, None)
+    viewer = {"roleGroup": "EMI Viewer", "participantId": "109120"}
+    body = group(agent["id"], externalId="viewers", **{ROLE: viewer})
+    assert fault(pusher.send("POST", GROUPS, body)) == (403, None)
+    assert members(pusher, key) == [agent["id"]]
+
+
+def test_n80_only_a_token_with_the_scope(world: World, pusher: Pusher) -> None:
+    """N80: every place of groups asks for it."""
+    key = create(pusher)["id"]
+    other = Pusher.of(world, "Other", scope="groups")
+    for method, path in (
+        ("GET", GROUPS),
+        ("POST", GROUPS),
+        ("GET", f"{GROUPS}/{key}"),
+        ("PUT", f"{GROUPS}/{key}"),
+        ("PATCH", f"{GROUPS}/{key}"),
+        ("DELETE", f"{GROUPS}/{key}"),
+    ):
+        assert fault(other.send(method, path, group())) == (403, None)
+
+
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        'displayName eq "TRADERS OF 109120"',
+        'externalId eq "traders-109120"',
+        f'{ROLE}:roleGroup eq "EMI Trader" and {ROLE}:participantId eq "109120"',
+        'members.value eq "{member}"',
+        'members[value eq "{member}"]',
+        "members pr and displayName pr",
+        'meta.resourceType eq "Group" and members[type eq "User" and value eq "{member}"]',
+        'meta.created gt "2020-01-01T00:00:00Z"',
+        f'not ({ROLE}:participantId eq "111340")',
+    ],
+)
+def test_filters_are_asked_of_the_database(pusher: Pusher, filter_: str) -> None:
+    """Each finds the one group of two that it means."""
+    one = pusher.create(1)["id"]
+    key = create(pusher, one)["id"]
+    viewer = {"roleGroup": "EMI Viewer", "participantId": "111340"}
+    if "meta" not in filter_:
+        create(pusher, externalId="viewers", displayName="Viewers", **{ROLE: viewer})
+    asked = filter_.replace("{member}", one)
+    body = pusher.send("POST", f"{GROUPS}/.search", {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": asked,
+    }).json  # fmt: skip
+    assert [row["id"] for row in body["Resources"]] == [key], body
+
+
+def test_n78_members_are_left_out_when_nobody_wants_them(pusher: Pusher) -> None:
+    """N78: the answer of a large group without its members; what is sorted is sorted."""
+    one = pusher.create(1)["id"]
+    key = create(pusher, one)["id"]
+    viewer = {"roleGroup": "EMI Viewer", "participantId": "111340"}
+    create(pusher, externalId="viewers", displayName="Aardvarks", **{ROLE: viewer})
+    answer = pusher.send("GET", f"{GROUPS}/{key}?excludedAttributes=members").json
+    assert "members" not in answer
+    assert answer["displayName"] == "Traders of 109120"
+    found = pusher.send("GET", f"{GROUPS}?attributes=displayName&sortBy=displayName").json
+    assert [row["displayName"] for row in found["Resources"]] == ["Aardvarks", "Traders of 109120"]
+    assert all("members" not in row for row in found["Resources"])
+    assert fault(pusher.send("GET", f"{GROUPS}?sortBy=members")) == (400, "invalidFilter")
+    assert fault(pusher.send("GET", f"{GROUPS}?filter=active+eq+true")) == (400, "invalidFilter")
+
+
+def test_versions_follow_the_members(pusher: Pusher) -> None:
+    """RFC 7644 section 3.14: a change of members from either side makes another version."""
+    one = pusher.create(1)["id"]
+    made = create(pusher)
+    before = made["meta"]["version"]
+    assert pusher.patch(
+        one, {"op": "add", "path": f"{EXTENSION}:grants", "value": [TRADER]}
+    ).status_code == 200  # fmt: skip
+    operation = {"op": "remove", "path": "members"}
+    stale = patch(pusher, made["id"], operation, headers={"If-Match": before})
+    assert fault(stale) == (412, None)
+    after = pusher.send("GET", f"{GROUPS}/{made['id']}").headers["ETag"]
+    assert patch(pusher, made["id"], operation, headers={"If-Match": after}).status_code == 200
+    assert members(pusher, made["id"]) == []
+
+
+def test_g1_parallel_pushes_to_one_group_all_count(world: World, pusher: Pusher) -> None:
+    """G1, R03: six members at the same moment without If-Match: nobody is lost."""
+    keys = [pusher.create(number)["id"] for number in range(1, 7)]
+    made = create(pusher)["id"]
+    barrier = threading.Barrier(6, timeout=60)
+    statuses: list[int] = []
+
+    def push(key: str) -> None:
+        barrier.wait()
+        operation = {"op": "add", "path": "members", "value": [{"value": key}]}
+        statuses.append(patch(pusher, made, operation).status_code)
+
+    threads = [threading.Thread(target=push, args=(key,)) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 6
+    assert members(pusher, made) == sorted(keys)
