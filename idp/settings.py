@@ -125,6 +125,10 @@ class Settings:
         200, "so many refused sign-ins of all accounts within LOCKOUT_WINDOW raise an alarm"
     )
     alarm_failures_network: int = _setting(50, "the same for one network")
+    mass_change_percent: int = _setting(
+        5, "pushes stop when so many per cent of all accounts were suspended or closed in an hour"
+    )
+    mass_change_least: int = _setting(20, "but never before so many accounts were")
     recovery_limit: str = _setting("60 per minute", "recovery requests of one network")
     max_body: int = _setting(262144, "largest request body, in bytes")
     smtp_host: str = _setting("", "SMTP server for mails; needed in production")
@@ -262,7 +266,10 @@ def _faults(settings: Settings) -> Iterator[str]:
     if settings.sms_url and not settings.sms_url.startswith("https://"):
         yield "IDP_SMS_URL must be https"
     yield from _factor_faults(settings)
-    for name in ("lockout_failures", "lockout_window", "lockout_seconds", "remember_days"):
+    for name in (
+        "lockout_failures", "lockout_window", "lockout_seconds", "remember_days",
+        "mass_change_percent", "mass_change_least",
+    ):  # fmt: skip
         if getattr(settings, name) < 1:
             yield f"IDP_{name.upper()} must be at least 1"
     if not 4 <= settings.bcrypt_cost <= 16:

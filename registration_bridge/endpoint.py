@@ -17,7 +17,7 @@ from scim2_server.requests import ScimRequest
 from scim2_server.service import ScimService
 
 from idp import browser
-from idp.accounts import events
+from idp.accounts import events, mass_changes
 from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.server import GatewayServer
@@ -26,10 +26,13 @@ from registration_bridge import normalise
 from registration_bridge.filters import check_filter
 from registration_bridge.schema import Group, Registration, Role, provider
 from registration_bridge.storage import PREFIX, BridgeStorage
+from registration_bridge.users import MassChange
 
 SCOPE = "scim"
 #: A push that met another one at the same account is applied to what that left, so often.
 RETRIES = 5
+#: Seconds until somebody may have confirmed a mass change.
+RETRY_AFTER = 300
 #: What is left out before a body is read, by place.
 DROPPED = {"users": normalise.DROPPED, "groups": normalise.DROPPED_OF_GROUPS}
 
@@ -114,7 +117,11 @@ class Bridge(ScimServer):
                 method=request.method,
                 path=request.path[:200],
             )
+            if isinstance(exception, MassChange):
+                mass_changes.sound(work)
         answer = super()._handle_scim_exception(exception)
+        if answer.status_code == 429:
+            answer.headers["Retry-After"] = str(RETRY_AFTER)
         if answer.status_code == 401:
             answer.headers["WWW-Authenticate"] = 'Bearer realm="SCIM"'
         return answer

@@ -15,6 +15,7 @@ from scim2_models import (
     InvalidValueException,
     Meta,
     MutabilityException,
+    SCIMException,
     UniquenessException,
 )
 from sqlalchemy import select
@@ -25,6 +26,7 @@ from idp.accounts import (
     events,
     lifecycle,
     machines,
+    mass_changes,
     persons,
     roles,
     userids,
@@ -46,6 +48,12 @@ from idp.policy.names import name_key
 from idp.transaction import Work
 from registration_bridge.schema import AccessGrant, Email, Name, Network, PhoneNumber, Registration
 from registration_bridge.text import clean
+
+
+class MassChange(SCIMException):
+    """The breaker is open; clients try again later (RFC 6585 section 4)."""
+
+    status = 429
 
 
 @dataclass
@@ -308,7 +316,9 @@ def _set_grants(work: Work, account: Account, wanted: list[AccessGrant] | None) 
 def _set_active(work: Work, account: Account, active: bool | None) -> None:
     """Absence never activates nor suspends."""
     if active is False and account.state != AccountState.SUSPENDED:
+        _check_mass_change(work)
         lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
+        events.record(work, "scim.suspended", account=account)
     elif active is True and account.state == AccountState.SUSPENDED:
         if account.state_reason != "registration":
             raise Refused("an operator suspended this account; registration cannot restore it")
@@ -322,8 +332,14 @@ def _set_active(work: Work, account: Account, active: bool | None) -> None:
 def delete(work: Work, view: View) -> None:
     """Close the account for good; its name stays taken (N81)."""
     _guard(work, view.account)
+    _check_mass_change(work)
     lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason="registration")
     events.record(work, "scim.deleted", account=view.account)
+
+
+def _check_mass_change(work: Work) -> None:
+    if mass_changes.standing(work).is_stopped:
+        raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
 
 
 def _guard(work: Work, account: Account) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import func, select
 
-from idp.accounts import events
+from idp.accounts import events, mass_changes
 from idp.models import Event
 from idp.transaction import Work
 
@@ -43,5 +43,5 @@ def raise_due(work: Work) -> int:
 def recent(work: Work) -> list[Event]:
     """The alarms of the last day, newest first."""
     since = work.now - timedelta(days=1)
-    query = select(Event).where(Event.name == NAME, Event.at > since)
+    query = select(Event).where(Event.name.in_((NAME, mass_changes.ALARM)), Event.at > since)
     return list(work.db.scalars(query.order_by(Event.at.desc())))

@@ -6,7 +6,19 @@ import sys
 
 import click
 
-from idp.cli import account, audit, client, demo, key, person, risk, role_group, server, settings
+from idp.cli import (
+    account,
+    audit,
+    client,
+    demo,
+    key,
+    person,
+    registration,
+    risk,
+    role_group,
+    server,
+    settings,
+)
 from idp.errors import ConfigurationError, GatewayError
 
 
@@ -41,6 +53,7 @@ for command in (
     demo.demo,
     key.key,
     person.person,
+    registration.registration,
     risk.risk,
     role_group.role_group,
     server.db,

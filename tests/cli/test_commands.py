@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
+from idp.accounts import directory, events
 from idp.cli import main
+from idp.models import Event
 from idp.policy.console import ConsoleRole
 from idp.settings import Settings
 from tests.world import World
@@ -224,3 +228,22 @@ def test_the_shell_helps_those_whom_nobody_in_the_console_may_help(world: World,
     assert "one line each" in result.output
     assert run("account", "act", "lock", username, *why).exit_code == 0
     assert world.account_row(username).state == "locked"
+
+
+def test_a_stop_of_registration_is_shown_and_confirmed(
+    run: Any, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """scim.md: the breaker of mass changes from the command line; exit code 1 while it is open."""
+    monkeypatch.setenv("IDP_MASS_CHANGE_LEAST", "1")
+    assert good(run("registration", "status", "--json"))["stopped"] is False
+    account = world.account()
+    with world.work() as work:
+        events.record(work, "scim.suspended", account=directory.by_username(work, account))
+        # The command line has the clock of the machine.
+        work.db.execute(update(Event).values(at=datetime.now(UTC)))
+    shown = run("registration", "status")
+    assert (shown.exit_code, shown.output) == (1, "stopped: 1 of 1 accounts within the hour\n")
+    assert run("registration", "confirm").exit_code == 2
+    done = run("registration", "confirm", "--reason", "the end of a participant")
+    assert (done.exit_code, done.output) == (0, "open: 0 of 1 accounts within the hour\n")
+    assert world.events("scim.mass_change_confirmed")[-1].data["why"] == "the end of a participant"

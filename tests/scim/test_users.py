@@ -65,7 +65,8 @@ def test_pr01_from_push_to_token_and_back(world: World, pusher: Pusher) -> None:
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 400
     assert fault(pusher.send("GET", key)) == (404, None)
     names = [e.name for e in world.events() if e.name.startswith("scim.") and not e.reason]
-    assert names == ["scim.created", *["scim.updated"] * 4, "scim.deleted"]
+    updated = ["scim.updated"] * 2
+    assert names == ["scim.created", *updated, "scim.suspended", *updated, "scim.deleted"]
     actors = {e.actor for e in world.events() if e.name in names}
     assert actors == {"client:registration"}
 

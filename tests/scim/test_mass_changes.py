@@ -1,0 +1,84 @@
+"""The breaker of mass changes (scim.md): too many accounts suspended or closed within an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from idp.accounts import mass_changes
+from idp.policy.console import ConsoleRole
+from idp.settings import Settings
+from tests.console.desk import Desk
+from tests.scim.pusher import Pusher, fault
+from tests.security.test_login_cookies import gateway
+from tests.world import World
+
+OFF = {"op": "replace", "path": "active", "value": False}
+ON = {"op": "replace", "path": "active", "value": True}
+
+
+@pytest.fixture
+def world(settings: Settings) -> Iterator[World]:
+    """A gateway whose breaker opens at three."""
+    with gateway(replace(settings, mass_change_least=3)) as world:
+        yield world
+
+
+def test_the_breaker_stops_what_follows_and_nothing_else(world: World, pusher: Pusher) -> None:
+    """Three go, the fourth waits with all that it said; other pushes go on; an administrator's
+    confirmation lets three more go."""
+    keys = [pusher.create(number)["id"] for number in range(1, 9)]
+    assert pusher.patch(keys[0], OFF).status_code == 200
+    assert pusher.patch(keys[0], ON).status_code == 200
+    assert pusher.patch(keys[0], OFF).status_code == 200, "one account counts once"
+    assert pusher.send("DELETE", keys[0]).status_code == 204
+    assert pusher.send("DELETE", keys[1]).status_code == 204
+    assert pusher.patch(keys[2], OFF).status_code == 200
+    both = (OFF, {"op": "replace", "path": "nickName", "value": "Gone"})
+    for answer in (pusher.patch(keys[3], *both), pusher.send("DELETE", keys[4])):
+        assert fault(answer) == (429, None)
+        assert answer.headers["Retry-After"] == "300"
+    kept = pusher.send("GET", keys[3]).json or {}
+    assert (kept["active"], kept.get("nickName")) == (True, None)
+    assert pusher.send("GET", keys[4]).status_code == 200
+    assert pusher.patch(keys[2], ON).status_code == 200
+    assert pusher.patch(keys[3], both[1]).status_code == 200
+    assert pusher.create(9)["active"]
+
+    (alarm,) = world.events(mass_changes.ALARM)
+    assert alarm.data == {"taken": 3, "bound": 3}
+    seen = {
+        role: "registration suspended or closed 3 accounts"
+        in Desk.of(world, role).browser.get("/console").text
+        for role in ConsoleRole
+    }
+    assert seen == {ConsoleRole.AGENT: False, ConsoleRole.ACCESS: True, ConsoleRole.AUDITOR: True}
+
+    with world.work() as work:
+        mass_changes.confirm(work, "the end of a participant")
+    for key in keys[3:6]:
+        assert pusher.send("DELETE", key).status_code == 204
+    assert fault(pusher.send("DELETE", keys[6])) == (429, None)
+    assert len(world.events(mass_changes.ALARM)) == 2
+
+
+def test_the_breaker_counts_one_hour(world: World, pusher: Pusher) -> None:
+    """An hour later it is closed by itself."""
+    keys = [pusher.create(number)["id"] for number in range(1, 5)]
+    for key in keys[:3]:
+        assert pusher.send("DELETE", key).status_code == 204
+    assert fault(pusher.send("DELETE", keys[3])) == (429, None)
+    world.clock.advance(minutes=61)
+    assert Pusher.of(world, "Again").send("DELETE", keys[3]).status_code == 204
+
+
+def test_the_breaker_follows_the_number_of_accounts(settings: Settings) -> None:
+    """A share of all accounts, once that is more."""
+    with gateway(replace(settings, mass_change_least=1, mass_change_percent=50)) as world:
+        pusher = Pusher.of(world)
+        keys = [pusher.create(number)["id"] for number in range(1, 7)]
+        gone = [pusher.send("DELETE", key).status_code for key in keys]
+        # Of six, five, four left after each: half of the living bounds the next one.
+        assert gone == [204, 204, 429, 429, 429, 429]
