@@ -15,9 +15,10 @@ from cryptography.fernet import Fernet
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
-from sqlalchemy import create_engine, delete, insert, select, text
+from sqlalchemy import create_engine, delete, event, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import Pool
 
 from idp.accounts import keys
 from idp.app import create_app
@@ -178,3 +179,19 @@ def live_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, An
 
     with start_demo(tmp_path_factory.mktemp("demo")) as description:
         yield description
+
+
+@pytest.fixture(autouse=True)
+def _connections_end_with_the_test() -> Iterator[None]:
+    """A second gateway of a test leaves its pool behind: close what PostgreSQL would keep open."""
+    opened: list[Any] = []
+
+    def note(connection: Any, _record: Any) -> None:
+        if hasattr(connection, "pgconn"):
+            opened.append(connection)
+
+    event.listen(Pool, "connect", note)
+    yield
+    event.remove(Pool, "connect", note)
+    for connection in opened:
+        connection.close()
