@@ -7,6 +7,7 @@ COMMITTED behaviour that PostgreSQL gives, so that slow work (bcrypt) never hold
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
@@ -27,6 +28,8 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 10_000
+#: What no database takes as text.
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -110,8 +113,27 @@ def engine_options(url: str) -> dict[str, Any]:
     }
 
 
+def _storable(value: Any) -> Any:
+    """Parameters in which what no database takes as text (NUL, lone surrogates) is U+FFFD: it is
+    found nowhere and can be written down, as any other unknown text."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {name: _storable(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_storable, value))
+    return value
+
+
 def prepare_engine(engine: Engine) -> None:
-    """Attach the SQLite behaviour described above; nothing to do for PostgreSQL."""
+    """Attach what every statement goes through, and the SQLite behaviour described above."""
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def keep_storable(
+        _connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any
+    ) -> tuple[str, Any]:
+        return statement, _storable(parameters)
+
     if engine.dialect.name != "sqlite":
         return
 

@@ -201,8 +201,7 @@ def exists(work: Work, name: str) -> bool:
 
 def _find(work: Work, name: str) -> Account | None:
     key = name_key(name)
-    # What can be no name is not looked for: PostgreSQL takes no NUL and no lone surrogate.
-    if not key or not printable(key):
+    if not key:
         return None
     query = select(Account).where(Account.username_key == key, Account.kind == AccountKind.MACHINE)
     return work.db.scalar(query)

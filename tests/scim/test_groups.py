@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from werkzeug.test import TestResponse
@@ -233,6 +234,20 @@ def test_n78_members_are_left_out_when_nobody_wants_them(pusher: Pusher) -> None
     assert all("members" not in row for row in found["Resources"])
     assert fault(pusher.send("GET", f"{GROUPS}?sortBy=members")) == (400, "invalidFilter")
     assert fault(pusher.send("GET", f"{GROUPS}?filter=active+eq+true")) == (400, "invalidFilter")
+
+
+@pytest.mark.parametrize("place", ["/scim/v2/Users", GROUPS])
+def test_n86_what_no_database_takes_is_found_nowhere(pusher: Pusher, place: str) -> None:
+    """N86: NUL in an id, NUL and lone surrogates in filters; no fault of ours."""
+    rename = {"op": "replace", "path": "displayName", "value": "x"}
+    patched = {"schemas": [PATCH], "Operations": [rename]}
+    for method, body in (("GET", None), ("DELETE", None), ("PATCH", patched)):
+        assert fault(pusher.send(method, f"{place}/a%00b", body)) == (404, None)
+    for name in ("id", "externalId", "displayName", "meta.location"):
+        for text in ("a\\u0000b", "\\ud800"):
+            filter_ = quote(f'{name} eq "{text}"')
+            found = pusher.send("GET", f"{place}?filter={filter_}")
+            assert (found.status_code, (found.json or {})["totalResults"]) == (200, 0), filter_
 
 
 def test_versions_follow_the_members(pusher: Pusher) -> None:

@@ -19,7 +19,7 @@ from idp.models import AccountState
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
 from tests.factor_steps import add_sent, set_up_app
-from tests.world import NEW_PASSWORD, PASSWORD, VERIFIER, Browser, World
+from tests.world import NEW_PASSWORD, PASSWORD, VERIFIER, Browser, World, hidden_fields
 
 HOSTILE = [
     "'", '"', ";", "' OR '1'='1", "\0", "\ud800", str(2**63), "-1", "%00", "{{7*7}}", "${7*7}",
@@ -106,12 +106,22 @@ def test_n86_hostile_path_arguments(world: World, value: str) -> None:
     browser = signed_in(world)
     raw = quote(value.encode("utf-8", "surrogatepass"), safe="")
     page = browser.get("/settings")
-    from tests.world import hidden_fields
-
     token = hidden_fields(page.text, "/settings/preferences")
     for path in (f"/settings/sessions/{raw}/end", f"/settings/consents/{raw}/revoke"):
         answer = browser.client.post(path, data=token, base_url=browser.base)
         assert answer.status_code in (400, 404, 405, 413, 308)
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "a\ud800b"])
+def test_n86_what_no_database_takes_is_a_name_of_nobody(world: World, name: str) -> None:
+    """N86: a login name with a NUL or a lone surrogate is refused like any other, and noted."""
+    browser = world.browser()
+    page = browser.get("/signin")
+    fields = hidden_fields(page.text, "/signin") | {"username": name, "password": PASSWORD}
+    body = urlencode({k: v.encode("utf-8", "surrogatepass") for k, v in fields.items()})
+    answer = browser.client.post("/signin", data=body, content_type=FORM, base_url=browser.base)
+    assert answer.status_code == 400
+    assert world.events("signin.refused")[-1].account_id is None
 
 
 @pytest.mark.parametrize(
