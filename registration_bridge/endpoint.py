@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, g, request
 from scim2_flask import ScimServer
 from scim2_models import (
     ForbiddenException,
+    InvalidValueException,
     PreconditionFailedException,
     SCIMException,
     UnauthorizedException,
@@ -18,6 +19,7 @@ from scim2_server.service import ScimService
 
 from idp import browser
 from idp.accounts import events, mass_changes
+from idp.errors import GatewayError
 from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.server import GatewayServer
@@ -128,7 +130,8 @@ class Bridge(ScimServer):
 
 
 def _with_retries(method: Any, incoming: ScimRequest) -> Any:
-    """Without If-Match nobody asked for a version: begin again with what the other push left."""
+    """Without If-Match nobody asked for a version: begin again with what the other push left. What
+    a rule of the gateway refuses is a value that cannot be."""
     for left in range(RETRIES, -1, -1):
         try:
             return method(incoming)
@@ -136,6 +139,8 @@ def _with_retries(method: Any, incoming: ScimRequest) -> Any:
             if not left or incoming.header("If-Match") or incoming.header("If-None-Match"):
                 raise
             browser.work().db.rollback()
+        except GatewayError as error:
+            raise InvalidValueException(detail=error.detail or error.code) from error
     raise AssertionError("not reached")
 
 

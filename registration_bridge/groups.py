@@ -8,7 +8,6 @@ from hashlib import sha256
 from typing import Any
 
 from scim2_models import (
-    ForbiddenException,
     InvalidValueException,
     Meta,
     MutabilityException,
@@ -19,10 +18,9 @@ from sqlalchemy import func, select
 
 from idp.accounts import directory, events, roles
 from idp.db import insert_if_missing
-from idp.errors import GatewayError
-from idp.models import Account, AccountState, Assignment, Client, ProvisionedGroup, RoleGroup
-from idp.policy.console import ConsoleRole
+from idp.models import Account, AccountState, Assignment, Client, ProvisionedGroup
 from idp.transaction import Work
+from registration_bridge import reach
 from registration_bridge.schema import Member, Role
 from registration_bridge.text import clean
 
@@ -107,17 +105,16 @@ def resource_of(model: Any, view: View, base: str) -> Any:
 
 def create(work: Work, pusher: Client, group: Any) -> tuple[ProvisionedGroup, bool]:
     """The group of a role group that exists, with its members; or the one that the same push made
-    before (False). Raises the errors of SCIM."""
+    before (False). Raises the errors of SCIM and of the gateway."""
     extension = group[Role]
     if extension is None:
         raise InvalidValueException(detail="The extension of role groups is needed.")
-    role_group = _role_group(work, clean(extension.role_group))
-    try:
-        participant = directory.ensure_participant(
-            work, clean(extension.participant_id), clean(extension.participant_name)
-        )
-    except GatewayError as error:
-        raise InvalidValueException(detail=error.detail or error.code) from error
+    name = clean(extension.role_group)
+    reach.check_role_group(name)
+    role_group = roles.by_name(work, name)
+    participant = directory.ensure_participant(
+        work, clean(extension.participant_id), clean(extension.participant_name)
+    )
     directory.rename_participant(work, participant, clean(extension.participant_name))
     number = participant.number
     values = {
@@ -151,25 +148,15 @@ def create(work: Work, pusher: Client, group: Any) -> tuple[ProvisionedGroup, bo
     return row, is_new
 
 
-def _role_group(work: Work, name: str) -> RoleGroup:
-    if name in set(ConsoleRole):
-        raise ForbiddenException(detail="Roles of the gateway's own operators are not pushed.")
-    try:
-        return roles.by_name(work, name)
-    except GatewayError as error:
-        raise InvalidValueException(detail=error.detail or error.code) from error
-
-
 def update(work: Work, view: View, group: Any) -> None:
-    """Name and members as pushed. Raises the errors of SCIM; then nothing is changed."""
+    """Name and members as pushed. Raises the errors of SCIM and of the gateway."""
     row, extension = view.row, group[Role]
     if extension is not None and (
         clean(extension.role_group) != row.role_group.name
         or clean(extension.participant_id) != row.participant.number
     ):
         raise MutabilityException(attribute="roleGroup", mutability="immutable")
-    if row.role_group.name in set(ConsoleRole):
-        raise ForbiddenException(detail="Roles of the gateway's own operators are not pushed.")
+    reach.check_role_group(row.role_group.name)
     if extension is not None:
         directory.rename_participant(work, row.participant, clean(extension.participant_name))
     row.display_name = clean(group.display_name) or row.display_name
@@ -193,12 +180,9 @@ def _set_members(work: Work, row: ProvisionedGroup, members: list[Member] | None
     present = {account.subject: account for account in _members(work, row)}
     for subject in sorted(wanted - set(present)):
         account = _account(work, subject)
-        try:
-            roles.assign(work, account, row.role_group, row.participant)
-        except GatewayError as error:
-            raise InvalidValueException(detail=error.detail or error.code) from error
+        roles.assign(work, account, row.role_group, row.participant)
     for subject in sorted(set(present) - wanted):
-        _guard(work, present[subject])
+        reach.check_account(work, present[subject])
         roles.revoke(work, present[subject], row.role_group, row.participant)
 
 
@@ -206,13 +190,8 @@ def _account(work: Work, subject: str) -> Account:
     account = directory.by_subject(work, subject)
     if account is None or account.state == AccountState.DEACTIVATED:
         raise InvalidValueException(detail=f"There is no User {subject!a}.")
-    _guard(work, account)
+    reach.check_account(work, account)
     return account
-
-
-def _guard(work: Work, account: Account) -> None:
-    if roles.of_console(work, account):
-        raise ForbiddenException(detail="This account belongs to the gateway's operator.")
 
 
 def delete(work: Work, view: View) -> None:

@@ -11,7 +11,6 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from scim2_models import (
-    ForbiddenException,
     InvalidValueException,
     Meta,
     MutabilityException,
@@ -32,7 +31,7 @@ from idp.accounts import (
     userids,
 )
 from idp.accounts.persons import Changes
-from idp.errors import Conflict, GatewayError, Invalid, Refused
+from idp.errors import Conflict, Invalid, Refused
 from idp.models import (
     Account,
     AccountKind,
@@ -43,9 +42,9 @@ from idp.models import (
     Provisioned,
     RegisteredNetwork,
 )
-from idp.policy.console import ConsoleRole
 from idp.policy.names import name_key
 from idp.transaction import Work
+from registration_bridge import reach
 from registration_bridge.schema import AccessGrant, Email, Name, Network, PhoneNumber, Registration
 from registration_bridge.text import clean
 
@@ -147,7 +146,7 @@ def _pairs(grants: Iterable[Assignment]) -> set[tuple[str, str]]:
 
 def create(work: Work, pusher: Client, user: Any) -> tuple[Account, bool]:
     """A pending account with its mail, or the one that the same push made before (False). Raises
-    the errors of SCIM."""
+    the errors of SCIM and of the gateway."""
     content = _content(work, user)
     earlier = _earlier(work, pusher, user)
     if earlier is not None:
@@ -169,8 +168,6 @@ def create(work: Work, pusher: Client, user: Any) -> tuple[Account, bool]:
         raise UniquenessException(
             detail="userName is taken; a UserID is never given again."
         ) from error
-    except GatewayError as error:
-        raise InvalidValueException(detail=error.detail or error.code) from error
     work.db.add(
         Provisioned(
             account_id=account.id,
@@ -202,7 +199,7 @@ def _holder(work: Work, user: Any, extension: Registration) -> Person:
         raise Invalid("personId is needed, 40 characters at most")
     known = persons.by_person_id(work, person_id)
     if known is not None:
-        persons.update(work, known, _changes(user))
+        reach.update_person(work, known, _changes(user))
         return known
     name = user.name or Name()
     return directory.ensure_person(
@@ -220,18 +217,15 @@ def _holder(work: Work, user: Any, extension: Registration) -> Person:
 
 
 def update(work: Work, pusher: Client, view: View, user: Any) -> None:
-    """Bring an account to the pushed state. Raises the errors of SCIM; then nothing is changed."""
+    """Bring an account to the pushed state. Raises the errors of SCIM and of the gateway."""
     account, extension = view.account, _extension(user)
-    _guard(work, account)
+    reach.check_account(work, account)
     side = view.provisioned or _adopt(work, pusher, account)
     if extension.sequence is not None and extension.sequence < side.sequence:
         events.record(work, "scim.stale", account=account, sequence=extension.sequence)
         return
-    try:
-        _update(work, view, user, extension)
-        _rename(work, pusher, side, user)
-    except GatewayError as error:
-        raise InvalidValueException(detail=error.detail or error.code) from error
+    _update(work, view, user, extension)
+    _rename(work, pusher, side, user)
     account.updated_at = work.now
     side.sequence = extension.sequence or side.sequence
     side.request_number = clean(extension.request_number)[:60] or side.request_number
@@ -255,7 +249,7 @@ def _update(work: Work, view: View, user: Any, extension: Registration) -> None:
 def _set_holder(work: Work, account: Account, user: Any, extension: Registration) -> None:
     """The person's data; of a machine account another custodian too (MA-10)."""
     if clean(extension.person_id) == account.person.person_id:
-        persons.update(work, account.person, _changes(user))
+        reach.update_person(work, account.person, _changes(user))
     elif account.kind == AccountKind.MACHINE:
         machines.change_custodian(work, account, _holder(work, user, extension))
     else:
@@ -301,8 +295,8 @@ def _set_preferences(account: Account, user: Any) -> None:
 def _set_grants(work: Work, account: Account, wanted: list[AccessGrant] | None) -> None:
     """Assign what is new and revoke what is gone: the push says the whole truth (RG, PR-07)."""
     after = {(clean(grant.role_group), clean(grant.participant_id)) for grant in wanted or ()}
-    if any(name in set(ConsoleRole) for name, _ in after):
-        raise ForbiddenException(detail="Roles of the gateway's own operators are not pushed.")
+    for name, _ in after:
+        reach.check_role_group(name)
     held = roles.held(work, account)
     before = _pairs(held)
     for name, number in sorted(after - before):
@@ -331,7 +325,7 @@ def _set_active(work: Work, account: Account, active: bool | None) -> None:
 
 def delete(work: Work, view: View) -> None:
     """Close the account for good; its name stays taken (N81)."""
-    _guard(work, view.account)
+    reach.check_account(work, view.account)
     _check_mass_change(work)
     lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason="registration")
     events.record(work, "scim.deleted", account=view.account)
@@ -340,13 +334,6 @@ def delete(work: Work, view: View) -> None:
 def _check_mass_change(work: Work) -> None:
     if mass_changes.standing(work).is_stopped:
         raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
-
-
-def _guard(work: Work, account: Account) -> None:
-    """Accounts of the gateway's own operators are out of any pusher's reach."""
-    if roles.of_console(work, account):
-        events.record(work, "scim.refused", reason="operator", account=account)
-        raise ForbiddenException(detail="This account belongs to the gateway's operator.")
 
 
 def _adopt(work: Work, pusher: Client, account: Account) -> Provisioned:

@@ -246,6 +246,30 @@ def test_n72_n74_operators_are_out_of_reach(world: World, pusher: Pusher) -> Non
     assert world.events("scim.refused")[-1].reason == "Forbidden"
 
 
+def test_n74_an_operators_address_is_not_changed_by_another_account(
+    world: World, pusher: Pusher
+) -> None:
+    """N74, N76: name and address are the person's: neither a new account nor another one of the
+    same person changes those of an operator; what changes nothing of them is taken."""
+    made = pusher.create()
+    login = {"userName": "other@participant.example", "externalId": "reg-other"}
+    kind = {"personId": "R00001", "accountKind": "email"}
+    other = pusher.create(**login, extension=kind)
+    world.role_group(ConsoleRole.AGENT)
+    world.grant_role(made["userName"], ConsoleRole.AGENT, OPERATOR)
+    taken = [{"value": "thief@participant.example", "type": "work", "primary": True}]
+    mine = {"userName": "third@participant.example", "externalId": "reg-third"}
+    answer = pusher.send("POST", body=user(**mine, emails=taken, extension=kind))
+    assert fault(answer) == (403, None)
+    change = {"op": "replace", "path": "emails", "value": taken}
+    assert fault(pusher.patch(other["id"], change)) == (403, None)
+    assert fault(pusher.send("PUT", other["id"], user(emails=taken))) == (403, None)
+    assert world.account_row(made["userName"]).person.email == "jim1@participant.example"
+    assert world.mails("address_changed") == []
+    assert pusher.create(**mine, extension=kind)["userName"] == mine["userName"]
+    assert pusher.patch(other["id"], {"op": "replace", "path": "active", "value": False}).json
+
+
 def test_n80_only_a_living_token_with_the_scope(world: World, pusher: Pusher) -> None:
     """N80: nothing, empty, null, another scheme, two, a person's, without scope, revoked."""
     good = f"Bearer {pusher.token}"
