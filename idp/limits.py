@@ -1,5 +1,5 @@
-"""Rate limits per network, counted in Redis; with Redis down each process counts for itself,
-and allows a part only.
+"""Rate limits per network, and of pushes per client, counted in Redis; with Redis down each process
+counts for itself, and allows a part only.
 
 The address is the one that ``idp.browser`` vouches for, never a header that anybody can send.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, current_app, g, request
 from flask_limiter import Limiter
 from limits import parse_many
 
@@ -56,6 +56,19 @@ def install(app: Flask, settings: Settings) -> None:
     ):
         limited: Any = limiter.limit(_provider(limiter, limit), **how)(app.view_functions[endpoint])
         app.view_functions[endpoint] = limited
+    counted: Any = limiter.shared_limit(
+        _provider(limiter, settings.push_limit),
+        scope="push",
+        key_func=lambda: g.counted_client,
+        cost=lambda: g.counted_operations,
+    )
+    app.extensions["count_push"] = counted(lambda: None)
+
+
+def count_push(client_id: str, operations: int) -> None:
+    """Count what a client pushes; raises RateLimitExceeded (429)."""
+    g.counted_client, g.counted_operations = client_id, operations
+    current_app.extensions["count_push"]()
 
 
 def _provider(limiter: Limiter, shared: str) -> Callable[[], str]:

@@ -18,7 +18,17 @@ from scim2_models.path import (
     Present,
     ValuePath,
 )
-from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, true
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    true,
+)
 
 from idp.models import (
     Account,
@@ -78,6 +88,8 @@ GROUP_COLUMNS: Columns = {
 }
 #: Attributes of lists that are tables of their own.
 _GRANTS = {"grants.rolegroup": RoleGroup.name, "grants.participantid": Participant.number}
+#: Attributes that a row may lack, and where it is sorted then.
+_EMPTY: dict[str, str | int] = {"externalid": "", "requestnumber": "", "sequence": 0}
 ACTIVE = Account.state != AccountState.SUSPENDED
 
 
@@ -97,21 +109,28 @@ def check_filter(text: str) -> None:
 
 def of_groups(scim_filter: ScimFilter[Any] | None) -> ColumnElement[bool]:
     """The condition of a filter on groups. Raises InvalidFilterException."""
-    return condition(scim_filter, _OfGroups())
+    return _condition(scim_filter, _OfGroups())
 
 
-def condition(
-    scim_filter: ScimFilter[Any] | None, visitor: _ToSql | None = None
+def of_users(
+    scim_filter: ScimFilter[Any] | None, participants: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """The condition of a filter on users, or of another visitor. Raises InvalidFilterException for
-    what cannot be asked."""
+    """The condition of a filter on users, whose grants are those at ``participants``. Raises
+    InvalidFilterException."""
+    return _condition(scim_filter, _OfUsers(participants))
+
+
+def of_members(node: Any) -> ColumnElement[bool]:
+    """The condition on accounts of the filter in ``members[...]``. Raises
+    InvalidFilterException."""
+    visitor = _OfMembers()
+    return visitor.bounded(visitor.visit(node))
+
+
+def _condition(scim_filter: ScimFilter[Any] | None, visitor: _ToSql) -> ColumnElement[bool]:
     if scim_filter is None:
         return true()
-    visitor = visitor or _OfUsers()
-    found = visitor.visit(scim_filter.ast)
-    if visitor.terms > MAX_TERMS:
-        raise InvalidFilterException(detail=f"A filter has at most {MAX_TERMS} terms.")
-    return found
+    return visitor.bounded(visitor.visit(scim_filter.ast))
 
 
 class _ToSql(FilterVisitor[ColumnElement[bool]]):
@@ -125,9 +144,15 @@ class _ToSql(FilterVisitor[ColumnElement[bool]]):
         self.terms = 0
         self._prefix = ""
 
-    def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:
+    def bounded(self, found: ColumnElement[bool]) -> ColumnElement[bool]:
+        """The condition, if it has not too many terms. Raises InvalidFilterException."""
+        if self.terms > MAX_TERMS:
+            raise InvalidFilterException(detail=f"A filter has at most {MAX_TERMS} terms.")
+        return found
+
+    def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:  # noqa: ARG002
         """The condition on what is no column; None for columns."""
-        raise NotImplementedError
+        return None
 
     def visit_comparison(self, node: Comparison) -> ColumnElement[bool]:
         self.terms += 1
@@ -180,21 +205,35 @@ class _OfUsers(_ToSql):
         "meta.resourcetype": "User",
     }  # fmt: skip
 
+    def __init__(self, participants: ColumnElement[bool]) -> None:
+        super().__init__()
+        self._participants = participants
+
     def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:
         if name in ("active", "name") and isinstance(node, Present):
             return true()
         if name == "active" and isinstance(node, Comparison):
             return _active(node)
         if name in _GRANTS or (name == "grants" and isinstance(node, Present)):
-            return _held(_each(node, _GRANTS.get(name, RoleGroup.name)))
+            return self._held(_each(node, _GRANTS.get(name, RoleGroup.name)))
         if name in ("registerednetworks", "registerednetworks.value"):
             return _network(_each(node, RegisteredNetwork.network))
         return None
 
     def visit_value_path(self, node: ValuePath) -> ColumnElement[bool]:
         if key_of(node.attr_path) == "grants":
-            return _held(_OfGrant().visit(node.val_filter))
+            return self._held(_OfGrant(self._participants).visit(node.val_filter))
         return super().visit_value_path(node)
+
+    def _held(self, where: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(
+            Assignment.account_id == Account.id,
+            Assignment.revoked_at.is_(None),
+            RoleGroup.id == Assignment.role_group_id,
+            Participant.id == Assignment.participant_id,
+            self._participants,
+            where,
+        )
 
 
 class _OfGroups(_ToSql):
@@ -208,6 +247,11 @@ class _OfGroups(_ToSql):
         if name in ("members", "members.value"):
             return _has_member(_each(node, Account.subject))
         return None
+
+
+class _OfMembers(_ToSql):
+    columns: ClassVar[Columns] = {"value": (Account.subject, _PLAIN)}  # type: ignore[dict-item]
+    constants: ClassVar[Mapping[str, str | bool]] = {"type": "User"}
 
 
 def _each(node: Comparison | Present, column: Any) -> ColumnElement[bool]:
@@ -237,16 +281,6 @@ class _OfGrant(_OfUsers):
 
     def visit_present(self, node: Present) -> ColumnElement[bool]:  # noqa: ARG002 - by name
         return true()
-
-
-def _held(where: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(
-        Assignment.account_id == Account.id,
-        Assignment.revoked_at.is_(None),
-        RoleGroup.id == Assignment.role_group_id,
-        Participant.id == Assignment.participant_id,
-        where,
-    )
 
 
 def _network(where: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -324,10 +358,12 @@ def _ordered(column: Expression, op: CompareOperator, value: Any) -> ColumnEleme
 
 
 def sort_column(path: str, columns: Columns) -> Expression:
-    """The column that a ``sortBy`` names. Raises InvalidFilterException."""
+    """The column that a ``sortBy`` names, with a value for rows that have none. Raises
+    InvalidFilterException."""
     name = path.casefold().rpartition(":")[2]
     if name == "active" and columns is COLUMNS:
-        return ACTIVE
+        return case((ACTIVE, 1), else_=0)
     if name not in columns:
         raise InvalidFilterException(detail=f"{path} cannot be sorted by.")
-    return columns[name][0]
+    column = columns[name][0]
+    return func.coalesce(column, _EMPTY[name]) if name in _EMPTY else column

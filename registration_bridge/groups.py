@@ -3,34 +3,45 @@ Members and the ``grants`` of Users are two views of one table."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from scim2_models import (
+    InvalidPathException,
     InvalidValueException,
     Meta,
     MutabilityException,
+    PatchOp,
     Reference,
     UniquenessException,
 )
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select, true
 
 from idp.accounts import directory, events, roles
 from idp.db import insert_if_missing
-from idp.models import Account, AccountState, Assignment, Client, ProvisionedGroup
+from idp.models import Account, AccountState, Assignment, ProvisionedGroup
 from idp.transaction import Work
-from registration_bridge import reach
+from registration_bridge.filters import of_members
+from registration_bridge.reach import Reach
 from registration_bridge.schema import Member, Role
 from registration_bridge.text import clean
+
+Item = TypeVar("Item")
+#: So many accounts are looked up by one statement.
+PART = 500
+#: Longer ids are nobody's.
+MAX_SUBJECT = 40
 
 
 @dataclass
 class View:
-    """A group with its members; None when nobody asked for them."""
+    """A group with the ids of its members; None when nobody asked for them."""
 
     row: ProvisionedGroup
-    members: list[Account] | None
+    members: list[str] | None
     version: str
 
 
@@ -49,8 +60,9 @@ def _of_pair(row: ProvisionedGroup) -> tuple[Any, ...]:
     )
 
 
-def _members(work: Work, row: ProvisionedGroup) -> list[Account]:
-    query = (
+def _holding(row: ProvisionedGroup) -> Select[Account]:
+    """The accounts that are members."""
+    return (
         select(Account)
         .join(Assignment, Assignment.account_id == Account.id)
         .where(
@@ -60,7 +72,17 @@ def _members(work: Work, row: ProvisionedGroup) -> list[Account]:
         )
         .order_by(Account.id)
     )
-    return list(work.db.scalars(query))
+
+
+def _members(work: Work, row: ProvisionedGroup) -> list[str]:
+    """Their subjects, in the order of the accounts."""
+    return list(work.db.scalars(_holding(row).with_only_columns(Account.subject)))
+
+
+def size(work: Work, row: ProvisionedGroup) -> int:
+    """How many members it has."""
+    query = _holding(row).with_only_columns(func.count(Account.id)).order_by(None)
+    return work.db.scalar(query) or 0
 
 
 def _version(work: Work, row: ProvisionedGroup) -> str:
@@ -80,12 +102,8 @@ def resource_of(model: Any, view: View, base: str) -> Any:
         external_id=row.external_id,
         display_name=row.display_name,
         members=[
-            Member(
-                value=account.subject,
-                ref=Reference[Any](f"{base}/Users/{account.subject}"),
-                type="User",
-            )
-            for account in view.members or ()
+            Member(value=member, ref=Reference[Any](f"{base}/Users/{member}"), type="User")
+            for member in view.members or ()
         ]
         or None,
     )
@@ -103,20 +121,17 @@ def resource_of(model: Any, view: View, base: str) -> Any:
     return group
 
 
-def create(work: Work, pusher: Client, group: Any) -> tuple[ProvisionedGroup, bool]:
+def create(work: Work, reach: Reach, group: Any) -> tuple[ProvisionedGroup, bool]:
     """The group of a role group that exists, with its members; or the one that the same push made
     before (False). Raises the errors of SCIM and of the gateway."""
     extension = group[Role]
     if extension is None:
         raise InvalidValueException(detail="The extension of role groups is needed.")
-    name = clean(extension.role_group)
-    reach.check_role_group(name)
+    name, number = clean(extension.role_group), clean(extension.participant_id)
+    reach.check_role_group(name, number)
     role_group = roles.by_name(work, name)
-    participant = directory.ensure_participant(
-        work, clean(extension.participant_id), clean(extension.participant_name)
-    )
+    participant = directory.ensure_participant(work, number, clean(extension.participant_name))
     directory.rename_participant(work, participant, clean(extension.participant_name))
-    number = participant.number
     values = {
         "public_id": work.token(16),
         "external_id": clean(group.external_id) or None,
@@ -127,7 +142,7 @@ def create(work: Work, pusher: Client, group: Any) -> tuple[ProvisionedGroup, bo
         ProvisionedGroup,
         role_group_id=role_group.id,
         participant_id=participant.id,
-        client_id=pusher.id,
+        client_id=reach.pusher.id,
         created_at=work.now,
         updated_at=work.now,
         **values,
@@ -144,64 +159,177 @@ def create(work: Work, pusher: Client, group: Any) -> tuple[ProvisionedGroup, bo
         raise UniquenessException(detail="This role group of this participant is a Group already.")
     if is_new:
         events.record(work, "scim.group_created", group=role_group.name, participant=number)
-        _set_members(work, row, group.members)
+        # Whoever holds the role group by then goes on holding it: nobody meant to take it away.
+        _add(work, reach, row, _subjects(group.members))
     return row, is_new
 
 
-def update(work: Work, view: View, group: Any) -> None:
+def update(work: Work, reach: Reach, view: View, group: Any) -> None:
     """Name and members as pushed. Raises the errors of SCIM and of the gateway."""
-    row, extension = view.row, group[Role]
+    changes = [MemberChange("replace", frozenset(_subjects(group.members)))]
+    change(work, reach, view.row, group, changes)
+
+
+def change(
+    work: Work,
+    reach: Reach,
+    row: ProvisionedGroup,
+    group: Any | None,
+    changes: list[MemberChange],
+) -> None:
+    """Names as in ``group``, if given, and these changes of members one after the other. Raises the
+    errors of SCIM and of the gateway."""
+    _check(reach, row)
+    is_renamed = group is not None and _rename(work, row, group)
+    added, removed = 0, 0
+    for entry in changes:
+        came, went = _apply(work, reach, row, entry)
+        added, removed = added + came, removed + went
+    if not (is_renamed or added or removed):
+        return
+    row.updated_at = work.now
+    _record(work, "scim.group_updated", row, added=added, removed=removed)
+    work.db.flush()
+
+
+def delete(work: Work, reach: Reach, view: View) -> None:
+    """The role group is nobody's at this participant any more; itself it stays."""
+    _check(reach, view.row)
+    removed = _remove(work, reach, view.row, true())
+    _record(work, "scim.group_deleted", view.row, removed=removed)
+    work.db.delete(view.row)
+    work.db.flush()
+
+
+@dataclass(frozen=True)
+class MemberChange:
+    """One operation on members: ``add`` or ``replace`` by the ids of accounts, ``remove`` of those
+    that a condition on accounts names. A group of ten thousand is changed without reading it."""
+
+    op: str
+    subjects: frozenset[str] = frozenset()
+    where: ColumnElement[bool] | None = None
+
+
+def split(patch: PatchOp[Any]) -> tuple[list[MemberChange], PatchOp[Any] | None]:
+    """The operations of a PATCH on members, and the others as a PATCH of their own. Raises the
+    errors of SCIM."""
+    changes, rest = [], []
+    for operation in patch.operations or ():
+        path = operation.path
+        if path is not None and path.parts and path.parts[0].casefold() == "members":
+            changes.append(_member_change(operation))
+        else:
+            rest.append(operation)
+    return changes, patch.model_copy(update={"operations": rest}) if rest else None
+
+
+def _member_change(operation: Any) -> MemberChange:
+    op, path = str(operation.op), operation.path
+    if len(path.parts) > 1:
+        raise MutabilityException(attribute="members", mutability="immutable")
+    if path.value_filter is not None:
+        if op != "remove":
+            raise InvalidPathException(detail="Members are added by their value, without a filter.")
+        return MemberChange(op, where=of_members(path.value_filter))
+    values = operation.value
+    if op == "remove" and values in (None, []):
+        return MemberChange(op, where=true())
+    subjects = _subjects([_member(entry) for entry in _listed(values)])
+    if op == "remove":
+        return MemberChange(op, where=Account.subject.in_(subjects))
+    return MemberChange(op, frozenset(subjects))
+
+
+def _listed(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [] if values is None else [values]
+
+
+def _member(entry: Any) -> Member:
+    try:
+        return Member.model_validate(entry)
+    except ValidationError as error:
+        raise InvalidValueException(detail="A member is an object with a value.") from error
+
+
+def _subjects(members: Iterable[Member] | None) -> set[str]:
+    """The ids of members, each once."""
+    rows = list(members or ())
+    if any(row.type not in (None, "User") for row in rows):
+        raise InvalidValueException(detail="Members are Users.")
+    return {clean(row.value)[:MAX_SUBJECT] for row in rows}
+
+
+def _apply(work: Work, reach: Reach, row: ProvisionedGroup, entry: MemberChange) -> tuple[int, int]:
+    """How many were added and removed."""
+    if entry.where is not None:
+        return 0, _remove(work, reach, row, entry.where)
+    if entry.op == "add":
+        return _add(work, reach, row, entry.subjects), 0
+    present = set(_members(work, row))
+    gone = [
+        _remove(work, reach, row, Account.subject.in_(part))
+        for part in _parts(present - entry.subjects)
+    ]
+    return _add(work, reach, row, entry.subjects - present), sum(gone)
+
+
+def _add(work: Work, reach: Reach, row: ProvisionedGroup, subjects: Collection[str]) -> int:
+    """Assign to each once; nobody unknown, closed, or out of reach."""
+    added = 0
+    for part in _parts(subjects):
+        found = work.db.scalars(
+            select(Account).where(
+                Account.subject.in_(part),
+                Account.state != AccountState.DEACTIVATED,
+                reach.visible(),
+            )
+        ).all()
+        if ghosts := set(part) - {account.subject for account in found}:
+            raise InvalidValueException(detail=f"There is no User {min(ghosts)!a}.")
+        reach.check_accounts(work, found)
+        for account in found:
+            added += roles.assign(work, account, row.role_group, row.participant)
+    return added
+
+
+def _remove(work: Work, reach: Reach, row: ProvisionedGroup, where: ColumnElement[bool]) -> int:
+    """Revoke from the members that the condition names."""
+    found = work.db.scalars(_holding(row).where(where)).all()
+    for part in _parts(found):
+        reach.check_accounts(work, part)
+    for account in found:
+        roles.revoke(work, account, row.role_group, row.participant)
+    return len(found)
+
+
+def _parts(rows: Collection[Item]) -> Iterator[list[Item]]:
+    """The rows in parts that fit into one statement."""
+    listed = list(rows)
+    for start in range(0, len(listed), PART):
+        yield listed[start : start + PART]
+
+
+def _rename(work: Work, row: ProvisionedGroup, group: Any) -> bool:
+    """The names of the group, and of the participant for everybody; whether they are others."""
+    extension = group[Role]
     if extension is not None and (
         clean(extension.role_group) != row.role_group.name
         or clean(extension.participant_id) != row.participant.number
     ):
         raise MutabilityException(attribute="roleGroup", mutability="immutable")
-    reach.check_role_group(row.role_group.name)
+    before = (row.display_name, row.external_id, row.participant.name)
     if extension is not None:
         directory.rename_participant(work, row.participant, clean(extension.participant_name))
     row.display_name = clean(group.display_name) or row.display_name
     row.external_id = clean(group.external_id) or None
-    row.updated_at = work.now
-    _set_members(work, row, group.members)
-    events.record(
-        work,
-        "scim.group_updated",
-        group=row.role_group.name,
-        participant=row.participant.number,
-    )
-    work.db.flush()
+    return before != (row.display_name, row.external_id, row.participant.name)
 
 
-def _set_members(work: Work, row: ProvisionedGroup, members: list[Member] | None) -> None:
-    """Assign to whoever is new, revoke from whoever is gone; each once, nobody unknown."""
-    wanted = {clean(member.value) for member in members or ()}
-    if any(member.type not in (None, "User") for member in members or ()):
-        raise InvalidValueException(detail="Members are Users.")
-    present = {account.subject: account for account in _members(work, row)}
-    for subject in sorted(wanted - set(present)):
-        account = _account(work, subject)
-        roles.assign(work, account, row.role_group, row.participant)
-    for subject in sorted(set(present) - wanted):
-        reach.check_account(work, present[subject])
-        roles.revoke(work, present[subject], row.role_group, row.participant)
+def _check(reach: Reach, row: ProvisionedGroup) -> None:
+    reach.check_role_group(row.role_group.name, row.participant.number)
 
 
-def _account(work: Work, subject: str) -> Account:
-    account = directory.by_subject(work, subject)
-    if account is None or account.state == AccountState.DEACTIVATED:
-        raise InvalidValueException(detail=f"There is no User {subject!a}.")
-    reach.check_account(work, account)
-    return account
-
-
-def delete(work: Work, view: View) -> None:
-    """The role group is nobody's at this participant any more; itself it stays."""
-    _set_members(work, view.row, [])
-    events.record(
-        work,
-        "scim.group_deleted",
-        group=view.row.role_group.name,
-        participant=view.row.participant.number,
-    )
-    work.db.delete(view.row)
-    work.db.flush()
+def _record(work: Work, name: str, row: ProvisionedGroup, **data: Any) -> None:
+    participant = row.participant.number
+    events.record(work, name, group=row.role_group.name, participant=participant, **data)

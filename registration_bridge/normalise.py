@@ -6,11 +6,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from scim2_models import InvalidSyntaxException, InvalidValueException
+from scim2_models import (
+    InvalidSyntaxException,
+    InvalidValueException,
+    PayloadTooLargeException,
+    SCIMException,
+)
 
 MAX_BODY = 262_144
+MAX_BULK_BODY = 4_194_304
 MAX_OPERATIONS = 100
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -33,15 +40,22 @@ DROPPED = frozenset(
 )  # fmt: skip
 #: Of groups.
 DROPPED_OF_GROUPS = frozenset({"id", "meta"})
+#: What is left out before a body is read, by place.
+PLACES = {"users": DROPPED, "groups": DROPPED_OF_GROUPS}
 DROPPED_OF_NAME = frozenset({"formatted", "honorificprefix", "honorificsuffix"})
 BOOLEANS = {"true": True, "false": False}
 
 
-def parse(body: bytes) -> Any:
+def place_of(path: str) -> str:
+    """The resource type that a path below the service's address begins with."""
+    return path.strip("/").partition("/")[0].casefold()
+
+
+def parse(body: bytes, longest: int = MAX_BODY) -> Any:
     """JSON without repeated keys: of two values nobody knows which was meant. Raises the errors of
     SCIM."""
-    if len(body) > MAX_BODY:
-        raise InvalidSyntaxException(detail="The body is too large.")
+    if len(body) > longest:
+        raise PayloadTooLargeException(detail=f"A body has at most {longest} bytes.")
     try:
         return json.loads(body, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -57,10 +71,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def resource(body: bytes, dropped: frozenset[str]) -> bytes:
     """The body of a POST or PUT."""
-    value = parse(body)
+    return json.dumps(_whole(parse(body), dropped)).encode()
+
+
+def _whole(value: Any, dropped: frozenset[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidSyntaxException(detail="The body is no JSON object.")
-    return json.dumps(_resource(value, dropped)).encode()
+    return _resource(value, dropped)
 
 
 def _resource(value: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:
@@ -103,7 +120,10 @@ def _value(key: str, entry: Any) -> Any:
 
 def patch(body: bytes, dropped: frozenset[str]) -> bytes:
     """The body of a PATCH; operations on what is left out change nothing."""
-    value = parse(body)
+    return json.dumps(_patch(parse(body), dropped)).encode()
+
+
+def _patch(value: Any, dropped: frozenset[str]) -> dict[str, Any]:
     operations = _operations(value)
     if not isinstance(operations, list):
         raise InvalidSyntaxException(detail="Operations is missing.")
@@ -111,9 +131,14 @@ def patch(body: bytes, dropped: frozenset[str]) -> bytes:
         raise InvalidValueException(detail="Operations is empty.")
     if len(operations) > MAX_OPERATIONS:
         raise InvalidValueException(detail=f"At most {MAX_OPERATIONS} operations.")
-    kept = [done for entry in operations if (done := _operation(entry, dropped)) is not None]
+    kept = [
+        done
+        for given in operations
+        for entry in _apart(given)
+        if (done := _operation(entry, dropped)) is not None
+    ]
     rest = {name: entry for name, entry in value.items() if name.casefold() != "operations"}
-    return json.dumps(rest | {"Operations": kept}).encode()
+    return rest | {"Operations": kept}
 
 
 def has_operations(body: bytes) -> bool:
@@ -121,10 +146,74 @@ def has_operations(body: bytes) -> bool:
     return bool(_operations(json.loads(body)))
 
 
+@dataclass
+class BulkBody:
+    """A normalised Bulk: what it says, how many operations it has, which of them are refused
+    already, and which ask for nothing."""
+
+    body: bytes
+    count: int
+    faults: dict[int, SCIMException]
+    empty: frozenset[int]
+
+
+def bulk(body: bytes) -> BulkBody:
+    """The body of a Bulk, each operation brought into form as if it came alone. Raises the errors
+    of SCIM for the whole; those of one operation are for its own answer."""
+    value = parse(body, MAX_BULK_BODY)
+    operations = _operations(value)
+    faults: dict[int, SCIMException] = {}
+    empty: set[int] = set()
+    if isinstance(operations, list):
+        for index, entry in enumerate(operations):
+            try:
+                if _bulk_operation(entry):
+                    empty.add(index)
+            except SCIMException as error:
+                faults[index] = error
+    count = len(operations) if isinstance(operations, list) else 1
+    return BulkBody(json.dumps(value).encode(), count, faults, frozenset(empty))
+
+
+def _bulk_operation(entry: Any) -> bool:
+    """Normalise one operation in place; True for a PATCH of which nothing is left."""
+    if not isinstance(entry, dict):
+        return False
+    names = {name.casefold(): name for name in entry}
+    method = str(entry.get(names.get("method", ""), "")).upper()
+    dropped = PLACES.get(place_of(str(entry.get(names.get("path", ""), ""))))
+    if "method" in names:
+        entry[names["method"]] = method
+    if dropped is None or "data" not in names or method not in ("POST", "PUT", "PATCH"):
+        return False
+    data = entry[names["data"]]
+    if method != "PATCH":
+        entry[names["data"]] = _whole(data, dropped)
+        return False
+    entry[names["data"]] = left = _patch(data, dropped)
+    return not left["Operations"]
+
+
 def _operations(value: Any) -> Any:
     if not isinstance(value, dict):
         raise InvalidSyntaxException(detail="The body is no JSON object.")
     return next((entry for name, entry in value.items() if name.casefold() == "operations"), None)
+
+
+def _apart(entry: Any) -> list[Any]:
+    """An operation without a path, its members as an operation of their own."""
+    if not isinstance(entry, dict):
+        return [entry]
+    given = {name.casefold(): part for name, part in entry.items()}
+    value = given.get("value")
+    if given.get("path") not in (None, "") or not isinstance(value, dict):
+        return [entry]
+    apart = [name for name in value if _head(name) == "members"]
+    rest = {name: part for name, part in value.items() if name not in apart}
+    parts: list[Any] = [
+        {"op": given.get("op"), "path": "members", "value": value[name]} for name in apart
+    ]
+    return [{"op": given.get("op"), "value": rest}, *parts] if rest else parts or [entry]
 
 
 def _operation(entry: Any, dropped: frozenset[str]) -> dict[str, Any] | None:

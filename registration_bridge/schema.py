@@ -17,6 +17,7 @@ from scim2_models import (
     Extension,
     Filter,
     Mutability,
+    Pagination,
     Patch,
     Reference,
     Required,
@@ -29,9 +30,15 @@ from scim2_models import (
     Uniqueness,
 )
 
+from registration_bridge.normalise import MAX_BULK_BODY
+
 REGISTRATION = URN("urn:ieso:params:scim:schemas:extension:registration:2.0:User")
 ROLE = URN("urn:ieso:params:scim:schemas:extension:role:2.0:Group")
 MAX_RESULTS = 1000
+#: A cursor is good for an hour.
+CURSOR_SECONDS = 3600
+#: Of one Bulk.
+MAX_OPERATIONS = 1000
 
 
 class Name(ComplexAttribute):
@@ -147,8 +154,18 @@ def provider() -> ScimProvider:
         ],
         config=ServiceProviderConfig(
             patch=Patch(supported=True),
-            bulk=Bulk(supported=False, max_operations=0, max_payload_size=0),
+            # Each operation is a transaction of its own.
+            bulk=Bulk(
+                supported=True, max_operations=MAX_OPERATIONS, max_payload_size=MAX_BULK_BODY
+            ),
             filter=Filter(supported=True, max_results=MAX_RESULTS),
+            pagination=Pagination(
+                cursor=True,
+                index=True,
+                default_pagination_method=Pagination.DefaultPaginationMethod.index,
+                max_page_size=MAX_RESULTS,
+                cursor_timeout=CURSOR_SECONDS,
+            ),
             change_password=ChangePassword(supported=False),
             sort=Sort(supported=True),
             etag=ETag(supported=True),

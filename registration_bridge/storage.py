@@ -3,7 +3,9 @@ and ``groups``."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
 
 from flask import g
 from scim2_models import (
@@ -15,13 +17,14 @@ from scim2_models import (
     SearchRequest,
 )
 from scim2_server.storage import ScimStorage, SearchPage
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, update
 
 from idp import browser
+from idp.accounts import events
+from idp.db import UtcDateTime
 from idp.models import (
     Account,
     AccountState,
-    Client,
     Participant,
     Person,
     Provisioned,
@@ -33,10 +36,13 @@ from registration_bridge.filters import (
     COLUMNS,
     GROUP_COLUMNS,
     Columns,
-    condition,
     of_groups,
+    of_users,
     sort_column,
 )
+from registration_bridge.groups import MemberChange
+from registration_bridge.reach import Reach
+from registration_bridge.schema import MAX_RESULTS
 
 PREFIX = "/scim/v2"
 
@@ -44,10 +50,13 @@ PREFIX = "/scim/v2"
 class BridgeStorage(ScimStorage):
     """Two resource types, each with its own part."""
 
+    supports_cursors = True
+
     def __init__(self, provider: ScimProvider) -> None:
+        self._groups = Groups(provider.model_for("Group"))
         self._parts: dict[str | None, Users | Groups] = {
             "User": Users(provider.model_for("User")),
-            "Group": Groups(provider.model_for("Group")),
+            "Group": self._groups,
         }
 
     def get(
@@ -60,11 +69,11 @@ class BridgeStorage(ScimStorage):
         resource_types: list[ResourceType],
         search_request: SearchRequest[Any],
         *,
-        position: Any = None,  # noqa: ARG002 - no cursors
+        position: Any = None,
     ) -> SearchPage:
         if len(resource_types) != 1:
             raise NotImplementedException(detail="Search for Users or for Groups.")
-        return self._parts[resource_types[0].name].search(search_request)
+        return self._parts[resource_types[0].name].search(search_request, position)
 
     def create(self, resource_type: ResourceType, resource: Any) -> Any:
         return self._parts[resource_type.name].create(resource)
@@ -73,6 +82,15 @@ class BridgeStorage(ScimStorage):
         self, resource_type: ResourceType, resource: Any, *, expected_version: str | None = None
     ) -> Any:
         return self._parts[resource_type.name].update(resource, expected_version)
+
+    def begin_group(self, resource_id: str) -> Any:
+        """The group without its members, locked until the push is done."""
+        return self._groups.begin(resource_id)
+
+    def change_group(self, resource_id: str, group: Any | None, changes: list[MemberChange]) -> Any:
+        """Change names, if a group is given, and members; the group with its members, unless they
+        are too many to show."""
+        return self._groups.change(resource_id, group, changes)
 
     def delete(
         self,
@@ -93,37 +111,55 @@ class Users:
     def get(self, resource_id: str, _parameters: Any = None) -> Any:
         return users.resource_of(self._model, self._view(resource_id))
 
-    def search(self, search_request: SearchRequest[Any]) -> SearchPage:
+    def _resource(self, account: Account) -> Any:
+        return users.resource_of(self._model, users.views(browser.work(), reach(), [account])[0])
+
+    def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         base = (
             select(Account)
             .join(Person, Person.id == Account.person_id)
             .outerjoin(Provisioned, Provisioned.account_id == Account.id)
-            .where(Account.state != AccountState.DEACTIVATED)
-            .where(condition(search_request.filter))
+            .where(Account.state != AccountState.DEACTIVATED, reach().visible())
+            .where(of_users(search_request.filter, reach().of_participants()))
         )
-        total, rows = _page(base, Account.id, search_request, COLUMNS)
-        found = users.views(browser.work(), rows)
-        return SearchPage(total, [users.resource_of(self._model, view) for view in found])
+        page = _page(base, Account.id, search_request, COLUMNS, position)
+        found = users.views(browser.work(), reach(), page.rows)
+        resources = [users.resource_of(self._model, view) for view in found]
+        return SearchPage(page.total, resources, page.next)
 
     def create(self, resource: Any) -> Any:
-        account, is_new = users.create(browser.work(), pusher(), resource)
+        account, is_new = users.create(browser.work(), reach(), resource)
         g.scim_repeated = not is_new
-        return self.get(account.subject)
+        made = self._resource(account)
+        if is_new:
+            events.record(browser.work(), "scim.created", account=account, after=_shown(made))
+        return made
 
     def update(self, resource: Any, expected_version: str | None) -> Any:
         view = self._held(resource.id, expected_version)
-        users.update(browser.work(), pusher(), view, resource)
-        return self.get(resource.id)
+        before = _shown(users.resource_of(self._model, view))
+        users.update(browser.work(), reach(), view, resource)
+        # Whoever took the last role group of a participant may see the account no more.
+        found = self._resource(view.account)
+        if (after := _shown(found)) != before:
+            events.record(
+                browser.work(),
+                "scim.updated",
+                account=view.account,
+                before=_but(before, after),
+                after=_but(after, before),
+            )
+        return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
-        users.delete(browser.work(), self._held(resource_id, expected_version))
+        users.delete(browser.work(), reach(), self._held(resource_id, expected_version))
 
     def _view(self, resource_id: str) -> users.View:
         work = browser.work()
-        account = work.db.scalar(select(Account).where(*_living(resource_id)))
+        account = work.db.scalar(select(Account).where(*_living(resource_id), reach().visible()))
         if account is None:
             raise NotFoundException
-        return users.views(work, [account])[0]
+        return users.views(work, reach(), [account])[0]
 
     def _held(self, resource_id: str, expected_version: str | None) -> users.View:
         """The account, locked until the push is done, still in the version that was read."""
@@ -148,37 +184,50 @@ class Groups:
         view = self._view(resource_id, with_members=_wants_members(parameters))
         return self._resource(view)
 
-    def search(self, search_request: SearchRequest[Any]) -> SearchPage:
+    def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         base = (
             select(ProvisionedGroup)
             .join(RoleGroup, RoleGroup.id == ProvisionedGroup.role_group_id)
             .join(Participant, Participant.id == ProvisionedGroup.participant_id)
-            .where(of_groups(search_request.filter))
+            .where(of_groups(search_request.filter), reach().of_participants())
         )
-        total, rows = _page(base, ProvisionedGroup.id, search_request, GROUP_COLUMNS)
+        page = _page(base, ProvisionedGroup.id, search_request, GROUP_COLUMNS, position)
         with_members = _wants_members(search_request)
-        found = groups.views(browser.work(), rows, with_members=with_members)
-        return SearchPage(total, [self._resource(view) for view in found])
+        found = groups.views(browser.work(), page.rows, with_members=with_members)
+        return SearchPage(page.total, [self._resource(view) for view in found], page.next)
 
     def create(self, resource: Any) -> Any:
-        row, is_new = groups.create(browser.work(), pusher(), resource)
+        row, is_new = groups.create(browser.work(), reach(), resource)
         g.scim_repeated = not is_new
         return self.get(row.public_id)
 
     def update(self, resource: Any, expected_version: str | None) -> Any:
         view = self._held(resource.id, expected_version)
-        groups.update(browser.work(), view, resource)
+        groups.update(browser.work(), reach(), view, resource)
         return self.get(resource.id)
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
-        groups.delete(browser.work(), self._held(resource_id, expected_version))
+        groups.delete(browser.work(), reach(), self._held(resource_id, expected_version))
+
+    def begin(self, resource_id: str) -> Any:
+        return self._resource(self._held(resource_id, None))
+
+    def change(self, resource_id: str, group: Any | None, changes: list[MemberChange]) -> Any:
+        view = self._view(resource_id, with_members=False)
+        groups.change(browser.work(), reach(), view.row, group, changes)
+        g.scim_is_large = groups.size(browser.work(), view.row) > MAX_RESULTS
+        return self._resource(self._view(resource_id, with_members=not g.scim_is_large))
 
     def _resource(self, view: groups.View) -> Any:
         return groups.resource_of(self._model, view, browser.means().settings.issuer + PREFIX)
 
     def _view(self, resource_id: str, *, with_members: bool) -> groups.View:
         work = browser.work()
-        query = select(ProvisionedGroup).where(ProvisionedGroup.public_id == resource_id[:40])
+        query = (
+            select(ProvisionedGroup)
+            .join(ProvisionedGroup.participant)
+            .where(ProvisionedGroup.public_id == resource_id[:40], reach().of_participants())
+        )
         row = work.db.scalar(query)
         if row is None:
             raise NotFoundException
@@ -221,10 +270,34 @@ def _check(version: str, expected: str | None) -> None:
         raise PreconditionFailedException
 
 
-def pusher() -> Client:
-    """The OAuth client behind this request."""
-    client: Client = g.scim_pusher
-    return client
+def _shown(resource: Any) -> dict[str, Any]:
+    """What a resource says, for the trail."""
+    shown: dict[str, Any] = resource.model_dump(
+        scim_ctx=None, mode="json", by_alias=True, exclude_none=True
+    )
+    for part in (shown, *(value for value in shown.values() if isinstance(value, dict))):
+        part.pop("schemas", None)
+    return {name: value for name, value in shown.items() if name not in ("meta", "id")}
+
+
+def _but(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """The values that are not the same there."""
+    return {name: value for name, value in values.items() if others.get(name) != value}
+
+
+def reach() -> Reach:
+    """How far this request may go."""
+    found: Reach = g.scim_reach
+    return found
+
+
+@dataclass(frozen=True)
+class _Page:
+    """How many there are, those of the page, and where the next one begins."""
+
+    total: int
+    rows: list[Any]
+    next: list[Any] | None
 
 
 def _page(
@@ -232,17 +305,41 @@ def _page(
     key: Any,
     search_request: SearchRequest[Any],
     columns: Columns,
-) -> tuple[int, list[Any]]:
-    """How many there are, and those of the page."""
+    position: Any,
+) -> _Page:
+    """A page by index, or by cursor after the row at ``position``: its sort value and its key."""
     work = browser.work()
     total = work.db.scalar(base.with_only_columns(func.count(key))) or 0
-    first = search_request.start_index_0 or 0
-    order = [key]
+    count, first = search_request.count or 0, search_request.start_index_0 or 0
+    if count == 0 or first >= total:
+        return _Page(total, [], None)
+    down = search_request.sort_order == SearchRequest.SortOrder.descending
+    column = None
     if search_request.sort_by is not None:
         column = sort_column(str(search_request.sort_by), columns)
-        down = search_request.sort_order == SearchRequest.SortOrder.descending
-        order = [column.desc() if down else column.asc(), key]
-    if search_request.count == 0 or first >= total:
-        return total, []
-    page = base.order_by(*order).offset(first).limit(search_request.count)
-    return total, list(work.db.scalars(page))
+    order = [key] if column is None else [column.desc() if down else column.asc(), key]
+    query = base.order_by(*order)
+    if search_request.cursor is None:
+        page = query.offset(first).limit(count)
+        return _Page(total, list(work.db.scalars(page)), None)
+    if position is not None:
+        query = query.where(_after(key, column, position, down=down))
+    shown = query.add_columns(key, literal("") if column is None else column)
+    rows = work.db.execute(shown.limit(count + 1)).all()
+    after = [_plain(rows[count - 1][2]), rows[count - 1][1]] if len(rows) > count else None
+    return _Page(total, [row[0] for row in rows[:count]], after)
+
+
+def _after(key: Any, column: Any, position: Any, *, down: bool) -> ColumnElement[bool]:
+    """The condition of rows that come after one; a position is sealed, so it has our form."""
+    value, last = position
+    if column is None:
+        return cast("ColumnElement[bool]", key > last)
+    if isinstance(column.type, UtcDateTime):
+        value = datetime.fromisoformat(value)
+    beyond = column < value if down else column > value
+    return or_(beyond, and_(column == value, key > last))
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

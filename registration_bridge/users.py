@@ -37,14 +37,14 @@ from idp.models import (
     AccountKind,
     AccountState,
     Assignment,
-    Client,
     Person,
     Provisioned,
     RegisteredNetwork,
 )
 from idp.policy.names import name_key
+from idp.policy.scopes import PushOperation
 from idp.transaction import Work
-from registration_bridge import reach
+from registration_bridge.reach import Reach
 from registration_bridge.schema import AccessGrant, Email, Name, Network, PhoneNumber, Registration
 from registration_bridge.text import clean
 
@@ -65,8 +65,8 @@ class View:
     networks: list[RegisteredNetwork]
 
 
-def views(work: Work, accounts: Iterable[Account]) -> list[View]:
-    """The views of these accounts, in three queries whatever their number."""
+def views(work: Work, reach: Reach, accounts: Iterable[Account]) -> list[View]:
+    """What the pusher sees of these accounts, in three queries whatever their number."""
     rows = list(accounts)
     ids = [row.id for row in rows]
     sides = {
@@ -75,7 +75,13 @@ def views(work: Work, accounts: Iterable[Account]) -> list[View]:
     }
     held: dict[int, list[Assignment]] = {}
     for grant in work.db.scalars(
-        select(Assignment).where(Assignment.account_id.in_(ids), Assignment.revoked_at.is_(None))
+        select(Assignment)
+        .join(Assignment.participant)
+        .where(
+            Assignment.account_id.in_(ids),
+            Assignment.revoked_at.is_(None),
+            reach.of_participants(),
+        )
     ):
         held.setdefault(grant.account_id, []).append(grant)
     nets: dict[int, list[RegisteredNetwork]] = {}
@@ -144,34 +150,34 @@ def _pairs(grants: Iterable[Assignment]) -> set[tuple[str, str]]:
     return {(grant.role_group.name, grant.participant.number) for grant in grants}
 
 
-def create(work: Work, pusher: Client, user: Any) -> tuple[Account, bool]:
+def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
     """A pending account with its mail, or the one that the same push made before (False). Raises
     the errors of SCIM and of the gateway."""
+    reach.check(PushOperation.CREATE)
     content = _content(work, user)
-    earlier = _earlier(work, pusher, user)
+    earlier = _earlier(work, reach, user)
     if earlier is not None:
         if earlier.content == content:
             return work.db.get_one(Account, earlier.account_id), False
-        raise UniquenessException(detail="externalId is taken by an account with other content.")
+        other = work.db.get_one(Account, earlier.account_id)
+        raise UniquenessException(detail=f"externalId is taken by {_known(work, reach, other)}.")
     extension = _extension(user)
     kind = _kind(extension)
     try:
-        account = _make(work, user, extension, kind)
+        account = _make(work, reach, user, extension, kind)
         _set_networks(work, account, extension)
         _set_preferences(account, user)
-        _set_grants(work, account, extension.grants)
+        _set_grants(work, reach, account, extension.grants)
         if user.active is False:
             lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
         else:
             activation.invite(work, account)
     except Conflict as error:
-        raise UniquenessException(
-            detail="userName is taken; a UserID is never given again."
-        ) from error
+        raise UniquenessException(detail=_taken(work, reach, user, error)) from error
     work.db.add(
         Provisioned(
             account_id=account.id,
-            client_id=pusher.id,
+            client_id=reach.pusher.id,
             external_id=clean(user.external_id) or None,
             content=content,
             request_number=clean(extension.request_number)[:60],
@@ -179,26 +185,44 @@ def create(work: Work, pusher: Client, user: Any) -> tuple[Account, bool]:
             created_at=work.now,
         )
     )
-    _note(work, "scim.created", account, extension)
     work.db.flush()
     return account, True
 
 
-def _make(work: Work, user: Any, extension: Registration, kind: AccountKind) -> Account:
-    holder = _holder(work, user, extension)
+def _taken(work: Work, reach: Reach, user: Any, error: Conflict) -> str:
+    """What stands in the way of a new account, as far as the pusher may know (N76)."""
+    other = directory.find_by_username(work, clean(user.user_name))
+    if other is None:
+        return error.detail
+    return f"userName is taken by {_known(work, reach, other)}; a UserID is never given again."
+
+
+def _known(work: Work, reach: Reach, account: Account) -> str:
+    """The account as the pusher may know it: by its id if it can read it."""
+    if account.state == AccountState.DEACTIVATED:
+        return "an account that is closed"
+    seen = work.db.scalar(select(Account.id).where(Account.id == account.id, reach.visible()))
+    return f"the User {account.subject}" if seen else "another account"
+
+
+def _make(
+    work: Work, reach: Reach, user: Any, extension: Registration, kind: AccountKind
+) -> Account:
+    holder = _holder(work, reach, user, extension)
     username = clean(user.user_name)
     if username:
         return directory.create_account(work, holder, kind=kind, username=username)
     return userids.create(work, holder, kind=kind)
 
 
-def _holder(work: Work, user: Any, extension: Registration) -> Person:
+def _holder(work: Work, reach: Reach, user: Any, extension: Registration) -> Person:
     """The person of the push, made or brought up to date."""
     person_id = clean(extension.person_id)
     if not person_id or len(person_id) > 40:
         raise Invalid("personId is needed, 40 characters at most")
     known = persons.by_person_id(work, person_id)
     if known is not None:
+        reach.check_person(work, known)
         reach.update_person(work, known, _changes(user))
         return known
     name = user.name or Name()
@@ -216,42 +240,46 @@ def _holder(work: Work, user: Any, extension: Registration) -> Person:
     )
 
 
-def update(work: Work, pusher: Client, view: View, user: Any) -> None:
+def update(work: Work, reach: Reach, view: View, user: Any) -> None:
     """Bring an account to the pushed state. Raises the errors of SCIM and of the gateway."""
     account, extension = view.account, _extension(user)
-    reach.check_account(work, account)
-    side = view.provisioned or _adopt(work, pusher, account)
+    reach.check_accounts(work, [account])
+    side = view.provisioned or _adopt(work, reach, account)
     if extension.sequence is not None and extension.sequence < side.sequence:
         events.record(work, "scim.stale", account=account, sequence=extension.sequence)
         return
-    _update(work, view, user, extension)
-    _rename(work, pusher, side, user)
+    _update(work, reach, view, user, extension)
+    _rename(work, reach, side, user)
     account.updated_at = work.now
     side.sequence = extension.sequence or side.sequence
     side.request_number = clean(extension.request_number)[:60] or side.request_number
-    _note(work, "scim.updated", account, extension)
     work.db.flush()
 
 
-def _update(work: Work, view: View, user: Any, extension: Registration) -> None:
+def _update(work: Work, reach: Reach, view: View, user: Any, extension: Registration) -> None:
     account = view.account
     if user.user_name and name_key(user.user_name) != account.username_key:
         raise MutabilityException(attribute="userName", mutability="immutable")
     if extension.account_kind and extension.account_kind != account.kind:
         raise MutabilityException(attribute="accountKind", mutability="immutable")
-    _set_holder(work, account, user, extension)
-    _set_networks(work, account, extension)
-    _set_preferences(account, user)
-    _set_grants(work, account, extension.grants)
-    _set_active(work, account, user.active)
+    _set_holder(work, reach, account, user, extension)
+    if _set_networks(work, account, extension) | _set_preferences(account, user):
+        reach.check(PushOperation.UPDATE)
+        reach.check_whole(work, account)
+    _set_grants(work, reach, account, extension.grants)
+    _set_active(work, reach, account, user.active)
 
 
-def _set_holder(work: Work, account: Account, user: Any, extension: Registration) -> None:
+def _set_holder(
+    work: Work, reach: Reach, account: Account, user: Any, extension: Registration
+) -> None:
     """The person's data; of a machine account another custodian too (MA-10)."""
     if clean(extension.person_id) == account.person.person_id:
         reach.update_person(work, account.person, _changes(user))
     elif account.kind == AccountKind.MACHINE:
-        machines.change_custodian(work, account, _holder(work, user, extension))
+        reach.check(PushOperation.UPDATE)
+        reach.check_whole(work, account)
+        machines.change_custodian(work, account, _holder(work, reach, user, extension))
     else:
         raise MutabilityException(attribute="personId", mutability="immutable")
 
@@ -268,19 +296,22 @@ def _changes(user: Any) -> Changes:
     )
 
 
-def _set_networks(work: Work, account: Account, extension: Registration) -> None:
+def _set_networks(work: Work, account: Account, extension: Registration) -> bool:
+    """Whether they are others than before."""
     wanted = extension.registered_networks
     if account.kind != AccountKind.MACHINE:
         if wanted:
             raise Invalid("only a machine account has registeredNetworks")
-        return
+        return False
     pairs = [(clean(entry.value), clean(entry.label)) for entry in wanted or ()]
-    machines.set_networks(work, account, pairs)
+    is_changed = machines.set_networks(work, account, pairs)
     work.db.flush()
+    return is_changed
 
 
-def _set_preferences(account: Account, user: Any) -> None:
-    """The language until the holder chooses one, and the zone."""
+def _set_preferences(account: Account, user: Any) -> bool:
+    """The language until the holder chooses one, and the zone; whether either is another one."""
+    before = (account.locale, account.zoneinfo)
     language = clean(user.preferred_language).replace("_", "-").partition("-")[0].casefold()
     if language in ("en", "fr") and not account.locale_is_chosen:
         account.locale = language
@@ -290,15 +321,19 @@ def _set_preferences(account: Account, user: Any) -> None:
         except (ValueError, OSError, KeyError) as error:
             raise Invalid("timezone is no name of the zone database") from error
         account.zoneinfo = zone[:40]
+    return before != (account.locale, account.zoneinfo)
 
 
-def _set_grants(work: Work, account: Account, wanted: list[AccessGrant] | None) -> None:
-    """Assign what is new and revoke what is gone: the push says the whole truth (RG, PR-07)."""
+def _set_grants(
+    work: Work, reach: Reach, account: Account, wanted: list[AccessGrant] | None
+) -> None:
+    """Assign what is new and revoke what is gone: the push says the whole truth of what the pusher
+    sees (RG, PR-07)."""
     after = {(clean(grant.role_group), clean(grant.participant_id)) for grant in wanted or ()}
-    for name, _ in after:
-        reach.check_role_group(name)
-    held = roles.held(work, account)
+    held = views(work, reach, [account])[0].grants
     before = _pairs(held)
+    for name, number in sorted(before ^ after):
+        reach.check_role_group(name, number)
     for name, number in sorted(after - before):
         participant = directory.ensure_participant(work, number)
         roles.assign(work, account, roles.by_name(work, name), participant)
@@ -307,13 +342,17 @@ def _set_grants(work: Work, account: Account, wanted: list[AccessGrant] | None) 
             roles.revoke(work, account, grant.role_group, grant.participant)
 
 
-def _set_active(work: Work, account: Account, active: bool | None) -> None:
+def _set_active(work: Work, reach: Reach, account: Account, active: bool | None) -> None:
     """Absence never activates nor suspends."""
-    if active is False and account.state != AccountState.SUSPENDED:
+    if active is None or active == (account.state != AccountState.SUSPENDED):
+        return
+    reach.check(PushOperation.SUSPEND)
+    reach.check_whole(work, account)
+    if not active:
         _check_mass_change(work)
         lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
         events.record(work, "scim.suspended", account=account)
-    elif active is True and account.state == AccountState.SUSPENDED:
+    else:
         if account.state_reason != "registration":
             raise Refused("an operator suspended this account; registration cannot restore it")
         was_pending = (account.resumes_as or "").startswith(AccountState.PENDING)
@@ -323,9 +362,10 @@ def _set_active(work: Work, account: Account, active: bool | None) -> None:
             activation.invite(work, account)
 
 
-def delete(work: Work, view: View) -> None:
+def delete(work: Work, reach: Reach, view: View) -> None:
     """Close the account for good; its name stays taken (N81)."""
-    reach.check_account(work, view.account)
+    reach.check(PushOperation.DEACTIVATE)
+    reach.check_whole(work, view.account)
     _check_mass_change(work)
     lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason="registration")
     events.record(work, "scim.deleted", account=view.account)
@@ -336,32 +376,32 @@ def _check_mass_change(work: Work) -> None:
         raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
 
 
-def _adopt(work: Work, pusher: Client, account: Account) -> Provisioned:
+def _adopt(work: Work, reach: Reach, account: Account) -> Provisioned:
     """The side of an account that was not made by a push."""
     side = Provisioned(
-        account_id=account.id, client_id=pusher.id, content="", created_at=work.now,
+        account_id=account.id, client_id=reach.pusher.id, content="", created_at=work.now,
         request_number="", sequence=0,
     )  # fmt: skip
     work.db.add(side)
     return side
 
 
-def _rename(work: Work, pusher: Client, side: Provisioned, user: Any) -> None:
+def _rename(work: Work, reach: Reach, side: Provisioned, user: Any) -> None:
     wanted = clean(user.external_id) or None
     if wanted == side.external_id:
         return
-    if wanted is not None and _earlier(work, pusher, user) is not None:
+    if wanted is not None and _earlier(work, reach, user) is not None:
         raise UniquenessException(detail="externalId is taken.")
     side.external_id = wanted
 
 
-def _earlier(work: Work, pusher: Client, user: Any) -> Provisioned | None:
+def _earlier(work: Work, reach: Reach, user: Any) -> Provisioned | None:
     external = clean(user.external_id)
     if not external:
         return None
     return work.db.scalar(
         select(Provisioned).where(
-            Provisioned.client_id == pusher.id, Provisioned.external_id == external
+            Provisioned.client_id == reach.pusher.id, Provisioned.external_id == external
         )
     )
 
@@ -404,13 +444,3 @@ def _chosen(entries: list[Any] | None) -> Any:
     rows = entries or []
     ranked = sorted(rows, key=lambda row: (not row.primary, str(row.type or "") != "work"))
     return ranked[0] if ranked else None
-
-
-def _note(work: Work, name: str, account: Account, extension: Registration) -> None:
-    events.record(
-        work,
-        name,
-        account=account,
-        request_number=extension.request_number or "",
-        sequence=extension.sequence,
-    )

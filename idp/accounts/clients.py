@@ -14,7 +14,7 @@ from idp.mfa.decision import Rule
 from idp.models import AuthMethod, Client, Grant, RoleGroup
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
-from idp.policy.scopes import ACRS, GRANT_TYPES, is_scope_token
+from idp.policy.scopes import ACRS, GRANT_TYPES, PushOperation, is_scope_token
 from idp.transaction import Work
 
 SIGNING_ALGS = ("RS256", "ES256")
@@ -45,6 +45,8 @@ class ClientData:
     access_token_format: str = "jwt"  # noqa: S105
     audience: str = ""
     is_resource_server: bool = False
+    push_operations: tuple[str, ...] = tuple(PushOperation)
+    push_participants: tuple[str, ...] = ()
     role_groups: tuple[str, ...] = field(default=(), metadata={"relation": True})
 
 
@@ -229,6 +231,12 @@ def _choice_faults(data: ClientData) -> list[str]:
         f"minimum_acr is one of {', '.join(ACRS)}": data.minimum_acr is None
         or data.minimum_acr in ACRS,
         f"second_factor is one of {', '.join(Rule)}": data.second_factor in ("", *Rule),
+        f"push_operations are among {', '.join(PushOperation)}": set(data.push_operations)
+        <= set(PushOperation),
+        "a participant number is 1 to 20 ASCII characters": all(
+            0 < len(number) <= 20 and number.isascii() and number.isprintable()
+            for number in data.push_participants
+        ),
     }
     return [fault for fault, holds in checks.items() if not holds]
 

@@ -62,10 +62,15 @@ def find_for_sign_in(work: Work, typed: str) -> Account | None:
 
 def by_username(work: Work, username: str) -> Account:
     """The account with exactly this login name. Raises NotFound."""
-    account = work.db.scalar(select(Account).where(Account.username_key == name_key(username)))
+    account = find_by_username(work, username)
     if account is None:
         raise NotFound(f"no account {username}")
     return account
+
+
+def find_by_username(work: Work, username: str) -> Account | None:
+    """As ``by_username``, or None."""
+    return work.db.scalar(select(Account).where(Account.username_key == name_key(username)))
 
 
 def by_subject(work: Work, subject: str) -> Account | None:

@@ -97,15 +97,15 @@ def networks(work: Work, account: Account) -> list[RegisteredNetwork]:
     return list(work.db.scalars(query.order_by(RegisteredNetwork.network)))
 
 
-def set_networks(work: Work, account: Account, wanted: Iterable[tuple[str, str]]) -> None:
-    """Replace the networks by these, each with its label. What came from a network that is gone
-    ends; the custodian gets a mail. Raises Invalid."""
+def set_networks(work: Work, account: Account, wanted: Iterable[tuple[str, str]]) -> bool:
+    """Replace the networks by these, each with its label; False when nothing differs. What came
+    from a network that is gone ends; the custodian gets a mail. Raises Invalid."""
     if account.kind != AccountKind.MACHINE:
         raise Invalid("only a machine account has networks")
     chosen = _checked(wanted)
     before = {row.network: row for row in networks(work, account)}
     if {name: row.label for name, row in before.items()} == chosen:
-        return
+        return False
     for name, label in chosen.items():
         if name in before:
             before[name].label = label
@@ -127,6 +127,7 @@ def set_networks(work: Work, account: Account, wanted: Iterable[tuple[str, str]]
         work, "networks.set", account=account, before=sorted(before), after=sorted(chosen)
     )
     queue.enqueue(work, "networks_changed", account, networks=sorted(chosen))
+    return True
 
 
 def _checked(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
 from idp.accounts import events
 from idp.errors import Conflict, Invalid, NotFound, Refused
@@ -212,18 +213,26 @@ def revoke_all(work: Work, account: Account) -> int:
 def of_console(work: Work, account: Account) -> frozenset[ConsoleRole]:
     """What the account is in the console: the gateway's own role groups, held for the operator
     itself and for nobody else; a group that a relying party sees gives no role here."""
-    names = work.db.scalars(
+    return frozenset(map(ConsoleRole, work.db.scalars(_in_console([account]))))
+
+
+def are_operators(work: Work, accounts: Iterable[Account]) -> bool:
+    """Whether any of these accounts has a role in the console."""
+    return work.db.scalar(_in_console(accounts).limit(1)) is not None
+
+
+def _in_console(accounts: Iterable[Account]) -> Select[str]:
+    return (
         select(RoleGroup.name)
         .join(Assignment, Assignment.role_group_id == RoleGroup.id)
         .join(Participant, Participant.id == Assignment.participant_id)
         .where(
-            Assignment.account_id == account.id,
+            Assignment.account_id.in_([account.id for account in accounts]),
             Assignment.revoked_at.is_(None),
             Participant.number == OPERATOR,
             RoleGroup.name.in_(list(ConsoleRole)),
         )
     )
-    return frozenset(ConsoleRole(name) for name in names)
 
 
 def _active(

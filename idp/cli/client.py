@@ -13,7 +13,7 @@ from idp.accounts.clients import ClientData
 from idp.cli.common import as_json, show_json, show_record, show_table, unit
 from idp.mfa.decision import Rule
 from idp.models import AuthMethod
-from idp.policy.scopes import ACRS, GRANT_TYPES
+from idp.policy.scopes import ACRS, GRANT_TYPES, PushOperation
 
 Command = Callable[..., Any]
 _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
@@ -22,6 +22,16 @@ _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
     "redirect_uris": ("--redirect-uri", "Exact redirect URI; repeat.", None),
     "post_logout_redirect_uris": ("--post-logout-redirect-uri", "After a sign-out; repeat.", None),
     "allowed_origins": ("--origin", "Origin of its scripts (CORS); repeat.", None),
+    "push_operations": (
+        "--push-operation",
+        "What it may do by SCIM; default: everything. Repeat.",
+        list(PushOperation),
+    ),
+    "push_participants": (
+        "--push-participant",
+        "Participant it acts for by SCIM; default: every one; 'every' for all. Repeat.",
+        None,
+    ),
 }
 _TEXTS = {
     "name": ("--name", "Name that people see."),
@@ -65,12 +75,14 @@ def _client_options(command: Command) -> Command:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given; ``none`` and ``default`` take a demand away."""
+    """The options that were given; ``none``, ``default`` and ``every`` take a demand away."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if given.get("minimum_acr") == "none":
         given["minimum_acr"] = None
     if given.get("second_factor") == "default":
         given["second_factor"] = ""
+    if "every" in given.get("push_participants", ()):
+        given["push_participants"] = ()
     return given
 
 

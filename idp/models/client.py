@@ -54,6 +54,10 @@ class Client(Base):
     audience: Mapped[str] = mapped_column(String(2000), default="")
     #: May introspect tokens that were issued to other clients for its audience.
     is_resource_server: Mapped[bool] = mapped_column(default=False)
+    #: What it may do by SCIM with the scope ``scim``: words of ``PushOperation``.
+    push_operations: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    #: The numbers of the participants that it acts for there; none: for every one.
+    push_participants: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 
 #: Scopes about people; a client acting for itself cannot have them.
 IDENTITY_SCOPES = (
@@ -24,6 +25,21 @@ ACR_MFA = "urn:ieso:acr:mfa"
 ACR_PHR = "phr"
 #: Weakest first; a stronger one satisfies a request for a weaker one.
 ACRS = (ACR_PASSWORD, ACR_MFA, ACR_PHR)
+
+
+class PushOperation(StrEnum):
+    """What a client with the scope ``scim`` may do by a push."""
+
+    READ = "read"
+    CREATE = "create"
+    #: Names, addresses, networks, custodians.
+    UPDATE = "update"
+    #: Role groups, by the User or the Group.
+    GRANT = "grant"
+    #: And restore.
+    SUSPEND = "suspend"
+    DEACTIVATE = "deactivate"
+
 
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
 

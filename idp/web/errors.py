@@ -15,6 +15,8 @@ from idp.errors import Conflict
 
 log = structlog.get_logger("gateway.error")
 PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
+SCIM_PATH = "/scim/"
+SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 PAGE_PATHS = ("/oauth2/v1/authorize", "/oauth2/v1/logout")
 CODES = {500: "server_error", 503: "temporarily_unavailable"}
 
@@ -32,7 +34,9 @@ def install(app: Flask) -> None:
 
 def answer(status: int, headers: list[tuple[str, str]] | None = None) -> Response:
     """The answer for ``status`` in the form that fits the path."""
-    if request.path.startswith(PROGRAM_PATHS) and not request.path.startswith(PAGE_PATHS):
+    if request.path.startswith(SCIM_PATH):
+        response = _for_scim(status)
+    elif request.path.startswith(PROGRAM_PATHS) and not request.path.startswith(PAGE_PATHS):
         response = _for_programs(status)
     else:
         response = page(status)
@@ -59,6 +63,14 @@ def _for_programs(status: int) -> Response:
     response = jsonify(error=code, error_description=_description(status))
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _for_scim(status: int) -> Response:
+    """RFC 7644 section 3.12."""
+    response = jsonify(schemas=[SCIM_ERROR], status=str(status), detail=_description(status))
+    response.status_code = status
+    response.mimetype = "application/scim+json"
     return response
 
 

@@ -11,10 +11,13 @@ import pytest
 from werkzeug.test import TestResponse
 
 from idp.policy.console import OPERATOR, ConsoleRole
+from registration_bridge import storage
+from tests.oidc.test_statements import count
 from tests.scim.pusher import EXTENSION, PATCH, Pusher, fault
 from tests.world import World
 
 GROUPS = "/scim/v2/Groups"
+NAMES = [{"givenName": "Jim", "familyName": f"Smith{letter}"} for letter in "abcdef"]
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ROLE = "urn:ieso:params:scim:schemas:extension:role:2.0:Group"
 TRADER = {"roleGroup": "EMI Trader", "participantId": "109120"}
@@ -76,6 +79,13 @@ def test_rg01_members_and_grants_are_one_truth(world: World, pusher: Pusher) -> 
     assert fault(pusher.send("GET", f"{GROUPS}/{made['id']}")) == (404, None)
     names = [e.name for e in world.events() if e.name.startswith("scim.group")]
     assert names == ["scim.group_created", "scim.group_deleted"]
+
+
+def test_the_name_of_a_group_takes_nothing_away(pusher: Pusher) -> None:
+    """Whoever holds the role group when its Group is made goes on holding it."""
+    one, two = pusher.create(1, extension={"grants": [TRADER]})["id"], pusher.create(2)["id"]
+    key = create(pusher, two)["id"]
+    assert members(pusher, key) == sorted([one, two])
 
 
 def test_a_lost_answer_is_repeated(world: World, pusher: Pusher) -> None:
@@ -285,3 +295,58 @@ def test_g1_parallel_pushes_to_one_group_all_count(world: World, pusher: Pusher)
         thread.join()
     assert statuses == [200] * 6
     assert members(pusher, made) == sorted(keys)
+
+
+def test_g2_a_large_group_is_changed_without_reading_it(world: World, pusher: Pusher) -> None:
+    """G2: the statements of a PATCH do not grow with the members; one too large to show is
+    answered with 204."""
+    keys = [pusher.create(n, name=NAMES[n])["id"] for n in range(6)]
+    key = create(pusher, keys[0])["id"]
+
+    def statements(*operations: dict[str, Any]) -> int:
+        return len(count(world, lambda: patch(pusher, key, *operations)))
+
+    add = {"op": "add", "path": "members", "value": [{"value": keys[5]}]}
+    remove = {"op": "remove", "path": f'members[value eq "{keys[5]}"]'}
+    small = (statements(add), statements(remove))
+    many = {"op": "add", "path": "members", "value": [{"value": each} for each in keys[1:5]]}
+    assert patch(pusher, key, many).status_code == 200
+    assert (statements(add), statements(remove)) == small
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(storage, "MAX_RESULTS", 4)
+        answer = patch(pusher, key, add)
+        assert (answer.status_code, answer.get_data()) == (204, b"")
+        assert answer.headers["ETag"]
+    assert members(pusher, key) == sorted(keys)
+
+
+def test_members_are_whole_or_gone(pusher: Pusher) -> None:
+    """N79, G3: parts of a member, members that are no objects, a filter on an addition."""
+    one = pusher.create(1)["id"]
+    key = create(pusher, one)["id"]
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"op": "replace", "path": f'members[value eq "{one}"].value', "value": "x"}, "mutability"),
+        ({"op": "add", "path": f'members[value eq "{one}"]', "value": {"value": one}},
+         "invalidPath"),
+        ({"op": "add", "path": "members", "value": [one]}, "invalidValue"),
+        ({"op": "add", "path": "members", "value": "x"}, "invalidValue"),
+        ({"op": "add", "path": "members", "value": [{"value": 7}]}, "invalidValue"),
+        ({"op": "add", "path": "members", "value": [{"value": one, "type": "Group"}]},
+         "invalidValue"),
+        ({"op": "remove", "path": "members[value regex 1]"}, "invalidPath"),
+    ]  # fmt: skip
+    for operation, expected in bad:
+        assert fault(patch(pusher, key, operation)) == (400, expected), operation
+    harmless: list[dict[str, Any]] = [
+        {"op": "remove", "path": 'members[value eq "nobody"]'},
+        {"op": "remove", "path": "members", "value": [{"value": "nobody"}]},
+        {"op": "add", "path": "members", "value": []},
+        {"op": "add", "path": "members", "value": {"value": one}},
+    ]
+    before = pusher.send("GET", f"{GROUPS}/{key}").json
+    for operation in harmless:
+        assert patch(pusher, key, operation).status_code == 200, operation
+    assert pusher.send("GET", f"{GROUPS}/{key}").json == before
+    both = {"op": "replace", "path": "members", "value": [{"value": one}, {"value": one}]}
+    assert patch(pusher, key, both).status_code == 200
+    assert members(pusher, key) == [one]

@@ -1,0 +1,184 @@
+"""The protocol with the answers that clients expect; and Bulk, each operation a push of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import structlog
+from flask import g
+from scim2_models import (
+    InvalidValueException,
+    PatchOp,
+    PreconditionFailedException,
+    SCIMException,
+)
+from scim2_server.bulk import BulkPlan, BulkStep
+from scim2_server.handler import ScimHandler
+from scim2_server.requests import ScimRequest
+from scim2_server.routing import Operation
+from scim2_server.service import ScimService
+from sqlalchemy.exc import IntegrityError
+
+from idp import browser
+from idp.accounts import events, mass_changes
+from idp.errors import GatewayError
+from idp.policy.scopes import PushOperation
+from idp.transaction import committing
+from registration_bridge import groups
+from registration_bridge.normalise import BulkBody
+from registration_bridge.reach import Reach
+from registration_bridge.schema import Group, Registration, Role
+from registration_bridge.storage import BridgeStorage
+from registration_bridge.users import MassChange
+
+log = structlog.get_logger("gateway.bridge")
+Answer = TypeVar("Answer")
+READS = (Operation.query, Operation.search, Operation.search_with_body)
+#: A push that met another one at the same account is applied to what that left, so often.
+RETRIES = 5
+
+
+class Service(ScimService):
+    """The protocol, with the answers that clients expect of a PUT without our extension."""
+
+    def authorize(self, request: ScimRequest, target: Any, resource_type: Any) -> None:  # noqa: ARG002 - by name
+        """Reading is an operation of its own; what writes do is looked at where they do it."""
+        if target.operation in READS:
+            g.scim_reach.check(PushOperation.READ)
+
+    def patch_response(self, base_url: str, resource: Any, response_parameters: Any) -> Any:
+        """With a body: clients show what came of it; but 204 for a group too large to show."""
+        if g.pop("scim_is_large", False):
+            return super().patch_response(base_url, resource, response_parameters)
+        return self.replacement_response(base_url, resource, response_parameters)
+
+    def apply_replacement(self, current: Any, replacement: Any, conditions: Any) -> Any:
+        """What a PUT leaves out of ours stays: absence neither suspends nor takes access away."""
+        if isinstance(replacement, Group):
+            if replacement[Role] is None:
+                replacement[Role] = current[Role]
+            return super().apply_replacement(current, replacement, conditions)
+        if replacement.active is None:
+            replacement.active = current.active
+        if replacement.user_name is None:
+            replacement.user_name = current.user_name
+        before, after = current[Registration], replacement[Registration]
+        if after is None:
+            replacement[Registration] = before
+        else:
+            for name in ("person_id", "account_kind", "registered_networks", "grants"):
+                if getattr(after, name) is None:
+                    setattr(after, name, getattr(before, name))
+        return super().apply_replacement(current, replacement, conditions)
+
+
+class Handler(ScimHandler):
+    """Of a Bulk each operation is a transaction of its own, as if it came alone."""
+
+    def run_bulk_step(
+        self, request: ScimRequest, plan: BulkPlan, step: BulkStep
+    ) -> tuple[dict[str, Any], Any]:
+        body: BulkBody = g.scim_bulk
+        operation = plan.operation(step)
+        if step.index in body.faults or step.index in body.empty:
+            result, resource = self._known(request, plan, step, body.faults.get(step.index))
+        else:
+            result, resource = super().run_bulk_step(request, plan, step)
+        if g.pop("scim_repeated", False):
+            result["status"] = 200
+        if result["status"] >= 400:
+            error = result["response"]
+            record_refusal(
+                error.scim_type or str(result["status"]),
+                status=result["status"],
+                method=str(operation.method or ""),
+                path=operation.path or "",
+            )
+        return result, resource
+
+    def _known(
+        self,
+        request: ScimRequest,
+        plan: BulkPlan,
+        step: BulkStep,
+        fault: SCIMException | None,
+    ) -> tuple[dict[str, Any], Any]:
+        """The outcome of what was refused on reading, or of a PATCH that asks for nothing."""
+        operation = plan.operation(step)
+        outcome = self.service.bulk_outcome(request.base_url, operation)
+        try:
+            if fault is not None:
+                raise fault
+            operation = plan.resolve(step)
+            resource_type: Any = self.service.route_bulk_operation(operation)
+            resource = self.storage.get(resource_type, operation.resource_id or "")
+        except SCIMException as error:
+            return self.service.bulk_failure(outcome, error), None
+        return self.service.bulk_success(request.base_url, operation, outcome, resource), resource
+
+    def patch_resource(
+        self, resource_type: Any, resource_id: str, patch_op: PatchOp[Any], conditions: Any
+    ) -> Any:
+        """Of a group only what changes is read: members come and go by themselves."""
+        if resource_type.name != "Group":
+            return super().patch_resource(resource_type, resource_id, patch_op, conditions)
+        storage = cast(BridgeStorage, self.storage)
+        changes, rest = groups.split(patch_op)
+        current = storage.begin_group(resource_id)
+        self.service.check_preconditions(current, "PATCH", conditions)
+        is_changed = rest is not None and rest.patch(current)
+        return storage.change_group(resource_id, current if is_changed else None, changes)
+
+    def apply_bulk_operation(self, resource_type: Any, operation: Any) -> Any:
+        model = self.service.get_model(resource_type)
+        if operation.data is not None and not isinstance(operation.data, (model, PatchOp)):
+            raise InvalidValueException(detail="The data is of another resource type.")
+
+        def act() -> Any:
+            return super(Handler, self).apply_bulk_operation(
+                resource_type, operation.model_copy(deep=True)
+            )
+
+        try:
+            found = attempts(act, is_conditional=bool(operation.version))
+            browser.work().db.commit()
+        except SCIMException:
+            browser.work().db.rollback()
+            raise
+        except Exception:
+            browser.work().db.rollback()
+            log.exception("a push of a bulk failed", path=operation.path)
+            raise
+        return found
+
+
+def attempts(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
+    """Do it; begin again with what another push left that came between, unless the pusher asked for
+    a version. What a rule of the gateway refuses is a value that cannot be."""
+    for left in range(RETRIES, -1, -1):
+        try:
+            return act()
+        except (PreconditionFailedException, IntegrityError):
+            if not left or is_conditional:
+                raise
+            browser.work().db.rollback()
+        except GatewayError as error:
+            raise InvalidValueException(detail=error.detail or error.code) from error
+    raise AssertionError("not reached")
+
+
+def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
+    """The transaction of the push is rolled back by now; the refusal is a row of its own."""
+    reach: Reach | None = g.get("scim_reach")
+    with committing(browser.means().work(browser.origin())) as work:
+        events.record(
+            work,
+            "scim.refused",
+            reason=reason[:60],
+            pusher=reach.pusher.client_id if reach is not None else None,
+            method=method,
+            path=path[:200],
+        )
+        if status == MassChange.status:
+            mass_changes.sound(work)

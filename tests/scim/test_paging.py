@@ -1,0 +1,95 @@
+"""The registration bridge: pages of a search by index and by cursor (RFC 7644 section 3.4.2.4, RFC
+9865; N78)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
+from tests.world import World
+
+
+def page(pusher: Pusher, **query: Any) -> dict[str, Any]:
+    answer = pusher.send("GET", f"{USERS}?{urlencode(query)}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json or {})
+
+
+def names(found: dict[str, Any]) -> list[str]:
+    return [row["userName"] for row in found.get("Resources", [])]
+
+
+def walk(pusher: Pusher, **query: Any) -> list[str]:
+    """All user names, page after page."""
+    found = page(pusher, cursor="", **query)
+    seen = names(found)
+    while "nextCursor" in found:
+        found = page(pusher, cursor=found["nextCursor"], **query)
+        seen += names(found)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {},
+        {"sortBy": "userName"},
+        {"sortBy": "userName", "sortOrder": "descending"},
+        {"sortBy": "meta.created", "sortOrder": "descending"},
+        {"sortBy": "externalId"},
+        {"sortBy": f"{EXTENSION}:sequence"},
+        {"sortBy": "active"},
+    ],
+)
+def test_cursors_reach_everybody_once(world: World, pusher: Pusher, order: dict[str, str]) -> None:
+    """RFC 9865 section 2: each account once, in the same order as by index, the last page without
+    a cursor; values that are equal or missing do no harm."""
+    for number in range(1, 8):
+        key = f"reg-{number}" if number % 3 else None
+        sequence = {"sequence": number % 2} if number % 3 else {}
+        pusher.create(number, externalId=key, extension=sequence)
+        world.clock.advance(seconds=number % 2)
+    expected = names(page(pusher, **order))
+    assert len(expected) == 7
+    for count in (1, 3, 7, 10):
+        assert walk(pusher, count=count, **order) == expected
+
+
+def test_a_cursor_is_stable_while_accounts_come_and_go(pusher: Pusher) -> None:
+    """What was there all the time comes once, whatever is made or closed between two pages."""
+    made = [pusher.create(number) for number in range(1, 6)]
+    first = page(pusher, cursor="", count=2)
+    assert first["totalResults"] == 5
+    assert pusher.send("DELETE", made[0]["id"]).status_code == 204
+    pusher.create(6)
+    rest = names(page(pusher, cursor=first["nextCursor"], count=2))
+    assert rest == [made[2]["userName"], made[3]["userName"]]
+
+
+def test_n78_a_cursor_is_the_gateways_own(pusher: Pusher) -> None:
+    """N78: a forged cursor, one of another query, one beside an index; counts are bounded."""
+    for number in (1, 2, 3):
+        pusher.create(number)
+    cursor = page(pusher, cursor="", count=1)["nextCursor"]
+    forged = ("AAAA", cursor[:-4] + "AAAA", "1", "%00", "' or 1=1", "é")
+    for query in (
+        *({"cursor": text, "count": 1} for text in forged),
+        {"cursor": cursor, "count": 1, "filter": 'userName sw "s"'},
+        {"cursor": cursor, "count": 1, "sortBy": "userName"},
+    ):
+        answer = pusher.send("GET", f"{USERS}?{urlencode(query)}")
+        assert fault(answer) == (400, "invalidCursor"), query
+    answer = pusher.send("GET", f"{USERS}?{urlencode({'cursor': cursor, 'count': 2})}")
+    assert fault(answer) == (400, "invalidCount")
+    answer = pusher.send("GET", f"{USERS}?{urlencode({'cursor': cursor, 'startIndex': 1})}")
+    assert fault(answer)[0] == 400
+    assert names(page(pusher, count=10**9, startIndex=-1)) == names(page(pusher))
+    assert page(pusher, count=-5)["itemsPerPage"] == 0
+    assert page(pusher, count=0)["totalResults"] == 3
+    assert names(page(pusher, startIndex=99)) == []
+    for bad in ("x", "1;drop table account", "password", "userName)--"):
+        answer = pusher.send("GET", f"{USERS}?{urlencode({'sortBy': bad})}")
+        assert answer.status_code in (200, 400), answer.text
