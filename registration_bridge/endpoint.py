@@ -10,6 +10,7 @@ from flask_limiter import RateLimitExceeded
 from scim2_flask import ScimServer
 from scim2_models import (
     ForbiddenException,
+    InvalidValueException,
     SCIMException,
     UnauthorizedException,
 )
@@ -25,7 +26,7 @@ from registration_bridge.filters import check_filter
 from registration_bridge.normalise import BulkBody
 from registration_bridge.reach import Reach
 from registration_bridge.schema import provider
-from registration_bridge.service import Handler, Service, attempts, record_refusal
+from registration_bridge.service import Handler, Service, attempts, record_refusal, settle
 from registration_bridge.storage import PREFIX, BridgeStorage
 
 SCOPE = "scim"
@@ -43,6 +44,7 @@ class Bridge(ScimServer):
     def read_request(self) -> ScimRequest:
         """The request, authenticated before its body is read, at the configured address."""
         g.scim_reach = Reach.of(authenticated())
+        g.scim_is_dry = is_dry()
         check_filter(request.args.get("filter", ""))
         found = super().read_request()
         bulk: BulkBody | None = g.get("scim_bulk")
@@ -83,6 +85,7 @@ class Bridge(ScimServer):
             )
             if g.pop("scim_repeated", False):
                 answer.status_code = 200
+            settle()
             return answer
 
         return view
@@ -106,6 +109,14 @@ class Bridge(ScimServer):
         if answer.status_code == 401:
             answer.headers["WWW-Authenticate"] = 'Bearer realm="SCIM"'
         return answer
+
+
+def is_dry() -> bool:
+    """Whether the push is tried only. Raises InvalidValueException."""
+    asked = request.args.get("dryRun", "false").casefold()
+    if asked not in ("true", "false"):
+        raise InvalidValueException(detail="dryRun is true or false.")
+    return asked == "true"
 
 
 def authenticated() -> Client:

@@ -142,7 +142,7 @@ class Handler(ScimHandler):
 
         try:
             found = attempts(act, is_conditional=bool(operation.version))
-            browser.work().db.commit()
+            settle()
         except SCIMException:
             browser.work().db.rollback()
             raise
@@ -168,8 +168,19 @@ def attempts(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
     raise AssertionError("not reached")
 
 
+def settle() -> None:
+    """Keep what a push did; or, on a dry run, nothing of it."""
+    if g.get("scim_is_dry", False):
+        browser.work().db.rollback()
+    else:
+        browser.work().db.commit()
+
+
 def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
-    """The transaction of the push is rolled back by now; the refusal is a row of its own."""
+    """The transaction of the push is rolled back by now; the refusal is a row of its own, but for
+    a dry run, which leaves none."""
+    if g.get("scim_is_dry", False):
+        return
     reach: Reach | None = g.get("scim_reach")
     with committing(browser.means().work(browser.origin())) as work:
         events.record(

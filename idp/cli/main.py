@@ -16,6 +16,7 @@ from idp.cli import (
     registration,
     risk,
     role_group,
+    scim,
     server,
     settings,
 )
@@ -56,6 +57,7 @@ for command in (
     registration.registration,
     risk.risk,
     role_group.role_group,
+    scim.scim,
     server.db,
     server.serve,
     server.worker,

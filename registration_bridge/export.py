@@ -1,0 +1,309 @@
+"""What a registration system wants to be true, from its export (CSV or JSON lines), and how that
+differs from what the gateway says (PR-07)."""
+
+from __future__ import annotations
+
+import csv
+import ipaddress
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from idp.policy import phone as phones
+from idp.policy.names import name_key
+from registration_bridge.normalise import CORE
+from registration_bridge.schema import REGISTRATION
+
+EXTENSION = str(REGISTRATION)
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+#: Columns of a CSV file; ``grants`` is "EMI Trader@109120; ...", ``networks`` is
+#: "192.0.2.0/28=Control room; ...", ``state`` is active, suspended or closed.
+COLUMNS = (
+    "externalId", "userName", "personId", "accountKind", "givenName", "middleName", "familyName",
+    "preferredName", "email", "phone", "language", "timezone", "grants", "networks", "state",
+    "requestNumber", "sequence",
+)  # fmt: skip
+#: Where an attribute that has one value stands in a User.
+PLACES = {
+    "givenName": ("name", "givenName"),
+    "middleName": ("name", "middleName"),
+    "familyName": ("name", "familyName"),
+    "preferredName": ("nickName",),
+    "language": ("preferredLanguage",),
+    "timezone": ("timezone",),
+    "personId": (EXTENSION, "personId"),
+    "accountKind": (EXTENSION, "accountKind"),
+    "externalId": ("externalId",),
+    "userName": ("userName",),
+}
+#: Bookkeeping of a push: it travels along and is no difference.
+CARRIED = ("requestNumber", "sequence")
+LISTS_OF_EXTENSION = ("grants", "registeredNetworks")
+STATES = ("active", "suspended", "closed")
+
+
+class BadExport(ValueError):
+    """A file that is no export; says in which line and why."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An account as the export wants it: attributes by the names of ``COLUMNS``, ``grants`` a
+    sorted list of "role group@participant", ``networks`` a dictionary of labels. Only what the
+    export says is compared."""
+
+    line: int
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables."""
+        return str(self.values.get("userName") or self.values.get("externalId") or "")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What brings one account to what the export says: ``create``, ``change`` or
+    ``close``; the differences as (attribute, before, after)."""
+
+    entry: Entry
+    action: str
+    differences: list[tuple[str, Any, Any]] = field(default_factory=list)
+    user_id: str = ""
+
+    def operation(self) -> dict[str, Any]:
+        """The operation of a Bulk."""
+        if self.action == "create":
+            return {"method": "POST", "path": "/Users", "data": user_of(self.entry)}
+        path = f"/Users/{self.user_id}"
+        if self.action == "close":
+            return {"method": "DELETE", "path": path}
+        body = {"schemas": [PATCH], "Operations": list(_changes(self))}
+        return {"method": "PATCH", "path": path, "data": body}
+
+
+def read(file: TextIO, *, is_csv: bool) -> list[Entry]:
+    """The entries of an export. Raises BadExport."""
+    entries = list(_of_csv(file) if is_csv else _of_lines(file))
+    seen: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        if not entry.name:
+            raise BadExport(f"line {entry.line}: externalId or userName is needed")
+        for key in keys_of(entry.values):
+            if key in seen:
+                raise BadExport(f"line {entry.line}: {key[1]} is in line {seen[key]} already")
+            seen[key] = entry.line
+    return entries
+
+
+def keys_of(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """By what an account is recognised."""
+    found = []
+    if values.get("externalId"):
+        found.append(("externalId", str(values["externalId"])))
+    if values.get("userName"):
+        found.append(("userName", name_key(str(values["userName"]))))
+    return found
+
+
+def _of_csv(file: TextIO) -> Iterator[Entry]:
+    rows = csv.DictReader(file)
+    unknown = set(rows.fieldnames or ()) - set(COLUMNS)
+    if not rows.fieldnames or unknown:
+        raise BadExport(f"line 1: columns are {', '.join(COLUMNS)}; not {', '.join(unknown)}")
+    for row in rows:
+        line = rows.line_num
+        if None in row or None in row.values():
+            raise BadExport(f"line {line}: as many values as columns are needed")
+        values: dict[str, Any] = {name: value.strip() for name, value in row.items()}
+        if "grants" in values:
+            values["grants"] = sorted(_parts(values["grants"]))
+        if "networks" in values:
+            pairs = (part.partition("=") for part in _parts(values["networks"]))
+            values["networks"] = {net.strip(): label.strip() for net, _, label in pairs}
+        yield Entry(line, _checked(line, values))
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(";") if part.strip()]
+
+
+def _of_lines(file: TextIO) -> Iterator[Entry]:
+    for line, text in enumerate(file, 1):
+        if not text.strip():
+            continue
+        try:
+            user = json.loads(text)
+        except ValueError as error:
+            raise BadExport(f"line {line}: this is no JSON object") from error
+        if not isinstance(user, dict):
+            raise BadExport(f"line {line}: this is no JSON object")
+        try:
+            yield Entry(line, _checked(line, values_of(user)))
+        except (TypeError, KeyError, AttributeError) as error:
+            raise BadExport(f"line {line}: this is no User of SCIM") from error
+
+
+def _checked(line: int, values: dict[str, Any]) -> dict[str, Any]:
+    """The values in the form that the gateway keeps."""
+    if values.get("state", "active") not in STATES:
+        raise BadExport(f"line {line}: state is one of {', '.join(STATES)}")
+    for grant in values.get("grants", ()):
+        name, at, number = grant.rpartition("@")
+        if not (name and at and number):
+            raise BadExport(f"line {line}: a grant is written 'role group@participant'")
+    if "networks" in values:
+        values["networks"] = {_network(net): label for net, label in values["networks"].items()}
+    if values.get("phone"):
+        values["phone"] = _phone(values["phone"])
+    if values.get("sequence") not in (None, ""):
+        try:
+            values["sequence"] = int(values["sequence"])
+        except ValueError as error:
+            raise BadExport(f"line {line}: sequence is a whole number") from error
+    return values
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        # The gateway refuses it and says why.
+        return text
+
+
+def _phone(text: str) -> str:
+    number = text.removeprefix("tel:").replace(";ext=", " ext ")
+    parsed = phones.parse(number)
+    if parsed is None:
+        return number
+    return parsed.e164 + (f" ext {parsed.extension}" if parsed.extension else "")
+
+
+def values_of(user: dict[str, Any]) -> dict[str, Any]:
+    """A User of SCIM by the names of ``COLUMNS``; what it leaves out is left out."""
+    values: dict[str, Any] = {}
+    for name, place in PLACES.items():
+        part: Any = user
+        for key in place:
+            part = part.get(key) if part is not None else None
+        if part is not None:
+            values[name] = part
+    if user.get("emails"):
+        values["email"] = _chosen(user["emails"])
+    if "phoneNumbers" in user:
+        values["phone"] = _phone(_chosen(user["phoneNumbers"])) if user["phoneNumbers"] else ""
+    if "active" in user:
+        values["state"] = "active" if user["active"] else "suspended"
+    extension = user.get(EXTENSION) or {}
+    if "grants" in extension:
+        pairs = extension["grants"] or ()
+        values["grants"] = sorted(f"{row['roleGroup']}@{row['participantId']}" for row in pairs)
+    if "registeredNetworks" in extension:
+        rows = extension["registeredNetworks"] or ()
+        values["networks"] = {row["value"]: row.get("label") or "" for row in rows}
+    for name in CARRIED:
+        if extension.get(name) is not None:
+            values[name] = extension[name]
+    return values
+
+
+def _chosen(rows: list[dict[str, Any]]) -> str:
+    return str(next((row for row in rows if row.get("primary")), rows[0])["value"])
+
+
+def plan(entries: Iterable[Entry], present: dict[tuple[str, str], dict[str, Any]]) -> list[Step]:
+    """What has to be done, of those with whom anything has; ``present`` holds the Users by
+    ``keys_of``."""
+    steps = (_step(entry, present) for entry in entries)
+    return [step for step in steps if step is not None]
+
+
+def _step(entry: Entry, present: dict[tuple[str, str], dict[str, Any]]) -> Step | None:
+    is_closed = entry.values.get("state") == "closed"
+    found = next((present[key] for key in keys_of(entry.values) if key in present), None)
+    if found is None:
+        return None if is_closed else Step(entry, "create")
+    known = values_of(found)
+    if is_closed:
+        return Step(entry, "close", [("state", known["state"], "closed")], found["id"])
+    differences = _differences(entry, known)
+    return Step(entry, "change", differences, found["id"]) if differences else None
+
+
+def _differences(entry: Entry, present: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What the export says and the gateway does not."""
+    found = []
+    for name in COLUMNS:
+        if name in CARRIED or name not in entry.values:
+            continue
+        wanted, known = entry.values[name], present.get(name)
+        if name == "userName" and name_key(wanted) in ("", name_key(str(known))):
+            continue
+        if name in ("accountKind", "state", "language", "timezone") and not wanted:
+            continue
+        if (wanted or None) != (known or None):
+            found.append((name, known, wanted))
+    return found
+
+
+def user_of(entry: Entry) -> dict[str, Any]:
+    """The User to make."""
+    values = entry.values
+    user: dict[str, Any] = {"schemas": [CORE, EXTENSION]}
+    for name, place in PLACES.items():
+        if values.get(name):
+            part = user
+            for key in place[:-1]:
+                part = part.setdefault(key, {})
+            part[place[-1]] = values[name]
+    extension = user.setdefault(EXTENSION, {})
+    for name in ("email", "phone", "grants", "networks"):
+        if values.get(name):
+            attribute, rows = _list_of(name, values[name])
+            (extension if attribute in LISTS_OF_EXTENSION else user)[attribute] = rows
+    extension.update({name: values[name] for name in CARRIED if values.get(name)})
+    user["active"] = values.get("state") != "suspended"
+    return user
+
+
+def _list_of(name: str, value: Any) -> tuple[str, list[dict[str, Any]]]:
+    """The attribute of SCIM that is a list."""
+    if name == "email":
+        return "emails", [{"value": value, "type": "work", "primary": True}]
+    if name == "phone":
+        rows = [{"value": value, "type": "work", "primary": True}] if value else []
+        return "phoneNumbers", rows
+    if name == "grants":
+        pairs = (grant.rpartition("@") for grant in value)
+        return "grants", [{"roleGroup": group, "participantId": at} for group, _, at in pairs]
+    networks = (
+        {"value": net} | ({"label": label} if label else {}) for net, label in value.items()
+    )
+    return "registeredNetworks", list(networks)
+
+
+def _changes(step: Step) -> Iterator[dict[str, Any]]:
+    """The operations of a PATCH."""
+    for name, _, wanted in step.differences:
+        if name == "state":
+            yield {"op": "replace", "path": "active", "value": wanted == "active"}
+            continue
+        value: Any
+        if name in ("email", "phone", "grants", "networks"):
+            attribute, value = _list_of(name, wanted)
+            is_ours = attribute in LISTS_OF_EXTENSION
+            path = f"{EXTENSION}:{attribute}" if is_ours else attribute
+        else:
+            place = PLACES[name]
+            value = wanted
+            path = f"{EXTENSION}:{place[1]}" if place[0] == EXTENSION else ".".join(place)
+        if value:
+            yield {"op": "replace", "path": path, "value": value}
+        else:
+            yield {"op": "remove", "path": path}
+    for name in CARRIED:
+        if step.entry.values.get(name):
+            value = step.entry.values[name]
+            yield {"op": "replace", "path": f"{EXTENSION}:{name}", "value": value}
