@@ -129,6 +129,9 @@ class Settings:
         5, "pushes stop when so many per cent of all accounts were suspended or closed in an hour"
     )
     mass_change_least: int = _setting(20, "but never before so many accounts were")
+    machine_dormant_days: int = _setting(
+        90, "days without a program after which a custodian is asked; 0: never"
+    )
     push_limit: str = _setting("6000 per minute", "pushes of one client, each operation of a Bulk")
     recovery_limit: str = _setting("60 per minute", "recovery requests of one network")
     max_body: int = _setting(262144, "largest request body, in bytes")

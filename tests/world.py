@@ -8,20 +8,24 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from idp.accounts import clients, credentials, directory, lifecycle, roles
+from idp.accounts.assertions import ASSERTION_TYPE, public_key
 from idp.accounts.clients import ClientData
 from idp.cli.server import work_round
 from idp.messages import read
 from idp.messages.read import ShownMessage
-from idp.models import Account, AccountKind, AccountState, Event
+from idp.models import Account, AccountKind, AccountState, AuthMethod, Event
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.settings import Settings
 from idp.transaction import Means, Origin, Work, committing
@@ -30,6 +34,11 @@ from tests.fakes import FakeClock, FakeMailer, FakeSms
 PASSWORD = "Quartz-Heron7-lantern"
 NEW_PASSWORD = "Violet-Canoe4-thunder"
 VERIFIER = "v" * 43
+#: The key of clients that authenticate by one, and one that nobody registered.
+KEY, OTHER_KEY = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
+#: Stands for ``KEY`` where other clients have a secret.
+BY_KEY = "signed with KEY"
+NUMBERS = count()
 AUTHORIZE = "/oauth2/v1/authorize"
 TOKEN = "/oauth2/v1/token"
 
@@ -37,6 +46,19 @@ TOKEN = "/oauth2/v1/token"
 def challenge_of(verifier: str) -> str:
     """S256 (RFC 7636 section 4.2)."""
     return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def assertion(client_id: str, secret: str, clock: FakeClock) -> dict[str, str]:
+    """What a client with ``KEY`` sends (RFC 7523 section 2.2); with another secret than ``BY_KEY``
+    it is signed by a key that is not registered."""
+    now = int(clock.now().timestamp())
+    claims = {"iss": client_id, "sub": client_id, "aud": "https://gateway.test", "iat": now,
+              "exp": now + 60, "jti": f"world-{next(NUMBERS)}"}  # fmt: skip
+    key = KEY if secret == BY_KEY else OTHER_KEY
+    return {
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": jwt.encode({"alg": "ES256"}, claims, key, algorithms=["ES256"]),
+    }
 
 
 @dataclass
@@ -47,6 +69,7 @@ class Rp:
     secret: str
     redirect_uri: str
     auth_method: str = "client_secret_basic"
+    clock: FakeClock = field(default_factory=FakeClock)
 
     def basic(self) -> dict[str, str]:
         """The Authorization header of client_secret_basic."""
@@ -60,6 +83,8 @@ class Rp:
         form = {"client_id": self.client_id}
         if self.auth_method == "client_secret_post":
             form["client_secret"] = self.secret
+        if self.auth_method == "private_key_jwt":
+            form |= assertion(self.client_id, self.secret, self.clock)
         return {"headers": {}, "form": form}
 
     def authorize_params(self, **changes: str | None) -> dict[str, str]:
@@ -196,10 +221,14 @@ class World:
             "trusted": True,
         }
         values |= changes
+        if values.get("auth_method") == AuthMethod.KEY:
+            values.setdefault("keys", (public_key(KEY.as_pem(private=False).decode()),))
         with self.work() as work:
             client, secret = clients.create(work, ClientData(**values), client_id=client_id)
             uri = client.redirect_uris[0] if client.redirect_uris else ""
-            return Rp(client.client_id, secret, uri, client.auth_method)
+            is_by_key = client.auth_method == AuthMethod.KEY
+            shown = BY_KEY if is_by_key else secret
+            return Rp(client.client_id, shown, uri, client.auth_method, self.clock)
 
     def run_worker(self) -> None:
         """What the worker does until nothing is left, mails and texts included."""

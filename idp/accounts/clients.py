@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from idp.accounts import events, sessions
+from idp.accounts.assertions import PublicKey
 from idp.errors import Conflict, Invalid, NotFound
 from idp.mfa.decision import Rule
 from idp.models import AuthMethod, Client, Grant, RoleGroup
@@ -19,6 +20,7 @@ from idp.transaction import Work
 
 SIGNING_ALGS = ("RS256", "ES256")
 MAX_RESOURCE = 2000
+MAX_KEYS = 10
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,100}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 
@@ -31,6 +33,8 @@ class ClientData:
     description: str = ""
     home_url: str = ""
     auth_method: str = AuthMethod.BASIC
+    #: Public keys (JWK with ``kid``) of ``private_key_jwt``; see ``assertions.public_key``.
+    keys: tuple[PublicKey, ...] = ()
     grant_types: tuple[str, ...] = ("authorization_code",)
     scopes: tuple[str, ...] = ("openid", "profile", "email", "groups", "participants")
     redirect_uris: tuple[str, ...] = ()
@@ -62,7 +66,7 @@ def create(work: Work, data: ClientData, *, client_id: str | None = None) -> tup
     client = Client(client_id=client_id, created_at=work.now, updated_at=work.now)
     _apply(client, data)
     work.db.add(client)
-    secret = "" if client.is_public else _new_secret(work, client)
+    secret = _new_secret(work, client) if client.has_secret else ""
     work.db.flush()
     events.record(work, "client.created", client=client, settings=_describe(data))
     return client, secret
@@ -78,6 +82,8 @@ def update(work: Work, client: Client, data: ClientData) -> None:
     ):
         raise Invalid("a public client cannot become confidential or the reverse: register anew")
     _apply(client, data)
+    if not client.has_secret:
+        client.secret_digest = None
     client.updated_at = work.now
     events.record(work, "client.updated", client=client, before=before, after=_describe(data))
 
@@ -93,9 +99,9 @@ def show_groups(work: Work, client: Client, groups: list[RoleGroup]) -> None:
 
 
 def rotate_secret(work: Work, client: Client) -> str:
-    """A new secret, shown this once; the old one ends at once. Raises Invalid when public."""
-    if client.is_public:
-        raise Invalid("a public client has no secret")
+    """A new secret, shown this once; the old one ends at once. Raises Invalid when it has none."""
+    if not client.has_secret:
+        raise Invalid("a public client, or one with keys, has no secret")
     secret = _new_secret(work, client)
     client.updated_at = work.now
     events.record(work, "client.secret_rotated", client=client)
@@ -217,6 +223,9 @@ def _choice_faults(data: ClientData) -> list[str]:
         f"auth_method is one of {', '.join(AuthMethod)}": data.auth_method in list(AuthMethod),
         f"grant_types are among {', '.join(GRANT_TYPES)}": set(data.grant_types)
         <= set(GRANT_TYPES),
+        f"private_key_jwt needs 1 to {MAX_KEYS} keys, and nothing else has any": (
+            0 < len(data.keys) <= MAX_KEYS if data.auth_method == AuthMethod.KEY else not data.keys
+        ),
         "a public client cannot use client_credentials": not (
             public and "client_credentials" in data.grant_types
         ),

@@ -85,6 +85,7 @@ def store(work: Work, account: Account, password_hash: str, *, door: str) -> Non
     """Set a password that breaks no rule. Whoever allows it by a one-time secret spends that
     before, so that only the winner writes (N68), and hashes before that: no lock waits."""
     account.password_hash = password_hash
+    account.former_password_hash = account.former_password_until = None
     account.password_changed_at = work.now
     account.updated_at = work.now
     account.renewal_reminders = 0

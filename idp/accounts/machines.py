@@ -17,6 +17,7 @@ from idp.accounts import (
     lifecycle,
     links,
     lockout,
+    machine_keys,
     roles,
     search,
     sessions,
@@ -170,6 +171,8 @@ def change_custodian(work: Work, account: Account, person: Person) -> None:
         after=person.person_id,
     )
     factors.reset(work, account)
+    machine_keys.revoke_all(work, account)
+    account.former_password_hash = account.former_password_until = None
     if account.state == AccountState.PENDING:
         activation.invite(work, account)
         return
@@ -188,6 +191,14 @@ def change_custodian(work: Work, account: Account, person: Person) -> None:
         path=f"/recover/open?token={token}",
         expires_at=expires,
     )
+
+
+def end_former_password(work: Work, account: Account) -> None:
+    """Programs need the new password from now on."""
+    if account.former_password_hash is not None:
+        account.former_password_hash = account.former_password_until = None
+        account.updated_at = work.now
+        events.record(work, "password.overlap_ended", account=account)
 
 
 def has_machine_form(name: str) -> bool:
@@ -217,16 +228,33 @@ class MachineDoor:
         self._verified = VerifiedPasswords()
 
     def admit(
-        self, work: Work, *, username: str, password: str, client: Client | None
+        self,
+        work: Work,
+        *,
+        username: str,
+        password: str = "",
+        assertion: str = "",
+        client: Client | None,
     ) -> Admitted | Denied:
-        """Whether a program may use the application ``client`` with this UserID and password from
-        the address that the request comes from. Every check is made whatever the others say, one
-        bcrypt or none for whoever exists or not; a refusal is in the trail."""
+        """Whether a program may use the application ``client`` with this UserID and password, or an
+        assertion signed by a key of the account, from the address that the request comes from.
+        Every check is made whatever the others say, one bcrypt or none for whoever exists or not;
+        a refusal is in the trail."""
         account = _find(work, username)
-        matched, is_fresh = self._check(work, account, password)
         network = _network_of(work, account) if account is not None else None
+        if assertion:
+            # Nobody guesses a signature: failures are not counted, so a wrong clock locks nobody.
+            key = machine_keys.prove(work, account, username, assertion)
+            matched, is_fresh = key is not None, False
+        else:
+            key = None
+            matched, is_fresh = self._check(work, account, password)
+            if not matched and account is not None and network is not None:
+                matched = self._check_former(work, account, password)
         held = _held(work, account, client)
         reason = _reason(account, matched=matched, network=network, client=client, held=held)
+        if assertion and reason in ("wrong_password", "no_password"):
+            reason = "wrong_key"
         if account is not None and network is not None:
             reason = _settle(work, account, matched=matched, is_fresh=is_fresh, reason=reason)
         if reason is not None or account is None or network is None:
@@ -234,12 +262,26 @@ class MachineDoor:
             return Denied(reason or "unknown_account")
         if network.last_used_at is None or work.now - network.last_used_at > TOUCH:
             network.last_used_at = work.now
+        if key is not None:
+            machine_keys.touch(work, key)
         return Admitted(account, tuple(held))
 
     def _check(self, work: Work, account: Account | None, password: str) -> tuple[bool, bool]:
         """Whether the password is right, and whether it was hashed for that (or remembered)."""
         stored = account.password_hash if account is not None else None
-        subject = account.subject if account is not None else ""
+        return self._verify(work, account.subject if account else "", stored, password)
+
+    def _check_former(self, work: Work, account: Account, password: str) -> bool:
+        """Whether it is the password before, that may still be used. Looked at for registered
+        networks only: from elsewhere the time it takes would tell that there is one."""
+        until = account.former_password_until
+        if until is None or until <= work.now:
+            return False
+        return self._verify(work, account.subject, account.former_password_hash, password)[0]
+
+    def _verify(
+        self, work: Work, subject: str, stored: str | None, password: str
+    ) -> tuple[bool, bool]:
         digest = work.vault.digest("verified-password", f"{subject}\0{stored}\0{password}")
         if stored is not None and self._verified.knows(digest, work.now):
             return True, False
@@ -297,6 +339,16 @@ def _settle(
     return reason if counts or not matched else "throttled"
 
 
+def _credentials(work: Work, account: Account) -> tuple[bool, str]:
+    """Whether there is anything to authenticate with, and what."""
+    words = ["password"] if account.password_hash else []
+    until = account.former_password_until
+    if until is not None and until > work.now:
+        words.append(f"former password until {until:%Y-%m-%d %H:%M} UTC")
+    words += [f"key {row.label!a}" for row in machine_keys.usable(work, account)]
+    return bool(words), ", ".join(words) or "none"
+
+
 @dataclass(frozen=True)
 class Check:
     """One check that a program has to pass, and how it stands now."""
@@ -316,7 +368,7 @@ def diagnose(work: Work, account: Account, ip: str, client: Client | None) -> li
     checks = [
         Check("kind", account.kind == AccountKind.MACHINE, str(account.kind)),
         Check("state", may_sign_in(account.state), str(account.state)),
-        Check("password", bool(account.password_hash), "set" if account.password_hash else "none"),
+        Check("password or key", *_credentials(work, account)),
         Check(
             "network",
             bool(fitting),

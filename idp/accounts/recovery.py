@@ -7,6 +7,7 @@ what helps. So neither the answer nor its time tells who exists (N48).
 from __future__ import annotations
 
 from dataclasses import replace as with_changes
+from datetime import timedelta
 from enum import StrEnum
 
 import structlog
@@ -34,6 +35,7 @@ from idp.errors import Refused
 from idp.messages import queue
 from idp.models import (
     Account,
+    AccountKind,
     AccountState,
     BrowserSession,
     Link,
@@ -46,6 +48,7 @@ from idp.transaction import Work, spend_once
 log = structlog.get_logger("gateway.recovery")
 #: Between a code that was right and the password that it allows.
 CODE_RESET_SECONDS = 900
+HOUR = timedelta(hours=1)
 
 
 class Goal(StrEnum):
@@ -238,14 +241,20 @@ def finish(
 
 
 def password_was_replaced(
-    work: Work, account: Account, *, keep: BrowserSession | None = None
+    work: Work,
+    account: Account,
+    *,
+    keep: BrowserSession | None = None,
+    are_programs_kept: bool = False,
 ) -> None:
     """What every replacement entails: the account is active and unlocked, other sessions end,
     browsers are forgotten, waiting secrets end, a notice goes out. ``keep`` is the session in
-    which the change was made, if any."""
+    which the change was made, if any; with ``are_programs_kept`` tokens of programs go on."""
     if account.state == AccountState.RESET_REQUIRED:
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason="password_replaced")
-    browser_sessions.end_all(work, account, "password_changed", but=keep)
+    browser_sessions.end_all(
+        work, account, "password_changed", but=keep, are_programs_kept=are_programs_kept
+    )
     browsers.forget_all(work, account)
     lockout.clear(work, account)
     factors.distrust(work, account, "new_password")
@@ -261,10 +270,13 @@ def change(
     *,
     current: str,
     new: str,
+    overlap: timedelta = timedelta(0),
 ) -> tuple[str, ...] | str:
     """Change the password in settings. Returns a new cookie for the session, or the broken
-    rules; ``("current",)`` when the current password is wrong (SP-02)."""
+    rules; ``("current",)`` when the current password is wrong (SP-02). For an ``overlap`` programs
+    of a machine account may use the old one too, so that none has to stop."""
     account = session.account
+    former = account.password_hash if account.kind == AccountKind.MACHINE and overlap else None
     outcome = prove_and_prepare(
         work,
         hasher,
@@ -276,7 +288,11 @@ def change(
     if not isinstance(outcome, str):
         return outcome
     store(work, account, outcome, door="settings")
-    password_was_replaced(work, account, keep=session)
+    if former is not None:
+        account.former_password_hash = former
+        account.former_password_until = work.now + overlap
+        events.record(work, "password.overlap", account=account, hours=overlap // HOUR)
+    password_was_replaced(work, account, keep=session, are_programs_kept=former is not None)
     return browser_sessions.renew(work, session)
 
 

@@ -83,23 +83,19 @@ def prompt_rules(work: Work, account: Account) -> list[str]:
 
 
 def applications(work: Work, account: Account) -> list[Client]:
-    """The relying parties of whose role groups the account holds one, by name (GW-05)."""
-    query = (
-        select(Client)
-        .join(client_role_group, client_role_group.c.client_id == Client.id)
+    """The relying parties with a tile of whose role groups the account holds one (GW-05)."""
+    return [client for client in seeing(work, account) if client.home_url]
+
+
+def seeing(work: Work, account: Account) -> list[Client]:
+    """The relying parties of whose role groups the account holds one, by name."""
+    ids = (
+        select(client_role_group.c.client_id)
         .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
-        .where(
-            Assignment.account_id == account.id,
-            Assignment.revoked_at.is_(None),
-            Client.disabled_at.is_(None),
-            Client.home_url != "",
-        )
-        .order_by(Client.name)
-        .distinct()
+        .where(Assignment.account_id == account.id, Assignment.revoked_at.is_(None))
     )
-    # DISTINCT cannot compare JSON columns in PostgreSQL: choose the ids first.
-    ids = work.db.scalars(query.with_only_columns(Client.id).order_by(None)).all()
-    return list(work.db.scalars(select(Client).where(Client.id.in_(ids)).order_by(Client.name)))
+    query = select(Client).where(Client.id.in_(ids), Client.disabled_at.is_(None))
+    return list(work.db.scalars(query.order_by(Client.name)))
 
 
 def create(

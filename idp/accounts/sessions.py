@@ -132,8 +132,16 @@ def end(work: Work, session: BrowserSession, reason: str, *, keep_offline: bool 
     revoke_grants(work, Grant.session_id == session.id, reason, keep_offline=keep_offline)
 
 
-def end_all(work: Work, account: Account, reason: str, *, but: BrowserSession | None = None) -> int:
-    """End every session and grant of the account, except those of ``but``; returns how many."""
+def end_all(
+    work: Work,
+    account: Account,
+    reason: str,
+    *,
+    but: BrowserSession | None = None,
+    are_programs_kept: bool = False,
+) -> int:
+    """End every session and grant of the account, except those of ``but``, and those of programs
+    if they are kept; returns how many sessions."""
     rows = work.db.scalars(
         select(BrowserSession).where(
             BrowserSession.account_id == account.id, BrowserSession.ended_at.is_(None)
@@ -145,6 +153,8 @@ def end_all(work: Work, account: Account, reason: str, *, but: BrowserSession | 
     where = Grant.account_id == account.id
     if but is not None:
         where &= Grant.session_id.is_distinct_from(but.id)
+    if are_programs_kept:
+        where &= Grant.session_id.is_not(None)
     revoke_grants(work, where, reason)
     return len(ended)
 

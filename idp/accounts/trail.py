@@ -179,41 +179,25 @@ def page(
 
 def sign_ins(work: Work, account: Account, limit: int) -> list[Event]:
     """The last sign-ins of the account, refused ones too, newest first."""
-    return list(
-        work.db.scalars(
-            select(Event)
-            .where(
-                Event.account_id == account.id,
-                Event.name.in_(("signin.succeeded", "signin.refused")),
-            )
-            .order_by(Event.at.desc(), Event.id.desc())
-            .limit(limit)
-        )
-    )
+    return of_account(work, account, limit, "signin.succeeded", "signin.refused")
 
 
 def assessments(work: Work, account: Account, limit: int = 10) -> list[Event]:
     """The last decisions of the risk engine about the account, newest first."""
-    return list(
-        work.db.scalars(
-            select(Event)
-            .where(Event.account_id == account.id, Event.name == "signin.assessed")
-            .order_by(Event.at.desc(), Event.id.desc())
-            .limit(limit)
-        )
-    )
+    return of_account(work, account, limit, "signin.assessed")
 
 
-def of_account(work: Work, account: Account, limit: int) -> list[Event]:
-    """The last events about the account, newest first."""
-    return list(
-        work.db.scalars(
-            select(Event)
-            .where(Event.account_id == account.id)
-            .order_by(Event.at.desc(), Event.id.desc())
-            .limit(limit)
-        )
-    )
+def refused_programs(work: Work, account: Account, limit: int) -> list[Event]:
+    """The last programs of a machine account that were refused, newest first."""
+    return of_account(work, account, limit, "machine.refused")
+
+
+def of_account(work: Work, account: Account, limit: int, *names: str) -> list[Event]:
+    """The last events about the account, of these names if any are given, newest first."""
+    query = select(Event).where(Event.account_id == account.id)
+    if names:
+        query = query.where(Event.name.in_(names))
+    return list(work.db.scalars(query.order_by(Event.at.desc(), Event.id.desc()).limit(limit)))
 
 
 def export(work: Work, wanted: Filter | None = None) -> Iterator[str]:

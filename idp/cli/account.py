@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from idp.accounts import (
     activation,
     clients,
     directory,
+    machine_keys,
     machines,
     operators,
     persons,
@@ -144,6 +146,39 @@ def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
         return
     columns = ("network", "label", "last_used_at")
     show_table(columns, ([r[c] for c in columns] for r in records), empty="No networks.")
+
+
+@account.command()
+@click.argument("username")
+@click.option(
+    "--add",
+    "added",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of a public key (PEM or JWK) to register.",
+)
+@click.option("--label", default="", help="What the new key is called.")
+@click.option("--days", default=machine_keys.DAYS, show_default=True, help="How long it is good.")
+@click.option("--remove", "removed", help="The kid of a key to remove.")
+@as_json
+def keys(
+    username: str, added: Path | None, label: str, days: int, removed: str | None, as_json: bool
+) -> None:
+    """Show, register or remove keys of a machine account."""
+    with unit() as work:
+        row = directory.by_username(work, username)
+        if added is not None:
+            machine_keys.add(work, row, added.read_text(), label=label, days=days)
+        if removed is not None:
+            machine_keys.revoke(work, row, removed)
+        work.db.flush()
+        columns = ("kid", "label", "expires_at", "last_used_at")
+        records = [
+            {name: getattr(one, name) for name in columns} for one in machine_keys.of(work, row)
+        ]
+    if as_json:
+        show_json(records)
+        return
+    show_table(columns, ([r[c] for c in columns] for r in records), empty="No keys.")
 
 
 @account.command()

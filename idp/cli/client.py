@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
 from idp.accounts import clients
+from idp.accounts.assertions import public_key
 from idp.accounts.clients import ClientData
 from idp.cli.common import as_json, show_json, show_record, show_table, unit
 from idp.mfa.decision import Rule
@@ -71,12 +73,24 @@ def _client_options(command: Command) -> Command:
         command = click.option(flag, name, help=text)(command)
     for name, (flag, text) in _FLAGS.items():
         command = click.option(flag, name, default=None, help=text)(command)
-    return command
+    return _key_option(command)
+
+
+def _key_option(command: Command) -> Command:
+    return click.option(
+        "--key-file",
+        "key_files",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        help="Public key (PEM or JWK) of private_key_jwt; repeat.",
+    )(command)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given; ``none``, ``default`` and ``every`` take a demand away."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
+    if files := given.pop("key_files", ()):
+        given["keys"] = tuple(public_key(file.read_text()) for file in files)
     if given.get("minimum_acr") == "none":
         given["minimum_acr"] = None
     if given.get("second_factor") == "default":

@@ -30,7 +30,7 @@ from idp.models.grant import (
     RefreshToken,
 )
 from idp.models.key import KeyState, SigningKey
-from idp.models.machine import RegisteredNetwork
+from idp.models.machine import MachineKey, RegisteredNetwork
 from idp.models.message import MessageState, OutboxMessage
 from idp.models.provisioning import Provisioned, ProvisionedGroup
 from idp.models.role import Assignment, Participant, RoleGroup, client_role_group
@@ -41,9 +41,9 @@ __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
     "Client", "ClientSession", "Consent", "Event", "Grant", "Interaction", "KeyState",
-    "KnownBrowser", "Link", "MessageState", "OneTimeCode", "OutboxMessage", "Participant",
-    "PasswordHistory", "Person", "PopulationCount", "Provisioned", "ProvisionedGroup",
-    "RecoveryCode", "RecoveryRequest", "RefreshToken", "RegisteredNetwork", "RoleGroup",
-    "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey", "SpentChallenge", "TemporaryPassword",
-    "Throttle", "client_role_group",
+    "KnownBrowser", "Link", "MachineKey", "MessageState", "OneTimeCode", "OutboxMessage",
+    "Participant", "PasswordHistory", "Person", "PopulationCount", "Provisioned",
+    "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken", "RegisteredNetwork",
+    "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey", "SpentChallenge",
+    "TemporaryPassword", "Throttle", "client_role_group",
 ]  # fmt: skip

@@ -82,6 +82,11 @@ class Account(Base):
     person_id: Mapped[int] = mapped_column(BigId, ForeignKey("person.id"), index=True)
     password_hash: Mapped[str | None] = mapped_column(String(200))
     password_changed_at: Mapped[datetime | None]
+    #: The password before, as long as programs of a machine account may still use it.
+    former_password_hash: Mapped[str | None] = mapped_column(String(200))
+    former_password_until: Mapped[datetime | None]
+    #: When the custodian of a machine account was last told that no program uses it.
+    dormancy_notice_at: Mapped[datetime | None]
     #: How many reminders of its renewal were sent since it was set (procedure L).
     renewal_reminders: Mapped[int] = mapped_column(default=0, server_default="0")
     #: When all steps of enrolment were done; None while some are owed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -17,6 +18,7 @@ class AuthMethod(StrEnum):
 
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
+    KEY = "private_key_jwt"
     NONE = "none"
 
 
@@ -33,6 +35,8 @@ class Client(Base):
     home_url: Mapped[str] = mapped_column(String(2000), default="")
     auth_method: Mapped[AuthMethod] = mapped_column(String(30))
     secret_digest: Mapped[str | None] = mapped_column(String(64))
+    #: Public keys (JWK) of ``private_key_jwt``; several while one replaces another.
+    keys: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
     grant_types: Mapped[list[str]]
     scopes: Mapped[list[str]]
     redirect_uris: Mapped[list[str]]
@@ -70,3 +74,8 @@ class Client(Base):
     def is_public(self) -> bool:
         """A public client has no secret (RFC 6749 section 2.1)."""
         return self.auth_method == AuthMethod.NONE
+
+    @property
+    def has_secret(self) -> bool:
+        """Neither public clients nor those with keys have one."""
+        return self.auth_method in (AuthMethod.BASIC, AuthMethod.POST)

@@ -1,8 +1,9 @@
-"""Where machine accounts may be used from."""
+"""Where machine accounts may be used from, and their keys."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,3 +27,22 @@ class RegisteredNetwork(Base):
     __table_args__ = (
         Index("uq_registered_network_account_id_network", "account_id", "network", unique=True),
     )
+
+
+class MachineKey(Base):
+    """A public key by which programs of a machine account authenticate instead of its password;
+    several while one replaces another."""
+
+    __tablename__ = "machine_key"
+
+    id: Mapped[PrimaryKey]
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    kid: Mapped[str] = mapped_column(String(60))
+    label: Mapped[str] = mapped_column(String(60))
+    jwk: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    #: How many reminders of its end were mailed.
+    reminders: Mapped[int] = mapped_column(default=0)

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
 
-from idp.accounts import clients
+from idp.accounts import assertions, clients
 from idp.models import AuthMethod, Client
 from idp.transaction import Work
 
@@ -45,7 +45,11 @@ class ClientAuthenticator:
         revocation endpoints only."""
         method, client_id, secret = presented(request)
         client = clients.find(work, client_id) if client_id else None
-        matched = clients.secret_matches(work, client, secret)
+        if method == AuthMethod.KEY:
+            keys = client.keys if client is not None else []
+            matched = assertions.verify(work, secret, client_id, keys) is not None
+        else:
+            matched = clients.secret_matches(work, client, secret)
         if client is None or client.disabled_at is not None or client.auth_method != method:
             raise ClientRefused()
         if method == AuthMethod.NONE:
@@ -57,11 +61,12 @@ class ClientAuthenticator:
 
 
 def presented(request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
-    """Method, id and secret that a request shows. Raises invalid_request for more than one."""
+    """Method, id and secret (or assertion) that a request shows. Raises invalid_request for more
+    than one."""
     params = request.params
     header = request.headers.get("Authorization", "")
     if "client_assertion" in params or "client_assertion_type" in params:
-        raise ClientRefused()
+        return _asserted(params, is_alone=not header and "client_secret" not in params)
     if not header:
         method = AuthMethod.POST if "client_secret" in params else AuthMethod.NONE
         return method, params.get("client_id", ""), params.get("client_secret", "")
@@ -71,6 +76,21 @@ def presented(request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
     if params.get("client_id", client_id) != client_id:
         raise InvalidRequestError("More than one client is named.")
     return AuthMethod.BASIC, client_id, secret
+
+
+def _asserted(params: dict[str, str], *, is_alone: bool) -> tuple[AuthMethod, str, str]:
+    """RFC 7521 section 4.2: an assertion, its type, and perhaps the same client id."""
+    if not is_alone:
+        raise InvalidRequestError("More than one client authentication method.")
+    if params.get("client_assertion_type") != assertions.ASSERTION_TYPE:
+        raise ClientRefused()
+    assertion = params.get("client_assertion", "")
+    name = assertions.claimed_name(assertion)[:MAX_CREDENTIAL]
+    if not name:
+        raise ClientRefused()
+    if params.get("client_id", name) != name:
+        raise InvalidRequestError("More than one client is named.")
+    return AuthMethod.KEY, name, assertion
 
 
 def _basic(header: str) -> tuple[str, str]:

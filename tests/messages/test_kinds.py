@@ -32,6 +32,8 @@ DATA = {
     "state": "locked",
     "at": datetime(2026, 7, 1, 15, tzinfo=UTC),
     "ip": "192.0.2.1",
+    "label": "Settlement robot",
+    "days": 90,
 }
 
 

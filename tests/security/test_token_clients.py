@@ -9,6 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from idp.accounts import clients
+from idp.accounts.assertions import ASSERTION_TYPE
 from idp.models import AuthMethod
 from idp.policy.scopes import IDENTITY_SCOPES
 from tests.security.test_token_tables import (
@@ -22,7 +23,7 @@ from tests.security.test_token_tables import (
     client_of,
     good_request,
 )
-from tests.world import TOKEN, Rp, World
+from tests.world import TOKEN, Rp, World, assertion
 
 FORM = "application/x-www-form-urlencoded"
 INTROSPECT, REVOKE = "/oauth2/v1/introspect", "/oauth2/v1/revoke"
@@ -79,11 +80,14 @@ def test_n28_two_clients_in_one_request_are_refused(world: World, path: str) -> 
 def test_n28_an_assertion_beside_another_method_is_refused(
     world: World, path: str, method: str
 ) -> None:
-    """No assertion is taken, alone or beside another method."""
+    """Beside a secret it is a second method; alone it has to be a good one."""
     rp = client_of(world, method)
-    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-    assertion = {"client_assertion": "a.b.c", "client_assertion_type": kind}
-    assert_client_refused(world.post(rp, path, **BODY[path], **assertion))
+    sent = {"client_assertion": "a.b.c", "client_assertion_type": ASSERTION_TYPE}
+    response = world.post(rp, path, **BODY[path], **sent)
+    if method in (AuthMethod.BASIC, AuthMethod.POST):
+        assert_refused(response, 400, "invalid_request", TWO_METHODS)
+    else:
+        assert_client_refused(response)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -103,6 +107,8 @@ def presented(rp: Rp, method: str, secret: str) -> tuple[dict[str, str], str | N
     if method == AuthMethod.BASIC:
         return {}, basic(rp.client_id, secret)
     form = {"client_id": rp.client_id}
+    if method == AuthMethod.KEY:
+        return form | assertion(rp.client_id, secret, rp.clock), None
     return (form | {"client_secret": secret} if method == AuthMethod.POST else form), None
 
 

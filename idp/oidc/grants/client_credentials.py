@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
 from idp.accounts import clients, grants, machines
 from idp.accounts.machines import Denied, MachineDoor
-from idp.models import Client
+from idp.models import AuthMethod, Client
 from idp.oidc.client_auth import ClientRefused, presented
 from idp.oidc.grants.pipeline import PipelineGrant, Redeemed
 from idp.policy.scopes import IDENTITY_SCOPES, parse_scope
@@ -31,7 +31,7 @@ class ClientCredentialsGrant(PipelineGrant):
 
     def validate_token_request(self) -> None:
         work, params = self.request.work, self.request.params
-        _, name, secret = presented(self.request)
+        method, name, secret = presented(self.request)
         if not machines.has_machine_form(name):
             try:
                 super().validate_token_request()
@@ -41,7 +41,8 @@ class ClientCredentialsGrant(PipelineGrant):
                     raise
             else:
                 return
-        self.redeemed = _machine(work, self.server.door, name, secret, params)
+        proof = {"assertion" if method == AuthMethod.KEY else "password": secret}
+        self.redeemed = _machine(work, self.server.door, name, proof, params)
 
     def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
         own = [scope for scope in client.scopes if scope not in IDENTITY_SCOPES]
@@ -53,12 +54,12 @@ class ClientCredentialsGrant(PipelineGrant):
 
 
 def _machine(
-    work: Work, door: MachineDoor, name: str, secret: str, params: dict[str, str]
+    work: Work, door: MachineDoor, name: str, proof: dict[str, str], params: dict[str, str]
 ) -> Redeemed:
-    """A machine account with its UserID and password, from a registered network, for the
-    application named by ``resource`` (RFC 8707)."""
+    """A machine account with its UserID and password, or with a key, from a registered network, for
+    the application named by ``resource`` (RFC 8707)."""
     client = clients.of_resource(work, params.get("resource", ""))
-    outcome = door.admit(work, username=name, password=secret, client=client)
+    outcome = door.admit(work, username=name, client=client, **proof)
     if isinstance(outcome, Denied):
         # Only whoever proved the rest hears that it is the application.
         if outcome.reason in ("unknown_application", "no_role_group"):

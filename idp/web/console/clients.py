@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
@@ -11,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import browser
 from idp.accounts import clients as service
 from idp.accounts import roles
+from idp.accounts.assertions import public_key
 from idp.accounts.clients import SIGNING_ALGS, ClientData
 from idp.errors import Conflict, Invalid
 from idp.mfa.decision import Rule
@@ -53,12 +55,16 @@ def new_client() -> BaseResponse:
         return _form(None, data, [])
     data = _from_form(data)
     try:
+        data = _with_new_key(data)
         made, secret = service.create(
             browser.work(), data, client_id=request.form.get("client_id", "").strip() or None
         )
     except (Invalid, Conflict) as error:
         return _form(None, data, _chosen_groups(), error=error.detail)
     service.show_groups(browser.work(), made, _chosen_groups())
+    if not secret:
+        flash(gettext("The application is saved."))
+        return redirect(url_for("console.client", client_id=made.client_id), code=303)
     return _secret(made, secret)
 
 
@@ -70,6 +76,7 @@ def client(client_id: str) -> BaseResponse:
     data = _from_form(service.data_of(found))
     groups = _chosen_groups()
     try:
+        data = _with_new_key(data)
         service.update(browser.work(), found, data)
     except Invalid as error:
         return _form(found, data, groups, error=error.detail)
@@ -110,8 +117,15 @@ def _from_form(before: ClientData) -> ClientData:
     values |= {name: form.get(name, getattr(before, name)) for name in CHOICES}
     values |= {name: form.get(name) == "1" for name in FLAGS}
     values["grant_types"] = tuple(form.getlist("grant_types"))
+    values["keys"] = tuple(key for key in before.keys if key["kid"] in form.getlist("keys"))
     values["minimum_acr"] = form.get("minimum_acr") or None
-    return ClientData(**values)
+    return replace(before, **values)
+
+
+def _with_new_key(data: ClientData) -> ClientData:
+    """With the key that was pasted, if any. Raises Invalid."""
+    text = request.form.get("new_key", "").strip()
+    return replace(data, keys=(*data.keys, public_key(text))) if text else data
 
 
 def _chosen_groups() -> list[RoleGroup]:

@@ -9,8 +9,11 @@ from flask_babel import gettext
 
 from idp import browser
 from idp.accounts import credentials
-from idp.models import Account
+from idp.models import Account, AccountKind
 from idp.policy.password import Rule, rules
+
+#: Hours for which programs of a machine account may go on using the old password.
+OVERLAPS = (0, 1, 24, 168)
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,21 @@ def page(
         action=action,
         flow=flow,
         question=question,
+        overlaps=_overlaps() if account.kind == AccountKind.MACHINE and purpose == "change" else (),
+        overlap=request.form.get("overlap", ""),
         ask_current=purpose in ("change", "temporary", "renewal"),
     )
     return Response(body, status=400 if errors else 200)
+
+
+def _overlaps() -> list[tuple[str, str]]:
+    words = (
+        gettext("Not at all: it ends at once"),
+        gettext("For an hour"),
+        gettext("For a day"),
+        gettext("For a week"),
+    )
+    return [(str(hours), text) for hours, text in zip(OVERLAPS, words, strict=True)]
 
 
 def _fault(rule: str, purpose: str) -> str:

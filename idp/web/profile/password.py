@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, request, url_for
+from datetime import timedelta
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
@@ -26,6 +28,9 @@ def change_password(session: BrowserSession) -> Response:
     action = url_for("profile.change_password")
     if request.method != "POST":
         return set_password.page(session.account, purpose="change", action=action)
+    hours = request.form.get("overlap", "0")
+    if hours not in map(str, set_password.OVERLAPS):
+        abort(400)
     new, faults = set_password.chosen(session.account)
     if faults:
         return set_password.page(session.account, purpose="change", action=action, errors=faults)
@@ -35,6 +40,7 @@ def change_password(session: BrowserSession) -> Response:
         session,
         current=request.form.get("current", "")[:MAX_PASSWORD],
         new=new,
+        overlap=timedelta(hours=int(hours)),
     )
     if not isinstance(outcome, str):
         return set_password.page(session.account, purpose="change", action=action, errors=outcome)

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import browsers, interactions, profile, roles, sessions, trail
-from idp.models import Account, BrowserSession, Event, KnownBrowser
+from idp.models import Account, AccountKind, BrowserSession, Event, KnownBrowser
 from idp.policy.agents import describe_agent
 from idp.policy.phone import shown
 from idp.web import i18n
@@ -54,6 +54,7 @@ def settings(session: BrowserSession) -> BaseResponse:
     body = render_template(
         "settings.html",
         profile=_profile(account),
+        is_machine=account.kind == AccountKind.MACHINE,
         zones=i18n.zone_names(),
         zoneinfo=account.zoneinfo,
         offers_phone=browser.means().ports.sms is not None,
