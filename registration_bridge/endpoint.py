@@ -28,8 +28,12 @@ from registration_bridge.reach import Reach
 from registration_bridge.schema import provider
 from registration_bridge.service import Handler, Service, attempts, record_refusal, settle
 from registration_bridge.storage import PREFIX, BridgeStorage
+from registration_bridge.users import REASONS
 
 SCOPE = "scim"
+#: Header of a request: why it closes accounts. Of an answer: machine accounts whose custodian has
+#: no personal account any more.
+REASON, CUSTODY = "Deactivation-Reason", "Custodian-Of"
 #: Seconds until somebody may have confirmed a mass change.
 RETRY_AFTER = 300
 
@@ -45,6 +49,7 @@ class Bridge(ScimServer):
         """The request, authenticated before its body is read, at the configured address."""
         g.scim_reach = Reach.of(authenticated())
         g.scim_is_dry = is_dry()
+        g.scim_reason = reason()
         check_filter(request.args.get("filter", ""))
         found = super().read_request()
         bulk: BulkBody | None = g.get("scim_bulk")
@@ -86,6 +91,8 @@ class Bridge(ScimServer):
             if g.pop("scim_repeated", False):
                 answer.status_code = 200
             settle()
+            if left := g.pop("scim_custody", None):
+                answer.headers[CUSTODY] = ", ".join(left)
             return answer
 
         return view
@@ -117,6 +124,14 @@ def is_dry() -> bool:
     if asked not in ("true", "false"):
         raise InvalidValueException(detail="dryRun is true or false.")
     return asked == "true"
+
+
+def reason() -> str:
+    """Why accounts are closed (PR-04), if it is said. Raises InvalidValueException."""
+    given = request.headers.get(REASON, "")
+    if given and given not in REASONS:
+        raise InvalidValueException(detail=f"{REASON} is one of {', '.join(REASONS)}.")
+    return given
 
 
 def authenticated() -> Client:

@@ -8,6 +8,7 @@ import ipaddress
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from idp.policy import phone as phones
@@ -22,7 +23,7 @@ PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 COLUMNS = (
     "externalId", "userName", "personId", "accountKind", "givenName", "middleName", "familyName",
     "preferredName", "email", "phone", "language", "timezone", "grants", "networks", "state",
-    "requestNumber", "sequence",
+    "endDate", "requestNumber", "sequence",
 )  # fmt: skip
 #: Where an attribute that has one value stands in a User.
 PLACES = {
@@ -34,6 +35,7 @@ PLACES = {
     "timezone": ("timezone",),
     "personId": (EXTENSION, "personId"),
     "accountKind": (EXTENSION, "accountKind"),
+    "endDate": (EXTENSION, "endDate"),
     "externalId": ("externalId",),
     "userName": ("userName",),
 }
@@ -149,12 +151,22 @@ def _checked(line: int, values: dict[str, Any]) -> dict[str, Any]:
     """The values in the form that the gateway keeps."""
     if values.get("state", "active") not in STATES:
         raise BadExport(f"line {line}: state is one of {', '.join(STATES)}")
-    for grant in values.get("grants", ()):
-        name, at, number = grant.rpartition("@")
-        if not (name and at and number):
-            raise BadExport(f"line {line}: a grant is written 'role group@participant'")
+    try:
+        values |= {"grants": sorted(_grant_text(_grant(text)) for text in values["grants"])}
+    except KeyError:
+        pass
+    except ValueError as error:
+        raise BadExport(
+            f"line {line}: a grant is written 'role group@participant', perhaps with "
+            "' 2027-01-01T00:00:00Z/2027-12-31T00:00:00Z' behind it, '..' for no end"
+        ) from error
     if "networks" in values:
         values["networks"] = {_network(net): label for net, label in values["networks"].items()}
+    if values.get("endDate"):
+        try:
+            values["endDate"] = _moment(values["endDate"])
+        except ValueError as error:
+            raise BadExport(f"line {line}: endDate is written 2027-12-31T00:00:00Z") from error
     if values.get("phone"):
         values["phone"] = _phone(values["phone"])
     if values.get("sequence") not in (None, ""):
@@ -163,6 +175,41 @@ def _checked(line: int, values: dict[str, Any]) -> dict[str, Any]:
         except ValueError as error:
             raise BadExport(f"line {line}: sequence is a whole number") from error
     return values
+
+
+def _grant(text: str) -> dict[str, str]:
+    """A grant of SCIM, from "role group@participant" and perhaps an interval (ISO 8601-2). Raises
+    ValueError."""
+    group, _, rest = text.rpartition("@")
+    number, _, interval = rest.partition(" ")
+    if not group or not number:
+        raise ValueError(text)
+    grant = {"roleGroup": group.strip(), "participantId": number}
+    if interval:
+        begin, slash, end = interval.strip().partition("/")
+        if not slash:
+            raise ValueError(text)
+        for name, moment in (("validFrom", begin), ("validUntil", end)):
+            if moment != "..":
+                grant[name] = _moment(moment)
+    return grant
+
+
+def _grant_text(grant: dict[str, str]) -> str:
+    begin, end = grant.get("validFrom"), grant.get("validUntil")
+    text = f"{grant['roleGroup']}@{grant['participantId']}"
+    if not begin and not end:
+        return text
+    bounds = (_moment(bound) if bound else ".." for bound in (begin, end))
+    return f"{text} {'/'.join(bounds)}"
+
+
+def _moment(text: str) -> str:
+    """A moment with its zone, in UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _network(text: str) -> str:
@@ -198,8 +245,7 @@ def values_of(user: dict[str, Any]) -> dict[str, Any]:
         values["state"] = "active" if user["active"] else "suspended"
     extension = user.get(EXTENSION) or {}
     if "grants" in extension:
-        pairs = extension["grants"] or ()
-        values["grants"] = sorted(f"{row['roleGroup']}@{row['participantId']}" for row in pairs)
+        values["grants"] = sorted(map(_grant_text, extension["grants"] or ()))
     if "registeredNetworks" in extension:
         rows = extension["registeredNetworks"] or ()
         values["networks"] = {row["value"]: row.get("label") or "" for row in rows}
@@ -276,8 +322,7 @@ def _list_of(name: str, value: Any) -> tuple[str, list[dict[str, Any]]]:
         rows = [{"value": value, "type": "work", "primary": True}] if value else []
         return "phoneNumbers", rows
     if name == "grants":
-        pairs = (grant.rpartition("@") for grant in value)
-        return "grants", [{"roleGroup": group, "participantId": at} for group, _, at in pairs]
+        return "grants", list(map(_grant, value))
     networks = (
         {"value": net} | ({"label": label} if label else {}) for net, label in value.items()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -96,6 +97,12 @@ class AccessGrant(ComplexAttribute):
 
     role_group: Annotated[str | None, Required.true] = Field(None, examples=["EMI Bids and Offers"])
     participant_id: Annotated[str | None, Required.true] = Field(None, examples=["109120"])
+    #: It counts from then, and until then; at once and without end when left out.
+    valid_from: datetime | None = Field(None, examples=["2040-01-01T00:00:00Z"])
+    valid_until: datetime | None = Field(None, examples=["2041-01-01T00:00:00Z"])
+    #: Who granted it in the registration system, and in which request.
+    granted_by: str | None = None
+    request_number: str | None = None
 
 
 class Registration(Extension):
@@ -110,6 +117,8 @@ class Registration(Extension):
     registered_networks: list[Network] | None = None
     #: The whole truth about the role groups of the account.
     grants: list[AccessGrant] | None = None
+    #: From then on the account is closed.
+    end_date: datetime | None = Field(None, examples=["2041-01-01T00:00:00Z"])
     request_number: str | None = None
     #: Grows with each push for the account; a lower one changes nothing.
     sequence: int | None = None

@@ -67,7 +67,7 @@ class Service(ScimService):
         if after is None:
             replacement[Registration] = before
         else:
-            for name in ("person_id", "account_kind", "registered_networks", "grants"):
+            for name in ("person_id", "account_kind", "registered_networks", "grants", "end_date"):
                 if getattr(after, name) is None:
                     setattr(after, name, getattr(before, name))
         return super().apply_replacement(current, replacement, conditions)

@@ -152,7 +152,9 @@ class Users:
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
-        users.delete(browser.work(), reach(), self._held(resource_id, expected_version))
+        view = self._held(resource_id, expected_version)
+        left = users.delete(browser.work(), reach(), view, g.get("scim_reason") or users.REASONS[0])
+        g.setdefault("scim_custody", []).extend(left)
 
     def _view(self, resource_id: str) -> users.View:
         work = browser.work()

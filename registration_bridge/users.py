@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
@@ -31,6 +33,7 @@ from idp.accounts import (
     userids,
 )
 from idp.accounts.persons import Changes
+from idp.accounts.roles import Terms
 from idp.errors import Conflict, Invalid, Refused
 from idp.models import (
     Account,
@@ -47,6 +50,15 @@ from idp.transaction import Work
 from registration_bridge.reach import Reach
 from registration_bridge.schema import AccessGrant, Email, Name, Network, PhoneNumber, Registration
 from registration_bridge.text import clean
+
+#: Why an account is closed (PR-04).
+REASONS = (
+    "no_longer_required",
+    "left_organization",
+    "compromise",
+    "superseded",
+    "registered_in_error",
+)
 
 
 class MassChange(SCIMException):
@@ -122,10 +134,18 @@ def resource_of(model: Any, view: View) -> Any:
         registered_networks=[Network(value=n.network, label=n.label or None) for n in view.networks]
         or None,
         grants=[
-            AccessGrant(role_group=name, participant_id=number)
-            for name, number in sorted(_pairs(view.grants))
+            AccessGrant(
+                role_group=name,
+                participant_id=number,
+                valid_from=terms.valid_from,
+                valid_until=terms.valid_until,
+                granted_by=terms.requested_by or None,
+                request_number=terms.request_number or None,
+            )
+            for (name, number), terms in sorted(_terms(view.grants).items(), key=itemgetter(0))
         ]
         or None,
+        end_date=account.ends_at,
         request_number=(side.request_number or None) if side else None,
         sequence=side.sequence if side and side.sequence else None,
     )
@@ -146,8 +166,11 @@ def _phones(person: Person) -> list[PhoneNumber] | None:
     return [PhoneNumber(value=f"tel:{person.phone}{extension}", type="work", primary=True)]
 
 
-def _pairs(grants: Iterable[Assignment]) -> set[tuple[str, str]]:
-    return {(grant.role_group.name, grant.participant.number) for grant in grants}
+def _terms(grants: Iterable[Assignment]) -> dict[tuple[str, str], Terms]:
+    """By role group and participant."""
+    return {
+        (grant.role_group.name, grant.participant.number): roles.terms_of(grant) for grant in grants
+    }
 
 
 def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
@@ -167,6 +190,7 @@ def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
         account = _make(work, reach, user, extension, kind)
         _set_networks(work, account, extension)
         _set_preferences(account, user)
+        _set_end(work, account, extension)
         _set_grants(work, reach, account, extension.grants)
         if user.active is False:
             lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
@@ -266,6 +290,9 @@ def _update(work: Work, reach: Reach, view: View, user: Any, extension: Registra
     if _set_networks(work, account, extension) | _set_preferences(account, user):
         reach.check(PushOperation.UPDATE)
         reach.check_whole(work, account)
+    if _set_end(work, account, extension):
+        reach.check(PushOperation.DEACTIVATE)
+        reach.check_whole(work, account)
     _set_grants(work, reach, account, extension.grants)
     _set_active(work, reach, account, user.active)
 
@@ -329,17 +356,44 @@ def _set_grants(
 ) -> None:
     """Assign what is new and revoke what is gone: the push says the whole truth of what the pusher
     sees (RG, PR-07)."""
-    after = {(clean(grant.role_group), clean(grant.participant_id)) for grant in wanted or ()}
+    after = {
+        (clean(grant.role_group), clean(grant.participant_id)): Terms(
+            _moment(grant.valid_from),
+            _moment(grant.valid_until),
+            clean(grant.granted_by),
+            clean(grant.request_number)[:60],
+        )
+        for grant in wanted or ()
+    }
     held = views(work, reach, [account])[0].grants
-    before = _pairs(held)
-    for name, number in sorted(before ^ after):
+    before = _terms(held)
+    changed = sorted(key for key in before | after if before.get(key) != after.get(key))
+    for name, number in changed:
         reach.check_role_group(name, number)
-    for name, number in sorted(after - before):
-        participant = directory.ensure_participant(work, number)
-        roles.assign(work, account, roles.by_name(work, name), participant)
+    for name, number in changed:
+        if terms := after.get((name, number)):
+            participant = directory.ensure_participant(work, number)
+            roles.assign(work, account, roles.by_name(work, name), participant, terms)
     for grant in held:
         if (grant.role_group.name, grant.participant.number) not in after:
             roles.revoke(work, account, grant.role_group, grant.participant)
+
+
+def _set_end(work: Work, account: Account, extension: Registration) -> bool:
+    """When the account closes by itself; whether it is another moment than before."""
+    end = _moment(extension.end_date)
+    if end == account.ends_at:
+        return False
+    if end is not None and end <= work.now:
+        raise Invalid("endDate is past; a DELETE closes an account at once")
+    account.ends_at = end
+    return True
+
+
+def _moment(value: datetime | None) -> datetime | None:
+    if value is not None and value.tzinfo is None:
+        raise Invalid("a moment needs its zone, as in 2027-01-01T00:00:00Z")
+    return value
 
 
 def _set_active(work: Work, reach: Reach, account: Account, active: bool | None) -> None:
@@ -362,13 +416,26 @@ def _set_active(work: Work, reach: Reach, account: Account, active: bool | None)
             activation.invite(work, account)
 
 
-def delete(work: Work, reach: Reach, view: View) -> None:
-    """Close the account for good; its name stays taken (N81)."""
+def delete(work: Work, reach: Reach, view: View, reason: str) -> list[str]:
+    """Close the account for good; its name stays taken (N81). ``reason`` is one of ``REASONS``
+    (PR-04). Returns the machine accounts that are left in the custody of a person without a
+    personal account."""
     reach.check(PushOperation.DEACTIVATE)
     reach.check_whole(work, view.account)
     _check_mass_change(work)
     lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason="registration")
-    events.record(work, "scim.deleted", account=view.account)
+    left = _left_in_custody(work, view.account)
+    events.record(work, "scim.deleted", account=view.account, why=reason, custodian_of=left)
+    return left
+
+
+def _left_in_custody(work: Work, account: Account) -> list[str]:
+    if account.kind != AccountKind.PERSONAL:
+        return []
+    rest = persons.accounts_of(work, account.person)
+    if any(row.kind == AccountKind.PERSONAL for row in rest):
+        return []
+    return [row.username for row in rest if row.kind == AccountKind.MACHINE]
 
 
 def _check_mass_change(work: Work) -> None:

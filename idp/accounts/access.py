@@ -65,6 +65,8 @@ def _query(work: Work, question: Question) -> Select[Assignment, Account, Person
         .where(
             Assignment.granted_at <= question.at,
             or_(Assignment.revoked_at.is_(None), Assignment.revoked_at > question.at),
+            or_(Assignment.valid_from.is_(None), Assignment.valid_from <= question.at),
+            or_(Assignment.valid_until.is_(None), Assignment.valid_until > question.at),
         )
         .order_by(Assignment.id)
     )

@@ -33,7 +33,7 @@ def is_standing(work: Work, grant: Grant, *, session: bool = False) -> bool:
     ``session``, also the session it was given in (needed until a code is redeemed)."""
     if grant.revoked_at is not None or grant.client.disabled_at is not None:
         return False
-    if grant.account is not None and not may_sign_in(grant.account.state):
+    if grant.account is not None and not may_sign_in(grant.account.state_at(work.now)):
         return False
     if session and grant.session is not None:
         return sessions.is_live(work, grant.session)

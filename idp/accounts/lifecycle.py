@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from idp.accounts import browsers, codes, events, links, lockout, roles, sessions, temporary
 from idp.errors import Conflict, Refused
@@ -81,6 +81,20 @@ def _way_back(before: AccountState, known: str | None, state: AccountState) -> s
         return None
     beneath = [before, *(known.split(",") if known else [])]
     return ",".join(entry for entry in beneath if entry != state)
+
+
+def end_next(work: Work) -> bool:
+    """Close one account whose end has come; False when there is none."""
+    account = work.db.scalar(
+        select(Account)
+        .where(Account.ends_at <= work.now, Account.state != AccountState.DEACTIVATED)
+        .order_by(Account.ends_at)
+        .limit(1)
+    )
+    if account is None:
+        return False
+    change_state(work, account, AccountState.DEACTIVATED, reason="end_date")
+    return True
 
 
 def require_reset(work: Work, account: Account, *, reason: str) -> None:

@@ -252,7 +252,8 @@ class MachineDoor:
             if not matched and account is not None and network is not None:
                 matched = self._check_former(work, account, password)
         held = _held(work, account, client)
-        reason = _reason(account, matched=matched, network=network, client=client, held=held)
+        state = account.state_at(work.now) if account is not None else None
+        reason = _reason(account, state, matched=matched, network=network, client=client, held=held)
         if assertion and reason in ("wrong_password", "no_password"):
             reason = "wrong_key"
         if account is not None and network is not None:
@@ -308,20 +309,21 @@ def _held(work: Work, account: Account | None, client: Client | None) -> list[He
 
 def _reason(
     account: Account | None,
+    state: AccountState | None,
     *,
     matched: bool,
     network: RegisteredNetwork | None,
     client: Client | None,
     held: list[Held],
 ) -> str | None:
-    if account is None:
+    if account is None or state is None:
         return "unknown_account"
     if network is None:
         return "network_not_registered"
     if not matched:
         return "wrong_password" if account.password_hash else "no_password"
-    if not may_sign_in(account.state):
-        return f"account_{account.state}"
+    if not may_sign_in(state):
+        return f"account_{state}"
     if client is None or client.disabled_at is not None:
         return "unknown_application"
     return None if held else "no_role_group"
@@ -361,13 +363,13 @@ class Check:
 def diagnose(work: Work, account: Account, ip: str, client: Client | None) -> list[Check]:
     """What stands in the way of a program at this address, the password aside; for the custodian's
     question "which check fails?". Nothing is counted or changed."""
-    address = address_of(ip)
+    address, state = address_of(ip), account.state_at(work.now)
     fitting = [row for row in networks(work, account) if address in NetworkSet([row.network])]
     listed = ", ".join(row.network for row in networks(work, account))
     lock = lockout.is_locked(work, f"network:{account.id}:{ip}")
     checks = [
         Check("kind", account.kind == AccountKind.MACHINE, str(account.kind)),
-        Check("state", may_sign_in(account.state), str(account.state)),
+        Check("state", may_sign_in(state), str(state)),
         Check("password or key", *_credentials(work, account)),
         Check(
             "network",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from sqlalchemy import Select, select, update
 
@@ -46,7 +47,7 @@ def held_for_client(work: Work, account_id: int, client_pk: int) -> list[Held]:
         .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
         .where(
             Assignment.account_id == account_id,
-            Assignment.revoked_at.is_(None),
+            Assignment.counts(work.now),
             client_role_group.c.client_id == client_pk,
         )
     )
@@ -54,7 +55,8 @@ def held_for_client(work: Work, account_id: int, client_pk: int) -> list[Held]:
 
 
 def held(work: Work, account: Account) -> list[Assignment]:
-    """All that the account holds now, by participant and group."""
+    """All that the account was given and not taken, by participant and group: also what counts
+    only later."""
     rows = work.db.scalars(
         select(Assignment)
         .join(Assignment.participant)
@@ -73,7 +75,7 @@ def prompt_rules(work: Work, account: Account) -> list[str]:
         .select_from(Assignment)
         .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
         .join(Participant, Participant.id == Assignment.participant_id)
-        .where(Assignment.account_id == account.id, Assignment.revoked_at.is_(None))
+        .where(Assignment.account_id == account.id, Assignment.counts(work.now))
     ).all()
     consoles = set(ConsoleRole)
     found = [rule for _, rule, _ in rows if rule]
@@ -92,7 +94,7 @@ def seeing(work: Work, account: Account) -> list[Client]:
     ids = (
         select(client_role_group.c.client_id)
         .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
-        .where(Assignment.account_id == account.id, Assignment.revoked_at.is_(None))
+        .where(Assignment.account_id == account.id, Assignment.counts(work.now))
     )
     query = select(Client).where(Client.id.in_(ids), Client.disabled_at.is_(None))
     return list(work.db.scalars(query.order_by(Client.name)))
@@ -154,15 +156,45 @@ def every_group(work: Work) -> list[tuple[RoleGroup, list[str]]]:
     return [(group, seen.get(group.id, [])) for group in groups]
 
 
-def assign(work: Work, account: Account, group: RoleGroup, participant: Participant) -> bool:
-    """Grant; False when it was held already. Raises Refused for a deactivated account or one of
-    the other kind (MA-04)."""
+@dataclass(frozen=True)
+class Terms:
+    """From when until when an assignment counts, and who granted it in which request."""
+
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    requested_by: str = ""
+    request_number: str = ""
+
+
+def terms_of(row: Assignment) -> Terms:
+    """As it was granted."""
+    return Terms(row.valid_from, row.valid_until, row.requested_by, row.request_number)
+
+
+def assign(
+    work: Work,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    terms: Terms | None = None,
+) -> bool:
+    """Grant; False when it was held already on these terms, or on whatever terms if none are
+    given. Raises Refused for a deactivated account or one of the other kind (MA-04), Invalid for
+    an end that is not after the beginning or is past."""
     if account.state == AccountState.DEACTIVATED:
         raise Refused(f"{account.username} is deactivated")
     if (account.kind == "machine") != (group.kind == "machine"):
         raise Refused(f"{group.name} is for {group.kind} accounts")
-    if _active(work, account, group, participant) is not None:
+    row = _active(work, account, group, participant)
+    if row is not None and terms in (None, terms_of(row)):
         return False
+    terms = terms or Terms()
+    begins = max(terms.valid_from or work.now, work.now)
+    if terms.valid_until is not None and terms.valid_until <= begins:
+        raise Invalid(f"{group.name} would end before it begins, or has ended")
+    if row is not None:
+        _set_terms(work, account, row, terms)
+        return True
     work.db.add(
         Assignment(
             account_id=account.id,
@@ -170,10 +202,50 @@ def assign(work: Work, account: Account, group: RoleGroup, participant: Particip
             participant_id=participant.id,
             granted_at=work.now,
             granted_by=work.origin.actor or "system",
+            **asdict(terms),
         )
     )
     work.db.flush()
     _tell(work, "role_group.assigned", account, group, participant, granted=True)
+    return True
+
+
+def _set_terms(work: Work, account: Account, row: Assignment, terms: Terms) -> None:
+    before = terms_of(row)
+    for name, value in asdict(terms).items():
+        setattr(row, name, value)
+    events.record(
+        work,
+        "role_group.terms",
+        account=account,
+        group=row.role_group.name,
+        participant=row.participant.number,
+        before=_written(before),
+        after=_written(terms),
+    )
+
+
+def _written(terms: Terms) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else value.isoformat()
+        for name, value in asdict(terms).items()
+        if value
+    }
+
+
+def end_next(work: Work) -> bool:
+    """Revoke one assignment whose time is over, so that holder and trail know; False when none is.
+    It gave no access since its end."""
+    row = work.db.scalar(
+        select(Assignment)
+        .where(Assignment.revoked_at.is_(None), Assignment.valid_until <= work.now)
+        .order_by(Assignment.valid_until)
+        .limit(1)
+    )
+    if row is None:
+        return False
+    account = work.db.get_one(Account, row.account_id)
+    revoke(work, account, row.role_group, row.participant)
     return True
 
 
@@ -209,22 +281,22 @@ def revoke_all(work: Work, account: Account) -> int:
 def of_console(work: Work, account: Account) -> frozenset[ConsoleRole]:
     """What the account is in the console: the gateway's own role groups, held for the operator
     itself and for nobody else; a group that a relying party sees gives no role here."""
-    return frozenset(map(ConsoleRole, work.db.scalars(_in_console([account]))))
+    return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account]))))
 
 
 def are_operators(work: Work, accounts: Iterable[Account]) -> bool:
     """Whether any of these accounts has a role in the console."""
-    return work.db.scalar(_in_console(accounts).limit(1)) is not None
+    return work.db.scalar(_in_console(work, accounts).limit(1)) is not None
 
 
-def _in_console(accounts: Iterable[Account]) -> Select[str]:
+def _in_console(work: Work, accounts: Iterable[Account]) -> Select[str]:
     return (
         select(RoleGroup.name)
         .join(Assignment, Assignment.role_group_id == RoleGroup.id)
         .join(Participant, Participant.id == Assignment.participant_id)
         .where(
             Assignment.account_id.in_([account.id for account in accounts]),
-            Assignment.revoked_at.is_(None),
+            Assignment.counts(work.now),
             Participant.number == OPERATOR,
             RoleGroup.name.in_(list(ConsoleRole)),
         )

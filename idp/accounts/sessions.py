@@ -77,7 +77,7 @@ def find(work: Work, cookie: str) -> BrowserSession | None:
 
 def is_live(work: Work, session: BrowserSession) -> bool:
     """Whether the session still counts, its account included."""
-    return may_sign_in(session.account.state) and is_alive(
+    return may_sign_in(session.account.state_at(work.now)) and is_alive(
         now=work.now,
         last_seen=session.last_seen_at,
         expires=session.expires_at,

@@ -79,7 +79,7 @@ def attempt(
     if account is not None and account.state == AccountState.RESET_REQUIRED:
         waiting = temporary.living(work, account)
     matched = hasher.verify(password, _stored(account, waiting))
-    reason = _reason(account, waiting, matched=matched)
+    reason = _reason(work, account, waiting, matched=matched)
     if is_denied(work):
         reason = reason or "network_denied"
     known = browsers.known(work, account, cookie)
@@ -108,8 +108,8 @@ def attempt_by_passkey(
     found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
     account = found[0] if found else None
     reason = "wrong_passkey" if account is None else None
-    if account is not None and not may_sign_in(account.state):
-        reason = f"account_{account.state}"
+    if account is not None and not may_sign_in(account.state_at(work.now)):
+        reason = f"account_{account.state_at(work.now)}"
     if is_denied(work):
         reason = reason or "network_denied"
     if reason is not None:
@@ -145,16 +145,18 @@ def _fresh_hash(
 
 
 def _reason(
-    account: Account | None, waiting: TemporaryPassword | None, *, matched: bool
+    work: Work, account: Account | None, waiting: TemporaryPassword | None, *, matched: bool
 ) -> str | None:
     if account is None:
         return "unknown_account"
-    if waiting is None and account.state == AccountState.RESET_REQUIRED:
+    state = account.state_at(work.now)
+    if waiting is None and state == AccountState.RESET_REQUIRED:
         return "account_reset_required"
     if not matched:
         return "wrong_password" if account.password_hash or waiting else "no_password"
-    if waiting is None and not may_sign_in(account.state):
-        return f"account_{account.state}"
+    # A temporary password is a way out of some states, not out of this one.
+    if state == AccountState.DEACTIVATED or (waiting is None and not may_sign_in(state)):
+        return f"account_{state}"
     return None
 
 
@@ -254,7 +256,7 @@ def pending(work: Work, found: Interaction | None) -> Account | None:
     if found is None or found.signing_in_id is None:
         return None
     account = work.db.get_one(Account, found.signing_in_id)
-    stands = may_sign_in(account.state) and found.proved_stamp == _stamp(account)
+    stands = may_sign_in(account.state_at(work.now)) and found.proved_stamp == _stamp(account)
     return account if stands else None
 
 

@@ -94,7 +94,7 @@ def unreachable(work: Work, account: Account) -> list[Client]:
         client_role_group.c.client_id == Client.id,
         Assignment.role_group_id == client_role_group.c.role_group_id,
         Assignment.account_id == account.id,
-        Assignment.revoked_at.is_(None),
+        Assignment.counts(work.now),
     )
     query = select(Client).where(Client.disabled_at.is_(None), Client.home_url != "", ~held)
     return list(work.db.scalars(query.order_by(Client.name)))

@@ -17,7 +17,16 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from idp.accounts import alarms, keys, population, recovery, reminders, trail
+from idp.accounts import (
+    alarms,
+    keys,
+    lifecycle,
+    population,
+    recovery,
+    reminders,
+    roles,
+    trail,
+)
 from idp.cli.common import application, unit
 from idp.messages import deliver
 from idp.settings import Settings
@@ -72,8 +81,9 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
 @click.option("--once", is_flag=True, help="One round, then stop.")
 @click.option("--interval", default=2.0, show_default=True, help="Seconds between rounds.")
 def worker(once: bool, interval: float) -> None:
-    """Answer recovery requests, send reminders and the outbox, watch for guessing, count
-    sign-ins for the risk engine, and seal the audit trail until told to stop."""
+    """Answer recovery requests, close accounts and take role groups whose time is over, send
+    reminders and the outbox, watch for guessing, count sign-ins for the risk engine, and seal the
+    audit trail until told to stop."""
     app = application()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -112,6 +122,10 @@ def _remind(app: Flask) -> int:
     return _until_idle(app, reminders.send_next)
 
 
+def _end(app: Flask) -> int:
+    return _until_idle(app, lambda work: lifecycle.end_next(work) or roles.end_next(work))
+
+
 def _until_idle(app: Flask, step: Callable[[Work], bool]) -> int:
     """Repeat a step, each in its own transaction, as long as it finds something; bounded, so
     that the other parts have their turn."""
@@ -148,6 +162,7 @@ def _count(app: Flask) -> int:
 #: In this order: what a part writes, the next ones send and seal.
 PARTS: dict[str, Callable[[Flask], int]] = {
     "recovery": _recover,
+    "ends": _end,
     "reminders": _remind,
     "alarms": _alarm,
     "outbox": _deliver,

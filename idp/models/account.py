@@ -85,6 +85,8 @@ class Account(Base):
     #: The password before, as long as programs of a machine account may still use it.
     former_password_hash: Mapped[str | None] = mapped_column(String(200))
     former_password_until: Mapped[datetime | None]
+    #: From then on it is closed (PR-05).
+    ends_at: Mapped[datetime | None] = mapped_column(index=True)
     #: When the custodian of a machine account was last told that no program uses it.
     dormancy_notice_at: Mapped[datetime | None]
     #: How many reminders of its renewal were sent since it was set (procedure L).
@@ -114,6 +116,12 @@ class Account(Base):
         # Serves the reminders of renewal.
         Index("ix_account_password_changed_at", "password_changed_at"),
     )
+
+    def state_at(self, now: datetime) -> AccountState:
+        """The state that counts: past its end an account is closed, even before the worker has
+        come to close it."""
+        is_over = self.ends_at is not None and self.ends_at <= now
+        return AccountState.DEACTIVATED if is_over else self.state
 
 
 class SearchTerm(Base):

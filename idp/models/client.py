@@ -36,7 +36,7 @@ class Client(Base):
     auth_method: Mapped[AuthMethod] = mapped_column(String(30))
     secret_digest: Mapped[str | None] = mapped_column(String(64))
     #: Public keys (JWK) of ``private_key_jwt``; several while one replaces another.
-    keys: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
+    keys: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     grant_types: Mapped[list[str]]
     scopes: Mapped[list[str]]
     redirect_uris: Mapped[list[str]]
@@ -59,9 +59,9 @@ class Client(Base):
     #: May introspect tokens that were issued to other clients for its audience.
     is_resource_server: Mapped[bool] = mapped_column(default=False)
     #: What it may do by SCIM with the scope ``scim``: words of ``PushOperation``.
-    push_operations: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    push_operations: Mapped[list[str]] = mapped_column(default=list)
     #: The numbers of the participants that it acts for there; none: for every one.
-    push_participants: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    push_participants: Mapped[list[str]] = mapped_column(default=list)
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

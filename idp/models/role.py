@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    and_,
+    or_,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
@@ -59,9 +69,24 @@ class Assignment(Base):
     granted_by: Mapped[str] = mapped_column(String(320))
     revoked_at: Mapped[datetime | None]
     revoked_by: Mapped[str | None] = mapped_column(String(320))
+    #: Counts from then, and until then; None: from the start, without end.
+    valid_from: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None] = mapped_column(index=True)
+    #: Who granted it in the registration system, and in which request.
+    requested_by: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
+    request_number: Mapped[str] = mapped_column(String(60), default="", server_default=text("''"))
 
     role_group: Mapped[RoleGroup] = relationship(lazy="joined", innerjoin=True)
     participant: Mapped[Participant] = relationship(lazy="joined", innerjoin=True)
+
+    @classmethod
+    def counts(cls, now: datetime) -> ColumnElement[bool]:
+        """Those that give access at this moment: not revoked, begun, not over."""
+        return and_(
+            cls.revoked_at.is_(None),
+            or_(cls.valid_from.is_(None), cls.valid_from <= now),
+            or_(cls.valid_until.is_(None), cls.valid_until > now),
+        )
 
 
 # Held once at a time; also serves "which groups does this account hold" of every token.

@@ -22,6 +22,10 @@ def upgrade() -> None:
                 "push_participants", sa.JSON(), server_default=sa.text("'[]'"), nullable=False
             )
         )
+    # For the rows that are there; new ones say it themselves.
+    with op.batch_alter_table("client", schema=None) as batch_op:
+        batch_op.alter_column("push_operations", server_default=None)
+        batch_op.alter_column("push_participants", server_default=None)
     client = sa.table("client", sa.column("push_operations", sa.JSON()))
     everything = ["read", "create", "update", "grant", "suspend", "deactivate"]
     op.execute(client.update().values(push_operations=everything))

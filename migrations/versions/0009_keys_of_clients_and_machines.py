@@ -53,6 +53,8 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("keys", sa.JSON(), server_default=sa.text("'[]'"), nullable=False)
         )
+    with op.batch_alter_table("client", schema=None) as batch_op:
+        batch_op.alter_column("keys", server_default=None)
 
 
 def downgrade() -> None:

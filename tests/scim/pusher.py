@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.world import World
+from tests.world import Rp, World
 
 USERS = "/scim/v2/Users"
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -35,7 +35,8 @@ class Pusher:
     """A client with scope ``scim`` and its token."""
 
     world: World
-    token: str
+    rp: Rp
+    token: str = ""
 
     @classmethod
     def of(cls, world: World, name: str = "Registration", scope: str = "scim") -> Pusher:
@@ -47,9 +48,15 @@ class Pusher:
             post_logout_redirect_uris=(),
             home_url="",
         )
-        answer = world.post(rp, grant_type="client_credentials")
+        made = cls(world, rp)
+        made.renew()
+        return made
+
+    def renew(self) -> None:
+        """Another token, since they end after minutes."""
+        answer = self.world.post(self.rp, grant_type="client_credentials")
         assert answer.status_code == 200, answer.text
-        return cls(world, (answer.json or {})["access_token"])
+        self.token = (answer.json or {})["access_token"]
 
     def send(
         self,

@@ -1,0 +1,168 @@
+"""The registration bridge: access and accounts with an end (scim.md; PR-04, PR-05, N33, N58)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from idp.accounts import clients, directory, roles
+from idp.models import AccountState
+from idp.policy.console import OPERATOR, ConsoleRole
+from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
+from tests.scim.test_users import activate
+from tests.world import NEW_PASSWORD, Rp, World
+
+TRADER = {"roleGroup": "EMI Trader", "participantId": "109120"}
+
+
+def moment(world: World, **later: float) -> str:
+    text = (world.clock.now() + timedelta(**later)).isoformat(timespec="seconds")
+    return text.replace("+00:00", "Z")
+
+
+@pytest.fixture
+def emi(world: World, pusher: Pusher) -> Rp:
+    """The application whose role groups are pushed."""
+    with world.work() as work:
+        secret = clients.rotate_secret(work, clients.get(work, "emi"))
+    return Rp("emi", secret, "https://emi.rp.test/callback", clock=world.clock)
+
+
+def grants(pusher: Pusher, key: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pusher.send("GET", key).json[EXTENSION].get("grants", [])
+    return found
+
+
+def put(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "replace", "path": f"{EXTENSION}:{path}", "value": value}
+
+
+def test_access_counts_in_its_time_only(world: World, pusher: Pusher, emi: Rp) -> None:
+    """N33: before the beginning and from the end on no token has the role group, the worker or
+    not; the worker then tells holder and trail."""
+    terms = {"validFrom": moment(world, hours=1), "validUntil": moment(world, hours=2),
+             "grantedBy": "Rita Admin (R00077)", "requestNumber": "Q-77"}  # fmt: skip
+    made = pusher.create(extension={"grants": [TRADER | terms]})
+    assert made[EXTENSION]["grants"] == [TRADER | terms]
+    activate(world, made["userName"])
+    tokens = world.redeem(emi, world.browser().code(emi, made["userName"], NEW_PASSWORD)).json
+
+    def now() -> list[str]:
+        nonlocal tokens
+        tokens = world.refresh(emi, tokens["refresh_token"]).json
+        found: list[str] = world.introspect(emi, tokens["access_token"])["groups"]
+        return found
+
+    assert now() == []
+    world.clock.advance(minutes=60)
+    assert now() == ["EMI Trader"]
+    world.clock.advance(minutes=60)
+    assert now() == []
+    pusher.renew()
+    assert grants(pusher, made["id"]) == [TRADER | terms]
+    world.run_worker()
+    assert grants(pusher, made["id"]) == []
+    assert [e.data["group"] for e in world.events("role_group.revoked")] == ["EMI Trader"]
+    assert "EMI Trader" in world.mails("access_changed")[-1].text
+
+
+def test_terms_are_changed_without_a_gap(world: World, pusher: Pusher) -> None:
+    """Another end is no revocation: one row, one event from what to what, no mail."""
+    made = pusher.create(extension={"grants": [TRADER]})
+    later = TRADER | {"validUntil": moment(world, days=9)}
+    answer = pusher.patch(made["id"], put("grants", [later]))
+    assert answer.json[EXTENSION]["grants"] == [later]
+    assert world.events("role_group.revoked") == []
+    (event,) = world.events("role_group.terms")
+    assert (event.data["before"], list(event.data["after"])) == ({}, ["valid_until"])
+    assert pusher.patch(made["id"], put("grants", [TRADER])).json[EXTENSION]["grants"] == [TRADER]
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"validUntil": "2020-01-01T00:00:00Z"},
+        {"validFrom": "2040-01-02T00:00:00Z", "validUntil": "2040-01-01T00:00:00Z"},
+        {"validFrom": "2040-01-01T00:00:00Z", "validUntil": "2040-01-01T00:00:00Z"},
+        {"validUntil": "2040-01-01T00:00:00"},
+        {"validUntil": "tomorrow"},
+        {"validUntil": 7},
+    ],
+)
+def test_impossible_terms_are_refused(pusher: Pusher, terms: dict[str, Any]) -> None:
+    made = pusher.create()
+    assert fault(pusher.patch(made["id"], put("grants", [TRADER | terms]))) == (
+        400, "invalidValue")  # fmt: skip
+    assert grants(pusher, made["id"]) == []
+
+
+def test_n72_an_operators_role_with_an_end_ends(world: World) -> None:
+    """N72: in the console too, at once."""
+    name = world.operator(ConsoleRole.AGENT)
+    with world.work() as work:
+        account = directory.by_username(work, name)
+        group = roles.by_name(work, ConsoleRole.AGENT)
+        end = roles.Terms(valid_until=work.now + timedelta(hours=1))
+        roles.assign(work, account, group, directory.participant(work, OPERATOR), end)
+        assert roles.of_console(work, account) == {ConsoleRole.AGENT}
+    world.clock.advance(hours=1)
+    with world.work() as work:
+        assert roles.of_console(work, directory.by_username(work, name)) == frozenset()
+
+
+def test_n58_an_account_ends_at_its_end(world: World, pusher: Pusher, emi: Rp) -> None:
+    """PR-05, N58: from that moment nothing works, before the worker has come too; then it is
+    closed for good, with mail and event."""
+    made = pusher.create(extension={"grants": [TRADER], "endDate": moment(world, hours=1)})
+    username = made["userName"]
+    activate(world, username)
+    browser = world.browser().signed_in(username, NEW_PASSWORD)
+    tokens = world.redeem(emi, world.browser().code(emi, username, NEW_PASSWORD)).json
+    assert world.introspect(emi, tokens["access_token"])["active"]
+    world.clock.advance(hours=1)
+    assert world.introspect(emi, tokens["access_token"]) == {"active": False}
+    assert world.refresh(emi, tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert "Sign in" in browser.get("/settings").text
+    assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 400
+    assert world.events("signin.refused")[-1].reason == "account_deactivated"
+    world.run_worker()
+    assert world.account_row(username).state == AccountState.DEACTIVATED
+    assert world.mails("account_deactivated", to=username)
+    pusher.renew()
+    assert fault(pusher.send("GET", made["id"])) == (404, None)
+
+
+def test_an_end_is_moved_or_taken_back(world: World, pusher: Pusher) -> None:
+    made = pusher.create(extension={"endDate": moment(world, hours=1)})
+    later = moment(world, days=30)
+    assert pusher.patch(made["id"], put("endDate", later)).json[EXTENSION]["endDate"] == later
+    gone = {"op": "remove", "path": f"{EXTENSION}:endDate"}
+    assert "endDate" not in pusher.patch(made["id"], gone).json[EXTENSION]
+    for bad in ("2020-01-01T00:00:00Z", "2040-01-01T00:00:00", "soon"):
+        assert fault(pusher.patch(made["id"], put("endDate", bad))) == (400, "invalidValue")
+    world.clock.advance(days=60)
+    world.run_worker()
+    pusher.renew()
+    assert pusher.send("GET", made["id"]).status_code == 200
+
+
+def test_pr04_closing_says_why_and_who_is_left(world: World, pusher: Pusher) -> None:
+    """PR-04: the reason is in the trail; machine accounts that the person goes on keeping are
+    reported, since nobody signs in for them any more."""
+    made = pusher.create(1)
+    pusher.create(2, extension={"personId": "R00001", "accountKind": "machine",
+                                "registeredNetworks": [{"value": "192.0.2.1"}]},
+                  name={"givenName": "Jim", "familyName": "Smithb"},
+                  emails=[{"value": "jim1@participant.example"}])  # fmt: skip
+    bad = pusher.send("DELETE", made["id"], headers={"Deactivation-Reason": "mood"})
+    assert fault(bad) == (400, "invalidValue")
+    done = pusher.send("DELETE", made["id"], headers={"Deactivation-Reason": "compromise"})
+    assert (done.status_code, done.headers["Custodian-Of"]) == (204, "APIIESO00001")
+    event = world.events("scim.deleted")[-1]
+    assert event.data == {"why": "compromise", "custodian_of": ["APIIESO00001"]}
+    other = pusher.create(3)
+    done = pusher.send("DELETE", f"{USERS}/{other['id']}")
+    assert "Custodian-Of" not in done.headers
+    assert world.events("scim.deleted")[-1].data["why"] == "no_longer_required"
