@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -100,6 +101,20 @@ class Rp:
             "code_challenge_method": "S256",
         }
         return {k: v for k, v in (params | changes).items() if v is not None}
+
+
+def environ_of(world: World) -> dict[str, str]:
+    """The environment of another process of this gateway, on the same database."""
+    s = world.settings
+    return {k: v for k, v in os.environ.items() if not k.startswith("IDP_")} | {
+        "IDP_ISSUER": s.issuer,
+        "IDP_DATABASE_URL": s.database_url,
+        "IDP_SECRET_KEY": s.secret_key,
+        "IDP_KEY_ENCRYPTION_KEYS": s.key_encryption_keys[0],
+        "IDP_PASSWORD_PEPPERS": s.password_peppers[0],
+        "IDP_BCRYPT_COST": "4",
+        "IDP_LOG_LEVEL": "ERROR",
+    }
 
 
 @dataclass

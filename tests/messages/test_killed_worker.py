@@ -21,7 +21,7 @@ from idp.accounts import directory
 from idp.messages import queue
 from idp.models import MessageState, OutboxMessage
 from tests.live import free_ports
-from tests.world import World
+from tests.world import World, environ_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,18 +67,10 @@ def sink() -> Iterator[tuple[KillingSink, int]]:
 
 def start_worker(world: World, port: int) -> subprocess.Popen[bytes]:
     """``gateway worker`` on the database of the test."""
-    s = world.settings
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("IDP_")} | {
-        "IDP_ISSUER": s.issuer,
-        "IDP_DATABASE_URL": s.database_url,
-        "IDP_SECRET_KEY": s.secret_key,
-        "IDP_KEY_ENCRYPTION_KEYS": s.key_encryption_keys[0],
-        "IDP_PASSWORD_PEPPERS": s.password_peppers[0],
-        "IDP_BCRYPT_COST": "4",
+    environ = environ_of(world) | {
         "IDP_SMTP_HOST": "127.0.0.1",
         "IDP_SMTP_PORT": str(port),
         "IDP_SMTP_SECURITY": "none",
-        "IDP_LOG_LEVEL": "ERROR",
     }
     return subprocess.Popen(
         [sys.executable, "-m", "idp.cli", "worker", "--interval", "0.1"], env=environ, cwd=ROOT
