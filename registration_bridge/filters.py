@@ -88,8 +88,12 @@ GROUP_COLUMNS: Columns = {
 }
 #: Attributes of lists that are tables of their own.
 _GRANTS = {"grants.rolegroup": RoleGroup.name, "grants.participantid": Participant.number}
-#: Attributes that a row may lack, and where it is sorted then.
-_EMPTY: dict[str, str | int] = {"externalid": "", "requestnumber": "", "sequence": 0}
+_OPTIONAL = ("phonenumbers",)
+#: Attributes that a row may lack, and what stands for them then.
+_EMPTY: dict[str, str | int] = {
+    "externalid": "", "requestnumber": "", "nickname": "", "name.middlename": "",
+    "phonenumbers": "", "phonenumbers.value": "", "sequence": 0,
+}  # fmt: skip
 ACTIVE = Account.state != AccountState.SUSPENDED
 
 
@@ -161,7 +165,7 @@ class _ToSql(FilterVisitor[ColumnElement[bool]]):
         if found is not None:
             return found
         if name not in self.columns:
-            return _constant(self.constants.get(name), node)
+            return self._constant(name, node)
         column, form = self.columns[name]
         if node.value is None:
             return _absent(column) if node.op is CompareOperator.eq else not_(_absent(column))
@@ -179,7 +183,24 @@ class _ToSql(FilterVisitor[ColumnElement[bool]]):
         found = self.of_list(name, node)
         if found is not None:
             return found
+        if name in self.constants:
+            return self._has(name)
         return not_(_absent(self.columns[name][0])) if name in self.columns else false()
+
+    def _has(self, name: str) -> ColumnElement[bool]:
+        """Whether there is what the constant is a part of: of addresses there always is one."""
+        owner = name.partition(".")[0]
+        return not_(_absent(self.columns[owner][0])) if owner in _OPTIONAL else true()
+
+    def _constant(self, name: str, node: Comparison) -> ColumnElement[bool]:
+        """The comparison with a value that everybody has who has any, or nobody."""
+        value = self.constants.get(name)
+        is_same = value is not None and value == node.value
+        if node.op is CompareOperator.ne:
+            return not_(self._has(name)) if is_same else true()
+        if node.op is CompareOperator.eq and is_same:
+            return self._has(name)
+        return false()
 
     def visit_not(self, node: Not) -> ColumnElement[bool]:
         return not_(func.coalesce(self.visit(node.expr), false()))
@@ -294,15 +315,6 @@ def _active(node: Comparison) -> ColumnElement[bool]:
     return ACTIVE if wanted else not_(ACTIVE)
 
 
-def _constant(value: str | bool | None, node: Comparison) -> ColumnElement[bool]:
-    """The comparison with a value that everybody has, or nobody if it is None."""
-    if node.op is CompareOperator.ne:
-        return true() if value != node.value else false()
-    if node.op is CompareOperator.eq:
-        return true() if value is not None and value == node.value else false()
-    return false()
-
-
 def _absent(column: Expression) -> ColumnElement[bool]:
     return or_(column.is_(None), func.coalesce(func.length(column), 0) == 0)
 
@@ -357,13 +369,17 @@ def _ordered(column: Expression, op: CompareOperator, value: Any) -> ColumnEleme
     return made[op]
 
 
-def sort_column(path: str, columns: Columns) -> Expression:
-    """The column that a ``sortBy`` names, with a value for rows that have none. Raises
-    InvalidFilterException."""
+def sort_columns(path: str, columns: Columns) -> list[Any]:
+    """The columns that a ``sortBy`` names. Rows without a value come last, or first when the order
+    is descending (RFC 7644 section 3.4.2.3). Raises InvalidFilterException."""
     name = path.casefold().rpartition(":")[2]
     if name == "active" and columns is COLUMNS:
-        return case((ACTIVE, 1), else_=0)
+        return [case((ACTIVE, 1), else_=0)]
     if name not in columns:
         raise InvalidFilterException(detail=f"{path} cannot be sorted by.")
     column = columns[name][0]
-    return func.coalesce(column, _EMPTY[name]) if name in _EMPTY else column
+    if name not in _EMPTY:
+        return [column]
+    empty = _EMPTY[name]
+    value = func.coalesce(column, empty)
+    return [case((value == empty, 1), else_=0), value]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from flask import g
 from scim2_models import (
@@ -17,7 +17,7 @@ from scim2_models import (
     SearchRequest,
 )
 from scim2_server.storage import ScimStorage, SearchPage
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 
 from idp import browser
 from idp.accounts import events
@@ -38,7 +38,7 @@ from registration_bridge.filters import (
     Columns,
     of_groups,
     of_users,
-    sort_column,
+    sort_columns,
 )
 from registration_bridge.groups import MemberChange
 from registration_bridge.reach import Reach
@@ -125,7 +125,7 @@ class Users:
         page = _page(base, Account.id, search_request, COLUMNS, position)
         found = users.views(browser.work(), reach(), page.rows)
         resources = [users.resource_of(self._model, view) for view in found]
-        return SearchPage(page.total, resources, page.next)
+        return SearchPage(page.total, resources, page.next, page.previous)
 
     def create(self, resource: Any) -> Any:
         account, is_new = users.create(browser.work(), reach(), resource)
@@ -196,7 +196,8 @@ class Groups:
         page = _page(base, ProvisionedGroup.id, search_request, GROUP_COLUMNS, position)
         with_members = _wants_members(search_request)
         found = groups.views(browser.work(), page.rows, with_members=with_members)
-        return SearchPage(page.total, [self._resource(view) for view in found], page.next)
+        resources = [self._resource(view) for view in found]
+        return SearchPage(page.total, resources, page.next, page.previous)
 
     def create(self, resource: Any) -> Any:
         row, is_new = groups.create(browser.work(), reach(), resource)
@@ -295,11 +296,12 @@ def reach() -> Reach:
 
 @dataclass(frozen=True)
 class _Page:
-    """How many there are, those of the page, and where the next one begins."""
+    """How many there are, those of the page, and where the pages around it are."""
 
     total: int
     rows: list[Any]
-    next: list[Any] | None
+    next: list[Any] | None = None
+    previous: list[Any] | None = None
 
 
 def _page(
@@ -309,38 +311,62 @@ def _page(
     columns: Columns,
     position: Any,
 ) -> _Page:
-    """A page by index, or by cursor after the row at ``position``: its sort value and its key."""
+    """A page by index; or by cursor, after or before the row at ``position``: its sort values and
+    its key (RFC 9865)."""
     work = browser.work()
     total = work.db.scalar(base.with_only_columns(func.count(key))) or 0
-    count, first = search_request.count or 0, search_request.start_index_0 or 0
+    count = MAX_RESULTS if search_request.count is None else search_request.count
+    first = search_request.start_index_0 or 0
     if count == 0 or first >= total:
-        return _Page(total, [], None)
+        return _Page(total, [])
     down = search_request.sort_order == SearchRequest.SortOrder.descending
-    column = None
+    sorted_by: list[Any] = []
     if search_request.sort_by is not None:
-        column = sort_column(str(search_request.sort_by), columns)
-    order = [key] if column is None else [column.desc() if down else column.asc(), key]
-    query = base.order_by(*order)
+        sorted_by = sort_columns(str(search_request.sort_by), columns)
     if search_request.cursor is None:
-        page = query.offset(first).limit(count)
-        return _Page(total, list(work.db.scalars(page)), None)
+        query = base.order_by(*_order(sorted_by, key, down=down)).offset(first).limit(count)
+        return _Page(total, list(work.db.scalars(query)))
+    is_back = position is not None and position[0] == BEFORE
+    query = base.order_by(*_order(sorted_by, key, down=down, is_back=is_back))
     if position is not None:
-        query = query.where(_after(key, column, position, down=down))
-    shown = query.add_columns(key, literal("") if column is None else column)
-    rows = work.db.execute(shown.limit(count + 1)).all()
-    after = [_plain(rows[count - 1][2]), rows[count - 1][1]] if len(rows) > count else None
-    return _Page(total, [row[0] for row in rows[:count]], after)
+        query = query.where(_beyond(sorted_by, key, position[1:], down=down, is_back=is_back))
+    found = work.db.execute(query.add_columns(*sorted_by, key).limit(count + 1)).all()
+    rows, has_more = list(found[:count]), len(found) > count
+    if is_back:
+        rows.reverse()
+    if not rows:
+        return _Page(total, [])
+    has_next, has_previous = (True, has_more) if is_back else (has_more, position is not None)
+    return _Page(
+        total,
+        [row[0] for row in rows],
+        [AFTER, *map(_plain, rows[-1][1:])] if has_next else None,
+        [BEFORE, *map(_plain, rows[0][1:])] if has_previous else None,
+    )
 
 
-def _after(key: Any, column: Any, position: Any, *, down: bool) -> ColumnElement[bool]:
-    """The condition of rows that come after one; a position is sealed, so it has our form."""
-    value, last = position
-    if column is None:
-        return cast("ColumnElement[bool]", key > last)
-    if isinstance(column.type, UtcDateTime):
-        value = datetime.fromisoformat(value)
-    beyond = column < value if down else column > value
-    return or_(beyond, and_(column == value, key > last))
+AFTER, BEFORE = "after", "before"
+
+
+def _order(columns: list[Any], key: Any, *, down: bool, is_back: bool = False) -> list[Any]:
+    """The columns in the wanted order, then by key; all of it turned round to go back."""
+    turned = [column.desc() if down != is_back else column.asc() for column in columns]
+    return [*turned, key.desc() if is_back else key.asc()]
+
+
+def _beyond(
+    columns: list[Any], key: Any, values: list[Any], *, down: bool, is_back: bool
+) -> ColumnElement[bool]:
+    """The condition of rows that come after one, or before it; a position is sealed, so it has our
+    form."""
+    last = values[len(columns)]
+    found: ColumnElement[bool] = key < last if is_back else key > last
+    for column, value in reversed(list(zip(columns, values, strict=False))):
+        if isinstance(column.type, UtcDateTime):
+            value = datetime.fromisoformat(value)
+        beyond = column < value if down != is_back else column > value
+        found = or_(beyond, and_(column == value, found))
+    return found
 
 
 def _plain(value: Any) -> Any:

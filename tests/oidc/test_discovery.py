@@ -5,8 +5,10 @@ from __future__ import annotations
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
+from idp.accounts.assertions import ALGORITHMS
 from idp.models import AuthMethod
 from idp.oidc.grants import GRANTS
+from idp.policy.scopes import ACRS
 from tests.world import World
 
 PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
@@ -33,6 +35,8 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
             assert str(value).removeprefix(world.settings.issuer) in known, name
     assert found["grant_types_supported"] == [grant.GRANT_TYPE for grant in GRANTS]
     assert set(found["token_endpoint_auth_methods_supported"]) == set(AuthMethod)  # type: ignore[call-overload]
+    assert found["token_endpoint_auth_signing_alg_values_supported"] == list(ALGORITHMS)
+    assert found["acr_values_supported"] == list(ACRS)
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert found["authorization_response_iss_parameter_supported"] is True
     assert "implicit" not in str(found)

@@ -280,6 +280,9 @@ FORMS = [
     ("/settings/recovery-codes", {}),
     ("/settings/phone", {"number": "416 967 1111", "current": "x", "do": "send"}),
     ("/settings/phone/code", {"code": "123456"}),
+    ("/settings/programs/test", {"ip": "192.0.2.7", "service": ""}),
+    ("/settings/programs/former/end", {}),
+    ("/settings/programs/keys", {"label": "x", "key": "x", "days": "1"}),
     ("/signin/password", {"current": "x", "password": NEW_PASSWORD, "again": NEW_PASSWORD}),
     ("/recover", {"username": "x"}),
     ("/recover/code", {"code": "123456"}),
@@ -322,6 +325,7 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
         "/enrol/<kind>",
         "/settings/factors/<kind>",
         "/settings/factors/own/<public_id>",
+        "/settings/programs/keys/<kid>/remove",
         "/settings/consents/<int(max=9223372036854775807):consent_id>/revoke",
     }
     posts = {

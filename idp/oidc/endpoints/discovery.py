@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from idp import browser
+from idp.accounts import assertions
 from idp.accounts.keys import ALGORITHMS
 from idp.models import AuthMethod
 from idp.oidc.claims import CLAIMS_SUPPORTED
@@ -42,6 +43,10 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": confidential,
         "revocation_endpoint_auth_methods_supported": methods,
+        **{
+            f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(assertions.ALGORITHMS)
+            for endpoint in ("token", "introspection", "revocation")
+        },
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": list(CLAIMS_SUPPORTED),
         "claim_types_supported": ["normal", "distributed"],
@@ -50,7 +55,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": list(PROMPTS),
-        "acr_values_supported": list(ACRS[:1]),
+        "acr_values_supported": list(ACRS),
         "ui_locales_supported": ["en", "fr"],
         "display_values_supported": ["page"],
     }
