@@ -43,12 +43,19 @@ class View:
     row: ProvisionedGroup
     members: list[str] | None
     version: str
+    applications: list[str]
 
 
 def views(work: Work, rows: list[ProvisionedGroup], *, with_members: bool) -> list[View]:
     """The views of these groups."""
+    seen = roles.seen_by(work, {row.role_group_id for row in rows})
     return [
-        View(row, _members(work, row) if with_members else None, _version(work, row))
+        View(
+            row,
+            _members(work, row) if with_members else None,
+            _version(work, row),
+            seen.get(row.role_group_id, []),
+        )
         for row in rows
     ]
 
@@ -111,6 +118,8 @@ def resource_of(model: Any, view: View, base: str) -> Any:
         role_group=row.role_group.name,
         participant_id=row.participant.number,
         participant_name=row.participant.name,
+        account_kind=row.role_group.kind,
+        applications=view.applications or None,
     )
     group.meta = Meta(
         resource_type="Group",

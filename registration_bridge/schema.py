@@ -151,6 +151,10 @@ class Role(Extension):
     role_group: Annotated[str | None, Mutability.immutable, Required.true] = None
     participant_id: Annotated[str | None, Mutability.immutable, Required.true] = None
     participant_name: str | None = None
+    #: ``personal`` or ``machine``: which accounts may hold it.
+    account_kind: Annotated[str | None, Mutability.read_only] = None
+    #: Client ids of the applications that see it.
+    applications: Annotated[list[str] | None, Mutability.read_only] = None
 
 
 def provider() -> ScimProvider:

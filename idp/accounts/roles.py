@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -143,15 +143,22 @@ def by_name(work: Work, name: str) -> RoleGroup:
     return group
 
 
+def seen_by(work: Work, groups: Collection[int] | None = None) -> dict[int, list[str]]:
+    """The client ids that see each role group; of all, or of these."""
+    query = select(client_role_group.c.role_group_id, Client.client_id).join(
+        Client, Client.id == client_role_group.c.client_id
+    )
+    if groups is not None:
+        query = query.where(client_role_group.c.role_group_id.in_(groups))
+    seen: dict[int, list[str]] = {}
+    for group_id, client_id in work.db.execute(query.order_by(Client.client_id)):
+        seen.setdefault(group_id, []).append(client_id)
+    return seen
+
+
 def every_group(work: Work) -> list[tuple[RoleGroup, list[str]]]:
     """All role groups by name, each with the client ids that see it."""
-    seen: dict[int, list[str]] = {}
-    for group_id, client_id in work.db.execute(
-        select(client_role_group.c.role_group_id, Client.client_id)
-        .join(Client, Client.id == client_role_group.c.client_id)
-        .order_by(Client.client_id)
-    ):
-        seen.setdefault(group_id, []).append(client_id)
+    seen = seen_by(work)
     groups = work.db.scalars(select(RoleGroup).order_by(RoleGroup.name))
     return [(group, seen.get(group.id, [])) for group in groups]
 

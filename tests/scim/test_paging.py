@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.oidc.test_statements import count
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
 from tests.world import World
 
@@ -54,8 +55,8 @@ def test_cursors_reach_everybody_once(world: World, pusher: Pusher, order: dict[
         world.clock.advance(seconds=number % 2)
     expected = names(page(pusher, **order))
     assert len(expected) == 7
-    for count in (1, 3, 7, 10):
-        assert walk(pusher, count=count, **order) == expected
+    for size in (1, 3, 7, 10):
+        assert walk(pusher, count=size, **order) == expected
 
 
 def test_a_cursor_is_stable_while_accounts_come_and_go(pusher: Pusher) -> None:
@@ -93,3 +94,16 @@ def test_n78_a_cursor_is_the_gateways_own(pusher: Pusher) -> None:
     for bad in ("x", "1;drop table account", "password", "userName)--"):
         answer = pusher.send("GET", f"{USERS}?{urlencode({'sortBy': bad})}")
         assert answer.status_code in (200, 400), answer.text
+
+
+def test_the_statements_of_a_list_do_not_grow(world: World, pusher: Pusher) -> None:
+    """performance.md: as many for one User as for ten, by index and by cursor."""
+    pusher.create(1)
+    paths = [f"{USERS}?{urlencode(query)}" for query in ({}, {"cursor": ""}, {"sortBy": "userName"},
+             {"filter": 'userName eq "smithbj"'})]  # fmt: skip
+    before = [len(count(world, lambda path=path: pusher.send("GET", path))) for path in paths]
+    for number in range(2, 10):
+        pusher.create(number)
+    after = [len(count(world, lambda path=path: pusher.send("GET", path))) for path in paths]
+    assert after == before
+    assert max(before) <= 7
