@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace as with_changes
 from typing import Any, cast
 
-from flask import Blueprint, Flask, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from flask_limiter import RateLimitExceeded
 from scim2_flask import ScimServer
 from scim2_models import (
@@ -21,7 +21,7 @@ from idp import browser, limits
 from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.server import GatewayServer
-from registration_bridge import normalise
+from registration_bridge import normalise, openapi
 from registration_bridge.filters import check_filter
 from registration_bridge.normalise import BulkBody
 from registration_bridge.reach import Reach
@@ -43,7 +43,13 @@ class Bridge(ScimServer):
 
     def create_blueprint(self) -> Blueprint:
         self.handler = Handler(self.service, self.storage)
-        return super().create_blueprint()
+        blueprint = super().create_blueprint()
+        blueprint.add_url_rule("/openapi.json", "openapi", self.openapi)
+        return blueprint
+
+    def openapi(self) -> Response:
+        """The description of the service; public, as its documentation is."""
+        return jsonify(openapi.document(self.provider, browser.means().settings.issuer + PREFIX))
 
     def read_request(self) -> ScimRequest:
         """The request, authenticated before its body is read, at the configured address."""
