@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
@@ -59,6 +59,10 @@ REASONS = (
     "superseded",
     "registered_in_error",
 )
+
+
+#: An end that is so near counts as a closing.
+SOON = timedelta(days=7)
 
 
 class MassChange(SCIMException):
@@ -190,7 +194,7 @@ def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
         account = _make(work, reach, user, extension, kind)
         _set_networks(work, account, extension)
         _set_preferences(account, user)
-        _set_end(work, account, extension)
+        _set_end(work, account, extension, is_new=True)
         _set_grants(work, reach, account, extension.grants)
         if user.active is False:
             lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
@@ -379,13 +383,18 @@ def _set_grants(
             roles.revoke(work, account, grant.role_group, grant.participant)
 
 
-def _set_end(work: Work, account: Account, extension: Registration) -> bool:
+def _set_end(
+    work: Work, account: Account, extension: Registration, *, is_new: bool = False
+) -> bool:
     """When the account closes by itself; whether it is another moment than before."""
     end = _moment(extension.end_date)
     if end == account.ends_at:
         return False
     if end is not None and end <= work.now:
         raise Invalid("endDate is past; a DELETE closes an account at once")
+    if end is not None and end < work.now + SOON and not is_new:
+        _check_mass_change(work)
+        events.record(work, "scim.ending", account=account, at=end.isoformat())
     account.ends_at = end
     return True
 

@@ -16,7 +16,7 @@ from idp.transaction import Work
 log = structlog.get_logger("gateway.alarm")
 WINDOW = timedelta(hours=1)
 #: The events that count, each an account that somebody cannot use any more.
-COUNTED = ("scim.suspended", "scim.deleted")
+COUNTED = ("scim.suspended", "scim.deleted", "scim.ending")
 ALARM = "alarm.mass_change"
 CONFIRMED = "scim.mass_change_confirmed"
 

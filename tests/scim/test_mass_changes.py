@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +12,7 @@ from idp.accounts import mass_changes
 from idp.policy.console import ConsoleRole
 from idp.settings import Settings
 from tests.console.desk import Desk
-from tests.scim.pusher import Pusher, fault
+from tests.scim.pusher import EXTENSION, Pusher, fault
 from tests.security.test_login_cookies import gateway
 from tests.world import World
 
@@ -82,3 +83,22 @@ def test_the_breaker_follows_the_number_of_accounts(settings: Settings) -> None:
         gone = [pusher.send("DELETE", key).status_code for key in keys]
         # Of six, five, four left after each: half of the living bounds the next one.
         assert gone == [204, 204, 429, 429, 429, 429]
+
+
+def test_an_end_that_is_near_counts_as_a_closing(world: World, pusher: Pusher) -> None:
+    """Nobody gets round the breaker by dates: three ends within a week go, the fourth waits; later
+    ones, and those of new accounts, are no closings."""
+    keys = [pusher.create(number)["id"] for number in range(1, 7)]
+
+    def end(**later: float) -> dict[str, str]:
+        moment = (world.clock.now() + timedelta(**later)).isoformat()
+        return {"op": "replace", "path": f"{EXTENSION}:endDate", "value": moment}
+
+    for key in keys[:3]:
+        assert pusher.patch(key, end(days=8)).status_code == 200
+        assert pusher.patch(key, end(minutes=1)).status_code == 200
+    assert fault(pusher.patch(keys[3], end(minutes=1))) == (429, None)
+    assert fault(pusher.send("DELETE", keys[3])) == (429, None)
+    assert pusher.patch(keys[4], end(days=8)).status_code == 200
+    soon = end(minutes=1)["value"]
+    assert pusher.create(9, extension={"endDate": soon})["active"]
