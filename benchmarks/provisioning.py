@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
@@ -32,6 +32,7 @@ CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 EXTENSION = "urn:ieso:params:scim:schemas:extension:registration:2.0:User"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 PREFIX = "bench"
+PATIENCE = 20
 
 
 def main() -> None:
@@ -63,7 +64,11 @@ def served(command: list[str], port: int, environ: dict[str, str]) -> Iterator[N
     """A server while the block runs."""
     process = subprocess.Popen(command, env=environ, cwd=ROOT, start_new_session=True)
     try:
-        wait(port, "/healthz")
+        for _ in range(PATIENCE):
+            # A hundred thousand users in memory take their time.
+            with suppress(SystemExit):
+                wait(port, "/healthz")
+                break
         yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)
