@@ -120,7 +120,7 @@ def _of_csv(file: TextIO) -> Iterator[Entry]:
             raise BadExport(f"line {line}: as many values as columns are needed")
         values: dict[str, Any] = {name: value.strip() for name, value in row.items()}
         if "grants" in values:
-            values["grants"] = sorted(_parts(values["grants"]))
+            values["grants"] = _parts(values["grants"])
         if "networks" in values:
             pairs = (part.partition("=") for part in _parts(values["networks"]))
             values["networks"] = {net.strip(): label.strip() for net, _, label in pairs}
@@ -143,7 +143,9 @@ def _of_lines(file: TextIO) -> Iterator[Entry]:
             raise BadExport(f"line {line}: this is no JSON object")
         try:
             yield Entry(line, _checked(line, values_of(user)))
-        except (TypeError, KeyError, AttributeError) as error:
+        except BadExport:
+            raise
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise BadExport(f"line {line}: this is no User of SCIM") from error
 
 

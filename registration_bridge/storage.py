@@ -136,8 +136,8 @@ class Users:
         return made
 
     def update(self, resource: Any, expected_version: str | None) -> Any:
-        view = self._held(resource.id, expected_version)
-        before = _shown(users.resource_of(self._model, view))
+        view, held = self._held(resource.id, expected_version)
+        before = _shown(held)
         users.update(browser.work(), reach(), view, resource)
         # Whoever took the last role group of a participant may see the account no more.
         found = self._resource(view.account)
@@ -152,7 +152,7 @@ class Users:
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
-        view = self._held(resource_id, expected_version)
+        view, _ = self._held(resource_id, expected_version)
         left = users.delete(browser.work(), reach(), view, g.get("scim_reason") or users.REASONS[0])
         g.setdefault("scim_custody", []).extend(left)
 
@@ -163,13 +163,14 @@ class Users:
             raise NotFoundException
         return users.views(work, reach(), [account])[0]
 
-    def _held(self, resource_id: str, expected_version: str | None) -> users.View:
-        """The account, locked until the push is done, still in the version that was read."""
+    def _held(self, resource_id: str, expected_version: str | None) -> tuple[users.View, Any]:
+        """The account and its resource, locked until the push is done, still in the version that
+        was read."""
         _lock(Account, *_living(resource_id))
         view = self._view(resource_id)
-        version = users.resource_of(self._model, view).meta.version
-        _check(version, expected_version)
-        return view
+        resource = users.resource_of(self._model, view)
+        _check(resource.meta.version, expected_version)
+        return view, resource
 
 
 def _living(resource_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from idp.accounts import assertions, events, sessions
 from idp.errors import Conflict, Invalid, NotFound
 from idp.messages import queue
-from idp.models import Account, AccountKind, Grant, MachineKey
+from idp.models import Account, AccountKind, Grant, MachineKey, RegisteredNetwork
 from idp.policy.names import printable
 from idp.policy.networks import MAX_LABEL
 from idp.transaction import Work
@@ -90,11 +90,11 @@ def prove(work: Work, account: Account | None, name: str, assertion: str) -> Mac
     return next((row for row in rows if row.kid == kid), None)
 
 
-#: When a key was last used is written at most so often.
+#: When a key or a network was last used is written at most so often.
 TOUCH = timedelta(minutes=1)
 
 
-def touch(work: Work, row: MachineKey) -> None:
+def touch(work: Work, row: MachineKey | RegisteredNetwork) -> None:
     """Note that it was used."""
     if row.last_used_at is None or work.now - row.last_used_at > TOUCH:
         row.last_used_at = work.now

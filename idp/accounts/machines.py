@@ -48,8 +48,6 @@ MAX_NETWORKS = 50
 #: A password that was verified is not hashed again for this long.
 REMEMBERED = timedelta(seconds=60)
 MAX_REMEMBERED = 10_000
-#: When a network was last used is written at most so often.
-TOUCH = timedelta(minutes=1)
 
 
 class VerifiedPasswords:
@@ -261,8 +259,7 @@ class MachineDoor:
         if reason is not None or account is None or network is None:
             events.record(work, "machine.refused", reason=reason, account=account, client=client)
             return Denied(reason or "unknown_account")
-        if network.last_used_at is None or work.now - network.last_used_at > TOUCH:
-            network.last_used_at = work.now
+        machine_keys.touch(work, network)
         if key is not None:
             machine_keys.touch(work, key)
         return Admitted(account, tuple(held))

@@ -84,9 +84,7 @@ def push(client: BridgeClient, entries: list[Entry], *, is_applied: bool, as_jso
     Without --apply nothing is changed: the gateway tries every push and takes it back, and the
     table shows what would change and what would be refused. Accounts that FILE does not name stay
     as they are. Ends with 1 when anything is refused."""
-    steps = [
-        step for step in export.plan(entries, _present(client, entries)) if step.action != "keep"
-    ]
+    steps = export.plan(entries, _present(client, entries))
     results: list[Result] = []
     for part in _progress(_batches(steps), "pushing" if is_applied else "trying"):
         operations = [step.operation() for step in part]

@@ -21,6 +21,9 @@ from tests.world import World
 OWN = ["APIIESO00042", "gauthien", "haddadl", "kowalskp", "morrisoe", "nakamurh", "okaforc",
        "singhj", "tremblam"]  # fmt: skip
 
+SOON = json.dumps({"userName": "a", EXTENSION: {"grants": [
+    {"roleGroup": "EMI Trader", "participantId": "1", "validFrom": "soon"}]}})  # fmt: skip
+
 
 def of_csv(*rows: dict[str, str]) -> list[Entry]:
     text = io.StringIO()
@@ -120,6 +123,7 @@ def test_what_the_export_does_not_say_is_no_difference(pusher: Pusher) -> None:
         ("[]", False, "line 1: this is no JSON object"),
         ('{"userName": "a", "emails": [7]}', False, "line 1: this is no User"),
         ('{"userName": "a", "name": "x"}', False, "line 1: this is no User"),
+        (SOON, False, "line 1: this is no User"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_line(text: str, is_csv: bool, reason: str) -> None:
