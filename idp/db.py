@@ -69,6 +69,11 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 PrimaryKey = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
 
 
+#: For ``innerjoin`` of a relationship whose owner may itself be joined by an outer join: nested
+#: joins there make SQLite read the whole table. SQLAlchemy's types know True and False only.
+UNNESTED: Any = "unnested"
+
+
 class Base(DeclarativeBase):
     """Base of all models."""
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import Base, BigId, PrimaryKey
+from idp.db import UNNESTED, Base, BigId, PrimaryKey
 
 
 class AccountKind(StrEnum):
@@ -110,7 +110,7 @@ class Account(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    person: Mapped[Person] = relationship(lazy="joined", innerjoin=True)
+    person: Mapped[Person] = relationship(lazy="joined", innerjoin=UNNESTED)
 
     __table_args__ = (
         # Serves the reminders of renewal.

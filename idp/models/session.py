@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import Base, BigId, PrimaryKey
+from idp.db import UNNESTED, Base, BigId, PrimaryKey
 from idp.models.account import Account
 
 
@@ -35,7 +35,7 @@ class BrowserSession(Base):
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None] = mapped_column(String(40))
 
-    account: Mapped[Account] = relationship(lazy="joined", innerjoin=True)
+    account: Mapped[Account] = relationship(lazy="joined", innerjoin=UNNESTED)
 
     __table_args__ = (Index("ix_browser_session_account_id_ended_at", "account_id", "ended_at"),)
 
