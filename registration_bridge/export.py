@@ -7,7 +7,7 @@ import csv
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -49,11 +49,67 @@ class BadExport(ValueError):
     """A file that is no export; says in which line and why."""
 
 
+@dataclass(frozen=True, order=True)
+class Grant:
+    """A role group at a participant, moments in UTC or "". Who granted it in which request travels
+    along and is no difference."""
+
+    group: str
+    participant: str
+    valid_from: str = ""
+    valid_until: str = ""
+    granted_by: str = field(default="", compare=False)
+    request_number: str = field(default="", compare=False)
+
+    @classmethod
+    def of_text(cls, text: str) -> Grant:
+        """From "role group@participant" and perhaps an interval (ISO 8601-2). Raises ValueError."""
+        group, _, rest = text.rpartition("@")
+        number, _, interval = rest.partition(" ")
+        if not group or not number:
+            raise ValueError(text)
+        begin, slash, end = interval.strip().partition("/") if interval else ("..", "/", "..")
+        if not slash:
+            raise ValueError(text)
+        bounds = ("" if bound == ".." else _moment(bound) for bound in (begin, end))
+        return cls(group.strip(), number, *bounds)
+
+    @classmethod
+    def of_scim(cls, row: dict[str, Any]) -> Grant:
+        """From a grant of a User. Raises KeyError, TypeError or ValueError."""
+        bounds = (row.get("validFrom"), row.get("validUntil"))
+        return cls(
+            row["roleGroup"],
+            row["participantId"],
+            *(_moment(bound) if bound else "" for bound in bounds),
+            row.get("grantedBy") or "",
+            row.get("requestNumber") or "",
+        )
+
+    def __str__(self) -> str:
+        text = f"{self.group}@{self.participant}"
+        if not self.valid_from and not self.valid_until:
+            return text
+        return f"{text} {self.valid_from or '..'}/{self.valid_until or '..'}"
+
+    def scim(self) -> dict[str, str]:
+        """As a grant of a User."""
+        values = {
+            "roleGroup": self.group,
+            "participantId": self.participant,
+            "validFrom": self.valid_from,
+            "validUntil": self.valid_until,
+            "grantedBy": self.granted_by,
+            "requestNumber": self.request_number,
+        }
+        return {name: value for name, value in values.items() if value}
+
+
 @dataclass(frozen=True)
 class Entry:
     """An account as the export wants it: attributes by the names of ``COLUMNS``, ``grants`` a
-    sorted list of "role group@participant", ``networks`` a dictionary of labels. Only what the
-    export says is compared."""
+    sorted list of Grants, ``networks`` a dictionary of labels. Only what the export says is
+    compared."""
 
     line: int
     values: dict[str, Any]
@@ -120,11 +176,21 @@ def _of_csv(file: TextIO) -> Iterator[Entry]:
             raise BadExport(f"line {line}: as many values as columns are needed")
         values: dict[str, Any] = {name: value.strip() for name, value in row.items()}
         if "grants" in values:
-            values["grants"] = _parts(values["grants"])
+            values["grants"] = _grants(line, values["grants"])
         if "networks" in values:
             pairs = (part.partition("=") for part in _parts(values["networks"]))
             values["networks"] = {net.strip(): label.strip() for net, _, label in pairs}
         yield Entry(line, _checked(line, values))
+
+
+def _grants(line: int, text: str) -> list[Grant]:
+    try:
+        return sorted(map(Grant.of_text, _parts(text)))
+    except ValueError as error:
+        raise BadExport(
+            f"line {line}: a grant is written 'role group@participant', perhaps with "
+            "' 2027-01-01T00:00:00Z/2027-12-31T00:00:00Z' behind it, '..' for no end"
+        ) from error
 
 
 def _parts(text: str) -> list[str]:
@@ -153,15 +219,6 @@ def _checked(line: int, values: dict[str, Any]) -> dict[str, Any]:
     """The values in the form that the gateway keeps."""
     if values.get("state", "active") not in STATES:
         raise BadExport(f"line {line}: state is one of {', '.join(STATES)}")
-    try:
-        values |= {"grants": sorted(_grant_text(_grant(text)) for text in values["grants"])}
-    except KeyError:
-        pass
-    except ValueError as error:
-        raise BadExport(
-            f"line {line}: a grant is written 'role group@participant', perhaps with "
-            "' 2027-01-01T00:00:00Z/2027-12-31T00:00:00Z' behind it, '..' for no end"
-        ) from error
     if "networks" in values:
         values["networks"] = {_network(net): label for net, label in values["networks"].items()}
     if values.get("endDate"):
@@ -177,33 +234,6 @@ def _checked(line: int, values: dict[str, Any]) -> dict[str, Any]:
         except ValueError as error:
             raise BadExport(f"line {line}: sequence is a whole number") from error
     return values
-
-
-def _grant(text: str) -> dict[str, str]:
-    """A grant of SCIM, from "role group@participant" and perhaps an interval (ISO 8601-2). Raises
-    ValueError."""
-    group, _, rest = text.rpartition("@")
-    number, _, interval = rest.partition(" ")
-    if not group or not number:
-        raise ValueError(text)
-    grant = {"roleGroup": group.strip(), "participantId": number}
-    if interval:
-        begin, slash, end = interval.strip().partition("/")
-        if not slash:
-            raise ValueError(text)
-        for name, moment in (("validFrom", begin), ("validUntil", end)):
-            if moment != "..":
-                grant[name] = _moment(moment)
-    return grant
-
-
-def _grant_text(grant: dict[str, str]) -> str:
-    begin, end = grant.get("validFrom"), grant.get("validUntil")
-    text = f"{grant['roleGroup']}@{grant['participantId']}"
-    if not begin and not end:
-        return text
-    bounds = (_moment(bound) if bound else ".." for bound in (begin, end))
-    return f"{text} {'/'.join(bounds)}"
 
 
 def _moment(text: str) -> str:
@@ -247,7 +277,7 @@ def values_of(user: dict[str, Any]) -> dict[str, Any]:
         values["state"] = "active" if user["active"] else "suspended"
     extension = user.get(EXTENSION) or {}
     if "grants" in extension:
-        values["grants"] = sorted(map(_grant_text, extension["grants"] or ()))
+        values["grants"] = sorted(map(Grant.of_scim, extension["grants"] or ()))
     if "registeredNetworks" in extension:
         rows = extension["registeredNetworks"] or ()
         values["networks"] = {row["value"]: row.get("label") or "" for row in rows}
@@ -277,7 +307,21 @@ def _step(entry: Entry, present: dict[tuple[str, str], dict[str, Any]]) -> Step 
     if is_closed:
         return Step(entry, "close", [("state", known["state"], "closed")], found["id"])
     differences = _differences(entry, known)
+    entry = _with_sources(entry, known.get("grants", []))
     return Step(entry, "change", differences, found["id"]) if differences else None
+
+
+def _with_sources(entry: Entry, present: list[Grant]) -> Entry:
+    """The entry, its grants with who granted them as the gateway knows it, where the export does
+    not say: the grants are pushed as a whole."""
+    if "grants" not in entry.values:
+        return entry
+    known = {grant: grant for grant in present}
+    grants = [
+        grant if grant.granted_by or grant.request_number else known.get(grant, grant)
+        for grant in entry.values["grants"]
+    ]
+    return replace(entry, values=entry.values | {"grants": grants})
 
 
 def _differences(entry: Entry, present: dict[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -292,8 +336,13 @@ def _differences(entry: Entry, present: dict[str, Any]) -> list[tuple[str, Any, 
         if name in ("accountKind", "state", "language", "timezone") and not wanted:
             continue
         if (wanted or None) != (known or None):
-            found.append((name, known, wanted))
+            found.append((name, _shown(known), _shown(wanted)))
     return found
+
+
+def _shown(value: Any) -> Any:
+    """As tables and JSON show it."""
+    return list(map(str, value)) if isinstance(value, list) else value
 
 
 def user_of(entry: Entry) -> dict[str, Any]:
@@ -324,7 +373,7 @@ def _list_of(name: str, value: Any) -> tuple[str, list[dict[str, Any]]]:
         rows = [{"value": value, "type": "work", "primary": True}] if value else []
         return "phoneNumbers", rows
     if name == "grants":
-        return "grants", list(map(_grant, value))
+        return "grants", [grant.scim() for grant in value]
     networks = (
         {"value": net} | ({"label": label} if label else {}) for net, label in value.items()
     )
@@ -333,7 +382,8 @@ def _list_of(name: str, value: Any) -> tuple[str, list[dict[str, Any]]]:
 
 def _changes(step: Step) -> Iterator[dict[str, Any]]:
     """The operations of a PATCH."""
-    for name, _, wanted in step.differences:
+    for name, _, _ in step.differences:
+        wanted = step.entry.values[name]
         if name == "state":
             yield {"op": "replace", "path": "active", "value": wanted == "active"}
             continue

@@ -95,6 +95,32 @@ def test_pr07_an_export_becomes_true_and_stays_so(pusher: Pusher, form: str) -> 
     assert pusher.found("userName pr") == ["APIIESO00001"]
 
 
+def test_pr07_grants_keep_who_granted_them(pusher: Pusher) -> None:
+    """PR-07: grants are pushed as a whole; those that the export only names keep the request that
+    they come from, and one that names its own brings it."""
+    viewer = {"roleGroup": "EMI Viewer", "participantId": "111340",
+              "grantedBy": "Rights Administrator", "requestNumber": "Q-1"}  # fmt: skip
+    trader = {"roleGroup": "EMI Trader", "participantId": "109120", "requestNumber": "Q-2"}
+    apply(pusher, steps(pusher, of_csv(ADA | {"grants": ""})))
+    for grants, text in (([viewer], "EMI Viewer@111340"), ([trader, viewer], ADA["grants"])):
+        user = {"externalId": "reg-1", EXTENSION: {"grants": grants}}
+        assert apply(pusher, steps(pusher, of_lines(user))) == ["200"]
+        assert not steps(pusher, of_csv(ADA | {"grants": text}))
+    wanted = "EMI Viewer@111340; EMI Trader@109120; EMI Viewer@109120"
+    made = steps(pusher, of_csv(ADA | {"grants": wanted}))
+    assert made[0].differences == [
+        (
+            "grants",
+            ["EMI Trader@109120", "EMI Viewer@111340"],
+            ["EMI Trader@109120", "EMI Viewer@109120", "EMI Viewer@111340"],
+        )
+    ]
+    assert apply(pusher, made) == ["200"]
+    user = known(pusher)["externalId", "reg-1"]
+    added = {"roleGroup": "EMI Viewer", "participantId": "109120"}
+    assert user[EXTENSION]["grants"] == [trader, added, viewer]
+
+
 def test_what_the_export_does_not_say_is_no_difference(pusher: Pusher) -> None:
     """A file with two columns compares two; user names compare without case."""
     made = pusher.create(1)
