@@ -15,6 +15,7 @@ from idp import browser, limits
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.machines import MachineDoor
 from idp.db import db, engine_options, prepare_engine
+from idp.messages.backchannel import HttpLogoutSender
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.messages.smtp import DemoMailer, SmtpMailer
 from idp.networks import Atlas, NetworkSet, read_networks
@@ -108,6 +109,7 @@ def default_ports(settings: Settings) -> Ports:
         SystemTokens(),
         mailer,
         sms,
+        HttpLogoutSender(),
         places=Atlas(settings.place_database, settings.asn_database),
         listed=read_networks(settings.listed_networks),
         denied=NetworkSet(settings.denied_networks),

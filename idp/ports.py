@@ -44,6 +44,13 @@ class SmsSender(Protocol):
         """Deliver to an E.164 number or raise; raising means that it can be tried again."""
 
 
+class LogoutSender(Protocol):
+    """Tells one relying party that a session has ended."""
+
+    def send(self, uri: str, logout_token: str) -> None:
+        """Deliver or raise; raising means that it can be tried again."""
+
+
 class Places(Protocol):
     """Knows where addresses lie."""
 
@@ -87,6 +94,8 @@ class Ports:
     mailer: Mailer
     #: None where no SMS gateway is configured: nothing is offered that needs one.
     sms: SmsSender | None = None
+    #: None where nobody is told: a trial without a network.
+    logouts: LogoutSender | None = None
     #: Where addresses lie, and which have a bad name or are kept out.
     places: Places = NOWHERE
     listed: Container[Address | None] = ()

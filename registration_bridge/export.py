@@ -41,6 +41,7 @@ PLACES = {
 }
 #: Bookkeeping of a push: it travels along and is no difference.
 CARRIED = ("requestNumber", "sequence")
+BOUNDS = ("validFrom", "validUntil")
 LISTS_OF_EXTENSION = ("grants", "registeredNetworks")
 STATES = ("active", "suspended", "closed")
 
@@ -77,13 +78,14 @@ class Grant:
     @classmethod
     def of_scim(cls, row: dict[str, Any]) -> Grant:
         """From a grant of a User. Raises KeyError, TypeError or ValueError."""
-        bounds = (row.get("validFrom"), row.get("validUntil"))
+        begin, end = (_moment(row[name]) if row.get(name) else "" for name in BOUNDS)
         return cls(
             row["roleGroup"],
             row["participantId"],
-            *(_moment(bound) if bound else "" for bound in bounds),
-            row.get("grantedBy") or "",
-            row.get("requestNumber") or "",
+            valid_from=begin,
+            valid_until=end,
+            granted_by=row.get("grantedBy") or "",
+            request_number=row.get("requestNumber") or "",
         )
 
     def __str__(self) -> str:

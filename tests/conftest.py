@@ -27,7 +27,7 @@ from idp.models import SigningKey
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from idp.transaction import committing
-from tests.fakes import FakeClock, FakeMailer, FakeSms
+from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
 from tests.world import World
 
 # A busy machine is no fault of the code; in CI the examples are the same at every run.
@@ -152,9 +152,9 @@ def world(settings: Settings) -> Iterator[World]:
 
 
 def _world(settings: Settings) -> Iterator[World]:
-    clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()
-    app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms))
-    yield World(app, settings, clock, mailer, sms)
+    clock, mailer, sms, logouts = FakeClock(), FakeMailer(), FakeSms(), FakeLogouts()
+    app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms, logouts))
+    yield World(app, settings, clock, mailer, sms, logouts)
     with app.app_context():
         db.session.remove()
         db.engine.dispose()

@@ -30,6 +30,21 @@ class FakeMailer:
         self.sent.append(message)
 
 
+class FakeLogouts:
+    """Keeps the logout tokens that were handed over, by address; some addresses fail."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+        self.failing: dict[str, Exception] = {}
+        self.tried: list[str] = []
+
+    def send(self, uri: str, logout_token: str) -> None:
+        self.tried.append(uri)
+        if error := self.failing.get(uri):
+            raise error
+        self.sent.append((uri, logout_token))
+
+
 class FakeSms:
     """Keeps the texts that were handed over, by number."""
 

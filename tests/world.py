@@ -30,7 +30,7 @@ from idp.models import Account, AccountKind, AccountState, AuthMethod, Event
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.settings import Settings
 from idp.transaction import Means, Origin, Work, committing
-from tests.fakes import FakeClock, FakeMailer, FakeSms
+from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
 
 PASSWORD = "Quartz-Heron7-lantern"
 NEW_PASSWORD = "Violet-Canoe4-thunder"
@@ -126,6 +126,7 @@ class World:
     clock: FakeClock
     mailer: FakeMailer
     sms: FakeSms = field(default_factory=FakeSms)
+    logouts: FakeLogouts = field(default_factory=FakeLogouts)
     count: int = 0
     made: dict[str, Any] = field(default_factory=dict)
 

@@ -1,20 +1,27 @@
 """The application: sign in through the gateway, show what the token allows, sign out.
 
-Everything a relying party has to do is in ``signin``, ``callback``, ``refresh`` and ``signout``.
+Everything a relying party has to do is in ``signin``, ``callback``, ``refresh``, ``signout`` and
+``backchannel_logout``.
 """
 
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth, OAuthError
 from flask import Flask, Response, current_app, redirect, render_template, request, session
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from joserfc.jwt import JWTClaimsRegistry
 from werkzeug.wrappers import Response as BaseResponse
 
 SCOPE = "openid profile email groups participants offline_access"
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
 PARTICIPANTS = "urn:ieso:participants"
 
 #: What a role group lets somebody do here. A real application has its own such table.
@@ -53,6 +60,7 @@ def create_app(config: Config) -> Flask:
     )
     app.extensions["config"] = config
     app.extensions["people"] = {}
+    app.extensions["seen"] = {}
     app.extensions["gateway"] = OAuth(app).register(
         "gateway",
         client_id=config.client_id,
@@ -66,6 +74,7 @@ def create_app(config: Config) -> Flask:
     app.add_url_rule("/refresh", view_func=refresh, methods=["POST"])
     app.add_url_rule("/signout", view_func=signout, methods=["POST"])
     app.add_url_rule("/signed-out", view_func=signed_out)
+    app.add_url_rule("/backchannel-logout", view_func=backchannel_logout, methods=["POST"])
     return app
 
 
@@ -90,6 +99,7 @@ def callback() -> BaseResponse:
     key = secrets.token_urlsafe(32)
     session.clear()
     session["person"] = key
+    token["sid"] = token["userinfo"]["sid"]
     current_app.extensions["people"][key] = token
     return redirect("/", code=303)
 
@@ -135,6 +145,42 @@ def signed_out() -> BaseResponse:
     if request.args.get("state") != expected:
         return _page("You are signed out here.")
     return _page("You are signed out here and at the gateway.")
+
+
+def backchannel_logout() -> BaseResponse:
+    """The gateway says that a session has ended: forget who was signed in by it."""
+    try:
+        ended = _logout_claims(request.form.get("logout_token", ""))
+    except (JoseError, ValueError, KeyError):
+        return Response(status=400, headers={"Cache-Control": "no-store"})
+    people: dict[str, dict[str, Any]] = current_app.extensions["people"]
+    for key in [key for key, token in people.items() if token["sid"] == ended["sid"]]:
+        people.pop(key, None)
+    return Response(status=200, headers={"Cache-Control": "no-store"})
+
+
+def _logout_claims(token: str) -> dict[str, Any]:
+    """The checks of Back-Channel Logout 1.0 section 2.6. Raises JoseError, ValueError or
+    KeyError."""
+    found = jwt.decode(token, KeySet.import_key_set(_gateway().fetch_jwk_set()), ["RS256", "ES256"])
+    claims: dict[str, Any] = found.claims
+    must = {"essential": True}
+    JWTClaimsRegistry(
+        iss=must | {"value": _config().issuer},
+        aud=must | {"value": _config().client_id},
+        exp=must, iat=must, jti=must, sid=must,
+    ).validate(claims)  # fmt: skip
+    if found.header.get("typ") != "logout+jwt" or EVENT not in claims["events"]:
+        raise ValueError("this is no logout token")
+    if "nonce" in claims:
+        raise ValueError("this is an ID token")
+    seen: dict[str, int] = current_app.extensions["seen"]
+    if claims["jti"] in seen:
+        raise ValueError("this logout token was seen before")
+    for jti in [jti for jti, expiry in seen.items() if expiry < time.time()]:
+        seen.pop(jti, None)
+    seen[claims["jti"]] = claims["exp"]
+    return claims
 
 
 def _page(message: str = "", status: int = 200) -> Response:

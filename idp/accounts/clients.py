@@ -39,6 +39,7 @@ class ClientData:
     scopes: tuple[str, ...] = ("openid", "profile", "email", "groups", "participants")
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str = ""
     allowed_origins: tuple[str, ...] = ()
     require_pkce: bool = True
     trusted: bool = False
@@ -264,6 +265,11 @@ def _uri_faults(work: Work, data: ClientData) -> list[str]:
             fault = registration_fault(uri, native=native, allow_loopback_http=development)
             if fault:
                 faults.append(f"{label} {uri!a} {fault}")
+    if uri := data.backchannel_logout_uri:
+        # The gateway itself calls it, so it is no address of an application on somebody's phone.
+        fault = registration_fault(uri, native=False, allow_loopback_http=development)
+        if fault:
+            faults.append(f"back-channel logout URI {uri!a} {fault}")
     if "authorization_code" in data.grant_types and not data.redirect_uris:
         faults.append("authorization_code needs a redirect URI")
     faults += [

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, select, update
 
-from idp.accounts import events
+from idp.accounts import backchannel, events
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.messages import queue
 from idp.mfa.decision import Rule
@@ -257,7 +257,8 @@ def end_next(work: Work) -> bool:
 
 
 def revoke(work: Work, account: Account, group: RoleGroup, participant: Participant) -> bool:
-    """Revoke; False when it was not held. The next token shows it."""
+    """Revoke; False when it was not held. The next token shows it, and relying parties that see the
+    role group are told."""
     row = _active(work, account, group, participant)
     if row is None:
         return False
@@ -267,6 +268,7 @@ def revoke(work: Work, account: Account, group: RoleGroup, participant: Particip
         .values(revoked_at=work.now, revoked_by=work.origin.actor or "system")
     )
     _tell(work, "role_group.revoked", account, group, participant, granted=False)
+    backchannel.access_revoked(work, account, group)
     return True
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, select, update
 
-from idp.accounts import events
+from idp.accounts import backchannel, events
 from idp.mfa.assurance import acr_of, amr_of
 from idp.models import Account, BrowserSession, Client, ClientSession, Grant
 from idp.policy.session import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
@@ -129,6 +129,7 @@ def end(work: Work, session: BrowserSession, reason: str, *, keep_offline: bool 
         session.ended_at = work.now
         session.end_reason = reason
         events.record(work, "session.ended", account=session.account, session=session, why=reason)
+        backchannel.session_ended(work, session)
     revoke_grants(work, Grant.session_id == session.id, reason, keep_offline=keep_offline)
 
 

@@ -39,6 +39,10 @@ _TEXTS = {
     "name": ("--name", "Name that people see."),
     "description": ("--description", "A line for the tile."),
     "home_url": ("--home-url", "Where its tile leads."),
+    "backchannel_logout_uri": (
+        "--backchannel-logout-uri",
+        "Told by POST when a session ends; empty: not told.",
+    ),
     "audience": ("--audience", "aud of its access tokens; empty: the gateway."),
 }
 _CHOICES: dict[str, tuple[str, str, list[str]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -29,9 +29,12 @@ from idp.accounts import (
 )
 from idp.cli.common import application, unit
 from idp.messages import deliver
+from idp.messages.queue import LOGOUT
+from idp.oidc import backchannel
 from idp.settings import Settings
 from idp.transaction import Means, Work, committing
 
+Parts = Mapping[str, Callable[[Flask], int]]
 #: Steps of one part in one round.
 MAX_STEPS = 100
 log = structlog.get_logger("gateway.worker")
@@ -82,24 +85,36 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
 @click.option("--interval", default=2.0, show_default=True, help="Seconds between rounds.")
 def worker(once: bool, interval: float) -> None:
     """Answer recovery requests, close accounts and take role groups whose time is over, send
-    reminders and the outbox, watch for guessing, count sign-ins for the risk engine, and seal the
-    audit trail until told to stop."""
+    reminders and the outbox, tell relying parties what ended, watch for guessing, count sign-ins
+    for the risk engine, and seal the audit trail until told to stop."""
     app = application()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
+    if once:
+        work_round(app)
+        return
+    lanes = [
+        threading.Thread(target=_repeat, args=(app, parts, stop, interval))
+        for parts in (PARTS, OUTSIDE)
+    ]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+
+
+def _repeat(app: Flask, parts: Parts, stop: threading.Event, interval: float) -> None:
     while not stop.is_set():
-        busy = work_round(app)
-        if once:
-            break
-        if not busy:
+        if not work_round(app, parts):
             stop.wait(interval)
 
 
-def work_round(app: Flask) -> bool:
-    """One round; returns whether there was anything to do. A part that fails is tried again in
-    the next round and keeps no other part from its work."""
-    busy = [name for name, part in PARTS.items() if _part(name, part, app)]
+def work_round(app: Flask, parts: Parts | None = None) -> bool:
+    """One round of these parts, else of all; returns whether there was anything to do. A part that
+    fails is tried again in the next round and keeps no other part from its work."""
+    chosen = {**PARTS, **OUTSIDE} if parts is None else parts
+    busy = [name for name, part in chosen.items() if _part(name, part, app)]
     return bool(busy)
 
 
@@ -149,6 +164,12 @@ def _deliver(app: Flask) -> int:
         return deliver.deliver_due(app.extensions["means"])
 
 
+def _tell(app: Flask) -> int:
+    with app.app_context():
+        senders = {LOGOUT: backchannel.sender(app.extensions["oidc"].ring)}
+        return deliver.deliver_due(app.extensions["means"], senders)
+
+
 def _seal(app: Flask) -> int:
     with unit(app) as work:
         return trail.seal_pending(work)
@@ -160,7 +181,7 @@ def _count(app: Flask) -> int:
 
 
 #: In this order: what a part writes, the next ones send and seal.
-PARTS: dict[str, Callable[[Flask], int]] = {
+PARTS: Parts = {
     "recovery": _recover,
     "ends": _end,
     "reminders": _remind,
@@ -169,3 +190,5 @@ PARTS: dict[str, Callable[[Flask], int]] = {
     "population": _count,
     "trail": _seal,
 }
+#: Beside them, in a thread of its own: it waits for other people's servers.
+OUTSIDE: Parts = {"logouts": _tell}

@@ -63,6 +63,7 @@ def _client(work: Work, home: Home, entry: App) -> str:
         scopes=SCOPES,
         redirect_uris=(f"{url}/callback",),
         post_logout_redirect_uris=(f"{url}/signed-out",),
+        backchannel_logout_uri=f"{url}/backchannel-logout",
         trusted=True,
         id_token_alg=entry.id_token_alg,
     )

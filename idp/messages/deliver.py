@@ -8,6 +8,7 @@ Message-ID.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -17,9 +18,12 @@ import structlog
 from sqlalchemy import or_, select, update
 
 from idp.errors import ConfigurationError
+from idp.messages.queue import LOGOUT
 from idp.models import MessageState, OutboxMessage
 from idp.transaction import Means, Work, committing
 
+#: Hands a message of one channel over; raises when it can be tried again.
+Sender = Callable[[Means, OutboxMessage], None]
 log = structlog.get_logger("gateway.outbox")
 LEASE_SECONDS = 120
 MAX_ATTEMPTS = 10
@@ -27,29 +31,37 @@ FIRST_RETRY_SECONDS = 30
 LONGEST_RETRY_SECONDS = 3600
 
 
-def deliver_due(means: Means, *, limit: int = 20, lease_seconds: int = LEASE_SECONDS) -> int:
-    """Send what is due, at most ``limit`` messages; returns how many were tried. Needs an
-    application context.
+def deliver_due(
+    means: Means,
+    senders: Mapping[str, Sender] | None = None,
+    *,
+    limit: int = 20,
+    lease_seconds: int = LEASE_SECONDS,
+) -> int:
+    """Send what is due by these channels, else by mail and text message; at most ``limit``
+    messages. Returns how many were tried. Needs an application context.
 
     Each message is leased right before its own transfer: slow transfers before it in the round
     take nothing of its lease."""
+    senders = senders or TO_PEOPLE
     tried = 0
     while tried < limit:
         with committing(means.work()) as work:
-            row = _claim(work, lease_seconds)
+            row = _claim(work, senders, lease_seconds)
         if row is None:
             break
-        fault = _send(means, row)
+        fault = _send(means, senders[row.channel], row)
         with committing(means.work()) as work:
             _note(work, row.id, row.attempts, fault)
         tried += 1
     return tried
 
 
-def _claim(work: Work, lease_seconds: int) -> OutboxMessage | None:
+def _claim(work: Work, channels: Collection[str], lease_seconds: int) -> OutboxMessage | None:
     """Lease the row that is due longest; a detached copy of it, or None. PostgreSQL skips rows
     that another worker is claiming; on SQLite the conditional UPDATE decides."""
     due = (
+        OutboxMessage.channel.in_(list(channels)),
         OutboxMessage.state == MessageState.QUEUED,
         OutboxMessage.next_attempt_at <= work.now,
         or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= work.now),
@@ -92,18 +104,25 @@ def _compose(means: Means, row: OutboxMessage) -> EmailMessage:
     return message
 
 
-def _send(means: Means, row: OutboxMessage) -> str | None:
-    """Compose it and hand it over; the name of what went wrong, or None."""
+def _send(means: Means, sender: Sender, row: OutboxMessage) -> str | None:
+    """Hand it over; the name of what went wrong, or None."""
     try:
-        if row.channel == "sms":
-            _send_sms(means, row)
-        else:
-            means.ports.mailer.send(_compose(means, row))
+        sender(means, row)
     except Exception as error:
         # Whatever a mail system can raise, or a row that cannot be opened: this message waits,
-        # the others go on. The fault is kept by name and SMTP code; its text could tell a link.
-        return f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
+        # the others go on. The fault is kept by name and code; its text could tell a link.
+        return f"{type(error).__name__} {_code(error)}".strip()
     return None
+
+
+def _code(error: Exception) -> str:
+    """The status by SMTP or HTTP, if there is one."""
+    answer = getattr(error, "response", None)
+    return str(getattr(error, "smtp_code", None) or getattr(answer, "status_code", None) or "")
+
+
+def _send_mail(means: Means, row: OutboxMessage) -> None:
+    means.ports.mailer.send(_compose(means, row))
 
 
 def _send_sms(means: Means, row: OutboxMessage) -> None:
@@ -112,6 +131,9 @@ def _send_sms(means: Means, row: OutboxMessage) -> None:
         raise ConfigurationError("no SMS gateway is configured")
     body = json.loads(means.vault.unseal(row.body_sealed))
     means.ports.sms.send(row.recipient, body["text"].strip())
+
+
+TO_PEOPLE: dict[str, Sender] = {"mail": _send_mail, "sms": _send_sms}
 
 
 def _note(work: Work, pk: int, attempt: int, fault: str | None) -> None:
@@ -133,4 +155,22 @@ def _note(work: Work, pk: int, attempt: int, fault: str | None) -> None:
         return
     wait = min(FIRST_RETRY_SECONDS * 2 ** (attempt - 1), LONGEST_RETRY_SECONDS)
     row.next_attempt_at = work.now + timedelta(seconds=wait)
+    if row.channel == LOGOUT:
+        _postpone(work, row)
     log.warning("message_retry", id=pk, kind=row.kind, attempts=attempt, error=fault)
+
+
+def _postpone(work: Work, failed: OutboxMessage) -> None:
+    """What else the same relying party is to be told waits as long: one that hangs holds up the
+    others for one timeout, not for one each."""
+    work.db.execute(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.state == MessageState.QUEUED,
+            OutboxMessage.channel == failed.channel,
+            OutboxMessage.recipient == failed.recipient,
+            OutboxMessage.next_attempt_at < failed.next_attempt_at,
+        )
+        .values(next_attempt_at=failed.next_attempt_at)
+        .execution_options(synchronize_session=False)
+    )

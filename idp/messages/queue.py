@@ -12,6 +12,9 @@ from idp.models import Account, MessageState, OutboxMessage, Person
 from idp.policy.email_address import single_address
 from idp.transaction import Work
 
+#: The channel of what is told to relying parties.
+LOGOUT = "logout"
+
 
 def enqueue(
     work: Work, kind: str, account: Account, *, to: Person | None = None, **data: Any
@@ -24,21 +27,39 @@ def enqueue(
     except ValueError as error:
         raise Invalid(f"the address of {account.username}: {error}") from error
     words = render(kind, _locale(account), work.settings, person.full_name, account.username, data)
-    return _add(work, kind, account, "mail", recipient, words)
+    return _add(work, kind, account, "mail", recipient, words.subject, _body(words))
 
 
 def enqueue_sms(work: Work, kind: str, account: Account, number: str, **data: Any) -> OutboxMessage:
     """Write a text message to an E.164 number of the account's holder."""
     words = render_sms(kind, _locale(account), work.settings, data)
-    return _add(work, kind, account, "sms", number, words)
+    return _add(work, kind, account, "sms", number, words.subject, _body(words))
+
+
+def enqueue_logout(work: Work, account: Account, client_id: str, sid: str) -> OutboxMessage:
+    """Tell a relying party that what it knows as ``sid`` has ended. The token is made when it is
+    sent: it lives for minutes only."""
+    text = f"Back-channel logout: sub {account.subject}, sid {sid}"
+    body = {"text": text, "html": "", "sub": account.subject, "sid": sid}
+    return _add(work, "logout", account, LOGOUT, client_id, "", body)
 
 
 def _locale(account: Account) -> str:
     return account.locale if account.locale in LOCALES else "en"
 
 
+def _body(words: Rendered) -> dict[str, str]:
+    return {"text": words.text, "html": words.html}
+
+
 def _add(
-    work: Work, kind: str, account: Account, channel: str, recipient: str, words: Rendered
+    work: Work,
+    kind: str,
+    account: Account,
+    channel: str,
+    recipient: str,
+    subject: str,
+    body: dict[str, str],
 ) -> OutboxMessage:
     host = urlsplit(work.settings.issuer).hostname or "localhost"
     message = OutboxMessage(
@@ -47,8 +68,8 @@ def _add(
         kind=kind,
         account_id=account.id,
         recipient=recipient,
-        subject=words.subject[:300],
-        body_sealed=work.vault.seal(json.dumps({"text": words.text, "html": words.html})),
+        subject=subject[:300],
+        body_sealed=work.vault.seal(json.dumps(body)),
         state=MessageState.QUEUED,
         attempts=0,
         next_attempt_at=work.now,

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
+from idp.messages.queue import LOGOUT
 from idp.models import OutboxMessage
 from idp.transaction import Work
 
@@ -38,8 +39,8 @@ class ShownMessage:
 
 
 def recent(work: Work, limit: int = 50) -> list[ShownMessage]:
-    """The newest messages first."""
-    query = select(OutboxMessage).order_by(OutboxMessage.id.desc()).limit(limit)
+    """The newest messages to people first."""
+    query = _to_people().order_by(OutboxMessage.id.desc()).limit(limit)
     return [_opened(work, row) for row in work.db.scalars(query)]
 
 
@@ -47,12 +48,16 @@ def of_account(work: Work, account_id: int, limit: int = 10) -> list[OutboxMessa
     """The last messages to an account's holder, whatever became of them."""
     return list(
         work.db.scalars(
-            select(OutboxMessage)
+            _to_people()
             .where(OutboxMessage.account_id == account_id)
             .order_by(OutboxMessage.id.desc())
             .limit(limit)
         )
     )
+
+
+def _to_people() -> Select[OutboxMessage]:
+    return select(OutboxMessage).where(OutboxMessage.channel != LOGOUT)
 
 
 def _opened(work: Work, row: OutboxMessage) -> ShownMessage:

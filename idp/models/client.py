@@ -41,6 +41,10 @@ class Client(Base):
     scopes: Mapped[list[str]]
     redirect_uris: Mapped[list[str]]
     post_logout_redirect_uris: Mapped[list[str]]
+    #: Told by POST when a session ends (Back-Channel Logout 1.0); empty: not told.
+    backchannel_logout_uri: Mapped[str] = mapped_column(
+        String(2000), default="", server_default=text("''")
+    )
     #: Origins whose browsers may call the token endpoint and userinfo (CORS).
     allowed_origins: Mapped[list[str]]
     require_pkce: Mapped[bool] = mapped_column(default=True)

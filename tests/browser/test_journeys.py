@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from registration_bridge.client import BridgeClient
+from registration_bridge.export import EXTENSION, PATCH
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live")]
 NEW_PASSWORD = "Violet-Canoe4-thunder"
 
@@ -135,6 +138,56 @@ def test_sign_out_ends_the_gateway_session(
     expect(page.get_by_label("Username")).to_be_visible()
     page.goto(live_demo["issuer"] + "/settings")
     expect(page.get_by_label("Username")).to_be_visible()
+
+
+def test_n57_applications_hear_what_has_ended(
+    page: Page, live_demo: dict[str, Any], apps: dict[str, Any], people: dict[str, Any]
+) -> None:
+    """N57, RG: registration takes a role group away, and the application that sees it asks its
+    person to sign on again, who then has what is left; a sign-out at the gateway ends all."""
+    trader, emi = people["trader"], apps["EMI"]["url"]
+    page.goto(emi + "/signin")
+    sign_in(page, trader)
+    expect(page.locator("body")).to_contain_text("EMI Bids and Offers")
+    credentials = live_demo["provisioning"]
+    with BridgeClient(
+        live_demo["issuer"], credentials["client_id"], credentials["client_secret"]
+    ) as client:
+        before = (client.find("userName", trader["username"]) or {})[EXTENSION]["grants"]
+        left = [grant for grant in before if grant["roleGroup"] != "EMI Bids and Offers"]
+        try:
+            push_grants(client, trader["username"], left)
+            signed_out(page, emi, trader)
+            page.goto(emi + "/signin")
+            expect(page.locator("body")).to_contain_text(trader["username"])
+            expect(page.locator("body")).not_to_contain_text("EMI Bids and Offers")
+        finally:
+            push_grants(client, trader["username"], before)
+    page.goto(live_demo["issuer"] + "/signout")
+    page.locator('main form button[type="submit"]').click()
+    signed_out(page, emi, trader)
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def push_grants(client: BridgeClient, username: str, grants: list[dict[str, str]]) -> None:
+    """What registration does when role groups change."""
+    user = client.find("userName", username)
+    assert user is not None
+    change = {"op": "replace", "path": f"{EXTENSION}:grants", "value": grants}
+    body = {"schemas": [PATCH], "Operations": [change]}
+    path = f"/Users/{user['id']}"
+    (result,) = client.bulk([{"method": "PATCH", "path": path, "data": body}])
+    assert result.is_done, result.detail
+
+
+def signed_out(page: Page, url: str, person: dict[str, Any]) -> None:
+    """The application does not know the person any more, within seconds."""
+    for _ in range(40):
+        page.goto(url)
+        if person["username"] not in page.inner_text("main"):
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError(f"{person['username']} is still signed in at {url}")
 
 
 def test_sign_out_from_the_name_menu(

@@ -133,7 +133,7 @@ def test_r04_killed_before_the_transfer_nothing_is_lost(world: World) -> None:
     one_message(world)
     (before,) = rows(world)
     with world.work() as work:
-        assert deliver._claim(work, deliver.LEASE_SECONDS) is not None
+        assert deliver._claim(work, deliver.TO_PEOPLE, deliver.LEASE_SECONDS) is not None
     world.clock.advance(deliver.LEASE_SECONDS - 1)
     assert deliver_once(world) == 0
     world.clock.advance(1)

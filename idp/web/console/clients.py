@@ -20,7 +20,7 @@ from idp.models import AuthMethod, Client, RoleGroup
 from idp.policy.scopes import ACRS, GRANT_TYPES
 
 LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
-TEXTS = ("name", "description", "home_url", "audience")
+TEXTS = ("name", "description", "home_url", "backchannel_logout_uri", "audience")
 CHOICES = (
     "auth_method",
     "second_factor",

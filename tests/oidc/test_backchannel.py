@@ -1,0 +1,286 @@
+"""OpenID Connect Back-Channel Logout 1.0: relying parties hear at once what has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from joserfc.jwt import JWTClaimsRegistry
+from sqlalchemy import select
+
+from idp.accounts import clients, directory, roles, sessions
+from idp.cli.server import PARTS, work_round
+from idp.errors import Invalid
+from idp.messages import deliver
+from idp.messages.backchannel import HttpLogoutSender
+from idp.models import AccountState, MessageState, OutboxMessage
+from tests.world import Browser, Rp, World, answer_of
+
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+def listening(world: World, name: str = "EMI", **changes: Any) -> Rp:
+    """A relying party that wants to be told."""
+    return world.relying_party(
+        name, backchannel_logout_uri=f"https://{name.lower()}.rp.test/logout", **changes
+    )
+
+
+def signed_in(
+    world: World, rp: Rp, username: str, browser: Browser | None = None
+) -> dict[str, Any]:
+    """The claims of the ID token of a sign-on."""
+    browser = browser or world.browser()
+    tokens = world.redeem(rp, browser.code(rp, username)).json or {}
+    return id_claims(world, tokens["id_token"]) | {"tokens": tokens}
+
+
+def id_claims(world: World, token: str) -> dict[str, Any]:
+    keys = KeySet.import_key_set(world.browser().get("/oauth2/v1/keys").json)
+    return jwt.decode(token, keys, algorithms=["RS256", "ES256"]).claims
+
+
+def told(world: World) -> list[tuple[str, dict[str, Any]]]:
+    """Who was told what since the last question, each token verified as a relying party does."""
+    world.run_worker()
+    keys = KeySet.import_key_set(world.browser().get("/oauth2/v1/keys").json)
+    found = []
+    for uri, token in world.logouts.sent:
+        decoded = jwt.decode(token, keys, algorithms=["RS256", "ES256"])
+        assert decoded.header["typ"] == "logout+jwt"
+        now = int(world.clock.now().timestamp())
+        JWTClaimsRegistry(
+            now=now,
+            iss={"essential": True, "value": world.settings.issuer},
+            exp={"essential": True},
+        ).validate(decoded.claims)
+        found.append((uri, decoded.claims))
+    world.logouts.sent.clear()
+    return found
+
+
+def test_n57_back_channel_logout_is_sent(world: World) -> None:
+    """N57, Back-Channel Logout 1.0 section 2.4: exact claims, no nonce; the subject of the ID token
+    and the ``sid`` of each relying party; those without an address hear nothing."""
+    emi, crow = listening(world), listening(world, "CROW", id_token_alg="ES256")
+    deaf, username = world.relying_party("Reports"), world.account()
+    browser = world.browser()
+    first = signed_in(world, emi, username, browser)
+    second = signed_in(world, crow, username, browser)
+    signed_in(world, deaf, username, browser)
+    browser.get("/oauth2/v1/logout", id_token_hint=first["tokens"]["id_token"])
+    found = told(world)
+    assert sorted(uri for uri, _ in found) == [
+        "https://crow.rp.test/logout",
+        "https://emi.rp.test/logout",
+    ]
+    by_client = {claims["aud"]: claims for _, claims in found}
+    for rp, id_token in ((emi, first), (crow, second)):
+        claims = by_client[rp.client_id]
+        assert set(claims) == {"iss", "sub", "aud", "iat", "exp", "jti", "events", "sid"}
+        assert claims["sub"] == id_token["sub"]
+        assert claims["sid"] == id_token["sid"]
+        assert claims["events"] == {EVENT: {}}
+        assert claims["exp"] - claims["iat"] == 120
+    assert len({claims["jti"] for claims in by_client.values()}) == 2
+    assert first["sid"] != second["sid"]
+    assert told(world) == []
+
+
+def end_by_operator(world: World, username: str) -> None:
+    with world.work() as work:
+        sessions.end_all(work, directory.by_username(work, username), "ended_by_operator")
+
+
+def state(to: AccountState) -> Callable[[World, str], None]:
+    return lambda world, username: world.set_state(username, to)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        end_by_operator,
+        state(AccountState.SUSPENDED),
+        state(AccountState.LOCKED),
+        state(AccountState.DEACTIVATED),
+    ],
+)
+def test_n58_whatever_ends_a_session_tells(world: World, end: Callable[[World, str], None]) -> None:
+    """N58: each session of the account, once; nobody else's."""
+    rp, username, other = listening(world), world.account(), world.account()
+    sids = {signed_in(world, rp, username)["sid"] for _ in range(2)}
+    signed_in(world, rp, other)
+    end(world, username)
+    found = told(world)
+    assert {claims["sid"] for _, claims in found} == sids
+    assert len(found) == 2
+
+
+def test_what_is_taken_away_is_told_and_signing_on_again_shows_it(world: World) -> None:
+    """The session goes on at the gateway; whoever sees the role group is told once, whatever number
+    of them is taken; the next sign-on has a fresh ``sid`` (keycloak 22914) and what is left."""
+    emi, crow = listening(world), listening(world, "CROW")
+    username, browser = world.account(), world.browser()
+    for name in ("Trader", "Viewer", "Clerk"):
+        world.role_group(name, "emi")
+        world.grant_role(username, name)
+    before = signed_in(world, emi, username, browser)
+    signed_in(world, crow, username, browser)
+    assert before["groups"] == ["Clerk", "Trader", "Viewer"]
+    with world.work() as work:
+        account = directory.by_username(work, username)
+        participant = directory.ensure_participant(work, "109120")
+        for name in ("Trader", "Viewer"):
+            assert roles.revoke(work, account, roles.by_name(work, name), participant)
+    assert [(uri, claims["sid"]) for uri, claims in told(world)] == [
+        ("https://emi.rp.test/logout", before["sid"])
+    ]
+    silent = answer_of(browser.authorize(emi, prompt="none"))
+    after = id_claims(world, (world.redeem(emi, silent["code"]).json or {})["id_token"])
+    assert after["groups"] == ["Clerk"]
+    assert after["sid"] != before["sid"]
+    browser.submit(browser.get("/signout"), "/signout")
+    assert after["sid"] in {claims["sid"] for _, claims in told(world)}
+
+
+def test_what_is_granted_is_not_told(world: World) -> None:
+    """More access ends nobody's session."""
+    rp, username = listening(world), world.account()
+    signed_in(world, rp, username)
+    world.role_group("Trader", "emi")
+    world.grant_role(username, "Trader")
+    assert told(world) == []
+
+
+def test_r23_a_receiver_that_fails_is_tried_again_and_holds_nobody_up(world: World) -> None:
+    """R23: with a new token each time, at the address of that moment; what else it is to hear waits
+    with it, others do not."""
+    emi, crow = listening(world), listening(world, "CROW")
+    ended = []
+    for rp in (emi, emi, crow):
+        username = world.account()
+        ended.append(signed_in(world, rp, username)["sid"])
+        world.set_state(username, AccountState.SUSPENDED)
+    world.logouts.failing["https://emi.rp.test/logout"] = requests.ConnectTimeout("secret")
+    assert [claims["sid"] for _, claims in told(world)] == [ended[2]]
+    assert world.logouts.tried.count("https://emi.rp.test/logout") == 1
+    with world.work() as work:
+        row = clients.get(work, "emi")
+        moved = replace(clients.data_of(row), backchannel_logout_uri="https://new.rp.test/logout")
+        clients.update(work, row, moved)
+    world.clock.advance(29)
+    assert told(world) == []
+    world.clock.advance(2)
+    assert [(uri, claims["sid"]) for uri, claims in told(world)] == [
+        ("https://new.rp.test/logout", sid) for sid in ended[:2]
+    ]
+
+
+def test_r23_what_nobody_takes_is_given_up_where_operators_see_it(world: World) -> None:
+    """R23, Z-22: dead after ten tries, without a word of the error's text."""
+    rp, username = listening(world), world.account()
+    signed_in(world, rp, username)
+    world.set_state(username, AccountState.SUSPENDED)
+    world.logouts.failing["https://emi.rp.test/logout"] = requests.ConnectionError("secret")
+    for _ in range(deliver.MAX_ATTEMPTS):
+        assert told(world) == []
+        world.clock.advance(3601)
+    with world.work() as work:
+        (row,) = work.db.scalars(select(OutboxMessage).where(OutboxMessage.channel == "logout"))
+        assert (row.state, row.last_error) == (MessageState.DEAD, "ConnectionError")
+
+
+@pytest.mark.parametrize("change", ["address", "client"])
+def test_who_wants_to_hear_no_more_does_not(world: World, change: str) -> None:
+    """A client that was switched off, or gave up its address, before the worker came."""
+    rp, username = listening(world), world.account()
+    signed_in(world, rp, username)
+    world.set_state(username, AccountState.SUSPENDED)
+    with world.work() as work:
+        row = clients.get(work, "emi")
+        if change == "client":
+            clients.disable(work, row)
+        else:
+            clients.update(work, row, replace(clients.data_of(row), backchannel_logout_uri=""))
+    assert told(world) == []
+    with world.work() as work:
+        assert not work.db.scalars(
+            select(OutboxMessage).where(OutboxMessage.state != MessageState.SENT)
+        ).all()
+
+
+def test_r23_mail_does_not_wait_for_relying_parties(world: World) -> None:
+    """R23: the parts that mail people never call another's server."""
+    rp, username = listening(world), world.account()
+    signed_in(world, rp, username)
+    world.set_state(username, AccountState.SUSPENDED)
+    world.mailer.sent.clear()
+    while work_round(world.app, PARTS):
+        pass
+    assert world.mailer.sent
+    assert world.logouts.tried == []
+    assert told(world)
+
+
+def test_people_do_not_read_what_is_told_to_programs(world: World) -> None:
+    """The outbox of the demo and the console's list of mails hold mails and texts only."""
+    rp, username = listening(world), world.account()
+    signed_in(world, rp, username)
+    world.set_state(username, AccountState.SUSPENDED)
+    assert {mail.channel for mail in world.mails()} == {"mail"}
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["http://emi.rp.test/x", "https://emi.rp.test/x#y", "ca.emi:/x", "https://u@emi.rp.test/", "x"],
+)
+def test_an_address_that_cannot_be_told_is_refused(world: World, uri: str) -> None:
+    """Back-Channel Logout 1.0 section 2.2: absolute, https, no fragment."""
+    with pytest.raises(Invalid, match="back-channel logout URI"):
+        world.relying_party(backchannel_logout_uri=uri)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """A relying party's server: answers with the status that its path names."""
+
+    taken: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.taken.append(parse_qs(body)["logout_token"][0])
+        self.send_response(int(self.path[1:]))
+        self.send_header("Location", "/200")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+def test_r23_only_success_is_success() -> None:
+    """Section 2.8: 200, 204 too; a redirect, a refusal and a fault are failures that name their
+    status; nothing is followed."""
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    sender = HttpLogoutSender()
+    try:
+        for status in (200, 204):
+            sender.send(f"{address}/{status}", "token")
+        for status in (302, 307, 400, 404, 500, 503):
+            with pytest.raises(requests.HTTPError) as raised:
+                sender.send(f"{address}/{status}", "token")
+            assert deliver._code(raised.value) == str(status)
+        assert Receiver.taken == ["token"] * 8
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
