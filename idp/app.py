@@ -109,10 +109,10 @@ def default_ports(settings: Settings) -> Ports:
         SystemTokens(),
         mailer,
         sms,
-        HttpLogoutSender(),
         places=Atlas(settings.place_database, settings.asn_database),
         listed=read_networks(settings.listed_networks),
         denied=NetworkSet(settings.denied_networks),
+        logouts=HttpLogoutSender(),
     )
 
 

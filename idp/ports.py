@@ -94,9 +94,9 @@ class Ports:
     mailer: Mailer
     #: None where no SMS gateway is configured: nothing is offered that needs one.
     sms: SmsSender | None = None
-    #: None where nobody is told: a trial without a network.
-    logouts: LogoutSender | None = None
     #: Where addresses lie, and which have a bad name or are kept out.
     places: Places = NOWHERE
     listed: Container[Address | None] = ()
     denied: Container[Address | None] = ()
+    #: None where nobody is told: a trial without a network.
+    logouts: LogoutSender | None = None

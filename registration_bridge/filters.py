@@ -86,6 +86,18 @@ GROUP_COLUMNS: Columns = {
     "participantid": (Participant.number, _PLAIN),  # type: ignore[dict-item]
     "participantname": (func.lower(Participant.name), _FOLDED),
 }
+PARTICIPANT_COLUMNS: Columns = {
+    "id": (Participant.number, _PLAIN),  # type: ignore[dict-item]
+    "externalid": (Participant.external_id, _PLAIN),  # type: ignore[dict-item]
+    "participantid": (Participant.number, _PLAIN),  # type: ignore[dict-item]
+    "name": (func.lower(Participant.name), _FOLDED),
+    "status": (case((Participant.ended_at.is_(None), "active"), else_="ended"), _FOLDED),
+    "meta.created": (Participant.created_at, _PLAIN),  # type: ignore[dict-item]
+    "meta.lastmodified": (
+        func.coalesce(Participant.updated_at, Participant.created_at),
+        _PLAIN,
+    ),
+}
 #: Attributes of lists that are tables of their own.
 _GRANTS = {"grants.rolegroup": RoleGroup.name, "grants.participantid": Participant.number}
 _OPTIONAL = ("phonenumbers",)
@@ -114,6 +126,11 @@ def check_filter(text: str) -> None:
 def of_groups(scim_filter: ScimFilter[Any] | None) -> ColumnElement[bool]:
     """The condition of a filter on groups. Raises InvalidFilterException."""
     return _condition(scim_filter, _OfGroups())
+
+
+def of_participants(scim_filter: ScimFilter[Any] | None) -> ColumnElement[bool]:
+    """The condition of a filter on participants. Raises InvalidFilterException."""
+    return _condition(scim_filter, _OfParticipants())
 
 
 def of_users(
@@ -268,6 +285,11 @@ class _OfGroups(_ToSql):
         if name in ("members", "members.value"):
             return _has_member(_each(node, Account.subject))
         return None
+
+
+class _OfParticipants(_ToSql):
+    columns = PARTICIPANT_COLUMNS
+    constants: ClassVar[Mapping[str, str | bool]] = {"meta.resourcetype": "Participant"}
 
 
 class _OfMembers(_ToSql):

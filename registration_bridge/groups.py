@@ -25,13 +25,11 @@ from idp.db import insert_if_missing
 from idp.models import Account, AccountState, Assignment, ProvisionedGroup
 from idp.transaction import Work
 from registration_bridge.filters import of_members
-from registration_bridge.reach import Reach
+from registration_bridge.reach import PART, Reach
 from registration_bridge.schema import Member, Role
 from registration_bridge.text import clean
 
 Item = TypeVar("Item")
-#: So many accounts are looked up by one statement.
-PART = 500
 #: Longer ids are nobody's.
 MAX_SUBJECT = 40
 
@@ -305,8 +303,7 @@ def _add(work: Work, reach: Reach, row: ProvisionedGroup, subjects: Collection[s
 def _remove(work: Work, reach: Reach, row: ProvisionedGroup, where: ColumnElement[bool]) -> int:
     """Revoke from the members that the condition names."""
     found = work.db.scalars(_holding(row).where(where)).all()
-    for part in _parts(found):
-        reach.check_accounts(work, part)
+    reach.check_accounts(work, found)
     for account in found:
         roles.revoke(work, account, row.role_group, row.participant)
     return len(found)

@@ -20,6 +20,7 @@ MAX_BODY = 262_144
 MAX_BULK_BODY = 4_194_304
 MAX_OPERATIONS = 100
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+PARTICIPANT = "urn:ieso:params:scim:schemas:core:2.0:Participant"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 #: Entra's name of the group schema, of 2006.
 GROUP_ALIAS = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/Group"
@@ -38,10 +39,10 @@ DROPPED = frozenset(
         ENTERPRISE,
     }
 )  # fmt: skip
-#: Of groups.
-DROPPED_OF_GROUPS = frozenset({"id", "meta"})
+#: Of groups and participants.
+DROPPED_OF_OTHERS = frozenset({"id", "meta"})
 #: What is left out before a body is read, by place.
-PLACES = {"users": DROPPED, "groups": DROPPED_OF_GROUPS}
+PLACES = {"users": DROPPED, "groups": DROPPED_OF_OTHERS, "participants": DROPPED_OF_OTHERS}
 DROPPED_OF_NAME = frozenset({"formatted", "honorificprefix", "honorificsuffix"})
 BOOLEANS = {"true": True, "false": False}
 
@@ -244,6 +245,7 @@ def _head(path: str) -> str:
     for schema in (
         CORE.casefold(),
         GROUP.casefold(),
+        PARTICIPANT.casefold(),
         *(alias.casefold() for alias in CORE_ALIASES),
     ):
         text = text.removeprefix(f"{schema}:")

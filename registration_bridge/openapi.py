@@ -27,13 +27,13 @@ SEARCHED = ("filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "a
 
 def document(described: ScimProvider, address: str) -> dict[str, Any]:
     """The document of the service at ``address``."""
-    models: list[Any] = [described.model_for(name) for name in ("User", "Group")]
+    models: list[Any] = [described.model_for(name) for name in ("User", "Group", "Participant")]
     refs, schemas = models_json_schema(
         [(model, "validation") for model in (*models, Error)], ref_template=REF
     )
     known: dict[str, Any] = schemas["$defs"] | {"PatchOp": _patch()}
     paths: dict[str, Any] = {}
-    for model, endpoint in zip(models, ("/Users", "/Groups"), strict=True):
+    for model, endpoint in zip(models, ("/Users", "/Groups", "/Participants"), strict=True):
         paths |= _resource(endpoint, refs[model, "validation"])
     for endpoint in ("/ServiceProviderConfig", "/Schemas", "/ResourceTypes"):
         paths[endpoint] = {"get": _operation({"200": "As it is"})}

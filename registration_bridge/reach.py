@@ -18,6 +18,9 @@ from idp.policy.console import ConsoleRole
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 
+#: So many accounts are looked up by one statement.
+PART = 500
+
 
 @dataclass(frozen=True)
 class Reach:
@@ -43,13 +46,19 @@ class Reach:
         self.check(PushOperation.GRANT)
         if name in set(ConsoleRole):
             raise ForbiddenException(detail="Roles of the gateway's own operators are not pushed.")
-        if self.participants and participant not in self.participants:
+        self.check_participant(participant)
+
+    def check_participant(self, number: str) -> None:
+        """The pusher acts for this participant."""
+        if self.participants and number not in self.participants:
             raise ForbiddenException(detail="This client does not act for that participant.")
 
     def check_accounts(self, work: Work, accounts: Iterable[Account]) -> None:
         """Accounts of operators are neither changed nor closed."""
-        if roles.are_operators(work, accounts):
-            raise ForbiddenException(detail="This account belongs to the gateway's operator.")
+        rows = list(accounts)
+        for start in range(0, len(rows), PART):
+            if roles.are_operators(work, rows[start : start + PART]):
+                raise ForbiddenException(detail="This account belongs to the gateway's operator.")
 
     def check_whole(self, work: Work, account: Account) -> None:
         """What concerns the account as a whole is not done while another participant needs it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from scim2_models import (
@@ -157,13 +157,27 @@ class Role(Extension):
     applications: Annotated[list[str] | None, Mutability.read_only] = None
 
 
+class Participant(Resource[Any]):
+    """An organization of the market, by whose number role groups are given."""
+
+    __schema__ = URN("urn:ieso:params:scim:schemas:core:2.0:Participant")
+
+    participant_id: Annotated[
+        str | None, Mutability.immutable, Required.true, Uniqueness.server, CaseExact.true
+    ] = Field(None, examples=["109120"])
+    name: Annotated[str | None, Required.true] = None
+    #: ``active``, or ``ended``: then all role groups there are taken away.
+    status: str | None = Field(None, examples=["active", "ended"])
+
+
 def provider() -> ScimProvider:
     """The service as it describes itself."""
     return ScimProvider(
-        models=[User, Registration, Group, Role],
+        models=[User, Registration, Group, Role, Participant],
         resource_types=[
             ResourceType.from_resource(User[Registration]),
             ResourceType.from_resource(Group[Role]),
+            ResourceType.from_resource(Participant),
         ],
         config=ServiceProviderConfig(
             patch=Patch(supported=True),

@@ -28,7 +28,7 @@ from idp.transaction import committing
 from registration_bridge import groups
 from registration_bridge.normalise import BulkBody
 from registration_bridge.reach import Reach
-from registration_bridge.schema import Group, Registration, Role
+from registration_bridge.schema import Group, Participant, Registration, Role
 from registration_bridge.storage import BridgeStorage
 from registration_bridge.users import MassChange
 
@@ -58,6 +58,9 @@ class Service(ScimService):
         if isinstance(replacement, Group):
             if replacement[Role] is None:
                 replacement[Role] = current[Role]
+            return super().apply_replacement(current, replacement, conditions)
+        if isinstance(replacement, Participant):
+            replacement.status = replacement.status or current.status
             return super().apply_replacement(current, replacement, conditions)
         if replacement.active is None:
             replacement.active = current.active

@@ -31,12 +31,14 @@ from idp.models import (
     ProvisionedGroup,
     RoleGroup,
 )
-from registration_bridge import groups, users
+from registration_bridge import groups, participants, users
 from registration_bridge.filters import (
     COLUMNS,
     GROUP_COLUMNS,
+    PARTICIPANT_COLUMNS,
     Columns,
     of_groups,
+    of_participants,
     of_users,
     sort_columns,
 )
@@ -48,13 +50,14 @@ PREFIX = "/scim/v2"
 
 
 class BridgeStorage(ScimStorage):
-    """Two resource types, each with its own part."""
+    """Three resource types, each with its own part."""
 
     supports_cursors = True
 
     def __init__(self, provider: ScimProvider) -> None:
         self._groups = Groups(provider.model_for("Group"))
-        self._parts: dict[str | None, Users | Groups] = {
+        self._parts: dict[str | None, Users | Groups | Participants] = {
+            "Participant": Participants(provider.model_for("Participant")),
             "User": Users(provider.model_for("User")),
             "Group": self._groups,
         }
@@ -72,7 +75,7 @@ class BridgeStorage(ScimStorage):
         position: Any = None,
     ) -> SearchPage:
         if len(resource_types) != 1:
-            raise NotImplementedException(detail="Search for Users or for Groups.")
+            raise NotImplementedException(detail="Search for one type of resource.")
         return self._parts[resource_types[0].name].search(search_request, position)
 
     def create(self, resource_type: ResourceType, resource: Any) -> Any:
@@ -244,6 +247,69 @@ class Groups:
         return view
 
 
+class Participants:
+    """The participants that registration has not removed."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def get(self, resource_id: str, _parameters: Any = None) -> Any:
+        return participants.resource_of(self._model, self._row(resource_id))
+
+    def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
+        base = select(Participant).where(
+            of_participants(search_request.filter),
+            Participant.removed_at.is_(None),
+            reach().of_participants(),
+        )
+        page = _page(base, Participant.id, search_request, PARTICIPANT_COLUMNS, position)
+        resources = [participants.resource_of(self._model, row) for row in page.rows]
+        return SearchPage(page.total, resources, page.next, page.previous)
+
+    def create(self, resource: Any) -> Any:
+        row, is_new = participants.create(browser.work(), reach(), resource)
+        g.scim_repeated = not is_new
+        return participants.resource_of(self._model, row)
+
+    def update(self, resource: Any, expected_version: str | None) -> Any:
+        row, held = self._held(resource.id, expected_version)
+        before = _shown(held)
+        participants.update(browser.work(), reach(), row, resource)
+        found = participants.resource_of(self._model, row)
+        if (after := _shown(found)) != before:
+            events.record(
+                browser.work(),
+                "scim.participant_updated",
+                participant=row.number,
+                before=_but(before, after),
+                after=_but(after, before),
+            )
+        return found
+
+    def delete(self, resource_id: str, expected_version: str | None) -> None:
+        row, _ = self._held(resource_id, expected_version)
+        participants.delete(browser.work(), reach(), row)
+
+    def _row(self, resource_id: str) -> Participant:
+        row = browser.work().db.scalar(
+            select(Participant).where(
+                Participant.number == resource_id[:40],
+                Participant.removed_at.is_(None),
+                reach().of_participants(),
+            )
+        )
+        if row is None:
+            raise NotFoundException
+        return row
+
+    def _held(self, resource_id: str, expected_version: str | None) -> tuple[Participant, Any]:
+        _lock(Participant, Participant.number == resource_id[:40])
+        row = self._row(resource_id)
+        held = participants.resource_of(self._model, row)
+        _check(held.meta.version, expected_version)
+        return row, held
+
+
 def _wants_members(parameters: Any) -> bool:
     """Whether an answer shows members: large groups are asked for without them."""
     if parameters is None:
@@ -255,7 +321,9 @@ def _wants_members(parameters: Any) -> bool:
     return not chosen or any("members" in path for path in chosen)
 
 
-def _lock(model: type[Account] | type[ProvisionedGroup], *where: ColumnElement[bool]) -> None:
+def _lock(
+    model: type[Account | ProvisionedGroup | Participant], *where: ColumnElement[bool]
+) -> None:
     """A write that changes nothing: from here on nobody else writes this row, on every database,
     and what is read is what the last one left."""
     work = browser.work()

@@ -153,7 +153,7 @@ def world(settings: Settings) -> Iterator[World]:
 
 def _world(settings: Settings) -> Iterator[World]:
     clock, mailer, sms, logouts = FakeClock(), FakeMailer(), FakeSms(), FakeLogouts()
-    app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms, logouts))
+    app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms, logouts=logouts))
     yield World(app, settings, clock, mailer, sms, logouts)
     with app.app_context():
         db.session.remove()

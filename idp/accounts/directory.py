@@ -224,5 +224,5 @@ def rename_participant(work: Work, row: Participant, name: str) -> None:
     """Another name for everybody from now on; a blank one changes nothing."""
     if name in ("", row.name):
         return
-    row.name, row.name_key = name, fold(name)
+    row.name, row.name_key, row.updated_at = name, fold(name), work.now
     events.record(work, "participant.renamed", participant=row.number)

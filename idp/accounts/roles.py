@@ -186,8 +186,8 @@ def assign(
     terms: Terms | None = None,
 ) -> bool:
     """Grant; False when it was held already on these terms, or on whatever terms if none are
-    given. Raises Refused for a deactivated account or one of the other kind (MA-04), Invalid for
-    an end that is not after the beginning or is past."""
+    given. Raises Refused for a deactivated account, one of the other kind (MA-04) or a participant
+    that has ended, Invalid for an end that is not after the beginning or is past."""
     if account.state == AccountState.DEACTIVATED:
         raise Refused(f"{account.username} is deactivated")
     if (account.kind == "machine") != (group.kind == "machine"):
@@ -202,6 +202,7 @@ def assign(
     if row is not None:
         _set_terms(work, account, row, terms)
         return True
+    _check_standing(work, participant)
     work.db.add(
         Assignment(
             account_id=account.id,
@@ -215,6 +216,17 @@ def assign(
     work.db.flush()
     _tell(work, "role_group.assigned", account, group, participant, granted=True)
     return True
+
+
+def _check_standing(work: Work, participant: Participant) -> None:
+    """Read under a lock: whoever ends the participant at this time is waited for."""
+    ended = work.db.scalar(
+        select(Participant.ended_at)
+        .where(Participant.id == participant.id)
+        .with_for_update(read=True)
+    )
+    if ended is not None:
+        raise Refused(f"participant {participant.number} has ended")
 
 
 def _set_terms(work: Work, account: Account, row: Assignment, terms: Terms) -> None:

@@ -38,7 +38,14 @@ class Participant(Base):
     name: Mapped[str] = mapped_column(String(200))
     #: Folded, for look-ups by the beginning of the name.
     name_key: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
+    #: The registration system's own key of it, if it has another one than the number.
+    external_id: Mapped[str | None] = mapped_column(String(200), index=True)
     created_at: Mapped[datetime]
+    updated_at: Mapped[datetime | None]
+    #: Since when nobody holds, and nobody is given, a role group there.
+    ended_at: Mapped[datetime | None]
+    #: Since when registration shows it no more.
+    removed_at: Mapped[datetime | None]
 
 
 class RoleGroup(Base):

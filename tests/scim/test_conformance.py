@@ -6,13 +6,13 @@ import pytest
 from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
-from registration_bridge.schema import Role, provider
+from registration_bridge.schema import Participant, Role, provider
 from tests.scim.pusher import Pusher
 from tests.world import World
 
 #: What the checks try and the bridge rightly answers in its own way: another user name or person
 #: for an account, networks of one that is no machine, an only address that is not the primary one,
-#: another pair for a group; a participant keeps its name when nobody says another.
+#: another pair for a group; a participant keeps its name and status when nobody says another.
 REFUSED = (
     "'userName' is immutable",
     "'roleGroup' is immutable",
@@ -21,6 +21,7 @@ REFUSED = (
     "mutability or current state",
     "registeredNetworks",
     "primary=False",
+    "did not remove attribute 'status'",
 )
 #: The checks compare the text of a moment that they sent with the moment that they read.
 NO_FAULT = ("User:endDate'.\nPatched value: 2041-01-01T00:00:00Z\nReturned value: 2041-01-01 ",)
@@ -32,6 +33,7 @@ def test_the_checks_of_others_find_no_fault(world: World, monkeypatch: pytest.Mo
     numbers = [str(number) for number in range(100_000, 900_000)]
     monkeypatch.setattr(Role.model_fields["role_group"], "examples", ["EMI Bids and Offers"])
     monkeypatch.setattr(Role.model_fields["participant_id"], "examples", numbers)
+    monkeypatch.setattr(Participant.model_fields["participant_id"], "examples", numbers)
     rp = world.relying_party()
     world.role_group("EMI Bids and Offers", rp.client_id)
     pusher = Pusher.of(world)

@@ -3,6 +3,7 @@ completed so that it reaches the rules (scim.md)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
@@ -11,10 +12,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.scim.pusher import EXTENSION, Pusher, user
 from tests.scim.test_groups import GROUPS, ROLE, group
+from tests.scim.test_participants import PARTICIPANTS
+from tests.scim.test_participants import body as participant
 from tests.world import World
 
 EXAMPLES = 25
-SEARCHES = ("/Users/.search", "/Groups/.search")
+GOOD: dict[str, Callable[[], dict[str, Any]]] = {
+    "Users": user, "Groups": group, "Participants": participant,
+}  # fmt: skip
+SEARCHES = ("/Users/.search", "/Groups/.search", "/Participants/.search")
 #: A path for each operation of a PATCH, and for some a value that fits.
 OPERATIONS = cycle(
     [("active", None), ("externalId", "key"), ("emails", None), ("name", None), ("members", None),
@@ -23,20 +29,24 @@ OPERATIONS = cycle(
      (f"{EXTENSION}:endDate", None), ('members[value eq "x"]', None),
      (f"{ROLE}:participantName", None)]
 )  # fmt: skip
+OF_PARTICIPANTS = cycle(
+    [("name", "Erie"), ("status", "ended"), ("externalId", "key"), ("status", "active"),
+     ("name", None), ("status", None)]
+)  # fmt: skip
 
 
 def completed(case: Any, ids: dict[str, str]) -> Any:
     """The case with ids that exist and with what every body needs."""
-    is_user = case.path.startswith("/Users")
+    kind = case.path.split("/")[1]
     if "id" in case.path_parameters and case.method != "DELETE":
-        case.path_parameters["id"] = ids["user" if is_user else "group"]
+        case.path_parameters["id"] = ids[kind]
     body = case.body
     if case.method == "PATCH":
         for operation in body.get("Operations", []):
-            path, value = next(OPERATIONS)
+            path, value = next(OF_PARTICIPANTS if kind == "Participants" else OPERATIONS)
             operation |= {"path": path} | ({"op": "replace", "value": value} if value else {})
     elif case.method in ("POST", "PUT") and case.path not in ("/Bulk", *SEARCHES):
-        good = user() if is_user else group()
+        good = GOOD[kind]()
         body["schemas"] = good["schemas"]
         for name, value in good.items():
             if not body.get(name):
@@ -50,15 +60,16 @@ def test_the_description_is_public_and_whole(world: World) -> None:
     found: dict[str, Any] = answer.json or {}
     assert (answer.status_code, found["openapi"]) == (200, "3.1.0")
     assert found["servers"] == [{"url": "https://gateway.test/scim/v2"}]
-    for endpoint in ("/Users", "/Groups"):
+    for endpoint in map("/{}".format, GOOD):
         assert {endpoint, f"{endpoint}/{{id}}", f"{endpoint}/.search"} <= set(found["paths"])
 
 
 def test_no_fault_of_ours_and_no_answer_that_is_not_described(world: World, pusher: Pusher) -> None:
     """Whatever is sent: no 5xx, no status that is not in the description; and every operation was
     also done, but for those whose ids are made up."""
-    ids = {"user": pusher.create(1)["id"]}
-    ids["group"] = pusher.send("POST", GROUPS, group(ids["user"])).json["id"]
+    ids = {"Users": pusher.create(1)["id"], "Participants": "200001"}
+    ids["Groups"] = pusher.send("POST", GROUPS, group(ids["Users"])).json["id"]
+    pusher.send("POST", PARTICIPANTS, participant())
     schema = schemathesis.openapi.from_wsgi(
         "/scim/v2/openapi.json", world.app, base_url=world.settings.issuer
     )
@@ -81,4 +92,4 @@ def test_no_fault_of_ours_and_no_answer_that_is_not_described(world: World, push
 
         run()
     asked = {f"{r.ok().method.upper()} {r.ok().path}" for r in schema.get_all_operations()}
-    assert asked - done == {"POST /Bulk", "DELETE /Users/{id}", "DELETE /Groups/{id}"}
+    assert asked - done <= {"POST /Bulk", *(f"DELETE /{kind}/{{id}}" for kind in GOOD)}
