@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +12,8 @@ from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
+
+from registration_bridge.schema import EFFECTS
 
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 PAGE = 1000
@@ -40,11 +42,12 @@ class BridgeError(Exception):
 @dataclass(frozen=True)
 class Result:
     """What came of one operation of a Bulk: its HTTP status, where the resource is, and the reason
-    of a refusal."""
+    of a refusal; of one that was only tried, what it would entail (``effects``)."""
 
     status: int
     location: str = ""
     detail: str = ""
+    effects: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_done(self) -> bool:
@@ -139,4 +142,5 @@ def _result(entry: dict[str, Any]) -> Result:
         int(entry["status"]),
         str(entry.get("location", "")),
         str(response.get("detail", "")),
+        entry.get(EFFECTS) or {},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace as with_changes
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from scim2_models import (
     UnauthorizedException,
 )
 from scim2_server.requests import ScimRequest
+from scim2_server.routing import Operation
 from werkzeug.exceptions import HTTPException
 
 from idp import browser, limits
@@ -22,15 +24,17 @@ from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.server import GatewayServer
 from registration_bridge import normalise, openapi
+from registration_bridge.effects import Effects
 from registration_bridge.filters import check_filter
 from registration_bridge.normalise import BulkBody
 from registration_bridge.reach import Reach
-from registration_bridge.schema import provider
+from registration_bridge.schema import EFFECTS, provider
 from registration_bridge.service import Handler, Service, attempts, record_refusal, settle
 from registration_bridge.storage import PREFIX, BridgeStorage
 from registration_bridge.users import REASONS
 
 SCOPE = "scim"
+WRITES = (Operation.create, Operation.replace, Operation.patch, Operation.delete)
 #: Header of a request: why it closes accounts. Of an answer: machine accounts whose custodian has
 #: no personal account any more.
 REASON, CUSTODY = "Deactivation-Reason", "Custodian-Of"
@@ -54,7 +58,8 @@ class Bridge(ScimServer):
     def read_request(self) -> ScimRequest:
         """The request, authenticated before its body is read, at the configured address."""
         g.scim_reach = Reach.of(authenticated())
-        g.scim_is_dry = is_dry()
+        if is_dry():
+            g.scim_effects = Effects(browser.work())
         g.scim_reason = reason()
         check_filter(request.args.get("filter", ""))
         found = super().read_request()
@@ -96,7 +101,9 @@ class Bridge(ScimServer):
             )
             if g.pop("scim_repeated", False):
                 answer.status_code = 200
-            settle()
+            effects = settle()
+            if effects is not None and route.operation in WRITES:
+                _tell(answer, effects)
             if left := g.pop("scim_custody", None):
                 answer.headers[CUSTODY] = ", ".join(left)
             return answer
@@ -122,6 +129,16 @@ class Bridge(ScimServer):
         if answer.status_code == 401:
             answer.headers["WWW-Authenticate"] = 'Bearer realm="SCIM"'
         return answer
+
+
+def _tell(answer: Response, effects: dict[str, Any]) -> None:
+    """Add the effects of a push that was tried only; then there is a body in any case."""
+    body = answer.get_json(silent=True) or {"schemas": []}
+    body["schemas"].append(EFFECTS)
+    answer.set_data(json.dumps(body | {EFFECTS: effects}))
+    answer.mimetype = "application/scim+json"
+    if answer.status_code == 204:
+        answer.status_code = 200
 
 
 def is_dry() -> bool:

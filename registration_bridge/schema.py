@@ -35,6 +35,8 @@ from registration_bridge.normalise import MAX_BULK_BODY
 
 REGISTRATION = URN("urn:ieso:params:scim:schemas:extension:registration:2.0:User")
 ROLE = URN("urn:ieso:params:scim:schemas:extension:role:2.0:Group")
+#: What a push that was only tried would entail.
+EFFECTS = "urn:ieso:params:scim:api:messages:2.0:Effects"
 MAX_RESULTS = 1000
 #: A cursor is good for an hour.
 CURSOR_SECONDS = 3600

@@ -26,9 +26,10 @@ from idp.errors import GatewayError
 from idp.policy.scopes import PushOperation
 from idp.transaction import committing
 from registration_bridge import groups
+from registration_bridge.effects import Effects
 from registration_bridge.normalise import BulkBody
 from registration_bridge.reach import Reach
-from registration_bridge.schema import Group, Participant, Registration, Role
+from registration_bridge.schema import EFFECTS, Group, Participant, Registration, Role
 from registration_bridge.storage import BridgeStorage
 from registration_bridge.users import MassChange
 
@@ -52,6 +53,16 @@ class Service(ScimService):
         if g.pop("scim_is_large", False):
             return super().patch_response(base_url, resource, response_parameters)
         return self.replacement_response(base_url, resource, response_parameters)
+
+    def bulk_response(self, plan: BulkPlan) -> Any:
+        """On a dry run with the effects of each operation."""
+        answer = super().bulk_response(plan)
+        tried = g.pop("scim_tried_by_index", {})
+        entries = (answer.body or {}).get("Operations", [])
+        for index, entry in zip(sorted(plan.results), entries, strict=True):
+            if index in tried:
+                entry[EFFECTS] = tried[index]
+        return answer
 
     def apply_replacement(self, current: Any, replacement: Any, conditions: Any) -> Any:
         """What a PUT leaves out of ours stays: absence neither suspends nor takes access away."""
@@ -90,6 +101,8 @@ class Handler(ScimHandler):
             result, resource = super().run_bulk_step(request, plan, step)
         if g.pop("scim_repeated", False):
             result["status"] = 200
+        if (effects := g.pop("scim_tried", None)) is not None:
+            g.setdefault("scim_tried_by_index", {})[step.index] = effects
         if result["status"] >= 400:
             error = result["response"]
             record_refusal(
@@ -145,7 +158,7 @@ class Handler(ScimHandler):
 
         try:
             found = attempts(act, is_conditional=bool(operation.version))
-            settle()
+            g.scim_tried = settle()
         except SCIMException:
             browser.work().db.rollback()
             raise
@@ -166,23 +179,28 @@ def attempts(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
             if not left or is_conditional:
                 raise
             browser.work().db.rollback()
+            if "scim_effects" in g:
+                g.scim_effects.clear()
         except GatewayError as error:
             raise InvalidValueException(detail=error.detail or error.code) from error
     raise AssertionError("not reached")
 
 
-def settle() -> None:
-    """Keep what a push did; or, on a dry run, nothing of it."""
-    if g.get("scim_is_dry", False):
-        browser.work().db.rollback()
-    else:
+def settle() -> dict[str, Any] | None:
+    """Keep what a push did; or, on a dry run, nothing of it but the list of its effects."""
+    if "scim_effects" not in g:
         browser.work().db.commit()
+        return None
+    effects: Effects = g.scim_effects
+    found = effects.take()
+    browser.work().db.rollback()
+    return found
 
 
 def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
     """The transaction of the push is rolled back by now; the refusal is a row of its own, but for
     a dry run, which leaves none."""
-    if g.get("scim_is_dry", False):
+    if "scim_effects" in g:
         return
     reach: Reach | None = g.get("scim_reach")
     with committing(browser.means().work(browser.origin())) as work:

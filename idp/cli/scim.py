@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -188,6 +188,7 @@ def _record(step: Step, result: Result) -> dict[str, Any]:
         "differences": step.differences,
         "status": result.status,
         "detail": result.detail or None,
+        "effects": result.effects,
     }
 
 
@@ -211,13 +212,25 @@ def _show(steps: list[Step], results: list[Result], *, is_applied: bool) -> None
             step.entry.name,
             step.action,
             _words(step.differences),
-            done if result.is_done else f"{result.status}: {result.detail}",
+            "\n".join([done, *_entails(result.effects)])
+            if result.is_done
+            else f"{result.status}: {result.detail}",
         )
         for step, result in pairs[:SHOWN]
     )
     columns = ("line", "account", "action", "gateway → export", "result")
     show_table(columns, rows, empty="Nothing to do.")
     _tell_rest(len(pairs))
+
+
+def _entails(effects: dict[str, Any]) -> Iterator[str]:
+    """What a push that was tried would bring about."""
+    for mail in effects.get("mails", ()):
+        yield f"{mail['count']} mail: {mail['kind']}"
+    if count := effects.get("sessions"):
+        yield f"{count} session{'s' * (count > 1)} would end"
+    for application in effects.get("applications", ()):
+        yield f"{application['name']} would be lost"
 
 
 def _tell_rest(count: int) -> None:

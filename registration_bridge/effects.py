@@ -1,0 +1,78 @@
+"""What a push that is only tried would entail beside its answer: mails, sessions that end,
+applications that are lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session, UOWTransaction
+
+from idp.accounts import roles
+from idp.messages.queue import LOGOUT
+from idp.models import Account, Client, Event, OutboxMessage, RoleGroup
+from idp.transaction import Work
+
+#: So many recipients of one kind of mail are named; all are counted.
+NAMED = 20
+
+
+class Effects:
+    """Collects what the transactions of one request write into the trail and the outbox."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._rows: list[Event | OutboxMessage] = []
+        event.listen(work.db, "after_flush", self._collect)
+
+    def _collect(self, session: Session, _context: UOWTransaction) -> None:
+        self._rows += [row for row in session.new if isinstance(row, (Event, OutboxMessage))]
+
+    def clear(self) -> None:
+        """Forget what was rolled back."""
+        self._rows.clear()
+
+    def take(self) -> dict[str, Any]:
+        """The effects since the last question, before they are rolled back."""
+        self._work.db.flush()
+        events = [row for row in self._rows if isinstance(row, Event)]
+        messages = [row for row in self._rows if isinstance(row, OutboxMessage)]
+        found = {
+            "events": list(dict.fromkeys(row.name for row in events)),
+            "mails": _mails([row for row in messages if row.channel != LOGOUT]),
+            "sessions": sum(row.name == "session.ended" for row in events),
+            "applications": self._lost(events),
+            "told": sorted({row.recipient for row in messages if row.channel == LOGOUT}),
+        }
+        self.clear()
+        return {name: value for name, value in found.items() if value}
+
+    def _lost(self, events: list[Event]) -> list[dict[str, Any]]:
+        """The applications of whose role groups accounts hold none any more, and how many do."""
+        taken: dict[int, set[str]] = {}
+        for row in events:
+            if row.name == "role_group.revoked" and row.account_id is not None:
+                taken.setdefault(row.account_id, set()).add(row.data["group"])
+        lost: Counter[str] = Counter()
+        for account_id, names in taken.items():
+            account = self._work.db.get_one(Account, account_id)
+            left = {client.id for client in roles.applications(self._work, account)}
+            seen = select(Client).where(
+                Client.role_groups.any(RoleGroup.name.in_(names)),
+                Client.home_url != "",
+                Client.disabled_at.is_(None),
+            )
+            lost.update(row.name for row in self._work.db.scalars(seen) if row.id not in left)
+        return [{"name": name, "accounts": count} for name, count in sorted(lost.items())]
+
+
+def _mails(rows: list[OutboxMessage]) -> list[dict[str, Any]]:
+    """By kind: how many, and to whom."""
+    kinds: dict[str, list[str]] = {}
+    for row in rows:
+        kinds.setdefault(row.kind, []).append(row.recipient)
+    return [
+        {"kind": kind, "count": len(to), "to": sorted(set(to))[:NAMED]}
+        for kind, to in sorted(kinds.items())
+    ]
