@@ -1,5 +1,5 @@
-"""A small SOAP 1.1 service as market programs call it today. It checks no password: nginx asks the
-gateway first, and passes on who it is. It must be reachable through nginx only.
+"""A small SOAP 1.1 service as market programs call it today. It checks no password: a proxy asks
+the gateway first, and passes on who it is. It must be reachable through that proxy only.
 
     python -m examples.legacy.service 8005
 """
@@ -16,6 +16,7 @@ ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
 <soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/">
   <soap:Body><WhoAmIResponse xmlns="urn:example:legacy">
     <user>{user}</user><groups>{groups}</groups><participants>{participants}</participants>
+    <password>{password}</password>
   </WhoAmIResponse></soap:Body>
 </soap:Envelope>
 """
@@ -32,6 +33,7 @@ def create_app() -> Flask:
             name: escape(request.headers.get(f"X-Gateway-{name.capitalize()}", ""))
             for name in ("user", "groups", "participants")
         }
+        told["password"] = escape(request.headers.get("Authorization", ""))
         return Response(ENVELOPE.format(**told), content_type="text/xml; charset=utf-8")
 
     return app
