@@ -10,6 +10,13 @@ from typing import Any, Self
 import requests
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from authlib.oauth2.rfc7523.assertion import private_key_jwt_sign
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from joserfc.jwk import ECKey, RSAKey
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
@@ -17,6 +24,7 @@ from registration_bridge.schema import EFFECTS
 
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 PAGE = 1000
+ASSERTION_SECONDS = 60
 TIMEOUT = 120
 #: Too many pushes, or a gateway that restarts: every push may be sent again.
 RETRY = Retry(
@@ -55,16 +63,19 @@ class Result:
 
 
 class BridgeClient:
-    """The bridge of the gateway at ``issuer``, as an OAuth client with the scope ``scim``. Every
-    call raises BridgeError."""
+    """The bridge of the gateway at ``issuer``, as an OAuth client with the scope ``scim`` that has
+    a secret, or a private ``key`` (PEM, EC P-256 or RSA) instead. Raises ValueError for another
+    key; every call raises BridgeError."""
 
-    def __init__(self, issuer: str, client_id: str, secret: str) -> None:
+    def __init__(self, issuer: str, client_id: str, secret: str = "", *, key: str = "") -> None:
         self._issuer = issuer.rstrip("/")
         self._session = OAuth2Session(
             client_id,
             secret,
             scope="scim",
-            token_endpoint_auth_method="client_secret_basic",  # noqa: S106 - a method
+            token_endpoint_auth_method=_BySignature(self._issuer, key)
+            if key
+            else "client_secret_basic",
             token_endpoint=f"{self._issuer}/oauth2/v1/token",
             grant_type="client_credentials",
         )
@@ -134,6 +145,27 @@ class BridgeClient:
         if answer.status_code >= 300:
             raise BridgeError(str(found.get("detail", "refused")), answer.status_code)
         return found
+
+
+class _BySignature(PrivateKeyJWT):  # type: ignore[misc]
+    """private_key_jwt with what the gateway asks for: the issuer as audience, minutes of life."""
+
+    def __init__(self, issuer: str, pem: str) -> None:
+        try:
+            kind = load_pem_private_key(pem.encode(), None)
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError("encrypted, or of an unknown kind") from error
+        is_ec = isinstance(kind, EllipticCurvePrivateKey) and isinstance(kind.curve, SECP256R1)
+        if not is_ec and not isinstance(kind, RSAPrivateKey):
+            raise ValueError("neither EC P-256 nor RSA")
+        super().__init__(issuer, alg="ES256" if is_ec else "PS256")
+        self._key = (ECKey if is_ec else RSAKey).import_key(pem)
+
+    def sign(self, auth: Any, token_endpoint: str) -> str:
+        signed: str = private_key_jwt_sign(
+            self._key, auth.client_id, token_endpoint, alg=self.alg, expires_in=ASSERTION_SECONDS
+        )
+        return signed
 
 
 def _result(entry: dict[str, Any]) -> Result:

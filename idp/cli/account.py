@@ -269,6 +269,8 @@ def _role_groups(work: Work, row: Account) -> list[dict[str, Any]]:
             "participant": held.participant.number,
             "role_group": held.role_group.name,
             "since": held.granted_at,
+            "valid_from": held.valid_from,
+            "valid_until": held.valid_until,
             "by": held.granted_by,
         }
         for held in roles.held(work, row)

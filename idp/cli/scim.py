@@ -45,6 +45,11 @@ def _connected(command: Command) -> Command:
         help="File that holds its secret; or GATEWAY_CLIENT_SECRET in the environment.",
     )
     @click.option("--client-secret", envvar="GATEWAY_CLIENT_SECRET", hidden=True)
+    @click.option(
+        "--key-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Its private key (PEM), when it authenticates by private_key_jwt.",
+    )
     @as_json
     @wraps(command)
     def run(
@@ -53,18 +58,24 @@ def _connected(command: Command) -> Command:
         client_id: str,
         secret_file: Path | None,
         client_secret: str | None,
+        key_file: Path | None,
         **more: Any,
     ) -> None:
         secret = secret_file.read_text().strip() if secret_file else client_secret
-        if not secret:
-            raise click.UsageError("--secret-file or GATEWAY_CLIENT_SECRET is needed")
+        if not secret and key_file is None:
+            raise click.UsageError("--secret-file, --key-file or GATEWAY_CLIENT_SECRET is needed")
         try:
             with file.open(encoding="utf-8-sig", newline="") as text:
                 entries = export.read(text, is_csv=file.suffix.casefold() == ".csv")
         except (export.BadExport, UnicodeDecodeError) as error:
             raise click.UsageError(f"{file}: {error}") from error
         try:
-            with BridgeClient(url, client_id, secret) as client:
+            key = key_file.read_text() if key_file else ""
+            connected = BridgeClient(url, client_id, secret or "", key=key)
+        except ValueError as error:
+            raise click.UsageError(f"{key_file}: no private key (PEM), EC P-256 or RSA") from error
+        try:
+            with connected as client:
                 command(client, entries, **more)
         except BridgeError as error:
             status = f" ({error.status})" if error.status else ""

@@ -15,7 +15,7 @@ from idp import browser
 from idp.accounts import roles
 from idp.policy.local_path import safe_path
 from idp.settings import Settings
-from idp.web.i18n import eastern
+from idp.web.i18n import eastern, term
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters["eastern"] = eastern
+    app.jinja_env.filters["term"] = term
 
     @app.context_processor
     def names() -> dict[str, Any]:

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_datetime
 from flask import g, has_request_context, request, session
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
 
 from idp import browser
 from idp.accounts import profile
+from idp.models import Assignment
 from idp.policy.phone import calling_code
 
 LANGUAGES = ("en", "fr")
@@ -41,6 +42,17 @@ def eastern(moment: datetime | None) -> str:
     locale = get_locale() or "en"
     pattern = "d MMMM y, HH:mm zzz" if str(locale).startswith("en") else "d MMMM y, HH 'h' mm zzz"
     return format_datetime(moment.astimezone(EASTERN), pattern, tzinfo=EASTERN, locale=_canada())
+
+
+def term(row: Assignment) -> str:
+    """When a role group counts, where that is not simply now: what begins later gives no access
+    yet."""
+    parts = []
+    if row.valid_from is not None and row.valid_from > browser.work().now:
+        parts.append(gettext("from %(at)s", at=eastern(row.valid_from)))
+    if row.valid_until is not None:
+        parts.append(gettext("until %(at)s", at=eastern(row.valid_until)))
+    return ", ".join(parts)
 
 
 def _canada() -> str:

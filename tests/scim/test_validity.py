@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -66,6 +66,24 @@ def test_access_counts_in_its_time_only(world: World, pusher: Pusher, emi: Rp) -
     assert grants(pusher, made["id"]) == []
     assert [e.data["group"] for e in world.events("role_group.revoked")] == ["EMI Trader"]
     assert "EMI Trader" in world.mails("access_changed")[-1].text
+
+
+def test_people_see_when_a_role_group_counts(world: World, pusher: Pusher) -> None:
+    """What begins later is not shown as if it were there: to the holder, to operators, by the
+    command line."""
+    terms = {"validFrom": "2040-01-01T05:00:00Z", "validUntil": "2041-01-01T05:00:00Z"}
+    grants = [TRADER | terms, TRADER | {"roleGroup": "EMI Viewer"}]
+    name = pusher.create(extension={"grants": grants})["userName"]
+    activate(world, name)
+    page = world.browser().signed_in(name, NEW_PASSWORD).get("/settings").text
+    time = "from 1 January 2040, 00:00 EST, until 1 January 2041, 00:00 EST"
+    assert f"EMI Trader ({time}), EMI Viewer<" in page
+    desk = world.browser().signed_in(world.operator(ConsoleRole.AGENT))
+    subject = world.account_row(name).subject
+    assert "EMI Trader (from 1 January 2040" in desk.get(f"/console/accounts/{subject}").text
+    world.clock.moment = datetime(2040, 6, 1, tzinfo=UTC)
+    page = world.browser().signed_in(name, NEW_PASSWORD).get("/settings").text
+    assert "EMI Trader (until 1 January 2041, 00:00 EST)" in page
 
 
 def test_terms_are_changed_without_a_gap(world: World, pusher: Pusher) -> None:

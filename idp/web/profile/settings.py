@@ -144,7 +144,8 @@ def _profile(account: Account) -> dict[str, Any]:
             row.participant.number,
             {"number": row.participant.number, "name": row.participant.name, "groups": []},
         )
-        entry["groups"].append(row.role_group.name)
+        time = i18n.term(row)
+        entry["groups"].append(row.role_group.name + (f" ({time})" if time else ""))
     return {
         "username": account.username,
         "full_name": person.full_name,
