@@ -12,6 +12,7 @@ from scim2_flask import ScimServer
 from scim2_models import (
     ForbiddenException,
     InvalidValueException,
+    NotFoundException,
     SCIMException,
     UnauthorizedException,
 )
@@ -34,6 +35,7 @@ from registration_bridge.storage import PREFIX, BridgeStorage
 from registration_bridge.users import REASONS
 
 SCOPE = "scim"
+PLACES = ("Users", "Groups", "Participants")
 WRITES = (Operation.create, Operation.replace, Operation.patch, Operation.delete)
 #: Header of a request: why it closes accounts. Of an answer: machine accounts whose custodian has
 #: no personal account any more.
@@ -58,6 +60,8 @@ class Bridge(ScimServer):
     def read_request(self) -> ScimRequest:
         """The request, authenticated before its body is read, at the configured address."""
         g.scim_reach = Reach.of(authenticated())
+        if not is_exact(request.path.removeprefix(PREFIX)):
+            raise NotFoundException
         if is_dry():
             g.scim_effects = Effects(browser.work())
         g.scim_reason = reason()
@@ -76,12 +80,12 @@ class Bridge(ScimServer):
             g.scim_bulk = normalise.bulk(request.get_data())
             return cast(bytes, g.scim_bulk.body)
         body: bytes = request.get_data()
-        if place not in normalise.PLACES:
-            # No other place takes a body; the library says so in its own words.
-            return body
         if request.path.endswith("/.search"):
             asked = normalise.parse(body)
             check_filter(str(asked.get("filter", "")) if isinstance(asked, dict) else "")
+            return body
+        if place not in normalise.PLACES:
+            # No other place takes a body; the library says so in its own words.
             return body
         if request.method in ("POST", "PUT"):
             return normalise.resource(body, normalise.PLACES[place])
@@ -139,6 +143,14 @@ def _tell(answer: Response, effects: dict[str, Any]) -> None:
     answer.mimetype = "application/scim+json"
     if answer.status_code == 204:
         answer.status_code = 200
+
+
+def is_exact(path: str) -> bool:
+    """Whether a path is written as the service publishes it: one that differs in case or by a slash
+    would pass by what a proxy knows of paths."""
+    place = path.strip("/").partition("/")[0]
+    known = place.casefold() not in normalise.PLACES or place in PLACES
+    return path == "/" or (known and not path.endswith("/"))
 
 
 def is_dry() -> bool:

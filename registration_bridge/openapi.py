@@ -37,6 +37,10 @@ def document(described: ScimProvider, address: str) -> dict[str, Any]:
         paths |= _resource(endpoint, refs[model, "validation"])
     for endpoint in ("/ServiceProviderConfig", "/Schemas", "/ResourceTypes"):
         paths[endpoint] = {"get": _operation({"200": "As it is"})}
+    # Of all types together; sorted by nothing.
+    paths["/.search"] = {
+        "post": _operation({"200": "A page", "501": "Sorting needs one type"} | WRITTEN, body={})
+    }
     paths["/Bulk"] = {"post": _operation({"200": "What came of each"} | WRITTEN, body={})}
     return {
         "openapi": "3.1.0",

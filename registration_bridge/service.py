@@ -9,6 +9,7 @@ import structlog
 from flask import g
 from scim2_models import (
     InvalidValueException,
+    NoTargetException,
     PatchOp,
     PreconditionFailedException,
     SCIMException,
@@ -63,6 +64,11 @@ class Service(ScimService):
             if index in tried:
                 entry[EFFECTS] = tried[index]
         return answer
+
+    def apply_patch(self, current: Any, patch_op: PatchOp[Any], conditions: Any) -> Any:
+        """Of what is to be replaced, all is there."""
+        check_targets(current, patch_op)
+        return super().apply_patch(current, patch_op, conditions)
 
     def apply_replacement(self, current: Any, replacement: Any, conditions: Any) -> Any:
         """What a PUT leaves out of ours stays: absence neither suspends nor takes access away."""
@@ -167,6 +173,20 @@ class Handler(ScimHandler):
             log.exception("a push of a bulk failed", path=operation.path)
             raise
         return found
+
+
+def check_targets(current: Any, patch_op: PatchOp[Any]) -> None:
+    """What is replaced is there, if it is named by more than its kind: of a kind there can always
+    be one, so clients make a telephone for work by replacing it. Raises NoTargetException (RFC 7644
+    section 3.5.2.3)."""
+    for operation in patch_op.operations or ():
+        path = operation.path
+        if path is None or path.value_filter is None or str(operation.op) != "replace":
+            continue
+        words = str(path.value_filter).casefold().split(" ")
+        is_of_kind = len(words) == 3 and words[:2] == ["type", "eq"]
+        if not is_of_kind and not path.get(current, strict=False):
+            raise NoTargetException(detail=f"Nothing is found by {str(path)!a}.")
 
 
 def attempts(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:

@@ -3,8 +3,6 @@ and ``groups``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from flask import g
@@ -17,11 +15,10 @@ from scim2_models import (
     SearchRequest,
 )
 from scim2_server.storage import ScimStorage, SearchPage
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, select, update
 
 from idp import browser
 from idp.accounts import events
-from idp.db import UtcDateTime
 from idp.models import (
     Account,
     AccountState,
@@ -36,15 +33,15 @@ from registration_bridge.filters import (
     COLUMNS,
     GROUP_COLUMNS,
     PARTICIPANT_COLUMNS,
-    Columns,
     of_groups,
     of_participants,
     of_users,
-    sort_columns,
 )
 from registration_bridge.groups import MemberChange
+from registration_bridge.paging import by_cursor, by_index, page_of
 from registration_bridge.reach import Reach
 from registration_bridge.schema import MAX_RESULTS
+from registration_bridge.user_resource import View, resource_of, views
 
 PREFIX = "/scim/v2"
 
@@ -56,7 +53,7 @@ class BridgeStorage(ScimStorage):
 
     def __init__(self, provider: ScimProvider) -> None:
         self._groups = Groups(provider.model_for("Group"))
-        self._parts: dict[str | None, Users | Groups | Participants] = {
+        self._parts: dict[str | None, Part] = {
             "Participant": Participants(provider.model_for("Participant")),
             "User": Users(provider.model_for("User")),
             "Group": self._groups,
@@ -74,9 +71,14 @@ class BridgeStorage(ScimStorage):
         *,
         position: Any = None,
     ) -> SearchPage:
-        if len(resource_types) != 1:
-            raise NotImplementedException(detail="Search for one type of resource.")
-        return self._parts[resource_types[0].name].search(search_request, position)
+        parts = [self._parts[resource_type.name] for resource_type in resource_types]
+        if len(parts) == 1:
+            return parts[0].search(search_request, position)
+        if search_request.sort_by is not None:
+            raise NotImplementedException(detail="Only resources of one type are sorted.")
+        if search_request.cursor is None:
+            return by_index(parts, search_request)
+        return by_cursor(parts, search_request, position)
 
     def create(self, resource_type: ResourceType, resource: Any) -> Any:
         return self._parts[resource_type.name].create(resource)
@@ -112,10 +114,10 @@ class Users:
         self._model = model
 
     def get(self, resource_id: str, _parameters: Any = None) -> Any:
-        return users.resource_of(self._model, self._view(resource_id))
+        return resource_of(self._model, self._view(resource_id))
 
     def _resource(self, account: Account) -> Any:
-        return users.resource_of(self._model, users.views(browser.work(), reach(), [account])[0])
+        return resource_of(self._model, views(browser.work(), reach(), [account])[0])
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         base = (
@@ -125,9 +127,9 @@ class Users:
             .where(Account.state != AccountState.DEACTIVATED, reach().visible())
             .where(of_users(search_request.filter, reach().of_participants()))
         )
-        page = _page(base, Account.id, search_request, COLUMNS, position)
-        found = users.views(browser.work(), reach(), page.rows)
-        resources = [users.resource_of(self._model, view) for view in found]
+        page = page_of(browser.work(), base, Account.id, search_request, COLUMNS, position)
+        found = views(browser.work(), reach(), page.rows)
+        resources = [resource_of(self._model, view) for view in found]
         return SearchPage(page.total, resources, page.next, page.previous)
 
     def create(self, resource: Any) -> Any:
@@ -159,19 +161,19 @@ class Users:
         left = users.delete(browser.work(), reach(), view, g.get("scim_reason") or users.REASONS[0])
         g.setdefault("scim_custody", []).extend(left)
 
-    def _view(self, resource_id: str) -> users.View:
+    def _view(self, resource_id: str) -> View:
         work = browser.work()
         account = work.db.scalar(select(Account).where(*_living(resource_id), reach().visible()))
         if account is None:
             raise NotFoundException
-        return users.views(work, reach(), [account])[0]
+        return views(work, reach(), [account])[0]
 
-    def _held(self, resource_id: str, expected_version: str | None) -> tuple[users.View, Any]:
+    def _held(self, resource_id: str, expected_version: str | None) -> tuple[View, Any]:
         """The account and its resource, locked until the push is done, still in the version that
         was read."""
         _lock(Account, *_living(resource_id))
         view = self._view(resource_id)
-        resource = users.resource_of(self._model, view)
+        resource = resource_of(self._model, view)
         _check(resource.meta.version, expected_version)
         return view, resource
 
@@ -197,7 +199,9 @@ class Groups:
             .join(Participant, Participant.id == ProvisionedGroup.participant_id)
             .where(of_groups(search_request.filter), reach().of_participants())
         )
-        page = _page(base, ProvisionedGroup.id, search_request, GROUP_COLUMNS, position)
+        page = page_of(
+            browser.work(), base, ProvisionedGroup.id, search_request, GROUP_COLUMNS, position
+        )
         with_members = _wants_members(search_request)
         found = groups.views(browser.work(), page.rows, with_members=with_members)
         resources = [self._resource(view) for view in found]
@@ -262,7 +266,9 @@ class Participants:
             Participant.removed_at.is_(None),
             reach().of_participants(),
         )
-        page = _page(base, Participant.id, search_request, PARTICIPANT_COLUMNS, position)
+        page = page_of(
+            browser.work(), base, Participant.id, search_request, PARTICIPANT_COLUMNS, position
+        )
         resources = [participants.resource_of(self._model, row) for row in page.rows]
         return SearchPage(page.total, resources, page.next, page.previous)
 
@@ -363,80 +369,4 @@ def reach() -> Reach:
     return found
 
 
-@dataclass(frozen=True)
-class _Page:
-    """How many there are, those of the page, and where the pages around it are."""
-
-    total: int
-    rows: list[Any]
-    next: list[Any] | None = None
-    previous: list[Any] | None = None
-
-
-def _page(
-    base: Select[Any],
-    key: Any,
-    search_request: SearchRequest[Any],
-    columns: Columns,
-    position: Any,
-) -> _Page:
-    """A page by index; or by cursor, after or before the row at ``position``: its sort values and
-    its key (RFC 9865)."""
-    work = browser.work()
-    total = work.db.scalar(base.with_only_columns(func.count(key))) or 0
-    count = MAX_RESULTS if search_request.count is None else search_request.count
-    first = search_request.start_index_0 or 0
-    if count == 0 or first >= total:
-        return _Page(total, [])
-    down = search_request.sort_order == SearchRequest.SortOrder.descending
-    sorted_by: list[Any] = []
-    if search_request.sort_by is not None:
-        sorted_by = sort_columns(str(search_request.sort_by), columns)
-    if search_request.cursor is None:
-        query = base.order_by(*_order(sorted_by, key, down=down)).offset(first).limit(count)
-        return _Page(total, list(work.db.scalars(query)))
-    is_back = position is not None and position[0] == BEFORE
-    query = base.order_by(*_order(sorted_by, key, down=down, is_back=is_back))
-    if position is not None:
-        query = query.where(_beyond(sorted_by, key, position[1:], down=down, is_back=is_back))
-    found = work.db.execute(query.add_columns(*sorted_by, key).limit(count + 1)).all()
-    rows, has_more = list(found[:count]), len(found) > count
-    if is_back:
-        rows.reverse()
-    if not rows:
-        return _Page(total, [])
-    has_next, has_previous = (True, has_more) if is_back else (has_more, position is not None)
-    return _Page(
-        total,
-        [row[0] for row in rows],
-        [AFTER, *map(_plain, rows[-1][1:])] if has_next else None,
-        [BEFORE, *map(_plain, rows[0][1:])] if has_previous else None,
-    )
-
-
-AFTER, BEFORE = "after", "before"
-
-
-def _order(columns: list[Any], key: Any, *, down: bool, is_back: bool = False) -> list[Any]:
-    """The columns in the wanted order, then by key; all of it turned round to go back."""
-    turned = [column.desc() if down != is_back else column.asc() for column in columns]
-    return [*turned, key.desc() if is_back else key.asc()]
-
-
-def _beyond(
-    columns: list[Any], key: Any, values: list[Any], *, down: bool, is_back: bool
-) -> ColumnElement[bool]:
-    """The condition of rows that come after one, or before it; a position is sealed, so it has our
-    form."""
-    last = values[len(columns)]
-    found: ColumnElement[bool] = key < last if is_back else key > last
-    for column, value in reversed(list(zip(columns, values, strict=False))):
-        if isinstance(column.type, UtcDateTime):
-            value = datetime.fromisoformat(value)
-        beyond = column < value if down != is_back else column > value
-        found = or_(beyond, and_(column == value, found))
-    return found
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+Part = Users | Groups | Participants

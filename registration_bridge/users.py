@@ -1,20 +1,15 @@
-"""An account as a SCIM User, and what a pushed User does to it. The rules are those of the services
-that everybody uses; here stands who may push what, and in which order."""
+"""What a pushed User does to an account. The rules are those of the services that everybody uses;
+here stands who may push what, and in which order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
-from operator import itemgetter
 from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from scim2_models import (
     InvalidValueException,
-    Meta,
     MutabilityException,
     SCIMException,
     UniquenessException,
@@ -39,17 +34,16 @@ from idp.models import (
     Account,
     AccountKind,
     AccountState,
-    Assignment,
     Person,
     Provisioned,
-    RegisteredNetwork,
 )
 from idp.policy.names import name_key
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 from registration_bridge.reach import Reach
-from registration_bridge.schema import AccessGrant, Email, Name, Network, PhoneNumber, Registration
+from registration_bridge.schema import AccessGrant, Name, Registration
 from registration_bridge.text import clean
+from registration_bridge.user_resource import View, terms_of, views
 
 #: Why an account is closed (PR-04).
 REASONS = (
@@ -69,112 +63,6 @@ class MassChange(SCIMException):
     """The breaker is open; clients try again later (RFC 6585 section 4)."""
 
     status = 429
-
-
-@dataclass
-class View:
-    """An account with all that its resource shows."""
-
-    account: Account
-    provisioned: Provisioned | None
-    grants: list[Assignment]
-    networks: list[RegisteredNetwork]
-
-
-def views(work: Work, reach: Reach, accounts: Iterable[Account]) -> list[View]:
-    """What the pusher sees of these accounts, in three queries whatever their number."""
-    rows = list(accounts)
-    ids = [row.id for row in rows]
-    sides = {
-        side.account_id: side
-        for side in work.db.scalars(select(Provisioned).where(Provisioned.account_id.in_(ids)))
-    }
-    held: dict[int, list[Assignment]] = {}
-    for grant in work.db.scalars(
-        select(Assignment)
-        .join(Assignment.participant)
-        .where(
-            Assignment.account_id.in_(ids),
-            Assignment.revoked_at.is_(None),
-            reach.of_participants(),
-        )
-    ):
-        held.setdefault(grant.account_id, []).append(grant)
-    nets: dict[int, list[RegisteredNetwork]] = {}
-    for network in work.db.scalars(
-        select(RegisteredNetwork)
-        .where(RegisteredNetwork.account_id.in_(ids))
-        .order_by(RegisteredNetwork.network)
-    ):
-        nets.setdefault(network.account_id, []).append(network)
-    return [
-        View(row, sides.get(row.id), held.get(row.id, []), nets.get(row.id, [])) for row in rows
-    ]
-
-
-def resource_of(model: Any, view: View) -> Any:
-    """The User of a view, its version a digest of what it shows."""
-    account, person, side = view.account, view.account.person, view.provisioned
-    user = model(
-        id=account.subject,
-        external_id=side.external_id if side else None,
-        user_name=account.username,
-        name=Name(
-            family_name=person.family_name,
-            given_name=person.given_name,
-            middle_name=person.middle_name or None,
-        ),
-        display_name=person.full_name,
-        nick_name=person.preferred_name or None,
-        preferred_language=account.locale,
-        timezone=account.zoneinfo,
-        active=account.state != AccountState.SUSPENDED,
-        emails=[Email(value=person.email, type="work", primary=True)],
-        phone_numbers=_phones(person),
-    )
-    user[Registration] = Registration(
-        person_id=person.person_id,
-        account_kind=str(account.kind),
-        registered_networks=[Network(value=n.network, label=n.label or None) for n in view.networks]
-        or None,
-        grants=[
-            AccessGrant(
-                role_group=name,
-                participant_id=number,
-                valid_from=terms.valid_from,
-                valid_until=terms.valid_until,
-                granted_by=terms.requested_by or None,
-                request_number=terms.request_number or None,
-            )
-            for (name, number), terms in sorted(_terms(view.grants).items(), key=itemgetter(0))
-        ]
-        or None,
-        end_date=account.ends_at,
-        request_number=(side.request_number or None) if side else None,
-        sequence=side.sequence if side and side.sequence else None,
-    )
-    digest = sha256(user.model_dump_json(exclude_none=True).encode()).hexdigest()[:32]
-    user.meta = Meta(
-        resource_type="User",
-        created=account.created_at,
-        last_modified=max(account.updated_at, person.updated_at),
-        version=f'W/"{digest}"',
-    )
-    return user
-
-
-def _phones(person: Person) -> list[PhoneNumber] | None:
-    if not person.phone:
-        return None
-    extension = f";ext={person.phone_extension}" if person.phone_extension else ""
-    return [PhoneNumber(value=f"tel:{person.phone}{extension}", type="work", primary=True)]
-
-
-def _terms(grants: Iterable[Assignment]) -> dict[tuple[str, str], Terms]:
-    """By role group and participant."""
-    return {
-        (grant.role_group.name, grant.participant.number): roles.terms_of(grant) for grant in grants
-    }
 
 
 def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
@@ -370,7 +258,7 @@ def _set_grants(
         for grant in wanted or ()
     }
     held = views(work, reach, [account])[0].grants
-    before = _terms(held)
+    before = terms_of(held)
     changed = sorted(key for key in before | after if before.get(key) != after.get(key))
     for name, number in changed:
         reach.check_role_group(name, number)

@@ -20,7 +20,7 @@ EXAMPLES = 25
 GOOD: dict[str, Callable[[], dict[str, Any]]] = {
     "Users": user, "Groups": group, "Participants": participant,
 }  # fmt: skip
-SEARCHES = ("/Users/.search", "/Groups/.search", "/Participants/.search")
+SEARCHES = ("/Users/.search", "/Groups/.search", "/Participants/.search", "/.search")
 #: A path for each operation of a PATCH, and for some a value that fits.
 OPERATIONS = cycle(
     [("active", None), ("externalId", "key"), ("emails", None), ("name", None), ("members", None),

@@ -76,8 +76,6 @@ class Completed(ScimStorage):
 
 
 class TestOurStorage(ScimStorageContract):
-    supports_root_search = False
-
     @pytest.fixture
     def provider(self) -> ScimProvider:
         return provider()

@@ -249,6 +249,22 @@ def test_n58_every_state_but_active_ends_it_at_once(
     assert world.introspect(service, issued) == {"active": False}
 
 
+def test_n33_a_revoked_role_group_is_gone_at_once(world: World, service: Rp) -> None:
+    """N33: from the next token, from forward auth, and introspection of a token that has it."""
+    world.role_group("MIM Reports", "mim", kind="machine")
+    world.grant_role(NAME, "MIM Reports")
+    issued = (token(world).json or {})["access_token"]
+    assert world.introspect(service, issued)["groups"] == ["MIM Reports", "MIM Web Services"]
+    world.revoke_role(NAME, "MIM Web Services")
+    assert world.introspect(service, issued)["groups"] == ["MIM Reports"]
+    assert verify(world).headers["X-Gateway-Groups"] == "MIM Reports"
+    fresh = json.loads(_payload((token(world).json or {})["access_token"]))
+    assert fresh["groups"] == ["MIM Reports"]
+    world.revoke_role(NAME, "MIM Reports")
+    assert verify(world).status_code == 403
+    assert token(world).status_code in (400, 403)
+
+
 def test_n71_a_temporary_password_is_none_for_programs(world: World, service: Rp) -> None:
     """N71: nor is the old one any more."""
     temporary = Desk.of(world).temporary_password(NAME)
