@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from scim2_models import SearchRequest
 from scim2_server.storage import SearchPage
-from sqlalchemy import ColumnElement, Select, and_, func, or_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from idp.db import UtcDateTime
 from idp.transaction import Work
@@ -61,8 +61,8 @@ def page_of(
     if search_request.sort_by is not None:
         sorted_by = sort_columns(str(search_request.sort_by), columns)
     if search_request.cursor is None:
-        query = base.order_by(*_order(sorted_by, key, down=down)).offset(first).limit(count)
-        return Page(total, list(work.db.scalars(query)))
+        keys = base.with_only_columns(key).order_by(*_order(sorted_by, key, down=down))
+        return Page(total, _rows(work, key, work.db.scalars(keys.offset(first).limit(count)).all()))
     is_back = position is not None and position[0] == BEFORE
     query = base.order_by(*_order(sorted_by, key, down=down, is_back=is_back))
     if position is not None:
@@ -80,6 +80,13 @@ def page_of(
         [AFTER, *map(_plain, rows[-1][1:])] if has_next else None,
         [BEFORE, *map(_plain, rows[0][1:])] if has_previous else None,
     )
+
+
+def _rows(work: Work, key: Any, keys: Sequence[Any]) -> list[Any]:
+    """The rows of these keys, in their order: of those before the page only keys were read."""
+    found = work.db.scalars(select(key.class_).where(key.in_(keys)))
+    by_key = {getattr(row, key.key): row for row in found}
+    return [by_key[value] for value in keys]
 
 
 def _order(columns: list[Any], key: Any, *, down: bool, is_back: bool = False) -> list[Any]:
