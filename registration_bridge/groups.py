@@ -22,7 +22,8 @@ from sqlalchemy import ColumnElement, Select, func, select, true
 
 from idp.accounts import directory, events, roles
 from idp.db import insert_if_missing
-from idp.models import Account, AccountState, Assignment, ProvisionedGroup
+from idp.models import Account, AccountState, Assignment, Participant, ProvisionedGroup
+from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 from registration_bridge.filters import of_members
 from registration_bridge.reach import PART, Reach
@@ -138,7 +139,7 @@ def create(work: Work, reach: Reach, group: Any) -> tuple[ProvisionedGroup, bool
     reach.check_role_group(name, number)
     role_group = roles.by_name(work, name)
     participant = directory.ensure_participant(work, number, clean(extension.participant_name))
-    directory.rename_participant(work, participant, clean(extension.participant_name))
+    _rename_participant(work, reach, participant, clean(extension.participant_name))
     values = {
         "public_id": work.token(16),
         "external_id": clean(group.external_id) or None,
@@ -187,15 +188,19 @@ def change(
     """Names as in ``group``, if given, and these changes of members one after the other. Raises the
     errors of SCIM and of the gateway."""
     _check(reach, row)
-    is_renamed = group is not None and _rename(work, row, group)
+    before = _names(row)
+    if group is not None:
+        _rename(work, reach, row, group)
+    after = _names(row)
     added, removed = 0, 0
     for entry in changes:
         came, went = _apply(work, reach, row, entry)
         added, removed = added + came, removed + went
-    if not (is_renamed or added or removed):
+    if not (after != before or added or removed):
         return
     row.updated_at = work.now
-    _record(work, "scim.group_updated", row, added=added, removed=removed)
+    names = {"before": before, "after": after} if after != before else {}
+    _record(work, "scim.group_updated", row, added=added, removed=removed, **names)
     work.db.flush()
 
 
@@ -316,20 +321,32 @@ def _parts(rows: Collection[Item]) -> Iterator[list[Item]]:
         yield listed[start : start + PART]
 
 
-def _rename(work: Work, row: ProvisionedGroup, group: Any) -> bool:
-    """The names of the group, and of the participant for everybody; whether they are others."""
+def _names(row: ProvisionedGroup) -> dict[str, str | None]:
+    return {
+        "displayName": row.display_name,
+        "externalId": row.external_id,
+        "participantName": row.participant.name,
+    }
+
+
+def _rename(work: Work, reach: Reach, row: ProvisionedGroup, group: Any) -> None:
+    """The names of the group, and of the participant for everybody."""
     extension = group[Role]
     if extension is not None and (
         clean(extension.role_group) != row.role_group.name
         or clean(extension.participant_id) != row.participant.number
     ):
         raise MutabilityException(attribute="roleGroup", mutability="immutable")
-    before = (row.display_name, row.external_id, row.participant.name)
     if extension is not None:
-        directory.rename_participant(work, row.participant, clean(extension.participant_name))
+        _rename_participant(work, reach, row.participant, clean(extension.participant_name))
     row.display_name = clean(group.display_name) or row.display_name
     row.external_id = clean(group.external_id) or None
-    return before != (row.display_name, row.external_id, row.participant.name)
+
+
+def _rename_participant(work: Work, reach: Reach, row: Participant, name: str) -> None:
+    if name not in ("", row.name):
+        reach.check(PushOperation.UPDATE)
+        directory.rename_participant(work, row, name)
 
 
 def _check(reach: Reach, row: ProvisionedGroup) -> None:

@@ -262,13 +262,16 @@ def _set_grants(
     changed = sorted(key for key in before | after if before.get(key) != after.get(key))
     for name, number in changed:
         reach.check_role_group(name, number)
+    notice = roles.Notice()
     for name, number in changed:
         if terms := after.get((name, number)):
             participant = directory.ensure_participant(work, number)
-            roles.assign(work, account, roles.by_name(work, name), participant, terms)
+            group = roles.by_name(work, name)
+            roles.assign(work, account, group, participant, terms, notice=notice)
     for grant in held:
         if (grant.role_group.name, grant.participant.number) not in after:
-            roles.revoke(work, account, grant.role_group, grant.participant)
+            roles.revoke(work, account, grant.role_group, grant.participant, notice=notice)
+    notice.send(work, account)
 
 
 def _set_end(

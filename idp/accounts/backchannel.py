@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 
 from idp.messages import queue
-from idp.models import Account, BrowserSession, Client, ClientSession, RoleGroup, client_role_group
+from idp.models import (
+    Account,
+    AuthorizationCode,
+    BrowserSession,
+    Client,
+    ClientSession,
+    Grant,
+    RoleGroup,
+    client_role_group,
+)
 from idp.transaction import Work
 
 
@@ -38,7 +47,19 @@ def access_revoked(work: Work, account: Account, group: RoleGroup) -> None:
     )
     for row, client_id in work.db.execute(query).all():
         queue.enqueue_logout(work, account, client_id, row.sid)
+        _end_codes(work, row.sid)
         work.db.delete(row)
+
+
+def _end_codes(work: Work, sid: str) -> None:
+    """A code that is under way would begin a session by a ``sid`` that nobody ends any more."""
+    grants = select(Grant.id).where(Grant.sid == sid)
+    work.db.execute(
+        update(AuthorizationCode)
+        .where(AuthorizationCode.grant_id.in_(grants), AuthorizationCode.consumed_at.is_(None))
+        .values(expires_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _listening() -> tuple[ColumnElement[bool], ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from sqlalchemy import select
 
 from idp.accounts import events, roles
@@ -26,10 +28,15 @@ def end(work: Work, row: Participant) -> int:
     work.db.flush()
     query = select(Assignment, Account).join(Account, Account.id == Assignment.account_id)
     held = work.db.execute(
-        query.where(Assignment.participant_id == row.id, Assignment.revoked_at.is_(None))
+        query.where(Assignment.participant_id == row.id, Assignment.revoked_at.is_(None)).order_by(
+            Account.id
+        )
     ).all()
-    for assignment, account in held:
-        roles.revoke(work, account, assignment.role_group, row)
+    for account, rows in groupby(held, lambda pair: pair[1]):
+        notice = roles.Notice()
+        for assignment, _ in rows:
+            roles.revoke(work, account, assignment.role_group, row, notice=notice)
+        notice.send(work, account)
     events.record(work, "participant.ended", participant=row.number, assignments=len(held))
     return len(held)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Select, select, update
@@ -178,16 +178,34 @@ def terms_of(row: Assignment) -> Terms:
     return Terms(row.valid_from, row.valid_until, row.requested_by, row.request_number)
 
 
+@dataclass
+class Notice:
+    """What one mail tells the holder of changes that belong together."""
+
+    granted: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+
+    def send(self, work: Work, account: Account) -> None:
+        """Queue it, if there is anything to tell."""
+        if self.granted or self.revoked:
+            queue.enqueue(
+                work, "access_changed", account, granted=self.granted, revoked=self.revoked
+            )
+
+
 def assign(
     work: Work,
     account: Account,
     group: RoleGroup,
     participant: Participant,
     terms: Terms | None = None,
+    *,
+    notice: Notice | None = None,
 ) -> bool:
     """Grant; False when it was held already on these terms, or on whatever terms if none are
-    given. Raises Refused for a deactivated account, one of the other kind (MA-04) or a participant
-    that has ended, Invalid for an end that is not after the beginning or is past."""
+    given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
+    account, one of the other kind (MA-04) or a participant that has ended, Invalid for an end that
+    is not after the beginning or is past."""
     if account.state == AccountState.DEACTIVATED:
         raise Refused(f"{account.username} is deactivated")
     if (account.kind == "machine") != (group.kind == "machine"):
@@ -214,7 +232,7 @@ def assign(
         )
     )
     work.db.flush()
-    _tell(work, "role_group.assigned", account, group, participant, granted=True)
+    _tell(work, "role_group.assigned", account, group, participant, notice, granted=True)
     return True
 
 
@@ -268,9 +286,16 @@ def end_next(work: Work) -> bool:
     return True
 
 
-def revoke(work: Work, account: Account, group: RoleGroup, participant: Participant) -> bool:
+def revoke(
+    work: Work,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    *,
+    notice: Notice | None = None,
+) -> bool:
     """Revoke; False when it was not held. The next token shows it, and relying parties that see the
-    role group are told."""
+    role group are told. The holder gets a mail, or a line in ``notice``."""
     row = _active(work, account, group, participant)
     if row is None:
         return False
@@ -279,7 +304,7 @@ def revoke(work: Work, account: Account, group: RoleGroup, participant: Particip
         .where(Assignment.id == row.id, Assignment.revoked_at.is_(None))
         .values(revoked_at=work.now, revoked_by=work.origin.actor or "system")
     )
-    _tell(work, "role_group.revoked", account, group, participant, granted=False)
+    _tell(work, "role_group.revoked", account, group, participant, notice, granted=False)
     backchannel.access_revoked(work, account, group)
     return True
 
@@ -343,15 +368,12 @@ def _tell(
     account: Account,
     group: RoleGroup,
     participant: Participant,
+    notice: Notice | None,
     *,
     granted: bool,
 ) -> None:
     events.record(work, event, account=account, group=group.name, participant=participant.number)
-    entry = f"{group.name} ({participant.number})"
-    queue.enqueue(
-        work,
-        "access_changed",
-        account,
-        granted=[entry] if granted else [],
-        revoked=[] if granted else [entry],
-    )
+    told = notice or Notice()
+    (told.granted if granted else told.revoked).append(f"{group.name} ({participant.number})")
+    if notice is None:
+        told.send(work, account)

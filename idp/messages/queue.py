@@ -39,9 +39,9 @@ def enqueue_sms(work: Work, kind: str, account: Account, number: str, **data: An
 def enqueue_logout(work: Work, account: Account, client_id: str, sid: str) -> OutboxMessage:
     """Tell a relying party that what it knows as ``sid`` has ended. The token is made when it is
     sent: it lives for minutes only."""
-    text = f"Back-channel logout: sub {account.subject}, sid {sid}"
-    body = {"text": text, "html": "", "sub": account.subject, "sid": sid}
-    return _add(work, "logout", account, LOGOUT, client_id, "", body)
+    body = {"text": f"sub {account.subject}, sid {sid}", "html": ""}
+    body |= {"sub": account.subject, "sid": sid}
+    return _add(work, "logout", account, LOGOUT, client_id, "Back-channel logout", body)
 
 
 def _locale(account: Account) -> str:

@@ -151,6 +151,22 @@ def test_what_is_taken_away_is_told_and_signing_on_again_shows_it(world: World) 
     assert after["sid"] in {claims["sid"] for _, claims in told(world)}
 
 
+def test_a_code_under_way_begins_no_session_that_nobody_ends(world: World) -> None:
+    """It was made before the role group was taken away, under a ``sid`` that has ended since."""
+    emi, username, browser = listening(world), world.account(), world.browser()
+    world.role_group("Trader", "emi")
+    world.grant_role(username, "Trader")
+    waiting = browser.code(emi, username)
+    world.revoke_role(username, "Trader")
+    refused = world.redeem(emi, waiting)
+    assert (refused.status_code, refused.json["error"]) == (400, "invalid_grant")
+    again = answer_of(browser.authorize(emi, prompt="none"))["code"]
+    sid = id_claims(world, (world.redeem(emi, again).json or {})["id_token"])["sid"]
+    told(world)
+    world.set_state(username, AccountState.SUSPENDED)
+    assert [claims["sid"] for _, claims in told(world)] == [sid]
+
+
 def test_what_is_granted_is_not_told(world: World) -> None:
     """More access ends nobody's session."""
     rp, username = listening(world), world.account()

@@ -14,7 +14,7 @@ from idp.accounts import clients, directory, roles
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
 from tests.scim.pusher import EXTENSION, PATCH, Pusher, fault
-from tests.scim.test_groups import TRADER, grants
+from tests.scim.test_groups import GROUPS, NAMED, ROLE, TRADER, grants, group
 from tests.scim.test_reach import limit
 from tests.world import World, answer_of
 
@@ -112,6 +112,7 @@ def test_ending_one_ends_its_grants(world: World, pusher: Pusher, way: str) -> N
     (event,) = world.events("participant.ended")
     assert event.data == {"participant": "200001", "assignments": 2}
     assert len(world.events("role_group.revoked")) == 2
+    # One for each push.
     assert len(world.mails("access_changed", to=name)) == 2
     world.run_worker()
     assert [uri for uri, _ in world.logouts.sent] == ["https://app.rp.test/logout"]
@@ -186,6 +187,20 @@ def test_n73_a_pusher_of_one_participant(world: World, pusher: Pusher) -> None:
     assert fault(set_status(other, "ended")) == (404, None)
     assert fault(other.send("POST", PARTICIPANTS, body())) == (403, None)
     assert set_status(mine, "ended").status_code == 200
+
+
+def test_n72_a_group_renames_no_participant_for_who_may_not(world: World, pusher: Pusher) -> None:
+    """N72: by the Group as by the Participant; before and after are in the trail."""
+    made = pusher.send("POST", GROUPS, group()).json
+    limit(world, "registration", push_operations=("read", "grant"))
+    named = made | {ROLE: NAMED | {"participantName": "Huron Hydro"}}
+    assert fault(pusher.send("PUT", f"{GROUPS}/{made['id']}", named)) == (403, None)
+    assert pusher.send("PUT", f"{GROUPS}/{made['id']}", made).status_code == 200
+    limit(world, "registration", push_operations=("read", "grant", "update"))
+    assert pusher.send("PUT", f"{GROUPS}/{made['id']}", named).status_code == 200
+    (event,) = world.events("scim.group_updated")
+    assert event.data["before"]["participantName"] == "Erie Wind"
+    assert event.data["after"]["participantName"] == "Huron Hydro"
 
 
 @pytest.mark.parametrize("missing", list(PushOperation))
