@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from idp.accounts import clients, directory, recovery
 from idp.messages import dead, queue
-from idp.models import MessageState, OutboxMessage
+from idp.models import AccountState, MessageState, OutboxMessage
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
 from tests.world import Rp, World
@@ -24,6 +24,7 @@ FORM: dict[str, str | list[str]] = {
     "scopes": "openid profile email groups participants offline_access",
     "redirect_uris": "https://tra.rp.test/callback",
     "post_logout_redirect_uris": "https://tra.rp.test/out",
+    "backchannel_logout_uri": "https://tra.rp.test/logout",
     "allowed_origins": "",
     "require_pkce": "1",
     "trusted": "1",
@@ -71,6 +72,9 @@ def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
     assert world.refresh(rp, tokens["refresh_token"]).status_code == 401
     rp.secret = fresh
     assert world.refresh(rp, tokens["refresh_token"]).status_code == 200
+    world.set_state(username, AccountState.LOCKED)
+    world.run_worker()
+    assert [uri for uri, _ in world.logouts.sent] == ["https://tra.rp.test/logout"]
     assert desk.post("/console/clients/tra/disable").status_code == 303
     assert world.introspect_status(rp, tokens["access_token"]) == 401
     assert {event.actor for event in world.events("client.updated")} == {desk.username}
@@ -89,6 +93,7 @@ def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
         ({"client_id": "x"}, "client id"),
         ({"client_id": "emi"}, "exists"),
         ({"allowed_origins": "*"}, "origin"),
+        ({"backchannel_logout_uri": "http://tra.rp.test/logout"}, "back-channel logout URI"),
     ],
 )
 def test_n09_what_cannot_be_registered_is_named(
