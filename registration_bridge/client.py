@@ -81,6 +81,10 @@ class BridgeClient:
         )
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=RETRY))
+        # An assertion is good once: a token is asked for again only when nobody heard the question.
+        self._session.mount(
+            f"{self._issuer}/oauth2/", HTTPAdapter(max_retries=Retry(connect=2, read=0, other=0))
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from scim2_models import InvalidFilterException, ScimFilter
@@ -20,6 +20,7 @@ from scim2_models.path import (
 )
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     and_,
     case,
     exists,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     true,
 )
 
+from idp.db import UtcDateTime
 from idp.models import (
     Account,
     AccountState,
@@ -338,6 +340,10 @@ def _active(node: Comparison) -> ColumnElement[bool]:
 
 
 def _absent(column: Expression) -> ColumnElement[bool]:
+    if isinstance(column.type, UtcDateTime):
+        return column.is_(None)
+    if isinstance(column.type, Integer):
+        return func.coalesce(column, 0) == 0
     return or_(column.is_(None), func.coalesce(func.length(column), 0) == 0)
 
 
@@ -362,12 +368,13 @@ def _compare(column: Any, op: CompareOperator, value: str) -> ColumnElement[bool
 def _moment(column: Expression, node: Comparison) -> ColumnElement[bool]:
     try:
         moment = datetime.fromisoformat(str(node.value).replace("Z", "+00:00"))
-    except ValueError as error:
+        if moment.tzinfo is None:
+            raise InvalidFilterException(detail="A moment needs its zone.")
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidFilterException(detail="A moment is written like 2026-11-25T00:00:00Z.") from (
             error
         )
-    if moment.tzinfo is None:
-        raise InvalidFilterException(detail="A moment needs its zone.")
     return _ordered(column, node.op, moment)
 
 

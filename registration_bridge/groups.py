@@ -188,6 +188,7 @@ def change(
     """Names as in ``group``, if given, and these changes of members one after the other. Raises the
     errors of SCIM and of the gateway."""
     _check(reach, row)
+    roles.hold_participants(work, [row.participant.number])
     before = _names(row)
     if group is not None:
         _rename(work, reach, row, group)
@@ -345,6 +346,7 @@ def _rename(work: Work, reach: Reach, row: ProvisionedGroup, group: Any) -> None
 
 def _rename_participant(work: Work, reach: Reach, row: Participant, name: str) -> None:
     if name not in ("", row.name):
+        reach.check_no_operator(row.number)
         reach.check(PushOperation.UPDATE)
         directory.rename_participant(work, row, name)
 

@@ -86,7 +86,8 @@ def _rows(work: Work, key: Any, keys: Sequence[Any]) -> list[Any]:
     """The rows of these keys, in their order: of those before the page only keys were read."""
     found = work.db.scalars(select(key.class_).where(key.in_(keys)))
     by_key = {getattr(row, key.key): row for row in found}
-    return [by_key[value] for value in keys]
+    # Whoever is deleted at this moment is not there any more.
+    return [by_key[value] for value in keys if value in by_key]
 
 
 def _order(columns: list[Any], key: Any, *, down: bool, is_back: bool = False) -> list[Any]:

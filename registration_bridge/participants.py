@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any
 
 from scim2_models import (
-    ForbiddenException,
     InvalidValueException,
     Meta,
     MutabilityException,
@@ -17,7 +16,6 @@ from scim2_models import (
 from idp.accounts import directory, events, participants
 from idp.errors import NotFound
 from idp.models import Participant
-from idp.policy.console import OPERATOR
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 from registration_bridge.reach import Reach
@@ -124,8 +122,7 @@ def _taken(number: str) -> UniquenessException:
 
 
 def _check(reach: Reach, number: str) -> None:
-    if number == OPERATOR:
-        raise ForbiddenException(detail="The gateway's own operator is no participant of a push.")
+    reach.check_no_operator(number)
     reach.check_participant(number)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, exists, or_, select, true
 from idp.accounts import persons, roles
 from idp.accounts.persons import Changes
 from idp.models import Account, Assignment, Client, Participant, Person, Provisioned
-from idp.policy.console import ConsoleRole
+from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 
@@ -47,6 +47,11 @@ class Reach:
         if name in set(ConsoleRole):
             raise ForbiddenException(detail="Roles of the gateway's own operators are not pushed.")
         self.check_participant(participant)
+
+    def check_no_operator(self, number: str) -> None:
+        """The participant is not the gateway's own operator."""
+        if number == OPERATOR:
+            raise ForbiddenException(detail="The gateway's own operator is out of reach of pushes.")
 
     def check_participant(self, number: str) -> None:
         """The pusher acts for this participant."""

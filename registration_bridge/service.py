@@ -19,7 +19,7 @@ from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.routing import Operation
 from scim2_server.service import ScimService
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from idp import browser
 from idp.accounts import events, mass_changes
@@ -39,6 +39,8 @@ Answer = TypeVar("Answer")
 READS = (Operation.query, Operation.search, Operation.search_with_body)
 #: A push that met another one at the same account is applied to what that left, so often.
 RETRIES = 5
+#: What PostgreSQL says to one of two that wait for each other, or who waited too long.
+MET_ANOTHER = ("40P01", "40001", "55P03")
 
 
 class Service(ScimService):
@@ -166,10 +168,10 @@ class Handler(ScimHandler):
             found = attempts(act, is_conditional=bool(operation.version))
             g.scim_tried = settle()
         except SCIMException:
-            browser.work().db.rollback()
+            roll_back()
             raise
         except Exception:
-            browser.work().db.rollback()
+            roll_back()
             log.exception("a push of a bulk failed", path=operation.path)
             raise
         return found
@@ -179,9 +181,16 @@ def check_targets(current: Any, patch_op: PatchOp[Any]) -> None:
     """What is replaced is there, if it is named by more than its kind: of a kind there can always
     be one, so clients make a telephone for work by replacing it. Raises NoTargetException (RFC 7644
     section 3.5.2.3)."""
+    touched: set[str] = set()
     for operation in patch_op.operations or ():
         path = operation.path
-        if path is None or path.value_filter is None or str(operation.op) != "replace":
+        if path is None:
+            # It may touch anything: what comes after it is not known here.
+            return
+        attribute = path.parts[0].casefold()
+        is_known = attribute not in touched
+        touched.add(attribute)
+        if path.value_filter is None or str(operation.op) != "replace" or not is_known:
             continue
         words = str(path.value_filter).casefold().split(" ")
         is_of_kind = len(words) == 3 and words[:2] == ["type", "eq"]
@@ -198,12 +207,21 @@ def attempts(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
         except (PreconditionFailedException, IntegrityError):
             if not left or is_conditional:
                 raise
-            browser.work().db.rollback()
-            if "scim_effects" in g:
-                g.scim_effects.clear()
+            roll_back()
+        except OperationalError as error:
+            if not left or getattr(error.orig, "sqlstate", None) not in MET_ANOTHER:
+                raise
+            roll_back()
         except GatewayError as error:
             raise InvalidValueException(detail=error.detail or error.code) from error
     raise AssertionError("not reached")
+
+
+def roll_back() -> None:
+    """Nothing of it is done; nor would it be."""
+    browser.work().db.rollback()
+    if "scim_effects" in g:
+        g.scim_effects.clear()
 
 
 def settle() -> dict[str, Any] | None:

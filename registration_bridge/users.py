@@ -3,7 +3,7 @@ here stands who may push what, and in which order."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
@@ -262,6 +262,7 @@ def _set_grants(
     changed = sorted(key for key in before | after if before.get(key) != after.get(key))
     for name, number in changed:
         reach.check_role_group(name, number)
+    roles.hold_participants(work, {number for _, number in changed})
     notice = roles.Notice()
     for name, number in changed:
         if terms := after.get((name, number)):
@@ -291,9 +292,14 @@ def _set_end(
 
 
 def _moment(value: datetime | None) -> datetime | None:
-    if value is not None and value.tzinfo is None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
         raise Invalid("a moment needs its zone, as in 2027-01-01T00:00:00Z")
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise Invalid("a moment lies between the years 1 and 9999") from error
 
 
 def _set_active(work: Work, reach: Reach, account: Account, active: bool | None) -> None:

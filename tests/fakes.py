@@ -36,12 +36,15 @@ class FakeLogouts:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
         self.failing: dict[str, Exception] = {}
+        self.failing_once: list[Exception] = []
         self.tried: list[str] = []
 
     def send(self, uri: str, logout_token: str) -> None:
         self.tried.append(uri)
         if error := self.failing.get(uri):
             raise error
+        if self.failing_once:
+            raise self.failing_once.pop()
         self.sent.append((uri, logout_token))
 
 

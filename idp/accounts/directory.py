@@ -20,6 +20,8 @@ from idp.policy.search import fold
 from idp.transaction import Work
 
 MAX_PERSON_NAME = 100
+#: Folded, a name may be longer than it was.
+MAX_KEY = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +215,7 @@ def ensure_participant(work: Work, number: str, name: str = "") -> Participant:
             Participant,
             number=number,
             name=name,
-            name_key=fold(name),
+            name_key=fold(name)[:MAX_KEY],
             created_at=work.now,
         )
         row = work.db.scalars(select(Participant).where(Participant.number == number)).one()
@@ -224,5 +226,5 @@ def rename_participant(work: Work, row: Participant, name: str) -> None:
     """Another name for everybody from now on; a blank one changes nothing."""
     if name in ("", row.name):
         return
-    row.name, row.name_key, row.updated_at = name, fold(name), work.now
+    row.name, row.name_key, row.updated_at = name, fold(name)[:MAX_KEY], work.now
     events.record(work, "participant.renamed", participant=row.number)

@@ -236,6 +236,17 @@ def assign(
     return True
 
 
+def hold_participants(work: Work, numbers: Collection[str]) -> None:
+    """Nobody ends these participants until the change is done; taken before anything else is
+    written, so that two that meet wait for each other in one order."""
+    work.db.execute(
+        select(Participant.id)
+        .where(Participant.number.in_(numbers))
+        .order_by(Participant.id)
+        .with_for_update(read=True)
+    )
+
+
 def _check_standing(work: Work, participant: Participant) -> None:
     """Read under a lock: whoever ends the participant at this time is waited for."""
     ended = work.db.scalar(
@@ -249,8 +260,11 @@ def _check_standing(work: Work, participant: Participant) -> None:
 
 def _set_terms(work: Work, account: Account, row: Assignment, terms: Terms) -> None:
     before = terms_of(row)
+    counted = before.valid_from is None or before.valid_from <= work.now
     for name, value in asdict(terms).items():
         setattr(row, name, value)
+    if counted and terms.valid_from is not None and terms.valid_from > work.now:
+        backchannel.access_revoked(work, account, row.role_group)
     events.record(
         work,
         "role_group.terms",

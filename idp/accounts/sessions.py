@@ -103,7 +103,9 @@ def raise_level(work: Work, session: BrowserSession, methods: Sequence[str]) -> 
 
 def sid_for(work: Work, session: BrowserSession, client: Client) -> str:
     """The ``sid`` under which this client knows the session; made at first need."""
-    row = work.db.get(ClientSession, (session.id, client.id))
+    key = (session.id, client.id)
+    # Held until the code is there, so that it ends with the sid.
+    row = work.db.get(ClientSession, key, with_for_update={"read": True})
     if row is None:
         row = ClientSession(
             session_id=session.id, client_id=client.id, sid=work.token(16), created_at=work.now

@@ -95,7 +95,7 @@ def worker(once: bool, interval: float) -> None:
         work_round(app)
         return
     lanes = [
-        threading.Thread(target=_repeat, args=(app, parts, stop, interval))
+        threading.Thread(target=_repeat, args=(app, parts, stop, interval), daemon=True)
         for parts in (PARTS, OUTSIDE)
     ]
     for lane in lanes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from queue import Empty, Queue
+from threading import Thread
+
 import requests
 
-#: To connect, and between two pieces of the answer.
-TIMEOUT_SECONDS = 5
+#: To connect, and between two pieces of the answer; and for all of it.
+TIMEOUT_SECONDS, DEADLINE_SECONDS = 5, 10
 
 
 class HttpLogoutSender:
@@ -13,7 +16,26 @@ class HttpLogoutSender:
 
     def send(self, uri: str, logout_token: str) -> None:
         """Hand one over. Raises requests.RequestException for everything but a status of 2xx; a
-        redirect is a failure, since the address is a registered one. The body is not read."""
+        redirect is a failure, since the address is a registered one. The body is not read. Whoever
+        answers drop by drop is left to a thread that dies with it."""
+        outcome: Queue[Exception | None] = Queue()
+        Thread(target=self._try, args=(uri, logout_token, outcome), daemon=True).start()
+        try:
+            fault = outcome.get(timeout=DEADLINE_SECONDS)
+        except Empty as error:
+            raise requests.Timeout from error
+        if fault is not None:
+            raise fault
+
+    def _try(self, uri: str, logout_token: str, outcome: Queue[Exception | None]) -> None:
+        try:
+            self._post(uri, logout_token)
+        except Exception as error:
+            outcome.put(error)
+        else:
+            outcome.put(None)
+
+    def _post(self, uri: str, logout_token: str) -> None:
         answer = requests.post(
             uri,
             data={"logout_token": logout_token},

@@ -155,22 +155,31 @@ def _note(work: Work, pk: int, attempt: int, fault: str | None) -> None:
         return
     wait = min(FIRST_RETRY_SECONDS * 2 ** (attempt - 1), LONGEST_RETRY_SECONDS)
     row.next_attempt_at = work.now + timedelta(seconds=wait)
-    if row.channel == LOGOUT:
+    if row.channel == LOGOUT and not _is_answer(fault):
         _postpone(work, row)
     log.warning("message_retry", id=pk, kind=row.kind, attempts=attempt, error=fault)
 
 
+def _is_answer(fault: str) -> bool:
+    """Whether somebody is there and does not want this one: others may be welcome."""
+    return fault.startswith("HTTPError 4") and fault not in ("HTTPError 408", "HTTPError 429")
+
+
 def _postpone(work: Work, failed: OutboxMessage) -> None:
-    """What else the same relying party is to be told waits as long: one that hangs holds up the
-    others for one timeout, not for one each."""
+    """What else the same relying party is to be told waits almost as long: one that hangs holds up
+    the others for one timeout, not for one each; and next time another one is tried first."""
+    until = failed.next_attempt_at - timedelta(seconds=1)
     work.db.execute(
         update(OutboxMessage)
         .where(
             OutboxMessage.state == MessageState.QUEUED,
             OutboxMessage.channel == failed.channel,
             OutboxMessage.recipient == failed.recipient,
-            OutboxMessage.next_attempt_at < failed.next_attempt_at,
+            OutboxMessage.id != failed.id,
+            OutboxMessage.next_attempt_at < until,
+            # Another worker has it, and writes down by itself how that ends.
+            or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= work.now),
         )
-        .values(next_attempt_at=failed.next_attempt_at)
+        .values(next_attempt_at=until)
         .execution_options(synchronize_session=False)
     )

@@ -167,9 +167,11 @@ def _id_token(
         "auth_time": seconds(_auth_time(grant)),
         "acr": grant.acr,
         "amr": grant.amr,
-        "sid": grant.sid,
         "at_hash": _at_hash(access),
     }
+    if grant.sid is not None:
+        # Without one it goes on after its session (offline_access).
+        claims["sid"] = grant.sid
     if grant.nonce is not None:
         claims["nonce"] = grant.nonce
     return ring.sign(work, grant.client.id_token_alg, ID, claims)

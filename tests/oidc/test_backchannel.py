@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any, ClassVar
@@ -19,7 +23,7 @@ from sqlalchemy import select
 from idp.accounts import clients, directory, roles, sessions
 from idp.cli.server import PARTS, work_round
 from idp.errors import Invalid
-from idp.messages import deliver
+from idp.messages import backchannel, deliver
 from idp.messages.backchannel import HttpLogoutSender
 from idp.models import AccountState, MessageState, OutboxMessage
 from tests.world import Browser, Rp, World, answer_of
@@ -151,6 +155,42 @@ def test_what_is_taken_away_is_told_and_signing_on_again_shows_it(world: World) 
     assert after["sid"] in {claims["sid"] for _, claims in told(world)}
 
 
+def test_what_goes_on_without_a_session_has_no_sid_any_more(world: World) -> None:
+    """Back-Channel Logout 1.0 section 2.7: a refresh token with offline_access goes on, with what
+    is left, and names no session that has ended; else all that came with the sign-on ends."""
+    emi, username, browser = listening(world), world.account(), world.browser()
+    for name in ("Trader", "Viewer"):
+        world.role_group(name, "emi")
+        world.grant_role(username, name)
+    offline = signed_in(world, emi, username, browser)["tokens"]
+    code = answer_of(browser.authorize(emi, prompt="none", scope="openid groups"))["code"]
+    online = world.redeem(emi, code).json or {}
+    world.revoke_role(username, "Trader")
+    assert [claims["aud"] for _, claims in told(world)] == ["emi"]
+    assert world.introspect(emi, online["access_token"]) == {"active": False}
+    fresh = world.refresh(emi, offline["refresh_token"]).json or {}
+    claims = id_claims(world, fresh["id_token"])
+    assert (claims["groups"], "sid" in claims) == (["Viewer"], False)
+    world.revoke_role(username, "Viewer")
+    assert told(world) == []
+
+
+def test_a_beginning_that_moves_into_the_future_is_told(world: World) -> None:
+    """It takes the role group away until then."""
+    emi, username = listening(world), world.account()
+    world.role_group("Trader", "emi")
+    world.grant_role(username, "Trader")
+    sid = signed_in(world, emi, username)["sid"]
+    with world.work() as work:
+        account = directory.by_username(work, username)
+        participant = directory.ensure_participant(work, "109120")
+        group = roles.by_name(work, "Trader")
+        for days in (-1, 0, 1):
+            begin = world.clock.now() + timedelta(days=days)
+            assert roles.assign(work, account, group, participant, roles.Terms(valid_from=begin))
+    assert [claims["sid"] for _, claims in told(world)] == [sid]
+
+
 def test_a_code_under_way_begins_no_session_that_nobody_ends(world: World) -> None:
     """It was made before the role group was taken away, under a ``sid`` that has ended since."""
     emi, username, browser = listening(world), world.account(), world.browser()
@@ -192,12 +232,52 @@ def test_r23_a_receiver_that_fails_is_tried_again_and_holds_nobody_up(world: Wor
         row = clients.get(work, "emi")
         moved = replace(clients.data_of(row), backchannel_logout_uri="https://new.rp.test/logout")
         clients.update(work, row, moved)
-    world.clock.advance(29)
+    world.clock.advance(28)
     assert told(world) == []
-    world.clock.advance(2)
+    world.clock.advance(3)
     assert [(uri, claims["sid"]) for uri, claims in told(world)] == [
-        ("https://new.rp.test/logout", sid) for sid in ended[:2]
+        ("https://new.rp.test/logout", sid) for sid in ended[1::-1]
     ]
+
+
+def test_r23_one_that_is_refused_holds_up_no_other(world: World) -> None:
+    """R23: an answer of 400 is about one token; the others of the same application go out."""
+    emi = listening(world)
+    sids = []
+    for _ in range(3):
+        username = world.account()
+        sids.append(signed_in(world, emi, username)["sid"])
+        world.set_state(username, AccountState.SUSPENDED)
+    refusal = requests.Response()
+    refusal.status_code = 400
+    world.logouts.failing_once.append(requests.HTTPError(response=refusal))
+    assert [claims["sid"] for _, claims in told(world)] == sids[1:]
+    world.clock.advance(31)
+    assert [claims["sid"] for _, claims in told(world)] == sids[:1]
+
+
+def test_r23_who_hangs_is_asked_about_another_one_next_time(world: World) -> None:
+    """R23: what failed first is tried last."""
+    emi = listening(world)
+    sids = []
+    for _ in range(2):
+        username = world.account()
+        sids.append(signed_in(world, emi, username)["sid"])
+        world.set_state(username, AccountState.SUSPENDED)
+    world.logouts.failing_once.append(requests.Timeout())
+    assert told(world) == []
+    world.clock.advance(31)
+    assert [claims["sid"] for _, claims in told(world)] == sids[::-1]
+
+
+def test_r23_who_answers_drop_by_drop_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R23: there is a time for all of the answer, not only for each piece."""
+    monkeypatch.setattr(backchannel, "DEADLINE_SECONDS", 0.3)
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        started = time.monotonic()
+        with pytest.raises(requests.Timeout):
+            HttpLogoutSender().send(f"http://127.0.0.1:{server.getsockname()[1]}/", "token")
+        assert time.monotonic() - started < 3
 
 
 def test_r23_what_nobody_takes_is_given_up_where_operators_see_it(world: World) -> None:

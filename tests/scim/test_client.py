@@ -68,7 +68,8 @@ def public(key: Any) -> str:
 
 def connect(world: World, **credential: str) -> BridgeClient:
     client = BridgeClient(world.settings.issuer, "registration", **credential)
-    client._session.mount("https://", Wired(world))
+    for prefix in ("https://", f"{world.settings.issuer}/oauth2/"):
+        client._session.mount(prefix, Wired(world))
     return client
 
 

@@ -236,6 +236,22 @@ def test_dialect_13_removals(pusher: Pusher) -> None:
     assert plain(pusher.send("GET", made["id"])) == base()
 
 
+def test_dialect_13_what_an_operation_before_it_brought_is_found(pusher: Pusher) -> None:
+    """Operations are applied one after the other."""
+    network = {"value": "192.0.2.1"}
+    made = pusher.create(1, extension={"accountKind": "machine", "registeredNetworks": [network]})
+    path = f"{EXTENSION}:registeredNetworks"
+    add = {"op": "add", "path": path, "value": [{"value": "192.0.2.2"}]}
+    name = {"op": "replace", "path": f'{path}[value eq "192.0.2.2"].label', "value": "Desk"}
+    answer = pusher.patch(made["id"], add, name)
+    assert answer.status_code == 200, answer.text
+    assert {"value": "192.0.2.2/32", "label": "Desk"} in answer.json[EXTENSION][
+        "registeredNetworks"
+    ]
+    missing = name | {"path": f'{path}[value eq "192.0.2.9"].label'}
+    assert fault(pusher.patch(made["id"], missing)) == (400, "noTarget")
+
+
 def test_dialect_14_a_member_twice(world: World, pusher: Pusher) -> None:
     """No double, no event; G3 also with another ``display``."""
     one = pusher.create(1)["id"]

@@ -14,6 +14,7 @@ from registration_bridge.schema import EFFECTS
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, user
 from tests.scim.test_groups import GROUPS, TRADER, group
 from tests.scim.test_participants import PARTICIPANTS
+from tests.scim.test_participants import body as participant
 from tests.world import Rp, World
 
 VIEWER = TRADER | {"roleGroup": "EMI Viewer"}
@@ -144,6 +145,19 @@ def test_each_operation_of_a_bulk_has_its_own(
     assert rows(world) == before
     real = pusher.send("POST", "/scim/v2/Bulk", body).json["Operations"]
     assert not [entry for entry in real if EFFECTS in entry]
+
+
+def test_effects_of_what_is_refused_are_nobodys(pusher: Pusher, emi: dict[str, Any]) -> None:
+    """A push that wrote half of what it asked for, and was then refused."""
+    ended = {"method": "PATCH", "path": f"/Users/{emi['id']}", "data": patch(set_grants(
+        TRADER, TRADER | {"participantId": "300001"}))}  # fmt: skip
+    pusher.send("POST", PARTICIPANTS, participant(participantId="300001", status="ended"))
+    operations = [ended, {"method": "POST", "path": "/Users", "bulkId": "1", "data": user(1)}]
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+            "Operations": operations}  # fmt: skip
+    found = pusher.send("POST", "/scim/v2/Bulk?dryRun=true", body).json["Operations"]
+    assert [entry["status"] for entry in found] == ["400", "201"]
+    assert [mail["kind"] for mail in found[1][EFFECTS]["mails"]] == ["account_created"]
 
 
 def test_reading_and_refusals_have_none(pusher: Pusher, emi: dict[str, Any]) -> None:

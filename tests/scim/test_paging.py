@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
+from registration_bridge.filters import COLUMNS, GROUP_COLUMNS, PARTICIPANT_COLUMNS
 from tests.oidc.test_statements import count
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
 from tests.world import World
@@ -68,6 +69,31 @@ def test_a_cursor_is_stable_while_accounts_come_and_go(pusher: Pusher) -> None:
     pusher.create(6)
     rest = names(page(pusher, cursor=first["nextCursor"], count=2))
     assert rest == [made[2]["userName"], made[3]["userName"]]
+
+
+@pytest.mark.parametrize("place", ["Users", "Groups", "Participants"])
+def test_n86_every_attribute_can_be_asked_for(pusher: Pusher, place: str) -> None:
+    """N86: ``pr`` and null on columns of every type, and moments beyond the calendar: an answer or
+    invalidFilter, never a fault of ours."""
+    names = {"Users": COLUMNS, "Groups": GROUP_COLUMNS, "Participants": PARTICIPANT_COLUMNS}[place]
+    for name in names:
+        for text in (f"{name} pr", f"not ({name} pr)", f"{name} eq null", f"{name} ne null"):
+            answer = pusher.send("GET", f"/scim/v2/{place}?filter={quote(text)}")
+            assert answer.status_code in (200, 400), (text, answer.text)
+    for moment in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        text = quote(f'meta.lastModified gt "{moment}"')
+        answer = pusher.send("GET", f"/scim/v2/{place}?filter={text}")
+        assert fault(answer) == (400, "invalidFilter")
+
+
+def test_n86_moments_beyond_the_calendar(pusher: Pusher) -> None:
+    """N86: in a grant and as the end of an account."""
+    made = pusher.create(1)
+    moment = "9999-12-31T23:59:59-14:00"
+    grant = {"roleGroup": "EMI Trader", "participantId": "1", "validUntil": moment}
+    for path, value in (("grants", [grant]), ("endDate", moment)):
+        bad = pusher.patch(made["id"], {"op": "add", "path": f"{EXTENSION}:{path}", "value": value})
+        assert fault(bad) == (400, "invalidValue"), path
 
 
 def test_n78_a_cursor_is_the_gateways_own(pusher: Pusher) -> None:

@@ -189,6 +189,19 @@ def test_n73_a_pusher_of_one_participant(world: World, pusher: Pusher) -> None:
     assert set_status(mine, "ended").status_code == 200
 
 
+def test_n72_a_group_does_not_rename_the_operator(world: World, pusher: Pusher) -> None:
+    """N72: whatever role group the Group is of."""
+    world.operator(next(iter(ConsoleRole)))
+    own = {ROLE: NAMED | {"participantId": OPERATOR, "participantName": "Mine"}}
+    assert fault(pusher.send("POST", GROUPS, group(**own))) == (403, None)
+
+
+def test_names_that_grow_when_folded(pusher: Pusher) -> None:
+    """N86: two letters for one."""
+    assert create(pusher, name="ß" * 200)["name"] == "ß" * 200
+    assert patch(pusher, {"op": "replace", "value": {"name": "ﬃ" * 150}}).status_code == 200
+
+
 def test_n72_a_group_renames_no_participant_for_who_may_not(world: World, pusher: Pusher) -> None:
     """N72: by the Group as by the Participant; before and after are in the trail."""
     made = pusher.send("POST", GROUPS, group()).json
@@ -305,6 +318,48 @@ def test_a_bulk_makes_participants_and_users_in_order(world: World, pusher: Push
     assert [entry["status"] for entry in answer.json["Operations"]] == ["201", "200", "204"]
     pusher.send("POST", f"{PARTICIPANTS}?dryRun=true", body(participantId="200002"))
     assert pusher.send("GET", PARTICIPANTS).json["totalResults"] == 0
+
+
+def test_a_group_that_changes_while_its_participant_ends(world: World, pusher: Pusher) -> None:
+    """Members go and come, by the Group and by Users, at the same moment: nobody waits for ever,
+    nobody gets a fault of ours, nobody is left a member."""
+    first = [holder(pusher)["id"] for _ in range(6)]
+    others = [holder(pusher, "300001")["id"] for _ in range(6)]
+    key = pusher.send(
+        "POST", GROUPS, group(*first, **{ROLE: TRADER | {"participantId": "200001"}})
+    ).json["id"]
+    start = threading.Barrier(8)
+    statuses: list[int] = []
+
+    def change(path: str, *operations: dict[str, Any]) -> None:
+        mine = Pusher(world, pusher.rp, pusher.token)
+        start.wait()
+        body = {"schemas": [PATCH], "Operations": list(operations)}
+        statuses.append(mine.send("PATCH", path, body).status_code)
+
+    path = f"{EXTENSION}:grants"
+    value = [TRADER | {"participantId": "200001", "validUntil": "2040-01-01T00:00:00Z"},
+             TRADER | {"participantId": "200001", "roleGroup": "EMI Viewer"}]  # fmt: skip
+    calls: list[tuple[str, list[dict[str, Any]]]] = [
+        (f"{GROUPS}/{key}", [
+            {"op": "remove", "path": f'members[value eq "{first[n]}"]'},
+            {"op": "add", "path": "members", "value": [{"value": others[n]}]},
+        ]) for n in range(3)
+    ] + [
+        (f"/scim/v2/Users/{first[n]}", [{"op": "replace", "path": path, "value": value}])
+        for n in range(3, 6)
+    ]  # fmt: skip
+    threads = [threading.Thread(target=change, args=(place, *ops)) for place, ops in calls]
+    threads.append(threading.Thread(target=change, args=(
+        ERIE, {"op": "replace", "path": "status", "value": "ended"})))  # fmt: skip
+    for thread in threads:
+        thread.start()
+    start.wait()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) <= {200, 400}
+    assert pusher.send("GET", ERIE).json["status"] == "ended"
+    assert pusher.found(f'{EXTENSION}:grants.participantId eq "200001"') == []
 
 
 def test_a_grant_that_meets_the_end_is_refused_or_ended(world: World, pusher: Pusher) -> None:
