@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, select, update
 
 from idp.accounts import backchannel, events
+from idp.db import insert_if_missing
 from idp.mfa.assurance import acr_of, amr_of
 from idp.models import Account, BrowserSession, Client, ClientSession, Grant
 from idp.policy.session import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
@@ -107,10 +108,16 @@ def sid_for(work: Work, session: BrowserSession, client: Client) -> str:
     # Held until the code is there, so that it ends with the sid.
     row = work.db.get(ClientSession, key, with_for_update={"read": True})
     if row is None:
-        row = ClientSession(
-            session_id=session.id, client_id=client.id, sid=work.token(16), created_at=work.now
+        # Two tabs may be the first; both get the one that is there afterwards.
+        insert_if_missing(
+            work.db,
+            ClientSession,
+            session_id=session.id,
+            client_id=client.id,
+            sid=work.token(16),
+            created_at=work.now,
         )
-        work.db.add(row)
+        row = work.db.get_one(ClientSession, key, with_for_update={"read": True})
     return row.sid
 
 

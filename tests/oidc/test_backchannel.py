@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -173,6 +173,29 @@ def test_what_goes_on_without_a_session_has_no_sid_any_more(world: World) -> Non
     assert (claims["groups"], "sid" in claims) == (["Viewer"], False)
     world.revoke_role(username, "Viewer")
     assert told(world) == []
+
+
+def test_tabs_that_sign_on_at_once_share_a_sid(world: World) -> None:
+    """Six of them, the first ones of the session at this application: six codes, one ``sid``."""
+    emi, username, first = listening(world), world.account(), world.browser()
+    first.signed_in(username)
+    start = Barrier(6)
+    found: list[str] = []
+
+    def sign_on() -> None:
+        tab = world.browser()
+        tab.client._cookies = dict(first.client._cookies or {})
+        start.wait()
+        found.append(answer_of(tab.authorize(emi, prompt="none"))["code"])
+
+    threads = [Thread(target=sign_on) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tokens = [world.redeem(emi, code).json or {} for code in found]
+    assert len({id_claims(world, one["id_token"])["sid"] for one in tokens}) == 1
+    assert len(tokens) == 6
 
 
 def test_a_beginning_that_moves_into_the_future_is_told(world: World) -> None:
