@@ -54,16 +54,24 @@ class Effects:
         for row in events:
             if row.name == "role_group.revoked" and row.account_id is not None:
                 taken.setdefault(row.account_id, set()).add(row.data["group"])
-        lost: Counter[str] = Counter()
-        for account_id, names in taken.items():
-            account = self._work.db.get_one(Account, account_id)
-            left = {client.id for client in roles.applications(self._work, account)}
-            seen = select(Client).where(
-                Client.role_groups.any(RoleGroup.name.in_(names)),
+        query = (
+            select(RoleGroup.name, Client)
+            .join(Client.role_groups)
+            .where(
+                RoleGroup.name.in_(set().union(*taken.values())),
                 Client.home_url != "",
                 Client.disabled_at.is_(None),
             )
-            lost.update(row.name for row in self._work.db.scalars(seen) if row.id not in left)
+        )
+        seen: dict[str, set[Client]] = {}
+        for name, client in self._work.db.execute(query):
+            seen.setdefault(name, set()).add(client)
+        lost: Counter[str] = Counter()
+        for account_id, names in taken.items():
+            account = self._work.db.get_one(Account, account_id)
+            before = set().union(*(seen.get(name, set()) for name in names))
+            left = before.difference(roles.applications(self._work, account))
+            lost.update(client.name for client in left)
         return [{"name": name, "accounts": count} for name, count in sorted(lost.items())]
 
 

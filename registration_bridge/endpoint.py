@@ -35,7 +35,6 @@ from registration_bridge.storage import PREFIX, BridgeStorage
 from registration_bridge.users import REASONS
 
 SCOPE = "scim"
-PLACES = ("Users", "Groups", "Participants")
 WRITES = (Operation.create, Operation.replace, Operation.patch, Operation.delete)
 #: Header of a request: why it closes accounts. Of an answer: machine accounts whose custodian has
 #: no personal account any more.
@@ -148,9 +147,9 @@ def _tell(answer: Response, effects: dict[str, Any]) -> None:
 def is_exact(path: str) -> bool:
     """Whether a path is written as the service publishes it: one that differs in case or by a slash
     would pass by what a proxy knows of paths."""
-    place = path.strip("/").partition("/")[0]
-    known = place.casefold() not in normalise.PLACES or place in PLACES
-    return path == "/" or (known and not path.endswith("/"))
+    if path == "/":
+        return True
+    return path.startswith(f"/{normalise.place_of(path)}") and not path.endswith("/")
 
 
 def is_dry() -> bool:

@@ -42,14 +42,16 @@ DROPPED = frozenset(
 #: Of groups and participants.
 DROPPED_OF_OTHERS = frozenset({"id", "meta"})
 #: What is left out before a body is read, by place.
-PLACES = {"users": DROPPED, "groups": DROPPED_OF_OTHERS, "participants": DROPPED_OF_OTHERS}
+PLACES = {"Users": DROPPED, "Groups": DROPPED_OF_OTHERS, "Participants": DROPPED_OF_OTHERS}
+_PLACES = {name.casefold(): name for name in PLACES}
 DROPPED_OF_NAME = frozenset({"formatted", "honorificprefix", "honorificsuffix"})
 BOOLEANS = {"true": True, "false": False}
 
 
 def place_of(path: str) -> str:
-    """The resource type that a path below the service's address begins with."""
-    return path.strip("/").partition("/")[0].casefold()
+    """What a path below the service's address begins with, resource types as they are published."""
+    place = path.strip("/").partition("/")[0]
+    return _PLACES.get(place.casefold(), place)
 
 
 def parse(body: bytes, longest: int = MAX_BODY) -> Any:

@@ -147,14 +147,7 @@ class Users:
         users.update(browser.work(), reach(), view, resource)
         # Whoever took the last role group of a participant may see the account no more.
         found = self._resource(view.account)
-        if (after := _shown(found)) != before:
-            events.record(
-                browser.work(),
-                "scim.updated",
-                account=view.account,
-                before=_but(before, after),
-                after=_but(after, before),
-            )
+        _record_change("scim.updated", before, _shown(found), account=view.account)
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
@@ -283,14 +276,8 @@ class Participants:
         before = _shown(held)
         participants.update(browser.work(), reach(), row, resource)
         found = participants.resource_of(self._model, row)
-        if (after := _shown(found)) != before:
-            events.record(
-                browser.work(),
-                "scim.participant_updated",
-                participant=row.number,
-                before=_but(before, after),
-                after=_but(after, before),
-            )
+        after = _shown(found)
+        _record_change("scim.participant_updated", before, after, participant=row.number)
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
@@ -357,6 +344,18 @@ def _shown(resource: Any) -> dict[str, Any]:
     for part in (shown, *(value for value in shown.values() if isinstance(value, dict))):
         part.pop("schemas", None)
     return {name: value for name, value in shown.items() if name not in ("meta", "id")}
+
+
+def _record_change(event: str, before: dict[str, Any], after: dict[str, Any], **about: Any) -> None:
+    """What is another one than before, if anything is."""
+    if after != before:
+        events.record(
+            browser.work(),
+            event,
+            before=_but(before, after),
+            after=_but(after, before),
+            **about,
+        )
 
 
 def _but(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:

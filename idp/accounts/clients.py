@@ -255,21 +255,19 @@ def _uri_faults(work: Work, data: ClientData) -> list[str]:
     native = data.auth_method == AuthMethod.NONE
     development = work.settings.is_loopback_http
     faults = []
-    groups = {
-        "redirect URI": data.redirect_uris,
-        "post-logout redirect URI": data.post_logout_redirect_uris,
-        "home URL": (data.home_url,) if data.home_url else (),
-    }
-    for label, uris in groups.items():
+    told = data.backchannel_logout_uri
+    groups = (
+        ("redirect URI", data.redirect_uris, native),
+        ("post-logout redirect URI", data.post_logout_redirect_uris, native),
+        ("home URL", (data.home_url,) if data.home_url else (), native),
+        # The gateway itself calls it, so it is no address of an application on somebody's phone.
+        ("back-channel logout URI", (told,) if told else (), False),
+    )
+    for label, uris, is_native in groups:
         for uri in uris:
-            fault = registration_fault(uri, native=native, allow_loopback_http=development)
+            fault = registration_fault(uri, native=is_native, allow_loopback_http=development)
             if fault:
                 faults.append(f"{label} {uri!a} {fault}")
-    if uri := data.backchannel_logout_uri:
-        # The gateway itself calls it, so it is no address of an application on somebody's phone.
-        fault = registration_fault(uri, native=False, allow_loopback_http=development)
-        if fault:
-            faults.append(f"back-channel logout URI {uri!a} {fault}")
     if "authorization_code" in data.grant_types and not data.redirect_uris:
         faults.append("authorization_code needs a redirect URI")
     faults += [

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, select, update
 
-from idp.accounts import backchannel, events
+from idp.accounts import events, sessions
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.messages import queue
 from idp.mfa.decision import Rule
@@ -264,7 +264,7 @@ def _set_terms(work: Work, account: Account, row: Assignment, terms: Terms) -> N
     for name, value in asdict(terms).items():
         setattr(row, name, value)
     if counted and terms.valid_from is not None and terms.valid_from > work.now:
-        backchannel.access_revoked(work, account, row.role_group)
+        sessions.lose(work, account, row.role_group)
     events.record(
         work,
         "role_group.terms",
@@ -319,7 +319,7 @@ def revoke(
         .values(revoked_at=work.now, revoked_by=work.origin.actor or "system")
     )
     _tell(work, "role_group.revoked", account, group, participant, notice, granted=False)
-    backchannel.access_revoked(work, account, group)
+    sessions.lose(work, account, group)
     return True
 
 

@@ -9,8 +9,17 @@ from sqlalchemy import ColumnElement, select, update
 
 from idp.accounts import backchannel, events
 from idp.db import insert_if_missing
+from idp.messages import queue
 from idp.mfa.assurance import acr_of, amr_of
-from idp.models import Account, BrowserSession, Client, ClientSession, Grant
+from idp.models import (
+    Account,
+    AuthorizationCode,
+    BrowserSession,
+    Client,
+    ClientSession,
+    Grant,
+    RoleGroup,
+)
 from idp.policy.session import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
 from idp.transaction import Work
 
@@ -181,6 +190,32 @@ def revoke_grants(
             .where(Grant.id.in_(ids), Grant.revoked_at.is_(None))
             .values(revoked_at=work.now, revoke_reason=reason)
         )
+
+
+def lose(work: Work, account: Account, group: RoleGroup) -> None:
+    """The sessions carry a role group less. Relying parties that see it are told to end what they
+    know by them; whoever signs on there again gets what is left, under another ``sid``."""
+    for row, client_id in backchannel.listeners(work, account, group):
+        queue.enqueue_logout(work, account, client_id, row.sid)
+        revoke_grants(work, Grant.sid == row.sid, "access_revoked", keep_offline=True)
+        _part(work, row.sid)
+        work.db.delete(row)
+
+
+def _part(work: Work, sid: str) -> None:
+    """The grants that go on (``offline_access``) do so without a session; a code of theirs that is
+    under way would begin one that nobody ends."""
+    kept = (Grant.sid == sid, Grant.revoked_at.is_(None))
+    work.db.execute(
+        update(AuthorizationCode)
+        .where(
+            AuthorizationCode.grant_id.in_(select(Grant.id).where(*kept)),
+            AuthorizationCode.consumed_at.is_(None),
+        )
+        .values(expires_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    work.db.execute(update(Grant).where(*kept).values(sid=None))
 
 
 def end_by_sid(work: Work, sid: str) -> None:

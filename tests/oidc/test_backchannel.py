@@ -47,6 +47,16 @@ def signed_in(
     return id_claims(world, tokens["id_token"]) | {"tokens": tokens}
 
 
+def suspended(world: World, *rps: Rp) -> list[str]:
+    """The ``sid`` of somebody at each of these, all of whom were suspended since."""
+    sids = []
+    for rp in rps:
+        username = world.account()
+        sids.append(signed_in(world, rp, username)["sid"])
+        world.set_state(username, AccountState.SUSPENDED)
+    return sids
+
+
 def id_claims(world: World, token: str) -> dict[str, Any]:
     keys = KeySet.import_key_set(world.browser().get("/oauth2/v1/keys").json)
     return jwt.decode(token, keys, algorithms=["RS256", "ES256"]).claims
@@ -243,11 +253,7 @@ def test_r23_a_receiver_that_fails_is_tried_again_and_holds_nobody_up(world: Wor
     """R23: with a new token each time, at the address of that moment; what else it is to hear waits
     with it, others do not."""
     emi, crow = listening(world), listening(world, "CROW")
-    ended = []
-    for rp in (emi, emi, crow):
-        username = world.account()
-        ended.append(signed_in(world, rp, username)["sid"])
-        world.set_state(username, AccountState.SUSPENDED)
+    ended = suspended(world, emi, emi, crow)
     world.logouts.failing["https://emi.rp.test/logout"] = requests.ConnectTimeout("secret")
     assert [claims["sid"] for _, claims in told(world)] == [ended[2]]
     assert world.logouts.tried.count("https://emi.rp.test/logout") == 1
@@ -266,11 +272,7 @@ def test_r23_a_receiver_that_fails_is_tried_again_and_holds_nobody_up(world: Wor
 def test_r23_one_that_is_refused_holds_up_no_other(world: World) -> None:
     """R23: an answer of 400 is about one token; the others of the same application go out."""
     emi = listening(world)
-    sids = []
-    for _ in range(3):
-        username = world.account()
-        sids.append(signed_in(world, emi, username)["sid"])
-        world.set_state(username, AccountState.SUSPENDED)
+    sids = suspended(world, emi, emi, emi)
     refusal = requests.Response()
     refusal.status_code = 400
     world.logouts.failing_once.append(requests.HTTPError(response=refusal))
@@ -282,11 +284,7 @@ def test_r23_one_that_is_refused_holds_up_no_other(world: World) -> None:
 def test_r23_who_hangs_is_asked_about_another_one_next_time(world: World) -> None:
     """R23: what failed first is tried last."""
     emi = listening(world)
-    sids = []
-    for _ in range(2):
-        username = world.account()
-        sids.append(signed_in(world, emi, username)["sid"])
-        world.set_state(username, AccountState.SUSPENDED)
+    sids = suspended(world, emi, emi)
     world.logouts.failing_once.append(requests.Timeout())
     assert told(world) == []
     world.clock.advance(31)
