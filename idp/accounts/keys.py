@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from joserfc.jwk import ECKey, Key, RSAKey
@@ -21,8 +21,6 @@ from idp.transaction import Work
 
 ALGORITHMS = ("RS256", "ES256")
 RSA_BITS = 2048
-#: How long a retired key still recognises an expired ID token as a hint (OIDC Core 3.1.2.1).
-HINT_DAYS = 30
 
 
 def ensure(work: Work) -> None:
@@ -69,9 +67,12 @@ def every_key(work: Work) -> Sequence[SigningKey]:
     return work.db.scalars(select(SigningKey).order_by(SigningKey.id.desc())).all()
 
 
-def usable(work: Work) -> Sequence[SigningKey]:
-    """Keys that sign, will sign, or may still be needed to verify."""
-    oldest = work.now - timedelta(days=HINT_DAYS)
+def published(work: Work) -> Sequence[SigningKey]:
+    """The keys of the JWKS, and the only ones that verify: those that sign or will sign, and
+    retired ones until the last token and the last session that they signed for have ended."""
+    settings = work.settings
+    lives = (settings.id_token_ttl, settings.access_token_ttl, settings.session_absolute)
+    oldest = work.now - timedelta(seconds=max(lives))
     return work.db.scalars(
         select(SigningKey)
         .where(
@@ -80,13 +81,6 @@ def usable(work: Work) -> Sequence[SigningKey]:
         )
         .order_by(SigningKey.id)
     ).all()
-
-
-def is_published(key: SigningKey, now: datetime, longest: timedelta) -> bool:
-    """Whether the key belongs in the JWKS: a retired one until its last token is dead."""
-    if key.state == KeyState.RETIRED:
-        return key.retired_at is not None and now < key.retired_at + longest
-    return key.state in (KeyState.NEXT, KeyState.ACTIVE)
 
 
 def private_key(work: Work, key: SigningKey) -> Key:

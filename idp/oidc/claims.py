@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
 CLAIMS_SUPPORTED = ("sub", *(name for names in SCOPE_CLAIMS.values() for name in names))
 #: Claims that grow with the number of role groups.
 GROUP_CLAIMS = ("groups", PARTICIPANTS)
+#: How much of a token they may take, as JSON, however many they are.
+MAX_GROUP_BYTES = 32_768
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,15 +125,16 @@ def _by_participant(held: Sequence[HeldGroup]) -> list[dict[str, Any]]:
 
 
 def within_limit(claims: dict[str, Any], limit: int, userinfo: str) -> dict[str, Any]:
-    """Claims as they go into a token: past ``limit`` groups they say where to get them instead
-    (distributed claims, OIDC Core 5.6.2). Nothing is cut in silence."""
+    """Claims as they go into a token: past ``limit`` groups, or ``MAX_GROUP_BYTES``, they say where
+    to get them instead (distributed claims, OIDC Core 5.6.2). Nothing is cut in silence."""
+    moved = [name for name in GROUP_CLAIMS if name in claims]
     count = max(
         len(claims.get("groups", ())),
         sum(len(row["groups"]) for row in claims.get(PARTICIPANTS, ())),
     )
-    if count <= limit:
+    size = len(json.dumps({name: claims[name] for name in moved}))
+    if count <= limit and size <= MAX_GROUP_BYTES:
         return claims
-    moved = [name for name in GROUP_CLAIMS if name in claims]
     kept = {name: value for name, value in claims.items() if name not in moved}
     return {
         **kept,

@@ -22,7 +22,9 @@ from idp.errors import GatewayError
 from idp.models import KeyState
 from idp.transaction import Work
 
-MAX_TOKEN = 16_384
+#: More than the largest token that we sign (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``): what we
+#: issue, we take at every endpoint.
+MAX_TOKEN = 131_072
 #: The only header members that our own tokens have: anything else (jwk, jku, x5u, crit, b64) is
 #: somebody else's token (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}
@@ -46,7 +48,6 @@ class Snapshot:
 
     read_at: datetime
     signing: dict[str, Key]
-    published: frozenset[str]
     verifying: dict[str, tuple[str, Key]]
     document: bytes
     etag: str
@@ -76,16 +77,16 @@ class KeyRing:
         header = {"alg": alg, "kid": key.kid, "typ": typ}
         return jwt.encode(header, claims, key, algorithms=[alg])
 
-    def verify(self, work: Work, token: str, typ: str, *, retired: bool = False) -> dict[str, Any]:
+    def verify(self, work: Work, token: str, typ: str) -> dict[str, Any]:
         """The claims of a token that we signed for use ``typ``. Raises BadToken.
 
-        Checks signature, type and issuer; life and audience are the caller's. ``retired`` also
-        accepts keys that left the JWKS (expired ID tokens as hints)."""
+        Checks signature, type and issuer, by the keys of the JWKS; life and audience are the
+        caller's."""
         if len(token) > MAX_TOKEN or not token.isascii():
             raise BadToken("size or characters")
         current = self.snapshot(work)
         kid = _kid(token, typ)
-        if kid not in current.verifying or not (retired or kid in current.published):
+        if kid not in current.verifying:
             raise BadToken("unknown key")
         alg, key = current.verifying[kid]
         try:
@@ -119,15 +120,12 @@ def _b64decode(text: str) -> bytes:
 
 
 def _read(work: Work) -> Snapshot:
-    longest = timedelta(seconds=max(work.settings.id_token_ttl, work.settings.access_token_ttl))
-    rows = keys.usable(work)
+    rows = keys.published(work)
     signing = {row.alg: keys.private_key(work, row) for row in rows if row.state == KeyState.ACTIVE}
-    published = [row for row in rows if keys.is_published(row, work.now, longest)]
-    document = json.dumps({"keys": [row.public_jwk for row in published]}).encode()
+    document = json.dumps({"keys": [row.public_jwk for row in rows]}).encode()
     return Snapshot(
         read_at=work.now,
         signing=signing,
-        published=frozenset(row.kid for row in published),
         verifying={row.kid: (row.alg, keys.import_key(row.public_jwk)) for row in rows},
         document=document,
         etag=hashlib.sha256(document).hexdigest()[:32],

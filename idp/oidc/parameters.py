@@ -5,7 +5,11 @@ from __future__ import annotations
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from werkzeug.datastructures import MultiDict
 
+from idp.oidc.keys import MAX_TOKEN
+
 MAX_VALUE = 8_192
+#: Parameters that hold a token of ours.
+TOKENS = ("id_token_hint", "token")
 MAX_COUNT = 60
 FORM = "application/x-www-form-urlencoded"
 
@@ -33,9 +37,15 @@ def faulty(values: dict[str, str]) -> str | None:
     if len(values) > MAX_COUNT:
         return "too many parameters"
     for name, value in values.items():
-        if len(value) > MAX_VALUE or "\0" in value or not _encodable(value):
+        if is_malformed(name, value):
             return name if name.isascii() and name.isidentifier() else "a parameter"
     return None
+
+
+def is_malformed(name: str, value: str) -> bool:
+    """Whether a value is too long for its parameter, or holds what PostgreSQL and UTF-8 do not."""
+    longest = MAX_TOKEN if name in TOKENS else MAX_VALUE
+    return len(value) > longest or "\0" in value or not _encodable(value)
 
 
 def _encodable(value: str) -> bool:

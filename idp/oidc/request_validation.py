@@ -25,6 +25,8 @@ RESPONSE_MODES = ("query", "form_post")
 PROMPTS = ("none", "login", "consent", "select_account")
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
 MAX_STATE = 4_096
+#: As it stands in the ID token, where other characters than ASCII are escaped.
+MAX_NONCE = 4_096
 
 
 class NotRedirectable(Exception):
@@ -82,8 +84,8 @@ def validate(
         redirect_uri=redirect_uri,
         response_mode=response_mode(params, strict=True),
         scopes=_scopes(client, params),
-        state=_bounded(params, "state"),
-        nonce=_bounded(params, "nonce"),
+        state=_state(params),
+        nonce=_nonce(params),
         code_challenge=_challenge(client, params),
         prompt=_prompt(params),
         max_age=_max_age(params),
@@ -121,11 +123,18 @@ def _scopes(client: Client, params: dict[str, str]) -> tuple[str, ...]:
     return scopes
 
 
-def _bounded(params: dict[str, str], name: str) -> str | None:
-    value = params.get(name)
-    if value is not None and len(value) > MAX_STATE:
-        raise RequestError("invalid_request", f"The {name} is too long.")
-    return value
+def _state(params: dict[str, str]) -> str | None:
+    state = params.get("state")
+    if state is not None and len(state) > MAX_STATE:
+        raise RequestError("invalid_request", "The state is too long.")
+    return state
+
+
+def _nonce(params: dict[str, str]) -> str | None:
+    nonce = params.get("nonce")
+    if nonce is not None and len(json.dumps(nonce)) > MAX_NONCE:
+        raise RequestError("invalid_request", "The nonce is too long.")
+    return nonce
 
 
 def _challenge(client: Client, params: dict[str, str]) -> str | None:
@@ -200,7 +209,7 @@ def _expected_subject(
     if hint is None:
         return None
     try:
-        token = ring.verify(work, hint, tokens.ID, retired=True)
+        token = ring.verify(work, hint, tokens.ID)
     except BadToken:
         return ""
     expires = token.get("exp")

@@ -57,7 +57,7 @@ def readyz() -> BaseResponse:
     work = browser.work()
     try:
         work.db.execute(text("SELECT 1"))
-        ready = {"database": True, "keys": bool(keys.usable(work))}
+        ready = {"database": True, "keys": bool(keys.published(work))}
     except SQLAlchemyError:
         work.db.rollback()
         ready = {"database": False, "keys": False}

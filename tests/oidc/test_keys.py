@@ -9,6 +9,7 @@ import pytest
 from idp.accounts import keys
 from idp.errors import Refused
 from idp.models import KeyState, SigningKey
+from idp.oidc.keys import BadToken
 from tests.security.test_signed_tokens import header_of, userinfo
 from tests.world import World
 
@@ -50,17 +51,50 @@ def test_n90_the_next_key_is_published_before_it_signs(world: World) -> None:
         keys.rotate(work, "ES256")
 
 
-def test_n90_a_retired_key_stays_until_its_last_token_is_dead(world: World) -> None:
+def test_n90_a_retired_key_stays_until_its_last_token_and_session_have_ended(world: World) -> None:
     """N90: then it leaves the JWKS; a token signed with it was dead before."""
     token = tokens_of(world)["access_token"]
     with world.work() as work:
         keys.rotate(work, "ES256")
     world.clock.advance(world.settings.access_token_ttl - 1)
     assert userinfo(world, token).status_code == 200
+    world.clock.advance(1)
+    assert userinfo(world, token).status_code == 401
+    world.clock.advance(world.settings.session_absolute - world.settings.access_token_ttl - 1)
     assert header_of(token)["kid"] in published(world)
     world.clock.advance(world.settings.key_cache)
-    assert userinfo(world, token).status_code == 401
     assert header_of(token)["kid"] not in published(world)
+
+
+@pytest.mark.parametrize("use", ["at+jwt", "JWT", "logout+jwt"])
+def test_n89_n90_a_key_that_left_the_jwks_verifies_nothing(world: World, use: str) -> None:
+    """N89, N90: neither a retired one after its time nor a revoked one, whatever the token is for
+    and however long it says that it lives."""
+    ring = world.app.extensions["oidc"].ring
+    claims = {"iss": world.settings.issuer, "exp": 4_000_000_000}
+    with world.work() as work:
+        retired, revoked = (ring.sign(work, alg, use, claims) for alg in ("ES256", "RS256"))
+        keys.rotate(work, "ES256")
+        keys.revoke(work, header_of(revoked)["kid"])
+    world.clock.advance(world.settings.key_cache)
+    with world.work() as work:
+        assert ring.verify(work, retired, use) == claims
+        with pytest.raises(BadToken, match="unknown key"):
+            ring.verify(work, revoked, use)
+    world.clock.advance(world.settings.session_absolute)
+    with world.work() as work, pytest.raises(BadToken, match="unknown key"):
+        ring.verify(work, retired, use)
+
+
+def test_n57_a_hint_serves_as_long_as_the_session_it_names(world: World) -> None:
+    """RP-Initiated Logout section 2: also when its key was retired meanwhile."""
+    rp, browser = world.made["rp"], world.browser()
+    hint = world.redeem(rp, browser.code(rp, world.made["username"])).json["id_token"]
+    with world.work() as work:
+        keys.rotate(work, "RS256")
+    world.clock.advance(world.settings.session_idle - 1)
+    answer = browser.get("/oauth2/v1/logout", id_token_hint=hint)
+    assert (answer.status_code, "You are signed out" in answer.text) == (200, True)
 
 
 def test_n89_a_revoked_key_is_gone_at_once_and_refresh_remints(world: World) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
@@ -18,11 +19,12 @@ from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.keys import BadToken
-from idp.oidc.parameters import faulty, single
+from idp.oidc.parameters import is_malformed, single
 from idp.policy.redirect_uri import is_registered, origin_of
 
 #: What the confirmation page carries along, to be checked again when it comes back.
 CARRIED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
+READ = ("id_token_hint", *CARRIED)
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,7 @@ def register(pages: Blueprint) -> None:
 
 def logout() -> BaseResponse:
     """A relying party asks to sign the person out."""
-    params, repeated = single(request.args, request.form)
-    if repeated or faulty(params):
-        params = {}
+    params = _readable(request.args, request.form)
     asked = _checked(params)
     session = browser.current_session()
     if asked.sid is not None:
@@ -73,9 +73,20 @@ def logout() -> BaseResponse:
 
 def confirm_logout() -> BaseResponse:
     """The person said yes (CSRF-protected, unlike the endpoint above)."""
-    params, _ = single(request.form)
+    params = _readable(request.form)
     params.pop("id_token_hint", None)
     return _end(_checked(params))
+
+
+def _readable(*sources: MultiDict[str, str]) -> dict[str, str]:
+    """The parameters that can be read. One that is repeated or malformed counts as omitted, and
+    leaves the others as they are."""
+    params, repeated = single(*sources)
+    return {
+        name: params[name]
+        for name in READ
+        if name in params and name not in repeated and not is_malformed(name, params[name])
+    }
 
 
 def _end(asked: Asked) -> BaseResponse:
@@ -115,7 +126,7 @@ def _hint(token: str | None) -> dict[str, object] | None:
     if not token:
         return None
     try:
-        return ring().verify(browser.work(), token, tokens.ID, retired=True)
+        return ring().verify(browser.work(), token, tokens.ID)
     except BadToken:
         return None
 
