@@ -8,15 +8,19 @@ ARG PYTHON_VERSION=3.11
 
 FROM python:${PYTHON_VERSION}-slim-bookworm AS build
 WORKDIR /source
-RUN python -m venv /opt/gateway
-# Dependencies first: they change less often than the code. setup.cfg holds their versions.
-COPY pyproject.toml setup.cfg ./
-RUN /opt/gateway/bin/pip install --quiet --no-cache-dir --disable-pip-version-check .
-# All that .dockerignore lets through.
+# Tools and dependencies first: they change less often than the code. Nothing comes without its hash.
+COPY requirements.lock deploy/build-tools.lock ./
+RUN python -m venv /opt/tools && python -m venv /opt/gateway \
+    && export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    && /opt/tools/bin/pip install --quiet --require-hashes --requirement build-tools.lock \
+    && /opt/gateway/bin/pip install --quiet --require-hashes --requirement requirements.lock
+# All that .dockerignore lets through. The build compiles the translations.
 COPY . .
-RUN /opt/gateway/bin/pybabel --quiet compile --directory idp/translations \
-    && /opt/gateway/bin/pip install --quiet --no-cache-dir --disable-pip-version-check \
-       --no-deps --force-reinstall . \
+RUN /opt/tools/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && /opt/gateway/bin/pip install --quiet --no-index --no-deps /wheels/*.whl \
+    && /opt/gateway/bin/pip check \
+    && /opt/tools/bin/cyclonedx-py environment --output-reproducible --of JSON \
+       --output-file /opt/gateway/sbom.cdx.json /opt/gateway/bin/python \
     && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib
 
 FROM python:${PYTHON_VERSION}-slim-bookworm

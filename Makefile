@@ -6,15 +6,17 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock"
 NODE_DIR := tests/independent_client
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.po))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format migration translations clean browser nginx node-tools
+.PHONY: help run test check format migration translations dist lock clean browser nginx node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run $(CATALOGUES) ## Start the gateway with people and applications to try (ARGS="--help" for more)
 	@exec $(BIN)/gateway demo $(ARGS)
@@ -43,8 +45,15 @@ translations: $(VENV)/.test ## Bring the French catalogue up to the texts of the
 	@$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --width 96 \
 		--input-file build/messages.pot --output-dir idp/translations
 
+dist: $(VENV)/.dist ## Build wheel, source distribution and SBOM in dist/, and sign in to the demo of that wheel
+	@$(BIN)/python scripts/make_dist.py $(ARGS)
+
+lock: $(VENV)/.dist ## Pin what setup.cfg asks for, with hashes (ARGS="--upgrade" for newer releases)
+	@$(LOCK) setup.cfg --output-file requirements.lock $(ARGS)
+	@$(LOCK) deploy/build-tools.in --output-file deploy/build-tools.lock $(ARGS)
+
 clean: ## Remove everything that was generated, the environment included
-	@rm -rf $(VENV) $(NODE_DIR)/node_modules build *.egg-info demo-data .coverage \
+	@rm -rf $(VENV) $(NODE_DIR)/node_modules build dist *.egg-info demo-data .coverage \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@rm -f $(CATALOGUES)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -64,6 +73,11 @@ $(VENV)/.run: setup.cfg pyproject.toml | $(BIN)/python
 $(VENV)/.test: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "installing the gateway and its test tools into $(VENV)"
 	@$(PIP) --editable '.[test]'
+	@touch $(VENV)/.run $@
+
+$(VENV)/.dist: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "installing what builds a release into $(VENV)"
+	@$(PIP) --editable '.[dist]'
 	@touch $(VENV)/.run $@
 
 %.mo: %.po | $(VENV)/.run
