@@ -27,8 +27,11 @@ from idp.models import SigningKey
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from idp.transaction import committing
+from tests import quick
 from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
 from tests.world import World
+
+quick.install()
 
 # A busy machine is no fault of the code; in CI the examples are the same at every run.
 hypothesis_settings.register_profile(
@@ -78,8 +81,10 @@ def redis_url(worker_id: str) -> str:
     server = os.environ.get("TEST_REDIS_URL", "")
     if not server:
         return ""
-    number = 15 - int(worker_id.removeprefix("gw") or 0) if worker_id.startswith("gw") else 15
-    return server.rsplit("/", 1)[0] + f"/{number}"
+    # The database that the address names is the first process's; the others count down from it.
+    base, number = server.rsplit("/", 1)
+    process = 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
+    return f"{base}/{int(number) - process}"
 
 
 @pytest.fixture(scope="session")
