@@ -23,12 +23,14 @@ from idp.vault import Vault
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a request comes from, for audit and sessions. ``actor`` names a console operator."""
+    """Where a request comes from, for audit and sessions. ``actor`` names an operator, and
+    ``person_id`` the row of the operator's person: nobody acts on himself."""
 
     ip: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
     actor: str | None = None
+    person_id: int | None = None
 
 
 @dataclass

@@ -59,7 +59,7 @@ class Reach:
             raise ForbiddenException(detail="This client does not act for that participant.")
 
     def check_accounts(self, work: Work, accounts: Iterable[Account]) -> None:
-        """Accounts of operators are neither changed nor closed."""
+        """Accounts of operators, whatever they hold themselves, are neither changed nor closed."""
         rows = list(accounts)
         for start in range(0, len(rows), PART):
             if roles.are_operators(work, rows[start : start + PART]):
@@ -82,7 +82,9 @@ class Reach:
             raise ForbiddenException(detail="The account is needed for another participant too.")
 
     def check_person(self, work: Work, person: Person) -> None:
-        """The pusher knows the person by an account that it may see."""
+        """The person is no operator, and the pusher knows the person by an account that it may
+        see."""
+        self.check_accounts(work, persons.accounts_of(work, person))
         if self.participants and not work.db.scalar(
             select(Account.id).where(Account.person_id == person.id, self.visible()).limit(1)
         ):

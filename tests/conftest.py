@@ -29,6 +29,7 @@ from idp.settings import Settings
 from idp.transaction import committing
 from tests import quick
 from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
+from tests.shell import Run, shell
 from tests.world import World
 
 quick.install()
@@ -200,3 +201,9 @@ def _connections_end_with_the_test() -> Iterator[None]:
     event.remove(Pool, "connect", note)
     for connection in opened:
         connection.close()
+
+
+@pytest.fixture
+def run(world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run ``gateway`` on the database of ``world``."""
+    return shell(settings, monkeypatch)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email_validator import EmailNotValidError
 from sqlalchemy import func, select
 
-from idp.accounts import events, search
+from idp.accounts import acting, events, search
 from idp.db import insert_if_missing
 from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, AccountState, Participant, Person, SearchTerm
@@ -158,6 +158,7 @@ def create_account(
     work: Work, person: Person, *, kind: AccountKind, username: str, locale: str = "en"
 ) -> Account:
     """A pending account. Raises Conflict when the name was ever used, by anyone (N81)."""
+    acting.check_person(work, person)
     if kind is AccountKind.EMAIL:
         username = checked_email(username)
     key = name_key(username)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from idp.accounts import browsers, codes, events, links, lockout, roles, sessions, temporary
+from idp.accounts import (
+    acting,
+    browsers,
+    codes,
+    events,
+    links,
+    lockout,
+    roles,
+    sessions,
+    temporary,
+)
 from idp.errors import Conflict, Refused
 from idp.messages import queue
 from idp.models import Account, AccountState
@@ -25,6 +35,7 @@ def change_state(work: Work, account: Account, state: AccountState, *, reason: s
     remembered browsers and waiting secrets at once; deactivated is final and takes the role
     groups too (PR-04). Raises Refused, or Conflict when another change came first: no denial is
     ever overwritten by somebody who had not seen it."""
+    acting.check(work, account)
     before = account.state
     if before == AccountState.DEACTIVATED:
         raise Refused("a deactivated account stays deactivated")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from idp.accounts import assertions, events, sessions
+from idp.accounts import acting, assertions, events, sessions
 from idp.errors import Conflict, Invalid, NotFound
 from idp.messages import queue
 from idp.models import Account, AccountKind, Grant, MachineKey, RegisteredNetwork
@@ -37,6 +37,7 @@ def add(work: Work, account: Account, text: str, *, label: str, days: int = DAYS
     """Register a public key (JWK or PEM); the custodian gets a mail. Raises Invalid or Conflict."""
     if account.kind != AccountKind.MACHINE:
         raise Invalid("only a machine account has keys")
+    acting.check(work, account)
     label = label.strip()
     if not label or len(label) > MAX_LABEL or not printable(label):
         raise Invalid(f"a key needs a name of at most {MAX_LABEL} printable characters")
@@ -65,6 +66,7 @@ def add(work: Work, account: Account, text: str, *, label: str, days: int = DAYS
 
 def revoke(work: Work, account: Account, kid: str) -> None:
     """Remove a key: what was issued to the account ends too. Raises NotFound."""
+    acting.check(work, account)
     row = next((row for row in of(work, account) if row.kid == kid), None)
     if row is None:
         raise NotFound(f"no key {kid}")

@@ -11,6 +11,7 @@ from threading import Lock
 from sqlalchemy import delete, select
 
 from idp.accounts import (
+    acting,
     activation,
     events,
     factors,
@@ -101,6 +102,7 @@ def set_networks(work: Work, account: Account, wanted: Iterable[tuple[str, str]]
     from a network that is gone ends; the custodian gets a mail. Raises Invalid."""
     if account.kind != AccountKind.MACHINE:
         raise Invalid("only a machine account has networks")
+    acting.check(work, account)
     chosen = _checked(wanted)
     before = {row.network: row for row in networks(work, account)}
     if {name: row.label for name, row in before.items()} == chosen:
@@ -152,6 +154,8 @@ def change_custodian(work: Work, account: Account, person: Person) -> None:
     Programs stop until they have the new password. Raises Invalid or Refused."""
     if account.kind != AccountKind.MACHINE:
         raise Invalid("only a machine account has a custodian")
+    acting.check(work, account)
+    acting.check_person(work, person)
     if account.state == AccountState.DEACTIVATED:
         raise Refused("the account is closed for good")
     old = account.person

@@ -1,7 +1,8 @@
 """What operators do to accounts, by one gate: role, target, state, caller, reason, then the act.
 
 Every act is audited and told to the holder. Nobody here chooses or sees a lasting password, and
-nobody acts on operators of the same kind, on Access Management, or on himself (N74).
+nobody acts on operators of the same kind, on Access Management, or on an account of his own person
+(N74).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from idp.accounts import (
+    acting,
     activation,
     browsers,
     caller,
@@ -22,6 +24,7 @@ from idp.accounts import (
     sessions,
     temporary,
 )
+from idp.accounts.acting import Forbidden
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Purpose
 from idp.errors import Refused
@@ -33,12 +36,6 @@ from idp.policy.names import printable
 from idp.transaction import Work
 
 MAX_REASON, MAX_TICKET = 500, 60
-
-
-class Forbidden(Refused):
-    """This operator may not do this to this account; the page says no more than that."""
-
-    code = "forbidden"
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def offered(
 ) -> list[str]:
     """The actions that this operator could order now, verification of the caller aside."""
     target = roles.of_console(work, account)
-    if not console.may_act(agent_roles, target, is_self=agent.id == account.id):
+    if not console.may_act(agent_roles, target, is_self=acting.is_same_person(agent, account)):
         return []
     return [
         name
@@ -86,10 +83,10 @@ def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account
     action = ACTIONS[order.action]
     target = roles.of_console(work, account)
     allowed = action.roles & order.roles and console.may_act(
-        order.roles, target, is_self=order.agent.id == account.id
+        order.roles, target, is_self=acting.is_same_person(order.agent, account)
     )
     if not allowed:
-        raise Forbidden(f"{order.action} on {account.username}")
+        raise Forbidden(f"{order.action} on {account.username}", account)
     if console.needs_caller(order.roles) and caller.living(work, order.agent, account) is None:
         raise Refused("caller")
     return perform(work, hasher, order.action, account, reason=order.reason, ticket=order.ticket)
@@ -106,6 +103,7 @@ def perform(
 ) -> str | None:
     """Do it for somebody whose right to it is beyond question: the gate above, or the operator's
     own shell. Raises Refused and returns as ``carry_out`` does."""
+    acting.check(work, account)
     if not _makes_sense(work, action, account):
         raise Refused("state")
     if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):

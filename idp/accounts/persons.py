@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import case, select
 
-from idp.accounts import activation, codes, directory, events, links, search
+from idp.accounts import acting, activation, codes, directory, events, links, search
 from idp.accounts.links import Purpose
 from idp.messages import queue
 from idp.models import Account, AccountKind, AccountState, Person
@@ -51,6 +51,7 @@ def update(work: Work, person: Person, changes: Changes) -> list[str]:
     One mail tells the person; when the address changes, one goes to the old address before,
     without a link that would work there. Links and codes that went to the old address end, and an
     activation that still waits is mailed anew, with the same last day."""
+    acting.check_person(work, person)
     after = _checked(person, changes)
     changed = [name for name, value in after.items() if getattr(person, name) != value]
     if not changed:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, select, update
 
-from idp.accounts import events, sessions
+from idp.accounts import acting, events, sessions
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.messages import queue
 from idp.mfa.decision import Rule
@@ -206,6 +206,7 @@ def assign(
     given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
     account, one of the other kind (MA-04) or a participant that has ended, Invalid for an end that
     is not after the beginning or is past."""
+    acting.check(work, account)
     if account.state == AccountState.DEACTIVATED:
         raise Refused(f"{account.username} is deactivated")
     if (account.kind == "machine") != (group.kind == "machine"):
@@ -310,6 +311,7 @@ def revoke(
 ) -> bool:
     """Revoke; False when it was not held. The next token shows it, and relying parties that see the
     role group are told. The holder gets a mail, or a line in ``notice``."""
+    acting.check(work, account)
     row = _active(work, account, group, participant)
     if row is None:
         return False
@@ -341,21 +343,24 @@ def revoke_all(work: Work, account: Account) -> int:
 def of_console(work: Work, account: Account) -> frozenset[ConsoleRole]:
     """What the account is in the console: the gateway's own role groups, held for the operator
     itself and for nobody else; a group that a relying party sees gives no role here."""
-    return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account]))))
+    return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
 
 
 def are_operators(work: Work, accounts: Iterable[Account]) -> bool:
-    """Whether any of these accounts has a role in the console."""
-    return work.db.scalar(_in_console(work, accounts).limit(1)) is not None
+    """Whether any of these accounts is one of a person who has a role in the console, by
+    whichever account."""
+    persons = {account.person_id for account in accounts}
+    held = select(Account.id).where(Account.person_id.in_(persons))
+    return work.db.scalar(_in_console(work, held).limit(1)) is not None
 
 
-def _in_console(work: Work, accounts: Iterable[Account]) -> Select[str]:
+def _in_console(work: Work, accounts: Iterable[int] | Select[int]) -> Select[str]:
     return (
         select(RoleGroup.name)
         .join(Assignment, Assignment.role_group_id == RoleGroup.id)
         .join(Participant, Participant.id == Assignment.participant_id)
         .where(
-            Assignment.account_id.in_([account.id for account in accounts]),
+            Assignment.account_id.in_(accounts),
             Assignment.counts(work.now),
             Participant.number == OPERATOR,
             RoleGroup.name.in_(list(ConsoleRole)),

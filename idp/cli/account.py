@@ -19,10 +19,12 @@ from idp.accounts import (
     trail,
     userids,
 )
+from idp.accounts.hashing import PasswordHasher
+from idp.cli import operator
 from idp.cli.common import application, as_json, show_json, show_record, show_table, unit
 from idp.errors import NotFound, Refused
 from idp.models import Account, AccountKind
-from idp.policy.console import ACTIONS
+from idp.policy.console import ACTIONS, ConsoleRole
 from idp.policy.temporary import spelled
 from idp.transaction import Work
 
@@ -30,6 +32,7 @@ SHOWN_EVENTS = 10
 REFUSALS = {
     "state": "{row.username} is {row.state}: this does not apply to it now",
     "reason": "reason and ticket are one line each",
+    "caller": "the caller is not verified: do that in the console first",
 }
 
 
@@ -54,6 +57,7 @@ def account() -> None:
 @click.option(
     "--second", is_flag=True, help="One more personal account of somebody who has one (TRA)."
 )
+@operator.as_operator()
 @as_json
 def create(
     username: str, kind: str, locale: str, second: bool, as_json: bool, **person: str
@@ -128,6 +132,7 @@ def list_accounts(as_json: bool) -> None:
     metavar="CIDR[=LABEL]",
     help="From where it may be used; repeat. The list replaces the one before.",
 )
+@operator.as_operator()
 @as_json
 def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
     """Show or set the networks of a machine account."""
@@ -159,6 +164,7 @@ def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
 @click.option("--label", default="", help="What the new key is called.")
 @click.option("--days", default=machine_keys.DAYS, show_default=True, help="How long it is good.")
 @click.option("--remove", "removed", help="The kid of a key to remove.")
+@operator.as_operator()
 @as_json
 def keys(
     username: str, added: Path | None, label: str, days: int, removed: str | None, as_json: bool
@@ -184,6 +190,7 @@ def keys(
 @account.command()
 @click.argument("username")
 @click.option("--person-id", required=True, help="Person ID of the new custodian.")
+@operator.as_operator()
 def custodian(username: str, person_id: str) -> None:
     """Give a machine account another custodian; its password and factors end."""
     with unit() as work:
@@ -223,6 +230,7 @@ def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
 @click.argument("username")
 @click.option("--reason", required=True, help="Why; kept in the trail.")
 @click.option("--ticket", required=True, help="Reference of the ticket; kept in the trail.")
+@operator.as_operator(*ConsoleRole)
 def act(action: str, username: str, reason: str, ticket: str) -> None:
     """Do to an account what operators do in the console, for those on whom nobody there may act.
 
@@ -231,9 +239,7 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
     with unit(app) as work:
         row = directory.by_username(work, username)
         try:
-            password = operators.perform(
-                work, app.extensions["hasher"], action, row, reason=reason, ticket=ticket
-            )
+            password = _order(work, app.extensions["hasher"], action, row, reason, ticket)
         except Refused as refusal:
             words = REFUSALS.get(refusal.detail, refusal.detail)
             raise Refused(words.format(row=row)) from refusal
@@ -243,6 +249,17 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
         click.echo(" ".join(word for _, word, _ in spelled(password)), err=True)
     else:
         click.echo(f"{username}: {action} done; the account is {state}.")
+
+
+def _order(
+    work: Work, hasher: PasswordHasher, action: str, row: Account, reason: str, ticket: str
+) -> str | None:
+    """In the name of an operator by the rules of the console, else as the shell."""
+    agent = operator.named(work)
+    if agent is None:
+        return operators.perform(work, hasher, action, row, reason=reason, ticket=ticket)
+    order = operators.Order(agent, roles.of_console(work, agent), action, reason, ticket)
+    return operators.carry_out(work, hasher, order, row)
 
 
 def _describe(row: Account) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from idp.accounts import clients
 from idp.accounts.assertions import public_key
 from idp.accounts.clients import ClientData
 from idp.cli.common import as_json, show_json, show_record, show_table, unit
+from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
 from idp.models import AuthMethod
 from idp.policy.scopes import ACRS, GRANT_TYPES, PushOperation
@@ -112,6 +113,7 @@ def client() -> None:
 @client.command()
 @click.option("--client-id", help="Chosen id; a random one when left out.")
 @_client_options
+@as_operator()
 @as_json
 def create(client_id: str | None, as_json: bool, **options: Any) -> None:
     """Register a client. Its secret is shown this once."""
@@ -132,6 +134,7 @@ def create(client_id: str | None, as_json: bool, **options: Any) -> None:
 @client.command()
 @click.argument("client_id")
 @_client_options
+@as_operator()
 @as_json
 def update(client_id: str, as_json: bool, **options: Any) -> None:
     """Change what is registered; what is not named stays. A list replaces the whole list."""
@@ -171,6 +174,7 @@ def list_clients(as_json: bool) -> None:
 
 @client.command("rotate-secret")
 @click.argument("client_id")
+@as_operator()
 @as_json
 def rotate_secret(client_id: str, as_json: bool) -> None:
     """Give a client a new secret; the old one ends at once."""
@@ -184,6 +188,7 @@ def rotate_secret(client_id: str, as_json: bool) -> None:
 
 @client.command()
 @click.argument("client_id")
+@as_operator()
 @as_json
 def disable(client_id: str, as_json: bool) -> None:
     """Switch a client off and end everything that was issued to it."""

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from idp.app import create_app
+from idp.cli import operator
 from idp.db import db
 from idp.settings import Settings
-from idp.transaction import Means, Origin, Work, committing
+from idp.transaction import Means, Work, committing
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -38,11 +39,13 @@ def application() -> Flask:
 
 @contextmanager
 def unit(app: Flask | None = None) -> Iterator[Work]:
-    """One committed unit of work in the name of whoever runs the command."""
+    """One committed unit of work in the name of whoever runs the command, or of the operator whom
+    ``--as`` names."""
     app = app or application()
     with app.app_context():
         means: Means = app.extensions["means"]
-        with committing(means.work(Origin(actor=actor()))) as work:
+        with committing(means.work()) as work:
+            work.origin = operator.origin(work, actor())
             yield work
 
 

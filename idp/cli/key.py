@@ -6,6 +6,7 @@ import click
 
 from idp.accounts import keys
 from idp.cli.common import as_json, show_json, show_table, unit
+from idp.cli.operator import as_operator
 
 
 @click.group()
@@ -33,6 +34,7 @@ def list_keys(as_json: bool) -> None:
 @key.command()
 @click.option("--alg", type=click.Choice(keys.ALGORITHMS), default="RS256", show_default=True)
 @click.option("--force", is_flag=True, help="Even if relying parties may not have the key yet.")
+@as_operator()
 @as_json
 def rotate(alg: str, force: bool, as_json: bool) -> None:
     """Let the next key sign; publish a new next one."""
@@ -45,6 +47,7 @@ def rotate(alg: str, force: bool, as_json: bool) -> None:
 # A kid is a thumbprint (RFC 7638), and one in 64 begins like an option.
 @key.command(context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
+@as_operator()
 @as_json
 def revoke(kid: str, as_json: bool) -> None:
     """After a compromise: nothing this key signed is accepted any more."""

@@ -9,6 +9,7 @@ import click
 from idp.accounts import persons
 from idp.accounts.persons import Changes
 from idp.cli.common import as_json, show_json, show_record, show_table, unit
+from idp.cli.operator import as_operator
 from idp.errors import NotFound
 from idp.models import Person
 from idp.transaction import Work
@@ -52,6 +53,7 @@ def show(person_id: str, as_json: bool) -> None:
     "--email", help="Links that went to the old address end; a waiting activation goes out."
 )
 @click.option("--phone", help="Such as +14165550123 or 416 555 0123 ext 7; empty takes it away.")
+@as_operator()
 @as_json
 def update(person_id: str, as_json: bool, **values: str | None) -> None:
     """Change what is registered; every account of the person shows it."""

@@ -7,6 +7,7 @@ import click
 from idp.accounts import mass_changes
 from idp.accounts.mass_changes import Standing
 from idp.cli.common import as_json, show_json, unit
+from idp.cli.operator import as_operator
 
 
 @click.group()
@@ -27,6 +28,7 @@ def status(as_json: bool) -> None:
 
 @registration.command()
 @click.option("--reason", required=True, help="Why it is right; kept in the trail.")
+@as_operator()
 @as_json
 def confirm(reason: str, as_json: bool) -> None:
     """Let registration go on after a stop: as many accounts again may be taken."""

@@ -6,6 +6,7 @@ import click
 
 from idp.accounts import clients, directory, roles
 from idp.cli.common import as_json, show_json, show_table, unit
+from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
 
 _who = click.option("--account", "username", required=True, help="Login name of the holder.")
@@ -23,6 +24,7 @@ def role_group() -> None:
 @click.option("--description", default="")
 @click.option("--kind", type=click.Choice(["personal", "machine"]), default="personal")
 @click.option("--client", "client_ids", multiple=True, help="Relying party that sees it; repeat.")
+@as_operator()
 @as_json
 def create(
     name: str, description: str, kind: str, client_ids: tuple[str, ...], as_json: bool
@@ -43,6 +45,7 @@ def create(
     required=True,
     help="When a second factor is asked of its holders; default: the environment's rule.",
 )
+@as_operator()
 @as_json
 def set_group(name: str, second_factor: str, as_json: bool) -> None:
     """Change the rule of a role group."""
@@ -79,6 +82,7 @@ def list_groups(as_json: bool) -> None:
 @_what
 @_whom
 @click.option("--participant-name", default="", help="For a participant not known yet.")
+@as_operator()
 @as_json
 def assign(username: str, name: str, number: str, participant_name: str, as_json: bool) -> None:
     """Give an account a role group for a participant."""
@@ -96,6 +100,7 @@ def assign(username: str, name: str, number: str, participant_name: str, as_json
 @_who
 @_what
 @_whom
+@as_operator()
 @as_json
 def revoke(username: str, name: str, number: str, as_json: bool) -> None:
     """Take a role group away. The next token shows it."""

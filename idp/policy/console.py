@@ -83,8 +83,8 @@ def needs_caller(actor: Collection[ConsoleRole]) -> bool:
 def may_act(
     actor: Collection[ConsoleRole], target: Collection[ConsoleRole], *, is_self: bool
 ) -> bool:
-    """Nobody acts on himself; only Access Management acts on operators, and on its own kind
-    nobody does (that takes the operator's shell)."""
+    """Nobody acts on an account of his own person; only Access Management acts on operators, and
+    on its own kind nobody does (that takes the operator's shell)."""
     if is_self or ACCESS in target:
         return False
     return ACCESS in actor if target else bool(actor)

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import (
+    acting,
     caller,
     directory,
     enrolment,
@@ -93,7 +94,8 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         events=trail.of_account(work, found, SHOWN_EVENTS),
         messages=read.of_account(work, found.id),
         helps=helps,
-        manages=operator.may_open("console.grant") and found.id != operator.account.id,
+        manages=operator.may_open("console.grant")
+        and not acting.is_same_person(found, operator.account),
         needs_caller=helps and rules.needs_caller(operator.roles),
         facts=[(fact, words.fact(fact)) for fact in rules.Fact],
         verification=verification,
@@ -121,8 +123,6 @@ def act(subject: str, action: str) -> BaseResponse:
     )
     try:
         password = operators.carry_out(browser.work(), browser.hasher(), order, found)
-    except operators.Forbidden:
-        return gate.forbid("target", found)
     except Refused as refusal:
         return page(found, error=words.refusal(refusal))
     if password is not None:

@@ -7,7 +7,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from idp import browser
-from idp.accounts import caller, roles
+from idp.accounts import acting, caller, roles
 from idp.errors import Refused
 from idp.models import Account
 from idp.policy import console as rules
@@ -30,7 +30,7 @@ def _found(subject: str) -> Account | Response:
     """The account, unless this operator may not act on it at all (N74)."""
     found, operator = one(subject), gate.operator()
     target = roles.of_console(browser.work(), found)
-    is_self = found.id == operator.account.id
+    is_self = acting.is_same_person(found, operator.account)
     if not rules.may_act(operator.roles, target, is_self=is_self):
         return gate.forbid("target", found)
     return found

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import events, roles
+from idp.accounts.acting import Forbidden
 from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
 from idp.policy.local_path import safe_path
@@ -91,7 +92,12 @@ class GatedBlueprint(Blueprint):
 def _gated(view: Callable[..., BaseResponse]) -> Callable[..., BaseResponse]:
     @wraps(view)
     def gated(**values: Any) -> BaseResponse:
-        return _refusal() or view(**values)
+        try:
+            return _refusal() or view(**values)
+        except Forbidden as refusal:
+            # Nothing of what was begun is kept, but that it was tried.
+            browser.work().db.rollback()
+            return forbid("target", refusal.account)
 
     return gated
 
@@ -111,7 +117,8 @@ def _refusal() -> BaseResponse | None:
     found = Operator(session.account, roles.of_console(work, session.account))
     if not found.may_open(request.endpoint or ""):
         return forbid("role")
-    work.origin = replace(work.origin, actor=session.account.username)
+    account = session.account
+    work.origin = replace(work.origin, actor=account.username, person_id=account.person_id)
     g.operator = found
     return None
 

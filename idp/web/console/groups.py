@@ -7,8 +7,8 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import directory, roles
-from idp.errors import Conflict, GatewayError, Invalid
+from idp.accounts import acting, directory, roles
+from idp.errors import Conflict, GatewayError, Invalid, NotFound, Refused
 from idp.mfa.decision import Rule
 from idp.models import Account
 from idp.policy import console as rules
@@ -80,14 +80,15 @@ def revoke(subject: str) -> BaseResponse:
 
 
 def _change(subject: str, *, granting: bool) -> BaseResponse:
-    """Nobody gives himself anything here, and nobody makes or unmakes operators (N74)."""
-    found, operator = one(subject), gate.operator()
-    name = request.form.get("group", "").strip()
-    if found.id == operator.account.id or name in list(rules.ConsoleRole):
-        return gate.forbid("role group", found)
+    """Nobody gives anything to an account of his own person, and nobody makes or unmakes operators
+    here (N74)."""
+    found, name = one(subject), request.form.get("group", "").strip()
+    acting.check(browser.work(), found)
+    if name in list(rules.ConsoleRole):
+        raise acting.Forbidden(f"{name} is not granted in the console", found)
     try:
         _apply(found, name, request.form.get("participant", "").strip(), granting=granting)
-    except GatewayError as error:
+    except (Invalid, NotFound, Refused) as error:
         return page(found, error=error.detail)
     flash(gettext("The access is changed; applications show it at the next sign-in."))
     return back(found)

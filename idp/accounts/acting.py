@@ -1,0 +1,39 @@
+"""Who acts as an operator, and on whom not: on no account of their own person (N74).
+
+A person may hold several accounts and be the custodian of machine accounts. The console, and the
+command line with ``--as``, name the person who acts in the ``Origin`` of their work; the services
+that change somebody's access ask here, so that no page and no command has to remember it.
+"""
+
+from __future__ import annotations
+
+from idp.errors import GatewayError
+from idp.models import Account, Person
+from idp.transaction import Work
+
+
+class Forbidden(GatewayError):
+    """This operator may not do this to this account; a page says no more than that."""
+
+    code = "forbidden"
+
+    def __init__(self, detail: str, account: Account | None = None) -> None:
+        super().__init__(detail)
+        self.account = account
+
+
+def is_same_person(one: Account, other: Account) -> bool:
+    """Whether the same person holds both, or is the custodian of one of them."""
+    return one.person_id == other.person_id
+
+
+def check(work: Work, account: Account) -> None:
+    """Raises Forbidden when the operator who acts is the holder or custodian of the account."""
+    if work.origin.person_id is not None and work.origin.person_id == account.person_id:
+        raise Forbidden(f"{account.username} is an account of the operator who acts", account)
+
+
+def check_person(work: Work, person: Person) -> None:
+    """Raises Forbidden when the operator who acts is this person."""
+    if work.origin.person_id is not None and work.origin.person_id == person.id:
+        raise Forbidden(f"{person.person_id} is the operator who acts")

@@ -1,0 +1,68 @@
+"""``--as``: the operator in whose name a command is given, held to the rules of the console.
+
+The shell vouches for who it is: whoever can run a command can also write to the database. The trail
+names the operator, and the login of the shell beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import click
+
+from idp.accounts import directory, roles
+from idp.accounts.acting import Forbidden
+from idp.errors import NotFound
+from idp.models import Account, AccountState
+from idp.policy.console import ACCESS, ConsoleRole
+from idp.transaction import Origin, Work
+
+Command = Callable[..., Any]
+_KEY = "idp.cli.operator"
+
+
+def as_operator(*needed: ConsoleRole) -> Callable[[Command], Command]:
+    """The option, for a command that changes something: an operator who has one of these roles;
+    none named: Access Management."""
+
+    def note(ctx: click.Context, _option: click.Parameter, username: str | None) -> None:
+        ctx.meta[_KEY] = (username, frozenset(needed or (ACCESS,))) if username else None
+
+    return click.option(
+        "--as",
+        metavar="USERNAME",
+        expose_value=False,
+        callback=note,
+        help="The operator who does it; never on accounts of the same person.",
+    )
+
+
+def origin(work: Work, shell: str) -> Origin:
+    """Where the work of this command comes from. Raises NotFound or Forbidden for an operator who
+    may not do it."""
+    context = click.get_current_context(silent=True)
+    named = context.meta.get(_KEY) if context else None
+    if named is None:
+        return Origin(actor=shell)
+    username, needed = named
+    account = _operator(work, username, needed)
+    return Origin(actor=account.username, person_id=account.person_id, user_agent=shell)
+
+
+def named(work: Work) -> Account | None:
+    """The operator named by ``--as``."""
+    if work.origin.person_id is None or work.origin.actor is None:
+        return None
+    return directory.find_by_username(work, work.origin.actor)
+
+
+def _operator(work: Work, username: str, needed: Collection[ConsoleRole]) -> Account:
+    account = directory.find_by_username(work, username)
+    if account is None:
+        raise NotFound(f"no account {username}")
+    if account.state_at(work.now) != AccountState.ACTIVE:
+        raise Forbidden(f"{username} is {account.state}")
+    if not roles.of_console(work, account) & frozenset(needed):
+        raise Forbidden(f"{username} does not have the role: {', '.join(sorted(needed))}")
+    return account
