@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Protocol
 
 from idp.mfa.risk import Place
 from idp.networks import Address
+from idp.sampling import Sampler
 
 
 class Clock(Protocol):
@@ -100,3 +101,5 @@ class Ports:
     denied: Container[Address | None] = ()
     #: None where nobody is told: a trial without a network.
     logouts: LogoutSender | None = None
+    #: Counts what callers did whom nobody knows.
+    sampler: Sampler = field(default_factory=Sampler)

@@ -181,9 +181,9 @@ def authenticated() -> Client:
     if row is None or row.grant.account is not None:
         raise UnauthorizedException
     client = row.grant.client
+    work.origin = with_changes(work.origin, actor=f"client:{client.client_id}")
     if SCOPE not in row.scopes:
         raise ForbiddenException(detail="The token has not the scope scim.")
-    work.origin = with_changes(work.origin, actor=f"client:{client.client_id}")
     return client
 
 

@@ -241,7 +241,7 @@ def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
     if "scim_effects" in g:
         return
     reach: Reach | None = g.get("scim_reach")
-    with committing(browser.means().work(browser.origin())) as work:
+    with committing(browser.means().work(browser.work().origin)) as work:
         events.record(
             work,
             "scim.refused",

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from idp.models import Account, BrowserSession, Client, Event
+from idp.sampling import MOST, Kind, network_of
 from idp.transaction import Work
+
+#: Total of one kind that was sampled.
+COUNTED = "callers.counted"
+#: Refused secrets. The alarm about guessing counts their rows, so it has as many as it needs.
+GUESSES = ("signin.refused", "machine.refused")
 
 
 def record(
@@ -16,25 +22,67 @@ def record(
     account: Account | None = None,
     client: Client | None = None,
     session: BrowserSession | None = None,
+    proved: bool = True,
     **data: Any,
 ) -> None:
     """Record a security event. With a ``reason`` it is a refusal.
 
     ``data`` must be JSON and must hold no secret: no password, code, token or link.
+
+    ``proved=False`` says that anybody could have sent the request, although it names a client or
+    an account. Such events, and those of a request that names nobody, are sampled (see
+    ``idp.sampling``): the row's ``count`` tells how many there were by then in the window.
     """
-    work.db.add(
-        Event(
-            at=work.now,
+    is_known = account or client or session or work.origin.actor or not work.origin.ip
+    if not (proved and is_known):
+        kind = Kind(
             name=name,
-            outcome="refused" if reason else "ok",
             reason=reason,
-            account_id=account.id if account else None,
-            actor=work.origin.actor,
             client_id=client.client_id if client else None,
-            session_id=session.public_id if session else None,
-            ip=work.origin.ip,
-            user_agent=work.origin.user_agent,
-            request_id=work.origin.request_id,
-            data=data,
+            account_id=account.id if account else None,
+            network=network_of(work.origin.ip),
         )
+        number = _count(work, kind)
+        if number is None:
+            return
+        data["count"] = number
+    _add(
+        work,
+        name=name,
+        actor=work.origin.actor,
+        outcome="refused" if reason else "ok",
+        reason=reason,
+        account_id=account.id if account else None,
+        client_id=client.client_id if client else None,
+        session_id=session.public_id if session else None,
+        ip=work.origin.ip,
+        user_agent=work.origin.user_agent,
+        request_id=work.origin.request_id,
+        data=data,
     )
+
+
+def _count(work: Work, kind: Kind) -> int | None:
+    """How many of the kind there were when this one is to be written down. Totals of windows that
+    are over become rows first."""
+    sampler = work.ports.sampler
+    for total in sampler.ended(work.now):
+        about = {"event": total.kind.name, "reason": total.kind.reason, "count": total.count,
+                 "networks": total.networks, "since": total.since.isoformat()}  # fmt: skip
+        _add(
+            work,
+            name=COUNTED,
+            outcome="ok",
+            client_id=total.kind.client_id,
+            account_id=total.kind.account_id,
+            data=about,
+        )
+    if kind.name not in GUESSES:
+        return sampler.count(work.now, kind)
+    bounds = work.settings
+    most = max(MOST, 2 * bounds.alarm_failures)
+    return sampler.count(work.now, kind, each=bounds.alarm_failures_network, most=most)
+
+
+def _add(work: Work, **values: Any) -> None:
+    work.db.add(Event(at=work.now, **values))

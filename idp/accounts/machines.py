@@ -261,7 +261,9 @@ class MachineDoor:
         if account is not None and network is not None:
             reason = _settle(work, account, matched=matched, is_fresh=is_fresh, reason=reason)
         if reason is not None or account is None or network is None:
-            events.record(work, "machine.refused", reason=reason, account=account, client=client)
+            events.record(
+                work, "machine.refused", reason=reason, account=account, client=client, proved=False
+            )
             return Denied(reason or "unknown_account")
         machine_keys.touch(work, network)
         if key is not None:

@@ -90,7 +90,9 @@ def attempt(
     elif waiting is not None and not temporary.spend(work, waiting):
         reason = "temporary_password_used"
     if reason is not None or account is None:
-        events.record(work, "signin.refused", reason=reason, account=account, client=client)
+        events.record(
+            work, "signin.refused", reason=reason, account=account, client=client, proved=False
+        )
         return None
     if waiting is not None:
         events.record(work, "temporary_password.used", account=account)
@@ -113,7 +115,9 @@ def attempt_by_passkey(
     if is_denied(work):
         reason = reason or "network_denied"
     if reason is not None:
-        events.record(work, "signin.refused", reason=reason, account=account, client=client)
+        events.record(
+            work, "signin.refused", reason=reason, account=account, client=client, proved=False
+        )
         return None
     return found
 

@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.accounts import events
 from idp.accounts.machines import MachineDoor
-from idp.models import Client
+from idp.models import AuthMethod, Client
 from idp.oidc.client_auth import ClientAuthenticator
 from idp.oidc.keys import KeyRing
 from idp.transaction import Work
@@ -98,6 +98,8 @@ class GatewayServer(AuthorizationServer):
             "token.refused",
             reason=error.error,
             client=client,
+            # The id of a public client is known to everybody.
+            proved=client is not None and client.auth_method != AuthMethod.NONE,
             grant_type=(request.params.get("grant_type") or "")[:60],
             detail=error.description or "",
         )

@@ -46,7 +46,9 @@ def authorize() -> BaseResponse:
     try:
         client, uri = trusted_target(work, params, repeated)
     except NotRedirectable as error:
-        events.record(work, "authorize.refused", reason=error.code, client=error.client)
+        events.record(
+            work, "authorize.refused", reason=error.code, client=error.client, proved=False
+        )
         return _hard_error(error.code)
     try:
         asked = validate(work, ring(), client, uri, params, repeated)
@@ -193,6 +195,7 @@ def _refuse(client: Client, asked: AuthorizationRequest, refusal: rules.Refuse) 
         client=client,
         session=session,
         account=session.account if session else None,
+        proved=session is not None,
         detail=refusal.description,
     )
     fields = [("error", refusal.code)]
