@@ -39,6 +39,8 @@ PLACES = {
     "externalId": ("externalId",),
     "userName": ("userName",),
 }
+#: What is said of the person, not of the account.
+OF_PERSON = ("givenName", "middleName", "familyName", "preferredName", "email", "phone")
 #: Bookkeeping of a push: it travels along and is no difference.
 CARRIED = ("requestNumber", "sequence")
 BOUNDS = ("validFrom", "validUntil")
@@ -386,9 +388,14 @@ def _list_of(name: str, value: Any) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _changes(step: Step) -> Iterator[dict[str, Any]]:
-    """The operations of a PATCH."""
-    for name, _, _ in step.differences:
-        wanted = step.entry.values[name]
+    """The operations of a PATCH. Of another custodian all is said that the export says: what the
+    account shows now is said of the former one."""
+    values = step.entry.values
+    names = [name for name, _, _ in step.differences]
+    if "personId" in names:
+        names += [name for name in OF_PERSON if name in values and name not in names]
+    for name in names:
+        wanted = values[name]
         if name == "state":
             yield {"op": "replace", "path": "active", "value": wanted == "active"}
             continue
@@ -406,6 +413,5 @@ def _changes(step: Step) -> Iterator[dict[str, Any]]:
         else:
             yield {"op": "remove", "path": path}
     for name in CARRIED:
-        if step.entry.values.get(name):
-            value = step.entry.values[name]
-            yield {"op": "replace", "path": f"{EXTENSION}:{name}", "value": value}
+        if values.get(name):
+            yield {"op": "replace", "path": f"{EXTENSION}:{name}", "value": values[name]}

@@ -58,7 +58,7 @@ COLUMNS: Columns = {
     "username": (Account.username_key, name_key),  # type: ignore[dict-item]
     "externalid": (Provisioned.external_id, _PLAIN),  # type: ignore[dict-item]
     "displayname": (
-        func.lower(Person.given_name + " " + Person.family_name),
+        func.trim(func.lower(Person.given_name + " " + Person.family_name)),
         _FOLDED,
     ),
     "name.givenname": (func.lower(Person.given_name), _FOLDED),

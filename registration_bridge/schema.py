@@ -45,10 +45,10 @@ MAX_OPERATIONS = 1000
 
 
 class Name(ComplexAttribute):
-    """The name of the holder; of a machine account, of its custodian."""
+    """The name of the holder; of a machine account, of its custodian. One of the two is needed."""
 
-    family_name: Annotated[str | None, Required.true] = None
-    given_name: Annotated[str | None, Required.true] = None
+    family_name: str | None = None
+    given_name: str | None = None
     middle_name: str | None = None
 
 

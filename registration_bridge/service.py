@@ -26,11 +26,11 @@ from idp.accounts import events, mass_changes
 from idp.errors import GatewayError
 from idp.policy.scopes import PushOperation
 from idp.transaction import committing
-from registration_bridge import groups
+from registration_bridge import groups, holders
 from registration_bridge.effects import Effects
 from registration_bridge.normalise import BulkBody
 from registration_bridge.reach import Reach
-from registration_bridge.schema import EFFECTS, Group, Participant, Registration, Role
+from registration_bridge.schema import EFFECTS, Group, Participant, Registration, Role, User
 from registration_bridge.storage import BridgeStorage
 from registration_bridge.users import MassChange
 
@@ -68,7 +68,9 @@ class Service(ScimService):
         return answer
 
     def apply_patch(self, current: Any, patch_op: PatchOp[Any], conditions: Any) -> Any:
-        """Of what is to be replaced, all is there."""
+        """Of what is to be replaced, all is there; what is not said of a new custodian stays."""
+        if isinstance(current, User):
+            holders.put_named(browser.work(), current, patch_op)
         check_targets(current, patch_op)
         return super().apply_patch(current, patch_op, conditions)
 
@@ -92,6 +94,7 @@ class Service(ScimService):
             for name in ("person_id", "account_kind", "registered_networks", "grants", "end_date"):
                 if getattr(after, name) is None:
                     setattr(after, name, getattr(before, name))
+        holders.complete(browser.work(), current, replacement)
         return super().apply_replacement(current, replacement, conditions)
 
 

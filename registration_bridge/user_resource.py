@@ -17,13 +17,13 @@ from idp.models import (
     Account,
     AccountState,
     Assignment,
-    Person,
     Provisioned,
     RegisteredNetwork,
 )
 from idp.transaction import Work
+from registration_bridge import holders
 from registration_bridge.reach import Reach
-from registration_bridge.schema import AccessGrant, Email, Name, Network, PhoneNumber, Registration
+from registration_bridge.schema import AccessGrant, Network, Registration
 
 
 @dataclass
@@ -74,18 +74,11 @@ def resource_of(model: Any, view: View) -> Any:
         id=account.subject,
         external_id=side.external_id if side else None,
         user_name=account.username,
-        name=Name(
-            family_name=person.family_name,
-            given_name=person.given_name,
-            middle_name=person.middle_name or None,
-        ),
         display_name=person.full_name,
-        nick_name=person.preferred_name or None,
         preferred_language=account.locale,
         timezone=account.zoneinfo,
         active=account.state != AccountState.SUSPENDED,
-        emails=[Email(value=person.email, type="work", primary=True)],
-        phone_numbers=_phones(person),
+        **holders.shown(person),
     )
     user[Registration] = Registration(
         person_id=person.person_id,
@@ -116,13 +109,6 @@ def resource_of(model: Any, view: View) -> Any:
         version=f'W/"{digest}"',
     )
     return user
-
-
-def _phones(person: Person) -> list[PhoneNumber] | None:
-    if not person.phone:
-        return None
-    extension = f";ext={person.phone_extension}" if person.phone_extension else ""
-    return [PhoneNumber(value=f"tel:{person.phone}{extension}", type="work", primary=True)]
 
 
 def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], Terms]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from scim2_models import (
@@ -27,21 +26,15 @@ from idp.accounts import (
     roles,
     userids,
 )
-from idp.accounts.persons import Changes
 from idp.accounts.roles import Terms
 from idp.errors import Conflict, Invalid, Refused
-from idp.models import (
-    Account,
-    AccountKind,
-    AccountState,
-    Person,
-    Provisioned,
-)
+from idp.models import Account, AccountKind, AccountState, Provisioned
 from idp.policy.names import name_key
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
+from registration_bridge import holders
 from registration_bridge.reach import Reach
-from registration_bridge.schema import AccessGrant, Name, Registration
+from registration_bridge.schema import AccessGrant, Registration
 from registration_bridge.text import clean
 from registration_bridge.user_resource import View, terms_of, views
 
@@ -79,7 +72,7 @@ def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
     extension = _extension(user)
     kind = _kind(extension)
     try:
-        account = _make(work, reach, user, extension, kind)
+        account = _make(work, reach, user, kind)
         _set_networks(work, account, extension)
         _set_preferences(account, user)
         _set_end(work, account, extension, is_new=True)
@@ -121,39 +114,13 @@ def _known(work: Work, reach: Reach, account: Account) -> str:
     return f"the User {account.subject}" if seen else "another account"
 
 
-def _make(
-    work: Work, reach: Reach, user: Any, extension: Registration, kind: AccountKind
-) -> Account:
-    holder = _holder(work, reach, user, extension)
+def _make(work: Work, reach: Reach, user: Any, kind: AccountKind) -> Account:
+    holders.fill(work, user)
+    holder = holders.register(work, reach, user)
     username = clean(user.user_name)
     if username:
         return directory.create_account(work, holder, kind=kind, username=username)
     return userids.create(work, holder, kind=kind)
-
-
-def _holder(work: Work, reach: Reach, user: Any, extension: Registration) -> Person:
-    """The person of the push, made or brought up to date."""
-    person_id = clean(extension.person_id)
-    if not person_id or len(person_id) > 40:
-        raise Invalid("personId is needed, 40 characters at most")
-    known = persons.by_person_id(work, person_id)
-    if known is not None:
-        reach.check_person(work, known)
-        reach.update_person(work, known, _changes(user))
-        return known
-    name = user.name or Name()
-    return directory.ensure_person(
-        work,
-        directory.NewPerson(
-            person_id=person_id,
-            given_name=clean(name.given_name),
-            middle_name=clean(name.middle_name),
-            family_name=clean(name.family_name),
-            preferred_name=clean(user.nick_name),
-            email=_email(user) or "",
-            phone=_phone(user) or "",
-        ),
-    )
 
 
 def update(work: Work, reach: Reach, view: View, user: Any) -> None:
@@ -192,27 +159,16 @@ def _update(work: Work, reach: Reach, view: View, user: Any, extension: Registra
 def _set_holder(
     work: Work, reach: Reach, account: Account, user: Any, extension: Registration
 ) -> None:
-    """The person's data; of a machine account another custodian too (MA-10)."""
+    """The person's data; of a machine account another custodian too (MA-10), of whom ``user`` says
+    what is registered and what the push changes of it (``holders``)."""
     if clean(extension.person_id) == account.person.person_id:
-        reach.update_person(work, account.person, _changes(user))
+        reach.update_person(work, account.person, holders.changes(user))
     elif account.kind == AccountKind.MACHINE:
         reach.check(PushOperation.UPDATE)
         reach.check_whole(work, account)
-        machines.change_custodian(work, account, _holder(work, reach, user, extension))
+        machines.change_custodian(work, account, holders.register(work, reach, user))
     else:
         raise MutabilityException(attribute="personId", mutability="immutable")
-
-
-def _changes(user: Any) -> Changes:
-    name = user.name or Name()
-    return Changes(
-        given_name=clean(name.given_name) or None,
-        middle_name=clean(name.middle_name),
-        family_name=clean(name.family_name) or None,
-        preferred_name=clean(user.nick_name),
-        email=_email(user),
-        phone=_phone(user) or "",
-    )
 
 
 def _set_networks(work: Work, account: Account, extension: Registration) -> bool:
@@ -396,24 +352,3 @@ def _kind(extension: Registration) -> AccountKind:
         return AccountKind(extension.account_kind or AccountKind.PERSONAL)
     except ValueError as error:
         raise InvalidValueException(detail="accountKind is personal, machine or email.") from error
-
-
-def _email(user: Any) -> str | None:
-    found = _chosen(user.emails)
-    return clean(found.value) if found is not None else None
-
-
-def _phone(user: Any) -> str | None:
-    """The number, from RFC 3966 or as people write it."""
-    found = _chosen(user.phone_numbers)
-    if found is None:
-        return None
-    number = unquote(clean(found.value)).removeprefix("tel:")
-    return number.replace(";ext=", " ext ")
-
-
-def _chosen(entries: list[Any] | None) -> Any:
-    """The primary one, else the one for work, else the first."""
-    rows = entries or []
-    ranked = sorted(rows, key=lambda row: (not row.primary, str(row.type or "") != "work"))
-    return ranked[0] if ranked else None

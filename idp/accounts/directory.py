@@ -127,8 +127,8 @@ def ensure_person(work: Work, data: NewPerson) -> Person:
 def checked(data: NewPerson) -> dict[str, str]:
     """The columns of a person, checked and in their stored form. Raises Invalid."""
     names = (data.given_name, data.middle_name, data.family_name, data.preferred_name)
-    if not data.given_name or not data.family_name:
-        raise Invalid("a person needs a given and a family name")
+    if not data.given_name and not data.family_name:
+        raise Invalid("a person needs a given or a family name")
     if any(len(name) > MAX_PERSON_NAME or not printable(name) for name in names):
         raise Invalid("a name is too long or holds characters that cannot be shown")
     email = checked_email(data.email)

@@ -53,7 +53,7 @@ def update(work: Work, person: Person, changes: Changes) -> list[str]:
     activation that still waits is mailed anew, with the same last day."""
     acting.check_person(work, person)
     after = _checked(person, changes)
-    changed = [name for name, value in after.items() if getattr(person, name) != value]
+    changed = _different(person, after)
     if not changed:
         return []
     held = accounts_of(work, person)
@@ -79,6 +79,16 @@ def update(work: Work, person: Person, changes: Changes) -> list[str]:
     if held:
         queue.enqueue(work, "profile_changed", held[0], changed=told)
     return told
+
+
+def differences(person: Person, changes: Changes) -> list[str]:
+    """What ``update`` would change. Raises Invalid."""
+    found = _different(person, _checked(person, changes))
+    return [name for name in found if name != "email_key"]
+
+
+def _different(person: Person, after: dict[str, str]) -> list[str]:
+    return [name for name, value in after.items() if getattr(person, name) != value]
 
 
 def _checked(person: Person, changes: Changes) -> dict[str, str]:

@@ -22,8 +22,8 @@ from idp.accounts import (
 from idp.accounts.hashing import PasswordHasher
 from idp.cli import operator
 from idp.cli.common import application, as_json, show_json, show_record, show_table, unit
-from idp.errors import NotFound, Refused
-from idp.models import Account, AccountKind
+from idp.errors import Invalid, NotFound, Refused
+from idp.models import Account, AccountKind, Person
 from idp.policy.console import ACTIONS, ConsoleRole
 from idp.policy.temporary import spelled
 from idp.transaction import Work
@@ -46,9 +46,13 @@ def account() -> None:
     "--username", default="", help="The login name, for ever this account's; made when left out."
 )
 @click.option("--person-id", required=True, help="Person ID of the holder (machine: custodian).")
-@click.option("--given-name", default="", help="Needed for a person who is not known yet.")
+@click.option(
+    "--given-name",
+    default="",
+    help="For a person who is not known yet, one of the names is needed.",
+)
 @click.option("--middle-name", default="")
-@click.option("--family-name", default="", help="Needed for a person who is not known yet.")
+@click.option("--family-name", default="", help="As --given-name.")
 @click.option("--preferred-name", default="")
 @click.option("--email", default="", help="Needed for a person who is not known yet.")
 @click.option("--phone", default="", help="E.164, such as +14165550123.")
@@ -66,7 +70,7 @@ def create(
 
     Without --username the UserID is made of the person's name, or the next machine id is taken."""
     with unit() as work:
-        holder = directory.ensure_person(work, directory.NewPerson(**person))
+        holder = _holder(work, **person)
         made = (
             directory.create_account(
                 work, holder, kind=AccountKind(kind), username=username, locale=locale
@@ -260,6 +264,21 @@ def _order(
         return operators.perform(work, hasher, action, row, reason=reason, ticket=ticket)
     order = operators.Order(agent, roles.of_console(work, agent), action, reason, ticket)
     return operators.carry_out(work, hasher, order, row)
+
+
+def _holder(work: Work, *, person_id: str, **said: str) -> Person:
+    """The person, made when there is none. Raises Invalid when what is said is not as registered:
+    a new account changes nobody."""
+    known = persons.by_person_id(work, person_id)
+    if known is None:
+        return directory.ensure_person(work, directory.NewPerson(person_id=person_id, **said))
+    changes = persons.Changes(**{name: value for name, value in said.items() if value})
+    if other := persons.differences(known, changes):
+        raise Invalid(
+            f"{person_id} is registered with another {', '.join(other)}; "
+            "gateway person update changes it"
+        )
+    return known
 
 
 def _describe(row: Account) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from idp.accounts import directory, events
-from idp.models import Event
+from idp.models import AccountKind, Event
 from idp.policy.console import ConsoleRole
 from idp.settings import Settings
 from tests.shell import good
@@ -82,6 +82,17 @@ def test_an_account_is_created_with_its_mail_and_without_showing_the_link(
     shown = good(run("account", "show", "moreaua", "--json"))
     assert [event["name"] for event in shown["last_events"]] == ["link.sent", "account.created"]
     assert [a["username"] for a in good(run("account", "list", "--json"))] == ["moreaua"]
+
+
+def test_rg09_a_new_account_changes_nobody(run: Any, world: World) -> None:
+    """RG-09: what is said of a person who is known is as registered, or refused."""
+    world.account("APIIESO7", person_id="P7", kind=AccountKind.MACHINE)
+    create = ("account", "create", "--person-id", "P7")
+    other = run(*create, "--family-name", "Mopp", "--email", "thief@participant.example")
+    assert other.exit_code == 1
+    assert "P7 is registered with another family_name, email;" in other.output
+    good(run(*create, "--family-name", "Moreau", "--json"))
+    assert world.account_row("moreaua").person.email == "APIIESO7@participant.example"
 
 
 def test_role_groups_are_assigned_and_revoked(run: Any, world: World) -> None:

@@ -121,6 +121,30 @@ def test_pr07_grants_keep_who_granted_them(pusher: Pusher) -> None:
     assert user[EXTENSION]["grants"] == [trader, added, viewer]
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_ma10_another_custodian_is_said_as_a_whole(pusher: Pusher, *, is_known: bool) -> None:
+    """MA-10: the new custodian has the former one's family name and telephone: both are said of
+    the new one, whether registered before or not; what the export leaves empty is removed."""
+    machine = {"externalId": "reg-2", "personId": "R2", "accountKind": "machine",
+               "givenName": "Grace", "middleName": "Brewster", "familyName": "Hopper",
+               "preferredName": "", "email": "g@participant.example",
+               "phone": "416 967 1111", "networks": "192.0.2.7"}  # fmt: skip
+    other = {"personId": "R3", "givenName": "Vincent", "middleName": "",
+             "email": "v@participant.example"}  # fmt: skip
+    assert apply(pusher, steps(pusher, of_csv(machine))) == ["201"]
+    if is_known:
+        own = {"name": {"givenName": "Vincent", "familyName": "Smith"}, "nickName": "Vince",
+               "emails": [{"value": "v@participant.example"}]}  # fmt: skip
+        pusher.create(3, **own, extension={"personId": "R3"})
+    entries = of_csv(machine | other)
+    assert apply(pusher, steps(pusher, entries)) == ["200"]
+    assert steps(pusher, entries) == []
+    shown = known(pusher)["externalId", "reg-2"]
+    assert shown["name"] == {"givenName": "Vincent", "familyName": "Hopper"}
+    assert "nickName" not in shown
+    assert shown["phoneNumbers"][0]["value"] == "tel:+14169671111"
+
+
 def test_what_the_export_does_not_say_is_no_difference(pusher: Pusher) -> None:
     """A file with two columns compares two; user names compare without case."""
     made = pusher.create(1)

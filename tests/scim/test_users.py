@@ -85,10 +85,11 @@ def test_machine_and_email_accounts(world: World, pusher: Pusher) -> None:
         made["id"],
         {"op": "replace", "path": f"{EXTENSION}:personId", "value": "R00099"},
         {"op": "replace", "path": "name.givenName", "value": "Chidi"},
+        {"op": "replace", "path": "name.familyName", "value": "Eze"},
         {"op": "replace", "path": 'emails[type eq "work"].value', "value": "c@participant.example"},
     )
     assert other.status_code == 200, other.text
-    assert other.json["displayName"] == "Chidi Smithb"
+    assert other.json["displayName"] == "Chidi Eze"
     assert world.mails("account_created")[-1].recipient == "c@participant.example"
     login = pusher.create(2, userName="workspaces@participant.example",
                           extension={"accountKind": "email"})  # fmt: skip
