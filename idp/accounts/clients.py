@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from idp.accounts import events, sessions
+from idp.accounts import client_secrets, events, sessions
 from idp.accounts.assertions import PublicKey
 from idp.errors import Conflict, Invalid, NotFound
 from idp.mfa.decision import Rule
@@ -67,7 +67,7 @@ def create(work: Work, data: ClientData, *, client_id: str | None = None) -> tup
     client = Client(client_id=client_id, created_at=work.now, updated_at=work.now)
     _apply(client, data)
     work.db.add(client)
-    secret = _new_secret(work, client) if client.has_secret else ""
+    secret = client_secrets.make(work, client) if client.has_secret else ""
     work.db.flush()
     events.record(work, "client.created", client=client, settings=_describe(data))
     return client, secret
@@ -84,7 +84,7 @@ def update(work: Work, client: Client, data: ClientData) -> None:
         raise Invalid("a public client cannot become confidential or the reverse: register anew")
     _apply(client, data)
     if not client.has_secret:
-        client.secret_digest = None
+        client_secrets.forget(client)
     client.updated_at = work.now
     events.record(work, "client.updated", client=client, before=before, after=_describe(data))
 
@@ -99,16 +99,6 @@ def show_groups(work: Work, client: Client, groups: list[RoleGroup]) -> None:
         events.record(work, "client.role_groups", client=client, before=before, after=after)
 
 
-def rotate_secret(work: Work, client: Client) -> str:
-    """A new secret, shown this once; the old one ends at once. Raises Invalid when it has none."""
-    if not client.has_secret:
-        raise Invalid("a public client, or one with keys, has no secret")
-    secret = _new_secret(work, client)
-    client.updated_at = work.now
-    events.record(work, "client.secret_rotated", client=client)
-    return secret
-
-
 def disable(work: Work, client: Client) -> None:
     """End a client: nothing is issued to it, and everything issued ends at once (N18)."""
     if client.disabled_at is None:
@@ -116,6 +106,15 @@ def disable(work: Work, client: Client) -> None:
         client.updated_at = work.now
         sessions.revoke_grants(work, Grant.client_id == client.id, "client_disabled")
         events.record(work, "client.disabled", client=client)
+
+
+def enable(work: Work, client: Client) -> None:
+    """Switch a client on again, with the secret or keys it had. What was issued to it stays
+    ended."""
+    if client.disabled_at is not None:
+        client.disabled_at = None
+        client.updated_at = work.now
+        events.record(work, "client.enabled", client=client)
 
 
 def find(work: Work, client_id: str) -> Client | None:
@@ -154,15 +153,6 @@ def allowed_origins(work: Work) -> set[str]:
     return {origin for row in work.db.scalars(query) for origin in row}
 
 
-def secret_matches(work: Work, client: Client | None, secret: str) -> bool:
-    """Constant-time comparison with the stored digest; one is made for unknown clients too."""
-    stored = client.secret_digest if client else None
-    matched = work.vault.matches("client-secret", secret, stored or "")
-    if matched and client and stored != work.vault.digest("client-secret", secret):
-        client.secret_digest = work.vault.digest("client-secret", secret)
-    return matched
-
-
 def describe(client: Client) -> dict[str, Any]:
     """All that is registered, without the secret."""
     values = {
@@ -182,12 +172,6 @@ def data_of(client: Client) -> ClientData:
         if item.name in known
     }
     return ClientData(**values)
-
-
-def _new_secret(work: Work, client: Client) -> str:
-    secret = work.token(32)
-    client.secret_digest = work.vault.digest("client-secret", secret)
-    return secret
 
 
 def _describe(data: ClientData) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from idp.accounts import clients
+from idp.accounts import client_secrets, clients
 from idp.accounts.assertions import public_key
 from idp.accounts.clients import ClientData
 from idp.cli.common import as_json, show_json, show_record, show_table, unit
@@ -155,7 +155,10 @@ def show(client_id: str, as_json: bool) -> None:
     """Show what is registered of a client, and its role groups."""
     with unit() as work:
         row = clients.get(work, client_id)
-        record = clients.describe(row) | {"role_groups": [group.name for group in row.role_groups]}
+        record = clients.describe(row) | {
+            "role_groups": [group.name for group in row.role_groups],
+            "old_secret_until": client_secrets.former_until(work, row),
+        }
     show_json(record) if as_json else show_record(record)
 
 
@@ -174,16 +177,42 @@ def list_clients(as_json: bool) -> None:
 
 @client.command("rotate-secret")
 @click.argument("client_id")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, client_secrets.MAX_OVERLAP_HOURS),
+    default=client_secrets.OVERLAP_HOURS,
+    show_default=True,
+    help="How long the old secret works; 0: it ends at once.",
+)
 @as_operator()
 @as_json
-def rotate_secret(client_id: str, as_json: bool) -> None:
-    """Give a client a new secret; the old one ends at once."""
+def rotate_secret(client_id: str, overlap_hours: int, as_json: bool) -> None:
+    """Give a client a new secret; the old one works for a while beside it."""
     with unit() as work:
-        secret = clients.rotate_secret(work, clients.get(work, client_id))
+        row = clients.get(work, client_id)
+        secret = client_secrets.rotate(work, row, overlap_hours=overlap_hours)
+        until = client_secrets.former_until(work, row)
     if as_json:
-        show_json({"client_id": client_id, "client_secret": secret})
+        show_json({"client_id": client_id, "client_secret": secret, "old_secret_until": until})
+        return
+    click.echo(f"client_secret  {secret}\nKeep it now: it is not shown again.")
+    if until:
+        click.echo(f"The old secret works until {until:%Y-%m-%d %H:%M} UTC.")
+        click.echo(f"To end it at once: gateway client end-old-secret {client_id}")
+
+
+@client.command("end-old-secret")
+@click.argument("client_id")
+@as_operator()
+@as_json
+def end_old_secret(client_id: str, as_json: bool) -> None:
+    """End the secret from before the last rotation at once."""
+    with unit() as work:
+        ended = client_secrets.end_former(work, clients.get(work, client_id))
+    if as_json:
+        show_json({"client_id": client_id, "ended": ended})
     else:
-        click.echo(f"client_secret  {secret}\nKeep it now: it is not shown again.")
+        click.echo(f"{client_id}: {'the old secret has ended' if ended else 'no old secret'}.")
 
 
 @client.command()
@@ -198,3 +227,17 @@ def disable(client_id: str, as_json: bool) -> None:
         show_json({"client_id": client_id, "disabled": True})
     else:
         click.echo(f"{client_id} is switched off; its tokens have ended.")
+
+
+@client.command()
+@click.argument("client_id")
+@as_operator()
+@as_json
+def enable(client_id: str, as_json: bool) -> None:
+    """Switch a client on again; what was issued to it stays ended."""
+    with unit() as work:
+        clients.enable(work, clients.get(work, client_id))
+    if as_json:
+        show_json({"client_id": client_id, "disabled": False})
+    else:
+        click.echo(f"{client_id} is switched on.")

@@ -35,6 +35,9 @@ class Client(Base):
     home_url: Mapped[str] = mapped_column(String(2000), default="")
     auth_method: Mapped[AuthMethod] = mapped_column(String(30))
     secret_digest: Mapped[str | None] = mapped_column(String(64))
+    #: The secret before the last rotation, and until when it works beside the new one.
+    former_secret_digest: Mapped[str | None] = mapped_column(String(64))
+    former_secret_until: Mapped[datetime | None]
     #: Public keys (JWK) of ``private_key_jwt``; several while one replaces another.
     keys: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     grant_types: Mapped[list[str]]

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
 
-from idp.accounts import assertions, clients
+from idp.accounts import assertions, client_secrets, clients
 from idp.models import AuthMethod, Client
 from idp.transaction import Work
 
@@ -49,7 +49,7 @@ class ClientAuthenticator:
             keys = client.keys if client is not None else []
             matched = assertions.verify(work, secret, client_id, keys) is not None
         else:
-            matched = clients.secret_matches(work, client, secret)
+            matched = client_secrets.matches(work, client, secret)
         if client is None or client.disabled_at is not None or client.auth_method != method:
             raise ClientRefused()
         if method == AuthMethod.NONE:

@@ -31,6 +31,8 @@ ALLOWED = {
     "POST /console/clients/<client_id>": {ACCESS},
     "POST /console/clients/<client_id>/secret": {ACCESS},
     "POST /console/clients/<client_id>/disable": {ACCESS},
+    "POST /console/clients/<client_id>/enable": {ACCESS},
+    "POST /console/clients/<client_id>/end-old-secret": {ACCESS},
     "GET /console/role-groups": {ACCESS},
     "POST /console/role-groups/new": {ACCESS},
     "POST /console/role-groups/rule": {ACCESS},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import clients, directory, roles
+from idp.accounts import client_secrets, clients, directory, roles
 from idp.models import AccountState
 from idp.policy.console import OPERATOR, ConsoleRole
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
@@ -26,7 +26,7 @@ def moment(world: World, **later: float) -> str:
 def emi(world: World, pusher: Pusher) -> Rp:
     """The application whose role groups are pushed."""
     with world.work() as work:
-        secret = clients.rotate_secret(work, clients.get(work, "emi"))
+        secret = client_secrets.rotate(work, clients.get(work, "emi"), overlap_hours=0)
     return Rp("emi", secret, "https://emi.rp.test/callback", clock=world.clock)
 
 

@@ -10,8 +10,8 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
+from idp.accounts import client_secrets, roles
 from idp.accounts import clients as service
-from idp.accounts import roles
 from idp.accounts.assertions import public_key
 from idp.accounts.clients import SIGNING_ALGS, ClientData
 from idp.errors import Conflict, Invalid
@@ -37,9 +37,13 @@ def register(pages: Blueprint) -> None:
     pages.add_url_rule("/clients/new", "new_client", new_client, methods=both)
     pages.add_url_rule("/clients/<client_id>", "client", client, methods=both)
     pages.add_url_rule("/clients/<client_id>/secret", "rotate_secret", rotate_secret, methods=post)
-    pages.add_url_rule(
-        "/clients/<client_id>/disable", "disable_client", disable_client, methods=post
-    )
+    for name, view in (
+        ("disable", disable_client),
+        ("enable", enable_client),
+        ("end-old-secret", end_old_secret),
+    ):
+        path = f"/clients/<client_id>/{name}"
+        pages.add_url_rule(path, view.__name__, view, methods=post)
 
 
 def clients() -> BaseResponse:
@@ -86,13 +90,30 @@ def client(client_id: str) -> BaseResponse:
 
 
 def rotate_secret(client_id: str) -> BaseResponse:
-    """A new secret; the old one ends at once."""
-    found = _one(client_id)
+    """A new secret; the old one works for as many hours as chosen."""
+    found, typed = _one(client_id), request.form.get("overlap_hours", "")
+    hours = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 0
     try:
-        secret = service.rotate_secret(browser.work(), found)
+        secret = client_secrets.rotate(browser.work(), found, overlap_hours=hours)
     except Invalid as error:
         return _form(found, service.data_of(found), list(found.role_groups), error=error.detail)
     return _secret(found, secret)
+
+
+def end_old_secret(client_id: str) -> BaseResponse:
+    """The secret from before the last rotation ends at once."""
+    found = _one(client_id)
+    client_secrets.end_former(browser.work(), found)
+    flash(gettext("The old secret has ended."))
+    return redirect(url_for("console.client", client_id=found.client_id), code=303)
+
+
+def enable_client(client_id: str) -> BaseResponse:
+    """Switch it on again."""
+    found = _one(client_id)
+    service.enable(browser.work(), found)
+    flash(gettext("The application is switched on again; what was issued to it stays ended."))
+    return redirect(url_for("console.client", client_id=found.client_id), code=303)
 
 
 def disable_client(client_id: str) -> BaseResponse:
@@ -140,8 +161,12 @@ def _form(
     *,
     error: str | None = None,
 ) -> BaseResponse:
+    work = browser.work()
     body = render_template(
         "console/client.html",
+        old_secret_until=client_secrets.former_until(work, found) if found else None,
+        overlap_hours=client_secrets.OVERLAP_HOURS,
+        max_overlap_hours=client_secrets.MAX_OVERLAP_HOURS,
         client=found,
         data=data,
         error=error,
@@ -157,4 +182,8 @@ def _form(
 
 
 def _secret(found: Client, secret: str) -> BaseResponse:
-    return Response(render_template("console/secret.html", client=found, secret=secret))
+    until = client_secrets.former_until(browser.work(), found)
+    body = render_template(
+        "console/secret.html", client=found, secret=secret, old_secret_until=until
+    )
+    return Response(body)

@@ -40,6 +40,8 @@ ROUTES: dict[str, frozenset[ConsoleRole]] = {
     "console.client": _MANAGE,
     "console.rotate_secret": _MANAGE,
     "console.disable_client": _MANAGE,
+    "console.enable_client": _MANAGE,
+    "console.end_old_secret": _MANAGE,
     "console.groups": _MANAGE,
     "console.new_group": _MANAGE,
     "console.set_rule": _MANAGE,
