@@ -11,7 +11,13 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 
-from tests.browser.test_journeys import mailed_code, send_password, sign_in
+from tests.browser.test_journeys import (
+    mailed_code,
+    second_step,
+    send_password,
+    sign_in,
+    sign_out,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live")]
 AUTHENTICATOR = {
@@ -45,6 +51,8 @@ def open_setting(page: Page, issuer: str, name: str, person: dict[str, Any]) -> 
     """Open a page of extra verification, proving who is here first."""
     page.goto(issuer + "/settings")
     page.locator("#factors-heading ~ ul").get_by_role("link", name=name).click()
+    expect(page).not_to_have_url(issuer + "/settings")
+    page.wait_for_load_state()
     if "/settings/verify" not in page.url:
         return
     if page.get_by_role("button", name="Use my passkey").count():
@@ -73,8 +81,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     (key,) = devtools.send("WebAuthn.getCredentials", {"authenticatorId": number})["credentials"]
     assert key["isResidentCredential"]
 
-    page.goto(issuer + "/signout")
-    page.locator('main form button[type="submit"]').click()
+    sign_out(page, issuer)
     # Signing in by the key that the field of the user name offers: nothing is typed or pressed.
     page.goto(issuer + "/signin")
     expect(page.get_by_role("heading", level=1)).to_have_text("Your applications")
@@ -85,8 +92,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     open_setting(page, issuer, "Change Work laptop", person)
     page.get_by_role("button", name="Offer it first").click()
 
-    page.goto(issuer + "/signout")
-    page.locator('main form button[type="submit"]').click()
+    sign_out(page, issuer)
     # A person who is not at the sensor yet: the password first, then the key.
     presence = {"authenticatorId": number, "enabled": False}
     devtools.send("WebAuthn.setAutomaticPresenceSimulation", presence)
@@ -98,8 +104,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     expect(page.get_by_role("heading", level=1)).to_have_text("Your applications")
 
     # An authenticator that cannot say who is there proves nothing.
-    page.goto(issuer + "/signout")
-    page.locator('main form button[type="submit"]').click()
+    sign_out(page, issuer)
     unverified = {"authenticatorId": number, "isUserVerified": False}
     devtools.send("WebAuthn.setUserVerified", unverified)
     page.goto(issuer + "/signin")
@@ -130,8 +135,7 @@ def test_n67_an_answer_given_to_another_origin_opens_nothing(
     open_setting(page, issuer, "Set up Passkey", person)
     page.get_by_role("button", name="Create a passkey").click()
     expect(page.locator("main")).to_contain_text("kept them")
-    page.goto(issuer + "/signout")
-    page.locator('main form button[type="submit"]').click()
+    sign_out(page, issuer)
     devtools.send("WebAuthn.setAutomaticPresenceSimulation",
                   {"authenticatorId": number, "enabled": False})  # fmt: skip
     page.goto(issuer + "/signin")
@@ -189,8 +193,8 @@ def test_an_app_and_paper(
     expect(page.get_by_role("alert")).to_be_visible()
     page.get_by_label("Code").fill(app.now())
     page.get_by_role("button", name="Verify").click()
+    expect(page.locator(".codes code")).to_have_count(10)
     paper = page.locator(".codes code").all_inner_texts()
-    assert len(paper) == 10
     page.get_by_role("link", name="I have kept them").click()
     expect(page.locator("main")).to_contain_text("My telephone")
 
@@ -220,8 +224,7 @@ def test_text_messages_at_320_pixels_in_french(
     page.goto(issuer)
     send_password(page, person)
     assert_narrow(page)
-    page.locator("#code").fill(mailed_code(page, person["email"]))
-    page.locator("#code").press("Enter")
+    second_step(page, person)
     page.goto(issuer + "/settings")
     page.get_by_role("link", name="Configurer Message texte").click()
     assert_narrow(page)
@@ -234,8 +237,8 @@ def test_text_messages_at_320_pixels_in_french(
     page.locator("#code").fill(mailed_code(page, "+14169671112"))
     assert_narrow(page)
     page.locator("#code").press("Enter")
-    page.goto(issuer + "/signout")
-    page.locator('main form button[type="submit"]').click()
+    expect(page.locator("#code")).to_have_count(0)
+    sign_out(page, issuer)
     page.goto(issuer)
     send_password(page, person)
     page.get_by_text("Utiliser un autre moyen").click()
