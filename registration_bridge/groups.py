@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, Select, func, select, true
 
 from idp.accounts import directory, events, roles
 from idp.db import insert_if_missing
-from idp.models import Account, AccountState, Assignment, Participant, ProvisionedGroup
+from idp.models import Account, Assignment, Participant, ProvisionedGroup
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 from registration_bridge.filters import of_members
@@ -66,7 +66,7 @@ def _of_pair(row: ProvisionedGroup) -> tuple[Any, ...]:
     )
 
 
-def _holding(row: ProvisionedGroup) -> Select[Account]:
+def _holding(work: Work, row: ProvisionedGroup) -> Select[Account]:
     """The accounts that are members."""
     return (
         select(Account)
@@ -74,7 +74,7 @@ def _holding(row: ProvisionedGroup) -> Select[Account]:
         .where(
             *_of_pair(row),
             Assignment.revoked_at.is_(None),
-            Account.state != AccountState.DEACTIVATED,
+            Account.is_open(work.now),
         )
         .order_by(Account.id)
     )
@@ -82,12 +82,12 @@ def _holding(row: ProvisionedGroup) -> Select[Account]:
 
 def _members(work: Work, row: ProvisionedGroup) -> list[str]:
     """Their subjects, in the order of the accounts."""
-    return list(work.db.scalars(_holding(row).with_only_columns(Account.subject)))
+    return list(work.db.scalars(_holding(work, row).with_only_columns(Account.subject)))
 
 
 def size(work: Work, row: ProvisionedGroup) -> int:
     """How many members it has."""
-    query = _holding(row).with_only_columns(func.count(Account.id)).order_by(None)
+    query = _holding(work, row).with_only_columns(func.count(Account.id)).order_by(None)
     return work.db.scalar(query) or 0
 
 
@@ -294,7 +294,7 @@ def _add(work: Work, reach: Reach, row: ProvisionedGroup, subjects: Collection[s
         found = work.db.scalars(
             select(Account).where(
                 Account.subject.in_(part),
-                Account.state != AccountState.DEACTIVATED,
+                Account.is_open(work.now),
                 reach.visible(),
             )
         ).all()
@@ -308,7 +308,7 @@ def _add(work: Work, reach: Reach, row: ProvisionedGroup, subjects: Collection[s
 
 def _remove(work: Work, reach: Reach, row: ProvisionedGroup, where: ColumnElement[bool]) -> int:
     """Revoke from the members that the condition names."""
-    found = work.db.scalars(_holding(row).where(where)).all()
+    found = work.db.scalars(_holding(work, row).where(where)).all()
     reach.check_accounts(work, found)
     for account in found:
         roles.revoke(work, account, row.role_group, row.participant)

@@ -21,7 +21,6 @@ from idp import browser
 from idp.accounts import events
 from idp.models import (
     Account,
-    AccountState,
     Participant,
     Person,
     Provisioned,
@@ -120,7 +119,7 @@ class Users:
         return resource_of(self._model, views(browser.work(), reach(), [account])[0])
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
-        base = select(Account).where(Account.state != AccountState.DEACTIVATED, reach().visible())
+        base = select(Account).where(Account.is_open(browser.work().now), reach().visible())
         if search_request.filter is not None or search_request.sort_by is not None:
             # Whoever asks for all of them needs not count by three tables.
             base = (
@@ -173,7 +172,7 @@ class Users:
 
 
 def _living(resource_id: str) -> tuple[ColumnElement[bool], ...]:
-    return (Account.subject == resource_id[:40], Account.state != AccountState.DEACTIVATED)
+    return (Account.subject == resource_id[:40], Account.is_open(browser.work().now))
 
 
 class Groups:

@@ -48,6 +48,8 @@ REASONS = (
 )
 
 
+#: The reason of a state that registration brought about, and may take back.
+BY_REGISTRATION = "registration"
 #: An end that is so near counts as a closing.
 SOON = timedelta(days=7)
 
@@ -65,10 +67,7 @@ def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
     content = _content(work, user)
     earlier = _earlier(work, reach, user)
     if earlier is not None:
-        if earlier.content == content:
-            return work.db.get_one(Account, earlier.account_id), False
-        other = work.db.get_one(Account, earlier.account_id)
-        raise UniquenessException(detail=f"externalId is taken by {_known(work, reach, other)}.")
+        return _repeated(work, reach, user, earlier, is_same=earlier.content == content), False
     extension = _extension(user)
     kind = _kind(extension)
     try:
@@ -78,7 +77,7 @@ def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
         _set_end(work, account, extension, is_new=True)
         _set_grants(work, reach, account, extension.grants)
         if user.active is False:
-            lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
+            lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
         else:
             activation.invite(work, account)
     except Conflict as error:
@@ -98,6 +97,21 @@ def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
     return account, True
 
 
+def _repeated(
+    work: Work, reach: Reach, user: Any, earlier: Provisioned, *, is_same: bool
+) -> Account:
+    """The account that the same push made before, if the push is still true of it. Raises
+    UniquenessException, with the state of the account and the way out (PR-06)."""
+    account = work.db.get_one(Account, earlier.account_id)
+    is_suspended = account.state == AccountState.SUSPENDED and user.active is not False
+    if is_same and not is_suspended and account.state_at(work.now) != AccountState.DEACTIVATED:
+        return account
+    detail = f"externalId is taken by {_known(work, reach, account)}."
+    if account.state_at(work.now) == AccountState.DEACTIVATED:
+        detail += " It is not opened again: push a new account, with another externalId."
+    raise UniquenessException(detail=detail)
+
+
 def _taken(work: Work, reach: Reach, user: Any, error: Conflict) -> str:
     """What stands in the way of a new account, as far as the pusher may know (N76)."""
     other = directory.find_by_username(work, clean(user.user_name))
@@ -107,11 +121,18 @@ def _taken(work: Work, reach: Reach, user: Any, error: Conflict) -> str:
 
 
 def _known(work: Work, reach: Reach, account: Account) -> str:
-    """The account as the pusher may know it: by its id if it can read it."""
-    if account.state == AccountState.DEACTIVATED:
-        return "an account that is closed"
-    seen = work.db.scalar(select(Account.id).where(Account.id == account.id, reach.visible()))
-    return f"the User {account.subject}" if seen else "another account"
+    """The account as the pusher may know it: by its id if it can read it, and its state."""
+    if account.state_at(work.now) == AccountState.DEACTIVATED:
+        return "an account that is closed for good"
+    if not work.db.scalar(select(Account.id).where(Account.id == account.id, reach.visible())):
+        return "another account"
+    if account.state != AccountState.SUSPENDED:
+        return f"the User {account.subject}"
+    if account.state_reason == BY_REGISTRATION:
+        return (
+            f"the User {account.subject}, who is suspended: a PATCH of active to true restores it"
+        )
+    return f"the User {account.subject}, whom an operator suspended: Customer Relations restores it"
 
 
 def _make(work: Work, reach: Reach, user: Any, kind: AccountKind) -> Account:
@@ -266,13 +287,13 @@ def _set_active(work: Work, reach: Reach, account: Account, active: bool | None)
     reach.check_whole(work, account)
     if not active:
         _check_mass_change(work)
-        lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="registration")
+        lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
         events.record(work, "scim.suspended", account=account)
     else:
-        if account.state_reason != "registration":
+        if account.state_reason != BY_REGISTRATION:
             raise Refused("an operator suspended this account; registration cannot restore it")
         was_pending = (account.resumes_as or "").startswith(AccountState.PENDING)
-        lifecycle.resume(work, account, reason="registration")
+        lifecycle.resume(work, account, reason=BY_REGISTRATION)
         if was_pending:
             # The suspension ended the link that was on its way.
             activation.invite(work, account)
@@ -285,7 +306,7 @@ def delete(work: Work, reach: Reach, view: View, reason: str) -> list[str]:
     reach.check(PushOperation.DEACTIVATE)
     reach.check_whole(work, view.account)
     _check_mass_change(work)
-    lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason="registration")
+    lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason=BY_REGISTRATION)
     left = _left_in_custody(work, view.account)
     events.record(work, "scim.deleted", account=view.account, why=reason, custodian_of=left)
     return left

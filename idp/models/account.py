@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, false, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    and_,
+    false,
+    or_,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import UNNESTED, Base, BigId, PrimaryKey
@@ -122,6 +132,13 @@ class Account(Base):
         come to close it."""
         is_over = self.ends_at is not None and self.ends_at <= now
         return AccountState.DEACTIVATED if is_over else self.state
+
+    @classmethod
+    def is_open(cls, now: datetime) -> ColumnElement[bool]:
+        """Those that ``state_at`` does not call closed."""
+        return and_(
+            cls.state != AccountState.DEACTIVATED, or_(cls.ends_at.is_(None), cls.ends_at > now)
+        )
 
 
 class SearchTerm(Base):
