@@ -28,6 +28,7 @@ from idp.messages import read
 from idp.messages.read import ShownMessage
 from idp.models import Account, AccountKind, AccountState, AuthMethod, Event
 from idp.policy.console import OPERATOR, ConsoleRole
+from idp.policy.scopes import obtainable
 from idp.settings import Settings
 from idp.transaction import Means, Origin, Work, committing
 from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
@@ -40,6 +41,7 @@ KEY, OTHER_KEY = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
 #: Stands for ``KEY`` where other clients have a secret.
 BY_KEY = "signed with KEY"
 NUMBERS = count()
+SCOPES = ("openid", "profile", "email", "phone", "groups", "participants", "offline_access")
 AUTHORIZE = "/oauth2/v1/authorize"
 TOKEN = "/oauth2/v1/token"
 
@@ -223,20 +225,14 @@ class World:
             "name": name,
             "home_url": f"{host}/signin",
             "grant_types": ("authorization_code", "refresh_token"),
-            "scopes": (
-                "openid",
-                "profile",
-                "email",
-                "phone",
-                "groups",
-                "participants",
-                "offline_access",
-            ),
             "redirect_uris": (f"{host}/callback",),
             "post_logout_redirect_uris": (f"{host}/signed-out",),
             "trusted": True,
         }
         values |= changes
+        values.setdefault(
+            "scopes", tuple(one for one in SCOPES if obtainable(one, values["grant_types"]))
+        )
         if values.get("auth_method") == AuthMethod.KEY:
             values.setdefault("keys", (public_key(KEY.as_pem(private=False).decode()),))
         with self.work() as work:

@@ -15,7 +15,14 @@ from idp.mfa.decision import Rule
 from idp.models import AuthMethod, Client, Grant, RoleGroup
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
-from idp.policy.scopes import ACRS, GRANT_TYPES, PushOperation, is_scope_token
+from idp.policy.scopes import (
+    ACRS,
+    GRANT_TYPES,
+    PERSONAL_SCOPES,
+    PushOperation,
+    is_scope_token,
+    obtainable,
+)
 from idp.transaction import Work
 
 SIGNING_ALGS = ("RS256", "ES256")
@@ -36,7 +43,7 @@ class ClientData:
     #: Public keys (JWK with ``kid``) of ``private_key_jwt``; see ``assertions.public_key``.
     keys: tuple[PublicKey, ...] = ()
     grant_types: tuple[str, ...] = ("authorization_code",)
-    scopes: tuple[str, ...] = ("openid", "profile", "email", "groups", "participants")
+    scopes: tuple[str, ...] = PERSONAL_SCOPES
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str = ""
@@ -232,7 +239,12 @@ def _choice_faults(data: ClientData) -> list[str]:
             for number in data.push_participants
         ),
     }
-    return [fault for fault, holds in checks.items() if not holds]
+    faults = [fault for fault, holds in checks.items() if not holds]
+    never = [scope for scope in data.scopes if not obtainable(scope, data.grant_types)]
+    if never:
+        listed = ", ".join(f"{scope!a}" for scope in never)
+        faults.append(f"with these grant types it can never get the scope {listed}")
+    return faults
 
 
 def _uri_faults(work: Work, data: ClientData) -> list[str]:

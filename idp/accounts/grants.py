@@ -67,15 +67,19 @@ def issue_code(work: Work, grant: Grant, *, redirect_uri: str, code_challenge: s
     return code
 
 
-def find_code(work: Work, code: str) -> AuthorizationCode | None:
-    """The row of this code, whatever its state."""
-    digests = work.vault.digests("code", code)
-    return work.db.scalar(select(AuthorizationCode).where(AuthorizationCode.digest.in_(digests)))
+def spend_code(work: Work, code: str) -> tuple[AuthorizationCode | None, bool]:
+    """Spend a code; returns its row, if there is one, and True for exactly one caller.
 
-
-def spend_code(work: Work, row: AuthorizationCode) -> bool:
-    """True for exactly one caller."""
-    return spend_once(work, row, AuthorizationCode.consumed_at)
+    What stands behind it is read after it was spent: whatever ended meanwhile has ended."""
+    named = AuthorizationCode.digest.in_(work.vault.digests("code", code))
+    result = work.db.execute(
+        update(AuthorizationCode)
+        .where(named, AuthorizationCode.consumed_at.is_(None))
+        .values(consumed_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    row = work.db.scalar(select(AuthorizationCode).where(named))
+    return row, result.rowcount == 1  # type: ignore[attr-defined]
 
 
 def issue_refresh_token(work: Work, grant: Grant) -> str:
@@ -112,13 +116,16 @@ def rotate(work: Work, row: RefreshToken, scope: str) -> str | None:
     """Spend a refresh token and return its successor.
 
     A repetition of the same request within the grace (its answer was lost, or two tabs asked at
-    once) gets the same successor. None means reuse: the caller revokes the family.
+    once) gets the same successor. None means reuse, or a grant that ended since it was read: the
+    caller revokes the family.
     """
     successor = work.token(32)
+    still = select(Grant.id).where(Grant.id == row.grant_id, Grant.revoked_at.is_(None)).exists()
     first = spend_once(
         work,
         row,
         RefreshToken.consumed_at,
+        still,
         successor_sealed=work.vault.seal(successor),
         successor_digest=work.vault.digest("refresh", successor),
         consumed_scope=scope,

@@ -16,12 +16,12 @@ from idp.cli.common import as_json, show_json, show_record, show_table, unit
 from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
 from idp.models import AuthMethod
-from idp.policy.scopes import ACRS, GRANT_TYPES, PushOperation
+from idp.policy.scopes import ACRS, GRANT_TYPES, PushOperation, default_scopes
 
 Command = Callable[..., Any]
 _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
     "grant_types": ("--grant-type", "Grant type; repeat for several.", list(GRANT_TYPES)),
-    "scopes": ("--scope", "Scope it may ask for; repeat.", None),
+    "scopes": ("--scope", "Scope it may ask for; default: those of its grant types. Repeat.", None),
     "redirect_uris": ("--redirect-uri", "Exact redirect URI; repeat.", None),
     "post_logout_redirect_uris": ("--post-logout-redirect-uri", "After a sign-out; repeat.", None),
     "allowed_origins": ("--origin", "Origin of its scripts (CORS); repeat.", None),
@@ -120,6 +120,7 @@ def create(client_id: str | None, as_json: bool, **options: Any) -> None:
     given = _given(options)
     if "name" not in given:
         raise click.UsageError("--name is needed")
+    given.setdefault("scopes", default_scopes(given.get("grant_types", ClientData.grant_types)))
     with unit() as work:
         row, secret = clients.create(work, ClientData(**given), client_id=client_id)
         record = clients.describe(row) | {"client_secret": secret or None}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PARTICIPANTS = "urn:ieso:participants"
+PARTICIPANT_GROUPS = "urn:ieso:participant_groups"
 PERSON_ID = "urn:ieso:person_id"
 ACCOUNT_TYPE = "urn:ieso:account_type"
 ENVIRONMENT = "urn:ieso:environment"
@@ -31,11 +32,14 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
     "phone": ("phone_number", "phone_number_verified"),
     "groups": ("groups",),
     "participants": (PARTICIPANTS,),
+    "participant_groups": (PARTICIPANT_GROUPS,),
 }
+#: Scopes whose claims are about role groups: programs may have them too.
+GROUP_SCOPES = ("groups", "participants", "participant_groups")
 #: Every claim that can be delivered, for discovery.
 CLAIMS_SUPPORTED = ("sub", *(name for names in SCOPE_CLAIMS.values() for name in names))
 #: Claims that grow with the number of role groups.
-GROUP_CLAIMS = ("groups", PARTICIPANTS)
+GROUP_CLAIMS = ("groups", PARTICIPANTS, PARTICIPANT_GROUPS)
 #: How much of a token they may take, as JSON, however many they are.
 MAX_GROUP_BYTES = 32_768
 
@@ -108,6 +112,9 @@ def build(subject: Subject, names: set[str], held: Sequence[HeldGroup]) -> dict[
         chosen["groups"] = sorted({item.group for item in held})
     if PARTICIPANTS in names:
         chosen[PARTICIPANTS] = _by_participant(held)
+    if PARTICIPANT_GROUPS in names:
+        # For what reads lists of words only; a participant number holds no colon.
+        chosen[PARTICIPANT_GROUPS] = sorted({f"{row.participant}:{row.group}" for row in held})
     return {"sub": subject.sub, **chosen}
 
 
@@ -130,6 +137,7 @@ def within_limit(claims: dict[str, Any], limit: int, userinfo: str) -> dict[str,
     moved = [name for name in GROUP_CLAIMS if name in claims]
     count = max(
         len(claims.get("groups", ())),
+        len(claims.get(PARTICIPANT_GROUPS, ())),
         sum(len(row["groups"]) for row in claims.get(PARTICIPANTS, ())),
     )
     size = len(json.dumps({name: claims[name] for name in moved}))

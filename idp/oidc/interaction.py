@@ -47,10 +47,8 @@ class AuthorizationRequest:
         wish = (self.claims.get("id_token") or {}).get("acr") or {}
         if not wish.get("essential"):
             return ()
-        values = wish.get("values")
-        if not isinstance(values, list):
-            values = [wish.get("value")]
-        return tuple(value for value in values if isinstance(value, str))
+        values = wish.get("values", [wish["value"]] if "value" in wish else [])
+        return tuple(str(value) for value in values)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,9 @@ def validate(
         missing = "response_type" not in params
         code = "invalid_request" if missing else "unsupported_response_type"
         raise RequestError(code, "The response_type must be code.")
+    if not tokens.is_target(work, client, params):
+        text = "The resource is not one that this client has tokens for."
+        raise RequestError("invalid_target", text)
     return AuthorizationRequest(
         redirect_uri=redirect_uri,
         response_mode=response_mode(params, strict=True),
@@ -192,10 +195,33 @@ def _wishes(wishes: Any, allowed: set[str]) -> dict[str, Any]:
     kept = {}
     for name, wish in wishes.items():
         if name in allowed and name in (*CLAIMS_SUPPORTED, "acr", "auth_time"):
-            if wish is not None and not isinstance(wish, dict):
-                raise RequestError("invalid_request", "A claim must be null or an object.")
+            if fault := _fault(name, wish):
+                raise RequestError("invalid_request", fault)
             kept[name] = wish
     return kept
+
+
+def _fault(name: str, wish: Any) -> str | None:
+    """What is wrong with the request of one claim (OIDC Core 5.5.1). Whoever demands a level or a
+    person in a form that cannot be read must not get another one."""
+    if wish is None:
+        return None
+    if not isinstance(wish, dict):
+        return "A claim must be null or an object."
+    if not isinstance(wish.get("essential", False), bool):
+        return f"The {name} claim's essential must be true or false."
+    if name == "sub" and ("values" in wish or not isinstance(wish.get("value", ""), str)):
+        return "The sub claim's value must be a string."
+    if name == "acr" and not _is_level(wish):
+        return "The acr claim needs a value that is a string, or values that are strings."
+    return None
+
+
+def _is_level(wish: dict[str, Any]) -> bool:
+    if "value" in wish:
+        return isinstance(wish["value"], str) and "values" not in wish
+    values = wish.get("values", [""])
+    return isinstance(values, list) and bool(values) and all(isinstance(v, str) for v in values)
 
 
 def _expected_subject(

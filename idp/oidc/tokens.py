@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from idp.accounts import grants, roles
-from idp.models import AccessToken, Account, Client, Grant
+from idp.models import AccessToken, Account, AccountKind, Client, Grant
 from idp.oidc import claims as claim_rules
 from idp.oidc.claims import HeldGroup, Subject
 from idp.oidc.keys import BadToken, KeyRing
@@ -31,11 +32,17 @@ def issue(work: Work, ring: KeyRing, grant: Grant, scopes: tuple[str, ...]) -> d
         "access_token": access,
         "token_type": "Bearer",
         "expires_in": work.settings.access_token_ttl,
-        "scope": " ".join(scopes),
+        **scope_of(scopes),
     }
     if grant.account is not None and "openid" in scopes:
         body["id_token"] = _id_token(work, ring, grant, scopes, access, held)
     return body
+
+
+def scope_of(scopes: Sequence[str]) -> dict[str, str]:
+    """The member ``scope``; none for none, since it has at least one word (RFC 6749 section
+    3.3)."""
+    return {"scope": " ".join(scopes)} if scopes else {}
 
 
 def claims_for(work: Work, grant: Grant, scopes: tuple[str, ...], target: str) -> dict[str, Any]:
@@ -107,7 +114,7 @@ def _access_token(
     held: list[HeldGroup],
 ) -> str:
     client = grant.client
-    audience = client.audience or work.settings.issuer
+    audience = audience_of(work, grant)
     handle = work.token(16)
     if client.access_token_format == "opaque":  # noqa: S105 - a form, not a secret
         token = work.token(32)
@@ -117,6 +124,24 @@ def _access_token(
         token = ring.sign(work, client.access_token_alg, ACCESS, claims)
     grants.record_access_token(work, grant, handle, scopes=list(scopes), audience=audience)
     return token
+
+
+def audience_of(work: Work, grant: Grant) -> str:
+    """Whom an access token is for. A machine's is for the application that it named."""
+    client = grant.client
+    if grant.account is not None and grant.account.kind == AccountKind.MACHINE:
+        return client.audience or client.client_id
+    return _audience(work, client)
+
+
+def _audience(work: Work, client: Client) -> str:
+    return client.audience or work.settings.issuer
+
+
+def is_target(work: Work, client: Client, params: dict[str, str]) -> bool:
+    """Whether ``resource``, if it is given, is what the client's tokens are for (RFC 8707)."""
+    resource = params.get("resource")
+    return not resource or resource == _audience(work, client)
 
 
 def _access_claims(
@@ -136,7 +161,7 @@ def _access_claims(
         "iat": seconds(work.now),
         "exp": seconds(work.now) + work.settings.access_token_ttl,
         "jti": jti,
-        "scope": " ".join(scopes),
+        **scope_of(scopes),
     }
     if grant.account is None:
         return claims

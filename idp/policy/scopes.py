@@ -14,8 +14,11 @@ IDENTITY_SCOPES = (
     "phone",
     "groups",
     "participants",
+    "participant_groups",
     "offline_access",
 )
+#: What a relying party may ask for when nothing else is said.
+PERSONAL_SCOPES = ("openid", "profile", "email", "groups", "participants")
 #: Accepted although nothing is stored behind it (OIDC Core 5.4).
 IGNORED_SCOPES = ("address",)
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
@@ -56,6 +59,22 @@ def satisfies(acr: str | None, wanted: str | None) -> bool:
     if wanted not in ACRS or acr not in ACRS:
         return False
     return ACRS.index(acr) >= ACRS.index(wanted)
+
+
+def obtainable(scope: str, grant_types: Iterable[str]) -> bool:
+    """Whether a client with these grant types can ever be given this scope."""
+    types = set(grant_types)
+    if scope == "offline_access":
+        return "refresh_token" in types
+    if scope in (*IDENTITY_SCOPES, *IGNORED_SCOPES):
+        return "authorization_code" in types
+    return bool(types & {"authorization_code", "client_credentials"})
+
+
+def default_scopes(grant_types: Iterable[str]) -> tuple[str, ...]:
+    """What a client with these grant types may ask for when nothing else is said."""
+    types = tuple(grant_types)
+    return tuple(scope for scope in PERSONAL_SCOPES if obtainable(scope, types))
 
 
 def parse_scope(text: str | None) -> tuple[str, ...] | None:

@@ -229,3 +229,22 @@ def test_a_stop_of_registration_is_shown_and_confirmed(
     done = run("registration", "confirm", "--reason", "the end of a participant")
     assert (done.exit_code, done.output) == (0, "open: 0 of 1 accounts within the hour\n")
     assert world.events("scim.mass_change_confirmed")[-1].data["why"] == "the end of a participant"
+
+
+@pytest.mark.parametrize(
+    ("grant_type", "scopes"),
+    [
+        ("client_credentials", []),
+        ("authorization_code", ["openid", "profile", "email", "groups", "participants"]),
+    ],
+)
+def test_a_client_gets_scopes_that_fit_its_grant_types(
+    run: Any, grant_type: str, scopes: list[str]
+) -> None:
+    """N32: what nobody named is what it can use; what it can never use is refused by name."""
+    create = ("client", "create", "--name", "X", "--redirect-uri", "https://x.test/cb",
+              "--grant-type", grant_type)  # fmt: skip
+    assert good(run(*create, "--json"))["scopes"] == scopes
+    refused = run(*create, "--scope", "offline_access")
+    assert refused.exit_code == 1
+    assert "it can never get the scope 'offline_access'" in refused.output

@@ -174,3 +174,77 @@ def test_without_offline_access_there_is_no_refresh_token(world: World) -> None:
     """oidc.md: refresh needs offline_access."""
     tokens = world.signed_in_tokens(world.relying_party(), world.account(), scope="openid")
     assert "refresh_token" not in tokens
+
+
+def meanwhile(world: World, monkeypatch: pytest.MonkeyPatch, before: str, sql: str) -> None:
+    """Let somebody end something just before a step of the token endpoint, unseen by what was read
+    until then."""
+    from sqlalchemy import text
+
+    from idp.accounts import grants
+
+    step = getattr(grants, before)
+
+    def ended(work: Any, *arguments: Any) -> Any:
+        work.db.connection().execute(text(sql), {"now": world.clock.now().isoformat(" ")})
+        return step(work, *arguments)
+
+    monkeypatch.setattr(grants, before, ended)
+
+
+ENDINGS = {
+    "grant": 'UPDATE "grant" SET revoked_at = :now',
+    "account": "UPDATE account SET state = 'suspended' WHERE :now = :now",
+    "session": "UPDATE browser_session SET ended_at = :now",
+}
+
+
+@pytest.mark.parametrize("what", ENDINGS)
+def test_n27_what_ends_while_a_code_is_redeemed_has_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """N27, N58: whether the authorization stands is asked after the code is spent; no token."""
+    rp = world.relying_party()
+    code = world.browser().code(rp, world.account())
+    meanwhile(world, monkeypatch, "spend_code", ENDINGS[what])
+    answer = world.redeem(rp, code)
+    assert answer.status_code == 400
+    assert answer.json == {
+        "error": "invalid_grant", "error_description": "The sign-in has ended."
+    }  # fmt: skip
+
+
+def test_n33_a_grant_that_ends_while_it_is_refreshed_has_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N33: the refresh token is spent only under a grant that stands; no successor is made."""
+    rp = world.relying_party()
+    tokens = world.signed_in_tokens(rp, world.account())
+    meanwhile(world, monkeypatch, "rotate", ENDINGS["grant"])
+    answer = world.refresh(rp, tokens["refresh_token"])
+    assert (answer.status_code, (answer.json or {})["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize("grant_type", ["authorization_code", "client_credentials"])
+def test_n33_no_grant_type_can_skip_the_question(
+    world: World, monkeypatch: pytest.MonkeyPatch, grant_type: str
+) -> None:
+    """N33: the pipeline asks for all of them; what a grant type returns is not believed."""
+    from idp.oidc.grants.pipeline import Redeemed
+    from tests.security.test_token_tables import client_of, good_request
+
+    rp = client_of(world)
+    sent = good_request(world, grant_type, rp, world.account())
+    kind = next(
+        one for one, _ in world.app.extensions["oidc"]._token_grants if grant_type == one.GRANT_TYPE
+    )
+    redeem = kind.redeem
+
+    def ended(self: Any, *arguments: Any) -> Redeemed:
+        found: Redeemed = redeem(self, *arguments)
+        found.grant.revoked_at = world.clock.now()
+        return found
+
+    monkeypatch.setattr(kind, "redeem", ended)
+    answer = world.post(rp, **sent)
+    assert (answer.status_code, (answer.json or {})["error"]) == (400, "invalid_grant")

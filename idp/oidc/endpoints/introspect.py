@@ -10,6 +10,7 @@ from flask import Blueprint, Response
 from idp.accounts import grants
 from idp.models import AccessToken, Client, Grant, RefreshToken
 from idp.oidc import tokens
+from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.endpoints.wiring import respond, server
 from idp.oidc.server import ProtocolRequest
 from idp.transaction import Work
@@ -40,7 +41,7 @@ def _common(work: Work, grant: Grant, scopes: list[str]) -> dict[str, Any]:
         "active": True,
         "iss": work.settings.issuer,
         "client_id": grants.requester(grant),
-        "scope": " ".join(scopes),
+        **tokens.scope_of(scopes),
         "sub": grant.account.subject if grant.account else grant.client.client_id,
     }
     if grant.account:
@@ -57,7 +58,7 @@ def _of_access(work: Work, row: AccessToken) -> dict[str, Any]:
         "iat": tokens.seconds(row.created_at),
         "exp": tokens.seconds(row.expires_at),
     }
-    wanted = tuple(scope for scope in row.scopes if scope in ("groups", "participants"))
+    wanted = tuple(scope for scope in row.scopes if scope in GROUP_SCOPES)
     if row.grant.account and wanted:
         # The groups as they are now, all of them: an overage claim leads here or to userinfo.
         payload |= tokens.claims_for(work, row.grant, wanted, "introspection")

@@ -22,10 +22,10 @@ class AuthorizationCodeGrant(PipelineGrant):
     GRANT_TYPE = "authorization_code"
 
     def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
-        row = grants.find_code(work, required(params, "code"))
+        row, is_first = grants.spend_code(work, required(params, "code"))
         if row is None:
             raise InvalidGrantError("The code is not valid.")
-        if not grants.spend_code(work, row):
+        if not is_first:
             # Somebody has it who should not: end what the first use gave (RFC 6749 4.1.2).
             grants.revoke(work, row.grant, "code_reused")
             raise InvalidGrantError("The code is not valid.")
@@ -34,12 +34,7 @@ class AuthorizationCodeGrant(PipelineGrant):
             raise InvalidGrantError("The code is not valid.")
         if fault := _mismatch(work, row, params):
             raise InvalidGrantError(fault)
-        grant = row.grant
-        if not grants.is_standing(work, grant, session=True):
-            raise InvalidGrantError("The sign-in has ended.")
-        offline = "offline_access" in grant.scopes and "refresh_token" in client.grant_types
-        refresh = grants.issue_refresh_token(work, grant) if offline else None
-        return Redeemed(grant=grant, scopes=tuple(grant.scopes), refresh_token=refresh)
+        return Redeemed(grant=row.grant, scopes=tuple(row.grant.scopes), is_first=True)
 
 
 def _mismatch(work: Work, row: AuthorizationCode, params: dict[str, str]) -> str | None:

@@ -3,25 +3,21 @@ for a person."""
 
 from __future__ import annotations
 
-from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
 from idp.accounts import clients, grants, machines
 from idp.accounts.machines import Denied, MachineDoor
 from idp.models import AuthMethod, Client
+from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.client_auth import ClientRefused, presented
-from idp.oidc.grants.pipeline import PipelineGrant, Redeemed
+from idp.oidc.grants.pipeline import InvalidTargetError, PipelineGrant, Redeemed
 from idp.policy.scopes import IDENTITY_SCOPES, parse_scope
 from idp.transaction import Work
 
-#: What a machine account may ask: who it is, and what it may do at the application.
+#: What a machine account gets when it asks for nothing else.
 MACHINE_SCOPES = ("groups", "participants")
-
-
-class InvalidTargetError(OAuth2Error):
-    """The application is unknown, or the machine may not use it (RFC 8707 section 2)."""
-
-    error = "invalid_target"
+NOT_THERE = "This account may not use this resource."
+MISSING = "Missing parameter: resource, the application that the token is for."
 
 
 class ClientCredentialsGrant(PipelineGrant):
@@ -63,10 +59,10 @@ def _machine(
     if isinstance(outcome, Denied):
         # Only whoever proved the rest hears that it is the application.
         if outcome.reason in ("unknown_application", "no_role_group"):
-            raise InvalidTargetError("This account may not use this resource.")
+            raise InvalidTargetError(NOT_THERE if params.get("resource") else MISSING)
         raise ClientRefused()
     scopes = parse_scope(params["scope"]) if "scope" in params else MACHINE_SCOPES
-    if client is None or scopes is None or not set(scopes) <= set(MACHINE_SCOPES):
-        raise InvalidScopeError("A machine account may ask for groups and participants.")
+    if client is None or scopes is None or not set(scopes) <= set(GROUP_SCOPES):
+        raise InvalidScopeError(f"A machine account may ask for {', '.join(GROUP_SCOPES)}.")
     grant = grants.for_machine(work, client, outcome.account, list(scopes))
     return Redeemed(grant=grant, scopes=scopes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import (
     InvalidGrantError,
     InvalidRequestError,
@@ -23,6 +24,12 @@ from idp.oidc.server import NO_STORE, ProtocolRequest
 from idp.transaction import Work
 
 
+class InvalidTargetError(OAuth2Error):
+    """Tokens for this resource are not given to whoever asks (RFC 8707 section 2)."""
+
+    error = "invalid_target"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Redeemed:
     """What a grant type found: the authorization, what of it is asked, what follows."""
@@ -30,6 +37,8 @@ class Redeemed:
     grant: Grant
     scopes: tuple[str, ...]
     refresh_token: str | None = None
+    #: The first tokens of a sign-in, whose session still has to count.
+    is_first: bool = False
 
 
 class PipelineGrant(BaseGrant, TokenEndpointMixin):
@@ -46,15 +55,19 @@ class PipelineGrant(BaseGrant, TokenEndpointMixin):
         client = self.server.authenticate_client(self.request)
         if self.GRANT_TYPE not in client.grant_types:
             raise UnauthorizedClientError("This client may not use this grant type.")
-        self.redeemed = self.redeem(work, client, self.request.params)
-        if not grants.is_standing(work, self.redeemed.grant):
-            raise InvalidGrantError("The authorization has ended.")
+        if not tokens.is_target(work, client, self.request.params):
+            raise InvalidTargetError("The resource is not one that this client has tokens for.")
+        found = self.redeemed = self.redeem(work, client, self.request.params)
+        # Asked here for all grant types, and after redeeming: what ended meanwhile has ended.
+        if not grants.is_standing(work, found.grant, session=found.is_first):
+            ended = "sign-in" if found.is_first else "authorization"
+            raise InvalidGrantError(f"The {ended} has ended.")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         work, found = self.request.work, self.redeemed
         body = tokens.issue(work, self.server.ring, found.grant, found.scopes)
-        if found.refresh_token:
-            body["refresh_token"] = found.refresh_token
+        if refresh_token := found.refresh_token or _first_refresh_token(work, found):
+            body["refresh_token"] = refresh_token
         events.record(
             work,
             "token.issued",
@@ -65,6 +78,12 @@ class PipelineGrant(BaseGrant, TokenEndpointMixin):
             scope=" ".join(found.scopes),
         )
         return 200, body, list(NO_STORE)
+
+
+def _first_refresh_token(work: Work, found: Redeemed) -> str | None:
+    grant = found.grant
+    can_refresh = "offline_access" in grant.scopes and "refresh_token" in grant.client.grant_types
+    return grants.issue_refresh_token(work, grant) if found.is_first and can_refresh else None
 
 
 def required(params: dict[str, str], name: str) -> str:

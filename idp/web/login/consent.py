@@ -94,6 +94,7 @@ def _describe(scope: str) -> str:
         "phone": gettext("Your telephone number"),
         "groups": gettext("The access roles you hold in this application"),
         "participants": gettext("The market participants you hold them for"),
+        "participant_groups": gettext("Your role groups, with the participant of each"),
         "offline_access": gettext("To stay connected when you are not there"),
     }
     return words.get(scope, "" if scope == "openid" else scope)
