@@ -12,7 +12,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import MapAdapter
 
 from idp import browser, limits
-from idp.accounts.hashing import PasswordHasher
+from idp.accounts.hashing import HashingLane, PasswordHasher
 from idp.accounts.machines import MachineDoor
 from idp.db import db, engine_options, prepare_engine
 from idp.messages.backchannel import HttpLogoutSender
@@ -73,15 +73,18 @@ class Gateway(Flask):
         return response
 
 
-def create_app(settings: Settings, ports: Ports | None = None) -> Flask:
-    """The gateway for these settings. Raises ConfigurationError when they are unsafe."""
+def create_app(
+    settings: Settings, ports: Ports | None = None, *, hashing: HashingLane | None = None
+) -> Flask:
+    """The gateway for these settings; ``hashing`` bounds how many password hashes run and wait at
+    once. Raises ConfigurationError when the settings are unsafe."""
     settings.validate()
     app = Gateway("idp")
     app.config.update(_config(settings))
     vault = Vault(settings)
     app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = vault.cookie_keys[0], vault.cookie_keys[1:]
     app.extensions["means"] = Means(settings, ports or default_ports(settings), vault)
-    app.extensions["hasher"] = PasswordHasher(settings)
+    app.extensions["hasher"] = PasswordHasher(settings, hashing)
     app.extensions["machines"] = MachineDoor(app.extensions["hasher"])
     app.extensions["oidc"] = _oidc_server(app.extensions["machines"])
     _database(app)

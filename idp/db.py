@@ -109,7 +109,8 @@ def engine_options(url: str) -> dict[str, Any]:
         "hide_parameters": True,
         "pool_pre_ping": True,
         "pool_size": 10,
-        "max_overflow": 10,
+        # Sign-ins that wait for their hash keep a connection each (idp.serving).
+        "max_overflow": 20,
         "pool_timeout": 5,
         "connect_args": {
             "connect_timeout": 5,

@@ -41,3 +41,9 @@ class Refused(GatewayError):
     """The rules forbid the change."""
 
     code = "refused"
+
+
+class Overloaded(GatewayError):
+    """There is more to do than can be done in time; nothing was done, try again later."""
+
+    code = "overloaded"

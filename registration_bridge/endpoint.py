@@ -188,7 +188,8 @@ def authenticated() -> Client:
 
 
 def install(app: Flask) -> Bridge:
-    """Mount the bridge. Its answers carry no cookies, its requests no form token."""
+    """Mount the bridge. Its answers carry no cookies, its requests no form token. Tells the server
+    which of its paths takes a larger body than the others."""
     described = provider()
     bridge = Bridge(
         BridgeStorage(described),
@@ -197,4 +198,5 @@ def install(app: Flask) -> Bridge:
         url_prefix=PREFIX,
     )
     bridge.init_app(app)
+    app.config["LARGER_BODIES"] = {f"{PREFIX}/Bulk": normalise.MAX_BULK_BODY}
     return bridge

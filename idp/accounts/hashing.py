@@ -2,7 +2,7 @@
 
 bcrypt reads 72 bytes at most; the pre-hash (HMAC-SHA-256 under a pepper, 44 characters of
 base64) lets any length count in full. Stored as ``v1$<pepper id>$<bcrypt>``. bcrypt releases the
-GIL, so hashing runs beside other requests; a semaphore keeps it to the number of cores, so that
+GIL, so hashing runs beside other requests; a lane keeps it to the number of cores, so that
 sign-ins queue among themselves instead of starving everything else.
 """
 
@@ -12,21 +12,48 @@ import hmac
 import os
 import threading
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 
 import bcrypt
 
+from idp.errors import Overloaded
 from idp.policy.password import normalize
 from idp.settings import Settings
 
 SCHEME = "v1"
-_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+#: Where nobody bounds the threads: commands and the worker have few.
+WAITING = 1000
+
+
+class HashingLane:
+    """So many hashes at once, and so many waiting; whoever comes then is told to come again."""
+
+    def __init__(self, slots: int, waiting: int) -> None:
+        #: Threads that can be in the lane, hashing or waiting.
+        self.most = slots + waiting
+        self._admitted = threading.Semaphore(self.most)
+        self._slots = threading.Semaphore(slots)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a slot and keep it. Raises Overloaded when too many wait already."""
+        if not self._admitted.acquire(blocking=False):
+            raise Overloaded("too many password hashes wait")
+        try:
+            with self._slots:
+                yield
+        finally:
+            self._admitted.release()
 
 
 class PasswordHasher:
-    """Makes and checks hashes by the settings' cost and peppers."""
+    """Makes and checks hashes by the settings' cost and peppers. Each raises Overloaded when its
+    lane is full: nothing was tried then, and nothing counts."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lane: HashingLane | None = None) -> None:
+        self._lane = lane or HashingLane(os.cpu_count() or 1, WAITING)
         pairs = (pepper.partition(":") for pepper in settings.password_peppers)
         self._peppers = {kid: value.encode() for kid, _, value in pairs}
         self._current = next(iter(self._peppers))
@@ -36,7 +63,7 @@ class PasswordHasher:
 
     def hash(self, password: str) -> str:
         """The stored form of a new password."""
-        with _slots:
+        with self._lane.turn():
             digest = bcrypt.hashpw(
                 self._prehash(password, self._current), bcrypt.gensalt(self._cost)
             )
@@ -48,7 +75,7 @@ class PasswordHasher:
         known = scheme == SCHEME and kid in self._peppers
         if not known:
             _, kid, digest = _split(self._dummy)
-        with _slots:
+        with self._lane.turn():
             matched = bcrypt.checkpw(self._prehash(password, kid), digest.encode())
         return matched and known and stored is not None
 

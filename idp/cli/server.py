@@ -13,10 +13,8 @@ import click
 import flask_migrate
 import structlog
 from flask import Flask
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
 
+from idp import serving
 from idp.accounts import (
     alarms,
     keys,
@@ -63,21 +61,30 @@ def upgrade_database(app: Flask) -> None:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
-@click.option("--workers", default=2, show_default=True, help="Processes.")
-@click.option("--threads", default=8, show_default=True, help="Threads of each process.")
-def serve(host: str, port: int, workers: int, threads: int) -> None:
-    """Serve the gateway until told to stop."""
+@click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(1, 256), help="Processes."
+)
+@click.option(
+    "--threads",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Threads of each process, beside those that wait for a password hash.",
+)
+@click.option(
+    "--stop-seconds",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 3600),
+    help="Time for running requests to end when told to stop.",
+)
+def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -> None:
+    """Serve the gateway until told to stop.
+
+    A process that ends by itself is started again. If it does so twice within seconds, the command
+    ends with exit code 1."""
     settings = Settings.from_environ(os.environ)
-    Granian(
-        "wsgi:app",
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        blocking_threads=threads,
-        log_access=False,
-        log_level=LogLevels(settings.log_level.lower()),
-    ).serve()
+    serving.serve(serving.Options(host, port, workers, threads, stop_seconds), settings.log_level)
 
 
 @click.command()

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 from idp.db import db
-from idp.errors import Conflict
+from idp.errors import Conflict, Overloaded
 
 log = structlog.get_logger("gateway.error")
 PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
@@ -27,6 +27,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OAuth2Error, _oauth)
     app.register_error_handler(Conflict, _conflict)
+    app.register_error_handler(Overloaded, _overloaded)
     app.register_error_handler(OperationalError, _unavailable)
     app.register_error_handler(TimeoutError, _unavailable)
     app.register_error_handler(Exception, _unexpected)
@@ -34,9 +35,10 @@ def install(app: Flask) -> None:
 
 def answer(status: int, headers: list[tuple[str, str]] | None = None) -> Response:
     """The answer for ``status`` in the form that fits the path."""
-    if request.path.startswith(SCIM_PATH):
+    form = form_of(request.path)
+    if form == "scim":
         response = _for_scim(status)
-    elif request.path.startswith(PROGRAM_PATHS) and not request.path.startswith(PAGE_PATHS):
+    elif form == "program":
         response = _for_programs(status)
     else:
         response = page(status)
@@ -45,15 +47,24 @@ def answer(status: int, headers: list[tuple[str, str]] | None = None) -> Respons
     return response
 
 
+def form_of(path: str) -> str:
+    """Who reads an error at this path: ``scim``, ``program`` or ``page`` for people."""
+    if path.startswith(SCIM_PATH):
+        return "scim"
+    if path.startswith(PROGRAM_PATHS) and not path.startswith(PAGE_PATHS):
+        return "program"
+    return "page"
+
+
 def page(status: int, *, title: str = "", message: str = "", advice: str = "") -> Response:
     """The error page."""
-    words = _words(status)
+    heading = words(status)
     body = render_template(
         "error.html",
         status=status,
-        title=title or words[0],
-        message=message or words[1],
-        advice=advice or words[2],
+        title=title or heading[0],
+        message=message or heading[1],
+        advice=advice or heading[2],
     )
     return Response(body, status=status)
 
@@ -78,6 +89,7 @@ def _description(status: int) -> str:
     known = {
         404: "There is nothing at this address.",
         405: "This method is not supported here.",
+        408: "The request took too long to arrive.",
         409: "Another change came first.",
         413: "The request is too large.",
         429: "Too many requests; wait and try again.",
@@ -86,7 +98,8 @@ def _description(status: int) -> str:
     return known.get(status, "The request cannot be understood." if status < 500 else "Error.")
 
 
-def _words(status: int) -> tuple[str, str, str]:
+def words(status: int) -> tuple[str, str, str]:
+    """Title, message and advice for people, in the language of the request."""
     home = gettext("Go to your applications and start from there.")
     if status == 404:
         return (
@@ -98,6 +111,12 @@ def _words(status: int) -> tuple[str, str, str]:
         return (gettext("Not allowed"), gettext("You cannot open this page."), home)
     if status == 405:
         return (gettext("Not possible"), gettext("This page cannot be used in that way."), home)
+    if status == 408:
+        return (
+            gettext("Too slow"),
+            gettext("What your browser sent took too long to arrive, so nothing was changed."),
+            gettext("Check your connection, then try again."),
+        )
     if status == 409:
         return (
             gettext("Something changed meanwhile"),
@@ -161,6 +180,11 @@ def _conflict(error: Conflict) -> Response:
 def _oauth(error: OAuth2Error) -> Response:
     log.warning("unhandled_protocol_error", error=error.error)
     return answer(error.status_code or 400)
+
+
+def _overloaded(error: Overloaded) -> Response:
+    log.warning("overloaded", reason=error.detail, request_id=g.get("request_id"))
+    return answer(503, [("Retry-After", "5")])
 
 
 def _unavailable(error: Exception) -> Response:

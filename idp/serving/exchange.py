@@ -1,0 +1,113 @@
+"""One run of the application in a thread: a whole answer, or one that is sent while it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+#: Longer answers are sent piece by piece.
+MAX_WHOLE = 1 << 20
+PIECE = 16_384
+WITHOUT_BODY = (204, 304)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that is complete."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    async def send(self, send: Send) -> None:
+        """Hand it over."""
+        start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class Exchange:
+    """One request on its way through the application, which calls ``start_response`` before it
+    returns, as Flask does."""
+
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        environ: dict[str, Any],
+        send: Send,
+        send_seconds: float,
+    ) -> None:
+        self._app, self._environ, self._send = app, environ, send
+        self._send_seconds = send_seconds
+        self._loop = asyncio.get_running_loop()
+        self._gone = threading.Event()
+        self._status = 500
+        self._headers: Headers = []
+        #: Whether the head has been sent: what fails then cannot be told in words any more.
+        self.begun = False
+
+    def leave(self) -> None:
+        """The client went away: what is still being made ends."""
+        self._gone.set()
+
+    def run(self) -> Answer | None:
+        """Run the application; None when the answer has been sent already. Raises TimeoutError when
+        the client does not read."""
+        chunks = self._app(self._environ, self._start)
+        try:
+            if self._is_short():
+                return Answer(self._status, self._headers, b"".join(chunks))
+            self._stream(chunks)
+            return None
+        finally:
+            # Closes the generator behind it too, which gives back its database connection.
+            if close := getattr(chunks, "close", None):
+                close()
+
+    def _start(
+        self, status: str, headers: list[tuple[str, str]], _exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        self._status = int(status.split(" ", 1)[0])
+        self._headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers]
+        return _write
+
+    def _is_short(self) -> bool:
+        length = dict(self._headers).get(b"content-length")
+        if length is not None:
+            return int(length) <= MAX_WHOLE
+        return self._status in WITHOUT_BODY or self._environ["REQUEST_METHOD"] == "HEAD"
+
+    def _stream(self, chunks: Iterable[bytes]) -> None:
+        """Send the head, the first chunk at once, and then pieces as the client takes them."""
+        start = {"type": "http.response.start", "status": self._status, "headers": self._headers}
+        self._deliver(start)
+        self.begun = True
+        piece, least = bytearray(), 1
+        for chunk in chunks:
+            piece += chunk
+            if self._gone.is_set():
+                return
+            if len(piece) >= least:
+                self._deliver(_body(bytes(piece), more=True))
+                piece, least = bytearray(), PIECE
+        self._deliver(_body(bytes(piece), more=False))
+
+    def _deliver(self, message: dict[str, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(self._sent(message), self._loop).result()
+
+    async def _sent(self, message: dict[str, Any]) -> None:
+        async with asyncio.timeout(self._send_seconds):
+            await self._send(message)
+
+
+def _body(piece: bytes, *, more: bool) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": piece, "more_body": more}
+
+
+def _write(_data: bytes) -> None:
+    raise NotImplementedError("Flask returns its body")

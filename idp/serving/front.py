@@ -1,0 +1,131 @@
+"""The ASGI application in front of the gateway: takes the whole request, then asks for a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from flask import Flask
+
+from idp.serving.bounds import Bounds
+from idp.serving.environ import environ_of
+from idp.serving.exchange import Answer, Exchange, Send
+from idp.serving.intake import ClientLeft, Intake, Receive
+from idp.serving.lanes import Job, Lanes
+from idp.serving.refusals import Refusals, RefusedRequest
+
+log = structlog.get_logger("gateway.request")
+
+
+class Front:
+    """Runs the gateway for ASGI servers. Held connections and slow bodies cost memory, no thread;
+    what there is no room for is refused at once, with ``Retry-After``."""
+
+    def __init__(self, app: Flask, *, threads: int, bounds: Bounds | None = None) -> None:
+        self._app, self._bounds = app, bounds or Bounds()
+        self._lanes = Lanes(threads, self._bounds.waiting)
+        self._intake = Intake(self._bounds)
+        self._refusals = Refusals(app)
+        self._limits: dict[str, int] = app.config.get("LARGER_BODIES", {})
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """One request (ASGI 3)."""
+        if scope["type"] != "http":
+            raise ValueError("only http is served")
+        started = time.perf_counter()
+        try:
+            await self._serve(scope, receive, send)
+        except RefusedRequest as refusal:
+            await self._refuse(scope, send, refusal, started)
+        except ClientLeft:
+            _log(scope, 499, "client_left", started)
+
+    async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        async with AsyncExitStack() as stack:
+            body: bytes | None = b""
+            length = None
+            if announced := _announced(scope["headers"]):
+                limit = self._limits.get(scope["path"], self._app.config["MAX_CONTENT_LENGTH"])
+                body = None
+                if announced <= limit:
+                    body = await stack.enter_async_context(self._intake.body(receive, limit))
+                # The application says so, in the form of its endpoint.
+                length = limit + 1 if body is None else None
+            environ = environ_of(scope, body or b"", length)
+            exchange = Exchange(self._app, environ, send, self._bounds.send_seconds)
+            job = self._lanes.of(scope["path"]).submit(exchange.run)
+            answer = await self._wait(job, exchange, receive if body is not None else _never)
+        if answer:
+            await answer.send(send)
+
+    async def _wait(
+        self, job: Job[Answer | None], exchange: Exchange, receive: Receive
+    ) -> Answer | None:
+        """The answer, when a thread has made it. What nobody waits for any more does not begin, and
+        ends where it sends as it goes."""
+        left = asyncio.ensure_future(_departure(receive))
+        both = (job.result, left)
+        try:
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait(both, timeout=self._bounds.wait_seconds, return_when=first)
+            if not job.result.done() and job.withdraw():
+                if left.done():
+                    raise ClientLeft
+                raise RefusedRequest(503, "waited_too_long")
+            await asyncio.wait(both, return_when=first)
+            if left.done():
+                exchange.leave()
+            return await job.result
+        except (ClientLeft, RefusedRequest):
+            raise
+        except Exception as error:
+            log.error("unanswered", exc_info=error)
+            if exchange.begun:
+                # The server cuts the connection, so that nobody takes a part for the whole.
+                raise
+            raise RefusedRequest(500, type(error).__name__) from error
+        finally:
+            left.cancel()
+
+    async def _refuse(
+        self, scope: dict[str, Any], send: Send, refusal: RefusedRequest, started: float
+    ) -> None:
+        language = dict(scope["headers"]).get(b"accept-language", b"")
+        await self._refusals.answer(scope["path"], language, refusal.status).send(send)
+        _log(scope, refusal.status, refusal.reason, started)
+
+
+def _announced(headers: list[tuple[bytes, bytes]]) -> int:
+    """How many bytes are announced; 1 for a body whose length is not told, 0 for none."""
+    fields = dict(headers)
+    if b"transfer-encoding" in fields:
+        return 1
+    length = fields.get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
+
+
+async def _departure(receive: Receive) -> None:
+    """Returns when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _never() -> dict[str, Any]:
+    await asyncio.get_running_loop().create_future()
+    raise ClientLeft
+
+
+def _log(scope: dict[str, Any], status: int, reason: str, started: float) -> None:
+    """As the application logs a request that it answers: the path without its query (N69)."""
+    log.info(
+        "request",
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        reason=reason,
+        ms=round((time.perf_counter() - started) * 1000, 1),
+        peer=(scope.get("client") or ("",))[0],
+    )

@@ -1,0 +1,53 @@
+"""Taking request bodies whole before a thread is given to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from idp.serving.bounds import Bounds
+from idp.serving.refusals import RefusedRequest
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class ClientLeft(Exception):
+    """There is nobody to answer any more."""
+
+
+class Intake:
+    """Holds bodies from their first byte to the end of their request."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._left, self._seconds = bounds.held, bounds.body_seconds
+
+    @asynccontextmanager
+    async def body(self, receive: Receive, limit: int) -> AsyncIterator[bytes | None]:
+        """The body; None when it is longer than ``limit``. Raises RefusedRequest when it does not
+        come in time (408) or there is no room for it (503), ClientLeft when the client went."""
+        held = bytearray()
+        try:
+            yield bytes(held) if await self._read(receive, limit, held) else None
+        finally:
+            self._left += len(held)
+
+    async def _read(self, receive: Receive, limit: int, held: bytearray) -> bool:
+        try:
+            async with asyncio.timeout(self._seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientLeft
+                    piece = message.get("body", b"")
+                    held += piece
+                    self._left -= len(piece)
+                    if self._left < 0:
+                        raise RefusedRequest(503, "no_room_for_bodies")
+                    if len(held) > limit:
+                        return False
+                    if not message.get("more_body", False):
+                        return True
+        except TimeoutError as error:
+            raise RefusedRequest(408, "body_too_slow") from error

@@ -1,0 +1,69 @@
+"""Lanes: a bounded number of threads each, and a bounded queue before them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from idp.serving.refusals import RefusedRequest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job(Generic[T]):
+    """Something that a thread of a lane does, or will do."""
+
+    running: Future[T]
+    #: The same for the event loop.
+    result: asyncio.Future[T]
+
+    def withdraw(self) -> bool:
+        """Take it out of the queue; False when a thread has begun."""
+        return self.running.cancel()
+
+
+class Lane:
+    """Threads for one kind of request. Used from the event loop only."""
+
+    def __init__(self, name: str, threads: int, waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._room = threads + waiting
+
+    def submit(self, call: Callable[[], T]) -> Job[T]:
+        """Have it done. Raises RefusedRequest (503) when the queue is full."""
+        if self._room <= 0:
+            raise RefusedRequest(503, "queue_full")
+        self._room -= 1
+        running = self._pool.submit(call)
+        result = asyncio.wrap_future(running)
+        result.add_done_callback(self._leave)
+        return Job(running, result)
+
+    def _leave(self, _result: object) -> None:
+        self._room += 1
+
+
+class Lanes:
+    """Which requests share threads. What monitors, proxies and relying parties need to go on waits
+    neither for people nor for each other."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._health = Lane("health", 1, 32)
+        self._documents = Lane("documents", 2, 128)
+        self._others = Lane("requests", threads, waiting)
+
+    def of(self, path: str) -> Lane:
+        """The lane of a path."""
+        if path == "/healthz":
+            return self._health
+        if path == "/readyz" or path.startswith(DOCUMENTS):
+            return self._documents
+        return self._others
+
+
+#: Keys, discovery and style sheets.
+DOCUMENTS = ("/oauth2/v1/keys", "/.well-known/", "/static/")

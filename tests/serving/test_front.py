@@ -1,0 +1,348 @@
+"""The front by itself: what it takes, what it refuses, how answers leave it (N36, N87, N88)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Response, request
+from flask.typing import ResponseReturnValue
+
+from idp.accounts.hashing import HashingLane, PasswordHasher
+from idp.errors import Overloaded
+from idp.serving.bounds import Bounds
+from idp.serving.front import Front
+from tests.world import World
+
+PATIENCE = 60
+DISCONNECT = {"type": "http.disconnect"}
+
+
+class Client:
+    """A client of an ASGI application, in the hands of the test."""
+
+    def __init__(self, method: str, path: str, *headers: tuple[str, str]) -> None:
+        self.scope = {
+            "type": "http", "http_version": "1.1", "method": method, "path": path, "scheme": "http",
+            "query_string": b"", "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 8000),
+            "headers": [(k.encode(), v.encode()) for k, v in (("host", "gateway.test"), *headers)],
+        }  # fmt: skip
+        self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.sent: list[dict[str, Any]] = []
+        #: Cleared, the client reads nothing more.
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.got_something = asyncio.Event()
+
+    def body(self, piece: bytes, *, more: bool = False) -> None:
+        self.incoming.put_nowait({"type": "http.request", "body": piece, "more_body": more})
+
+    def leave(self) -> None:
+        self.incoming.put_nowait(DISCONNECT)
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.reads.wait()
+        self.sent.append(message)
+        self.got_something.set()
+
+    async def ask(self, front: Front) -> None:
+        await asyncio.wait_for(front(self.scope, self.incoming.get, self.send), PATIENCE)
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        return dict(self.sent[0]["headers"])
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(message["body"] for message in self.sent[1:])
+
+
+def long_body(path: str, length: int = 20, *headers: tuple[str, str]) -> Client:
+    form = ("content-type", "application/x-www-form-urlencoded")
+    return Client("POST", path, form, ("content-length", str(length)), *headers)
+
+
+@pytest.fixture
+def gate(world: World) -> dict[str, Any]:
+    """Pages of the test: one that waits for ``open``, downloads that tell when they end."""
+    state: dict[str, Any] = {
+        "open": threading.Event(), "inside": threading.Event(), "closed": threading.Event(),
+        "runs": 0,
+    }  # fmt: skip
+
+    def hold() -> str:
+        state["runs"] += 1
+        state["inside"].set()
+        assert state["open"].wait(PATIENCE)
+        return "held"
+
+    def lines(count: int) -> Iterator[str]:
+        try:
+            for number in range(count):
+                yield f"line {number}\n"
+                if number == 3 and request.args.get("fails"):
+                    raise RuntimeError("in the middle")
+        finally:
+            state["closed"].set()
+
+    def download(count: int) -> ResponseReturnValue:
+        from flask import stream_with_context
+
+        return Response(stream_with_context(lines(count)), mimetype="text/plain")
+
+    world.app.add_url_rule("/hold", "hold", hold)
+    world.app.add_url_rule("/download/<int:count>", "download", download)
+    return state
+
+
+def test_n88_a_body_that_does_not_come_is_408_in_the_form_of_its_path(world: World) -> None:
+    """N88: OAuth JSON, a SCIM error, a page in the reader's language."""
+
+    async def play() -> list[Client]:
+        front = Front(world.app, threads=1, bounds=Bounds(body_seconds=0.01))
+        french = ("accept-language", "fr-CA,fr;q=0.9")
+        clients = [
+            long_body("/oauth2/v1/token"),
+            long_body("/scim/v2/Users"),
+            long_body("/signin"),
+            long_body("/signin", 20, french),
+        ]
+        for client in clients:
+            client.body(b"a=", more=True)
+            await client.ask(front)
+        return clients
+
+    token, scim, english, french = asyncio.run(play())
+    assert {c.status for c in (token, scim, english, french)} == {408}
+    assert json.loads(token.text) == {
+        "error": "invalid_request",
+        "error_description": "The request took too long to arrive.",
+    }
+    assert json.loads(scim.text)["status"] == "408"
+    assert b'<html lang="en">' in english.text
+    assert b"took too long to arrive" in english.text
+    assert b'<html lang="fr">' in french.text
+    assert b"trop de temps" in french.text
+    assert english.headers[b"cache-control"] == b"no-store"
+
+
+def test_n87_bodies_have_no_more_memory_than_is_theirs(world: World) -> None:
+    """N87: the bodies of all requests together are bounded; the next one is told to come again."""
+
+    async def play() -> tuple[Client, Client, Client]:
+        front = Front(world.app, threads=1, bounds=Bounds(held=100))
+        first, second, third = (long_body("/oauth2/v1/token", 80) for _ in range(3))
+        first.body(b"a=" + b"b" * 70, more=True)
+        held = asyncio.ensure_future(first.ask(front))
+        await asyncio.sleep(0)
+        second.body(b"a=" + b"b" * 70, more=True)
+        await second.ask(front)
+        first.leave()
+        await held
+        third.body(b"a=" + b"b" * 70)
+        await third.ask(front)
+        return first, second, third
+
+    first, second, third = asyncio.run(play())
+    assert first.sent == []
+    assert (second.status, second.headers[b"retry-after"]) == (503, b"5")
+    assert json.loads(second.text)["error"] == "temporarily_unavailable"
+    assert third.status == 400
+
+
+def test_n88_a_full_queue_refuses_at_once_and_health_goes_on(
+    world: World, gate: dict[str, Any]
+) -> None:
+    """N88: one thread is held, one request waits; the next is 503, health and keys are 200."""
+
+    async def play() -> tuple[list[Client], list[int]]:
+        front = Front(world.app, threads=1, bounds=Bounds(waiting=1))
+        running, waiting, late = (Client("GET", "/hold") for _ in range(3))
+        tasks = [asyncio.ensure_future(running.ask(front))]
+        await asyncio.to_thread(gate["inside"].wait, PATIENCE)
+        tasks.append(asyncio.ensure_future(waiting.ask(front)))
+        await asyncio.sleep(0)
+        await late.ask(front)
+        others = [Client("GET", p) for p in ("/healthz", "/readyz", "/oauth2/v1/keys")]
+        for other in others:
+            await other.ask(front)
+        assert running.sent == waiting.sent == []
+        gate["open"].set()
+        await asyncio.gather(*tasks)
+        return [running, waiting, late], [other.status for other in others]
+
+    (running, waiting, late), others = asyncio.run(play())
+    assert others == [200, 200, 200]
+    assert (running.text, waiting.text) == (b"held", b"held")
+    assert (late.status, late.headers[b"retry-after"]) == (503, b"5")
+    assert b"Busy for a moment" in late.text
+
+
+def test_n88_what_waits_too_long_or_for_nobody_does_not_begin(
+    world: World, gate: dict[str, Any]
+) -> None:
+    """N88: the application runs once, for the one that got the thread."""
+
+    async def play() -> tuple[Client, Client]:
+        front = Front(world.app, threads=1, bounds=Bounds(wait_seconds=0.01))
+        patient = Front(world.app, threads=1)
+        # The same lanes: only how long requests wait differs.
+        patient._lanes = front._lanes
+        running, waiting, gone = (Client("GET", "/hold") for _ in range(3))
+        held = asyncio.ensure_future(running.ask(patient))
+        await asyncio.to_thread(gate["inside"].wait, PATIENCE)
+        await waiting.ask(front)
+        leaving = asyncio.ensure_future(gone.ask(patient))
+        gone.leave()
+        await leaving
+        gate["open"].set()
+        await held
+        assert running.text == b"held"
+        return waiting, gone
+
+    waiting, gone = asyncio.run(play())
+    assert waiting.status == 503
+    assert gone.sent == []
+    assert gate["runs"] == 1
+
+
+def test_a_download_is_sent_while_it_is_made(world: World, gate: dict[str, Any]) -> None:
+    """The first line comes at once, then pieces, in order and whole."""
+
+    async def play() -> Client:
+        client = Client("GET", "/download/20000")
+        await client.ask(Front(world.app, threads=1))
+        return client
+
+    client = asyncio.run(play())
+    assert client.sent[1]["body"] == b"line 0\n"
+    assert len(client.sent) > 10
+    assert client.text == b"".join(b"line %d\n" % n for n in range(20000))
+    assert not client.sent[-1]["more_body"]
+    assert gate["closed"].is_set()
+
+
+def test_a_client_that_goes_away_ends_the_download(world: World, gate: dict[str, Any]) -> None:
+    """The generator is closed, with the database connection that it holds."""
+
+    async def play() -> Client:
+        client = Client("GET", "/download/1000000000")
+        asked = asyncio.ensure_future(client.ask(Front(world.app, threads=1)))
+        await client.got_something.wait()
+        client.leave()
+        await asked
+        return client
+
+    client = asyncio.run(play())
+    assert gate["closed"].is_set()
+    assert client.sent[-1].get("more_body", True)
+
+
+def test_a_client_that_reads_nothing_ends_the_download(world: World, gate: dict[str, Any]) -> None:
+    """N88: a thread waits for a reader no longer than the bound."""
+
+    async def play() -> None:
+        client = Client("GET", "/download/1000000000")
+        front = Front(world.app, threads=1, bounds=Bounds(send_seconds=0.05))
+        asked = asyncio.ensure_future(client.ask(front))
+        await client.got_something.wait()
+        client.reads.clear()
+        with pytest.raises(TimeoutError):
+            await asked
+
+    asyncio.run(play())
+    assert gate["closed"].is_set()
+
+
+def test_a_download_that_fails_half_way_is_cut(world: World, gate: dict[str, Any]) -> None:
+    """What is a part must not pass for the whole: the server cuts the connection."""
+
+    async def play() -> Client:
+        client = Client("GET", "/download/1000")
+        client.scope["query_string"] = b"fails=1"
+        with pytest.raises(RuntimeError):
+            await client.ask(Front(world.app, threads=1))
+        return client
+
+    client = asyncio.run(play())
+    assert all(message.get("more_body", True) for message in client.sent)
+    assert gate["closed"].is_set()
+
+
+@pytest.mark.parametrize("name", ["authorization", "host", "content-type", "origin"])
+def test_n28_a_field_that_comes_twice_is_refused(world: World, name: str) -> None:
+    """N28: of two, a proxy may have judged the other one."""
+    client = Client("GET", "/auth/verify", (name, "gateway.test"), (name, "gateway.test"))
+    asyncio.run(client.ask(Front(world.app, threads=1)))
+    assert client.status == 400
+
+
+def test_n60_fields_with_underscores_are_nobody(world: World) -> None:
+    """N60: ``X_Forwarded_For`` is not ``X-Forwarded-For``, and ``Proxy`` is not HTTP_PROXY."""
+    seen: dict[str, str] = {}
+
+    def show() -> str:
+        seen.update({k: v for k, v in request.environ.items() if k.startswith("HTTP_")})
+        return ""
+
+    world.app.add_url_rule("/show", "show", show)
+    client = Client("GET", "/show", ("x_forwarded_for", "192.0.2.1"), ("proxy", "http://evil"),
+                    ("cookie", "a=1"), ("cookie", "b=2"))  # fmt: skip
+    asyncio.run(client.ask(Front(world.app, threads=1)))
+    assert seen == {"HTTP_HOST": "gateway.test", "HTTP_COOKIE": "a=1; b=2"}
+
+
+def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
+    """N88: two hash or wait, the third is told to come again; then there is room again."""
+    lane = HashingLane(1, 1)
+    hasher = PasswordHasher(world.settings, lane)
+    entered, leave = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        with lane.turn():
+            entered.set()
+            assert leave.wait(PATIENCE)
+
+    threads = [threading.Thread(target=occupy)]
+    threads[0].start()
+    assert entered.wait(PATIENCE)
+    threads.append(threading.Thread(target=hasher.hash, args=("another",)))
+    threads[1].start()
+    while lane._admitted._value:
+        pass
+    with pytest.raises(Overloaded):
+        hasher.verify("whatever", None)
+    leave.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert not hasher.verify("whatever", None)
+
+
+def test_n88_a_full_hashing_lane_is_503_at_every_door(world: World) -> None:
+    """N88: a page for people, an OAuth error at the token endpoint; nothing counts as a failure."""
+    username = world.account("someone")
+    world.app.extensions["hasher"]._lane._admitted = threading.Semaphore(0)
+    browser = world.browser()
+    page = browser.sign_in(username)
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+    assert "Busy for a moment" in page.text
+    token = world.app.test_client().post(
+        "/oauth2/v1/token",
+        data={"grant_type": "client_credentials", "client_id": "APIIESO00001",
+              "client_secret": "x" * 12, "resource": "emi"},
+        base_url=world.settings.issuer,
+    )  # fmt: skip
+    assert (token.status_code, token.headers["Retry-After"]) == (503, "5")
+    assert token.json == {
+        "error": "temporarily_unavailable",
+        "error_description": "Try again in a moment.",
+    }
+    assert world.events("signin.refused") == []

@@ -1,0 +1,136 @@
+"""``gateway serve`` on real sockets: what holds one request up holds no other (N88, R01)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from base64 import b64encode
+from collections import Counter
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.serving.wire import Served, answer_on, answered, request, serve
+from tests.world import World, hidden_fields
+
+pytestmark = pytest.mark.xdist_group("live")
+FORM = "application/x-www-form-urlencoded"
+
+
+def held_body(path: str) -> bytes:
+    """A request whose body never comes whole."""
+    return request("POST", path, Content_Type=FORM, Content_Length="1000") + b"username="
+
+
+def test_n88_held_bodies_hold_no_thread_and_no_stop(world: World) -> None:
+    """N88: 60 bodies that never come; everything else is answered while none of them is, and the
+    gateway stops although they are open."""
+    with serve(world, "--workers", "1", "--threads", "4", "--stop-seconds", "1") as served:
+        held = [
+            served.send(held_body(path))
+            for path in ("/signin", "/oauth2/v1/token", "/scim/v2/Bulk")
+            for _ in range(20)
+        ]
+        for path in ("/healthz", "/readyz", "/oauth2/v1/keys", "/signin"):
+            assert served.get(path).status == 200
+        assert answered(held) == []
+        assert os.path.exists(f"/proc/{served.process.pid}")
+
+
+def test_n88_heads_that_never_come_hold_no_thread(world: World) -> None:
+    """N88: 60 half heads, and 60 connections on which nothing is sent."""
+    with serve(world, "--workers", "1", "--threads", "4") as served:
+        held = [served.send(b"GET /signin HTTP/1.1\r\nHost: ") for _ in range(60)]
+        held += [served.send(b"") for _ in range(60)]
+        assert served.get("/signin").status == 200
+        # The server closes them by itself, without an answer.
+        assert [connection.recv(1) for connection in held] == [b""] * 120
+
+
+def test_n88_wrong_sign_ins_at_once_keep_nobody_waiting(world: World) -> None:
+    """N88, N47: 80 wrong passwords at once, at the cost of production; health, keys and tokens come
+    before the last of them. Those for which there is no room are told so at once."""
+    rp = world.relying_party(grant_types=("client_credentials",), scopes=("scim",))
+    with serve(world, "--workers", "1", IDP_BCRYPT_COST="12") as served:
+        page, cookie = form(served)
+        flood = [served.send(sign_in(page, cookie, f"nobody{n}")) for n in range(80)]
+        assert served.get("/healthz").status == 200
+        assert served.get("/oauth2/v1/keys").status == 200
+        asked = urlencode({"grant_type": "client_credentials", "scope": "scim"}).encode()
+        basic = b64encode(f"{rp.client_id}:{rp.secret}".encode()).decode()
+        token = served.send(
+            request("POST", "/oauth2/v1/token", asked, Content_Type=FORM,
+                    Authorization=f"Basic {basic}")
+        )  # fmt: skip
+        assert answer_on(token)[0].status == 200
+        assert len(answered(flood)) < len(flood)
+        answers = [answer_on(connection, "POST") for connection in flood]
+    counts = Counter(answer.status for answer, _ in answers)
+    assert set(counts) == {400, 503}
+    for answer, body in answers:
+        if answer.status == 503:
+            assert answer.headers["Retry-After"] == "5"
+            assert b"Busy for a moment" in body
+
+
+def form(served: Served) -> tuple[dict[str, str], str]:
+    """The sign-in form's hidden fields, and the cookie that goes with them."""
+    answer, body = answer_on(served.send(request("GET", "/signin")))
+    cookies = answer.headers.get_all("Set-Cookie") or []
+    return hidden_fields(body.decode(), "/signin"), "; ".join(c.split(";")[0] for c in cookies)
+
+
+def sign_in(page: dict[str, str], cookie: str, username: str) -> bytes:
+    body = urlencode(page | {"username": username, "password": "wrong Heron7 lantern"}).encode()
+    return request("POST", "/signin", body, Content_Type=FORM, Cookie=cookie)
+
+
+def test_r01_a_killed_child_is_started_again(world: World) -> None:
+    """R01: the other child goes on answering, the main process lives, and a new child comes."""
+    with serve(world, "--workers", "2") as served:
+        served.wait_until(lambda: served.listeners() == 2)
+        first = served.children()
+        victim = min(first)
+        os.kill(victim, signal.SIGKILL)
+        served.wait_until(lambda: victim not in served.children())
+        for _ in range(10):
+            assert served.get("/healthz").status == 200
+        served.wait_until(lambda: served.listeners() == 2)
+        assert len(served.children() & first) == 1
+        assert len(served.children() - first) == 1
+
+
+def test_what_the_front_takes_and_refuses(world: World) -> None:
+    """N28, N87 and RFC 9110: Expect, HEAD, repeated headers, lengths, and underscores."""
+    with serve(world, "--workers", "1") as served:
+        expecting = served.send(
+            request("POST", "/oauth2/v1/token", Content_Type=FORM, Content_Length="4",
+                    Expect="100-continue")
+        )  # fmt: skip
+        assert expecting.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        expecting.sendall(b"a=bc")
+        assert answer_on(expecting)[0].status == 400
+        too_long = served.send(
+            request("POST", "/oauth2/v1/token", Content_Type=FORM, Content_Length="300000",
+                    Expect="100-continue")
+        )  # fmt: skip
+        answer, body = answer_on(too_long)
+        assert (answer.status, b"too large" in body) == (413, True)
+        head = answer_on(served.send(request("HEAD", "/signin")), "HEAD")
+        assert (head[0].status, head[1]) == (200, b"")
+        assert int(head[0].headers["Content-Length"]) > 1000
+        twice = request("GET", "/auth/verify?service=x").replace(
+            b"\r\n\r\n", b"\r\nAuthorization: Basic YTpi\r\nauthorization: Basic Yzpk\r\n\r\n"
+        )
+        assert answer_on(served.send(twice))[0].status == 400
+        hosts = request("GET", "/signin").replace(b"\r\n\r\n", b"\r\nHost: evil.test\r\n\r\n")
+        assert answer_on(served.send(hosts))[0].status == 400
+        chunked = request(
+            "POST", "/oauth2/v1/token", Content_Type=FORM, Transfer_Encoding="chunked"
+        )
+        assert answer_on(served.send(chunked + b"3\r\na=b\r\n0\r\n\r\n"))[0].status == 400
+        endless = served.send(
+            chunked + b"40000\r\n" + b"a" * 0x40000 + b"\r\n40000\r\n" + b"a" * 99
+        )
+        assert answer_on(endless)[0].status == 413
+        assert served.get("/%ff%2F..%00").status == 404
