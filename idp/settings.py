@@ -49,6 +49,9 @@ class Settings:
     secret_key_fallbacks: tuple[str, ...] = _setting(
         (), "earlier values of SECRET_KEY, still accepted", secret=True
     )
+    audit_keys: tuple[str, ...] = _setting(
+        (), "earlier values of SECRET_KEY that only prove the audit trail", secret=True
+    )
     key_encryption_keys: tuple[str, ...] = _setting(
         (), "Fernet keys that seal private keys and mails; the first seals", secret=True
     )

@@ -24,7 +24,9 @@ class Vault:
     def __init__(self, settings: Settings) -> None:
         roots = (settings.secret_key, *settings.secret_key_fallbacks)
         self._digest_keys = tuple(_derive(root, b"token-digest") for root in roots)
-        self._chain_keys = tuple(_derive(root, b"audit-chain") for root in roots)
+        chain = [_derive(root, b"audit-chain") for root in (*roots, *settings.audit_keys)]
+        #: By name; the first seals.
+        self._chain_keys = {_mac(key, "name")[:8]: key for key in chain}
         self.cookie_keys = [_derive(root, b"cookie").hex() for root in roots]
         try:
             self._fernet = MultiFernet([Fernet(key) for key in settings.key_encryption_keys])
@@ -49,15 +51,22 @@ class Vault:
         return found
 
     def chain(self, previous: str, record: str) -> str:
-        """The seal of an audit record over the one before it."""
-        return _mac(self._chain_keys[0], f"{previous}\n{record}")
+        """The seal of an audit record over the one before it, with the name of its key."""
+        name, key = next(iter(self._chain_keys.items()))
+        return f"{name}." + _mac(key, f"{previous}\n{record}")
 
-    def chain_matches(self, previous: str, record: str, seal: str) -> bool:
-        """Whether ``seal`` was made for this record after ``previous``."""
-        return any(
-            hmac.compare_digest(_mac(key, f"{previous}\n{record}"), seal)
-            for key in self._chain_keys
-        )
+    def chain_matches(self, previous: str, record: str, seal: str) -> bool | None:
+        """Whether ``seal`` was made for this record after ``previous``; None when the key that it
+        names is not here. Seals of earlier versions name none: every key is tried."""
+        name, dot, value = seal.partition(".")
+        if not dot:
+            name, value, keys = "", seal, list(self._chain_keys.values())
+        elif name in self._chain_keys:
+            keys = [self._chain_keys[name]]
+        else:
+            return None
+        made = [_mac(key, f"{previous}\n{record}") for key in keys]
+        return any(hmac.compare_digest(each, value) for each in made)
 
     def seal(self, text: str) -> str:
         """Encrypt text that has to be read back (private keys, mails with links)."""

@@ -1,4 +1,5 @@
-"""Alarms about guessing that no single account shows: one password tried at many (N50)."""
+"""Alarms: guessing that no single account shows (one password tried at many, N50), and an audit
+trail that is not sealed in time."""
 
 from __future__ import annotations
 
@@ -7,15 +8,37 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import func, select
 
-from idp.accounts import events, mass_changes
+from idp.accounts import chain, events, mass_changes
 from idp.models import Event
 from idp.transaction import Work
 
 log = structlog.get_logger("gateway.alarm")
 NAME = "alarm.guessing"
+UNSEALED = "alarm.unsealed"
+#: A row of the trail that is older than this and has no seal is an alarm, told once an hour.
+SEALED_WITHIN, TOLD_EVERY = timedelta(minutes=5), timedelta(hours=1)
+#: Events that are alarms, whoever recorded them.
+ALL = (NAME, UNSEALED, mass_changes.ALARM, chain.FORGED, chain.HEAD_LOST)
 
 
 def raise_due(work: Work) -> int:
+    """Record the alarms that are due; returns how many."""
+    return _guessing(work) + _not_sealed(work)
+
+
+def _not_sealed(work: Work) -> int:
+    oldest = chain.oldest_unsealed(work)
+    if oldest is None or work.now - oldest < SEALED_WITHIN:
+        return 0
+    told = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - TOLD_EVERY)
+    if work.db.scalar(told.limit(1)) is not None:
+        return 0
+    events.record(work, UNSEALED, reason="not_sealed", since=oldest.isoformat())
+    log.error("trail_not_sealed", since=oldest.isoformat())
+    return 1
+
+
+def _guessing(work: Work) -> int:
     """Look at the refused sign-ins of the last window, in all and by network; record an alarm
     for each that is over its bound, once a window. Returns how many were raised."""
     since = work.now - timedelta(seconds=work.settings.lockout_window)
@@ -43,5 +66,5 @@ def raise_due(work: Work) -> int:
 def recent(work: Work) -> list[Event]:
     """The alarms of the last day, newest first."""
     since = work.now - timedelta(days=1)
-    query = select(Event).where(Event.name.in_((NAME, mass_changes.ALARM)), Event.at > since)
+    query = select(Event).where(Event.name.in_(ALL), Event.at > since)
     return list(work.db.scalars(query.order_by(Event.at.desc())))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
+from idp.accounts import chain, proof, trail
 from idp.accounts import purge as purging
-from idp.accounts import trail
 from idp.cli.common import application, as_json, show_json, show_table, unit
+from idp.vault import Vault
 
 
 @click.group()
@@ -17,21 +20,45 @@ def audit() -> None:
 
 
 @audit.command()
+@click.option(
+    "--key",
+    "key_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with an earlier IDP_SECRET_KEY that made seals; may be repeated.",
+)
 @as_json
-def verify(as_json: bool) -> None:
-    """Prove that no sealed record was changed, removed or moved."""
+def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
+    """Prove every record of the trail.
+
+    Tells apart what is forged, missing, changed, not sealed yet, and sealed by a key that is not
+    here. Ends with 1 when there is any fault."""
     app = application()
+    keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
     with app.app_context():
-        trail.seal_all(app.extensions["means"])
+        chain.seal_all(app.extensions["means"])
     with unit(app) as work:
-        proof = trail.verify(work)
+        work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))
+        found = proof.verify(work)
     if as_json:
-        show_json({"sealed": proof.sealed, "unsealed": proof.unsealed, "fault": proof.fault})
-    elif proof.fault is None:
-        click.echo(f"The chain is whole: {proof.sealed} records, {proof.unsealed} not sealed yet.")
+        show_json(
+            {
+                "sealed": found.sealed,
+                "unsealed": found.unsealed,
+                "oldest_unsealed": found.oldest_unsealed,
+                "faults": dict(found.faults),
+                "fault": found.told[0] if found.told else None,
+                "told": found.told,
+            }
+        )
+    elif found.is_whole:
+        click.echo(f"The chain is whole: {found.sealed} records, {found.unsealed} not sealed yet.")
     else:
-        click.echo(f"The chain is broken: {proof.fault}", err=True)
-    sys.exit(0 if proof.fault is None else 1)
+        counts = ", ".join(f"{kind} {count}" for kind, count in found.faults.items())
+        click.echo(f"The chain is broken: {counts}.", err=True)
+        for sentence in found.told:
+            click.echo(sentence, err=True)
+    sys.exit(0 if found.is_whole else 1)
 
 
 @audit.command()

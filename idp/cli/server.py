@@ -17,13 +17,13 @@ from flask import Flask
 from idp import serving
 from idp.accounts import (
     alarms,
+    chain,
     keys,
     lifecycle,
     population,
     recovery,
     reminders,
     roles,
-    trail,
 )
 from idp.cli.common import application, unit
 from idp.messages import deliver
@@ -179,7 +179,7 @@ def _tell(app: Flask) -> int:
 
 def _seal(app: Flask) -> int:
     with unit(app) as work:
-        return trail.seal_pending(work)
+        return chain.seal_pending(work)
 
 
 def _count(app: Flask) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,6 +169,25 @@ def test_the_chain_is_proved_and_a_change_is_found(run: Any, world: World) -> No
     result = run("audit", "verify", "--json")
     assert result.exit_code == 1
     assert "record 1 " in json.loads(result.stdout)["fault"]
+    text = run("audit", "verify")
+    assert text.exit_code == 1
+    assert text.stderr.startswith("The chain is broken: changed 1.\nrecord 1 (event ")
+
+
+def test_the_chain_is_proved_with_an_earlier_key(
+    run: Any, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """TM-12: another secret key; the old one comes from a file or from IDP_AUDIT_KEYS."""
+    good(run(*CREATE_EMI, "--json"))
+    assert run("audit", "verify").stdout.startswith("The chain is whole: ")
+    (tmp_path / "old").write_text(world.settings.secret_key + "\n")
+    monkeypatch.setenv("IDP_SECRET_KEY", "n" * 40)
+    broken = run("audit", "verify", "--json")
+    assert set(json.loads(broken.stdout)["faults"]) == {"unknown_key"}
+    assert "by a key that is not here" in json.loads(broken.stdout)["fault"]
+    assert run("audit", "verify", "--key", str(tmp_path / "old")).exit_code == 0
+    monkeypatch.setenv("IDP_AUDIT_KEYS", world.settings.secret_key)
+    assert run("audit", "verify").exit_code == 0
 
 
 def test_settings_are_listed_without_secrets(run: Any, settings: Settings) -> None:

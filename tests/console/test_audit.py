@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from idp.accounts import access, directory, events, trail
+from idp.accounts import access, chain, directory, events
 from idp.accounts.access import Question
 from idp.db import db
 from idp.models import Event
@@ -116,16 +116,29 @@ def test_n82_no_cell_of_a_download_is_a_formula(world: World, desk: Desk, agent:
     assert not [cell for row in table for cell in row if cell.startswith(tuple("=+-@\t\r"))]
 
 
-def test_the_chain_is_proved_from_the_console(world: World, desk: Desk) -> None:
-    """A whole chain, then one with a changed record."""
+def test_the_chain_is_proved_from_the_console(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TM-12: so many records in one request, then the next ones; a changed record is named."""
+    monkeypatch.setattr("idp.web.console.trail.STEP", 4)
     with world.app.app_context():
-        trail.seal_all(world.app.extensions["means"])
-    assert "The chain is whole" in desk.post("/console/audit/verify").text
+        chain.seal_all(world.app.extensions["means"])
+    with world.work() as work:
+        end = chain.end_of(work)
+    assert 4 < end <= 8
+    first = desk.post("/console/audit/verify")
+    assert f"Records 1 to 4 of {end} are whole" in first.text
+    path = "/console/audit/verify?after=4"
+    assert f'action="{path}"' in first.text
+    second = desk.post(path).text
+    assert f"Records 5 to {end} of {end} are whole" in second
+    assert "Prove the next records" not in second
     with world.work() as work:
         row = work.db.scalars(select(Event).where(Event.seq == 2)).one()
         row.actor = "somebody else"
     answer = desk.post("/console/audit/verify").text
-    assert "The chain is broken: record 2" in answer
+    assert "1: changed after they were sealed" in answer
+    assert "record 2 (event " in answer
     assert world.events("trail.verified")[-1].reason == "broken"
 
 
