@@ -25,9 +25,10 @@ from urllib.parse import urlencode
 from cryptography.fernet import Fernet
 
 from benchmarks.console import PORT, ROOT, Visitor, wait
-from idp.accounts import credentials, directory, keys, lifecycle, lockout
+from idp.accounts import credentials, directory, lifecycle, lockout
 from idp.app import create_app
-from idp.db import Base, db
+from idp.cli.server import upgrade_database
+from idp.db import db
 from idp.models import AccountKind, AccountState
 from idp.policy.lockout import Budget
 from idp.settings import Settings
@@ -117,10 +118,9 @@ def prepare(environ: dict[str, str]) -> dict[str, str]:
     """An account in each state; returns the name to use for each case."""
     app = create_app(Settings.from_environ(environ))
     names = {"nobody": "nobody-00", "wrong password": "holder-00"}
+    upgrade_database(app)
     with app.app_context():
-        Base.metadata.create_all(db.engine)
         with committing(app.extensions["means"].work()) as work:
-            keys.ensure(work)
             hasher = app.extensions["hasher"]
             for number, state in enumerate((AccountState.ACTIVE, *AccountState)):
                 name = f"holder-{number:02}"

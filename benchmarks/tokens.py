@@ -19,10 +19,11 @@ from urllib.parse import urlencode
 from cryptography.fernet import Fernet
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, make_url, text
 
-from idp.accounts import clients, credentials, directory, keys, lifecycle, roles, sessions
+from idp.accounts import clients, credentials, directory, lifecycle, roles, sessions
 from idp.accounts import grants as granting
 from idp.app import create_app
-from idp.db import Base, db
+from idp.cli.server import upgrade_database
+from idp.db import db
 from idp.models import AccountKind, AccountState
 from idp.settings import Settings
 from idp.transaction import committing
@@ -110,11 +111,10 @@ def rate(port: int, request: Callable[[], Request], seconds: float) -> float:
 def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
     """Tables, keys, a client, a person with ten role groups, and an access token of theirs."""
     app = create_app(Settings.from_environ(environ))
+    upgrade_database(app)
     with app.app_context():
-        Base.metadata.create_all(db.engine)
         FLOOR_TABLE.create(db.engine)
         with committing(app.extensions["means"].work()) as work:
-            keys.ensure(work)
             data = clients.ClientData(
                 name="bench",
                 grant_types=("authorization_code", "client_credentials"),

@@ -19,6 +19,12 @@ class ConfigurationError(GatewayError):
     code = "configuration"
 
 
+class DatabaseNotReady(GatewayError):
+    """The database lacks tables that this release needs; ``detail`` says what to run."""
+
+    code = "database"
+
+
 class NotFound(GatewayError):
     """The named thing does not exist."""
 

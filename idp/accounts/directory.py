@@ -100,10 +100,12 @@ def persons_with_phone(work: Work, phone: str) -> int:
     return work.db.scalar(query) or 0
 
 
-def every_account(work: Work) -> Iterator[Account]:
-    """All accounts by login name, streamed."""
-    query = select(Account).order_by(Account.username_key).execution_options(yield_per=500)
-    return iter(work.db.scalars(query))
+def every_account(work: Work, *, after: str = "", limit: int | None = None) -> Iterator[Account]:
+    """Accounts by login name, those after ``after``, streamed."""
+    query = select(Account).order_by(Account.username_key).limit(limit)
+    if after:
+        query = query.where(Account.username_key > name_key(after))
+    return iter(work.db.scalars(query.execution_options(yield_per=500)))
 
 
 def ensure_person(work: Work, data: NewPerson) -> Person:

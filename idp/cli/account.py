@@ -21,7 +21,16 @@ from idp.accounts import (
 )
 from idp.accounts.hashing import PasswordHasher
 from idp.cli import operator
-from idp.cli.common import application, as_json, show_json, show_record, show_table, unit
+from idp.cli.common import (
+    application,
+    as_json,
+    choice,
+    show_json,
+    show_list,
+    show_record,
+    show_table,
+    unit,
+)
 from idp.errors import Invalid, NotFound, Refused
 from idp.models import Account, AccountKind, Person
 from idp.policy.console import ACTIONS, ConsoleRole
@@ -56,8 +65,8 @@ def account() -> None:
 @click.option("--preferred-name", default="")
 @click.option("--email", default="", help="Needed for a person who is not known yet.")
 @click.option("--phone", default="", help="E.164, such as +14165550123.")
-@click.option("--kind", type=click.Choice(list(AccountKind)), default=AccountKind.PERSONAL)
-@click.option("--locale", type=click.Choice(["en", "fr"]), default="en")
+@click.option("--kind", type=choice(AccountKind), default="personal")
+@click.option("--locale", type=choice(["en", "fr"]), default="en")
 @click.option(
     "--second", is_flag=True, help="One more personal account of somebody who has one (TRA)."
 )
@@ -85,7 +94,7 @@ def create(
     if as_json:
         show_json(record)
     else:
-        click.echo(f"{made.username} is pending; the activation mail is on its way.")
+        click.echo(f"{record['username']} is pending; the activation mail is on its way.")
 
 
 @account.command()
@@ -115,16 +124,17 @@ def show(username: str, as_json: bool) -> None:
 
 
 @account.command("list")
+@click.option("--after", default="", help="Only login names that come after this one.")
+@click.option("--limit", type=click.IntRange(min=1), help="So many at the most.")
 @as_json
-def list_accounts(as_json: bool) -> None:
-    """List all accounts by login name."""
-    with unit() as work:
-        records = [_describe(row) for row in directory.every_account(work)]
-    if as_json:
-        show_json(records)
-        return
+def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
+    """List accounts by login name, printed while they are read.
+
+    To page, name the last one that you have seen: --limit 100 --after NAME."""
     columns = ("username", "kind", "state", "name", "email", "person_id")
-    show_table(columns, ([r[c] for c in columns] for r in records), empty="No accounts yet.")
+    with unit() as work:
+        rows = directory.every_account(work, after=after, limit=limit)
+        show_list(columns, map(_describe, rows), as_json=as_json, empty="No accounts.")
 
 
 @account.command()
@@ -150,11 +160,8 @@ def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
             {"network": one.network, "label": one.label, "last_used_at": one.last_used_at}
             for one in machines.networks(work, row)
         ]
-    if as_json:
-        show_json(records)
-        return
     columns = ("network", "label", "last_used_at")
-    show_table(columns, ([r[c] for c in columns] for r in records), empty="No networks.")
+    show_list(columns, records, as_json=as_json, empty="No networks.")
 
 
 @account.command()
@@ -185,10 +192,7 @@ def keys(
         records = [
             {name: getattr(one, name) for name in columns} for one in machine_keys.of(work, row)
         ]
-    if as_json:
-        show_json(records)
-        return
-    show_table(columns, ([r[c] for c in columns] for r in records), empty="No keys.")
+    show_list(columns, records, as_json=as_json, empty="No keys.")
 
 
 @account.command()
@@ -230,7 +234,7 @@ def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
 
 
 @account.command()
-@click.argument("action", type=click.Choice(sorted(ACTIONS)))
+@click.argument("action", type=choice(sorted(ACTIONS)))
 @click.argument("username")
 @click.option("--reason", required=True, help="Why; kept in the trail.")
 @click.option("--ticket", required=True, help="Reference of the ticket; kept in the trail.")

@@ -12,7 +12,7 @@ import click
 from idp.accounts import client_secrets, clients
 from idp.accounts.assertions import public_key
 from idp.accounts.clients import ClientData
-from idp.cli.common import as_json, show_json, show_record, show_table, unit
+from idp.cli.common import as_json, choice, show_json, show_list, show_record, unit
 from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
 from idp.models import AuthMethod
@@ -71,7 +71,7 @@ _FLAGS = {
 def _client_options(command: Command) -> Command:
     """The options of every field of ClientData; None means "not given"."""
     for name, (flag, text, choices) in (*_LISTS.items(), *_CHOICES.items()):
-        kind = click.Choice(choices) if choices else click.STRING
+        kind = choice(choices) if choices else click.STRING
         several = name in _LISTS
         command = click.option(flag, name, type=kind, multiple=several, help=text)(command)
     for name, (flag, text) in _TEXTS.items():
@@ -167,13 +167,10 @@ def show(client_id: str, as_json: bool) -> None:
 @as_json
 def list_clients(as_json: bool) -> None:
     """List all clients."""
-    with unit() as work:
-        records = [clients.describe(row) for row in clients.every_client(work)]
-    if as_json:
-        show_json(records)
-        return
     columns = ("client_id", "name", "auth_method", "grant_types", "trusted", "disabled")
-    show_table(columns, ([r[c] for c in columns] for r in records), empty="No clients yet.")
+    with unit() as work:
+        records = map(clients.describe, clients.every_client(work))
+        show_list(columns, records, as_json=as_json, empty="No clients yet.")
 
 
 @client.command("rotate-secret")

@@ -5,29 +5,48 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain, islice, zip_longest
+from textwrap import indent
 from typing import Any
 
 import click
 from flask import Flask
-from rich.console import Console
-from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
+from idp import schema
 from idp.app import create_app
 from idp.cli import operator
 from idp.db import db
 from idp.settings import Settings
 from idp.transaction import Means, Work, committing
 
+#: Rows that decide how wide a table is.
+PAGE = 200
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
-def application() -> Flask:
+def choice(values: Iterable[str]) -> click.Choice[str]:
+    """One of these values. By itself click takes an enumeration by the names of its members."""
+    return click.Choice([str(value) for value in values])
+
+
+def check_database(url: str) -> None:
+    """Raises DatabaseNotReady when the tables are not those of this release. A database that does
+    not answer now may do so later: that is for those who need it to say."""
+    with suppress(OperationalError):
+        schema.require(url)
+
+
+def application(*, is_upgrade: bool = False) -> Flask:
     """The application of the environment's settings; its connections close with the command.
-    Raises ConfigurationError."""
-    app = create_app(Settings.from_environ(os.environ))
+    Raises ConfigurationError, and DatabaseNotReady unless it is there to upgrade the database."""
+    settings = Settings.from_environ(os.environ)
+    app = create_app(settings)
+    if not is_upgrade:
+        check_database(settings.database_url)
 
     def close() -> None:
         with app.app_context():
@@ -59,26 +78,58 @@ def actor() -> str:
 
 def show_json(value: Any) -> None:
     """JSON with times in ISO 8601."""
-    click.echo(json.dumps(value, indent=2, sort_keys=True, default=_plain))
+    click.echo(_json(value))
+
+
+def show_list(
+    columns: Sequence[str], records: Iterable[Mapping[str, Any]], *, as_json: bool, empty: str
+) -> None:
+    """A listing as a JSON array of whole records or as a table of these columns, printed while
+    it is read."""
+    if as_json:
+        _show_array(records)
+    else:
+        show_table(columns, ([one[c] for c in columns] for one in records), empty=empty)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
-    """A table for people, or a sentence when there is nothing."""
-    table = Table(*columns)
-    count = 0
-    for row in rows:
-        table.add_row(*(_text(value) for value in row))
-        count += 1
-    if count:
-        Console(soft_wrap=True).print(table)
-    else:
+    """A table for people, or a sentence when there is nothing.
+
+    Nothing is cut or wrapped, however narrow the terminal: what stands here is copied and typed.
+    The first rows decide how wide the columns are; a later value that is wider moves its line.
+    """
+    lines = ([_text(value).split("\n") for value in row] for row in rows)
+    first = list(islice(lines, PAGE))
+    if not first:
         click.echo(empty)
+        return
+    head = [[name] for name in columns]
+    widths = [
+        max(len(line) for cell in cells for line in cell)
+        for cells in zip(head, *first, strict=True)
+    ]
+    for row in chain([head, [["-" * width] for width in widths]], first, lines):
+        for parts in zip_longest(*row, fillvalue=""):
+            padded = (part.ljust(width) for part, width in zip(parts, widths, strict=True))
+            click.echo("  ".join(padded).rstrip())
 
 
-def show_record(record: dict[str, Any]) -> None:
-    """One thing, a line for each of its parts."""
+def show_record(record: Mapping[str, Any]) -> None:
+    """One thing, a line for each of its parts; the values of a list one below the other."""
     for name, value in record.items():
-        click.echo(f"{name:28} {_text(value)}")
+        click.echo(f"{name:28} {_text(value)}".replace("\n", f"\n{'':29}").rstrip())
+
+
+def _show_array(records: Iterable[Mapping[str, Any]]) -> None:
+    separator = "["
+    for record in records:
+        click.echo(f"{separator}\n{indent(_json(record), '  ')}", nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, default=_plain)
 
 
 def _plain(value: Any) -> str:

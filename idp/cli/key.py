@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from idp.accounts import keys
-from idp.cli.common import as_json, show_json, show_table, unit
+from idp.cli.common import as_json, choice, show_json, show_list, unit
 from idp.cli.operator import as_operator
 
 
@@ -20,19 +20,12 @@ def list_keys(as_json: bool) -> None:
     """List all keys, newest first."""
     columns = ("kid", "alg", "state", "created_at", "activated_at", "retired_at")
     with unit() as work:
-        records = [{c: getattr(row, c) for c in columns} for row in keys.every_key(work)]
-    if as_json:
-        show_json(records)
-    else:
-        show_table(
-            columns,
-            ([r[c] for c in columns] for r in records),
-            empty="No keys: run `gateway db upgrade`.",
-        )
+        records = ({c: getattr(row, c) for c in columns} for row in keys.every_key(work))
+        show_list(columns, records, as_json=as_json, empty="No keys: run `gateway db upgrade`.")
 
 
 @key.command()
-@click.option("--alg", type=click.Choice(keys.ALGORITHMS), default="RS256", show_default=True)
+@click.option("--alg", type=choice(keys.ALGORITHMS), default="RS256", show_default=True)
 @click.option("--force", is_flag=True, help="Even if relying parties may not have the key yet.")
 @as_operator()
 @as_json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from idp.cli import (
     account,
@@ -20,7 +21,7 @@ from idp.cli import (
     server,
     settings,
 )
-from idp.errors import ConfigurationError, GatewayError
+from idp.errors import ConfigurationError, DatabaseNotReady, GatewayError
 
 
 class Root(click.Group):
@@ -33,6 +34,12 @@ class Root(click.Group):
             for reason in error.detail.split("; "):
                 click.echo(f"configuration: {reason}", err=True)
             sys.exit(2)
+        except DatabaseNotReady as error:
+            click.echo(f"database: {error.detail}", err=True)
+            sys.exit(1)
+        except OperationalError as error:
+            click.echo(f"database: {str(error.orig).strip().splitlines()[0]}", err=True)
+            sys.exit(1)
         except GatewayError as error:
             click.echo(f"refused: {error.detail or error.code}", err=True)
             sys.exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from idp.accounts import clients, directory, roles
-from idp.cli.common import as_json, show_json, show_table, unit
+from idp.cli.common import as_json, choice, show_json, show_list, unit
 from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
 
@@ -22,7 +22,7 @@ def role_group() -> None:
 @role_group.command()
 @click.argument("name")
 @click.option("--description", default="")
-@click.option("--kind", type=click.Choice(["personal", "machine"]), default="personal")
+@click.option("--kind", type=choice(["personal", "machine"]), default="personal")
 @click.option("--client", "client_ids", multiple=True, help="Relying party that sees it; repeat.")
 @as_operator()
 @as_json
@@ -41,7 +41,7 @@ def create(
 @click.argument("name")
 @click.option(
     "--second-factor",
-    type=click.Choice(["default", *Rule]),
+    type=choice(["default", *Rule]),
     required=True,
     help="When a second factor is asked of its holders; default: the environment's rule.",
 )
@@ -59,8 +59,9 @@ def set_group(name: str, second_factor: str, as_json: bool) -> None:
 @as_json
 def list_groups(as_json: bool) -> None:
     """List all role groups and the relying parties that see them."""
+    columns = ("name", "kind", "clients", "second_factor", "description")
     with unit() as work:
-        records = [
+        records = (
             {
                 "name": g.name,
                 "kind": g.kind,
@@ -69,12 +70,8 @@ def list_groups(as_json: bool) -> None:
                 "clients": seen_by,
             }
             for g, seen_by in roles.every_group(work)
-        ]
-    if as_json:
-        show_json(records)
-        return
-    columns = ("name", "kind", "clients", "second_factor", "description")
-    show_table(columns, ([r[c] for c in columns] for r in records), empty="No role groups yet.")
+        )
+        show_list(columns, records, as_json=as_json, empty="No role groups yet.")
 
 
 @role_group.command()

@@ -25,7 +25,7 @@ from idp.accounts import (
     reminders,
     roles,
 )
-from idp.cli.common import application, unit
+from idp.cli.common import application, check_database, unit
 from idp.messages import deliver
 from idp.messages.queue import LOGOUT
 from idp.oidc import backchannel
@@ -46,7 +46,7 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the tables to this version and make the signing keys that are missing."""
-    upgrade_database(application())
+    upgrade_database(application(is_upgrade=True))
     click.echo("The database is up to date.")
 
 
@@ -84,6 +84,7 @@ def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -
     A process that ends by itself is started again. If it does so twice within seconds, the command
     ends with exit code 1."""
     settings = Settings.from_environ(os.environ)
+    check_database(settings.database_url)
     serving.serve(serving.Options(host, port, workers, threads, stop_seconds), settings.log_level)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from idp.cli.common import as_json, show_json, show_table
+from idp.cli.common import as_json, show_list
 from idp.settings import Settings, shown
 
 
@@ -17,14 +17,8 @@ from idp.settings import Settings, shown
 def settings(as_json: bool) -> None:
     """List every setting: variable, meaning, default, present source. Secrets are not shown."""
     rows = [_row(item) for item in fields(Settings)]
-    if as_json:
-        show_json(rows)
-        return
-    show_table(
-        ("variable", "meaning", "default", "present value", "source"),
-        ([row[k] for k in ("name", "meaning", "default", "value", "source")] for row in rows),
-        empty="",
-    )
+    columns = ("name", "value", "source", "default", "meaning")
+    show_list(columns, rows, as_json=as_json, empty="")
 
 
 def _row(item: Any) -> dict[str, Any]:

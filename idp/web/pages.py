@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import browser
+from idp import browser, schema
 from idp.accounts import keys, sessions
 from idp.messages import read
 from idp.policy.local_path import safe_path
@@ -53,17 +52,20 @@ def healthz() -> Response:
 
 
 def readyz() -> BaseResponse:
-    """The database answers and there are keys to sign with."""
+    """The database answers, has the tables of this release, and there are keys to sign with."""
     work = browser.work()
+    has_keys = False
     try:
-        work.db.execute(text("SELECT 1"))
-        ready = {"database": True, "keys": bool(keys.published(work))}
+        database = schema.standing(work.db.connection())
+        is_usable = database in schema.USABLE
+        has_keys = is_usable and bool(keys.published(work))
     except SQLAlchemyError:
         work.db.rollback()
-        ready = {"database": False, "keys": False}
-    response = jsonify(status="ok" if all(ready.values()) else "unavailable", **ready)
-    response.status_code = 200 if all(ready.values()) else 503
-    return response
+        database, is_usable = schema.Standing.AWAY, False
+    ready = is_usable and has_keys
+    answer = jsonify(status="ok" if ready else "unavailable", database=database, keys=has_keys)
+    answer.status_code = 200 if ready else 503
+    return answer
 
 
 def demo_outbox() -> BaseResponse:

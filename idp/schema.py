@@ -1,0 +1,66 @@
+"""Which version the tables have, beside the one that this release needs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from idp.db import engine_options
+from idp.errors import DatabaseNotReady
+
+
+class Standing(StrEnum):
+    """What the tables are. While a release is rolled out they are newer than the one before, which
+    goes on working."""
+
+    OK = "ok"
+    AWAY = "no answer"
+    EMPTY = "no tables"
+    OLDER = "older version"
+    NEWER = "newer version"
+
+
+#: What this release works with.
+USABLE = (Standing.OK, Standing.NEWER)
+_REASONS = {
+    Standing.EMPTY: "the database has no tables",
+    Standing.OLDER: "the database is of an older version",
+}
+
+
+def standing(connection: Connection) -> Standing:
+    """The version of the tables. Raises SQLAlchemyError when the database does not answer."""
+    head, known = _versions()
+    found = MigrationContext.configure(connection).get_current_heads()
+    if not found:
+        return Standing.EMPTY
+    if head in found:
+        return Standing.OK
+    return Standing.OLDER if known.issuperset(found) else Standing.NEWER
+
+
+def require(url: str) -> None:
+    """Raise DatabaseNotReady, saying what to do, unless this release works with the tables there;
+    SQLAlchemyError when the database does not answer."""
+    options = {"connect_args": engine_options(url).get("connect_args", {})}
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, **options)
+    with engine.connect() as connection:
+        found = standing(connection)
+    if found not in USABLE:
+        raise DatabaseNotReady(f"{_REASONS[found]}; run: gateway db upgrade")
+
+
+@cache
+def _versions() -> tuple[str | None, frozenset[str]]:
+    """The newest migration of this release, and all of them."""
+    with resources.as_file(resources.files("migrations")) as folder:
+        scripts = ScriptDirectory(str(Path(folder)))
+        known = frozenset(step.revision for step in scripts.walk_revisions())
+        return scripts.get_current_head(), known

@@ -1,0 +1,97 @@
+"""Every command line that a document names is one that ``gateway`` takes."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from idp.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md", "compose.yaml")
+    for path in ROOT.glob(pattern)
+)
+#: What stands for a value in prose where only some values are taken.
+PLACEHOLDERS = {"ACTION": "unlock", "N": "5"}
+
+
+def lines(text: str) -> list[tuple[str, bool]]:
+    """The command lines of a document; those in blocks are whole, those in prose may be parts."""
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    found = [(line, True) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    found += [(" ".join(code.split()), False) for code in re.findall(r"`([^`]+)`", prose)]
+    found += [(line, True) for line in re.findall(r"run --rm (gateway .*)", text)]
+    return [(line.strip(), whole) for line, whole in found if re.match(r"\s*gateway [a-z-]", line)]
+
+
+def parse(line: str, *, is_whole: bool) -> None:
+    """Take the line apart as ``gateway`` does, and do nothing. Raises UsageError."""
+    words = [PLACEHOLDERS.get(word, word) for word in shlex.split(line, comments=True)[1:]]
+    words = words[: words.index(">")] if ">" in words else words
+    command: click.Command = main
+    context = click.Context(main)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        if found is None:
+            raise click.UsageError(f"no command {words[0]}")
+        command, words = found, words[1:]
+    if isinstance(command, click.Group) and not words and not is_whole:
+        return
+    if not is_whole:
+        command = copy.copy(command)
+        command.params = [copy.copy(param) for param in command.params]
+        for param in command.params:
+            param.required = False
+    ignored = () if is_whole else (click.BadOptionUsage,)  # an option named without its value
+    with contextlib.suppress(click.exceptions.Exit, *ignored):
+        command.make_context(command.name, words)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_documented_command_lines_are_taken(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """README, docs and the other documents: no command, option or value that is not there."""
+    found = lines((ROOT / document).read_text())
+    monkeypatch.chdir(tmp_path)
+    for line, is_whole in found:
+        for word in shlex.split(line, comments=True):
+            if word == "FILE" or re.fullmatch(r"[\w-]+\.(csv|pem|json)", word):
+                Path(word).touch()
+        try:
+            parse(line, is_whole=is_whole)
+        except click.UsageError as error:
+            raise AssertionError(f"{document}: {line}: {error.format_message()}") from error
+
+
+def test_the_documents_name_command_lines() -> None:
+    """So that the test above reads what it should."""
+    text = "\n".join((ROOT / document).read_text() for document in DOCUMENTS)
+    found = lines(text)
+    assert len(found) > 25
+    whole = [line for line, is_whole in found if is_whole]
+    assert any(line.startswith("gateway client create --client-id emi") for line in whole)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gateway account create --kind robot",
+        "gateway account make",
+        "gateway account create --name Ada",
+        "gateway client update ID --second-factor ALWAYS",
+    ],
+)
+def test_a_command_line_that_is_not_taken_is_found(line: str) -> None:
+    """Unknown commands, options and values are faults of a document, in prose too."""
+    with pytest.raises(click.UsageError):
+        parse(line, is_whole=False)

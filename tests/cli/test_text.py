@@ -1,0 +1,191 @@
+"""What commands print for people: every command runs to its end, and nothing is cut."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from idp.cli import common, main
+from idp.settings import Settings
+from tests.world import World
+
+#: Commands whose text is tested where the processes, logs or exports are that they need.
+ELSEWHERE = {
+    "account diagnose": "below: it ends with 1",
+    "serve": "tests/demo",
+    "worker": "tests/messages/test_killed_worker.py",
+    "demo": "tests/demo",
+    "risk simulate": "tests/mfa/test_evaluation.py",
+    "risk evaluate": "tests/mfa/test_evaluation.py",
+    "scim push": "tests/scim/test_export.py",
+    "scim diff": "tests/scim/test_export.py",
+}
+#: Command lines in an order in which they work, and what each prints.
+SAID = [
+    (
+        'client create --client-id mim --name "Market Information" --auth-method private_key_jwt '
+        "--second-factor always --grant-type client_credentials --scope mim --key-file key.pem",
+        r"client_id      mim\n",
+    ),
+    ("client create --client-id emi --name EMI --redirect-uri https://emi.example/callback",
+     r"client_secret  \S{43}\nKeep it now"),
+    ("client update emi --second-factor always --id-token-alg ES256", r"second_factor +always\n"),
+    ("client show mim", r"auth_method +private_key_jwt\n"),
+    ("client list", r"(?m)^mim +Market Information +private_key_jwt +client_credentials"),
+    ("client rotate-secret emi", r"client_secret  \S{43}\n(?s:.*)end-old-secret emi\n$"),
+    ("client end-old-secret emi", r"^emi: the old secret has ended\.\n$"),
+    ("client disable emi", r"^emi is switched off; its tokens have ended\.\n$"),
+    ("client enable emi", r"^emi is switched on\.\n$"),
+    ("account create --username moreaua --person-id 1001 --given-name Ada --family-name Moreau "
+     "--email ada@participant.example", r"^moreaua is pending; the activation mail is on its way"),
+    ("account create --kind machine --person-id 1001", r"^APIIESO00001 is pending"),
+    ("account create --kind personal --person-id 1002 --given-name Noah --family-name Okafor "
+     "--email noah@participant.example", r"^okaforn is pending"),
+    ("account create --kind email --username ada@community.example --person-id 1001",
+     r"^ada@community.example is pending"),
+    ("account show moreaua", r"(?s)^username +moreaua\n.*No role groups\..*account\.created"),
+    ("account list", r"(?m)^APIIESO00001 +machine +pending +Ada Moreau +ada@participant.example"),
+    ("account networks APIIESO00001", r"^No networks\.\n$"),
+    ('account networks APIIESO00001 --network 192.0.2.0/28="Control room"',
+     r"(?m)^192\.0\.2\.0/28 +Control room$"),
+    ("account keys APIIESO00001", r"^No keys\.\n$"),
+    ("account keys APIIESO00001 --add key.pem --label Robot", r"(?m)^\S{43} +Robot +\d{4}-"),
+    ("account custodian APIIESO00001 --person-id 1002",
+     r"^APIIESO00001 is in the custody of 1002; it is pending\.\n$"),
+    ("person show 1001", r"(?s)person_id +1001\n.*moreaua +personal +pending"),
+    ("person update 1001 --preferred-name Addie", r"^1001: preferred_name changed\.\n$"),
+    ("role-group create MIM --kind machine --client mim --description Prices",
+     r"^MIM exists now\.\n$"),
+    ("role-group set MIM --second-factor always", r"^MIM: second factor always\.\n$"),
+    ("role-group list", r"(?m)^MIM +machine +mim +always +Prices$"),
+    ("role-group assign --account APIIESO00001 --role-group MIM --participant 109120",
+     r"^APIIESO00001 holds MIM for 109120\n$"),
+    ("role-group revoke --account APIIESO00001 --role-group MIM --participant 109120",
+     r"^APIIESO00001 does not hold MIM for 109120\n$"),
+    ("account act suspend moreaua --reason Leave --ticket T-1",
+     r"^moreaua: suspend done; the account is suspended\.\n$"),
+    ("registration status", r"^open: \d+ of \d+ accounts within the hour\n$"),
+    ("registration confirm --reason Reviewed", r"^open: \d+ of \d+ accounts within the hour\n$"),
+    ("key list", r"(?m)^\S{43} +RS256 +active"),
+    ("key rotate --alg RS256 --force", r"^RS256 tokens are signed by \S{43}\n$"),
+    ("key revoke KID", r"^\S{43} is revoked\n$"),
+    ("settings", r"(?m)^IDP_BCRYPT_COST +4 +environment +\d+ +"),
+    ("db upgrade", r"^The database is up to date\.\n$"),
+    ("audit verify", r"^The chain is whole: \d+ records, 0 not sealed yet\.\n$"),
+    ("audit export", r'"name": "client\.created"'),
+    ("purge", r"(?m)^\S+ +\d+$"),
+]  # fmt: skip
+
+
+def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, by what is typed."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path}{name} ")
+        else:
+            yield path + name, command
+
+
+@pytest.fixture
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A public key in the present folder."""
+    monkeypatch.chdir(tmp_path)
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    Path("key.pem").write_bytes(pem)
+
+
+@pytest.mark.usefixtures("key_file")
+def test_every_command_prints_its_text(world: World, run: Any) -> None:
+    """Each command to its end without --json, with what it prints; a new one joins the list."""
+    named = {name for name, _ in commands(main)}
+    tried = {next(n for n in named if line.startswith(f"{n} ") or line == n) for line, _ in SAID}
+    assert tried | ELSEWHERE.keys() == named
+    # So that the participant is there.
+    world.role_group("Viewer")
+    world.grant_role(world.account("holder"), "Viewer", "109120")
+    kid = ""
+    for line, said in SAID:
+        result = run(*shlex.split(line.replace("KID", kid)))
+        assert result.exit_code == 0, (line, result.output, result.exception)
+        assert re.search(said, result.stdout), (line, result.stdout)
+        if line.startswith("key rotate"):
+            kid = result.stdout.split()[-1]
+
+
+def test_a_program_that_would_be_refused_is_told_why(world: World, run: Any) -> None:
+    """Diagnose: exit code 1, a line for each check."""
+    world.account("holder")
+    result = run("account", "diagnose", "holder", "--from", "192.0.2.7")
+    assert result.exit_code == 1
+    assert re.search(r"(?m)^\S.* +NO +\S", result.stdout), result.stdout
+
+
+def test_choices_are_values() -> None:
+    """Members of enumerations are typed by value in every command, as documented."""
+    found = [
+        (name, option.name, value)
+        for name, command in commands(main)
+        for option in command.params
+        if isinstance(option.type, click.Choice)
+        for value in option.type.choices
+    ]
+    assert ("client create", "auth_method", "private_key_jwt") in found
+    assert ("account create", "kind", "machine") in found
+    assert [entry for entry in found if isinstance(entry[2], Enum)] == []
+
+
+def test_nothing_is_cut_in_a_narrow_terminal(
+    run: Any, monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    """Identifiers, names of settings and their values stand whole on one line, at any width."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("IDP_CONTACT_EMAIL", "a" * 120 + "@participant.example")
+    shown = run("settings").stdout.splitlines()
+    for item in fields(Settings):
+        assert [line for line in shown if line.split()[:1] == [f"IDP_{item.name.upper()}"]]
+    assert any("a" * 120 + "@participant.example" in line for line in shown)
+    kids = {key["kid"] for key in json.loads(run("key", "list", "--json").stdout)}
+    assert {line.split()[0] for line in run("key", "list").stdout.splitlines()[2:]} == kids
+    name = world.account("holder-with-a-name-of-many-characters-" + "x" * 60)
+    assert any(line.split()[0] == name for line in run("account", "list").stdout.splitlines())
+
+
+def test_a_table_prints_while_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first rows are out before the last ones are read; a wide value later stands whole."""
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for number in range(common.PAGE):
+            yield f"row-{number}", ["[bold]one", "two"]
+        yield "next", None
+        assert "\nrow-0    [bold]one\n         two\nrow-1 " in capsys.readouterr().out
+        yield "w" * 300, True
+
+    common.show_table(("name", "values"), rows(), empty="")
+    assert capsys.readouterr().out == f"{'w' * 300}  yes\n"
+    common.show_table(("name",), [], empty="None yet.")
+    assert capsys.readouterr().out == "None yet.\n"
+
+
+def test_accounts_are_listed_in_pages(world: World, run: Any) -> None:
+    """By login name, after the last one that was seen; JSON is one array all the same."""
+    for name in ("Carter", "adams", "baker"):
+        world.account(name)
+    first = json.loads(run("account", "list", "--limit", "2", "--json").stdout)
+    assert [one["username"] for one in first] == ["adams", "baker"]
+    rest = json.loads(run("account", "list", "--after", "BAKER", "--json").stdout)
+    assert [one["username"] for one in rest] == ["Carter"]
+    assert run("account", "list", "--after", "carter", "--json").stdout == "[]\n"
+    assert run("account", "list", "--after", "carter").stdout == "No accounts.\n"
+    assert run("account", "list", "--limit", "0").exit_code == 2
