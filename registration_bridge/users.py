@@ -24,6 +24,7 @@ from idp.accounts import (
     mass_changes,
     persons,
     roles,
+    suspension,
     userids,
 )
 from idp.accounts.roles import Terms
@@ -38,13 +39,17 @@ from registration_bridge.schema import AccessGrant, Registration
 from registration_bridge.text import clean
 from registration_bridge.user_resource import View, terms_of, views
 
-#: Why an account is closed (PR-04).
+#: Why an account is closed (PR-04, TM-14): the manual's list, what it does not foresee, and a
+#: mistake of registration. The first is meant when a push does not say.
 REASONS = (
     "no_longer_required",
     "left_organization",
+    "affiliation_change",
+    "bankruptcy",
     "compromise",
     "superseded",
     "registered_in_error",
+    "other",
 )
 
 
@@ -292,11 +297,7 @@ def _set_active(work: Work, reach: Reach, account: Account, active: bool | None)
     else:
         if account.state_reason != BY_REGISTRATION:
             raise Refused("an operator suspended this account; registration cannot restore it")
-        was_pending = (account.resumes_as or "").startswith(AccountState.PENDING)
-        lifecycle.resume(work, account, reason=BY_REGISTRATION)
-        if was_pending:
-            # The suspension ended the link that was on its way.
-            activation.invite(work, account)
+        suspension.lift(work, account, reason=BY_REGISTRATION)
 
 
 def delete(work: Work, reach: Reach, view: View, reason: str) -> list[str]:

@@ -99,7 +99,8 @@ def networks(work: Work, account: Account) -> list[RegisteredNetwork]:
 
 def set_networks(work: Work, account: Account, wanted: Iterable[tuple[str, str]]) -> bool:
     """Replace the networks by these, each with its label; False when nothing differs. What came
-    from a network that is gone ends; the custodian gets a mail. Raises Invalid."""
+    from a network that is gone ends; the custodian of an activated account gets a mail. Raises
+    Invalid."""
     if account.kind != AccountKind.MACHINE:
         raise Invalid("only a machine account has networks")
     acting.check(work, account)
@@ -127,7 +128,8 @@ def set_networks(work: Work, account: Account, wanted: Iterable[tuple[str, str]]
     events.record(
         work, "networks.set", account=account, before=sorted(before), after=sorted(chosen)
     )
-    queue.enqueue(work, "networks_changed", account, networks=sorted(chosen))
+    if account.state != AccountState.PENDING:
+        queue.enqueue(work, "networks_changed", account, networks=sorted(chosen))
     return True
 
 

@@ -22,6 +22,7 @@ from idp.accounts import (
     lockout,
     roles,
     sessions,
+    suspension,
     temporary,
 )
 from idp.accounts.acting import Forbidden
@@ -181,8 +182,7 @@ def _suspend(work: Work, _hasher: PasswordHasher, account: Account) -> None:
 
 
 def _restore(work: Work, _hasher: PasswordHasher, account: Account) -> None:
-    lifecycle.resume(work, account, reason="restored")
-    queue.enqueue(work, "account_restored", account)
+    suspension.lift(work, account, reason="restored")
 
 
 def _deactivate(work: Work, _hasher: PasswordHasher, account: Account) -> None:

@@ -186,8 +186,9 @@ class Notice:
     revoked: list[str] = field(default_factory=list)
 
     def send(self, work: Work, account: Account) -> None:
-        """Queue it, if there is anything to tell."""
-        if self.granted or self.revoked:
+        """Queue it, if there is anything to tell. Whoever has not activated the account yet has one
+        mail, with the link to it, and sees what there is on signing in."""
+        if (self.granted or self.revoked) and account.state != AccountState.PENDING:
             queue.enqueue(
                 work, "access_changed", account, granted=self.granted, revoked=self.revoked
             )

@@ -28,6 +28,7 @@ KINDS = (
     "account_deactivated",
     "account_locked",
     "account_restored",
+    "account_restored_reset",
     "account_suspended",
     "account_unlocked",
     "activation_finished",

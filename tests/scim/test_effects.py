@@ -115,7 +115,10 @@ def test_effects_of_groups_and_participants_are_counted(
     world: World, pusher: Pusher, emi: dict[str, Any]
 ) -> None:
     """By kind and by application, whatever the number of members."""
-    others = [pusher.create(n, extension={"grants": [TRADER]})["id"] for n in range(1, 4)]
+    users = [pusher.create(n, extension={"grants": [TRADER]}) for n in range(1, 4)]
+    for made in users:
+        world.set_state(made["userName"], AccountState.ACTIVE)
+    others = [made["id"] for made in users]
     made = pusher.send("POST", GROUPS, group(*others)).json["id"]
     effects = tried(pusher, "DELETE", f"{GROUPS}/{made}")
     assert effects["mails"][0]["count"] == 4

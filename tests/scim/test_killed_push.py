@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from idp.models import AccountState
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher
 from tests.world import World, environ_of
 
@@ -53,6 +54,7 @@ def test_r03_killed_in_a_patch_of_a_hundred_operations(
     world: World, pusher: Pusher, at: int
 ) -> None:
     made = pusher.create(1)
+    world.set_state(made["userName"], AccountState.ACTIVE)
     before = pusher.send("GET", made["id"]).json
     seen = (len(world.events()), len(world.mails()))
     pairs = [{"roleGroup": "EMI Trader", "participantId": str(n)} for n in range(OPERATIONS)]

@@ -436,6 +436,78 @@ def test_a_suspension_before_activation_sends_a_new_link_afterwards(
     assert activate(world, "smithbj").request.path == "/"
 
 
+def restored(world: World, pusher: Pusher, made: dict[str, Any]) -> list[str]:
+    """Suspend and restore by pushes; the kinds of mail that the second one sends."""
+    off, on = ({"op": "replace", "path": "active", "value": value} for value in (False, True))
+    assert pusher.patch(made["id"], off).status_code == 200
+    before = len(world.mails())
+    assert pusher.patch(made["id"], on).json["active"] is True
+    return [mail.kind for mail in world.mails()[before:]]
+
+
+def test_nt05_whoever_registration_restores_is_told(world: World, pusher: Pusher) -> None:
+    """NT-05: one mail, by the state that comes back: activate, sign in, choose a new password; a
+    lock that lay under the suspension says so."""
+    made = pusher.create()
+    assert restored(world, pusher, made) == ["account_created"]
+    activate(world, made["userName"])
+    assert restored(world, pusher, made) == ["account_restored"]
+    with world.work() as work:
+        account = directory.by_username(work, made["userName"])
+        lifecycle.require_reset(work, account, reason="test")
+    assert restored(world, pusher, made) == ["account_restored_reset"]
+    link = world.mails("account_restored_reset")[-1].links[0]
+    browser = world.browser()
+    page = browser.get(link.removeprefix(world.settings.issuer))
+    other = "Crimson-Paddle9-harbour"
+    browser.submit(page, "/recover/open", password=other, again=other)
+    assert world.account_row(made["userName"]).state == AccountState.ACTIVE
+    world.set_state(made["userName"], AccountState.LOCKED)
+    assert restored(world, pusher, made) == ["account_locked"]
+
+
+@pytest.mark.parametrize("kind", ["personal", "machine"])
+def test_nt02_new_people_get_one_mail(world: World, pusher: Pusher, kind: str) -> None:
+    """NT-02, NT-03: the activation, also when role groups and networks come with the account or
+    before it is activated; after it they are told of each change."""
+    networks = [{"value": "192.0.2.1"}] if kind == "machine" else None
+    first, second = (
+        {"roleGroup": name, "participantId": "109120"}
+        for name in (("MIM", "MIM 2") if kind == "machine" else ("EMI Trader", "EMI Viewer"))
+    )
+    world.role_group("MIM 2", kind="machine")
+    about = {"accountKind": kind, "registeredNetworks": networks, "grants": [first]}
+    made = pusher.create(extension=about)
+    add = {"op": "add", "path": f"{EXTENSION}:grants", "value": [second]}
+    assert pusher.patch(made["id"], add).status_code == 200
+    if kind == "machine":
+        path = f"{EXTENSION}:registeredNetworks"
+        pusher.patch(made["id"], {"op": "add", "path": path, "value": [{"value": "192.0.2.2"}]})
+    assert [mail.kind for mail in world.mails()] == ["account_created"]
+    activate(world, made["userName"])
+    gone = {"op": "remove", "path": f"{EXTENSION}:grants"}
+    assert pusher.patch(made["id"], gone).status_code == 200
+    assert [mail.kind for mail in world.mails()][-1] == "access_changed"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["no_longer_required", "left_organization", "affiliation_change", "bankruptcy", "compromise",
+     "superseded", "registered_in_error", "other"],
+)  # fmt: skip
+def test_pr04_every_reason_of_the_manual_is_taken(
+    world: World, pusher: Pusher, reason: str
+) -> None:
+    """PR-04, TM-14: kept in the trail; what is none of them is refused."""
+    made = pusher.create()
+    bad = pusher.send("DELETE", made["id"], headers={"Deactivation-Reason": "because"})
+    assert fault(bad) == (400, "invalidValue")
+    assert reason in bad.text
+    headers = {"Deactivation-Reason": reason}
+    assert pusher.send("DELETE", made["id"], headers=headers).status_code == 204
+    assert world.events("scim.deleted")[-1].data["why"] == reason
+
+
 DIALECTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "okta suspends": ([{"op": "replace", "value": {"active": False}}], {"active": False}),
     "entra: capital op, word for a boolean": (
