@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from flask import Flask, Request, g
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
@@ -43,6 +44,7 @@ from idp.web import (
 )
 from registration_bridge import endpoint as bridge
 
+log = structlog.get_logger("gateway.start")
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logout")
 
@@ -99,6 +101,13 @@ def create_app(
     _routes(app, settings, csrf)
     limits.install(app, settings)
     return app
+
+
+def say_risks(app: Flask) -> None:
+    """Log what is unsafe and accepted: at the start of every process that serves or works."""
+    means: Means = app.extensions["means"]
+    for risk in means.settings.risks():
+        log.warning("accepted_risk", risk=risk)
 
 
 def default_ports(settings: Settings) -> Ports:

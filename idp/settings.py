@@ -6,23 +6,14 @@ Every setting is an environment variable ``IDP_<NAME>``; a secret may also be gi
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from idp import safety
 from idp.errors import ConfigurationError
-from idp.mfa.decision import Rule
-from idp.policy import phone
-
-ENVIRONMENTS = ("production", "sandbox")
-#: Shorter secrets can be guessed; 32 characters of base64 are 192 bits.
-MIN_SECRET_LENGTH = 32
-#: Words that mark a secret as one nobody replaced, and the mark of keys made for trials.
-PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "insecure")
-TRIAL_MARK = "sandbox-"
 
 
 def _setting(default: Any, meaning: str, *, secret: bool = False) -> Any:
@@ -57,6 +48,9 @@ class Settings:
     )
     password_peppers: tuple[str, ...] = _setting(
         (), "kid:secret pairs for the keyed pre-hash of passwords; the first is used", secret=True
+    )
+    accepted_risks: tuple[str, ...] = _setting(
+        (), "settings that may be unsafe in production, e.g. database_url,lockout_failures"
     )
     debug: bool = _setting(False, "show tracebacks; refused in production")
     demo: bool = _setting(False, "demonstration pages; refused in production")
@@ -187,11 +181,12 @@ class Settings:
 
     def validate(self) -> None:
         """Raise ConfigurationError with all the reasons why this configuration is unsafe."""
-        faults = list(_faults(self))
-        if self.environment == "production":
-            faults += _production_faults(self)
-        if faults:
+        if faults := safety.faults(self):
             raise ConfigurationError("; ".join(faults))
+
+    def risks(self) -> list[str]:
+        """What is unsafe and accepted, a sentence each; said at every start."""
+        return safety.accepted(self)
 
     def in_force(self) -> list[dict[str, str]]:
         """Every setting: name of its variable, meaning, default, value. Of secrets only whether
@@ -212,7 +207,7 @@ class Settings:
     def is_loopback_http(self) -> bool:
         """Whether the issuer is a plain http address of this machine (development, demo)."""
         parts = urlsplit(self.issuer)
-        return parts.scheme == "http" and _is_loopback(parts.hostname or "")
+        return parts.scheme == "http" and safety.is_loopback(parts.hostname or "")
 
     def cookie_name(self, purpose: str) -> str:
         """The environment is part of the name, and ``__Host-`` wherever https allows it."""
@@ -252,113 +247,3 @@ def _parse(name: str, raw: str, default: Any) -> Any:
             raise ConfigurationError(f"{name} must be a whole number")
         return int(raw)
     return tuple(part.strip() for part in raw.split(",") if part.strip())
-
-
-def _faults(settings: Settings) -> Iterator[str]:
-    if settings.environment not in ENVIRONMENTS:
-        yield f"IDP_ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}"
-    if len(settings.secret_key) < MIN_SECRET_LENGTH:
-        yield f"IDP_SECRET_KEY is missing or shorter than {MIN_SECRET_LENGTH} characters"
-    if any(len(key) < MIN_SECRET_LENGTH for key in settings.secret_key_fallbacks):
-        yield "IDP_SECRET_KEY_FALLBACKS holds a short key"
-    if not settings.key_encryption_keys:
-        yield "IDP_KEY_ENCRYPTION_KEYS is missing"
-    if not settings.password_peppers:
-        yield "IDP_PASSWORD_PEPPERS is missing"
-    for pepper in settings.password_peppers:
-        kid, _, value = pepper.partition(":")
-        if not kid.isalnum() or len(value) < MIN_SECRET_LENGTH:
-            yield "IDP_PASSWORD_PEPPERS must hold kid:secret pairs, each secret >= 32 characters"
-    yield from _url_faults(settings)
-    if settings.sms_url and not settings.sms_url.startswith("https://"):
-        yield "IDP_SMS_URL must be https"
-    yield from _factor_faults(settings)
-    for name in (
-        "lockout_failures", "lockout_window", "lockout_seconds", "remember_days",
-        "mass_change_percent", "mass_change_least",
-    ):  # fmt: skip
-        if getattr(settings, name) < 1:
-            yield f"IDP_{name.upper()} must be at least 1"
-    if not 4 <= settings.bcrypt_cost <= 16:
-        yield "IDP_BCRYPT_COST must be between 4 and 16"
-    if settings.smtp_security not in ("starttls", "tls", "none"):
-        yield "IDP_SMTP_SECURITY must be starttls, tls or none"
-    for network in settings.trusted_proxies:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError:
-            yield f"IDP_TRUSTED_PROXIES: {network} is not a network"
-
-
-def _url_faults(settings: Settings) -> Iterator[str]:
-    try:
-        parts = urlsplit(settings.issuer)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        yield "IDP_ISSUER is not a URL"
-        return
-    if parts.path or parts.query or parts.fragment or parts.username or not host:
-        yield "IDP_ISSUER must be scheme://host[:port] and nothing more"
-    if parts.scheme != "https" and not settings.is_loopback_http:
-        yield "IDP_ISSUER must be https (plain http is for a loopback address only)"
-    if not settings.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
-        yield "IDP_DATABASE_URL must be sqlite:/// or postgresql+psycopg://"
-
-
-def _factor_faults(settings: Settings) -> Iterator[str]:
-    if settings.enrolment not in ("required", "optional"):
-        yield "IDP_ENROLMENT must be required or optional"
-    for name in ("second_factor", "second_factor_administrators"):
-        if getattr(settings, name) not in set(Rule):
-            yield f"IDP_{name.upper()} must be one of {', '.join(Rule)}"
-    for network in settings.denied_networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            yield f"IDP_DENIED_NETWORKS: {error}"
-    for country in settings.sms_countries:
-        if not phone.is_country(country):
-            yield f"IDP_SMS_COUNTRIES: {country} is no country"
-
-
-def _production_faults(settings: Settings) -> list[str]:
-    secrets = (
-        settings.secret_key,
-        *settings.secret_key_fallbacks,
-        *settings.key_encryption_keys,
-        *settings.password_peppers,
-    )
-    faults = []
-    if settings.enrolment != "required":
-        faults.append("IDP_ENROLMENT must be required in production")
-    if not settings.issuer.startswith("https://"):
-        faults.append("production needs an https issuer")
-    if settings.debug:
-        faults.append("IDP_DEBUG must be off in production")
-    if settings.demo:
-        faults.append("IDP_DEMO must be off in production")
-    if any(word in secret.lower() for secret in secrets for word in PLACEHOLDERS):
-        faults.append("a secret still holds a placeholder")
-    if any(TRIAL_MARK in secret.lower() for secret in secrets):
-        faults.append("a secret is marked as a sandbox key")
-    if settings.bcrypt_cost < 12:
-        faults.append("IDP_BCRYPT_COST must be at least 12 in production")
-    if not settings.smtp_host:
-        faults.append("IDP_SMTP_HOST is missing")
-    if settings.smtp_security == "none" and not _is_loopback(settings.smtp_host):
-        faults.append("mail must be encrypted on its way: IDP_SMTP_SECURITY=starttls or tls")
-    if settings.mail_from.endswith("@localhost") or "sbx" in settings.mail_from:
-        faults.append("IDP_MAIL_FROM must be the production sender")
-    if "sbx" in (urlsplit(settings.issuer).hostname or ""):
-        faults.append("IDP_ISSUER names a sandbox host")
-    return faults
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -25,6 +25,7 @@ from idp.accounts import (
     reminders,
     roles,
 )
+from idp.app import say_risks
 from idp.cli.common import application, check_database, unit
 from idp.messages import deliver
 from idp.messages.queue import LOGOUT
@@ -96,6 +97,7 @@ def worker(once: bool, interval: float) -> None:
     reminders and the outbox, tell relying parties what ended, watch for guessing, count sign-ins
     for the risk engine, and seal the audit trail until told to stop."""
     app = application()
+    say_risks(app)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

@@ -8,17 +8,29 @@ from typing import Any
 
 import click
 
+from idp import safety
 from idp.cli.common import as_json, show_list
+from idp.errors import ConfigurationError
 from idp.settings import Settings, shown
 
 
 @click.command()
 @as_json
 def settings(as_json: bool) -> None:
-    """List every setting: variable, meaning, default, present source. Secrets are not shown."""
+    """List every setting: variable, meaning, default, present source. Secrets are not shown. Says
+    what is refused, and which risks are accepted."""
     rows = [_row(item) for item in fields(Settings)]
     columns = ("name", "value", "source", "default", "meaning")
     show_list(columns, rows, as_json=as_json, empty="")
+    if as_json:
+        return
+    try:
+        risks = Settings.from_environ(os.environ).risks()
+    except ConfigurationError as error:
+        click.echo(f"These settings are refused: {error.detail}.")
+        return
+    for risk in risks:
+        click.echo(f"Accepted risk: {risk}.")
 
 
 def _row(item: Any) -> dict[str, Any]:
@@ -38,5 +50,6 @@ def _row(item: Any) -> dict[str, Any]:
         "default": "" if secret else shown(item.default),
         "value": value,
         "source": source,
+        "safe_in_production": safety.safe_values(item.name),
         "secret": secret,
     }

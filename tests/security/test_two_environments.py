@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from structlog.testing import capture_logs
 
+from idp import safety
 from idp.accounts import activation, directory, keys
-from idp.app import create_app
+from idp.app import create_app, say_risks
 from idp.db import Base, db
 from idp.errors import ConfigurationError
 from idp.models import AccountState
@@ -25,6 +27,7 @@ SAFE = Settings(
     environment="production",
     issuer="https://gateway.operator.test",
     database_url="postgresql+psycopg://gateway@db/gateway",
+    redis_url="redis://cache:6379/0",
     secret_key="Zq8" * 16,
     key_encryption_keys=(Fernet.generate_key().decode(),),
     password_peppers=("k1:" + "Wq7" * 16,),
@@ -56,7 +59,28 @@ def test_a_safe_production_configuration_starts() -> None:
         ({"issuer": "https://"}, "nothing more"),
         ({"debug": True}, "IDP_DEBUG must be off"),
         ({"demo": True}, "IDP_DEMO must be off"),
-        ({"bcrypt_cost": 10}, "at least 12"),
+        ({"bcrypt_cost": 10}, "IDP_BCRYPT_COST=10 is unsafe in production"),
+        ({"bcrypt_cost": 3}, "IDP_BCRYPT_COST must be between 4 and 16"),
+        ({"lockout_failures": 1_000_000}, "IDP_LOCKOUT_FAILURES must be between"),
+        ({"lockout_failures": 101}, "IDP_LOCKOUT_FAILURES=101 is unsafe"),
+        ({"password_min_length": 1}, "IDP_PASSWORD_MIN_LENGTH must be between"),
+        ({"password_min_length": 7}, "IDP_PASSWORD_MIN_LENGTH=7 is unsafe"),
+        ({"password_history": 0}, "IDP_PASSWORD_HISTORY=0 is unsafe"),
+        ({"password_refuse_common": False}, "common and breached passwords are taken"),
+        ({"password_require_special": False}, "no special character"),
+        ({"code_ttl": 86400}, "IDP_CODE_TTL must be between 1 and 600"),
+        ({"session_absolute": 604800}, "IDP_SESSION_ABSOLUTE=604800 is unsafe"),
+        ({"second_factor_administrators": "risk"}, "not always asked"),
+        ({"signin_limit": "1000000 per second"}, "IDP_SIGNIN_LIMIT=1000000 per second is no limit"),
+        ({"signin_failure_limit": "lots"}, "IDP_SIGNIN_FAILURE_LIMIT is not a limit"),
+        ({"push_limit": ""}, "IDP_PUSH_LIMIT is not a limit"),
+        ({"recovery_limit": "100 per second"}, "IDP_RECOVERY_LIMIT"),
+        ({"trusted_proxies": ("0.0.0.0/0",)}, "0.0.0.0/0 is too wide"),
+        ({"trusted_proxies": ("::/0",)}, "::/0 is too wide"),
+        ({"trusted_proxies": ("10.0.0.0/8", "128.0.0.0/1")}, "128.0.0.0/1 is too wide"),
+        ({"database_url": "sqlite:///gateway.db"}, "IDP_DATABASE_URL: SQLite"),
+        ({"redis_url": ""}, "IDP_REDIS_URL is missing"),
+        ({"accepted_risks": ("debug",)}, "debug is no risk that can be accepted"),
         ({"smtp_host": ""}, "IDP_SMTP_HOST is missing"),
         ({"smtp_security": "none"}, "must be encrypted"),
         ({"mail_from": "gateway@localhost"}, "production sender"),
@@ -80,6 +104,45 @@ def test_n93_an_unsafe_setting_stops_the_start_with_its_reason(
         unsafe.validate()
     with pytest.raises(ConfigurationError, match=reason):
         create_app(unsafe)
+
+
+def test_a_risk_that_is_meant_is_accepted_and_said() -> None:
+    """R24: by the name of its setting only; the others are refused as before."""
+    meant = replace(
+        SAFE, database_url="sqlite:///gateway.db", redis_url="",
+        accepted_risks=("database_url", "redis_url"),
+    )  # fmt: skip
+    meant.validate()
+    assert [risk.split(":")[0].split(" ")[0] for risk in meant.risks()] == [
+        "IDP_DATABASE_URL",
+        "IDP_REDIS_URL",
+    ]
+    assert SAFE.risks() == []
+    assert replace(meant, environment="sandbox").risks() == []
+    with pytest.raises(ConfigurationError, match="PASSWORD_HISTORY=3 is unsafe"):
+        replace(meant, password_history=3).validate()
+
+
+def test_every_start_says_which_risks_are_accepted(tmp_path: Path) -> None:
+    """R24: a warning for each, in the log of the process that serves or works."""
+    meant = replace(
+        SAFE, database_url=f"sqlite:///{tmp_path}/x.db", accepted_risks=("database_url",)
+    )
+    app = create_app(meant)
+    with capture_logs() as logs:
+        say_risks(app)
+    (entry,) = logs
+    assert (entry["event"], entry["log_level"]) == ("accepted_risk", "warning")
+    assert entry["risk"].startswith("IDP_DATABASE_URL: SQLite")
+
+
+def test_every_number_has_bounds_that_hold_its_default() -> None:
+    """A number without bounds would be taken whatever it is; defaults are safe."""
+    numbers = {item.name for item in fields(Settings) if type(item.default) is int}
+    assert numbers == set(safety.BOUNDS)
+    for name, bound in safety.BOUNDS.items():
+        assert bound.least <= bound.safe_least <= bound.safe_most <= bound.most
+        assert not bound.unsafe(getattr(SAFE, name)), name
 
 
 def test_all_faults_are_named_at_once() -> None:
@@ -124,6 +187,8 @@ def production(world: World, tmp_path: Path) -> Iterator[World]:
         SAFE,
         issuer=world.settings.issuer,
         database_url=f"sqlite:///{tmp_path / 'production.db'}",
+        redis_url="",
+        accepted_risks=("database_url", "redis_url"),
     )
     app = create_app(settings, Ports(world.clock, SystemTokens(), world.mailer))
     with app.app_context():

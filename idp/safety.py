@@ -1,0 +1,288 @@
+"""Which settings make no sense, and which are unsafe in production.
+
+What is out of its bounds is refused everywhere. What is unsafe is refused in production, unless
+``IDP_ACCEPTED_RISKS`` names the setting: then every start and ``gateway settings`` say so.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from limits import parse_many
+
+from idp.mfa.decision import Rule
+from idp.policy import phone
+
+if TYPE_CHECKING:
+    from idp.settings import Settings
+
+ENVIRONMENTS = ("production", "sandbox")
+#: Shorter secrets can be guessed; 32 characters of base64 are 192 bits.
+MIN_SECRET_LENGTH = 32
+#: Words that mark a secret as one nobody replaced, and the mark of keys made for trials.
+PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "insecure")
+TRIAL_MARK = "sandbox-"
+HOUR, DAY = 3600, 86400
+#: Shortest prefix by IP version: wider networks hold strangers, who name any address as theirs.
+WIDEST_PROXIES = {4: 8, 6: 16}
+
+
+class Bound(NamedTuple):
+    """The values of a number that work, and those of them that are safe in production."""
+
+    least: int
+    most: int
+    safe_least: int
+    safe_most: int
+
+    def unsafe(self, value: int) -> bool:
+        """Whether the value works and is not safe."""
+        return not self.safe_least <= value <= self.safe_most
+
+
+BOUNDS = {
+    "bcrypt_cost": Bound(4, 16, 12, 16),
+    "password_min_length": Bound(4, 64, 8, 64),
+    "password_history": Bound(0, 24, 4, 24),
+    "activation_days": Bound(1, 365, 1, 90),
+    "reset_seconds": Bound(60, 7 * DAY, 300, DAY),
+    "agent_reset_days": Bound(1, 30, 1, 7),
+    "temporary_password_seconds": Bound(60, 7 * DAY, 300, 3 * DAY),
+    "password_max_age_days": Bound(0, 3650, 0, 3650),
+    "lockout_failures": Bound(1, 1000, 3, 100),
+    "lockout_window": Bound(1, DAY, 300, DAY),
+    "lockout_seconds": Bound(1, DAY, 300, DAY),
+    "remember_days": Bound(1, 365, 1, 90),
+    "session_idle": Bound(10, DAY, 60, 4 * HOUR),
+    "session_absolute": Bound(10, 7 * DAY, 300, DAY),
+    "interaction_ttl": Bound(10, DAY, 300, 4 * HOUR),
+    # RFC 6749 section 4.1.2: ten minutes at most.
+    "code_ttl": Bound(1, 600, 10, 300),
+    "id_token_ttl": Bound(10, DAY, 60, HOUR),
+    "access_token_ttl": Bound(10, DAY, 60, HOUR),
+    "refresh_idle": Bound(10, 90 * DAY, 60, 30 * DAY),
+    "refresh_absolute": Bound(10, 365 * DAY, 60, 90 * DAY),
+    "refresh_grace": Bound(0, 300, 0, 60),
+    "key_cache": Bound(0, 300, 0, 60),
+    "key_publish_lead": Bound(0, 7 * DAY, 300, 7 * DAY),
+    "max_groups": Bound(1, 10_000, 1, 500),
+    "alarm_failures": Bound(1, 1_000_000, 1, 10_000),
+    "alarm_failures_network": Bound(1, 1_000_000, 1, 1000),
+    "mass_change_percent": Bound(1, 100, 1, 20),
+    "mass_change_least": Bound(1, 100_000, 1, 1000),
+    "machine_dormant_days": Bound(0, 3650, 0, 3650),
+    "max_body": Bound(1024, 64 << 20, 65_536, 8 << 20),
+    "smtp_port": Bound(1, 65_535, 1, 65_535),
+    "sms_account_hour": Bound(0, 1000, 0, 20),
+    "sms_account_day": Bound(0, 1000, 0, 50),
+    "sms_number_day": Bound(0, 1000, 0, 50),
+    "sms_number_accounts": Bound(0, 1000, 0, 20),
+    "sms_network_hour": Bound(0, 100_000, 0, 1000),
+    "sms_country_hour": Bound(0, 1_000_000, 0, 10_000),
+    "sms_hour": Bound(0, 1_000_000, 0, 20_000),
+}
+#: Rate limits: most a minute that is still a limit in production.
+SAFE_RATES = {
+    "signin_limit": 6000,
+    "signin_failure_limit": 100,
+    "push_limit": 60_000,
+    "recovery_limit": 600,
+}
+#: Other settings with one safe value, and what the others mean.
+SAFE_VALUES = {
+    "password_refuse_common": (True, "common and breached passwords are taken"),
+    "password_require_special": (True, "passwords need no special character"),
+    "second_factor_administrators": (
+        "always",
+        "people with a role in the console are not always asked for a second factor",
+    ),
+}
+#: Every risk that can be accepted, by the name of its setting.
+RISKS = (*BOUNDS, *SAFE_RATES, *SAFE_VALUES, "database_url", "redis_url")
+
+
+def faults(settings: Settings) -> list[str]:
+    """All reasons why these settings are refused."""
+    found = list(_faults(settings))
+    if settings.environment != "production":
+        return found
+    found += _production_faults(settings)
+    found += [
+        f"{sentence}: change it, or add {name} to IDP_ACCEPTED_RISKS"
+        for name, sentence in _unsafe(settings)
+        if name not in settings.accepted_risks
+    ]
+    return found
+
+
+def accepted(settings: Settings) -> list[str]:
+    """What is unsafe and accepted."""
+    if settings.environment != "production":
+        return []
+    return [text for name, text in _unsafe(settings) if name in settings.accepted_risks]
+
+
+def safe_values(name: str) -> str:
+    """The values of a setting that are safe in production, for people; empty where all are or other
+    rules say it."""
+    if bound := BOUNDS.get(name):
+        return f"{bound.safe_least} to {bound.safe_most}"
+    if name in SAFE_RATES:
+        return f"at most {SAFE_RATES[name]} a minute"
+    return str(SAFE_VALUES[name][0]).lower() if name in SAFE_VALUES else ""
+
+
+def _unsafe(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The unsafe settings, each with a sentence."""
+    for name, bound in BOUNDS.items():
+        value = getattr(settings, name)
+        if bound.unsafe(value):
+            yield (
+                name,
+                (
+                    f"IDP_{name.upper()}={value} is unsafe in production"
+                    f" ({bound.safe_least} to {bound.safe_most} is safe)"
+                ),
+            )
+    for name, most in SAFE_RATES.items():
+        text = getattr(settings, name)
+        if (rate := _rate(text)) is not None and rate > most:
+            yield name, f"IDP_{name.upper()}={text} is no limit (more than {most} a minute)"
+    for name, (safe, meaning) in SAFE_VALUES.items():
+        if getattr(settings, name) != safe:
+            yield name, f"IDP_{name.upper()}: {meaning}"
+    if settings.database_url.startswith("sqlite"):
+        yield "database_url", "IDP_DATABASE_URL: SQLite serves one machine and one writer at a time"
+    if not settings.redis_url:
+        yield "redis_url", "IDP_REDIS_URL is missing: each process counts rate limits for itself"
+
+
+def _rate(text: str) -> float | None:
+    """Requests a minute that a limit allows at most; None when it is no limit."""
+    try:
+        return min(limit.amount * 60 / limit.get_expiry() for limit in parse_many(text))
+    except ValueError:
+        return None
+
+
+def _bound_faults(settings: Settings) -> Iterator[str]:
+    for name, bound in BOUNDS.items():
+        if not bound.least <= getattr(settings, name) <= bound.most:
+            yield f"IDP_{name.upper()} must be between {bound.least} and {bound.most}"
+    for name in SAFE_RATES:
+        if _rate(getattr(settings, name)) is None:
+            yield f"IDP_{name.upper()} is not a limit such as 100 per 15 minute"
+
+
+def _proxy_faults(settings: Settings) -> Iterator[str]:
+    for text in settings.trusted_proxies:
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            yield f"IDP_TRUSTED_PROXIES: {text} is not a network"
+            continue
+        if network.prefixlen < WIDEST_PROXIES[network.version]:
+            yield f"IDP_TRUSTED_PROXIES: {text} is too wide: anybody in it names any address"
+
+
+def _faults(settings: Settings) -> Iterator[str]:
+    if settings.environment not in ENVIRONMENTS:
+        yield f"IDP_ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}"
+    if len(settings.secret_key) < MIN_SECRET_LENGTH:
+        yield f"IDP_SECRET_KEY is missing or shorter than {MIN_SECRET_LENGTH} characters"
+    if any(len(key) < MIN_SECRET_LENGTH for key in settings.secret_key_fallbacks):
+        yield "IDP_SECRET_KEY_FALLBACKS holds a short key"
+    if not settings.key_encryption_keys:
+        yield "IDP_KEY_ENCRYPTION_KEYS is missing"
+    if not settings.password_peppers:
+        yield "IDP_PASSWORD_PEPPERS is missing"
+    for pepper in settings.password_peppers:
+        kid, _, value = pepper.partition(":")
+        if not kid.isalnum() or len(value) < MIN_SECRET_LENGTH:
+            yield "IDP_PASSWORD_PEPPERS must hold kid:secret pairs, each secret >= 32 characters"
+    yield from _url_faults(settings)
+    if settings.sms_url and not settings.sms_url.startswith("https://"):
+        yield "IDP_SMS_URL must be https"
+    yield from _factor_faults(settings)
+    yield from _bound_faults(settings)
+    if settings.smtp_security not in ("starttls", "tls", "none"):
+        yield "IDP_SMTP_SECURITY must be starttls, tls or none"
+    yield from _proxy_faults(settings)
+    for name in settings.accepted_risks:
+        if name not in RISKS:
+            yield f"IDP_ACCEPTED_RISKS: {name} is no risk that can be accepted"
+
+
+def _url_faults(settings: Settings) -> Iterator[str]:
+    try:
+        parts = urlsplit(settings.issuer)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        yield "IDP_ISSUER is not a URL"
+        return
+    if parts.path or parts.query or parts.fragment or parts.username or not host:
+        yield "IDP_ISSUER must be scheme://host[:port] and nothing more"
+    if parts.scheme != "https" and not settings.is_loopback_http:
+        yield "IDP_ISSUER must be https (plain http is for a loopback address only)"
+    if not settings.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        yield "IDP_DATABASE_URL must be sqlite:/// or postgresql+psycopg://"
+
+
+def _factor_faults(settings: Settings) -> Iterator[str]:
+    if settings.enrolment not in ("required", "optional"):
+        yield "IDP_ENROLMENT must be required or optional"
+    for name in ("second_factor", "second_factor_administrators"):
+        if getattr(settings, name) not in set(Rule):
+            yield f"IDP_{name.upper()} must be one of {', '.join(Rule)}"
+    for network in settings.denied_networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield f"IDP_DENIED_NETWORKS: {error}"
+    for country in settings.sms_countries:
+        if not phone.is_country(country):
+            yield f"IDP_SMS_COUNTRIES: {country} is no country"
+
+
+def _production_faults(settings: Settings) -> list[str]:
+    secrets = (
+        settings.secret_key,
+        *settings.secret_key_fallbacks,
+        *settings.key_encryption_keys,
+        *settings.password_peppers,
+    )
+    faults = []
+    if settings.enrolment != "required":
+        faults.append("IDP_ENROLMENT must be required in production")
+    if not settings.issuer.startswith("https://"):
+        faults.append("production needs an https issuer")
+    if settings.debug:
+        faults.append("IDP_DEBUG must be off in production")
+    if settings.demo:
+        faults.append("IDP_DEMO must be off in production")
+    if any(word in secret.lower() for secret in secrets for word in PLACEHOLDERS):
+        faults.append("a secret still holds a placeholder")
+    if any(TRIAL_MARK in secret.lower() for secret in secrets):
+        faults.append("a secret is marked as a sandbox key")
+    if not settings.smtp_host:
+        faults.append("IDP_SMTP_HOST is missing")
+    if settings.smtp_security == "none" and not is_loopback(settings.smtp_host):
+        faults.append("mail must be encrypted on its way: IDP_SMTP_SECURITY=starttls or tls")
+    if settings.mail_from.endswith("@localhost") or "sbx" in settings.mail_from:
+        faults.append("IDP_MAIL_FROM must be the production sender")
+    if "sbx" in (urlsplit(settings.issuer).hostname or ""):
+        faults.append("IDP_ISSUER names a sandbox host")
+    return faults
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
