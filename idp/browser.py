@@ -8,16 +8,28 @@ values that the database knows by digest only.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from functools import cached_property
 from typing import cast
 
-from flask import Flask, Request, Response, current_app, g, request, session
+from flask import (
+    Flask,
+    Request,
+    Response,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+)
 from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.wrappers import Response as BaseResponse
 
-from idp.accounts import sessions, signin
+from idp.accounts import interactions, sessions, signin
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.machines import MachineDoor
-from idp.models import BrowserSession
+from idp.models import BrowserSession, Client, Interaction
 from idp.transaction import Means, Origin, Work
 
 MAX_AGENT = 400
@@ -142,10 +154,34 @@ def existing_binding() -> str | None:
     return value if isinstance(value, str) else None
 
 
-def allow_form_action(source: str) -> None:
-    """Let forms of this page end at ``source``: browsers hold the whole chain of redirects
-    after a form to the policy of the page that the form was on."""
-    g.form_action = source
+def show_for(client: Client | None, wishes: Sequence[str] = ()) -> None:
+    """The pages of this answer belong to what ``client`` began: they speak the language that it
+    wishes. Call it before the first word is translated: the language is chosen once."""
+    if client is not None:
+        g.ui_locales = wishes
+
+
+def under_way(handle: str | None = None) -> Interaction | None:
+    """The unfinished sign-in that this request names in ``flow``, if this browser began it."""
+    named = request.values.get("flow", "") if handle is None else handle
+    found = interactions.find(work(), named, existing_binding())
+    if found is not None:
+        show_for(found.client, found.request.get("ui_locales", ()))
+    return found
+
+
+def lead_on(url: str) -> Response:
+    """A page that goes on to ``url`` by itself, by refresh, or by its link.
+
+    Browsers hold every redirect after a form to ``form-action`` of the page that the form was on
+    (CSP level 3 section 6.4.1), and nobody knows where an application redirects to. So the answer
+    to a form never redirects to an application."""
+    return Response(render_template("onward.html", url=url))
+
+
+def follow(path: str) -> BaseResponse:
+    """On to a path of this site after a form. Endpoints of the protocol may redirect further."""
+    return lead_on(path) if path.startswith("/oauth2/") else redirect(path, code=303)
 
 
 def install(app: Flask) -> None:

@@ -70,9 +70,3 @@ def _without_port(uri: str) -> tuple[str, str] | None:
     if not match or not _PRINTABLE.fullmatch(uri) or int(match[2] or 0) > 65535:
         return None
     return match[1], match[3] or ""
-
-
-def origin_of(uri: str) -> str:
-    """``scheme://host[:port]`` of a registered web URI, or ``scheme:`` of a private one."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"

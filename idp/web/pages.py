@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -28,7 +28,7 @@ def blueprint(*, demo: bool) -> Blueprint:
 def language() -> BaseResponse:
     """Switch the language of the pages."""
     remember_choice(request.form.get("locale", ""))
-    return redirect(safe_path(request.form.get("next")), code=303)
+    return browser.follow(safe_path(request.form.get("next")))
 
 
 def signout() -> BaseResponse:

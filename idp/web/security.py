@@ -65,8 +65,9 @@ def _headers(response: Response, settings: Settings) -> None:
 
 
 def _policy() -> str:
-    """No inline code without this answer's nonce; forms end here, or where the page says."""
-    form_action = f"'self' {g.get('form_action', '')}".strip()
+    """No inline code without this answer's nonce; forms end here. Only the page whose one form
+    is the answer to an application (form_post) lets it end where the application redirects to."""
+    form_action = "https: http:" if g.get("form_goes_anywhere") else "'self'"
     return "; ".join(
         (
             "default-src 'none'",

@@ -23,15 +23,16 @@ export class Browser {
         },
       });
       this.#keep(response.headers.getSetCookie());
-      const location = response.headers.get("location");
+      const header = response.headers.get("location");
+      const html = header ? "" : await response.text();
+      const location = header ?? refresh(html);
       if (!location) {
-        const html = await response.text();
         if (!response.ok) {
           throw new Error(`${place(target)} answered ${response.status}: ${title(html)}`);
         }
         return { url: target, html };
       }
-      if (body && response.status !== 303) {
+      if (body && header && response.status !== 303) {
         throw new Error(`${place(target)} answered a form with ${response.status} instead of 303`);
       }
       target = new URL(location, target);
@@ -67,6 +68,12 @@ export class Browser {
 // An address without its query, which may hold codes and tokens.
 export function place({ origin, pathname }) {
   return `${origin}${pathname}`;
+}
+
+// Where a page goes on to by itself.
+function refresh(html) {
+  const found = html.match(/<meta http-equiv="refresh" content="0; url=([^"]*)">/i);
+  return found && text(found[1]);
 }
 
 function fields(html) {

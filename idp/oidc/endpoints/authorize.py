@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -22,7 +22,6 @@ from idp.oidc.request_validation import (
     trusted_target,
     validate,
 )
-from idp.policy.redirect_uri import origin_of
 
 PAGES: dict[type, str] = {
     rules.SignIn: "login.signin",
@@ -64,7 +63,7 @@ def authorize() -> BaseResponse:
 def resume() -> BaseResponse:
     """Go on with an interaction: decide again from what is stored."""
     handle = request.args.get("flow", "")
-    found = interactions.find(browser.work(), handle, browser.existing_binding())
+    found = browser.under_way(handle)
     if found is None:
         return redirect(url_for("login.signin", flow=handle), code=303)
     if found.client is None:
@@ -87,9 +86,9 @@ def _dispatch(
         work.now,
     )
     if isinstance(step, rules.Refuse):
-        return _finish(found) or _refuse(client, asked, step)
+        return _finish(found) or _refuse(client, asked, step, after_form=found is not None)
     if isinstance(step, rules.Proceed) and session is not None:
-        return _finish(found) or _grant(client, asked, session)
+        return _finish(found) or _grant(client, asked, session, after_form=found is not None)
     if found is None:
         found = interactions.begin(work, browser.binding(), client=client, request=asked.to_json())
     return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
@@ -106,7 +105,7 @@ def _local(found: Interaction) -> BaseResponse:
     if type(step) in PAGES:
         return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
     interactions.complete(browser.work(), found)
-    return redirect(found.return_to, code=303)
+    return browser.follow(found.return_to)
 
 
 def _finish(found: Interaction | None) -> BaseResponse | None:
@@ -160,7 +159,9 @@ def _must_enrol(found: Interaction) -> bool:
     return signin.enrolling(browser.work(), found) is not None
 
 
-def _grant(client: Client, asked: AuthorizationRequest, session: BrowserSession) -> BaseResponse:
+def _grant(
+    client: Client, asked: AuthorizationRequest, session: BrowserSession, *, after_form: bool
+) -> BaseResponse:
     work = browser.work()
     grant = grants.authorize(
         work,
@@ -183,10 +184,16 @@ def _grant(client: Client, asked: AuthorizationRequest, session: BrowserSession)
         session=session,
         scope=" ".join(asked.scopes),
     )
-    return _answer(asked, [("code", code)])
+    return _answer(asked, [("code", code)], after_form=after_form)
 
 
-def _refuse(client: Client, asked: AuthorizationRequest, refusal: rules.Refuse) -> BaseResponse:
+def _refuse(
+    client: Client,
+    asked: AuthorizationRequest,
+    refusal: rules.Refuse,
+    *,
+    after_form: bool = False,
+) -> BaseResponse:
     session = browser.current_session()
     events.record(
         browser.work(),
@@ -201,24 +208,24 @@ def _refuse(client: Client, asked: AuthorizationRequest, refusal: rules.Refuse) 
     fields = [("error", refusal.code)]
     if refusal.description:
         fields.append(("error_description", refusal.description))
-    return _answer(asked, fields)
+    return _answer(asked, fields, after_form=after_form)
 
 
-def _answer(asked: AuthorizationRequest, fields: list[tuple[str, str]]) -> BaseResponse:
-    """To the client, in its response mode, with ``state`` and ``iss`` (RFC 9207)."""
+def _answer(
+    asked: AuthorizationRequest, fields: list[tuple[str, str]], *, after_form: bool
+) -> BaseResponse:
+    """To the client, in its response mode, with ``state`` and ``iss`` (RFC 9207). After a form of
+    ours by a page, straight from its request by a redirect."""
     if asked.state is not None:
         fields.append(("state", asked.state))
     fields.append(("iss", browser.means().settings.issuer))
     if asked.response_mode == "form_post":
-        page = Response(render_template("form_post.html", action=asked.redirect_uri, fields=fields))
-        browser.allow_form_action(origin_of(asked.redirect_uri))
-        page.headers["Cache-Control"] = "no-store"
-        return page
+        g.form_goes_anywhere = True
+        return Response(render_template("form_post.html", action=asked.redirect_uri, fields=fields))
     parts = urlsplit(asked.redirect_uri)
     query = "&".join(filter(None, (parts.query, urlencode(fields))))
-    response = redirect(urlunsplit(parts._replace(query=query)), code=303)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    target = urlunsplit(parts._replace(query=query))
+    return browser.lead_on(target) if after_form else redirect(target, code=303)
 
 
 def _hard_error(code: str) -> BaseResponse:

@@ -20,7 +20,7 @@ from idp.oidc import tokens
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.keys import BadToken
 from idp.oidc.parameters import is_malformed, single
-from idp.policy.redirect_uri import is_registered, origin_of
+from idp.policy.redirect_uri import is_registered
 
 #: What the confirmation page carries along, to be checked again when it comes back.
 CARRIED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
@@ -58,8 +58,6 @@ def logout() -> BaseResponse:
         return _done(asked)
     if asked.subject == session.account.subject:
         return _end(asked)
-    if asked.target:
-        browser.allow_form_action(origin_of(asked.target))
     fields = [(name, params[name]) for name in CARRIED if name in params]
     return Response(
         render_template(
@@ -75,7 +73,7 @@ def confirm_logout() -> BaseResponse:
     """The person said yes (CSRF-protected, unlike the endpoint above)."""
     params = _readable(request.form)
     params.pop("id_token_hint", None)
-    return _end(_checked(params))
+    return _end(_checked(params), after_form=True)
 
 
 def _readable(*sources: MultiDict[str, str]) -> dict[str, str]:
@@ -89,17 +87,17 @@ def _readable(*sources: MultiDict[str, str]) -> dict[str, str]:
     }
 
 
-def _end(asked: Asked) -> BaseResponse:
+def _end(asked: Asked, *, after_form: bool = False) -> BaseResponse:
     session = browser.current_session()
     if session is not None:
         sessions.end(browser.work(), session, "signed_out")
     browser.forget()
-    return _done(asked)
+    return _done(asked, after_form=after_form)
 
 
-def _done(asked: Asked) -> BaseResponse:
+def _done(asked: Asked, *, after_form: bool = False) -> BaseResponse:
     if asked.target:
-        return redirect(asked.target, code=303)
+        return browser.lead_on(asked.target) if after_form else redirect(asked.target, code=303)
     return Response(render_template("signed_out.html", continue_url=None))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, redirect, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from idp import browser
-from idp.accounts import interactions, signin
+from idp.accounts import signin
 from idp.mfa.assurance import PASSWORD
-from idp.policy.redirect_uri import origin_of
 from idp.web.login import set_password
 from idp.web.login.signin import MAX_PASSWORD, proceed
 
@@ -23,13 +22,10 @@ def change_password() -> Response:
     """The old or temporary password again, the new one twice; then the sign-in goes on."""
     work = browser.work()
     handle = request.values.get("flow", "")
-    found = interactions.find(work, handle, browser.existing_binding())
+    found = browser.under_way()
     account = signin.held(work, found)
     if found is None or account is None:
         return redirect(url_for("oidc.resume", flow=handle), code=303)
-    if found.client is not None:
-        g.ui_locales = found.request.get("ui_locales", ())
-        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
     by_secret = found.change_reason == signin.Change.TEMPORARY
     purpose, action = found.change_reason or "", url_for("login.change_password")
     if request.method != "POST":

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import events, interactions
-from idp.models import Interaction
-from idp.policy.redirect_uri import origin_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ def register(pages: Blueprint) -> None:
 
 def consent() -> BaseResponse:
     """Ask what the relying party may see."""
-    found, session = _current(), browser.current_session()
+    found, session = browser.under_way(), browser.current_session()
     if found is None or found.client is None or session is None:
         return _back(request.values.get("flow", ""))
     work = browser.work()
@@ -56,7 +54,7 @@ def consent() -> BaseResponse:
 
 def select_account() -> BaseResponse:
     """Go on as this person, or as another."""
-    found, session = _current(), browser.current_session()
+    found, session = browser.under_way(), browser.current_session()
     if found is None or found.client is None or session is None:
         return _back(request.values.get("flow", ""))
     if request.method == "POST":
@@ -72,15 +70,6 @@ def select_account() -> BaseResponse:
         flow=found.handle,
     )
     return Response(body)
-
-
-def _current() -> Interaction | None:
-    handle = request.values.get("flow", "")
-    found = interactions.find(browser.work(), handle, browser.existing_binding())
-    if found is not None and found.client is not None:
-        g.ui_locales = found.request.get("ui_locales", ())
-        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
-    return found
 
 
 def _back(handle: str) -> BaseResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
@@ -14,7 +14,6 @@ from idp.accounts import (
     enrolment,
     factor_codes,
     factors,
-    interactions,
     phone,
     question,
     recovery_codes,
@@ -26,7 +25,6 @@ from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator, Interaction
 from idp.policy.enrolment import Step
 from idp.policy.phone import Fault, for_texts, in_country, masked
-from idp.policy.redirect_uri import origin_of
 from idp.web import factor_words, i18n, questions
 from idp.web.login import set_up
 from idp.web.login.prove import MAX_TYPED
@@ -78,14 +76,9 @@ def enrol_factor(kind: str) -> BaseResponse:
 
 
 def _who() -> tuple[Interaction | None, Account | None]:
-    """Who enrols in this sign-in; the page takes on the language of its application."""
-    work = browser.work()
-    found = interactions.find(work, request.values.get("flow", ""), browser.existing_binding())
-    account = signin.enrolling(work, found)
-    if account is not None and found is not None and found.client is not None:
-        g.ui_locales = found.request.get("ui_locales", ())
-        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
-    return found, account
+    """Who enrols in this sign-in."""
+    found = browser.under_way()
+    return found, signin.enrolling(browser.work(), found)
 
 
 def _resume() -> BaseResponse:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, g, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import factors, interactions, sessions, signin
+from idp.accounts import factors, sessions, signin
 from idp.mfa.assurance import is_strong
 from idp.models import BrowserSession, Interaction
 from idp.oidc.interaction import AuthorizationRequest, ClientView, needs_passkey
-from idp.policy.redirect_uri import origin_of
 from idp.policy.scopes import ACR_PHR
 from idp.web.login import prove
 from idp.web.login.prove import Demand
@@ -26,11 +25,10 @@ def factor() -> BaseResponse:
     """The page, for whoever owes a factor or can step up; everybody else goes on."""
     work = browser.work()
     handle = request.values.get("flow", "")
-    found = interactions.find(work, handle, browser.existing_binding())
+    found = browser.under_way()
     owing, session = signin.owing(work, found), browser.current_session()
     if found is None or (owing is None and not _may_step_up(found, session)):
         return redirect(url_for("oidc.resume", flow=handle), code=303)
-    _prepare(found)
     account = owing or (session.account if session else None)
     if account is None:
         return redirect(url_for("oidc.resume", flow=handle), code=303)
@@ -54,13 +52,6 @@ def factor() -> BaseResponse:
         return go_on(account, found)
     browser.adopt(session, sessions.raise_level(work, session, outcome))
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
-
-
-def _prepare(found: Interaction) -> None:
-    """Language and form target of the application, before the first word is translated."""
-    if found.client is not None:
-        g.ui_locales = found.request.get("ui_locales", ())
-        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
 
 
 def _was_tried() -> bool:

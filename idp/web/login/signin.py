@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response as BaseResponse
@@ -16,7 +16,6 @@ from idp.accounts.passkeys import Ceremony
 from idp.mfa.assurance import PASSWORD
 from idp.models import Account, Interaction
 from idp.policy.local_path import safe_path
-from idp.policy.redirect_uri import origin_of
 from idp.web.login import prove
 
 REMEMBER_SECONDS = 30 * 86400
@@ -31,10 +30,7 @@ def register(pages: Blueprint) -> None:
 def signin() -> BaseResponse:
     """Show the page, or check what was typed."""
     handle = request.values.get("flow", "")
-    found = interactions.find(browser.work(), handle, browser.existing_binding())
-    if found is not None and found.client is not None:
-        # Before the first word is translated: the language is chosen once for each answer.
-        g.ui_locales = found.request.get("ui_locales", ())
+    found = browser.under_way()
     if request.method == "POST":
         return _attempt(found)
     if found is None and browser.current_session() is not None:
@@ -80,7 +76,7 @@ def _attempt(found: Interaction | None) -> BaseResponse:
 def passkey() -> BaseResponse:
     """Sign in with a passkey alone: it names its account and has verified its user."""
     work = browser.work()
-    found = interactions.find(work, request.form.get("flow", ""), browser.existing_binding())
+    found = browser.under_way()
     answer = request.form.get("credential", "")
     client = found.client if found else None
     accepted = service.attempt_by_passkey(work, browser.binding(), answer, client=client)
@@ -153,8 +149,6 @@ def needs_strong(found: Interaction) -> bool:
 def _page(
     found: Interaction | None, *, username: str, error: str | None, status: int = 200
 ) -> BaseResponse:
-    if found is not None and found.client is not None:
-        browser.allow_form_action(origin_of(found.request["redirect_uri"]))
     body = render_template(
         "signin.html",
         username=username,

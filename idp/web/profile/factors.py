@@ -108,7 +108,7 @@ def verify(session: BrowserSession) -> BaseResponse:
     if not isinstance(outcome, tuple):
         return outcome
     browser.adopt(session, service.note_proof(work, session, outcome))
-    return redirect(target, code=303)
+    return browser.follow(target)
 
 
 def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
@@ -117,7 +117,7 @@ def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
         password = request.form.get("current", "")[:MAX_PASSWORD]
         if recovery.confirm(work, browser.hasher(), session, password):
             browser.adopt(session, service.note_proof(work, session, PASSWORD))
-            return redirect(target, code=303)
+            return browser.follow(target)
         wrong = True
     body = render_template(
         "verify_password.html", target=target, username=session.account.username, wrong=wrong

@@ -1,0 +1,114 @@
+"""The way back to an application, in a real browser: whatever its callback redirects to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from idp.settings import Settings
+from tests.browser.site import Site, open_site
+from tests.world import NEW_PASSWORD, PASSWORD
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live")]
+
+
+@pytest.fixture
+def site(settings: Settings) -> Iterator[Site]:
+    """A gateway of this test's own."""
+    with open_site(settings) as opened:
+        yield opened
+
+
+def sign_in(page: Page, username: str, password: str = PASSWORD) -> None:
+    """Fill in and send the sign-in page."""
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def landed(page: Page, site: Site, path: str = "/callback", holds: str = "code=") -> None:
+    """The browser is where the callback redirected to, with the answer."""
+    expect(page).to_have_url(re.compile(re.escape(f"{site.app.elsewhere}{path}?") + f".*{holds}"))
+
+
+@pytest.mark.parametrize("mode", ["query", "form_post"])
+def test_n59_a_sign_in_ends_where_the_callback_redirects_to(
+    page: Page, site: Site, mode: str
+) -> None:
+    """N59: form-action of the sign-in page does not hold the application's own redirects."""
+    rp, username = site.register(), site.world.account()
+    page.goto(site.address(rp, response_mode=mode))
+    sign_in(page, username)
+    landed(page, site, holds="" if mode == "form_post" else "code=")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("decision", ["Allow", "Do not allow"])
+def test_n59_consent_ends_where_the_callback_redirects_to(
+    page: Page, site: Site, decision: str
+) -> None:
+    """N59: the same after the page of consent, whatever the answer."""
+    rp, username = site.register(trusted=False), site.world.account()
+    page.goto(site.address(rp))
+    sign_in(page, username)
+    page.get_by_role("button", name=decision, exact=True).click()
+    landed(page, site, holds="code=" if decision == "Allow" else "error=access_denied")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_n59_a_sign_out_ends_where_the_application_redirects_to(page: Page, site: Site) -> None:
+    """N59: the same after the question of a sign-out."""
+    rp, username = site.register(), site.world.account()
+    page.goto(site.address(rp))
+    sign_in(page, username)
+    landed(page, site)
+    back = quote(f"{site.app.url}/signed-out")
+    page.goto(
+        f"{site.origin}/oauth2/v1/logout?client_id={rp.client_id}&post_logout_redirect_uri={back}"
+    )
+    page.get_by_role("button", name="Sign out").click()
+    landed(page, site, "/signed-out", holds="")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_n59_the_way_back_needs_no_script(chromium: Browser, site: Site) -> None:
+    """N59: the page goes on by refresh, and has a link; Back does not return to it."""
+    rp, username = site.register(), site.world.account()
+    plain = chromium.new_context(java_script_enabled=False, locale="en-CA")
+    page = plain.new_page()
+    page.goto(site.address(rp))
+    sign_in(page, username)
+    landed(page, site)
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("/resume"))
+    plain.close()
+
+
+def test_n59_a_sign_in_that_leads_to_a_request_goes_on(page: Page, site: Site) -> None:
+    """N59: ``next`` may be an authorization request, whose redirects no form holds either."""
+    rp, username = site.register(), site.world.account()
+    path = site.address(rp).removeprefix(site.origin)
+    page.goto(f"{site.origin}/signin?next={quote(path, safe='')}")
+    sign_in(page, username)
+    landed(page, site)
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_n59_a_new_password_ends_there_too(page: Page, settings: Settings) -> None:
+    """N59: a page between the first form and the last."""
+    with open_site(replace(settings, password_max_age_days=90)) as site:
+        rp, username = site.register(), site.world.account()
+        site.world.clock.advance(days=91)
+        page.goto(site.address(rp))
+        sign_in(page, username)
+        page.get_by_label("Current password").fill(PASSWORD)
+        page.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
+        page.get_by_label(re.compile("again", re.IGNORECASE)).fill(NEW_PASSWORD)
+        page.get_by_role("button", name="Change my password").click()
+        landed(page, site)
+    assert page.complaints == []  # type: ignore[attr-defined]
