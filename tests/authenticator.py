@@ -36,6 +36,8 @@ class SoftAuthenticator:
     counter: int = 0
     step: int = 1
     client_data: dict[str, Any] = field(default_factory=dict)
+    #: Form and statement of the attestation that it adds.
+    attestation: tuple[str, dict[str, Any]] = ("none", {})
     keys: dict[str, tuple[ec.EllipticCurvePrivateKey, str]] = field(default_factory=dict)
 
     def _flags(self) -> int:
@@ -68,7 +70,8 @@ class SoftAuthenticator:
         data += struct.pack(">H", len(raw_id)) + raw_id + cose
         self.keys[b64(raw_id)] = (key, asked["user"]["id"])
         client_data = self._client_data("webauthn.create", asked["challenge"])
-        attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
+        form, statement = self.attestation
+        attestation = cbor2.dumps({"fmt": form, "attStmt": statement, "authData": data})
         return json.dumps(
             {
                 "id": b64(raw_id),

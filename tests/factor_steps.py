@@ -46,8 +46,12 @@ def verify(browser: Browser, path: str, **proof: str) -> TestResponse:
 
 def set_up_app(world: World, username: str) -> tuple[str, list[str]]:
     """An authenticator app in settings; returns its secret and the recovery codes."""
-    browser = world.browser().signed_in(username)
-    page = verify(browser, APP, current=PASSWORD)
+    return add_app(world, world.browser().signed_in(username), current=PASSWORD)
+
+
+def add_app(world: World, browser: Browser, **proof: str) -> tuple[str, list[str]]:
+    """The same for somebody who is signed in and proves it in whatever way."""
+    page = verify(browser, APP, **proof)
     page = browser.submit(page, APP, name="My telephone", do="begin")
     secret = secret_on(page)
     page = browser.submit(page, APP, code=code(world, secret))

@@ -29,6 +29,23 @@ class Ceremony(StrEnum):
     ALONE = "alone"
 
 
+class Fault(StrEnum):
+    """What the holder may know of a refusal; the trail has the reason."""
+
+    WRONG = "wrong"
+    #: The page was open too long, or its answer was sent before: a fresh page helps.
+    LATE = "late"
+    #: The key itself is another kind of key than the one that was set up.
+    CHANGED = "changed"
+
+
+_TOLD = {
+    "challenge_expired": Fault.LATE,
+    "challenge_used": Fault.LATE,
+    "backup_eligibility_changed": Fault.CHANGED,
+}
+
+
 def site(work: Work) -> Site:
     """This gateway as browsers know it."""
     return passkey.site_of(work.settings.issuer, NAMES[work.settings.environment])
@@ -93,8 +110,10 @@ def request_options(work: Work, ceremony: Ceremony, flow: str, account: Account 
     )
 
 
-def register(work: Work, account: Account, flow: str, text: str, name: str) -> Authenticator | None:
-    """The passkey that the browser made, now a factor; None when its answer does not hold."""
+def register(
+    work: Work, account: Account, flow: str, text: str, name: str
+) -> Authenticator | Fault:
+    """The passkey that the browser made, now a factor; a fault when its answer does not hold."""
     try:
         answer = passkey.read(text)
         _spend(work, Ceremony.REGISTER, flow, answer.challenge)
@@ -102,19 +121,18 @@ def register(work: Work, account: Account, flow: str, text: str, name: str) -> A
         if _row_of(work, made.credential_id) is not None:
             raise Refused("known_already")
     except Refused as refusal:
-        _refused(work, refusal, account, Ceremony.REGISTER)
-        return None
+        return _refused(work, refusal, account, Ceremony.REGISTER)
     row = factors.begin(work, account, FactorKind.PASSKEY, name=name)
     row.credential_id, row.public_key = made.credential_id, made.public_key
     row.sign_count, row.transports = made.sign_count, made.transports
     row.is_synced, row.is_backed_up = made.is_synced, made.is_backed_up
-    return row if factors.add(work, account, row) else None
+    return row if factors.add(work, account, row) else Fault.WRONG
 
 
 def verify(
     work: Work, ceremony: Ceremony, flow: str, text: str, account: Account | None
-) -> tuple[Account, tuple[str, ...]] | None:
-    """Whose passkey answered, and what that proves as values of ``amr``; None when it does not
+) -> tuple[Account, tuple[str, ...]] | Fault:
+    """Whose passkey answered, and what that proves as values of ``amr``; a fault when it does not
     hold. With ``account`` it has to be one of that account's."""
     row = None
     try:
@@ -134,12 +152,12 @@ def verify(
             raise Refused("counter_fell")
     except Refused as refusal:
         told = work.db.get(Account, row.account_id) if row is not None else account
-        _refused(work, refusal, told, ceremony)
+        fault = _refused(work, refusal, told, ceremony)
         if str(refusal) == "counter_fell" and told is not None:
             # Two devices hold the key: the next sign-in needs another proof, and the holder hears.
             factors.distrust(work, told, "copied_passkey")
             notices.send(work, "passkey_copied", told, at=work.now, ip=work.origin.ip or "")
-        return None
+        return fault
     events.record(work, "factor.checked", account=owner, factor="passkey", ceremony=str(ceremony))
     return owner, passkey_methods(is_synced=row.is_synced)
 
@@ -159,7 +177,7 @@ def _note_use(work: Work, row: Authenticator, used: passkey.Used) -> bool:
     return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def _refused(work: Work, refusal: Refused, account: Account | None, ceremony: Ceremony) -> None:
+def _refused(work: Work, refusal: Refused, account: Account | None, ceremony: Ceremony) -> Fault:
     reason, _, detail = str(refusal).partition(": ")
     events.record(
         work,
@@ -170,6 +188,7 @@ def _refused(work: Work, refusal: Refused, account: Account | None, ceremony: Ce
         ceremony=str(ceremony),
         detail=detail,
     )
+    return _TOLD.get(reason, Fault.WRONG)
 
 
 def _row_of(work: Work, credential_id: str) -> Authenticator | None:

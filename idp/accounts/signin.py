@@ -24,7 +24,7 @@ from idp.accounts import (
 )
 from idp.accounts.credentials import prove_and_prepare, store
 from idp.accounts.hashing import PasswordHasher
-from idp.accounts.passkeys import Ceremony
+from idp.accounts.passkeys import Ceremony, Fault
 from idp.mfa.assurance import METHODS, FactorKind, acr_of, passkey_methods
 from idp.mfa.decision import DUE, Prompt, Rule, strictest
 from idp.models import (
@@ -103,13 +103,13 @@ def attempt(
 
 def attempt_by_passkey(
     work: Work, browser: str, answer: str, *, client: Client | None = None
-) -> tuple[Account, tuple[str, ...]] | None:
+) -> tuple[Account, tuple[str, ...]] | Fault:
     """Try a passkey alone; ``browser`` is what ties the challenge to this browser. Returns whose
-    it is and what it proves; None for every refusal, the reason in the trail only. A lock of
+    it is and what it proves, or what its holder may know of a refusal. A lock of
     wrong passwords does not hold: nobody elsewhere can shut a passkey out (N51)."""
     found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
-    account = found[0] if found else None
-    reason = "wrong_passkey" if account is None else None
+    account = None if isinstance(found, Fault) else found[0]
+    reason = f"{found}_passkey" if isinstance(found, Fault) else None
     if account is not None and not may_sign_in(account.state_at(work.now)):
         reason = f"account_{account.state_at(work.now)}"
     if is_denied(work):
@@ -118,7 +118,7 @@ def attempt_by_passkey(
         events.record(
             work, "signin.refused", reason=reason, account=account, client=client, proved=False
         )
-        return None
+        return found if isinstance(found, Fault) else Fault.WRONG
     return found
 
 
@@ -187,7 +187,11 @@ def held(work: Work, found: Interaction | None) -> Account | None:
         Change.TEMPORARY: AccountState.RESET_REQUIRED,
         Change.RENEWAL: AccountState.ACTIVE,
     }[Change(found.change_reason or "")]
-    return account if account.state == wanted else None
+    if account.state != wanted:
+        return None
+    if wanted == AccountState.ACTIVE or temporary.stands(work, found.temporary_password_id):
+        return account
+    return None
 
 
 def change_password(

@@ -74,6 +74,12 @@ def spend(work: Work, row: TemporaryPassword) -> bool:
     return spend_once(work, row, TemporaryPassword.used_at, *alive)
 
 
+def stands(work: Work, row_id: int | None) -> bool:
+    """Whether the one that opened a sign-in was neither replaced nor ended since."""
+    row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
+    return row is not None and row.superseded_at is None
+
+
 def is_good(work: Work, hasher: PasswordHasher, row_id: int | None, password: str) -> bool:
     """Whether ``password`` is the one that opened this sign-in, entered again (CR-06). One that
     was replaced since, or whose time is over, is not. Always does the work of one check."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from idp.mfa.typed import compact
+
 COUNT = 10
 #: Crockford's base 32: no I, L, O and U.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -26,5 +28,5 @@ def shown(code: str) -> str:
 def typed_code(text: str) -> str | None:
     """The code that was typed, however it was grouped and in whatever case; None when it cannot
     be one."""
-    code = "".join(char for char in text.upper() if char not in " -\t").translate(_ALIKE)
+    code = compact(text).upper().translate(_ALIKE)
     return code if len(code) == _LENGTH and all(char in ALPHABET for char in code) else None

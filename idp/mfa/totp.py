@@ -9,6 +9,8 @@ from datetime import datetime
 
 import pyotp
 
+from idp.mfa.typed import compact
+
 STEP_SECONDS = 30
 DIGITS = 6
 #: 160 bits, as RFC 4226 section 4 recommends.
@@ -17,7 +19,6 @@ SECRET_BYTES = 20
 WINDOW = 1
 #: When the app is set up, so that a clock that is further off is noticed and not left outside.
 WINDOW_AT_SETUP = 2
-_SEPARATORS = " -\t"
 
 
 def secret_of(random: bytes) -> str:
@@ -33,7 +34,7 @@ def uri(secret: str, *, username: str, issuer: str) -> str:
 def typed_code(text: str) -> str | None:
     """The six digits that were typed, without separators; None for anything else. Digits of other
     scripts are no digits here (N64)."""
-    code = "".join(char for char in text if char not in _SEPARATORS)
+    code = compact(text)
     return code if len(code) == DIGITS and code.isascii() and code.isdigit() else None
 
 

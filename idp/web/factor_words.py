@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flask_babel import gettext
 
-from idp.accounts import factors
+from idp.accounts import factors, passkeys
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator
 from idp.policy.phone import Fault
@@ -21,6 +21,22 @@ def kind(name: str) -> str:
         FactorKind.EMAIL: gettext("E-mail code"),
     }
     return words[name]
+
+
+def passkey_fault(fault: passkeys.Fault, *, otherwise: str = "") -> str:
+    """What happened to a passkey and what to do, where its holder can do something."""
+    words = {
+        passkeys.Fault.LATE: gettext(
+            "This page was open for more than five minutes, so the passkey was not looked at. "
+            "Use it again now."
+        ),
+        passkeys.Fault.CHANGED: gettext(
+            "This passkey has changed since it was set up: whether it can be copied to other "
+            "devices is not as it was. It does not count any more. Use another way, then remove "
+            "it in Settings and set it up again."
+        ),
+    }
+    return words.get(fault, otherwise)
 
 
 def help_of(name: str) -> str:

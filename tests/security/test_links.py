@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from idp.accounts import activation, directory, recovery
-from idp.accounts.links import Purpose
+from idp.accounts import activation, directory, links, recovery
+from idp.accounts.links import Problem, Purpose
 from idp.accounts.recovery import Channel, Goal
 from idp.models import Account, AccountState, Link
 from tests.security.test_headers_host import mailed
@@ -127,6 +127,31 @@ def test_n68_a_change_of_state_ends_the_link(world: World, kind: Kind, state: Ac
     if state is not AccountState.DEACTIVATED:
         world.set_state(username, kind.state)
         assert_refused(world, kind, open_link(world.browser(), kind, token), "superseded")
+
+
+@pytest.mark.parametrize("state", AccountState)
+@pytest.mark.parametrize("purpose", Purpose)
+def test_n68_a_link_is_used_only_in_the_state_that_it_is_for(
+    world: World, purpose: Purpose, state: AccountState
+) -> None:
+    """N68: the table of purposes and states, also for a link that nothing has ended."""
+    pending, active, due = (
+        AccountState.PENDING, AccountState.ACTIVE, AccountState.RESET_REQUIRED,
+    )  # fmt: skip
+    fitting = {
+        Purpose.ACTIVATE: {pending},
+        Purpose.RESET: {active, due},
+        Purpose.UNLOCK: {active, due},
+        Purpose.DISOWN: {active, due},
+        Purpose.CALL: set(AccountState) - {AccountState.DEACTIVATED},
+    }
+    username = world.account(state=state)
+    with world.work() as work:
+        account = directory.by_username(work, username)
+        token = links.issue(work, account, purpose, work.after(seconds=60))
+        found = links.owner_of(work, purpose, token)
+        assert isinstance(found, tuple) is (state in fitting[purpose])
+        assert isinstance(found, tuple) or found is Problem.SUPERSEDED
 
 
 def test_n68_a_password_change_ends_a_reset_link(world: World) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import directory, factors
+from idp.accounts import directory, factors, passkeys
 from idp.models import AccountState
+from idp.networks import NetworkSet
 from idp.policy.scopes import ACR_PHR
 from tests.authenticator import SoftAuthenticator, b64, unb64
 from tests.factor_steps import (
@@ -271,6 +273,91 @@ def test_n58_a_passkey_opens_no_closed_account(
     answer = alone(world.browser(), device)
     assert answer.status_code == 400
     assert world.events("signin.refused")[-1].reason == f"account_{state}"
+
+
+def test_a_denied_network_refuses_a_passkey_that_signs_in_alone(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """N51, MF-03: what the operator keeps out stays out, in the words of a key that does not hold;
+    from elsewhere the same key works."""
+    _, device = holder
+    means = world.app.extensions["means"]
+    denied = NetworkSet(["198.51.100.66/32"])
+    world.app.extensions["means"] = replace(means, ports=replace(means.ports, denied=denied))
+    browser = world.browser()
+    browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.66"
+    answer = alone(browser, device)
+    assert (answer.status_code, is_in(browser)) == (400, False)
+    assert "This passkey does not open an account here" in answer.text
+    assert world.events("signin.refused")[-1].reason == "network_denied"
+    browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.65"
+    assert alone(browser, device).request.path == "/"
+
+
+@pytest.mark.parametrize("way", ["alone", "second step"])
+def test_a_page_left_open_says_so_and_the_next_try_counts(
+    world: World, holder: tuple[str, SoftAuthenticator], way: str
+) -> None:
+    """N67: five minutes on, the passkey is not looked at; the page that says so takes it. Nobody
+    is told of a failed second step."""
+    username, device = holder
+    browser, path = world.browser(), "/signin/passkey"
+    page = browser.get("/signin")
+    if way == "second step":
+        (browser, page), path = half_signed_in(world, username), "/signin/factor"
+    world.clock.advance(minutes=5)
+    late = browser.submit(page, path, credential=device.get(options_on(page)))
+    assert late.status_code == 400
+    assert "This page was open for more than five minutes" in late.text
+    assert "does not open an account" not in late.text
+    assert not world.mails("factor_failed")
+    done = browser.submit(late, path, credential=device.get(options_on(late)))
+    assert (done.status_code, is_in(browser)) == (200, True)
+
+
+def test_a_page_of_set_up_left_open_is_told_from_a_bad_key(world: World) -> None:
+    """N67: the same when a passkey is made."""
+    username, device = world.account(), device_of(world)
+    with world.work() as work:
+        account = directory.by_username(work, username)
+        made = device.create(passkeys.creation_options(work, account, "flow"))
+    world.clock.advance(minutes=5)
+    with world.work() as work:
+        account = directory.by_username(work, username)
+        assert passkeys.register(work, account, "flow", made, "") is passkeys.Fault.LATE
+        assert passkeys.register(work, account, "flow", "{}", "") is passkeys.Fault.WRONG
+
+
+@pytest.mark.parametrize("way", ["alone", "second step"])
+def test_a_key_that_became_another_kind_says_what_to_do(
+    world: World, holder: tuple[str, SoftAuthenticator], way: str
+) -> None:
+    """N67 (backup eligibility, WebAuthn level 3 section 6.1.3): refused, but the holder learns
+    why and what to do. A copy that was made meanwhile of a key that can be copied is no fault."""
+    username, device = holder
+    device.is_synced = True
+    if way == "alone":
+        answer = alone(world.browser(), device)
+    else:
+        browser, page = half_signed_in(world, username)
+        answer = browser.submit(page, "/signin/factor", credential=device.get(options_on(page)))
+    assert answer.status_code == 400
+    assert "This passkey has changed since it was set up" in answer.text
+    assert "remove it in Settings and set it up again" in answer.text
+    other, synced = world.account(), device_of(world, is_synced=True)
+    add_passkey(world, world.browser().signed_in(other), synced, current=PASSWORD)
+    for synced.is_backed_up in (True, False):
+        assert alone(world.browser(), synced).request.path == "/"
+
+
+@pytest.mark.parametrize("form", ["packed", "fido-u2f", "tpm", "android-key", "made-up"])
+def test_attestation_that_was_not_asked_for_is_left_aside(world: World, form: str) -> None:
+    """WebAuthn level 3 section 6.5.4: none is asked for, so a statement decides nothing."""
+    username, device = world.account(), device_of(world)
+    device.attestation = (form, {"alg": -7, "sig": b"not a signature", "x5c": [b"no certificate"]})
+    done = add_passkey(world, world.browser().signed_in(username), device, current=PASSWORD)
+    assert done.status_code == 200
+    assert alone(world.browser(), device).request.path == "/"
 
 
 def test_n51_wrong_passwords_do_not_shut_a_passkey_out(

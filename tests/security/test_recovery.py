@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select
 
-from idp.accounts import activation, directory, signin
+from idp.accounts import activation, directory, signin, temporary
 from idp.app import create_app
 from idp.db import db
 from idp.models import (
@@ -402,6 +402,28 @@ def test_n71_what_ends_it(world: World, ending: str) -> None:
     assert "Your applications" not in answer.text
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 400
     assert world.browser().sign_in(username, temporary).status_code == 400
+
+
+def test_n71_a_replaced_temporary_password_opens_no_page(world: World) -> None:
+    """N71: neither by signing in with it, nor on the page that it had opened; the newer one
+    does, and its end without a successor leaves no way in."""
+    username = world.account()
+    desk = Desk.of(world)
+    older = desk.temporary_password(username)
+    browser, page = entered(world, username, older)
+    newer = desk.temporary_password(username)
+    flow = flow_of(page)
+    assert browser.get("/signin/password", flow=flow).request.path == "/signin"
+    refused = browser.submit(page, "/signin/password", current=older, **CHOICE)  # type: ignore[arg-type]
+    assert refused.request.path == "/signin"
+    assert world.browser().sign_in(username, older).status_code == 400
+    with world.work() as work:
+        account = directory.by_username(work, username)
+        assert temporary.living(work, account) is not None
+        temporary.end_all(work, account)
+        assert temporary.living(work, account) is None
+    assert world.browser().sign_in(username, newer).status_code == 400
+    assert world.account_row(username).state == AccountState.RESET_REQUIRED
 
 
 def test_n71_it_is_no_password_at_the_token_endpoint(world: World) -> None:

@@ -54,6 +54,8 @@ def refused(reason: str | None) -> str:
         "temporary_password_used": gettext("Temporary password used a second time"),
         "account_reset_required": gettext("A new password was required"),
         "wrong_passkey": gettext("Passkey that does not hold"),
+        "late_passkey": gettext("Passkey used on a page that was open too long"),
+        "changed_passkey": gettext("Passkey that is another kind of key than before"),
         "network_denied": gettext("Network that is kept out"),
     }
     if reason in known:

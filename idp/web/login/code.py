@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from flask import Response, render_template, request
 
-#: More than six digits with spaces between them.
-MAX_TYPED = 20
-
 
 def page(message: str, *, again: str, wrong: bool = False) -> Response:
     """``message`` tells where the code went, ``again`` is the page that sends a new one."""

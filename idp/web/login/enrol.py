@@ -27,7 +27,6 @@ from idp.policy.enrolment import Step
 from idp.policy.phone import Fault, for_texts, in_country, masked
 from idp.web import factor_words, i18n, questions
 from idp.web.login import set_up
-from idp.web.login.prove import MAX_TYPED
 from idp.web.login.set_up import Place
 from idp.web.login.signin import MAX_PASSWORD, flow_of, go_on
 
@@ -180,7 +179,7 @@ def _take_proof(account: Account, found: Interaction) -> BaseResponse | None:
         except Refused as refusal:
             return _page(account, found, Step.PROOF, error=factor_words.refusal(refusal.detail))
         return None
-    typed = request.form.get("code", "")[:MAX_TYPED]
+    typed = request.form.get("code", "")
     if not factor_codes.check_enrolment_code(work, account, typed, flow_of(found)):
         return _page(account, found, Step.PROOF, error=factor_words.wrong_code())
     found.has_secret = True
@@ -201,7 +200,7 @@ def _take_phone(account: Account, found: Interaction) -> BaseResponse | None:
             return _page(account, found, Step.PHONE, error=factor_words.refusal(refusal.detail))
         return None
     if do == "confirm":
-        typed = request.form.get("code", "")[:MAX_TYPED]
+        typed = request.form.get("code", "")
         if not phone.confirm(work, account, flow_of(found), typed):
             return _page(account, found, Step.PHONE, error=factor_words.wrong_code())
     enrolment.pass_by(account, Step.PHONE)

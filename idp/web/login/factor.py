@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, flash, redirect, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
@@ -40,11 +42,10 @@ def factor() -> BaseResponse:
         reasons=tuple((found.prompt or {}).get("reasons", ())) if owing else ("step_up",),
         needs_strong=owing is not None and needs_strong(found),
         needs_passkey=owing is None and _needs_passkey(found),
+        failed=partial(signin.tell_of_failure, work, owing) if owing else lambda: None,
     )
     outcome = prove.serve(demand)
     if not isinstance(outcome, tuple):
-        if outcome.status_code == 400 and owing is not None and _was_tried():
-            signin.tell_of_failure(work, account)
         return outcome
     if owing is not None or session is None:
         signin.note_proof(found, outcome)
@@ -52,11 +53,6 @@ def factor() -> BaseResponse:
         return go_on(account, found)
     browser.adopt(session, sessions.raise_level(work, session, outcome))
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
-
-
-def _was_tried() -> bool:
-    """Whether a proof was sent, not the wish for a code."""
-    return request.form.get("do") != "send"
 
 
 def _may_step_up(found: Interaction, session: BrowserSession | None) -> bool:

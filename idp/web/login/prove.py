@@ -3,6 +3,7 @@ before a change in settings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Response, redirect, render_template, request
@@ -11,13 +12,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import browser
 from idp.accounts import codes, factor_codes, factors, passkeys, recovery_codes
 from idp.accounts.codes import CodePurpose
-from idp.accounts.passkeys import Ceremony
+from idp.accounts.passkeys import Ceremony, Fault
 from idp.errors import Refused
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator
 from idp.web import factor_words
 
-MAX_TYPED = 40
 #: More reasons than these are read by nobody.
 SHOWN_REASONS = 3
 SENT = (FactorKind.SMS, FactorKind.EMAIL)
@@ -37,6 +37,8 @@ class Demand:
     needs_passkey: bool = False
     #: Where somebody who changed their mind goes; empty: nowhere.
     back: str = ""
+    #: Called when something was given and does not hold.
+    failed: Callable[[], None] = lambda: None
 
 
 def serve(demand: Demand) -> tuple[str, ...] | BaseResponse:
@@ -49,7 +51,12 @@ def serve(demand: Demand) -> tuple[str, ...] | BaseResponse:
     if request.form.get("do") == "send":
         return _send(demand, rows, chosen)
     proved = _check(demand)
-    return proved or _page(demand, rows, chosen, wrong=True)
+    if isinstance(proved, tuple):
+        return proved
+    if proved is not Fault.LATE:
+        demand.failed()
+    error = factor_words.passkey_fault(proved)
+    return _page(demand, rows, chosen, wrong=not error, error=error)
 
 
 def send_first(account: Account, flow: str, *, needs_strong: bool) -> None:
@@ -89,16 +96,16 @@ def _address(demand: Demand, row: Authenticator) -> str:
     return f"{demand.action}{joint}{query}"
 
 
-def _check(demand: Demand) -> tuple[str, ...] | None:
+def _check(demand: Demand) -> tuple[str, ...] | Fault:
     work, account = browser.work(), demand.account
     answer = request.form.get("credential", "")
     if answer:
         found = passkeys.verify(work, Ceremony.FACTOR, demand.flow, answer, account)
-        return found[1] if found else None
+        return found if isinstance(found, Fault) else found[1]
     if demand.needs_passkey:
-        return None
-    typed = request.form.get("code", "")[:MAX_TYPED]
-    return factor_codes.check(work, account, typed, demand.flow)
+        return Fault.WRONG
+    typed = request.form.get("code", "")
+    return factor_codes.check(work, account, typed, demand.flow) or Fault.WRONG
 
 
 def _page(

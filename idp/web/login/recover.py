@@ -89,7 +89,7 @@ def _code(goal: Goal) -> BaseResponse:
     )
     if request.method != "POST":
         return code.page(message, again=again)
-    typed = request.form.get("code", "")[: code.MAX_TYPED]
+    typed = request.form.get("code", "")
     outcome = recovery.redeem_code(browser.work(), goal, str(kept.get("flow")), typed)
     if outcome is None:
         return code.page(message, again=again, wrong=True)

@@ -19,7 +19,6 @@ from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator
 from idp.policy.phone import Fault, for_texts, in_country, masked
 from idp.web import factor_words, i18n
-from idp.web.login.prove import MAX_TYPED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +87,14 @@ def _confirm(place: Place, kind: FactorKind) -> Authenticator | BaseResponse:
     if kind is FactorKind.PASSKEY:
         answer, name = request.form.get("credential", ""), request.form.get("name", "")
         made = passkeys.register(work, account, place.flow, answer, name)
+        if isinstance(made, Authenticator):
+            return made
         fault = gettext("No passkey was set up. Try again, or choose another way.")
-        return made or _page(place, kind, error=fault)
+        return _page(place, kind, error=factor_words.passkey_fault(made, otherwise=fault))
     row = factors.begun(work, account, kind)
     if row is None:
         return _page(place, kind, error=gettext("That took too long. Begin again."))
-    typed = request.form.get("code", "")[:MAX_TYPED]
+    typed = request.form.get("code", "")
     if factor_codes.confirm(work, account, row, typed, place.flow):
         return row
     return _page(place, kind, error=factor_words.wrong_code())

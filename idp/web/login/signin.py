@@ -12,10 +12,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import browser
 from idp.accounts import interactions, passkeys
 from idp.accounts import signin as service
-from idp.accounts.passkeys import Ceremony
+from idp.accounts.passkeys import Ceremony, Fault
 from idp.mfa.assurance import PASSWORD
 from idp.models import Account, Interaction
 from idp.policy.local_path import safe_path
+from idp.web import factor_words
 from idp.web.login import prove
 
 REMEMBER_SECONDS = 30 * 86400
@@ -80,9 +81,12 @@ def passkey() -> BaseResponse:
     answer = request.form.get("credential", "")
     client = found.client if found else None
     accepted = service.attempt_by_passkey(work, browser.binding(), answer, client=client)
-    if accepted is None:
-        error = gettext(
-            "This passkey does not open an account here. Use your user name and password."
+    if isinstance(accepted, Fault):
+        error = factor_words.passkey_fault(
+            accepted,
+            otherwise=gettext(
+                "This passkey does not open an account here. Use your user name and password."
+            ),
         )
         return _page(found, username="", error=error, status=400)
     account, methods = accepted

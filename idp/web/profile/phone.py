@@ -59,7 +59,7 @@ def phone_code(session: BrowserSession) -> BaseResponse:
     again = url_for("profile.phone")
     if request.method != "POST":
         return code.page(message, again=again)
-    typed = request.form.get("code", "")[: code.MAX_TYPED]
+    typed = request.form.get("code", "")
     if not service.confirm(browser.work(), session.account, flow_of(session), typed):
         return code.page(message, again=again, wrong=True)
     flash(gettext("Phone number successfully verified"))
