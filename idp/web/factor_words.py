@@ -25,7 +25,7 @@ def kind(name: str) -> str:
 
 def passkey_fault(fault: passkeys.Fault, *, otherwise: str = "") -> str:
     """What happened to a passkey and what to do, where its holder can do something."""
-    words = {
+    words: dict[passkeys.Fault, str] = {
         passkeys.Fault.LATE: gettext(
             "This page was open for more than five minutes, so the passkey was not looked at. "
             "Use it again now."
