@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -66,4 +67,37 @@ def test_the_second_migration_fills_what_existed(tmp_path: Path) -> None:
             ("active", None), ("locked", "active"), ("suspended", "pending"),
         ]  # fmt: skip
         assert connection.scalar(text("SELECT name_key FROM participant")) == "energie du nord"
+    engine.dispose()
+
+
+def test_scopes_that_a_client_can_never_get_are_dropped(tmp_path: Path) -> None:
+    """N32: a registration from before the rule can be changed afterwards; the rest stays."""
+    engine = create_engine(f"sqlite:///{tmp_path}/old.db")
+    prepare_engine(engine)
+    common = {
+        "description": "", "home_url": "", "auth_method": "client_secret_basic", "keys": "[]",
+        "redirect_uris": "[]", "post_logout_redirect_uris": "[]", "allowed_origins": "[]",
+        "require_pkce": True, "trusted": True, "id_token_alg": "RS256", "access_token_alg": "ES256",
+        "access_token_format": "jwt", "audience": "", "is_resource_server": False,
+        "push_operations": "[]", "push_participants": "[]", "created_at": NOW, "updated_at": NOW,
+    }  # fmt: skip
+    code, own = '["authorization_code"]', '["client_credentials"]'
+    rows = {
+        "app": (code, '["openid", "address", "offline_access"]', ["openid", "address"]),
+        "robot": (own, '["openid", "scim", "groups"]', ["scim"]),
+        "api": ("[]", '["openid"]', []),
+    }
+    with engine.connect() as connection:
+        config = Config(MIGRATIONS / "alembic.ini", attributes={"connection": connection})
+        command.upgrade(config, "0013")
+        for number, (name, (grant_types, scopes, _)) in enumerate(rows.items(), 1):
+            row = common | {"id": number, "client_id": name, "name": name,
+                            "grant_types": grant_types, "scopes": scopes}  # fmt: skip
+            connection.execute(sa.table("client", *map(sa.column, row)).insert().values(row))
+        connection.commit()
+        command.upgrade(config, "head")
+        kept = connection.execute(sa.text("SELECT client_id, scopes FROM client")).all()
+    assert {name: json.loads(scopes) for name, scopes in kept} == {
+        name: expected for name, (_, _, expected) in rows.items()
+    }
     engine.dispose()

@@ -71,7 +71,7 @@ class Rp:
     client_id: str
     secret: str
     redirect_uri: str
-    auth_method: str = "client_secret_basic"
+    auth_method: str = "client_secret"
     clock: FakeClock = field(default_factory=FakeClock)
 
     def basic(self) -> dict[str, str]:
@@ -81,7 +81,7 @@ class Rp:
 
     def auth(self) -> dict[str, Any]:
         """Keyword arguments for a test client's post: headers, and what belongs in the form."""
-        if self.auth_method == "client_secret_basic":
+        if self.auth_method in ("client_secret", "client_secret_basic"):
             return {"headers": self.basic(), "form": {}}
         form = {"client_id": self.client_id}
         if self.auth_method == "client_secret_post":

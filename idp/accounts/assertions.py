@@ -7,7 +7,7 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -32,11 +32,19 @@ HEADER_MEMBERS = {"alg", "kid", "typ"}
 MAX_JTI = 255
 MIN_RSA_BITS = 2048
 #: How long before its end an assertion may be made, and how much clocks may differ, in seconds.
-LIFE, SKEW = 300, 10
+LIFE, SKEW = 3600, 10
 #: A key that signed nothing: for names without keys as much is done as for those with one.
 _NOBODY = ECKey.generate_key("P-256", private=False)
 
 PublicKey = dict[str, Any]
+
+
+class BadAssertion(Exception):
+    """An assertion that proves nothing; ``check`` names what failed, for the trail only."""
+
+    def __init__(self, check: str) -> None:
+        super().__init__(check)
+        self.check = check
 
 
 def public_key(text: str) -> PublicKey:
@@ -93,18 +101,23 @@ def claimed_name(assertion: str) -> str:
     return name if isinstance(name, str) else ""
 
 
-def verify(work: Work, assertion: str, name: str, keys: list[PublicKey]) -> str | None:
-    """The ``kid`` of the key that signed an assertion of ``name`` for this gateway, or None. An
-    assertion counts once, for at most five minutes."""
+def verify(
+    work: Work, assertion: str, name: str, keys: list[PublicKey], *, audiences: tuple[str, ...] = ()
+) -> str:
+    """The ``kid`` of the key that signed an assertion of ``name`` for this gateway. An assertion
+    counts once, for at most an hour; its ``aud`` is the issuer, or one of ``audiences``. Raises
+    BadAssertion."""
     if len(assertion) > MAX_ASSERTION:
-        return None
+        raise BadAssertion("length")
     tried = [_signed(assertion, key) for key in keys] if keys else [_signed(assertion, None)]
     signed = next((found for found in tried if found is not None), None)
     if signed is None:
-        return None
+        raise BadAssertion("signature")
     claims, kid = signed
-    if not _is_for_us(work, claims, name) or not _spend(work, claims, name):
-        return None
+    if fault := _fault(work, claims, name, (work.settings.issuer, *audiences)):
+        raise BadAssertion(fault)
+    if not _spend(work, claims, name):
+        raise BadAssertion("jti_used")
     return kid
 
 
@@ -127,31 +140,33 @@ def _signed(assertion: str, key: PublicKey | None) -> tuple[dict[str, Any], str]
     return token.claims, key["kid"]
 
 
-def _is_for_us(work: Work, claims: dict[str, Any], name: str) -> bool:
-    """``aud`` is the issuer and nothing else: a statement for somebody else, or for several, is not
-    taken; an endpoint's address is none (FAPI 2.0 section 5.3.2.1)."""
+def _fault(work: Work, claims: dict[str, Any], name: str, audiences: tuple[str, ...]) -> str | None:
+    """The first claim that does not fit (RFC 7523 section 3). ``aud`` is one word: a statement for
+    somebody else, or for several, is not taken (FAPI 2.0 section 5.3.2.1)."""
     now = work.now.timestamp()
     made = claims.get("iat", now)
-    times = (claims.get("exp"), claims.get("nbf", made), made)
-    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in times):
-        return False
-    return (
-        claims.get("iss") == name
-        and claims.get("sub") == name
-        and claims.get("aud") == work.settings.issuer
-        and now < claims["exp"] <= now + LIFE + SKEW
-        and max(times[1:]) <= now + SKEW
-    )
+    jti = claims.get("jti")
+    checks = {
+        "iss": claims.get("iss") == name,
+        "sub": claims.get("sub") == name,
+        "aud": claims.get("aud") in audiences,
+        "exp": _is_time(exp := claims.get("exp")) and now < exp <= now + LIFE + SKEW,
+        "iat": _is_time(made) and made <= now + SKEW,
+        "nbf": _is_time(begin := claims.get("nbf", now)) and begin <= now + SKEW,
+        "jti": isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
+    }
+    return next((check for check, holds in checks.items() if not holds), None)
+
+
+def _is_time(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _spend(work: Work, claims: dict[str, Any], name: str) -> bool:
     """Whether this is the first time that it is shown."""
-    jti = claims.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
-        return False
     return insert_if_missing(
         work.db,
         SpentChallenge,
-        digest=work.vault.digest("client-assertion", f"{name}\0{jti}"),
+        digest=work.vault.digest("client-assertion", f"{name}\0{claims['jti']}"),
         expires_at=work.now + timedelta(seconds=LIFE + 2 * SKEW),
     )

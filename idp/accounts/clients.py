@@ -39,9 +39,10 @@ class ClientData:
     name: str
     description: str = ""
     home_url: str = ""
-    auth_method: str = AuthMethod.BASIC
+    auth_method: str = AuthMethod.SECRET
     #: Public keys (JWK with ``kid``) of ``private_key_jwt``; see ``assertions.public_key``.
     keys: tuple[PublicKey, ...] = ()
+    token_endpoint_audience: bool = False
     grant_types: tuple[str, ...] = ("authorization_code",)
     scopes: tuple[str, ...] = PERSONAL_SCOPES
     redirect_uris: tuple[str, ...] = ()
@@ -217,6 +218,9 @@ def _choice_faults(data: ClientData) -> list[str]:
         <= set(GRANT_TYPES),
         f"private_key_jwt needs 1 to {MAX_KEYS} keys, and nothing else has any": (
             0 < len(data.keys) <= MAX_KEYS if data.auth_method == AuthMethod.KEY else not data.keys
+        ),
+        "only private_key_jwt has an audience of its assertions": (
+            not data.token_endpoint_audience or data.auth_method == AuthMethod.KEY
         ),
         "a public client cannot use client_credentials": not (
             public and "client_credentials" in data.grant_types

@@ -216,11 +216,15 @@ def for_client_itself(work: Work, client: Client, scopes: list[str]) -> Grant:
     return grant
 
 
-def for_machine(work: Work, client: Client, account: Account, scopes: list[str]) -> Grant:
-    """A grant of a machine account that acts for itself at an application."""
+def for_machine(
+    work: Work, client: Client, account: Account, scopes: list[str], participant: str | None
+) -> Grant:
+    """A grant of a machine account that acts for itself at an application, for one participant or
+    for all of its own."""
     grant = Grant(
         client=client,
         account=account,
+        participant=participant,
         scopes=scopes,
         claims={},
         acr=ACR_PASSWORD,

@@ -85,11 +85,12 @@ def _end(work: Work, account: Account, row: MachineKey) -> None:
     events.record(work, "machine_key.removed", account=account, kid=row.kid, label=row.label)
 
 
-def prove(work: Work, account: Account | None, name: str, assertion: str) -> MachineKey | None:
-    """The key that signed an assertion of this account; as much is done when there is none."""
+def prove(work: Work, account: Account | None, name: str, assertion: str) -> MachineKey:
+    """The key that signed an assertion of this account; as much is done when there is none. Raises
+    BadAssertion."""
     rows = usable(work, account) if account is not None else []
     kid = assertions.verify(work, assertion, name, [row.jwk for row in rows])
-    return next((row for row in rows if row.kid == kid), None)
+    return next(row for row in rows if row.kid == kid)
 
 
 #: When a key or a network was last used is written at most so often.

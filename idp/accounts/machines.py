@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import delete, select
 
@@ -23,6 +24,7 @@ from idp.accounts import (
     search,
     sessions,
 )
+from idp.accounts.assertions import BadAssertion
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.lifecycle import HELD
 from idp.accounts.links import Purpose
@@ -35,6 +37,7 @@ from idp.models import (
     AccountState,
     Client,
     Grant,
+    MachineKey,
     Person,
     RegisteredNetwork,
 )
@@ -78,10 +81,12 @@ class VerifiedPasswords:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A program that may go on, and the role groups of the application that it holds."""
+    """A program that may go on, the role groups of the application that it holds, and the one
+    participant that it acts for, if it named one."""
 
     account: Account
     held: tuple[Held, ...]
+    participant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +217,27 @@ def has_machine_form(name: str) -> bool:
 
 def exists(work: Work, name: str) -> bool:
     """Whether a machine account has this name, of the form or an older one."""
-    return _find(work, name) is not None
+    return _named(work, name)[0] is not None
+
+
+def _named(work: Work, name: str) -> tuple[Account | None, str | None]:
+    """The machine account that a login names, and the participant after ``@``: the operator's web
+    services know accounts by both."""
+    account = _find(work, name)
+    if account is None and "@" in name:
+        base, _, participant = name.rpartition("@")
+        return _find(work, base), participant
+    return account, None
+
+
+def _proved(
+    work: Work, account: Account | None, name: str, assertion: str
+) -> tuple[MachineKey | None, str | None]:
+    """The key that signed an assertion, or which check failed."""
+    try:
+        return machine_keys.prove(work, account, name, assertion), None
+    except BadAssertion as error:
+        return None, error.check
 
 
 def _find(work: Work, name: str) -> Account | None:
@@ -243,19 +268,19 @@ class MachineDoor:
         """Whether a program may use the application ``client`` with this UserID and password, or an
         assertion signed by a key of the account, from the address that the request comes from.
         Every check is made whatever the others say, one bcrypt or none for whoever exists or not;
-        a refusal is in the trail."""
-        account = _find(work, username)
+        a refusal is in the trail. ``APIIESO00042@109120`` acts for that participant alone."""
+        account, participant = _named(work, username)
         network = _network_of(work, account) if account is not None else None
         if assertion:
             # Nobody guesses a signature: failures are not counted, so a wrong clock locks nobody.
-            key = machine_keys.prove(work, account, username, assertion)
+            key, check = _proved(work, account, username, assertion)
             matched, is_fresh = key is not None, False
         else:
-            key = None
+            key, check = None, None
             matched, is_fresh = self._check(work, account, password)
             if not matched and account is not None and network is not None:
                 matched = self._check_former(work, account, password)
-        held = _held(work, account, client)
+        held = _held(work, account, client, participant)
         state = account.state_at(work.now) if account is not None else None
         reason = _reason(account, state, matched=matched, network=network, client=client, held=held)
         if assertion and reason in ("wrong_password", "no_password"):
@@ -263,14 +288,21 @@ class MachineDoor:
         if account is not None and network is not None:
             reason = _settle(work, account, matched=matched, is_fresh=is_fresh, reason=reason)
         if reason is not None or account is None or network is None:
+            more: dict[str, Any] = {"check": check} if check else {}
             events.record(
-                work, "machine.refused", reason=reason, account=account, client=client, proved=False
+                work,
+                "machine.refused",
+                reason=reason,
+                account=account,
+                client=client,
+                proved=False,
+                **more,
             )
             return Denied(reason or "unknown_account")
         machine_keys.touch(work, network)
         if key is not None:
             machine_keys.touch(work, key)
-        return Admitted(account, tuple(held))
+        return Admitted(account, tuple(held), participant)
 
     def _check(self, work: Work, account: Account | None, password: str) -> tuple[bool, bool]:
         """Whether the password is right, and whether it was hashed for that (or remembered)."""
@@ -306,10 +338,14 @@ def _network_of(work: Work, account: Account) -> RegisteredNetwork | None:
     return None
 
 
-def _held(work: Work, account: Account | None, client: Client | None) -> list[Held]:
+def _held(
+    work: Work, account: Account | None, client: Client | None, participant: str | None = None
+) -> list[Held]:
+    """Its role groups of the application; at one participant, when one is named."""
     if account is None or client is None:
         return []
-    return roles.held_for_client(work, account.id, client.id)
+    rows = roles.held_for_client(work, account.id, client.id)
+    return [row for row in rows if participant in (None, row.participant)]
 
 
 def _reason(

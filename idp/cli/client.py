@@ -59,6 +59,10 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
     ),
 }
 _FLAGS = {
+    "token_endpoint_audience": (
+        "--token-endpoint-audience/--issuer-audience",
+        "What private_key_jwt may name as aud; the token endpoint is for old libraries.",
+    ),
     "require_pkce": ("--require-pkce/--no-require-pkce", "PKCE (waive for legacy clients only)."),
     "trusted": ("--trusted/--not-trusted", "First party: consent is not asked."),
     "is_resource_server": (

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import String, text
+from sqlalchemy import String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, PrimaryKey
@@ -14,8 +14,10 @@ from idp.models.role import RoleGroup, client_role_group
 
 
 class AuthMethod(StrEnum):
-    """Client authentication methods (RFC 7591 section 2); a client has exactly one."""
+    """Client authentication methods (RFC 7591 section 2); a client is registered for one of them,
+    or for a secret in either place."""
 
+    SECRET = "client_secret"  # noqa: S105 - the name of a method
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
     KEY = "private_key_jwt"
@@ -40,6 +42,8 @@ class Client(Base):
     former_secret_until: Mapped[datetime | None]
     #: Public keys (JWK) of ``private_key_jwt``; several while one replaces another.
     keys: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    #: Assertions may name the token endpoint as ``aud`` instead of the issuer (old libraries).
+    token_endpoint_audience: Mapped[bool] = mapped_column(default=False, server_default=false())
     grant_types: Mapped[list[str]]
     scopes: Mapped[list[str]]
     redirect_uris: Mapped[list[str]]
@@ -85,4 +89,10 @@ class Client(Base):
     @property
     def has_secret(self) -> bool:
         """Neither public clients nor those with keys have one."""
-        return self.auth_method in (AuthMethod.BASIC, AuthMethod.POST)
+        return self.auth_method in (AuthMethod.SECRET, AuthMethod.BASIC, AuthMethod.POST)
+
+    def accepts(self, method: AuthMethod) -> bool:
+        """Whether the client may authenticate so."""
+        if self.auth_method == AuthMethod.SECRET:
+            return method in (AuthMethod.BASIC, AuthMethod.POST)
+        return method == self.auth_method

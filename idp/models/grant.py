@@ -102,6 +102,8 @@ class Grant(Base):
     #: The ``claims`` parameter (OIDC Core 5.5), validated.
     claims: Mapped[dict[str, Any]]
     nonce: Mapped[str | None] = mapped_column(Text)
+    #: Number of the one participant that a machine acts for; None: all of its own.
+    participant: Mapped[str | None] = mapped_column(String(20))
     acr: Mapped[str | None] = mapped_column(String(100))
     amr: Mapped[list[str]]
     auth_time: Mapped[datetime | None]

@@ -10,10 +10,10 @@ from authlib.oauth2 import AuthorizationServer, OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
-from idp.accounts import events
+from idp.accounts import clients, events
 from idp.accounts.machines import MachineDoor
 from idp.models import AuthMethod, Client
-from idp.oidc.client_auth import ClientAuthenticator
+from idp.oidc.client_auth import ClientAuthenticator, ClientFault
 from idp.oidc.keys import KeyRing
 from idp.transaction import Work
 
@@ -92,16 +92,35 @@ class GatewayServer(AuthorizationServer):
 
     def handle_error_response(self, request: ProtocolRequest, error: OAuth2Error) -> Answer:
         """Record the refusal and answer in the protocol's form."""
-        client = request.client
-        events.record(
-            request.work,
-            "token.refused",
-            reason=error.error,
-            client=client,
-            # The id of a public client is known to everybody.
-            proved=client is not None and client.auth_method != AuthMethod.NONE,
-            grant_type=(request.params.get("grant_type") or "")[:60],
-            detail=error.description or "",
-        )
+        if not _is_recorded(request.work, error):
+            client = request.client
+            events.record(
+                request.work,
+                "token.refused",
+                reason=error.error,
+                client=client,
+                # The id of a public client is known to everybody.
+                proved=client is not None and client.auth_method != AuthMethod.NONE,
+                grant_type=(request.params.get("grant_type") or "")[:60],
+                detail=error.description or "",
+            )
         answer: Answer = super().handle_error_response(request, error)
         return answer
+
+
+def _is_recorded(work: Work, error: OAuth2Error) -> bool:
+    """Record a failed authentication of a client that there is; False for everything else."""
+    named = error.name if isinstance(error, ClientFault) else ""
+    client = clients.find(work, named) if named else None
+    if client is None or not isinstance(error, ClientFault):
+        return False
+    events.record(
+        work,
+        "client.refused",
+        reason=error.check,
+        client=client,
+        proved=False,
+        sent=str(error.sent),
+        registered=str(client.auth_method),
+    )
+    return True

@@ -55,7 +55,11 @@ def claims_for(work: Work, grant: Grant, scopes: tuple[str, ...], target: str) -
 def held_groups(work: Work, grant: Grant) -> list[HeldGroup]:
     """The role groups of the grant's relying party that its account holds now."""
     rows = roles.held_for_client(work, _account(grant).id, grant.client_id)
-    return [HeldGroup(row.group, row.participant, row.participant_name) for row in rows]
+    return [
+        HeldGroup(row.group, row.participant, row.participant_name)
+        for row in rows
+        if grant.participant in (None, row.participant)
+    ]
 
 
 def subject_of(work: Work, account: Account) -> Subject:

@@ -425,3 +425,53 @@ def test_forward_auth_needs_a_fixed_number_of_statements(world: World, service: 
     """performance.md: client, account, network, role groups, lock; nothing is written."""
     verify(world)
     assert statements(world, lambda: verify(world)) <= 6
+
+
+AT = f"{NAME}@109120"
+
+
+@pytest.mark.parametrize("how", ["post", "basic"])
+def test_ma08_an_account_at_a_participant_acts_for_that_one(
+    world: World, service: Rp, how: str
+) -> None:
+    """MA-08, MA-11: the login of the operator's web services; with the role groups of that
+    participant and no other."""
+    world.role_group("MIM Read", service.client_id, kind="machine")
+    world.grant_role(NAME, "MIM Read", "109121")
+    issued = token(world, how=how, client_id=AT).json["access_token"]
+    found = world.introspect(service, issued)
+    assert (found["username"], found["groups"]) == (NAME, ["MIM Web Services"])
+    assert [row["id"] for row in found["urn:ieso:participants"]] == ["109120"]
+    assert json.loads(_payload(issued))["groups"] == ["MIM Web Services"]
+    answer = verify(world, authorization=basic(AT))
+    assert answer.status_code == 204
+    assert answer.headers["X-Gateway-User"] == NAME
+    assert answer.headers["X-Gateway-Participants"] == "109120"
+    assert answer.headers["X-Gateway-Groups"] == "MIM Web Services"
+    whole = world.introspect(service, token(world, how=how).json["access_token"])
+    assert whole["groups"] == ["MIM Read", "MIM Web Services"]
+
+
+@pytest.mark.parametrize(
+    "name", [f"{NAME}@109121", f"{NAME}@", f"{NAME}@x@109120", f"{NAME}@109120 ", "@109120"]
+)
+def test_ma08_at_another_participant_nothing_is_opened(
+    world: World, service: Rp, name: str
+) -> None:
+    """MA-08: an account that does not act there is told so after it proved the rest, and an account
+    that is none like every other."""
+    known = name.startswith(f"{NAME}@") and name.count("@") == 1
+    answer = token(world, client_id=name)
+    assert answer.status_code == (400 if known else 401)
+    assert answer.json["error"] == ("invalid_target" if known else "invalid_client")
+    assert verify(world, authorization=basic(name)).status_code == (403 if known else 401)
+    wrong = token(world, client_id=name, client_secret="x")
+    assert (wrong.status_code, wrong.json["error"]) == (401, "invalid_client")
+
+
+def test_n49_both_names_of_a_machine_share_one_counter(world: World, service: Rp) -> None:
+    """N49: the spelling gives no more guesses."""
+    for number in range(10):
+        verify(world, authorization=basic(AT if number % 2 else NAME, "x"))
+    assert verify(world).status_code == 401
+    assert world.events("machine.refused")[-1].account_id is not None

@@ -23,7 +23,7 @@ JWKS_AGE = 1800
 def metadata(settings: Settings) -> dict[str, Any]:
     """Everything that clients may rely on, and nothing that is not there."""
     base = f"{settings.issuer}/oauth2/v1"
-    methods = [str(method) for method in AuthMethod]
+    methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
     confidential = [method for method in methods if method != AuthMethod.NONE]
     return {
         "issuer": settings.issuer,

@@ -64,5 +64,5 @@ def _machine(
     scopes = parse_scope(params["scope"]) if "scope" in params else MACHINE_SCOPES
     if client is None or scopes is None or not set(scopes) <= set(GROUP_SCOPES):
         raise InvalidScopeError(f"A machine account may ask for {', '.join(GROUP_SCOPES)}.")
-    grant = grants.for_machine(work, client, outcome.account, list(scopes))
+    grant = grants.for_machine(work, client, outcome.account, list(scopes), outcome.participant)
     return Redeemed(grant=grant, scopes=scopes)

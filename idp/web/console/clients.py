@@ -28,7 +28,7 @@ CHOICES = (
     "access_token_alg",
     "access_token_format",
 )
-FLAGS = ("require_pkce", "trusted", "is_resource_server")
+FLAGS = ("token_endpoint_audience", "require_pkce", "trusted", "is_resource_server")
 
 
 def register(pages: Blueprint) -> None:
