@@ -124,7 +124,7 @@ def default_ports(settings: Settings) -> Ports:
         places=Atlas(settings.place_database, settings.asn_database),
         listed=read_networks(settings.listed_networks),
         denied=NetworkSet(settings.denied_networks),
-        logouts=HttpLogoutSender(),
+        logouts=HttpLogoutSender(NetworkSet(settings.outbound_networks)),
     )
 
 

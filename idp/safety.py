@@ -238,11 +238,12 @@ def _factor_faults(settings: Settings) -> Iterator[str]:
     for name in ("second_factor", "second_factor_administrators"):
         if getattr(settings, name) not in set(Rule):
             yield f"IDP_{name.upper()} must be one of {', '.join(Rule)}"
-    for network in settings.denied_networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            yield f"IDP_DENIED_NETWORKS: {error}"
+    for name in ("denied_networks", "outbound_networks"):
+        for network in getattr(settings, name):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                yield f"IDP_{name.upper()}: {error}"
     for country in settings.sms_countries:
         if not phone.is_country(country):
             yield f"IDP_SMS_COUNTRIES: {country} is no country"

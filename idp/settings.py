@@ -57,6 +57,9 @@ class Settings:
     trusted_proxies: tuple[str, ...] = _setting(
         (), "networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8"
     )
+    outbound_networks: tuple[str, ...] = _setting(
+        (), "private networks where applications are told of logouts, e.g. 10.20.0.0/16"
+    )
     bcrypt_cost: int = _setting(12, "bcrypt work factor; raised at the next sign-in")
     password_min_length: int = _setting(8, "shortest password")
     password_require_special: bool = _setting(True, "demand a special character")

@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
+from idp import outbound
 from idp.accounts import client_secrets, events, sessions
 from idp.accounts.assertions import PublicKey
 from idp.errors import Conflict, Invalid, NotFound
 from idp.mfa.decision import Rule
 from idp.models import AuthMethod, Client, Grant, RoleGroup
+from idp.networks import NetworkSet
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
 from idp.policy.scopes import (
@@ -268,6 +270,9 @@ def _uri_faults(work: Work, data: ClientData) -> list[str]:
             fault = registration_fault(uri, native=is_native, allow_loopback_http=development)
             if fault:
                 faults.append(f"{label} {uri!a} {fault}")
+    allowed = NetworkSet(work.settings.outbound_networks)
+    if told and (fault := outbound.url_fault(told, allowed)):
+        faults.append(f"back-channel logout URI {told!a} {fault}")
     if "authorization_code" in data.grant_types and not data.redirect_uris:
         faults.append("authorization_code needs a redirect URI")
     faults += [

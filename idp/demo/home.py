@@ -101,6 +101,8 @@ class Home:
             "IDP_KEY_ENCRYPTION_KEYS": values["key_encryption_key"],
             "IDP_PASSWORD_PEPPERS": f"k1:{values['pepper']}",
             "IDP_DEMO": "true",
+            # The applications of the demonstration run beside it.
+            "IDP_OUTBOUND_NETWORKS": "127.0.0.0/8,::1/128",
             "IDP_LOG_LEVEL": "ERROR",
         }
 

@@ -7,12 +7,19 @@ from threading import Thread
 
 import requests
 
+from idp import outbound
+from idp.networks import NetworkSet
+
 #: To connect, and between two pieces of the answer; and for all of it.
 TIMEOUT_SECONDS, DEADLINE_SECONDS = 5, 10
 
 
 class HttpLogoutSender:
-    """Posts the logout token as a form (Back-Channel Logout 1.0 section 2.5)."""
+    """Posts the logout token as a form (Back-Channel Logout 1.0 section 2.5), to public
+    networks and to those that are allowed."""
+
+    def __init__(self, allowed: NetworkSet) -> None:
+        self._allowed = allowed
 
     def send(self, uri: str, logout_token: str) -> None:
         """Hand one over. Raises requests.RequestException for everything but a status of 2xx; a
@@ -36,13 +43,15 @@ class HttpLogoutSender:
             outcome.put(None)
 
     def _post(self, uri: str, logout_token: str) -> None:
-        answer = requests.post(
-            uri,
-            data={"logout_token": logout_token},
-            timeout=TIMEOUT_SECONDS,
-            allow_redirects=False,
-            stream=True,
-        )
-        with answer:
+        with (
+            outbound.session(self._allowed) as session,
+            session.post(
+                uri,
+                data={"logout_token": logout_token},
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
+            ) as answer,
+        ):
             if not 200 <= answer.status_code < 300:
                 raise requests.HTTPError(response=answer)

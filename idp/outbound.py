@@ -1,0 +1,111 @@
+"""Requests to addresses that others registered: to public networks, and to those that are allowed.
+
+A name is resolved once, every address that it has is checked, and the connection goes to one of
+them: what the name means a moment later (DNS rebinding) changes nothing. Proxies of the environment
+are not used, since they would resolve the name themselves.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.util.connection import create_connection
+
+from idp.networks import Address, NetworkSet, address_of
+
+#: Translated addresses (RFC 6052 section 2.1) end in the IPv4 address that they stand for.
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def is_reachable(address: Address, allowed: NetworkSet) -> bool:
+    """Whether the gateway may connect to this address."""
+    if address in allowed:
+        return True
+    return all(part.is_global and not part.is_multicast for part in _meant(address))
+
+
+def url_fault(url: str, allowed: NetworkSet) -> str | None:
+    """Why an address cannot be registered as one that the gateway calls, or None. Names are looked
+    up when they are called, not now."""
+    host = urlsplit(url).hostname or ""
+    names_this_machine = host == "localhost" or host.endswith(".localhost")
+    address = address_of("127.0.0.1" if names_this_machine else host)
+    if address is not None and not is_reachable(address, allowed):
+        return "names a private network (IDP_OUTBOUND_NETWORKS lists those that are allowed)"
+    return None
+
+
+def session(allowed: NetworkSet) -> requests.Session:
+    """A session that refuses to connect anywhere else: ``requests.ConnectionError``."""
+    guarded = requests.Session()
+    guarded.trust_env = False
+    for scheme in ("http://", "https://"):
+        guarded.mount(scheme, _GuardedAdapter(allowed))
+    return guarded
+
+
+class _GuardedAdapter(HTTPAdapter):
+    def __init__(self, allowed: NetworkSet) -> None:
+        self._allowed = allowed
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named)
+        allowed = self._allowed
+
+        class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return _connect(self, allowed)
+
+        class Encrypted(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return _connect(self, allowed)
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class EncryptedPool(HTTPSConnectionPool):
+            ConnectionCls = Encrypted
+
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
+
+
+def _connect(connection: HTTPConnection, allowed: NetworkSet) -> socket.socket:
+    """A connection to an address that was checked. Raises urllib3's errors."""
+    host, port = connection.host.strip("[]"), connection.port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise NameResolutionError(host, connection, socket.gaierror(str(error))) from error
+    addresses = [address_of(str(entry[4][0]).partition("%")[0]) for entry in found]
+    if not all(address and is_reachable(address, allowed) for address in addresses):
+        raise NewConnectionError(connection, f"{host} is in a private network")
+    try:
+        return create_connection(
+            (str(addresses[0]), port), connection.timeout, connection.source_address,
+            connection.socket_options,
+        )  # fmt: skip
+    except OSError as error:
+        raise NewConnectionError(connection, str(error)) from error
+
+
+def _meant(address: Address) -> list[Address]:
+    """The address, and the IPv4 addresses that it carries packets to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    carried: list[Address] = [address]
+    if address in NAT64:
+        carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    if address.sixtofour:
+        carried.append(address.sixtofour)
+    if address.teredo:
+        carried += address.teredo
+    return carried
