@@ -24,6 +24,7 @@ from idp import browser, limits
 from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.server import GatewayServer
+from idp.policy.scopes import SCIM
 from registration_bridge import normalise, openapi
 from registration_bridge.effects import Effects
 from registration_bridge.filters import check_filter
@@ -34,7 +35,7 @@ from registration_bridge.service import Handler, Service, attempts, record_refus
 from registration_bridge.storage import PREFIX, BridgeStorage
 from registration_bridge.users import REASONS
 
-SCOPE = "scim"
+SCOPE = SCIM
 WRITES = (Operation.create, Operation.replace, Operation.patch, Operation.delete)
 #: Header of a request: why it closes accounts. Of an answer: machine accounts whose custodian has
 #: no personal account any more.

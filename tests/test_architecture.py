@@ -47,6 +47,8 @@ NOT_SEARCHED = {
     ("interaction", "signing_in_id"),
     ("consent", "client_id"),
     ("client_session", "client_id"),
+    ("client_proposal", "proposed_by"),
+    ("client_proposal", "decided_by"),
 }
 
 

@@ -236,7 +236,9 @@ class World:
         if values.get("auth_method") == AuthMethod.KEY:
             values.setdefault("keys", (public_key(KEY.as_pem(private=False).decode()),))
         with self.work() as work:
-            client, secret = clients.create(work, ClientData(**values), client_id=client_id)
+            client, secret = clients.create(
+                work, ClientData(**values), client_id=client_id, by_two=True
+            )
             uri = client.redirect_uris[0] if client.redirect_uris else ""
             is_by_key = client.auth_method == AuthMethod.KEY
             shown = BY_KEY if is_by_key else secret

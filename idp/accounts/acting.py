@@ -7,9 +7,14 @@ that change somebody's access ask here, so that no page and no command has to re
 
 from __future__ import annotations
 
-from idp.errors import GatewayError
+from collections.abc import Collection
+
+from idp.errors import GatewayError, Refused
 from idp.models import Account, Person
+from idp.policy.scopes import SCIM
 from idp.transaction import Work
+
+TWO = "a client with the scope scim takes two operators: one proposes, another person confirms"
 
 
 class Forbidden(GatewayError):
@@ -37,3 +42,15 @@ def check_person(work: Work, person: Person) -> None:
     """Raises Forbidden when the operator who acts is this person."""
     if work.origin.person_id is not None and work.origin.person_id == person.id:
         raise Forbidden(f"{person.person_id} is the operator who acts")
+
+
+def takes_two(scopes: Collection[str]) -> bool:
+    """Whether a client with these scopes is made, and made stronger, by two operators: it makes
+    accounts and grants role groups."""
+    return SCIM in scopes
+
+
+def check_two(scopes: Collection[str], *, by_two: bool) -> None:
+    """Raises Refused for a change that no second operator has confirmed (``client_proposals``)."""
+    if takes_two(scopes) and not by_two:
+        raise Refused(TWO)

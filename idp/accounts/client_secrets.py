@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from idp.accounts import events
+from idp.accounts import acting, events
 from idp.errors import Invalid
 from idp.models import Client
 from idp.transaction import Work
@@ -25,13 +25,19 @@ def make(work: Work, client: Client) -> str:
     return secret
 
 
-def rotate(work: Work, client: Client, *, overlap_hours: int) -> str:
-    """A new secret, shown this once; the one before works for some hours more, one that was old
-    already ends. Raises Invalid for a client without a secret, or an overlap that is too long."""
+def check_rotation(client: Client, overlap_hours: int) -> None:
+    """Raises Invalid for a client without a secret, or an overlap that is too long."""
     if not client.has_secret:
         raise Invalid("a public client, or one with keys, has no secret")
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise Invalid(f"an old secret works for 0 to {MAX_OVERLAP_HOURS} hours")
+
+
+def rotate(work: Work, client: Client, *, overlap_hours: int, by_two: bool = False) -> str:
+    """A new secret, shown this once; the one before works for some hours more, one that was old
+    already ends. Raises as ``check_rotation``, or Refused for a pusher without ``by_two``."""
+    acting.check_two(client.scopes, by_two=by_two)
+    check_rotation(client, overlap_hours)
     before = client.secret_digest
     secret = make(work, client)
     kept = overlap_hours > 0 and before is not None

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from idp import outbound
-from idp.accounts import client_secrets, events, sessions
+from idp.accounts import acting, client_secrets, events, sessions
 from idp.accounts.assertions import PublicKey
 from idp.errors import Conflict, Invalid, NotFound
 from idp.mfa.decision import Rule
@@ -65,38 +65,53 @@ class ClientData:
     role_groups: tuple[str, ...] = field(default=(), metadata={"relation": True})
 
 
-def create(work: Work, data: ClientData, *, client_id: str | None = None) -> tuple[Client, str]:
+def create(
+    work: Work, data: ClientData, *, client_id: str | None = None, by_two: bool = False
+) -> tuple[Client, str]:
     """Register a client; returns it and its secret, shown this once (empty when public).
-    Raises Invalid naming each fault, or Conflict."""
+    Raises Invalid naming each fault, Conflict, or Refused for a pusher without ``by_two``."""
     client_id = client_id or work.token(16)
-    if not _CLIENT_ID.fullmatch(client_id):
-        raise Invalid("a client id is 3 to 100 letters, digits and ._~-")
-    if work.db.scalar(select(Client.id).where(Client.client_id == client_id)) is not None:
-        raise Conflict(f"client {client_id} exists")
-    _validate(work, data)
+    acting.check_two(data.scopes, by_two=by_two)
+    check_new(work, client_id, data)
     client = Client(client_id=client_id, created_at=work.now, updated_at=work.now)
     _apply(client, data)
     work.db.add(client)
     secret = client_secrets.make(work, client) if client.has_secret else ""
     work.db.flush()
-    events.record(work, "client.created", client=client, settings=_describe(data))
+    events.record(work, "client.created", client=client, settings=written(data))
     return client, secret
 
 
-def update(work: Work, client: Client, data: ClientData) -> None:
-    """Replace what is registered of a client. Raises Invalid."""
+def check_new(work: Work, client_id: str, data: ClientData) -> None:
+    """Raises Invalid or Conflict for what cannot be registered."""
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise Invalid("a client id is 3 to 100 letters, digits and ._~-")
+    if work.db.scalar(select(Client.id).where(Client.client_id == client_id)) is not None:
+        raise Conflict(f"client {client_id} exists")
     _validate(work, data)
-    before = describe(client)
+
+
+def check_update(work: Work, client: Client, data: ClientData) -> None:
+    """Raises Invalid for what cannot be registered of this client."""
+    _validate(work, data)
     if data.auth_method != client.auth_method and AuthMethod.NONE in (
         data.auth_method,
         client.auth_method,
     ):
         raise Invalid("a public client cannot become confidential or the reverse: register anew")
+
+
+def update(work: Work, client: Client, data: ClientData, *, by_two: bool = False) -> None:
+    """Replace what is registered of a client. Raises Invalid, or Refused for a pusher without
+    ``by_two``."""
+    acting.check_two(data.scopes, by_two=by_two)
+    check_update(work, client, data)
+    before = describe(client)
     _apply(client, data)
     if not client.has_secret:
         client_secrets.forget(client)
     client.updated_at = work.now
-    events.record(work, "client.updated", client=client, before=before, after=_describe(data))
+    events.record(work, "client.updated", client=client, before=before, after=written(data))
 
 
 def show_groups(work: Work, client: Client, groups: list[RoleGroup]) -> None:
@@ -118,9 +133,10 @@ def disable(work: Work, client: Client) -> None:
         events.record(work, "client.disabled", client=client)
 
 
-def enable(work: Work, client: Client) -> None:
+def enable(work: Work, client: Client, *, by_two: bool = False) -> None:
     """Switch a client on again, with the secret or keys it had. What was issued to it stays
-    ended."""
+    ended. Raises Refused for a pusher without ``by_two``."""
+    acting.check_two(client.scopes, by_two=by_two)
     if client.disabled_at is not None:
         client.disabled_at = None
         client.updated_at = work.now
@@ -175,7 +191,11 @@ def describe(client: Client) -> dict[str, Any]:
 
 def data_of(client: Client) -> ClientData:
     """The present registration as data, to change parts of with ``dataclasses.replace``."""
-    known = describe(client)
+    return data_from(describe(client))
+
+
+def data_from(known: dict[str, Any]) -> ClientData:
+    """What ``written`` or ``describe`` made of it, as data again."""
     values: dict[str, Any] = {
         item.name: tuple(value) if isinstance(value := known[item.name], list) else value
         for item in fields(ClientData)
@@ -184,7 +204,8 @@ def data_of(client: Client) -> ClientData:
     return ClientData(**values)
 
 
-def _describe(data: ClientData) -> dict[str, Any]:
+def written(data: ClientData) -> dict[str, Any]:
+    """As JSON has it."""
     return {
         item.name: list(value) if isinstance(value := getattr(data, item.name), tuple) else value
         for item in fields(data)
@@ -192,7 +213,7 @@ def _describe(data: ClientData) -> dict[str, Any]:
 
 
 def _apply(client: Client, data: ClientData) -> None:
-    for name, value in _describe(data).items():
+    for name, value in written(data).items():
         if name != "role_groups":
             setattr(client, name, value)
 

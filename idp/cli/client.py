@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from idp.accounts import client_secrets, clients
+from idp.accounts import client_proposals, client_secrets, clients
 from idp.accounts.assertions import public_key
 from idp.accounts.clients import ClientData
+from idp.cli import proposal
 from idp.cli.common import as_json, choice, show_json, show_list, show_record, unit
 from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
@@ -126,14 +127,9 @@ def create(client_id: str | None, as_json: bool, **options: Any) -> None:
         raise click.UsageError("--name is needed")
     given.setdefault("scopes", default_scopes(given.get("grant_types", ClientData.grant_types)))
     with unit() as work:
-        row, secret = clients.create(work, ClientData(**given), client_id=client_id)
-        record = clients.describe(row) | {"client_secret": secret or None}
-    if as_json:
-        show_json(record)
-        return
-    click.echo(f"client_id      {record['client_id']}")
-    if secret:
-        click.echo(f"client_secret  {secret}\nKeep it now: it is not shown again.")
+        outcome = client_proposals.create(work, ClientData(**given), client_id=client_id)
+        record = proposal.result(work, outcome)
+    proposal.show_result(record, as_json=as_json, done="client_id      {}")
 
 
 @client.command()
@@ -148,8 +144,12 @@ def update(client_id: str, as_json: bool, **options: Any) -> None:
         raise click.UsageError("nothing to change")
     with unit() as work:
         row = clients.get(work, client_id)
-        clients.update(work, row, replace(clients.data_of(row), **given))
-        record = clients.describe(row)
+        outcome = client_proposals.update(work, row, replace(clients.data_of(row), **given))
+        record = proposal.result(work, outcome)
+    if outcome.proposal is not None:
+        proposal.show_result(record, as_json=as_json, done="")
+        return
+    del record["client_secret"]
     show_json(record) if as_json else show_record(record)
 
 
@@ -192,15 +192,9 @@ def rotate_secret(client_id: str, overlap_hours: int, as_json: bool) -> None:
     """Give a client a new secret; the old one works for a while beside it."""
     with unit() as work:
         row = clients.get(work, client_id)
-        secret = client_secrets.rotate(work, row, overlap_hours=overlap_hours)
-        until = client_secrets.former_until(work, row)
-    if as_json:
-        show_json({"client_id": client_id, "client_secret": secret, "old_secret_until": until})
-        return
-    click.echo(f"client_secret  {secret}\nKeep it now: it is not shown again.")
-    if until:
-        click.echo(f"The old secret works until {until:%Y-%m-%d %H:%M} UTC.")
-        click.echo(f"To end it at once: gateway client end-old-secret {client_id}")
+        outcome = client_proposals.rotate_secret(work, row, overlap_hours=overlap_hours)
+        record = proposal.result(work, outcome)
+    proposal.show_result(record, as_json=as_json, done="")
 
 
 @client.command("end-old-secret")
@@ -238,8 +232,9 @@ def disable(client_id: str, as_json: bool) -> None:
 def enable(client_id: str, as_json: bool) -> None:
     """Switch a client on again; what was issued to it stays ended."""
     with unit() as work:
-        clients.enable(work, clients.get(work, client_id))
-    if as_json:
-        show_json({"client_id": client_id, "disabled": False})
-    else:
-        click.echo(f"{client_id} is switched on.")
+        outcome = client_proposals.enable(work, clients.get(work, client_id))
+        record = proposal.result(work, outcome)
+    proposal.show_result(record, as_json=as_json, done="{} is switched on.")
+
+
+proposal.register(client)

@@ -18,6 +18,7 @@ from idp import serving
 from idp.accounts import (
     alarms,
     chain,
+    client_proposals,
     keys,
     lifecycle,
     population,
@@ -147,8 +148,12 @@ def _remind(app: Flask) -> int:
     return _until_idle(app, reminders.send_next)
 
 
+#: What has an end of its own: accounts, assignments, proposals.
+ENDS = (lifecycle.end_next, roles.end_next, client_proposals.end_next)
+
+
 def _end(app: Flask) -> int:
-    return _until_idle(app, lambda work: lifecycle.end_next(work) or roles.end_next(work))
+    return _until_idle(app, lambda work: any(step(work) for step in ENDS))
 
 
 def _until_idle(app: Flask, step: Callable[[Work], bool]) -> int:

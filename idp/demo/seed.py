@@ -72,11 +72,11 @@ def _client(work: Work, home: Home, entry: App) -> str:
 
 
 def _pusher(work: Work) -> str:
-    """The registration system, which pushes accounts by SCIM."""
+    """The registration system, which pushes accounts by SCIM; as if two operators had made it."""
     data = ClientData(
         name="Registration system", grant_types=("client_credentials",), scopes=("scim",)
     )
-    _, secret = clients.create(work, data, client_id=PUSHER)
+    _, secret = clients.create(work, data, client_id=PUSHER, by_two=True)
     return secret
 
 

@@ -32,6 +32,7 @@ from idp.models.grant import (
 from idp.models.key import KeyState, SigningKey
 from idp.models.machine import MachineKey, RegisteredNetwork
 from idp.models.message import MessageState, OutboxMessage
+from idp.models.proposal import ClientProposal, ProposalKind
 from idp.models.provisioning import Provisioned, ProvisionedGroup
 from idp.models.role import Assignment, Participant, RoleGroup, client_role_group
 from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
@@ -40,10 +41,10 @@ from idp.models.sign_in import PopulationCount, SignIn
 __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
-    "Client", "ClientSession", "Consent", "Event", "Grant", "Interaction", "KeyState",
-    "KnownBrowser", "Link", "MachineKey", "MessageState", "OneTimeCode", "OutboxMessage",
-    "Participant", "PasswordHistory", "Person", "PopulationCount", "Provisioned",
-    "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken", "RegisteredNetwork",
-    "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey", "SpentChallenge",
-    "TemporaryPassword", "Throttle", "client_role_group",
+    "Client", "ClientProposal", "ClientSession", "Consent", "Event", "Grant", "Interaction",
+    "KeyState", "KnownBrowser", "Link", "MachineKey", "MessageState", "OneTimeCode",
+    "OutboxMessage", "Participant", "PasswordHistory", "Person", "PopulationCount", "ProposalKind",
+    "Provisioned", "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken",
+    "RegisteredNetwork", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey",
+    "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",
 ]  # fmt: skip

@@ -30,6 +30,10 @@ ACR_PHR = "phr"
 ACRS = (ACR_PASSWORD, ACR_MFA, ACR_PHR)
 
 
+#: Makes accounts and grants role groups by pushes.
+SCIM = "scim"
+
+
 class PushOperation(StrEnum):
     """What a client with the scope ``scim`` may do by a push."""
 

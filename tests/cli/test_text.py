@@ -23,6 +23,8 @@ from tests.world import World
 #: Commands whose text is tested where the processes, logs or exports are that they need.
 ELSEWHERE = {
     "account diagnose": "below: it ends with 1",
+    "client confirm": "tests/console/test_two_operators.py",
+    "client withdraw": "tests/console/test_two_operators.py",
     "serve": "tests/demo",
     "worker": "tests/messages/test_killed_worker.py",
     "demo": "tests/demo",
@@ -45,6 +47,7 @@ SAID = [
     ("client list", r"(?m)^mim +Market Information +private_key_jwt +client_credentials"),
     ("client rotate-secret emi", r"client_secret  \S{43}\n(?s:.*)end-old-secret emi\n$"),
     ("client end-old-secret emi", r"^emi: the old secret has ended\.\n$"),
+    ("client proposals", r"^No proposal waits\.\n$"),
     ("client disable emi", r"^emi is switched off; its tokens have ended\.\n$"),
     ("client enable emi", r"^emi is switched on\.\n$"),
     ("account create --username moreaua --person-id 1001 --given-name Ada --family-name Moreau "

@@ -33,6 +33,9 @@ ALLOWED = {
     "POST /console/clients/<client_id>/disable": {ACCESS},
     "POST /console/clients/<client_id>/enable": {ACCESS},
     "POST /console/clients/<client_id>/end-old-secret": {ACCESS},
+    "GET /console/proposals": {ACCESS},
+    "POST /console/proposals/<public_id>/confirm": {ACCESS},
+    "POST /console/proposals/<public_id>/withdraw": {ACCESS},
     "GET /console/role-groups": {ACCESS},
     "POST /console/role-groups/new": {ACCESS},
     "POST /console/role-groups/rule": {ACCESS},
@@ -70,6 +73,7 @@ def filled(path: str, subject: str) -> str:
         path.replace("<subject>", subject)
         .replace("<client_id>", "no-such-client")
         .replace("<kid>", "no-such-key")
+        .replace("<public_id>", "no-such-proposal")
         .replace("<int(max=9223372036854775807):number>", "999999")
     )
 

@@ -24,7 +24,7 @@ def limit(world: World, name: str, **changes: Any) -> None:
     """What the client may do from now on."""
     with world.work() as work:
         client = clients.get(work, name)
-        clients.update(work, client, replace(clients.data_of(client), **changes))
+        clients.update(work, client, replace(clients.data_of(client), **changes), by_two=True)
 
 
 @pytest.fixture

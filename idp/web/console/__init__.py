@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from idp.web.console import account, caller, clients, groups, home, operation, report, trail, words
+from idp.web.console import (
+    account,
+    caller,
+    clients,
+    groups,
+    home,
+    operation,
+    proposals,
+    report,
+    trail,
+    words,
+)
 from idp.web.console.gate import GatedBlueprint
 
 
@@ -13,6 +24,6 @@ def blueprint() -> Blueprint:
     pages = GatedBlueprint("console", __name__, url_prefix="/console")
     pages.add_app_template_filter(words.state, "state_in_words")
     pages.add_app_template_filter(words.refused, "refusal_in_words")
-    for module in (home, account, caller, clients, groups, operation, report, trail):
+    for module in (home, account, caller, clients, groups, operation, proposals, report, trail):
         module.register(pages)
     return pages

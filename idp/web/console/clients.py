@@ -10,14 +10,16 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import client_secrets, roles
+from idp.accounts import client_proposals, client_secrets, roles
 from idp.accounts import clients as service
 from idp.accounts.assertions import public_key
+from idp.accounts.client_proposals import Outcome
 from idp.accounts.clients import SIGNING_ALGS, ClientData
 from idp.errors import Conflict, Invalid
 from idp.mfa.decision import Rule
 from idp.models import AuthMethod, Client, RoleGroup
 from idp.policy.scopes import ACRS, GRANT_TYPES
+from idp.web.console.proposals import shown
 
 LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
 TEXTS = ("name", "description", "home_url", "backchannel_logout_uri", "audience")
@@ -48,8 +50,12 @@ def register(pages: Blueprint) -> None:
 
 def clients() -> BaseResponse:
     """All clients."""
-    rows = service.every_client(browser.work())
-    return Response(render_template("console/clients.html", clients=rows))
+    work = browser.work()
+    waiting = len(client_proposals.waiting(work))
+    body = render_template(
+        "console/clients.html", clients=service.every_client(work), waiting=waiting
+    )
+    return Response(body)
 
 
 def new_client() -> BaseResponse:
@@ -60,16 +66,15 @@ def new_client() -> BaseResponse:
     data = _from_form(data)
     try:
         data = _with_new_key(data)
-        made, secret = service.create(
-            browser.work(), data, client_id=request.form.get("client_id", "").strip() or None
+        outcome = client_proposals.create(
+            browser.work(),
+            data,
+            client_id=request.form.get("client_id", "").strip() or None,
+            groups=_names(_chosen_groups()),
         )
     except (Invalid, Conflict) as error:
         return _form(None, data, _chosen_groups(), error=error.detail)
-    service.show_groups(browser.work(), made, _chosen_groups())
-    if not secret:
-        flash(gettext("The application is saved."))
-        return redirect(url_for("console.client", client_id=made.client_id), code=303)
-    return _secret(made, secret)
+    return _saved(outcome)
 
 
 def client(client_id: str) -> BaseResponse:
@@ -81,12 +86,10 @@ def client(client_id: str) -> BaseResponse:
     groups = _chosen_groups()
     try:
         data = _with_new_key(data)
-        service.update(browser.work(), found, data)
+        outcome = client_proposals.update(browser.work(), found, data, groups=_names(groups))
     except Invalid as error:
         return _form(found, data, groups, error=error.detail)
-    service.show_groups(browser.work(), found, groups)
-    flash(gettext("The application is saved."))
-    return redirect(url_for("console.client", client_id=found.client_id), code=303)
+    return _saved(outcome)
 
 
 def rotate_secret(client_id: str) -> BaseResponse:
@@ -94,10 +97,10 @@ def rotate_secret(client_id: str) -> BaseResponse:
     found, typed = _one(client_id), request.form.get("overlap_hours", "")
     hours = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 0
     try:
-        secret = client_secrets.rotate(browser.work(), found, overlap_hours=hours)
+        outcome = client_proposals.rotate_secret(browser.work(), found, overlap_hours=hours)
     except Invalid as error:
         return _form(found, service.data_of(found), list(found.role_groups), error=error.detail)
-    return _secret(found, secret)
+    return shown(outcome)
 
 
 def end_old_secret(client_id: str) -> BaseResponse:
@@ -111,9 +114,10 @@ def end_old_secret(client_id: str) -> BaseResponse:
 def enable_client(client_id: str) -> BaseResponse:
     """Switch it on again."""
     found = _one(client_id)
-    service.enable(browser.work(), found)
-    flash(gettext("The application is switched on again; what was issued to it stays ended."))
-    return redirect(url_for("console.client", client_id=found.client_id), code=303)
+    outcome = client_proposals.enable(browser.work(), found)
+    if outcome.client:
+        flash(gettext("The application is switched on again; what was issued to it stays ended."))
+    return shown(outcome)
 
 
 def disable_client(client_id: str) -> BaseResponse:
@@ -181,9 +185,11 @@ def _form(
     return Response(body, status=400 if error else 200)
 
 
-def _secret(found: Client, secret: str) -> BaseResponse:
-    until = client_secrets.former_until(browser.work(), found)
-    body = render_template(
-        "console/secret.html", client=found, secret=secret, old_secret_until=until
-    )
-    return Response(body)
+def _names(groups: list[RoleGroup]) -> tuple[str, ...]:
+    return tuple(group.name for group in groups)
+
+
+def _saved(outcome: Outcome) -> BaseResponse:
+    if outcome.client and not outcome.secret:
+        flash(gettext("The application is saved."))
+    return shown(outcome)

@@ -1,0 +1,59 @@
+"""Changes of clients that wait for a second operator."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.db import UNNESTED, Base, BigId, PrimaryKey
+from idp.models.account import Account
+
+
+class ProposalKind(StrEnum):
+    """What is proposed for a client."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    SECRET = "secret"  # noqa: S105 - a word
+    ENABLE = "enable"
+
+
+class ClientProposal(Base):
+    """One change, proposed by one operator; it is never edited. ``seal`` covers all that a second
+    operator confirms."""
+
+    __tablename__ = "client_proposal"
+
+    id: Mapped[PrimaryKey]
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    kind: Mapped[ProposalKind] = mapped_column(String(10))
+    client_id: Mapped[str] = mapped_column(String(100))
+    #: The new registration, the role groups that it sees, or the hours of an overlap.
+    data: Mapped[dict[str, Any]]
+    #: Digest of what was registered then: a proposal is for that and nothing else.
+    base: Mapped[str] = mapped_column(String(64))
+    seal: Mapped[str] = mapped_column(String(64))
+    proposed_by: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
+    #: ``confirmed``, ``withdrawn`` or ``expired``.
+    outcome: Mapped[str | None] = mapped_column(String(10))
+
+    proposer: Mapped[Account] = relationship(
+        lazy="joined", innerjoin=UNNESTED, foreign_keys=[proposed_by]
+    )
+
+    __table_args__ = (
+        Index(
+            "ix_client_proposal_open",
+            "expires_at",
+            sqlite_where=text("decided_at IS NULL"),
+            postgresql_where=text("decided_at IS NULL"),
+        ),
+    )
