@@ -41,7 +41,7 @@ CLAIMS_SUPPORTED = ("sub", *(name for names in SCOPE_CLAIMS.values() for name in
 #: Claims that grow with the number of role groups.
 GROUP_CLAIMS = ("groups", PARTICIPANTS, PARTICIPANT_GROUPS)
 #: How much of a token they may take, as JSON, however many they are.
-MAX_GROUP_BYTES = 32_768
+MAX_GROUP_BYTES = 24_576
 
 
 @dataclass(frozen=True, kw_only=True)

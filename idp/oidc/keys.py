@@ -24,7 +24,7 @@ from idp.transaction import Work
 
 #: More than the largest token that we sign (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``): what we
 #: issue, we take at every endpoint.
-MAX_TOKEN = 131_072
+MAX_TOKEN = 65_536
 #: The only header members that our own tokens have: anything else (jwk, jku, x5u, crit, b64) is
 #: somebody else's token (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from base64 import b64encode
 from collections import Counter
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
 
+from idp.oidc.keys import MAX_TOKEN
+from idp.serving import MAX_HEAD
+from tests.security.test_large_tokens import hold
 from tests.serving.wire import Served, answer_on, answered, request, serve
 from tests.world import World, hidden_fields
 
@@ -134,3 +139,22 @@ def test_what_the_front_takes_and_refuses(world: World) -> None:
         )
         assert answer_on(endless)[0].status == 413
         assert served.get("/%ff%2F..%00").status == 404
+
+
+def test_n38_tokens_of_many_role_groups_pass_the_wire(world: World) -> None:
+    """N38, N57: in the header and in the address, as long as the gateway signs them."""
+    world.clock.moment = datetime.now(UTC)
+    rp, username = world.relying_party(), world.account()
+    hold(world, rp, username, 150)
+    tokens = world.signed_in_tokens(rp, username)
+    with serve(world, "--workers", "1") as served:
+        authorization = f"Bearer {tokens['access_token']}"
+        bearer = request("GET", "/oauth2/v1/userinfo", Authorization=authorization)
+        answer, body = answer_on(served.send(bearer))
+        assert (answer.status, len(json.loads(body)["groups"])) == (200, 150)
+        back = "https://emi.rp.test/signed-out"
+        asked = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": back}
+        query = urlencode(asked)
+        answer, _ = answer_on(served.send(request("GET", f"/oauth2/v1/logout?{query}")))
+        assert answer.headers["Location"] == back
+    assert len(bearer) < 2 * MAX_HEAD // 3 < MAX_TOKEN <= MAX_HEAD
