@@ -23,6 +23,7 @@ from flask import (
     request,
     session,
 )
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -156,9 +157,11 @@ def existing_binding() -> str | None:
 
 def show_for(client: Client | None, wishes: Sequence[str] = ()) -> None:
     """The pages of this answer belong to what ``client`` began: they speak the language that it
-    wishes. Call it before the first word is translated: the language is chosen once."""
+    wishes, and keep their opener if it shows them in popups. Call it before the first word is
+    translated: the language is chosen once."""
     if client is not None:
         g.ui_locales = wishes
+        g.keeps_opener = client.uses_popups
 
 
 def under_way(handle: str | None = None) -> Interaction | None:
@@ -184,8 +187,30 @@ def follow(path: str) -> BaseResponse:
     return lead_on(path) if path.startswith("/oauth2/") else redirect(path, code=303)
 
 
+#: What other sites may send here by their forms.
+OPEN_TO_FORMS = ("oidc.authorize", "oidc.logout")
+
+
+def is_from_elsewhere() -> bool:
+    """Whether the form of another site sent this: without the cookies of this browser, so that
+    none may be set either."""
+    if request.method != "POST":
+        return False
+    return (
+        request.endpoint in OPEN_TO_FORMS or request.headers.get("Sec-Fetch-Site") == "cross-site"
+    )
+
+
+class FormCookie(SecureCookieSessionInterface):
+    """Flask's cookie, which other sites cannot replace by sending a form."""
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        return not is_from_elsewhere() and super().should_set_cookie(app, session)
+
+
 def install(app: Flask) -> None:
-    """Write the two cookies into the answer when they changed."""
+    """Write the cookies into the answer when they changed."""
+    app.session_interface = FormCookie()
 
     @app.after_request
     def write_cookies(response: Response) -> Response:

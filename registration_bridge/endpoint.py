@@ -155,7 +155,7 @@ def is_exact(path: str) -> bool:
 
 def is_dry() -> bool:
     """Whether the push is tried only. Raises InvalidValueException."""
-    asked = request.args.get("dryRun", "false").casefold()
+    asked = (request.args.get("dryRun") or "false").casefold()
     if asked not in ("true", "false"):
         raise InvalidValueException(detail="dryRun is true or false.")
     return asked == "true"

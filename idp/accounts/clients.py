@@ -53,6 +53,7 @@ class ClientData:
     allowed_origins: tuple[str, ...] = ()
     require_pkce: bool = True
     trusted: bool = False
+    uses_popups: bool = False
     minimum_acr: str | None = None
     second_factor: str = ""
     id_token_alg: str = "RS256"  # noqa: S105 - names of algorithms and forms, no secrets

@@ -66,6 +66,7 @@ _FLAGS = {
     ),
     "require_pkce": ("--require-pkce/--no-require-pkce", "PKCE (waive for legacy clients only)."),
     "trusted": ("--trusted/--not-trusted", "First party: consent is not asked."),
+    "uses_popups": ("--popups/--no-popups", "Signs people in in a popup window."),
     "is_resource_server": (
         "--resource-server/--no-resource-server",
         "May introspect tokens for its audience.",

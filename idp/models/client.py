@@ -57,6 +57,8 @@ class Client(Base):
     require_pkce: Mapped[bool] = mapped_column(default=True)
     #: A first-party relying party: consent is not asked.
     trusted: Mapped[bool] = mapped_column(default=False)
+    #: Signs people in in a popup that has to know the window that opened it.
+    uses_popups: Mapped[bool] = mapped_column(default=False, server_default=false())
     minimum_acr: Mapped[str | None] = mapped_column(String(100))
     #: When a second factor is asked for: a rule of ``idp.mfa.decision``, or empty for the
     #: environment's.

@@ -21,11 +21,14 @@ class UnsupportedMediaType(InvalidRequestError):
 
 
 def single(*sources: MultiDict[str, str]) -> tuple[dict[str, str], set[str]]:
-    """Merge query and body; returns the parameters and the names that came more than once."""
+    """Merge query and body; returns the parameters and the names that came more than once.
+    A parameter without a value counts as omitted."""
     values: dict[str, str] = {}
     repeated: set[str] = set()
     for source in sources:
         for name, value in source.items(multi=True):
+            if not value:
+                continue
             if name in values:
                 repeated.add(name)
             values.setdefault(name, value)
@@ -63,7 +66,7 @@ def form(mimetype: str, query: MultiDict[str, str], body: MultiDict[str, str]) -
     else in the query, and (415) for another media type."""
     if mimetype != FORM:
         raise UnsupportedMediaType(f"Send the parameters as {FORM}.")
-    if query:
+    if any(value for _, value in query.items(multi=True)):
         raise InvalidRequestError("Parameters belong into the body, not into the query.")
     values, repeated = single(body)
     if repeated:

@@ -67,6 +67,7 @@ def install(app: Flask, settings: Settings) -> None:
             "operator": g.get("operator"),
             "asset": asset,
             "here": _here(),
+            "may_set_cookies": not browser.is_from_elsewhere(),
             "request_id": g.get("request_id", ""),
         }
 

@@ -54,7 +54,9 @@ def _headers(response: Response, settings: Settings) -> None:
     headers["X-Frame-Options"] = "DENY"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    # A redirect has no document to protect, and would part a popup from its opener on the way.
+    parts = not g.get("keeps_opener") and not 300 <= response.status_code < 400
+    headers["Cross-Origin-Opener-Policy"] = "same-origin" if parts else "unsafe-none"
     headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
     headers["X-Request-Id"] = g.get("request_id", "")
     if not settings.is_loopback_http:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from idp.settings import Settings
 from tests.browser.site import Site, open_site
@@ -112,3 +113,68 @@ def test_n59_a_new_password_ends_there_too(page: Page, settings: Settings) -> No
         page.get_by_role("button", name="Change my password").click()
         landed(page, site)
     assert page.complaints == []  # type: ignore[attr-defined]
+
+
+OPENER = """<title>waiting</title><script>
+addEventListener("message", (event) => { document.title = "told " + event.data; });
+window.open(%r);
+</script>"""
+LANDED = """<title>landed</title><script>
+document.title = opener ? "with its opener" : "without its opener";
+if (opener) { opener.postMessage(location.search.slice(0, 6), "*"); }
+</script>"""
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_n59_a_popup_tells_its_opener(page: Page, site: Site, registered: bool) -> None:
+    """N59: Cross-Origin-Opener-Policy parts windows, except for a client that uses popups."""
+    rp, username = site.register(uses_popups=registered), site.world.account()
+    site.app.pages |= {"/opener": OPENER % site.address(rp), "/landed/callback": LANDED}
+    with page.expect_popup() as opened:
+        page.goto(f"{site.app.url}/opener")
+    popup = opened.value
+    sign_in(popup, username)
+    if registered:
+        expect(page).to_have_title("told ?code=")
+    else:
+        expect(popup).to_have_title("without its opener")
+
+
+FORM = """<title>form</title><form method="post" action="%s">%s<button>Go</button></form>"""
+
+
+def form_of(site: Site, path: str, fields: dict[str, str]) -> str:
+    """A page of another site with a form that leads to the gateway; returns its address."""
+    inputs = "".join(
+        f'<input type="hidden" name="{name}" value="{escape(value)}">'
+        for name, value in fields.items()
+    )
+    site.app.pages["/form"] = FORM % (site.origin + path, inputs)
+    return f"http://127.0.0.1:{site.app.port}/form"
+
+
+def test_n53_the_form_of_another_site_works_as_a_link_does(
+    context: BrowserContext, page: Page, site: Site
+) -> None:
+    """N53: single sign-on is kept, a form of another tab still counts, a logout ends the session;
+    the cookies are Lax, so the POST itself comes without them."""
+    rp, other, username = site.register(), site.register("CROW"), site.world.account()
+    page.goto(site.address(rp))
+    sign_in(page, username)
+    landed(page, site)
+    waiting = context.new_page()
+    waiting.goto(site.address(other, prompt="login"))
+    page.goto(form_of(site, "/oauth2/v1/authorize", rp.authorize_params()))
+    page.get_by_role("button", name="Go").click()
+    landed(page, site)
+    sign_in(waiting, username)
+    landed(waiting, site)
+    code = re.findall(r"code=([^&]+)", waiting.url)[0]
+    hint = (site.world.redeem(other, code).json or {})["id_token"]
+    back = f"{site.app.url}/signed-out"
+    fields = {"id_token_hint": hint, "post_logout_redirect_uri": back}
+    page.goto(form_of(site, "/oauth2/v1/logout", fields))
+    page.get_by_role("button", name="Go").click()
+    landed(page, site, "/signed-out", holds="")
+    page.goto(f"{site.origin}/settings")
+    expect(page.get_by_label("Username")).to_be_visible()

@@ -9,9 +9,10 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import events, grants, interactions, signin
+from idp.accounts import clients, events, grants, interactions, signin
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
+from idp.oidc.endpoints import posted
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.interaction import AuthorizationRequest, ClientView, Progress, SessionView
 from idp.oidc.parameters import single
@@ -35,6 +36,7 @@ PAGES: dict[type, str] = {
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/oauth2/v1/authorize", "authorize", authorize, methods=["GET", "POST"])
+    pages.add_url_rule("/oauth2/v1/authorize/posted", "authorize_posted", authorize_posted)
     pages.add_url_rule("/oauth2/v1/authorize/resume", "resume", resume)
 
 
@@ -49,6 +51,7 @@ def authorize() -> BaseResponse:
             work, "authorize.refused", reason=error.code, client=error.client, proved=False
         )
         return _hard_error(error.code)
+    browser.show_for(client)
     try:
         asked = validate(work, ring(), client, uri, params, repeated)
     except RequestError as error:
@@ -57,7 +60,22 @@ def authorize() -> BaseResponse:
             redirect_uri=uri, scopes=(), response_mode=response_mode(params), state=state
         )
         return _refuse(client, target, rules.Refuse(error.code, error.description))
+    if request.method == "POST":
+        return posted.send_on(
+            "oidc.authorize_posted", {"client_id": client.client_id, "request": asked.to_json()}
+        )
     return _dispatch(client, asked, None)
+
+
+def authorize_posted() -> BaseResponse:
+    """A request that came by POST, checked there."""
+    received = posted.received()
+    if received is None:
+        return _hard_error("stale_request")
+    client = clients.find(browser.work(), received["client_id"])
+    if client is None or client.disabled_at is not None:
+        return _hard_error("disabled_client" if client else "unknown_client")
+    return _dispatch(client, AuthorizationRequest.from_json(received["request"]), None)
 
 
 def resume() -> BaseResponse:
@@ -77,6 +95,7 @@ def _dispatch(
     client: Client, asked: AuthorizationRequest, found: Interaction | None
 ) -> BaseResponse:
     work, session = browser.work(), browser.current_session()
+    browser.show_for(client, asked.ui_locales)
     level = signin.demanded_level(work, client, session, browser.recognition())
     step = rules.decide(
         asked,
@@ -241,6 +260,8 @@ def explain(code: str) -> dict[str, object]:
     )
     if code == "disabled_client":
         message = gettext("This application has been switched off at the gateway.")
+    elif code == "stale_request":
+        message = gettext("What the application asked is too old or not complete.")
     elif code == "unknown_client":
         message = gettext("The application that sent you here is not known to the gateway.")
     else:

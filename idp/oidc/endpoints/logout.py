@@ -6,7 +6,7 @@ first, so that no other site can sign anybody out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -17,6 +17,7 @@ from idp import browser
 from idp.accounts import clients, sessions
 from idp.models import Client
 from idp.oidc import tokens
+from idp.oidc.endpoints import posted
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.keys import BadToken
 from idp.oidc.parameters import is_malformed, single
@@ -41,6 +42,7 @@ class Asked:
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/oauth2/v1/logout", "logout", logout, methods=["GET", "POST"])
+    pages.add_url_rule("/oauth2/v1/logout/posted", "logout_posted", logout_posted)
     pages.add_url_rule(
         "/oauth2/v1/logout/confirm", "confirm_logout", confirm_logout, methods=["POST"]
     )
@@ -50,20 +52,39 @@ def logout() -> BaseResponse:
     """A relying party asks to sign the person out."""
     params = _readable(request.args, request.form)
     asked = _checked(params)
-    session = browser.current_session()
     if asked.sid is not None:
         # Also without a session in this browser, the tokens of that session end.
         sessions.end_by_sid(browser.work(), asked.sid)
+    fields = {name: params[name] for name in CARRIED if name in params}
+    if asked.client is not None:
+        fields["client_id"] = asked.client.client_id
+    if request.method == "POST":
+        carried = {"fields": fields, "subject": asked.subject, "sid": asked.sid}
+        return posted.send_on("oidc.logout_posted", carried)
+    return _ask_or_end(asked, fields)
+
+
+def logout_posted() -> BaseResponse:
+    """A request that came by POST, its hint checked there."""
+    received = posted.received() or {"fields": {}}
+    asked = _checked(received["fields"])
+    known = {name: received.get(name) for name in ("subject", "sid")}
+    return _ask_or_end(replace(asked, **known), received["fields"])
+
+
+def _ask_or_end(asked: Asked, fields: dict[str, str]) -> BaseResponse:
+    """End the session whose hint this is; ask its person about any other request."""
+    session = browser.current_session()
+    browser.show_for(asked.client)
     if session is None:
         return _done(asked)
     if asked.subject == session.account.subject:
         return _end(asked)
-    fields = [(name, params[name]) for name in CARRIED if name in params]
     return Response(
         render_template(
             "signout.html",
             client_name=asked.client.name if asked.client else None,
-            fields=fields,
+            fields=fields.items(),
             action=url_for("oidc.confirm_logout"),
         )
     )
@@ -73,7 +94,9 @@ def confirm_logout() -> BaseResponse:
     """The person said yes (CSRF-protected, unlike the endpoint above)."""
     params = _readable(request.form)
     params.pop("id_token_hint", None)
-    return _end(_checked(params), after_form=True)
+    asked = _checked(params)
+    browser.show_for(asked.client)
+    return _end(asked, after_form=True)
 
 
 def _readable(*sources: MultiDict[str, str]) -> dict[str, str]:

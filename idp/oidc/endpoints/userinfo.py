@@ -24,7 +24,7 @@ def userinfo() -> Response:
 
 
 def _userinfo() -> Response:
-    if "access_token" in request.args:
+    if any(request.args.getlist("access_token")):
         return _refuse(400, "invalid_request", "The token must not be in the query.")
     found = _presented()
     if len(found) > 1:
@@ -51,7 +51,7 @@ def _presented() -> list[str]:
         if scheme.lower() == "bearer" and value.strip():
             found.append(value.strip())
     if request.method == "POST" and request.mimetype == parameters.FORM:
-        found += request.form.getlist("access_token")
+        found += filter(None, request.form.getlist("access_token"))
     return found
 
 

@@ -30,7 +30,7 @@ CHOICES = (
     "access_token_alg",
     "access_token_format",
 )
-FLAGS = ("token_endpoint_audience", "require_pkce", "trusted", "is_resource_server")
+FLAGS = ("token_endpoint_audience", "require_pkce", "trusted", "uses_popups", "is_resource_server")
 
 
 def register(pages: Blueprint) -> None:
