@@ -65,7 +65,7 @@ def test_documented_command_lines_are_taken(
     monkeypatch.chdir(tmp_path)
     for line, is_whole in found:
         for word in shlex.split(line, comments=True):
-            if word == "FILE" or re.fullmatch(r"[\w-]+\.(csv|pem|json)", word):
+            if word == "FILE" or re.fullmatch(r"[\w-]+\.(csv|pem|jsonl?)", word):
                 Path(word).touch()
         try:
             parse(line, is_whole=is_whole)

@@ -88,6 +88,7 @@ SAID = [
     ("audit verify", r"^The chain is whole: \d+ records, 0 not sealed yet\.\n$"),
     ("audit export", r'"name": "client\.created"'),
     ("purge", r"(?m)^\S+ +\d+$"),
+    ("restore --reason Trial", r"(?s)sessions +\d+\n.*Without --trail nothing is known"),
 ]  # fmt: skip
 
 

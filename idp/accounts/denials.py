@@ -1,0 +1,245 @@
+"""Doing again what took something away from somebody, as a trail tells it.
+
+A restored database knows less than was done. What gave something may stay undone; what took
+something away must not. Each kind of event that does is a line of ``DENIALS``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import delete, select, update
+
+from idp.accounts import (
+    client_secrets,
+    clients,
+    directory,
+    factors,
+    keys,
+    lifecycle,
+    machine_keys,
+    participants,
+    recovery_codes,
+    roles,
+    sessions,
+)
+from idp.errors import GatewayError, NotFound
+from idp.models import (
+    Account,
+    AccountState,
+    Authenticator,
+    Client,
+    Consent,
+    Event,
+    Grant,
+    RegisteredNetwork,
+)
+from idp.transaction import Work
+
+WHY = "restored"
+DENYING = (
+    AccountState.LOCKED,
+    AccountState.SUSPENDED,
+    AccountState.RESET_REQUIRED,
+    AccountState.DEACTIVATED,
+)
+#: Whose last word counts: of these names with the same subject, only the last one is looked at.
+PAIRS = {
+    "role_group.assigned": "role_group.revoked",
+    "participant.restored": "participant.ended",
+    "client.enabled": "client.disabled",
+    "consent.given": "consent.revoked",
+}
+
+
+@dataclass
+class Redone:
+    """What was done again, by name of event, and what could not be, in sentences."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+
+
+def redo(work: Work, events: Iterable[Event], names: dict[int, str]) -> Redone:
+    """Do again what these events took away. Each is a step of its own: what is refused is told and
+    stops nothing else."""
+    last: dict[tuple[object, ...], Event] = {}
+    for event in events:
+        last[_subject(event)] = event
+    found = Redone()
+    # States last: an account that is closed keeps nothing that the steps before could need.
+    for event in sorted(last.values(), key=lambda each: each.name == "account.state"):
+        act = DENIALS.get(event.name)
+        if act is None or event.outcome != "ok":
+            continue
+        try:
+            with work.db.begin_nested():
+                if act(work, event):
+                    found.done[event.name] += 1
+        except NotFound:
+            # Made since the backup: where it is not, nothing has to be taken from it.
+            continue
+        except GatewayError as error:
+            whom = names.get(event.account_id or 0) or event.client_id or ""
+            found.refused.append(f"{event.name} {whom}: {error.detail or error.code}")
+    return found
+
+
+def _subject(event: Event) -> tuple[object, ...]:
+    about = (event.data.get(part) for part in ("group", "participant", "id", "kid"))
+    return PAIRS.get(event.name, event.name), event.account_id, event.client_id, *about
+
+
+def _account(work: Work, event: Event) -> Account:
+    """The account of the event: an account made since the backup may have got its number."""
+    row = work.db.get(Account, event.account_id) if event.account_id is not None else None
+    if row is None or row.created_at > event.at:
+        raise NotFound("the account is not here")
+    return row
+
+
+def _client(work: Work, event: Event) -> Client:
+    return clients.get(work, event.client_id or "")
+
+
+def _state(work: Work, event: Event) -> bool:
+    state, row = AccountState(event.data["after"]), _account(work, event)
+    if state not in DENYING or state == row.state or row.state == AccountState.DEACTIVATED:
+        return False
+    if state == AccountState.RESET_REQUIRED:
+        lifecycle.require_reset(work, row, reason=WHY)
+    else:
+        lifecycle.change_state(work, row, state, reason=str(event.data.get("why") or WHY))
+    return True
+
+
+def _password(work: Work, event: Event) -> bool:
+    """The password of the backup is an old one. Who is still to activate has none."""
+    row = _account(work, event)
+    if row.state != AccountState.ACTIVE:
+        return False
+    lifecycle.require_reset(work, row, reason=WHY)
+    return True
+
+
+def _role_group(work: Work, event: Event) -> bool:
+    group = roles.by_name(work, event.data["group"])
+    participant = directory.participant(work, event.data["participant"])
+    return roles.revoke(work, _account(work, event), group, participant)
+
+
+def _participant(work: Work, event: Event) -> bool:
+    row = directory.participant(work, event.data["participant"])
+    is_on = row.ended_at is None
+    participants.end(work, row)
+    return is_on
+
+
+def _client_disabled(work: Work, event: Event) -> bool:
+    row = _client(work, event)
+    is_on = row.disabled_at is None
+    clients.disable(work, row)
+    return is_on
+
+
+def _secret(work: Work, event: Event) -> bool:
+    """The secret of the backup was replaced: nobody knows the one it has from now on."""
+    row = _client(work, event)
+    if not row.has_secret:
+        return False
+    client_secrets.rotate(work, row, overlap_hours=0)
+    return True
+
+
+def _consent(work: Work, event: Event) -> bool:
+    row, client = _account(work, event), _client(work, event)
+    gone = work.db.execute(
+        delete(Consent)
+        .where(Consent.account_id == row.id, Consent.client_id == client.id)
+        .returning(Consent.id)
+    ).all()
+    sessions.revoke_grants(work, (Grant.account_id == row.id) & (Grant.client_id == client.id), WHY)
+    return bool(gone)
+
+
+def _key(work: Work, event: Event) -> bool:
+    keys.revoke(work, event.data["kid"])
+    return True
+
+
+def _factor(work: Work, event: Event) -> bool:
+    row = _account(work, event)
+    gone = work.db.execute(
+        update(Authenticator)
+        .where(
+            Authenticator.account_id == row.id,
+            Authenticator.public_id == event.data["id"],
+            Authenticator.removed_at.is_(None),
+        )
+        .values(removed_at=work.now)
+        .returning(Authenticator.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    factors.distrust(work, row, "factor_change")
+    return bool(gone)
+
+
+def _factors(work: Work, event: Event) -> bool:
+    factors.reset(work, _account(work, event))
+    return True
+
+
+def _recovery_codes(work: Work, event: Event) -> bool:
+    recovery_codes.end(work, _account(work, event))
+    return True
+
+
+def _recovery_code(work: Work, event: Event) -> bool:
+    """One of them was used: nobody knows which, so none is good any more."""
+    return event.data.get("factor") == "recovery" and _recovery_codes(work, event)
+
+
+def _machine_key(work: Work, event: Event) -> bool:
+    machine_keys.revoke(work, _account(work, event), event.data["kid"])
+    return True
+
+
+def _networks(work: Work, event: Event) -> bool:
+    """Networks that were taken away; those that were added come with the next push."""
+    row = _account(work, event)
+    kept = list(event.data["after"])
+    gone = work.db.execute(
+        delete(RegisteredNetwork)
+        .where(RegisteredNetwork.account_id == row.id, RegisteredNetwork.network.not_in(kept))
+        .returning(RegisteredNetwork.id)
+    ).all()
+    return bool(gone)
+
+
+#: By name of event; each returns whether it changed anything, or raises a named refusal.
+DENIALS: dict[str, Callable[[Work, Event], bool]] = {
+    "account.state": _state,
+    "password.set": _password,
+    "role_group.revoked": _role_group,
+    "participant.ended": _participant,
+    "client.disabled": _client_disabled,
+    "client.secret_rotated": _secret,
+    "consent.revoked": _consent,
+    "key.revoked": _key,
+    "factor.removed": _factor,
+    "factors.reset": _factors,
+    "factor.checked": _recovery_code,
+    "recovery_codes.made": _recovery_codes,
+    "machine_key.removed": _machine_key,
+    "networks.set": _networks,
+}
+
+
+def not_here(work: Work, names: dict[int, str]) -> list[str]:
+    """Of these accounts the login names of those that are not in the database."""
+    here = set(
+        work.db.scalars(select(Account.username).where(Account.username.in_(names.values())))
+    )
+    return sorted(set(names.values()) - here)

@@ -1,0 +1,268 @@
+"""What took something away is done again from its event alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import inspect, select
+
+from idp.accounts import (
+    client_secrets,
+    clients,
+    credentials,
+    denials,
+    directory,
+    events,
+    factors,
+    interactions,
+    keys,
+    lifecycle,
+    machine_keys,
+    machines,
+    participants,
+    recovery_codes,
+    roles,
+)
+from idp.accounts.denials import Redone
+from idp.mfa.assurance import FactorKind
+from idp.models import AccountKind, AccountState, Authenticator, Consent, Event, KeyState
+from idp.transaction import Means, Origin, Work
+from tests.world import NEW_PASSWORD, World
+
+MACHINE = "APIIESO00042"
+NETWORKS = [("192.0.2.0/28", "Control room"), ("198.51.100.0/28", "Office")]
+
+
+@pytest.fixture
+def filled(world: World) -> World:
+    """Everything that can be taken away, there."""
+    world.relying_party()
+    world.role_group("EMI Viewer", "emi")
+    world.account("ada")
+    world.grant_role("ada", "EMI Viewer")
+    world.account(MACHINE, kind=AccountKind.MACHINE)
+    pem = ec.generate_private_key(ec.SECP256R1()).public_key()
+    text = pem.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    with world.work() as work:
+        ada, machine = _ada(work), directory.by_username(work, MACHINE)
+        machines.set_networks(work, machine, NETWORKS)
+        machine_keys.add(work, machine, text, label="Robot")
+        for kind in (FactorKind.TOTP, FactorKind.EMAIL):
+            row = factors.begin(work, ada, kind, name=str(kind))
+            factors.add(work, ada, row)
+        recovery_codes.make(work, ada)
+        interactions.remember_consent(work, ada, clients.get(work, "emi"), ["openid"])
+        world.made["secret"] = clients.get(work, "emi").secret_digest
+    world.clock.advance(hours=1)
+    return world
+
+
+def _ada(work: Work) -> Any:
+    return directory.by_username(work, "ada")
+
+
+def _copy(event: Event) -> Event:
+    return Event(**{c.key: getattr(event, c.key) for c in inspect(Event).column_attrs})
+
+
+def undone(world: World, act: Callable[[Work], object]) -> list[Event]:
+    """The events of an act that the database forgets again."""
+    with world.app.app_context():
+        means: Means = world.app.extensions["means"]
+        work = means.work(Origin(actor="operator"))
+        before = set(work.db.scalars(select(Event.id)))
+        act(work)
+        work.db.flush()
+        rows = work.db.scalars(select(Event).where(Event.id.not_in(before)).order_by(Event.id))
+        copies = [_copy(row) for row in rows]
+        work.db.rollback()
+        return copies
+
+
+def redo(world: World, lost: list[Event]) -> Redone:
+    with world.work() as work:
+        return denials.redo(work, lost, {})
+
+
+def _factor(work: Work, kind: FactorKind) -> Authenticator:
+    return next(row for row in factors.of(work, _ada(work)) if row.kind == kind)
+
+
+def _consent(work: Work) -> None:
+    row = work.db.scalars(select(Consent)).one()
+    events.record(work, "consent.revoked", account=_ada(work), client=row.client)
+    work.db.delete(row)
+
+
+def _active(work: Work) -> str:
+    return next(k.kid for k in keys.every_key(work) if k.alg == "ES256" and k.state == "active")
+
+
+def _password(world: World, work: Work) -> None:
+    hasher = world.app.extensions["hasher"]
+    assert credentials.replace(work, hasher, _ada(work), NEW_PASSWORD, door="settings") == ()
+
+
+def _set_state(state: AccountState) -> Callable[[World, Work], None]:
+    return lambda _, work: lifecycle.change_state(work, _ada(work), state, reason="leave")
+
+
+def _is(state: AccountState) -> Callable[[World, Work], bool]:
+    return lambda _, work: _ada(work).state == state
+
+
+Case = tuple[str, Callable[[World, Work], object], Callable[[World, Work], bool]]
+CASES: list[Case] = [
+    *(
+        ("account.state", _set_state(state), _is(state))
+        for state in denials.DENYING
+        if state != AccountState.RESET_REQUIRED
+    ),
+    (
+        "account.state",
+        lambda _, work: lifecycle.require_reset(work, _ada(work), reason="desk"),
+        _is(AccountState.RESET_REQUIRED),
+    ),
+    ("password.set", _password, _is(AccountState.RESET_REQUIRED)),
+    (
+        "role_group.revoked",
+        lambda _, work: roles.revoke(
+            work,
+            _ada(work),
+            roles.by_name(work, "EMI Viewer"),
+            directory.participant(work, "109120"),
+        ),
+        lambda _, work: roles.held(work, _ada(work)) == [],
+    ),
+    (
+        "participant.ended",
+        lambda _, work: participants.end(work, directory.participant(work, "109120")),
+        lambda _, work: (
+            directory.participant(work, "109120").ended_at is not None
+            and roles.held(work, _ada(work)) == []
+        ),
+    ),
+    (
+        "client.disabled",
+        lambda _, work: clients.disable(work, clients.get(work, "emi")),
+        lambda _, work: clients.get(work, "emi").disabled_at is not None,
+    ),
+    (
+        "client.secret_rotated",
+        lambda _, work: client_secrets.rotate(work, clients.get(work, "emi"), overlap_hours=24),
+        lambda world, work: (
+            clients.get(work, "emi").secret_digest != world.made["secret"]
+            and clients.get(work, "emi").former_secret_digest is None
+        ),
+    ),
+    (
+        "consent.revoked",
+        lambda _, work: _consent(work),
+        lambda _, work: work.db.scalars(select(Consent)).all() == [],
+    ),
+    (
+        "key.revoked",
+        lambda world, work: keys.revoke(work, world.made.setdefault("kid", _active(work))),
+        lambda world, work: (
+            KeyState.REVOKED
+            in [key.state for key in keys.every_key(work) if key.kid == world.made["kid"]]
+        ),
+    ),
+    (
+        "factor.removed",
+        lambda _, work: factors.remove(work, _ada(work), _factor(work, FactorKind.TOTP)),
+        lambda _, work: [row.kind for row in factors.of(work, _ada(work))] == [FactorKind.EMAIL],
+    ),
+    (
+        "factors.reset",
+        lambda _, work: factors.reset(work, _ada(work)),
+        lambda _, work: factors.of(work, _ada(work)) == [],
+    ),
+    (
+        "recovery_codes.made",
+        lambda _, work: recovery_codes.make(work, _ada(work)),
+        lambda _, work: recovery_codes.left(work, _ada(work)) == 0,
+    ),
+    (
+        "factor.checked",
+        lambda _, work: events.record(
+            work, "factor.checked", account=_ada(work), factor="recovery"
+        ),
+        lambda _, work: recovery_codes.left(work, _ada(work)) == 0,
+    ),
+    (
+        "machine_key.removed",
+        lambda _, work: machine_keys.revoke_all(work, directory.by_username(work, MACHINE)),
+        lambda _, work: machine_keys.of(work, directory.by_username(work, MACHINE)) == [],
+    ),
+    (
+        "networks.set",
+        lambda _, work: machines.set_networks(
+            work, directory.by_username(work, MACHINE), NETWORKS[:1]
+        ),
+        lambda _, work: (
+            [row.network for row in machines.networks(work, directory.by_username(work, MACHINE))]
+            == ["192.0.2.0/28"]
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "act", "holds"), CASES, ids=[case[0] for case in CASES])
+def test_n91_what_took_something_away_is_done_again(
+    filled: World,
+    name: str,
+    act: Callable[[World, Work], object],
+    holds: Callable[[World, Work], bool],
+) -> None:
+    """N91, I4: from the event that the service itself wrote, and only once."""
+    lost = undone(filled, lambda work: act(filled, work))
+    with filled.work() as work:
+        assert not holds(filled, work)
+    found = redo(filled, lost)
+    assert found.refused == []
+    assert found.done[name] == 1
+    with filled.work() as work:
+        assert holds(filled, work)
+
+
+def test_every_denial_is_a_case() -> None:
+    """A new line of the table comes with its case."""
+    assert {case[0] for case in CASES} == set(denials.DENIALS)
+
+
+def test_the_last_word_counts(filled: World) -> None:
+    """What was taken and given again is left as it is."""
+
+    def act(work: Work) -> None:
+        ada, emi = _ada(work), clients.get(work, "emi")
+        group, where = roles.by_name(work, "EMI Viewer"), directory.participant(work, "109120")
+        lifecycle.change_state(work, ada, AccountState.SUSPENDED, reason="leave")
+        lifecycle.resume(work, ada, reason="back")
+        roles.revoke(work, ada, group, where)
+        roles.assign(work, ada, group, where)
+        clients.disable(work, emi)
+        clients.enable(work, emi)
+
+    assert redo(filled, undone(filled, act)).done == {}
+    with filled.work() as work:
+        assert _ada(work).state == AccountState.ACTIVE
+        assert len(roles.held(work, _ada(work))) == 1
+
+
+def test_an_account_that_got_the_number_of_a_lost_one_is_left_alone(filled: World) -> None:
+    """Numbers of rows are given again after a restoration; accounts are not confused."""
+    lost = undone(filled, lambda work: lifecycle.change_state(
+        work, _ada(work), AccountState.DEACTIVATED, reason="left"))  # fmt: skip
+    with filled.work() as work:
+        _ada(work).created_at = filled.clock.now()
+        filled.clock.advance(minutes=1)
+    for event in lost:
+        event.at = event.at.replace(year=2020)
+    found = redo(filled, lost)
+    assert (found.done, found.refused) == ({}, [])
+    assert filled.account_row("ada").state == AccountState.ACTIVE
