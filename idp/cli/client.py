@@ -48,7 +48,11 @@ _TEXTS = {
     "audience": ("--audience", "aud of its access tokens; empty: the gateway."),
 }
 _CHOICES: dict[str, tuple[str, str, list[str]]] = {
-    "auth_method": ("--auth-method", "How it authenticates.", list(AuthMethod)),
+    "auth_method": (
+        "--auth-method",
+        "How it authenticates; client_secret: by header or body.",
+        list(AuthMethod),
+    ),
     "id_token_alg": ("--id-token-alg", "Signs ID tokens.", list(clients.SIGNING_ALGS)),
     "access_token_alg": ("--access-token-alg", "Signs access tokens.", list(clients.SIGNING_ALGS)),
     "access_token_format": ("--access-token-format", "Form of access tokens.", ["jwt", "opaque"]),

@@ -195,6 +195,7 @@ def test_ma06_a_machine_signs_from_a_registered_network(world: World, machine: R
     assert refused(use(world, assertion(world, "APIIESO00099")))
     reasons = [event.reason for event in world.events("machine.refused")]
     assert reasons == ["network_not_registered", "wrong_key", "unknown_account"]
+    assert world.events("machine.refused")[1].data["check"] == "signature"
     for _ in range(30):
         assert refused(use(world, assertion(world, NAME, OTHER)))
     assert token(world).status_code == 200
