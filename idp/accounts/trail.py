@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 
 from idp.accounts import chain
 from idp.models import Account, Event
@@ -53,6 +53,12 @@ def page(
 ) -> list[tuple[Event, str | None]]:
     """The newest such events with the login name of whom they are about, older than ``before``
     (an event's id)."""
+    rows = work.db.execute(page_query(wanted, before, limit))
+    return [(event, username) for event, username in rows]
+
+
+def page_query(wanted: Filter, before: int | None, limit: int) -> Select[Event, str]:
+    """What ``page`` asks of the database."""
     query = (
         select(Event, Account.username)
         .outerjoin(Account, Account.id == Event.account_id)
@@ -60,9 +66,7 @@ def page(
         .order_by(Event.id.desc())
         .limit(limit)
     )
-    if before is not None:
-        query = query.where(Event.id < before)
-    return [(event, username) for event, username in work.db.execute(query)]
+    return query if before is None else query.where(Event.id < before)
 
 
 def sign_ins(work: Work, account: Account, limit: int) -> list[Event]:

@@ -50,6 +50,14 @@ class Event(Base):
             sqlite_where=text("actor IS NOT NULL"),
             postgresql_where=text("actor IS NOT NULL"),
         ),
+        # The trail of a client, newest first: by id, as it is shown and paged.
+        Index(
+            "ix_event_client_id_id",
+            "client_id",
+            "id",
+            sqlite_where=text("client_id IS NOT NULL"),
+            postgresql_where=text("client_id IS NOT NULL"),
+        ),
     )
 
 
