@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from importlib import resources
 from pathlib import Path
 
 import click
 import flask_migrate
-import structlog
 from flask import Flask
 
 from idp import serving
@@ -28,16 +27,19 @@ from idp.accounts import (
 )
 from idp.app import say_risks
 from idp.cli.common import application, check_database, unit
+from idp.cli.health import answering
+from idp.cli.lanes import Lanes, Parts, work_through
 from idp.messages import deliver
+from idp.messages.deliver import Sender
+from idp.messages.kinds import CODES
 from idp.messages.queue import LOGOUT
 from idp.oidc import backchannel
 from idp.settings import Settings
 from idp.transaction import Means, Work, committing
 
-Parts = Mapping[str, Callable[[Flask], int]]
-#: Steps of one part in one round.
+#: Steps, and transfers to another server, of one part in one round.
 MAX_STEPS = 100
-log = structlog.get_logger("gateway.worker")
+MAX_TRANSFERS = 5
 
 
 @click.group()
@@ -93,51 +95,36 @@ def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -
 @click.command()
 @click.option("--once", is_flag=True, help="One round, then stop.")
 @click.option("--interval", default=2.0, show_default=True, help="Seconds between rounds.")
-def worker(once: bool, interval: float) -> None:
+@click.option("--health-host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--health-port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Answer GET /healthz there: 200, or 503 when a lane hangs.  [default: none]",
+)
+def worker(once: bool, interval: float, health_host: str, health_port: int) -> None:
     """Answer recovery requests, close accounts and take role groups whose time is over, send
     reminders and the outbox, tell relying parties what ended, watch for guessing, count sign-ins
-    for the risk engine, and seal the audit trail until told to stop."""
+    for the risk engine, and seal the audit trail until told to stop.
+
+    What waits for another server has a lane of its own: codes, other mail, text messages, and what
+    is told to relying parties."""
     app = application()
     say_risks(app)
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
     if once:
         work_round(app)
         return
-    lanes = [
-        threading.Thread(target=_repeat, args=(app, parts, stop, interval), daemon=True)
-        for parts in (PARTS, OUTSIDE)
-    ]
-    for lane in lanes:
-        lane.start()
-    for lane in lanes:
-        lane.join()
-
-
-def _repeat(app: Flask, parts: Parts, stop: threading.Event, interval: float) -> None:
-    while not stop.is_set():
-        if not work_round(app, parts):
-            stop.wait(interval)
+    lanes = Lanes(app, LANES, interval=interval)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: lanes.stop())
+    probe = answering(health_host, health_port, lanes.state) if health_port else nullcontext()
+    with probe:
+        lanes.run()
 
 
 def work_round(app: Flask, parts: Parts | None = None) -> bool:
-    """One round of these parts, else of all; returns whether there was anything to do. A part that
-    fails is tried again in the next round and keeps no other part from its work."""
-    chosen = {**PARTS, **OUTSIDE} if parts is None else parts
-    busy = [name for name, part in chosen.items() if _part(name, part, app)]
-    return bool(busy)
-
-
-def _part(name: str, part: Callable[[Flask], int], app: Flask) -> bool:
-    try:
-        done = part(app)
-    except Exception as error:
-        log.error("worker_part_failed", part=name, error=type(error).__name__)
-        return False
-    if done:
-        log.info("worker_part", part=name, done=done)
-    return bool(done)
+    """One round of these parts, else of all; returns whether there was anything to do."""
+    return work_through(app, PARTS if parts is None else parts)
 
 
 def _recover(app: Flask) -> int:
@@ -174,15 +161,29 @@ def _alarm(app: Flask) -> int:
         return alarms.raise_due(work)
 
 
-def _deliver(app: Flask) -> int:
-    with app.app_context():
-        return deliver.deliver_due(app.extensions["means"])
+def _send_codes(app: Flask) -> int:
+    return _deliver(app, {"mail": deliver.send_mail}, kinds=CODES)
+
+
+def _send_mail(app: Flask) -> int:
+    return _deliver(app, {"mail": deliver.send_mail})
+
+
+def _send_texts(app: Flask) -> int:
+    return _deliver(app, {"sms": deliver.send_sms})
 
 
 def _tell(app: Flask) -> int:
     with app.app_context():
-        senders = {LOGOUT: backchannel.sender(app.extensions["oidc"].ring)}
-        return deliver.deliver_due(app.extensions["means"], senders)
+        ring = app.extensions["oidc"].ring
+    return _deliver(app, {LOGOUT: backchannel.sender(ring)})
+
+
+def _deliver(app: Flask, senders: Mapping[str, Sender], kinds: Collection[str] = ()) -> int:
+    with app.app_context():
+        return deliver.deliver_due(
+            app.extensions["means"], senders, kinds=kinds, limit=MAX_TRANSFERS
+        )
 
 
 def _seal(app: Flask) -> int:
@@ -195,15 +196,20 @@ def _count(app: Flask) -> int:
         return population.keep(work)
 
 
-#: In this order: what a part writes, the next ones send and seal.
-PARTS: Parts = {
-    "recovery": _recover,
-    "ends": _end,
-    "reminders": _remind,
-    "alarms": _alarm,
-    "outbox": _deliver,
-    "population": _count,
-    "trail": _seal,
+#: The threads of a worker. Only the lanes after ``upkeep`` wait for other people's servers.
+LANES: Mapping[str, Parts] = {
+    "recovery": {"recovery": _recover},
+    "upkeep": {
+        "ends": _end,
+        "reminders": _remind,
+        "alarms": _alarm,
+        "population": _count,
+        "trail": _seal,
+    },
+    "codes": {"codes": _send_codes},
+    "mail": {"mail": _send_mail},
+    "texts": {"texts": _send_texts},
+    "logouts": {"logouts": _tell},
 }
-#: Beside them, in a thread of its own: it waits for other people's servers.
-OUTSIDE: Parts = {"logouts": _tell}
+#: All of them.
+PARTS: Parts = {name: part for parts in LANES.values() for name, part in parts.items()}

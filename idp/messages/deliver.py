@@ -15,9 +15,10 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import case, or_, select, update
 
 from idp.errors import ConfigurationError
+from idp.messages.kinds import CODES, LINKS
 from idp.messages.queue import LOGOUT
 from idp.models import MessageState, OutboxMessage
 from idp.transaction import Means, Work, committing
@@ -35,11 +36,13 @@ def deliver_due(
     means: Means,
     senders: Mapping[str, Sender] | None = None,
     *,
+    kinds: Collection[str] = (),
     limit: int = 20,
     lease_seconds: int = LEASE_SECONDS,
 ) -> int:
-    """Send what is due by these channels, else by mail and text message; at most ``limit``
-    messages. Returns how many were tried. Needs an application context.
+    """Send what is due by these channels, else by mail and text message; of these kinds, else of
+    all, codes and links first; at most ``limit`` messages. Returns how many were tried. Needs an
+    application context.
 
     Each message is leased right before its own transfer: slow transfers before it in the round
     take nothing of its lease."""
@@ -47,7 +50,7 @@ def deliver_due(
     tried = 0
     while tried < limit:
         with committing(means.work()) as work:
-            row = _claim(work, senders, lease_seconds)
+            row = _claim(work, senders, lease_seconds, kinds)
         if row is None:
             break
         fault = _send(means, senders[row.channel], row)
@@ -57,10 +60,14 @@ def deliver_due(
     return tried
 
 
-def _claim(work: Work, channels: Collection[str], lease_seconds: int) -> OutboxMessage | None:
-    """Lease the row that is due longest; a detached copy of it, or None. PostgreSQL skips rows
-    that another worker is claiming; on SQLite the conditional UPDATE decides."""
+def _claim(
+    work: Work, channels: Collection[str], lease_seconds: int, kinds: Collection[str] = ()
+) -> OutboxMessage | None:
+    """Lease the row that is due longest, a code before a link, a link before all others; a
+    detached copy of it, or None. PostgreSQL skips rows that another worker is claiming; on
+    SQLite the conditional UPDATE decides."""
     due = (
+        *([OutboxMessage.kind.in_(list(kinds))] if kinds else []),
         OutboxMessage.channel.in_(list(channels)),
         OutboxMessage.state == MessageState.QUEUED,
         OutboxMessage.next_attempt_at <= work.now,
@@ -69,7 +76,11 @@ def _claim(work: Work, channels: Collection[str], lease_seconds: int) -> OutboxM
     first = (
         select(OutboxMessage.id)
         .where(*due)
-        .order_by(OutboxMessage.next_attempt_at, OutboxMessage.id)
+        .order_by(
+            case((OutboxMessage.kind.in_(CODES), 0), (OutboxMessage.kind.in_(LINKS), 1), else_=2),
+            OutboxMessage.next_attempt_at,
+            OutboxMessage.id,
+        )
         .limit(1)
         .with_for_update(skip_locked=True)
     )
@@ -121,11 +132,12 @@ def _code(error: Exception) -> str:
     return str(getattr(error, "smtp_code", None) or getattr(answer, "status_code", None) or "")
 
 
-def _send_mail(means: Means, row: OutboxMessage) -> None:
+def send_mail(means: Means, row: OutboxMessage) -> None:
+    """Transfer a mail. Raises what the mailer raises."""
     means.ports.mailer.send(_compose(means, row))
 
 
-def _send_sms(means: Means, row: OutboxMessage) -> None:
+def send_sms(means: Means, row: OutboxMessage) -> None:
     """Hand a text over. Raises ConfigurationError where no sender is configured any more."""
     if means.ports.sms is None:
         raise ConfigurationError("no SMS gateway is configured")
@@ -133,7 +145,7 @@ def _send_sms(means: Means, row: OutboxMessage) -> None:
     means.ports.sms.send(row.recipient, body["text"].strip())
 
 
-TO_PEOPLE: dict[str, Sender] = {"mail": _send_mail, "sms": _send_sms}
+TO_PEOPLE: dict[str, Sender] = {"mail": send_mail, "sms": send_sms}
 
 
 def _note(work: Work, pk: int, attempt: int, fault: str | None) -> None:

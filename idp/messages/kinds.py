@@ -77,6 +77,9 @@ SMS_KINDS = (
     "sms_setup_code",
     "sms_unlock_code",
 )
+#: Somebody waits at a page for a code, and in front of a mailbox for a link.
+CODES = (*SMS_KINDS, "caller_code", "enrol_code", "factor_code", "setup_code")
+LINKS = ("password_reset_link", "unlock_link")
 LOCALES = ("en", "fr")
 EASTERN = ZoneInfo("America/Toronto")
 MAX_NAME = 100

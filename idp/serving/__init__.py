@@ -18,7 +18,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from idp.accounts.hashing import HashingLane
-from idp.app import create_app
+from idp.app import create_app, say_risks
 from idp.serving.front import Front
 from idp.settings import Settings
 
@@ -71,11 +71,10 @@ def load(options: Options) -> Front:
     """The application of one process, from the environment. Raises ConfigurationError."""
     cores = max(1, (os.cpu_count() or 1) // options.workers)
     lane = HashingLane(cores, HASHES_WAITING)
-    front = Front(
-        create_app(Settings.from_environ(os.environ), hashing=lane),
-        # Who waits for a hash takes no thread from the others.
-        threads=options.threads + lane.most,
-    )
+    app = create_app(Settings.from_environ(os.environ), hashing=lane)
+    say_risks(app)
+    # Who waits for a hash takes no thread from the others.
+    front = Front(app, threads=options.threads + lane.most)
     # It tells of every client that went away before its answer.
     logging.getLogger("_granian").setLevel(logging.WARNING)
     return front

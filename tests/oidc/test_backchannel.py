@@ -342,7 +342,8 @@ def test_r23_mail_does_not_wait_for_relying_parties(world: World) -> None:
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)
     world.mailer.sent.clear()
-    while work_round(world.app, PARTS):
+    others = {name: part for name, part in PARTS.items() if name != "logouts"}
+    while work_round(world.app, others):
         pass
     assert world.mailer.sent
     assert world.logouts.tried == []

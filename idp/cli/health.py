@@ -1,0 +1,43 @@
+"""The worker's health answer, for whoever supervises it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+
+@contextmanager
+def answering(host: str, port: int, state: Callable[[], dict[str, Any]]) -> Iterator[None]:
+    """Answer ``GET /healthz`` with the state: 200 while its ``status`` is ok, else 503. Raises
+    OSError when the port is not free."""
+
+    class Handler(BaseHTTPRequestHandler):
+        #: Whoever sends nothing holds no thread for long.
+        timeout = 5
+
+        def do_GET(self) -> None:
+            found = state() if self.path == "/healthz" else {"status": "unknown"}
+            body = json.dumps(found).encode()
+            status = {"ok": 200, "unknown": 404}.get(found["status"], 503)
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: Any) -> None:
+            """Probes are not worth a line."""
+
+    with ThreadingHTTPServer((host, port), Handler) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, name="health", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()

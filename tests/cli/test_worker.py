@@ -1,0 +1,252 @@
+"""The worker: what waits for another server keeps nothing else waiting, and it says how it is
+(R14, R23)."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from idp.accounts import directory, recovery
+from idp.accounts.recovery import Channel, Goal
+from idp.cli.health import answering
+from idp.cli.lanes import STALE_SECONDS, Lanes
+from idp.cli.server import LANES
+from idp.messages import deliver, queue
+from idp.models import Event, MessageState, OutboxMessage, RecoveryRequest
+from idp.transaction import Means
+from tests.live import free_ports
+from tests.serving.wire import ROOT
+from tests.world import World, environ_of
+
+PATIENCE = 120
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.02)
+
+
+class SlowForNotices:
+    """A mail server that takes a notice only when it is told to, and codes at once."""
+
+    def __init__(self) -> None:
+        self.release, self.inside = threading.Event(), threading.Event()
+        self.taken: list[str] = []
+
+    def send(self, message: EmailMessage) -> None:
+        if "code" not in message["Subject"]:
+            self.inside.set()
+            assert self.release.wait(PATIENCE)
+        self.taken.append(message["Subject"])
+
+
+@contextmanager
+def running(lanes: Lanes) -> Iterator[None]:
+    thread = threading.Thread(target=lanes.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        lanes.stop()
+        thread.join(PATIENCE)
+
+
+def enqueue(world: World, username: str, *kinds: str) -> None:
+    with world.work() as work:
+        account = directory.by_username(work, username)
+        for kind in kinds:
+            data = {"code": "123456", "expires_at": work.now} if kind.endswith("_code") else {}
+            if kind.startswith("sms_"):
+                queue.enqueue_sms(work, kind, account, "+14165550100", code="123456")
+            else:
+                queue.enqueue(work, kind, account, **data)
+
+
+def all_sent(world: World) -> None:
+    with world.work() as work:
+        work.db.execute(update(OutboxMessage).values(state=MessageState.SENT))
+
+
+def with_mailer(world: World, mailer: Any) -> None:
+    means: Means = world.app.extensions["means"]
+    changed = replace(means, ports=replace(means.ports, mailer=mailer))
+    world.app.extensions["means"] = changed
+
+
+def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
+    """R14: while it keeps a notice, codes, texts, recovery and sealing go on."""
+    username = world.account()
+    all_sent(world)
+    enqueue(world, username, "account_restored")
+    mailer = SlowForNotices()
+    with_mailer(world, mailer)
+    lanes = Lanes(world.app, LANES, interval=0.02)
+
+    def count(query: Any) -> int:
+        with world.work() as work:
+            return int(work.db.scalar(query) or 0)
+
+    waiting = select(func.count()).where(RecoveryRequest.processed_at.is_(None))
+    unsealed = select(func.count()).where(Event.seq.is_(None))
+    with running(lanes):
+        assert mailer.inside.wait(PATIENCE)
+        with world.work() as work:
+            recovery.ask(work, Goal.RESET, Channel.MAIL, username)
+        enqueue(world, username, "factor_code", "sms_factor_code")
+        wait_until(lambda: len(mailer.taken) == 1)
+        assert mailer.taken[0].endswith("Your code to go on")
+        wait_until(lambda: len(world.sms.sent) == 1)
+        wait_until(lambda: count(waiting) == 0)
+        wait_until(lambda: count(unsealed) == 0)
+        assert not mailer.release.is_set()
+        mailer.release.set()
+        wait_until(lambda: len(mailer.taken) >= 2)
+
+
+def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
+    """Somebody waits for it at a page; the same order in every lane."""
+    username = world.account()
+    all_sent(world)
+    enqueue(world, username, "account_restored", "account_restored")
+    world.clock.advance(60)
+    with world.work() as work:
+        recovery.ask(work, Goal.RESET, Channel.MAIL, username)
+    assert LANES["recovery"]["recovery"](world.app) == 1
+    enqueue(world, username, "factor_code")
+    with world.app.app_context():
+        assert deliver.deliver_due(world.app.extensions["means"], limit=2) == 2
+    code, link = (mail["Subject"] for mail in world.mailer.sent)
+    assert code.endswith("Your code to go on")
+    assert link.endswith("Choose a new password")
+
+
+def test_the_lane_of_codes_sends_codes_only(world: World) -> None:
+    """It must be free when a code comes."""
+    username = world.account()
+    all_sent(world)
+    enqueue(world, username, "account_restored")
+    assert LANES["codes"]["codes"](world.app) == 0
+    enqueue(world, username, "setup_code")
+    assert LANES["codes"]["codes"](world.app) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_lane_whose_thread_ends_is_started_again(world: World) -> None:
+    """What ends a thread ends neither its lane nor another one."""
+    runs = {"first": 0, "second": 0}
+
+    def dies(_app: Flask) -> int:
+        runs["first"] += 1
+        if runs["first"] == 1:
+            raise SystemExit
+        return 0
+
+    def lives(_app: Flask) -> int:
+        runs["second"] += 1
+        return 0
+
+    lanes = Lanes(world.app, {"a": {"dies": dies}, "b": {"lives": lives}}, interval=0.01)
+    with running(lanes):
+        wait_until(lambda: runs["first"] > 2 and runs["second"] > 2)
+        assert lanes.state()["status"] == "ok"
+
+
+def test_a_part_that_fails_keeps_no_other_from_its_work(world: World) -> None:
+    """The next part of the same lane has its turn."""
+    done = threading.Event()
+
+    def fails(_app: Flask) -> int:
+        raise ValueError
+
+    def works(_app: Flask) -> int:
+        done.set()
+        return 0
+
+    lanes = Lanes(world.app, {"a": {"fails": fails, "works": works}}, interval=0.01)
+    with running(lanes):
+        assert done.wait(PATIENCE)
+
+
+def test_health_names_the_lane_that_hangs(world: World) -> None:
+    """503 as long as a lane has finished nothing for five minutes, 200 again when it goes on."""
+    seconds = {"now": 1000.0}
+    release, inside = threading.Event(), threading.Event()
+
+    def hangs(_app: Flask) -> int:
+        inside.set()
+        release.wait(PATIENCE)
+        return 0
+
+    lanes = Lanes(
+        world.app,
+        {"mail": {"mail": hangs}, "other": {"other": lambda _app: 0}},
+        interval=0.01,
+        now=lambda: seconds["now"],
+    )
+    port = free_ports(1)
+    with running(lanes), answering("127.0.0.1", port, lanes.state):
+        assert inside.wait(PATIENCE)
+        assert ask(port)[0] == 200
+        assert ask(port, "/")[0] == 404
+        seconds["now"] += STALE_SECONDS + 1
+        wait_until(lambda: lanes.state()["lanes"]["other"]["status"] == "ok")
+        status, said = ask(port)
+        assert (status, said["status"]) == (503, "stale")
+        assert said["lanes"]["mail"] == {"status": "stale", "seconds": STALE_SECONDS + 1}
+        assert said["lanes"]["other"] == {"status": "ok", "seconds": 0}
+        release.set()
+        wait_until(lambda: ask(port)[0] == 200)
+
+
+def ask(port: int, path: str = "/healthz") -> tuple[int, dict[str, Any]]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def test_the_worker_process_tells_how_it_is_and_stops(world: World) -> None:
+    """``gateway worker --health-port``: all six lanes, and an end with exit code 0."""
+    world.clock.moment = datetime.now(UTC)
+    port = free_ports(1)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "idp.cli", "worker", "--health-port", str(port)],
+        env=environ_of(world),
+        cwd=ROOT,
+    )
+
+    def answers() -> bool:
+        assert process.poll() is None
+        try:
+            return ask(port)[0] == 200
+        except OSError:
+            return False
+
+    try:
+        wait_until(answers)
+        assert set(ask(port)[1]["lanes"]) == {
+            "recovery", "upkeep", "codes", "mail", "texts", "logouts",
+        }  # fmt: skip
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
