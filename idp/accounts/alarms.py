@@ -3,7 +3,7 @@ trail that is not sealed in time."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import func, select
@@ -26,9 +26,15 @@ def raise_due(work: Work) -> int:
     return _guessing(work) + _not_sealed(work)
 
 
-def _not_sealed(work: Work) -> int:
+def unsealed_since(work: Work) -> datetime | None:
+    """Since when a row of the trail waits for its seal, if that is too long."""
     oldest = chain.oldest_unsealed(work)
-    if oldest is None or work.now - oldest < SEALED_WITHIN:
+    return oldest if oldest is not None and work.now - oldest >= SEALED_WITHIN else None
+
+
+def _not_sealed(work: Work) -> int:
+    oldest = unsealed_since(work)
+    if oldest is None:
         return 0
     told = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - TOLD_EVERY)
     if work.db.scalar(told.limit(1)) is not None:

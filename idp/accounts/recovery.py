@@ -113,6 +113,8 @@ def process_next(work: Work) -> bool:
             f"{row.goal}.requested",
             reason=refusal,
             account=account,
+            # Anybody can ask in somebody's name; what is not sent is sampled.
+            proved=refusal is None,
             channel=row.channel,
         )
     return True

@@ -16,8 +16,10 @@ from idp.accounts.proof import Proof
 from idp.db import db
 from idp.errors import Refused
 from idp.models import ChainHead, Event
+from idp.policy.console import ConsoleRole
 from idp.transaction import Work
 from idp.vault import Vault
+from tests.console.desk import Desk
 from tests.world import World
 
 
@@ -201,6 +203,15 @@ def test_the_age_of_what_is_not_sealed_is_an_alarm(world: World) -> None:
     world.clock.advance(hours=2)
     with world.work() as work:
         assert alarms.raise_due(work) == 0
+
+
+def test_the_console_tells_of_a_trail_that_nobody_seals(world: World) -> None:
+    """TM-12: without any worker too; whoever does not watch over the trail does not see it."""
+    desks = [Desk.of(world, role) for role in (ConsoleRole.AUDITOR, ConsoleRole.AGENT)]
+    words = "the audit trail has not been sealed"
+    assert [words in desk.browser.get("/console").text for desk in desks] == [False, False]
+    world.clock.advance(minutes=6)
+    assert [words in desk.browser.get("/console").text for desk in desks] == [True, False]
 
 
 def test_seals_of_earlier_versions_still_prove(world: World) -> None:

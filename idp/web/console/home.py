@@ -26,5 +26,8 @@ def home() -> BaseResponse:
     operator = gate.operator()
     watches = operator.roles & {ACCESS, AUDITOR} and not query
     raised = alarms.recent(browser.work()) if watches else []
-    body = render_template("console/home.html", query=query, found=found, alarms=raised)
+    unsealed = alarms.unsealed_since(browser.work()) if watches else None
+    body = render_template(
+        "console/home.html", query=query, found=found, alarms=raised, unsealed=unsealed
+    )
     return Response(body)

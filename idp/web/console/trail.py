@@ -16,7 +16,7 @@ from idp.web.console import forms
 
 PAGE = 100
 #: So many records are proved in one request: a second or two.
-STEP = 20_000
+STEP = 10_000
 FIELDS = ("person", "actor", "client", "name", "since", "until")
 COLUMNS = (
     "at", "name", "outcome", "reason", "account", "actor", "client_id", "ip", "user_agent",
