@@ -22,6 +22,8 @@ WRONG = Budget(10, timedelta(minutes=15), timedelta(minutes=15))
 SETUP_MINUTES = 15
 #: How long a proof allows changes of factors in its session (N66).
 PROOF = timedelta(minutes=5)
+#: How long a proof, at the sign-in or later, allows an operator's changes that reach far.
+FRESH = timedelta(minutes=15)
 MAX_NAME = 60
 
 
@@ -201,6 +203,11 @@ def is_proved(work: Work, session: BrowserSession) -> bool:
     """Whether a factor was proved in this session just now: an open session alone, or one that
     was opened long ago, changes no factor (N66)."""
     return session.proved_at is not None and work.now - session.proved_at < PROOF
+
+
+def is_fresh(work: Work, session: BrowserSession) -> bool:
+    """Whether a second factor was proved in this session, also at its sign-in, a moment ago."""
+    return session.factor_at is not None and work.now - session.factor_at < FRESH
 
 
 def note_proof(work: Work, session: BrowserSession, methods: tuple[str, ...]) -> str:

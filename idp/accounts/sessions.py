@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, update
 from idp.accounts import backchannel, events
 from idp.db import insert_if_missing
 from idp.messages import queue
-from idp.mfa.assurance import acr_of, amr_of
+from idp.mfa.assurance import acr_of, amr_of, has_factor
 from idp.models import (
     Account,
     AuthorizationCode,
@@ -57,6 +57,7 @@ def start(
     session.amr = amr_of(methods)
     session.acr = acr_of(methods, weak_counts=work.settings.weak_factors_satisfy_mfa)
     session.proved_at = None
+    session.factor_at = work.now if has_factor(methods) else None
     work.db.flush()
     return session, cookie
 
@@ -108,6 +109,8 @@ def raise_level(work: Work, session: BrowserSession, methods: Sequence[str]) -> 
     session.amr = amr_of([*session.amr, *methods])
     session.acr = acr_of(session.amr, weak_counts=work.settings.weak_factors_satisfy_mfa)
     session.auth_time = work.now
+    if has_factor(methods):
+        session.factor_at = work.now
     return renew(work, session)
 
 

@@ -57,6 +57,11 @@ def acr_of(proved: Iterable[str], *, weak_counts: bool) -> str:
     return ACR_MFA if "pwd" in methods and not second.isdisjoint(methods) else ACR_PASSWORD
 
 
+def has_factor(proved: Iterable[str]) -> bool:
+    """Whether anything but a password is among these proofs."""
+    return not (_POSSESSION | {"user", "email"}).isdisjoint(proved)
+
+
 def is_strong(kind: FactorKind) -> bool:
     """Whether the factor is a possession, for sign-ins that are far from usual."""
     return FactorKind(kind) is not FactorKind.EMAIL

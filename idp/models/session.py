@@ -32,6 +32,8 @@ class BrowserSession(Base):
     user_agent: Mapped[str | None] = mapped_column(String(400))
     #: When a factor was last proved in it to change something about the account (N66).
     proved_at: Mapped[datetime | None]
+    #: When a second factor was last proved in it, at the sign-in or later.
+    factor_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None] = mapped_column(String(40))
 

@@ -63,6 +63,10 @@ def reasons(codes: Iterable[str], most: int = 10) -> list[str]:
     """Why a factor is asked for, each reason once, the weightiest first, at most so many; what
     does not help the holder is left out."""
     words: dict[str, str] = {
+        "operator_change": gettext(
+            "This change reaches far: it needs a second step within the last 15 minutes. What you "
+            "entered is kept."
+        ),
         "new_device": gettext("This is a browser that we have not seen you use."),
         "forgotten_device": gettext("This browser was forgotten, or signed out everywhere."),
         "stolen_device": gettext("This browser does not look like the one we know."),

@@ -96,6 +96,7 @@ def test_n72_each_role_opens_its_routes_and_no_others(
         desk = Desk(world, username, world.browser().signed_in(username))
     else:
         desk = Desk.of(world, role)
+        desk.prove()
     subject = world.account_row(target).subject
     token = desk.token()
     for route, roles in ALLOWED.items():

@@ -21,6 +21,7 @@ from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
 from idp.policy.local_path import safe_path
 from idp.web import errors
+from idp.web.console import fresh
 
 _HELP = frozenset((AGENT, ACCESS))
 _MANAGE = frozenset((ACCESS,))
@@ -98,7 +99,7 @@ def _gated(view: Callable[..., BaseResponse]) -> Callable[..., BaseResponse]:
     @wraps(view)
     def gated(**values: Any) -> BaseResponse:
         try:
-            return _refusal() or view(**values)
+            return _refusal() or _proof() or view(**values)
         except Forbidden as refusal:
             # Nothing of what was begun is kept, but that it was tried.
             browser.work().db.rollback()
@@ -126,6 +127,12 @@ def _refusal() -> BaseResponse | None:
     work.origin = replace(work.origin, actor=account.username, person_id=account.person_id)
     g.operator = found
     return None
+
+
+def _proof() -> BaseResponse | None:
+    """The step that asks for a fresh factor, where the change needs one."""
+    session = browser.current_session()
+    return fresh.ask(session) if session is not None else None
 
 
 def forbid(why: str, about: Account | None = None) -> Response:

@@ -35,10 +35,25 @@ class Demand:
     reasons: tuple[str, ...]
     needs_strong: bool = False
     needs_passkey: bool = False
+    #: A form that was sent waits for the proof: its fields are kept on the page.
+    waiting: bool = False
     #: Where somebody who changed their mind goes; empty: nowhere.
     back: str = ""
     #: Called when something was given and does not hold.
     failed: Callable[[], None] = lambda: None
+
+
+#: The fields of this page's own forms.
+OWN_FIELDS = ("csrf_token", "proof", "method", "code", "credential", "do")
+
+
+def kept_fields(demand: Demand) -> list[tuple[str, str]]:
+    """The hidden fields of the page's forms; those of a form that waits among them."""
+    fields = list(demand.hidden.items())
+    if demand.waiting:
+        typed = request.form.items(multi=True)
+        fields += [("proof", "1"), *((k, v) for k, v in typed if k not in OWN_FIELDS)]
+    return fields
 
 
 def serve(demand: Demand) -> tuple[str, ...] | BaseResponse:
@@ -48,6 +63,8 @@ def serve(demand: Demand) -> tuple[str, ...] | BaseResponse:
     if request.method != "POST":
         return _page(demand, rows, _chosen(rows, request.args.get("method", "")))
     chosen = _chosen(rows, request.form.get("method", ""))
+    if demand.waiting and (request.form.get("do") == "show" or "proof" not in request.form):
+        return _page(demand, rows, chosen)
     if request.form.get("do") == "send":
         return _send(demand, rows, chosen)
     proved = _check(demand)
@@ -87,6 +104,8 @@ def _send(demand: Demand, rows: list[Authenticator], chosen: Authenticator | Non
         factor_codes.send(browser.work(), demand.account, chosen, demand.flow)
     except Refused as refusal:
         return _page(demand, rows, chosen, error=factor_words.refusal(refusal.detail))
+    if demand.waiting:
+        return _page(demand, rows, chosen)
     return redirect(_address(demand, chosen), code=303)
 
 
@@ -124,6 +143,7 @@ def _page(
     body = render_template(
         "prove.html",
         demand=demand,
+        fields=kept_fields(demand),
         reasons=factor_words.reasons(demand.reasons, SHOWN_REASONS),
         kind=kind,
         chosen=chosen,
