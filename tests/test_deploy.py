@@ -6,26 +6,35 @@ import os
 import re
 import shlex
 import shutil
+import socket
+import ssl
 import subprocess
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from string import Template
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from idp.cli.main import main
 from idp.settings import Settings
+from tests.live import free_ports
+from tests.serving.wire import PATIENCE, request, serve
+from tests.test_legacy_example import program_of
+from tests.world import World
 
 DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
+#: A name for which Caddy is its own authority.
+NAME = "gateway.internal"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-
-
-def needed(program: str) -> str:
-    """The path of a program of this machine; in CI it must be there."""
-    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        if os.environ.get("CI"):
-            raise AssertionError(f"{program} is missing")
-        pytest.skip(f"no {program}")
-    return found
 
 
 def test_systemd_reads_the_units_without_a_complaint(tmp_path: Path) -> None:
@@ -59,3 +68,137 @@ def test_units_start_again_and_name_what_there_is(unit: Path) -> None:
 def test_both_processes_are_there() -> None:
     """A web process and a worker."""
     assert [unit.name for unit in UNITS] == ["ieso-gateway-worker.service", "ieso-gateway.service"]
+
+
+@contextmanager
+def proxied(kind: str, gateway: int, folder: Path) -> Iterator[tuple[int, int]]:
+    """The shipped configuration before a gateway; its ports for http and https."""
+    http = free_ports(2)
+    values = {
+        "GATEWAY_HOST": NAME,
+        "GATEWAY_UPSTREAM": f"127.0.0.1:{gateway}",
+        "UPSTREAM": f"127.0.0.1:{gateway}",
+        "HTTP_PORT": str(http),
+        "HTTPS_PORT": str(http + 1),
+        "CERTIFICATE": str(folder / "cert.pem"),
+        "CERTIFICATE_KEY": str(folder / "key.pem"),
+    }
+    command = _nginx(folder, values) if kind == "nginx" else _caddy()
+    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    program = subprocess.Popen(
+        command,
+        env=os.environ | values | home,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_it_leads_there(program, http + 1)
+        yield http, http + 1
+    finally:
+        program.terminate()
+        program.wait(PATIENCE)
+
+
+def _nginx(folder: Path, values: dict[str, str]) -> list[str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name)
+    built = built.public_key(key.public_key()).serial_number(1)
+    signed = built.not_valid_before(now - timedelta(days=1)).not_valid_after(
+        now + timedelta(days=1)
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(signed.sign(key, hashes.SHA256()).public_bytes(pem))
+    form = serialization.PrivateFormat.PKCS8
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
+    site = (DEPLOY / "nginx.conf.template").read_text()
+    # As envsubst does it: nginx's own variables stay.
+    (folder / "site.conf").write_text(Template(site).safe_substitute(values))
+    paths = "".join(
+        f"{part}_temp_path {folder}/{part};\n"
+        for part in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log {folder}/error.log;\n"
+        f"events {{ worker_connections 512; }}\nhttp {{ {paths} include {folder}/site.conf; }}\n"
+    )
+    return [program_of("nginx"), "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+
+
+def _caddy() -> list[str]:
+    config = str(DEPLOY / "Caddyfile")
+    return [program_of("caddy"), "run", "--adapter", "caddyfile", "--config", config]
+
+
+def _tls(port: int) -> ssl.SSLSocket:
+    """A connection to the proxy, by its public name; who signed is not the question here."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    try:
+        return context.wrap_socket(plain, server_hostname=NAME)
+    except OSError:
+        plain.close()
+        raise
+
+
+def _ask(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
+    """Status and body of an answer through the proxy."""
+    headers |= {"Host": NAME}
+    with closing(_tls(port)) as connection:
+        connection.sendall(request(method, path, body, **headers))
+        with closing(HTTPResponse(connection, method=method)) as answer:
+            answer.begin()
+            return answer.status, answer.read()
+
+
+def _wait_until_it_leads_there(program: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        assert program.poll() is None, "the proxy ended"
+        try:
+            if _ask(port, "GET", "/healthz")[0] == 200:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the proxy leads nowhere")
+
+
+@pytest.mark.independent
+@pytest.mark.xdist_group("live")
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_n88_the_proxy_keeps_slow_bodies_to_itself(world: World, kind: str, tmp_path: Path) -> None:
+    """N88: 60 bodies that never come reach the gateway in no part; too long ones are refused, where
+    Bulk may be longer; operators' paths are not there; the address is the peer's, not a claim."""
+    rp = world.relying_party()
+    with (
+        serve(world, "--workers", "1", host=NAME, IDP_TRUSTED_PROXIES="127.0.0.1/32") as served,
+        proxied(kind, served.port, tmp_path) as (http, https),
+        ExitStack() as held,
+    ):
+        for _ in range(60):
+            slow = held.enter_context(closing(_tls(https)))
+            slow.sendall(request("POST", "/signin", Host=NAME, Content_Length="1000") + b"a=")
+        assert _ask(https, "GET", "/signin")[0] == 200
+        assert served.established() < 20
+        assert _ask(https, "GET", "/readyz")[0] == 404
+        assert _ask(https, "POST", "/signin", b"a" * 300_000)[0] == 413
+        assert _ask(https, "POST", "/scim/v2/Bulk", b"a" * 300_000)[0] == 401
+        assert _redirect(http) == f"https://{NAME}/signin?a=b"
+        wrong = b64encode(f"{rp.client_id}:wrong".encode()).decode()
+        status, _ = _ask(
+            https, "POST", "/oauth2/v1/token", b"grant_type=authorization_code",
+            Content_Type="application/x-www-form-urlencoded", Authorization=f"Basic {wrong}",
+            X_Forwarded_For="203.0.113.9", Forwarded="for=203.0.113.9",
+        )  # fmt: skip
+        assert status == 401
+    assert {event.ip for event in world.events("client.refused")} == {"127.0.0.1"}
+
+
+def _redirect(port: int) -> str | None:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        connection.request("GET", "/signin?a=b", headers={"Host": NAME})
+        with closing(connection.getresponse()) as answer:
+            answer.read()
+            return answer.headers["Location"]

@@ -66,7 +66,7 @@ def _command(kind: str, values: dict[str, str], folder: Path) -> list[str]:
     name = {"nginx": "nginx.conf", "caddy": "Caddyfile", "traefik": "traefik.yaml"}[kind]
     config = folder / name
     config.write_text(Template((EXAMPLE / f"{name}.template").read_text()).safe_substitute(values))
-    program = _program(kind)
+    program = program_of(kind)
     if kind == "nginx":
         return [program, "-c", str(config), "-p", str(folder)]
     if kind == "caddy":
@@ -76,7 +76,7 @@ def _command(kind: str, values: dict[str, str], folder: Path) -> list[str]:
             "--global.sendAnonymousUsage=false"]  # fmt: skip
 
 
-def _program(kind: str) -> str:
+def program_of(kind: str) -> str:
     """nginx of the machine; the others come with the test tools."""
     if kind != "nginx":
         return str(Path(sys.executable).with_name(kind))

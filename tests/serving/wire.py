@@ -30,11 +30,12 @@ class Served:
     process: subprocess.Popen[bytes]
     port: int
     connections: ExitStack
+    host: str = HOST
 
     def get(self, path: str) -> HTTPResponse:
         """Status and headers of an answer on a connection of its own."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        connection.request("GET", path, headers={"Host": HOST, "Connection": "close"})
+        connection.request("GET", path, headers={"Host": self.host, "Connection": "close"})
         with closing(connection), closing(connection.getresponse()) as answer:
             answer.read()
             return answer
@@ -53,9 +54,16 @@ class Served:
         return {int(child) for child in listed}
 
     def listeners(self) -> int:
-        """How many processes take connections (state 0A in the kernel's table)."""
+        """How many processes take connections."""
+        return self._sockets("0A")
+
+    def established(self) -> int:
+        """How many connections it has."""
+        return self._sockets("01")
+
+    def _sockets(self, state: str) -> int:
         rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return sum(row[1].endswith(f":{self.port:04X}") and row[3] == "0A" for row in rows)
+        return sum(row[1].endswith(f":{self.port:04X}") and row[3] == state for row in rows)
 
     def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Wait; the main process must live meanwhile."""
@@ -74,19 +82,19 @@ class Served:
 
 
 @contextmanager
-def serve(world: World, *options: str, **settings: str) -> Iterator[Served]:
+def serve(world: World, *options: str, host: str = HOST, **settings: str) -> Iterator[Served]:
     """``gateway serve`` on the database of the test; stopped afterwards, which must work."""
     port = free_ports(1)
     command = [sys.executable, "-m", "idp.cli", "serve", "--port", str(port), *options]
     process = subprocess.Popen(
         command,
-        env=environ_of(world) | settings,
+        env=environ_of(world) | {"IDP_ISSUER": f"https://{host}"} | settings,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
     with ExitStack() as connections:
-        served = Served(process, port, connections)
+        served = Served(process, port, connections, host)
         try:
             served.wait_until(served.answers)
             yield served
