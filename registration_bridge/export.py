@@ -19,11 +19,12 @@ from registration_bridge.schema import REGISTRATION
 EXTENSION = str(REGISTRATION)
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 #: Columns of a CSV file; ``grants`` is "EMI Trader@109120; ...", ``networks`` is
-#: "192.0.2.0/28=Control room; ...", ``state`` is active, suspended or closed.
+#: "192.0.2.0/28=Control room; ...", ``state`` is active, suspended or closed;
+#: ``secondAccount`` is "transmission_rights@109120".
 COLUMNS = (
     "externalId", "userName", "personId", "accountKind", "givenName", "middleName", "familyName",
     "preferredName", "email", "phone", "language", "timezone", "grants", "networks", "state",
-    "endDate", "requestNumber", "sequence",
+    "endDate", "secondAccount", "requestNumber", "sequence",
 )  # fmt: skip
 #: Where an attribute that has one value stands in a User.
 PLACES = {
@@ -288,6 +289,9 @@ def values_of(user: dict[str, Any]) -> dict[str, Any]:
     if "registeredNetworks" in extension:
         rows = extension["registeredNetworks"] or ()
         values["networks"] = {row["value"]: row.get("label") or "" for row in rows}
+    if extension.get("secondAccount"):
+        second = extension["secondAccount"]
+        values["secondAccount"] = f"{second['reason']}@{second.get('participantId') or ''}"
     for name in CARRIED:
         if extension.get(name) is not None:
             values[name] = extension[name]
@@ -367,9 +371,16 @@ def user_of(entry: Entry) -> dict[str, Any]:
         if values.get(name):
             attribute, rows = _list_of(name, values[name])
             (extension if attribute in LISTS_OF_EXTENSION else user)[attribute] = rows
+    if values.get("secondAccount"):
+        extension["secondAccount"] = _second(values["secondAccount"])
     extension.update({name: values[name] for name in CARRIED if values.get(name)})
     user["active"] = values.get("state") != "suspended"
     return user
+
+
+def _second(text: str) -> dict[str, str] | None:
+    reason, _, number = text.partition("@")
+    return {"reason": reason.strip(), "participantId": number.strip()} if text else None
 
 
 def _list_of(name: str, value: Any) -> tuple[str, list[dict[str, Any]]]:
@@ -400,7 +411,10 @@ def _changes(step: Step) -> Iterator[dict[str, Any]]:
             yield {"op": "replace", "path": "active", "value": wanted == "active"}
             continue
         value: Any
-        if name in ("email", "phone", "grants", "networks"):
+        if name == "secondAccount":
+            # The gateway refuses it: it never changes.
+            path, value = f"{EXTENSION}:{name}", _second(wanted)
+        elif name in ("email", "phone", "grants", "networks"):
             attribute, value = _list_of(name, wanted)
             is_ours = attribute in LISTS_OF_EXTENSION
             path = f"{EXTENSION}:{attribute}" if is_ours else attribute

@@ -110,7 +110,7 @@ def _value(key: str, entry: Any) -> Any:
             raise InvalidValueException(detail="active is true or false.")
         return BOOLEANS[entry.casefold()]
     if key == "name" and isinstance(entry, dict):
-        return {k: v for k, v in entry.items() if k.casefold() not in DROPPED_OF_NAME}
+        return _name({k: v for k, v in entry.items() if k.casefold() not in DROPPED_OF_NAME})
     if key == "members" and isinstance(entry, list):
         return [
             {k: v for k, v in member.items() if k.casefold() != "display"}
@@ -119,6 +119,16 @@ def _value(key: str, entry: Any) -> Any:
             for member in entry
         ]
     return entry
+
+
+def _name(parts: dict[str, Any]) -> dict[str, Any]:
+    """An only name is the family name, wherever the client has it."""
+    known = {part.casefold(): part for part in parts}
+    given, family = (known.get(name, name) for name in ("givenname", "familyname"))
+    if parts.get(family) or not isinstance(parts.get(given), str):
+        return parts
+    rest = {k: v for k, v in parts.items() if k not in (given, family)}
+    return rest | {"familyName": parts[given]}
 
 
 def patch(body: bytes, dropped: frozenset[str]) -> bytes:

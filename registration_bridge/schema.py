@@ -45,9 +45,10 @@ MAX_OPERATIONS = 1000
 
 
 class Name(ComplexAttribute):
-    """The name of the holder; of a machine account, of its custodian. One of the two is needed."""
+    """The name of the holder; of a machine account, of its custodian. Whoever has one name only has
+    it as the family name."""
 
-    family_name: str | None = None
+    family_name: Annotated[str | None, Required.true] = None
     given_name: str | None = None
     middle_name: str | None = None
 
@@ -107,6 +108,18 @@ class AccessGrant(ComplexAttribute):
     request_number: str | None = None
 
 
+class SecondAccount(ComplexAttribute):
+    """What makes an account one beside the person's first personal account."""
+
+    reason: Annotated[str | None, Required.true, Mutability.immutable] = Field(
+        None, examples=["transmission_rights"]
+    )
+    #: The only participant for which it acts.
+    participant_id: Annotated[str | None, Required.true, Mutability.immutable] = Field(
+        None, examples=["109120"]
+    )
+
+
 class Registration(Extension):
     """What the registration system knows beside the standard."""
 
@@ -116,6 +129,8 @@ class Registration(Extension):
     person_id: Annotated[str | None, Required.true] = None
     #: ``personal`` (when left out), ``machine`` or ``email``.
     account_kind: Annotated[str | None, Mutability.immutable] = Field(None, examples=["personal"])
+    #: Of a second personal account only.
+    second_account: Annotated[SecondAccount | None, Mutability.immutable] = None
     registered_networks: list[Network] | None = None
     #: The whole truth about the role groups of the account.
     grants: list[AccessGrant] | None = None

@@ -37,6 +37,10 @@ from registration_bridge.users import MassChange
 log = structlog.get_logger("gateway.bridge")
 Answer = TypeVar("Answer")
 READS = (Operation.query, Operation.search, Operation.search_with_body)
+#: What a PUT without them leaves as it is.
+KEPT = (
+    "person_id", "account_kind", "second_account", "registered_networks", "grants", "end_date",
+)  # fmt: skip
 #: A push that met another one at the same account is applied to what that left, so often.
 RETRIES = 5
 #: What PostgreSQL says to one of two that wait for each other, or who waited too long.
@@ -91,7 +95,7 @@ class Service(ScimService):
         if after is None:
             replacement[Registration] = before
         else:
-            for name in ("person_id", "account_kind", "registered_networks", "grants", "end_date"):
+            for name in KEPT:
                 if getattr(after, name) is None:
                     setattr(after, name, getattr(before, name))
         holders.complete(browser.work(), current, replacement)

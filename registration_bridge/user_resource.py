@@ -23,7 +23,7 @@ from idp.models import (
 from idp.transaction import Work
 from registration_bridge import holders
 from registration_bridge.reach import Reach
-from registration_bridge.schema import AccessGrant, Network, Registration
+from registration_bridge.schema import AccessGrant, Network, Registration, SecondAccount
 
 
 @dataclass
@@ -83,6 +83,7 @@ def resource_of(model: Any, view: View) -> Any:
     user[Registration] = Registration(
         person_id=person.person_id,
         account_kind=str(account.kind),
+        second_account=second_of(account),
         registered_networks=[Network(value=n.network, label=n.label or None) for n in view.networks]
         or None,
         grants=[
@@ -109,6 +110,14 @@ def resource_of(model: Any, view: View) -> Any:
         version=f'W/"{digest}"',
     )
     return user
+
+
+def second_of(account: Account) -> SecondAccount | None:
+    """What makes the account a second one, if it is."""
+    if not account.second_reason:
+        return None
+    only = account.second_participant
+    return SecondAccount(reason=account.second_reason, participant_id=only.number if only else None)
 
 
 def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], Terms]:

@@ -28,6 +28,7 @@ from idp.accounts import (
     userids,
 )
 from idp.accounts.roles import Terms
+from idp.accounts.second import HasAccount, Second
 from idp.errors import Conflict, Invalid, Refused
 from idp.models import Account, AccountKind, AccountState, Provisioned
 from idp.policy.names import name_key
@@ -35,9 +36,9 @@ from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 from registration_bridge import holders
 from registration_bridge.reach import Reach
-from registration_bridge.schema import AccessGrant, Registration
+from registration_bridge.schema import AccessGrant, Registration, SecondAccount
 from registration_bridge.text import clean
-from registration_bridge.user_resource import View, terms_of, views
+from registration_bridge.user_resource import View, second_of, terms_of, views
 
 #: Why an account is closed (PR-04, TM-14): the manual's list, what it does not foresee, and a
 #: mistake of registration. The first is meant when a push does not say.
@@ -85,7 +86,7 @@ def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
             lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
         else:
             activation.invite(work, account)
-    except Conflict as error:
+    except (Conflict, HasAccount) as error:
         raise UniquenessException(detail=_taken(work, reach, user, error)) from error
     work.db.add(
         Provisioned(
@@ -117,11 +118,11 @@ def _repeated(
     raise UniquenessException(detail=detail)
 
 
-def _taken(work: Work, reach: Reach, user: Any, error: Conflict) -> str:
+def _taken(work: Work, reach: Reach, user: Any, error: Conflict | HasAccount) -> str:
     """What stands in the way of a new account, as far as the pusher may know (N76)."""
     other = directory.find_by_username(work, clean(user.user_name))
     if other is None:
-        return error.detail
+        return f"{error.detail}."
     return f"userName is taken by {_known(work, reach, other)}; a UserID is never given again."
 
 
@@ -144,9 +145,23 @@ def _make(work: Work, reach: Reach, user: Any, kind: AccountKind) -> Account:
     holders.fill(work, user)
     holder = holders.register(work, reach, user)
     username = clean(user.user_name)
+    second = _second(work, reach, _extension(user).second_account)
     if username:
-        return directory.create_account(work, holder, kind=kind, username=username)
-    return userids.create(work, holder, kind=kind)
+        return directory.create_account(work, holder, kind=kind, username=username, second=second)
+    return userids.create(work, holder, kind=kind, second=second)
+
+
+def _second(work: Work, reach: Reach, wanted: SecondAccount | None) -> Second | None:
+    if wanted is None:
+        return None
+    number = clean(wanted.participant_id)
+    reach.check_no_operator(number)
+    reach.check_participant(number)
+    return Second.of(clean(wanted.reason), directory.participant(work, number))
+
+
+def _pair(second: SecondAccount | None) -> tuple[str, str]:
+    return (clean(second.reason), clean(second.participant_id)) if second else ("", "")
 
 
 def update(work: Work, reach: Reach, view: View, user: Any) -> None:
@@ -171,6 +186,8 @@ def _update(work: Work, reach: Reach, view: View, user: Any, extension: Registra
         raise MutabilityException(attribute="userName", mutability="immutable")
     if extension.account_kind and extension.account_kind != account.kind:
         raise MutabilityException(attribute="accountKind", mutability="immutable")
+    if _pair(extension.second_account) != _pair(second_of(account)):
+        raise MutabilityException(attribute="secondAccount", mutability="immutable")
     _set_holder(work, reach, account, user, extension)
     if _set_networks(work, account, extension) | _set_preferences(account, user):
         reach.check(PushOperation.UPDATE)

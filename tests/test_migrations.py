@@ -67,6 +67,9 @@ def test_the_second_migration_fills_what_existed(tmp_path: Path) -> None:
             ("active", None), ("locked", "active"), ("suspended", "pending"),
         ]  # fmt: skip
         assert connection.scalar(text("SELECT name_key FROM participant")) == "energie du nord"
+        # Of several personal accounts of one person the oldest is the first (UI-11).
+        reasons = connection.scalars(text("SELECT second_reason FROM account ORDER BY id")).all()
+        assert list(reasons) == ["", "unstated", "unstated"]
     engine.dispose()
 
 

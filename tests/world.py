@@ -20,9 +20,10 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients, credentials, directory, lifecycle, roles
+from idp.accounts import clients, credentials, directory, lifecycle, persons, roles
 from idp.accounts.assertions import ASSERTION_TYPE, public_key
 from idp.accounts.clients import ClientData
+from idp.accounts.second import Reason, Second
 from idp.cli.server import work_round
 from idp.messages import read
 from idp.messages.read import ShownMessage
@@ -154,7 +155,8 @@ class World:
         email: str | None = None,
         **person: str,
     ) -> str:
-        """Make an account in a state; returns its user name."""
+        """Make an account in a state; returns its user name. A further one of a person is a second
+        account for participant 109120."""
         self.count += 1
         n = self.count
         username = username or f"holder{n}"
@@ -166,8 +168,14 @@ class World:
                 email=email or f"{username.split('@')[0]}@participant.example",
                 **person,
             )
+            holder = directory.ensure_person(work, data)
+            second = None
+            kinds = {row.kind for row in persons.accounts_of(work, holder)}
+            if kind is AccountKind.PERSONAL and kind in kinds:
+                only = directory.ensure_participant(work, "109120", "Company 109120")
+                second = Second.of(Reason.TRANSMISSION_RIGHTS, only)
             account = directory.create_account(
-                work, directory.ensure_person(work, data), kind=kind, username=username
+                work, holder, kind=kind, username=username, second=second
             )
             if state is not AccountState.PENDING:
                 hasher = self.app.extensions["hasher"]

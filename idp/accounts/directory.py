@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from email_validator import EmailNotValidError
 from sqlalchemy import func, select
 
 from idp.accounts import acting, events, search
+from idp.accounts.second import Second, columns
 from idp.db import insert_if_missing
 from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, AccountState, Participant, Person, SearchTerm
@@ -157,9 +159,16 @@ def checked_email(text: str) -> str:
 
 
 def create_account(
-    work: Work, person: Person, *, kind: AccountKind, username: str, locale: str = "en"
+    work: Work,
+    person: Person,
+    *,
+    kind: AccountKind,
+    username: str,
+    locale: str = "en",
+    second: Second | None = None,
 ) -> Account:
-    """A pending account. Raises Conflict when the name was ever used, by anyone (N81)."""
+    """A pending account. Raises Conflict when the name was ever used, by anyone (N81), and the
+    errors of ``second.columns``."""
     acting.check_person(work, person)
     if kind is AccountKind.EMAIL:
         username = checked_email(username)
@@ -189,11 +198,13 @@ def create_account(
         zoneinfo="America/Toronto",
         created_at=work.now,
         updated_at=work.now,
+        **columns(work, person, kind, second),
     )
     work.db.add(account)
     work.db.flush()
     search.index(work, account)
-    events.record(work, "account.created", account=account, kind=str(kind))
+    about: dict[str, Any] = {"second": account.second_reason} if second else {}
+    events.record(work, "account.created", account=account, kind=str(kind), **about)
     return account
 
 

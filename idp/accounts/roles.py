@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, select, update
 
-from idp.accounts import acting, events, sessions
+from idp.accounts import acting, events, second, sessions
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.messages import queue
 from idp.mfa.decision import Rule
@@ -205,13 +205,14 @@ def assign(
 ) -> bool:
     """Grant; False when it was held already on these terms, or on whatever terms if none are
     given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
-    account, one of the other kind (MA-04) or a participant that has ended, Invalid for an end that
-    is not after the beginning or is past."""
+    account, one of the other kind (MA-04), a participant that has ended or for which a second
+    account does not act, Invalid for an end that is not after the beginning or is past."""
     acting.check(work, account)
     if account.state == AccountState.DEACTIVATED:
         raise Refused(f"{account.username} is deactivated")
     if (account.kind == "machine") != (group.kind == "machine"):
         raise Refused(f"{group.name} is for {group.kind} accounts")
+    second.check_participant(account, participant)
     row = _active(work, account, group, participant)
     if row is not None and terms in (None, terms_of(row)):
         return False

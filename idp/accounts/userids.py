@@ -6,8 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from idp.accounts import directory
-from idp.errors import Conflict, Invalid, Refused
-from idp.models import Account, AccountKind, AccountState, Person
+from idp.accounts.second import Second
+from idp.errors import Conflict, Invalid
+from idp.models import Account, AccountKind, Person
 from idp.policy import userid
 from idp.policy.names import name_key
 from idp.transaction import Work
@@ -22,36 +23,23 @@ def create(
     *,
     kind: AccountKind,
     locale: str = "en",
-    allow_second: bool = False,
+    second: Second | None = None,
 ) -> Account:
-    """A pending account with the next free UserID of the person, or of machines. A person has one
-    personal account, but for transmission rights, where each participant has its own
-    (``allow_second``, UI-10, UI-11). Raises Refused for a second one, Invalid when no name can be
-    made, ``directory.create_account``'s errors."""
+    """A pending account with the next free UserID of the person, or of machines. Raises Invalid
+    when no name can be made, ``directory.create_account``'s errors."""
     if kind is AccountKind.EMAIL:
         raise Invalid("the login name of an e-mail account is its address")
-    if kind is AccountKind.PERSONAL and not allow_second and _has_account(work, person):
-        raise Refused(f"{person.person_id} has a personal account")
     for _ in range(ATTEMPTS):
         username = _next(work, person, kind)
         try:
             with work.db.begin_nested():
                 return directory.create_account(
-                    work, person, kind=kind, username=username, locale=locale
+                    work, person, kind=kind, username=username, locale=locale, second=second
                 )
         except (IntegrityError, Conflict):
             # Somebody else took it meanwhile: look again.
             continue
     raise Conflict("no free UserID could be taken")
-
-
-def _has_account(work: Work, person: Person) -> bool:
-    query = select(Account.id).where(
-        Account.person_id == person.id,
-        Account.kind == AccountKind.PERSONAL,
-        Account.state != AccountState.DEACTIVATED,
-    )
-    return work.db.scalar(query.limit(1)) is not None
 
 
 def _next(work: Work, person: Person, kind: AccountKind) -> str:

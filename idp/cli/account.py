@@ -20,6 +20,7 @@ from idp.accounts import (
     userids,
 )
 from idp.accounts.hashing import PasswordHasher
+from idp.accounts.second import Reason, Second
 from idp.cli import operator
 from idp.cli.common import (
     application,
@@ -68,26 +69,45 @@ def account() -> None:
 @click.option("--kind", type=choice(AccountKind), default="personal")
 @click.option("--locale", type=choice(["en", "fr"]), default="en")
 @click.option(
-    "--second", is_flag=True, help="One more personal account of somebody who has one (TRA)."
+    "--second-reason",
+    type=choice(Reason),
+    help="Why somebody who has a personal account gets another one.",
 )
+@click.option("--second-participant", help="The only participant for which the second one acts.")
 @operator.as_operator()
 @as_json
 def create(
-    username: str, kind: str, locale: str, second: bool, as_json: bool, **person: str
+    username: str,
+    kind: str,
+    locale: str,
+    second_reason: str | None,
+    second_participant: str | None,
+    as_json: bool,
+    **person: str,
 ) -> None:
     """Create a pending account and queue its activation mail.
 
-    Without --username the UserID is made of the person's name, or the next machine id is taken."""
+    Without --username the UserID is made of the person's name, or the next machine id is taken. A
+    person has one personal account; a second one needs a reason and one participant."""
+    if (second_reason is None) != (second_participant is None):
+        raise click.UsageError("--second-reason and --second-participant come together")
     with unit() as work:
         holder = _holder(work, **person)
+        second = None
+        if second_reason and second_participant:
+            only = directory.participant(work, second_participant)
+            second = Second.of(second_reason, only)
         made = (
             directory.create_account(
-                work, holder, kind=AccountKind(kind), username=username, locale=locale
+                work,
+                holder,
+                kind=AccountKind(kind),
+                username=username,
+                locale=locale,
+                second=second,
             )
             if username
-            else userids.create(
-                work, holder, kind=AccountKind(kind), locale=locale, allow_second=second
-            )
+            else userids.create(work, holder, kind=AccountKind(kind), locale=locale, second=second)
         )
         activation.invite(work, made)
         record = _describe(made)
@@ -290,6 +310,8 @@ def _describe(row: Account) -> dict[str, Any]:
         "username": row.username,
         "subject": row.subject,
         "kind": str(row.kind),
+        "second_reason": row.second_reason or None,
+        "second_participant": row.second_participant.number if row.second_participant else None,
         "state": str(row.state),
         "state_since": row.state_changed_at,
         "name": row.person.full_name,

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import UNNESTED, Base, BigId, PrimaryKey
+from idp.models.role import Participant
 
 
 class AccountKind(StrEnum):
@@ -90,6 +91,12 @@ class Account(Base):
     username_key: Mapped[str] = mapped_column(String(320), unique=True)
     #: The holder, or for a machine account its custodian.
     person_id: Mapped[int] = mapped_column(BigId, ForeignKey("person.id"), index=True)
+    #: Why it is beside the person's first personal account, and the only participant for which it
+    #: acts; empty for all others (UI-10).
+    second_reason: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))
+    second_participant_id: Mapped[int | None] = mapped_column(
+        BigId, ForeignKey("participant.id"), index=True
+    )
     password_hash: Mapped[str | None] = mapped_column(String(200))
     password_changed_at: Mapped[datetime | None]
     #: The password before, as long as programs of a machine account may still use it.
@@ -121,6 +128,7 @@ class Account(Base):
     updated_at: Mapped[datetime]
 
     person: Mapped[Person] = relationship(lazy="joined", innerjoin=UNNESTED)
+    second_participant: Mapped[Participant | None] = relationship()
 
     __table_args__ = (
         # Serves the reminders of renewal.
@@ -139,6 +147,26 @@ class Account(Base):
         return and_(
             cls.state != AccountState.DEACTIVATED, or_(cls.ends_at.is_(None), cls.ends_at > now)
         )
+
+
+# A person has one personal account, and one more for a participant at most, besides closed ones.
+_OPEN = and_(Account.kind == AccountKind.PERSONAL, Account.state != AccountState.DEACTIVATED)
+_FIRST = and_(_OPEN, Account.second_reason == "")
+Index(
+    "uq_account_first",
+    Account.person_id,
+    unique=True,
+    sqlite_where=_FIRST,
+    postgresql_where=_FIRST,
+)
+Index(
+    "uq_account_second",
+    Account.person_id,
+    Account.second_participant_id,
+    unique=True,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
 
 
 class SearchTerm(Base):

@@ -12,6 +12,8 @@ PARTICIPANT_GROUPS = "urn:ieso:participant_groups"
 PERSON_ID = "urn:ieso:person_id"
 ACCOUNT_TYPE = "urn:ieso:account_type"
 ENVIRONMENT = "urn:ieso:environment"
+#: Of a second account: why there is one, and the only participant for which it acts (UI-10).
+SECOND_ACCOUNT = "urn:ieso:second_account"
 
 #: Which claims a scope asks for.
 SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
@@ -26,6 +28,7 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
         "updated_at",
         PERSON_ID,
         ACCOUNT_TYPE,
+        SECOND_ACCOUNT,
         ENVIRONMENT,
     ),
     "email": ("email", "email_verified"),
@@ -62,6 +65,8 @@ class Subject:
     zoneinfo: str
     updated_at: int
     environment: str
+    second_reason: str = ""
+    second_participant: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ def build(subject: Subject, names: set[str], held: Sequence[HeldGroup]) -> dict[
         "updated_at": subject.updated_at,
         PERSON_ID: subject.person_id,
         ACCOUNT_TYPE: subject.kind,
+        SECOND_ACCOUNT: _second(subject),
         ENVIRONMENT: subject.environment,
         "email": subject.email,
         "email_verified": bool(subject.email),
@@ -116,6 +122,12 @@ def build(subject: Subject, names: set[str], held: Sequence[HeldGroup]) -> dict[
         # For what reads lists of words only; a participant number holds no colon.
         chosen[PARTICIPANT_GROUPS] = sorted({f"{row.participant}:{row.group}" for row in held})
     return {"sub": subject.sub, **chosen}
+
+
+def _second(subject: Subject) -> dict[str, str] | str:
+    if not subject.second_reason:
+        return ""
+    return {"reason": subject.second_reason, "participant": subject.second_participant}
 
 
 def _by_participant(held: Sequence[HeldGroup]) -> list[dict[str, Any]]:

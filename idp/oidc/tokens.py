@@ -80,6 +80,8 @@ def subject_of(work: Work, account: Account) -> Subject:
         zoneinfo=account.zoneinfo,
         updated_at=seconds(max(account.updated_at, person.updated_at)),
         environment=work.settings.environment,
+        second_reason=account.second_reason,
+        second_participant=account.second_participant.number if account.second_participant else "",
     )
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from idp.accounts import directory, userids
+from idp.accounts.second import HasAccount, Second
 from idp.app import create_app
-from idp.errors import Invalid, Refused
+from idp.errors import Invalid
 from idp.models import AccountKind, AccountState
 from idp.ports import Ports, SystemTokens
 from idp.transaction import committing
@@ -32,11 +33,14 @@ def make(
     world: World,
     data: directory.NewPerson,
     kind: AccountKind = AccountKind.PERSONAL,
-    **more: bool,
+    second: str = "",
 ) -> str:
+    """The user name; with ``second`` of a second account for that participant."""
     with world.work() as work:
         holder = directory.ensure_person(work, data)
-        return userids.create(work, holder, kind=kind, **more).username
+        only = directory.ensure_participant(work, second) if second else None
+        stated = Second.of("transmission_rights", only) if only else None
+        return userids.create(work, holder, kind=kind, second=stated).username
 
 
 def test_ui01_to_ui05_one_after_the_other(world: World) -> None:
@@ -84,11 +88,16 @@ def test_ui07_without_a_latin_name_it_is_asked_for(world: World) -> None:
 
 
 def test_ui10_ui11_one_personal_account_for_each_person(world: World) -> None:
-    """UI-10, UI-11: a second one only where it is allowed, such as for transmission rights."""
+    """UI-10, UI-11: a second one only for a stated reason, one for each participant."""
     make(world, person(1))
-    with pytest.raises(Refused, match="has a personal account"):
+    with pytest.raises(HasAccount, match="has a personal account"):
         make(world, person(1))
-    assert make(world, person(1), allow_second=True) == "smitji"
+    assert make(world, person(1), second="109120") == "smitji"
+    with pytest.raises(HasAccount, match="has a second account for participant 109120"):
+        make(world, person(1), second="109120")
+    assert make(world, person(1), second="111340") == "smithj2"
+    with pytest.raises(Invalid, match="only a personal account"):
+        make(world, person(1), AccountKind.MACHINE, second="109120")
 
 
 def test_ui08_machine_ids_are_counted_up(world: World) -> None:

@@ -105,7 +105,7 @@ def test_n74_nobody_verifies_himself_on_the_telephone(world: World, own: str) ->
 @pytest.mark.parametrize(
     "command",
     [
-        ("account", "create", "--person-id", "{person}", "--username", "another", "--json"),
+        ("account", "create", "--person-id", "{person}", "--kind", "machine", "--json"),
         ("account", "networks", "{machine}", "--network", "192.0.2.0/24"),
         ("account", "keys", "{machine}", "--remove", "any"),
         ("account", "custodian", "{machine}", "--person-id", "{other}"),

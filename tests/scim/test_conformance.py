@@ -6,13 +6,15 @@ import pytest
 from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
+from idp.accounts import directory
 from registration_bridge.schema import Participant, Role, provider
 from tests.scim.pusher import Pusher
 from tests.world import World
 
 #: What the checks try and the bridge rightly answers in its own way: another user name or person
 #: for an account, networks of one that is no machine, an only address that is not the primary one,
-#: another pair for a group; a participant keeps its name and status when nobody says another.
+#: another pair for a group; a participant keeps its name and status when nobody says another; a
+#: second account acts for one participant.
 REFUSED = (
     "'userName' is immutable",
     "'roleGroup' is immutable",
@@ -22,6 +24,7 @@ REFUSED = (
     "registeredNetworks",
     "primary=False",
     "did not remove attribute 'status'",
+    "acts for participant 109120 only",
 )
 #: The checks compare the text of a moment that they sent with the moment that they read.
 NO_FAULT = ("User:endDate'.\nPatched value: 2041-01-01T00:00:00Z\nReturned value: 2041-01-01 ",)
@@ -37,6 +40,8 @@ def test_the_checks_of_others_find_no_fault(world: World, monkeypatch: pytest.Mo
     rp = world.relying_party()
     world.role_group("EMI Bids and Offers", rp.client_id)
     pusher = Pusher.of(world)
+    with world.work() as work:
+        directory.ensure_participant(work, "109120")
     client = WSGISCIMClient(
         world.app,
         base_url=f"{world.settings.issuer}/scim/v2",

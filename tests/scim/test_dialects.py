@@ -219,7 +219,7 @@ def test_dialect_12_a_manager_in_any_form_is_left_out(pusher: Pusher, manager: A
 def test_dialect_12_null_is_unassigned_and_a_required_one_refuses(pusher: Pusher) -> None:
     made = pusher.send("POST", body=user(1) | {"nickName": None, "phoneNumbers": None})
     assert (made.status_code, plain(made)) == (201, base())
-    for path in ("emails", "name", f"{EXTENSION}:personId"):
+    for path in ("emails", "name.familyName", f"{EXTENSION}:personId"):
         bad = pusher.patch(made.json["id"], {"op": "replace", "path": path, "value": None})
         assert fault(bad)[0] == 400, path
     assert plain(pusher.send("GET", made.json["id"])) == base()

@@ -74,6 +74,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         is_machine=found.kind == AccountKind.MACHINE,
         state=words.state(found.state),
         kind=words.kind(found.kind),
+        second=words.second(found),
         phone=shown(person.phone, person.phone_extension) if person.phone else "",
         shared_by=directory.persons_with_phone(work, person.phone),
         recovery_phone=masked(found.recovery_phone or ""),

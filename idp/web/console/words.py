@@ -8,7 +8,7 @@ from flask_babel import gettext
 
 from idp.accounts.standing import Obstacle
 from idp.errors import Refused
-from idp.models import Event
+from idp.models import Account, Event
 from idp.policy.console import Fact
 from idp.web import factor_words
 from idp.web.i18n import eastern
@@ -72,6 +72,22 @@ def kind(name: str) -> str:
         "email": gettext("e-mail account"),
     }
     return known.get(name, name)
+
+
+def second(account: Account) -> str:
+    """Why it is beside the person's first account, and where it acts; empty for all others."""
+    if not account.second_reason:
+        return ""
+    only = account.second_participant
+    if only is None:
+        return str(gettext("without a stated reason"))
+    return str(
+        gettext(
+            "for transmission rights, acts for %(name)s (%(number)s) only",
+            name=only.name,
+            number=only.number,
+        )
+    )
 
 
 def fact(name: Fact) -> str:

@@ -1,0 +1,82 @@
+"""Second personal accounts. A person has one personal account; another one exists only for a stated
+reason and acts for one participant (UI-10, UI-11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select
+
+from idp.errors import Invalid, Refused
+from idp.models import Account, AccountKind, AccountState, Participant, Person
+from idp.transaction import Work
+
+
+class Reason(StrEnum):
+    """Why a person has a second account."""
+
+    #: Whoever takes part in the auction for several participants has a UserID for each (UI-10).
+    TRANSMISSION_RIGHTS = "transmission_rights"
+
+
+@dataclass(frozen=True)
+class Second:
+    """What makes an account a second one."""
+
+    reason: Reason
+    participant: Participant
+
+    @classmethod
+    def of(cls, reason: str, participant: Participant) -> Second:
+        """Raises Invalid for a reason that is none."""
+        if reason not in set(Reason):
+            raise Invalid(f"the reason of a second account is one of {', '.join(Reason)}")
+        return cls(Reason(reason), participant)
+
+
+class HasAccount(Refused):
+    """The person has a personal account, and no reason for another one is stated."""
+
+
+def columns(work: Work, person: Person, kind: AccountKind, second: Second | None) -> dict[str, Any]:
+    """What a new account of this person stores of it. Raises HasAccount, Invalid for an account of
+    another kind, Refused for a participant that has ended."""
+    if second is None:
+        if kind is AccountKind.PERSONAL and _has(work, person, None):
+            raise HasAccount(
+                f"{person.person_id} has a personal account; a second one needs a reason "
+                f"({', '.join(Reason)}) and one participant"
+            )
+        return {}
+    if kind is not AccountKind.PERSONAL:
+        raise Invalid("only a personal account is a second one")
+    if second.participant.ended_at is not None:
+        raise Refused(f"participant {second.participant.number} has ended")
+    if _has(work, person, second.participant):
+        raise HasAccount(
+            f"{person.person_id} has a second account for participant {second.participant.number}"
+        )
+    return {"second_reason": str(second.reason), "second_participant": second.participant}
+
+
+def check_participant(account: Account, participant: Participant) -> None:
+    """The account may hold a role group there. Raises Refused."""
+    only = account.second_participant
+    if only is not None and only.id != participant.id:
+        raise Refused(f"{account.username} acts for participant {only.number} only")
+
+
+def _has(work: Work, person: Person, participant: Participant | None) -> bool:
+    """Whether the person has an open account that is no second one, or a second one for this
+    participant."""
+    query = select(Account.id).where(
+        Account.person_id == person.id,
+        Account.kind == AccountKind.PERSONAL,
+        Account.state != AccountState.DEACTIVATED,
+        Account.second_reason == ""
+        if participant is None
+        else Account.second_participant_id == participant.id,
+    )
+    return work.db.scalar(query.limit(1)) is not None
