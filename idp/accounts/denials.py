@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
@@ -20,7 +21,9 @@ from idp.accounts import (
     keys,
     lifecycle,
     machine_keys,
+    machines,
     participants,
+    persons,
     recovery_codes,
     roles,
     sessions,
@@ -53,6 +56,9 @@ PAIRS = {
     "consent.given": "consent.revoked",
 }
 
+#: Of which each is done again, in their order.
+STEPS = ("custodian.changed", "person.updated")
+
 
 @dataclass
 class Redone:
@@ -67,6 +73,7 @@ def redo(work: Work, events: Iterable[Event], names: dict[int, str]) -> Redone:
     stops nothing else."""
     last: dict[tuple[object, ...], Event] = {}
     for event in events:
+        last.pop(_subject(event), None)
         last[_subject(event)] = event
     found = Redone()
     # States last: an account that is closed keeps nothing that the steps before could need.
@@ -89,7 +96,8 @@ def redo(work: Work, events: Iterable[Event], names: dict[int, str]) -> Redone:
 
 def _subject(event: Event) -> tuple[object, ...]:
     about = (event.data.get(part) for part in ("group", "participant", "id", "kid"))
-    return PAIRS.get(event.name, event.name), event.account_id, event.client_id, *about
+    step = event.id if event.name in STEPS else None
+    return PAIRS.get(event.name, event.name), event.account_id, event.client_id, step, *about
 
 
 def _account(work: Work, event: Event) -> Account:
@@ -108,7 +116,10 @@ def _state(work: Work, event: Event) -> bool:
     state, row = AccountState(event.data["after"]), _account(work, event)
     if state not in DENYING or state == row.state or row.state == AccountState.DEACTIVATED:
         return False
-    if state == AccountState.RESET_REQUIRED:
+    if state == AccountState.RESET_REQUIRED and row.state in lifecycle.HELD:
+        # It stays locked or suspended; what it leads back to needs a new password.
+        row.resumes_as = str(state)
+    elif state == AccountState.RESET_REQUIRED:
         lifecycle.require_reset(work, row, reason=WHY)
     else:
         lifecycle.change_state(work, row, state, reason=str(event.data.get("why") or WHY))
@@ -218,6 +229,43 @@ def _networks(work: Work, event: Event) -> bool:
     return bool(gone)
 
 
+def _custodian(work: Work, event: Event) -> bool:
+    """The old custodian has no way in. Where the new one is not here, nobody has."""
+    row = _account(work, event)
+    if row.state == AccountState.DEACTIVATED or row.person.person_id != event.data["before"]:
+        return False
+    person = persons.by_person_id(work, event.data["after"])
+    if person is not None:
+        machines.change_custodian(work, row, person)
+    else:
+        lifecycle.change_state(work, row, AccountState.SUSPENDED, reason="custodian_changed")
+    return True
+
+
+def _address(work: Work, event: Event) -> bool:
+    """Links and codes go to the address that counts now, not to the one that was given up."""
+    row = _account(work, event)
+    before, after = event.data["before"].get("email"), event.data["after"].get("email")
+    if not after or row.person.email != before:
+        return False
+    return bool(persons.update(work, row.person, persons.Changes(email=after)))
+
+
+def _phone(work: Work, event: Event) -> bool:
+    """The number of the backup was removed or replaced; the new one is not in the trail."""
+    row = _account(work, event)
+    had, row.recovery_phone = row.recovery_phone, None
+    return had is not None
+
+
+def _end_date(work: Work, event: Event) -> bool:
+    row, end = _account(work, event), datetime.fromisoformat(event.data["at"])
+    if row.ends_at is not None and row.ends_at <= end:
+        return False
+    row.ends_at = end
+    return True
+
+
 #: By name of event; each returns whether it changed anything, or raises a named refusal.
 DENIALS: dict[str, Callable[[Work, Event], bool]] = {
     "account.state": _state,
@@ -234,6 +282,10 @@ DENIALS: dict[str, Callable[[Work, Event], bool]] = {
     "recovery_codes.made": _recovery_codes,
     "machine_key.removed": _machine_key,
     "networks.set": _networks,
+    "custodian.changed": _custodian,
+    "person.updated": _address,
+    "phone.changed": _phone,
+    "scim.ending": _end_date,
 }
 
 

@@ -24,6 +24,7 @@ from idp.accounts import (
     machine_keys,
     machines,
     participants,
+    persons,
     recovery_codes,
     roles,
 )
@@ -55,6 +56,7 @@ def filled(world: World) -> World:
             row = factors.begin(work, ada, kind, name=str(kind))
             factors.add(work, ada, row)
         recovery_codes.make(work, ada)
+        ada.recovery_phone = "+14165550100"
         interactions.remember_consent(work, ada, clients.get(work, "emi"), ["openid"])
         world.made["secret"] = clients.get(work, "emi").secret_digest
     world.clock.advance(hours=1)
@@ -209,6 +211,35 @@ CASES: list[Case] = [
             == ["192.0.2.0/28"]
         ),
     ),
+    (
+        "custodian.changed",
+        lambda _, work: machines.change_custodian(
+            work, directory.by_username(work, MACHINE), _ada(work).person
+        ),
+        lambda _, work: (
+            directory.by_username(work, MACHINE).person_id == _ada(work).person_id
+            and directory.by_username(work, MACHINE).state == AccountState.RESET_REQUIRED
+        ),
+    ),
+    (
+        "person.updated",
+        lambda _, work: persons.update(
+            work, _ada(work).person, persons.Changes(email="new@participant.example")
+        ),
+        lambda _, work: _ada(work).person.email == "new@participant.example",
+    ),
+    (
+        "phone.changed",
+        lambda _, work: events.record(work, "phone.changed", account=_ada(work), set=False),
+        lambda _, work: _ada(work).recovery_phone is None,
+    ),
+    (
+        "scim.ending",
+        lambda _, work: events.record(
+            work, "scim.ending", account=_ada(work), at=work.after(days=3).isoformat()
+        ),
+        lambda _, work: _ada(work).ends_at == work.after(days=3),
+    ),
 ]
 
 
@@ -233,6 +264,23 @@ def test_n91_what_took_something_away_is_done_again(
 def test_every_denial_is_a_case() -> None:
     """A new line of the table comes with its case."""
     assert {case[0] for case in CASES} == set(denials.DENIALS)
+
+
+def test_a_custodian_who_is_not_here_leaves_nobody_a_way_in(filled: World) -> None:
+    """MA-10: the old custodian is not one again because the new one was made since."""
+
+    def act(work: Work) -> None:
+        machine = directory.by_username(work, MACHINE)
+        data = directory.NewPerson(
+            person_id="P-NEW",
+            given_name="Noah",
+            family_name="Okafor",
+            email="n@participant.example",
+        )
+        machines.change_custodian(work, machine, directory.ensure_person(work, data))
+
+    assert redo(filled, undone(filled, act)).done["custodian.changed"] == 1
+    assert filled.account_row(MACHINE).state == AccountState.SUSPENDED
 
 
 def test_the_last_word_counts(filled: World) -> None:
