@@ -51,6 +51,8 @@ def parse(line: str, *, is_whole: bool) -> None:
         command.params = [copy.copy(param) for param in command.params]
         for param in command.params:
             param.required = False
+            if isinstance(param.type, click.Choice):
+                param.type = click.Choice([*param.type.choices, "..."])
     ignored = () if is_whole else (click.BadOptionUsage,)  # an option named without its value
     with contextlib.suppress(click.exceptions.Exit, *ignored):
         command.make_context(command.name, words)
