@@ -158,7 +158,8 @@ def test_n30_the_token_endpoint_is_an_audience_for_those_who_need_it(
     with world.work() as work:
         row = clients.get(work, "registration")
         data = clients.data_of(row)
-        clients.update(work, row, ClientData(**(vars(data) | {"token_endpoint_audience": True})))
+        changed = ClientData(**(vars(data) | {"token_endpoint_audience": True}))
+        clients.update(work, row, changed, by_two=True)
     for audience, status in (
         (TOKEN_URL, 200),
         (ISSUER, 200),
