@@ -19,7 +19,15 @@ from urllib.parse import urlencode
 from cryptography.fernet import Fernet
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, make_url, text
 
-from idp.accounts import clients, credentials, directory, lifecycle, roles, sessions
+from idp.accounts import (
+    clients,
+    credentials,
+    directory,
+    lifecycle,
+    participants,
+    roles,
+    sessions,
+)
 from idp.accounts import grants as granting
 from idp.app import create_app
 from idp.cli.server import upgrade_database
@@ -135,7 +143,7 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
             hasher = app.extensions["hasher"]
             credentials.replace(work, hasher, account, "Quartz-Heron7-lantern", door="bench")
             lifecycle.change_state(work, account, AccountState.ACTIVE, reason="bench")
-            participant = directory.ensure_participant(work, "109120")
+            participant = participants.register(work, "109120", "Northern Lakes")
             for n in range(10):
                 group = roles.create(work, f"Group {n}", clients=[client])
                 roles.assign(work, account, group, participant)

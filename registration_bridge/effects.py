@@ -69,7 +69,12 @@ class Effects:
         lost: Counter[str] = Counter()
         for account_id, names in taken.items():
             account = self._work.db.get_one(Account, account_id)
-            before = set().union(*(seen.get(name, set()) for name in names))
+            before = {
+                client
+                for name in names
+                for client in seen.get(name, set())
+                if client.admits(account)
+            }
             left = before.difference(roles.applications(self._work, account))
             lost.update(client.name for client in left)
         return [{"name": name, "accounts": count} for name, count in sorted(lost.items())]

@@ -20,7 +20,7 @@ from scim2_models import (
 )
 from sqlalchemy import ColumnElement, Select, func, select, true
 
-from idp.accounts import directory, events, roles
+from idp.accounts import events, participants, roles
 from idp.db import insert_if_missing
 from idp.models import Account, Assignment, Participant, ProvisionedGroup
 from idp.policy.scopes import PushOperation
@@ -138,7 +138,7 @@ def create(work: Work, reach: Reach, group: Any) -> tuple[ProvisionedGroup, bool
     name, number = clean(extension.role_group), clean(extension.participant_id)
     reach.check_role_group(name, number)
     role_group = roles.by_name(work, name)
-    participant = directory.ensure_participant(work, number, clean(extension.participant_name))
+    participant = participants.by_number(work, number)
     _rename_participant(work, reach, participant, clean(extension.participant_name))
     values = {
         "public_id": work.token(16),
@@ -348,7 +348,7 @@ def _rename_participant(work: Work, reach: Reach, row: Participant, name: str) -
     if name not in ("", row.name):
         reach.check_no_operator(row.number)
         reach.check(PushOperation.UPDATE)
-        directory.rename_participant(work, row, name)
+        participants.rename(work, row, name)
 
 
 def _check(reach: Reach, row: ProvisionedGroup) -> None:

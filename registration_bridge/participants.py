@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Any
 
@@ -13,29 +13,40 @@ from scim2_models import (
     UniquenessException,
 )
 
-from idp.accounts import directory, events, participants
-from idp.errors import NotFound
-from idp.models import Participant
+from idp.accounts import events, participants, participations
+from idp.accounts.participations import Part
+from idp.errors import Conflict
+from idp.models import Participant, ParticipationKind
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 from registration_bridge.reach import Reach
+from registration_bridge.schema import ParticipationEntry
 from registration_bridge.text import clean
 
 ACTIVE, ENDED = "active", "ended"
-MAX_NAME = 200
-_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,20}")
 
 
-def resource_of(model: Any, row: Participant) -> Any:
+def resources_of(work: Work, model: Any, rows: Collection[Participant]) -> list[Any]:
+    """The Participants of these rows."""
+    parts = participations.of_many(work, rows)
+    return [_resource(model, row, parts.get(row.id, [])) for row in rows]
+
+
+def resource_of(work: Work, model: Any, row: Participant) -> Any:
     """The Participant of a row; its id is its number."""
+    return resources_of(work, model, [row])[0]
+
+
+def _resource(model: Any, row: Participant, parts: list[Part]) -> Any:
     changed = row.updated_at or row.created_at
-    shown = f"{row.number}/{row.name}/{row.external_id}/{row.ended_at}"
+    shown = f"{row.number}/{row.name}/{row.external_id}/{row.ended_at}/{parts}"
     return model(
         id=row.number,
         external_id=row.external_id,
         participant_id=row.number,
         name=row.name,
         status=ENDED if row.ended_at else ACTIVE,
+        participations=[ParticipationEntry(value=p.name, type=p.kind) for p in parts] or None,
         meta=Meta(
             resource_type="Participant",
             created=row.created_at,
@@ -49,36 +60,30 @@ def create(work: Work, reach: Reach, wanted: Any) -> tuple[Participant, bool]:
     """A new participant, or one that was removed before; or the one that the same push made before
     (False). Raises the errors of SCIM."""
     reach.check(PushOperation.CREATE)
-    number, name = clean(wanted.participant_id), _name(wanted)
+    number, name = clean(wanted.participant_id), clean(wanted.name)
     external_id = _external_id(wanted)
     _check(reach, number)
-    if not _NUMBER.fullmatch(number):
-        raise InvalidValueException(
-            detail="participantId is 1 to 20 ASCII letters, digits, dots, hyphens and underscores."
-        )
-    is_ended = _is_ended(wanted.status)
+    is_ended, wanted_parts = _is_ended(wanted.status), _parts(wanted)
     try:
-        row = directory.participant(work, number)
-    except NotFound:
-        row, is_new = directory.ensure_participant(work, number, name), True
-        if row.name != name:
-            raise _taken(number) from None
-    else:
-        is_new = row.removed_at is not None
-        if not is_new:
-            present = (row.name, row.external_id, row.ended_at is not None)
-            if present != (name, external_id, bool(is_ended)):
-                raise _taken(number)
-            return row, False
-        row.removed_at = None
-        participants.restore(work, row)
-        directory.rename_participant(work, row, name)
+        row = participants.register(work, number, name)
+    except Conflict as error:
+        row = participants.by_number(work, number)
+        present = (
+            row.name,
+            row.external_id,
+            row.ended_at is not None,
+            participations.of(work, row),
+        )
+        if present != (name, external_id, bool(is_ended), sorted(wanted_parts)):
+            raise UniquenessException(detail=f"participantId {number} is taken.") from error
+        return row, False
     row.external_id = external_id
     events.record(work, "scim.participant_created", participant=number)
+    participations.replace(work, row, wanted_parts)
     if is_ended:
         participants.end(work, row)
     work.db.flush()
-    return row, is_new
+    return row, True
 
 
 def update(work: Work, reach: Reach, row: Participant, wanted: Any) -> None:
@@ -86,10 +91,10 @@ def update(work: Work, reach: Reach, row: Participant, wanted: Any) -> None:
     _check(reach, row.number)
     if clean(wanted.participant_id) not in ("", row.number):
         raise MutabilityException(attribute="participantId", mutability="immutable")
-    name, external_id = _name(wanted), _external_id(wanted)
+    name, external_id = clean(wanted.name), _external_id(wanted)
     if (name, external_id) != (row.name, row.external_id):
         reach.check(PushOperation.UPDATE)
-        directory.rename_participant(work, row, name)
+        participants.rename(work, row, name)
         row.external_id, row.updated_at = external_id, work.now
     is_ended = _is_ended(wanted.status)
     if is_ended:
@@ -97,6 +102,7 @@ def update(work: Work, reach: Reach, row: Participant, wanted: Any) -> None:
     elif is_ended is False and row.ended_at is not None:
         reach.check(PushOperation.CREATE)
         participants.restore(work, row)
+    _set_participations(work, reach, row, _parts(wanted))
     work.db.flush()
 
 
@@ -104,9 +110,29 @@ def delete(work: Work, reach: Reach, row: Participant) -> None:
     """It ends and is not shown any more; its number stays its own. Raises the errors of SCIM."""
     _check(reach, row.number)
     _end(work, reach, row, is_removed=True)
+    participations.replace(work, row, ())
     row.removed_at = work.now
     events.record(work, "scim.participant_deleted", participant=row.number)
     work.db.flush()
+
+
+def _set_participations(work: Work, reach: Reach, row: Participant, wanted: list[Part]) -> None:
+    losing = participations.holders(work, row, wanted)
+    if participations.replace(work, row, wanted):
+        reach.check(PushOperation.UPDATE)
+    if losing:
+        reach.check(PushOperation.DEACTIVATE)
+        reach.check_accounts(work, losing)
+
+
+def _parts(wanted: Any) -> list[Part]:
+    """What the push names, each once."""
+    return sorted(
+        {
+            Part(clean(entry.value), clean(entry.type) or ParticipationKind.MARKET)
+            for entry in wanted.participations or ()
+        }
+    )
 
 
 def _end(work: Work, reach: Reach, row: Participant, *, is_removed: bool = False) -> None:
@@ -117,20 +143,9 @@ def _end(work: Work, reach: Reach, row: Participant, *, is_removed: bool = False
     participants.end(work, row)
 
 
-def _taken(number: str) -> UniquenessException:
-    return UniquenessException(detail=f"participantId {number} is taken.")
-
-
 def _check(reach: Reach, number: str) -> None:
     reach.check_no_operator(number)
     reach.check_participant(number)
-
-
-def _name(wanted: Any) -> str:
-    name = clean(wanted.name)
-    if not 0 < len(name) <= MAX_NAME:
-        raise InvalidValueException(detail=f"name is 1 to {MAX_NAME} characters.")
-    return name
 
 
 def _external_id(wanted: Any) -> str | None:

@@ -168,10 +168,20 @@ class Role(Extension):
     role_group: Annotated[str | None, Mutability.immutable, Required.true] = None
     participant_id: Annotated[str | None, Mutability.immutable, Required.true] = None
     participant_name: str | None = None
-    #: ``personal`` or ``machine``: which accounts may hold it.
+    #: ``personal``, ``machine`` or ``email``: which accounts may hold it.
     account_kind: Annotated[str | None, Mutability.read_only] = None
     #: Client ids of the applications that see it.
     applications: Annotated[list[str] | None, Mutability.read_only] = None
+
+
+class ParticipationEntry(ComplexAttribute):
+    """A market, a program, or a service that the participant takes part in."""
+
+    value: Annotated[str | None, Required.true, CaseExact.true] = Field(
+        None, examples=["Energy Market"]
+    )
+    #: ``market`` when left out.
+    type: str | None = Field(None, examples=["market", "program", "service_provider"])
 
 
 class Participant(Resource[Any]):
@@ -185,6 +195,8 @@ class Participant(Resource[Any]):
     name: Annotated[str | None, Required.true] = None
     #: ``active``, or ``ended``: then all role groups there are taken away.
     status: str | None = Field(None, examples=["active", "ended"])
+    #: The whole truth about what it takes part in; role groups that need what ends are taken away.
+    participations: list[ParticipationEntry] | None = None
 
 
 def provider() -> ScimProvider:

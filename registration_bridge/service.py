@@ -86,6 +86,8 @@ class Service(ScimService):
             return super().apply_replacement(current, replacement, conditions)
         if isinstance(replacement, Participant):
             replacement.status = replacement.status or current.status
+            if replacement.participations is None:
+                replacement.participations = current.participations
             return super().apply_replacement(current, replacement, conditions)
         if replacement.active is None:
             replacement.active = current.active

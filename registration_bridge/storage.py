@@ -251,7 +251,7 @@ class Participants:
         self._model = model
 
     def get(self, resource_id: str, _parameters: Any = None) -> Any:
-        return participants.resource_of(self._model, self._row(resource_id))
+        return participants.resource_of(browser.work(), self._model, self._row(resource_id))
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         base = select(Participant).where(
@@ -262,19 +262,19 @@ class Participants:
         page = page_of(
             browser.work(), base, Participant.id, search_request, PARTICIPANT_COLUMNS, position
         )
-        resources = [participants.resource_of(self._model, row) for row in page.rows]
+        resources = participants.resources_of(browser.work(), self._model, page.rows)
         return SearchPage(page.total, resources, page.next, page.previous)
 
     def create(self, resource: Any) -> Any:
         row, is_new = participants.create(browser.work(), reach(), resource)
         g.scim_repeated = not is_new
-        return participants.resource_of(self._model, row)
+        return participants.resource_of(browser.work(), self._model, row)
 
     def update(self, resource: Any, expected_version: str | None) -> Any:
         row, held = self._held(resource.id, expected_version)
         before = _shown(held)
         participants.update(browser.work(), reach(), row, resource)
-        found = participants.resource_of(self._model, row)
+        found = participants.resource_of(browser.work(), self._model, row)
         after = _shown(found)
         _record_change("scim.participant_updated", before, after, participant=row.number)
         return found
@@ -298,7 +298,7 @@ class Participants:
     def _held(self, resource_id: str, expected_version: str | None) -> tuple[Participant, Any]:
         _lock(Participant, Participant.number == resource_id[:40])
         row = self._row(resource_id)
-        held = participants.resource_of(self._model, row)
+        held = participants.resource_of(browser.work(), self._model, row)
         _check(held.meta.version, expected_version)
         return row, held
 

@@ -22,6 +22,7 @@ from idp.accounts import (
     lifecycle,
     machines,
     mass_changes,
+    participants,
     persons,
     roles,
     suspension,
@@ -157,7 +158,7 @@ def _second(work: Work, reach: Reach, wanted: SecondAccount | None) -> Second | 
     number = clean(wanted.participant_id)
     reach.check_no_operator(number)
     reach.check_participant(number)
-    return Second.of(clean(wanted.reason), directory.participant(work, number))
+    return Second.of(clean(wanted.reason), participants.by_number(work, number))
 
 
 def _pair(second: SecondAccount | None) -> tuple[str, str]:
@@ -265,7 +266,7 @@ def _set_grants(
     notice = roles.Notice()
     for name, number in changed:
         if terms := after.get((name, number)):
-            participant = directory.ensure_participant(work, number)
+            participant = participants.by_number(work, number)
             group = roles.by_name(work, name)
             roles.assign(work, account, group, participant, terms, notice=notice)
     for grant in held:

@@ -20,7 +20,7 @@ START_SECONDS = 240
 @contextmanager
 def start_demo(data: Path, port: int | None = None) -> Iterator[dict[str, Any]]:
     """Start ``gateway demo`` in ``data``; yields what demo.json says, and stops it afterwards."""
-    port = port or free_ports(4)
+    port = port or free_ports(5)
     log = data / "demo.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -40,6 +40,16 @@ OLD: dict[str, list[dict[str, Any]]] = {
     "account": [
         _account(1, "active", NOW), _account(2, "locked", NOW), _account(3, "suspended", None),
     ],
+    "client": [
+        {
+            "id": 1, "client_id": "emi", "name": "EMI", "description": "", "home_url": "",
+            "auth_method": "none", "grant_types": "[]", "scopes": "[]", "redirect_uris": "[]",
+            "post_logout_redirect_uris": "[]", "allowed_origins": "[]", "require_pkce": True,
+            "trusted": False, "id_token_alg": "RS256", "access_token_alg": "ES256",
+            "access_token_format": "jwt", "audience": "", "is_resource_server": False,
+            "created_at": NOW, "updated_at": NOW,
+        }
+    ],
     "participant": [
         {"id": 1, "number": "109120", "name": "Énergie du Nord", "created_at": NOW}
     ],
@@ -70,6 +80,10 @@ def test_the_second_migration_fills_what_existed(tmp_path: Path) -> None:
         # Of several personal accounts of one person the oldest is the first (UI-11).
         reasons = connection.scalars(text("SELECT second_reason FROM account ORDER BY id")).all()
         assert list(reasons) == ["", "unstated", "unstated"]
+        ended = connection.execute(text("SELECT ended_at, removed_at FROM participant")).one()
+        assert tuple(ended) == (None, None)
+        kinds = connection.scalar(text("SELECT account_kinds FROM client"))
+        assert json.loads(kinds) == ["personal", "machine"]
     engine.dispose()
 
 

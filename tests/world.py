@@ -20,14 +20,22 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients, credentials, directory, lifecycle, persons, roles
+from idp.accounts import (
+    clients,
+    credentials,
+    directory,
+    lifecycle,
+    participants,
+    persons,
+    roles,
+)
 from idp.accounts.assertions import ASSERTION_TYPE, public_key
 from idp.accounts.clients import ClientData
 from idp.accounts.second import Reason, Second
 from idp.cli.server import work_round
 from idp.messages import read
 from idp.messages.read import ShownMessage
-from idp.models import Account, AccountKind, AccountState, AuthMethod, Event
+from idp.models import Account, AccountKind, AccountState, AuthMethod, Event, Participant
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import obtainable
 from idp.settings import Settings
@@ -120,6 +128,12 @@ def environ_of(world: World) -> dict[str, str]:
     }
 
 
+def registered(work: Work, number: str, name: str = "") -> Participant:
+    """The participant of this number, registered when it is not."""
+    found = participants.find(work, number)
+    return found or participants.register(work, number, name or f"Company {number}")
+
+
 @dataclass
 class World:
     """The application under test and the means to fill and drive it."""
@@ -172,7 +186,7 @@ class World:
             second = None
             kinds = {row.kind for row in persons.accounts_of(work, holder)}
             if kind is AccountKind.PERSONAL and kind in kinds:
-                only = directory.ensure_participant(work, "109120", "Company 109120")
+                only = registered(work, "109120")
                 second = Second.of(Reason.TRANSMISSION_RIGHTS, only)
             account = directory.create_account(
                 work, holder, kind=kind, username=username, second=second
@@ -193,13 +207,18 @@ class World:
     def grant_role(self, username: str, group: str, participant: str = "109120") -> None:
         """Assign a role group, making group and participant when there are none."""
         with self.work() as work:
-            organization = directory.ensure_participant(work, participant, f"Company {participant}")
+            organization = registered(work, participant)
             roles.assign(
                 work,
                 directory.by_username(work, username),
                 roles.by_name(work, group),
                 organization,
             )
+
+    def participant(self, number: str, name: str = "") -> None:
+        """Register a participant, unless it is."""
+        with self.work() as work:
+            registered(work, number, name)
 
     def operator(self, *held: ConsoleRole) -> str:
         """An account with roles in the console."""
@@ -213,7 +232,7 @@ class World:
 
     def revoke_role(self, username: str, group: str, participant: str = "109120") -> None:
         with self.work() as work:
-            organization = directory.ensure_participant(work, participant)
+            organization = participants.by_number(work, participant)
             roles.revoke(
                 work,
                 directory.by_username(work, username),
@@ -221,9 +240,12 @@ class World:
                 organization,
             )
 
-    def role_group(self, name: str, *client_ids: str, kind: str = "personal") -> None:
+    def role_group(
+        self, name: str, *client_ids: str, kind: str = "personal", participation: str = ""
+    ) -> None:
         with self.work() as work:
-            roles.create(work, name, kind=kind, clients=[clients.get(work, c) for c in client_ids])
+            seen_by = [clients.get(work, c) for c in client_ids]
+            roles.create(work, name, kind=kind, clients=seen_by, participation=participation)
 
     def relying_party(self, name: str = "EMI", **changes: Any) -> Rp:
         """Register a client; by default confidential, trusted, code and refresh."""

@@ -32,12 +32,13 @@ RIGHTS = {
     "CROW Viewer": "See outage requests",
     "Reports Settlement": "Open settlement statements",
     "Reports Revenue Metering": "Open revenue metering reports",
+    "Workspaces Member": "Read and share documents",
 }
 
 
 @dataclass(frozen=True)
 class Config:
-    """What makes the same program EMI, CROW or Reports."""
+    """What makes the same program EMI, CROW, Reports or Workspaces."""
 
     name: str
     url: str

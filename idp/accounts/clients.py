@@ -13,7 +13,7 @@ from idp.accounts import acting, client_secrets, events, sessions
 from idp.accounts.assertions import PublicKey
 from idp.errors import Conflict, Invalid, NotFound
 from idp.mfa.decision import Rule
-from idp.models import AuthMethod, Client, Grant, RoleGroup
+from idp.models import AccountKind, AuthMethod, Client, Grant, RoleGroup
 from idp.networks import NetworkSet
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
@@ -51,6 +51,7 @@ class ClientData:
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str = ""
     allowed_origins: tuple[str, ...] = ()
+    account_kinds: tuple[str, ...] = (AccountKind.PERSONAL, AccountKind.MACHINE)
     require_pkce: bool = True
     trusted: bool = False
     uses_popups: bool = False
@@ -256,6 +257,8 @@ def _choice_faults(data: ClientData) -> list[str]:
         f"id_token_alg is one of {', '.join(SIGNING_ALGS)}": data.id_token_alg in SIGNING_ALGS,
         f"access_token_alg is one of {', '.join(SIGNING_ALGS)}": data.access_token_alg
         in SIGNING_ALGS,
+        f"account_kinds are one or several of {', '.join(AccountKind)}": bool(data.account_kinds)
+        and set(data.account_kinds) <= set(AccountKind),
         "access_token_format is jwt or opaque": data.access_token_format in ("jwt", "opaque"),
         f"minimum_acr is one of {', '.join(ACRS)}": data.minimum_acr is None
         or data.minimum_acr in ACRS,

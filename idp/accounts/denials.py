@@ -16,13 +16,13 @@ from sqlalchemy import delete, select, update
 from idp.accounts import (
     client_secrets,
     clients,
-    directory,
     factors,
     keys,
     lifecycle,
     machine_keys,
     machines,
     participants,
+    participations,
     persons,
     recovery_codes,
     roles,
@@ -137,15 +137,24 @@ def _password(work: Work, event: Event) -> bool:
 
 def _role_group(work: Work, event: Event) -> bool:
     group = roles.by_name(work, event.data["group"])
-    participant = directory.participant(work, event.data["participant"])
+    participant = participants.by_number(work, event.data["participant"])
     return roles.revoke(work, _account(work, event), group, participant)
 
 
 def _participant(work: Work, event: Event) -> bool:
-    row = directory.participant(work, event.data["participant"])
+    row = participants.by_number(work, event.data["participant"])
     is_on = row.ended_at is None
     participants.end(work, row)
     return is_on
+
+
+def _participations(work: Work, event: Event) -> bool:
+    """Those that ended; those that were added come with the next push."""
+    row = participants.by_number(work, event.data["participant"])
+    parts = participations.of(work, row)
+    return participations.replace(
+        work, row, [part for part in parts if part.name in event.data["after"]]
+    )
 
 
 def _client_disabled(work: Work, event: Event) -> bool:
@@ -272,6 +281,7 @@ DENIALS: dict[str, Callable[[Work, Event], bool]] = {
     "password.set": _password,
     "role_group.revoked": _role_group,
     "participant.ended": _participant,
+    "participant.participations": _participations,
     "client.disabled": _client_disabled,
     "client.secret_rotated": _secret,
     "consent.revoked": _consent,

@@ -1,4 +1,4 @@
-"""Who exists: persons, accounts, participants, and how they are found."""
+"""Who exists: persons and accounts, and how they are found."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from sqlalchemy import func, select
 
 from idp.accounts import acting, events, search
 from idp.accounts.second import Second, columns
-from idp.db import insert_if_missing
 from idp.errors import Conflict, Invalid, NotFound
-from idp.models import Account, AccountKind, AccountState, Participant, Person, SearchTerm
+from idp.models import Account, AccountKind, AccountState, Person, SearchTerm
 from idp.policy import phone as phones
 from idp.policy.email_address import single_address
 from idp.policy.names import MAX_NAME, name_key, printable
 from idp.policy.phone import national
-from idp.policy.search import fold
 from idp.transaction import Work
 
 MAX_PERSON_NAME = 100
-#: Folded, a name may be longer than it was.
-MAX_KEY = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,39 +202,3 @@ def create_account(
     about: dict[str, Any] = {"second": account.second_reason} if second else {}
     events.record(work, "account.created", account=account, kind=str(kind), **about)
     return account
-
-
-def participant(work: Work, number: str) -> Participant:
-    """The participant of this number. Raises NotFound."""
-    row = work.db.scalar(select(Participant).where(Participant.number == number))
-    if row is None:
-        raise NotFound(f"no participant {number}")
-    return row
-
-
-def ensure_participant(work: Work, number: str, name: str = "") -> Participant:
-    """The participant of this number, made when there is none."""
-    row = work.db.scalar(select(Participant).where(Participant.number == number))
-    if row is None:
-        if not number or len(number) > 20 or not number.isascii():
-            raise Invalid("a participant number is 1 to 20 ASCII characters")
-        name = name or number
-        # Two may be the first to name it; both get the one that is there afterwards.
-        insert_if_missing(
-            work.db,
-            Participant,
-            number=number,
-            name=name,
-            name_key=fold(name)[:MAX_KEY],
-            created_at=work.now,
-        )
-        row = work.db.scalars(select(Participant).where(Participant.number == number)).one()
-    return row
-
-
-def rename_participant(work: Work, row: Participant, name: str) -> None:
-    """Another name for everybody from now on; a blank one changes nothing."""
-    if name in ("", row.name):
-        return
-    row.name, row.name_key, row.updated_at = name, fold(name)[:MAX_KEY], work.now
-    events.record(work, "participant.renamed", participant=row.number)

@@ -29,11 +29,14 @@ from idp.transaction import Work, spend_once
 
 
 def is_standing(work: Work, grant: Grant, *, session: bool = False) -> bool:
-    """Whether the grant still counts: not revoked, its client enabled, its account able. With
-    ``session``, also the session it was given in (needed until a code is redeemed)."""
+    """Whether the grant still counts: not revoked, its client enabled, its account able and of a
+    kind that opens the client. With ``session``, also the session it was given in (needed until a
+    code is redeemed)."""
     if grant.revoked_at is not None or grant.client.disabled_at is not None:
         return False
-    if grant.account is not None and not may_sign_in(grant.account.state_at(work.now)):
+    if grant.account is not None and not (
+        may_sign_in(grant.account.state_at(work.now)) and grant.client.admits(grant.account)
+    ):
         return False
     if session and grant.session is not None:
         return sessions.is_live(work, grant.session)

@@ -342,7 +342,7 @@ def _held(
     work: Work, account: Account | None, client: Client | None, participant: str | None = None
 ) -> list[Held]:
     """Its role groups of the application; at one participant, when one is named."""
-    if account is None or client is None:
+    if account is None or client is None or not client.admits(account):
         return []
     rows = roles.held_for_client(work, account.id, client.id)
     return [row for row in rows if participant in (None, row.participant)]

@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import groupby
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 
 from idp.accounts import acting, events, second, sessions
 from idp.errors import Conflict, Invalid, NotFound, Refused
@@ -15,16 +16,20 @@ from idp.messages import queue
 from idp.mfa.decision import Rule
 from idp.models import (
     Account,
+    AccountKind,
     AccountState,
     Assignment,
     Client,
     Participant,
+    Participation,
     RoleGroup,
     client_role_group,
 )
 from idp.policy.console import OPERATOR, ConsoleRole
+from idp.policy.names import printable
 from idp.transaction import Work
 
+MAX_PARTICIPATION = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()-]{0,99}")
 
 
@@ -90,14 +95,15 @@ def applications(work: Work, account: Account) -> list[Client]:
 
 
 def seeing(work: Work, account: Account) -> list[Client]:
-    """The relying parties of whose role groups the account holds one, by name."""
+    """The relying parties that the account opens: it holds one of their role groups and is of a
+    kind that they take. By name."""
     ids = (
         select(client_role_group.c.client_id)
         .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
         .where(Assignment.account_id == account.id, Assignment.counts(work.now))
     )
     query = select(Client).where(Client.id.in_(ids), Client.disabled_at.is_(None))
-    return list(work.db.scalars(query.order_by(Client.name)))
+    return [row for row in work.db.scalars(query.order_by(Client.name)) if row.admits(account)]
 
 
 def create(
@@ -107,15 +113,23 @@ def create(
     description: str = "",
     kind: str = "personal",
     clients: list[Client] | None = None,
+    participation: str = "",
 ) -> RoleGroup:
-    """A new role group, seen by these relying parties. Raises Invalid or Conflict."""
+    """A new role group, seen by these relying parties, given where the participant takes part in
+    ``participation``, or anywhere. Raises Invalid or Conflict."""
     if not _NAME.fullmatch(name):
         raise Invalid("a role group's name is 1 to 100 ASCII letters, digits, spaces and ._:/()-")
-    if kind not in ("personal", "machine"):
-        raise Invalid("the kind is personal or machine")
+    if kind not in list(AccountKind):
+        raise Invalid(f"the kind is one of {', '.join(AccountKind)}")
     if work.db.scalar(select(RoleGroup.id).where(RoleGroup.name == name)) is not None:
         raise Conflict(f"role group {name} exists")
-    group = RoleGroup(name=name, description=description, kind=kind, created_at=work.now)
+    group = RoleGroup(
+        name=name,
+        description=description,
+        kind=kind,
+        participation=checked_participation(participation) if participation else "",
+        created_at=work.now,
+    )
     work.db.add(group)
     for client in clients or []:
         client.role_groups.append(group)
@@ -124,6 +138,16 @@ def create(
         work, "role_group.created", group=name, clients=[c.client_id for c in clients or []]
     )
     return group
+
+
+def checked_participation(name: str) -> str:
+    """The name of a market, program or service, without blanks around it. Raises Invalid."""
+    name = name.strip()
+    if not 0 < len(name) <= MAX_PARTICIPATION or not printable(name):
+        raise Invalid(
+            f"a participation's name is 1 to {MAX_PARTICIPATION} characters that can be shown"
+        )
+    return name
 
 
 def set_rule(work: Work, group: RoleGroup, rule: str) -> None:
@@ -205,12 +229,13 @@ def assign(
 ) -> bool:
     """Grant; False when it was held already on these terms, or on whatever terms if none are
     given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
-    account, one of the other kind (MA-04), a participant that has ended or for which a second
-    account does not act, Invalid for an end that is not after the beginning or is past."""
+    account, one of another kind (MA-04, EN-03), a participant that has ended, lacks the
+    participation, or for which a second account does not act; Invalid for an end that is not after
+    the beginning or is past."""
     acting.check(work, account)
     if account.state == AccountState.DEACTIVATED:
         raise Refused(f"{account.username} is deactivated")
-    if (account.kind == "machine") != (group.kind == "machine"):
+    if account.kind != group.kind:
         raise Refused(f"{group.name} is for {group.kind} accounts")
     second.check_participant(account, participant)
     row = _active(work, account, group, participant)
@@ -223,7 +248,7 @@ def assign(
     if row is not None:
         _set_terms(work, account, row, terms)
         return True
-    _check_standing(work, participant)
+    _check_standing(work, group, participant)
     work.db.add(
         Assignment(
             account_id=account.id,
@@ -250,15 +275,28 @@ def hold_participants(work: Work, numbers: Collection[str]) -> None:
     )
 
 
-def _check_standing(work: Work, participant: Participant) -> None:
-    """Read under a lock: whoever ends the participant at this time is waited for."""
-    ended = work.db.scalar(
-        select(Participant.ended_at)
+def _check_standing(work: Work, group: RoleGroup, participant: Participant) -> None:
+    """Read under a lock: whoever ends the participant or a participation, or makes the role group
+    need one, at this time is waited for."""
+    ended, needed = work.db.execute(
+        select(Participant.ended_at, RoleGroup.participation)
+        .join(RoleGroup, RoleGroup.id == group.id)
         .where(Participant.id == participant.id)
         .with_for_update(read=True)
-    )
+    ).one()
     if ended is not None:
         raise Refused(f"participant {participant.number} has ended")
+    if needed and not work.db.scalar(
+        select(Participation.id).where(
+            Participation.participant_id == participant.id,
+            Participation.name == needed,
+            Participation.ended_at.is_(None),
+        )
+    ):
+        raise Refused(
+            f"{group.name} needs the participation {needed}, which participant "
+            f"{participant.number} does not have"
+        )
 
 
 def _set_terms(work: Work, account: Account, row: Assignment, terms: Terms) -> None:
@@ -339,6 +377,24 @@ def revoke_all(work: Work, account: Account) -> int:
             group=row.role_group.name,
             participant=row.participant.number,
         )
+    return len(rows)
+
+
+def end_at(work: Work, participant: Participant, *where: ColumnElement[bool]) -> int:
+    """Revoke all that accounts hold at the participant, or what these conditions on assignments and
+    their role groups name; a mail for each holder. Returns how many were revoked."""
+    rows = work.db.execute(
+        select(Assignment, Account)
+        .join(Account, Account.id == Assignment.account_id)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .where(Assignment.participant_id == participant.id, Assignment.revoked_at.is_(None), *where)
+        .order_by(Account.id)
+    ).all()
+    for account, held in groupby(rows, lambda pair: pair[1]):
+        notice = Notice()
+        for assignment, _ in held:
+            revoke(work, account, assignment.role_group, participant, notice=notice)
+        notice.send(work, account)
     return len(rows)
 
 

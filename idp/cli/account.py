@@ -14,6 +14,7 @@ from idp.accounts import (
     machine_keys,
     machines,
     operators,
+    participants,
     persons,
     roles,
     trail,
@@ -95,7 +96,7 @@ def create(
         holder = _holder(work, **person)
         second = None
         if second_reason and second_participant:
-            only = directory.participant(work, second_participant)
+            only = participants.by_number(work, second_participant)
             second = Second.of(second_reason, only)
         made = (
             directory.create_account(

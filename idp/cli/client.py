@@ -16,7 +16,7 @@ from idp.cli import proposal
 from idp.cli.common import as_json, choice, show_json, show_list, show_record, unit
 from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
-from idp.models import AuthMethod
+from idp.models import AccountKind, AuthMethod
 from idp.policy.scopes import ACRS, GRANT_TYPES, PushOperation, default_scopes
 
 Command = Callable[..., Any]
@@ -26,6 +26,11 @@ _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
     "redirect_uris": ("--redirect-uri", "Exact redirect URI; repeat.", None),
     "post_logout_redirect_uris": ("--post-logout-redirect-uri", "After a sign-out; repeat.", None),
     "allowed_origins": ("--origin", "Origin of its scripts (CORS); repeat.", None),
+    "account_kinds": (
+        "--account-kind",
+        "Kind of account that opens it; default: personal and machine. Repeat.",
+        list(AccountKind),
+    ),
     "push_operations": (
         "--push-operation",
         "What it may do by SCIM; default: everything. Repeat.",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from idp.accounts import clients, directory, roles
+from idp.accounts import clients, directory, participants, participations, roles
 from idp.cli.common import as_json, choice, show_json, show_list, unit
 from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
+from idp.models import AccountKind
 
 _who = click.option("--account", "username", required=True, help="Login name of the holder.")
 _what = click.option("--role-group", "name", required=True, help="Name of the role group.")
@@ -22,18 +23,41 @@ def role_group() -> None:
 @role_group.command()
 @click.argument("name")
 @click.option("--description", default="")
-@click.option("--kind", type=choice(["personal", "machine"]), default="personal")
+@click.option(
+    "--kind", type=choice(AccountKind), default="personal", help="Which accounts may hold it."
+)
 @click.option("--client", "client_ids", multiple=True, help="Relying party that sees it; repeat.")
+@click.option(
+    "--participation", default="", help="Market or program in which a participant has to take part."
+)
 @as_operator()
 @as_json
 def create(
-    name: str, description: str, kind: str, client_ids: tuple[str, ...], as_json: bool
+    name: str,
+    description: str,
+    kind: str,
+    client_ids: tuple[str, ...],
+    participation: str,
+    as_json: bool,
 ) -> None:
     """Create a role group, seen by these relying parties (none: the gateway's own)."""
     with unit() as work:
         seen_by = [clients.get(work, client_id) for client_id in client_ids]
-        roles.create(work, name, description=description, kind=kind, clients=seen_by)
-    record = {"name": name, "description": description, "kind": kind, "clients": list(client_ids)}
+        made = roles.create(
+            work,
+            name,
+            description=description,
+            kind=kind,
+            clients=seen_by,
+            participation=participation,
+        )
+        record = {
+            "name": name,
+            "description": description,
+            "kind": kind,
+            "clients": list(client_ids),
+            "participation": made.participation,
+        }
     show_json(record) if as_json else click.echo(f"{name} exists now.")
 
 
@@ -42,30 +66,53 @@ def create(
 @click.option(
     "--second-factor",
     type=choice(["default", *Rule]),
-    required=True,
     help="When a second factor is asked of its holders; default: the environment's rule.",
+)
+@click.option(
+    "--participation",
+    help="Market or program in which a participant has to take part; empty: none.",
 )
 @as_operator()
 @as_json
-def set_group(name: str, second_factor: str, as_json: bool) -> None:
-    """Change the rule of a role group."""
+def set_group(
+    name: str, second_factor: str | None, participation: str | None, as_json: bool
+) -> None:
+    """Change the rules of a role group."""
+    if second_factor is None and participation is None:
+        raise click.UsageError("Nothing to change: give --second-factor or --participation.")
     with unit() as work:
-        roles.set_rule(work, roles.by_name(work, name), second_factor.replace("default", ""))
-    record = {"name": name, "second_factor": second_factor}
-    show_json(record) if as_json else click.echo(f"{name}: second factor {second_factor}.")
+        group = roles.by_name(work, name)
+        if second_factor is not None:
+            roles.set_rule(work, group, second_factor.replace("default", ""))
+        if participation is not None:
+            participations.require(work, group, participation)
+        record = {
+            "name": name,
+            "second_factor": group.second_factor or "default",
+            "participation": group.participation,
+        }
+    if as_json:
+        show_json(record)
+        return
+    said = [] if second_factor is None else [f"second factor {second_factor}"]
+    said += (
+        [] if participation is None else [f"needs participation in {participation or 'nothing'}"]
+    )
+    click.echo(f"{name}: {', '.join(said)}.")
 
 
 @role_group.command("list")
 @as_json
 def list_groups(as_json: bool) -> None:
     """List all role groups and the relying parties that see them."""
-    columns = ("name", "kind", "clients", "second_factor", "description")
+    columns = ("name", "kind", "clients", "second_factor", "participation", "description")
     with unit() as work:
         records = (
             {
                 "name": g.name,
                 "kind": g.kind,
                 "second_factor": g.second_factor or "default",
+                "participation": g.participation,
                 "description": g.description,
                 "clients": seen_by,
             }
@@ -78,17 +125,16 @@ def list_groups(as_json: bool) -> None:
 @_who
 @_what
 @_whom
-@click.option("--participant-name", default="", help="For a participant not known yet.")
 @as_operator()
 @as_json
-def assign(username: str, name: str, number: str, participant_name: str, as_json: bool) -> None:
-    """Give an account a role group for a participant."""
+def assign(username: str, name: str, number: str, as_json: bool) -> None:
+    """Give an account a role group for a participant, which has to be registered."""
     with unit() as work:
         changed = roles.assign(
             work,
             directory.by_username(work, username),
             roles.by_name(work, name),
-            directory.ensure_participant(work, number, participant_name),
+            participants.by_number(work, number),
         )
     _report(username, name, number, as_json, changed=changed, held=True)
 
@@ -106,7 +152,7 @@ def revoke(username: str, name: str, number: str, as_json: bool) -> None:
             work,
             directory.by_username(work, username),
             roles.by_name(work, name),
-            directory.participant(work, number),
+            participants.by_number(work, number),
         )
     _report(username, name, number, as_json, changed=changed, held=False)
 

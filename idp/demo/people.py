@@ -28,6 +28,7 @@ class App:
     description: str
     offset: int
     id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
+    account_kinds: tuple[AccountKind, ...] = (AccountKind.PERSONAL, AccountKind.MACHINE)
 
     @property
     def client_id(self) -> str:
@@ -38,6 +39,13 @@ APPS = (
     App("EMI", "EMI – Energy Market Interface", "Bids, offers and market data", 1),
     App("CROW", "CROW – Outage Management", "Outage requests and their state", 2),
     App("Reports", "Reports", "Settlement and market reports", 3, "ES256"),
+    App(
+        "Workspaces",
+        "IESO Workspaces",
+        "Documents of committees and communities",
+        4,
+        account_kinds=(AccountKind.EMAIL,),
+    ),
 )
 
 #: Role group, the relying party that sees it (None: the gateway itself), kind of account.
@@ -48,6 +56,7 @@ ROLE_GROUPS = (
     ("CROW Viewer", "CROW", "personal"),
     ("Reports Settlement", "Reports", "personal"),
     ("Reports Revenue Metering", "Reports", "personal"),
+    ("Workspaces Member", "Workspaces", "email"),
     ("MIM Web Services", "EMI", "machine"),
     ("Gateway Customer Relations", None, "personal"),
     ("Gateway Access Management", None, "personal"),
@@ -136,6 +145,16 @@ FIGURES = (
         "100235",
         (("CROW Viewer", "111340"),),
         state=AccountState.LOCKED,
+    ),
+    Figure(
+        "workspaces_member",
+        f"anika.desai@{_WIND}",
+        "Anika",
+        "Desai",
+        f"anika.desai@{_WIND}",
+        "100236",
+        (("Workspaces Member", "111340"),),
+        kind=AccountKind.EMAIL,
     ),
     Figure(
         "customer_relations",

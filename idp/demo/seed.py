@@ -12,6 +12,7 @@ from idp.accounts import (
     factors,
     lifecycle,
     machines,
+    participants,
     roles,
     search,
 )
@@ -27,15 +28,19 @@ SCOPES = ("openid", "profile", "email", "phone", "groups", "participants", "offl
 
 
 def seed(app: Flask, home: Home) -> bool:
-    """Make everything unless it is there; returns whether anything was made."""
+    """Make everything unless it is there; returns whether anything was made. Raises
+    GatewayError when only a part is there."""
     secrets = home.secrets()
     with app.app_context():
         means: Means = app.extensions["means"]
         with committing(means.work(Origin(actor="demo"))) as work:
-            if clients.find(work, APPS[0].client_id) is not None:
+            known = [clients.find(work, entry.client_id) is not None for entry in APPS]
+            if any(known) and not all(known):
+                raise GatewayError("an earlier version made this demo; start it with --reset")
+            if all(known):
                 return False
             for number, name in PARTICIPANTS.items():
-                directory.ensure_participant(work, number, name)
+                participants.register(work, number, name)
             for entry in APPS:
                 secrets["client_secrets"][entry.client_id] = _client(work, home, entry)
             secrets["client_secrets"][PUSHER] = _pusher(work)
@@ -64,6 +69,7 @@ def _client(work: Work, home: Home, entry: App) -> str:
         redirect_uris=(f"{url}/callback",),
         post_logout_redirect_uris=(f"{url}/signed-out",),
         backchannel_logout_uri=f"{url}/backchannel-logout",
+        account_kinds=entry.account_kinds,
         trusted=True,
         id_token_alg=entry.id_token_alg,
     )
@@ -107,7 +113,7 @@ def _account(work: Work, app: Flask, figure: Figure, passwords: dict[str, str]) 
         passwords[figure.role] = _set_password(work, app, account, passwords[figure.role])
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason="demo")
     for group, number in figure.holds:
-        participant = directory.ensure_participant(work, number)
+        participant = participants.by_number(work, number)
         roles.assign(work, account, roles.by_name(work, group), participant)
     if figure.state is AccountState.LOCKED:
         lifecycle.change_state(work, account, AccountState.LOCKED, reason="demo")

@@ -34,7 +34,14 @@ from idp.models.machine import MachineKey, RegisteredNetwork
 from idp.models.message import MessageState, OutboxMessage
 from idp.models.proposal import ClientProposal, ProposalKind
 from idp.models.provisioning import Provisioned, ProvisionedGroup
-from idp.models.role import Assignment, Participant, RoleGroup, client_role_group
+from idp.models.role import (
+    Assignment,
+    Participant,
+    Participation,
+    ParticipationKind,
+    RoleGroup,
+    client_role_group,
+)
 from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
 from idp.models.sign_in import PopulationCount, SignIn
 
@@ -43,7 +50,8 @@ __all__ = [
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
     "Client", "ClientProposal", "ClientSession", "Consent", "Event", "Grant", "Interaction",
     "KeyState", "KnownBrowser", "Link", "MachineKey", "MessageState", "OneTimeCode",
-    "OutboxMessage", "Participant", "PasswordHistory", "Person", "PopulationCount", "ProposalKind",
+    "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",
+    "Person", "PopulationCount", "ProposalKind",
     "Provisioned", "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken",
     "RegisteredNetwork", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey",
     "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",

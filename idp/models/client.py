@@ -10,6 +10,7 @@ from sqlalchemy import String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, PrimaryKey
+from idp.models.account import Account
 from idp.models.role import RoleGroup, client_role_group
 
 
@@ -54,6 +55,8 @@ class Client(Base):
     )
     #: Origins whose browsers may call the token endpoint and userinfo (CORS).
     allowed_origins: Mapped[list[str]]
+    #: The kinds of account that open it (``AccountKind``).
+    account_kinds: Mapped[list[str]]
     require_pkce: Mapped[bool] = mapped_column(default=True)
     #: A first-party relying party: consent is not asked.
     trusted: Mapped[bool] = mapped_column(default=False)
@@ -82,6 +85,10 @@ class Client(Base):
     role_groups: Mapped[list[RoleGroup]] = relationship(
         secondary=client_role_group, order_by=RoleGroup.name
     )
+
+    def admits(self, account: Account) -> bool:
+        """Whether accounts of this kind open it (EN-03, MA-07)."""
+        return account.kind in self.account_kinds
 
     @property
     def is_public(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import (
     Column,
@@ -48,6 +49,39 @@ class Participant(Base):
     removed_at: Mapped[datetime | None]
 
 
+class ParticipationKind(StrEnum):
+    """What somebody takes part in (RG-12)."""
+
+    MARKET = "market"
+    PROGRAM = "program"
+    SERVICE = "service_provider"
+
+
+class Participation(Base):
+    """A market, program or service that a participant takes part in. Rows stay, so that the past is
+    known."""
+
+    __tablename__ = "participation"
+
+    id: Mapped[PrimaryKey]
+    participant_id: Mapped[int] = mapped_column(BigId, ForeignKey("participant.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[str] = mapped_column(String(20))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+# Once at a time; also serves "does this participant take part in it" of every grant.
+Index(
+    "uq_participation_running",
+    Participation.participant_id,
+    Participation.name,
+    unique=True,
+    sqlite_where=Participation.ended_at.is_(None),
+    postgresql_where=Participation.ended_at.is_(None),
+)
+
+
 class RoleGroup(Base):
     """An access role of the manual, as relying parties see it in ``groups``."""
 
@@ -56,10 +90,12 @@ class RoleGroup(Base):
     id: Mapped[PrimaryKey]
     name: Mapped[str] = mapped_column(String(100), unique=True)
     description: Mapped[str] = mapped_column(String(500), default="")
-    #: ``personal`` or ``machine``: the kind of account that may hold it (MA-04).
+    #: The kind of account that may hold it (MA-04, EN-03); a value of ``AccountKind``.
     kind: Mapped[str] = mapped_column(String(10), default="personal")
     #: When a second factor is asked of whoever holds it, as for clients.
     second_factor: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
+    #: The participation that a participant needs for it; empty: none.
+    participation: Mapped[str] = mapped_column(String(100), default="", server_default=text("''"))
     created_at: Mapped[datetime]
 
 

@@ -69,6 +69,7 @@ class ClientView:
 
     trusted: bool
     minimum_acr: str | None
+    account_kinds: tuple[str, ...] = ("personal",)
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ class Enrol:
 
 
 @dataclass(frozen=True)
+class OtherAccount:
+    """Say that this account does not open the application, and ask for one that does (EN-03)."""
+
+
+@dataclass(frozen=True)
 class SelectAccount:
     """Ask whether to go on as this person."""
 
@@ -131,7 +137,17 @@ class Refuse:
     description: str = ""
 
 
-Step = SignIn | ChangePassword | StepUp | Enrol | SelectAccount | Consent | Proceed | Refuse
+Step = (
+    SignIn
+    | ChangePassword
+    | StepUp
+    | Enrol
+    | OtherAccount
+    | SelectAccount
+    | Consent
+    | Proceed
+    | Refuse
+)
 
 
 def decide(
@@ -151,7 +167,7 @@ def decide(
     if request is None or client is None:
         return Proceed() if session else SignIn()
     if progress.denied:
-        return Refuse("access_denied", "consent was refused")
+        return Refuse("access_denied", "the person declined")
     silent = "none" in request.prompt
     if request.expected_subject == "":
         return Refuse("login_required", "the hint is not valid here")
@@ -163,6 +179,12 @@ def decide(
         return Refuse("login_required") if silent else SignIn()
     if session.account_kind == "machine":
         return Refuse("access_denied", "machine accounts have no browser sign-on")
+    if session.account_kind not in client.account_kinds:
+        return (
+            Refuse("account_selection_required", "needs another account")
+            if silent
+            else (OtherAccount())
+        )
     if unmet := _unmet_level(request, client, session):
         if session.reachable and not silent and _reaches(request, client, session.reachable):
             return StepUp()

@@ -24,6 +24,7 @@ from idp.accounts import (
     machine_keys,
     machines,
     participants,
+    participations,
     persons,
     recovery_codes,
     roles,
@@ -45,6 +46,9 @@ def filled(world: World) -> World:
     world.role_group("EMI Viewer", "emi")
     world.account("ada")
     world.grant_role("ada", "EMI Viewer")
+    with world.work() as work:
+        row = participants.by_number(work, "109120")
+        participations.replace(work, row, [participations.Part("Energy Market")])
     world.account(MACHINE, kind=AccountKind.MACHINE)
     pem = ec.generate_private_key(ec.SECP256R1()).public_key()
     text = pem.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -136,17 +140,22 @@ CASES: list[Case] = [
             work,
             _ada(work),
             roles.by_name(work, "EMI Viewer"),
-            directory.participant(work, "109120"),
+            participants.by_number(work, "109120"),
         ),
         lambda _, work: roles.held(work, _ada(work)) == [],
     ),
     (
         "participant.ended",
-        lambda _, work: participants.end(work, directory.participant(work, "109120")),
+        lambda _, work: participants.end(work, participants.by_number(work, "109120")),
         lambda _, work: (
-            directory.participant(work, "109120").ended_at is not None
+            participants.by_number(work, "109120").ended_at is not None
             and roles.held(work, _ada(work)) == []
         ),
+    ),
+    (
+        "participant.participations",
+        lambda _, work: participations.replace(work, participants.by_number(work, "109120"), ()),
+        lambda _, work: participations.of(work, participants.by_number(work, "109120")) == [],
     ),
     (
         "client.disabled",
@@ -288,7 +297,7 @@ def test_the_last_word_counts(filled: World) -> None:
 
     def act(work: Work) -> None:
         ada, emi = _ada(work), clients.get(work, "emi")
-        group, where = roles.by_name(work, "EMI Viewer"), directory.participant(work, "109120")
+        group, where = roles.by_name(work, "EMI Viewer"), participants.by_number(work, "109120")
         lifecycle.change_state(work, ada, AccountState.SUSPENDED, reason="leave")
         lifecycle.resume(work, ada, reason="back")
         roles.revoke(work, ada, group, where)

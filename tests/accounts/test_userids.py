@@ -14,7 +14,7 @@ from idp.errors import Invalid
 from idp.models import AccountKind, AccountState
 from idp.ports import Ports, SystemTokens
 from idp.transaction import committing
-from tests.world import World
+from tests.world import World, registered
 
 
 def person(
@@ -38,7 +38,7 @@ def make(
     """The user name; with ``second`` of a second account for that participant."""
     with world.work() as work:
         holder = directory.ensure_person(work, data)
-        only = directory.ensure_participant(work, second) if second else None
+        only = registered(work, second) if second else None
         stated = Second.of("transmission_rights", only) if only else None
         return userids.create(work, holder, kind=kind, second=stated).username
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from idp.accounts import directory, events
 from idp.models import AccountKind, Event
-from idp.policy.console import ConsoleRole
+from idp.policy.console import OPERATOR, ConsoleRole
 from idp.settings import Settings
 from tests.shell import good
 from tests.world import World
@@ -102,6 +102,10 @@ def test_role_groups_are_assigned_and_revoked(run: Any, world: World) -> None:
     good(run(*CREATE_ADA, "--json"))
     good(run("role-group", "create", "EMI Bids", "--client", "emi", "--json"))
     target = ("--account", "moreaua", "--role-group", "EMI Bids", "--participant", "109120")
+    unknown = run("role-group", "assign", *target)
+    assert (unknown.exit_code, unknown.output) == (
+        1, "refused: participant 109120 is not registered\n")  # fmt: skip
+    assert run("participant", "create", "109120", "Northern Lakes").exit_code == 0
     assert good(run("role-group", "assign", *target, "--json"))["changed"] is True
     assert good(run("role-group", "assign", *target, "--json"))["changed"] is False
     held = good(run("account", "show", "moreaua", "--json"))["role_groups"]
@@ -268,3 +272,46 @@ def test_a_client_gets_scopes_that_fit_its_grant_types(
     refused = run(*create, "--scope", "offline_access")
     assert refused.exit_code == 1
     assert "it can never get the scope 'offline_access'" in refused.output
+
+
+GROUP_EMI_BIDS = ("role-group", "create", "EMI Bids", "--participation", "Energy Market")
+
+
+def test_tm08_participants_are_registered_by_the_operator(run: Any, world: World) -> None:
+    """TM-08, PR-02: made once, renamed, ended with its role groups, restored without them."""
+    made = good(run("participant", "create", "109120", "Northern Lakes", "--json"))
+    assert made == {
+        "number": "109120", "name": "Northern Lakes", "status": "active", "participations": [],
+    }  # fmt: skip
+    twice = run("participant", "create", "109120", "Other")
+    assert (twice.exit_code, twice.output) == (
+        1, "refused: participant 109120 is registered already\n")  # fmt: skip
+    assert run("participant", "create", "10/9", "Other").exit_code == 1
+    assert run("participant", "rename", "109120", "Lakes Inc.").output == "109120 is Lakes Inc.\n"
+    needed = run("participant", "enter", "109120", "Energy Market")
+    assert needed.output == "109120 takes part in Energy Market.\n"
+    made = good(run(*GROUP_EMI_BIDS, "--json"))
+    assert made["participation"] == "Energy Market"
+    holder = world.account()
+    world.grant_role(holder, "EMI Bids")
+    left = run("participant", "leave", "109120", "Energy Market")
+    assert left.output == "109120 takes part in Energy Market no more.\n"
+    assert good(run("account", "show", holder, "--json"))["role_groups"] == []
+    twice = run("participant", "leave", "109120", "Energy Market")
+    assert twice.output == "refused: participant 109120 does not take part in Energy Market\n"
+    refused = run("role-group", "assign", "--account", holder, "--role-group", "EMI Bids",
+                  "--participant", "109120")  # fmt: skip
+    assert refused.output.startswith("refused: EMI Bids needs the participation Energy Market")
+    free = run("role-group", "set", "EMI Bids", "--participation", "")
+    assert free.output == "EMI Bids: needs participation in nothing.\n"
+    assert run("role-group", "set", "EMI Bids").exit_code == 2
+    world.grant_role(holder, "EMI Bids")
+    ended = run("participant", "end", "109120")
+    assert ended.output == "109120 has ended; 1 assignments ended.\n"
+    assert good(run("participant", "list", "--json"))[0]["status"] == "ended"
+    assert run("participant", "restore", "109120").output == "109120 is active\n"
+    assert good(run("account", "show", holder, "--json"))["role_groups"] == []
+    world.participant(OPERATOR)
+    assert run("participant", "end", OPERATOR).output == (
+        "refused: the gateway's own operator does not end\n"
+    )

@@ -119,7 +119,7 @@ def _take_away(world: World, anna_session: str) -> None:
         bert = directory.by_username(work, "bert")
         lifecycle.change_state(work, bert, AccountState.SUSPENDED, reason="leave")
         clients.disable(work, clients.get(work, "crow"))
-        participants.end(work, directory.participant(work, "111340"))
+        participants.end(work, participants.by_number(work, "111340"))
         keys.revoke(work, _active_key(work))
     world.revoke_role("carl", "EMI Viewer")
     with world.work() as work:
@@ -182,10 +182,10 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
     assert world.account_row("eva").state == AccountState.RESET_REQUIRED
     with world.work() as work:
         assert clients.get(work, "crow").disabled_at is not None
-        assert directory.participant(work, "111340").ended_at is not None
+        assert participants.by_number(work, "111340").ended_at is not None
         held = [row for row in keys.every_key(work) if row.kid == kid]
         assert [row.state for row in held] == [KeyState.REVOKED]
-        assert participants.holders(work, directory.participant(work, "109120")) == []
+        assert participants.holders(work, participants.by_number(work, "109120")) == []
     # The trail names the export with what lies between.
     (restored,) = world.events("trail.restored")
     assert restored.data["lost"]["last"] == sealed_until

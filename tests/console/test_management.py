@@ -21,6 +21,7 @@ FORM: dict[str, str | list[str]] = {
     "home_url": "https://tra.rp.test/signin",
     "auth_method": "client_secret_basic",
     "grant_types": ["authorization_code", "refresh_token"],
+    "account_kinds": ["personal"],
     "scopes": "openid profile email groups participants offline_access",
     "redirect_uris": "https://tra.rp.test/callback",
     "post_logout_redirect_uris": "https://tra.rp.test/out",

@@ -27,6 +27,7 @@ ROLES = [
     "outage_coordinator",
     "settlements_analyst",
     "locked",
+    "workspaces_member",
     "customer_relations",
     "access_management",
     "auditor",
@@ -62,7 +63,12 @@ def test_the_description_has_everything_programs_need(app: Flask, home: Home) ->
     """The keys of demo.json are a contract; a null says that there is nothing yet."""
     known = home.describe()
     assert known["issuer"] == "http://localhost:18700"
-    assert [rp["name"] for rp in known["relying_parties"]] == ["EMI", "CROW", "Reports"]
+    assert [rp["name"] for rp in known["relying_parties"]] == [
+        "EMI",
+        "CROW",
+        "Reports",
+        "Workspaces",
+    ]
     for offset, rp in enumerate(known["relying_parties"], 1):
         assert rp["url"] == f"http://localhost:{18700 + offset}"
         assert rp["client_secret"]

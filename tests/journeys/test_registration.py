@@ -51,6 +51,8 @@ class Subscriber:
 
     def register(self, *grants: dict[str, str]) -> None:
         """A.02 and A.03, G.01 and G.02: the push of a new account."""
+        for number in {PARTICIPANT, *(entry["participantId"] for entry in grants)}:
+            self.world.participant(number)
         extension: dict[str, Any] = {"grants": list(grants), "requestNumber": "Q-1"}
         if self.kind == "machine":
             extension |= {"accountKind": "machine", "registeredNetworks": [NETWORK]}

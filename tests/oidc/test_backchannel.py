@@ -19,7 +19,7 @@ from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 from sqlalchemy import select
 
-from idp.accounts import clients, directory, roles, sessions
+from idp.accounts import clients, directory, participants, roles, sessions
 from idp.cli.server import PARTS, work_round
 from idp.errors import Invalid
 from idp.messages import backchannel, deliver
@@ -153,7 +153,7 @@ def test_what_is_taken_away_is_told_and_signing_on_again_shows_it(world: World) 
     assert before["groups"] == ["Clerk", "Trader", "Viewer"]
     with world.work() as work:
         account = directory.by_username(work, username)
-        participant = directory.ensure_participant(work, "109120")
+        participant = participants.by_number(work, "109120")
         for name in ("Trader", "Viewer"):
             assert roles.revoke(work, account, roles.by_name(work, name), participant)
     assert [(uri, claims["sid"]) for uri, claims in told(world)] == [
@@ -218,7 +218,7 @@ def test_a_beginning_that_moves_into_the_future_is_told(world: World) -> None:
     sid = signed_in(world, emi, username)["sid"]
     with world.work() as work:
         account = directory.by_username(work, username)
-        participant = directory.ensure_participant(work, "109120")
+        participant = participants.by_number(work, "109120")
         group = roles.by_name(work, "Trader")
         for days in (-1, 0, 1):
             begin = world.clock.now() + timedelta(days=days)

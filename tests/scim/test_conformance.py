@@ -6,7 +6,7 @@ import pytest
 from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
-from idp.accounts import directory
+from idp.accounts import participants
 from registration_bridge.schema import Participant, Role, provider
 from tests.scim.pusher import Pusher
 from tests.world import World
@@ -33,15 +33,18 @@ NO_FAULT = ("User:endDate'.\nPatched value: 2041-01-01T00:00:00Z\nReturned value
 def test_the_checks_of_others_find_no_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """scim.md: no failure but right refusals, which are listed."""
     # The checks fill in what a field gives as examples: pairs that exist and rarely meet.
-    numbers = [str(number) for number in range(100_000, 900_000)]
+    numbers = [str(number) for number in range(200_000, 900_000)]
+    registered = [str(number) for number in range(100_000, 100_300)]
+    with world.work() as work:
+        for number in registered:
+            participants.register(work, number, f"Company {number}")
     monkeypatch.setattr(Role.model_fields["role_group"], "examples", ["EMI Bids and Offers"])
-    monkeypatch.setattr(Role.model_fields["participant_id"], "examples", numbers)
+    monkeypatch.setattr(Role.model_fields["participant_id"], "examples", registered)
     monkeypatch.setattr(Participant.model_fields["participant_id"], "examples", numbers)
     rp = world.relying_party()
     world.role_group("EMI Bids and Offers", rp.client_id)
     pusher = Pusher.of(world)
-    with world.work() as work:
-        directory.ensure_participant(work, "109120")
+    world.participant("109120")
     client = WSGISCIMClient(
         world.app,
         base_url=f"{world.settings.issuer}/scim/v2",

@@ -18,8 +18,9 @@ from tests.scim.pusher import CORE, EXTENSION, Pusher
 from tests.world import World
 
 #: Those that the demo has by itself.
-OWN = ["APIIESO00042", "gauthien", "haddadl", "kowalskp", "morrisoe", "nakamurh", "okaforc",
-       "singhj", "tremblam"]  # fmt: skip
+OWN = ["APIIESO00042", "anika.desai@grandbend-wind.example", "gauthien", "haddadl",
+       "kowalskp", "morrisoe", "nakamurh",
+       "okaforc", "singhj", "tremblam"]  # fmt: skip
 
 SOON = json.dumps({"userName": "a", EXTENSION: {"grants": [
     {"roleGroup": "EMI Trader", "participantId": "1", "validFrom": "soon"}]}})  # fmt: skip

@@ -56,6 +56,8 @@ def test_r03_killed_in_a_patch_of_a_hundred_operations(
     made = pusher.create(1)
     world.set_state(made["userName"], AccountState.ACTIVE)
     before = pusher.send("GET", made["id"]).json
+    for number in range(OPERATIONS):
+        world.participant(str(number))
     seen = (len(world.events()), len(world.mails()))
     pairs = [{"roleGroup": "EMI Trader", "participantId": str(n)} for n in range(OPERATIONS)]
     path = f"{EXTENSION}:grants"

@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients, directory, roles
+from idp.accounts import clients, participants, roles
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
-from tests.scim.pusher import EXTENSION, PATCH, Pusher, fault
+from tests.scim.conftest import registration
+from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, fault, user
 from tests.scim.test_groups import GROUPS, NAMED, ROLE, TRADER, grants, group
 from tests.scim.test_reach import limit
 from tests.world import World, answer_of
@@ -22,6 +23,12 @@ PARTICIPANTS = "/scim/v2/Participants"
 PARTICIPANT = "urn:ieso:params:scim:schemas:core:2.0:Participant"
 NUMBERS = count(1)
 ERIE = f"{PARTICIPANTS}/200001"
+
+
+@pytest.fixture
+def pusher(world: World) -> Pusher:
+    """The registration system, where no participant is registered yet."""
+    return registration(world)
 
 
 def body(**changes: Any) -> dict[str, Any]:
@@ -46,6 +53,7 @@ def set_status(pusher: Pusher, status: str) -> TestResponse:
 
 def holder(pusher: Pusher, number: str = "200001") -> dict[str, Any]:
     """A User that is a trader there."""
+    pusher.world.participant(number)
     return pusher.create(next(NUMBERS), extension={"grants": [TRADER | {"participantId": number}]})
 
 
@@ -77,12 +85,11 @@ def test_a_participant_is_made_read_and_renamed(world: World, pusher: Pusher) ->
 
 
 def test_the_name_is_the_one_of_groups_and_tokens(world: World, pusher: Pusher) -> None:
-    """One table: a participant that a grant named first is there, and its name is everybody's."""
-    holder(pusher)
-    assert pusher.send("GET", ERIE).json["name"] == "200001"
+    """One table: its name is everybody's."""
+    create(pusher, name="Erie")
     patch(pusher, {"op": "replace", "path": f"{PARTICIPANT}:name", "value": "Erie Wind"})
     with world.work() as work:
-        assert directory.participant(work, "200001").name == "Erie Wind"
+        assert participants.by_number(work, "200001").name == "Erie Wind"
 
 
 @pytest.mark.parametrize("way", ["status", "put", "delete"])
@@ -204,6 +211,7 @@ def test_names_that_grow_when_folded(pusher: Pusher) -> None:
 
 def test_n72_a_group_renames_no_participant_for_who_may_not(world: World, pusher: Pusher) -> None:
     """N72: by the Group as by the Participant; before and after are in the trail."""
+    create(pusher, participantId="109120")
     made = pusher.send("POST", GROUPS, group()).json
     limit(world, "registration", push_operations=("read", "grant"))
     named = made | {ROLE: NAMED | {"participantName": "Huron Hydro"}}
@@ -391,3 +399,32 @@ def test_a_grant_that_meets_the_end_is_refused_or_ended(world: World, pusher: Pu
     assert set(statuses) <= {200, 400}
     assert pusher.send("GET", ERIE).json["status"] == "ended"
     assert pusher.found(f'{EXTENSION}:grants.participantId eq "200001"') == []
+
+
+@pytest.mark.parametrize("door", ["create", "patch", "put", "group", "bulk"])
+def test_tm08_a_grant_makes_no_participant(world: World, pusher: Pusher, door: str) -> None:
+    """TM-08: an organization that nobody registered is refused at every door of a push."""
+    key = pusher.create(1)["id"]
+    extension = {"personId": "R00001", "grants": [TRADER]}
+    whole = user(1, extension=extension)
+    add = {"op": "add", "path": f"{EXTENSION}:grants", "value": [TRADER]}
+    change = {"schemas": [PATCH], "Operations": [add]}
+    operation = {"method": "PATCH", "path": f"/Users/{key}", "data": change}
+    bulk = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+            "Operations": [operation]}  # fmt: skip
+    path, method, sent = {
+        "create": (USERS, "POST", user(2, extension={"grants": [TRADER]})),
+        "patch": (f"{USERS}/{key}", "PATCH", change),
+        "put": (f"{USERS}/{key}", "PUT", whole),
+        "group": (GROUPS, "POST", group(key)),
+        "bulk": ("/scim/v2/Bulk", "POST", bulk),
+    }[door]
+    answer = pusher.send(method, path, sent)
+    error = answer.json["Operations"][0]["response"] if door == "bulk" else answer.json
+    assert (error["status"], error["scimType"]) == ("400", "invalidValue")
+    assert error["detail"] == "participant 109120 is not registered"
+    assert pusher.send("GET", PARTICIPANTS).json["totalResults"] == 0
+    create(pusher, participantId="109120")
+    again = pusher.send(method, path, sent)
+    assert again.status_code in (200, 201)
+    assert "not registered" not in again.text

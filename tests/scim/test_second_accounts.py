@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import directory
 from idp.models import AccountKind, AccountState
 from tests.console.desk import Desk
 from tests.scim.pusher import EXTENSION, Pusher, fault, user
@@ -25,9 +24,8 @@ CLAIM = "urn:ieso:second_account"
 
 @pytest.fixture(autouse=True)
 def participants(world: World) -> None:
-    with world.work() as work:
-        for number in ("109120", "111340"):
-            directory.ensure_participant(work, number, f"Company {number}")
+    for number in ("109120", "111340"):
+        world.participant(number)
 
 
 def second(number: int = 2, **changes: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tests.live import start_demo
 from tests.scim.pusher import CORE, EXTENSION
 from tests.scim.test_conformance import NO_FAULT, REFUSED
 from tests.scim.test_groups import GROUP, ROLE
+from tests.scim.test_participants import body as participant
 
 pytestmark = [pytest.mark.independent, pytest.mark.xdist_group("live")]
 #: The tools make up a value where only one that exists will do.
@@ -65,6 +66,13 @@ def test_scim2_finds_no_fault(service: tuple[str, str]) -> None:
 def test_scim_sanity_finds_no_fault(service: tuple[str, str]) -> None:
     """``scim-sanity probe``, with the attributes that an account and a group need here."""
     url, token = service
+    made = requests.post(
+        f"{url}/Participants",
+        json=participant(participantId="900001"),
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    assert made.status_code == 201, made.text
     user: dict[str, Any] = {"schemas": [CORE, EXTENSION],
                             EXTENSION: {"personId": "SANITY", "accountKind": "email"}}  # fmt: skip
     group: dict[str, Any] = {"schemas": [GROUP, ROLE], ROLE: {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import client_secrets, clients, directory, roles
+from idp.accounts import client_secrets, clients, directory, participants, roles
 from idp.models import AccountState
 from idp.policy.console import OPERATOR, ConsoleRole
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
@@ -123,7 +123,7 @@ def test_n72_an_operators_role_with_an_end_ends(world: World) -> None:
         account = directory.by_username(work, name)
         group = roles.by_name(work, ConsoleRole.AGENT)
         end = roles.Terms(valid_until=work.now + timedelta(hours=1))
-        roles.assign(work, account, group, directory.participant(work, OPERATOR), end)
+        roles.assign(work, account, group, participants.by_number(work, OPERATOR), end)
         assert roles.of_console(work, account) == {ConsoleRole.AGENT}
     world.clock.advance(hours=1)
     with world.work() as work:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import clients, directory, roles
+from idp.accounts import clients, directory, participants, roles
 from idp.oidc.claims import MAX_GROUP_BYTES
 from idp.oidc.keys import MAX_TOKEN
 from tests.security.test_signed_tokens import claims_of, header_of, userinfo
@@ -27,7 +27,7 @@ def hold(
     """Let somebody hold so many role groups of the application, at so many participants."""
     with world.work() as work:
         companies = [
-            directory.ensure_participant(work, f"1091{number}", FACE * 199 + str(number))
+            participants.register(work, f"1091{number}", FACE * 199 + str(number))
             for number in range(places)
         ]
         client = clients.get(work, rp.client_id)

@@ -29,6 +29,7 @@ PAGES: dict[type, str] = {
     rules.ChangePassword: "login.change_password",
     rules.StepUp: "login.factor",
     rules.Enrol: "login.enrol",
+    rules.OtherAccount: "login.other_account",
     rules.SelectAccount: "login.select_account",
     rules.Consent: "login.consent",
 }
@@ -99,7 +100,7 @@ def _dispatch(
     level = signin.demanded_level(work, client, session, browser.recognition())
     step = rules.decide(
         asked,
-        ClientView(client.trusted, level),
+        ClientView(client.trusted, level, tuple(client.account_kinds)),
         _view(session, may_step_up=bool(level or asked.essential_acrs)),
         _progress(client, session, found),
         work.now,

@@ -23,6 +23,7 @@ def blueprint() -> Blueprint:
     """All pages under ``/console``."""
     pages = GatedBlueprint("console", __name__, url_prefix="/console")
     pages.add_app_template_filter(words.state, "state_in_words")
+    pages.add_app_template_filter(words.kind, "kind_in_words")
     pages.add_app_template_filter(words.refused, "refusal_in_words")
     for module in (home, account, caller, clients, groups, operation, proposals, report, trail):
         module.register(pages)

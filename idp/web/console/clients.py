@@ -17,8 +17,9 @@ from idp.accounts.client_proposals import Outcome
 from idp.accounts.clients import SIGNING_ALGS, ClientData
 from idp.errors import Conflict, Invalid
 from idp.mfa.decision import Rule
-from idp.models import AuthMethod, Client, RoleGroup
+from idp.models import AccountKind, AuthMethod, Client, RoleGroup
 from idp.policy.scopes import ACRS, GRANT_TYPES
+from idp.web.console import words
 from idp.web.console.proposals import shown
 
 LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
@@ -142,6 +143,7 @@ def _from_form(before: ClientData) -> ClientData:
     values |= {name: form.get(name, getattr(before, name)) for name in CHOICES}
     values |= {name: form.get(name) == "1" for name in FLAGS}
     values["grant_types"] = tuple(form.getlist("grant_types"))
+    values["account_kinds"] = tuple(form.getlist("account_kinds"))
     values["keys"] = tuple(key for key in before.keys if key["kid"] in form.getlist("keys"))
     values["minimum_acr"] = form.get("minimum_acr") or None
     return replace(before, **values)
@@ -178,6 +180,7 @@ def _form(
         seen=[group.name for group in groups],
         auth_methods=list(AuthMethod),
         grant_types=GRANT_TYPES,
+        account_kinds=[(str(kind), words.kind(kind)) for kind in AccountKind],
         algorithms=SIGNING_ALGS,
         acrs=ACRS,
         rules=list(Rule),

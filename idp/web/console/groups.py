@@ -7,10 +7,10 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import acting, directory, roles
+from idp.accounts import acting, participants, roles
 from idp.errors import Conflict, GatewayError, Invalid, NotFound, Refused
 from idp.mfa.decision import Rule
-from idp.models import Account
+from idp.models import Account, AccountKind
 from idp.policy import console as rules
 from idp.web.console import gate
 from idp.web.console.account import back, one, page
@@ -33,7 +33,12 @@ def groups() -> BaseResponse:
 def _list(error: str | None = None) -> BaseResponse:
     rows = roles.every_group(browser.work())
     body = render_template(
-        "console/groups.html", groups=rows, error=error, rules=list(Rule), manages=_manages()
+        "console/groups.html",
+        groups=rows,
+        error=error,
+        rules=list(Rule),
+        kinds=list(AccountKind),
+        manages=_manages(),
     )
     return Response(body, status=400 if error else 200)
 
@@ -51,6 +56,7 @@ def new_group() -> BaseResponse:
             form.get("name", "").strip(),
             description=form.get("description", "").strip()[:500],
             kind=form.get("kind", ""),
+            participation=form.get("participation", "").strip(),
         )
     except (Invalid, Conflict) as error:
         return _list(error.detail)
@@ -97,6 +103,6 @@ def _change(subject: str, *, granting: bool) -> BaseResponse:
 def _apply(found: Account, name: str, number: str, *, granting: bool) -> None:
     work = browser.work()
     group = roles.by_name(work, name)
-    participant = directory.participant(work, number)
+    participant = participants.by_number(work, number)
     change = roles.assign if granting else roles.revoke
     change(work, found, group, participant)

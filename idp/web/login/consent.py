@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import events, interactions
+from idp.models import AccountKind, Client
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class ScopeText:
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/signin/consent", "consent", consent, methods=["GET", "POST"])
     pages.add_url_rule("/signin/account", "select_account", select_account, methods=["GET", "POST"])
+    pages.add_url_rule(
+        "/signin/other-account", "other_account", other_account, methods=["GET", "POST"]
+    )
 
 
 def consent() -> BaseResponse:
@@ -70,6 +74,36 @@ def select_account() -> BaseResponse:
         flow=found.handle,
     )
     return Response(body)
+
+
+def other_account() -> BaseResponse:
+    """Say why this account does not open the application, and which one does; nobody can go on
+    with this one."""
+    found, session = browser.under_way(), browser.current_session()
+    if found is None or found.client is None or session is None:
+        return _back(request.values.get("flow", ""))
+    if request.method == "POST":
+        if request.form.get("choice") == "back":
+            found.denied_at = browser.work().now
+            return _back(found.handle)
+        return redirect(url_for("login.signin", flow=found.handle), code=303)
+    body = render_template(
+        "other_account.html",
+        username=session.account.username,
+        client_name=found.client.name,
+        needs=needed_account(found.client),
+        flow=found.handle,
+    )
+    return Response(body)
+
+
+def needed_account(client: Client) -> str:
+    """The account that opens the application, in words."""
+    if AccountKind.EMAIL not in client.account_kinds:
+        return str(gettext("your UserID account"))
+    if AccountKind.PERSONAL not in client.account_kinds:
+        return str(gettext("your e-mail account, whose user name is an e-mail address"))
+    return str(gettext("your UserID account or your e-mail account"))
 
 
 def _back(handle: str) -> BaseResponse:
