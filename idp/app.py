@@ -36,6 +36,7 @@ from idp.web import (
     errors,
     forward_auth,
     i18n,
+    kept,
     login,
     logs,
     pages,
@@ -97,6 +98,7 @@ def create_app(
     Babel(app, locale_selector=i18n.choose, default_translation_directories="translations")
     browser.install(app)
     errors.install(app)
+    kept.install(app)
     context.install(app, settings)
     _routes(app, settings, csrf)
     limits.install(app, settings)

@@ -22,6 +22,7 @@ from flask import (
     render_template,
     request,
     session,
+    url_for,
 )
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from werkzeug.datastructures import ImmutableMultiDict
@@ -132,7 +133,13 @@ def recognition() -> str:
 def enter(entered: signin.Entered) -> None:
     """This browser has the session from now on, and is recognised next time."""
     adopt(entered.session, entered.cookie)
+    session["entered"] = True
     g.recognition_cookie = entered.browser_cookie
+
+
+def is_news() -> bool:
+    """Whether this is the first page after a sign-in: it tells the other tabs."""
+    return bool(session.pop("entered", False))
 
 
 def forget() -> None:
@@ -170,7 +177,16 @@ def under_way(handle: str | None = None) -> Interaction | None:
     found = interactions.find(work(), named, existing_binding())
     if found is not None:
         show_for(found.client, found.request.get("ui_locales", ()))
+        g.goes_on = url_for("oidc.resume", flow=found.handle)
     return found
+
+
+def begin_again(handle: str) -> Interaction | None:
+    """The sign-in that this request names, from its start, where its time or its cookie is over."""
+    found = interactions.begin_again(
+        work(), handle, binding(), former=existing_binding(), is_from_here=is_from_here()
+    )
+    return under_way(found.handle) if found is not None else None
 
 
 def lead_on(url: str) -> Response:
@@ -185,6 +201,16 @@ def lead_on(url: str) -> Response:
 def follow(path: str) -> BaseResponse:
     """On to a path of this site after a form. Endpoints of the protocol may redirect further."""
     return lead_on(path) if path.startswith("/oauth2/") else redirect(path, code=303)
+
+
+def sends_cookies() -> bool:
+    """Whether the cookie that every page with a form sets came back."""
+    return means().settings.cookie_name("form") in request.cookies
+
+
+def is_from_here() -> bool:
+    """Whether a page of this site sent this, by the browser's own word (Fetch Metadata)."""
+    return request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
 #: What other sites may send here by their forms.

@@ -43,6 +43,25 @@ def find(work: Work, handle: str, browser: str | None) -> Interaction | None:
     return row if work.vault.matches("browser", browser, row.browser) else None
 
 
+def begin_again(
+    work: Work, handle: str, browser: str, *, former: str | None, is_from_here: bool
+) -> Interaction | None:
+    """The request of an unfinished sign-in anew, for this browser; nothing that was done in it.
+
+    For the browser that began it (``former`` is what it held) after its time, and for a page of
+    ours (``is_from_here``) whose browser has lost its cookie since. A link of somebody else's
+    sign-in begins nothing (N54)."""
+    if not handle or len(handle) > 64:
+        return None
+    row = work.db.scalar(select(Interaction).where(Interaction.handle == handle))
+    if row is None or row.completed_at is not None or row.client is None or row.client.disabled_at:
+        return None
+    is_own = former is not None and work.vault.matches("browser", former, row.browser)
+    if not is_own and not is_from_here:
+        return None
+    return begin(work, browser, client=row.client, request=row.request)
+
+
 def complete(work: Work, interaction: Interaction) -> bool:
     """Spend it: answered once, however many tabs go on with it at the same time."""
     return spend_once(work, interaction, Interaction.completed_at)

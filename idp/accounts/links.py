@@ -39,6 +39,8 @@ class Problem(StrEnum):
     """Why a link cannot be used; each has its own page."""
 
     UNKNOWN = "unknown"
+    #: The page of a link, in a browser that did not open the link.
+    ELSEWHERE = "elsewhere"
     EXPIRED = "expired"
     USED = "used"
     SUPERSEDED = "superseded"

@@ -86,6 +86,16 @@ def find(work: Work, cookie: str) -> BrowserSession | None:
     return session
 
 
+def last_of(work: Work, cookie: str) -> int | None:
+    """Whose session this cookie was, over or not: the account's key; None for an unknown one."""
+    if not cookie or len(cookie) > 100:
+        return None
+    digests = work.vault.digests("session", cookie)
+    return work.db.scalar(
+        select(BrowserSession.account_id).where(BrowserSession.digest.in_(digests))
+    )
+
+
 def is_live(work: Work, session: BrowserSession) -> bool:
     """Whether the session still counts, its account included."""
     return may_sign_in(session.account.state_at(work.now)) and is_alive(

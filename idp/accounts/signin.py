@@ -268,6 +268,13 @@ def pending(work: Work, found: Interaction | None) -> Account | None:
     return account if stands else None
 
 
+def join(found: Interaction, session: BrowserSession) -> None:
+    """The same person has signed in in another tab of this browser since this sign-in began: what
+    it still owes was done there. Whether the session is enough is decided as for any request."""
+    if found.signing_in_id == session.account_id and session.auth_time >= found.created_at:
+        found.signing_in_id = None
+
+
 def owing(work: Work, found: Interaction | None) -> Account | None:
     """Who owes a second factor in this sign-in."""
     account = pending(work, found)

@@ -67,6 +67,8 @@ def install(app: Flask, settings: Settings) -> None:
             "operator": g.get("operator"),
             "asset": asset,
             "here": _here(),
+            "is_news": browser.is_news,
+            "goes_on": "" if session else g.get("goes_on", ""),
             "may_set_cookies": not browser.is_from_elsewhere(),
             "request_id": g.get("request_id", ""),
         }

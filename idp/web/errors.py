@@ -6,7 +6,6 @@ import structlog
 from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, g, jsonify, render_template, request
 from flask_babel import gettext
-from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
@@ -23,7 +22,6 @@ CODES = {500: "server_error", 503: "temporarily_unavailable"}
 
 def install(app: Flask) -> None:
     """Register the handlers."""
-    app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OAuth2Error, _oauth)
     app.register_error_handler(Conflict, _conflict)
@@ -151,15 +149,6 @@ def words(status: int) -> tuple[str, str, str]:
         gettext("This request cannot be understood"),
         gettext("What your browser sent does not fit this page."),
         home,
-    )
-
-
-def _stale_form(_error: CSRFError) -> Response:
-    return page(
-        400,
-        title=gettext("This page was open too long"),
-        message=gettext("The form you sent is no longer valid, so nothing was changed."),
-        advice=gettext("Go back, reload the page, and send the form again."),
     )
 
 

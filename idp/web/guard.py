@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from idp import browser
 from idp.models import BrowserSession
 from idp.policy.local_path import safe_path
+from idp.web import kept
 
 P = ParamSpec("P")
 
@@ -24,10 +25,13 @@ def needs_session(
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
         session = browser.current_session()
+        if session is None and request.method == "POST":
+            return kept.sign_in_first()
         if session is None:
-            here = safe_path(request.full_path.rstrip("?")) if request.method != "POST" else "/"
+            here = safe_path(request.full_path.rstrip("?"))
             target = None if here == "/" else here
             return redirect(url_for("login.signin", next=target), code=303)
         return view(session, *args, **kwargs)
 
+    guarded.needs_session = True  # type: ignore[attr-defined]
     return guarded

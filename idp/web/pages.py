@@ -10,7 +10,9 @@ from idp import browser, schema
 from idp.accounts import keys, sessions
 from idp.messages import read
 from idp.policy.local_path import safe_path
+from idp.web import kept
 from idp.web.i18n import remember_choice
+from idp.web.login.signin import KEPT
 
 
 def blueprint(*, demo: bool) -> Blueprint:
@@ -18,6 +20,7 @@ def blueprint(*, demo: bool) -> Blueprint:
     pages = Blueprint("pages", __name__)
     pages.add_url_rule("/language", "language", language, methods=["POST"])
     pages.add_url_rule("/signout", "signout", signout, methods=["GET", "POST"])
+    pages.add_url_rule(KEPT, "kept", kept.show)
     pages.add_url_rule("/healthz", "healthz", healthz)
     pages.add_url_rule("/readyz", "readyz", readyz)
     if demo:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -178,3 +179,55 @@ def test_n53_the_form_of_another_site_works_as_a_link_does(
     landed(page, site, "/signed-out", holds="")
     page.goto(f"{site.origin}/settings")
     expect(page.get_by_label("Username")).to_be_visible()
+
+
+def test_gw06_tabs_go_on_by_themselves(context: BrowserContext, page: Page, site: Site) -> None:
+    """GW-06: three tabs wait on the sign-in page; one signs in, the others reach their own
+    applications without a hand."""
+    emi, crow, username = site.register(), site.register("CROW"), site.world.account()
+    page.goto(site.address(emi))
+    second, third = context.new_page(), context.new_page()
+    second.goto(site.address(crow))
+    third.goto(f"{site.origin}/signin?next=/settings")
+    sign_in(page, username)
+    for tab in (page, second):
+        landed(tab, site)
+    expect(third).to_have_url(f"{site.origin}/settings")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_what_was_typed_outlives_the_cookies(
+    context: BrowserContext, page: Page, site: Site
+) -> None:
+    """GW-03, SP-01: by what a browser really sends: the name is kept on the sign-in page, which
+    goes on to the application; a form of the settings is sent after signing in again."""
+    rp, username = site.register(), site.world.account()
+    page.goto(site.address(rp))
+    context.clear_cookies()
+    sign_in(page, username)
+    expect(page.get_by_role("alert")).to_contain_text("sent no cookie")
+    expect(page.get_by_label("Username")).to_have_value(username)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    landed(page, site)
+    page.goto(f"{site.origin}/settings")
+    page.locator('select[name="zoneinfo"]').select_option("America/Halifax")
+    context.clear_cookies()
+    page.locator('form[action="/settings/preferences"] button[type="submit"]').click()
+    expect(page.get_by_role("alert")).to_contain_text("what you entered is kept")
+    sign_in(page, username)
+    expect(page.get_by_text("America/Halifax")).to_be_visible()
+    page.get_by_role("button", name="Send it now").click()
+    expect(page.locator('select[name="zoneinfo"]')).to_have_value("America/Halifax")
+
+
+def test_a_browser_that_blocks_cookies_is_told_so(page: Page, site: Site) -> None:
+    """GW-09: on the sign-in page, before anything is typed."""
+    rp, served = site.register(), site.world.app.wsgi_app
+
+    def without_cookies(environ: dict[str, Any], start: Any) -> Any:
+        return served({k: v for k, v in environ.items() if k != "HTTP_COOKIE"}, start)
+
+    site.world.app.wsgi_app = without_cookies  # type: ignore[method-assign]
+    page.goto(site.address(rp))
+    expect(page.get_by_role("alert")).to_contain_text("allow them for localhost")

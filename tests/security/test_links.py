@@ -213,12 +213,12 @@ def test_n68_an_altered_link_is_unknown(world: World, kind: Kind, change: int) -
 def test_n68_without_a_link_there_is_no_page(world: World, kind: Kind) -> None:
     """N70: the page cannot be reached, read or sent without the mailed secret."""
     browser = world.browser()
-    assert_refused(world, kind, browser.get(kind.page), "unknown")
+    assert_refused(world, kind, browser.get(kind.page), "elsewhere")
     form = browser.get("/signin")
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form.text)
     assert token
     sent = {"csrf_token": token[1], "password": NEW_PASSWORD, "again": NEW_PASSWORD}
-    assert_refused(world, kind, browser.post(kind.page, sent), "unknown")
+    assert_refused(world, kind, browser.post(kind.page, sent), "elsewhere")
 
 
 def test_n68_a_link_ends_on_time(world: World, kind: Kind) -> None:

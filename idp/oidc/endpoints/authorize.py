@@ -97,6 +97,8 @@ def _dispatch(
 ) -> BaseResponse:
     work, session = browser.work(), browser.current_session()
     browser.show_for(client, asked.ui_locales)
+    if found is not None and session is not None:
+        signin.join(found, session)
     level = signin.demanded_level(work, client, session, browser.recognition())
     step = rules.decide(
         asked,
@@ -111,11 +113,15 @@ def _dispatch(
         return _finish(found) or _grant(client, asked, session, after_form=found is not None)
     if found is None:
         found = interactions.begin(work, browser.binding(), client=client, request=asked.to_json())
-    return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
+    # Who is signed in and has to sign in all the same is not sent on by the page.
+    again = 1 if session is not None and isinstance(step, rules.SignIn) else None
+    return redirect(url_for(PAGES[type(step)], flow=found.handle, again=again), code=303)
 
 
 def _local(found: Interaction) -> BaseResponse:
     """The end of a sign-in to the gateway's own pages."""
+    if session := browser.current_session():
+        signin.join(found, session)
     progress = Progress(
         must_change=_must_change(found),
         must_prove=_must_prove(found),

@@ -20,7 +20,7 @@ from idp.accounts.acting import Forbidden
 from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
 from idp.policy.local_path import safe_path
-from idp.web import errors
+from idp.web import errors, kept
 from idp.web.console import fresh
 
 _HELP = frozenset((AGENT, ACCESS))
@@ -105,6 +105,7 @@ def _gated(view: Callable[..., BaseResponse]) -> Callable[..., BaseResponse]:
             browser.work().db.rollback()
             return forbid("target", refusal.account)
 
+    gated.needs_session = True  # type: ignore[attr-defined]
     return gated
 
 
@@ -116,8 +117,10 @@ def operator() -> Operator:
 def _refusal() -> BaseResponse | None:
     """The answer to somebody who may not open this page; None lets the operator in."""
     session = browser.current_session()
+    if session is None and request.method == "POST":
+        return kept.sign_in_first()
     if session is None:
-        here = safe_path(request.full_path.rstrip("?")) if request.method == "GET" else "/console"
+        here = safe_path(request.full_path.rstrip("?"))
         return redirect(url_for("login.signin", next=here), code=303)
     work = browser.work()
     found = Operator(session.account, roles.of_console(work, session.account))

@@ -65,7 +65,7 @@ def select_account() -> BaseResponse:
         if request.form.get("choice") == "continue":
             found.account_chosen_at = browser.work().now
             return _back(found.handle)
-        return redirect(url_for("login.signin", flow=found.handle), code=303)
+        return redirect(url_for("login.signin", flow=found.handle, again=1), code=303)
     body = render_template(
         "select_account.html",
         username=session.account.username,

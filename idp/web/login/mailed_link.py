@@ -75,7 +75,9 @@ def drop(purpose: Purpose) -> None:
 
 def find(purpose: Purpose) -> tuple[Link, Account] | Problem:
     """The living link that this browser came with, and its owner; or what is wrong with it."""
-    value = session.get(f"link-{purpose}", "")
+    value = session.get(f"link-{purpose}")
+    if value is None:
+        return Problem.ELSEWHERE
     return links.owner_of(browser.work(), purpose, value if isinstance(value, str) else "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -82,6 +82,12 @@ def _code(goal: Goal) -> BaseResponse:
     kept = session.get(FLOW)
     again = url_for("recover.unlock" if goal is Goal.UNLOCK else "recover.start")
     if not isinstance(kept, dict) or kept.get("goal") != goal:
+        flash(
+            gettext(
+                "The code belongs to the browser that asked for it, and only for a while. "
+                "Ask for a new one here."
+            )
+        )
         return redirect(again, 303)
     message = gettext(
         "If an account with a recovery telephone fits what you entered, a code of six digits is on "

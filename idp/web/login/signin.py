@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response as BaseResponse
@@ -21,6 +21,8 @@ from idp.web.login import prove
 
 REMEMBER_SECONDS = 30 * 86400
 MAX_PASSWORD = 4096
+#: The page that shows what was entered before a session ended.
+KEPT = "/signin/kept"
 
 
 def register(pages: Blueprint) -> None:
@@ -32,13 +34,47 @@ def signin() -> BaseResponse:
     """Show the page, or check what was typed."""
     handle = request.values.get("flow", "")
     found = browser.under_way()
+    is_late = bool(handle) and found is None
+    found = found or browser.begin_again(handle)
     if request.method == "POST":
         return _attempt(found)
-    if found is None and browser.current_session() is not None:
-        return redirect(url_for("profile.dashboard"), code=303)
-    lost = bool(handle) and found is None
-    notice = gettext("That sign-in was open too long. Sign in here to reach your applications.")
-    return _page(found, username=_suggested_name(found), error=notice if lost else None)
+    if browser.current_session() is not None and not (found and request.args.get("again")):
+        # Another tab was first, or this page was opened once more.
+        if found is None:
+            return browser.follow(safe_path(request.args.get("next")))
+        return redirect(url_for("oidc.resume", flow=found.handle), code=303)
+    notice = _what_happened(found) if is_late else kept_notice(request.args.get("next"))
+    return _page(found, username=_suggested_name(found), error=notice)
+
+
+def _what_happened(found: Interaction | None) -> str:
+    if found is not None:
+        return gettext("That sign-in was open too long. Sign in, and it goes on where it was.")
+    if browser.sends_cookies():
+        return gettext("That sign-in was open too long. Sign in here to reach your applications.")
+    return gettext(
+        "That sign-in was open too long, was begun in another browser, or this browser keeps no "
+        "cookies. If it blocks cookies, allow them for %(host)s: nobody can sign in without them.",
+        host=request.host,
+    )
+
+
+def kept_notice(target: str | None) -> str | None:
+    """Said to somebody whose session ended while a form was open."""
+    if not (target or "").startswith(KEPT):
+        return None
+    return gettext(
+        "You were signed out meanwhile. Sign in: what you entered is kept, except passwords and "
+        "codes."
+    )
+
+
+def sign_in_again(notice: str) -> BaseResponse:
+    """The page once more, after its form was refused unread: with the name that was typed, for
+    the same application."""
+    handle = request.form.get("flow", "")
+    found = browser.under_way() or browser.begin_again(handle)
+    return _page(found, username=request.form.get("username", ""), error=notice, status=400)
 
 
 def _attempt(found: Interaction | None) -> BaseResponse:
@@ -153,6 +189,8 @@ def needs_strong(found: Interaction) -> bool:
 def _page(
     found: Interaction | None, *, username: str, error: str | None, status: int = 200
 ) -> BaseResponse:
+    if found is None:
+        g.goes_on = url_for("login.signin", next=safe_path(request.values.get("next")))
     body = render_template(
         "signin.html",
         username=username,

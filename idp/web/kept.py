@@ -1,0 +1,136 @@
+"""What was typed on a page whose session or cookie is gone by the time its form is sent.
+
+Nothing is done by such a form. What was typed is shown, and sent again when its person says so;
+passwords and codes are not kept. Only a form that the browser says came from a page of this site is
+taken up: another site must not put words into somebody's mouth (N17).
+"""
+
+from __future__ import annotations
+
+from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import browser
+from idp.accounts import interactions, sessions
+from idp.web import errors
+from idp.web.login.signin import sign_in_again
+
+#: Fields that are never kept.
+SECRETS = frozenset({"password", "again", "current", "answer", "code", "credential"})
+#: Fields that no person types.
+_MACHINERY = frozenset({"csrf_token", "account"})
+_UNSHOWN = frozenset({"flow", "next", "method", "do", "step"})
+SIGN_IN = ("login.signin", "login.passkey")
+
+
+def install(app: Flask) -> None:
+    """Answer forms whose token is over."""
+    app.register_error_handler(CSRFError, _stale_form)
+
+
+def _stale_form(_error: CSRFError) -> BaseResponse:
+    if not browser.is_from_here():
+        return errors.page(
+            400,
+            title=gettext("This page was open too long"),
+            message=gettext("The form you sent is no longer valid, so nothing was changed."),
+            advice=gettext("Go back, reload the page, and send the form again."),
+        )
+    answer = _taken_up()
+    if "work" in g:
+        # The form check comes before the view that would commit.
+        g.work.db.commit()
+    return answer
+
+
+def _taken_up() -> BaseResponse:
+    if request.endpoint in SIGN_IN:
+        return sign_in_again(_notice())
+    view = current_app.view_functions[request.endpoint or ""]
+    if getattr(view, "needs_session", False) and browser.current_session() is None:
+        return sign_in_first()
+    return _page(_typed(), request.path, _way_back(), is_whole=_is_whole())
+
+
+def sign_in_first() -> BaseResponse:
+    """The session ended while a form was open: sign in, then look at what was typed."""
+    work, back = browser.work(), _way_back()
+    typed = _typed()
+    if not typed:
+        return redirect(url_for("login.signin", next=back), code=303)
+    cookie = request.cookies.get(browser.means().settings.cookie_name("session"), "")
+    keeper = interactions.begin(
+        work,
+        browser.binding(),
+        request={
+            "kept": typed,
+            "action": request.path,
+            "back": back,
+            "is_whole": _is_whole(),
+            "account": sessions.last_of(work, cookie),
+        },
+    )
+    target = url_for("pages.kept", flow=keeper.handle)
+    return redirect(url_for("login.signin", next=target), code=303)
+
+
+def show() -> BaseResponse:
+    """What was typed before the session ended, for the person who typed it."""
+    session, found = browser.current_session(), browser.under_way()
+    if session is None:
+        target = url_for("pages.kept", flow=request.args.get("flow", ""))
+        return redirect(url_for("login.signin", next=target), code=303)
+    kept = found.request if found is not None else {}
+    if "kept" not in kept or kept["account"] not in (None, session.account_id):
+        return redirect(url_for("profile.dashboard"), code=303)
+    return _page(kept["kept"], kept["action"], kept["back"], is_whole=kept["is_whole"], status=200)
+
+
+def _page(
+    typed: list[list[str]], action: str, back: str, *, is_whole: bool, status: int = 400
+) -> Response:
+    body = render_template(
+        "kept.html",
+        notice=_notice() if status == 400 else "",
+        typed=typed,
+        shown=[value for name, value in typed if name not in _UNSHOWN],
+        action=action,
+        back=back,
+        is_whole=is_whole,
+    )
+    return Response(body, status=status)
+
+
+def _typed() -> list[list[str]]:
+    hidden = SECRETS | _MACHINERY
+    return [[n, v] for n, v in request.form.items(multi=True) if v and n not in hidden]
+
+
+def _is_whole() -> bool:
+    """Whether all that was typed is kept, so that it can be sent as it is."""
+    return not any(request.form.get(name) for name in SECRETS)
+
+
+def _way_back() -> str:
+    """The page of the form."""
+    rule = request.url_rule
+    if rule is None or "GET" not in (rule.methods or ()):
+        part = request.path.split("/")[1]
+        return f"/{part}" if part in ("console", "settings") else "/"
+    flow = request.form.get("flow", "")
+    return url_for(rule.endpoint, **(request.view_args or {}), flow=flow or None)
+
+
+def _notice() -> str:
+    if browser.sends_cookies():
+        return gettext(
+            "This page was open too long, so nothing was done yet. What you entered is kept, "
+            "except passwords and codes."
+        )
+    return gettext(
+        "Your browser sent no cookie with this form, so nothing was done yet. If it blocks "
+        "cookies, allow them for %(host)s: nobody can sign in without them.",
+        host=request.host,
+    )
