@@ -125,12 +125,16 @@ def _way_back() -> str:
 
 def _notice() -> str:
     if browser.sends_cookies():
-        return gettext(
-            "This page was open too long, so nothing was done yet. What you entered is kept, "
-            "except passwords and codes."
+        return str(
+            gettext(
+                "This page was open too long, so nothing was done yet. What you entered is kept, "
+                "except passwords and codes."
+            )
         )
-    return gettext(
-        "Your browser sent no cookie with this form, so nothing was done yet. If it blocks "
-        "cookies, allow them for %(host)s: nobody can sign in without them.",
-        host=request.host,
+    return str(
+        gettext(
+            "Your browser sent no cookie with this form, so nothing was done yet. If it blocks "
+            "cookies, allow them for %(host)s: nobody can sign in without them.",
+            host=request.host,
+        )
     )

@@ -49,13 +49,17 @@ def signin() -> BaseResponse:
 
 def _what_happened(found: Interaction | None) -> str:
     if found is not None:
-        return gettext("That sign-in was open too long. Sign in, and it goes on where it was.")
+        return str(gettext("That sign-in was open too long. Sign in, and it goes on where it was."))
     if browser.sends_cookies():
-        return gettext("That sign-in was open too long. Sign in here to reach your applications.")
-    return gettext(
-        "That sign-in was open too long, was begun in another browser, or this browser keeps no "
-        "cookies. If it blocks cookies, allow them for %(host)s: nobody can sign in without them.",
-        host=request.host,
+        return str(
+            gettext("That sign-in was open too long. Sign in here to reach your applications.")
+        )
+    return str(
+        gettext(
+            "That sign-in was open too long, was begun in another browser, or this browser keeps no "
+            "cookies. If it blocks cookies, allow them for %(host)s: nobody can sign in without them.",
+            host=request.host,
+        )
     )
 
 
@@ -63,9 +67,11 @@ def kept_notice(target: str | None) -> str | None:
     """Said to somebody whose session ended while a form was open."""
     if not (target or "").startswith(KEPT):
         return None
-    return gettext(
-        "You were signed out meanwhile. Sign in: what you entered is kept, except passwords and "
-        "codes."
+    return str(
+        gettext(
+            "You were signed out meanwhile. Sign in: what you entered is kept, except passwords and "
+            "codes."
+        )
     )
 
 
