@@ -56,8 +56,9 @@ def _what_happened(found: Interaction | None) -> str:
         )
     return str(
         gettext(
-            "That sign-in was open too long, was begun in another browser, or this browser keeps no "
-            "cookies. If it blocks cookies, allow them for %(host)s: nobody can sign in without them.",
+            "That sign-in was open too long, was begun in another browser, or this browser keeps "
+            "no cookies. If it blocks cookies, allow them for %(host)s: nobody can sign in "
+            "without them.",
             host=request.host,
         )
     )
@@ -69,8 +70,8 @@ def kept_notice(target: str | None) -> str | None:
         return None
     return str(
         gettext(
-            "You were signed out meanwhile. Sign in: what you entered is kept, except passwords and "
-            "codes."
+            "You were signed out meanwhile. Sign in: what you entered is kept, except passwords "
+            "and codes."
         )
     )
 
