@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from idp.accounts import client_proposals, client_secrets, clients
+from idp.accounts import client_proposals, client_secrets, clients, directory
 from idp.accounts.clients import ClientData
 from idp.errors import Refused
 from idp.models import AccountState, Client, ClientProposal
@@ -108,6 +108,9 @@ def test_n74_a_second_account_of_the_proposer_confirms_nothing(world: World, des
     """N74: persons are compared, in the console and in the shell."""
     desk.post("/console/clients/new", **FORM)
     twin = second(world, desk.username)
+    with world.work() as work:
+        account = directory.by_username(work, twin)
+        account.second_participant = directory.participant(work, "IESO")
     world.grant_role(twin, ACCESS, "IESO")
     with_twin = Desk(world, twin, world.browser().signed_in(twin))
     assert confirm(with_twin, proposed(world)).status_code == 403
