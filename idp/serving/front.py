@@ -48,7 +48,8 @@ class Front:
             body: bytes | None = b""
             length = None
             if announced := _announced(scope["headers"]):
-                limit = self._limits.get(scope["path"], self._app.config["MAX_CONTENT_LENGTH"])
+                usual = self._app.config["MAX_CONTENT_LENGTH"]
+                limit = self._limits.get(scope["path"].rstrip("/"), usual)
                 body = None
                 if announced <= limit:
                     body = await stack.enter_async_context(self._intake.body(receive, limit))
