@@ -79,6 +79,7 @@ def registration(name: str) -> Fields:
     """The form of an application, with lists and lines."""
     return [
         ("name", name), ("auth_method", "private_key_jwt"), ("scopes", "openid email"),
+        ("account_kinds", "personal"),
         ("grant_types", "authorization_code"), ("grant_types", "refresh_token"),
         ("redirect_uris", "https://tra.rp.test/a\r\nhttps://tra.rp.test/b?x=1&y=2"),
         ("new_key", OTHER_KEY.as_pem(private=False).decode()), ("require_pkce", "1"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from idp.accounts import client_proposals, client_secrets, clients, directory
+from idp.accounts import client_proposals, client_secrets, clients, directory, participants
 from idp.accounts.clients import ClientData
 from idp.errors import Refused
 from idp.models import AccountState, Client, ClientProposal
@@ -27,6 +27,7 @@ FORM: dict[str, str | list[str]] = {
     "client_id": "registration",
     "name": "Registration system",
     "auth_method": "client_secret_basic",
+    "account_kinds": ["machine"],
     "grant_types": ["client_credentials"],
     "scopes": "scim",
     "require_pkce": "1",
@@ -110,7 +111,7 @@ def test_n74_a_second_account_of_the_proposer_confirms_nothing(world: World, des
     twin = second(world, desk.username)
     with world.work() as work:
         account = directory.by_username(work, twin)
-        account.second_participant = directory.participant(work, "IESO")
+        account.second_participant = participants.by_number(work, "IESO")
     world.grant_role(twin, ACCESS, "IESO")
     with_twin = Desk(world, twin, world.browser().signed_in(twin))
     assert confirm(with_twin, proposed(world)).status_code == 403
