@@ -166,7 +166,7 @@ def _wait_until_it_leads_there(program: subprocess.Popen[bytes], port: int) -> N
 
 
 @pytest.mark.independent
-@pytest.mark.xdist_group("live")
+@pytest.mark.xdist_group("wire")
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
 def test_n88_the_proxy_keeps_slow_bodies_to_itself(world: World, kind: str, tmp_path: Path) -> None:
     """N88: 60 bodies that never come reach the gateway in no part; too long ones are refused, where

@@ -53,6 +53,8 @@ class Lanes:
 
     def __init__(self, threads: int, waiting: int) -> None:
         self._health = Lane("health", 1, 32)
+        # It waits for the database, which may hang.
+        self._ready = Lane("ready", 1, 8)
         self._documents = Lane("documents", 2, 128)
         self._others = Lane("requests", threads, waiting)
 
@@ -60,7 +62,9 @@ class Lanes:
         """The lane of a path."""
         if path == "/healthz":
             return self._health
-        if path == "/readyz" or path.startswith(DOCUMENTS):
+        if path == "/readyz":
+            return self._ready
+        if path.startswith(DOCUMENTS):
             return self._documents
         return self._others
 

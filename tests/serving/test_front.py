@@ -186,6 +186,28 @@ def test_n88_a_full_queue_refuses_at_once_and_health_goes_on(
     assert b"Busy for a moment" in late.text
 
 
+def test_r08_a_database_that_hangs_under_readyz_keeps_no_key_waiting(
+    world: World, gate: dict[str, Any]
+) -> None:
+    """R08: probes of the database wait for each other only."""
+    world.app.view_functions["pages.readyz"] = world.app.view_functions["hold"]
+
+    async def play() -> list[int]:
+        front = Front(world.app, threads=1)
+        probes = [Client("GET", "/readyz") for _ in range(4)]
+        asked = [asyncio.ensure_future(probe.ask(front)) for probe in probes]
+        await asyncio.to_thread(gate["inside"].wait, PATIENCE)
+        others = [Client("GET", p) for p in ("/healthz", "/oauth2/v1/keys", "/signin")]
+        for other in others:
+            await other.ask(front)
+        assert all(probe.sent == [] for probe in probes)
+        gate["open"].set()
+        await asyncio.gather(*asked)
+        return [other.status for other in others]
+
+    assert asyncio.run(play()) == [200, 200, 200]
+
+
 def test_n88_what_waits_too_long_or_for_nobody_does_not_begin(
     world: World, gate: dict[str, Any]
 ) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from base64 import b64encode
-from collections import Counter
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -15,10 +13,10 @@ import pytest
 from idp.oidc.keys import MAX_TOKEN
 from idp.serving import MAX_HEAD
 from tests.security.test_large_tokens import hold
-from tests.serving.wire import Served, answer_on, answered, request, serve
-from tests.world import World, hidden_fields
+from tests.serving.wire import answer_on, answered, request, serve
+from tests.world import World
 
-pytestmark = pytest.mark.xdist_group("live")
+pytestmark = pytest.mark.xdist_group("wire")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -50,44 +48,6 @@ def test_n88_heads_that_never_come_hold_no_thread(world: World) -> None:
         assert served.get("/signin").status == 200
         # The server closes them by itself, without an answer.
         assert [connection.recv(1) for connection in held] == [b""] * 120
-
-
-def test_n88_wrong_sign_ins_at_once_keep_nobody_waiting(world: World) -> None:
-    """N88, N47: 80 wrong passwords at once, at the cost of production; health, keys and tokens come
-    before the last of them. Those for which there is no room are told so at once."""
-    rp = world.relying_party(grant_types=("client_credentials",), scopes=("scim",))
-    with serve(world, "--workers", "1", IDP_BCRYPT_COST="12") as served:
-        page, cookie = form(served)
-        flood = [served.send(sign_in(page, cookie, f"nobody{n}")) for n in range(80)]
-        assert served.get("/healthz").status == 200
-        assert served.get("/oauth2/v1/keys").status == 200
-        asked = urlencode({"grant_type": "client_credentials", "scope": "scim"}).encode()
-        basic = b64encode(f"{rp.client_id}:{rp.secret}".encode()).decode()
-        token = served.send(
-            request("POST", "/oauth2/v1/token", asked, Content_Type=FORM,
-                    Authorization=f"Basic {basic}")
-        )  # fmt: skip
-        assert answer_on(token)[0].status == 200
-        assert len(answered(flood)) < len(flood)
-        answers = [answer_on(connection, "POST") for connection in flood]
-    counts = Counter(answer.status for answer, _ in answers)
-    assert set(counts) == {400, 503}
-    for answer, body in answers:
-        if answer.status == 503:
-            assert answer.headers["Retry-After"] == "5"
-            assert b"Busy for a moment" in body
-
-
-def form(served: Served) -> tuple[dict[str, str], str]:
-    """The sign-in form's hidden fields, and the cookie that goes with them."""
-    answer, body = answer_on(served.send(request("GET", "/signin")))
-    cookies = answer.headers.get_all("Set-Cookie") or []
-    return hidden_fields(body.decode(), "/signin"), "; ".join(c.split(";")[0] for c in cookies)
-
-
-def sign_in(page: dict[str, str], cookie: str, username: str) -> bytes:
-    body = urlencode(page | {"username": username, "password": "wrong Heron7 lantern"}).encode()
-    return request("POST", "/signin", body, Content_Type=FORM, Cookie=cookie)
 
 
 def test_r01_a_killed_child_is_started_again(world: World) -> None:
