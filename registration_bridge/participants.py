@@ -13,14 +13,15 @@ from scim2_models import (
     UniquenessException,
 )
 
-from idp.accounts import events, participants, participations
+from idp.accounts import contacts, events, participants, participations, persons
+from idp.accounts.contacts import Entry
 from idp.accounts.participations import Part
 from idp.errors import Conflict
-from idp.models import Participant, ParticipationKind
+from idp.models import Contact, Participant, ParticipationKind
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 from registration_bridge.reach import Reach
-from registration_bridge.schema import ParticipationEntry
+from registration_bridge.schema import ContactEntry, ParticipationEntry
 from registration_bridge.text import clean
 
 ACTIVE, ENDED = "active", "ended"
@@ -28,8 +29,8 @@ ACTIVE, ENDED = "active", "ended"
 
 def resources_of(work: Work, model: Any, rows: Collection[Participant]) -> list[Any]:
     """The Participants of these rows."""
-    parts = participations.of_many(work, rows)
-    return [_resource(model, row, parts.get(row.id, [])) for row in rows]
+    parts, people = participations.of_many(work, rows), contacts.of_many(work, rows)
+    return [_resource(model, row, parts.get(row.id, []), people.get(row.id, [])) for row in rows]
 
 
 def resource_of(work: Work, model: Any, row: Participant) -> Any:
@@ -37,9 +38,10 @@ def resource_of(work: Work, model: Any, row: Participant) -> Any:
     return resources_of(work, model, [row])[0]
 
 
-def _resource(model: Any, row: Participant, parts: list[Part]) -> Any:
+def _resource(model: Any, row: Participant, parts: list[Part], people: list[Contact]) -> Any:
     changed = row.updated_at or row.created_at
-    shown = f"{row.number}/{row.name}/{row.external_id}/{row.ended_at}/{parts}"
+    listed = [(one.function, one.person.person_id, one.person.full_name) for one in people]
+    shown = f"{row.number}/{row.name}/{row.external_id}/{row.ended_at}/{parts}/{listed}"
     return model(
         id=row.number,
         external_id=row.external_id,
@@ -47,6 +49,11 @@ def _resource(model: Any, row: Participant, parts: list[Part]) -> Any:
         name=row.name,
         status=ENDED if row.ended_at else ACTIVE,
         participations=[ParticipationEntry(value=p.name, type=p.kind) for p in parts] or None,
+        contacts=[
+            ContactEntry(value=person_id, type=function, display=name)
+            for function, person_id, name in listed
+        ]
+        or None,
         meta=Meta(
             resource_type="Participant",
             created=row.created_at,
@@ -73,13 +80,16 @@ def create(work: Work, reach: Reach, wanted: Any) -> tuple[Participant, bool]:
             row.external_id,
             row.ended_at is not None,
             participations.of(work, row),
+            contacts.entries_of(contacts.of(work, row)),
         )
-        if present != (name, external_id, bool(is_ended), sorted(wanted_parts)):
+        pushed = (name, external_id, bool(is_ended), wanted_parts, _contacts(wanted))
+        if present != pushed:
             raise UniquenessException(detail=f"participantId {number} is taken.") from error
         return row, False
     row.external_id = external_id
     events.record(work, "scim.participant_created", participant=number)
     participations.replace(work, row, wanted_parts)
+    _set_contacts(work, reach, row, _contacts(wanted))
     if is_ended:
         participants.end(work, row)
     work.db.flush()
@@ -103,6 +113,8 @@ def update(work: Work, reach: Reach, row: Participant, wanted: Any) -> None:
         reach.check(PushOperation.CREATE)
         participants.restore(work, row)
     _set_participations(work, reach, row, _parts(wanted))
+    if _set_contacts(work, reach, row, _contacts(wanted)):
+        reach.check(PushOperation.UPDATE)
     work.db.flush()
 
 
@@ -111,6 +123,7 @@ def delete(work: Work, reach: Reach, row: Participant) -> None:
     _check(reach, row.number)
     _end(work, reach, row, is_removed=True)
     participations.replace(work, row, ())
+    contacts.replace(work, row, ())
     row.removed_at = work.now
     events.record(work, "scim.participant_deleted", participant=row.number)
     work.db.flush()
@@ -123,6 +136,21 @@ def _set_participations(work: Work, reach: Reach, row: Participant, wanted: list
     if losing:
         reach.check(PushOperation.DEACTIVATE)
         reach.check_accounts(work, losing)
+
+
+def _set_contacts(work: Work, reach: Reach, row: Participant, wanted: list[Entry]) -> bool:
+    """Whether they are others than before; only persons whom the pusher may see are named."""
+    known = contacts.entries_of(contacts.of(work, row))
+    for entry in wanted:
+        person = persons.by_person_id(work, entry.person_id)
+        if entry not in known and person is not None:
+            reach.check_person(work, person)
+    return contacts.replace(work, row, wanted)
+
+
+def _contacts(wanted: Any) -> list[Entry]:
+    """What the push names, each once."""
+    return sorted({Entry(clean(entry.value), clean(entry.type)) for entry in wanted.contacts or ()})
 
 
 def _parts(wanted: Any) -> list[Part]:

@@ -184,6 +184,17 @@ class ParticipationEntry(ComplexAttribute):
     type: str | None = Field(None, examples=["market", "program", "service_provider"])
 
 
+class ContactEntry(ComplexAttribute):
+    """A person who speaks for the participant, by Person ID; the person has an account."""
+
+    value: Annotated[str | None, Required.true, CaseExact.true] = Field(None, examples=["100231"])
+    type: Annotated[str | None, Required.true] = Field(
+        None,
+        examples=["rights_administrator", "primary_contact", "authorized_representative"],
+    )
+    display: Annotated[str | None, Mutability.read_only] = None
+
+
 class Participant(Resource[Any]):
     """An organization of the market, by whose number role groups are given."""
 
@@ -197,6 +208,8 @@ class Participant(Resource[Any]):
     status: str | None = Field(None, examples=["active", "ended"])
     #: The whole truth about what it takes part in; role groups that need what ends are taken away.
     participations: list[ParticipationEntry] | None = None
+    #: The whole truth about who speaks for it; they are told of changes of its people's access.
+    contacts: list[ContactEntry] | None = None
 
 
 def provider() -> ScimProvider:

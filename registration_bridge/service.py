@@ -88,6 +88,8 @@ class Service(ScimService):
             replacement.status = replacement.status or current.status
             if replacement.participations is None:
                 replacement.participations = current.participations
+            if replacement.contacts is None:
+                replacement.contacts = current.contacts
             return super().apply_replacement(current, replacement, conditions)
         if replacement.active is None:
             replacement.active = current.active

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from idp.accounts import events, lifecycle, links, notices
+from idp.accounts import contacts, events, lifecycle, links, notices
 from idp.accounts.credentials import broken_rules, store
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.links import Problem, Purpose
@@ -74,6 +74,7 @@ def remind_next(work: Work) -> bool:
             try:
                 with work.db.begin_nested():
                     _send(work, account, "activation_reminder", link.expires_at)
+                    contacts.tell_of_reminder(work, account, link.expires_at)
             except Invalid:
                 # Nobody behind this one waits for the address to be mended; the link stays.
                 link.reminders = count + 1

@@ -8,6 +8,7 @@ from idp.accounts import (
     acting,
     browsers,
     codes,
+    contacts,
     events,
     links,
     lockout,
@@ -56,8 +57,11 @@ def change_state(work: Work, account: Account, state: AccountState, *, reason: s
         codes.end_all(work, account)
         temporary.end_all(work, account)
     events.record(work, "account.state", account=account, before=before, after=state, why=reason)
+    if state in (AccountState.SUSPENDED, AccountState.DEACTIVATED):
+        contacts.tell_of_state(work, account)
     if state == AccountState.DEACTIVATED:
         roles.revoke_all(work, account)
+        contacts.leave(work, account)
     if notice := NOTICES.get(state):
         queue.enqueue(work, notice, account)
 

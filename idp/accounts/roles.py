@@ -10,7 +10,7 @@ from itertools import groupby
 
 from sqlalchemy import ColumnElement, Select, select, update
 
-from idp.accounts import acting, events, second, sessions
+from idp.accounts import acting, contacts, events, second, sessions
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.messages import queue
 from idp.mfa.decision import Rule
@@ -20,6 +20,7 @@ from idp.models import (
     AccountState,
     Assignment,
     Client,
+    ContactFunction,
     Participant,
     Participation,
     RoleGroup,
@@ -208,6 +209,8 @@ class Notice:
 
     granted: list[str] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
+    #: The participant, the role group, and whether it was granted.
+    lines: list[tuple[Participant, str, bool]] = field(default_factory=list)
 
     def send(self, work: Work, account: Account) -> None:
         """Queue it, if there is anything to tell. Whoever has not activated the account yet has one
@@ -215,6 +218,22 @@ class Notice:
         if (self.granted or self.revoked) and account.state != AccountState.PENDING:
             queue.enqueue(
                 work, "access_changed", account, granted=self.granted, revoked=self.revoked
+            )
+        self._tell_contacts(work, account)
+
+    def _tell_contacts(self, work: Work, account: Account) -> None:
+        """The Rights Administrators of each participant hear of what is theirs (NT-03)."""
+        for row in {row.id: row for row, _, _ in self.lines}.values():
+            here = [(name, is_new) for place, name, is_new in self.lines if place.id == row.id]
+            contacts.tell(
+                work,
+                "holder_access_changed",
+                row,
+                ContactFunction.RIGHTS_ADMINISTRATOR,
+                but=account.person,
+                holder=contacts.holder(account),
+                granted=[name for name, is_new in here if is_new],
+                revoked=[name for name, is_new in here if not is_new],
             )
 
 
@@ -452,5 +471,6 @@ def _tell(
     events.record(work, event, account=account, group=group.name, participant=participant.number)
     told = notice or Notice()
     (told.granted if granted else told.revoked).append(f"{group.name} ({participant.number})")
+    told.lines.append((participant, group.name, granted))
     if notice is None:
         told.send(work, account)

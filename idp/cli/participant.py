@@ -7,14 +7,22 @@ from typing import Any
 
 import click
 
+from idp.accounts import contacts as service
 from idp.accounts import participants, participations
+from idp.accounts.contacts import Entry
 from idp.accounts.participations import Part
 from idp.cli.common import as_json, choice, show_json, show_list, unit
 from idp.cli.operator import as_operator
 from idp.errors import NotFound
-from idp.models import Participant, ParticipationKind
+from idp.models import ContactFunction, Participant, ParticipationKind
 from idp.transaction import Work
 
+_function = click.option(
+    "--function",
+    type=choice(ContactFunction),
+    default="rights_administrator",
+    help="What the person is for the participant.",
+)
 COLUMNS = ("number", "name", "status", "participations")
 
 
@@ -118,6 +126,56 @@ def leave(number: str, participation: str, as_json: bool) -> None:
         participations.replace(work, row, rest)
         record = _record(work, row)
     show_json(record) if as_json else click.echo(f"{number} takes part in {participation} no more.")
+
+
+@participant.command()
+@click.argument("number")
+@as_json
+def contacts(number: str, as_json: bool) -> None:
+    """List who speaks for a participant and is told of its people's access."""
+    with unit() as work:
+        records = [
+            {
+                "person_id": row.person.person_id,
+                "name": row.person.full_name,
+                "email": row.person.email,
+                "function": row.function,
+            }
+            for row in service.of(work, participants.by_number(work, number))
+        ]
+        columns = ("person_id", "name", "email", "function")
+        show_list(columns, records, as_json=as_json, empty="No contacts.")
+
+
+@participant.command()
+@click.argument("number")
+@click.argument("person_id")
+@_function
+@as_operator()
+def appoint(number: str, person_id: str, function: str) -> None:
+    """Make a person, who has an account, a contact of a participant."""
+    with unit() as work:
+        row = participants.by_number(work, number)
+        known = service.entries_of(service.of(work, row))
+        service.replace(work, row, [*known, Entry(person_id, function)])
+    click.echo(f"{person_id} is {function} of {number}.")
+
+
+@participant.command()
+@click.argument("number")
+@click.argument("person_id")
+@_function
+@as_operator()
+def dismiss(number: str, person_id: str, function: str) -> None:
+    """End a function; the tier above is told when nobody is left in it."""
+    gone = Entry(person_id, function)
+    with unit() as work:
+        row = participants.by_number(work, number)
+        known = service.entries_of(service.of(work, row))
+        if gone not in known:
+            raise NotFound(f"{person_id} is not {function} of participant {number}")
+        service.replace(work, row, [entry for entry in known if entry != gone])
+    click.echo(f"{person_id} is no longer {function} of {number}.")
 
 
 def _record(work: Work, row: Participant) -> dict[str, Any]:

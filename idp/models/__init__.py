@@ -20,6 +20,7 @@ from idp.models.authenticator import (
     SpentChallenge,
 )
 from idp.models.client import AuthMethod, Client
+from idp.models.contact import Contact, ContactFunction
 from idp.models.event import ChainHead, Event
 from idp.models.grant import (
     AccessToken,
@@ -48,7 +49,8 @@ from idp.models.sign_in import PopulationCount, SignIn
 __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
-    "Client", "ClientProposal", "ClientSession", "Consent", "Event", "Grant", "Interaction",
+    "Client", "ClientProposal", "ClientSession", "Consent", "Contact", "ContactFunction",
+    "Event", "Grant", "Interaction",
     "KeyState", "KnownBrowser", "Link", "MachineKey", "MessageState", "OneTimeCode",
     "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",
     "Person", "PopulationCount", "ProposalKind",

@@ -185,9 +185,9 @@ def commands(group: click.Group, *path: str) -> dict[str, click.Command]:
 WITHOUT_OPERATOR = {
     "account show", "account list", "account diagnose", "audit export", "audit verify",
     "client show", "client list", "client proposals", "db upgrade", "demo", "key list",
-    "participant list", "person show", "purge", "restore", "registration status", "risk evaluate",
-    "risk simulate", "role-group list", "scim authenticate", "scim diff", "scim push", "serve",
-    "settings", "worker",
+    "participant list", "participant contacts", "person show", "purge", "restore",
+    "registration status", "risk evaluate", "risk simulate", "role-group list",
+    "scim authenticate", "scim diff", "scim push", "serve", "settings", "worker",
 }  # fmt: skip
 
 

@@ -34,6 +34,9 @@ DATA = {
     "ip": "192.0.2.1",
     "label": "Settlement robot",
     "days": 90,
+    "participant": "Northern Lakes (109120)",
+    "holder": "Ada Moreau, moreaua",
+    "function": "rights_administrator",
 }
 
 

@@ -1,0 +1,47 @@
+"""Who speaks for participants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.db import Base, BigId, PrimaryKey
+from idp.models.account import Person
+
+
+class ContactFunction(StrEnum):
+    """What a contact is for a participant (TM-01)."""
+
+    AUTHORIZED_REPRESENTATIVE = "authorized_representative"
+    PRIMARY_CONTACT = "primary_contact"
+    RIGHTS_ADMINISTRATOR = "rights_administrator"
+
+
+class Contact(Base):
+    """Somebody who speaks for a participant. Rows stay, so that the past is known."""
+
+    __tablename__ = "contact"
+
+    id: Mapped[PrimaryKey]
+    participant_id: Mapped[int] = mapped_column(BigId, ForeignKey("participant.id"))
+    person_id: Mapped[int] = mapped_column(BigId, ForeignKey("person.id"), index=True)
+    function: Mapped[str] = mapped_column(String(30))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    person: Mapped[Person] = relationship(lazy="joined", innerjoin=True)
+
+
+# Once at a time.
+Index(
+    "uq_contact_running",
+    Contact.participant_id,
+    Contact.person_id,
+    Contact.function,
+    unique=True,
+    sqlite_where=Contact.ended_at.is_(None),
+    postgresql_where=Contact.ended_at.is_(None),
+)
