@@ -18,6 +18,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    ExceptionContext,
     Integer,
     MetaData,
     event,
@@ -27,7 +28,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from idp.errors import Collision, GatewayError, Unstorable
+
 BUSY_TIMEOUT_MS = 10_000
+MAX_INTEGER = 2**63 - 1
+#: Unique, primary and foreign keys, as SQLite and PostgreSQL (SQLSTATE) call them.
+COLLISIONS = {
+    "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_FOREIGNKEY",
+    "23505", "23503",
+}  # fmt: skip
+CHECKS = {"SQLITE_CONSTRAINT_CHECK", "23514"}
 #: What no database takes as text.
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
@@ -131,14 +141,48 @@ def _storable(value: Any) -> Any:
     return value
 
 
+def _within_64_bits(value: Any) -> Any:
+    """Parameters of a search in which a number that no column can hold is the nearest that one can:
+    equality finds nothing, an order stays the same."""
+    if isinstance(value, int):
+        return max(-MAX_INTEGER, min(MAX_INTEGER, value))
+    if isinstance(value, dict):
+        return {name: _within_64_bits(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_within_64_bits, value))
+    return value
+
+
+def _reads(statement: str) -> bool:
+    return statement.lstrip()[:7].upper().startswith(("SELECT", "PRAGMA", "WITH"))
+
+
+def _refusal(error: BaseException) -> GatewayError | None:
+    """What a refusal of the database means, by the name that each driver gives it; None for faults
+    of another kind."""
+    reason = str(getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or "")
+    if reason in COLLISIONS:
+        return Collision(reason)
+    # Class 22 of SQLSTATE: data exceptions. SQLite's driver takes no larger numbers at all.
+    if reason in CHECKS or reason.startswith("22") or isinstance(error, OverflowError):
+        return Unstorable(reason or "a number is out of range")
+    return None
+
+
 def prepare_engine(engine: Engine) -> None:
-    """Attach what every statement goes through, and the SQLite behaviour described above."""
+    """Attach what every statement goes through, and the SQLite behaviour described above. What the
+    database itself refuses is a Collision or Unstorable, wherever it comes up."""
+
+    @event.listens_for(engine, "handle_error", retval=True)
+    def name_refusal(context: ExceptionContext) -> BaseException | None:
+        return _refusal(context.original_exception)
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def keep_storable(
         _connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any
     ) -> tuple[str, Any]:
-        return statement, _storable(parameters)
+        parameters = _storable(parameters)
+        return statement, _within_64_bits(parameters) if _reads(statement) else parameters
 
     if engine.dialect.name != "sqlite":
         return
@@ -156,6 +200,5 @@ def prepare_engine(engine: Engine) -> None:
 
     @event.listens_for(engine, "before_cursor_execute")
     def begin_before_write(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
-        reads = statement.lstrip()[:7].upper().startswith(("SELECT", "PRAGMA", "WITH"))
-        if not reads and not cursor.connection.in_transaction:
+        if not _reads(statement) and not cursor.connection.in_transaction:
             cursor.execute("BEGIN IMMEDIATE")

@@ -37,6 +37,19 @@ class Conflict(GatewayError):
     code = "conflict"
 
 
+class Collision(GatewayError):
+    """The database found that another change came first: a unique or foreign key does not hold. The
+    transaction is lost; nothing of it was kept."""
+
+    code = "collision"
+
+
+class Unstorable(GatewayError):
+    """The database refused a value: out of range, or against a check. Nothing was kept."""
+
+    code = "unstorable"
+
+
 class Invalid(GatewayError):
     """A value from outside does not fit; ``detail`` says which and why."""
 

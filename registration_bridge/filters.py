@@ -43,6 +43,7 @@ from idp.models import (
     RegisteredNetwork,
     RoleGroup,
 )
+from idp.policy.email_address import email_key
 from idp.policy.names import name_key
 
 #: Longer ones are no question but an attack.
@@ -65,8 +66,8 @@ COLUMNS: Columns = {
     "name.familyname": (func.lower(Person.family_name), _FOLDED),
     "name.middlename": (func.lower(Person.middle_name), _FOLDED),
     "nickname": (func.lower(Person.preferred_name), _FOLDED),
-    "emails": (Person.email_key, name_key),  # type: ignore[dict-item]
-    "emails.value": (Person.email_key, name_key),  # type: ignore[dict-item]
+    "emails": (Person.email_key, email_key),  # type: ignore[dict-item]
+    "emails.value": (Person.email_key, email_key),  # type: ignore[dict-item]
     "phonenumbers": (Person.phone, _PLAIN),  # type: ignore[dict-item]
     "phonenumbers.value": (Person.phone, _PLAIN),  # type: ignore[dict-item]
     "preferredlanguage": (Account.locale, _FOLDED),  # type: ignore[dict-item]

@@ -19,11 +19,11 @@ from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.routing import Operation
 from scim2_server.service import ScimService
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from idp import browser
 from idp.accounts import events, mass_changes
-from idp.errors import GatewayError
+from idp.errors import Collision, GatewayError
 from idp.policy.scopes import PushOperation
 from idp.transaction import committing
 from registration_bridge import groups, holders
@@ -215,7 +215,7 @@ def attempts(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
     for left in range(RETRIES, -1, -1):
         try:
             return act()
-        except (PreconditionFailedException, IntegrityError):
+        except (PreconditionFailedException, Collision):
             if not left or is_conditional:
                 raise
             roll_back()

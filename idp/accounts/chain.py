@@ -15,11 +15,10 @@ from typing import Any, cast
 
 import structlog
 from sqlalchemy import Select, and_, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from idp.accounts import events
-from idp.errors import Refused
+from idp.errors import Collision, Refused
 from idp.models import ChainHead, Event
 from idp.transaction import Means, Work, committing
 from idp.vault import Vault
@@ -172,7 +171,7 @@ def _first_head(work: Work) -> ChainHead | None:
     try:
         with work.db.begin_nested():
             work.db.add(head)
-    except IntegrityError:
+    except Collision:
         return None
     if last is not None:
         events.record(work, HEAD_LOST, reason="head_lost", seq=last.seq)

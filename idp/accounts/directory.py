@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from email_validator import EmailNotValidError
 from sqlalchemy import func, select
 
 from idp.accounts import acting, events, search
@@ -14,7 +13,7 @@ from idp.accounts.second import Second, columns
 from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, AccountState, Person, SearchTerm
 from idp.policy import phone as phones
-from idp.policy.email_address import single_address
+from idp.policy.email_address import email_key, single_address
 from idp.policy.names import MAX_NAME, name_key, printable
 from idp.policy.phone import national
 from idp.transaction import Work
@@ -41,7 +40,7 @@ def find_for_sign_in(work: Work, typed: str) -> Account | None:
     A login name wins. An e-mail address that is no login name counts only when exactly one
     personal account has it, since one person may hold several accounts.
     """
-    key = name_key(typed)
+    key = email_key(typed)
     if not key:
         return None
     account = work.db.scalar(select(Account).where(Account.username_key == key))
@@ -147,10 +146,10 @@ def checked(data: NewPerson) -> dict[str, str]:
 
 
 def checked_email(text: str) -> str:
-    """One plain address, as typed. Raises Invalid (N85)."""
+    """One plain address in its stored form. Raises Invalid (N85)."""
     try:
         return single_address(text)
-    except (ValueError, EmailNotValidError) as error:
+    except ValueError as error:
         raise Invalid(f"not one plain e-mail address: {error}") from error
 
 

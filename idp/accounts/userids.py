@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from idp.accounts import directory
 from idp.accounts.second import Second
-from idp.errors import Conflict, Invalid
+from idp.errors import Collision, Conflict, Invalid
 from idp.models import Account, AccountKind, Person
 from idp.policy import userid
 from idp.policy.names import name_key
@@ -36,7 +35,7 @@ def create(
                 return directory.create_account(
                     work, person, kind=kind, username=username, locale=locale, second=second
                 )
-        except (IntegrityError, Conflict):
+        except (Collision, Conflict):
             # Somebody else took it meanwhile: look again.
             continue
     raise Conflict("no free UserID could be taken")

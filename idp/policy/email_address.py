@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from email_validator import EmailNotValidError, validate_email
 
-MAX_LENGTH = 320
+from idp.policy.names import name_key
+
+#: RFC 3696, erratum 1690: what a path of SMTP can hold.
+MAX_LENGTH = 254
 
 
 def single_address(text: str) -> str:
-    """``text`` as one addr-spec (RFC 5322 section 3.4.1) with an ASCII local part. Raises
-    ValueError with the reason."""
+    """``text`` as one addr-spec (RFC 5322 section 3.4.1) with an ASCII local part of at most 64
+    characters. An international domain is given in the form that mail systems use (``xn--``, RFC
+    5891), so that applying this twice changes nothing. Raises ValueError with the reason."""
     if not text or len(text) > MAX_LENGTH:
         raise ValueError("it is empty or too long")
     if any(char in text for char in ',;<>()"\\') or not text.isprintable() or " " in text:
         raise ValueError("it holds characters that do not belong into one plain address")
-    if not text.isascii():
-        raise ValueError("only ASCII addresses can be reached by every mail system")
+    if not text.rpartition("@")[0].isascii():
+        raise ValueError("only ASCII names before the @ can be reached by every mail system")
     try:
         found = validate_email(
-            text, check_deliverability=False, allow_smtputf8=False, test_environment=True
-        )
+            text, check_deliverability=False, allow_smtputf8=False, test_environment=True,
+            strict=True,
+        )  # fmt: skip
     except EmailNotValidError as error:
-        raise ValueError(str(error)) from error
-    return str(found.normalized)
+        raise ValueError("it is not of the form name@company.example") from error
+    address = f"{found.local_part}@{found.ascii_domain}"
+    if len(address) > MAX_LENGTH:
+        raise ValueError("it is too long")
+    return address
+
+
+def email_key(text: str) -> str:
+    """The key by which an address is found, in whichever form its domain was typed; of another text
+    the key of a name."""
+    key = name_key(text)
+    try:
+        return name_key(single_address(key))
+    except ValueError:
+        return key

@@ -10,13 +10,31 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 from idp.db import db
-from idp.errors import Conflict, Overloaded
+from idp.errors import (
+    Collision,
+    Conflict,
+    GatewayError,
+    Invalid,
+    NotFound,
+    Overloaded,
+    Refused,
+    Unstorable,
+)
 
 log = structlog.get_logger("gateway.error")
 PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
 SCIM_PATH = "/scim/"
 SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 PAGE_PATHS = ("/oauth2/v1/authorize", "/oauth2/v1/logout")
+#: What a refusal means that no view has an answer of its own for.
+STATUSES: dict[type[Exception], int] = {
+    Conflict: 409,
+    Collision: 409,
+    Invalid: 400,
+    Unstorable: 400,
+    NotFound: 404,
+    Refused: 403,
+}
 CODES = {500: "server_error", 503: "temporarily_unavailable"}
 
 
@@ -24,7 +42,7 @@ def install(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OAuth2Error, _oauth)
-    app.register_error_handler(Conflict, _conflict)
+    app.register_error_handler(GatewayError, _refused)
     app.register_error_handler(Overloaded, _overloaded)
     app.register_error_handler(OperationalError, _unavailable)
     app.register_error_handler(TimeoutError, _unavailable)
@@ -160,10 +178,13 @@ def _http(error: HTTPException) -> Response:
     return answer(status, headers)
 
 
-def _conflict(error: Conflict) -> Response:
-    """Two changes at once, of which the other was first: nothing of this one was kept."""
-    log.warning("conflict", reason=error.detail, request_id=g.get("request_id"))
-    return answer(409)
+def _refused(error: GatewayError) -> Response:
+    """A refusal of a service or of the database itself: nothing of the change was kept."""
+    status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), None)
+    if status is None:
+        return _unexpected(error)
+    log.warning("refused", code=error.code, reason=error.detail, request_id=g.get("request_id"))
+    return answer(status)
 
 
 def _oauth(error: OAuth2Error) -> Response:

@@ -103,7 +103,7 @@ def test_ac08_after_the_last_day_only_customer_relations_help(world: World) -> N
         {"email": "no address"},
         {"email": "a@participant.example\r\nBcc: b@evil.example"},
         {"phone": "12"},
-        {"given_name": ""},
+        {"given_name": "", "family_name": ""},
         {"family_name": "x" * 101},
         {"family_name": "\u202eevil"},
         {"family_name": "Okafor", "email": "x"},
@@ -184,3 +184,12 @@ def test_ma10_what_is_closed_stays_closed(world: World, family: tuple[str, str])
         with pytest.raises(Refused):
             machines.change_custodian(work, account, person)
     assert world.browser().sign_in(machine, PASSWORD).status_code == 400
+
+
+@pytest.mark.parametrize("typed", ["a.roy@ÉNERGIE.example", "A.Roy@xn--nergie-9ua.example"])
+def test_gw03_an_international_address_is_found_in_either_form(world: World, typed: str) -> None:
+    """GW-03: the sign-in takes the address as its holder writes it."""
+    username = world.account(email="a.roy@énergie.example")
+    with world.work() as work:
+        assert directory.by_username(work, username).person.email == "a.roy@xn--nergie-9ua.example"
+    assert "Your applications" in world.browser().sign_in(typed).text

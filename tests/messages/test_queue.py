@@ -6,12 +6,15 @@ import json
 import re
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from idp.accounts import directory
 from idp.messages import queue, read
 from idp.models import AccountState, MessageState, OutboxMessage
-from idp.policy.email_address import single_address
+from idp.policy.email_address import email_key, single_address
+from idp.policy.names import name_key
 from tests.world import World
 
 
@@ -95,7 +98,11 @@ def test_one_plain_address_is_taken(typed: str, address: str) -> None:
         "x@[127.0.0.1]",
         "group:x@y.example;",
         "é@y.example",
-        "x@é.example",
+        "x@é..example",
+        "x@xn--a.example",
+        "x" * 65 + "@y.example",
+        "x@" + "y" * 64 + ".example",
+        "x@localhost",
         " x@y.example",
     ],
 )
@@ -103,3 +110,37 @@ def test_n85_anything_but_one_plain_address_is_refused(text: str) -> None:
     """N85, F7: a second recipient, a header, a name, a Unicode local part."""
     with pytest.raises(ValueError, match=r"."):
         single_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("x@y.example", "x@y.example"),
+        ("X.y+z@Y.Example", "X.y+z@y.example"),
+        ("x@xn--mller-kva.example", "x@xn--mller-kva.example"),
+        ("x@müller.example", "x@xn--mller-kva.example"),
+        ("x@MÜLLER.example", "x@xn--mller-kva.example"),
+        ("x@électricité.example", "x@xn--lectricit-93aj.example"),
+        ("x" * 64 + "@y.example", "x" * 64 + "@y.example"),
+    ],
+)
+def test_n85_international_domains_are_kept_as_mail_systems_use_them(
+    text: str, stored: str
+) -> None:
+    """RFC 5891: either form is taken, and stored as one."""
+    assert single_address(text) == stored
+    assert email_key(text) == name_key(stored)
+
+
+@given(st.text(max_size=20), st.text(min_size=1, max_size=20))
+@example("x", "faß.example")
+@example("x", "ⅷ.example")
+@example("x", "xn--fa-hia.example")
+def test_n85_a_stored_address_is_stored_as_it_is(local: str, domain: str) -> None:
+    """Whatever is taken is plain ASCII, and taken again unchanged."""
+    try:
+        stored = single_address(f"{local}@{domain}")
+    except ValueError:
+        return
+    assert stored.isascii()
+    assert single_address(stored) == stored

@@ -1,0 +1,123 @@
+"""Two changes at once, and values that no column holds: never a 5xx, at any door (R22, N88)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from idp.errors import (
+    Collision,
+    Conflict,
+    GatewayError,
+    Invalid,
+    NotFound,
+    Refused,
+    Unstorable,
+)
+from idp.models import Account, RoleGroup
+from idp.policy.console import ConsoleRole
+from tests.console.desk import Desk
+from tests.console.test_management import FORM
+from tests.world import World
+
+PARALLEL = 16
+
+
+def at_once(act: Callable[[int], int]) -> list[int]:
+    """The answers of so many that start together, sorted."""
+    barrier = threading.Barrier(PARALLEL, timeout=60)
+
+    def one(number: int) -> int:
+        barrier.wait()
+        return act(number)
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return sorted(pool.map(one, range(PARALLEL)))
+
+
+def posts(desk: Desk, path: str, form: dict[str, str | list[str]]) -> list[int]:
+    """The same form of the console, sent by so many tabs at once."""
+    desk.prove()
+    form = {"csrf_token": desk.token(), **form}
+    jar = desk.browser.client._cookies
+    clients = [desk.world.app.test_client() for _ in range(PARALLEL)]
+    for client in clients:
+        client._cookies = dict(jar)
+
+    def send(number: int) -> int:
+        return clients[number].post(path, data=form, base_url=desk.browser.base).status_code
+
+    return at_once(send)
+
+
+def test_the_same_grant_sixteen_times_at_once(world: World) -> None:
+    """It is made once and recorded once; the others find it made, or are told to look again."""
+    world.role_group("EMI Bids and Offers")
+    world.grant_role(world.account(), "EMI Bids and Offers")
+    username, desk = world.account(), Desk.of(world, ConsoleRole.ACCESS)
+    form: dict[str, str | list[str]] = {"group": "EMI Bids and Offers", "participant": "109120"}
+    answers = posts(desk, f"{desk.path(username)}/grant", form)
+    assert set(answers) <= {303, 409}
+    assert 303 in answers
+    account = world.account_row(username)
+    assert len([e for e in world.events("role_group.assigned") if e.account_id == account.id]) == 1
+
+
+def test_the_same_application_and_role_group_at_once(world: World) -> None:
+    """One is made; for the others the name is taken."""
+    world.role_group("TRA Bidder")
+    desk = Desk.of(world, ConsoleRole.ACCESS)
+    answers = posts(desk, "/console/clients/new", dict(FORM))
+    assert set(answers) <= {200, 400, 409}
+    assert answers.count(200) == 1
+    assert len(world.events("client.created")) == 1
+    answers = posts(desk, "/console/role-groups/new", {"name": "CROW Editor", "kind": "personal"})
+    assert set(answers) <= {303, 400, 409}
+    assert answers.count(303) == 1
+    with world.work() as work:
+        query = select(RoleGroup).where(RoleGroup.name == "CROW Editor")
+        assert len(work.db.scalars(query).all()) == 1
+
+
+def test_what_the_database_refuses_has_a_name(world: World) -> None:
+    """Unique and foreign keys are collisions, numbers out of range cannot be kept; a search for one
+    finds nothing."""
+    world.role_group("TRA Bidder")
+    mine, now = Account.username == world.account(), world.clock.now()
+    with pytest.raises(Collision), world.work() as work:
+        work.db.execute(
+            insert(RoleGroup).values(name="TRA Bidder", kind="personal", created_at=now)
+        )
+    with pytest.raises(Collision), world.work() as work:
+        work.db.execute(update(Account).where(mine).values(person_id=2**40))
+    with pytest.raises(Unstorable), world.work() as work:
+        work.db.execute(update(Account).where(mine).values(person_id=2**70))
+    with world.work() as work:
+        assert work.db.scalar(select(Account).where(Account.id == 2**70)) is None
+        assert work.db.scalar(select(Account).where(Account.id < -(2**70))) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(Collision(), 409), (Conflict(), 409), (Unstorable(), 400), (Invalid(), 400),
+     (NotFound(), 404), (Refused(), 403)],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/settings", "/oauth2/v1/keys", "/scim/v2/Users"])
+def test_a_refusal_that_no_view_answers_has_a_status(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, error: GatewayError, status: int
+) -> None:
+    """One place: a page for people, an OAuth or SCIM error for programs."""
+
+    def refuse(**_: object) -> None:
+        raise error
+
+    endpoint = world.app.url_map.bind("gateway.test").match(path)[0]
+    monkeypatch.setitem(world.app.view_functions, endpoint, refuse)
+    answer = world.browser().get(path)
+    assert answer.status_code == status
+    assert {"/settings": "text/html", "/oauth2/v1/keys": "application/json",
+            "/scim/v2/Users": "application/scim+json"}[path] == answer.mimetype  # fmt: skip
