@@ -35,8 +35,9 @@ def test_a_client_from_creation_to_its_end(run: Any, world: World) -> None:
     shown = good(run("client", "show", "emi", "--json"))
     assert "client_secret" not in shown
     assert "secret_digest" not in shown
-    changed = good(run("client", "update", "emi", "--trusted", "--home-url", "https://emi.rp.test/", "--json"))  # fmt: skip  # noqa: E501
-    assert changed["trusted"] is True
+    assert made["uses_popups"] is False
+    changed = good(run("client", "update", "emi", "--trusted", "--popups", "--home-url", "https://emi.rp.test/", "--json"))  # fmt: skip  # noqa: E501
+    assert (changed["trusted"], changed["uses_popups"]) == (True, True)
     assert changed["redirect_uris"] == ["https://emi.rp.test/callback"]
     rotated = good(run("client", "rotate-secret", "emi", "--json"))
     assert rotated["client_secret"] != made["client_secret"]

@@ -63,10 +63,13 @@ def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
     assert rp.secret not in page
     assert "Transmission Rights Auction" in desk.browser.get("/console/clients").text
     changed = {k: v for k, v in FORM.items() if k != "client_id"} | {"name": "TRA", "trusted": ""}
+    changed["uses_popups"] = "1"
+    assert 'name="uses_popups" value="1">' in page
     assert desk.post("/console/clients/tra", **changed).status_code == 303
     with world.work() as work:
         row = clients.get(work, "tra")
         assert (row.name, row.trusted, row.require_pkce) == ("TRA", False, True)
+        assert row.uses_popups
         assert [group.name for group in row.role_groups] == ["TRA Bidder"]
     fresh = secret_in(desk.post("/console/clients/tra/secret").text)
     assert fresh != rp.secret
