@@ -47,6 +47,8 @@ ALLOWED = {
     "GET /console/settings": {ACCESS},
     "GET /console/audit": {AUDITOR},
     "GET /console/audit/export": {AUDITOR},
+    "GET /console/participants": {ACCESS},
+    "POST /console/participants/contact": {ACCESS},
     "POST /console/audit/verify": {AUDITOR},
     "GET /console/access": {AUDITOR},
     "GET /console/access/export": {AUDITOR},

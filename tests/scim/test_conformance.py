@@ -45,6 +45,8 @@ def test_the_checks_of_others_find_no_fault(world: World, monkeypatch: pytest.Mo
     world.role_group("EMI Bids and Offers", rp.client_id)
     pusher = Pusher.of(world)
     world.participant("109120")
+    # The example of a contact has an account.
+    world.account(person_id="100231")
     client = WSGISCIMClient(
         world.app,
         base_url=f"{world.settings.issuer}/scim/v2",

@@ -11,6 +11,7 @@ from idp.web.console import (
     groups,
     home,
     operation,
+    participants,
     proposals,
     report,
     trail,
@@ -23,8 +24,20 @@ def blueprint() -> Blueprint:
     """All pages under ``/console``."""
     pages = GatedBlueprint("console", __name__, url_prefix="/console")
     pages.add_app_template_filter(words.state, "state_in_words")
+    pages.add_app_template_filter(words.function, "function_in_words")
     pages.add_app_template_filter(words.kind, "kind_in_words")
     pages.add_app_template_filter(words.refused, "refusal_in_words")
-    for module in (home, account, caller, clients, groups, operation, proposals, report, trail):
+    for module in (
+        home,
+        account,
+        caller,
+        clients,
+        groups,
+        operation,
+        participants,
+        proposals,
+        report,
+        trail,
+    ):
         module.register(pages)
     return pages

@@ -51,6 +51,8 @@ ROUTES: dict[str, frozenset[ConsoleRole]] = {
     "console.set_rule": _MANAGE,
     "console.grant": _MANAGE,
     "console.revoke": _MANAGE,
+    "console.participants": _MANAGE,
+    "console.set_contact": _MANAGE,
     "console.keys": _MANAGE,
     "console.rotate_key": _MANAGE,
     "console.revoke_key": _MANAGE,

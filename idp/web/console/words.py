@@ -90,6 +90,16 @@ def second(account: Account) -> str:
     )
 
 
+def function(name: str) -> str:
+    """What a contact is for a participant."""
+    known: dict[str, str] = {
+        "authorized_representative": gettext("Authorized Representative"),
+        "primary_contact": gettext("Primary Contact"),
+        "rights_administrator": gettext("Rights Administrator"),
+    }
+    return known.get(name, name)
+
+
 def fact(name: Fact) -> str:
     """What the caller was asked."""
     known: dict[str, str] = {
