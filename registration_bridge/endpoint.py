@@ -172,8 +172,7 @@ def reason() -> str:
 def authenticated() -> Client:
     """The client whose token this is (RFC 6750): for itself, with the scope ``scim``. Raises the
     errors of SCIM."""
-    headers = request.headers.getlist("Authorization")
-    scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.casefold() != "bearer" or not token.strip():
         raise UnauthorizedException
     work = browser.work()

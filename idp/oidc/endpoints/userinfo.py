@@ -46,10 +46,9 @@ def _userinfo() -> Response:
 def _presented() -> list[str]:
     """Every token that the request carries."""
     found = []
-    for header in request.headers.getlist("Authorization"):
-        scheme, _, value = header.partition(" ")
-        if scheme.lower() == "bearer" and value.strip():
-            found.append(value.strip())
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        found.append(value.strip())
     if request.method == "POST" and request.mimetype == parameters.FORM:
         found += filter(None, request.form.getlist("access_token"))
     return found

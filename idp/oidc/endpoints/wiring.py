@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import cast
 
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from flask import Response, current_app, jsonify, request
 
 from idp import browser
@@ -31,8 +30,6 @@ def parsed() -> ProtocolRequest:
     headers = {}
     if authorization := request.headers.get("Authorization"):
         headers["Authorization"] = authorization
-    if len(request.headers.getlist("Authorization")) > 1:
-        raise InvalidRequestError("More than one Authorization header.")
     params = parameters.form(request.mimetype, request.args, request.form)
     return ProtocolRequest(browser.work(), request.path, params, headers)
 
