@@ -40,7 +40,7 @@ def resource_of(work: Work, model: Any, row: Participant) -> Any:
 
 def _resource(model: Any, row: Participant, parts: list[Part], people: list[Contact]) -> Any:
     changed = row.updated_at or row.created_at
-    listed = [(one.function, one.person.person_id, one.person.full_name) for one in people]
+    listed = [(one.person.person_id, one.function) for one in people]
     shown = f"{row.number}/{row.name}/{row.external_id}/{row.ended_at}/{parts}/{listed}"
     return model(
         id=row.number,
@@ -49,10 +49,7 @@ def _resource(model: Any, row: Participant, parts: list[Part], people: list[Cont
         name=row.name,
         status=ENDED if row.ended_at else ACTIVE,
         participations=[ParticipationEntry(value=p.name, type=p.kind) for p in parts] or None,
-        contacts=[
-            ContactEntry(value=person_id, type=function, display=name)
-            for function, person_id, name in listed
-        ]
+        contacts=[ContactEntry(value=person_id, type=function) for person_id, function in listed]
         or None,
         meta=Meta(
             resource_type="Participant",

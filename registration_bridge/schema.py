@@ -192,7 +192,6 @@ class ContactEntry(ComplexAttribute):
         None,
         examples=["rights_administrator", "primary_contact", "authorized_representative"],
     )
-    display: Annotated[str | None, Mutability.read_only] = None
 
 
 class Participant(Resource[Any]):
