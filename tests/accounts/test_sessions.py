@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from idp.models import AccountKind
 from tests.world import World
 
 
@@ -76,11 +77,9 @@ def test_ending_ones_own_session_signs_out_here(world: World) -> None:
 @pytest.mark.parametrize("kind", ["personal", "machine", "email"])
 def test_tiles_are_exactly_the_applications_held(world: World, kind: str) -> None:
     """GW-05, MA-07: one tile per relying party with a role group; none for machines."""
-    from idp.models import AccountKind
-
-    emi, _ = world.relying_party("EMI"), world.relying_party("CROW")
-    group_kind = "machine" if kind == "machine" else "personal"
-    world.role_group("EMI Bids", "emi", kind=group_kind)
+    kinds = {"email": ("email",)}.get(kind, ("personal", "machine"))
+    emi, _ = world.relying_party("EMI", account_kinds=kinds), world.relying_party("CROW")
+    world.role_group("EMI Bids", "emi", kind=kind)
     name = {"personal": "moreaua", "machine": "APIIESO00001", "email": "a@b.example"}[kind]
     username = world.account(name, kind=AccountKind(kind), email="a@b.example")
     browser = world.browser()
