@@ -179,7 +179,9 @@ def test_nothing_is_cut_in_a_narrow_terminal(
     assert any("a" * 120 + "@participant.example" in line for line in shown)
     kids = {key["kid"] for key in json.loads(run("key", "list", "--json").stdout)}
     assert {line.split()[0] for line in run("key", "list").stdout.splitlines()[2:]} == kids
-    name = world.account("holder-with-a-name-of-many-characters-" + "x" * 60)
+    name = world.account(
+        "holder-with-a-name-of-many-characters-" + "x" * 60, email="holder@participant.example"
+    )
     assert any(line.split()[0] == name for line in run("account", "list").stdout.splitlines())
 
 
