@@ -143,7 +143,7 @@ def test_g_who_has_an_account_gets_the_role_in_it(world: World) -> None:
         "name": {"givenName": "Jim", "familyName": "Smithb"},
         "emails": [{"value": "jim1@participant.example"}],
         EXTENSION: {"personId": "R00001"}})  # fmt: skip
-    assert fault(again) == (400, "invalidValue")
+    assert fault(again) == (409, "uniqueness")
 
 
 def test_b_i_change_of_roles(world: World, subscriber: Subscriber) -> None:

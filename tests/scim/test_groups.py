@@ -194,7 +194,7 @@ def test_n72_operators_are_out_of_reach(world: World, pusher: Pusher) -> None:
 def test_n80_only_a_token_with_the_scope(world: World, pusher: Pusher) -> None:
     """N80: every place of groups asks for it."""
     key = create(pusher)["id"]
-    other = Pusher.of(world, "Other", scope="groups")
+    other = Pusher.of(world, "Other", scope="market.read")
     for method, path in (
         ("GET", GROUPS),
         ("POST", GROUPS),

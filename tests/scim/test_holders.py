@@ -152,8 +152,8 @@ def test_ma10_a_put_that_sends_back_the_former_custodian_is_refused(
         assert person_of(world, "newn") == NIA
 
 
-def test_n74_an_operator_as_new_custodian_keeps_his_record(world: World, pusher: Pusher) -> None:
-    """N74: naming an operator changes nothing of him; saying something of him is refused."""
+def test_n74_an_operator_is_no_new_custodian(world: World, pusher: Pusher) -> None:
+    """N74: a push puts no account into the hands of an operator, and changes nothing of him."""
     made = machine(pusher)
     pusher.create(2, **NEW)
     world.role_group(ConsoleRole.AGENT)
@@ -164,7 +164,7 @@ def test_n74_an_operator_as_new_custodian_keeps_his_record(world: World, pusher:
         {"op": "replace", "path": "emails", "value": OLD["emails"]},
     )
     assert fault(said) == (403, None)
-    assert hand_over(pusher, "patch", made).status_code == 200
+    assert fault(hand_over(pusher, "patch", made)) == (403, None)
     assert person_of(world, "newn") == NIA
 
 
