@@ -7,11 +7,11 @@ values that the database knows by digest only.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from functools import cached_property
 from typing import cast
 
+import structlog
 from flask import (
     Flask,
     Request,
@@ -32,15 +32,13 @@ from idp.accounts import interactions, sessions, signin
 from idp.accounts.hashing import PasswordHasher
 from idp.accounts.machines import MachineDoor
 from idp.models import BrowserSession, Client, Interaction
+from idp.policy.addresses import Sender, sender
 from idp.transaction import Means, Origin, Work
 
+log = structlog.get_logger("gateway.request")
 MAX_AGENT = 400
 #: Recognition alone allows nothing; a year without a sign-in and the browser is new again.
 RECOGNITION_SECONDS = 365 * 86400
-
-
-class BadProxyHeader(ValueError):
-    """A trusted proxy sent an address that is none: refuse rather than guess (F2)."""
 
 
 class GatewayRequest(Request):
@@ -53,6 +51,16 @@ class GatewayRequest(Request):
         return ImmutableMultiDict(
             [(name, values[0]) for name, values in sent.lists() if len(values) == 1]
         )
+
+    @cached_property
+    def sender(self) -> Sender:
+        """Who sent this, by the word of trusted proxies only (F2, N52)."""
+        peer = self.environ.get("REMOTE_ADDR") or ""
+        forwarded = self.headers.get("X-Forwarded-For", "")
+        found = sender(peer, forwarded, means().settings.trusted_proxies)
+        if found.unreadable:
+            log.warning("unreadable_forwarded_address", sent=found.unreadable[:100], peer=peer)
+        return found
 
 
 def work() -> Work:
@@ -80,34 +88,8 @@ def machines() -> MachineDoor:
 def origin() -> Origin:
     """Where this request comes from."""
     agent = request.headers.get("User-Agent", "")[:MAX_AGENT] or None
-    return Origin(ip=client_address(request, means().settings.trusted_proxies), user_agent=agent,
-                  request_id=g.get("request_id"))  # fmt: skip
-
-
-def client_address(incoming: Request, trusted: tuple[str, ...]) -> str | None:
-    """The client's address: the peer, or what trusted proxies say of it, right to left."""
-    peer = incoming.environ.get("REMOTE_ADDR") or ""
-    if not _is_trusted(peer, trusted):
-        return peer or None
-    for hop in reversed(incoming.headers.get("X-Forwarded-For", "").split(",")):
-        hop = hop.strip()
-        if not hop:
-            continue
-        try:
-            ipaddress.ip_address(hop)
-        except ValueError as error:
-            raise BadProxyHeader from error
-        if not _is_trusted(hop, trusted):
-            return hop
-    return peer
-
-
-def _is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in ipaddress.ip_network(network) for network in trusted)
+    ip = cast(GatewayRequest, request).sender.ip
+    return Origin(ip=ip, user_agent=agent, request_id=g.get("request_id"))
 
 
 def current_session() -> BrowserSession | None:

@@ -14,6 +14,7 @@ from flask_limiter import Limiter
 from limits import parse_many
 
 from idp import browser
+from idp.policy.addresses import network_of
 from idp.settings import Settings
 
 #: How many processes may count alone without allowing more than one count for all.
@@ -86,4 +87,4 @@ def _provider(limiter: Limiter, shared: str) -> Callable[[], str]:
 
 
 def _network() -> str:
-    return browser.origin().ip or "unknown"
+    return network_of(browser.origin().ip)

@@ -11,17 +11,7 @@ import maxminddb
 
 from idp.errors import ConfigurationError
 from idp.mfa.risk import Place
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def address_of(text: str | None) -> Address | None:
-    """An address, or None; an IPv4 one that is written as IPv6 is an IPv4 one."""
-    try:
-        parsed = ipaddress.ip_address(text or "")
-    except ValueError:
-        return None
-    return getattr(parsed, "ipv4_mapped", None) or parsed
+from idp.policy.addresses import Address
 
 
 class NetworkSet:

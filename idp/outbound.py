@@ -19,7 +19,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
-from idp.networks import Address, NetworkSet, address_of
+from idp.networks import NetworkSet
+from idp.policy.addresses import Address, address_of
 
 #: Translated addresses (RFC 6052 section 2.1) end in the IPv4 address that they stand for.
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -85,7 +86,7 @@ def _connect(connection: HTTPConnection, allowed: NetworkSet) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise NameResolutionError(host, connection, socket.gaierror(str(error))) from error
-    addresses = [address_of(str(entry[4][0]).partition("%")[0]) for entry in found]
+    addresses = [address_of(str(entry[4][0])) for entry in found]
     if not all(address and is_reachable(address, allowed) for address in addresses):
         raise NewConnectionError(connection, f"{host} is in a private network")
     try:

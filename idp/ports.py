@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from typing import Protocol
 
 from idp.mfa.risk import Place
-from idp.networks import Address
+from idp.policy.addresses import Address
 from idp.sampling import Sampler
 
 

@@ -8,7 +8,6 @@ whatever is sent. Each process counts for itself.
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -113,16 +112,3 @@ def _totals(window: _Window) -> list[Total]:
 def _is_power(number: int) -> bool:
     """Whether it is 1, 10, 100 and so on."""
     return str(number).rstrip("0") == "1"
-
-
-def network_of(ip: str | None) -> str:
-    """The network that an address counts for: itself, or of IPv6 its /64, which is one customer."""
-    try:
-        address = ipaddress.ip_address(ip or "")
-    except ValueError:
-        return "unknown"
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((int(address), 64), strict=False))

@@ -16,7 +16,8 @@ import requests
 from idp import outbound
 from idp.accounts import clients
 from idp.errors import Invalid
-from idp.networks import NetworkSet, address_of
+from idp.networks import NetworkSet
+from idp.policy.addresses import address_of
 from tests.world import World
 
 NOWHERE = NetworkSet([])

@@ -8,7 +8,8 @@ import pytest
 
 from idp.accounts import events
 from idp.models import AuthMethod
-from idp.sampling import MOST, OTHERS, WINDOW, Kind, Sampler, network_of
+from idp.policy.addresses import network_of
+from idp.sampling import MOST, OTHERS, WINDOW, Kind, Sampler
 from tests.world import AUTHORIZE, TOKEN, World
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

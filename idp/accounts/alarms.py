@@ -3,6 +3,7 @@ trail that is not sealed in time."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 
 from idp.accounts import chain, events, mass_changes
 from idp.models import Event
+from idp.policy.addresses import network_of
 from idp.transaction import Work
 
 log = structlog.get_logger("gateway.alarm")
@@ -48,14 +50,17 @@ def _guessing(work: Work) -> int:
     """Look at the refused sign-ins of the last window, in all and by network; record an alarm
     for each that is over its bound, once a window. Returns how many were raised."""
     since = work.now - timedelta(seconds=work.settings.lockout_window)
-    by_network = work.db.execute(
+    by_address = work.db.execute(
         select(Event.ip, func.count())
         .where(Event.name == "signin.refused", Event.at > since)
         .group_by(Event.ip)
     ).all()
     bounds = work.settings
-    over = {ip or "unknown": n for ip, n in by_network if n >= bounds.alarm_failures_network}
-    total = sum(n for _, n in by_network)
+    failures: Counter[str] = Counter()
+    for ip, count in by_address:
+        failures[network_of(ip)] += count
+    over = {name: n for name, n in failures.items() if n >= bounds.alarm_failures_network}
+    total = failures.total()
     if total >= bounds.alarm_failures:
         over["all networks"] = total
     if not over:

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from idp.accounts import events
 from idp.mfa.risk import Device
 from idp.models import Account, KnownBrowser
+from idp.policy.addresses import network_of
 from idp.transaction import Work
 
 MAX_AGENT = 400
@@ -77,20 +78,20 @@ def note(
 
 
 def _is_news(work: Work, account: Account) -> bool:
-    """Whether there were sign-ins before, and none lately from this address by this program."""
+    """Whether there were sign-ins before, and none lately from this network by this program."""
     ever = work.db.scalar(
         select(KnownBrowser.id).where(KnownBrowser.account_id == account.id).limit(1)
     )
     if ever is None:
         return False
     agent = (work.origin.user_agent or "")[:MAX_AGENT] or None
-    familiar = select(KnownBrowser.id).where(
+    familiar = select(KnownBrowser.ip).where(
         KnownBrowser.account_id == account.id,
         KnownBrowser.last_seen_at > work.now - timedelta(days=FAMILIAR_DAYS),
-        KnownBrowser.ip == work.origin.ip,
         KnownBrowser.user_agent == agent,
     )
-    return work.db.scalar(familiar.limit(1)) is None
+    here = network_of(work.origin.ip)
+    return here not in map(network_of, work.db.scalars(familiar.distinct()))
 
 
 def remembered(work: Work, account: Account) -> list[KnownBrowser]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from idp.models import Account, BrowserSession, Client, Event
-from idp.sampling import MOST, Kind, network_of
+from idp.policy.addresses import network_of
+from idp.sampling import MOST, Kind
 from idp.transaction import Work
 
 #: Total of one kind that was sampled.

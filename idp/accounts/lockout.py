@@ -15,6 +15,7 @@ from idp.accounts import browsers, events
 from idp.db import insert_if_missing
 from idp.messages import queue
 from idp.models import Account, AccountState, KnownBrowser, Throttle
+from idp.policy.addresses import UNKNOWN, network_of
 from idp.policy.lockout import Budget, Record, after_failure
 from idp.policy.names import name_key
 from idp.transaction import Work
@@ -49,19 +50,21 @@ def key_of(work: Work, account: Account | None, typed: str, known: KnownBrowser 
         return f"name:{work.vault.digest('throttle', name_key(typed))}"
     if known is not None and browsers.is_remembered(work, known):
         return f"browser:{account.id}:{known.id}"
-    if work.origin.ip and _is_own_network(work, account):
-        return f"network:{account.id}:{work.origin.ip}"
+    network = network_of(work.origin.ip)
+    if is_own_network(work, account, network):
+        return f"network:{account.id}:{network}"
     return f"account:{account.id}"
 
 
-def _is_own_network(work: Work, account: Account) -> bool:
+def is_own_network(work: Work, account: Account, network: str) -> bool:
+    """Whether the account signed in from the network lately; an unknown one is nobody's own."""
     since = work.now - timedelta(days=NETWORK_DAYS)
-    query = select(KnownBrowser.id).where(
-        KnownBrowser.account_id == account.id,
-        KnownBrowser.last_seen_at > since,
-        KnownBrowser.ip == work.origin.ip,
+    addresses = work.db.scalars(
+        select(KnownBrowser.ip)
+        .where(KnownBrowser.account_id == account.id, KnownBrowser.last_seen_at > since)
+        .distinct()
     )
-    return work.db.scalar(query.limit(1)) is not None
+    return network != UNKNOWN and network in map(network_of, addresses)
 
 
 def settle(work: Work, key: str, account: Account | None, *, matched: bool) -> bool:

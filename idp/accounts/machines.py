@@ -41,7 +41,8 @@ from idp.models import (
     Person,
     RegisteredNetwork,
 )
-from idp.networks import NetworkSet, address_of
+from idp.networks import NetworkSet
+from idp.policy.addresses import address_of, network_of
 from idp.policy.names import name_key, printable
 from idp.policy.networks import MAX_LABEL, BadNetwork, canonical
 from idp.policy.session import may_sign_in
@@ -375,7 +376,7 @@ def _settle(
 ) -> str | None:
     """Count the password under the network it came from: nobody elsewhere can lock a machine out,
     and a password from elsewhere is refused in any case."""
-    key = f"network:{account.id}:{work.origin.ip}"
+    key = f"network:{account.id}:{network_of(work.origin.ip)}"
     if not is_fresh:
         return "throttled" if lockout.is_locked(work, key) else reason
     counts = lockout.settle(work, key, account, matched=matched)
@@ -407,7 +408,7 @@ def diagnose(work: Work, account: Account, ip: str, client: Client | None) -> li
     address, state = address_of(ip), account.state_at(work.now)
     fitting = [row for row in networks(work, account) if address in NetworkSet([row.network])]
     listed = ", ".join(row.network for row in networks(work, account))
-    lock = lockout.is_locked(work, f"network:{account.id}:{ip}")
+    lock = lockout.is_locked(work, f"network:{account.id}:{network_of(ip)}")
     checks = [
         Check("kind", account.kind == AccountKind.MACHINE, str(account.kind)),
         Check("state", may_sign_in(state), str(state)),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address
 from typing import Any
 
 import structlog
@@ -31,7 +32,7 @@ from idp.mfa.risk import (
     density_of,
 )
 from idp.models import Account, Client, Event, KnownBrowser, PopulationCount, SignIn
-from idp.networks import address_of
+from idp.policy.addresses import UNKNOWN, address_of, network_of
 from idp.transaction import Work
 
 log = structlog.get_logger("gateway.risk")
@@ -124,14 +125,14 @@ def _attempt(
     return Attempt(
         at=work.now,
         hour=hour_of(work.now, account.zoneinfo),
-        ip=str(address or ""),
+        ip=_network(work),
         asn=asn,
         place=place,
         agent=agent_of(work.origin.user_agent or ""),
         device=browsers.device(work, account, cookie),
         device_family=agent_of(known.user_agent or "").family if known else "",
         failures=_refused(work, Event.account_id == account.id),
-        network_failures=_refused(work, Event.ip == work.origin.ip) if work.origin.ip else 0,
+        network_failures=_refused_nearby(work),
         is_listed=address in work.ports.listed,
         after=account.distrusted_for if is_new else "",
     )
@@ -147,6 +148,32 @@ def _refused(work: Work, whose: Any) -> int:
     return work.db.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
 
+def _refused_nearby(work: Work) -> int:
+    """The same for the network that the request comes from."""
+    address = address_of(work.origin.ip)
+    if not isinstance(address, IPv6Address):
+        return _refused(work, Event.ip == work.origin.ip) if work.origin.ip else 0
+    # An address may be written in several ways that begin alike: the network is compared here.
+    first = f"{int(address) >> 112:x}:"
+    rows = work.db.execute(
+        select(Event.ip, func.count())
+        .where(
+            Event.ip.startswith(first),
+            Event.name == "signin.refused",
+            Event.at > work.now - HOUR,
+        )
+        .group_by(Event.ip)
+    )
+    here = network_of(work.origin.ip)
+    return min(sum(count for ip, count in rows if network_of(ip) == here), COUNTED)
+
+
+def _network(work: Work) -> str:
+    """The network as the history knows it; empty when it is not known."""
+    network = network_of(work.origin.ip)
+    return "" if network == UNKNOWN else network
+
+
 def note(work: Work, account: Account) -> None:
     """A sign-in was complete: only those teach the engine, never one that was stopped."""
     address = address_of(work.origin.ip)
@@ -157,7 +184,7 @@ def note(work: Work, account: Account) -> None:
             account_id=account.id,
             at=work.now,
             zone=account.zoneinfo,
-            ip=str(address or ""),
+            ip=_network(work),
             asn=asn,
             country=place.country,
             latitude=place.latitude,

@@ -36,7 +36,7 @@ from idp.models import (
     Interaction,
     TemporaryPassword,
 )
-from idp.networks import address_of
+from idp.policy.addresses import address_of
 from idp.policy.agents import describe_agent
 from idp.policy.lockout import Budget
 from idp.policy.scopes import ACR_MFA, ACR_PHR, satisfies

@@ -12,6 +12,7 @@ from idp.accounts import events, lockout
 from idp.errors import Refused
 from idp.messages import queue
 from idp.models import Account, OneTimeCode
+from idp.policy.addresses import network_of
 from idp.policy.lockout import Budget
 from idp.policy.phone import country_of
 from idp.transaction import Work
@@ -64,7 +65,7 @@ def _budgets(
     yield "texts_account", f"text-day:{account.id}", account, _of(limits.sms_account_day, DAY)
     yield "texts_number", f"text-number:{digest}", None, _of(limits.sms_number_day, DAY)
     if work.origin.ip:
-        key = f"text-network:{work.origin.ip}"
+        key = f"text-network:{network_of(work.origin.ip)}"
         yield "texts_network", key, None, _of(limits.sms_network_hour, HOUR)
     key = f"text-country:{country_of(number)}"
     yield "texts_country", key, None, _of(limits.sms_country_hour, HOUR)

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from flask import Flask
 
+from idp.policy.addresses import sender
 from idp.serving.bounds import Bounds
 from idp.serving.environ import environ_of
 from idp.serving.exchange import Answer, Exchange, Send
@@ -29,6 +30,7 @@ class Front:
         self._lanes = Lanes(threads, self._bounds.waiting)
         self._intake = Intake(self._bounds)
         self._refusals = Refusals(app)
+        self._trusted = app.extensions["means"].settings.trusted_proxies
         self._limits: dict[str, int] = app.config.get("LARGER_BODIES", {})
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -41,7 +43,7 @@ class Front:
         except RefusedRequest as refusal:
             await self._refuse(scope, send, refusal, started)
         except ClientLeft:
-            _log(scope, 499, "client_left", started)
+            _log(scope, 499, "client_left", started, self._trusted)
 
     async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
@@ -96,7 +98,7 @@ class Front:
     ) -> None:
         language = dict(scope["headers"]).get(b"accept-language", b"")
         await self._refusals.answer(scope["path"], language, refusal.status).send(send)
-        _log(scope, refusal.status, refusal.reason, started)
+        _log(scope, refusal.status, refusal.reason, started, self._trusted)
 
 
 def _announced(headers: list[tuple[bytes, bytes]]) -> int:
@@ -119,7 +121,9 @@ async def _never() -> dict[str, Any]:
     raise ClientLeft
 
 
-def _log(scope: dict[str, Any], status: int, reason: str, started: float) -> None:
+def _log(
+    scope: dict[str, Any], status: int, reason: str, started: float, trusted: tuple[str, ...]
+) -> None:
     """As the application logs a request that it answers: the path without its query (N69)."""
     log.info(
         "request",
@@ -128,5 +132,12 @@ def _log(scope: dict[str, Any], status: int, reason: str, started: float) -> Non
         status=status,
         reason=reason,
         ms=round((time.perf_counter() - started) * 1000, 1),
-        peer=(scope.get("client") or ("",))[0],
+        ip=_sender(scope, trusted),
     )
+
+
+def _sender(scope: dict[str, Any], trusted: tuple[str, ...]) -> str | None:
+    """The client's address, as the application would find it."""
+    told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    forwarded = b",".join(told).decode("latin-1")
+    return sender((scope.get("client") or ("",))[0], forwarded, trusted).ip

@@ -11,7 +11,8 @@ from netaddr import IPSet
 
 from idp.app import create_app
 from idp.mfa.risk import Place
-from idp.networks import Atlas, address_of
+from idp.networks import Atlas
+from idp.policy.addresses import address_of
 from idp.settings import Settings
 
 CITY = {

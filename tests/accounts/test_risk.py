@@ -18,10 +18,12 @@ from idp.errors import ConfigurationError
 from idp.mfa.ledger import KEPT
 from idp.mfa.risk import Place
 from idp.models import AccountState, Event, PopulationCount, SignIn
-from idp.networks import Address, Atlas, NetworkSet, address_of, read_networks
+from idp.networks import Atlas, NetworkSet, read_networks
+from idp.policy.addresses import Address, address_of
 from idp.policy.console import ConsoleRole
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
+from idp.transaction import Origin
 from tests.console.desk import Desk
 from tests.factor_steps import code, half_signed_in, set_up_app
 from tests.fakes import FakeClock, FakeMailer, FakeSms
@@ -141,6 +143,23 @@ def test_mf03_at_night_from_elsewhere_after_failures(place: World) -> None:
     assert codes["listed_network"] == 2.0
     assert codes["unusual_hour"] > 0
     assert codes["failures_before"] > 0
+
+
+def test_mf03_of_ipv6_a_customer_is_one_network(place: World) -> None:
+    """MF-03: another address of the same /64 is no new network, and failures there add up."""
+    username = place.account()
+    for number in range(3):
+        browser = at(place, f"2001:db8:0:7::{number + 1:x}")
+        browser.sign_in(username)
+        browser.submit(browser.get("/signout"), "/signout")
+    with place.work() as work:
+        assert set(work.db.scalars(select(SignIn.ip))) == {"2001:db8:0:7::/64"}
+    for number in range(4):
+        at(place, f"2001:db8:0:7:1:1:1:{number + 1:x}").sign_in("nobody", "wrong")
+        at(place, f"2001:db8:0:8::{number + 1:x}").sign_in("nobody", "wrong")
+    with place.work() as work:
+        work.origin = Origin(ip="2001:db8:0:7::9")
+        assert service._refused_nearby(work) == 4
 
 
 def test_a_denied_network_is_refused_like_a_wrong_password(place: World) -> None:

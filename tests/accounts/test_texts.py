@@ -65,6 +65,17 @@ def test_each_budget_ends(world: World, limits: dict[str, int], name: str) -> No
     assert len(world.sms.sent) == 3
 
 
+def test_n52_of_ipv6_a_customer_has_one_budget(world: World) -> None:
+    """factors.md, N52: whichever address of its /64 asks."""
+    world = limited(world, sms_network_hour=3)
+    networks = ["2001:db8::"] * 4 + ["2001:db8:0:1::"]
+    outcomes = [
+        send(world, world.account(), other(number), f"{network}{number + 1:x}")
+        for number, network in enumerate(networks)
+    ]
+    assert outcomes == ["", "", "", "texts_network", ""]
+
+
 def test_a_number_has_a_budget_over_all_accounts(world: World) -> None:
     """factors.md: whoever asks."""
     world = limited(world, sms_number_day=3, sms_number_accounts=100)

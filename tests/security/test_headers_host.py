@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask, url_for
 from sqlalchemy import select
-from werkzeug.test import EnvironBuilder
 
-from idp.browser import BadProxyHeader, client_address
 from idp.models import OutboxMessage
+from idp.policy.addresses import UNKNOWN, Sender, sender
 from idp.settings import Settings
 from idp.web.security import _is_ours
 from tests.security.test_headers import assert_protected, paths
@@ -146,7 +146,7 @@ def test_f1_addresses_are_built_from_the_issuer(world: World) -> None:
         assert url_for("login.signin", _external=True).startswith("https://gateway.test/")
 
 
-TRUSTED = ("10.0.0.0/8", "fd00::/8", "192.0.2.7")
+TRUSTED = ("10.0.0.0/8", "fd00::/32", "192.0.2.7")
 ADDRESSES = [
     # peer, X-Forwarded-For, what counts
     ("203.0.113.5", None, "203.0.113.5"),
@@ -162,37 +162,86 @@ ADDRESSES = [
     ("10.0.0.1", "junk, 198.51.100.1", "198.51.100.1"),
     ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.1"),
     ("fd00::1", "2001:db8::9", "2001:db8::9"),
+    # With a port, in brackets, with a zone, IPv4 as IPv6.
+    ("10.0.0.1", "203.0.113.7:51234", "203.0.113.7"),
+    ("10.0.0.1", "[2001:db8::7]:443", "2001:db8::7"),
+    ("10.0.0.1", "[2001:DB8:0::7]", "2001:db8::7"),
+    ("10.0.0.1", "198.51.100.1:80, 10.0.0.2:81", "198.51.100.1"),
+    ("10.0.0.1", "fe80::7%" + "z" * 60, "fe80::7"),
+    ("10.0.0.1", "::ffff:203.0.113.7", "203.0.113.7"),
+    ("10.0.0.1", "203.0.113.7, ::ffff:10.0.0.2", "203.0.113.7"),
+    ("::ffff:10.0.0.1", "203.0.113.7", "203.0.113.7"),
+    ("::ffff:203.0.113.5", "198.51.100.1", "203.0.113.5"),
+    ("fe80::7%" + "z" * 60, None, "fe80::7"),
+    ("no-address", "198.51.100.1", UNKNOWN),
     ("", "198.51.100.1", None),
 ]
-JUNK = ("a", "198.51.100.1:80", "unknown", "_hidden", "198.51.100", "0x7f.1", "١.٢.٣.٤", "1.2.3.4;")
+JUNK = ("a", "unknown", "_hidden", "198.51.100", "0x7f.1", "١.٢.٣.٤", "1.2.3.4;", "1.2.3.4:",
+        "[]:80", "[1.2.3.4", "1.2.3.4%eth0", "2001:db8::7]:80", "1.2.3.4:123456")  # fmt: skip
 
 
 @pytest.mark.parametrize(("peer", "forwarded", "expected"), ADDRESSES)
 def test_f2_only_trusted_proxies_are_believed(
-    world: World, peer: str, forwarded: str | None, expected: str | None
+    peer: str, forwarded: str | None, expected: str | None
 ) -> None:
     """F2, N52: right to left, up to the first address that is no proxy of ours."""
-    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
-    environ = EnvironBuilder(environ_base={"REMOTE_ADDR": peer}, headers=headers).get_environ()
-    assert client_address(world.app.request_class(environ), TRUSTED) == expected
+    assert sender(peer, forwarded or "", TRUSTED) == Sender(expected)
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_f2_junk_from_a_trusted_proxy_is_refused(settings: Settings, junk: str) -> None:
-    """F2: 400 rather than a guess."""
-    builder = EnvironBuilder(environ_base={"REMOTE_ADDR": "10.0.0.1"})
-    builder.environ_base["HTTP_X_FORWARDED_FOR"] = junk
+def test_f2_junk_from_a_trusted_proxy_is_an_unknown_caller_and_logged(
+    settings: Settings, capsys: pytest.CaptureFixture[str], junk: str
+) -> None:
+    """F2: no guess, and no refusal: what stands left of it is not believed."""
+    assert sender("10.0.0.1", f"198.51.100.1, {junk}", TRUSTED) == Sender(UNKNOWN, junk)
+    sent = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": junk.encode().decode("latin-1")}
     with gateway(replace(settings, trusted_proxies=TRUSTED)) as world:
-        incoming = world.app.request_class(builder.get_environ())
-        with pytest.raises(BadProxyHeader):
-            client_address(incoming, TRUSTED)
         answer = world.app.test_client().get(
-            "/signin",
-            base_url=settings.issuer,
-            environ_overrides={"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": junk},
+            "/signin", base_url=settings.issuer, environ_overrides=sent
         )
-        assert answer.status_code == 400
+        assert answer.status_code == 200
         assert_protected(answer)
+    lines = logged(capsys)
+    (said,) = [line for line in lines if line["event"] == "unreadable_forwarded_address"]
+    assert said["sent"].encode("latin-1").decode() == junk
+    assert said["peer"] == "10.0.0.1"
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert line["ip"] == UNKNOWN
+
+
+def test_f2_a_long_zone_is_no_error(settings: Settings) -> None:
+    """F2: the zone of an address is left out, at the peer and in the header."""
+    zoned = "2001:db8::7%" + "z" * 60
+    with gateway(replace(settings, trusted_proxies=TRUSTED)) as world:
+        for sent in ({"REMOTE_ADDR": zoned},
+                     {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": zoned}):  # fmt: skip
+            browser = world.browser()
+            browser.client.environ_base.update(sent)
+            assert browser.sign_in(world.account()).status_code < 400
+        assert {row.ip for row in world.events("signin.succeeded")} == {"2001:db8::7"}
+
+
+def test_f2_the_request_log_names_the_client(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F2: not the proxy, also for requests that are refused at once."""
+    with gateway(replace(settings, trusted_proxies=TRUSTED)) as world:
+        for base in (settings.issuer, "https://evil.example"):
+            world.app.test_client().get(
+                "/signin",
+                base_url=base,
+                environ_overrides={
+                    "REMOTE_ADDR": "::ffff:10.0.0.1",
+                    "HTTP_X_FORWARDED_FOR": "203.0.113.7:51234",
+                },
+            )
+    lines = [line for line in logged(capsys) if line["event"] == "request"]
+    seen = [(line["status"], line["ip"]) for line in lines]
+    assert seen == [(200, "203.0.113.7"), (400, "203.0.113.7")]
 
 
 def test_f2_the_trail_holds_the_address_that_counts(settings: Settings) -> None:

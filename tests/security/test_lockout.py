@@ -227,6 +227,29 @@ def test_n52_spoofed_headers_do_not_reset_counters(world: World, header: str) ->
     assert {event.ip for event in world.events("signin.refused")} == {ELSEWHERE}
 
 
+def test_n51_of_ipv6_a_customer_counts_as_one(world: World) -> None:
+    """N51, N52: another address of a /64 is no other network; the next /64 is."""
+    username = world.account()
+    at_home = "2001:db8:0:7:{}:1"
+    browser_at(world, at_home.format(":")).sign_in(username)
+    for number in range(10):
+        fail(world, username, 1, at_home.format(f"{number + 2}:1:1"))
+    assert not gets_in(world, username, at_home.format(":ffff"))
+    assert gets_in(world, username, "2001:db8:0:8::1")
+    (locked,) = world.events("signin.locked")
+    assert locked.data["scope"] == "network"
+
+
+def test_n50_failures_of_a_customer_add_up_for_the_alarm(world: World) -> None:
+    """N50: fifty addresses of one /64 are one network."""
+    for number in range(50):
+        fail(world, f"nobody-{number:03}", 1, f"2001:db8::7:{number + 1:x}")
+    with world.work() as work:
+        assert alarms.raise_due(work) == 1
+    (alarm,) = world.events(alarms.NAME)
+    assert alarm.data == {"network": "2001:db8::/64", "failures": 50}
+
+
 def test_n50_spraying_raises_an_alarm(world: World) -> None:
     """N50: one password at many accounts: by network and in all, once a window, in the trail."""
     names = [f"nobody-{number:03}" for number in range(60)]

@@ -15,7 +15,7 @@ from idp import browser
 from idp.accounts import clients, machine_keys, machines, roles, trail
 from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, BrowserSession, Event
-from idp.networks import address_of
+from idp.policy.addresses import address_of
 from idp.web.guard import needs_session
 from idp.web.profile.factors import needs_proof
 
