@@ -274,6 +274,7 @@ FORMS = [
     ("/signin", {"username": "x", "password": "y"}),
     ("/signin/consent", {"decision": "allow"}),
     ("/signin/account", {"choice": "continue"}),
+    ("/signin/other-account", {}),
     ("/signout", {}),
     ("/oauth2/v1/logout/confirm", {}),
     ("/settings/password", {"current": "x", "password": NEW_PASSWORD, "again": NEW_PASSWORD}),
