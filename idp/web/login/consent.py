@@ -86,7 +86,7 @@ def other_account() -> BaseResponse:
         if request.form.get("choice") == "back":
             found.denied_at = browser.work().now
             return _back(found.handle)
-        return redirect(url_for("login.signin", flow=found.handle), code=303)
+        return redirect(url_for("login.signin", flow=found.handle, again=1), code=303)
     body = render_template(
         "other_account.html",
         username=session.account.username,
