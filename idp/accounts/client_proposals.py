@@ -101,11 +101,13 @@ def get(work: Work, public_id: str) -> ClientProposal:
 
 
 def changes(work: Work, row: ClientProposal) -> list[Change]:
-    """What it would change: name, present value, proposed value."""
+    """What it would change: name, present value, proposed value. Of a client that gets the scope,
+    everything that is registered: nobody has confirmed the rest of it yet."""
     client = clients.find(work, row.client_id)
     before = clients.describe(client) if client else {}
     groups = sorted(group.name for group in client.role_groups) if client else []
     after = dict(row.data.get("settings", {}))
+    gains = row.kind == ProposalKind.UPDATE and not takes_two(before.get("scopes", ()))
     if row.data.get("role_groups") is not None:
         before["role_groups"], after["role_groups"] = groups, sorted(row.data["role_groups"])
     else:
@@ -118,7 +120,7 @@ def changes(work: Work, row: ClientProposal) -> list[Change]:
     return [
         (name, before.get(name), value)
         for name, value in after.items()
-        if (before.get(name) or None) != (value or None)
+        if (before.get(name) or None) != (value or None) or (gains and value)
     ]
 
 
@@ -263,9 +265,13 @@ def _update(
     *,
     by_two: bool = False,
 ) -> Outcome:
+    gains = takes_two(data.scopes) and not takes_two(client.scopes)
     clients.update(work, client, data, by_two=by_two)
     _show(work, client, groups)
-    return Outcome(client)
+    if not (gains and client.has_secret):
+        return Outcome(client)
+    # One operator alone could have made the secret that it had before.
+    return Outcome(client, client_secrets.rotate(work, client, overlap_hours=0, by_two=by_two))
 
 
 def _show(work: Work, client: Client, groups: tuple[str, ...] | None) -> None:

@@ -169,9 +169,15 @@ def test_n72_a_client_that_gets_the_scope_takes_two(world: World, desk: Desk, ot
     before = registered(world)
     desk.post("/console/clients/registration", **form)
     assert registered(world) == before
-    confirm(other, proposed(world))
+    # Nobody else has confirmed the rest of its registration: all of it is shown.
+    assert f"<code>{rp.redirect_uri}</code>" in other.browser.get("/console/proposals").text
+    page = confirm(other, proposed(world))
+    assert re.findall(r"Client secret: <code>([^<]{43})</code>", page.text)
     with world.work() as work:
-        assert clients.get(work, "registration").scopes == ["scim"]
+        row = clients.get(work, "registration")
+        assert row.scopes == ["scim"]
+        # The secret that one operator alone could know ends at once.
+        assert not client_secrets.matches(work, row, rp.secret)
     answer = desk.post("/console/clients/registration", **form | {"scopes": "openid"})
     assert answer.headers["Location"] == "/console/clients/registration"
     with world.work() as work:
