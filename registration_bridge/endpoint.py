@@ -182,8 +182,9 @@ def authenticated() -> Client:
         raise UnauthorizedException
     client = row.grant.client
     work.origin = with_changes(work.origin, actor=f"client:{client.client_id}")
-    if SCOPE not in row.scopes:
-        raise ForbiddenException(detail="The token has not the scope scim.")
+    # The scope may have been taken from the client since the token was issued.
+    if SCOPE not in row.scopes or SCOPE not in client.scopes:
+        raise ForbiddenException(detail="The token does not have the scope scim.")
     return client
 
 

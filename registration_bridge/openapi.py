@@ -13,7 +13,7 @@ REF = "#/components/schemas/{model}"
 COMMON = {
     "400": "Not understood, or a value that cannot be; scimType says which kind",
     "401": "No living token",
-    "403": "The token has not the scope scim, or it is out of this client's reach",
+    "403": "The token does not have the scope scim, or it is out of this client's reach",
     "429": "Too many pushes, or a mass change that waits for an administrator; see Retry-After",
 }
 MISSING = {"404": "There is no such resource"}

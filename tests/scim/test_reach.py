@@ -27,6 +27,14 @@ def limit(world: World, name: str, **changes: Any) -> None:
         clients.update(work, client, replace(clients.data_of(client), **changes), by_two=True)
 
 
+def test_n72_a_token_from_before_the_scope_was_taken_pushes_nothing(
+    world: World, pusher: Pusher
+) -> None:
+    """N72: what an operator takes from a client ends at once, not with its last token."""
+    limit(world, "registration", scopes=())
+    assert fault(pusher.send("GET")) == (403, None)
+
+
 @pytest.fixture
 def local(world: World, pusher: Pusher) -> Pusher:
     """A client that acts for one participant."""
