@@ -87,6 +87,47 @@ def test_the_second_migration_fills_what_existed(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_a_role_group_of_e_mail_accounts_stays_theirs(tmp_path: Path) -> None:
+    """EN-03: Workspaces does not close with the upgrade; other clients take what they took."""
+    engine = create_engine(f"sqlite:///{tmp_path}/old.db")
+    prepare_engine(engine)
+    kinds = {1: "email", 2: "personal", 3: "machine"}
+    #: By role group the accounts that hold it.
+    held = {1: (1,), 2: (2,), 3: (1, 2), 4: ()}
+    with engine.connect() as connection:
+
+        def insert(table: str, **row: Any) -> None:
+            connection.execute(sa.table(table, *map(sa.column, row)).insert().values(row))
+
+        config = Config(MIGRATIONS / "alembic.ini", attributes={"connection": connection})
+        command.upgrade(config, "0001")
+        for table, rows in OLD.items():
+            for row in rows:
+                insert(table, **row)
+        for number in (2, 3, 4):
+            insert("client", **OLD["client"][0] | {"id": number, "client_id": f"app{number}"})
+        connection.commit()
+        command.upgrade(config, "0019")
+        for pk, kind in kinds.items():
+            change = text("UPDATE account SET kind = :kind WHERE id = :pk")
+            connection.execute(change, {"kind": kind, "pk": pk})
+        for number, accounts in held.items():
+            insert("role_group", id=number, name=f"G{number}", description="", kind="personal",
+                   created_at=NOW)  # fmt: skip
+            insert("client_role_group", client_id=number, role_group_id=number)
+            for pk in accounts:
+                insert("assignment", account_id=pk, role_group_id=number, participant_id=1,
+                       granted_at=NOW, granted_by="seed")  # fmt: skip
+        connection.commit()
+        command.upgrade(config, "head")
+        groups = connection.scalars(text("SELECT kind FROM role_group ORDER BY id")).all()
+        clients = connection.scalars(text("SELECT account_kinds FROM client ORDER BY id")).all()
+    assert list(groups) == ["email", "personal", "personal", "personal"]
+    usual = ["personal", "machine"]
+    assert [json.loads(entry) for entry in clients] == [[*usual, "email"], usual, usual, usual]
+    engine.dispose()
+
+
 def test_scopes_that_a_client_can_never_get_are_dropped(tmp_path: Path) -> None:
     """N32: a registration from before the rule can be changed afterwards; the rest stays."""
     engine = create_engine(f"sqlite:///{tmp_path}/old.db")

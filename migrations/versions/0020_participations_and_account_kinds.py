@@ -11,6 +11,11 @@ down_revision = "0019"
 branch_labels = None
 depends_on = None
 
+HOLDERS = (
+    "SELECT 1 FROM assignment JOIN account ON account.id = assignment.account_id "
+    "WHERE assignment.role_group_id = role_group.id AND assignment.revoked_at IS NULL"
+)
+
 
 def upgrade() -> None:
     op.create_table(
@@ -55,11 +60,24 @@ def upgrade() -> None:
         )
 
 
-    # Clients that are there go on taking people with a UserID, and machines.
+    # A role group that only e-mail accounts hold is for them. Clients that are there go on taking
+    # people with a UserID, and machines; those that see such a role group take e-mail accounts too.
+    op.execute(
+        "UPDATE role_group SET kind = 'email' "
+        f"WHERE EXISTS ({HOLDERS} AND account.kind = 'email') "
+        f"AND NOT EXISTS ({HOLDERS} AND account.kind != 'email')"
+    )
     with op.batch_alter_table("client", schema=None) as batch_op:
         batch_op.add_column(sa.Column("account_kinds", sa.JSON(), nullable=True))
-    client = sa.table("client", sa.column("account_kinds", sa.JSON()))
+    client = sa.table("client", sa.column("id"), sa.column("account_kinds", sa.JSON()))
     op.execute(client.update().values(account_kinds=["personal", "machine"]))
+    of_email = sa.text(
+        "SELECT client_id FROM client_role_group JOIN role_group "
+        "ON role_group.id = client_role_group.role_group_id WHERE role_group.kind = 'email'"
+    )
+    for pk in set(op.get_bind().scalars(of_email)):
+        changed = client.update().where(client.c.id == pk)
+        op.execute(changed.values(account_kinds=["personal", "machine", "email"]))
     with op.batch_alter_table("client", schema=None) as batch_op:
         batch_op.alter_column("account_kinds", existing_type=sa.JSON(), nullable=False)
 
