@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 from idp.accounts import (
     client_secrets,
     clients,
+    contacts,
     factors,
     keys,
     lifecycle,
@@ -52,6 +53,7 @@ DENYING = (
 PAIRS = {
     "role_group.assigned": "role_group.revoked",
     "participant.restored": "participant.ended",
+    "participant.contact_added": "participant.contact_ended",
     "client.enabled": "client.disabled",
     "consent.given": "consent.revoked",
 }
@@ -95,7 +97,8 @@ def redo(work: Work, events: Iterable[Event], names: dict[int, str]) -> Redone:
 
 
 def _subject(event: Event) -> tuple[object, ...]:
-    about = (event.data.get(part) for part in ("group", "participant", "id", "kid"))
+    parts = ("group", "participant", "id", "kid", "person_id", "function")
+    about = (event.data.get(part) for part in parts)
     step = event.id if event.name in STEPS else None
     return PAIRS.get(event.name, event.name), event.account_id, event.client_id, step, *about
 
@@ -155,6 +158,14 @@ def _participations(work: Work, event: Event) -> bool:
     return participations.replace(
         work, row, [part for part in parts if part.name in event.data["after"]]
     )
+
+
+def _contact(work: Work, event: Event) -> bool:
+    """Nobody hears of a participant's people who speaks for it no more."""
+    row = participants.by_number(work, event.data["participant"])
+    gone = contacts.Entry(event.data["person_id"], event.data["function"])
+    known = contacts.entries_of(contacts.of(work, row))
+    return contacts.replace(work, row, [entry for entry in known if entry != gone])
 
 
 def _client_disabled(work: Work, event: Event) -> bool:
@@ -282,6 +293,7 @@ DENIALS: dict[str, Callable[[Work, Event], bool]] = {
     "role_group.revoked": _role_group,
     "participant.ended": _participant,
     "participant.participations": _participations,
+    "participant.contact_ended": _contact,
     "client.disabled": _client_disabled,
     "client.secret_rotated": _secret,
     "consent.revoked": _consent,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from typing import Any
@@ -18,6 +18,8 @@ from idp.errors import Invalid, Refused
 from idp.models import Event
 from idp.transaction import Work
 
+#: The largest number of a row.
+BIGGEST = 2**63 - 1
 COLUMNS = (
     "id", "name", "outcome", "reason", "account_id", "actor", "client_id", "session_id", "ip",
     "user_agent", "request_id", "data", "seq", "seal",
@@ -80,12 +82,28 @@ def _parsed(lines: Iterable[str], digest: Any, names: dict[int, str]) -> Iterato
         try:
             record = json.loads(line)
             values = {name: record[name] for name in COLUMNS}
-            event = Event(at=datetime.fromisoformat(record["at"]), **values)
+            _check(values)
+            event = Event(at=datetime.fromisoformat(record["at"]).astimezone(UTC), **values)
             if event.account_id is not None and record["account"]:
                 names[int(event.account_id)] = str(record["account"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise Invalid(f"line {number} of the export is no record of the trail") from error
         yield event
+
+
+def _check(values: dict[str, Any]) -> None:
+    """Raises ValueError for what no row of the trail holds."""
+    for name in ("id", "account_id", "seq"):
+        value = values[name]
+        if value is None and name != "id":
+            continue
+        if not isinstance(value, int) or not -BIGGEST <= value <= BIGGEST:
+            raise ValueError(name)
+    texts = [values[name] for name in ("name", "outcome")]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(values["data"], dict):
+        raise ValueError("name, outcome or data")
+    if not isinstance(values["seal"], str | None):
+        raise ValueError("seal")
 
 
 def _seals(work: Work, numbers: list[int]) -> dict[int, str | None]:

@@ -78,6 +78,11 @@ def update(work: Work, person: Person, changes: Changes) -> list[str]:
         )
     if held:
         queue.enqueue(work, "profile_changed", held[0], changed=told)
+    else:
+        after = {name: after[name] for name in told}
+        events.record(
+            work, "person.updated", person_id=person.person_id, before=before, after=after
+        )
     return told
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import inspect, select
 from idp.accounts import (
     client_secrets,
     clients,
+    contacts,
     credentials,
     denials,
     directory,
@@ -36,6 +37,7 @@ from idp.transaction import Means, Origin, Work
 from tests.world import NEW_PASSWORD, World
 
 MACHINE = "APIIESO00042"
+SPEAKS = contacts.Entry("P-RITA", "rights_administrator")
 NETWORKS = [("192.0.2.0/28", "Control room"), ("198.51.100.0/28", "Office")]
 
 
@@ -49,6 +51,9 @@ def filled(world: World) -> World:
     with world.work() as work:
         row = participants.by_number(work, "109120")
         participations.replace(work, row, [participations.Part("Energy Market")])
+    world.account("rita", person_id="P-RITA")
+    with world.work() as work:
+        contacts.replace(work, participants.by_number(work, "109120"), [SPEAKS])
     world.account(MACHINE, kind=AccountKind.MACHINE)
     pem = ec.generate_private_key(ec.SECP256R1()).public_key()
     text = pem.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -156,6 +161,11 @@ CASES: list[Case] = [
         "participant.participations",
         lambda _, work: participations.replace(work, participants.by_number(work, "109120"), ()),
         lambda _, work: participations.of(work, participants.by_number(work, "109120")) == [],
+    ),
+    (
+        "participant.contact_ended",
+        lambda _, work: contacts.replace(work, participants.by_number(work, "109120"), ()),
+        lambda _, work: contacts.of(work, participants.by_number(work, "109120")) == [],
     ),
     (
         "client.disabled",
@@ -304,6 +314,8 @@ def test_the_last_word_counts(filled: World) -> None:
         roles.assign(work, ada, group, where)
         clients.disable(work, emi)
         clients.enable(work, emi)
+        contacts.replace(work, where, ())
+        contacts.replace(work, where, [SPEAKS])
 
     assert redo(filled, undone(filled, act)).done == {}
     with filled.work() as work:

@@ -52,6 +52,16 @@ def test_rg09_a_change_reaches_every_account(world: World, family: tuple[str, st
     assert len(world.mails("profile_changed")) == 1
 
 
+def test_tm12_a_change_of_somebody_without_an_open_account_is_in_the_trail(world: World) -> None:
+    """TM-12: the person outlives the accounts, and so does what was changed of it."""
+    username = world.account(person_id="P78")
+    world.set_state(username, AccountState.DEACTIVATED)
+    assert change(world, username, family_name="Okafor") == ["family_name"]
+    (event,) = world.events("person.updated")
+    assert (event.account_id, event.data["person_id"]) == (None, "P78")
+    assert event.data["after"] == {"family_name": "Okafor"}
+
+
 def test_nt12_another_address_is_told_to_both(world: World, family: tuple[str, str]) -> None:
     """NT-12, N60: the old address gets no link that works; what went there is dead."""
     username, _ = family

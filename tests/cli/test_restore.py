@@ -227,11 +227,22 @@ def test_without_an_export_all_that_can_come_back_ends(at_the_desk: Desk, world:
     assert "Without --trail nothing is known of what was suspended" in shown.stdout
 
 
+#: Values that no row of the trail holds.
+WRONG: dict[str, dict[str, Any]] = {
+    "number": {"seq": "7"},
+    "too large": {"id": 2**70},
+    "data": {"data": None},
+    "seal": {"seal": 7},
+}
+
+
 def _spoil(lines: list[dict[str, Any]], how: str) -> list[dict[str, Any]]:
     if how == "changed":
         lines[-2]["actor"] = "nobody"
     elif how == "missing":
         del lines[-2]
+    elif how in WRONG:
+        lines[-2] |= WRONG[how]
     elif how == "another key":
         lines[-2]["seal"] = "AAAAAAAA." + "A" * 43
     return lines
@@ -244,6 +255,7 @@ def _spoil(lines: list[dict[str, Any]], how: str) -> list[dict[str, Any]]:
         ("missing", "of the export is not provable"),
         ("another key", "of the export is sealed by a key that is not here"),
         ("no record", "line 1 of the export is no record of the trail"),
+        *((how, "of the export is no record of the trail") for how in WRONG),
     ],
 )
 def test_an_export_that_is_not_proved_changes_nothing(
