@@ -133,9 +133,9 @@ def test_private_keys_are_sealed_and_never_published(world: World) -> None:
 
 def test_two_active_keys_of_an_algorithm_cannot_exist(world: World) -> None:
     """The database refuses it, whatever runs at the same time."""
-    from sqlalchemy.exc import IntegrityError
+    from idp.errors import Collision
 
-    with pytest.raises(IntegrityError), world.work() as work:  # noqa: PT012
+    with pytest.raises(Collision), world.work() as work:  # noqa: PT012
         row = next(k for k in keys.every_key(work) if k.state == KeyState.ACTIVE)
         work.db.add(
             SigningKey(
