@@ -145,7 +145,7 @@ def test_ui10_relying_parties_are_told(world: World) -> None:
     ("extension", "words"),
     [
         ({"secondAccount": SECOND | {"reason": "convenience"}}, "one of transmission_rights"),
-        ({"secondAccount": SECOND | {"participantId": "999999"}}, "no participant 999999"),
+        ({"secondAccount": SECOND | {"participantId": "999999"}}, "999999 is not registered"),
         ({"secondAccount": {"reason": "transmission_rights"}}, ""),
         ({"secondAccount": {"participantId": "109120"}}, ""),
         ({"secondAccount": SECOND, "accountKind": "machine",

@@ -27,7 +27,7 @@ from idp.accounts import clients
 from registration_bridge.reach import Reach
 from registration_bridge.schema import Email, Name, Registration, Role, provider
 from registration_bridge.storage import BridgeStorage
-from tests.world import World
+from tests.world import World, registered
 
 NUMBERS = count(1)
 
@@ -54,6 +54,7 @@ class Completed(ScimStorage):
     def create(self, resource_type: ResourceType, resource: Any) -> Any:
         made, number = resource.model_copy(deep=True), next(NUMBERS)
         if resource_type.name == "Group":
+            registered(browser.work(), str(number))
             made[Role] = Role(role_group="EMI Trader", participant_id=str(number))
             return self._storage.create(resource_type, made)
         name = made.name or Name()
