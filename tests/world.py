@@ -232,7 +232,7 @@ class World:
 
     def revoke_role(self, username: str, group: str, participant: str = "109120") -> None:
         with self.work() as work:
-            organization = participants.by_number(work, participant)
+            organization = registered(work, participant)
             roles.revoke(
                 work,
                 directory.by_username(work, username),

@@ -117,7 +117,7 @@ def violations(
         Rule.CONTROL_CHARACTER: any(map(_is_control, text)),
         Rule.CONTAINS_USER_NAME: any(part in folded for part in _user_name_parts(owner)),
         Rule.CONTAINS_NAME: any(word in folded for word in _name_words(owner)),
-        Rule.COMMON: policy.refuse_common and is_common(text, common),
+        Rule.COMMON: is_common(text, common),
     }
     return tuple(rule for rule in rules(policy) if failed.get(rule, False))
 

@@ -34,6 +34,10 @@ TABLE: list[tuple[str, Owner, set[Rule]]] = [
     (GOOD, NOBODY, set()),
     (GOOD, MARIE, set()),
     ("ÉÀü9ñ%çø", NOBODY, set()),
+    # Three characters of a longer UserID are no part of it, at its end neither.
+    ("Vq#rzmay7", MARIE, set()),
+    ("Vq#rzlay7", MARIE, {Rule.CONTAINS_USER_NAME}),
+    ("Vq7#postb", Owner("mtremblay7", "postbox"), {Rule.CONTAINS_USER_NAME}),
     ("Vq7#rmk", NOBODY, {Rule.TOO_SHORT}),
     ("Vq7#" + "x" * 252, NOBODY, set()),
     ("Vq7#" + "x" * 253, NOBODY, {Rule.TOO_LONG}),
@@ -131,11 +135,21 @@ def test_enormous_password_is_told_too_long_unread() -> None:
     assert violations("\u0301\u0323" * 500_000, NOBODY, POLICY, NO_WORDS) == (Rule.TOO_LONG,)
 
 
+def test_length_is_that_of_the_normal_form() -> None:
+    """PW-01: four code points that are one character count once, up to the greatest length."""
+    typed = unicodedata.normalize("NFD", "\u1f82")
+    assert len(typed) == 4
+    policy = Policy(max_length=8)
+    assert Rule.TOO_LONG not in violations(typed * 8, NOBODY, policy, NO_WORDS)
+    assert Rule.TOO_LONG in violations(typed * 9, NOBODY, policy, NO_WORDS)
+
+
 def test_rules_shown_are_the_rules_in_force() -> None:
     """PW-03, PW-08, PW-09: the page lists the settings' rules in the order of the refusals."""
     assert rules(POLICY) == tuple(Rule)
     off = Policy(require_special=False, history=0, refuse_common=False)
     assert set(Rule) - set(rules(off)) == {Rule.NO_SPECIAL, Rule.REUSED, Rule.COMMON}
+    assert Rule.REUSED in rules(Policy(history=1))
 
 
 def test_reuse_is_left_to_the_service() -> None:

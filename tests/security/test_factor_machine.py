@@ -76,7 +76,7 @@ class Policy(RuleBasedStateMachine):
             self.base,
             database_url=f"sqlite:///{copy}",
             redis_url="",
-            lockout_failures=10_000,
+            lockout_failures=1000,
             enrolment="required",
         )
         clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()

@@ -27,7 +27,7 @@ def hold(
     """Let somebody hold so many role groups of the application, at so many participants."""
     with world.work() as work:
         companies = [
-            participants.register(work, f"1091{number}", FACE * 199 + str(number))
+            participants.register(work, f"1091{number}", FACE * 198 + f"{number:02}")
             for number in range(places)
         ]
         client = clients.get(work, rp.client_id)
