@@ -174,6 +174,16 @@ FIGURES = (
         "100302",
         (("Gateway Access Management", "IESO"),),
     ),
+    # What far-reaching changes need: somebody else who confirms.
+    Figure(
+        "second_access_management",
+        "osullivs",
+        "Siobhan",
+        "O'Sullivan",
+        "siobhan.osullivan@operator.example",
+        "100304",
+        (("Gateway Access Management", "IESO"),),
+    ),
     Figure(
         "auditor",
         "nakamurh",

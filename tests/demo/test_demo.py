@@ -30,6 +30,7 @@ ROLES = [
     "workspaces_member",
     "customer_relations",
     "access_management",
+    "second_access_management",
     "auditor",
 ]
 

@@ -19,7 +19,7 @@ from tests.world import World
 
 #: Those that the demo has by itself.
 OWN = ["APIIESO00042", "anika.desai@grandbend-wind.example", "gauthien", "haddadl",
-       "kowalskp", "morrisoe", "nakamurh",
+       "kowalskp", "morrisoe", "nakamurh", "osullivs",
        "okaforc", "singhj", "tremblam"]  # fmt: skip
 
 SOON = json.dumps({"userName": "a", EXTENSION: {"grants": [
