@@ -22,8 +22,11 @@ from urllib3.util.connection import create_connection
 from idp.networks import NetworkSet
 from idp.policy.addresses import Address, address_of
 
-#: Translated addresses (RFC 6052 section 2.1) end in the IPv4 address that they stand for.
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: Addresses that end in the IPv4 address that they stand for: translated ones (RFC 6052 section
+#: 2.1, RFC 8215) and the old IPv4-compatible ones (RFC 4291 section 2.5.5.1).
+ENDING_IN_IPV4 = tuple(
+    ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/96", "::/96")
+)
 
 
 def is_reachable(address: Address, allowed: NetworkSet) -> bool:
@@ -103,7 +106,7 @@ def _meant(address: Address) -> list[Address]:
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     carried: list[Address] = [address]
-    if address in NAT64:
+    if any(address in network for network in ENDING_IN_IPV4):
         carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     if address.sixtofour:
         carried.append(address.sixtofour)

@@ -46,6 +46,10 @@ HERE = NetworkSet(["127.0.0.0/8"])
         ("::ffff:10.0.0.1", False),
         ("64:ff9b::10.0.0.1", False),
         ("64:ff9b::8.8.8.8", True),
+        ("64:ff9b:1::10.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("0.0.0.0", False),  # noqa: S104 - an address to refuse
         ("2002:a00:1::", False),
     ],
 )

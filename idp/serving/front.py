@@ -14,11 +14,15 @@ from idp.policy.addresses import sender
 from idp.serving.bounds import Bounds
 from idp.serving.environ import environ_of
 from idp.serving.exchange import Answer, Exchange, Send
-from idp.serving.intake import ClientLeft, Intake, Receive
+from idp.serving.intake import Intake, Receive
 from idp.serving.lanes import Job, Lanes
 from idp.serving.refusals import Refusals, RefusedRequest
 
 log = structlog.get_logger("gateway.request")
+
+
+class ClientLeft(Exception):
+    """There is nobody to answer any more."""
 
 
 class Front:

@@ -13,10 +13,6 @@ from idp.serving.refusals import RefusedRequest
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class ClientLeft(Exception):
-    """There is nobody to answer any more."""
-
-
 class Intake:
     """Holds bodies from their first byte to the end of their request."""
 
@@ -26,7 +22,7 @@ class Intake:
     @asynccontextmanager
     async def body(self, receive: Receive, limit: int) -> AsyncIterator[bytes | None]:
         """The body; None when it is longer than ``limit``. Raises RefusedRequest when it does not
-        come in time (408) or there is no room for it (503), ClientLeft when the client went."""
+        come in time (408), there is no room for it (503), or it breaks off (400)."""
         held = bytearray()
         try:
             yield bytes(held) if await self._read(receive, limit, held) else None
@@ -39,7 +35,8 @@ class Intake:
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise ClientLeft
+                        # Or of chunks that cannot be read: their client waits for an answer.
+                        raise RefusedRequest(400, "body_broken_off")
                     piece = message.get("body", b"")
                     held += piece
                     self._left -= len(piece)

@@ -98,6 +98,11 @@ def test_what_the_front_takes_and_refuses(world: World) -> None:
             chunked + b"40000\r\n" + b"a" * 0x40000 + b"\r\n40000\r\n" + b"a" * 99
         )
         assert answer_on(endless)[0].status == 413
+        unreadable = answer_on(served.send(chunked + b"zz\r\na=b\r\n0\r\n\r\n"))
+        assert (unreadable[0].status, json.loads(unreadable[1])["error"]) == (
+            400,
+            "invalid_request",
+        )
         assert served.get("/%ff%2F..%00").status == 404
 
 
