@@ -12,10 +12,11 @@ from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import MapAdapter
 
-from idp import browser, limits
+from idp import browser
 from idp.accounts.hashing import HashingLane, PasswordHasher
 from idp.accounts.machines import MachineDoor
 from idp.db import db, engine_options, prepare_engine
+from idp.limits import counter
 from idp.messages.backchannel import HttpLogoutSender
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.messages.smtp import DemoMailer, SmtpMailer
@@ -101,7 +102,7 @@ def create_app(
     kept.install(app)
     context.install(app, settings)
     _routes(app, settings, csrf)
-    limits.install(app, settings)
+    counter.install(app, settings)
     return app
 
 

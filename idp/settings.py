@@ -119,7 +119,9 @@ class Settings:
         "600 per minute", "sign-in attempts of one network; with Redis down a quarter, per process"
     )
     signin_failure_limit: str = _setting(
-        "100 per 15 minute", "refused sign-ins of one network; more are not looked at"
+        "100 per 15 minute",
+        "refused sign-ins of strangers in one network, and of each account and client known there; "
+        "more are not looked at",
     )
     alarm_failures: int = _setting(
         200, "so many refused sign-ins of all accounts within LOCKOUT_WINDOW raise an alarm"

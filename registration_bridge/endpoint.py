@@ -20,7 +20,8 @@ from scim2_server.requests import ScimRequest
 from scim2_server.routing import Operation
 from werkzeug.exceptions import HTTPException
 
-from idp import browser, limits
+from idp import browser
+from idp.limits import counter
 from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.server import GatewayServer
@@ -68,7 +69,7 @@ class Bridge(ScimServer):
         check_filter(request.args.get("filter", ""))
         found = super().read_request()
         bulk: BulkBody | None = g.get("scim_bulk")
-        limits.count_push(g.scim_reach.pusher.client_id, bulk.count if bulk else 1)
+        counter.count_push(g.scim_reach.pusher.client_id, bulk.count if bulk else 1)
         found.base_url = browser.means().settings.issuer + PREFIX
         return found
 
@@ -116,8 +117,8 @@ class Bridge(ScimServer):
 
     def _handle_http_exception(self, exception: HTTPException) -> Response:
         answer = super()._handle_http_exception(exception)
-        if isinstance(exception, RateLimitExceeded) and exception.limit is not None:
-            answer.headers["Retry-After"] = str(exception.limit.limit.get_expiry())
+        if isinstance(exception, RateLimitExceeded):
+            answer.headers["Retry-After"] = str(counter.seconds_left())
         return answer
 
     def _handle_scim_exception(self, exception: SCIMException) -> Response:

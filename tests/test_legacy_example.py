@@ -180,6 +180,37 @@ class Listener(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+class Busy(Listener):
+    """A gateway that had too many refusals."""
+
+    def do_GET(self) -> None:
+        self.send_response(403)
+        self.send_header("Retry-After", "77")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_ma11_too_many_refusals_are_403_with_retry_after(kind: str, tmp_path: Path) -> None:
+    """MA-11, N52: no proxy makes an error of its own of it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        gateway = f"localhost:{server.server_port}"
+        with (
+            proxied(kind, gateway, tmp_path, server.server_port) as port,
+            closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection,
+        ):
+            connection.request("POST", "/soap", SOAP)
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Retry-After"]) == (403, "77")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 @pytest.mark.parametrize("kind", PROXIES)
 def test_ma11_what_a_proxy_tells(kind: str, tmp_path: Path) -> None:
     """MA-11, N35: the gateway hears the caller's own address, whatever the caller says of it, its

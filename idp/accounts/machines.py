@@ -231,6 +231,20 @@ def _named(work: Work, name: str) -> tuple[Account | None, str | None]:
     return account, None
 
 
+def at_home(work: Work, name: str) -> int | None:
+    """The row of the machine account that a login names, if the request comes from one of its
+    networks; in one query, since it is asked before each use."""
+    keys = {name_key(name), name_key(name.rpartition("@")[0])} - {""}
+    query = (
+        select(RegisteredNetwork.account_id, RegisteredNetwork.network)
+        .join(Account, Account.id == RegisteredNetwork.account_id)
+        .where(Account.username_key.in_(keys), Account.kind == AccountKind.MACHINE)
+    )
+    address = address_of(work.origin.ip)
+    rows = work.db.execute(query).all()
+    return next((holder for holder, text in rows if address in NetworkSet([text])), None)
+
+
 def _proved(
     work: Work, account: Account | None, name: str, assertion: str
 ) -> tuple[MachineKey | None, str | None]:
@@ -269,7 +283,13 @@ class MachineDoor:
         """Whether a program may use the application ``client`` with this UserID and password, or an
         assertion signed by a key of the account, from the address that the request comes from.
         Every check is made whatever the others say, one bcrypt or none for whoever exists or not;
-        a refusal is in the trail. ``APIIESO00042@109120`` acts for that participant alone."""
+        a refusal is in the trail. ``APIIESO00042@109120`` acts for that participant alone. A
+        request without password and assertion is no guess: it counts against nobody."""
+        if not password and not assertion:
+            events.record(
+                work, "machine.refused", reason="no_credentials", client=client, proved=False
+            )
+            return Denied("no_credentials")
         account, participant = _named(work, username)
         network = _network_of(work, account) if account is not None else None
         if assertion:

@@ -6,6 +6,7 @@ import structlog
 from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, g, jsonify, render_template, request
 from flask_babel import gettext
+from flask_limiter import RateLimitExceeded
 from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
@@ -20,6 +21,7 @@ from idp.errors import (
     Refused,
     Unstorable,
 )
+from idp.limits import counter
 
 log = structlog.get_logger("gateway.error")
 PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
@@ -35,12 +37,17 @@ STATUSES: dict[type[Exception], int] = {
     NotFound: 404,
     Refused: 403,
 }
-CODES = {500: "server_error", 503: "temporarily_unavailable"}
+CODES = {
+    429: "temporarily_unavailable",
+    500: "server_error",
+    503: "temporarily_unavailable",
+}
 
 
 def install(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(RateLimitExceeded, _limited)
     app.register_error_handler(OAuth2Error, _oauth)
     app.register_error_handler(GatewayError, _refused)
     app.register_error_handler(Overloaded, _overloaded)
@@ -176,6 +183,10 @@ def _http(error: HTTPException) -> Response:
         return Response(error.get_response().get_data(), status, error.get_headers())
     headers = [pair for pair in error.get_headers() if pair[0] in ("Allow", "Retry-After")]
     return answer(status, headers)
+
+
+def _limited(_error: RateLimitExceeded) -> Response:
+    return answer(429, [("Retry-After", str(counter.seconds_left()))])
 
 
 def _refused(error: GatewayError) -> Response:

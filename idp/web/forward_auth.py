@@ -5,11 +5,13 @@ HTTP Basic (MA-08, MA-11). nginx ``auth_request``, Caddy ``forward_auth`` and Tr
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
+from flask_limiter import RateLimitExceeded
 
 from idp import browser
 from idp.accounts import clients
 from idp.accounts.machines import Admitted
 from idp.accounts.roles import Held
+from idp.limits import counter
 
 REALM = 'Basic realm="IESO Gateway", charset="UTF-8"'
 MAX_CREDENTIAL = 1000
@@ -21,12 +23,17 @@ def blueprint() -> Blueprint:
     """The one endpoint."""
     pages = Blueprint("forward", __name__)
     pages.add_url_rule("/auth/verify", "verify", verify)
+    pages.register_error_handler(RateLimitExceeded, _limited)
     return pages
 
 
 def verify() -> Response:
     """204 with who it is and what they may do at the service ``?service=CLIENT_ID``; 401 when
-    UserID, password, address or state do not do, 403 when service or role group is missing."""
+    UserID, password, address or state do not do, 403 when service or role group is missing, or
+    with Retry-After when there were too many refusals."""
+    if "Authorization" not in request.headers:
+        # Most programs ask without first, to be challenged.
+        return _challenge()
     work = browser.work()
     username, password = _credentials()
     outcome = browser.machines().admit(
@@ -39,7 +46,16 @@ def verify() -> Response:
         return _admitted(outcome)
     if outcome.reason in NOT_ALLOWED:
         return Response(status=403)
+    return _challenge()
+
+
+def _challenge() -> Response:
     return Response(status=401, headers={"WWW-Authenticate": REALM})
+
+
+def _limited(_error: RateLimitExceeded) -> Response:
+    """403, because nginx makes an error of its own (500) of everything but 2xx, 401 and 403."""
+    return Response(status=403, headers={"Retry-After": str(counter.seconds_left())})
 
 
 def _credentials() -> tuple[str, str]:

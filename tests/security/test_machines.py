@@ -189,7 +189,6 @@ def test_ma11_forward_auth_tells_who_it_is(world: World, service: Rp) -> None:
 
 
 BAD = {
-    "nothing": None,
     "wrong password": basic(password="wrong"),
     "unknown machine": basic("APIIESO99999"),
     "unknown legacy name": basic("nobody"),
@@ -200,6 +199,19 @@ BAD = {
     "too long": basic(password="x" * 2000),
     "full-width password": basic(password=PASSWORD.translate({ord("Q"): 0xFF31})),
 }
+
+
+def test_ma11_who_sends_nothing_is_challenged(world: World, service: Rp) -> None:
+    """MA-11, N52: as often as it asks; it is no failure, and nobody is locked out by it."""
+    for _ in range(150):
+        answer = verify(world, authorization=None)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+    for _ in range(150):
+        assert token(world, client_secret="").status_code == 401
+    assert {event.reason for event in world.events("machine.refused")} == {"no_credentials"}
+    assert verify(world).status_code == 204
+    assert token(world).status_code == 200
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -1,0 +1,78 @@
+"""Whom a request counts for: the account or client that it names, where the network is known for
+it, else the network. Strangers use up what strangers have (docs/decisions/0029)."""
+
+from __future__ import annotations
+
+from authlib.oauth2 import OAuth2Error
+from flask import request
+
+from idp import browser
+from idp.accounts import browsers, clients, directory, lockout, machines, signin
+from idp.oidc.client_auth import presented
+from idp.oidc.endpoints.wiring import parsed
+from idp.policy.addresses import network_of
+
+#: Scopes of lock-outs that strangers cannot use up.
+OWN = ("browser:", "network:")
+
+
+def of_network() -> str:
+    """The network that the request comes from; of IPv6 the /64."""
+    return network_of(browser.origin().ip)
+
+
+def of_name() -> str:
+    """Somebody who signs in: remembered in this browser, or known in this network."""
+    work = browser.work()
+    typed = request.form.get("username", "")
+    account = directory.find_for_sign_in(work, typed)
+    known = browsers.known(work, account, browser.recognition())
+    key = lockout.key_of(work, account, typed, known)
+    return key if key.startswith(OWN) else of_network()
+
+
+def of_holder() -> str:
+    """Somebody who has shown a first proof in this sign-in, or has a session."""
+    work, found, session = browser.work(), browser.under_way(), browser.current_session()
+    account = signin.pending(work, found) or signin.held(work, found)
+    account = account or (session.account if session else None)
+    return f"holder:{account.id}:{of_network()}" if account else of_network()
+
+
+def of_client() -> str:
+    """A client, or a machine account in one of its networks, at the token endpoint."""
+    try:
+        name = presented(parsed())[1]
+    except OAuth2Error:
+        return of_network()
+    client = clients.find(browser.work(), name) if name else None
+    return f"client:{client.id}:{of_network()}" if client else _of_machine(name)
+
+
+def of_basic() -> str:
+    """A machine account in one of its networks, at forward authentication."""
+    given = request.authorization
+    return _of_machine((given.username or "") if given and given.type == "basic" else "")
+
+
+def _of_machine(name: str) -> str:
+    account = machines.at_home(browser.work(), name)
+    return f"machine:{account}:{of_network()}" if account else of_network()
+
+
+def is_post() -> bool:
+    """Whether something was sent."""
+    return request.method == "POST"
+
+
+def shows_basic() -> bool:
+    """Whether a program shows anything to judge: many ask without, to be challenged first."""
+    return bool(request.headers.get("Authorization"))
+
+
+def shows_client() -> bool:
+    """The same at the token endpoint."""
+    form = request.form
+    return is_post() and (
+        shows_basic() or bool(form.get("client_secret") or form.get("client_assertion"))
+    )

@@ -1,0 +1,91 @@
+"""Counting for the rate limits, in Redis; with Redis down each process counts for itself, and
+allows a part only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flask import Flask, Response, current_app, g
+from flask_limiter import Limiter
+from limits import parse_many
+
+from idp.limits import budgets
+from idp.limits.rules import PUSH, RULES, Rule
+from idp.settings import Settings
+
+#: How many processes may count alone without allowing more than one count for all.
+PROCESSES = 4
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Put the rules on their endpoints."""
+    limiter = Limiter(
+        key_func=budgets.of_network,
+        app=app,
+        storage_uri=settings.redis_url or "memory://",
+        # Counting alone is stricter than not counting: never swallow errors (F4).
+        in_memory_fallback_enabled=bool(settings.redis_url),
+        storage_options={"socket_connect_timeout": 1, "socket_timeout": 1}
+        if settings.redis_url
+        else {},
+        headers_enabled=False,
+        key_prefix=f"gateway-{settings.environment}",
+    )
+    for rule in RULES:
+        shared = getattr(settings, rule.setting)
+        for endpoint in rule.endpoints:
+            limit = limiter.limit(_provider(limiter, shared), **_how(rule))
+            limited: Any = limit(app.view_functions[endpoint])
+            app.view_functions[endpoint] = limited
+    counted: Any = limiter.shared_limit(
+        _provider(limiter, getattr(settings, PUSH)),
+        scope="push",
+        key_func=lambda: g.counted_client,
+        cost=lambda: g.counted_operations,
+    )
+    app.extensions["count_push"] = counted(lambda: None)
+    app.extensions["seconds_left"] = partial(_seconds_left, limiter)
+
+
+def count_push(client_id: str, operations: int) -> None:
+    """Count what a client pushes; raises RateLimitExceeded (429)."""
+    g.counted_client, g.counted_operations = client_id, operations
+    current_app.extensions["count_push"]()
+
+
+def seconds_left() -> int:
+    """After how many seconds the limit that this request exceeded lets another one through."""
+    return int(current_app.extensions["seconds_left"]())
+
+
+def _seconds_left(limiter: Limiter) -> int:
+    exceeded = limiter.current_limit
+    return max(1, exceeded.reset_at - int(time.time())) if exceeded else 1
+
+
+def _how(rule: Rule) -> dict[str, Any]:
+    how: dict[str, Any] = {"key_func": rule.budget, "exempt_when": lambda: not rule.applies()}
+    if rule.refusal is not None:
+        how["deduct_when"] = partial(_is, rule.refusal)
+    return how
+
+
+def _is(status: int, response: Response) -> bool:
+    return response.status_code == status
+
+
+def _provider(limiter: Limiter, shared: str) -> Callable[[], str]:
+    """The limit, or a part of it while each process counts alone: together they allow no more
+    than before, up to ``PROCESSES`` of them (R11)."""
+    alone = ";".join(
+        f"{max(1, item.amount // PROCESSES)} per {item.multiples} {item.GRANULARITY.name}"
+        for item in parse_many(shared)
+    )
+
+    def limit() -> str:
+        return shared if limiter.limiter.storage is limiter.storage else alone
+
+    return limit

@@ -1,0 +1,47 @@
+"""All rate limits of the application in one table. What is counted in the database (lock-outs,
+mails, text messages) is in ``idp.accounts.lockout`` and ``idp.accounts.texts``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from idp.limits import budgets
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A limit on some endpoints."""
+
+    #: The setting that holds it.
+    setting: str
+    #: Each of them has a count of its own.
+    endpoints: tuple[str, ...]
+    #: Whom a request counts for.
+    budget: Callable[[], str] = budgets.of_network
+    #: Which requests are looked at.
+    applies: Callable[[], bool] = budgets.is_post
+    #: The answer that counts; None for every one.
+    refusal: int | None = None
+
+
+RULES = (
+    Rule("signin_limit", ("login.signin", "login.passkey")),
+    Rule(
+        "recovery_limit",
+        ("recover.start", "recover.unlock", "recover.reset_code", "recover.unlock_code"),
+    ),
+    # What is refused is counted apart: guessing is dear, signing in many people is not. A passkey
+    # alone is not among it: nobody guesses a signature.
+    Rule("signin_failure_limit", ("login.signin",), budgets.of_name, refusal=400),
+    Rule(
+        "signin_failure_limit",
+        ("login.change_password", "login.factor", "login.enrol", "profile.verify"),
+        budgets.of_holder,
+        refusal=400,
+    ),
+    Rule("signin_failure_limit", ("oidc.token",), budgets.of_client, budgets.shows_client, 401),
+    Rule("signin_failure_limit", ("forward.verify",), budgets.of_basic, budgets.shows_basic, 401),
+)
+#: Pushes, by client; each operation of a Bulk counts (``counter.count_push``).
+PUSH = "push_limit"

@@ -1,0 +1,174 @@
+"""What strangers use up in a network, and what they cannot: right secrets get through (N50 to N52;
+docs/decisions/0029)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp.accounts import directory, machines
+from idp.app import create_app
+from idp.db import db
+from idp.models import AccountKind
+from idp.settings import Settings
+from tests.factor_steps import code, half_signed_in, set_up_app
+from tests.security.test_lockout import WRONG, browser_at
+from tests.security.test_machines import NAME, NETWORKS, basic, token, verify
+from tests.world import TOKEN, Rp, World
+
+#: A registered network of the machine account, and one of nobody's.
+PLANT, ELSEWHERE = "192.0.2.7", "198.51.100.9"
+LIMIT = 20
+
+
+@pytest.fixture
+def strict(world: World, settings: Settings) -> Iterator[World]:
+    """A gateway that looks at few failures of a network."""
+    limited = replace(settings, signin_failure_limit=f"{LIMIT} per 15 minute")
+    app = create_app(limited, world.app.extensions["means"].ports)
+    yield World(app, limited, world.clock, world.mailer, world.sms)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def service(world: World) -> Rp:
+    """A web service, and a machine account that may use it from the plant."""
+    rp = world.relying_party("MIM", is_resource_server=True, audience="https://mim.rp.test/soap")
+    world.account(NAME, kind=AccountKind.MACHINE)
+    world.role_group("MIM Web Services", rp.client_id, kind="machine")
+    world.grant_role(NAME, "MIM Web Services")
+    with world.work() as work:
+        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS)
+    return rp
+
+
+def as_client(world: World, name: str, secret: str, ip: str = PLANT) -> TestResponse:
+    """A client asks for a token with a code that nobody issued."""
+    return world.app.test_client(use_cookies=False).post(
+        TOKEN,
+        data={"grant_type": "authorization_code", "code": "x", "redirect_uri": "https://x.test/"},
+        headers={"Authorization": basic(name, secret)},
+        base_url=world.settings.issuer,
+        environ_base={"REMOTE_ADDR": ip},
+    )
+
+
+def assert_waits(answer: TestResponse) -> None:
+    """It says for how long, a second of rounding included."""
+    assert 1 <= int(answer.headers["Retry-After"]) <= 901
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_n52_wrong_programs_shut_out_no_right_one_at_the_token_endpoint(
+    strict: World, service: Rp
+) -> None:
+    """N52, MA-08: strangers get 429 as OAuth JSON; the machine of the plant and a client do not."""
+    seen = [as_client(strict, f"stranger-{n}", "wrong").status_code for n in range(LIMIT + 1)]
+    assert seen == [401] * LIMIT + [429]
+    refused = as_client(strict, "stranger", "wrong")
+    assert refused.status_code == 429
+    assert refused.json == {
+        "error": "temporarily_unavailable",
+        "error_description": "Too many requests; wait and try again.",
+    }
+    assert_waits(refused)
+    assert token(strict, ip=PLANT).status_code == 200
+    known = as_client(strict, service.client_id, service.secret)
+    assert (known.status_code, (known.json or {})["error"]) == (400, "invalid_grant")
+    # Another network has lost nothing, and the machine is none of its own.
+    assert token(strict, ip=ELSEWHERE).status_code == 401
+    assert as_client(strict, "stranger", "wrong", ELSEWHERE).status_code == 401
+
+
+def test_n52_a_client_has_a_budget_of_its_own(strict: World, service: Rp) -> None:
+    """N52: wrong secrets of one client stop that client in that network, nobody else."""
+    name = service.client_id
+    seen = [as_client(strict, name, "wrong").status_code for _ in range(LIMIT + 1)]
+    assert seen == [401] * LIMIT + [429]
+    assert as_client(strict, name, service.secret).status_code == 429
+    assert as_client(strict, name, service.secret, ELSEWHERE).status_code == 400
+    assert as_client(strict, "stranger", "wrong").status_code == 401
+    assert token(strict, ip=PLANT).status_code == 200
+
+
+def test_n52_forward_authentication_never_answers_429(strict: World, service: Rp) -> None:
+    """N52, MA-11: 403 with Retry-After, which nginx passes on; the machine of the plant gets in."""
+    wrong = [
+        verify(strict, ip=PLANT, authorization=basic(f"APIIESO9{n:04}", "wrong")).status_code
+        for n in range(LIMIT + 1)
+    ]
+    assert wrong == [401] * LIMIT + [403]
+    refused = verify(strict, ip=PLANT, authorization=basic("APIIESO99999", "wrong"))
+    assert (refused.status_code, refused.data) == (403, b"")
+    assert_waits(refused)
+    assert verify(strict, ip=PLANT).status_code == 204
+    assert verify(strict, ip=PLANT, authorization=None).status_code == 401
+
+
+def test_n52_a_machine_elsewhere_is_a_stranger(strict: World, service: Rp) -> None:
+    """N52, N35: its name gives it a budget in its own networks only."""
+    for _ in range(LIMIT):
+        assert verify(strict, ip=ELSEWHERE).status_code == 401
+    assert verify(strict, ip=ELSEWHERE).status_code == 403
+    assert verify(strict, ip=PLANT).status_code == 204
+
+
+def test_n52_of_ipv6_a_customer_has_one_budget(strict: World, service: Rp) -> None:
+    """N52: another address of the /64 is no other network."""
+    for number in range(LIMIT):
+        assert as_client(strict, "stranger", "x", f"2001:db8::{number + 1:x}").status_code == 401
+    assert as_client(strict, "stranger", "x", "2001:db8::ffff:1").status_code == 429
+    assert as_client(strict, "stranger", "x", "2001:db8:0:1::1").status_code == 401
+
+
+def test_n51_people_at_home_and_in_remembered_browsers_get_in(strict: World) -> None:
+    """N51, N52: strangers get a page with 429; whoever is known here does not."""
+    office, mobile, guest = strict.account(), strict.account(), strict.account()
+    browser_at(strict, PLANT).signed_in(office)
+    phone = browser_at(strict, ELSEWHERE)
+    phone.sign_in(mobile, remember="1")
+    phone.submit(phone.get("/signout"), "/signout")
+    for number in range(LIMIT):
+        assert browser_at(strict, PLANT).sign_in(f"nobody-{number}", WRONG).status_code == 400
+    refused = browser_at(strict, PLANT).sign_in(guest)
+    assert refused.status_code == 429
+    assert "Wait a minute" in refused.text
+    assert_waits(refused)
+    assert browser_at(strict, PLANT).sign_in(office).status_code == 200
+    phone.client.environ_base["REMOTE_ADDR"] = PLANT
+    assert phone.sign_in(mobile).status_code == 200
+
+
+def test_n51_who_knows_the_password_is_no_stranger_at_the_second_step(strict: World) -> None:
+    """N51: wrong codes of one person take nothing from the next one in the same network."""
+    names = [strict.account(), strict.account()]
+    secrets = [set_up_app(strict, name)[0] for name in names]
+    strict.clock.advance(minutes=5)
+    first, second = (half_signed_in(strict, name) for name in names)
+    path = "/signin/factor"
+    answers = [first[0].submit(first[1], path, code="000000").status_code for _ in range(LIMIT + 1)]
+    assert answers[-1] == 429
+    page = second[0].submit(second[1], path, code=code(strict, secrets[1]))
+    assert page.status_code == 200
+    assert page.request.path != path
+
+
+def test_the_longest_wait_is_told_for_recovery(world: World, settings: Settings) -> None:
+    """F4: every 429 says when to come back."""
+    limited = replace(settings, recovery_limit="1 per hour")
+    app = create_app(limited, world.app.extensions["means"].ports)
+    lone = World(app, limited, world.clock, world.mailer)
+    browser = lone.browser()
+    page = browser.get("/recover")
+    browser.submit(page, "/recover", username="x")
+    refused = browser.submit(page, "/recover", username="x")
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= 3601
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
