@@ -3,13 +3,12 @@ it, else the network. Strangers use up what strangers have (docs/decisions/0029)
 
 from __future__ import annotations
 
-from authlib.oauth2 import OAuth2Error
+from urllib.parse import unquote_plus
+
 from flask import request
 
 from idp import browser
-from idp.accounts import browsers, clients, directory, lockout, machines, signin
-from idp.oidc.client_auth import presented
-from idp.oidc.endpoints.wiring import parsed
+from idp.accounts import assertions, browsers, clients, directory, lockout, machines, signin
 from idp.policy.addresses import network_of
 
 #: Scopes of lock-outs that strangers cannot use up.
@@ -41,18 +40,22 @@ def of_holder() -> str:
 
 def of_client() -> str:
     """A client, or a machine account in one of its networks, at the token endpoint."""
-    try:
-        name = presented(parsed())[1]
-    except OAuth2Error:
-        return of_network()
+    name, assertion = _basic_name(), request.form.get("client_assertion", "")
+    if assertion:
+        name = assertions.claimed_name(assertion)
+    name = unquote_plus(name) or request.form.get("client_id", "")
     client = clients.find(browser.work(), name) if name else None
     return f"client:{client.id}:{of_network()}" if client else _of_machine(name)
 
 
 def of_basic() -> str:
     """A machine account in one of its networks, at forward authentication."""
+    return _of_machine(_basic_name())
+
+
+def _basic_name() -> str:
     given = request.authorization
-    return _of_machine((given.username or "") if given and given.type == "basic" else "")
+    return (given.username or "") if given and given.type == "basic" else ""
 
 
 def _of_machine(name: str) -> str:

@@ -3,6 +3,8 @@ docs/decisions/0029)."""
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -172,3 +174,21 @@ def test_the_longest_wait_is_told_for_recovery(world: World, settings: Settings)
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+def test_n52_an_assertion_counts_for_the_client_that_it_names(strict: World, service: Rp) -> None:
+    """N52: whatever it is worth; the network keeps its budget."""
+    claims = b64encode(json.dumps({"sub": service.client_id}).encode()).decode().rstrip("=")
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": f"e30.{claims}.AA",
+    }
+    answers = [
+        strict.app.test_client(use_cookies=False).post(
+            TOKEN, data=form, base_url=strict.settings.issuer, environ_base={"REMOTE_ADDR": PLANT}
+        )
+        for _ in range(LIMIT + 1)
+    ]
+    assert [answer.status_code for answer in answers] == [401] * LIMIT + [429]
+    assert as_client(strict, "stranger", "wrong").status_code == 401
