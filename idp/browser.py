@@ -125,10 +125,20 @@ def is_news() -> bool:
 
 
 def forget() -> None:
-    """This browser has no session any more."""
+    """This browser has no session any more; whose it was stays known, for ``last_account``."""
+    if (ended := current_session()) is not None:
+        session["former"] = ended.account_id
     g.browser_session = None
     g.session_cookie = ""
     session.pop("csrf_token", None)
+
+
+def last_account() -> int | None:
+    """Whose session this browser had last, the account's key; None where nothing tells."""
+    cookie = request.cookies.get(means().settings.cookie_name("session"), "")
+    found = sessions.last_of(work(), cookie)
+    former = session.get("former")
+    return found if found is not None or not isinstance(former, int) else former
 
 
 def binding() -> str:

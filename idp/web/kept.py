@@ -13,12 +13,14 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
-from idp.accounts import interactions, sessions
+from idp.accounts import interactions
 from idp.web import errors
 from idp.web.login.signin import sign_in_again
 
 #: Fields that are never kept.
 SECRETS = frozenset({"password", "again", "current", "answer", "code", "credential"})
+#: As much as people type; more is not stored for somebody who has not signed in.
+MAX_KEPT = 16_384
 #: Fields that no person types.
 _MACHINERY = frozenset({"csrf_token", "account"})
 _UNSHOWN = frozenset({"flow", "next", "method", "do", "step"})
@@ -58,9 +60,8 @@ def sign_in_first() -> BaseResponse:
     """The session ended while a form was open: sign in, then look at what was typed."""
     work, back = browser.work(), _way_back()
     typed = _typed()
-    if not typed:
+    if not typed or sum(len(name) + len(value) for name, value in typed) > MAX_KEPT:
         return redirect(url_for("login.signin", next=back), code=303)
-    cookie = request.cookies.get(browser.means().settings.cookie_name("session"), "")
     keeper = interactions.begin(
         work,
         browser.binding(),
@@ -69,7 +70,7 @@ def sign_in_first() -> BaseResponse:
             "action": request.path,
             "back": back,
             "is_whole": _is_whole(),
-            "account": sessions.last_of(work, cookie),
+            "account": browser.last_account(),
         },
     )
     target = url_for("pages.kept", flow=keeper.handle)
@@ -85,6 +86,9 @@ def show() -> BaseResponse:
     kept = found.request if found is not None else {}
     if "kept" not in kept or kept["account"] not in (None, session.account_id):
         return redirect(url_for("profile.dashboard"), code=303)
+    if found is not None and kept["account"] is None:
+        # Nothing told whose it is: it belongs to the first who signs in, and to nobody after.
+        found.request = {**kept, "account": session.account_id}
     return _page(kept["kept"], kept["action"], kept["back"], is_whole=kept["is_whole"], status=200)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.web.kept import SECRETS
+from idp.web.kept import MAX_KEPT, SECRETS
 from tests.factor_steps import code, half_signed_in, set_up_app
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, World, answer_of, hidden_fields
 
@@ -152,6 +152,44 @@ def test_what_was_typed_is_shown_to_its_person_only(world: World, browser: Chrom
     other = browser.sign_in(world.account(), page=asked)
     assert other.request.path == "/"
     assert "America/Halifax" not in other.text
+
+
+def test_n73_after_a_sign_out_it_is_still_shown_to_its_person_only(
+    world: World, browser: Chromium
+) -> None:
+    """N73: the session ended in another tab of a shared browser, and its cookie is deleted."""
+    username = world.account()
+    page = browser.signed_in(username).get("/settings")
+    browser.submit(browser.get("/signout"), "/signout")
+    asked = browser.post(PROFILE, profile(page))
+    target = hidden_fields(asked.text, "/signin")["next"]
+    other = browser.sign_in(world.account(), page=asked)
+    assert (other.request.path, "America/Halifax" in other.text) == ("/", False)
+    browser.submit(browser.get("/signout"), "/signout")
+    browser.signed_in(username)
+    assert "America/Halifax" in browser.get(target).text
+
+
+def test_n73_what_nobody_is_known_to_have_typed_has_one_reader(
+    world: World, browser: Chromium
+) -> None:
+    """N73: without any cookie, the first who signs in sees it, and nobody after."""
+    page = browser.signed_in(world.account()).get("/settings")
+    browser.lose("form", "session")
+    asked = browser.post(PROFILE, profile(page))
+    target = hidden_fields(asked.text, "/signin")["next"]
+    assert "America/Halifax" in browser.sign_in(world.account(), page=asked).text
+    browser.submit(browser.get("/signout"), "/signout")
+    browser.signed_in(world.account())
+    assert browser.get(target).request.path == "/"
+
+
+def test_n87_a_stranger_has_little_stored(world: World, browser: Chromium) -> None:
+    """N87: a form of whatever length leads to the sign-in page; what is too long is not kept."""
+    token = hidden_fields(browser.get("/signin").text, "/signin")["csrf_token"]
+    asked = browser.post(PROFILE, {"csrf_token": token, "zoneinfo": "x" * (MAX_KEPT + 1)})
+    assert asked.request.path == "/signin"
+    assert hidden_fields(asked.text, "/signin")["next"] == "/settings"
 
 
 def test_a_form_whose_token_is_over_is_sent_again(world: World, browser: Chromium) -> None:
