@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from idp.accounts import events, roles
 from idp.db import insert_if_missing
@@ -34,6 +34,18 @@ def by_number(work: Work, number: str) -> Participant:
     if row is None:
         raise NotFound(f"participant {number} is not registered")
     return row
+
+
+def for_change(work: Work, number: str) -> Participant:
+    """As ``by_number``, for a change that adds to what is there: nobody else changes the
+    participant until it is done, so that two changes at once both count."""
+    work.db.execute(
+        update(Participant)
+        .where(Participant.number == number)
+        .values(updated_at=Participant.updated_at)
+        .execution_options(synchronize_session=False)
+    )
+    return by_number(work, number)
 
 
 def pages(work: Work) -> Iterator[Sequence[Participant]]:

@@ -103,7 +103,7 @@ def restore(number: str, as_json: bool) -> None:
 def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
     """Let a participant take part in a market, a program or a service."""
     with unit() as work:
-        row = participants.by_number(work, number)
+        row = participants.for_change(work, number)
         rest = [part for part in participations.of(work, row) if part.name != participation]
         participations.replace(work, row, [*rest, Part(participation, kind)])
         record = _record(work, row)
@@ -118,21 +118,23 @@ def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
 def leave(number: str, participation: str, as_json: bool) -> None:
     """End a participation: role groups there that need it are taken away."""
     with unit() as work:
-        row = participants.by_number(work, number)
+        row = participants.for_change(work, number)
         parts = participations.of(work, row)
         rest = [part for part in parts if part.name != participation]
         if len(rest) == len(parts):
             raise NotFound(f"participant {number} does not take part in {participation}")
         participations.replace(work, row, rest)
         record = _record(work, row)
-    show_json(record) if as_json else click.echo(f"{number} takes part in {participation} no more.")
+    show_json(record) if as_json else click.echo(
+        f"{number} no longer takes part in {participation}."
+    )
 
 
 @participant.command()
 @click.argument("number")
 @as_json
 def contacts(number: str, as_json: bool) -> None:
-    """List who speaks for a participant and is told of its people's access."""
+    """List the people who speak for a participant and get mails about its people's access."""
     with unit() as work:
         records = [
             {
@@ -155,7 +157,7 @@ def contacts(number: str, as_json: bool) -> None:
 def appoint(number: str, person_id: str, function: str) -> None:
     """Make a person, who has an account, a contact of a participant."""
     with unit() as work:
-        row = participants.by_number(work, number)
+        row = participants.for_change(work, number)
         known = service.entries_of(service.of(work, row))
         service.replace(work, row, [*known, Entry(person_id, function)])
     click.echo(f"{person_id} is {function} of {number}.")
@@ -167,10 +169,10 @@ def appoint(number: str, person_id: str, function: str) -> None:
 @_function
 @as_operator()
 def dismiss(number: str, person_id: str, function: str) -> None:
-    """End a function; the tier above is told when nobody is left in it."""
+    """End a function; the tier above gets a mail when nobody is left in it."""
     gone = Entry(person_id, function)
     with unit() as work:
-        row = participants.by_number(work, number)
+        row = participants.for_change(work, number)
         known = service.entries_of(service.of(work, row))
         if gone not in known:
             raise NotFound(f"{person_id} is not {function} of participant {number}")

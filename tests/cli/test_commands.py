@@ -296,7 +296,7 @@ def test_tm08_participants_are_registered_by_the_operator(run: Any, world: World
     holder = world.account()
     world.grant_role(holder, "EMI Bids")
     left = run("participant", "leave", "109120", "Energy Market")
-    assert left.output == "109120 takes part in Energy Market no more.\n"
+    assert left.output == "109120 no longer takes part in Energy Market.\n"
     assert good(run("account", "show", holder, "--json"))["role_groups"] == []
     twice = run("participant", "leave", "109120", "Energy Market")
     assert twice.output == "refused: participant 109120 does not take part in Energy Market\n"

@@ -81,7 +81,7 @@ SAID = [
     ('role-group set MIM --participation ""', r"^MIM: needs participation in nothing\.\n$"),
     ("participant list", r"(?m)^200001 +Erie Wind Inc\. +active +Demand Response$"),
     ('participant leave 200001 "Demand Response"',
-     r"^200001 takes part in Demand Response no more\.\n$"),
+     r"^200001 no longer takes part in Demand Response\.\n$"),
     ("participant appoint 200001 1001", r"^1001 is rights_administrator of 200001\.\n$"),
     ("participant contacts 200001",
      r"(?m)^1001 +Ada Moreau +ada@participant\.example +rights_administrator$"),

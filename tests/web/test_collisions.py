@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import insert, select, update
 
+from idp.accounts import contacts, participants
 from idp.errors import (
     Collision,
     Conflict,
@@ -121,3 +122,23 @@ def test_a_refusal_that_no_view_answers_has_a_status(
     assert answer.status_code == status
     assert {"/settings": "text/html", "/oauth2/v1/keys": "application/json",
             "/scim/v2/Users": "application/scim+json"}[path] == answer.mimetype  # fmt: skip
+
+
+def test_contacts_appointed_at_once_are_all_there(world: World) -> None:
+    """NT-06: nobody's appointment is undone by another one that came at the same moment."""
+    world.participant("200001", "Erie Wind")
+    for number in range(PARALLEL):
+        world.account(f"ra{number}", person_id=f"ID-{number}")
+
+    def appoint(number: int) -> int:
+        with world.work() as work:
+            row = participants.for_change(work, "200001")
+            known = contacts.entries_of(contacts.of(work, row))
+            new = contacts.Entry(f"ID-{number}", "rights_administrator")
+            return contacts.replace(work, row, [*known, new])
+
+    assert at_once(appoint) == [True] * PARALLEL
+    with world.work() as work:
+        row = participants.by_number(work, "200001")
+        assert len(contacts.of(work, row)) == PARALLEL
+    assert world.events("participant.contact_ended") == []

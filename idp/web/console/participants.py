@@ -31,7 +31,7 @@ def set_contact() -> BaseResponse:
     number = form.get("number", "").strip()
     entry = Entry(form.get("person_id", "").strip(), form.get("function", ""))
     try:
-        row = service.by_number(work, number)
+        row = service.for_change(work, number)
         rest = {one for one in contacts.entries_of(contacts.of(work, row)) if one != entry}
         contacts.replace(work, row, rest if form.get("change") == "dismiss" else {*rest, entry})
     except GatewayError as error:
