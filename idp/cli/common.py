@@ -58,8 +58,8 @@ def application(*, is_upgrade: bool = False) -> Flask:
 
 @contextmanager
 def unit(app: Flask | None = None) -> Iterator[Work]:
-    """One committed unit of work in the name of whoever runs the command, or of the operator whom
-    ``--as`` names."""
+    """One committed unit of work in the name of the person who runs the command, or of the
+    operator whom ``--as`` names."""
     app = app or application()
     with app.app_context():
         means: Means = app.extensions["means"]

@@ -1,4 +1,4 @@
-"""The worker's health answer, for whoever supervises it."""
+"""The worker's health answer, for the program that supervises it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def answering(host: str, port: int, state: Callable[[], dict[str, Any]]) -> Iter
     OSError when the port is not free."""
 
     class Handler(BaseHTTPRequestHandler):
-        #: Whoever sends nothing holds no thread for long.
+        #: A caller that sends nothing holds a thread only briefly.
         timeout = 5
 
         def do_GET(self) -> None:

@@ -1,7 +1,7 @@
 """``--as``: the operator in whose name a command is given, held to the rules of the console.
 
-The shell vouches for who it is: whoever can run a command can also write to the database. The trail
-names the operator, and the login of the shell beside.
+The shell vouches for who it is: a person who can run a command can also write to the database. The
+trail names the operator, and the login of the shell beside.
 """
 
 from __future__ import annotations

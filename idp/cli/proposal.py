@@ -56,7 +56,7 @@ def proposals(as_json: bool) -> None:
 def confirm(proposal: str, as_json: bool) -> None:
     """Confirm a change that another operator proposed, and make it.
 
-    A new secret is shown this once, to whoever confirms."""
+    A new secret is shown only once, to the operator who confirms."""
     with unit() as work:
         record = result(work, service.confirm(work, proposal))
     show_result(record, as_json=as_json, done="{} is confirmed.")

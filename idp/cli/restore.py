@@ -32,9 +32,10 @@ def restore(
 ) -> None:
     """End what an older backup brings back to life, before the gateway serves it.
 
-    Sessions, tokens, codes, links, temporary passwords and waiting mails end; who still has to
-    activate is mailed a new link. With an export of the trail, what was suspended, closed, revoked
-    or replaced since the backup is so again. Ends with 1 when something could not be done again.
+    Sessions, tokens, codes, links, temporary passwords and waiting mails end; people who still have
+    to activate get a new link by mail. With an export of the trail, what was suspended, closed,
+    revoked or replaced since the backup is so again. Ends with 1 when something could not be done
+    again.
 
     Run it while neither gateway nor worker runs."""
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)

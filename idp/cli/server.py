@@ -104,11 +104,11 @@ def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -
 )
 def worker(once: bool, interval: float, health_host: str, health_port: int) -> None:
     """Answer recovery requests, close accounts and take role groups whose time is over, send
-    reminders and the outbox, tell relying parties what ended, watch for guessing, count sign-ins
-    for the risk engine, and seal the audit trail until told to stop.
+    reminders and the outbox, notify relying parties of what ended, watch for guessing, count
+    sign-ins for the risk engine, and seal the audit trail until told to stop.
 
-    What waits for another server has a lane of its own: codes, other mail, text messages, and what
-    is told to relying parties."""
+    What waits for another server has a lane of its own: codes, other mail, text messages, and
+    notices to relying parties."""
     app = application()
     say_risks(app)
     if once:

@@ -36,7 +36,7 @@ def _list(error: str | None = None) -> BaseResponse:
 
 
 def confirm_proposal(public_id: str) -> BaseResponse:
-    """Carry one out; a new secret is shown to whoever confirms, this once."""
+    """Carry one out; a new secret is shown only once, to the operator who confirms."""
     try:
         outcome = service.confirm(browser.work(), public_id)
     except (Refused, Invalid, NotFound, Conflict) as error:
