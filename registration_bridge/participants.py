@@ -136,7 +136,9 @@ def _set_participations(work: Work, reach: Reach, row: Participant, wanted: list
 
 
 def _set_contacts(work: Work, reach: Reach, row: Participant, wanted: list[Entry]) -> bool:
-    """Whether they are others than before; only persons whom the pusher may see are named."""
+    """Whether they are others than before; only persons whom the pusher may see are named. Their
+    number is checked first, before each of them is looked up."""
+    contacts.check_count(wanted)
     known = contacts.entries_of(contacts.of(work, row))
     for entry in wanted:
         person = persons.by_person_id(work, entry.person_id)

@@ -74,8 +74,7 @@ def replace(work: Work, row: Participant, wanted: Iterable[Entry]) -> bool:
     after = set(wanted)
     if after == before.keys():
         return False
-    if len(after) > MAX_COUNT:
-        raise Invalid(f"a participant has at most {MAX_COUNT} contacts")
+    check_count(after)
     new = {entry: _person(work, entry) for entry in sorted(after - before.keys())}
     # Whoever changes them at the same time waits for this row.
     row.updated_at = work.now
@@ -93,6 +92,12 @@ def replace(work: Work, row: Participant, wanted: Iterable[Entry]) -> bool:
         _tell_person(work, row, person, entry.function, appointed=True)
     _end(work, row, [before[entry] for entry in sorted(before.keys() - after)])
     return True
+
+
+def check_count(wanted: Collection[Entry]) -> None:
+    """Raises Invalid for more contacts than a participant may have."""
+    if len(wanted) > MAX_COUNT:
+        raise Invalid(f"a participant has at most {MAX_COUNT} contacts")
 
 
 def leave(work: Work, account: Account) -> None:

@@ -34,6 +34,21 @@ def told(world: World, kind: str) -> list[str]:
     return [mail.recipient.split("@")[0] for mail in world.mails(kind)]
 
 
+def test_n78_too_many_are_refused_before_they_are_looked_up(
+    erie: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N78: a push of thousands costs no look-up for each."""
+    looked: list[str] = []
+    monkeypatch.setattr(
+        "idp.accounts.persons.by_person_id", lambda _work, person_id: looked.append(person_id)
+    )
+    many = [entry(f"p{number}", RA) for number in range(101)]
+    answer = erie.send("PUT", ERIE, body(contacts=many))
+    assert fault(answer) == (400, "invalidValue")
+    assert "at most 100 contacts" in answer.json["detail"]
+    assert looked == []
+
+
 def test_registration_pushes_them(world: World, erie: Pusher) -> None:
     """Read; a retry is the same; a PUT without them changes none; whoever comes and goes
     is told (NT-06)."""
