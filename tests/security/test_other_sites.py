@@ -59,7 +59,7 @@ def test_n54_what_another_site_makes_up_is_no_request(world: World, spoil: str) 
         path = f"{AUTHORIZE}/posted?asked={path.split('=')[1] + spoil if spoil else ''}"
     page = world.browser().get(path)
     assert page.status_code == 400
-    assert "too old or not complete" in page.text
+    assert "too old or incomplete" in page.text
 
 
 def test_n18_a_client_that_was_switched_off_meanwhile_gets_nothing(world: World) -> None:

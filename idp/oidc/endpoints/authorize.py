@@ -268,7 +268,7 @@ def explain(code: str) -> dict[str, object]:
     if code == "disabled_client":
         message = gettext("This application has been switched off at the gateway.")
     elif code == "stale_request":
-        message = gettext("What the application asked is too old or not complete.")
+        message = gettext("The request of the application is too old or incomplete.")
     elif code == "unknown_client":
         message = gettext("The application that sent you here is not known to the gateway.")
     else:
