@@ -7,6 +7,7 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
@@ -18,7 +19,7 @@ from idp.models import AccountKind
 from idp.settings import Settings
 from tests.factor_steps import code, half_signed_in, set_up_app
 from tests.security.test_lockout import WRONG, browser_at
-from tests.security.test_machines import NAME, NETWORKS, basic, token, verify
+from tests.security.test_machines import NAME, NETWORKS, VERIFY, basic, token, verify
 from tests.world import TOKEN, Rp, World
 
 #: A registered network of the machine account, and one of nobody's.
@@ -192,3 +193,27 @@ def test_n52_an_assertion_counts_for_the_client_that_it_names(strict: World, ser
     ]
     assert [answer.status_code for answer in answers] == [401] * LIMIT + [429]
     assert as_client(strict, "stranger", "wrong").status_code == 401
+
+
+ODD_NAMES = ("\0", "a\0b", "APIIESO00042@\0", "@", "@@", "x" * 900, "\ud800", "%00", "%ED%A0%80")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_n52_odd_names_are_strangers(strict: World, service: Rp, name: str) -> None:
+    """N52: whatever a request names, it is a refusal and no error of the server."""
+    claims = b64encode(json.dumps({"sub": name}).encode()).decode().rstrip("=")
+    sent = name.encode("utf-8", "surrogatepass")
+    header = {"Authorization": f"Basic {b64encode(sent + b':wrong').decode()}"}
+    form = {"grant_type": "client_credentials", "client_secret": "wrong"}
+    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    signed = {"client_assertion_type": kind, "client_assertion": f"e30.{claims}.AA"}
+    client = strict.app.test_client(use_cookies=False)
+    how: dict[str, Any] = {"base_url": strict.settings.issuer}
+    answers = [
+        client.get(f"{VERIFY}?service=mim", headers=header, **how),
+        client.post(TOKEN, data={"grant_type": "client_credentials"}, headers=header, **how),
+        client.post(TOKEN, data=form | {"client_id": sent}, **how),
+        client.post(TOKEN, data={"grant_type": "client_credentials"} | signed, **how),
+        strict.browser().sign_in(name.encode("utf-8", "replace").decode(), "wrong"),
+    ]
+    assert {answer.status_code for answer in answers} <= {400, 401}
