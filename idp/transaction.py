@@ -42,6 +42,8 @@ class Work:
     ports: Ports
     vault: Vault
     origin: Origin = field(default_factory=Origin)
+    #: Clients that were found, by client id: what asks again needs no other query.
+    clients: dict[str, Any] = field(default_factory=dict)
     now: datetime = field(init=False)
 
     def __post_init__(self) -> None:

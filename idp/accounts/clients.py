@@ -150,7 +150,12 @@ def find(work: Work, client_id: str) -> Client | None:
     # What can be no id is not looked for: PostgreSQL takes no NUL and no lone surrogate.
     if not _CLIENT_ID.fullmatch(client_id):
         return None
-    return work.db.scalar(select(Client).where(Client.client_id == client_id))
+    found: Client | None = work.clients.get(client_id)
+    if found is None or found not in work.db:
+        found = work.db.scalar(select(Client).where(Client.client_id == client_id))
+        if found is not None:
+            work.clients[client_id] = found
+    return found
 
 
 def of_resource(work: Work, resource: str) -> Client | None:
