@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from idp.models import AccountKind, AccountState
+from idp.policy.console import OPERATOR
 from tests.console.desk import Desk
 from tests.scim.pusher import EXTENSION, Pusher, fault, user
 from tests.scim.test_export import apply, of_csv, steps
@@ -59,6 +60,17 @@ def test_ui11_a_second_personal_account_without_a_reason_is_refused(
     assert pusher.send("POST", body=login).status_code == 201
     world.set_state("smithbj", AccountState.DEACTIVATED)
     assert pusher.send("POST", body=body).status_code == 201
+
+
+def test_n72_no_second_account_acts_for_the_operator(world: World, pusher: Pusher) -> None:
+    """N72, UI-11: a push makes no account for the gateway's own operator."""
+    world.participant(OPERATOR)
+    pusher.create(1)
+    wanted = {"secondAccount": SECOND | {"participantId": OPERATOR}}
+    answer = pusher.send("POST", body=second(extension=wanted))
+    assert fault(answer) == (403, None)
+    assert answer.json["detail"] == "The gateway's own operator is out of reach of pushes."
+    assert len(world.events("account.created")) == 1
 
 
 def test_ui11_eight_at_once_make_one_account(world: World, pusher: Pusher) -> None:

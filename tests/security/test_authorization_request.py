@@ -93,6 +93,22 @@ def test_n12_request_objects_are_refused_and_never_fetched(
             listener.accept()
 
 
+@pytest.mark.parametrize(
+    ("claims", "text"),
+    [
+        ("{", "The claims are not JSON."),
+        ("[" * 3000, "The claims are not JSON."),
+        ("[]", "The claims must be a JSON object."),
+        ('{"userinfo": []}', "The claims must be JSON objects."),
+        ('{"id_token": {"acr": 7}}', "A claim must be null or an object."),
+    ],
+)
+def test_n16_claims_that_cannot_be_read_are_refused(world: World, claims: str, text: str) -> None:
+    """N16, OIDC Core 5.5; nested deeper than can be read, too."""
+    answer = refusal(world, world.relying_party(), claims=claims)
+    assert (answer["error"], answer["error_description"]) == ("invalid_request", text)
+
+
 def test_n14_prompt_none_without_a_session(world: World) -> None:
     """N14."""
     assert refusal(world, world.relying_party(), prompt="none")["error"] == "login_required"
