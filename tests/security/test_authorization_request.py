@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
+from werkzeug.test import TestResponse
 
 from idp.policy.console import ConsoleRole
 from tests.console.test_matrix import ALLOWED
@@ -107,6 +108,26 @@ def test_n16_claims_that_cannot_be_read_are_refused(world: World, claims: str, t
     """N16, OIDC Core 5.5; nested deeper than can be read, too."""
     answer = refusal(world, world.relying_party(), claims=claims)
     assert (answer["error"], answer["error_description"]) == ("invalid_request", text)
+
+
+def test_n14_select_account_asks_once_and_goes_on_as_the_person_chosen(world: World) -> None:
+    """N14, OIDC Core 3.1.2.1: as the one who is signed in, or as somebody who signs in for it and
+    is not asked again; the next request asks anew."""
+    rp, first, other = world.relying_party(), world.account(), world.account()
+    browser = world.browser()
+    browser.sign_in(first)
+
+    def answered_as(answer: TestResponse) -> str:
+        tokens = world.redeem(rp, answer_of(answer)["code"]).json or {}
+        return str(claims_of(tokens["id_token"])["preferred_username"])
+
+    for _ in range(2):
+        page = browser.authorize(rp, prompt="select_account")
+        assert first in page.text
+        assert answered_as(browser.submit(page, "/signin/account", choice="continue")) == first
+    page = browser.authorize(rp, prompt="select_account")
+    page = browser.submit(page, "/signin/account", choice="other")
+    assert answered_as(browser.sign_in(other, page=page)) == other
 
 
 def test_n14_prompt_none_without_a_session(world: World) -> None:
