@@ -374,11 +374,14 @@ def revoke(
     row = _active(work, account, group, participant)
     if row is None:
         return False
-    work.db.execute(
+    taken = work.db.execute(
         update(Assignment)
         .where(Assignment.id == row.id, Assignment.revoked_at.is_(None))
         .values(revoked_at=work.now, revoked_by=work.origin.actor or "system")
     )
+    if taken.rowcount != 1:  # type: ignore[attr-defined]
+        # Somebody else took it away since it was read, and has told everybody.
+        return False
     _tell(work, "role_group.revoked", account, group, participant, notice, granted=False)
     sessions.lose(work, account, group)
     return True

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import insert, select, update
 
-from idp.accounts import contacts, participants
+from idp.accounts import contacts, directory, participants, roles
 from idp.errors import (
     Collision,
     Conflict,
@@ -142,3 +142,21 @@ def test_contacts_appointed_at_once_are_all_there(world: World) -> None:
         row = participants.by_number(work, "200001")
         assert len(contacts.of(work, row)) == PARALLEL
     assert world.events("participant.contact_ended") == []
+
+
+def test_the_same_revocation_at_once_is_recorded_once(world: World) -> None:
+    """TM-12: one event and one mail, however many take the role group away at the same moment."""
+    world.role_group("EMI Bids and Offers")
+    username = world.account()
+    world.grant_role(username, "EMI Bids and Offers")
+
+    def revoke(_number: int) -> int:
+        with world.work() as work:
+            account, group = (
+                directory.by_username(work, username),
+                roles.by_name(work, "EMI Bids and Offers"),
+            )
+            return roles.revoke(work, account, group, participants.by_number(work, "109120"))
+
+    assert at_once(revoke).count(True) == 1
+    assert len(world.events("role_group.revoked")) == 1
