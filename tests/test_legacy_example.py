@@ -221,9 +221,10 @@ def test_ma11_what_a_proxy_tells(kind: str, tmp_path: Path) -> None:
     thread.start()
     host = f"localhost:{server.server_port}"
     lies = {
-        "X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X-Gateway-User": "root",
-        "X-Gateway-Groups": "All", "X_Gateway_Groups": "All", "x_gateway_user": "root",
+        "X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "x_gateway_user": "root",
     }  # fmt: skip
+    for name in ("User", "Subject", "Groups", "Participants"):
+        lies |= {f"X-Gateway-{name}": "root", f"X_Gateway_{name}": "root"}
     try:
         with (
             proxied(kind, host, tmp_path, server.server_port) as port,
