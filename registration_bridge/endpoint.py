@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace as with_changes
 from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from flask_limiter import RateLimitExceeded
 from scim2_flask import ScimServer
+from scim2_flask.extension import flask_rule
 from scim2_models import (
     ForbiddenException,
     InvalidValueException,
@@ -17,7 +19,7 @@ from scim2_models import (
     UnauthorizedException,
 )
 from scim2_server.requests import ScimRequest
-from scim2_server.routing import Operation
+from scim2_server.routing import ROUTES, Operation
 from werkzeug.exceptions import HTTPException
 
 from idp import browser
@@ -30,6 +32,7 @@ from registration_bridge import normalise, openapi
 from registration_bridge.effects import Effects
 from registration_bridge.filters import check_filter
 from registration_bridge.normalise import BulkBody
+from registration_bridge.profile import Profile
 from registration_bridge.reach import Reach
 from registration_bridge.schema import EFFECTS, provider
 from registration_bridge.service import Handler, Service, attempts, record_refusal, settle
@@ -51,6 +54,16 @@ class Bridge(ScimServer):
     def create_blueprint(self) -> Blueprint:
         self.handler = Handler(self.service, self.storage)
         blueprint = super().create_blueprint()
+        for route in ROUTES:
+            # A slash at the end is the same resource.
+            if (rule := flask_rule(route)) != "/":
+                blueprint.add_url_rule(
+                    f"{rule}/",
+                    f"{route.name}_slash",
+                    self._make_view(route),
+                    methods=[route.method],
+                    strict_slashes=False,
+                )
         blueprint.add_url_rule("/openapi.json", "openapi", self.openapi)
         return blueprint
 
@@ -61,7 +74,7 @@ class Bridge(ScimServer):
     def read_request(self) -> ScimRequest:
         """The request, authenticated before its body is read, at the configured address."""
         g.scim_reach = Reach.of(authenticated())
-        if not is_exact(request.path.removeprefix(PREFIX)):
+        if not is_exact(path()):
             raise NotFoundException
         if is_dry():
             g.scim_effects = Effects(browser.work())
@@ -71,26 +84,31 @@ class Bridge(ScimServer):
         bulk: BulkBody | None = g.get("scim_bulk")
         counter.count_push(g.scim_reach.pusher.client_id, bulk.count if bulk else 1)
         found.base_url = browser.means().settings.issuer + PREFIX
+        found.path, found.query = path(), _said(found.query)
         return found
 
     def read_body(self, scim_request: ScimRequest) -> bytes:  # noqa: ARG002 - by name
-        path = request.path.removeprefix(PREFIX)
-        place = normalise.place_of(path)
-        if path == "/Bulk" and request.method == "POST":
+        place, profile = normalise.place_of(path()), Profile.of(g.scim_reach.pusher)
+        if path() == "/Bulk" and request.method == "POST":
             request.max_content_length = normalise.MAX_BULK_BODY
-            g.scim_bulk = normalise.bulk(request.get_data())
+            g.scim_bulk = normalise.bulk(request.get_data(), profile)
             return cast(bytes, g.scim_bulk.body)
         body: bytes = request.get_data()
-        if request.path.endswith("/.search"):
+        if path().endswith("/.search"):
             asked = normalise.parse(body)
-            check_filter(str(asked.get("filter", "")) if isinstance(asked, dict) else "")
-            return body
+            if not isinstance(asked, dict):
+                return body
+            check_filter(str(asked.get("filter", "")))
+            return json.dumps(_said(asked)).encode()
         if place not in normalise.PLACES:
             # No other place takes a body; the library says so in its own words.
             return body
+        form = normalise.PLACES[place].of(profile)
         if request.method in ("POST", "PUT"):
-            return normalise.resource(body, normalise.PLACES[place])
-        return normalise.patch(body, normalise.PLACES[place]) if request.method == "PATCH" else body
+            return normalise.resource(body, form, is_new=request.method == "POST")
+        if request.method == "PATCH":
+            return normalise.patch(body, form, normalise.id_of(path()))
+        return body
 
     def _make_view(self, route: Any) -> Any:
         method = getattr(self.handler, route.operation.value)
@@ -146,12 +164,27 @@ def _tell(answer: Response, effects: dict[str, Any]) -> None:
         answer.status_code = 200
 
 
+def path() -> str:
+    """The path below the service's address; one slash at its end says nothing."""
+    return request.path.removeprefix(PREFIX).removesuffix("/") or "/"
+
+
 def is_exact(path: str) -> bool:
-    """Whether a path is written as the service publishes it: one that differs in case or by a slash
-    would pass by what a proxy knows of paths."""
+    """Whether a path is written as the service publishes it: one that differs in case, or by more
+    slashes, would pass by what a proxy knows of paths."""
     if path == "/":
         return True
     return path.startswith(f"/{normalise.place_of(path)}") and not path.endswith("/")
+
+
+def _said(query: Mapping[str, Any]) -> dict[str, Any]:
+    """A query without the parameters that are empty; an empty cursor asks for the first page (RFC
+    9865)."""
+    return {
+        name: value
+        for name, value in query.items()
+        if name == "cursor" or not isinstance(value, str) or value.strip()
+    }
 
 
 def is_dry() -> bool:
@@ -200,5 +233,7 @@ def install(app: Flask) -> Bridge:
         url_prefix=PREFIX,
     )
     bridge.init_app(app)
-    app.config["LARGER_BODIES"] = {f"{PREFIX}/Bulk": normalise.MAX_BULK_BODY}
+    app.config["LARGER_BODIES"] = dict.fromkeys(
+        (f"{PREFIX}/Bulk", f"{PREFIX}/Bulk/"), normalise.MAX_BULK_BODY
+    )
     return bridge

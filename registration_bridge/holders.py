@@ -15,6 +15,7 @@ from idp.accounts.persons import Changes
 from idp.errors import Invalid
 from idp.models import AccountKind, Person
 from idp.policy import phone as phones
+from idp.policy.email_address import email_key
 from idp.policy.names import name_key
 from idp.transaction import Work
 from registration_bridge.reach import Reach
@@ -129,7 +130,7 @@ def changes(user: Any) -> Changes:
         middle_name=clean(name.middle_name),
         family_name=clean(name.family_name),
         preferred_name=clean(user.nick_name),
-        email=_first(user.emails) or None,
+        email=_only(user.emails, "e-mail address", email_key) or None,
         phone=_phone(user.phone_numbers),
     )
 
@@ -167,7 +168,18 @@ def _first(rows: list[Any] | None) -> str:
 
 def _phone(rows: list[Any] | None) -> str:
     """The number, from RFC 3966 or as people write it."""
-    return unquote(_first(rows)).removeprefix("tel:").replace(";ext=", " ext ")
+    return _as_written(_only(rows, "telephone", lambda text: phones.parse(_as_written(text))))
+
+
+def _as_written(text: str) -> str:
+    return unquote(text).removeprefix("tel:").replace(";ext=", " ext ")
+
+
+def _only(rows: list[Any] | None, word: str, same: Callable[[str], Any]) -> str:
+    """The value that counts. Raises Invalid when there is another one: it would be lost."""
+    if len({same(clean(row.value)) for row in rows or ()}) > 1:
+        raise Invalid(f"a person has one {word}: push the one that counts, without another one")
+    return _first(rows)
 
 
 def _full_name(name: Name | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import structlog
 from flask import g
 from scim2_models import (
+    Error,
     InvalidValueException,
     NoTargetException,
     PatchOp,
@@ -26,7 +27,7 @@ from idp.accounts import events, mass_changes
 from idp.errors import Collision, GatewayError
 from idp.policy.scopes import PushOperation
 from idp.transaction import committing
-from registration_bridge import groups, holders
+from registration_bridge import groups, holders, words
 from registration_bridge.effects import Effects
 from registration_bridge.normalise import BulkBody
 from registration_bridge.reach import Reach
@@ -54,6 +55,13 @@ class Service(ScimService):
         """Reading is an operation of its own; what writes do is looked at where they do it."""
         if target.operation in READS:
             g.scim_reach.check(PushOperation.READ)
+
+    @staticmethod
+    def error_of(exception: Exception) -> Any:
+        """With a detail in our words."""
+        if isinstance(exception, SCIMException):
+            return words.error_of(exception)
+        return ScimService.error_of(exception)
 
     def patch_response(self, base_url: str, resource: Any, response_parameters: Any) -> Any:
         """With a body: clients show what came of it; but 204 for a group too large to show."""
@@ -118,6 +126,8 @@ class Handler(ScimHandler):
             result, resource = self._known(request, plan, step, body.faults.get(step.index))
         else:
             result, resource = super().run_bulk_step(request, plan, step)
+            if operation.response is not None and isinstance(result.get("response"), Error):
+                result["response"] = words.of_unread(result["response"])
         if g.pop("scim_repeated", False):
             result["status"] = 200
         if (effects := g.pop("scim_tried", None)) is not None:

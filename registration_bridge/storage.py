@@ -27,7 +27,7 @@ from idp.models import (
     ProvisionedGroup,
     RoleGroup,
 )
-from registration_bridge import groups, participants, users
+from registration_bridge import groups, offered, participants, users
 from registration_bridge.filters import (
     COLUMNS,
     GROUP_COLUMNS,
@@ -186,6 +186,7 @@ class Groups:
         return self._resource(view)
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
+        offered.offer(browser.work(), reach())
         base = (
             select(ProvisionedGroup)
             .join(RoleGroup, RoleGroup.id == ProvisionedGroup.role_group_id)

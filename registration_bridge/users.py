@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from scim2_models import (
     InvalidValueException,
@@ -40,6 +39,7 @@ from registration_bridge.reach import Reach
 from registration_bridge.schema import AccessGrant, Registration, SecondAccount
 from registration_bridge.text import clean
 from registration_bridge.user_resource import View, second_of, terms_of, views
+from registration_bridge.zones import zone_of
 
 #: Why an account is closed (PR-04, TM-14): the manual's list, what it does not foresee, and a
 #: mistake of registration. The first is meant when a push does not say.
@@ -234,12 +234,9 @@ def _set_preferences(account: Account, user: Any) -> bool:
     language = clean(user.preferred_language).replace("_", "-").partition("-")[0].casefold()
     if language in ("en", "fr") and not account.locale_is_chosen:
         account.locale = language
-    if zone := clean(user.timezone):
-        try:
-            ZoneInfo(zone)
-        except (ValueError, OSError, KeyError) as error:
-            raise Invalid("timezone is no name of the zone database") from error
-        account.zoneinfo = zone[:40]
+    # A zone that nobody knows is no reason to refuse an account: it keeps the one that it has.
+    if zone := zone_of(clean(user.timezone)):
+        account.zoneinfo = zone
     return before != (account.locale, account.zoneinfo)
 
 

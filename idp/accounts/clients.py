@@ -20,7 +20,9 @@ from idp.policy.redirect_uri import registration_fault
 from idp.policy.scopes import (
     ACRS,
     GRANT_TYPES,
+    PERSON_ID_ATTRIBUTES,
     PERSONAL_SCOPES,
+    PUSHED_KINDS,
     PushOperation,
     is_scope_token,
     obtainable,
@@ -64,6 +66,9 @@ class ClientData:
     is_resource_server: bool = False
     push_operations: tuple[str, ...] = tuple(PushOperation)
     push_participants: tuple[str, ...] = ()
+    push_person_id: str = ""
+    push_account_kind: str = AccountKind.PERSONAL
+    push_default_participant: str = ""
     role_groups: tuple[str, ...] = field(default=(), metadata={"relation": True})
 
 
@@ -272,8 +277,15 @@ def _choice_faults(data: ClientData) -> list[str]:
         <= set(PushOperation),
         "a participant number is 1 to 20 ASCII characters": all(
             0 < len(number) <= 20 and number.isascii() and number.isprintable()
-            for number in data.push_participants
+            for number in (*data.push_participants, data.push_default_participant or "0")
         ),
+        f"push_person_id is one of {', '.join(PERSON_ID_ATTRIBUTES)}": data.push_person_id
+        in ("", *PERSON_ID_ATTRIBUTES),
+        # A machine has networks, and the standard has no attribute for them.
+        f"push_account_kind is one of {', '.join(PUSHED_KINDS)}": data.push_account_kind
+        in PUSHED_KINDS,
+        "push_default_participant is one of push_participants": not data.push_participants
+        or data.push_default_participant in ("", *data.push_participants),
     }
     faults = [fault for fault, holds in checks.items() if not holds]
     never = [scope for scope in data.scopes if not obtainable(scope, data.grant_types)]

@@ -17,7 +17,14 @@ from idp.cli.common import as_json, choice, show_json, show_list, show_record, u
 from idp.cli.operator import as_operator
 from idp.mfa.decision import Rule
 from idp.models import AccountKind, AuthMethod
-from idp.policy.scopes import ACRS, GRANT_TYPES, PushOperation, default_scopes
+from idp.policy.scopes import (
+    ACRS,
+    GRANT_TYPES,
+    PERSON_ID_ATTRIBUTES,
+    PUSHED_KINDS,
+    PushOperation,
+    default_scopes,
+)
 
 Command = Callable[..., Any]
 _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
@@ -51,6 +58,10 @@ _TEXTS = {
         "Told by POST when a session ends; empty: not told.",
     ),
     "audience": ("--audience", "aud of its access tokens; empty: the gateway."),
+    "push_default_participant": (
+        "--push-default-participant",
+        "Participant that it means where it names none; empty: none.",
+    ),
 }
 _CHOICES: dict[str, tuple[str, str, list[str]]] = {
     "auth_method": (
@@ -66,6 +77,16 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
         "--second-factor",
         "When a second factor is asked for; default: the environment's rule.",
         ["default", *Rule],
+    ),
+    "push_person_id": (
+        "--push-person-id",
+        "Standard attribute that holds the Person ID (Okta, Entra); extension: the gateway's own.",
+        ["extension", *PERSON_ID_ATTRIBUTES],
+    ),
+    "push_account_kind": (
+        "--push-account-kind",
+        "Kind of its accounts where --push-person-id is set; default: personal.",
+        list(PUSHED_KINDS),
     ),
 }
 _FLAGS = {
@@ -107,7 +128,8 @@ def _key_option(command: Command) -> Command:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given; ``none``, ``default`` and ``every`` take a demand away."""
+    """The options that were given; ``none``, ``default``, ``extension`` and ``every`` take a demand
+    away."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if files := given.pop("key_files", ()):
         given["keys"] = tuple(public_key(file.read_text()) for file in files)
@@ -115,6 +137,8 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
         given["minimum_acr"] = None
     if given.get("second_factor") == "default":
         given["second_factor"] = ""
+    if given.get("push_person_id") == "extension":
+        given["push_person_id"] = ""
     if "every" in given.get("push_participants", ()):
         given["push_participants"] = ()
     return given

@@ -78,6 +78,15 @@ class Client(Base):
     push_operations: Mapped[list[str]] = mapped_column(default=list)
     #: The numbers of the participants that it acts for there; none: for every one.
     push_participants: Mapped[list[str]] = mapped_column(default=list)
+    #: For clients that know the standard's attributes only: which of them holds the Person ID
+    #: (empty: an extension of the gateway), the kind of their accounts, the participant they mean.
+    push_person_id: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
+    push_account_kind: Mapped[str] = mapped_column(
+        String(10), default="personal", server_default=text("'personal'")
+    )
+    push_default_participant: Mapped[str] = mapped_column(
+        String(20), default="", server_default=text("''")
+    )
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

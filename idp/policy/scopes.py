@@ -33,6 +33,11 @@ ACRS = (ACR_PASSWORD, ACR_MFA, ACR_PHR)
 #: Makes accounts and grants role groups by pushes.
 SCIM = "scim"
 
+#: Standard attributes of SCIM that may hold the Person ID of a client that knows no others.
+PERSON_ID_ATTRIBUTES = ("externalId", "userName", "employeeNumber")
+#: The kinds of account that such a client makes.
+PUSHED_KINDS = ("personal", "email")
+
 
 class PushOperation(StrEnum):
     """What a client with the scope ``scim`` may do by a push."""

@@ -171,11 +171,11 @@ def test_n81_a_user_id_is_never_given_again(world: World, pusher: Pusher) -> Non
 @pytest.mark.parametrize(
     "changes",
     [
-        {"password": "Evil-Panther6-doorway"},
+        {"password": ""},
         {"id": "made-up", "meta": {"created": "2000-01-01T00:00:00Z", "version": "x"}},
         {"groups": [{"value": "Gateway Access Management"}], "Roles": ["admin"]},
         {"entitlements": ["all"], "userType": "admin", "title": "root"},
-        {"displayName": "Somebody else", "locale": "fr-CA", "PassWord": "x"},
+        {"displayName": "Somebody else", "locale": "fr-CA"},
     ],
 )
 def test_n75_what_is_read_only_or_not_ours_changes_nothing(
@@ -224,10 +224,7 @@ def test_n75_what_is_permanent_stays(
     """N75: user name, person and kind of an account."""
     made = pusher.create()
     answer = pusher.patch(made["id"], {"op": "replace", "path": attribute, "value": value})
-    if attribute == "id":
-        assert answer.json["id"] == made["id"]
-    else:
-        assert fault(answer) == (400, "mutability")
+    assert fault(answer) == (400, "mutability")
     assert world.account_row("smithbj").kind == AccountKind.PERSONAL
 
 
@@ -535,8 +532,7 @@ DIALECTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     ),
     "a removed attribute that is absent": ([{"op": "remove", "path": "nickName"}], {}),
     "what is not ours": (
-        [{"op": "replace", "path": "displayName", "value": "x"},
-         {"op": "replace", "path": "title", "value": "x"},
+        [{"op": "replace", "path": "title", "value": "x"},
          {"op": "add", "value": {"nickName": "Jimmy", "userType": "x"}}], {"nickName": "Jimmy"},
     ),
     "case of names": ([{"Op": "REPLACE", "Path": "NickName", "Value": "J"}], {"nickName": "J"}),
@@ -698,5 +694,6 @@ def test_a_refused_push_leaves_its_refusal_and_nothing_else(world: World, pusher
 
 def test_signing_in_by_password_is_not_pushed(world: World, pusher: Pusher) -> None:
     """N75: whoever was pushed has no password until the mailed link is used."""
-    pusher.create(password=PASSWORD)
+    pusher.create()
+    assert fault(pusher.send("POST", body=user(password=PASSWORD))) == (400, "invalidValue")
     assert world.browser().sign_in("smithbj", PASSWORD).status_code == 400

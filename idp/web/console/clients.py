@@ -18,18 +18,27 @@ from idp.accounts.clients import SIGNING_ALGS, ClientData
 from idp.errors import Conflict, Invalid
 from idp.mfa.decision import Rule
 from idp.models import AccountKind, AuthMethod, Client, RoleGroup
-from idp.policy.scopes import ACRS, GRANT_TYPES
+from idp.policy.scopes import ACRS, GRANT_TYPES, PERSON_ID_ATTRIBUTES, PUSHED_KINDS
 from idp.web.console import words
 from idp.web.console.proposals import shown
 
 LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
-TEXTS = ("name", "description", "home_url", "backchannel_logout_uri", "audience")
+TEXTS = (
+    "name",
+    "description",
+    "home_url",
+    "backchannel_logout_uri",
+    "audience",
+    "push_default_participant",
+)
 CHOICES = (
     "auth_method",
     "second_factor",
     "id_token_alg",
     "access_token_alg",
     "access_token_format",
+    "push_person_id",
+    "push_account_kind",
 )
 FLAGS = ("token_endpoint_audience", "require_pkce", "trusted", "uses_popups", "is_resource_server")
 
@@ -184,6 +193,8 @@ def _form(
         algorithms=SIGNING_ALGS,
         acrs=ACRS,
         rules=list(Rule),
+        person_id_attributes=PERSON_ID_ATTRIBUTES,
+        pushed_kinds=PUSHED_KINDS,
     )
     return Response(body, status=400 if error else 200)
 

@@ -1,0 +1,118 @@
+"""How a client that knows only the standard attributes (Okta, Microsoft Entra) is understood: which
+of them holds the Person ID, and what is meant where it cannot say the kind of an account or the
+participant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from scim2_models import InvalidValueException
+
+from idp.models import Client
+
+USER = "urn:ieso:params:scim:schemas:extension:registration:2.0:User"
+ROLE = "urn:ieso:params:scim:schemas:extension:role:2.0:Group"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+_PAIR = re.compile(r"(?P<group>.+) \((?P<participant>[^()]+)\)")
+_OTHER_TELEPHONE = re.compile(r'phonenumbers\[type eq "(?!work")[a-z]+"\].*', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is registered of a client: an attribute, a kind of account, the number of a
+    participant or nothing."""
+
+    person_id: str
+    kind: str
+    participant: str
+
+    @classmethod
+    def of(cls, client: Client) -> Profile | None:
+        """None for a client that uses the gateway's own attributes."""
+        if not client.push_person_id:
+            return None
+        return cls(client.push_person_id, client.push_account_kind, client.push_default_participant)
+
+    def complete(self, place: str, body: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
+        """A whole resource with our extension. Raises InvalidValueException for a new User without
+        a Person ID."""
+        if place == "Users":
+            return self._user(body, is_new=is_new)
+        return self._group(body) if place == "Groups" else body
+
+    def is_other_telephone(self, path: str) -> bool:
+        """Whether a path names a telephone that is not the one for work: there is one."""
+        return bool(_OTHER_TELEPHONE.fullmatch(path))
+
+    def name_of_group(self, role_group: str, participant: str) -> str:
+        """By which such a client knows a role group at a participant."""
+        return role_group if participant == self.participant else f"{role_group} ({participant})"
+
+    def _user(self, body: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
+        extension = dict(_object(body, USER))
+        person = _get(extension, "personId") or self._person_id(body)
+        if not person and is_new:
+            raise InvalidValueException(
+                detail=f"{self.person_id} is needed: it holds the Person ID of this client's Users."
+            )
+        if person:
+            extension = _but(extension, "personId") | {"personId": person}
+        if is_new and not _get(extension, "accountKind"):
+            extension = _but(extension, "accountKind") | {"accountKind": self.kind}
+        numbers = _get(body, "phoneNumbers")
+        changed = {"phoneNumbers": _one_telephone(numbers)} if isinstance(numbers, list) else {}
+        return _with(_but(body, *changed) | changed, USER, extension)
+
+    def _person_id(self, body: dict[str, Any]) -> Any:
+        if self.person_id == "employeeNumber":
+            return _get(_object(body, ENTERPRISE), self.person_id)
+        return _get(body, self.person_id)
+
+    def _group(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The name of a group is that of a role group, and of its participant if it is not the
+        client's only one."""
+        name = _get(body, "displayName")
+        if _object(body, ROLE) or not isinstance(name, str):
+            return body
+        pair = _PAIR.fullmatch(name)
+        if pair is None and not self.participant:
+            return body
+        role = (
+            {"roleGroup": pair["group"], "participantId": pair["participant"]}
+            if pair
+            else {"roleGroup": name, "participantId": self.participant}
+        )
+        return _with(body, ROLE, role)
+
+
+def _get(body: dict[str, Any], name: str) -> Any:
+    return next((v for key, v in body.items() if key.casefold() == name.casefold()), None)
+
+
+def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
+    found = _get(body, name)
+    return found if isinstance(found, dict) else {}
+
+
+def _but(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    left_out = {name.casefold() for name in names}
+    return {key: value for key, value in body.items() if key.casefold() not in left_out}
+
+
+def _with(body: dict[str, Any], schema: str, extension: dict[str, Any]) -> dict[str, Any]:
+    if not extension:
+        return body
+    schemas = _get(body, "schemas")
+    listed = [*schemas, schema] if isinstance(schemas, list) and schema not in schemas else schemas
+    return _but(body, schema, "schemas") | {"schemas": listed, schema: extension}
+
+
+def _one_telephone(rows: list[Any]) -> list[Any]:
+    """The one for work, else the primary one, else the first."""
+    ranked = sorted(
+        (row for row in rows if isinstance(row, dict) and _get(row, "value")),
+        key=lambda row: (_get(row, "type") != "work", _get(row, "primary") is not True),
+    )
+    return ranked[:1]

@@ -1,0 +1,22 @@
+"""Time zones under the names that pushers use."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from tzlocal.windows_tz import win_tz
+
+_WINDOWS = {name.casefold(): zone for name, zone in win_tz.items()}
+#: Columns hold names of this length.
+MAX_ZONE = 40
+
+
+def zone_of(name: str) -> str:
+    """The name in the IANA database of a zone; Windows names are taken too (CLDR windowsZones).
+    Empty for one that is unknown."""
+    zone = _WINDOWS.get(name.casefold(), name)
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, KeyError):
+        return ""
+    return zone if len(zone) <= MAX_ZONE else ""

@@ -1,0 +1,176 @@
+"""What unmodified clients met: paths and keys in every form, what is refused by name, zones, and
+errors in the gateway's own words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.scim.pusher import CORE, EXTENSION, PATCH, USERS, Pusher, fault, user
+from tests.scim.test_dialects import ENTERPRISE, base, plain
+from tests.world import World
+
+BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+
+
+def test_a_slash_at_the_end_is_the_same_resource(pusher: Pusher) -> None:
+    """In every method, and in a Bulk."""
+    made = pusher.send("POST", f"{USERS}/", user(1))
+    assert made.status_code == 201, made.text
+    path = f"{USERS}/{made.json['id']}/"
+    assert plain(pusher.send("GET", path)) == base()
+    assert pusher.send("GET", f"{USERS}/").json["totalResults"] == 1
+    nick = [{"op": "replace", "path": "nickName", "value": "Jimmy"}]
+    answer = pusher.send("PATCH", path, {"schemas": [PATCH], "Operations": nick})
+    assert (answer.status_code, plain(answer)) == (200, base(nickName="Jimmy"))
+    body = {"schemas": [BULK], "Operations": [
+        {"method": "DELETE", "path": f"/Users/{made.json['id']}/"}]}  # fmt: skip
+    done = pusher.send("POST", "/scim/v2/Bulk/", body)
+    assert [row["status"] for row in done.json["Operations"]] == ["204"]
+    assert pusher.send("GET", "/scim/v2/ServiceProviderConfig/").status_code == 200
+
+
+def test_an_empty_filter_is_none(pusher: Pusher) -> None:
+    """As any parameter that is empty, in the address and in a search by POST."""
+    pusher.create(1)
+    asked = pusher.send("GET", f"{USERS}?filter=&attributes=&sortBy=&count=")
+    assert (asked.status_code, asked.json["totalResults"]) == (200, 1)
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": ""}
+    found = pusher.send("POST", f"{USERS}/.search", body)
+    assert (found.status_code, found.json["totalResults"]) == (200, 1)
+
+
+def test_keys_that_are_paths(pusher: Pusher) -> None:
+    """Dotted, with a filter, with their schema: a PATCH without a path says all of it at once."""
+    made = pusher.create(1)
+    value = {
+        "nickName": "Jimmy",
+        "name.givenName": "James",
+        f"{CORE}:name.middleName": "T",
+        'emails[type eq "work"].value': "james@participant.example",
+        f'{CORE}:phoneNumbers[type eq "work"].value': "416 967 1111",
+        f"{EXTENSION}:requestNumber": "Q-1",
+        f"{ENTERPRISE}:department": "Trading",
+    }
+    answer = pusher.patch(made["id"], {"op": "Replace", "value": value})
+    ours = {"personId": "R00001", "accountKind": "personal", "requestNumber": "Q-1"}
+    assert (answer.status_code, plain(answer)) == (200, base(
+        nickName="Jimmy", displayName="James Smithb",
+        name={"familyName": "Smithb", "givenName": "James", "middleName": "T"},
+        emails=[{"value": "james@participant.example", "type": "work", "primary": True}],
+        phoneNumbers=[{"value": "tel:+14169671111", "type": "work", "primary": True}],
+        **{EXTENSION: ours},
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["id", "meta.created", "groups", "displayName", f"{CORE}:Meta"])
+def test_n75_a_patch_of_what_is_read_only_is_refused(pusher: Pusher, path: str) -> None:
+    """RFC 7644 section 3.5.2, N75; who repeats the id only says of whom the PATCH is."""
+    made = pusher.create(1)
+    value = "2000-01-01T00:00:00Z"
+    for operation in (
+        {"op": "replace", "path": path, "value": value},
+        {"op": "add", "value": {path: value, "nickName": "Jimmy"}},
+        {"op": "remove", "path": path},
+    ):
+        answer = pusher.patch(made["id"], operation)
+        assert fault(answer) == (400, "mutability"), operation
+        assert answer.json["detail"] == f"{path} cannot be changed."
+    named = {"id": made["id"], "nickName": "Jimmy"}
+    same = pusher.patch(made["id"], {"op": "replace", "value": named})
+    assert (same.status_code, plain(same)) == (200, base(nickName="Jimmy"))
+
+
+def test_n75_a_password_is_refused(world: World, pusher: Pusher) -> None:
+    """N75: however it comes; whoever sends it would think that it works."""
+    made = pusher.create(1)
+    detail = "password is not taken: people choose their own, by the link in their mail."
+    for answer in (
+        pusher.send("POST", body=user(2) | {"password": "Evil-Panther6-doorway"}),
+        pusher.send("PUT", made["id"], user(1) | {"PassWord": "Evil-Panther6-doorway"}),
+        pusher.patch(made["id"], {"op": "replace", "path": "password", "value": "x"}),
+        pusher.patch(made["id"], {"op": "add", "value": {f"{CORE}:password": "x"}}),
+    ):
+        assert fault(answer) == (400, "invalidValue")
+        assert answer.json["detail"] == detail
+    assert pusher.found("userName pr") == ["smithbj"]
+    assert world.account_row("smithbj").password_hash is None
+
+
+@pytest.mark.parametrize(
+    ("attribute", "word", "values"),
+    [
+        ("emails", "e-mail address", ("jim1@participant.example", "jim@home.example")),
+        ("phoneNumbers", "telephone", ("416 967 1111", "416 967 2222")),
+    ],
+)
+def test_a_second_one_is_refused(
+    pusher: Pusher, attribute: str, word: str, values: tuple[str, str]
+) -> None:
+    """Nothing is dropped in silence; the same one twice is one."""
+    one, two = ({"value": value, "type": kind}
+                for value, kind in zip(values, ("work", "home"), strict=True))  # fmt: skip
+    made = pusher.create(1, **{attribute: [one]})
+    for answer in (
+        pusher.send("POST", body=user(2, **{attribute: [one, two]})),
+        pusher.send("PUT", made["id"], user(1, **{attribute: [one, two]})),
+        pusher.patch(made["id"], {"op": "add", "path": attribute, "value": [two]}),
+    ):
+        assert fault(answer) == (400, "invalidValue")
+        assert answer.json["detail"] == (
+            f"a person has one {word}: push the one that counts, without another one"
+        )
+    assert pusher.send("PUT", made["id"], user(1, **{attribute: [one, one]})).status_code == 200
+    moved = pusher.patch(made["id"], {"op": "replace", "path": attribute, "value": [two]})
+    assert moved.status_code == 200, moved.text
+    assert len(moved.json[attribute]) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("Eastern Standard Time", "America/New_York"),
+        ("central standard time", "America/Chicago"),
+        ("America/Winnipeg", "America/Winnipeg"),
+        ("Middle-earth/Shire", "America/Toronto"),
+        ("../../etc/passwd", "America/Toronto"),
+    ],
+)
+def test_zones_under_any_name(pusher: Pusher, sent: str, kept: str) -> None:
+    """Names of Windows are those of CLDR; a zone that nobody knows refuses no account."""
+    assert pusher.create(1, timezone=sent)["timezone"] == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"active": 7}, "active is true or false."),
+        ({"userName": {"x": 1}}, "userName is a text."),
+        ({"emails": "x"}, "emails is a list."),
+        ({"shoeSize": 9}, "There is no attribute shoeSize."),
+        (
+            {EXTENSION: {"personId": "R1", "sequence": "x"}},
+            f"{EXTENSION}.sequence is a whole number.",
+        ),
+        (
+            {EXTENSION: {"personId": "R1", "endDate": "x"}},
+            f"{EXTENSION}.endDate is a date and a time with its zone, as in 2027-01-01T00:00:00Z.",
+        ),
+    ],
+)
+def test_errors_are_in_our_words(pusher: Pusher, changes: dict[str, Any], detail: str) -> None:
+    """No link, no class, no word of a library: alone, in a PATCH, and in a Bulk."""
+    answer = pusher.send("POST", body=user(1) | changes)
+    assert (answer.status_code, answer.json["detail"]) == (400, detail)
+    operation = {"method": "POST", "path": "/Users", "bulkId": "1", "data": user(1) | changes}
+    body = {"schemas": [BULK], "Operations": [operation]}
+    bulk = pusher.send("POST", "/scim/v2/Bulk", body)
+    made = pusher.create(1)
+    path, value = next(iter(changes.items()))
+    changed = pusher.patch(made["id"], {"op": "replace", "path": path, "value": value})
+    for text in (changed.text, bulk.text):
+        assert '"400"' in text
+        words = json.dumps(text).casefold().replace("invalidvalue", "")
+        assert not any(word in words for word in ("http", "pydantic", "validation", "input")), text
