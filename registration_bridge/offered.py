@@ -3,8 +3,6 @@ that it may grant, at every participant where it may."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Select, exists, or_, select
 
 from idp.db import insert_if_missing
@@ -37,7 +35,7 @@ def offer(work: Work, reach: Reach) -> None:
         )
 
 
-def _missing(reach: Reach) -> Select[Any]:
+def _missing(reach: Reach) -> Select[int, int, str, str]:
     """Role groups and participants that are no Group yet; operators' are none."""
     takes_part = exists().where(
         Participation.participant_id == Participant.id,

@@ -71,7 +71,7 @@ def error_of(exception: SCIMException) -> Error:
 
 
 def of_unread(error: Error) -> Error:
-    """The error of an operation of a Bulk that the library could not read: only its text is left."""
+    """The error of an operation of a Bulk that the library could not read: its text is left."""
     named = str(error.detail).rpartition(": ")[2].removeprefix("data.")
     words = _UNREAD.get(str(error.scim_type), _OTHER_FAULT)
     return error.model_copy(update={"detail": words.format(named)})
@@ -83,7 +83,13 @@ def _default(exception: SCIMException) -> str | None:
 
 def _of_mutability(exception: SCIMException) -> str | None:
     attribute = getattr(exception, "attribute", None)
-    return _FAULTS["scim_mutability"].format(attribute) if attribute else None
+    return _FAULTS["scim_mutability"].format(_camel(attribute)) if attribute else None
+
+
+def _camel(name: str) -> str:
+    """The name of an attribute as SCIM writes it, from that of its field."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 def _of_cause(exception: SCIMException) -> str | None:

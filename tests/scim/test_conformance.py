@@ -20,7 +20,7 @@ REFUSED = (
     "'roleGroup' is immutable",
     "'participantId' is immutable",
     "Group:participantName'",
-    "mutability or current state",
+    "cannot be changed.",
     "registeredNetworks",
     "primary=False",
     "did not remove attribute 'status'",
