@@ -242,9 +242,9 @@ def test_n78_members_are_left_out_when_nobody_wants_them(pusher: Pusher) -> None
     create(pusher, externalId="viewers", displayName="Aardvarks", **{ROLE: viewer})
     answer = pusher.send("GET", f"{GROUPS}/{key}?excludedAttributes=members").json
     assert "members" not in answer
-    assert answer["nickName"] == "Traders of 109120"
+    assert answer["displayName"] == "Traders of 109120"
     found = pusher.send("GET", f"{GROUPS}?attributes=displayName&sortBy=displayName").json
-    assert [row["nickName"] for row in found["Resources"]] == ["Aardvarks", "Traders of 109120"]
+    assert [row["displayName"] for row in found["Resources"]] == ["Aardvarks", "Traders of 109120"]
     assert all("members" not in row for row in found["Resources"])
     assert fault(pusher.send("GET", f"{GROUPS}?sortBy=members")) == (400, "invalidFilter")
     assert fault(pusher.send("GET", f"{GROUPS}?filter=active+eq+true")) == (400, "invalidFilter")
@@ -253,11 +253,11 @@ def test_n78_members_are_left_out_when_nobody_wants_them(pusher: Pusher) -> None
 @pytest.mark.parametrize("place", ["/scim/v2/Users", GROUPS])
 def test_n86_what_no_database_takes_is_found_nowhere(pusher: Pusher, place: str) -> None:
     """N86: NUL in an id, NUL and lone surrogates in filters; no fault of ours."""
-    rename = {"op": "replace", "path": "nickName", "value": "x"}
+    rename = {"op": "replace", "path": "externalId", "value": "x"}
     patched = {"schemas": [PATCH], "Operations": [rename]}
     for method, body in (("GET", None), ("DELETE", None), ("PATCH", patched)):
         assert fault(pusher.send(method, f"{place}/a%00b", body)) == (404, None)
-    for name in ("id", "externalId", "nickName", "meta.location"):
+    for name in ("id", "externalId", "displayName", "meta.location"):
         for text in ("a\\u0000b", "\\ud800"):
             filter_ = quote(f'{name} eq "{text}"')
             found = pusher.send("GET", f"{place}?filter={filter_}")
