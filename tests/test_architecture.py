@@ -61,3 +61,13 @@ def test_rules_have_no_clock_and_no_randomness() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 assert node.func.attr not in IMPURE, f"{path.name}:{node.lineno}"
+
+
+def test_no_view_takes_up_what_the_database_refused() -> None:
+    """A Collision has ended the transaction: views name the refusals that they answer, and the rest
+    reaches ``web/errors``."""
+    for path in (Path(idp.__file__).parent / "web").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and node.type is not None:
+                caught = {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)}
+                assert not caught & {"GatewayError", "Collision", "Unstorable"}, path

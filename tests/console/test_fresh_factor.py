@@ -108,6 +108,7 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
             for key in keys.every_key(work)
             if (key.alg, key.state) == ("ES256", KeyState.ACTIVE)
         ]
+        person_id = directory.by_username(work, holder).person.person_id
     account, pair = f"/console/accounts/{subject}", ("participant", "109120")
     return {
         "new_client": ("/console/clients/new", [("client_id", "tra"), *registration("TRA")]),
@@ -119,6 +120,15 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
         "set_rule": ("/console/role-groups/rule", [("name", "Viewer"), ("rule", "always")]),
         "grant": (f"{account}/grant", [("group", "Viewer"), pair]),
         "revoke": (f"{account}/revoke", [("group", "Trader"), pair]),
+        "set_contact": (
+            "/console/participants/contact",
+            [
+                ("number", "109120"),
+                ("person_id", person_id),
+                ("function", "rights_administrator"),
+                ("change", "appoint"),
+            ],
+        ),
         "rotate_key": ("/console/keys/rotate", [("alg", "RS256")]),
         "revoke_key": (f"/console/keys/{kid}/revoke", [("confirm", kid)]),
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 from flask import Response, request
@@ -18,6 +19,7 @@ from idp.serving.bounds import Bounds
 from idp.serving.front import Front
 from tests.world import World
 
+T = TypeVar("T")
 PATIENCE = 60
 DISCONNECT = {"type": "http.disconnect"}
 
@@ -63,6 +65,13 @@ class Client:
     @property
     def text(self) -> bytes:
         return b"".join(message["body"] for message in self.sent[1:])
+
+
+def in_a_loop(played: Coroutine[Any, Any, T]) -> T:
+    """What the coroutine returns, run in another thread: browser tests leave a loop running in
+    that of the tests."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, played).result()
 
 
 def long_body(path: str, length: int = 20, *headers: tuple[str, str]) -> Client:
@@ -120,7 +129,7 @@ def test_n88_a_body_that_does_not_come_is_408_in_the_form_of_its_path(world: Wor
             await client.ask(front)
         return clients
 
-    token, scim, english, french = asyncio.run(play())
+    token, scim, english, french = in_a_loop(play())
     assert {c.status for c in (token, scim, english, french)} == {408}
     assert json.loads(token.text) == {
         "error": "invalid_request",
@@ -151,7 +160,7 @@ def test_n87_bodies_have_no_more_memory_than_is_theirs(world: World) -> None:
         await third.ask(front)
         return first, second, third
 
-    first, second, third = asyncio.run(play())
+    first, second, third = in_a_loop(play())
     assert first.status == 400
     assert (second.status, second.headers[b"retry-after"]) == (503, b"5")
     assert json.loads(second.text)["error"] == "temporarily_unavailable"
@@ -179,7 +188,7 @@ def test_n88_a_full_queue_refuses_at_once_and_health_goes_on(
         await asyncio.gather(*tasks)
         return [running, waiting, late], [other.status for other in others]
 
-    (running, waiting, late), others = asyncio.run(play())
+    (running, waiting, late), others = in_a_loop(play())
     assert others == [200, 200, 200]
     assert (running.text, waiting.text) == (b"held", b"held")
     assert (late.status, late.headers[b"retry-after"]) == (503, b"5")
@@ -205,7 +214,7 @@ def test_r08_a_database_that_hangs_under_readyz_keeps_no_key_waiting(
         await asyncio.gather(*asked)
         return [other.status for other in others]
 
-    assert asyncio.run(play()) == [200, 200, 200]
+    assert in_a_loop(play()) == [200, 200, 200]
 
 
 def test_n88_what_waits_too_long_or_for_nobody_does_not_begin(
@@ -230,7 +239,7 @@ def test_n88_what_waits_too_long_or_for_nobody_does_not_begin(
         assert running.text == b"held"
         return waiting, gone
 
-    waiting, gone = asyncio.run(play())
+    waiting, gone = in_a_loop(play())
     assert waiting.status == 503
     assert gone.sent == []
     assert gate["runs"] == 1
@@ -244,7 +253,7 @@ def test_a_download_is_sent_while_it_is_made(world: World, gate: dict[str, Any])
         await client.ask(Front(world.app, threads=1))
         return client
 
-    client = asyncio.run(play())
+    client = in_a_loop(play())
     assert client.sent[1]["body"] == b"line 0\n"
     assert len(client.sent) > 10
     assert client.text == b"".join(b"line %d\n" % n for n in range(20000))
@@ -263,7 +272,7 @@ def test_a_client_that_goes_away_ends_the_download(world: World, gate: dict[str,
         await asked
         return client
 
-    client = asyncio.run(play())
+    client = in_a_loop(play())
     assert gate["closed"].is_set()
     assert client.sent[-1].get("more_body", True)
 
@@ -280,7 +289,7 @@ def test_a_client_that_reads_nothing_ends_the_download(world: World, gate: dict[
         with pytest.raises(TimeoutError):
             await asked
 
-    asyncio.run(play())
+    in_a_loop(play())
     assert gate["closed"].is_set()
 
 
@@ -294,7 +303,7 @@ def test_a_download_that_fails_half_way_is_cut(world: World, gate: dict[str, Any
             await client.ask(Front(world.app, threads=1))
         return client
 
-    client = asyncio.run(play())
+    client = in_a_loop(play())
     assert all(message.get("more_body", True) for message in client.sent)
     assert gate["closed"].is_set()
 
@@ -303,7 +312,7 @@ def test_a_download_that_fails_half_way_is_cut(world: World, gate: dict[str, Any
 def test_n28_a_field_that_comes_twice_is_refused(world: World, name: str) -> None:
     """N28: of two, a proxy may have judged the other one."""
     client = Client("GET", "/auth/verify", (name, "gateway.test"), (name, "gateway.test"))
-    asyncio.run(client.ask(Front(world.app, threads=1)))
+    in_a_loop(client.ask(Front(world.app, threads=1)))
     assert client.status == 400
 
 
@@ -318,7 +327,7 @@ def test_n60_fields_with_underscores_are_nobody(world: World) -> None:
     world.app.add_url_rule("/show", "show", show)
     client = Client("GET", "/show", ("x_forwarded_for", "192.0.2.1"), ("proxy", "http://evil"),
                     ("cookie", "a=1"), ("cookie", "b=2"))  # fmt: skip
-    asyncio.run(client.ask(Front(world.app, threads=1)))
+    in_a_loop(client.ask(Front(world.app, threads=1)))
     assert seen == {"HTTP_HOST": "gateway.test", "HTTP_COOKIE": "a=1; b=2"}
 
 

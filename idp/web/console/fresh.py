@@ -21,7 +21,7 @@ ENDPOINTS = frozenset(
     f"console.{name}"
     for name in (
         "new_client", "client", "rotate_secret", "enable_client", "confirm_proposal",
-        "new_group", "set_rule", "grant", "revoke", "rotate_key", "revoke_key",
+        "new_group", "set_rule", "grant", "revoke", "set_contact", "rotate_key", "revoke_key",
     )
 )  # fmt: skip
 

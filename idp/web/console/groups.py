@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import acting, participants, roles
-from idp.errors import Conflict, GatewayError, Invalid, NotFound, Refused
+from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.mfa.decision import Rule
 from idp.models import Account, AccountKind
 from idp.policy import console as rules
@@ -69,7 +69,7 @@ def set_rule() -> BaseResponse:
     work, form = browser.work(), request.form
     try:
         roles.set_rule(work, roles.by_name(work, form.get("name", "")), form.get("rule", ""))
-    except GatewayError as error:
+    except (Conflict, Invalid, NotFound, Refused) as error:
         return _list(error.detail)
     flash(gettext("The rule is saved; it holds from the next sign-in on."))
     return redirect(url_for("console.groups"), code=303)

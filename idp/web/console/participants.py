@@ -10,7 +10,7 @@ from idp import browser
 from idp.accounts import contacts, participations
 from idp.accounts import participants as service
 from idp.accounts.contacts import Entry
-from idp.errors import GatewayError, NotFound
+from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.models import ContactFunction
 from idp.web.console import words
 
@@ -34,7 +34,7 @@ def set_contact() -> BaseResponse:
         row = service.for_change(work, number)
         rest = {one for one in contacts.entries_of(contacts.of(work, row)) if one != entry}
         contacts.replace(work, row, rest if form.get("change") == "dismiss" else {*rest, entry})
-    except GatewayError as error:
+    except (Conflict, Invalid, NotFound, Refused) as error:
         return _page(number, error=error.detail)
     flash(gettext("The contacts are changed. The people concerned get a mail."))
     return redirect(url_for("console.participants", number=number), code=303)
