@@ -129,27 +129,18 @@ def engine_options(url: str) -> dict[str, Any]:
     }
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Any, *, reads: bool) -> Any:
     """Parameters in which what no database takes as text (NUL, lone surrogates) is U+FFFD: it is
-    found nowhere and can be written down, as any other unknown text."""
+    found nowhere and can be written down, as any other unknown text. In a search a number that no
+    column can hold is the nearest that one can: equality finds nothing, an order stays the same."""
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {name: _storable(entry) for name, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_storable, value))
-    return value
-
-
-def _within_64_bits(value: Any) -> Any:
-    """Parameters of a search in which a number that no column can hold is the nearest that one can:
-    equality finds nothing, an order stays the same."""
-    if isinstance(value, int):
+    if isinstance(value, int) and reads:
         return max(-MAX_INTEGER, min(MAX_INTEGER, value))
     if isinstance(value, dict):
-        return {name: _within_64_bits(entry) for name, entry in value.items()}
+        return {name: _storable(entry, reads=reads) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_within_64_bits, value))
+        return type(value)(_storable(entry, reads=reads) for entry in value)
     return value
 
 
@@ -181,8 +172,7 @@ def prepare_engine(engine: Engine) -> None:
     def keep_storable(
         _connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any
     ) -> tuple[str, Any]:
-        parameters = _storable(parameters)
-        return statement, _within_64_bits(parameters) if _reads(statement) else parameters
+        return statement, _storable(parameters, reads=_reads(statement))
 
     if engine.dialect.name != "sqlite":
         return

@@ -1,4 +1,4 @@
-"""What callers did whom nobody knows, counted; a few of each kind are written down.
+"""Requests of unknown callers: all are counted, and a few of each kind are written down.
 
 Anybody can send requests that are refused, as many as the network carries. The trail is kept for
 ever, so it takes a sample of them: the first ones of each kind and network within a window, then

@@ -13,7 +13,7 @@ from scim2_models import (
     UniquenessException,
 )
 
-from idp.accounts import contacts, events, participants, participations, persons
+from idp.accounts import contacts, events, participants, participations, persons, roles
 from idp.accounts.contacts import Entry
 from idp.accounts.participations import Part
 from idp.errors import Conflict
@@ -166,7 +166,7 @@ def _end(work: Work, reach: Reach, row: Participant, *, is_removed: bool = False
     if row.ended_at is not None and not is_removed:
         return
     reach.check(PushOperation.DEACTIVATE)
-    reach.check_accounts(work, participants.holders(work, row))
+    reach.check_accounts(work, roles.holders_at(work, row))
     participants.end(work, row)
 
 

@@ -240,9 +240,8 @@ def at_home(work: Work, name: str) -> int | None:
         .join(Account, Account.id == RegisteredNetwork.account_id)
         .where(Account.username_key.in_(keys), Account.kind == AccountKind.MACHINE)
     )
-    address = address_of(work.origin.ip)
     rows = work.db.execute(query).all()
-    return next((holder for holder, text in rows if address in NetworkSet([text])), None)
+    return next((holder for holder, text in rows if _lies_in(work.origin.ip, text)), None)
 
 
 def _proved(
@@ -352,11 +351,12 @@ class MachineDoor:
 
 def _network_of(work: Work, account: Account) -> RegisteredNetwork | None:
     """The registered network that the request's address lies in, if any."""
-    address = address_of(work.origin.ip)
-    for row in networks(work, account):
-        if address in NetworkSet([row.network]):
-            return row
-    return None
+    rows = networks(work, account)
+    return next((row for row in rows if _lies_in(work.origin.ip, row.network)), None)
+
+
+def _lies_in(ip: str | None, network: str) -> bool:
+    return address_of(ip) in NetworkSet([network])
 
 
 def _held(
@@ -425,9 +425,9 @@ class Check:
 def diagnose(work: Work, account: Account, ip: str, client: Client | None) -> list[Check]:
     """What stands in the way of a program at this address, the password aside; for the custodian's
     question "which check fails?". Nothing is counted or changed."""
-    address, state = address_of(ip), account.state_at(work.now)
-    fitting = [row for row in networks(work, account) if address in NetworkSet([row.network])]
-    listed = ", ".join(row.network for row in networks(work, account))
+    state, registered = account.state_at(work.now), networks(work, account)
+    fitting = [row for row in registered if _lies_in(ip, row.network)]
+    listed = ", ".join(row.network for row in registered)
     lock = lockout.is_locked(work, f"network:{account.id}:{network_of(ip)}")
     checks = [
         Check("kind", account.kind == AccountKind.MACHINE, str(account.kind)),

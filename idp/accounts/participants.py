@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from idp.accounts import events, roles
 from idp.db import insert_if_missing
 from idp.errors import Conflict, Invalid, NotFound, Refused
-from idp.models import Account, Assignment, Participant
+from idp.models import Participant
 from idp.policy.console import OPERATOR
 from idp.policy.names import printable
 from idp.policy.search import fold
@@ -96,14 +96,6 @@ def _checked_name(name: str) -> str:
     if not 0 < len(name) <= MAX_NAME or not printable(name):
         raise Invalid(f"a participant's name is 1 to {MAX_NAME} characters that can be shown")
     return name
-
-
-def holders(work: Work, row: Participant) -> list[Account]:
-    """The accounts that hold a role group there."""
-    held = select(Assignment.account_id).where(
-        Assignment.participant_id == row.id, Assignment.revoked_at.is_(None)
-    )
-    return list(work.db.scalars(select(Account).where(Account.id.in_(held)).order_by(Account.id)))
 
 
 def end(work: Work, row: Participant) -> int:

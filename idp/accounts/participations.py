@@ -86,16 +86,7 @@ def replace(work: Work, row: Participant, wanted: Iterable[Part]) -> bool:
 def holders(work: Work, row: Participant, wanted: Iterable[Part]) -> list[Account]:
     """The accounts that would lose a role group there if ``wanted`` were all."""
     gone = {part.name for part in of(work, row)} - {part.name for part in wanted}
-    held = (
-        select(Assignment.account_id)
-        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
-        .where(
-            Assignment.participant_id == row.id,
-            Assignment.revoked_at.is_(None),
-            RoleGroup.participation.in_(gone),
-        )
-    )
-    return list(work.db.scalars(select(Account).where(Account.id.in_(held)).order_by(Account.id)))
+    return roles.holders_at(work, row, RoleGroup.participation.in_(gone))
 
 
 def require(work: Work, group: RoleGroup, name: str) -> None:

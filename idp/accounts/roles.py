@@ -420,6 +420,16 @@ def end_at(work: Work, participant: Participant, *where: ColumnElement[bool]) ->
     return len(rows)
 
 
+def holders_at(work: Work, participant: Participant, *where: ColumnElement[bool]) -> list[Account]:
+    """Whose role groups ``end_at`` would revoke."""
+    held = (
+        select(Assignment.account_id)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .where(Assignment.participant_id == participant.id, Assignment.revoked_at.is_(None), *where)
+    )
+    return list(work.db.scalars(select(Account).where(Account.id.in_(held)).order_by(Account.id)))
+
+
 def of_console(work: Work, account: Account) -> frozenset[ConsoleRole]:
     """What the account is in the console: the gateway's own role groups, held for the operator
     itself and for nobody else; a group that a relying party sees gives no role here."""

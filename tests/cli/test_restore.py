@@ -26,6 +26,7 @@ from idp.accounts import (
     lifecycle,
     links,
     participants,
+    roles,
     sessions,
 )
 from idp.accounts.links import Purpose
@@ -185,7 +186,7 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
         assert participants.by_number(work, "111340").ended_at is not None
         held = [row for row in keys.every_key(work) if row.kid == kid]
         assert [row.state for row in held] == [KeyState.REVOKED]
-        assert participants.holders(work, participants.by_number(work, "109120")) == []
+        assert roles.holders_at(work, participants.by_number(work, "109120")) == []
     # The trail names the export with what lies between.
     (restored,) = world.events("trail.restored")
     assert restored.data["lost"]["last"] == sealed_until

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import browser
 from idp.accounts import events, interactions
-from idp.models import AccountKind, Client
+from idp.models import AccountKind, BrowserSession, Client, Interaction
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,25 @@ def register(pages: Blueprint) -> None:
 
 def consent() -> BaseResponse:
     """Ask what the relying party may see."""
-    found, session = browser.under_way(), browser.current_session()
-    if found is None or found.client is None or session is None:
+    asked = _asked()
+    if asked is None:
         return _back(request.values.get("flow", ""))
+    found, client, session = asked
     work = browser.work()
     if request.method != "POST":
         scopes = [ScopeText(text) for text in map(_describe, found.request["scopes"]) if text]
         body = render_template(
-            "consent.html", client_name=found.client.name, scopes=scopes, flow=found.handle
+            "consent.html", client_name=client.name, scopes=scopes, flow=found.handle
         )
         return Response(body)
     if request.form.get("decision") == "allow":
-        interactions.remember_consent(work, session.account, found.client, found.request["scopes"])
+        interactions.remember_consent(work, session.account, client, found.request["scopes"])
         found.consented_at = work.now
         events.record(
             work,
             "consent.given",
             account=session.account,
-            client=found.client,
+            client=client,
             session=session,
             scope=" ".join(found.request["scopes"]),
         )
@@ -58,9 +59,10 @@ def consent() -> BaseResponse:
 
 def select_account() -> BaseResponse:
     """Go on as this person, or as another."""
-    found, session = browser.under_way(), browser.current_session()
-    if found is None or found.client is None or session is None:
+    asked = _asked()
+    if asked is None:
         return _back(request.values.get("flow", ""))
+    found, client, session = asked
     if request.method == "POST":
         if request.form.get("choice") == "continue":
             found.account_chosen_at = browser.work().now
@@ -70,7 +72,7 @@ def select_account() -> BaseResponse:
         "select_account.html",
         username=session.account.username,
         full_name=session.account.person.full_name,
-        client_name=found.client.name,
+        client_name=client.name,
         flow=found.handle,
     )
     return Response(body)
@@ -79,9 +81,10 @@ def select_account() -> BaseResponse:
 def other_account() -> BaseResponse:
     """Say why this account does not open the application, and which one does; nobody can go on
     with this one."""
-    found, session = browser.under_way(), browser.current_session()
-    if found is None or found.client is None or session is None:
+    asked = _asked()
+    if asked is None:
         return _back(request.values.get("flow", ""))
+    found, client, session = asked
     if request.method == "POST":
         if request.form.get("choice") == "back":
             found.denied_at = browser.work().now
@@ -90,8 +93,8 @@ def other_account() -> BaseResponse:
     body = render_template(
         "other_account.html",
         username=session.account.username,
-        client_name=found.client.name,
-        needs=needed_account(found.client),
+        client_name=client.name,
+        needs=needed_account(client),
         flow=found.handle,
     )
     return Response(body)
@@ -104,6 +107,14 @@ def needed_account(client: Client) -> str:
     if AccountKind.PERSONAL not in client.account_kinds:
         return str(gettext("your e-mail account, whose user name is an e-mail address"))
     return str(gettext("your UserID account or your e-mail account"))
+
+
+def _asked() -> tuple[Interaction, Client, BrowserSession] | None:
+    """The request of an application that waits for an answer of the person who is signed in."""
+    found, session = browser.under_way(), browser.current_session()
+    if found is None or found.client is None or session is None:
+        return None
+    return found, found.client, session
 
 
 def _back(handle: str) -> BaseResponse:
