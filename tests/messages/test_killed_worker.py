@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -33,7 +33,8 @@ class KillingSink:
         self.when = ""
         self.victim: subprocess.Popen[bytes] | None = None
         self.mails: list[Any] = []
-        self.arrived = threading.Event()
+        #: One entry for each mail, once its client was answered or killed.
+        self.arrived: Queue[str] = Queue()
 
     def _kill(self, moment: str) -> None:
         if self.when == moment and self.victim is not None:
@@ -51,7 +52,7 @@ class KillingSink:
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         self.mails.append(message_from_bytes(envelope.content))
         self._kill("after")
-        self.arrived.set()
+        self.arrived.put(str(self.mails[-1]["Message-ID"]))
         return "250 OK"
 
 
@@ -106,10 +107,11 @@ def test_r04_killed_in_a_transfer_nothing_is_lost(
     assert row.leased_until is not None
     with world.work() as work:
         work.db.get_one(OutboxMessage, pk).leased_until = datetime(2020, 1, 1, tzinfo=UTC)
-    handler.arrived.clear()
+    if moment == "after":
+        assert handler.arrived.get(timeout=60) == message_id
     second = start_worker(world, port)
     try:
-        assert handler.arrived.wait(60)
+        assert handler.arrived.get(timeout=60) == message_id
     finally:
         second.send_signal(signal.SIGTERM)
         assert second.wait(30) == 0
