@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
@@ -12,6 +13,8 @@ import idp
 
 ROOT = Path(idp.__file__).parent
 CATALOGUE = ROOT / "translations/fr/LC_MESSAGES/messages.po"
+#: A colon without its space, a space that breaks or does not belong there, bare quotation marks.
+WRONG_SPACE = re.compile(r"(?<!\u00a0):(?=\s|$)|\s[;?!]|«(?!\u00a0)|(?<!\u00a0)»")
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 
 
@@ -24,3 +27,31 @@ def test_every_text_has_its_french() -> None:
     for text, translated in french.items():
         assert translated, text
         assert re.findall(r"%\(\w+\)s", text) == re.findall(r"%\(\w+\)s", translated), text
+
+
+def test_french_signs_have_the_spaces_of_quebec() -> None:
+    """GW-10: a space that does not break before a colon and inside quotation marks; none before
+    a semicolon, a question mark or an exclamation mark (Office québécois de la langue française)."""
+    with CATALOGUE.open("rb") as file:
+        french = [text for m in read_po(file) if m.id for text in _forms(m.string)]
+    wrong = [text for text in french if WRONG_SPACE.search(re.sub(r"\w+://", "", text))]
+    assert wrong == []
+
+
+def test_a_colon_is_a_text_like_any_other() -> None:
+    """GW-10: a sign that a page sets after a text has no French."""
+    bare = re.compile(r"(\}\}|%\}|</\w+>):(?=\s|<|$)")
+    pages = ROOT.rglob("*.html")
+    assert [str(path) for path in pages if bare.search(path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.fr.txt")), ids=lambda path: path.name)
+def test_mails_have_them_too(path: Path) -> None:
+    """GW-10: the same of what people read in mails and text messages."""
+    text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\w+://", "x", path.read_text("utf-8"), flags=re.DOTALL)
+    assert WRONG_SPACE.findall(text) == []
+
+
+def _forms(string: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A text, or its singular and plural."""
+    return (string,) if isinstance(string, str) else string
