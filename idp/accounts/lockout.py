@@ -116,6 +116,16 @@ def use_up(work: Work, key: str, account: Account | None, budget: Budget) -> boo
     return True
 
 
+def was_tried(work: Work, key: str, account: Account, secret: str) -> bool:
+    """Whether this wrong secret has counted under the key within the window; from now on it has.
+    Nothing is written while the key is locked, so a key has few of them."""
+    if is_locked(work, key):
+        return True
+    window = signin_budget(work).window
+    tried = work.vault.digest("tried", f"{key}\0{secret}")
+    return not use_up(work, f"tried:{tried}", account, Budget(1, window, window))
+
+
 def hold(work: Work, key: str, account: Account) -> None:
     """Let nobody else settle under this key until the transaction ends; counts nothing."""
     _row(work, key, account)

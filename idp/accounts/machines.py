@@ -306,7 +306,9 @@ class MachineDoor:
         if assertion and reason in ("wrong_password", "no_password"):
             reason = "wrong_key"
         if account is not None and network is not None:
-            reason = _settle(work, account, matched=matched, is_fresh=is_fresh, reason=reason)
+            reason = _settle(
+                work, account, password, matched=matched, is_fresh=is_fresh, reason=reason
+            )
         if reason is not None or account is None or network is None:
             more: dict[str, Any] = {"check": check} if check else {}
             events.record(
@@ -392,13 +394,22 @@ def _reason(
 
 
 def _settle(
-    work: Work, account: Account, *, matched: bool, is_fresh: bool, reason: str | None
+    work: Work,
+    account: Account,
+    password: str,
+    *,
+    matched: bool,
+    is_fresh: bool,
+    reason: str | None,
 ) -> str | None:
     """Count the password under the network it came from: nobody elsewhere can lock a machine out,
-    and a password from elsewhere is refused in any case."""
+    and a password from elsewhere is refused in any case. A program that goes on sending its old
+    password guesses once: it stops no other program of the account."""
     key = f"network:{account.id}:{network_of(work.origin.ip)}"
     if not is_fresh:
         return "throttled" if lockout.is_locked(work, key) else reason
+    if not matched and lockout.was_tried(work, key, account, password):
+        return reason
     counts = lockout.settle(work, key, account, matched=matched)
     return reason if counts or not matched else "throttled"
 

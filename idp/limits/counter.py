@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from flask import Flask, Response, current_app, g
-from flask_limiter import Limiter
+from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse_many
 
 from idp.limits import budgets
@@ -37,9 +37,12 @@ def install(app: Flask, settings: Settings) -> None:
     for rule in RULES:
         shared = getattr(settings, rule.setting)
         for endpoint in rule.endpoints:
-            limit = limiter.limit(_provider(limiter, shared), **_how(rule))
-            limited: Any = limit(app.view_functions[endpoint])
-            app.view_functions[endpoint] = limited
+            view: Any = app.view_functions[endpoint]
+            limit = _provider(limiter, shared)
+            if rule.right_gets_through:
+                view = _judged(app, rule, view, limiter.shared_limit(
+                    limit, scope=f"own-{endpoint}", key_func=lambda: g.budget))  # fmt: skip
+            app.view_functions[endpoint] = limiter.limit(limit, **_how(rule))(view)
     counted: Any = limiter.shared_limit(
         _provider(limiter, getattr(settings, PUSH)),
         scope="push",
@@ -66,8 +69,41 @@ def _seconds_left(limiter: Limiter) -> int:
     return max(1, exceeded.reset_at - int(time.time())) if exceeded else 1
 
 
+def _judged(app: Flask, rule: Rule, view: Any, counting: Any) -> Callable[..., Response]:
+    """The view, whose refusals count afterwards for whom the request names: once the budget is
+    empty they are 429. What was written stays, since nothing is raised."""
+
+    def nothing() -> None:
+        """The limiter tells limits apart by the names of what they are on."""
+
+    nothing.__qualname__ = f"own-{view.__module__}.{view.__qualname__}"
+    count = counting(nothing)
+
+    @wraps(view)
+    def judged(*args: Any, **kwargs: Any) -> Response:
+        response = app.make_response(view(*args, **kwargs))
+        if response.status_code == rule.refusal and rule.applies() and _is_own(rule):
+            try:
+                count()
+            except RateLimitExceeded as error:
+                return app.make_response(app.handle_user_exception(error))
+        return response
+
+    return judged
+
+
+def _is_own(rule: Rule) -> bool:
+    """Whether the budget of this request is that of an account or client."""
+    if "budget" not in g:
+        g.budget = rule.budget()
+    return bool(g.budget != budgets.of_network())
+
+
 def _how(rule: Rule) -> dict[str, Any]:
-    how: dict[str, Any] = {"key_func": rule.budget, "exempt_when": lambda: not rule.applies()}
+    def is_exempt() -> bool:
+        return not rule.applies() or (rule.right_gets_through and _is_own(rule))
+
+    how: dict[str, Any] = {"key_func": rule.budget, "exempt_when": is_exempt}
     if rule.refusal is not None:
         how["deduct_when"] = partial(_is, rule.refusal)
     return how

@@ -23,6 +23,9 @@ class Rule:
     applies: Callable[[], bool] = budgets.is_post
     #: The answer that counts; None for every one.
     refusal: int | None = None
+    #: Whether a budget that is one's own uses up only what is refused: the right secret gets
+    #: through, the wrong one gets 429 when the budget is empty.
+    right_gets_through: bool = False
 
 
 RULES = (
@@ -40,8 +43,19 @@ RULES = (
         budgets.of_holder,
         refusal=400,
     ),
-    Rule("signin_failure_limit", ("oidc.token",), budgets.of_client, budgets.shows_client, 401),
-    Rule("signin_failure_limit", ("forward.verify",), budgets.of_basic, budgets.shows_basic, 401),
+    # Nobody guesses the secret of a client, or a signature, and what a machine may guess wrong is
+    # in the database (``machines``): looking at them first lets nobody guess more.
+    Rule(
+        "signin_failure_limit", ("oidc.token",), budgets.of_client, budgets.shows_client, 401, True
+    ),
+    Rule(
+        "signin_failure_limit",
+        ("forward.verify",),
+        budgets.of_basic,
+        budgets.shows_basic,
+        401,
+        True,
+    ),
 )
 #: Pushes, by client; each operation of a Bulk counts (``counter.count_push``).
 PUSH = "push_limit"

@@ -88,13 +88,19 @@ def test_n52_wrong_programs_shut_out_no_right_one_at_the_token_endpoint(
     assert as_client(strict, "stranger", "wrong", ELSEWHERE).status_code == 401
 
 
-def test_n52_a_client_has_a_budget_of_its_own(strict: World, service: Rp) -> None:
-    """N52: wrong secrets of one client stop that client in that network, nobody else."""
+def test_n52_the_right_secret_of_a_client_gets_through(strict: World, service: Rp) -> None:
+    """N52: wrong secrets of one client stop wrong secrets of that client in that network, and
+    neither the right one nor anybody else."""
     name = service.client_id
-    seen = [as_client(strict, name, "wrong").status_code for _ in range(LIMIT + 1)]
+    seen = [as_client(strict, name, f"wrong-{n}").status_code for n in range(LIMIT + 1)]
     assert seen == [401] * LIMIT + [429]
-    assert as_client(strict, name, service.secret).status_code == 429
+    refused = as_client(strict, name, "wrong")
+    assert refused.status_code == 429
+    assert (refused.json or {})["error"] == "temporarily_unavailable"
+    assert_waits(refused)
+    assert as_client(strict, name, service.secret).status_code == 400
     assert as_client(strict, name, service.secret, ELSEWHERE).status_code == 400
+    assert as_client(strict, name, "wrong", ELSEWHERE).status_code == 401
     assert as_client(strict, "stranger", "wrong").status_code == 401
     assert token(strict, ip=PLANT).status_code == 200
 
@@ -111,6 +117,38 @@ def test_n52_forward_authentication_never_answers_429(strict: World, service: Rp
     assert_waits(refused)
     assert verify(strict, ip=PLANT).status_code == 204
     assert verify(strict, ip=PLANT, authorization=None).status_code == 401
+
+
+def test_n52_an_old_password_of_a_machine_stops_no_right_one(strict: World, service: Rp) -> None:
+    """N49, N52, MA-11: one program that goes on sending its old password guesses once, at both
+    doors; the right password from the same address gets in."""
+    for number in range(LIMIT + 5):
+        old = verify(strict, ip=PLANT, authorization=basic(password="old password"))
+        assert old.status_code == (401 if number < LIMIT else 403)
+        wrong = token(strict, ip=PLANT, client_secret="old password")
+        assert wrong.status_code == (401 if number < LIMIT else 429)
+    assert_waits(old)
+    assert verify(strict, ip=PLANT).status_code == 204
+    assert token(strict, ip=PLANT).status_code == 200
+
+
+def test_n49_guesses_at_a_machine_stay_bounded(strict: World, service: Rp) -> None:
+    """N49, N52: ten different passwords of one address in a window, however often each comes and
+    at whichever door; then the right one waits as a wrong one does."""
+    for number in range(9):
+        for _ in range(2):
+            verify(strict, ip=PLANT, authorization=basic(password=f"guess {number}"))
+    assert verify(strict, ip=PLANT).status_code == 204
+    strict.clock.advance(minutes=2)
+    for number in range(9):
+        verify(strict, ip=PLANT, authorization=basic(password=f"another {number}"))
+    assert token(strict, ip=PLANT).status_code == 200
+    strict.clock.advance(minutes=2)
+    for number in range(10):
+        token(strict, ip=PLANT, client_secret=f"third {number}")
+    assert [verify(strict, ip=PLANT).status_code, token(strict, ip=PLANT).status_code] == [403, 401]
+    strict.clock.advance(minutes=15)
+    assert verify(strict, ip=PLANT).status_code == 204
 
 
 def test_n52_a_machine_elsewhere_is_a_stranger(strict: World, service: Rp) -> None:

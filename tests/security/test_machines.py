@@ -329,8 +329,8 @@ def test_n51_guesses_elsewhere_lock_no_machine_out(world: World, service: Rp) ->
         assert verify(world, ip=OUTSIDE, authorization=basic(password="x")).status_code == 401
     assert verify(world).status_code == 204
     world.clock.advance(minutes=2)
-    for _ in range(10):
-        assert verify(world, authorization=basic(password="x")).status_code == 401
+    for n in range(10):
+        assert verify(world, authorization=basic(password=f"x{n}")).status_code == 401
     assert verify(world).status_code == 401
     assert token(world).status_code == 401
     assert world.events("machine.refused")[-1].reason == "throttled"
@@ -414,8 +414,8 @@ def test_diagnosis_names_the_check_that_fails(world: World, service: Rp) -> None
     assert failing(OUTSIDE) == ["network"]
     world.relying_party("Other")
     assert failing(INSIDE, "other") == ["role group"]
-    for _ in range(10):
-        verify(world, authorization=basic(password="x"))
+    for n in range(10):
+        verify(world, authorization=basic(password=f"x{n}"))
     assert failing(INSIDE) == ["lock"]
     world.set_state(NAME, AccountState.SUSPENDED)
     assert "state" in failing(INSIDE)
@@ -484,6 +484,6 @@ def test_ma08_at_another_participant_nothing_is_opened(
 def test_n49_both_names_of_a_machine_share_one_counter(world: World, service: Rp) -> None:
     """N49: the spelling gives no more guesses."""
     for number in range(10):
-        verify(world, authorization=basic(AT if number % 2 else NAME, "x"))
+        verify(world, authorization=basic(AT if number % 2 else NAME, f"x{number}"))
     assert verify(world).status_code == 401
     assert world.events("machine.refused")[-1].account_id is not None

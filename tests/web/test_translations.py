@@ -31,7 +31,7 @@ def test_every_text_has_its_french() -> None:
 
 def test_french_signs_have_the_spaces_of_quebec() -> None:
     """GW-10: a space that does not break before a colon and inside quotation marks; none before
-    a semicolon, a question mark or an exclamation mark (Office québécois de la langue française)."""
+    a semicolon, a question mark or an exclamation mark, as in Quebec."""
     with CATALOGUE.open("rb") as file:
         french = [text for m in read_po(file) if m.id for text in _forms(m.string)]
     wrong = [text for text in french if WRONG_SPACE.search(re.sub(r"\w+://", "", text))]
