@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
 from idp.accounts import (
-    client_secrets,
+    client_denials,
     clients,
     contacts,
     factors,
@@ -34,7 +34,6 @@ from idp.models import (
     Account,
     AccountState,
     Authenticator,
-    Client,
     Consent,
     Event,
     Grant,
@@ -111,10 +110,6 @@ def _account(work: Work, event: Event) -> Account:
     return row
 
 
-def _client(work: Work, event: Event) -> Client:
-    return clients.get(work, event.client_id or "")
-
-
 def _state(work: Work, event: Event) -> bool:
     state, row = AccountState(event.data["after"]), _account(work, event)
     if state not in DENYING or state == row.state or row.state == AccountState.DEACTIVATED:
@@ -144,6 +139,45 @@ def _role_group(work: Work, event: Event) -> bool:
     return roles.revoke(work, _account(work, event), group, participant)
 
 
+def _terms(work: Work, event: Event) -> bool:
+    """The role group ends sooner or begins later than the backup knows."""
+    account, after = _account(work, event), event.data["after"]
+    pair = (event.data["group"], event.data["participant"])
+    held = {(row.role_group.name, row.participant.number): row for row in roles.held(work, account)}
+    row = held.get(pair)
+    if row is None:
+        return False
+    begins, ends = (_moment(after, name) for name in ("valid_from", "valid_until"))
+    if ends is not None and ends <= work.now:
+        return roles.revoke(work, account, row.role_group, row.participant)
+    ends = min((end for end in (ends, row.valid_until) if end is not None), default=None)
+    begins = max((start for start in (begins, row.valid_from) if start is not None), default=None)
+    terms = replace(roles.terms_of(row), valid_from=begins, valid_until=ends)
+    return roles.assign(work, account, row.role_group, row.participant, terms)
+
+
+def _moment(values: dict[str, str], name: str) -> datetime | None:
+    return datetime.fromisoformat(values[name]) if name in values else None
+
+
+def _rule(work: Work, event: Event) -> bool:
+    """When a second factor is asked of the holders."""
+    group, rule = roles.by_name(work, event.data["group"]), event.data["second_factor"]
+    is_other = bool(group.second_factor != rule)
+    if is_other:
+        roles.set_rule(work, group, rule)
+    return is_other
+
+
+def _needed_participation(work: Work, event: Event) -> bool:
+    """What the role group needs; after the participations that ended since."""
+    group, needed = roles.by_name(work, event.data["group"]), event.data["participation"]
+    is_other = bool(needed) and group.participation != needed
+    if is_other:
+        participations.require(work, group, needed)
+    return is_other
+
+
 def _participant(work: Work, event: Event) -> bool:
     row = participants.by_number(work, event.data["participant"])
     is_on = row.ended_at is None
@@ -168,24 +202,8 @@ def _contact(work: Work, event: Event) -> bool:
     return contacts.replace(work, row, [entry for entry in known if entry != gone])
 
 
-def _client_disabled(work: Work, event: Event) -> bool:
-    row = _client(work, event)
-    is_on = row.disabled_at is None
-    clients.disable(work, row)
-    return is_on
-
-
-def _secret(work: Work, event: Event) -> bool:
-    """The secret of the backup was replaced: nobody knows the one it has from now on."""
-    row = _client(work, event)
-    if not row.has_secret:
-        return False
-    client_secrets.rotate(work, row, overlap_hours=0)
-    return True
-
-
 def _consent(work: Work, event: Event) -> bool:
-    row, client = _account(work, event), _client(work, event)
+    row, client = _account(work, event), clients.get(work, event.client_id or "")
     gone = work.db.execute(
         delete(Consent)
         .where(Consent.account_id == row.id, Consent.client_id == client.id)
@@ -291,11 +309,16 @@ DENIALS: dict[str, Callable[[Work, Event], bool]] = {
     "account.state": _state,
     "password.set": _password,
     "role_group.revoked": _role_group,
+    "role_group.terms": _terms,
+    "role_group.rule": _rule,
+    "role_group.participation": _needed_participation,
     "participant.ended": _participant,
     "participant.participations": _participations,
     "participant.contact_ended": _contact,
-    "client.disabled": _client_disabled,
-    "client.secret_rotated": _secret,
+    "client.updated": client_denials.updated,
+    "client.disabled": client_denials.disabled,
+    "client.secret_rotated": client_denials.secret_rotated,
+    "client.role_groups": client_denials.groups_shown,
     "consent.revoked": _consent,
     "key.revoked": _key,
     "factor.removed": _factor,

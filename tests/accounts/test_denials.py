@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from idp.accounts import (
 from idp.accounts.denials import Redone
 from idp.mfa.assurance import FactorKind
 from idp.models import AccountKind, AccountState, Authenticator, Consent, Event, KeyState
+from idp.policy.scopes import ACRS
 from idp.transaction import Means, Origin, Work
 from tests.world import NEW_PASSWORD, World
 
@@ -126,6 +128,17 @@ def _is(state: AccountState) -> Callable[[World, Work], bool]:
     return lambda _, work: _ada(work).state == state
 
 
+def _register(work: Work, **values: Any) -> None:
+    row = clients.get(work, "emi")
+    data = replace(clients.data_of(row), **values)
+    clients.update(work, row, data, by_two=True)
+
+
+def _shorten(work: Work, *, days: int) -> None:
+    group, where = roles.by_name(work, "EMI Viewer"), participants.by_number(work, "109120")
+    roles.assign(work, _ada(work), group, where, roles.Terms(valid_until=work.after(days=days)))
+
+
 Case = tuple[str, Callable[[World, Work], object], Callable[[World, Work], bool]]
 CASES: list[Case] = [
     *(
@@ -150,6 +163,25 @@ CASES: list[Case] = [
         lambda _, work: roles.held(work, _ada(work)) == [],
     ),
     (
+        "role_group.terms",
+        lambda _, work: _shorten(work, days=3),
+        lambda _, work: (
+            [row.valid_until for row in roles.held(work, _ada(work))] == [work.after(days=3)]
+        ),
+    ),
+    (
+        "role_group.rule",
+        lambda _, work: roles.set_rule(work, roles.by_name(work, "EMI Viewer"), "always"),
+        lambda _, work: roles.by_name(work, "EMI Viewer").second_factor == "always",
+    ),
+    (
+        "role_group.participation",
+        lambda _, work: participations.require(
+            work, roles.by_name(work, "EMI Viewer"), "Energy Market"
+        ),
+        lambda _, work: roles.by_name(work, "EMI Viewer").participation == "Energy Market",
+    ),
+    (
         "participant.ended",
         lambda _, work: participants.end(work, participants.by_number(work, "109120")),
         lambda _, work: (
@@ -166,6 +198,19 @@ CASES: list[Case] = [
         "participant.contact_ended",
         lambda _, work: contacts.replace(work, participants.by_number(work, "109120"), ()),
         lambda _, work: contacts.of(work, participants.by_number(work, "109120")) == [],
+    ),
+    (
+        "client.updated",
+        lambda _, work: _register(work, scopes=("openid",), minimum_acr=ACRS[-1]),
+        lambda _, work: (
+            clients.get(work, "emi").scopes == ["openid"]
+            and clients.get(work, "emi").minimum_acr == ACRS[-1]
+        ),
+    ),
+    (
+        "client.role_groups",
+        lambda _, work: clients.show_groups(work, clients.get(work, "emi"), []),
+        lambda _, work: list(clients.get(work, "emi").role_groups) == [],
     ),
     (
         "client.disabled",
@@ -283,6 +328,56 @@ def test_n91_what_took_something_away_is_done_again(
 def test_every_denial_is_a_case() -> None:
     """A new line of the table comes with its case."""
     assert {case[0] for case in CASES} == set(denials.DENIALS)
+
+
+def test_the_old_secret_of_a_pusher_does_not_come_back(filled: World) -> None:
+    """N91, N74: nobody knows the secret that it has then, so no second operator is asked."""
+    with filled.work() as work:
+        _register(work, scopes=("scim",), grant_types=("client_credentials",), redirect_uris=())
+    lost = undone(
+        filled,
+        lambda work: client_secrets.rotate(
+            work, clients.get(work, "emi"), overlap_hours=0, by_two=True
+        ),
+    )
+    found = redo(filled, lost)
+    assert (found.refused, found.done["client.secret_rotated"]) == ([], 1)
+    with filled.work() as work:
+        assert clients.get(work, "emi").secret_digest != filled.made["secret"]
+
+
+def test_a_scope_that_was_taken_from_a_pusher_stays_taken(filled: World) -> None:
+    """N91, N73: and what it may do for whom is not more than it was last."""
+    pusher = {"grant_types": ("client_credentials",), "redirect_uris": ()}
+    with filled.work() as work:
+        _register(work, scopes=("scim",), **pusher)
+    lost = undone(
+        filled, lambda work: _register(work, push_operations=("read",), push_participants=("1",))
+    )
+    assert redo(filled, lost).done == {"client.updated": 1}
+    assert redo(filled, lost).done == {}
+    with filled.work() as work:
+        row = clients.get(work, "emi")
+        assert (row.push_operations, row.push_participants) == (["read"], ["1"])
+
+
+def test_a_role_group_that_ended_since_is_revoked(filled: World) -> None:
+    """N91, AR-06: and one whose end was put off keeps the end that the backup knows."""
+    lost = undone(filled, lambda work: _shorten(work, days=1))
+    filled.clock.advance(hours=36)
+    assert redo(filled, lost).done == {"role_group.terms": 1}
+    with filled.work() as work:
+        assert roles.held(work, _ada(work)) == []
+
+
+def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) -> None:
+    """N91: what was given since may be given again; nothing is given by itself."""
+    with filled.work() as work:
+        _shorten(work, days=2)
+    lost = undone(filled, lambda work: _shorten(work, days=9))
+    assert redo(filled, lost).done == {}
+    with filled.work() as work:
+        assert [row.valid_until for row in roles.held(work, _ada(work))] == [work.after(days=2)]
 
 
 def test_a_custodian_who_is_not_here_leaves_nobody_a_way_in(filled: World) -> None:
