@@ -16,6 +16,7 @@ from idp.transaction import Work
 #: Hours for which an old secret works: when nothing else is said, and at most.
 OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
 _PURPOSE = "client-secret"
+_OVERLAP_FAULT = f"an old secret works for 0 to {MAX_OVERLAP_HOURS} whole hours"
 
 
 def make(work: Work, client: Client) -> str:
@@ -25,12 +26,20 @@ def make(work: Work, client: Client) -> str:
     return secret
 
 
+def overlap(typed: str) -> int:
+    """Hours as somebody typed them. Raises Invalid for what is no whole number: nobody's old secret
+    ends at once because of a typing error."""
+    if not (typed.isascii() and typed.isdigit() and len(typed) < 5):
+        raise Invalid(_OVERLAP_FAULT)
+    return int(typed)
+
+
 def check_rotation(client: Client, overlap_hours: int) -> None:
     """Raises Invalid for a client without a secret, or an overlap that is too long."""
     if not client.has_secret:
         raise Invalid("a public client, or one with keys, has no secret")
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
-        raise Invalid(f"an old secret works for 0 to {MAX_OVERLAP_HOURS} hours")
+        raise Invalid(_OVERLAP_FAULT)
 
 
 def rotate(work: Work, client: Client, *, overlap_hours: int, by_two: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -316,3 +317,54 @@ def test_tm08_participants_are_registered_by_the_operator(run: Any, world: World
     assert run("participant", "end", OPERATOR).output == (
         "refused: the gateway's own operator does not end\n"
     )
+
+
+def test_a_mapping_profile_is_registered_by_options(run: Any, world: World) -> None:
+    """UI-09, N72: by two operators, in text and as JSON; ``extension`` takes it away again; what
+    cannot be is a usage fault."""
+    one, other = (world.operator(ConsoleRole.ACCESS) for _ in range(2))
+    create = (
+        "client", "create", "--client-id", "okta", "--name", "Okta", "--grant-type",
+        "client_credentials", "--scope", "scim", "--push-person-id", "externalId",
+        "--push-account-kind", "email", "--push-default-participant", "109120",
+        "--push-participant", "109120",
+    )  # fmt: skip
+    assert run(*create).exit_code == 1
+    proposal = good(run(*create, "--as", one, "--json"))["proposal"]
+    listed = run("client", "proposals").stdout
+    for line in ("push_person_id: None -> externalId", "push_account_kind: None -> email"):
+        assert line in listed
+    assert run("client", "confirm", proposal, "--as", one).exit_code == 1
+    assert "client_secret" in run("client", "confirm", proposal, "--as", other).stdout
+    profile = ("push_person_id", "push_account_kind", "push_default_participant")
+    shown = good(run("client", "show", "okta", "--json"))
+    assert [shown[name] for name in profile] == ["externalId", "email", "109120"]
+    text = run("client", "show", "okta").stdout
+    assert all(re.search(rf"^{name}\s+{shown[name]}$", text, re.MULTILINE) for name in profile)
+    changed = run(
+        "client", "update", "okta", "--push-person-id", "extension", "--as", one, "--json"
+    )
+    good(run("client", "confirm", good(changed)["proposal"], "--as", other, "--json"))
+    assert good(run("client", "show", "okta", "--json"))["push_person_id"] == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--push-person-id", "title"), 2, "'title' is not one of"),
+        (("--push-account-kind", "machine"), 2, "'machine' is not one of"),
+        (
+            ("--push-participant", "111340", "--push-default-participant", "109120"),
+            1,
+            "push_default_participant is one of push_participants",
+        ),
+    ],
+)
+def test_a_mapping_profile_that_cannot_be_is_refused(
+    run: Any, world: World, options: tuple[str, ...], code: int, said: str
+) -> None:
+    """UI-09: named, and nothing is registered."""
+    world.relying_party()
+    result = run("client", "update", "emi", *options)
+    assert (result.exit_code, said in result.stderr) == (code, True)
+    assert good(run("client", "show", "emi", "--json"))["push_participants"] == []

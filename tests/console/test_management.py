@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from idp.accounts import clients, directory, recovery
+from idp.accounts import client_secrets, clients, directory, recovery
 from idp.messages import dead, queue
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.policy.console import ConsoleRole
@@ -71,7 +71,7 @@ def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
         assert (row.name, row.trusted, row.require_pkce) == ("TRA", False, True)
         assert row.uses_popups
         assert [group.name for group in row.role_groups] == ["TRA Bidder"]
-    fresh = secret_in(desk.post("/console/clients/tra/secret").text)
+    fresh = secret_in(desk.post("/console/clients/tra/secret", overlap_hours="0").text)
     assert fresh != rp.secret
     assert world.refresh(rp, tokens["refresh_token"]).status_code == 401
     rp.secret = fresh
@@ -111,6 +111,74 @@ def test_n09_what_cannot_be_registered_is_named(
     assert words in answer.text
     assert "https://tra.rp.test/out" in answer.text
     assert len(world.events("client.created")) == before
+
+
+@pytest.mark.parametrize("typed", ["", "a day", "24h", "-1", "1.5", "\u0662", "721", "99999"])
+def test_an_overlap_that_cannot_be_read_ends_no_secret(
+    world: World, desk: Desk, typed: str
+) -> None:
+    """UI-09: the form says so and keeps what was typed; the secret is the one before."""
+    rp = world.relying_party()
+    fields = {"overlap_hours": typed} if typed else {}
+    answer = desk.post("/console/clients/emi/secret", **fields)
+    assert answer.status_code == 400
+    assert "an old secret works for 0 to 720 whole hours" in answer.text
+    assert f'name="overlap_hours" type="text" inputmode="numeric" value="{typed}"' in answer.text
+    with world.work() as work:
+        row = clients.get(work, "emi")
+        assert client_secrets.matches(work, row, rp.secret)
+        assert row.former_secret_digest is None
+    assert world.events("client.secret_rotated") == []
+
+
+PROFILE = {
+    "push_person_id": "employeeNumber",
+    "push_account_kind": "email",
+    "push_default_participant": "109120",
+}
+
+
+def test_a_mapping_profile_is_set_in_the_console(world: World, desk: Desk) -> None:
+    """UI-09: chosen from lists; a form that does not name it leaves it; it can be taken away."""
+    page = desk.browser.get("/console/clients/new").text
+    for name in ("externalId", "userName", "employeeNumber"):
+        assert f'<option value="{name}">{name}</option>' in page
+    assert desk.post("/console/clients/new", **FORM, **PROFILE).status_code == 200
+    assert _profile(world) == PROFILE
+    page = desk.browser.get("/console/clients/tra").text
+    assert '<option value="employeeNumber" selected>' in page
+    assert '<option value="email" selected>' in page
+    assert re.search(r'name="push_default_participant"[^>]* value="109120"', page)
+    rest = {k: v for k, v in FORM.items() if k != "client_id"}
+    kept = {"push_default_participant": "109120"}
+    assert desk.post("/console/clients/tra", **rest, **kept).status_code == 303
+    assert _profile(world) == PROFILE
+    assert desk.post("/console/clients/tra", **rest, push_person_id="").status_code == 303
+    assert _profile(world)["push_person_id"] == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"push_person_id": "title"}, "push_person_id is one of externalId, userName"),
+        ({"push_account_kind": "machine"}, "push_account_kind is one of personal, email"),
+        ({"push_default_participant": "1" * 21}, "a participant number is 1 to 20"),
+        ({"push_default_participant": "é"}, "a participant number is 1 to 20"),
+    ],
+)
+def test_a_mapping_profile_that_cannot_be_is_named(
+    world: World, desk: Desk, change: dict[str, str], words: str
+) -> None:
+    answer = desk.post("/console/clients/new", **FORM, **PROFILE | change)
+    assert (answer.status_code, words in answer.text) == (400, True)
+    with world.work() as work:
+        assert clients.find(work, "tra") is None
+
+
+def _profile(world: World) -> dict[str, str]:
+    with world.work() as work:
+        row = clients.get(work, "tra")
+        return {name: getattr(row, name) for name in PROFILE}
 
 
 def test_which_role_groups_an_application_sees(world: World, desk: Desk) -> None:

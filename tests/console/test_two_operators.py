@@ -184,6 +184,29 @@ def test_n72_a_client_that_gets_the_scope_takes_two(world: World, desk: Desk, ot
         assert clients.get(work, "registration").scopes == ["openid"]
 
 
+def test_n72_scope_off_and_on_again_gives_nobody_a_key_of_his_own(
+    world: World, desk: Desk, other: Desk
+) -> None:
+    """N72: who takes the scope off, changes the key and proposes the scope again needs another
+    person, who is shown the key by its digest (RFC 7638), old as it is by then."""
+    Pusher.of(world)
+    path, form = "/console/clients/registration", dict(FORM)
+    del form["client_id"]
+    # One pair of hands: the scope is off, and the key is one's own.
+    own = {"auth_method": "private_key_jwt", "new_key": OTHER_KEY.as_pem(private=False).decode()}
+    assert desk.post(path, **form | own | {"scopes": ""}).headers["Location"] == path
+    thumbprint = OTHER_KEY.thumbprint()
+    with world.work() as work:
+        row = clients.get(work, "registration")
+        assert (row.scopes, [key["kid"] for key in row.keys]) == ([], [thumbprint])
+    again = form | {"auth_method": "private_key_jwt", "keys": thumbprint}
+    assert desk.post(path, **again).headers["Location"] == "/console/proposals"
+    assert f"<code>{thumbprint}</code>" in other.browser.get("/console/proposals").text
+    assert confirm(desk, proposed(world)).status_code == 403
+    with world.work() as work:
+        assert clients.get(work, "registration").scopes == []
+
+
 def test_what_takes_power_away_takes_one(world: World, desk: Desk) -> None:
     """N18: switching off and ending an old secret do not wait for anybody."""
     Pusher.of(world)

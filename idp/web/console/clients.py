@@ -104,12 +104,13 @@ def client(client_id: str) -> BaseResponse:
 
 def rotate_secret(client_id: str) -> BaseResponse:
     """A new secret; the old one works for as many hours as chosen."""
-    found, typed = _one(client_id), request.form.get("overlap_hours", "")
-    hours = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 0
+    found, typed = _one(client_id), request.form.get("overlap_hours", "").strip()
     try:
+        hours = client_secrets.overlap(typed)
         outcome = client_proposals.rotate_secret(browser.work(), found, overlap_hours=hours)
     except Invalid as error:
-        return _form(found, service.data_of(found), list(found.role_groups), error=error.detail)
+        data, groups = service.data_of(found), list(found.role_groups)
+        return _form(found, data, groups, error=error.detail, overlap_hours=typed)
     return shown(outcome)
 
 
@@ -175,12 +176,13 @@ def _form(
     groups: list[RoleGroup],
     *,
     error: str | None = None,
+    overlap_hours: str = str(client_secrets.OVERLAP_HOURS),
 ) -> BaseResponse:
     work = browser.work()
     body = render_template(
         "console/client.html",
         old_secret_until=client_secrets.former_until(work, found) if found else None,
-        overlap_hours=client_secrets.OVERLAP_HOURS,
+        overlap_hours=overlap_hours,
         max_overlap_hours=client_secrets.MAX_OVERLAP_HOURS,
         client=found,
         data=data,
