@@ -9,7 +9,7 @@ from flask import Flask
 from scim2_flask import ScimServer
 from scim2_server.memory import InMemoryStorage
 
-from registration_bridge.schema import Email, Name, Registration, provider
+from registration_bridge.user_schema import Email, Name, Registration, provider
 
 described = provider()
 # The store pages by index.

@@ -25,12 +25,14 @@ from urllib.parse import urlencode
 from cryptography.fernet import Fernet
 
 from benchmarks.console import PORT, ROOT, Visitor, wait
-from idp.accounts import credentials, directory, lifecycle, lockout
 from idp.app import create_app
-from idp.cli.server import upgrade_database
+from idp.cli.server_commands import upgrade_database
+from idp.credentials import passwords
 from idp.db import db
+from idp.directory import accounts, lifecycle
 from idp.models import AccountKind, AccountState
 from idp.policy.lockout import Budget
+from idp.session import failed_attempts
 from idp.settings import Settings
 from idp.transaction import Work, committing
 
@@ -128,25 +130,27 @@ def prepare(environ: dict[str, str]) -> dict[str, str]:
                 if number:
                     names[str(state)] = name
             names["too many failures"] = names.pop(str(AccountState.ACTIVE))
-            locked = directory.by_username(work, names["too many failures"])
+            locked = accounts.by_username(work, names["too many failures"])
             for scope in ("account", "network"):
                 key = f"{scope}:{locked.id}" + (":127.0.0.1" if scope == "network" else "")
-                one = Budget(1, lockout.SENDING.window * 24, lockout.SENDING.lock * 24)
-                lockout.use_up(work, key, locked, one)
+                one = Budget(
+                    1, failed_attempts.SENDING.window * 24, failed_attempts.SENDING.lock * 24
+                )
+                failed_attempts.use_up(work, key, locked, one)
         db.engine.dispose()
     return names
 
 
-def add(work: Work, hasher: credentials.PasswordHasher, name: str, state: AccountState) -> None:
+def add(work: Work, hasher: passwords.PasswordHasher, name: str, state: AccountState) -> None:
     """One account with the password, in a state."""
-    person = directory.NewPerson(
+    person = accounts.NewPerson(
         person_id=name, given_name="Ada", family_name="Moreau", email=f"{name}@bench.example"
     )
-    account = directory.create_account(
-        work, directory.ensure_person(work, person), kind=AccountKind.PERSONAL, username=name
+    account = accounts.create_account(
+        work, accounts.ensure_person(work, person), kind=AccountKind.PERSONAL, username=name
     )
     if state is not AccountState.PENDING:
-        credentials.store(work, account, hasher.hash(PASSWORD), door="bench")
+        passwords.store(work, account, hasher.hash(PASSWORD), door="bench")
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason="bench")
         lifecycle.change_state(work, account, state, reason="bench")
 

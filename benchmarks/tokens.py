@@ -19,20 +19,15 @@ from urllib.parse import urlencode
 from cryptography.fernet import Fernet
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, make_url, text
 
-from idp.accounts import (
-    clients,
-    credentials,
-    directory,
-    lifecycle,
-    participants,
-    roles,
-    sessions,
-)
-from idp.accounts import grants as granting
 from idp.app import create_app
-from idp.cli.server import upgrade_database
+from idp.cli.server_commands import upgrade_database
+from idp.clients import registry
+from idp.credentials import passwords
 from idp.db import db
+from idp.directory import accounts, lifecycle, participants, role_groups
+from idp.grants import issuance as granting
 from idp.models import AccountKind, AccountState
+from idp.session import sessions
 from idp.settings import Settings
 from idp.transaction import committing
 
@@ -123,30 +118,30 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
     with app.app_context():
         FLOOR_TABLE.create(db.engine)
         with committing(app.extensions["means"].work()) as work:
-            data = clients.ClientData(
+            data = registry.ClientData(
                 name="bench",
                 grant_types=("authorization_code", "client_credentials"),
                 scopes=("openid", "profile", "groups", "participants", "api"),
                 redirect_uris=("http://localhost/cb",),
                 trusted=True,
             )
-            client, secret = clients.create(work, data, client_id="bench")
-            person = directory.NewPerson(
+            client, secret = registry.create(work, data, client_id="bench")
+            person = accounts.NewPerson(
                 person_id="1", given_name="Ada", family_name="Moreau", email="ada@bench.example"
             )
-            account = directory.create_account(
+            account = accounts.create_account(
                 work,
-                directory.ensure_person(work, person),
+                accounts.ensure_person(work, person),
                 kind=AccountKind.PERSONAL,
                 username="moreaua",
             )
             hasher = app.extensions["hasher"]
-            credentials.replace(work, hasher, account, "Quartz-Heron7-lantern", door="bench")
+            passwords.replace(work, hasher, account, "Quartz-Heron7-lantern", door="bench")
             lifecycle.change_state(work, account, AccountState.ACTIVE, reason="bench")
             participant = participants.register(work, "109120", "Northern Lakes")
             for n in range(10):
-                group = roles.create(work, f"Group {n}", clients=[client])
-                roles.assign(work, account, group, participant)
+                group = role_groups.create(work, f"Group {n}", clients=[client])
+                role_groups.assign(work, account, group, participant)
             session, _ = sessions.start(work, account, methods=["pwd"], previous=None)
             found = granting.Authorized(
                 session=session,

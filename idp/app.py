@@ -12,12 +12,12 @@ from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import MapAdapter
 
-from idp import browser
-from idp.accounts.hashing import HashingLane, PasswordHasher
-from idp.accounts.machines import MachineDoor
+from idp import current
+from idp.credentials.hashing import HashingLane, PasswordHasher
 from idp.db import db, engine_options, prepare_engine
 from idp.limits import counter
-from idp.messages.backchannel import HttpLogoutSender
+from idp.machines.machine_accounts import MachineDoor
+from idp.messages.logout_delivery import HttpLogoutSender
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.messages.smtp import DemoMailer, SmtpMailer
 from idp.networks import Atlas, NetworkSet, read_networks
@@ -25,7 +25,7 @@ from idp.oidc import endpoints
 from idp.oidc.endpoints.introspect import Introspection
 from idp.oidc.endpoints.revoke import Revocation
 from idp.oidc.grants import GRANTS
-from idp.oidc.keys import KeyRing
+from idp.oidc.jwks import KeyRing
 from idp.oidc.server import GatewayServer
 from idp.ports import Mailer, Ports, SmsSender, SystemClock, SystemTokens
 from idp.settings import Settings
@@ -34,7 +34,7 @@ from idp.vault import Vault
 from idp.web import (
     console,
     context,
-    errors,
+    error_responses,
     forward_auth,
     i18n,
     kept,
@@ -54,7 +54,7 @@ WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logou
 class Gateway(Flask):
     """Flask with "return commits, raise rolls back" around every view."""
 
-    request_class = browser.GatewayRequest
+    request_class = current.GatewayRequest
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Bound to the issuer, whatever host a request names: no address that is built here can
@@ -97,8 +97,8 @@ def create_app(
     security.install(app, settings)
     csrf = CSRFProtect(app)
     Babel(app, locale_selector=i18n.choose, default_translation_directories="translations")
-    browser.install(app)
-    errors.install(app)
+    current.install(app)
+    error_responses.install(app)
     kept.install(app)
     context.install(app, settings)
     _routes(app, settings, csrf)

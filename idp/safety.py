@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from limits import parse_many
 
 from idp.mfa.decision import Rule
-from idp.policy import phone
+from idp.policy import phone_number
 
 if TYPE_CHECKING:
     from idp.settings import Settings
@@ -245,7 +245,7 @@ def _factor_faults(settings: Settings) -> Iterator[str]:
             except ValueError as error:
                 yield f"IDP_{name.upper()}: {error}"
     for country in settings.sms_countries:
-        if not phone.is_country(country):
+        if not phone_number.is_country(country):
             yield f"IDP_SMS_COUNTRIES: {country} is no country"
 
 

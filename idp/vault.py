@@ -1,7 +1,7 @@
 """Everything keyed in one place: digests of random tokens, sealing of what must be read back.
 
 One-time secrets and tokens are random (>= 128 bits), so a keyed digest is the right way to keep
-them; slow hashing is for what people choose (``idp.accounts.hashing``).
+them; slow hashing is for what people choose (``idp.credentials.hashing``).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session, UOWTransaction
 
-from idp.accounts import roles
+from idp.directory import role_groups
 from idp.messages.queue import LOGOUT
 from idp.models import Account, Client, Event, OutboxMessage, RoleGroup
 from idp.transaction import Work
@@ -75,7 +75,7 @@ class Effects:
                 for client in seen.get(name, set())
                 if client.admits(account)
             }
-            left = before.difference(roles.applications(self._work, account))
+            left = before.difference(role_groups.applications(self._work, account))
             lost.update(client.name for client in left)
         return [{"name": name, "accounts": count} for name, count in sorted(lost.items())]
 

@@ -22,7 +22,7 @@ from scim2_server.requests import ScimRequest
 from scim2_server.routing import ROUTES, Operation
 from werkzeug.exceptions import HTTPException
 
-from idp import browser
+from idp import current
 from idp.limits import counter
 from idp.models import Client
 from idp.oidc import tokens
@@ -31,12 +31,12 @@ from idp.policy.scopes import SCIM
 from registration_bridge import normalise, openapi
 from registration_bridge.effects import Effects
 from registration_bridge.filters import check_filter
+from registration_bridge.mapping_profile import Profile
 from registration_bridge.normalise import BulkBody
-from registration_bridge.profile import Profile
 from registration_bridge.reach import Reach
-from registration_bridge.schema import EFFECTS, provider
 from registration_bridge.service import Handler, Service, attempts, record_refusal, settle
 from registration_bridge.storage import PREFIX, BridgeStorage
+from registration_bridge.user_schema import EFFECTS, provider
 from registration_bridge.users import REASONS
 
 SCOPE = SCIM
@@ -69,7 +69,7 @@ class Bridge(ScimServer):
 
     def openapi(self) -> Response:
         """The description of the service; public, as its documentation is."""
-        return jsonify(openapi.document(self.provider, browser.means().settings.issuer + PREFIX))
+        return jsonify(openapi.document(self.provider, current.means().settings.issuer + PREFIX))
 
     def read_request(self) -> ScimRequest:
         """The request, authenticated before its body is read, at the configured address."""
@@ -77,13 +77,13 @@ class Bridge(ScimServer):
         if not is_exact(path()):
             raise NotFoundException
         if is_dry():
-            g.scim_effects = Effects(browser.work())
+            g.scim_effects = Effects(current.work())
         g.scim_reason = reason()
         check_filter(request.args.get("filter", ""))
         found = super().read_request()
         bulk: BulkBody | None = g.get("scim_bulk")
         counter.count_push(g.scim_reach.pusher.client_id, bulk.count if bulk else 1)
-        found.base_url = browser.means().settings.issuer + PREFIX
+        found.base_url = current.means().settings.issuer + PREFIX
         found.path, found.query = path(), _said(found.query)
         return found
 
@@ -209,7 +209,7 @@ def authenticated() -> Client:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.casefold() != "bearer" or not token.strip():
         raise UnauthorizedException
-    work = browser.work()
+    work = current.work()
     server: GatewayServer = current_app.extensions["oidc"]
     row = tokens.find_access(work, server.ring, token.strip())
     if row is None or row.grant.account is not None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from idp.policy import phone as phones
+from idp.policy import phone_number as phones
 from idp.policy.names import name_key
 from registration_bridge.normalise import CORE
-from registration_bridge.schema import REGISTRATION
+from registration_bridge.user_schema import REGISTRATION
 
 EXTENSION = str(REGISTRATION)
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"

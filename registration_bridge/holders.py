@@ -10,17 +10,17 @@ from urllib.parse import unquote
 from scim2_models import PatchOp
 from sqlalchemy import select
 
-from idp.accounts import directory, persons
-from idp.accounts.persons import Changes
+from idp.directory import accounts, persons
+from idp.directory.persons import Changes
 from idp.errors import Invalid
 from idp.models import AccountKind, Person
-from idp.policy import phone as phones
+from idp.policy import phone_number as phones
 from idp.policy.email_address import email_key
 from idp.policy.names import name_key
 from idp.transaction import Work
 from registration_bridge.reach import Reach
-from registration_bridge.schema import Email, Name, PhoneNumber, Registration
-from registration_bridge.text import clean
+from registration_bridge.text_values import clean
+from registration_bridge.user_schema import Email, Name, PhoneNumber, Registration
 
 MAX_PERSON_ID = 40
 
@@ -108,9 +108,9 @@ def register(work: Work, reach: Reach, user: Any) -> Person:
     said = changes(user)
     if not said.email or not (said.given_name or said.family_name):
         raise Invalid(f"{person_id} is not registered yet: the push has to say name and e-mail")
-    return directory.ensure_person(
+    return accounts.ensure_person(
         work,
-        directory.NewPerson(
+        accounts.NewPerson(
             person_id=person_id,
             given_name=said.given_name or "",
             middle_name=said.middle_name or "",

@@ -18,7 +18,7 @@ from scim2_models import (
     SCIMException,
 )
 
-from registration_bridge.profile import Profile
+from registration_bridge.mapping_profile import Profile
 
 MAX_BODY = 262_144
 MAX_BULK_BODY = 4_194_304

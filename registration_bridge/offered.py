@@ -10,7 +10,7 @@ from idp.models import Participant, Participation, ProvisionedGroup, RoleGroup
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
-from registration_bridge.profile import Profile
+from registration_bridge.mapping_profile import Profile
 from registration_bridge.reach import Reach
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from idp.db import UtcDateTime
 from idp.transaction import Work
 from registration_bridge.filters import Columns, sort_columns
-from registration_bridge.schema import MAX_RESULTS
+from registration_bridge.user_schema import MAX_RESULTS
 
 AFTER, BEFORE = "after", "before"
 

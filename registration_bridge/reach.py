@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from scim2_models import ForbiddenException
 from sqlalchemy import ColumnElement, exists, or_, select, true
 
-from idp.accounts import persons, roles
-from idp.accounts.persons import Changes
+from idp.directory import persons, role_groups
+from idp.directory.persons import Changes
 from idp.models import Account, Assignment, Client, Participant, Person, Provisioned
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
@@ -62,7 +62,7 @@ class Reach:
         """Accounts of operators, whatever they hold themselves, are neither changed nor closed."""
         rows = list(accounts)
         for start in range(0, len(rows), PART):
-            if roles.are_operators(work, rows[start : start + PART]):
+            if role_groups.are_operators(work, rows[start : start + PART]):
                 raise ForbiddenException(detail="This account belongs to the gateway's operator.")
 
     def check_whole(self, work: Work, account: Account) -> None:

@@ -22,17 +22,19 @@ from scim2_server.routing import Operation
 from scim2_server.service import ScimService
 from sqlalchemy.exc import OperationalError
 
-from idp import browser
-from idp.accounts import events, mass_changes
+from idp.audit import events
+from idp.current import means
+from idp.current import work as work_of_request
+from idp.directory import mass_change_breaker
 from idp.errors import Collision, GatewayError
 from idp.policy.scopes import PushOperation
 from idp.transaction import committing
-from registration_bridge import groups, holders, words
+from registration_bridge import error_texts, group_resource, holders
 from registration_bridge.effects import Effects
 from registration_bridge.normalise import BulkBody
 from registration_bridge.reach import Reach
-from registration_bridge.schema import EFFECTS, Group, Participant, Registration, Role, User
 from registration_bridge.storage import BridgeStorage
+from registration_bridge.user_schema import EFFECTS, Group, Participant, Registration, Role, User
 from registration_bridge.users import MassChange
 
 log = structlog.get_logger("gateway.bridge")
@@ -60,7 +62,7 @@ class Service(ScimService):
     def error_of(exception: Exception) -> Any:
         """With a detail in our words."""
         if isinstance(exception, SCIMException):
-            return words.error_of(exception)
+            return error_texts.error_of(exception)
         return ScimService.error_of(exception)
 
     def patch_response(self, base_url: str, resource: Any, response_parameters: Any) -> Any:
@@ -82,7 +84,7 @@ class Service(ScimService):
     def apply_patch(self, current: Any, patch_op: PatchOp[Any], conditions: Any) -> Any:
         """Of what is to be replaced, all is there; what is not said of a new custodian stays."""
         if isinstance(current, User):
-            holders.put_named(browser.work(), current, patch_op)
+            holders.put_named(work_of_request(), current, patch_op)
         check_targets(current, patch_op)
         return super().apply_patch(current, patch_op, conditions)
 
@@ -110,7 +112,7 @@ class Service(ScimService):
             for name in KEPT:
                 if getattr(after, name) is None:
                     setattr(after, name, getattr(before, name))
-        holders.complete(browser.work(), current, replacement)
+        holders.complete(work_of_request(), current, replacement)
         return super().apply_replacement(current, replacement, conditions)
 
 
@@ -127,7 +129,7 @@ class Handler(ScimHandler):
         else:
             result, resource = super().run_bulk_step(request, plan, step)
             if operation.response is not None and isinstance(result.get("response"), Error):
-                result["response"] = words.of_unread(result["response"])
+                result["response"] = error_texts.of_unread(result["response"])
         if g.pop("scim_repeated", False):
             result["status"] = 200
         if (effects := g.pop("scim_tried", None)) is not None:
@@ -169,7 +171,7 @@ class Handler(ScimHandler):
         if resource_type.name != "Group":
             return super().patch_resource(resource_type, resource_id, patch_op, conditions)
         storage = cast(BridgeStorage, self.storage)
-        changes, rest = groups.split(patch_op)
+        changes, rest = group_resource.split(patch_op)
         current = storage.begin_group(resource_id)
         self.service.check_preconditions(current, "PATCH", conditions)
         is_changed = rest is not None and rest.patch(current)
@@ -240,7 +242,7 @@ def attempts(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
 
 def roll_back() -> None:
     """Nothing of it is done; nor would it be."""
-    browser.work().db.rollback()
+    work_of_request().db.rollback()
     if "scim_effects" in g:
         g.scim_effects.clear()
 
@@ -248,11 +250,11 @@ def roll_back() -> None:
 def settle() -> dict[str, Any] | None:
     """Keep what a push did; or, on a dry run, nothing of it but the list of its effects."""
     if "scim_effects" not in g:
-        browser.work().db.commit()
+        work_of_request().db.commit()
         return None
     effects: Effects = g.scim_effects
     found = effects.take()
-    browser.work().db.rollback()
+    work_of_request().db.rollback()
     return found
 
 
@@ -262,7 +264,7 @@ def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
     if "scim_effects" in g:
         return
     reach: Reach | None = g.get("scim_reach")
-    with committing(browser.means().work(browser.work().origin)) as work:
+    with committing(means().work(work_of_request().origin)) as work:
         events.record(
             work,
             "scim.refused",
@@ -272,4 +274,4 @@ def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
             path=path[:200],
         )
         if status == MassChange.status:
-            mass_changes.sound(work)
+            mass_change_breaker.sound(work)

@@ -17,8 +17,8 @@ from scim2_models import (
 from scim2_server.storage import ScimStorage, SearchPage
 from sqlalchemy import ColumnElement, select, update
 
-from idp import browser
-from idp.accounts import events
+from idp import current
+from idp.audit import events
 from idp.models import (
     Account,
     Participant,
@@ -27,7 +27,7 @@ from idp.models import (
     ProvisionedGroup,
     RoleGroup,
 )
-from registration_bridge import groups, offered, participants, users
+from registration_bridge import group_resource, offered, participant_resource, users
 from registration_bridge.filters import (
     COLUMNS,
     GROUP_COLUMNS,
@@ -36,11 +36,11 @@ from registration_bridge.filters import (
     of_participants,
     of_users,
 )
-from registration_bridge.groups import MemberChange
+from registration_bridge.group_resource import MemberChange
 from registration_bridge.paging import by_cursor, by_index, page_of
 from registration_bridge.reach import Reach
-from registration_bridge.schema import MAX_RESULTS
 from registration_bridge.user_resource import View, resource_of, views
+from registration_bridge.user_schema import MAX_RESULTS
 
 PREFIX = "/scim/v2"
 
@@ -116,10 +116,10 @@ class Users:
         return resource_of(self._model, self._view(resource_id))
 
     def _resource(self, account: Account) -> Any:
-        return resource_of(self._model, views(browser.work(), reach(), [account])[0])
+        return resource_of(self._model, views(current.work(), reach(), [account])[0])
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
-        base = select(Account).where(Account.is_open(browser.work().now), reach().visible())
+        base = select(Account).where(Account.is_open(current.work().now), reach().visible())
         if search_request.filter is not None or search_request.sort_by is not None:
             # Whoever asks for all of them needs not count by three tables.
             base = (
@@ -127,23 +127,23 @@ class Users:
                 .outerjoin(Provisioned, Provisioned.account_id == Account.id)
                 .where(of_users(search_request.filter, reach().of_participants()))
             )
-        page = page_of(browser.work(), base, Account.id, search_request, COLUMNS, position)
-        found = views(browser.work(), reach(), page.rows)
+        page = page_of(current.work(), base, Account.id, search_request, COLUMNS, position)
+        found = views(current.work(), reach(), page.rows)
         resources = [resource_of(self._model, view) for view in found]
         return SearchPage(page.total, resources, page.next, page.previous)
 
     def create(self, resource: Any) -> Any:
-        account, is_new = users.create(browser.work(), reach(), resource)
+        account, is_new = users.create(current.work(), reach(), resource)
         g.scim_repeated = not is_new
         made = self._resource(account)
         if is_new:
-            events.record(browser.work(), "scim.created", account=account, after=_shown(made))
+            events.record(current.work(), "scim.created", account=account, after=_shown(made))
         return made
 
     def update(self, resource: Any, expected_version: str | None) -> Any:
         view, held = self._held(resource.id, expected_version)
         before = _shown(held)
-        users.update(browser.work(), reach(), view, resource)
+        users.update(current.work(), reach(), view, resource)
         # Whoever took the last role group of a participant may see the account no more.
         found = self._resource(view.account)
         _record_change("scim.updated", before, _shown(found), account=view.account)
@@ -151,11 +151,11 @@ class Users:
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
         view, _ = self._held(resource_id, expected_version)
-        left = users.delete(browser.work(), reach(), view, g.get("scim_reason") or users.REASONS[0])
+        left = users.delete(current.work(), reach(), view, g.get("scim_reason") or users.REASONS[0])
         g.setdefault("scim_custody", []).extend(left)
 
     def _view(self, resource_id: str) -> View:
-        work = browser.work()
+        work = current.work()
         account = work.db.scalar(select(Account).where(*_living(resource_id), reach().visible()))
         if account is None:
             raise NotFoundException
@@ -172,7 +172,7 @@ class Users:
 
 
 def _living(resource_id: str) -> tuple[ColumnElement[bool], ...]:
-    return (Account.subject == resource_id[:40], Account.is_open(browser.work().now))
+    return (Account.subject == resource_id[:40], Account.is_open(current.work().now))
 
 
 class Groups:
@@ -186,7 +186,7 @@ class Groups:
         return self._resource(view)
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
-        offered.offer(browser.work(), reach())
+        offered.offer(current.work(), reach())
         base = (
             select(ProvisionedGroup)
             .join(RoleGroup, RoleGroup.id == ProvisionedGroup.role_group_id)
@@ -194,40 +194,47 @@ class Groups:
             .where(of_groups(search_request.filter), reach().of_participants())
         )
         page = page_of(
-            browser.work(), base, ProvisionedGroup.id, search_request, GROUP_COLUMNS, position
+            current.work(),
+            base,
+            ProvisionedGroup.id,
+            search_request,
+            GROUP_COLUMNS,
+            position,
         )
         with_members = _wants_members(search_request)
-        found = groups.views(browser.work(), page.rows, with_members=with_members)
+        found = group_resource.views(current.work(), page.rows, with_members=with_members)
         resources = [self._resource(view) for view in found]
         return SearchPage(page.total, resources, page.next, page.previous)
 
     def create(self, resource: Any) -> Any:
-        row, is_new = groups.create(browser.work(), reach(), resource)
+        row, is_new = group_resource.create(current.work(), reach(), resource)
         g.scim_repeated = not is_new
         return self.get(row.public_id)
 
     def update(self, resource: Any, expected_version: str | None) -> Any:
         view = self._held(resource.id, expected_version)
-        groups.update(browser.work(), reach(), view, resource)
+        group_resource.update(current.work(), reach(), view, resource)
         return self.get(resource.id)
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
-        groups.delete(browser.work(), reach(), self._held(resource_id, expected_version))
+        group_resource.delete(current.work(), reach(), self._held(resource_id, expected_version))
 
     def begin(self, resource_id: str) -> Any:
         return self._resource(self._held(resource_id, None))
 
     def change(self, resource_id: str, group: Any | None, changes: list[MemberChange]) -> Any:
         view = self._view(resource_id, with_members=False)
-        groups.change(browser.work(), reach(), view.row, group, changes)
-        g.scim_is_large = groups.size(browser.work(), view.row) > MAX_RESULTS
+        group_resource.change(current.work(), reach(), view.row, group, changes)
+        g.scim_is_large = group_resource.size(current.work(), view.row) > MAX_RESULTS
         return self._resource(self._view(resource_id, with_members=not g.scim_is_large))
 
-    def _resource(self, view: groups.View) -> Any:
-        return groups.resource_of(self._model, view, browser.means().settings.issuer + PREFIX)
+    def _resource(self, view: group_resource.View) -> Any:
+        return group_resource.resource_of(
+            self._model, view, current.means().settings.issuer + PREFIX
+        )
 
-    def _view(self, resource_id: str, *, with_members: bool) -> groups.View:
-        work = browser.work()
+    def _view(self, resource_id: str, *, with_members: bool) -> group_resource.View:
+        work = current.work()
         query = (
             select(ProvisionedGroup)
             .join(ProvisionedGroup.participant)
@@ -236,9 +243,9 @@ class Groups:
         row = work.db.scalar(query)
         if row is None:
             raise NotFoundException
-        return groups.views(work, [row], with_members=with_members)[0]
+        return group_resource.views(work, [row], with_members=with_members)[0]
 
-    def _held(self, resource_id: str, expected_version: str | None) -> groups.View:
+    def _held(self, resource_id: str, expected_version: str | None) -> group_resource.View:
         _lock(ProvisionedGroup, ProvisionedGroup.public_id == resource_id[:40])
         view = self._view(resource_id, with_members=False)
         _check(view.version, expected_version)
@@ -252,7 +259,7 @@ class Participants:
         self._model = model
 
     def get(self, resource_id: str, _parameters: Any = None) -> Any:
-        return participants.resource_of(browser.work(), self._model, self._row(resource_id))
+        return participant_resource.resource_of(current.work(), self._model, self._row(resource_id))
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         base = select(Participant).where(
@@ -261,31 +268,36 @@ class Participants:
             reach().of_participants(),
         )
         page = page_of(
-            browser.work(), base, Participant.id, search_request, PARTICIPANT_COLUMNS, position
+            current.work(),
+            base,
+            Participant.id,
+            search_request,
+            PARTICIPANT_COLUMNS,
+            position,
         )
-        resources = participants.resources_of(browser.work(), self._model, page.rows)
+        resources = participant_resource.resources_of(current.work(), self._model, page.rows)
         return SearchPage(page.total, resources, page.next, page.previous)
 
     def create(self, resource: Any) -> Any:
-        row, is_new = participants.create(browser.work(), reach(), resource)
+        row, is_new = participant_resource.create(current.work(), reach(), resource)
         g.scim_repeated = not is_new
-        return participants.resource_of(browser.work(), self._model, row)
+        return participant_resource.resource_of(current.work(), self._model, row)
 
     def update(self, resource: Any, expected_version: str | None) -> Any:
         row, held = self._held(resource.id, expected_version)
         before = _shown(held)
-        participants.update(browser.work(), reach(), row, resource)
-        found = participants.resource_of(browser.work(), self._model, row)
+        participant_resource.update(current.work(), reach(), row, resource)
+        found = participant_resource.resource_of(current.work(), self._model, row)
         after = _shown(found)
         _record_change("scim.participant_updated", before, after, participant=row.number)
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
         row, _ = self._held(resource_id, expected_version)
-        participants.delete(browser.work(), reach(), row)
+        participant_resource.delete(current.work(), reach(), row)
 
     def _row(self, resource_id: str) -> Participant:
-        row = browser.work().db.scalar(
+        row = current.work().db.scalar(
             select(Participant).where(
                 Participant.number == resource_id[:40],
                 Participant.removed_at.is_(None),
@@ -299,7 +311,7 @@ class Participants:
     def _held(self, resource_id: str, expected_version: str | None) -> tuple[Participant, Any]:
         _lock(Participant, Participant.number == resource_id[:40])
         row = self._row(resource_id)
-        held = participants.resource_of(browser.work(), self._model, row)
+        held = participant_resource.resource_of(current.work(), self._model, row)
         _check(held.meta.version, expected_version)
         return row, held
 
@@ -320,7 +332,7 @@ def _lock(
 ) -> None:
     """A write that changes nothing: from here on nobody else writes this row, on every database,
     and what is read is what the last one left."""
-    work = browser.work()
+    work = current.work()
     work.db.flush()
     work.db.execute(
         update(model)
@@ -350,7 +362,7 @@ def _record_change(event: str, before: dict[str, Any], after: dict[str, Any], **
     """What is another one than before, if anything is."""
     if after != before:
         events.record(
-            browser.work(),
+            current.work(),
             event,
             before=_but(before, after),
             after=_but(after, before),

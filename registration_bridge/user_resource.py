@@ -11,8 +11,8 @@ from typing import Any
 from scim2_models import Meta
 from sqlalchemy import select
 
-from idp.accounts import roles
-from idp.accounts.roles import Terms
+from idp.directory import role_groups
+from idp.directory.role_groups import Terms
 from idp.models import (
     Account,
     AccountState,
@@ -23,7 +23,7 @@ from idp.models import (
 from idp.transaction import Work
 from registration_bridge import holders
 from registration_bridge.reach import Reach
-from registration_bridge.schema import AccessGrant, Network, Registration, SecondAccount
+from registration_bridge.user_schema import AccessGrant, Network, Registration, SecondAccount
 
 
 @dataclass
@@ -123,5 +123,6 @@ def second_of(account: Account) -> SecondAccount | None:
 def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], Terms]:
     """By role group and participant."""
     return {
-        (grant.role_group.name, grant.participant.number): roles.terms_of(grant) for grant in grants
+        (grant.role_group.name, grant.participant.number): role_groups.terms_of(grant)
+        for grant in grants
     }

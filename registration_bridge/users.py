@@ -14,31 +14,31 @@ from scim2_models import (
 )
 from sqlalchemy import select
 
-from idp.accounts import (
+from idp.audit import events
+from idp.directory import (
+    accounts,
     activation,
-    directory,
-    events,
     lifecycle,
-    machines,
-    mass_changes,
+    mass_change_breaker,
     participants,
     persons,
-    roles,
+    role_groups,
     suspension,
     userids,
 )
-from idp.accounts.roles import Terms
-from idp.accounts.second import HasAccount, Second
+from idp.directory.role_groups import Terms
+from idp.directory.second_accounts import HasAccount, Second
 from idp.errors import Conflict, Invalid, Refused
+from idp.machines import machine_accounts
 from idp.models import Account, AccountKind, AccountState, Provisioned
 from idp.policy.names import name_key
 from idp.policy.scopes import PushOperation
 from idp.transaction import Work
 from registration_bridge import holders
 from registration_bridge.reach import Reach
-from registration_bridge.schema import AccessGrant, Registration, SecondAccount
-from registration_bridge.text import clean
+from registration_bridge.text_values import clean
 from registration_bridge.user_resource import View, second_of, terms_of, views
+from registration_bridge.user_schema import AccessGrant, Registration, SecondAccount
 from registration_bridge.zones import zone_of
 
 #: Why an account is closed (PR-04, TM-14): the manual's list, what it does not foresee, and a
@@ -121,7 +121,7 @@ def _repeated(
 
 def _taken(work: Work, reach: Reach, user: Any, error: Conflict | HasAccount) -> str:
     """What stands in the way of a new account, as far as the pusher may know (N76)."""
-    other = directory.find_by_username(work, clean(user.user_name))
+    other = accounts.find_by_username(work, clean(user.user_name))
     if other is None:
         return f"{error.detail}."
     return f"userName is taken by {_known(work, reach, other)}; a UserID is never given again."
@@ -148,7 +148,7 @@ def _make(work: Work, reach: Reach, user: Any, kind: AccountKind) -> Account:
     username = clean(user.user_name)
     second = _second(work, reach, _extension(user).second_account)
     if username:
-        return directory.create_account(work, holder, kind=kind, username=username, second=second)
+        return accounts.create_account(work, holder, kind=kind, username=username, second=second)
     return userids.create(work, holder, kind=kind, second=second)
 
 
@@ -210,7 +210,7 @@ def _set_holder(
     elif account.kind == AccountKind.MACHINE:
         reach.check(PushOperation.UPDATE)
         reach.check_whole(work, account)
-        machines.change_custodian(work, account, holders.register(work, reach, user))
+        machine_accounts.change_custodian(work, account, holders.register(work, reach, user))
     else:
         raise MutabilityException(attribute="personId", mutability="immutable")
 
@@ -223,7 +223,7 @@ def _set_networks(work: Work, account: Account, extension: Registration) -> bool
             raise Invalid("only a machine account has registeredNetworks")
         return False
     pairs = [(clean(entry.value), clean(entry.label)) for entry in wanted or ()]
-    is_changed = machines.set_networks(work, account, pairs)
+    is_changed = machine_accounts.set_networks(work, account, pairs)
     work.db.flush()
     return is_changed
 
@@ -259,16 +259,16 @@ def _set_grants(
     changed = sorted(key for key in before | after if before.get(key) != after.get(key))
     for name, number in changed:
         reach.check_role_group(name, number)
-    roles.hold_participants(work, {number for _, number in changed})
-    notice = roles.Notice()
+    role_groups.hold_participants(work, {number for _, number in changed})
+    notice = role_groups.Notice()
     for name, number in changed:
         if terms := after.get((name, number)):
             participant = participants.by_number(work, number)
-            group = roles.by_name(work, name)
-            roles.assign(work, account, group, participant, terms, notice=notice)
+            group = role_groups.by_name(work, name)
+            role_groups.assign(work, account, group, participant, terms, notice=notice)
     for grant in held:
         if (grant.role_group.name, grant.participant.number) not in after:
-            roles.revoke(work, account, grant.role_group, grant.participant, notice=notice)
+            role_groups.revoke(work, account, grant.role_group, grant.participant, notice=notice)
     notice.send(work, account)
 
 
@@ -338,7 +338,7 @@ def _left_in_custody(work: Work, account: Account) -> list[str]:
 
 
 def _check_mass_change(work: Work) -> None:
-    if mass_changes.standing(work).is_stopped:
+    if mass_change_breaker.standing(work).is_stopped:
         raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
 
 

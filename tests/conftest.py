@@ -22,9 +22,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 
-from idp.accounts import keys
 from idp.app import create_app
 from idp.db import Base, db
+from idp.grants import signing_keys
 from idp.models import Event, SigningKey
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
@@ -131,7 +131,7 @@ def prepared(base_settings: Settings) -> Path | None:
     with app.app_context():
         make_tables()
         with committing(app.extensions["means"].work()) as work:
-            keys.ensure(work)
+            signing_keys.ensure(work)
             # Nobody seals this trail: an old event would be an alarm in every test.
             work.db.flush()
             work.db.execute(delete(Event))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -65,9 +67,53 @@ def test_rules_have_no_clock_and_no_randomness() -> None:
 
 def test_no_view_takes_up_what_the_database_refused() -> None:
     """A Collision has ended the transaction: views name the refusals that they answer, and the rest
-    reaches ``web/errors``."""
+    reaches ``web/error_responses``."""
     for path in (Path(idp.__file__).parent / "web").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ExceptHandler) and node.type is not None:
                 caught = {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)}
                 assert not caught & {"GatewayError", "Collision", "Unstorable"}, path
+
+
+PACKAGES = (
+    "audit",
+    "session",
+    "credentials",
+    "directory",
+    "factors",
+    "clients",
+    "machines",
+    "grants",
+    "recovery",
+    "signin",
+    "desk",
+    "maintenance",
+    "risk_lab",
+)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_entered_by_its_door(package: str) -> None:
+    """``__all__`` of a package names the modules that the rest of the code may use."""
+    door = import_module(f"idp.{package}").__all__
+    root = Path(idp.__file__).parent
+    used = set()
+    for path in [*root.rglob("*.py"), *(root.parent / "registration_bridge").rglob("*.py")]:
+        if path.parent == root / package:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == f"idp.{package}":
+                used |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                f"idp.{package}."
+            ):
+                used.add(str(node.module).split(".")[2])
+    assert used == set(door)
+
+
+def test_a_file_name_says_which_one_it_is() -> None:
+    """No two modules share a name."""
+    root = Path(idp.__file__).parent
+    files = [*root.rglob("*.py"), *(root.parent / "registration_bridge").rglob("*.py")]
+    names = Counter(path.name for path in files if path.name != "__init__.py")
+    assert [name for name, times in names.items() if times > 1] == []

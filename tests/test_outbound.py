@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from idp import outbound
-from idp.accounts import clients
+from idp.clients import registry
 from idp.errors import Invalid
 from idp.networks import NetworkSet
 from idp.policy.addresses import address_of
@@ -71,10 +71,10 @@ def test_a_private_address_is_not_registered(world: World, uri: str) -> None:
     """The reason names the setting that would allow it."""
     rp = world.relying_party()
     with world.work() as work:
-        client = clients.get(work, rp.client_id)
-        data = replace(clients.data_of(client), backchannel_logout_uri=uri)
+        client = registry.get(work, rp.client_id)
+        data = replace(registry.data_of(client), backchannel_logout_uri=uri)
         with pytest.raises(Invalid, match="IDP_OUTBOUND_NETWORKS"):
-            clients.update(work, client, data)
+            registry.update(work, client, data)
 
 
 class Listener(BaseHTTPRequestHandler):

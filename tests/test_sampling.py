@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.accounts import events
+from idp.audit import events
 from idp.models import AuthMethod
 from idp.policy.addresses import network_of
 from idp.sampling import MOST, OTHERS, WINDOW, Kind, Sampler

@@ -20,21 +20,15 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from idp.accounts import (
-    clients,
-    credentials,
-    directory,
-    lifecycle,
-    participants,
-    persons,
-    roles,
-)
-from idp.accounts.assertions import ASSERTION_TYPE, public_key
-from idp.accounts.clients import ClientData
-from idp.accounts.second import Reason, Second
-from idp.cli.server import work_round
-from idp.messages import read
-from idp.messages.read import ShownMessage
+from idp.cli.server_commands import work_round
+from idp.clients import registry
+from idp.clients.registry import ClientData
+from idp.credentials import passwords
+from idp.credentials.assertions import ASSERTION_TYPE, public_key
+from idp.directory import accounts, lifecycle, participants, persons, role_groups
+from idp.directory.second_accounts import Reason, Second
+from idp.messages import outbox_reader
+from idp.messages.outbox_reader import ShownMessage
 from idp.models import Account, AccountKind, AccountState, AuthMethod, Event, Participant
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import obtainable
@@ -175,25 +169,25 @@ class World:
         n = self.count
         username = username or f"holder{n}"
         with self.work() as work:
-            data = directory.NewPerson(
+            data = accounts.NewPerson(
                 person_id=person.pop("person_id", f"P{n:05}"),
                 given_name=person.pop("given_name", "Ada"),
                 family_name=person.pop("family_name", "Moreau"),
                 email=email or f"{username.split('@')[0]}@participant.example",
                 **person,
             )
-            holder = directory.ensure_person(work, data)
+            holder = accounts.ensure_person(work, data)
             second = None
             kinds = {row.kind for row in persons.accounts_of(work, holder)}
             if kind is AccountKind.PERSONAL and kind in kinds:
                 only = registered(work, "109120")
                 second = Second.of(Reason.TRANSMISSION_RIGHTS, only)
-            account = directory.create_account(
+            account = accounts.create_account(
                 work, holder, kind=kind, username=username, second=second
             )
             if state is not AccountState.PENDING:
                 hasher = self.app.extensions["hasher"]
-                assert credentials.replace(work, hasher, account, password, door="test") == ()
+                assert passwords.replace(work, hasher, account, password, door="test") == ()
                 lifecycle.change_state(work, account, AccountState.ACTIVE, reason="test")
                 lifecycle.change_state(work, account, state, reason="test")
         return username
@@ -201,17 +195,17 @@ class World:
     def set_state(self, username: str, state: AccountState) -> None:
         """Move an account to a state as an administrator does."""
         with self.work() as work:
-            account = directory.by_username(work, username)
+            account = accounts.by_username(work, username)
             lifecycle.change_state(work, account, state, reason="test")
 
     def grant_role(self, username: str, group: str, participant: str = "109120") -> None:
         """Assign a role group, making group and participant when there are none."""
         with self.work() as work:
             organization = registered(work, participant)
-            roles.assign(
+            role_groups.assign(
                 work,
-                directory.by_username(work, username),
-                roles.by_name(work, group),
+                accounts.by_username(work, username),
+                role_groups.by_name(work, group),
                 organization,
             )
 
@@ -233,10 +227,10 @@ class World:
     def revoke_role(self, username: str, group: str, participant: str = "109120") -> None:
         with self.work() as work:
             organization = registered(work, participant)
-            roles.revoke(
+            role_groups.revoke(
                 work,
-                directory.by_username(work, username),
-                roles.by_name(work, group),
+                accounts.by_username(work, username),
+                role_groups.by_name(work, group),
                 organization,
             )
 
@@ -244,8 +238,8 @@ class World:
         self, name: str, *client_ids: str, kind: str = "personal", participation: str = ""
     ) -> None:
         with self.work() as work:
-            seen_by = [clients.get(work, c) for c in client_ids]
-            roles.create(work, name, kind=kind, clients=seen_by, participation=participation)
+            seen_by = [registry.get(work, c) for c in client_ids]
+            role_groups.create(work, name, kind=kind, clients=seen_by, participation=participation)
 
     def relying_party(self, name: str = "EMI", **changes: Any) -> Rp:
         """Register a client; by default confidential, trusted, code and refresh."""
@@ -266,7 +260,7 @@ class World:
         if values.get("auth_method") == AuthMethod.KEY:
             values.setdefault("keys", (public_key(KEY.as_pem(private=False).decode()),))
         with self.work() as work:
-            client, secret = clients.create(
+            client, secret = registry.create(
                 work, ClientData(**values), client_id=client_id, by_two=True
             )
             uri = client.redirect_uris[0] if client.redirect_uris else ""
@@ -282,15 +276,15 @@ class World:
     def mails(self, kind: str | None = None, to: str | None = None) -> list[ShownMessage]:
         """The outbox opened, oldest first; of one kind, to one account."""
         with self.work() as work:
-            rows = list(reversed(read.recent(work, 1000)))
+            rows = list(reversed(outbox_reader.recent(work, 1000)))
             if to is not None:
-                mine = {m.id for m in read.of_account(work, self.id_of(work, to), 1000)}
+                mine = {m.id for m in outbox_reader.of_account(work, self.id_of(work, to), 1000)}
                 rows = [row for row in rows if row.id in mine]
         return [row for row in rows if kind in (None, row.kind)]
 
     @staticmethod
     def id_of(work: Work, username: str) -> int:
-        return directory.by_username(work, username).id
+        return accounts.by_username(work, username).id
 
     def events(self, name: str | None = None) -> list[Event]:
         """The trail so far, oldest first."""
@@ -303,7 +297,7 @@ class World:
     def account_row(self, username: str) -> Account:
         """A detached copy of the account's row."""
         with self.work() as work:
-            row = directory.by_username(work, username)
+            row = accounts.by_username(work, username)
             work.db.expunge_all()
             return row
 

@@ -16,7 +16,7 @@ import click
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from idp import schema
+from idp import schema_version
 from idp.app import create_app
 from idp.cli import operator
 from idp.db import db
@@ -37,7 +37,7 @@ def check_database(url: str) -> None:
     """Raises DatabaseNotReady when the tables are not those of this release. A database that does
     not answer now may do so later: that is for those who need it to say."""
     with suppress(OperationalError):
-        schema.require(url)
+        schema_version.require(url)
 
 
 def application(*, is_upgrade: bool = False) -> Flask:

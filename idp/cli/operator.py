@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from idp.accounts import directory, roles
-from idp.accounts.acting import Forbidden
+from idp.directory import accounts, role_groups
+from idp.directory.separation_of_duties import Forbidden
 from idp.errors import NotFound
 from idp.models import Account, AccountState
 from idp.policy.console import ACCESS, ConsoleRole
@@ -54,15 +54,15 @@ def named(work: Work) -> Account | None:
     """The operator named by ``--as``."""
     if work.origin.person_id is None or work.origin.actor is None:
         return None
-    return directory.find_by_username(work, work.origin.actor)
+    return accounts.find_by_username(work, work.origin.actor)
 
 
 def _operator(work: Work, username: str, needed: Collection[ConsoleRole]) -> Account:
-    account = directory.find_by_username(work, username)
+    account = accounts.find_by_username(work, username)
     if account is None:
         raise NotFound(f"no account {username}")
     if account.state_at(work.now) != AccountState.ACTIVE:
         raise Forbidden(f"{username} is {account.state}")
-    if not roles.of_console(work, account) & frozenset(needed):
+    if not role_groups.of_console(work, account) & frozenset(needed):
         raise Forbidden(f"{username} does not have the role: {', '.join(sorted(needed))}")
     return account

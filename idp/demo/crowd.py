@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, text
 from idp.models import Account, AccountState, Assignment, Event, Participant, Person, RoleGroup
 from idp.models import SearchTerm as Term
 from idp.policy.names import name_key
-from idp.policy.search import fold, terms
+from idp.policy.search_terms import fold, terms
 from idp.transaction import Work
 
 BATCH = 2000

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 
-from idp.accounts import (
-    activation,
-    clients,
-    credentials,
-    directory,
-    factors,
-    lifecycle,
-    machines,
-    participants,
-    roles,
-    search,
-)
-from idp.accounts.clients import ClientData
+from idp.clients import registry
+from idp.clients.registry import ClientData
+from idp.credentials import passwords as credentials
 from idp.demo.home import Home, make_password
 from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, ROLE_GROUPS, App, Figure
+from idp.directory import account_search, accounts, activation, lifecycle, participants, role_groups
 from idp.errors import GatewayError
+from idp.factors import authenticators
+from idp.machines import machine_accounts
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState
 from idp.transaction import Means, Origin, Work, committing
@@ -34,7 +27,7 @@ def seed(app: Flask, home: Home) -> bool:
     with app.app_context():
         means: Means = app.extensions["means"]
         with committing(means.work(Origin(actor="demo"))) as work:
-            known = [clients.find(work, entry.client_id) is not None for entry in APPS]
+            known = [registry.find(work, entry.client_id) is not None for entry in APPS]
             if any(known) and not all(known):
                 raise GatewayError("an earlier version made this demo; start it with --reset")
             if all(known):
@@ -48,7 +41,9 @@ def seed(app: Flask, home: Home) -> bool:
             for figure in FIGURES:
                 account = _account(work, app, figure, secrets["passwords"])
                 if figure.kind is AccountKind.MACHINE:
-                    machines.set_networks(work, account, [(one, "demo") for one in LOOPBACK])
+                    machine_accounts.set_networks(
+                        work, account, [(one, "demo") for one in LOOPBACK]
+                    )
                 if figure.state is not AccountState.PENDING:
                     _factors(work, account, secrets["totp_secrets"][figure.role])
                 if figure.state is AccountState.PENDING:
@@ -73,7 +68,7 @@ def _client(work: Work, home: Home, entry: App) -> str:
         trusted=True,
         id_token_alg=entry.id_token_alg,
     )
-    _, secret = clients.create(work, data, client_id=entry.client_id)
+    _, secret = registry.create(work, data, client_id=entry.client_id)
     return secret
 
 
@@ -82,20 +77,20 @@ def _pusher(work: Work) -> str:
     data = ClientData(
         name="Registration system", grant_types=("client_credentials",), scopes=("scim",)
     )
-    _, secret = clients.create(work, data, client_id=PUSHER, by_two=True)
+    _, secret = registry.create(work, data, client_id=PUSHER, by_two=True)
     return secret
 
 
 def _role_groups(work: Work) -> None:
     for name, app_name, kind in ROLE_GROUPS:
-        seen_by = [clients.get(work, app_name.lower())] if app_name else []
-        roles.create(work, name, kind=kind, clients=seen_by)
+        seen_by = [registry.get(work, app_name.lower())] if app_name else []
+        role_groups.create(work, name, kind=kind, clients=seen_by)
 
 
 def _account(work: Work, app: Flask, figure: Figure, passwords: dict[str, str]) -> Account:
-    person = directory.ensure_person(
+    person = accounts.ensure_person(
         work,
-        directory.NewPerson(
+        accounts.NewPerson(
             person_id=figure.person_id,
             given_name=figure.given_name,
             family_name=figure.family_name,
@@ -103,18 +98,18 @@ def _account(work: Work, app: Flask, figure: Figure, passwords: dict[str, str]) 
             phone=figure.phone,
         ),
     )
-    account = directory.create_account(
+    account = accounts.create_account(
         work, person, kind=figure.kind, username=figure.username, locale=figure.locale
     )
     if figure.recovery_phone:
         account.recovery_phone = figure.recovery_phone
-        search.index(work, account)
+        account_search.index(work, account)
     if figure.state is not AccountState.PENDING:
         passwords[figure.role] = _set_password(work, app, account, passwords[figure.role])
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason="demo")
     for group, number in figure.holds:
         participant = participants.by_number(work, number)
-        roles.assign(work, account, roles.by_name(work, group), participant)
+        role_groups.assign(work, account, role_groups.by_name(work, group), participant)
     if figure.state is AccountState.LOCKED:
         lifecycle.change_state(work, account, AccountState.LOCKED, reason="demo")
     return account
@@ -123,9 +118,9 @@ def _account(work: Work, app: Flask, figure: Figure, passwords: dict[str, str]) 
 def _factors(work: Work, account: Account, secret: str) -> None:
     """An authenticator app, and codes by mail, which the outbox of the demo shows; as if the
     person had enrolled."""
-    app = factors.begin(work, account, FactorKind.TOTP)
+    app = authenticators.begin(work, account, FactorKind.TOTP)
     app.secret_sealed = work.vault.seal(secret)
-    mails = factors.begin(work, account, FactorKind.EMAIL)
+    mails = authenticators.begin(work, account, FactorKind.EMAIL)
     mails.is_preferred = True
     app.confirmed_at = mails.confirmed_at = account.enrolled_at = work.now
 

@@ -7,9 +7,14 @@ from urllib.parse import unquote_plus
 
 from flask import request
 
-from idp import browser
-from idp.accounts import assertions, browsers, clients, directory, lockout, machines, signin
+from idp import current
+from idp.clients import registry
+from idp.credentials import assertions
+from idp.directory import accounts
+from idp.machines import machine_accounts
 from idp.policy.addresses import network_of
+from idp.session import browsers, failed_attempts
+from idp.signin import attempt
 
 #: Scopes of lock-outs that strangers cannot use up.
 OWN = ("browser:", "network:")
@@ -17,23 +22,27 @@ OWN = ("browser:", "network:")
 
 def of_network() -> str:
     """The network that the request comes from; of IPv6 the /64."""
-    return network_of(browser.origin().ip)
+    return network_of(current.origin().ip)
 
 
 def of_name() -> str:
     """Somebody who signs in: remembered in this browser, or known in this network."""
-    work = browser.work()
+    work = current.work()
     typed = request.form.get("username", "")
-    account = directory.find_for_sign_in(work, typed)
-    known = browsers.known(work, account, browser.recognition())
-    key = lockout.key_of(work, account, typed, known)
+    account = accounts.find_for_sign_in(work, typed)
+    known = browsers.known(work, account, current.recognition())
+    key = failed_attempts.key_of(work, account, typed, known)
     return key if key.startswith(OWN) else of_network()
 
 
 def of_holder() -> str:
     """Somebody who has shown a first proof in this sign-in, or has a session."""
-    work, found, session = browser.work(), browser.under_way(), browser.current_session()
-    account = signin.pending(work, found) or signin.held(work, found)
+    work, found, session = (
+        current.work(),
+        current.under_way(),
+        current.browser_session(),
+    )
+    account = attempt.pending(work, found) or attempt.held(work, found)
     account = account or (session.account if session else None)
     return f"holder:{account.id}:{of_network()}" if account else of_network()
 
@@ -44,7 +53,7 @@ def of_client() -> str:
     if assertion:
         name = assertions.claimed_name(assertion)
     name = unquote_plus(name) or request.form.get("client_id", "")
-    client = clients.find(browser.work(), name) if name else None
+    client = registry.find(current.work(), name) if name else None
     return f"client:{client.id}:{of_network()}" if client else _of_machine(name)
 
 
@@ -59,7 +68,7 @@ def _basic_name() -> str:
 
 
 def _of_machine(name: str) -> str:
-    account = machines.at_home(browser.work(), name)
+    account = machine_accounts.at_home(current.work(), name)
     return f"machine:{account}:{of_network()}" if account else of_network()
 
 

@@ -1,5 +1,5 @@
-"""All rate limits of the application in one table. What is counted in the database (lock-outs,
-mails, text messages) is in ``idp.accounts.lockout`` and ``idp.accounts.texts``."""
+"""All rate limits of the application in one table. What is counted in the database is elsewhere:
+lock-outs in ``idp.session.failed_attempts``, text messages in ``idp.credentials.text_messages``."""
 
 from __future__ import annotations
 

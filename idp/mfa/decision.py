@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from idp.mfa.risk import Band, Risk
+from idp.mfa.risk_engine import Band, Risk
 
 DUE = timedelta(days=30)
 #: Evidence of more weight than this is told as a reason.

@@ -10,14 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from idp.mfa.features import Hour
-from idp.mfa.risk import (
-    Attempt,
-    History,
-    Population,
-    Seen,
-    agent_values,
-    density_grid,
-)
+from idp.mfa.risk_engine import Attempt, History, Population, Seen, agent_values, density_grid
 
 KEPT = 500
 KEPT_DAYS = 180

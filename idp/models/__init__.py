@@ -30,7 +30,6 @@ from idp.models.grant import (
     Interaction,
     RefreshToken,
 )
-from idp.models.key import KeyState, SigningKey
 from idp.models.machine import MachineKey, RegisteredNetwork
 from idp.models.message import MessageState, OutboxMessage
 from idp.models.proposal import ClientProposal, ProposalKind
@@ -45,6 +44,7 @@ from idp.models.role import (
 )
 from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
 from idp.models.sign_in import PopulationCount, SignIn
+from idp.models.signing_key import KeyState, SigningKey
 
 __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",

@@ -14,7 +14,8 @@ from urllib.parse import unquote_plus
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
 
-from idp.accounts import assertions, client_secrets, clients
+from idp.clients import client_secrets, registry
+from idp.credentials import assertions
 from idp.models import AuthMethod, Client
 from idp.transaction import Work
 
@@ -66,7 +67,7 @@ class ClientAuthenticator:
         invalid_client (401) for everything else. Public clients pass at the token and
         revocation endpoints only."""
         method, name, proof = presented(request)
-        client = clients.find(work, name) if name else None
+        client = registry.find(work, name) if name else None
         # The proof first: as much is done for whoever exists or not.
         fault = _unproved(work, client, method, name, proof)
         if client is None:

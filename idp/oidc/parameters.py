@@ -5,7 +5,7 @@ from __future__ import annotations
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from werkzeug.datastructures import MultiDict
 
-from idp.oidc.keys import MAX_TOKEN
+from idp.oidc.jwks import MAX_TOKEN
 
 MAX_VALUE = 8_192
 #: Parameters that hold a token of ours.

@@ -10,12 +10,12 @@ import json
 import re
 from typing import Any
 
-from idp.accounts import clients
+from idp.clients import registry
 from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.claims import CLAIMS_SUPPORTED, SCOPE_CLAIMS
 from idp.oidc.interaction import AuthorizationRequest
-from idp.oidc.keys import BadToken, KeyRing
+from idp.oidc.jwks import BadToken, KeyRing
 from idp.oidc.parameters import faulty
 from idp.policy.redirect_uri import is_registered
 from idp.policy.scopes import parse_scope, within
@@ -51,7 +51,7 @@ def trusted_target(work: Work, params: dict[str, str], repeated: set[str]) -> tu
     """The enabled client and its registered redirect URI. Raises NotRedirectable."""
     if repeated & {"client_id", "redirect_uri"}:
         raise NotRedirectable("repeated_parameter")
-    client = clients.find(work, params.get("client_id", "")[:200])
+    client = registry.find(work, params.get("client_id", "")[:200])
     if client is None or "authorization_code" not in client.grant_types:
         raise NotRedirectable("unknown_client")
     if client.disabled_at is not None:

@@ -10,11 +10,12 @@ from authlib.oauth2 import AuthorizationServer, OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
-from idp.accounts import clients, events
-from idp.accounts.machines import MachineDoor
+from idp.audit import events
+from idp.clients import registry
+from idp.machines.machine_accounts import MachineDoor
 from idp.models import AuthMethod, Client
 from idp.oidc.client_auth import ClientAuthenticator, ClientFault
-from idp.oidc.keys import KeyRing
+from idp.oidc.jwks import KeyRing
 from idp.transaction import Work
 
 NO_STORE = [
@@ -111,7 +112,7 @@ class GatewayServer(AuthorizationServer):
 def _is_recorded(work: Work, error: OAuth2Error) -> bool:
     """Record a failed authentication of a client that there is; False for everything else."""
     named = error.name if isinstance(error, ClientFault) else ""
-    client = clients.find(work, named) if named else None
+    client = registry.find(work, named) if named else None
     if client is None or not isinstance(error, ClientFault):
         return False
     events.record(

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from idp.accounts import grants, roles
+from idp.directory import role_groups
+from idp.grants import issuance
 from idp.models import AccessToken, Account, AccountKind, Client, Grant
 from idp.oidc import claims as claim_rules
 from idp.oidc.claims import HeldGroup, Subject
-from idp.oidc.keys import BadToken, KeyRing
+from idp.oidc.jwks import BadToken, KeyRing
 from idp.transaction import Work
 
 ACCESS = "at+jwt"
@@ -54,7 +55,7 @@ def claims_for(work: Work, grant: Grant, scopes: tuple[str, ...], target: str) -
 
 def held_groups(work: Work, grant: Grant) -> list[HeldGroup]:
     """The role groups of the grant's relying party that its account holds now."""
-    rows = roles.held_for_client(work, _account(grant).id, grant.client_id)
+    rows = role_groups.held_for_client(work, _account(grant).id, grant.client_id)
     return [
         HeldGroup(row.group, row.participant, row.participant_name)
         for row in rows
@@ -95,8 +96,8 @@ def find_access(work: Work, ring: KeyRing, token: str) -> AccessToken | None:
         handles = [claims["jti"]] if isinstance(claims.get("jti"), str) else []
     else:
         handles = work.vault.digests("access", token)
-    row = grants.find_access_token(work, handles) if handles else None
-    return row if row is not None and grants.is_active(work, row) else None
+    row = issuance.find_access_token(work, handles) if handles else None
+    return row if row is not None and issuance.is_active(work, row) else None
 
 
 def _account(grant: Grant) -> Account:
@@ -128,7 +129,7 @@ def _access_token(
     else:
         claims = _access_claims(work, grant, scopes, held, audience, handle)
         token = ring.sign(work, client.access_token_alg, ACCESS, claims)
-    grants.record_access_token(work, grant, handle, scopes=list(scopes), audience=audience)
+    issuance.record_access_token(work, grant, handle, scopes=list(scopes), audience=audience)
     return token
 
 
@@ -163,7 +164,7 @@ def _access_claims(
         "iss": work.settings.issuer,
         "sub": grant.account.subject if grant.account else grant.client.client_id,
         "aud": audience,
-        "client_id": grants.requester(grant),
+        "client_id": issuance.requester(grant),
         "iat": seconds(work.now),
         "exp": seconds(work.now) + work.settings.access_token_ttl,
         "jti": jti,

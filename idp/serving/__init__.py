@@ -17,8 +17,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from idp.accounts.hashing import HashingLane
 from idp.app import create_app, say_risks
+from idp.credentials.hashing import HashingLane
 from idp.serving.front import Front
 from idp.settings import Settings
 

@@ -9,14 +9,14 @@ from flask import Flask
 from flask_babel import force_locale
 
 from idp.serving.exchange import Answer
-from idp.web import errors
+from idp.web import error_responses
 
 STATUSES = (400, 408, 500, 503)
 #: Seconds after which a second try is worth while.
 RETRY_AFTER = 5
 LOCALES = ("en", "fr")
 #: One path of each form.
-SAMPLES = {"program": "/oauth2/v1/token", "scim": f"{errors.SCIM_PATH}v2/Users"}
+SAMPLES = {"program": "/oauth2/v1/token", "scim": f"{error_responses.SCIM_PATH}v2/Users"}
 _FRENCH = re.compile(rb"\s*fr\b", re.IGNORECASE)
 
 
@@ -42,7 +42,7 @@ class Refusals:
     def answer(self, path: str, language: bytes, status: int) -> Answer:
         """The answer at a path; ``language`` is the Accept-Language header."""
         locale = "fr" if _FRENCH.match(language) else "en"
-        return self._made[errors.form_of(path), status, locale]
+        return self._made[error_responses.form_of(path), status, locale]
 
 
 def _make(app: Flask, form: str, status: int, locale: str) -> Answer:
@@ -50,7 +50,7 @@ def _make(app: Flask, form: str, status: int, locale: str) -> Answer:
         if form == "page":
             kind, body = "text/html; charset=utf-8", _page(status, locale).encode()
         else:
-            response = errors.answer(status)
+            response = error_responses.answer(status)
             kind, body = response.content_type, response.get_data()
     headers = {
         "content-type": kind,
@@ -66,7 +66,7 @@ def _make(app: Flask, form: str, status: int, locale: str) -> Answer:
 
 def _page(status: int, locale: str) -> str:
     """A page that needs nothing else from here: there may be no thread to serve a style sheet."""
-    title, message, advice = map(escape, errors.words(status))
+    title, message, advice = map(escape, error_responses.words(status))
     return (
         f'<!doctype html><html lang="{locale}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -11,8 +11,8 @@ from flask import Flask, g, request, url_for
 from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
-from idp import browser
-from idp.accounts import roles
+from idp import current
+from idp.directory import role_groups
 from idp.policy.local_path import safe_path
 from idp.settings import Settings
 from idp.web.i18n import eastern, term
@@ -60,16 +60,18 @@ def install(app: Flask, settings: Settings) -> None:
             "viewer": {
                 "username": session.account.username,
                 "full_name": person.full_name,
-                "is_operator": lambda: bool(roles.of_console(browser.work(), session.account)),
+                "is_operator": lambda: bool(
+                    role_groups.of_console(current.work(), session.account)
+                ),
             }
             if session and person
             else None,
             "operator": g.get("operator"),
             "asset": asset,
             "here": _here(),
-            "is_news": browser.is_news,
+            "is_news": current.is_news,
             "goes_on": "" if session else g.get("goes_on", ""),
-            "may_set_cookies": not browser.is_from_elsewhere(),
+            "may_set_cookies": not current.is_from_elsewhere(),
             "request_id": g.get("request_id", ""),
         }
 

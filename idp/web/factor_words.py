@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from flask_babel import gettext
 
-from idp.accounts import factors, passkeys
+from idp.factors import authenticators, passkeys
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator
-from idp.policy.phone import Fault
+from idp.policy.phone_number import Fault
 
 
 def kind(name: str) -> str:
@@ -55,7 +55,7 @@ def help_of(name: str) -> str:
 
 def title(row: Authenticator, account: Account) -> str:
     """One factor as its holder knows it: name or kind, and where codes go."""
-    where = factors.shown_destination(row, account)
+    where = authenticators.shown_destination(row, account)
     return f"{row.name or kind(row.kind)} {where}".strip()
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from flask_limiter import RateLimitExceeded
 
-from idp import browser
-from idp.accounts import clients
-from idp.accounts.machines import Admitted
-from idp.accounts.roles import Held
+from idp import current
+from idp.clients import registry
+from idp.directory.role_groups import Held
 from idp.limits import counter
+from idp.machines.machine_accounts import Admitted
 
 REALM = 'Basic realm="IESO Gateway", charset="UTF-8"'
 MAX_CREDENTIAL = 1000
@@ -34,13 +34,13 @@ def verify() -> Response:
     if "Authorization" not in request.headers:
         # Most programs ask without first, to be challenged.
         return _challenge()
-    work = browser.work()
+    work = current.work()
     username, password = _credentials()
-    outcome = browser.machines().admit(
+    outcome = current.machines().admit(
         work,
         username=username,
         password=password,
-        client=clients.find(work, request.args.get("service", "")),
+        client=registry.find(work, request.args.get("service", "")),
     )
     if isinstance(outcome, Admitted):
         return _admitted(outcome)

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from idp import browser
+from idp import current
 from idp.models import BrowserSession
 from idp.policy.local_path import safe_path
 from idp.web import kept
@@ -24,7 +24,7 @@ def needs_session(
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-        session = browser.current_session()
+        session = current.browser_session()
         if session is None and request.method == "POST":
             return kept.sign_in_first()
         if session is None:

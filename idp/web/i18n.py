@@ -11,10 +11,10 @@ from babel.dates import format_datetime
 from flask import g, has_request_context, request, session
 from flask_babel import get_locale, gettext
 
-from idp import browser
-from idp.accounts import profile
+from idp import current
+from idp.directory import preferences
 from idp.models import Assignment
-from idp.policy.phone import calling_code
+from idp.policy.phone_number import calling_code
 
 LANGUAGES = ("en", "fr")
 EASTERN = ZoneInfo("America/Toronto")
@@ -48,7 +48,7 @@ def term(row: Assignment) -> str:
     """When a role group counts, where that is not simply now: what begins later gives no access
     yet."""
     parts = []
-    if row.valid_from is not None and row.valid_from > browser.work().now:
+    if row.valid_from is not None and row.valid_from > current.work().now:
         parts.append(gettext("from %(at)s", at=eastern(row.valid_from)))
     if row.valid_until is not None:
         parts.append(gettext("until %(at)s", at=eastern(row.valid_until)))
@@ -86,6 +86,6 @@ def remember_choice(locale: str) -> None:
     if locale not in LANGUAGES:
         return
     session["locale"] = locale
-    signed_in = browser.current_session()
+    signed_in = current.browser_session()
     if signed_in is not None:
-        profile.set_language(browser.work(), signed_in, locale)
+        preferences.set_language(current.work(), signed_in, locale)

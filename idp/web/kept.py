@@ -12,10 +12,10 @@ from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import browser
-from idp.accounts import interactions
-from idp.web import errors
-from idp.web.login.signin import sign_in_again
+from idp import current
+from idp.session import interactions
+from idp.web import error_responses
+from idp.web.login.signin_page import sign_in_again
 
 #: Fields that are never kept.
 SECRETS = frozenset({"password", "again", "current", "answer", "code", "credential"})
@@ -33,8 +33,8 @@ def install(app: Flask) -> None:
 
 
 def _stale_form(_error: CSRFError) -> BaseResponse:
-    if not browser.is_from_here():
-        return errors.page(
+    if not current.is_from_here():
+        return error_responses.page(
             400,
             title=gettext("This page was open too long"),
             message=gettext("The form you sent is no longer valid, so nothing was changed."),
@@ -51,26 +51,26 @@ def _taken_up() -> BaseResponse:
     if request.endpoint in SIGN_IN:
         return sign_in_again(_notice())
     view = current_app.view_functions[request.endpoint or ""]
-    if getattr(view, "needs_session", False) and browser.current_session() is None:
+    if getattr(view, "needs_session", False) and current.browser_session() is None:
         return sign_in_first()
     return _page(_typed(), request.path, _way_back(), is_whole=_is_whole())
 
 
 def sign_in_first() -> BaseResponse:
     """The session ended while a form was open: sign in, then look at what was typed."""
-    work, back = browser.work(), _way_back()
+    work, back = current.work(), _way_back()
     typed = _typed()
     if not typed or sum(len(name) + len(value) for name, value in typed) > MAX_KEPT:
         return redirect(url_for("login.signin", next=back), code=303)
     keeper = interactions.begin(
         work,
-        browser.binding(),
+        current.binding(),
         request={
             "kept": typed,
             "action": request.path,
             "back": back,
             "is_whole": _is_whole(),
-            "account": browser.last_account(),
+            "account": current.last_account(),
         },
     )
     target = url_for("pages.kept", flow=keeper.handle)
@@ -79,7 +79,7 @@ def sign_in_first() -> BaseResponse:
 
 def show() -> BaseResponse:
     """What was typed before the session ended, for the person who typed it."""
-    session, found = browser.current_session(), browser.under_way()
+    session, found = current.browser_session(), current.under_way()
     if session is None:
         target = url_for("pages.kept", flow=request.args.get("flow", ""))
         return redirect(url_for("login.signin", next=target), code=303)
@@ -128,7 +128,7 @@ def _way_back() -> str:
 
 
 def _notice() -> str:
-    if browser.sends_cookies():
+    if current.sends_cookies():
         return str(
             gettext(
                 "This page was open too long, so nothing was done yet. What you entered is kept, "

@@ -6,13 +6,14 @@ from flask import Blueprint, Response, abort, jsonify, render_template, request,
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import browser, schema
-from idp.accounts import keys, sessions
-from idp.messages import read
+from idp import current, schema_version
+from idp.grants import signing_keys
+from idp.messages import outbox_reader
 from idp.policy.local_path import safe_path
+from idp.session import sessions
 from idp.web import kept
 from idp.web.i18n import remember_choice
-from idp.web.login.signin import KEPT
+from idp.web.login.signin_page import KEPT
 
 
 def blueprint(*, demo: bool) -> Blueprint:
@@ -31,12 +32,12 @@ def blueprint(*, demo: bool) -> Blueprint:
 def language() -> BaseResponse:
     """Switch the language of the pages."""
     remember_choice(request.form.get("locale", ""))
-    return browser.follow(safe_path(request.form.get("next")))
+    return current.follow(safe_path(request.form.get("next")))
 
 
 def signout() -> BaseResponse:
     """Sign out of the gateway, after a question: a link alone signs nobody out."""
-    session = browser.current_session()
+    session = current.browser_session()
     if session is None:
         return Response(render_template("signed_out.html", continue_url=None))
     if request.method != "POST":
@@ -44,8 +45,8 @@ def signout() -> BaseResponse:
             "signout.html", client_name=None, fields=[], action=url_for("pages.signout")
         )
         return Response(body)
-    sessions.end(browser.work(), session, "signed_out", keep_offline=True)
-    browser.forget()
+    sessions.end(current.work(), session, "signed_out", keep_offline=True)
+    current.forget()
     return Response(render_template("signed_out.html", continue_url=None))
 
 
@@ -56,15 +57,15 @@ def healthz() -> Response:
 
 def readyz() -> BaseResponse:
     """The database answers, has the tables of this release, and there are keys to sign with."""
-    work = browser.work()
+    work = current.work()
     has_keys = False
     try:
-        database = schema.standing(work.db.connection())
-        is_usable = database in schema.USABLE
-        has_keys = is_usable and bool(keys.published(work))
+        database = schema_version.standing(work.db.connection())
+        is_usable = database in schema_version.USABLE
+        has_keys = is_usable and bool(signing_keys.published(work))
     except SQLAlchemyError:
         work.db.rollback()
-        database, is_usable = schema.Standing.AWAY, False
+        database, is_usable = schema_version.Standing.AWAY, False
     ready = is_usable and has_keys
     answer = jsonify(status="ok" if ready else "unavailable", database=database, keys=has_keys)
     answer.status_code = 200 if ready else 503
@@ -73,6 +74,8 @@ def readyz() -> BaseResponse:
 
 def demo_outbox() -> BaseResponse:
     """Mails and texts as they are sent. Registered in the demo only."""
-    if not browser.means().settings.demo:
+    if not current.means().settings.demo:
         abort(404)
-    return Response(render_template("demo_outbox.html", messages=read.recent(browser.work())))
+    return Response(
+        render_template("demo_outbox.html", messages=outbox_reader.recent(current.work()))
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import gettext
 
-from idp.mfa.question import Fault
+from idp.mfa.question_pool import Fault
 
 
 def words(name: str) -> str:

@@ -9,7 +9,7 @@ import time
 import structlog
 from flask import Flask, Response, abort, g, request
 
-from idp import browser
+from idp import current
 from idp.settings import Settings
 
 log = structlog.get_logger("gateway.request")
@@ -88,5 +88,5 @@ def _log(response: Response) -> None:
         path=request.path,
         status=response.status_code,
         ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
-        ip=browser.origin().ip,
+        ip=current.origin().ip,
     )

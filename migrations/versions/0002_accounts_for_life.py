@@ -6,7 +6,7 @@ Revises: 0001
 import sqlalchemy as sa
 from alembic import op
 
-from idp.policy.search import fold, terms
+from idp.policy.search_terms import fold, terms
 
 revision = "0002"
 down_revision = "0001"

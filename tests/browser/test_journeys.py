@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from registration_bridge.client import BridgeClient
+from registration_bridge.bridge_client import BridgeClient
 from registration_bridge.export import EXTENSION, PATCH
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live")]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from idp.accounts import directory, events
+from idp.audit import events
+from idp.directory import accounts
 from idp.models import AccountKind, Event
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.settings import Settings
@@ -246,7 +247,7 @@ def test_a_stop_of_registration_is_shown_and_confirmed(
     assert good(run("registration", "status", "--json"))["stopped"] is False
     account = world.account()
     with world.work() as work:
-        events.record(work, "scim.suspended", account=directory.by_username(work, account))
+        events.record(work, "scim.suspended", account=accounts.by_username(work, account))
         # The command line has the clock of the machine.
         work.db.execute(update(Event).values(at=datetime.now(UTC)))
     shown = run("registration", "status")

@@ -16,22 +16,15 @@ import flask_migrate
 import pytest
 from sqlalchemy import create_engine, select, text
 
-from idp.accounts import (
-    activation,
-    chain,
-    clients,
-    credentials,
-    directory,
-    keys,
-    lifecycle,
-    links,
-    participants,
-    roles,
-    sessions,
-)
-from idp.accounts.links import Purpose
+from idp.audit import chain
+from idp.clients import registry
+from idp.credentials import links, passwords
+from idp.credentials.links import Purpose
 from idp.db import db
+from idp.directory import accounts, activation, lifecycle, participants, role_groups
+from idp.grants import signing_keys
 from idp.models import AccountState, BrowserSession, KeyState
+from idp.session import sessions
 from tests.shell import Run, good
 from tests.world import NEW_PASSWORD, World
 
@@ -117,21 +110,21 @@ def _take_away(world: World, anna_session: str) -> None:
             select(BrowserSession).where(BrowserSession.public_id == anna_session)
         ).one()
         sessions.end(work, row, "signed_out")
-        bert = directory.by_username(work, "bert")
+        bert = accounts.by_username(work, "bert")
         lifecycle.change_state(work, bert, AccountState.SUSPENDED, reason="leave")
-        clients.disable(work, clients.get(work, "crow"))
+        registry.disable(work, registry.get(work, "crow"))
         participants.end(work, participants.by_number(work, "111340"))
-        keys.revoke(work, _active_key(work))
+        signing_keys.revoke(work, _active_key(work))
     world.revoke_role("carl", "EMI Viewer")
     with world.work() as work:
-        eva = directory.by_username(work, "eva")
+        eva = accounts.by_username(work, "eva")
         hasher = world.app.extensions["hasher"]
-        assert credentials.replace(work, hasher, eva, NEW_PASSWORD, door="reset") == ()
+        assert passwords.replace(work, hasher, eva, NEW_PASSWORD, door="reset") == ()
     world.account("newcomer")
 
 
 def _active_key(work: Any) -> str:
-    rows = keys.every_key(work)
+    rows = signing_keys.every_key(work)
     return next(row.kid for row in rows if row.state == KeyState.ACTIVE and row.alg == "ES256")
 
 
@@ -150,10 +143,10 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
     tokens = world.redeem(emi, anna.code(emi, "anna")).json or {}
     code = anna.code(emi, "anna")
     with world.work() as work:
-        dora, bert = (directory.by_username(work, name) for name in ("dora", "bert"))
+        dora, bert = (accounts.by_username(work, name) for name in ("dora", "bert"))
         invitation = activation.invite(work, dora)
         token = links.issue(work, bert, Purpose.RESET, work.after(days=1))
-        session = sessions.living(work, directory.by_username(work, "anna"))[0].public_id
+        session = sessions.living(work, accounts.by_username(work, "anna"))[0].public_id
         kid = _active_key(work)
     world.run_worker()
     world.clock.advance(hours=1)
@@ -182,11 +175,11 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
     assert world.account_row("bert").state == AccountState.SUSPENDED
     assert world.account_row("eva").state == AccountState.RESET_REQUIRED
     with world.work() as work:
-        assert clients.get(work, "crow").disabled_at is not None
+        assert registry.get(work, "crow").disabled_at is not None
         assert participants.by_number(work, "111340").ended_at is not None
-        held = [row for row in keys.every_key(work) if row.kid == kid]
+        held = [row for row in signing_keys.every_key(work) if row.kid == kid]
         assert [row.state for row in held] == [KeyState.REVOKED]
-        assert roles.holders_at(work, participants.by_number(work, "109120")) == []
+        assert role_groups.holders_at(work, participants.by_number(work, "109120")) == []
     # The trail names the export with what lies between.
     (restored,) = world.events("trail.restored")
     assert restored.data["lost"]["last"] == sealed_until

@@ -28,8 +28,8 @@ ELSEWHERE = {
     "serve": "tests/demo",
     "worker": "tests/messages/test_killed_worker.py",
     "demo": "tests/demo",
-    "risk simulate": "tests/mfa/test_evaluation.py",
-    "risk evaluate": "tests/mfa/test_evaluation.py",
+    "risk simulate": "tests/risk_lab/test_evaluation.py",
+    "risk evaluate": "tests/risk_lab/test_evaluation.py",
     "scim push": "tests/scim/test_export.py",
     "scim diff": "tests/scim/test_export.py",
 }

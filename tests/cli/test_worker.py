@@ -21,13 +21,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from idp.accounts import directory, recovery
-from idp.accounts.recovery import Channel, Goal
-from idp.cli.health import answering
-from idp.cli.lanes import STALE_SECONDS, Lanes
-from idp.cli.server import LANES
+from idp.cli.server_commands import LANES
+from idp.cli.worker_health import answering
+from idp.cli.worker_lanes import STALE_SECONDS, Lanes
+from idp.directory import accounts
 from idp.messages import deliver, queue
 from idp.models import Event, MessageState, OutboxMessage, RecoveryRequest
+from idp.recovery import self_service
+from idp.recovery.self_service import Channel, Goal
 from idp.transaction import Means
 from tests.live import free_ports
 from tests.serving.wire import ROOT
@@ -70,7 +71,7 @@ def running(lanes: Lanes) -> Iterator[None]:
 
 def enqueue(world: World, username: str, *kinds: str) -> None:
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         for kind in kinds:
             data = {"code": "123456", "expires_at": work.now} if kind.endswith("_code") else {}
             if kind.startswith("sms_"):
@@ -108,7 +109,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
     with running(lanes):
         assert mailer.inside.wait(PATIENCE)
         with world.work() as work:
-            recovery.ask(work, Goal.RESET, Channel.MAIL, username)
+            self_service.ask(work, Goal.RESET, Channel.MAIL, username)
         enqueue(world, username, "factor_code", "sms_factor_code")
         wait_until(lambda: len(mailer.taken) == 1)
         assert mailer.taken[0].endswith("Your code to go on")
@@ -127,7 +128,7 @@ def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
     enqueue(world, username, "account_restored", "account_restored")
     world.clock.advance(60)
     with world.work() as work:
-        recovery.ask(work, Goal.RESET, Channel.MAIL, username)
+        self_service.ask(work, Goal.RESET, Channel.MAIL, username)
     assert LANES["recovery"]["recovery"](world.app) == 1
     enqueue(world, username, "factor_code")
     with world.app.app_context():

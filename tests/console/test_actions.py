@@ -8,8 +8,10 @@ import re
 import pytest
 from sqlalchemy import update
 
-from idp.accounts import activation, credentials, directory, factors, roles, temporary
+from idp.credentials import passwords, temporary_passwords
 from idp.db import db
+from idp.directory import accounts, activation, role_groups
+from idp.factors import authenticators
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState, TemporaryPassword
 from idp.policy.console import ACTIONS, ConsoleRole, Fact
@@ -31,12 +33,12 @@ def prepared(world: World, action: str) -> str:
     username = world.account(state=STATE_FOR.get(action, AccountState.ACTIVE))
     if action == "reset-factors":
         with world.work() as work:
-            account = directory.by_username(work, username)
-            row = factors.begin(work, account, FactorKind.TOTP, name="My telephone")
+            account = accounts.by_username(work, username)
+            row = authenticators.begin(work, account, FactorKind.TOTP, name="My telephone")
             row.confirmed_at = work.now
     if action == "resend-activation":
         with world.work() as work:
-            activation.invite(work, directory.by_username(work, username))
+            activation.invite(work, accounts.by_username(work, username))
     return username
 
 
@@ -137,7 +139,7 @@ def test_the_caller_proves_himself_by_a_code(world: World, channel: str) -> None
     """The message names the agent; the code read back opens the actions; five wrong ones end it."""
     desk, username = Desk.of(world), world.account()
     with world.work() as work:
-        directory.by_username(work, username).recovery_phone = "+14169671111"
+        accounts.by_username(work, username).recovery_phone = "+14169671111"
     assert desk.post(f"{desk.path(username)}/code", channel=channel).status_code == 303
     message = world.mails(to=username)[-1]
     assert message.kind == ("sms_caller_code" if channel == "sms" else "caller_code")
@@ -210,10 +212,10 @@ def test_temporary_passwords_differ_and_meet_the_policy(world: World) -> None:
     """CR-05: unguessable, and no part of the user name even by chance."""
     username = world.account(given_name="Bako", family_name="Tefi")
     with world.work() as work:
-        account = directory.by_username(work, username)
-        made = {temporary.make(work, account) for _ in range(200)}
+        account = accounts.by_username(work, username)
+        made = {temporary_passwords.make(work, account) for _ in range(200)}
         assert len(made) == 200
-        assert all(credentials.cheap_faults(work, account, one) == () for one in made)
+        assert all(passwords.cheap_faults(work, account, one) == () for one in made)
 
 
 def test_cr08_a_temporary_password_helps_after_the_activation_link_expired(world: World) -> None:
@@ -324,7 +326,7 @@ def test_a_lock_is_not_lost_to_an_action_that_had_not_seen_it(world: World) -> N
     """I4: what was read before somebody else locked the account does not unlock it: 409."""
     desk, username = Desk.of(world), world.account()
     desk.verify(username)
-    make = temporary.make
+    make = temporary_passwords.make
 
     def meanwhile(work: Work, account: Account) -> str:
         """Another process locks the account between the look at it and the change."""
@@ -336,7 +338,7 @@ def test_a_lock_is_not_lost_to_an_action_that_had_not_seen_it(world: World) -> N
         return make(work, account)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(temporary, "make", meanwhile)
+        patch.setattr(temporary_passwords, "make", meanwhile)
         answer = desk.act("temporary-password", username)
     assert answer.status_code == 409
     assert "Another change came first" in answer.text
@@ -367,7 +369,7 @@ def test_pr04_closing_for_good_ends_everything_and_takes_the_roles(world: World)
     assert desk.act("deactivate", username).status_code == 303
     assert "Sign in" in browser.get("/").text
     with world.work() as work:
-        assert roles.held(work, directory.by_username(work, username)) == []
+        assert role_groups.held(work, accounts.by_username(work, username)) == []
     for action in ACTIONS:
         assert desk.act(action, username).status_code == 400
     assert world.account_row(username).state == AccountState.DEACTIVATED

@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from idp.accounts import access, chain, directory, events
-from idp.accounts.access import Question
+from idp.audit import chain, events
 from idp.db import db
+from idp.directory import access_report, accounts
+from idp.directory.access_report import Question
 from idp.models import Event
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
@@ -120,7 +121,7 @@ def test_the_chain_is_proved_from_the_console(
     world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TM-12: so many records in one request, then the next ones; a changed record is named."""
-    monkeypatch.setattr("idp.web.console.trail.STEP", 4)
+    monkeypatch.setattr("idp.web.console.audit_pages.STEP", 4)
     with world.app.app_context():
         chain.seal_all(world.app.extensions["means"])
     with world.work() as work:
@@ -184,11 +185,11 @@ def test_the_moment_of_a_grant_counts_and_that_of_a_revocation_does_not(world: W
     revoked = world.clock.now()
     world.revoke_role(username, "EMI Viewer")
     with world.work() as work:
-        account_id = directory.by_username(work, username).id
+        account_id = accounts.by_username(work, username).id
 
         def held(at: object) -> int:
             question = Question(at=at, account_ids=(account_id,))  # type: ignore[arg-type]
-            return len(list(access.everything(work, question)))
+            return len(list(access_report.everything(work, question)))
 
         assert held(granted - timedelta(microseconds=1)) == 0
         assert held(granted) == 1

@@ -12,11 +12,14 @@ import pytest
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from idp.accounts import client_proposals, clients, directory, factors, keys
+from idp.clients import client_proposals, registry
+from idp.directory import accounts
+from idp.factors import authenticators
+from idp.grants import signing_keys
 from idp.mfa.assurance import FactorKind
 from idp.models import BrowserSession, KeyState
 from idp.policy.console import ConsoleRole
-from idp.web.console import fresh
+from idp.web.console import factor_check
 from idp.web.console.gate import ROUTES
 from tests.console.desk import Desk
 from tests.console.test_two_operators import DATA
@@ -31,8 +34,8 @@ def with_app(world: World, username: str) -> str:
     """Give an operator an authenticator app; returns its secret."""
     secret = pyotp.random_base32()
     with world.work() as work:
-        account = directory.by_username(work, username)
-        row = factors.begin(work, account, FactorKind.TOTP)
+        account = accounts.by_username(work, username)
+        row = authenticators.begin(work, account, FactorKind.TOTP)
         row.secret_sealed = work.vault.seal(secret)
         row.confirmed_at = account.enrolled_at = work.now
     return secret
@@ -98,17 +101,17 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
     world.grant_role(holder, "Trader")
     subject, proposer = world.account_row(holder).subject, world.operator(ACCESS)
     with world.work() as work:
-        clients.disable(work, clients.get(work, "crow"))
-        operator = directory.by_username(work, proposer)
+        registry.disable(work, registry.get(work, "crow"))
+        operator = accounts.by_username(work, proposer)
         work.origin = replace(work.origin, actor=proposer, person_id=operator.person_id)
         outcome = client_proposals.create(work, DATA, client_id="registration")
         proposal = outcome.proposal.public_id if outcome.proposal else ""
         (kid,) = [
             key.kid
-            for key in keys.every_key(work)
+            for key in signing_keys.every_key(work)
             if (key.alg, key.state) == ("ES256", KeyState.ACTIVE)
         ]
-        person_id = directory.by_username(work, holder).person.person_id
+        person_id = accounts.by_username(work, holder).person.person_id
     account, pair = f"/console/accounts/{subject}", ("participant", "109120")
     return {
         "new_client": ("/console/clients/new", [("client_id", "tra"), *registration("TRA")]),
@@ -140,7 +143,7 @@ def test_n66_each_change_asks_and_then_goes_on_as_it_was_sent(
     """N66, over all changes: nothing is done before the proof, nothing typed is lost, and after it
     the change is made once."""
     forms = prepare(world)
-    assert {f"console.{name}" for name in forms} == set(fresh.ENDPOINTS)
+    assert {f"console.{name}" for name in forms} == set(factor_check.ENDPOINTS)
     forms["rotate_secret"], forms["client"] = forms.pop("rotate_secret"), forms.pop("client")
     for name, (path, fields) in forms.items():
         stale(world)
@@ -158,12 +161,12 @@ def test_n66_each_change_asks_and_then_goes_on_as_it_was_sent(
         assert made, name
         world.clock.advance(seconds=30)
     with world.work() as work:
-        made_client = clients.get(work, "tra")
+        made_client = registry.get(work, "tra")
         assert made_client.redirect_uris[1] == "https://tra.rp.test/b?x=1&y=2"
         assert made_client.grant_types == ["authorization_code", "refresh_token"]
         assert [group.name for group in made_client.role_groups] == ["Trader", "Viewer"]
         assert len(made_client.keys) == 1
-        assert clients.get(work, "registration").scopes == ["scim"]
+        assert registry.get(work, "registration").scopes == ["scim"]
 
 
 #: What operators of Access Management may send without: it takes power away, or gives none.
@@ -183,7 +186,7 @@ def test_n66_a_new_change_needs_a_fresh_factor_or_stands_in_the_list(world: Worl
         and "POST" in (rule.methods or set())
         and ACCESS in ROUTES[rule.endpoint]
     }
-    assert sent - WITHOUT == set(fresh.ENDPOINTS)
+    assert sent - WITHOUT == set(factor_check.ENDPOINTS)
 
 
 def test_n66_fifteen_minutes(world: World, desk: Desk, secret: str) -> None:
@@ -219,7 +222,9 @@ def test_n66_a_wrong_code_changes_nothing_and_keeps_the_form(
 def test_n66_a_code_by_mail_keeps_the_form_too(world: World, desk: Desk, secret: str) -> None:
     """N66: asked for by a button, sent, entered; the form goes through every page."""
     with world.work() as work:
-        row = factors.begin(work, directory.by_username(work, desk.username), FactorKind.EMAIL)
+        row = authenticators.begin(
+            work, accounts.by_username(work, desk.username), FactorKind.EMAIL
+        )
         row.confirmed_at = work.now
         public_id = row.public_id
     path, form = "/console/role-groups/new", [("name", "One"), ("kind", "personal")]

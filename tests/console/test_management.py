@@ -7,10 +7,12 @@ import re
 import pytest
 from sqlalchemy import select
 
-from idp.accounts import client_secrets, clients, directory, recovery
-from idp.messages import dead, queue
+from idp.clients import client_secrets, registry
+from idp.directory import accounts
+from idp.messages import dead_letters, queue
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.policy.console import ConsoleRole
+from idp.recovery import self_service
 from tests.console.desk import Desk
 from tests.world import Rp, World
 
@@ -67,7 +69,7 @@ def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
     assert 'name="uses_popups" value="1">' in page
     assert desk.post("/console/clients/tra", **changed).status_code == 303
     with world.work() as work:
-        row = clients.get(work, "tra")
+        row = registry.get(work, "tra")
         assert (row.name, row.trusted, row.require_pkce) == ("TRA", False, True)
         assert row.uses_popups
         assert [group.name for group in row.role_groups] == ["TRA Bidder"]
@@ -125,7 +127,7 @@ def test_an_overlap_that_cannot_be_read_ends_no_secret(
     assert "an old secret works for 0 to 720 whole hours" in answer.text
     assert f'name="overlap_hours" type="text" inputmode="numeric" value="{typed}"' in answer.text
     with world.work() as work:
-        row = clients.get(work, "emi")
+        row = registry.get(work, "emi")
         assert client_secrets.matches(work, row, rp.secret)
         assert row.former_secret_digest is None
     assert world.events("client.secret_rotated") == []
@@ -172,12 +174,12 @@ def test_a_mapping_profile_that_cannot_be_is_named(
     answer = desk.post("/console/clients/new", **FORM, **PROFILE | change)
     assert (answer.status_code, words in answer.text) == (400, True)
     with world.work() as work:
-        assert clients.find(work, "tra") is None
+        assert registry.find(work, "tra") is None
 
 
 def _profile(world: World) -> dict[str, str]:
     with world.work() as work:
-        row = clients.get(work, "tra")
+        row = registry.get(work, "tra")
         return {name: getattr(row, name) for name in PROFILE}
 
 
@@ -187,7 +189,7 @@ def test_which_role_groups_an_application_sees(world: World, desk: Desk) -> None
     username = world.account()
     world.grant_role(username, "TRA Bidder")
     with world.work() as work:
-        data = clients.data_of(clients.get(work, "emi"))
+        data = registry.data_of(registry.get(work, "emi"))
     form = FORM | {
         "name": data.name,
         "home_url": data.home_url,
@@ -233,12 +235,12 @@ def test_n89_the_drill_of_a_compromised_key(world: World, desk: Desk) -> None:
     assert userinfo() == 200
     page = desk.browser.get("/console/keys").text
     with world.work() as work:
-        from idp.accounts import keys
+        from idp.grants import signing_keys
         from idp.models import KeyState
 
         (kid,) = [
             key.kid
-            for key in keys.every_key(work)
+            for key in signing_keys.every_key(work)
             if key.alg == "ES256" and key.state == KeyState.ACTIVE
         ]
     assert kid in page
@@ -268,10 +270,10 @@ def test_r14_a_dead_letter_is_seen_and_tried_again(world: World, desk: Desk) -> 
     """R14: why it failed, its words without the secrets; then it is delivered."""
     username = world.account()
     with world.work() as work:
-        account = directory.by_username(work, username)
-        recovery.ask(work, recovery.Goal.RESET, recovery.Channel.MAIL, username)
+        account = accounts.by_username(work, username)
+        self_service.ask(work, self_service.Goal.RESET, self_service.Channel.MAIL, username)
         work.db.flush()
-        assert recovery.process_next(work)
+        assert self_service.process_next(work)
         work.db.flush()
         row = work.db.scalars(
             select(OutboxMessage).where(OutboxMessage.kind == "password_reset_link")
@@ -285,9 +287,9 @@ def test_r14_a_dead_letter_is_seen_and_tried_again(world: World, desk: Desk) -> 
     assert "/recover/open?token=•••" in page
     assert not re.search(r"token=[\w-]{8}", page)
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         text = queue.enqueue_sms(work, "sms_reset_code", account, "+14169671111", code="123456")
-        assert "123456" not in dead.words(work, text)
+        assert "123456" not in dead_letters.words(work, text)
     assert desk.post(f"/console/messages/{pk}/retry").status_code == 303
     assert desk.post(f"/console/messages/{pk}/retry").status_code == 404
     world.run_worker()

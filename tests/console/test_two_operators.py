@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from idp.accounts import client_proposals, client_secrets, clients, directory, participants
-from idp.accounts.clients import ClientData
+from idp.clients import client_proposals, client_secrets, registry
+from idp.clients.registry import ClientData
+from idp.directory import accounts, participants
 from idp.errors import Refused
 from idp.models import AccountState, Client, ClientProposal
 from idp.policy.console import ConsoleRole
@@ -66,7 +67,7 @@ def confirm(desk: Desk, proposal: str) -> Any:
 def registered(world: World) -> dict[str, Any] | None:
     """What is registered of the client, its secret's digests included."""
     with world.work() as work:
-        row = clients.find(work, "registration")
+        row = registry.find(work, "registration")
         if row is None:
             return None
         columns = Client.__table__.columns.keys()
@@ -110,7 +111,7 @@ def test_n74_a_second_account_of_the_proposer_confirms_nothing(world: World, des
     desk.post("/console/clients/new", **FORM)
     twin = second(world, desk.username)
     with world.work() as work:
-        account = directory.by_username(work, twin)
+        account = accounts.by_username(work, twin)
         account.second_participant = participants.by_number(work, "IESO")
     world.grant_role(twin, ACCESS, "IESO")
     with_twin = Desk(world, twin, world.browser().signed_in(twin))
@@ -174,14 +175,14 @@ def test_n72_a_client_that_gets_the_scope_takes_two(world: World, desk: Desk, ot
     page = confirm(other, proposed(world))
     assert re.findall(r"Client secret: <code>([^<]{43})</code>", page.text)
     with world.work() as work:
-        row = clients.get(work, "registration")
+        row = registry.get(work, "registration")
         assert row.scopes == ["scim"]
         # The secret that one operator alone could know ends at once.
         assert not client_secrets.matches(work, row, rp.secret)
     answer = desk.post("/console/clients/registration", **form | {"scopes": "openid"})
     assert answer.headers["Location"] == "/console/clients/registration"
     with world.work() as work:
-        assert clients.get(work, "registration").scopes == ["openid"]
+        assert registry.get(work, "registration").scopes == ["openid"]
 
 
 def test_n72_scope_off_and_on_again_gives_nobody_a_key_of_his_own(
@@ -197,21 +198,21 @@ def test_n72_scope_off_and_on_again_gives_nobody_a_key_of_his_own(
     assert desk.post(path, **form | own | {"scopes": ""}).headers["Location"] == path
     thumbprint = OTHER_KEY.thumbprint()
     with world.work() as work:
-        row = clients.get(work, "registration")
+        row = registry.get(work, "registration")
         assert (row.scopes, [key["kid"] for key in row.keys]) == ([], [thumbprint])
     again = form | {"auth_method": "private_key_jwt", "keys": thumbprint}
     assert desk.post(path, **again).headers["Location"] == "/console/proposals"
     assert f"<code>{thumbprint}</code>" in other.browser.get("/console/proposals").text
     assert confirm(desk, proposed(world)).status_code == 403
     with world.work() as work:
-        assert clients.get(work, "registration").scopes == []
+        assert registry.get(work, "registration").scopes == []
 
 
 def test_what_takes_power_away_takes_one(world: World, desk: Desk) -> None:
     """N18: switching off and ending an old secret do not wait for anybody."""
     Pusher.of(world)
     with world.work() as work:
-        row = clients.get(work, "registration")
+        row = registry.get(work, "registration")
         client_secrets.rotate(work, row, overlap_hours=5, by_two=True)
     for path in ("end-old-secret", "disable"):
         assert desk.post(f"/console/clients/registration/{path}").status_code == 303
@@ -285,9 +286,9 @@ def test_n74_a_proposal_for_what_has_changed_is_not_confirmed(
     sent = {k: v for k, v in FORM.items() if k != "client_id"} | {"name": "Else"}
     desk.post("/console/clients/registration", **sent)
     with world.work() as work:
-        row = clients.get(work, "registration")
-        data = replace(clients.data_of(row), push_participants=("109120",))
-        clients.update(work, row, data, by_two=True)
+        row = registry.get(work, "registration")
+        data = replace(registry.data_of(row), push_participants=("109120",))
+        registry.update(work, row, data, by_two=True)
     before = registered(world)
     answer = confirm(other, proposed(world))
     assert answer.status_code == 400
@@ -357,10 +358,10 @@ def test_n72_two_operators_in_the_shell(world: World, run: Run) -> None:
 
 #: The services that make a pusher stronger.
 SERVICES: dict[str, Callable[[Work, Client], object]] = {
-    "create": lambda work, _row: clients.create(work, DATA),
-    "update": lambda work, row: clients.update(work, row, DATA),
+    "create": lambda work, _row: registry.create(work, DATA),
+    "update": lambda work, row: registry.update(work, row, DATA),
     "rotate": lambda work, row: client_secrets.rotate(work, row, overlap_hours=1),
-    "enable": lambda work, row: clients.enable(work, row),
+    "enable": lambda work, row: registry.enable(work, row),
 }
 
 
@@ -369,7 +370,7 @@ def test_n72_no_service_makes_a_pusher_stronger_by_one(world: World, service: st
     """N72: the services themselves refuse, so that no page and no command can forget it."""
     Pusher.of(world)
     with world.work() as work:
-        row = clients.get(work, "registration")
+        row = registry.get(work, "registration")
         with pytest.raises(Refused, match="takes two operators"):
             SERVICES[service](work, row)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from idp.accounts import access, directory, search
-from idp.accounts.access import Question
 from idp.demo import crowd
+from idp.directory import access_report, account_search, accounts
+from idp.directory.access_report import Question
 from idp.models import AccountKind
 from tests.world import World
 
@@ -20,21 +20,23 @@ def test_a_crowd_is_added_once_and_can_be_worked_with(world: World) -> None:
     with world.work() as work:
         assert crowd.missing(work, 50) == 0
         assert crowd.missing(work, 60) == 10
-        everyone = list(directory.every_account(work))
+        everyone = list(accounts.every_account(work))
         assert len(everyone) == 50
         some = everyone[7]
-        assert some.username in {a.username for a in search.find(work, some.username).accounts}
-        held = list(access.everything(work, Question(at=work.now)))
+        assert some.username in {
+            a.username for a in account_search.find(work, some.username).accounts
+        }
+        held = list(access_report.everything(work, Question(at=work.now)))
         assert held
     username = world.account("granite")
     assert world.browser().sign_in(username).status_code == 200
     with world.work() as work:
-        person = directory.by_username(work, username).person
+        person = accounts.by_username(work, username).person
         assert person.id > 50
-        again = directory.create_account(
+        again = accounts.create_account(
             work, person, kind=AccountKind.MACHINE, username="APIIESO00077"
         )
-        assert again.id > directory.by_username(work, username).id
+        assert again.id > accounts.by_username(work, username).id
 
 
 def test_nobody_of_the_crowd_can_sign_in(world: World) -> None:
@@ -42,6 +44,6 @@ def test_nobody_of_the_crowd_can_sign_in(world: World) -> None:
     world.role_group("EMI Viewer")
     with world.work() as work:
         crowd.add(work, 3, lambda _: None)
-        names = [account.username for account in directory.every_account(work)]
+        names = [account.username for account in accounts.every_account(work)]
     for name in names:
         assert world.browser().sign_in(name, "").status_code == 400

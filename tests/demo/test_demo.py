@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 
-from idp.accounts import directory, roles
 from idp.app import create_app
 from idp.cli import main
-from idp.cli.server import upgrade_database
+from idp.cli.server_commands import upgrade_database
 from idp.db import db
 from idp.demo.home import Home, make_password
 from idp.demo.seed import seed
+from idp.directory import accounts, role_groups
 from idp.models import AccountState
 from idp.transaction import committing
 
@@ -94,11 +94,14 @@ def test_people_are_what_their_roles_say(app: Flask, home: Home) -> None:
     states = {"pending": AccountState.PENDING, "locked": AccountState.LOCKED}
     with app.app_context(), committing(app.extensions["means"].work()) as work:
         for person in [*home.describe()["people"], {"role": "pending", "username": "singhj"}]:
-            account = directory.by_username(work, person["username"])
+            account = accounts.by_username(work, person["username"])
             assert account.state == states.get(person["role"], AccountState.ACTIVE)
-        trader = directory.by_username(work, "tremblam")
-        assert {row.participant.number for row in roles.held(work, trader)} == {"109120", "111340"}
-        assert [c.client_id for c in roles.applications(work, trader)] == ["crow", "emi"]
+        trader = accounts.by_username(work, "tremblam")
+        assert {row.participant.number for row in role_groups.held(work, trader)} == {
+            "109120",
+            "111340",
+        }
+        assert [c.client_id for c in role_groups.applications(work, trader)] == ["crow", "emi"]
 
 
 def test_a_second_start_keeps_the_data(app: Flask, home: Home) -> None:

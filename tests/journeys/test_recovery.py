@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import activation, directory
+from idp.directory import accounts, activation
 from idp.models import AccountKind, AccountState
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
@@ -38,7 +38,7 @@ def helper_for(world: World, holder: str) -> Desk:
 
 def add_phone(world: World, username: str) -> None:
     with world.work() as work:
-        directory.by_username(work, username).recovery_phone = "+14169671111"
+        accounts.by_username(work, username).recovery_phone = "+14169671111"
 
 
 def link_of(world: World, kind: str) -> str:
@@ -170,7 +170,7 @@ def test_k01_the_mail_leads_to_the_gateway_of_its_environment(
     """K.01: the address in the mail is the environment's, and the page says which it is."""
     username = world.account(state=AccountState.PENDING, kind=kind)
     with world.work() as work:
-        activation.invite(work, directory.by_username(work, username))
+        activation.invite(work, accounts.by_username(work, username))
     link = world.mails("account_created")[-1].links[0]
     assert link.startswith(world.settings.issuer + "/")
     assert "Sandbox" in world.browser().get(link.removeprefix(world.settings.issuer)).text
@@ -187,7 +187,7 @@ def test_k02_every_way_to_a_password_keeps_the_same_rules(
     browser, path, old = world.browser(), "/recover/open", {}
     if way == "activation":
         with world.work() as work:
-            activation.invite(work, directory.by_username(work, username))
+            activation.invite(work, accounts.by_username(work, username))
         page, path = browser.get(link_of(world, "account_created")), "/activate"
     elif way == "self-service":
         browser.submit(browser.get("/recover"), "/recover", username=username, channel="mail")

@@ -10,9 +10,9 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from idp.accounts import directory
+from idp.directory import accounts
 from idp.errors import Invalid
-from idp.messages import deliver, queue, read
+from idp.messages import deliver, outbox_reader, queue
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.transaction import Means
 from tests.world import World
@@ -41,7 +41,7 @@ def one_message(world: World) -> None:
     """A single queued mail."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
-        queue.enqueue(work, "not_activated", directory.by_username(work, username))
+        queue.enqueue(work, "not_activated", accounts.by_username(work, username))
 
 
 class Failing:
@@ -197,7 +197,7 @@ def test_a_message_of_a_rolled_back_change_is_never_sent(world: World) -> None:
     """I5: the mail is in the transaction of the change."""
     username = world.account(state=AccountState.PENDING)
     with pytest.raises(RuntimeError), world.work() as work:  # noqa: PT012
-        queue.enqueue(work, "not_activated", directory.by_username(work, username))
+        queue.enqueue(work, "not_activated", accounts.by_username(work, username))
         raise RuntimeError
     assert deliver_once(world) == 0
 
@@ -208,7 +208,7 @@ def test_the_body_is_sealed_at_rest(world: World) -> None:
     (row,) = rows(world)
     assert "gateway.test" not in row.body_sealed
     with world.work() as work:
-        (shown,) = read.recent(work)
+        (shown,) = outbox_reader.recent(work)
     assert "Hello Ada Moreau" in shown.text
     assert all(link.startswith("https://gateway.test") for link in shown.links)
 
@@ -232,6 +232,6 @@ def test_n85_only_one_plain_address_gets_mail(world: World, address: str) -> Non
         world.account(email=address) if address else world.account(email=" ")
     username = world.account(state=AccountState.PENDING)
     with pytest.raises(Invalid), world.work() as work:  # noqa: PT012
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         account.person.email = address
         queue.enqueue(work, "not_activated", account)

@@ -17,7 +17,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import update
 
-from idp.accounts import directory
+from idp.directory import accounts
 from idp.messages import queue
 from idp.models import MessageState, OutboxMessage
 from tests.live import free_ports
@@ -95,7 +95,7 @@ def test_r04_killed_in_a_transfer_nothing_is_lost(
     world.clock.moment = datetime.now(UTC)
     with world.work() as work:
         work.db.execute(update(OutboxMessage).values(state=MessageState.SENT))
-        made = queue.enqueue(work, "account_restored", directory.by_username(work, username))
+        made = queue.enqueue(work, "account_restored", accounts.by_username(work, username))
         work.db.flush()
         pk, message_id = made.id, made.message_id
     handler.when = moment

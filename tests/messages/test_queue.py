@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from idp.accounts import directory
-from idp.messages import queue, read
+from idp.directory import accounts
+from idp.messages import outbox_reader, queue
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.policy.email_address import email_key, single_address
 from idp.policy.names import name_key
@@ -22,7 +22,7 @@ def queued(world: World, locale: str = "en", times: int = 1) -> list[OutboxMessa
     """The rows of one mail written ``times`` times, detached."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         account.locale = locale
         for _ in range(times):
             queue.enqueue(work, "not_activated", account)
@@ -66,7 +66,7 @@ def test_the_newest_messages_are_shown_first(world: World) -> None:
     """At most as many as asked for."""
     ids = [row.id for row in queued(world, times=3)]
     with world.work() as work:
-        assert [shown.id for shown in read.recent(work, limit=2)] == [ids[2], ids[1]]
+        assert [shown.id for shown in outbox_reader.recent(work, limit=2)] == [ids[2], ids[1]]
 
 
 @pytest.mark.parametrize(

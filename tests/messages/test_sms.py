@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 
-from idp.accounts import directory
+from idp.directory import accounts
 from idp.errors import ConfigurationError
 from idp.messages import deliver, queue
 from idp.messages.sms import DemoSmsSender, FormSmsSender
@@ -92,7 +92,7 @@ def test_texts_go_through_the_outbox(world: World) -> None:
     """accounts.md: sealed, sent by the worker, noted; without a sender kept and tried again."""
     username = world.account()
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         row = queue.enqueue_sms(work, "sms_reset_code", account, "+14169671111", code="123456")
         work.db.flush()
         pk = row.id

@@ -19,13 +19,15 @@ from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 from sqlalchemy import select
 
-from idp.accounts import clients, directory, participants, roles, sessions
-from idp.cli.server import PARTS, work_round
+from idp.cli.server_commands import PARTS, work_round
+from idp.clients import registry
+from idp.directory import accounts, participants, role_groups
 from idp.errors import Invalid
-from idp.messages import backchannel, deliver
-from idp.messages.backchannel import HttpLogoutSender
+from idp.messages import deliver, logout_delivery
+from idp.messages.logout_delivery import HttpLogoutSender
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.networks import NetworkSet
+from idp.session import sessions
 from tests.world import Browser, Rp, World, answer_of
 
 LOOPBACK = NetworkSet(["127.0.0.0/8"])
@@ -113,7 +115,7 @@ def test_n57_back_channel_logout_is_sent(world: World) -> None:
 
 def end_by_operator(world: World, username: str) -> None:
     with world.work() as work:
-        sessions.end_all(work, directory.by_username(work, username), "ended_by_operator")
+        sessions.end_all(work, accounts.by_username(work, username), "ended_by_operator")
 
 
 def state(to: AccountState) -> Callable[[World, str], None]:
@@ -152,10 +154,10 @@ def test_what_is_taken_away_is_told_and_signing_on_again_shows_it(world: World) 
     signed_in(world, crow, username, browser)
     assert before["groups"] == ["Clerk", "Trader", "Viewer"]
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         participant = participants.by_number(work, "109120")
         for name in ("Trader", "Viewer"):
-            assert roles.revoke(work, account, roles.by_name(work, name), participant)
+            assert role_groups.revoke(work, account, role_groups.by_name(work, name), participant)
     assert [(uri, claims["sid"]) for uri, claims in told(world)] == [
         ("https://emi.rp.test/logout", before["sid"])
     ]
@@ -217,12 +219,14 @@ def test_a_beginning_that_moves_into_the_future_is_told(world: World) -> None:
     world.grant_role(username, "Trader")
     sid = signed_in(world, emi, username)["sid"]
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         participant = participants.by_number(work, "109120")
-        group = roles.by_name(work, "Trader")
+        group = role_groups.by_name(work, "Trader")
         for days in (-1, 0, 1):
             begin = world.clock.now() + timedelta(days=days)
-            assert roles.assign(work, account, group, participant, roles.Terms(valid_from=begin))
+            assert role_groups.assign(
+                work, account, group, participant, role_groups.Terms(valid_from=begin)
+            )
     assert [claims["sid"] for _, claims in told(world)] == [sid]
 
 
@@ -260,9 +264,9 @@ def test_r23_a_receiver_that_fails_is_tried_again_and_holds_nobody_up(world: Wor
     assert [claims["sid"] for _, claims in told(world)] == [ended[2]]
     assert world.logouts.tried.count("https://emi.rp.test/logout") == 1
     with world.work() as work:
-        row = clients.get(work, "emi")
-        moved = replace(clients.data_of(row), backchannel_logout_uri="https://new.rp.test/logout")
-        clients.update(work, row, moved)
+        row = registry.get(work, "emi")
+        moved = replace(registry.data_of(row), backchannel_logout_uri="https://new.rp.test/logout")
+        registry.update(work, row, moved)
     world.clock.advance(28)
     assert told(world) == []
     world.clock.advance(3)
@@ -295,7 +299,7 @@ def test_r23_who_hangs_is_asked_about_another_one_next_time(world: World) -> Non
 
 def test_r23_who_answers_drop_by_drop_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """R23: there is a time for all of the answer, not only for each piece."""
-    monkeypatch.setattr(backchannel, "DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr(logout_delivery, "DEADLINE_SECONDS", 0.3)
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as server,
         pytest.raises(requests.Timeout),
@@ -324,11 +328,11 @@ def test_who_wants_to_hear_no_more_does_not(world: World, change: str) -> None:
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)
     with world.work() as work:
-        row = clients.get(work, "emi")
+        row = registry.get(work, "emi")
         if change == "client":
-            clients.disable(work, row)
+            registry.disable(work, row)
         else:
-            clients.update(work, row, replace(clients.data_of(row), backchannel_logout_uri=""))
+            registry.update(work, row, replace(registry.data_of(row), backchannel_logout_uri=""))
     assert told(world) == []
     with world.work() as work:
         assert not work.db.scalars(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp.accounts.assertions import ALGORITHMS
+from idp.credentials.assertions import ALGORITHMS
 from idp.models import AuthMethod
 from idp.oidc.grants import GRANTS
 from idp.policy.scopes import ACRS

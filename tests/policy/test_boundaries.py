@@ -16,7 +16,7 @@ from idp.oidc.claims import (
 )
 from idp.policy.console import ConsoleRole, Fact, is_verified, may_act, needs_caller
 from idp.policy.email_address import single_address
-from idp.policy.enrolment import Policy, State, Step, next_step
+from idp.policy.enrolment_steps import Policy, State, Step, next_step
 from idp.policy.local_path import MAX_LENGTH, safe_path
 from idp.policy.lockout import Budget, Record, after_failure
 from idp.policy.redirect_uri import MAX_LENGTH as MAX_URI
@@ -31,7 +31,7 @@ from idp.policy.scopes import (
     parse_scope,
     satisfies,
 )
-from idp.policy.session import Limits, is_alive, may_sign_in
+from idp.policy.session_rules import Limits, is_alive, may_sign_in
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 LIMITS = Limits(idle=timedelta(minutes=30), absolute=timedelta(hours=12))

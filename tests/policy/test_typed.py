@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from idp.mfa import recovery_codes, totp
+from idp.mfa import recovery_code, totp
 
 SEPARATORS = {
     "space": " ",
@@ -31,7 +31,7 @@ def test_n64_spaces_of_any_kind_are_taken(name: str) -> None:
     mark = SEPARATORS[name]
     assert totp.typed_code(f"{mark}123{mark}456{mark}") == "123456"
     assert totp.typed_code(mark.join("123456")) == "123456"
-    assert recovery_codes.typed_code(f"7qk4{mark}m2xd{mark}o9rt{mark}") == "7QK4M2XD09RT"
+    assert recovery_code.typed_code(f"7qk4{mark}m2xd{mark}o9rt{mark}") == "7QK4M2XD09RT"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import lifecycle
+from idp.directory import lifecycle
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, fault, user
 from tests.scim.test_groups import GROUPS, group, members
 from tests.world import World

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from requests.adapters import BaseAdapter
 
-from idp.accounts.assertions import public_key
 from idp.cli.main import main
-from registration_bridge.client import BridgeClient, BridgeError
+from idp.credentials.assertions import public_key
+from registration_bridge.bridge_client import BridgeClient, BridgeError
 from tests.scim.pusher import user
 from tests.world import World
 

@@ -6,8 +6,8 @@ import pytest
 from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
-from idp.accounts import participants
-from registration_bridge.schema import Participant, Role, provider
+from idp.directory import participants
+from registration_bridge.user_schema import Participant, Role, provider
 from tests.scim.pusher import Pusher
 from tests.world import World
 

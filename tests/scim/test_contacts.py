@@ -40,7 +40,7 @@ def test_n78_too_many_are_refused_before_they_are_looked_up(
     """N78: a push of thousands costs no look-up for each."""
     looked: list[str] = []
     monkeypatch.setattr(
-        "idp.accounts.persons.by_person_id", lambda _work, person_id: looked.append(person_id)
+        "idp.directory.persons.by_person_id", lambda _work, person_id: looked.append(person_id)
     )
     many = [entry(f"p{number}", RA) for number in range(101)]
     answer = erie.send("PUT", ERIE, body(contacts=many))

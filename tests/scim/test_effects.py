@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from idp.accounts import clients, directory
+from idp.clients import registry
+from idp.directory import accounts
 from idp.models import AccountState, Assignment, BrowserSession, Event, OutboxMessage
-from registration_bridge.schema import EFFECTS
+from registration_bridge.user_schema import EFFECTS
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, user
 from tests.scim.test_groups import GROUPS, TRADER, group
 from tests.scim.test_participants import PARTICIPANTS
@@ -24,9 +25,9 @@ VIEWER = TRADER | {"roleGroup": "EMI Viewer"}
 def emi(world: World, pusher: Pusher) -> dict[str, Any]:
     """A User who is signed in twice, at an application that hears of it."""
     with world.work() as work:
-        row = clients.get(work, "emi")
+        row = registry.get(work, "emi")
         uri = "https://emi.rp.test/logout"
-        clients.update(work, row, replace(clients.data_of(row), backchannel_logout_uri=uri))
+        registry.update(work, row, replace(registry.data_of(row), backchannel_logout_uri=uri))
     name = world.account()
     for grant in (TRADER, VIEWER):
         world.grant_role(name, grant["roleGroup"], grant["participantId"])
@@ -88,7 +89,7 @@ def test_what_a_closing_would_bring(world: World, pusher: Pusher, emi: dict[str,
     assert effects["mails"]
     assert rows(world) == before
     with world.work() as work:
-        account = directory.by_username(work, emi["userName"])
+        account = accounts.by_username(work, emi["userName"])
         assert account.state == AccountState.ACTIVE
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from idp.accounts import mass_changes
+from idp.directory import mass_change_breaker
 from idp.policy.console import ConsoleRole
 from idp.settings import Settings
 from tests.console.desk import Desk
@@ -48,7 +48,7 @@ def test_the_breaker_stops_what_follows_and_nothing_else(world: World, pusher: P
     assert pusher.patch(keys[3], both[1]).status_code == 200
     assert pusher.create(9)["active"]
 
-    (alarm,) = world.events(mass_changes.ALARM)
+    (alarm,) = world.events(mass_change_breaker.ALARM)
     assert alarm.data == {"taken": 3, "bound": 3}
     seen = {
         role: "registration suspended or closed 3 accounts"
@@ -58,11 +58,11 @@ def test_the_breaker_stops_what_follows_and_nothing_else(world: World, pusher: P
     assert seen == {ConsoleRole.AGENT: False, ConsoleRole.ACCESS: True, ConsoleRole.AUDITOR: True}
 
     with world.work() as work:
-        mass_changes.confirm(work, "the end of a participant")
+        mass_change_breaker.confirm(work, "the end of a participant")
     for key in keys[3:6]:
         assert pusher.send("DELETE", key).status_code == 204
     assert fault(pusher.send("DELETE", keys[6])) == (429, None)
-    assert len(world.events(mass_changes.ALARM)) == 2
+    assert len(world.events(mass_change_breaker.ALARM)) == 2
 
 
 def test_the_breaker_counts_one_hour(world: World, pusher: Pusher) -> None:

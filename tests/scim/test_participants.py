@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients, participants, roles
+from idp.clients import registry
+from idp.directory import participants, role_groups
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
 from tests.scim.conftest import registration
@@ -98,8 +99,8 @@ def test_ending_one_ends_its_grants(world: World, pusher: Pusher, way: str) -> N
     application that sees the role group is told."""
     rp = world.relying_party("App", backchannel_logout_uri="https://app.rp.test/logout")
     with world.work() as work:
-        row = clients.get(work, "app")
-        clients.show_groups(work, row, [roles.by_name(work, "EMI Trader")])
+        row = registry.get(work, "app")
+        registry.show_groups(work, row, [role_groups.by_name(work, "EMI Trader")])
     user = holder(pusher)
     other = holder(pusher, "300001")
     name = world.account()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import participants, participations, roles
+from idp.directory import participants, participations, role_groups
 from idp.errors import Refused
 from idp.policy.console import ConsoleRole
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, fault
@@ -132,12 +132,12 @@ def test_a_role_group_comes_to_need_one(world: World, market: Pusher) -> None:
     key = market.create(1)["id"]
     give(market, key, VIEWER)
     with world.work() as work, pytest.raises(Refused) as refused:
-        participations.require(work, roles.by_name(work, "EMI Viewer"), "Transmission Rights")
+        participations.require(work, role_groups.by_name(work, "EMI Viewer"), "Transmission Rights")
     assert refused.value.detail == (
         "EMI Viewer is held at participant 200001, which does not take part in Transmission Rights"
     )
     with world.work() as work:
-        viewer = roles.by_name(work, "EMI Viewer")
+        viewer = role_groups.by_name(work, "EMI Viewer")
         assert viewer.participation == ""
         participations.require(work, viewer, "Energy Market")
         assert participations.of(work, participants.by_number(work, "200001"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import clients
+from idp.clients import registry
 from tests.scim.pusher import CORE, EXTENSION, Pusher, fault
 from tests.scim.test_dialects import ENTERPRISE, search
 from tests.scim.test_groups import GROUP, GROUPS, ROLE
@@ -51,9 +51,9 @@ ENTRA = {
 def profiled(world: World, pusher: Pusher, **changes: Any) -> None:
     """Register the pusher with a profile."""
     with world.work() as work:
-        row = clients.get(work, pusher.rp.client_id)
-        data = replace(clients.data_of(row), push_account_kind="email", **changes)
-        clients.update(work, row, data, by_two=True)
+        row = registry.get(work, pusher.rp.client_id)
+        data = replace(registry.data_of(row), push_account_kind="email", **changes)
+        registry.update(work, row, data, by_two=True)
 
 
 def test_a_plain_user_of_okta_is_made(world: World, pusher: Pusher) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import clients
+from idp.clients import registry
 from idp.policy.scopes import PushOperation
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault, user
 from tests.scim.test_groups import GROUPS, ROLE, group
@@ -23,8 +23,8 @@ SUSPEND = {"op": "replace", "path": "active", "value": False}
 def limit(world: World, name: str, **changes: Any) -> None:
     """What the client may do from now on."""
     with world.work() as work:
-        client = clients.get(work, name)
-        clients.update(work, client, replace(clients.data_of(client), **changes), by_two=True)
+        client = registry.get(work, name)
+        registry.update(work, client, replace(registry.data_of(client), **changes), by_two=True)
 
 
 def test_n72_a_token_from_before_the_scope_was_taken_pushes_nothing(

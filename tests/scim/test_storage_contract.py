@@ -22,11 +22,11 @@ from scim2_server.storage import ScimStorage
 from scim2_server.testing import ScimStorageContract
 from scim2_server.utils import parametrize
 
-from idp import browser
-from idp.accounts import clients
+from idp import current
+from idp.clients import registry
 from registration_bridge.reach import Reach
-from registration_bridge.schema import Email, Name, Registration, Role, provider
 from registration_bridge.storage import BridgeStorage
+from registration_bridge.user_schema import Email, Name, Registration, Role, provider
 from tests.world import World, registered
 
 NUMBERS = count(1)
@@ -54,7 +54,7 @@ class Completed(ScimStorage):
     def create(self, resource_type: ResourceType, resource: Any) -> Any:
         made, number = resource.model_copy(deep=True), next(NUMBERS)
         if resource_type.name == "Group":
-            registered(browser.work(), str(number))
+            registered(current.work(), str(number))
             made[Role] = Role(role_group="EMI Trader", participant_id=str(number))
             return self._storage.create(resource_type, made)
         name = made.name or Name()
@@ -87,9 +87,9 @@ class TestOurStorage(ScimStorageContract):
         world.role_group("EMI Trader", rp.client_id)
         world.relying_party("Registration", grant_types=("client_credentials",), scopes=("scim",))
         with world.app.test_request_context(base_url=world.settings.issuer), provider:
-            g.scim_reach = Reach.of(clients.get(browser.work(), "registration"))
+            g.scim_reach = Reach.of(registry.get(current.work(), "registration"))
             yield Completed(BridgeStorage(provider))
-            browser.work().db.rollback()
+            current.work().db.rollback()
 
     def search_users(self) -> list[dict[str, Any]]:
         """As the suite's, in the attributes that the gateway has."""

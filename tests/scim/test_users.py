@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import directory, lifecycle
+from idp.directory import accounts, lifecycle
 from idp.models import AccountKind, AccountState
 from idp.policy.console import OPERATOR, ConsoleRole
 from tests.scim.pusher import CORE, EXTENSION, PATCH, USERS, Pusher, fault, user
@@ -285,9 +285,9 @@ def test_n80_only_a_living_token_with_the_scope(world: World, pusher: Pusher) ->
     assert fault(other.send("GET")) == (403, None)
     assert fault(other.send("POST", body=user())) == (403, None)
     with world.work() as work:
-        from idp.accounts import clients
+        from idp.clients import registry
 
-        clients.disable(work, clients.get(work, "registration"))
+        registry.disable(work, registry.get(work, "registration"))
     assert fault(pusher.send("GET")) == (401, None)
 
 
@@ -417,7 +417,7 @@ def test_an_operators_suspension_is_not_lifted_by_a_push(world: World, pusher: P
     """Never overwritten: what Customer Relations closed stays closed."""
     made = pusher.create()
     with world.work() as work:
-        account = directory.by_username(work, "smithbj")
+        account = accounts.by_username(work, "smithbj")
         lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="operator")
     on = {"op": "replace", "path": "active", "value": True}
     assert fault(pusher.patch(made["id"], on)) == (400, "invalidValue")
@@ -451,7 +451,7 @@ def test_nt05_whoever_registration_restores_is_told(world: World, pusher: Pusher
     activate(world, made["userName"])
     assert restored(world, pusher, made) == ["account_restored"]
     with world.work() as work:
-        account = directory.by_username(work, made["userName"])
+        account = accounts.by_username(work, made["userName"])
         lifecycle.require_reset(work, account, reason="test")
     assert restored(world, pusher, made) == ["account_restored_reset"]
     link = world.mails("account_restored_reset")[-1].links[0]

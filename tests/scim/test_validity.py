@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import client_secrets, clients, directory, participants, roles
+from idp.clients import client_secrets, registry
+from idp.directory import accounts, participants, role_groups
 from idp.models import AccountState
 from idp.policy.console import OPERATOR, ConsoleRole
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
@@ -26,7 +27,7 @@ def moment(world: World, **later: float) -> str:
 def emi(world: World, pusher: Pusher) -> Rp:
     """The application whose role groups are pushed."""
     with world.work() as work:
-        secret = client_secrets.rotate(work, clients.get(work, "emi"), overlap_hours=0)
+        secret = client_secrets.rotate(work, registry.get(work, "emi"), overlap_hours=0)
     return Rp("emi", secret, "https://emi.rp.test/callback", clock=world.clock)
 
 
@@ -120,14 +121,14 @@ def test_n72_an_operators_role_with_an_end_ends(world: World) -> None:
     """N72: in the console too, at once."""
     name = world.operator(ConsoleRole.AGENT)
     with world.work() as work:
-        account = directory.by_username(work, name)
-        group = roles.by_name(work, ConsoleRole.AGENT)
-        end = roles.Terms(valid_until=work.now + timedelta(hours=1))
-        roles.assign(work, account, group, participants.by_number(work, OPERATOR), end)
-        assert roles.of_console(work, account) == {ConsoleRole.AGENT}
+        account = accounts.by_username(work, name)
+        group = role_groups.by_name(work, ConsoleRole.AGENT)
+        end = role_groups.Terms(valid_until=work.now + timedelta(hours=1))
+        role_groups.assign(work, account, group, participants.by_number(work, OPERATOR), end)
+        assert role_groups.of_console(work, account) == {ConsoleRole.AGENT}
     world.clock.advance(hours=1)
     with world.work() as work:
-        assert roles.of_console(work, directory.by_username(work, name)) == frozenset()
+        assert role_groups.of_console(work, accounts.by_username(work, name)) == frozenset()
 
 
 def test_n58_an_account_ends_at_its_end(world: World, pusher: Pusher, emi: Rp) -> None:

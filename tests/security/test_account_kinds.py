@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from idp.accounts import clients, directory, participants, roles
+from idp.clients import registry
+from idp.directory import accounts, participants, role_groups
 from idp.errors import Invalid, Refused
 from idp.models import AccountKind
 from tests.world import Rp, World, answer_of
@@ -35,8 +36,8 @@ def emi(world: World) -> Rp:
 
 def take_kinds(world: World, client_id: str, *kinds: AccountKind) -> None:
     with world.work() as work:
-        row = clients.get(work, client_id)
-        clients.update(work, row, replace(clients.data_of(row), account_kinds=kinds))
+        row = registry.get(work, client_id)
+        registry.update(work, row, replace(registry.data_of(row), account_kinds=kinds))
 
 
 def test_en03_a_userid_session_is_asked_for_the_email_account(world: World, workspaces: Rp) -> None:
@@ -115,13 +116,13 @@ def test_ma04_a_role_group_is_for_one_kind(world: World, kind: AccountKind, grou
     world.role_group("Group", kind=group)
     world.participant("109120")
     with world.work() as work:
-        account, row = directory.by_username(work, name), roles.by_name(work, "Group")
+        account, row = accounts.by_username(work, name), role_groups.by_name(work, "Group")
         participant = participants.by_number(work, "109120")
         if kind == group:
-            assert roles.assign(work, account, row, participant)
+            assert role_groups.assign(work, account, row, participant)
             return
         with pytest.raises(Refused) as refused:
-            roles.assign(work, account, row, participant)
+            role_groups.assign(work, account, row, participant)
         assert refused.value.detail == f"Group is for {group} accounts"
 
 

@@ -12,9 +12,11 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from werkzeug.test import TestResponse
 
-from idp.accounts import assertions, directory, machine_keys, machines
-from idp.accounts.assertions import ASSERTION_TYPE, public_key
+from idp.credentials import assertions
+from idp.credentials.assertions import ASSERTION_TYPE, public_key
+from idp.directory import accounts
 from idp.errors import Conflict, Invalid
+from idp.machines import machine_accounts, machine_keys
 from idp.models import AccountKind, AccountState, AuthMethod
 from tests.security.test_machines import INSIDE, NAME, NETWORKS, OUTSIDE, basic, token, verify
 from tests.world import NEW_PASSWORD, PASSWORD, TOKEN, Rp, World
@@ -74,8 +76,8 @@ def machine(world: World) -> Rp:
     world.role_group("MIM Web Services", rp.client_id, kind="machine")
     world.grant_role(NAME, "MIM Web Services")
     with world.work() as work:
-        row = directory.by_username(work, NAME)
-        machines.set_networks(work, row, NETWORKS)
+        row = accounts.by_username(work, NAME)
+        machine_accounts.set_networks(work, row, NETWORKS)
         machine_keys.add(work, row, pem(EC), label="Robot")
     return rp
 
@@ -200,7 +202,7 @@ def test_ma06_a_machine_signs_from_a_registered_network(world: World, machine: R
         assert refused(use(world, assertion(world, NAME, OTHER)))
     assert token(world).status_code == 200
     with world.work() as work:
-        (row,) = machine_keys.of(work, directory.by_username(work, NAME))
+        (row,) = machine_keys.of(work, accounts.by_username(work, NAME))
         assert row.last_used_at == world.clock.now()
 
 
@@ -211,7 +213,7 @@ def test_n58_a_key_ends_with_everything_else(world: World, machine: Rp) -> None:
     assert refused(use(world, assertion(world, NAME)))
     world.set_state(NAME, AccountState.ACTIVE)
     with world.work() as work:
-        row = directory.by_username(work, NAME)
+        row = accounts.by_username(work, NAME)
         machine_keys.add(work, row, pem(OTHER), label="Second", days=730)
         with pytest.raises(Conflict):
             machine_keys.add(work, row, pem(OTHER), label="Again")
@@ -222,7 +224,7 @@ def test_n58_a_key_ends_with_everything_else(world: World, machine: Rp) -> None:
     again = use(world, assertion(world, NAME, OTHER)).json["access_token"]
     assert not world.introspect(machine, issued)["active"]
     with world.work() as work:
-        row = directory.by_username(work, NAME)
+        row = accounts.by_username(work, NAME)
         machine_keys.revoke(work, row, str(public_key(pem(OTHER))["kid"]))
     assert not world.introspect(machine, again)["active"]
     assert refused(use(world, assertion(world, NAME, OTHER)))
@@ -283,13 +285,13 @@ def test_ma10_another_custodian_ends_keys_and_overlap(world: World, machine: Rp)
     """MA-10: nothing that the old custodian knows counts."""
     assert change(world, "168").status_code == 200
     with world.work() as work:
-        new = directory.ensure_person(
+        new = accounts.ensure_person(
             work,
-            directory.NewPerson(
+            accounts.NewPerson(
                 person_id="P-9", given_name="Ada", family_name="King", email="k@participant.example"
             ),
         )
-        machines.change_custodian(work, directory.by_username(work, NAME), new)  # fmt: skip
+        machine_accounts.change_custodian(work, accounts.by_username(work, NAME), new)  # fmt: skip
     world.set_state(NAME, AccountState.ACTIVE)
     assert refused(use(world, assertion(world, NAME)))
     assert token(world).status_code == 401

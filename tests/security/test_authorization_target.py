@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients
+from idp.clients import registry
 from idp.policy.redirect_uri import is_registered, registration_fault
 from tests.world import AUTHORIZE, Rp, World, answer_of
 
@@ -185,9 +185,9 @@ def test_n09_a_dangerous_uri_is_refused_when_it_is_saved(world: World, uri: str)
     from dataclasses import replace
 
     with world.work() as work:
-        row = clients.get(work, rp.client_id)
+        row = registry.get(work, rp.client_id)
         with pytest.raises(Invalid):
-            clients.update(work, row, replace(clients.data_of(row), redirect_uris=(uri,)))
+            registry.update(work, row, replace(registry.data_of(row), redirect_uris=(uri,)))
 
 
 def test_n18_a_disabled_or_unknown_client_is_a_page(world: World) -> None:
@@ -195,7 +195,7 @@ def test_n18_a_disabled_or_unknown_client_is_a_page(world: World) -> None:
     rp = world.relying_party("EMI")
     assert_hard_error(ask(world, rp, client_id="production-emi"))
     with world.work() as work:
-        clients.disable(work, clients.get(work, rp.client_id))
+        registry.disable(work, registry.get(work, rp.client_id))
     response = ask(world, rp)
     assert_hard_error(response)
     assert "switched off" in response.text
@@ -207,5 +207,5 @@ def test_n18_a_client_disabled_during_the_sign_in_gets_nothing(world: World) -> 
     browser = world.browser()
     page = browser.authorize(rp)
     with world.work() as work:
-        clients.disable(work, clients.get(work, rp.client_id))
+        registry.disable(work, registry.get(work, rp.client_id))
     assert_hard_error(browser.sign_in(username, page=page))

@@ -13,9 +13,9 @@ import pytest
 from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients
-from idp.accounts.assertions import public_key
-from idp.accounts.clients import ClientData
+from idp.clients import registry
+from idp.clients.registry import ClientData
+from idp.credentials.assertions import public_key
 from idp.errors import Invalid
 from idp.models import AuthMethod
 from tests.scim.test_client import Wired
@@ -119,7 +119,7 @@ def test_n28_two_methods_and_a_disabled_client_are_named_too(world: World) -> No
     assert world.post(rp, **asked, client_id="emi", client_secret="x").status_code == 400
     assert world.post(rp, **asked, client_id="crow").status_code == 400
     with world.work() as work:
-        clients.disable(work, clients.get(work, "emi"))
+        registry.disable(work, registry.get(work, "emi"))
     assert_client_refused(world.post(rp, grant_type="authorization_code"))
     found = [(event.client_id, event.reason) for event in world.events("client.refused")]
     assert found == [("emi", "more_than_one_method"), ("emi", "more_than_one_client"),
@@ -145,7 +145,7 @@ def test_a_secret_may_come_by_header_or_body(world: World, method: str) -> None:
     """RFC 6749 section 2.3.1: a client that is registered for neither alone."""
     rp = world.relying_party("Robot", grant_types=("client_credentials",), scopes=("x",))
     with world.work() as work:
-        assert clients.get(work, "robot").auth_method == AuthMethod.SECRET
+        assert registry.get(work, "robot").auth_method == AuthMethod.SECRET
     rp.auth_method = f"client_secret_{method}"
     assert world.post(rp, grant_type="client_credentials").status_code == 200
 
@@ -156,10 +156,10 @@ def test_n30_the_token_endpoint_is_an_audience_for_those_who_need_it(
     """RFC 7523 section 3: one client's switch; still one audience, still once, and no other
     address; not for clients with a secret."""
     with world.work() as work:
-        row = clients.get(work, "registration")
-        data = clients.data_of(row)
+        row = registry.get(work, "registration")
+        data = registry.data_of(row)
         changed = ClientData(**(vars(data) | {"token_endpoint_audience": True}))
-        clients.update(work, row, changed, by_two=True)
+        registry.update(work, row, changed, by_two=True)
     for audience, status in (
         (TOKEN_URL, 200),
         (ISSUER, 200),
@@ -170,7 +170,7 @@ def test_n30_the_token_endpoint_is_an_audience_for_those_who_need_it(
         value = assertion(world, "registration", aud=audience)
         assert send(world, value).status_code == status
     with pytest.raises(Invalid, match="audience of its assertions"), world.work() as work:
-        clients.create(work, ClientData(name="X", redirect_uris=("https://x.test/cb",),
+        registry.create(work, ClientData(name="X", redirect_uris=("https://x.test/cb",),
                                         token_endpoint_audience=True))  # fmt: skip
 
 

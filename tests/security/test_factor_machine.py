@@ -18,14 +18,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from idp.accounts import directory, enrolment, factors, sessions
-from idp.accounts.question import offered
 from idp.app import create_app
 from idp.db import db
+from idp.directory import accounts
+from idp.factors import authenticators, enrolment
+from idp.factors.security_question import offered
 from idp.models import BrowserSession, Grant
 from idp.policy.console import ConsoleRole
 from idp.policy.scopes import ACR_MFA, satisfies
 from idp.ports import Ports, SystemTokens
+from idp.session import sessions
 from idp.settings import Settings
 from tests.factor_steps import code, device_of, options_on, secret_on
 from tests.fakes import FakeClock, FakeMailer, FakeSms
@@ -181,7 +183,7 @@ class Policy(RuleBasedStateMachine):
         fields = {"phone": {"do": "skip"}, "codes": {"do": "show"}}.get(step, {})
         if step == "question":
             with self.world.work() as work:
-                name = offered(work, directory.by_username(work, "victim"))[0]
+                name = offered(work, accounts.by_username(work, "victim"))[0]
             fields = {"question": name, "answer": "Somewhere in Kapuskasing"}
         page = browser.submit(page, "/enrol", **fields)
         if "I have kept them" in page.text:
@@ -209,8 +211,8 @@ class Policy(RuleBasedStateMachine):
     @rule()
     def an_operator_resets_the_factors(self) -> None:
         with self.world.work("operator") as work:
-            factors.reset(work, directory.by_username(work, "victim"))
-            sessions.end_all(work, directory.by_username(work, "victim"), "reset")
+            authenticators.reset(work, accounts.by_username(work, "victim"))
+            sessions.end_all(work, accounts.by_username(work, "victim"), "reset")
         self.secret = ""
 
     @rule(administrator=st.booleans())
@@ -244,7 +246,7 @@ class Policy(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         with self.world.work() as work:
-            account = directory.by_username(work, "victim")
+            account = accounts.by_username(work, "victim")
             rows = work.db.scalars(
                 select(BrowserSession).where(BrowserSession.ended_at.is_(None))
             ).all()

@@ -10,9 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import select
 
-from idp.accounts import directory, factors, lifecycle, question
-from idp.accounts import recovery_codes as recovery_codes_service
-from idp.mfa import recovery_codes, totp
+from idp.directory import accounts, lifecycle
+from idp.factors import authenticators, security_question
+from idp.factors import recovery_codes as recovery_codes_service
+from idp.mfa import recovery_code, totp
 from idp.mfa.assurance import FactorKind
 from idp.models import AccountKind, AccountState, Authenticator, RecoveryCode
 from idp.policy.scopes import ACR_MFA, ACR_PASSWORD
@@ -46,7 +47,7 @@ def test_mf01_an_app_is_set_up_and_asked_for(world: World, kind: AccountKind) ->
     username = world.account(kind=kind)
     secret, codes = set_up_app(world, username)
     assert len(secret) == 32
-    assert len(set(codes)) == recovery_codes.COUNT
+    assert len(set(codes)) == recovery_code.COUNT
     kinds = [mail.kind for mail in world.mails(to=username)]
     assert {"factor_added", "recovery_codes_made"} <= set(kinds)
     browser, page = half_signed_in(world, username)
@@ -388,7 +389,7 @@ def test_n66_an_open_session_alone_changes_no_factor(
     used = code(world, secret)
     browser.submit(page, "/signin/factor", code=used)
     with world.work() as work:
-        (row,) = factors.of(work, directory.by_username(work, username))
+        (row,) = authenticators.of(work, accounts.by_username(work, username))
         fields, before = CHANGES[path], row.public_id
         path = path.replace("{id}", before)
 
@@ -411,10 +412,10 @@ def test_n66_an_open_session_alone_changes_no_factor(
     world.clock.advance(minutes=5)
     try_it()
     with world.work() as work:
-        account = directory.by_username(work, username)
-        assert [row.public_id for row in factors.of(work, account)] == [before]
-        assert factors.begun(work, account, FactorKind.TOTP) is None
-        assert question.of(work, account) is None
+        account = accounts.by_username(work, username)
+        assert [row.public_id for row in authenticators.of(work, account)] == [before]
+        assert authenticators.begun(work, account, FactorKind.TOTP) is None
+        assert security_question.of(work, account) is None
         assert recovery_codes_service.left(work, account) == 10
 
 
@@ -439,7 +440,7 @@ def test_n73_nobody_changes_the_factor_of_another(
 ) -> None:
     """N73: 404, with whatever proof."""
     with world.work() as work:
-        (row,) = factors.of(work, directory.by_username(work, holder[0]))
+        (row,) = authenticators.of(work, accounts.by_username(work, holder[0]))
         path = f"/settings/factors/own/{row.public_id}"
     stranger = world.browser().signed_in(world.account())
     assert verify(stranger, path, current=PASSWORD).status_code == 404
@@ -464,7 +465,7 @@ def test_mf08_an_app_is_removed_with_its_recovery_codes(
     assert world.mails("factor_removed", to=username)
     assert world.browser().sign_in(username).request.path == "/"
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         assert recovery_codes_service.left(work, account) == 0
 
 
@@ -518,7 +519,7 @@ def test_a_half_done_sign_in_dies_with_a_change_of_password(
     answer = half.submit(page, "/signin/factor", code=code(world, secret))
     assert "Sign in" in answer.text
     with world.work() as work:
-        lifecycle.resume(work, directory.by_username(work, username), reason="test")
+        lifecycle.resume(work, accounts.by_username(work, username), reason="test")
     browser = world.browser()
     browser.submit(browser.get("/recover"), "/recover", username=username)
     world.run_worker()

@@ -181,15 +181,15 @@ def meanwhile(world: World, monkeypatch: pytest.MonkeyPatch, before: str, sql: s
     until then."""
     from sqlalchemy import text
 
-    from idp.accounts import grants
+    from idp.grants import issuance
 
-    step = getattr(grants, before)
+    step = getattr(issuance, before)
 
     def ended(work: Any, *arguments: Any) -> Any:
         work.db.connection().execute(text(sql), {"now": world.clock.now().isoformat(" ")})
         return step(work, *arguments)
 
-    monkeypatch.setattr(grants, before, ended)
+    monkeypatch.setattr(issuance, before, ended)
 
 
 ENDINGS = {

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from idp.accounts import activation, directory
+from idp.directory import accounts, activation
 from idp.models import AccountState
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
@@ -185,7 +185,7 @@ def test_n83_one_event_is_one_json_line(world: World, log_lines: io.StringIO) ->
         assert json.loads(line)["event"] == "request"
         assert "\x1b" not in line
     with world.work() as work:
-        from idp.accounts import trail
+        from idp.audit import trail
 
         for line in trail.export(work):
             assert json.loads(line)["name"] != "forged"
@@ -197,7 +197,7 @@ def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
     rp, username = world.relying_party(), world.account()
     pending = world.account(state=AccountState.PENDING)
     with world.work() as work:
-        link = activation.invite(work, directory.by_username(work, pending)).split("token=")[1]
+        link = activation.invite(work, accounts.by_username(work, pending)).split("token=")[1]
     browser = world.browser()
     browser.get(f"/activate?token={link}")
     page = browser.get("/activate")
@@ -213,7 +213,7 @@ def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
     assert cookie is not None
     assert recognition is not None
     with world.work() as work:
-        directory.by_username(work, username).recovery_phone = "+14169671111"
+        accounts.by_username(work, username).recovery_phone = "+14169671111"
     asking = world.browser()
     asking.submit(asking.get("/recover"), "/recover", username=username, channel="sms")
     world.run_worker()
@@ -256,7 +256,7 @@ def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
         "successor": fresh["refresh_token"],
     }
     with world.work() as work:
-        from idp.accounts import trail
+        from idp.audit import trail
 
         places = {"log": log_lines.getvalue(), "trail": "\n".join(trail.export(work))}
     if world.settings.database_url.startswith("sqlite"):

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import clients, directory, participants, roles
+from idp.clients import registry
+from idp.directory import accounts, participants, role_groups
 from idp.oidc.claims import MAX_GROUP_BYTES
-from idp.oidc.keys import MAX_TOKEN
+from idp.oidc.jwks import MAX_TOKEN
 from tests.security.test_signed_tokens import claims_of, header_of, userinfo
 from tests.world import Browser, Rp, World, answer_of
 
@@ -30,11 +31,11 @@ def hold(
             participants.register(work, f"1091{number}", FACE * 198 + f"{number:02}")
             for number in range(places)
         ]
-        client = clients.get(work, rp.client_id)
-        account = directory.by_username(work, username)
+        client = registry.get(work, rp.client_id)
+        account = accounts.by_username(work, username)
         for number in range(count):
-            group = roles.create(work, f"{name} {number}", clients=[client])
-            roles.assign(work, account, group, companies[number % places])
+            group = role_groups.create(work, f"{name} {number}", clients=[client])
+            role_groups.assign(work, account, group, companies[number % places])
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import directory, machines
 from idp.app import create_app
 from idp.db import db
+from idp.directory import accounts
+from idp.machines import machine_accounts
 from idp.models import AccountKind
 from idp.settings import Settings
 from tests.factor_steps import code, half_signed_in, set_up_app
@@ -46,7 +47,7 @@ def service(world: World) -> Rp:
     world.role_group("MIM Web Services", rp.client_id, kind="machine")
     world.grant_role(NAME, "MIM Web Services")
     with world.work() as work:
-        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS)
+        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS)
     return rp
 
 

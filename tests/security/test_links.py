@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from idp.accounts import activation, directory, links, recovery
-from idp.accounts.links import Problem, Purpose
-from idp.accounts.recovery import Channel, Goal
+from idp.credentials import links
+from idp.credentials.links import Problem, Purpose
+from idp.directory import accounts, activation
 from idp.models import Account, AccountState, Link
+from idp.recovery import self_service
+from idp.recovery.self_service import Channel, Goal
 from tests.security.test_headers_host import mailed
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, World
 
@@ -34,9 +36,9 @@ class Kind:
         """A new link for the account; returns its token."""
         with world.work() as work:
             if self.purpose is Purpose.ACTIVATE:
-                path = activation.invite(work, directory.by_username(work, username))
+                path = activation.invite(work, accounts.by_username(work, username))
                 return path.partition("token=")[2]
-            recovery.ask(work, Goal.RESET, Channel.MAIL, username)
+            self_service.ask(work, Goal.RESET, Channel.MAIL, username)
         world.run_worker()
         found = re.findall(r"token=([\w-]+)", mailed(world, "password_reset_link")[-1])
         return str(found[-1])
@@ -147,7 +149,7 @@ def test_n68_a_link_is_used_only_in_the_state_that_it_is_for(
     }
     username = world.account(state=state)
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         token = links.issue(work, account, purpose, work.after(seconds=60))
         found = links.owner_of(work, purpose, token)
         assert isinstance(found, tuple) is (state in fitting[purpose])

@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from idp.accounts import alarms, directory, lockout
 from idp.app import create_app
 from idp.db import db
+from idp.directory import accounts
+from idp.maintenance import alarms
 from idp.models import AccountKind, AccountState, Throttle
 from idp.policy.console import ConsoleRole
 from idp.policy.lockout import Budget, Record, after_failure
+from idp.session import failed_attempts
 from idp.settings import Settings
 from tests.console.desk import Desk
 from tests.security.test_login import fingerprint
@@ -342,11 +344,11 @@ def test_the_database_counts_only_what_it_must(world: World) -> None:
     username = world.account()
     fail(world, username, 35)
     with world.work() as work:
-        account = directory.by_username(work, username)
-        (lock,) = lockout.locks(work, account)
+        account = accounts.by_username(work, username)
+        (lock,) = failed_attempts.locks(work, account)
         assert lock.failures == []
-        lockout.clear(work, account)
-        assert lockout.locks(work, account) == []
+        failed_attempts.clear(work, account)
+        assert failed_attempts.locks(work, account) == []
 
 
 def test_a_lock_from_the_future_does_not_hold_for_ever(world: World) -> None:

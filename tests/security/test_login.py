@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from idp.accounts import recovery
 from idp.models import AccountState, OutboxMessage, RecoveryRequest
+from idp.recovery import self_service
 from tests.world import PASSWORD, World
 
 #: Every state there is, and nobody at all.
@@ -152,7 +152,7 @@ def test_n48_mail_goes_through_the_outbox_only(people: World, state: AccountStat
     browser.submit(browser.get("/recover"), "/recover", username=name_for(state))
     with people.work() as work:
         assert len(work.db.scalars(select(OutboxMessage)).all()) == before
-        recovery.process_next(work)
+        self_service.process_next(work)
     with people.work() as work:
         queued = work.db.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()[before:]
         found = [(row.kind, row.state) for row in queued]

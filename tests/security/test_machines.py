@@ -11,12 +11,14 @@ from unittest.mock import patch
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients, directory, machines
-from idp.accounts.machines import VerifiedPasswords
 from idp.app import create_app
+from idp.clients import registry
+from idp.directory import accounts
 from idp.errors import Invalid
+from idp.machines import machine_accounts
+from idp.machines.machine_accounts import VerifiedPasswords
 from idp.models import AccountKind, AccountState
-from idp.policy.networks import BadNetwork, canonical
+from idp.policy.machine_networks import BadNetwork, canonical
 from tests.console.desk import Desk
 from tests.security.test_signed_tokens import userinfo
 from tests.world import NEW_PASSWORD, PASSWORD, TOKEN, Rp, World
@@ -35,7 +37,7 @@ def service(world: World) -> Rp:
     world.role_group("MIM Web Services", rp.client_id, kind="machine")
     world.grant_role(NAME, "MIM Web Services")
     with world.work() as work:
-        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS)
+        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS)
     return rp
 
 
@@ -242,7 +244,7 @@ def test_ma08_each_service_has_its_own_role_gate(world: World, service: Rp) -> N
     world.grant_role(NAME, "MIM Web Services")
     assert verify(world).status_code == 204
     with world.work() as work:
-        clients.disable(work, clients.get(work, "mim"))
+        registry.disable(work, registry.get(work, "mim"))
     assert verify(world).status_code == 403
 
 
@@ -299,10 +301,10 @@ def test_a_verified_password_costs_one_hash_a_minute(world: World, service: Rp) 
         assert verify(world, authorization=basic(password="wrong")).status_code == 401
         assert spy.call_count == 3
     with world.work() as work:
-        from idp.accounts import credentials
+        from idp.credentials import passwords
 
-        account = directory.by_username(work, NAME)
-        assert credentials.replace(work, hasher, account, NEW_PASSWORD, door="test") == ()
+        account = accounts.by_username(work, NAME)
+        assert passwords.replace(work, hasher, account, NEW_PASSWORD, door="test") == ()
     assert verify(world).status_code == 401
     assert verify(world, authorization=basic(password=NEW_PASSWORD)).status_code == 204
 
@@ -355,13 +357,13 @@ def test_what_came_from_a_network_that_is_gone_ends(world: World, service: Rp) -
     """MA-02: tokens too; the custodian hears of it."""
     issued = (token(world).json or {})["access_token"]
     with world.work() as work:
-        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS[1:])
+        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS[1:])
     assert world.introspect(service, issued) == {"active": False}
     assert verify(world).status_code == 401
     assert "2001:db8:7::/48" in world.mails("networks_changed", to=NAME)[-1].text
     before = len(world.mails())
     with world.work() as work:
-        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS[1:])
+        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS[1:])
     assert len(world.mails()) == before
 
 
@@ -389,7 +391,7 @@ def test_ma02_what_is_no_network_is_refused(world: World, service: Rp, typed: st
     with pytest.raises(BadNetwork):
         canonical(typed)
     with pytest.raises(Invalid), world.work() as work:
-        machines.set_networks(work, directory.by_username(work, NAME), [(typed, "")])
+        machine_accounts.set_networks(work, accounts.by_username(work, NAME), [(typed, "")])
     assert verify(world).status_code == 204
 
 
@@ -398,7 +400,7 @@ def test_ma02_at_least_one_and_only_for_machines(world: World, service: Rp) -> N
     person = world.account()
     for username, wanted in ((NAME, []), (person, NETWORKS), (NAME, [("192.0.2.1", "x" * 61)])):
         with pytest.raises(Invalid), world.work() as work:
-            machines.set_networks(work, directory.by_username(work, username), wanted)
+            machine_accounts.set_networks(work, accounts.by_username(work, username), wanted)
 
 
 def test_diagnosis_names_the_check_that_fails(world: World, service: Rp) -> None:
@@ -406,8 +408,8 @@ def test_diagnosis_names_the_check_that_fails(world: World, service: Rp) -> None
 
     def failing(ip: str, name: str = "mim") -> list[str]:
         with world.work() as work:
-            account = directory.by_username(work, NAME)
-            found = machines.diagnose(work, account, ip, clients.get(work, name))
+            account = accounts.by_username(work, NAME)
+            found = machine_accounts.diagnose(work, account, ip, registry.get(work, name))
         return [check.name for check in found if not check.is_met]
 
     assert failing(INSIDE) == []

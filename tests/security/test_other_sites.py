@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from idp.accounts import clients
+from idp.clients import registry
 from tests.world import AUTHORIZE, Rp, World, answer_of, hidden_fields
 
 LOGOUT = "/oauth2/v1/logout"
@@ -67,7 +67,7 @@ def test_n18_a_client_that_was_switched_off_meanwhile_gets_nothing(world: World)
     rp = world.relying_party()
     path = send_form(world, AUTHORIZE, rp.authorize_params())
     with world.work() as work:
-        clients.disable(work, clients.get(work, rp.client_id))
+        registry.disable(work, registry.get(work, rp.client_id))
     assert world.browser().get(path).status_code == 400
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import directory, factors, passkeys
+from idp.directory import accounts
+from idp.factors import authenticators, passkeys
 from idp.models import AccountState
 from idp.networks import NetworkSet
 from idp.policy.scopes import ACR_PHR
@@ -322,11 +323,11 @@ def test_a_page_of_set_up_left_open_is_told_from_a_bad_key(world: World) -> None
     """N67: the same when a passkey is made."""
     username, device = world.account(), device_of(world)
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         made = device.create(passkeys.creation_options(work, account, "flow"))
     world.clock.advance(minutes=5)
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         assert passkeys.register(work, account, "flow", made, "") is passkeys.Fault.LATE
         assert passkeys.register(work, account, "flow", "{}", "") is passkeys.Fault.WRONG
 
@@ -380,8 +381,8 @@ def test_a_removed_or_reset_passkey_opens_nothing(
     """MF-08: and it cannot be registered anew under the old id."""
     username, device = holder
     with world.work() as work:
-        account = directory.by_username(work, username)
-        factors.remove(work, account, factors.of(work, account)[0])
+        account = accounts.by_username(work, username)
+        authenticators.remove(work, account, authenticators.of(work, account)[0])
     answer = alone(world.browser(), device)
     assert (answer.status_code, reasons(world)) == (400, "unknown_passkey")
 
@@ -400,7 +401,7 @@ def test_n67_a_registration_that_does_not_hold_is_refused(world: World, fault: s
     done = add_passkey(world, browser, device_of(world, **{fault: values[fault]}), current=PASSWORD)
     assert done.status_code == 400
     with world.work() as work:
-        assert factors.of(work, directory.by_username(work, username)) == []
+        assert authenticators.of(work, accounts.by_username(work, username)) == []
     assert world.browser().sign_in(username).request.path == "/"
 
 

@@ -18,11 +18,15 @@ from urllib.parse import urlencode
 
 import pytest
 
-from idp.accounts import activation, clients, directory, grants, links, sessions
-from idp.accounts.links import Purpose
 from idp.app import create_app
+from idp.clients import registry
+from idp.credentials import links
+from idp.credentials.links import Purpose
 from idp.db import db
+from idp.directory import accounts, activation
+from idp.grants import issuance
 from idp.models import AccountState
+from idp.session import sessions
 from idp.settings import Settings
 from tests.live import free_ports
 from tests.world import NEW_PASSWORD, VERIFIER, Rp, World, challenge_of
@@ -136,22 +140,22 @@ def loopback_client(world: World) -> Rp:
 
 def new_code(world: World, rp: Rp, username: str) -> str:
     with world.work() as work:
-        client = clients.get(work, rp.client_id)
+        client = registry.get(work, rp.client_id)
         session, _ = sessions.start(
             work,
-            directory.by_username(work, username),
+            accounts.by_username(work, username),
             methods=["pwd"],
             previous=None,
         )
-        found = grants.Authorized(
+        found = issuance.Authorized(
             session=session,
             client=client,
             scopes=["openid", "offline_access"],
             claims={},
             nonce=None,
         )
-        grant = grants.authorize(work, found)
-        return grants.issue_code(
+        grant = issuance.authorize(work, found)
+        return issuance.issue_code(
             work, grant, redirect_uri=rp.redirect_uri, code_challenge=challenge_of(VERIFIER)
         )
 
@@ -190,7 +194,7 @@ def test_n68_a_link_is_spent_by_one_of_sixteen(world: World) -> None:
     """N68: 16 browsers choose a password with the same link; one password is set."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
-        path = activation.invite(work, directory.by_username(work, username))
+        path = activation.invite(work, accounts.by_username(work, username))
     token = path.split("token=")[1]
     barrier = threading.Barrier(PARALLEL, timeout=60)
     outcomes: list[object] = []
@@ -222,7 +226,7 @@ def test_n68_a_link_is_spent_by_one_of_sixteen(world: World) -> None:
 
 def test_two_processes_pick_up_a_rotation(world: World) -> None:
     """Every process signs with the new key a few seconds later, and both verify both."""
-    from idp.accounts import keys
+    from idp.grants import signing_keys
 
     other = create_app(world.settings, world.app.extensions["means"].ports)
     rp, username = loopback_client(world), world.account()
@@ -230,7 +234,7 @@ def test_two_processes_pick_up_a_rotation(world: World) -> None:
     before = world.signed_in_tokens(rp, username)["access_token"]
     assert second.introspect(rp, before)["active"] is True
     with world.work() as work:
-        keys.rotate(work, "ES256")
+        signing_keys.rotate(work, "ES256")
     world.clock.advance(world.settings.key_cache)
     after = second.signed_in_tokens(rp, username)["access_token"]
     assert after.split(".")[0] != before.split(".")[0]

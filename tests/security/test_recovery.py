@@ -10,9 +10,10 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select
 
-from idp.accounts import activation, directory, signin, temporary
 from idp.app import create_app
+from idp.credentials import temporary_passwords
 from idp.db import db
+from idp.directory import accounts, activation
 from idp.models import (
     AccountKind,
     AccountState,
@@ -21,6 +22,7 @@ from idp.models import (
     RecoveryRequest,
     TemporaryPassword,
 )
+from idp.signin import attempt
 from tests.console.desk import Desk
 from tests.security.test_login import EVERYONE, fingerprint, name_for
 from tests.world import NEW_PASSWORD, PASSWORD, TOKEN, VERIFIER, Browser, World, hidden_fields
@@ -33,7 +35,7 @@ def with_phone(world: World, username: str | None = None, **more: object) -> str
     """An account with a recovery telephone."""
     username = username or world.account(**more)  # type: ignore[arg-type]
     with world.work() as work:
-        directory.by_username(work, username).recovery_phone = PHONE
+        accounts.by_username(work, username).recovery_phone = PHONE
     return username
 
 
@@ -418,10 +420,10 @@ def test_n71_a_replaced_temporary_password_opens_no_page(world: World) -> None:
     assert refused.request.path == "/signin"
     assert world.browser().sign_in(username, older).status_code == 400
     with world.work() as work:
-        account = directory.by_username(work, username)
-        assert temporary.living(work, account) is not None
-        temporary.end_all(work, account)
-        assert temporary.living(work, account) is None
+        account = accounts.by_username(work, username)
+        assert temporary_passwords.living(work, account) is not None
+        temporary_passwords.end_all(work, account)
+        assert temporary_passwords.living(work, account) is None
     assert world.browser().sign_in(username, newer).status_code == 400
     assert world.account_row(username).state == AccountState.RESET_REQUIRED
 
@@ -522,7 +524,7 @@ def test_ac03_reminders_of_activation_go_out_twice(world: World) -> None:
     """accounts.md: 14 and 3 days before the 90 days end; the last mail's link works."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
-        activation.invite(work, directory.by_username(work, username))
+        activation.invite(work, accounts.by_username(work, username))
     days = []
     for day in range(91):
         world.run_worker()
@@ -543,14 +545,14 @@ def test_a_temporary_password_cannot_be_changed_twice_at_once(world: World) -> N
     with world.work() as work:
         found = work.db.scalars(select(Interaction).order_by(Interaction.id.desc())).first()
         assert found is not None
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         hasher = world.app.extensions["hasher"]
         kwargs = {"old": temporary, "new": NEW_PASSWORD, "cookie": ""}
         kept = found.temporary_password_id
-        assert signin.change_password(work, hasher, found, account, **kwargs) == ()
+        assert attempt.change_password(work, hasher, found, account, **kwargs) == ()
         found.change_reason, found.temporary_password_id = "temporary", kept
         other = kwargs | {"new": "Marble-Otter3-window"}
-        assert signin.change_password(work, hasher, found, account, **other) == ("current",)
+        assert attempt.change_password(work, hasher, found, account, **other) == ("current",)
         found.change_reason = found.temporary_password_id = None
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 200
     assert browser.get("/").status_code == 200
@@ -563,7 +565,7 @@ def test_a_temporary_password_cannot_be_changed_twice_at_once(world: World) -> N
 def spoil_address(world: World, username: str) -> None:
     """An address that no mail can go to, as an import of old might have left it."""
     with world.work() as work:
-        directory.by_username(work, username).person.email = "two@a.example, one@b.example"
+        accounts.by_username(work, username).person.email = "two@a.example, one@b.example"
 
 
 def test_a_request_that_fails_holds_up_nobody(world: World) -> None:
@@ -586,7 +588,7 @@ def test_a_reminder_that_fails_holds_up_nobody(renewing: World) -> None:
     names += [renewing.account(state=AccountState.PENDING) for _ in range(2)]
     with renewing.work() as work:
         for username in names[2:]:
-            activation.invite(work, directory.by_username(work, username))
+            activation.invite(work, accounts.by_username(work, username))
     spoil_address(renewing, names[0])
     spoil_address(renewing, names[2])
     renewing.clock.advance(days=77)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from werkzeug.test import TestResponse
 
-from idp.accounts import directory
 from idp.app import create_app
 from idp.db import db
+from idp.directory import accounts
 from idp.models import AccountState
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
@@ -61,7 +61,7 @@ class Attack(RuleBasedStateMachine):
         self.world.account("attacker", password="Amber-Walrus8-kettle")
         with self.world.work() as work:
             for name in ("victim", "attacker"):
-                directory.by_username(work, name).recovery_phone = PHONE
+                accounts.by_username(work, name).recovery_phone = PHONE
         self.desk = Desk.of(self.world)
         self.browsers = [self.world.browser(), self.world.browser()]
         self.pages: dict[tuple[int, str], TestResponse] = {}

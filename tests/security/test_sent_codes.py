@@ -7,7 +7,8 @@ import re
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import directory, factors
+from idp.directory import accounts
+from idp.factors import authenticators
 from idp.policy.scopes import ACR_MFA
 from tests.factor_steps import (
     add_app,
@@ -144,7 +145,7 @@ def test_mf08_preferred_and_renamed(world: World) -> None:
     _, page = half_signed_in(world, username)
     assert "Use my passkey" in page.text
     with world.work() as work:
-        rows = factors.of(work, directory.by_username(work, username))
+        rows = authenticators.of(work, accounts.by_username(work, username))
         path = f"/settings/factors/own/{rows[1].public_id}"
     page = browser.get(path)
     for bad in ("x" * 61, "\u202egnp", "\x07"):
@@ -197,14 +198,14 @@ def test_n63_a_number_that_was_removed_proves_nothing(world: World) -> None:
     world.clock.advance(minutes=5)
     half, page = half_signed_in(world, username)
     with world.work() as work:
-        rows = factors.of(work, directory.by_username(work, username))
+        rows = authenticators.of(work, accounts.by_username(work, username))
         number = next(row.public_id for row in rows if row.kind == "sms")
     page = half.submit(page, "/signin/factor", do="send", method=number)
     sent = last_code(world, "sms")
     with world.work() as work:
-        account = directory.by_username(work, username)
-        gone = next(row for row in factors.of(work, account) if row.kind == "sms")
-        factors.remove(work, account, gone)
+        account = accounts.by_username(work, username)
+        gone = next(row for row in authenticators.of(work, account) if row.kind == "sms")
+        authenticators.remove(work, account, gone)
     refused = half.submit(page, "/signin/factor", code=sent)
     assert refused.status_code == 400
     assert not is_in(half)
@@ -228,4 +229,4 @@ def test_set_up_needs_the_code_that_was_sent(world: World, kind: str) -> None:
     page = verify(browser, path, current=PASSWORD)
     assert browser.submit(page, path, code=sent).status_code == 400
     with world.work() as work:
-        assert factors.of(work, directory.by_username(work, username)) == []
+        assert authenticators.of(work, accounts.by_username(work, username)) == []

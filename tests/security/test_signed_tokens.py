@@ -14,8 +14,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients
-from idp.oidc.keys import MAX_TOKEN
+from idp.clients import registry
+from idp.oidc.jwks import MAX_TOKEN
 from tests.world import Rp, World
 
 Forge = Callable[[World, str], str]
@@ -302,5 +302,5 @@ def test_a_disabled_client_has_no_tokens_any_more(world: World) -> None:
     rp, username = world.relying_party(), world.account()
     token = str(world.signed_in_tokens(rp, username)["access_token"])
     with world.work() as work:
-        clients.disable(work, clients.get(work, rp.client_id))
+        registry.disable(work, registry.get(work, rp.client_id))
     assert userinfo(world, token).status_code == 401

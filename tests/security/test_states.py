@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from idp.accounts import activation, directory, lifecycle
-from idp.accounts.recovery import Channel, Goal, ask
+from idp.directory import accounts, activation, lifecycle
 from idp.errors import Conflict
 from idp.models import AccountKind, AccountState
+from idp.recovery.self_service import Channel, Goal, ask
 from tests.console.desk import Desk
 from tests.factor_steps import code as code_now
 from tests.factor_steps import half_signed_in, set_up_app
@@ -45,14 +45,14 @@ def _link(world: World, kind: str, page: str) -> Use:
 
 def _request(world: World, username: str, goal: Goal, channel: Channel) -> None:
     with world.work() as work:
-        directory.by_username(work, username).recovery_phone = "+14169671111"
+        accounts.by_username(work, username).recovery_phone = "+14169671111"
         ask(work, goal, channel, username)
     world.run_worker()
 
 
 def activation_link(world: World, username: str) -> Use:
     with world.work() as work:
-        activation.invite(work, directory.by_username(work, username))
+        activation.invite(work, accounts.by_username(work, username))
     return _link(world, "account_created", "/activate")
 
 
@@ -79,7 +79,7 @@ def code(goal: Goal) -> Callable[[World, str], Use]:
 
     def prepare(world: World, username: str) -> Use:
         with world.work() as work:
-            directory.by_username(work, username).recovery_phone = "+14169671111"
+            accounts.by_username(work, username).recovery_phone = "+14169671111"
         browser = world.browser()
         start = "/recover/unlock" if goal is Goal.UNLOCK else "/recover"
         browser.submit(browser.get(start), start, username=username, channel="sms")
@@ -166,7 +166,7 @@ def test_n58_every_secret_ends_with_the_state(
     if state is AccountState.DEACTIVATED:
         return
     with world.work() as work:
-        lifecycle.resume(work, directory.by_username(work, username), reason="test")
+        lifecycle.resume(work, accounts.by_username(work, username), reason="test")
     # The password is the holder's own and works again where no new one was due.
     if secret.name != "password":
         assert not use()
@@ -195,7 +195,7 @@ def test_n81_a_closed_account_keeps_its_name_for_ever(world: World) -> None:
     username = world.account("moreaua", state=AccountState.DEACTIVATED)
     for again in (username, username.upper()):
         with world.work() as work:
-            person = directory.by_username(work, username).person
+            person = accounts.by_username(work, username).person
             with pytest.raises(Conflict):
-                directory.create_account(work, person, kind=AccountKind.PERSONAL, username=again)
+                accounts.create_account(work, person, kind=AccountKind.PERSONAL, username=again)
     assert world.browser().sign_in(username).status_code == 400

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from idp.accounts import clients, directory, machines
-from idp.accounts.clients import ClientData
+from idp.clients import registry
+from idp.clients.registry import ClientData
+from idp.directory import accounts
 from idp.errors import Invalid
+from idp.machines import machine_accounts
 from idp.models import AccountKind
 from tests.security.test_machines import NAME, NETWORKS, token
 from tests.security.test_signed_tokens import claims_of, userinfo
@@ -87,12 +89,12 @@ def test_n32_a_scope_that_can_never_be_got_is_not_registered(
     data: dict[str, Any] = {"name": "X", "redirect_uris": ("https://x.test/cb",)}
     text = f"with these grant types it can never get the scope {named}"
     with pytest.raises(Invalid) as refused, world.work() as work:
-        clients.create(work, ClientData(**data, grant_types=grant_types, scopes=scopes))
+        registry.create(work, ClientData(**data, grant_types=grant_types, scopes=scopes))
     assert refused.value.detail == text
     with world.work() as work:
-        row, _ = clients.create(work, ClientData(**data), client_id="known")
+        row, _ = registry.create(work, ClientData(**data), client_id="known")
         with pytest.raises(Invalid):
-            clients.update(work, row, ClientData(**data, grant_types=grant_types, scopes=scopes))
+            registry.update(work, row, ClientData(**data, grant_types=grant_types, scopes=scopes))
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def robot(world: World) -> Rp:
     for number in ("109120", "109121"):
         world.grant_role(NAME, "MIM Web Services", number)
     with world.work() as work:
-        machines.set_networks(work, directory.by_username(work, NAME), NETWORKS)
+        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS)
     return rp
 
 

@@ -206,24 +206,27 @@ def test_n27_a_code_dies_with_its_session(world: World) -> None:
     browser = world.browser()
     code = browser.code(rp, world.account())
     with world.work() as work:
-        from idp.accounts import directory, sessions
+        from idp.directory import accounts
+        from idp.session import sessions
 
-        account = directory.by_username(work, "holder1")
+        account = accounts.by_username(work, "holder1")
         sessions.end(work, sessions.living(work, account)[0], "signed_out", keep_offline=True)
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", ENDED)
 
 
 def test_n27_a_code_dies_with_a_password_reset(world: World) -> None:
     """A reset is what people do when somebody else got in."""
-    from idp.accounts import credentials, directory, sessions
+    from idp.credentials import passwords
+    from idp.directory import accounts
+    from idp.session import sessions
 
     rp = client_of(world)
     username = world.account()
     code = world.browser().code(rp, username)
     with world.work() as work:
-        account = directory.by_username(work, username)
+        account = accounts.by_username(work, username)
         hasher = world.app.extensions["hasher"]
-        assert credentials.replace(work, hasher, account, NEW_PASSWORD, door="test") == ()
+        assert passwords.replace(work, hasher, account, NEW_PASSWORD, door="test") == ()
         sessions.end_all(work, account, "password_reset")
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", ENDED)
 

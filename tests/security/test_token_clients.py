@@ -8,8 +8,8 @@ from urllib.parse import quote_plus
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.accounts import clients
-from idp.accounts.assertions import ASSERTION_TYPE
+from idp.clients import registry
+from idp.credentials.assertions import ASSERTION_TYPE
 from idp.models import AuthMethod
 from idp.policy.scopes import IDENTITY_SCOPES
 from tests.security.test_token_tables import (
@@ -212,7 +212,7 @@ def test_a_disabled_client_is_refused_in_the_same_words(
     """N18 behind the pages."""
     rp = client_of(world, method)
     with world.work() as work:
-        clients.disable(work, clients.get(work, rp.client_id))
+        registry.disable(work, registry.get(work, rp.client_id))
     assert_client_refused(world.post(rp, path, **BODY[path]))
 
 
@@ -260,13 +260,13 @@ def test_n31_a_grant_type_that_is_not_the_clients_is_unauthorized(
     usable = grant in ("authorization_code", "refresh_token") or method != AuthMethod.NONE
     params = good_request(world, grant, rp, username) if usable else BODY[TOKEN]
     with world.work() as work:
-        client = clients.get(work, rp.client_id)
+        client = registry.get(work, rp.client_id)
         client.grant_types = [name for name in client.grant_types if name != grant]
     text = "This client may not use this grant type."
     assert_refused(world.post(rp, **params), 400, "unauthorized_client", text)
     if usable:
         with world.work() as work:
-            client = clients.get(work, rp.client_id)
+            client = registry.get(work, rp.client_id)
             client.grant_types = [*client.grant_types, grant]
         assert world.post(rp, **params).status_code == 200
 

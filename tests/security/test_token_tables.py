@@ -16,7 +16,7 @@ from idp.models import AccountState, AuthMethod
 from idp.oidc.client_auth import FAILED, REALM
 from idp.oidc.grants import GRANTS
 from idp.policy.scopes import GRANT_TYPES, IDENTITY_SCOPES
-from idp.policy.session import may_sign_in
+from idp.policy.session_rules import may_sign_in
 from tests.world import VERIFIER, Rp, World
 
 METHODS = [str(method) for method in AuthMethod]

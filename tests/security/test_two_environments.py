@@ -12,10 +12,11 @@ from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
 from idp import safety
-from idp.accounts import activation, directory, keys
 from idp.app import create_app, say_risks
 from idp.db import Base, db
+from idp.directory import accounts, activation
 from idp.errors import ConfigurationError
+from idp.grants import signing_keys
 from idp.models import AccountState
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
@@ -194,7 +195,7 @@ def production(world: World, tmp_path: Path) -> Iterator[World]:
     with app.app_context():
         Base.metadata.create_all(db.engine)
         with committing(app.extensions["means"].work()) as work:
-            keys.ensure(work)
+            signing_keys.ensure(work)
     yield World(app, settings, world.clock, world.mailer)
     with app.app_context():
         db.session.remove()
@@ -226,7 +227,7 @@ def test_n93_nothing_of_one_environment_is_taken_by_the_other(
     pending = world.account("pendinga", state=AccountState.PENDING)
     production.account("pendinga", state=AccountState.PENDING, person_id="P9")
     with world.work() as work:
-        path = activation.invite(work, directory.by_username(work, pending))
+        path = activation.invite(work, accounts.by_username(work, pending))
     assert "This link is not complete" in foreign.get(path).text
 
 

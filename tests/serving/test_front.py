@@ -13,7 +13,7 @@ import pytest
 from flask import Response, request
 from flask.typing import ResponseReturnValue
 
-from idp.accounts.hashing import HashingLane, PasswordHasher
+from idp.credentials.hashing import HashingLane, PasswordHasher
 from idp.errors import Overloaded
 from idp.serving.bounds import Bounds
 from idp.serving.front import Front

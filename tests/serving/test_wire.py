@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from idp.oidc.keys import MAX_TOKEN
+from idp.oidc.jwks import MAX_TOKEN
 from idp.serving import MAX_HEAD
 from tests.security.test_large_tokens import hold
 from tests.serving.wire import answer_on, answered, request, serve

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import insert, select, update
 
-from idp.accounts import contacts, directory, participants, roles
+from idp.directory import accounts, contacts, participants, role_groups
 from idp.errors import (
     Collision,
     Conflict,
@@ -153,10 +153,10 @@ def test_the_same_revocation_at_once_is_recorded_once(world: World) -> None:
     def revoke(_number: int) -> int:
         with world.work() as work:
             account, group = (
-                directory.by_username(work, username),
-                roles.by_name(work, "EMI Bids and Offers"),
+                accounts.by_username(work, username),
+                role_groups.by_name(work, "EMI Bids and Offers"),
             )
-            return roles.revoke(work, account, group, participants.by_number(work, "109120"))
+            return role_groups.revoke(work, account, group, participants.by_number(work, "109120"))
 
     assert at_once(revoke).count(True) == 1
     assert len(world.events("role_group.revoked")) == 1

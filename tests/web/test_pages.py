@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from idp.accounts import activation, directory
+from idp.directory import accounts, activation
 from idp.models import AccountState
 from tests.world import NEW_PASSWORD, PASSWORD, World, answer_of
 
@@ -47,7 +47,7 @@ def test_activation_leads_to_the_dashboard(world: World) -> None:
     """AC-03 to AC-05, AC-09, K: link, rules told one by one, password, signed in."""
     username = world.account("moreaua", state=AccountState.PENDING)
     with world.work() as work:
-        path = activation.invite(work, directory.by_username(work, username))
+        path = activation.invite(work, accounts.by_username(work, username))
     browser = world.browser()
     page = browser.get(path)
     assert "token" not in (page.request.query_string or b"").decode()

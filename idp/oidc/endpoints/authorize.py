@@ -8,8 +8,10 @@ from flask import Blueprint, Response, g, redirect, render_template, request, ur
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import browser
-from idp.accounts import clients, events, grants, interactions, signin
+from idp import current
+from idp.audit import events
+from idp.clients import registry
+from idp.grants import issuance
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
 from idp.oidc.endpoints import posted
@@ -23,6 +25,8 @@ from idp.oidc.request_validation import (
     trusted_target,
     validate,
 )
+from idp.session import interactions
+from idp.signin import attempt
 
 PAGES: dict[type, str] = {
     rules.SignIn: "login.signin",
@@ -43,7 +47,7 @@ def register(pages: Blueprint) -> None:
 
 def authorize() -> BaseResponse:
     """A new authorization request (RFC 6749 section 3.1, OIDC Core 3.1.2)."""
-    work = browser.work()
+    work = current.work()
     params, repeated = single(request.args, request.form)
     try:
         client, uri = trusted_target(work, params, repeated)
@@ -52,7 +56,7 @@ def authorize() -> BaseResponse:
             work, "authorize.refused", reason=error.code, client=error.client, proved=False
         )
         return _hard_error(error.code)
-    browser.show_for(client)
+    current.show_for(client)
     try:
         asked = validate(work, ring(), client, uri, params, repeated)
     except RequestError as error:
@@ -73,7 +77,7 @@ def authorize_posted() -> BaseResponse:
     received = posted.received()
     if received is None:
         return _hard_error("stale_request")
-    client = clients.find(browser.work(), received["client_id"])
+    client = registry.find(current.work(), received["client_id"])
     if client is None or client.disabled_at is not None:
         return _hard_error("disabled_client" if client else "unknown_client")
     return _dispatch(client, AuthorizationRequest.from_json(received["request"]), None)
@@ -82,7 +86,7 @@ def authorize_posted() -> BaseResponse:
 def resume() -> BaseResponse:
     """Go on with an interaction: decide again from what is stored."""
     handle = request.args.get("flow", "")
-    found = browser.under_way(handle)
+    found = current.under_way(handle)
     if found is None:
         return redirect(url_for("login.signin", flow=handle), code=303)
     if found.client is None:
@@ -95,11 +99,11 @@ def resume() -> BaseResponse:
 def _dispatch(
     client: Client, asked: AuthorizationRequest, found: Interaction | None
 ) -> BaseResponse:
-    work, session = browser.work(), browser.current_session()
-    browser.show_for(client, asked.ui_locales)
+    work, session = current.work(), current.browser_session()
+    current.show_for(client, asked.ui_locales)
     if found is not None and session is not None:
-        signin.join(found, session)
-    level = signin.demanded_level(work, client, session, browser.recognition())
+        attempt.join(found, session)
+    level = attempt.demanded_level(work, client, session, current.recognition())
     step = rules.decide(
         asked,
         ClientView(client.trusted, level, tuple(client.account_kinds)),
@@ -112,7 +116,7 @@ def _dispatch(
     if isinstance(step, rules.Proceed) and session is not None:
         return _finish(found) or _grant(client, asked, session, after_form=found is not None)
     if found is None:
-        found = interactions.begin(work, browser.binding(), client=client, request=asked.to_json())
+        found = interactions.begin(work, current.binding(), client=client, request=asked.to_json())
     # Who is signed in and has to sign in all the same is not sent on by the page.
     again = 1 if session is not None and isinstance(step, rules.SignIn) else None
     return redirect(url_for(PAGES[type(step)], flow=found.handle, again=again), code=303)
@@ -120,23 +124,23 @@ def _dispatch(
 
 def _local(found: Interaction) -> BaseResponse:
     """The end of a sign-in to the gateway's own pages."""
-    if session := browser.current_session():
-        signin.join(found, session)
+    if session := current.browser_session():
+        attempt.join(found, session)
     progress = Progress(
         must_change=_must_change(found),
         must_prove=_must_prove(found),
         must_enrol=_must_enrol(found),
     )
-    step = rules.decide(None, None, _view(browser.current_session()), progress, browser.work().now)
+    step = rules.decide(None, None, _view(current.browser_session()), progress, current.work().now)
     if type(step) in PAGES:
         return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
-    interactions.complete(browser.work(), found)
-    return browser.follow(found.return_to)
+    interactions.complete(current.work(), found)
+    return current.follow(found.return_to)
 
 
 def _finish(found: Interaction | None) -> BaseResponse | None:
     """Spend the interaction; a second tab that lost the race goes to the applications."""
-    if found is None or interactions.complete(browser.work(), found):
+    if found is None or interactions.complete(current.work(), found):
         return None
     return redirect(url_for("profile.dashboard"), code=303)
 
@@ -146,7 +150,7 @@ def _view(session: BrowserSession | None, *, may_step_up: bool = False) -> Sessi
     if session is None:
         return None
     account = session.account
-    reachable = signin.reachable(browser.work(), session) if may_step_up else None
+    reachable = attempt.reachable(current.work(), session) if may_step_up else None
     return SessionView(
         account.subject, account.kind, session.auth_time, session.acr, reachable=reachable
     )
@@ -157,7 +161,7 @@ def _progress(
 ) -> Progress:
     remembered: frozenset[str] = frozenset()
     if session is not None and not client.trusted:
-        consent = interactions.consent_of(browser.work(), session.account_id, client)
+        consent = interactions.consent_of(current.work(), session.account_id, client)
         remembered = frozenset(consent.scopes if consent else ())
     if found is None:
         return Progress(remembered_scopes=remembered)
@@ -174,24 +178,24 @@ def _progress(
 
 
 def _must_change(found: Interaction) -> bool:
-    return signin.held(browser.work(), found) is not None
+    return attempt.held(current.work(), found) is not None
 
 
 def _must_prove(found: Interaction) -> bool:
-    return signin.owing(browser.work(), found) is not None
+    return attempt.owing(current.work(), found) is not None
 
 
 def _must_enrol(found: Interaction) -> bool:
-    return signin.enrolling(browser.work(), found) is not None
+    return attempt.enrolling(current.work(), found) is not None
 
 
 def _grant(
     client: Client, asked: AuthorizationRequest, session: BrowserSession, *, after_form: bool
 ) -> BaseResponse:
-    work = browser.work()
-    grant = grants.authorize(
+    work = current.work()
+    grant = issuance.authorize(
         work,
-        grants.Authorized(
+        issuance.Authorized(
             session=session,
             client=client,
             scopes=list(asked.scopes),
@@ -199,7 +203,7 @@ def _grant(
             nonce=asked.nonce,
         ),
     )
-    code = grants.issue_code(
+    code = issuance.issue_code(
         work, grant, redirect_uri=asked.redirect_uri, code_challenge=asked.code_challenge
     )
     events.record(
@@ -220,9 +224,9 @@ def _refuse(
     *,
     after_form: bool = False,
 ) -> BaseResponse:
-    session = browser.current_session()
+    session = current.browser_session()
     events.record(
-        browser.work(),
+        current.work(),
         "authorize.refused",
         reason=refusal.code,
         client=client,
@@ -244,14 +248,14 @@ def _answer(
     ours by a page, straight from its request by a redirect."""
     if asked.state is not None:
         fields.append(("state", asked.state))
-    fields.append(("iss", browser.means().settings.issuer))
+    fields.append(("iss", current.means().settings.issuer))
     if asked.response_mode == "form_post":
         g.form_goes_anywhere = True
         return Response(render_template("form_post.html", action=asked.redirect_uri, fields=fields))
     parts = urlsplit(asked.redirect_uri)
     query = "&".join(filter(None, (parts.query, urlencode(fields))))
     target = urlunsplit(parts._replace(query=query))
-    return browser.lead_on(target) if after_form else redirect(target, code=303)
+    return current.lead_on(target) if after_form else redirect(target, code=303)
 
 
 def _hard_error(code: str) -> BaseResponse:

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from idp import browser
-from idp.accounts import assertions
-from idp.accounts.keys import ALGORITHMS
+from idp import current
+from idp.credentials import assertions
+from idp.grants.signing_keys import ALGORITHMS
 from idp.models import AuthMethod
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.endpoints.wiring import ring
@@ -74,13 +74,13 @@ def register(pages: Blueprint) -> None:
 
 def configuration() -> Response:
     """The metadata; public, cacheable, readable by any script."""
-    response = jsonify(metadata(browser.means().settings))
+    response = jsonify(metadata(current.means().settings))
     return _public(response, 3600)
 
 
 def jwks() -> Response:
     """The public keys (RFC 7517): signing, about to sign, and those of tokens still alive."""
-    snapshot = ring().snapshot(browser.work())
+    snapshot = ring().snapshot(current.work())
     response = Response(snapshot.document, mimetype="application/json")
     response.set_etag(snapshot.etag)
     _public(response, JWKS_AGE).make_conditional(request)

@@ -7,7 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Blueprint, Response
 
-from idp.accounts import grants
+from idp.grants import issuance
 from idp.models import AccessToken, Client, Grant, RefreshToken
 from idp.oidc import tokens
 from idp.oidc.claims import GROUP_SCOPES
@@ -25,10 +25,10 @@ class Introspection(IntrospectionEndpoint):
         access = tokens.find_access(work, self.server.ring, token)
         if access is not None:
             return _of_access(work, access) if tokens.is_issued_to(access, client) else None
-        row = grants.find_refresh_token(work, token)
+        row = issuance.find_refresh_token(work, token)
         if row is None or row.grant.client_id != client.id or row.consumed_at is not None:
             return None
-        if grants.is_expired(work, row) or not grants.is_standing(work, row.grant):
+        if issuance.is_expired(work, row) or not issuance.is_standing(work, row.grant):
             return None
         return _of_refresh(work, row)
 
@@ -40,7 +40,7 @@ def _common(work: Work, grant: Grant, scopes: list[str]) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "active": True,
         "iss": work.settings.issuer,
-        "client_id": grants.requester(grant),
+        "client_id": issuance.requester(grant),
         **tokens.scope_of(scopes),
         "sub": grant.account.subject if grant.account else grant.client.client_id,
     }

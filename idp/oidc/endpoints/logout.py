@@ -13,15 +13,16 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import browser
-from idp.accounts import clients, sessions
+from idp import current
+from idp.clients import registry
 from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.endpoints import posted
 from idp.oidc.endpoints.wiring import ring
-from idp.oidc.keys import BadToken
+from idp.oidc.jwks import BadToken
 from idp.oidc.parameters import is_malformed, single
 from idp.policy.redirect_uri import is_registered
+from idp.session import sessions
 
 #: What the confirmation page carries along, to be checked again when it comes back.
 CARRIED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
@@ -54,7 +55,7 @@ def logout() -> BaseResponse:
     asked = _checked(params)
     if asked.sid is not None:
         # Also without a session in this browser, the tokens of that session end.
-        sessions.end_by_sid(browser.work(), asked.sid)
+        sessions.end_by_sid(current.work(), asked.sid)
     fields = {name: params[name] for name in CARRIED if name in params}
     if asked.client is not None:
         fields["client_id"] = asked.client.client_id
@@ -74,8 +75,8 @@ def logout_posted() -> BaseResponse:
 
 def _ask_or_end(asked: Asked, fields: dict[str, str]) -> BaseResponse:
     """End the session whose hint this is; ask its person about any other request."""
-    session = browser.current_session()
-    browser.show_for(asked.client)
+    session = current.browser_session()
+    current.show_for(asked.client)
     if session is None:
         return _done(asked)
     if asked.subject == session.account.subject:
@@ -95,7 +96,7 @@ def confirm_logout() -> BaseResponse:
     params = _readable(request.form)
     params.pop("id_token_hint", None)
     asked = _checked(params)
-    browser.show_for(asked.client)
+    current.show_for(asked.client)
     return _end(asked, after_form=True)
 
 
@@ -111,16 +112,16 @@ def _readable(*sources: MultiDict[str, str]) -> dict[str, str]:
 
 
 def _end(asked: Asked, *, after_form: bool = False) -> BaseResponse:
-    session = browser.current_session()
+    session = current.browser_session()
     if session is not None:
-        sessions.end(browser.work(), session, "signed_out")
-    browser.forget()
+        sessions.end(current.work(), session, "signed_out")
+    current.forget()
     return _done(asked, after_form=after_form)
 
 
 def _done(asked: Asked, *, after_form: bool = False) -> BaseResponse:
     if asked.target:
-        return browser.lead_on(asked.target) if after_form else redirect(asked.target, code=303)
+        return current.lead_on(asked.target) if after_form else redirect(asked.target, code=303)
     return Response(render_template("signed_out.html", continue_url=None))
 
 
@@ -131,7 +132,7 @@ def _checked(params: dict[str, str]) -> Asked:
     if hinted and client_id and hinted != client_id:
         return Asked(None, None)
     name = hinted or client_id
-    client = clients.find(browser.work(), name) if name else None
+    client = registry.find(current.work(), name) if name else None
     if client is None:
         return Asked(None, None)
     uri = params.get("post_logout_redirect_uri", "")
@@ -147,7 +148,7 @@ def _hint(token: str | None) -> dict[str, object] | None:
     if not token:
         return None
     try:
-        return ring().verify(browser.work(), token, tokens.ID)
+        return ring().verify(current.work(), token, tokens.ID)
     except BadToken:
         return None
 

@@ -14,14 +14,14 @@ from flask import redirect, request, url_for
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response
 
-from idp import browser
+from idp import current
 
 SECONDS = 300
 
 
 def send_on(endpoint: str, asked: dict[str, Any]) -> Response:
     """On to ``endpoint`` by GET, with what was asked."""
-    at = int(browser.work().now.timestamp())
+    at = int(current.work().now.timestamp())
     sealed = str(_serializer(endpoint).dumps([at, asked]))
     return redirect(url_for(endpoint, asked=sealed), code=303)
 
@@ -32,10 +32,10 @@ def received() -> dict[str, Any] | None:
         at, asked = _serializer(request.endpoint or "").loads(request.args.get("asked", ""))
     except BadSignature:
         return None
-    age = browser.work().now.timestamp() - at
+    age = current.work().now.timestamp() - at
     return dict(asked) if -1 <= age < SECONDS else None
 
 
 def _serializer(endpoint: str) -> URLSafeSerializer:
-    keys = browser.means().vault.cookie_keys
+    keys = current.means().vault.cookie_keys
     return URLSafeSerializer(list(reversed(keys)), salt=f"posted:{endpoint}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from idp import browser
+from idp import current
 from idp.oidc import parameters, tokens
 from idp.oidc.endpoints.wiring import allow_origin, ring
 from idp.oidc.server import NO_STORE
@@ -31,7 +31,7 @@ def _userinfo() -> Response:
         return _refuse(400, "invalid_request", "The token is given more than once.")
     if not found:
         return _refuse(401, None, "")
-    work = browser.work()
+    work = current.work()
     row = tokens.find_access(work, ring(), found[0])
     if row is None or row.grant.account is None:
         return _refuse(401, "invalid_token", "The access token is not valid.")
@@ -56,7 +56,7 @@ def _presented() -> list[str]:
 
 def _refuse(status: int, code: str | None, description: str) -> Response:
     """RFC 6750 section 3: a request without a token is told the scheme only."""
-    challenge = f'Bearer realm="{browser.means().settings.issuer}"'
+    challenge = f'Bearer realm="{current.means().settings.issuer}"'
     body = {}
     if code:
         body = {"error": code, "error_description": description}

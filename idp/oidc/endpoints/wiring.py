@@ -8,10 +8,10 @@ from typing import cast
 from authlib.oauth2 import OAuth2Error
 from flask import Response, current_app, jsonify, request
 
-from idp import browser
-from idp.accounts import clients
+from idp import current
+from idp.clients import registry
 from idp.oidc import parameters
-from idp.oidc.keys import KeyRing
+from idp.oidc.jwks import KeyRing
 from idp.oidc.server import NO_STORE, Answer, GatewayServer, ProtocolRequest
 
 
@@ -31,7 +31,7 @@ def parsed() -> ProtocolRequest:
     if authorization := request.headers.get("Authorization"):
         headers["Authorization"] = authorization
     params = parameters.form(request.mimetype, request.args, request.form)
-    return ProtocolRequest(browser.work(), request.path, params, headers)
+    return ProtocolRequest(current.work(), request.path, params, headers)
 
 
 def respond(act: Callable[[ProtocolRequest], Answer], *, scripts: bool = False) -> Response:
@@ -64,7 +64,7 @@ def allow_origin(response: Response) -> Response:
     """CORS for scripts of registered origins; never with cookies."""
     origin = request.headers.get("Origin")
     response.vary.add("Origin")
-    if origin and origin != "null" and origin in clients.allowed_origins(browser.work()):
+    if origin and origin != "null" and origin in registry.allowed_origins(current.work()):
         response.access_control_allow_origin = origin
         response.headers["Access-Control-Allow-Methods"] = "GET, POST"
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"

@@ -8,7 +8,7 @@ import re
 from authlib.oauth2.rfc6749.errors import InvalidGrantError
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from idp.accounts import grants
+from idp.grants import issuance
 from idp.models import AuthorizationCode, Client
 from idp.oidc.grants.pipeline import PipelineGrant, Redeemed, required
 from idp.transaction import Work
@@ -22,15 +22,15 @@ class AuthorizationCodeGrant(PipelineGrant):
     GRANT_TYPE = "authorization_code"
 
     def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
-        row, is_first = grants.spend_code(work, required(params, "code"))
+        row, is_first = issuance.spend_code(work, required(params, "code"))
         if row is None:
             raise InvalidGrantError("The code is not valid.")
         if not is_first:
             # Somebody has it who should not: end what the first use gave (RFC 6749 4.1.2).
-            grants.revoke(work, row.grant, "code_reused")
+            issuance.revoke(work, row.grant, "code_reused")
             raise InvalidGrantError("The code is not valid.")
         if row.grant.client_id != client.id:
-            grants.revoke(work, row.grant, "code_of_other_client")
+            issuance.revoke(work, row.grant, "code_of_other_client")
             raise InvalidGrantError("The code is not valid.")
         if fault := _mismatch(work, row, params):
             raise InvalidGrantError(fault)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
-from idp.accounts import clients, grants, machines
-from idp.accounts.machines import Denied, MachineDoor
+from idp.clients import registry
+from idp.grants import issuance
+from idp.machines import machine_accounts
+from idp.machines.machine_accounts import Denied, MachineDoor
 from idp.models import AuthMethod, Client
 from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.client_auth import ClientRefused, presented
@@ -28,12 +30,12 @@ class ClientCredentialsGrant(PipelineGrant):
     def validate_token_request(self) -> None:
         work, params = self.request.work, self.request.params
         method, name, secret = presented(self.request)
-        if not machines.has_machine_form(name):
+        if not machine_accounts.has_machine_form(name):
             try:
                 super().validate_token_request()
             except ClientRefused:
                 # Names from before the present form are machines' too.
-                if not machines.exists(work, name):
+                if not machine_accounts.exists(work, name):
                     raise
             else:
                 return
@@ -45,7 +47,7 @@ class ClientCredentialsGrant(PipelineGrant):
         scopes = parse_scope(params["scope"]) if "scope" in params else tuple(own)
         if scopes is None or not set(scopes) <= set(own):
             raise InvalidScopeError("The scope is wider than what this client may have.")
-        grant = grants.for_client_itself(work, client, list(scopes))
+        grant = issuance.for_client_itself(work, client, list(scopes))
         return Redeemed(grant=grant, scopes=scopes)
 
 
@@ -54,7 +56,7 @@ def _machine(
 ) -> Redeemed:
     """A machine account with its UserID and password, or with a key, from a registered network, for
     the application named by ``resource`` (RFC 8707)."""
-    client = clients.of_resource(work, params.get("resource", ""))
+    client = registry.of_resource(work, params.get("resource", ""))
     outcome = door.admit(work, username=name, client=client, **proof)
     if isinstance(outcome, Denied):
         # Only whoever proved the rest hears that it is the application.
@@ -64,5 +66,5 @@ def _machine(
     scopes = parse_scope(params["scope"]) if "scope" in params else MACHINE_SCOPES
     if client is None or scopes is None or not set(scopes) <= set(GROUP_SCOPES):
         raise InvalidScopeError(f"A machine account may ask for {', '.join(GROUP_SCOPES)}.")
-    grant = grants.for_machine(work, client, outcome.account, list(scopes), outcome.participant)
+    grant = issuance.for_machine(work, client, outcome.account, list(scopes), outcome.participant)
     return Redeemed(grant=grant, scopes=scopes)

@@ -17,7 +17,8 @@ from authlib.oauth2.rfc6749.errors import (
 )
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from idp.accounts import events, grants
+from idp.audit import events
+from idp.grants import issuance
 from idp.models import Client, Grant
 from idp.oidc import tokens
 from idp.oidc.server import NO_STORE, ProtocolRequest
@@ -59,7 +60,7 @@ class PipelineGrant(BaseGrant, TokenEndpointMixin):
             raise InvalidTargetError("The resource is not one that this client has tokens for.")
         found = self.redeemed = self.redeem(work, client, self.request.params)
         # Asked here for all grant types, and after redeeming: what ended meanwhile has ended.
-        if not grants.is_standing(work, found.grant, session=found.is_first):
+        if not issuance.is_standing(work, found.grant, session=found.is_first):
             ended = "sign-in" if found.is_first else "authorization"
             raise InvalidGrantError(f"The {ended} has ended.")
 
@@ -83,7 +84,7 @@ class PipelineGrant(BaseGrant, TokenEndpointMixin):
 def _first_refresh_token(work: Work, found: Redeemed) -> str | None:
     grant = found.grant
     can_refresh = "offline_access" in grant.scopes and "refresh_token" in grant.client.grant_types
-    return grants.issue_refresh_token(work, grant) if found.is_first and can_refresh else None
+    return issuance.issue_refresh_token(work, grant) if found.is_first and can_refresh else None
 
 
 def required(params: dict[str, str], name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 
-from idp.accounts import grants
+from idp.grants import issuance
 from idp.models import Client
 from idp.oidc.grants.pipeline import PipelineGrant, Redeemed, required
 from idp.policy.scopes import parse_scope
@@ -17,21 +17,21 @@ class RefreshTokenGrant(PipelineGrant):
     GRANT_TYPE = "refresh_token"
 
     def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
-        row = grants.find_refresh_token(work, required(params, "refresh_token"))
+        row = issuance.find_refresh_token(work, required(params, "refresh_token"))
         if row is None:
             raise InvalidGrantError("The refresh token is not valid.")
         grant = row.grant
         if grant.client_id != client.id:
-            grants.revoke(work, grant, "refresh_token_of_other_client")
+            issuance.revoke(work, grant, "refresh_token_of_other_client")
             raise InvalidGrantError("The refresh token is not valid.")
         # A spent one goes on to ``rotate``, however old: its reuse must end the family.
-        too_old = row.consumed_at is None and grants.is_expired(work, row)
-        if too_old or not grants.is_standing(work, grant):
+        too_old = row.consumed_at is None and issuance.is_expired(work, row)
+        if too_old or not issuance.is_standing(work, grant):
             raise InvalidGrantError("The refresh token is not valid.")
         scopes = _narrowed(params.get("scope"), grant.scopes)
-        successor = grants.rotate(work, row, params.get("scope", ""))
+        successor = issuance.rotate(work, row, params.get("scope", ""))
         if successor is None:
-            grants.revoke(work, grant, "refresh_token_reused")
+            issuance.revoke(work, grant, "refresh_token_reused")
             raise InvalidGrantError("The refresh token is not valid.")
         return Redeemed(grant=grant, scopes=scopes, refresh_token=successor)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from flask import Blueprint
 
 from idp.web.console import (
-    account,
-    caller,
-    clients,
-    groups,
-    home,
-    operation,
-    participants,
-    proposals,
-    report,
-    trail,
-    words,
+    access_report_page,
+    account_page,
+    audit_pages,
+    caller_page,
+    client_pages,
+    home_page,
+    labels,
+    operation_pages,
+    participant_pages,
+    proposal_pages,
+    role_group_pages,
 )
 from idp.web.console.gate import GatedBlueprint
 
@@ -23,21 +23,21 @@ from idp.web.console.gate import GatedBlueprint
 def blueprint() -> Blueprint:
     """All pages under ``/console``."""
     pages = GatedBlueprint("console", __name__, url_prefix="/console")
-    pages.add_app_template_filter(words.state, "state_in_words")
-    pages.add_app_template_filter(words.function, "function_in_words")
-    pages.add_app_template_filter(words.kind, "kind_in_words")
-    pages.add_app_template_filter(words.refused, "refusal_in_words")
+    pages.add_app_template_filter(labels.state, "state_in_words")
+    pages.add_app_template_filter(labels.function, "function_in_words")
+    pages.add_app_template_filter(labels.kind, "kind_in_words")
+    pages.add_app_template_filter(labels.refused, "refusal_in_words")
     for module in (
-        home,
-        account,
-        caller,
-        clients,
-        groups,
-        operation,
-        participants,
-        proposals,
-        report,
-        trail,
+        home_page,
+        account_page,
+        caller_page,
+        client_pages,
+        role_group_pages,
+        operation_pages,
+        participant_pages,
+        proposal_pages,
+        access_report_page,
+        audit_pages,
     ):
         module.register(pages)
     return pages

@@ -12,8 +12,8 @@ from typing import Any
 from flask import Response, request, stream_with_context
 from flask_babel import gettext
 
-from idp import browser
-from idp.accounts import search
+from idp import current
+from idp.directory import account_search
 from idp.web.i18n import EASTERN
 
 #: What a spreadsheet would take for a formula (N82).
@@ -49,7 +49,7 @@ def people(name: str) -> tuple[int, ...] | None:
     typed = request.args.get(name, "").strip()
     if not typed:
         return None
-    found = search.find(browser.work(), typed)
+    found = account_search.find(current.work(), typed)
     if found.more:
         raise BadField(gettext("Too many people fit. Type more letters, or a second word."))
     return tuple(account.id for account in found.accounts)
@@ -64,7 +64,7 @@ def number(name: str) -> int:
 def download(lines: Iterable[str], *, name: str, kind: str) -> Response:
     """A file that is made while it is sent. That goes on after the request's own end, so the
     connection is given back here, whether all was sent or the browser went away."""
-    session = browser.work().db
+    session = current.work().db
 
     def sent() -> Iterator[str]:
         try:

@@ -14,14 +14,15 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from flask.typing import RouteCallable
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import browser
-from idp.accounts import events, roles
-from idp.accounts.acting import Forbidden
+from idp import current
+from idp.audit import events
+from idp.directory import role_groups
+from idp.directory.separation_of_duties import Forbidden
 from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
 from idp.policy.local_path import safe_path
-from idp.web import errors, kept
-from idp.web.console import fresh
+from idp.web import error_responses, kept
+from idp.web.console import factor_check
 
 _HELP = frozenset((AGENT, ACCESS))
 _MANAGE = frozenset((ACCESS,))
@@ -104,7 +105,7 @@ def _gated(view: Callable[..., BaseResponse]) -> Callable[..., BaseResponse]:
             return _refusal() or _proof() or view(**values)
         except Forbidden as refusal:
             # Nothing of what was begun is kept, but that it was tried.
-            browser.work().db.rollback()
+            current.work().db.rollback()
             return forbid("target", refusal.account)
 
     gated.needs_session = True  # type: ignore[attr-defined]
@@ -118,14 +119,14 @@ def operator() -> Operator:
 
 def _refusal() -> BaseResponse | None:
     """The answer to somebody who may not open this page; None lets the operator in."""
-    session = browser.current_session()
+    session = current.browser_session()
     if session is None and request.method == "POST":
         return kept.sign_in_first()
     if session is None:
         here = safe_path(request.full_path.rstrip("?"))
         return redirect(url_for("login.signin", next=here), code=303)
-    work = browser.work()
-    found = Operator(session.account, roles.of_console(work, session.account))
+    work = current.work()
+    found = Operator(session.account, role_groups.of_console(work, session.account))
     if not found.may_open(request.endpoint or ""):
         return forbid("role")
     account = session.account
@@ -136,15 +137,15 @@ def _refusal() -> BaseResponse | None:
 
 def _proof() -> BaseResponse | None:
     """The step that asks for a fresh factor, where the change needs one."""
-    session = browser.current_session()
-    return fresh.ask(session) if session is not None else None
+    session = current.browser_session()
+    return factor_check.ask(session) if session is not None else None
 
 
 def forbid(why: str, about: Account | None = None) -> Response:
     """403, recorded: somebody tried what is not theirs (N74)."""
-    session = browser.current_session()
+    session = current.browser_session()
     events.record(
-        browser.work(),
+        current.work(),
         "console.refused",
         reason="forbidden",
         account=about or (session.account if session else None),
@@ -154,4 +155,4 @@ def forbid(why: str, about: Account | None = None) -> Response:
         by=session.account.username if session else None,
         why=why,
     )
-    return errors.page(403)
+    return error_responses.page(403)

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from idp.web.login import activate, call, change, consent, enrol, factor, recover, signin
+from idp.web.login import (
+    activation_page,
+    call_page,
+    consent_page,
+    enrolment_pages,
+    factor_page,
+    password_change_page,
+    recovery_pages,
+    signin_page,
+)
 
 
 def blueprints() -> tuple[Blueprint, ...]:
     """Sign-in, activation and recovery."""
     login = Blueprint("login", __name__)
-    signin.register(login)
-    consent.register(login)
-    change.register(login)
-    factor.register(login)
-    enrol.register(login)
+    signin_page.register(login)
+    consent_page.register(login)
+    password_change_page.register(login)
+    factor_page.register(login)
+    enrolment_pages.register(login)
     recovery = Blueprint("recover", __name__)
-    recover.register(recovery)
-    call.register(recovery)
+    recovery_pages.register(recovery)
+    call_page.register(recovery)
     activation = Blueprint("activate", __name__)
-    activate.register(activation)
+    activation_page.register(activation)
     return login, recovery, activation

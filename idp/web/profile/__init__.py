@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from idp.web.profile import dashboard, factors, password, phone, programs, settings
+from idp.web.profile import (
+    dashboard_page,
+    factor_pages,
+    password_page,
+    program_pages,
+    recovery_phone_page,
+    settings_page,
+)
 
 
 def blueprint() -> Blueprint:
     """Applications and settings."""
     pages = Blueprint("profile", __name__)
-    for module in (dashboard, factors, password, phone, programs, settings):
+    for module in (
+        dashboard_page,
+        factor_pages,
+        password_page,
+        recovery_phone_page,
+        program_pages,
+        settings_page,
+    ):
         module.register(pages)
     return pages

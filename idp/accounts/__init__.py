@@ -1,1 +1,0 @@
-"""Services over accounts. Each takes a Work first; none commits."""

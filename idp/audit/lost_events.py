@@ -1,0 +1,142 @@
+"""What an export of the trail knows that a restored database does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import select
+
+from idp.audit import chain
+from idp.audit.chain import Standing
+from idp.errors import Invalid, Refused
+from idp.models import Event
+from idp.transaction import Work
+
+#: The largest number of a row.
+BIGGEST = 2**63 - 1
+COLUMNS = (
+    "id", "name", "outcome", "reason", "account_id", "actor", "client_id", "session_id", "ip",
+    "user_agent", "request_id", "data", "seq", "seal",
+)  # fmt: skip
+
+
+@dataclass
+class Lost:
+    """Events of an export that are not in the database, oldest first."""
+
+    events: list[Event] = field(default_factory=list)
+    #: The login names of the accounts that they are about, by number.
+    names: dict[int, str] = field(default_factory=dict)
+    #: How many of them are sealed, the numbers of the first and the last one, and its seal.
+    sealed: int = 0
+    first: int | None = None
+    last: int | None = None
+    seal: str | None = None
+    #: SHA-256 of the lines that were read.
+    digest: str = ""
+
+    def named(self) -> dict[str, Any]:
+        """For the event of the restoration: which export holds what this trail has not."""
+        return {
+            "events": len(self.events), "sealed": self.sealed, "first": self.first,
+            "last": self.last, "seal": self.seal, "sha256": self.digest,
+        }  # fmt: skip
+
+
+def read(work: Work, lines: Iterable[str]) -> Lost:
+    """Compare the lines of exports with the trail. Every sealed event that is not here is proved,
+    from the record where the two part; those that were not sealed yet are taken as they are.
+    Raises Invalid for a line that is no record, Refused for a fault in the chain of the export."""
+    found, digest = Lost(), sha256()
+    sealed: dict[int, Event] = {}
+    waiting: dict[int, Event] = {}
+    parsed = _parsed(lines, digest, found.names)
+    while chunk := list(islice(parsed, chain.BATCH)):
+        here = _seals(work, [event.seq for event in chunk if event.seq is not None])
+        present = _present(work, [event.id for event in chunk if event.seq is None])
+        for event in chunk:
+            if event.seq is not None and here.get(event.seq) != event.seal:
+                sealed[event.seq] = event
+            is_waiting = event.seq is None and event.seal is None
+            if is_waiting and present.get(event.id) != (event.at, event.name):
+                waiting[event.id] = event
+    found.digest = digest.hexdigest()
+    _prove(work, [sealed[number] for number in sorted(sealed)], found)
+    # Exported twice, before and after it was sealed: the sealed one counts.
+    ids = {event.id for event in found.events}
+    found.events += [waiting[pk] for pk in sorted(waiting) if pk not in ids]
+    return found
+
+
+def _parsed(lines: Iterable[str], digest: Any, names: dict[int, str]) -> Iterator[Event]:
+    for number, line in enumerate(lines, 1):
+        digest.update(line.encode())
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            values = {name: record[name] for name in COLUMNS}
+            _check(values)
+            event = Event(at=datetime.fromisoformat(record["at"]).astimezone(UTC), **values)
+            if event.account_id is not None and record["account"]:
+                names[int(event.account_id)] = str(record["account"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise Invalid(f"line {number} of the export is no record of the trail") from error
+        yield event
+
+
+def _check(values: dict[str, Any]) -> None:
+    """Raises ValueError for what no row of the trail holds."""
+    for name in ("id", "account_id", "seq"):
+        value = values[name]
+        if value is None and name != "id":
+            continue
+        if not isinstance(value, int) or not -BIGGEST <= value <= BIGGEST:
+            raise ValueError(name)
+    texts = [values[name] for name in ("name", "outcome")]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(values["data"], dict):
+        raise ValueError("name, outcome or data")
+    if not isinstance(values["seal"], str | None):
+        raise ValueError("seal")
+
+
+def _seals(work: Work, numbers: list[int]) -> dict[int, str | None]:
+    rows = work.db.execute(select(Event.seq, Event.seal).where(Event.seq.in_(numbers)))
+    return {seq: seal for seq, seal in rows if seq is not None}
+
+
+def _present(work: Work, ids: list[int]) -> dict[int, tuple[datetime, str]]:
+    rows = work.db.execute(select(Event.id, Event.at, Event.name).where(Event.id.in_(ids)))
+    return {pk: (at, name) for pk, at, name in rows}
+
+
+def _prove(work: Work, events: list[Event], found: Lost) -> None:
+    if not events:
+        return
+    first, last = events[0].seq or 0, events[-1].seq or 0
+    before = work.db.scalar(select(Event.seal).where(Event.seq == first - 1))
+    place = first - 1
+    for event in events:
+        number = event.seq or 0
+        known = before if number == place + 1 else None
+        standing = chain.standing(work.vault, event, known, last)
+        if standing is not Standing.PROVED:
+            raise Refused(f"record {number} of the export is {WORDS[standing]}")
+        place, before = number, event.seal
+    found.events, found.sealed = list(events), len(events)
+    found.first, found.last, found.seal = first, last, before
+
+
+WORDS = {
+    Standing.FORGED: "forged",
+    Standing.CHANGED: "changed, or from another trail",
+    Standing.UNKNOWN_KEY: "sealed by a key that is not here: give it with --key",
+    Standing.UNPROVED: "not provable: the record before it is neither in the export nor here",
+    Standing.UNSEALED: "not sealed",
+}

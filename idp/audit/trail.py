@@ -1,0 +1,117 @@
+"""Reading the audit trail: search, pages, export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select
+
+from idp.audit import chain
+from idp.models import Account, Event
+from idp.transaction import Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which events are wanted; what is None or empty excludes nothing."""
+
+    account_ids: tuple[int, ...] | None = None
+    actor: str = ""
+    client_id: str = ""
+    #: A whole name, or its beginning with a full stop at the end: ``signin.``
+    name: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """For the WHERE clause."""
+        found: list[ColumnElement[bool]] = []
+        if self.account_ids is not None:
+            found.append(Event.account_id.in_(self.account_ids))
+        if self.actor:
+            found.append(Event.actor == self.actor)
+        if self.client_id:
+            found.append(Event.client_id == self.client_id)
+        if self.name.endswith("."):
+            found.append(Event.name.startswith(self.name, autoescape=True))
+        elif self.name:
+            found.append(Event.name == self.name)
+        if self.since is not None:
+            found.append(Event.at >= self.since)
+        if self.until is not None:
+            found.append(Event.at < self.until)
+        return found
+
+
+def page(
+    work: Work, wanted: Filter, *, before: int | None = None, limit: int = 100
+) -> list[tuple[Event, str | None]]:
+    """The newest such events with the login name of whom they are about, older than ``before``
+    (an event's id)."""
+    rows = work.db.execute(page_query(wanted, before, limit))
+    return [(event, username) for event, username in rows]
+
+
+def page_query(wanted: Filter, before: int | None, limit: int) -> Select[Event, str]:
+    """What ``page`` asks of the database."""
+    query = (
+        select(Event, Account.username)
+        .outerjoin(Account, Account.id == Event.account_id)
+        .where(*wanted.conditions())
+        .order_by(Event.id.desc())
+        .limit(limit)
+    )
+    return query if before is None else query.where(Event.id < before)
+
+
+def sign_ins(work: Work, account: Account, limit: int) -> list[Event]:
+    """The last sign-ins of the account, refused ones too, newest first."""
+    return of_account(work, account, limit, "signin.succeeded", "signin.refused")
+
+
+def assessments(work: Work, account: Account, limit: int = 10) -> list[Event]:
+    """The last decisions of the risk engine about the account, newest first."""
+    return of_account(work, account, limit, "signin.assessed")
+
+
+def refused_programs(work: Work, account: Account, limit: int) -> list[Event]:
+    """The last programs of a machine account that were refused, newest first."""
+    return of_account(work, account, limit, "machine.refused")
+
+
+def of_account(work: Work, account: Account, limit: int, *names: str) -> list[Event]:
+    """The last events about the account, of these names if any are given, newest first."""
+    query = select(Event).where(Event.account_id == account.id)
+    if names:
+        query = query.where(Event.name.in_(names))
+    return list(work.db.scalars(query.order_by(Event.at.desc(), Event.id.desc()).limit(limit)))
+
+
+def export(work: Work, wanted: Filter | None = None) -> Iterator[str]:
+    """Such events as JSON lines, oldest first, streamed."""
+    for record in records(work, wanted):
+        yield json.dumps(record, sort_keys=True)
+
+
+def records(work: Work, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
+    """The same as dictionaries. ``proof`` says of each what its seal says: ``proved`` and nothing
+    else is proved (see ``idp.audit.chain.Standing``)."""
+    query = (
+        chain.with_seal_before(select(Event, Account.username))
+        .outerjoin(Account, Account.id == Event.account_id)
+        .where(*(wanted or Filter()).conditions())
+        .order_by(Event.id)
+        .execution_options(yield_per=chain.BATCH)
+    )
+    with closing(work.db.execute(query)) as rows:
+        # After the query: what was sealed before it began lies before the end of the chain.
+        end = chain.end_of(work)
+        for event, username, before in rows:
+            record: dict[str, Any] = json.loads(chain.canonical(event))
+            standing = chain.standing(work.vault, event, before, end)
+            yield record | {"account": username, "seal": event.seal, "proof": str(standing)}

@@ -1,0 +1,130 @@
+"""Proof of the audit trail: every row is looked at, and each kind of fault has its words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import or_, select
+
+from idp.audit import chain
+from idp.audit.chain import Standing
+from idp.models import ChainHead, Event
+from idp.transaction import Work
+
+#: Kinds of fault beside those of ``Standing``.
+MISSING, HEAD = "missing", "head"
+#: So many faults of each kind are named; all are counted.
+NAMED = 20
+
+
+@dataclass
+class Proof:
+    """What a verification found."""
+
+    #: Rows between ``first`` and ``last`` that a seal proves.
+    sealed: int = 0
+    unsealed: int = 0
+    oldest_unsealed: datetime | None = None
+    #: The numbers that were looked at, and where the chain ends.
+    first: int = 1
+    last: int = 0
+    end: int = 0
+    #: How many there are of each kind: ``forged``, ``missing``, ``changed``, ``unknown_key``,
+    #: ``unproved``, ``head``.
+    faults: Counter[str] = field(default_factory=Counter)
+    #: Sentences about the first of each kind.
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the end of the chain was reached."""
+        return self.last >= self.end
+
+    def add(self, kind: str, sentence: str, count: int = 1) -> None:
+        """Note a fault."""
+        if self.faults[kind] < NAMED:
+            self.told.append(sentence)
+        self.faults[kind] += count
+
+
+def verify(work: Work, *, after: int = 0, limit: int | None = None) -> Proof:
+    """Look at every row of the trail, streaming; memory does not grow with it. With ``after`` and
+    ``limit`` at so many numbers of the chain after that one, so that a proof can be made in steps:
+    each row is proved by the seal before it."""
+    # The head first: what is sealed while we read is left to the next proof.
+    head = work.db.execute(select(ChainHead.seq, ChainHead.seal).where(ChainHead.id == 1)).first()
+    found = Proof(first=after + 1, end=head.seq if head else 0)
+    if head is None and _is_any_sealed(work):
+        found.add(HEAD, "the head of the chain is missing")
+        return found
+    found.last = found.end if limit is None else min(found.end, after + limit)
+    seal = _walk(work, found, after)
+    if found.is_complete and head is not None and seal is not None and seal != head.seal:
+        found.add(HEAD, f"the head of the chain does not fit its last record, {found.end}")
+    for event_id in _forged(work):
+        found.add(
+            Standing.FORGED, f"event {event_id} was not sealed here: somebody wrote it as sealed"
+        )
+    found.unsealed, found.oldest_unsealed = chain.unsealed(work), chain.oldest_unsealed(work)
+    return found
+
+
+def _walk(work: Work, found: Proof, after: int) -> str | None:
+    """Look at the numbers of the proof; returns the seal of the last one, None if it is missing."""
+    seal = work.db.scalar(select(Event.seal).where(Event.seq == after)) if after else chain.GENESIS
+    place = after
+    query = select(Event).where(Event.seq > after, Event.seq <= found.last).order_by(Event.seq)
+    with closing(work.db.scalars(query.execution_options(yield_per=chain.BATCH))) as rows:
+        for event in rows:
+            number = event.seq or 0
+            if number > place + 1:
+                _missing(found, place + 1, number - 1)
+                seal = None
+            _judge(found, event, chain.standing(work.vault, event, seal, found.end))
+            place, seal = number, event.seal
+    if place < found.last:
+        _missing(found, place + 1, found.last)
+        return None
+    return seal
+
+
+def _judge(found: Proof, event: Event, standing: Standing) -> None:
+    if standing is Standing.PROVED:
+        found.sealed += 1
+        return
+    words = {
+        Standing.FORGED: "has a number and no seal",
+        Standing.CHANGED: "was changed: its seal was made for something else",
+        Standing.UNPROVED: "cannot be proved: the record before it is missing",
+        Standing.UNKNOWN_KEY: "is sealed by a key that is not here"
+        f" ({(event.seal or '').partition('.')[0]}): give it with --key",
+    }
+    found.add(standing, f"record {event.seq} (event {event.id}) {words[standing]}")
+
+
+def _missing(found: Proof, first: int, last: int) -> None:
+    is_one = first == last
+    words = f"record {first} is missing" if is_one else f"records {first} to {last} are missing"
+    found.add(MISSING, words, last - first + 1)
+
+
+def _forged(work: Work) -> Iterator[int]:
+    """Rows that look sealed and are not in the chain, by id."""
+    end = select(ChainHead.seq).where(ChainHead.id == 1).scalar_subquery()
+    is_outside = or_(Event.seq > end, Event.seq < 1)
+    is_half = Event.seq.is_(None) & Event.seal.is_not(None)
+    query = select(Event.id).where(or_(is_outside, is_half)).order_by(Event.id)
+    yield from work.db.scalars(query.execution_options(yield_per=chain.BATCH))
+
+
+def _is_any_sealed(work: Work) -> bool:
+    return work.db.scalar(select(Event.id).where(Event.seq.is_not(None)).limit(1)) is not None

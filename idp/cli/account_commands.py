@@ -1,0 +1,342 @@
+"""``gateway account``: create, show, list, act."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from idp.audit import trail
+from idp.cli import operator
+from idp.cli.common import (
+    application,
+    as_json,
+    choice,
+    show_json,
+    show_list,
+    show_record,
+    show_table,
+    unit,
+)
+from idp.clients import registry
+from idp.credentials.hashing import PasswordHasher
+from idp.desk import account_actions
+from idp.directory import accounts, activation, participants, persons, role_groups, userids
+from idp.directory.second_accounts import Reason, Second
+from idp.errors import Invalid, NotFound, Refused
+from idp.machines import machine_accounts, machine_keys
+from idp.models import Account, AccountKind, Person
+from idp.policy.console import ACTIONS, ConsoleRole
+from idp.policy.temporary_password import spelled
+from idp.transaction import Work
+
+SHOWN_EVENTS = 10
+REFUSALS = {
+    "state": "{row.username} is {row.state}: this does not apply to it now",
+    "reason": "reason and ticket are one line each",
+    "caller": "the caller is not verified: do that in the console first",
+}
+
+
+@click.group()
+def account() -> None:
+    """Accounts of people and machines."""
+
+
+@account.command()
+@click.option(
+    "--username", default="", help="The login name, for ever this account's; made when left out."
+)
+@click.option("--person-id", required=True, help="Person ID of the holder (machine: custodian).")
+@click.option(
+    "--given-name",
+    default="",
+    help="For a person who is not known yet, one of the names is needed.",
+)
+@click.option("--middle-name", default="")
+@click.option("--family-name", default="", help="As --given-name.")
+@click.option("--preferred-name", default="")
+@click.option("--email", default="", help="Needed for a person who is not known yet.")
+@click.option("--phone", default="", help="E.164, such as +14165550123.")
+@click.option("--kind", type=choice(AccountKind), default="personal")
+@click.option("--locale", type=choice(["en", "fr"]), default="en")
+@click.option(
+    "--second-reason",
+    type=choice(Reason),
+    help="Why somebody who has a personal account gets another one.",
+)
+@click.option("--second-participant", help="The only participant for which the second one acts.")
+@operator.as_operator()
+@as_json
+def create(
+    username: str,
+    kind: str,
+    locale: str,
+    second_reason: str | None,
+    second_participant: str | None,
+    as_json: bool,
+    **person: str,
+) -> None:
+    """Create a pending account and queue its activation mail.
+
+    Without --username the UserID is made of the person's name, or the next machine id is taken. A
+    person has one personal account; a second one needs a reason and one participant."""
+    if (second_reason is None) != (second_participant is None):
+        raise click.UsageError("--second-reason and --second-participant come together")
+    with unit() as work:
+        holder = _holder(work, **person)
+        second = None
+        if second_reason and second_participant:
+            only = participants.by_number(work, second_participant)
+            second = Second.of(second_reason, only)
+        made = (
+            accounts.create_account(
+                work,
+                holder,
+                kind=AccountKind(kind),
+                username=username,
+                locale=locale,
+                second=second,
+            )
+            if username
+            else userids.create(work, holder, kind=AccountKind(kind), locale=locale, second=second)
+        )
+        activation.invite(work, made)
+        record = _describe(made)
+    if as_json:
+        show_json(record)
+    else:
+        click.echo(f"{record['username']} is pending; the activation mail is on its way.")
+
+
+@account.command()
+@click.argument("username")
+@as_json
+def show(username: str, as_json: bool) -> None:
+    """Show an account: state, role groups, last events."""
+    with unit() as work:
+        row = accounts.by_username(work, username)
+        record = _describe(row) | {"role_groups": _role_groups(work, row)}
+        record["last_events"] = _last_events(work, row)
+    if as_json:
+        show_json(record)
+        return
+    groups, events = record.pop("role_groups"), record.pop("last_events")
+    show_record(record)
+    show_table(
+        ("participant", "role group", "since"),
+        ((g["participant"], g["role_group"], g["since"]) for g in groups),
+        empty="No role groups.",
+    )
+    show_table(
+        ("when", "event", "outcome", "reason", "from"),
+        ((e["at"], e["name"], e["outcome"], e["reason"], e["ip"]) for e in events),
+        empty="No events.",
+    )
+
+
+@account.command("list")
+@click.option("--after", default="", help="Only login names that come after this one.")
+@click.option("--limit", type=click.IntRange(min=1), help="So many at the most.")
+@as_json
+def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
+    """List accounts by login name, printed while they are read.
+
+    To page, name the last one that you have seen: --limit 100 --after NAME."""
+    columns = ("username", "kind", "state", "name", "email", "person_id")
+    with unit() as work:
+        rows = accounts.every_account(work, after=after, limit=limit)
+        show_list(columns, map(_describe, rows), as_json=as_json, empty="No accounts.")
+
+
+@account.command()
+@click.argument("username")
+@click.option(
+    "--network",
+    "wanted",
+    multiple=True,
+    metavar="CIDR[=LABEL]",
+    help="From where it may be used; repeat. The list replaces the one before.",
+)
+@operator.as_operator()
+@as_json
+def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
+    """Show or set the networks of a machine account."""
+    with unit() as work:
+        row = accounts.by_username(work, username)
+        if wanted:
+            pairs = (entry.partition("=") for entry in wanted)
+            machine_accounts.set_networks(
+                work, row, [(network, label) for network, _, label in pairs]
+            )
+            work.db.flush()
+        records = [
+            {"network": one.network, "label": one.label, "last_used_at": one.last_used_at}
+            for one in machine_accounts.networks(work, row)
+        ]
+    columns = ("network", "label", "last_used_at")
+    show_list(columns, records, as_json=as_json, empty="No networks.")
+
+
+@account.command()
+@click.argument("username")
+@click.option(
+    "--add",
+    "added",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of a public key (PEM or JWK) to register.",
+)
+@click.option("--label", default="", help="What the new key is called.")
+@click.option("--days", default=machine_keys.DAYS, show_default=True, help="How long it is good.")
+@click.option("--remove", "removed", help="The kid of a key to remove.")
+@operator.as_operator()
+@as_json
+def keys(
+    username: str, added: Path | None, label: str, days: int, removed: str | None, as_json: bool
+) -> None:
+    """Show, register or remove keys of a machine account."""
+    with unit() as work:
+        row = accounts.by_username(work, username)
+        if added is not None:
+            machine_keys.add(work, row, added.read_text(), label=label, days=days)
+        if removed is not None:
+            machine_keys.revoke(work, row, removed)
+        work.db.flush()
+        columns = ("kid", "label", "expires_at", "last_used_at")
+        records = [
+            {name: getattr(one, name) for name in columns} for one in machine_keys.of(work, row)
+        ]
+    show_list(columns, records, as_json=as_json, empty="No keys.")
+
+
+@account.command()
+@click.argument("username")
+@click.option("--person-id", required=True, help="Person ID of the new custodian.")
+@operator.as_operator()
+def custodian(username: str, person_id: str) -> None:
+    """Give a machine account another custodian; its password and factors end."""
+    with unit() as work:
+        row, holder = accounts.by_username(work, username), persons.by_person_id(work, person_id)
+        if holder is None:
+            raise NotFound(f"no person {person_id}")
+        machine_accounts.change_custodian(work, row, holder)
+        state = row.state
+    click.echo(f"{username} is in the custody of {person_id}; it is {state}.")
+
+
+@account.command()
+@click.argument("username")
+@click.option("--from", "ip", required=True, help="The address that the program comes from.")
+@click.option("--service", default="", help="The application's client id.")
+@as_json
+def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
+    """Tell which check a program with this UserID would fail; ends with 1 when there is one."""
+    with unit() as work:
+        row = accounts.by_username(work, username)
+        client = registry.get(work, service) if service else None
+        checks = machine_accounts.diagnose(work, row, ip, client)
+    if as_json:
+        show_json([{"check": c.name, "met": c.is_met, "detail": c.detail} for c in checks])
+    else:
+        show_table(
+            ("check", "met", "detail"),
+            ((c.name, "yes" if c.is_met else "NO", c.detail) for c in checks),
+            empty="",
+        )
+    if not all(check.is_met for check in checks):
+        raise SystemExit(1)
+
+
+@account.command()
+@click.argument("action", type=choice(sorted(ACTIONS)))
+@click.argument("username")
+@click.option("--reason", required=True, help="Why; kept in the trail.")
+@click.option("--ticket", required=True, help="Reference of the ticket; kept in the trail.")
+@operator.as_operator(*ConsoleRole)
+def act(action: str, username: str, reason: str, ticket: str) -> None:
+    """Do to an account what operators do in the console, for those on whom nobody there may act.
+
+    The holder gets a mail. A temporary password is printed this once."""
+    app = application()
+    with unit(app) as work:
+        row = accounts.by_username(work, username)
+        try:
+            password = _order(work, app.extensions["hasher"], action, row, reason, ticket)
+        except Refused as refusal:
+            words = REFUSALS.get(refusal.detail, refusal.detail)
+            raise Refused(words.format(row=row)) from refusal
+        state = row.state
+    if password is not None:
+        click.echo(password)
+        click.echo(" ".join(word for _, word, _ in spelled(password)), err=True)
+    else:
+        click.echo(f"{username}: {action} done; the account is {state}.")
+
+
+def _order(
+    work: Work, hasher: PasswordHasher, action: str, row: Account, reason: str, ticket: str
+) -> str | None:
+    """In the name of an operator by the rules of the console, else as the shell."""
+    agent = operator.named(work)
+    if agent is None:
+        return account_actions.perform(work, hasher, action, row, reason=reason, ticket=ticket)
+    order = account_actions.Order(
+        agent, role_groups.of_console(work, agent), action, reason, ticket
+    )
+    return account_actions.carry_out(work, hasher, order, row)
+
+
+def _holder(work: Work, *, person_id: str, **said: str) -> Person:
+    """The person, made when there is none. Raises Invalid when what is said is not as registered:
+    a new account changes nobody."""
+    known = persons.by_person_id(work, person_id)
+    if known is None:
+        return accounts.ensure_person(work, accounts.NewPerson(person_id=person_id, **said))
+    changes = persons.Changes(**{name: value for name, value in said.items() if value})
+    if other := persons.differences(known, changes):
+        raise Invalid(
+            f"{person_id} is registered with another {', '.join(other)}; "
+            "gateway person update changes it"
+        )
+    return known
+
+
+def _describe(row: Account) -> dict[str, Any]:
+    return {
+        "username": row.username,
+        "subject": row.subject,
+        "kind": str(row.kind),
+        "second_reason": row.second_reason or None,
+        "second_participant": row.second_participant.number if row.second_participant else None,
+        "state": str(row.state),
+        "state_since": row.state_changed_at,
+        "name": row.person.full_name,
+        "email": row.person.email,
+        "phone": row.person.phone,
+        "person_id": row.person.person_id,
+        "locale": row.locale,
+        "created_at": row.created_at,
+        "activated_at": row.activated_at,
+        "password_changed_at": row.password_changed_at,
+    }
+
+
+def _role_groups(work: Work, row: Account) -> list[dict[str, Any]]:
+    return [
+        {
+            "participant": held.participant.number,
+            "role_group": held.role_group.name,
+            "since": held.granted_at,
+            "valid_from": held.valid_from,
+            "valid_until": held.valid_until,
+            "by": held.granted_by,
+        }
+        for held in role_groups.held(work, row)
+    ]
+
+
+def _last_events(work: Work, row: Account) -> list[dict[str, Any]]:
+    keys = ("at", "name", "outcome", "reason", "ip", "client_id", "actor")
+    events = trail.of_account(work, row, SHOWN_EVENTS)
+    return [{key: getattr(event, key) for key in keys} for event in events]

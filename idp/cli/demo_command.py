@@ -1,0 +1,111 @@
+"""``gateway demo``: everything on one machine, with people to sign in as."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+from flask import Flask
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from idp.app import create_app
+from idp.cli.common import show_table, unit
+from idp.cli.server_commands import upgrade_database
+from idp.demo import crowd
+from idp.demo.home import Home, write_private
+from idp.demo.processes import Processes
+from idp.demo.seed import seed
+from idp.errors import GatewayError
+
+
+@click.command()
+@click.option("--port", default=8000, show_default=True, help="Gateway; the next three are apps.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-data"),
+    show_default=True,
+    help="Folder of the database, the secrets and demo.json.",
+)
+@click.option("--reset", is_flag=True, help="Forget what an earlier demo left in the folder.")
+@click.option(
+    "--accounts",
+    default=0,
+    type=click.IntRange(0, 5_000_000),
+    help="Add people until there are so many, to search and report on.",
+)
+@click.option("--database", default="", help="PostgreSQL URL; a SQLite file when left out.")
+@click.option("--only-data", is_flag=True, help="Make the data and stop; start nothing.")
+def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_data: bool) -> None:
+    """Start the gateway, three relying parties and the worker, with invented people.
+
+    Ctrl-C stops everything; the data stays for the next start."""
+    home = Home(data, port, database)
+    home.prepare(reset=reset)
+    click.echo("Preparing the database ...")
+    app = create_app(home.settings())
+    upgrade_database(app)
+    seed(app, home)
+    _add_crowd(app, accounts)
+    if only_data:
+        click.echo(f"The data is in {home.folder}. To use it: . {home.write_environment()}")
+        return
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    processes = Processes(home)
+    try:
+        processes.start()
+        write_private(home.folder / "demo.json", home.describe())
+        _welcome(home)
+        while not stop.wait(0.5):
+            if name_of_dead := processes.dead():
+                raise GatewayError(f"{name_of_dead} stopped by itself")
+    finally:
+        processes.stop()
+    click.echo("\nStopped. Start again to go on with the same data.")
+
+
+def _add_crowd(app: Flask, wanted: int) -> None:
+    """Add the people that are missing, telling how far it is."""
+    with unit(app) as work:
+        count = crowd.missing(work, wanted)
+        if not count:
+            return
+        with Progress(
+            TextColumn("Making accounts"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        ) as progress:
+            task = progress.add_task("", total=count)
+            crowd.add(work, count, lambda done: progress.advance(task, done))
+
+
+def _welcome(home: Home) -> None:
+    known = home.describe()
+    click.echo(f"\nThe gateway is at    {home.issuer}")
+    click.echo(f"Its mails are at     {home.issuer}/demo/outbox (codes of the second step too)")
+    for app in known["relying_parties"]:
+        click.echo(f"{app['name']:20} {app['url']}")
+    show_table(
+        ("who", "user name", "password", "participants"),
+        (
+            (
+                p["role"].replace("_", " "),
+                p["username"],
+                p["password"],
+                ", ".join(p["participants"]),
+            )
+            for p in known["people"]
+        ),
+        empty="",
+    )
+    click.echo(f"Waiting to be activated: {known['pending']['username']}")
+    click.echo(f"  {known['pending']['activation_url']}")
+    click.echo(f"To administer it: . {home.write_environment()}; gateway --help")
+    click.echo("Ctrl-C stops everything.")

@@ -1,0 +1,49 @@
+"""``gateway key``: the signing keys."""
+
+from __future__ import annotations
+
+import click
+
+from idp.cli.common import as_json, choice, show_json, show_list, unit
+from idp.cli.operator import as_operator
+from idp.grants import signing_keys
+
+
+@click.group()
+def key() -> None:
+    """Signing keys: next, active, retired, revoked."""
+
+
+@key.command("list")
+@as_json
+def list_keys(as_json: bool) -> None:
+    """List all keys, newest first."""
+    columns = ("kid", "alg", "state", "created_at", "activated_at", "retired_at")
+    with unit() as work:
+        records = ({c: getattr(row, c) for c in columns} for row in signing_keys.every_key(work))
+        show_list(columns, records, as_json=as_json, empty="No keys: run `gateway db upgrade`.")
+
+
+@key.command()
+@click.option("--alg", type=choice(signing_keys.ALGORITHMS), default="RS256", show_default=True)
+@click.option("--force", is_flag=True, help="Even if relying parties may not have the key yet.")
+@as_operator()
+@as_json
+def rotate(alg: str, force: bool, as_json: bool) -> None:
+    """Let the next key sign; publish a new next one."""
+    with unit() as work:
+        active = signing_keys.rotate(work, alg, force=force)
+        record = {"alg": alg, "active": active.kid}
+    show_json(record) if as_json else click.echo(f"{alg} tokens are signed by {record['active']}")
+
+
+# A kid is a thumbprint (RFC 7638), and one in 64 begins like an option.
+@key.command(context_settings={"ignore_unknown_options": True})
+@click.argument("kid")
+@as_operator()
+@as_json
+def revoke(kid: str, as_json: bool) -> None:
+    """After a compromise: nothing this key signed is accepted any more."""
+    with unit() as work:
+        signing_keys.revoke(work, kid)
+    show_json({"kid": kid, "state": "revoked"}) if as_json else click.echo(f"{kid} is revoked")

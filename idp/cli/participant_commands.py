@@ -1,0 +1,197 @@
+"""``gateway participant``: the organizations for which role groups are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from idp.cli.common import as_json, choice, show_json, show_list, unit
+from idp.cli.operator import as_operator
+from idp.directory import contacts as service
+from idp.directory import participants, participations
+from idp.directory.contacts import Entry
+from idp.directory.participations import Part
+from idp.errors import NotFound
+from idp.models import ContactFunction, Participant, ParticipationKind
+from idp.transaction import Work
+
+_function = click.option(
+    "--function",
+    type=choice(ContactFunction),
+    default="rights_administrator",
+    help="What the person is for the participant.",
+)
+COLUMNS = ("number", "name", "status", "participations")
+
+
+@click.group()
+def participant() -> None:
+    """Organizations of the market, for which role groups are given."""
+
+
+@participant.command()
+@click.argument("number")
+@click.argument("name")
+@as_operator()
+@as_json
+def create(number: str, name: str, as_json: bool) -> None:
+    """Register a participant. The gateway's own operator is IESO."""
+    with unit() as work:
+        record = _record(work, participants.register(work, number, name))
+    show_json(record) if as_json else click.echo(f"{number} is registered: {record['name']}.")
+
+
+@participant.command("list")
+@as_json
+def list_participants(as_json: bool) -> None:
+    """List all participants."""
+    with unit() as work:
+        records = (one for rows in participants.pages(work) for one in _records(work, rows))
+        show_list(COLUMNS, records, as_json=as_json, empty="No participants yet.")
+
+
+@participant.command()
+@click.argument("number")
+@click.argument("name")
+@as_operator()
+@as_json
+def rename(number: str, name: str, as_json: bool) -> None:
+    """Give a participant another name, in all tokens from now on."""
+    with unit() as work:
+        row = participants.by_number(work, number)
+        changed = participants.rename(work, row, name)
+        record = _record(work, row) | {"changed": changed}
+    note = "" if changed else " (no change)"
+    show_json(record) if as_json else click.echo(f"{number} is {record['name']}{note}")
+
+
+@participant.command()
+@click.argument("number")
+@as_operator()
+@as_json
+def end(number: str, as_json: bool) -> None:
+    """End a participant: all role groups there are taken away, and none are given."""
+    with unit() as work:
+        row = participants.by_number(work, number)
+        count = participants.end(work, row)
+        record = _record(work, row) | {"assignments_ended": count}
+    show_json(record) if as_json else click.echo(f"{number} has ended; {count} assignments ended.")
+
+
+@participant.command()
+@click.argument("number")
+@as_operator()
+@as_json
+def restore(number: str, as_json: bool) -> None:
+    """Let role groups be given there again; none come back by themselves."""
+    with unit() as work:
+        row = participants.by_number(work, number)
+        changed = participants.restore(work, row)
+        record = _record(work, row) | {"changed": changed}
+    note = "" if changed else " (no change)"
+    show_json(record) if as_json else click.echo(f"{number} is active{note}")
+
+
+@participant.command()
+@click.argument("number")
+@click.argument("participation")
+@click.option("--kind", type=choice(ParticipationKind), default="market")
+@as_operator()
+@as_json
+def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
+    """Let a participant take part in a market, a program or a service."""
+    with unit() as work:
+        row = participants.for_change(work, number)
+        rest = [part for part in participations.of(work, row) if part.name != participation]
+        participations.replace(work, row, [*rest, Part(participation, kind)])
+        record = _record(work, row)
+    show_json(record) if as_json else click.echo(f"{number} takes part in {participation}.")
+
+
+@participant.command()
+@click.argument("number")
+@click.argument("participation")
+@as_operator()
+@as_json
+def leave(number: str, participation: str, as_json: bool) -> None:
+    """End a participation: role groups there that need it are taken away."""
+    with unit() as work:
+        row = participants.for_change(work, number)
+        parts = participations.of(work, row)
+        rest = [part for part in parts if part.name != participation]
+        if len(rest) == len(parts):
+            raise NotFound(f"participant {number} does not take part in {participation}")
+        participations.replace(work, row, rest)
+        record = _record(work, row)
+    show_json(record) if as_json else click.echo(
+        f"{number} no longer takes part in {participation}."
+    )
+
+
+@participant.command()
+@click.argument("number")
+@as_json
+def contacts(number: str, as_json: bool) -> None:
+    """List the people who speak for a participant and get mails about its people's access."""
+    with unit() as work:
+        records = [
+            {
+                "person_id": row.person.person_id,
+                "name": row.person.full_name,
+                "email": row.person.email,
+                "function": row.function,
+            }
+            for row in service.of(work, participants.by_number(work, number))
+        ]
+        columns = ("person_id", "name", "email", "function")
+        show_list(columns, records, as_json=as_json, empty="No contacts.")
+
+
+@participant.command()
+@click.argument("number")
+@click.argument("person_id")
+@_function
+@as_operator()
+def appoint(number: str, person_id: str, function: str) -> None:
+    """Make a person, who has an account, a contact of a participant."""
+    with unit() as work:
+        row = participants.for_change(work, number)
+        known = service.entries_of(service.of(work, row))
+        service.replace(work, row, [*known, Entry(person_id, function)])
+    click.echo(f"{person_id} is {function} of {number}.")
+
+
+@participant.command()
+@click.argument("number")
+@click.argument("person_id")
+@_function
+@as_operator()
+def dismiss(number: str, person_id: str, function: str) -> None:
+    """End a function; the tier above gets a mail when nobody is left in it."""
+    gone = Entry(person_id, function)
+    with unit() as work:
+        row = participants.for_change(work, number)
+        known = service.entries_of(service.of(work, row))
+        if gone not in known:
+            raise NotFound(f"{person_id} is not {function} of participant {number}")
+        service.replace(work, row, [entry for entry in known if entry != gone])
+    click.echo(f"{person_id} is no longer {function} of {number}.")
+
+
+def _record(work: Work, row: Participant) -> dict[str, Any]:
+    return _records(work, [row])[0]
+
+
+def _records(work: Work, rows: Sequence[Participant]) -> list[dict[str, Any]]:
+    parts = participations.of_many(work, rows)
+    return [
+        {
+            "number": row.number,
+            "name": row.name,
+            "status": "ended" if row.ended_at else "active",
+            "participations": [part.name for part in parts.get(row.id, [])],
+        }
+        for row in rows
+    ]

@@ -1,0 +1,116 @@
+"""``gateway client proposals``, ``confirm``, ``withdraw``: changes that take two operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from idp.cli.common import as_json, show_json, show_record, unit
+from idp.cli.operator import as_operator
+from idp.clients import client_proposals as service
+from idp.clients import client_secrets, registry
+from idp.clients.client_proposals import Outcome
+from idp.models import ClientProposal
+from idp.transaction import Work
+
+
+def register(group: click.Group) -> None:
+    """Add the commands to ``gateway client``."""
+    for command in (proposals, confirm, withdraw):
+        group.add_command(command)
+
+
+@click.command()
+@as_json
+def proposals(as_json: bool) -> None:
+    """List the changes that wait for a second operator."""
+    with unit() as work:
+        records = [
+            describe(row)
+            | {
+                "changes": [
+                    {"name": name, "now": before, "proposed": after}
+                    for name, before, after in service.changes(work, row)
+                ]
+            }
+            for row in service.waiting(work)
+        ]
+    if as_json:
+        show_json(records)
+        return
+    for record in records:
+        changes = record.pop("changes")
+        show_record(record)
+        for change in changes:
+            click.echo(f"  {change['name']}: {change['now']} -> {change['proposed']}")
+        click.echo()
+    if not records:
+        click.echo("No proposal waits.")
+
+
+@click.command()
+@click.argument("proposal")
+@as_operator()
+@as_json
+def confirm(proposal: str, as_json: bool) -> None:
+    """Confirm a change that another operator proposed, and make it.
+
+    A new secret is shown only once, to the operator who confirms."""
+    with unit() as work:
+        record = result(work, service.confirm(work, proposal))
+    show_result(record, as_json=as_json, done="{} is confirmed.")
+
+
+@click.command()
+@click.argument("proposal")
+@as_operator()
+@as_json
+def withdraw(proposal: str, as_json: bool) -> None:
+    """Take a proposal back; nothing is changed."""
+    with unit() as work:
+        service.withdraw(work, proposal)
+    if as_json:
+        show_json({"proposal": proposal, "outcome": "withdrawn"})
+    else:
+        click.echo(f"{proposal} is withdrawn.")
+
+
+def describe(row: ClientProposal) -> dict[str, Any]:
+    """A proposal, for people and programs."""
+    return {
+        "proposal": row.public_id,
+        "kind": str(row.kind),
+        "client_id": row.client_id,
+        "proposed_by": row.proposer.username,
+        "expires_at": row.expires_at,
+    }
+
+
+def result(work: Work, outcome: Outcome) -> dict[str, Any]:
+    """What became of an order: the proposal, or the client with a new secret."""
+    if outcome.client is None:
+        return describe(outcome.proposal) if outcome.proposal else {}
+    record = registry.describe(outcome.client) | {"client_secret": outcome.secret or None}
+    return record | {"old_secret_until": client_secrets.former_until(work, outcome.client)}
+
+
+def show_result(record: dict[str, Any], *, as_json: bool, done: str) -> None:
+    """Print it: the secret with its warning, or how a proposal is confirmed, or that it is done."""
+    if as_json:
+        show_json(record)
+        return
+    if "proposal" in record:
+        click.echo(f"Proposed: {record['proposal']}. Nothing is changed yet.")
+        click.echo(f"It can be confirmed until {record['expires_at']:%Y-%m-%d %H:%M} UTC:")
+        click.echo(f"gateway client confirm {record['proposal']} --as ANOTHER-OPERATOR")
+        return
+    client_id, until = record["client_id"], record["old_secret_until"]
+    if not record["client_secret"]:
+        click.echo(done.format(client_id))
+        return
+    click.echo(f"client_id      {client_id}")
+    click.echo(f"client_secret  {record['client_secret']}\nKeep it now: it is not shown again.")
+    if until:
+        click.echo(f"The old secret works until {until:%Y-%m-%d %H:%M} UTC.")
+        click.echo(f"To end it at once: gateway client end-old-secret {client_id}")

@@ -1,0 +1,46 @@
+"""``gateway registration``: the breaker of mass changes."""
+
+from __future__ import annotations
+
+import click
+
+from idp.cli.common import as_json, show_json, unit
+from idp.cli.operator import as_operator
+from idp.directory import mass_change_breaker
+from idp.directory.mass_change_breaker import Standing
+
+
+@click.group()
+def registration() -> None:
+    """What the registration system pushes."""
+
+
+@registration.command()
+@as_json
+def status(as_json: bool) -> None:
+    """Tell how many accounts were suspended or closed within the hour; ends with 1 when stopped."""
+    with unit() as work:
+        found = mass_change_breaker.standing(work)
+    _show(found, as_json=as_json)
+    if found.is_stopped:
+        raise SystemExit(1)
+
+
+@registration.command()
+@click.option("--reason", required=True, help="Why it is right; kept in the trail.")
+@as_operator()
+@as_json
+def confirm(reason: str, as_json: bool) -> None:
+    """Let registration go on after a stop: as many accounts again may be taken."""
+    with unit() as work:
+        mass_change_breaker.confirm(work, reason)
+        found = mass_change_breaker.standing(work)
+    _show(found, as_json=as_json)
+
+
+def _show(found: Standing, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"taken": found.taken, "bound": found.bound, "stopped": found.is_stopped})
+        return
+    word = "stopped" if found.is_stopped else "open"
+    click.echo(f"{word}: {found.taken} of {found.bound} accounts within the hour")

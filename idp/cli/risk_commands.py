@@ -1,0 +1,187 @@
+"""``gateway risk``: what the risk engine would ask and stop on a log of sign-ins."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import IO, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from idp.cli.common import as_json, show_json, show_table
+from idp.errors import Invalid
+from idp.risk_lab import evaluation, plot, simulation
+from idp.risk_lab.evaluation import BadRow, Row, Scored
+
+#: Rows between two looks of the progress bar.
+STEP = 500
+
+
+@click.group()
+def risk() -> None:
+    """The risk engine: simulate a log of sign-ins, evaluate the engine on one."""
+
+
+@risk.command()
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same log.")
+@click.option("--people", default=400, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--days", default=180, show_default=True, type=click.IntRange(1, 3_650))
+@click.option(
+    "--start",
+    default="2026-01-05",
+    show_default=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="First day.",
+)
+def simulate(seed: int, people: int, days: int, start: datetime) -> None:
+    """Print a log of an invented market as CSV: people's own sign-ins and five kinds of attacks.
+
+    Columns: time (ISO 8601, UTC), user, ip, country, region, city, asn, user_agent,
+    device_cookie, success, is_attack, attack_kind."""
+    random = Random(seed)  # noqa: S311 - a log to be made again, no secret
+    writer = csv.DictWriter(sys.stdout, simulation.COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    begin = start.replace(hour=12, tzinfo=UTC)
+    writer.writerows(simulation.simulate(random, people=people, days=days, start=begin))
+
+
+@risk.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--plot",
+    "picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the trade-off as an SVG picture.",
+)
+@click.option("--attack", default="", help="Kind of attack of the picture; the first one if empty.")
+@click.option("--seed", default=1, show_default=True, help="Of the bootstrap.")
+@as_json
+def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: bool) -> None:
+    """Replay FILE, a log in order of time, and print the trade-off of four engines side by side.
+
+    FILE is CSV with the columns of `gateway risk simulate`, or with those of the public RBA data
+    set (its times are scrambled: the hour tells nothing there)."""
+    found = [Scored(model) for model in evaluation.models()]
+    with file.open(encoding="utf-8", newline="") as source:
+        _score(source, file.stat().st_size, found)
+    if not found[0].own:
+        raise Invalid("the log holds no sign-in of a person's own")
+    random = Random(seed)  # noqa: S311 - a bootstrap to be made again
+    result = [_describe(scored, random) for scored in found]
+    if picture is not None:
+        kind = attack or next(iter(found[0].attacks), "")
+        curves = {scored.model.name: evaluation.curve(scored, kind) for scored in found}
+        title = f"Prompts and {kind.replace('_', ' ')} attacks stopped"
+        picture.write_text(plot.svg(title, curves), encoding="utf-8")
+    if as_json:
+        show_json(result)
+    else:
+        _print(result)
+
+
+def _score(source: IO[str], size: int, found: list[Scored]) -> None:
+    """Score row after row, telling how far into the file it is."""
+    with Progress(
+        TextColumn("Replaying"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as progress:
+        task = progress.add_task("", total=size)
+        reader = _Lines(source)
+        for done in evaluation.run(_rows(csv.DictReader(reader)), found):
+            if done % STEP == 0:
+                progress.update(task, completed=reader.read)
+        progress.update(task, completed=size)
+
+
+class _Lines:
+    """The lines of a file, and how many bytes of it they were."""
+
+    def __init__(self, source: IO[str]) -> None:
+        self._source = source
+        self.read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._source:
+            self.read += len(line.encode())
+            yield line
+
+
+def _rows(records: csv.DictReader[str]) -> Iterator[Row]:
+    last = None
+    for number, record in enumerate(records, 2):
+        try:
+            row = evaluation.read(record)
+        except (BadRow, TypeError) as error:
+            raise Invalid(f"line {number} cannot be read: {error}") from error
+        if last is not None and row.attempt.at < last:
+            raise Invalid(f"line {number} is earlier than the one before: sort the log by time")
+        last = row.attempt.at
+        yield row
+
+
+def _describe(scored: Scored, random: Random) -> dict[str, Any]:
+    points = evaluation.points(scored, random)
+    own = points[0] if points and points[0].wanted is None else None
+    return {
+        "engine": scored.model.name,
+        "sign_ins": len(scored.own),
+        "attacks": {kind: len(rows) for kind, rows in scored.attacks.items()},
+        "points": [asdict(point) for point in points],
+        "friction": [asdict(entry) for entry in evaluation.friction(scored)],
+        "slices": evaluation.slices(scored, own.threshold) if own else {},
+    }
+
+
+def _print(result: list[dict[str, Any]]) -> None:
+    kinds = sorted(result[0]["attacks"])
+    for entry in result:
+        click.echo(f"\n{entry['engine']}")
+        show_table(
+            ("threshold for", "asked", *kinds),
+            (
+                (
+                    "its own" if point["wanted"] is None else f"{point['wanted']:.0%} prompts",
+                    f"{point['prompts']:.2%}",
+                    *(_share(point["stopped"].get(kind)) for kind in kinds),
+                )
+                for point in entry["points"]
+            ),
+            empty="Too few sign-ins to judge.",
+        )
+        if entry["slices"]:
+            told = ", ".join(f"{name} {rate:.1%}" for name, rate in entry["slices"].items())
+            click.echo(f"asked by itself: {told}")
+    click.echo("\nmedian prompts of a person where so many attacks are stopped: first 12, first 39")
+    cells = {
+        (entry["engine"], one["kind"], one["stopped"]): f"{one['first_12']:g}, {one['first_39']:g} "
+        f"({one['rate']:.2f})"
+        for entry in result
+        for one in entry["friction"]
+    }
+    engines = [entry["engine"] for entry in result]
+    show_table(
+        ("attack", "stopped", *engines),
+        (
+            (kind, f"{share:.3f}", *(cells.get((name, kind, share), "") for name in engines))
+            for kind in kinds
+            for share in evaluation.STOPPED
+        ),
+        empty="",
+    )
+
+
+def _share(stopped: tuple[float, float, float] | None) -> str:
+    """The share, and half the width of its 95 per cent interval."""
+    if stopped is None:
+        return ""
+    return f"{stopped[0]:.3f} ±{(stopped[2] - stopped[1]) / 2:.3f}"

@@ -1,0 +1,177 @@
+"""``gateway role-group``: create, list, assign, revoke."""
+
+from __future__ import annotations
+
+import click
+
+from idp.cli.common import as_json, choice, show_json, show_list, unit
+from idp.cli.operator import as_operator
+from idp.clients import registry
+from idp.directory import accounts, participants, participations, role_groups
+from idp.mfa.decision import Rule
+from idp.models import AccountKind
+
+_who = click.option("--account", "username", required=True, help="Login name of the holder.")
+_what = click.option("--role-group", "name", required=True, help="Name of the role group.")
+_whom = click.option("--participant", "number", required=True, help="Participant, e.g. 109120.")
+
+
+@click.group("role-group")
+def role_group() -> None:
+    """Role groups and who holds them."""
+
+
+@role_group.command()
+@click.argument("name")
+@click.option("--description", default="")
+@click.option(
+    "--kind", type=choice(AccountKind), default="personal", help="Which accounts may hold it."
+)
+@click.option("--client", "client_ids", multiple=True, help="Relying party that sees it; repeat.")
+@click.option(
+    "--participation", default="", help="Market or program in which a participant has to take part."
+)
+@as_operator()
+@as_json
+def create(
+    name: str,
+    description: str,
+    kind: str,
+    client_ids: tuple[str, ...],
+    participation: str,
+    as_json: bool,
+) -> None:
+    """Create a role group, seen by these relying parties (none: the gateway's own)."""
+    with unit() as work:
+        seen_by = [registry.get(work, client_id) for client_id in client_ids]
+        made = role_groups.create(
+            work,
+            name,
+            description=description,
+            kind=kind,
+            clients=seen_by,
+            participation=participation,
+        )
+        record = {
+            "name": name,
+            "description": description,
+            "kind": kind,
+            "clients": list(client_ids),
+            "participation": made.participation,
+        }
+    show_json(record) if as_json else click.echo(f"{name} exists now.")
+
+
+@role_group.command("set")
+@click.argument("name")
+@click.option(
+    "--second-factor",
+    type=choice(["default", *Rule]),
+    help="When a second factor is asked of its holders; default: the environment's rule.",
+)
+@click.option(
+    "--participation",
+    help="Market or program in which a participant has to take part; empty: none.",
+)
+@as_operator()
+@as_json
+def set_group(
+    name: str, second_factor: str | None, participation: str | None, as_json: bool
+) -> None:
+    """Change the rules of a role group."""
+    if second_factor is None and participation is None:
+        raise click.UsageError("Nothing to change: give --second-factor or --participation.")
+    with unit() as work:
+        group = role_groups.by_name(work, name)
+        if second_factor is not None:
+            role_groups.set_rule(work, group, second_factor.replace("default", ""))
+        if participation is not None:
+            participations.require(work, group, participation)
+        record = {
+            "name": name,
+            "second_factor": group.second_factor or "default",
+            "participation": group.participation,
+        }
+    if as_json:
+        show_json(record)
+        return
+    said = [] if second_factor is None else [f"second factor {second_factor}"]
+    said += (
+        [] if participation is None else [f"needs participation in {participation or 'nothing'}"]
+    )
+    click.echo(f"{name}: {', '.join(said)}.")
+
+
+@role_group.command("list")
+@as_json
+def list_groups(as_json: bool) -> None:
+    """List all role groups and the relying parties that see them."""
+    columns = ("name", "kind", "clients", "second_factor", "participation", "description")
+    with unit() as work:
+        records = (
+            {
+                "name": g.name,
+                "kind": g.kind,
+                "second_factor": g.second_factor or "default",
+                "participation": g.participation,
+                "description": g.description,
+                "clients": seen_by,
+            }
+            for g, seen_by in role_groups.every_group(work)
+        )
+        show_list(columns, records, as_json=as_json, empty="No role groups yet.")
+
+
+@role_group.command()
+@_who
+@_what
+@_whom
+@as_operator()
+@as_json
+def assign(username: str, name: str, number: str, as_json: bool) -> None:
+    """Give an account a role group for a participant, which has to be registered."""
+    with unit() as work:
+        changed = role_groups.assign(
+            work,
+            accounts.by_username(work, username),
+            role_groups.by_name(work, name),
+            participants.by_number(work, number),
+        )
+    _report(username, name, number, as_json, changed=changed, held=True)
+
+
+@role_group.command()
+@_who
+@_what
+@_whom
+@as_operator()
+@as_json
+def revoke(username: str, name: str, number: str, as_json: bool) -> None:
+    """Take a role group away. The next token shows it."""
+    with unit() as work:
+        changed = role_groups.revoke(
+            work,
+            accounts.by_username(work, username),
+            role_groups.by_name(work, name),
+            participants.by_number(work, number),
+        )
+    _report(username, name, number, as_json, changed=changed, held=False)
+
+
+def _report(
+    username: str, name: str, number: str, as_json: bool, *, changed: bool, held: bool
+) -> None:
+    if as_json:
+        show_json(
+            {
+                "account": username,
+                "role_group": name,
+                "participant": number,
+                "held": held,
+                "changed": changed,
+            }
+        )
+        return
+    words = "holds" if held else "does not hold"
+    note = "" if changed else " (no change)"
+    click.echo(f"{username} {words} {name} for {number}{note}")

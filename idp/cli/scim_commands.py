@@ -1,0 +1,261 @@
+"""``gateway scim``: an export of the registration system, pushed or compared (PR-07)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from idp.cli.common import as_json, show_json, show_table
+from registration_bridge import export
+from registration_bridge.bridge_client import BridgeClient, BridgeError, Result
+from registration_bridge.export import Entry, Step
+
+Command = Callable[..., Any]
+#: Fewer accounts are looked up one by one.
+FEW = 100
+BATCH = 100
+SHOWN = 50
+
+
+@click.group()
+def scim() -> None:
+    """Push an export of the registration system, or compare it with the gateway.
+
+    The file is CSV (with a line of column names) or JSON lines (a SCIM User in each). It works over
+    HTTP, from any machine, as a client with the scope scim."""
+
+
+def _connected(command: Command) -> Command:
+    """With the options that lead to the gateway, a client instead of them."""
+
+    @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+    @click.option("--url", envvar="GATEWAY_URL", required=True, help="Address of the gateway.")
+    @click.option(
+        "--client-id", envvar="GATEWAY_CLIENT_ID", required=True, help="The OAuth client."
+    )
+    @click.option(
+        "--secret-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="File that holds its secret; or GATEWAY_CLIENT_SECRET in the environment.",
+    )
+    @click.option("--client-secret", envvar="GATEWAY_CLIENT_SECRET", hidden=True)
+    @click.option(
+        "--key-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Its private key (PEM), when it authenticates by private_key_jwt.",
+    )
+    @as_json
+    @wraps(command)
+    def run(
+        file: Path,
+        url: str,
+        client_id: str,
+        secret_file: Path | None,
+        client_secret: str | None,
+        key_file: Path | None,
+        **more: Any,
+    ) -> None:
+        secret = secret_file.read_text().strip() if secret_file else client_secret
+        if not secret and key_file is None:
+            raise click.UsageError("--secret-file, --key-file or GATEWAY_CLIENT_SECRET is needed")
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as text:
+                entries = export.read(text, is_csv=file.suffix.casefold() == ".csv")
+        except (export.BadExport, UnicodeDecodeError) as error:
+            raise click.UsageError(f"{file}: {error}") from error
+        try:
+            key = key_file.read_text() if key_file else ""
+            connected = BridgeClient(url, client_id, secret or "", key=key)
+        except ValueError as error:
+            raise click.UsageError(f"{key_file}: no private key (PEM), EC P-256 or RSA") from error
+        try:
+            with connected as client:
+                command(client, entries, **more)
+        except BridgeError as error:
+            status = f" ({error.status})" if error.status else ""
+            raise click.ClickException(f"{error.detail}{status}") from error
+
+    return run
+
+
+@scim.command()
+@_connected
+@click.option(
+    "--apply", "is_applied", is_flag=True, help="Change the gateway; without it, a trial."
+)
+def push(client: BridgeClient, entries: list[Entry], *, is_applied: bool, as_json: bool) -> None:
+    """Bring accounts to what FILE says: make, change, suspend, close.
+
+    Without --apply nothing is changed: the gateway tries every push and takes it back, and the
+    table shows what would change and what would be refused. Accounts that FILE does not name stay
+    as they are. Ends with 1 when anything is refused."""
+    steps = export.plan(entries, _present(client, entries))
+    results: list[Result] = []
+    for part in _progress(_batches(steps), "pushing" if is_applied else "trying"):
+        operations = [step.operation() for step in part]
+        results += client.bulk(operations, is_dry=not is_applied)
+    done = sum(result.is_done for result in results)
+    if as_json:
+        show_json(
+            {
+                "applied": is_applied,
+                "unchanged": len(entries) - len(steps),
+                "steps": [_record(*pair) for pair in zip(steps, results, strict=True)],
+            }
+        )
+    else:
+        _show(steps, results, is_applied=is_applied)
+        would = "" if is_applied else " would be"
+        click.echo(
+            f"{len(entries) - len(steps)} unchanged, {done}{would} done, "
+            f"{len(results) - done}{would} refused"
+        )
+        if steps and not is_applied:
+            click.echo("Nothing was changed; --apply does it.")
+    if done < len(results):
+        raise SystemExit(1)
+
+
+@scim.command()
+@_connected
+@click.option("--except", "known", multiple=True, help="UserID that registration has not; repeat.")
+def diff(
+    client: BridgeClient, entries: list[Entry], *, known: tuple[str, ...], as_json: bool
+) -> None:
+    """Tell where the gateway differs from FILE: a whole export. Nothing is changed.
+
+    Accounts of the gateway that FILE does not name, or names as closed, are differences too, but
+    for those named by --except, such as the gateway's own operators. Ends with 1 when there is
+    any."""
+    present = _everybody(client)
+    steps = export.plan(entries, present)
+    named = {key for entry in entries for key in export.keys_of(entry.values)}
+    named |= {key for name in known for key in export.keys_of({"userName": name})}
+    extra = {
+        user["userName"]: user
+        for user in present.values()
+        if not any(key in named for key in export.keys_of(user))
+    }
+    rows = [_drift(step) for step in steps]
+    rows += [
+        {"account": name, "drift": "not in the export", "differences": [], "line": None}
+        for name in sorted(extra)
+    ]
+    if as_json:
+        show_json({"compared": len(entries), "drift": rows})
+    else:
+        shown = ((row["account"], row["drift"], _words(row["differences"])) for row in rows[:SHOWN])
+        show_table(("account", "drift", "gateway → export"), shown, empty="No drift.")
+        _tell_rest(len(rows))
+        click.echo(f"{len(entries)} compared, {len(rows)} differ")
+    if rows:
+        raise SystemExit(1)
+
+
+def _present(client: BridgeClient, entries: list[Entry]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The Users that the entries may mean, by what they are recognised by."""
+    if len(entries) > FEW:
+        return _everybody(client)
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in entries:
+        for attribute, value in export.keys_of(entry.values):
+            user = client.find(attribute, value)
+            if user is not None:
+                found[attribute, value] = user
+                break
+    return found
+
+
+def _everybody(client: BridgeClient) -> dict[tuple[str, str], dict[str, Any]]:
+    total = client.count()
+    rows = track(client.users(), "reading", total=total, console=_errors(), transient=True)
+    return {key: user for user in rows for key in export.keys_of(user)}
+
+
+def _batches(steps: list[Step]) -> list[list[Step]]:
+    return [steps[start : start + BATCH] for start in range(0, len(steps), BATCH)]
+
+
+def _progress(parts: list[list[Step]], label: str) -> Iterable[list[Step]]:
+    return track(parts, label, console=_errors(), transient=True)
+
+
+def _errors() -> Console:
+    """Progress is for people who wait, not for what they pipe."""
+    return Console(stderr=True)
+
+
+def _record(step: Step, result: Result) -> dict[str, Any]:
+    return {
+        "line": step.entry.line,
+        "account": step.entry.name,
+        "action": step.action,
+        "differences": step.differences,
+        "status": result.status,
+        "detail": result.detail or None,
+        "effects": result.effects,
+    }
+
+
+def _drift(step: Step) -> dict[str, Any]:
+    words = {"create": "not in the gateway", "close": "closed in the export", "change": "differs"}
+    return {
+        "line": step.entry.line,
+        "account": step.entry.name,
+        "drift": words[step.action],
+        "differences": step.differences,
+    }
+
+
+def _show(steps: list[Step], results: list[Result], *, is_applied: bool) -> None:
+    """What is refused comes first."""
+    pairs = sorted(zip(steps, results, strict=True), key=lambda pair: pair[1].is_done)
+    done = "done" if is_applied else "possible"
+    rows = (
+        (
+            str(step.entry.line),
+            step.entry.name,
+            step.action,
+            _words(step.differences),
+            "\n".join([done, *_entails(result.effects)])
+            if result.is_done
+            else f"{result.status}: {result.detail}",
+        )
+        for step, result in pairs[:SHOWN]
+    )
+    columns = ("line", "account", "action", "gateway → export", "result")
+    show_table(columns, rows, empty="Nothing to do.")
+    _tell_rest(len(pairs))
+
+
+def _entails(effects: dict[str, Any]) -> Iterator[str]:
+    """What a push that was tried would bring about."""
+    for mail in effects.get("mails", ()):
+        yield f"{mail['count']} mail: {mail['kind']}"
+    if count := effects.get("sessions"):
+        yield f"{count} session{'s' * (count > 1)} would end"
+    for application in effects.get("applications", ()):
+        yield f"{application['name']} would be lost"
+
+
+def _tell_rest(count: int) -> None:
+    if count > SHOWN:
+        click.echo(f"and {count - SHOWN} more; --json shows all")
+
+
+def _words(differences: list[tuple[str, Any, Any]]) -> str:
+    return "\n".join(f"{name}: {_plain(old)} → {_plain(new)}" for name, old, new in differences)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        value = [f"{key}={label}" if label else key for key, label in value.items()]
+    if isinstance(value, list):
+        value = ", ".join(value)
+    return str(value) if value not in (None, "") else "none"

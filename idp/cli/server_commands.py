@@ -1,0 +1,211 @@
+"""``gateway db``, ``serve`` and ``worker``: the processes of an installation."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
+from importlib import resources
+from pathlib import Path
+
+import click
+import flask_migrate
+from flask import Flask
+
+from idp import serving
+from idp.app import say_risks
+from idp.audit import chain
+from idp.cli.common import application, check_database, unit
+from idp.cli.worker_health import answering
+from idp.cli.worker_lanes import Lanes, Parts, work_through
+from idp.clients import client_proposals
+from idp.directory import lifecycle, role_groups
+from idp.grants import signing_keys
+from idp.maintenance import alarms, reminders
+from idp.messages import deliver
+from idp.messages.deliver import Sender
+from idp.messages.kinds import CODES
+from idp.messages.queue import LOGOUT
+from idp.oidc import logout_token
+from idp.recovery import self_service
+from idp.settings import Settings
+from idp.signin import population_counts
+from idp.transaction import Means, Work, committing
+
+#: Steps, and transfers to another server, of one part in one round.
+MAX_STEPS = 100
+MAX_TRANSFERS = 5
+
+
+@click.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the tables to this version and make the signing keys that are missing."""
+    upgrade_database(application(is_upgrade=True))
+    click.echo("The database is up to date.")
+
+
+def upgrade_database(app: Flask) -> None:
+    """Run the migrations that come with the package."""
+    with resources.as_file(resources.files("migrations")) as directory, app.app_context():
+        flask_migrate.upgrade(directory=str(Path(directory)))
+    with unit(app) as work:
+        signing_keys.ensure(work)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(1, 256), help="Processes."
+)
+@click.option(
+    "--threads",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Threads of each process, beside those that wait for a password hash.",
+)
+@click.option(
+    "--stop-seconds",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 3600),
+    help="Time for running requests to end when told to stop.",
+)
+def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -> None:
+    """Serve the gateway until told to stop.
+
+    A process that ends by itself is started again. If it does so twice within seconds, the command
+    ends with exit code 1."""
+    settings = Settings.from_environ(os.environ)
+    check_database(settings.database_url)
+    serving.serve(serving.Options(host, port, workers, threads, stop_seconds), settings.log_level)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="One round, then stop.")
+@click.option("--interval", default=2.0, show_default=True, help="Seconds between rounds.")
+@click.option("--health-host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--health-port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Answer GET /healthz there: 200, or 503 when a lane hangs.  [default: none]",
+)
+def worker(once: bool, interval: float, health_host: str, health_port: int) -> None:
+    """Answer recovery requests, close accounts and take role groups whose time is over, send
+    reminders and the outbox, notify relying parties of what ended, watch for guessing, count
+    sign-ins for the risk engine, and seal the audit trail until told to stop.
+
+    What waits for another server has a lane of its own: codes, other mail, text messages, and
+    notices to relying parties."""
+    app = application()
+    say_risks(app)
+    if once:
+        work_round(app)
+        return
+    lanes = Lanes(app, LANES, interval=interval)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: lanes.stop())
+    probe = answering(health_host, health_port, lanes.state) if health_port else nullcontext()
+    with probe:
+        lanes.run()
+
+
+def work_round(app: Flask, parts: Parts | None = None) -> bool:
+    """One round of these parts, else of all; returns whether there was anything to do."""
+    return work_through(app, PARTS if parts is None else parts)
+
+
+def _recover(app: Flask) -> int:
+    return _until_idle(app, self_service.process_next)
+
+
+def _remind(app: Flask) -> int:
+    return _until_idle(app, reminders.send_next)
+
+
+#: What has an end of its own: accounts, assignments, proposals.
+ENDS = (lifecycle.end_next, role_groups.end_next, client_proposals.end_next)
+
+
+def _end(app: Flask) -> int:
+    return _until_idle(app, lambda work: any(step(work) for step in ENDS))
+
+
+def _until_idle(app: Flask, step: Callable[[Work], bool]) -> int:
+    """Repeat a step, each in its own transaction, as long as it finds something; bounded, so
+    that the other parts have their turn."""
+    for done in range(MAX_STEPS):
+        with app.app_context():
+            means: Means = app.extensions["means"]
+            with committing(means.work()) as work:
+                found = step(work)
+        if not found:
+            return done
+    return MAX_STEPS
+
+
+def _alarm(app: Flask) -> int:
+    with unit(app) as work:
+        return alarms.raise_due(work)
+
+
+def _send_codes(app: Flask) -> int:
+    return _deliver(app, {"mail": deliver.send_mail}, kinds=CODES)
+
+
+def _send_mail(app: Flask) -> int:
+    return _deliver(app, {"mail": deliver.send_mail})
+
+
+def _send_texts(app: Flask) -> int:
+    return _deliver(app, {"sms": deliver.send_sms})
+
+
+def _tell(app: Flask) -> int:
+    with app.app_context():
+        ring = app.extensions["oidc"].ring
+    return _deliver(app, {LOGOUT: logout_token.sender(ring)})
+
+
+def _deliver(app: Flask, senders: Mapping[str, Sender], kinds: Collection[str] = ()) -> int:
+    with app.app_context():
+        return deliver.deliver_due(
+            app.extensions["means"], senders, kinds=kinds, limit=MAX_TRANSFERS
+        )
+
+
+def _seal(app: Flask) -> int:
+    with unit(app) as work:
+        return chain.seal_pending(work)
+
+
+def _count(app: Flask) -> int:
+    with unit(app) as work:
+        return population_counts.keep(work)
+
+
+#: The threads of a worker. Only the lanes after ``upkeep`` wait for other people's servers.
+LANES: Mapping[str, Parts] = {
+    "recovery": {"recovery": _recover},
+    "upkeep": {
+        "ends": _end,
+        "reminders": _remind,
+        "alarms": _alarm,
+        "population": _count,
+        "trail": _seal,
+    },
+    "codes": {"codes": _send_codes},
+    "mail": {"mail": _send_mail},
+    "texts": {"texts": _send_texts},
+    "logouts": {"logouts": _tell},
+}
+#: All of them.
+PARTS: Parts = {name: part for parts in LANES.values() for name, part in parts.items()}

@@ -1,0 +1,313 @@
+"""Changes of clients, and those that two operators make: one proposes, another person confirms.
+
+A client with the scope ``scim`` makes accounts and grants role groups. To register one, to change
+what is registered of it, to give it a secret or a key, or to switch it on again takes two operators
+of Access Management; what takes power away (switching off, ending an old secret) takes one.
+
+A proposal is never edited. It is confirmed as it was made: its seal covers everything. It cannot be
+confirmed when the client was changed meanwhile, when its time is over, or when its proposer is no
+operator any more.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from idp.audit import events
+from idp.clients import client_secrets, registry
+from idp.clients.registry import ClientData
+from idp.directory import role_groups
+from idp.directory.separation_of_duties import TWO, Forbidden, is_same_person, takes_two
+from idp.errors import Conflict, NotFound, Refused
+from idp.models import Account, AccountState, Client, ClientProposal, ProposalKind
+from idp.policy.console import ACCESS
+from idp.transaction import Work, spend_once
+
+HOURS = 72
+_PURPOSE = "client-proposal"
+Change = tuple[str, Any, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an order: the client as it is now, and its secret where there is a new one;
+    or a proposal that waits."""
+
+    client: Client | None = None
+    secret: str = ""
+    proposal: ClientProposal | None = None
+
+
+def create(
+    work: Work,
+    data: ClientData,
+    *,
+    client_id: str | None = None,
+    groups: tuple[str, ...] | None = None,
+) -> Outcome:
+    """Register a client that sees these role groups, or propose it. Raises as ``clients.create``
+    and ``propose``."""
+    client_id = client_id or work.token(16)
+    if takes_two(data.scopes):
+        registry.check_new(work, client_id, data)
+        return _propose(work, ProposalKind.CREATE, client_id, _written(data, groups))
+    return _create(work, client_id, data, groups)
+
+
+def update(
+    work: Work, client: Client, data: ClientData, *, groups: tuple[str, ...] | None = None
+) -> Outcome:
+    """Change what is registered, or propose it. Raises as ``clients.update`` and ``propose``."""
+    if takes_two(data.scopes):
+        registry.check_update(work, client, data)
+        return _propose(work, ProposalKind.UPDATE, client.client_id, _written(data, groups))
+    return _update(work, client, data, groups)
+
+
+def rotate_secret(work: Work, client: Client, *, overlap_hours: int) -> Outcome:
+    """Give it a new secret, or propose it. Raises as ``client_secrets.rotate`` and ``propose``."""
+    if takes_two(client.scopes):
+        client_secrets.check_rotation(client, overlap_hours)
+        details = {"overlap_hours": overlap_hours}
+        return _propose(work, ProposalKind.SECRET, client.client_id, details)
+    return Outcome(client, client_secrets.rotate(work, client, overlap_hours=overlap_hours))
+
+
+def enable(work: Work, client: Client) -> Outcome:
+    """Switch it on again, or propose it. Raises as ``propose``."""
+    if takes_two(client.scopes) and client.disabled_at is not None:
+        return _propose(work, ProposalKind.ENABLE, client.client_id, {})
+    registry.enable(work, client)
+    return Outcome(client)
+
+
+def waiting(work: Work) -> list[ClientProposal]:
+    """The proposals that can be confirmed, the oldest first."""
+    query = select(ClientProposal).where(
+        ClientProposal.decided_at.is_(None), ClientProposal.expires_at > work.now
+    )
+    return list(work.db.scalars(query.order_by(ClientProposal.id)))
+
+
+def get(work: Work, public_id: str) -> ClientProposal:
+    """Raises NotFound."""
+    row = work.db.scalar(select(ClientProposal).where(ClientProposal.public_id == public_id[:40]))
+    if row is None:
+        raise NotFound(f"no proposal {public_id}")
+    return row
+
+
+def changes(work: Work, row: ClientProposal) -> list[Change]:
+    """What it would change: name, present value, proposed value. Of a client that gets the scope,
+    everything that is registered: nobody has confirmed the rest of it yet."""
+    client = registry.find(work, row.client_id)
+    before = registry.describe(client) if client else {}
+    groups = sorted(group.name for group in client.role_groups) if client else []
+    after = dict(row.data.get("settings", {}))
+    gains = row.kind == ProposalKind.UPDATE and not takes_two(before.get("scopes", ()))
+    if row.data.get("role_groups") is not None:
+        before["role_groups"], after["role_groups"] = groups, sorted(row.data["role_groups"])
+    else:
+        after.pop("role_groups", None)
+    if row.kind == ProposalKind.ENABLE:
+        after["disabled"] = False
+    if row.kind == ProposalKind.SECRET:
+        before["secret"], after["secret"] = None, "new"
+        after["overlap_hours"] = row.data.get("overlap_hours")
+    return [
+        (name, before.get(name), value)
+        for name, value in after.items()
+        if (before.get(name) or None) != (value or None) or (gains and value)
+    ]
+
+
+def may_confirm(row: ClientProposal, operator: Account) -> bool:
+    """Whether the operator is another person than the proposer."""
+    return not is_same_person(row.proposer, operator)
+
+
+def confirm(work: Work, public_id: str) -> Outcome:
+    """Carry it out in the name of the operator who acts. Raises Forbidden for the proposer's own
+    person; Refused for a proposal that was decided, is over, was changed, or no longer fits;
+    Conflict when another operator was first; and what the change itself raises."""
+    row, operator = get(work, public_id), _operator(work)
+    if not may_confirm(row, operator):
+        raise Forbidden("a proposal is confirmed by another person than proposed it", operator)
+    _check_open(work, row)
+    if not work.vault.matches(_PURPOSE, _content(row), row.seal):
+        raise Refused("the proposal was changed after it was made")
+    if row.base != _base(work, row.client_id):
+        raise Refused("the client was changed since: withdraw the proposal and make a new one")
+    able = row.proposer.state_at(work.now) == AccountState.ACTIVE
+    if not able or ACCESS not in role_groups.of_console(work, row.proposer):
+        raise Refused("who proposed it is no operator of Access Management any more")
+    _decide(work, row, operator, "confirmed")
+    return _carry_out(work, row)
+
+
+def withdraw(work: Work, public_id: str) -> None:
+    """Take a proposal back: its proposer, or any other operator. Raises Refused or Conflict."""
+    row, operator = get(work, public_id), _operator(work)
+    _check_open(work, row)
+    _decide(work, row, operator, "withdrawn")
+
+
+def end_next(work: Work) -> bool:
+    """Note that the time of one proposal is over; False when there is none."""
+    row = work.db.scalar(
+        select(ClientProposal)
+        .where(ClientProposal.decided_at.is_(None), ClientProposal.expires_at <= work.now)
+        .order_by(ClientProposal.expires_at)
+        .limit(1)
+    )
+    if row is None:
+        return False
+    _decide(work, row, None, "expired")
+    return True
+
+
+def _propose(work: Work, kind: ProposalKind, client_id: str, details: dict[str, Any]) -> Outcome:
+    """Write a proposal down. Raises Refused when nobody is named who makes it."""
+    row = ClientProposal(
+        public_id=f"p{work.token(12)}",
+        kind=kind,
+        client_id=client_id,
+        data=details,
+        base=_base(work, client_id),
+        proposer=_operator(work),
+        created_at=work.now,
+        expires_at=work.now + timedelta(hours=HOURS),
+    )
+    work.db.add(row)
+    row.proposed_by = row.proposer.id
+    row.seal = work.vault.digest(_PURPOSE, _content(row))
+    work.db.flush()
+    _record(work, "client.proposed", row)
+    return Outcome(proposal=row)
+
+
+def _operator(work: Work) -> Account:
+    """The operator who acts, by console or ``--as``. Raises Refused when a command names none."""
+    account = (
+        work.db.scalar(select(Account).where(Account.username == work.origin.actor))
+        if work.origin.person_id is not None
+        else None
+    )
+    if account is None:
+        raise Refused(f"{TWO}; name the operator with --as")
+    return account
+
+
+def _check_open(work: Work, row: ClientProposal) -> None:
+    if row.decided_at is not None:
+        raise Refused(f"the proposal is {row.outcome}")
+    if row.expires_at <= work.now:
+        raise Refused("the proposal has expired")
+
+
+def _decide(work: Work, row: ClientProposal, operator: Account | None, outcome: str) -> None:
+    by = operator.id if operator else None
+    if not spend_once(work, row, ClientProposal.decided_at, decided_by=by, outcome=outcome):
+        raise Conflict(f"proposal {row.public_id} was decided meanwhile")
+    work.db.refresh(row)
+    _record(work, f"client.proposal_{outcome}", row)
+
+
+def _record(work: Work, name: str, row: ClientProposal) -> None:
+    events.record(
+        work,
+        name,
+        client=registry.find(work, row.client_id),
+        proposal=row.public_id,
+        kind=str(row.kind),
+        subject=row.client_id,
+        proposed_by=row.proposer.username,
+        details=row.data,
+    )
+
+
+def _carry_out(work: Work, row: ClientProposal) -> Outcome:
+    groups = row.data.get("role_groups")
+    chosen = tuple(groups) if groups is not None else None
+    if row.kind == ProposalKind.CREATE:
+        return _create(work, row.client_id, _read(row), chosen, by_two=True)
+    client = registry.get(work, row.client_id)
+    if row.kind == ProposalKind.UPDATE:
+        return _update(work, client, _read(row), chosen, by_two=True)
+    if row.kind == ProposalKind.ENABLE:
+        registry.enable(work, client, by_two=True)
+        return Outcome(client)
+    hours = row.data["overlap_hours"]
+    return Outcome(client, client_secrets.rotate(work, client, overlap_hours=hours, by_two=True))
+
+
+def _create(
+    work: Work,
+    client_id: str,
+    data: ClientData,
+    groups: tuple[str, ...] | None,
+    *,
+    by_two: bool = False,
+) -> Outcome:
+    client, secret = registry.create(work, data, client_id=client_id, by_two=by_two)
+    _show(work, client, groups)
+    return Outcome(client, secret)
+
+
+def _update(
+    work: Work,
+    client: Client,
+    data: ClientData,
+    groups: tuple[str, ...] | None,
+    *,
+    by_two: bool = False,
+) -> Outcome:
+    gains = takes_two(data.scopes) and not takes_two(client.scopes)
+    registry.update(work, client, data, by_two=by_two)
+    _show(work, client, groups)
+    if not (gains and client.has_secret):
+        return Outcome(client)
+    # One operator alone could have made the secret that it had before.
+    return Outcome(client, client_secrets.rotate(work, client, overlap_hours=0, by_two=by_two))
+
+
+def _show(work: Work, client: Client, groups: tuple[str, ...] | None) -> None:
+    if groups is not None:
+        registry.show_groups(work, client, [role_groups.by_name(work, name) for name in groups])
+
+
+def _written(data: ClientData, groups: tuple[str, ...] | None) -> dict[str, Any]:
+    settings = registry.written(data)
+    return {"settings": settings, "role_groups": None if groups is None else list(groups)}
+
+
+def _read(row: ClientProposal) -> ClientData:
+    return registry.data_from(row.data["settings"])
+
+
+def _base(work: Work, client_id: str) -> str:
+    client = registry.find(work, client_id)
+    return work.vault.digest(_PURPOSE, _json(registry.describe(client))) if client else ""
+
+
+def _content(row: ClientProposal) -> str:
+    return _json(
+        [
+            row.public_id,
+            row.kind,
+            row.client_id,
+            row.data,
+            row.base,
+            row.proposed_by,
+            int(row.expires_at.timestamp()),
+        ]
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,99 @@
+"""Secrets of clients: made, compared, replaced with an overlap.
+
+After a rotation the old secret works beside the new one for some hours, so that an application does
+not stop while its configuration changes; it can be ended at once. Only digests are stored.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from idp.audit import events
+from idp.directory import separation_of_duties
+from idp.errors import Invalid
+from idp.models import Client
+from idp.transaction import Work
+
+#: Hours for which an old secret works: when nothing else is said, and at most.
+OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
+_PURPOSE = "client-secret"
+_OVERLAP_FAULT = f"an old secret works for 0 to {MAX_OVERLAP_HOURS} whole hours"
+
+
+def make(work: Work, client: Client) -> str:
+    """A new secret, to be shown once."""
+    secret = work.token(32)
+    client.secret_digest = work.vault.digest(_PURPOSE, secret)
+    return secret
+
+
+def overlap(typed: str) -> int:
+    """Hours as somebody typed them. Raises Invalid for what is no whole number: nobody's old secret
+    ends at once because of a typing error."""
+    if not (typed.isascii() and typed.isdigit() and len(typed) < 5):
+        raise Invalid(_OVERLAP_FAULT)
+    return int(typed)
+
+
+def check_rotation(client: Client, overlap_hours: int) -> None:
+    """Raises Invalid for a client without a secret, or an overlap that is too long."""
+    if not client.has_secret:
+        raise Invalid("a public client, or one with keys, has no secret")
+    if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
+        raise Invalid(_OVERLAP_FAULT)
+
+
+def rotate(work: Work, client: Client, *, overlap_hours: int, by_two: bool = False) -> str:
+    """A new secret, shown this once; the one before works for some hours more, one that was old
+    already ends. Raises as ``check_rotation``, or Refused for a pusher without ``by_two``."""
+    separation_of_duties.check_two(client.scopes, by_two=by_two)
+    check_rotation(client, overlap_hours)
+    before = client.secret_digest
+    secret = make(work, client)
+    kept = overlap_hours > 0 and before is not None
+    client.former_secret_digest = before if kept else None
+    until = work.now + timedelta(hours=overlap_hours) if kept else None
+    client.former_secret_until = until
+    client.updated_at = work.now
+    written = until.isoformat() if until else None
+    events.record(work, "client.secret_rotated", client=client, old_secret_until=written)
+    return secret
+
+
+def former_until(work: Work, client: Client) -> datetime | None:
+    """Until when the old secret works; None when there is none any more."""
+    until = client.former_secret_until
+    return until if until is not None and until > work.now else None
+
+
+def end_former(work: Work, client: Client) -> bool:
+    """The old secret ends now; False when there was none."""
+    if former_until(work, client) is None:
+        return False
+    forget_former(client)
+    client.updated_at = work.now
+    events.record(work, "client.old_secret_ended", client=client)
+    return True
+
+
+def forget(client: Client) -> None:
+    """The client has no secret any more, neither a new nor an old one."""
+    client.secret_digest = None
+    forget_former(client)
+
+
+def forget_former(client: Client) -> None:
+    """As ``end_former``, for a change that has an event of its own."""
+    client.former_secret_digest = client.former_secret_until = None
+
+
+def matches(work: Work, client: Client | None, secret: str) -> bool:
+    """Constant-time comparison with the stored digests, the new one and an old one; as much is done
+    when there is no client, or no old secret."""
+    stored = client.secret_digest if client else None
+    former = client.former_secret_digest if client and former_until(work, client) else None
+    is_new = work.vault.matches(_PURPOSE, secret, stored or "")
+    is_old = work.vault.matches(_PURPOSE, secret, former or "")
+    if is_new and client and stored != work.vault.digest(_PURPOSE, secret):
+        client.secret_digest = work.vault.digest(_PURPOSE, secret)
+    return is_new or is_old

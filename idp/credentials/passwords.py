@@ -1,0 +1,126 @@
+"""Passwords of accounts: setting a new one through the one policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import delete, select
+
+from idp.audit import events
+from idp.credentials.hashing import PasswordHasher
+from idp.models import Account, PasswordHistory
+from idp.policy.data import shipped
+from idp.policy.password import Owner, Policy, Rule, violations
+from idp.session import failed_attempts
+from idp.transaction import Work
+
+
+def policy(work: Work) -> Policy:
+    """The policy that the settings describe."""
+    return Policy(
+        min_length=work.settings.password_min_length,
+        require_special=work.settings.password_require_special,
+        history=work.settings.password_history,
+        refuse_common=work.settings.password_refuse_common,
+    )
+
+
+def owner(account: Account) -> Owner:
+    """What a password must not contain for this account."""
+    person = account.person
+    return Owner(
+        username=account.username,
+        email=person.email,
+        names=(person.given_name, person.middle_name, person.family_name, person.preferred_name),
+    )
+
+
+def replace(
+    work: Work, hasher: PasswordHasher, account: Account, password: str, *, door: str
+) -> tuple[Rule, ...]:
+    """Set a new password, or return the rules it breaks and change nothing (PW-13).
+    ``door`` names the way it came in, for the trail."""
+    broken = broken_rules(work, hasher, account, password)
+    if not broken:
+        store(work, account, hasher.hash(password), door=door)
+    return broken
+
+
+def broken_rules(
+    work: Work, hasher: PasswordHasher, account: Account, password: str
+) -> tuple[Rule, ...]:
+    """The rules that a new password breaks. The history is compared only when every cheap rule
+    is met, since each comparison costs a bcrypt."""
+    broken = cheap_faults(work, account, password)
+    if not broken and _is_reused(work, hasher, account, password, policy(work).history):
+        broken = (Rule.REUSED,)
+    return broken
+
+
+def prove_and_prepare(
+    work: Work,
+    hasher: PasswordHasher,
+    account: Account,
+    key: str,
+    verify: Callable[[], bool],
+    new: str,
+) -> tuple[str, ...] | str:
+    """The hash of a new password that may replace one which was just proved; or the broken rules,
+    ``("current",)`` when ``verify`` says that the old one is not right or its guesses are used up
+    (``key``). All hashing is done before anything is written, so that no lock waits for it."""
+    proved = verify() and not failed_attempts.is_locked(work, key)
+    broken = broken_rules(work, hasher, account, new) if proved else ()
+    hashed = hasher.hash(new) if proved and not broken else ""
+    if not failed_attempts.settle(work, key, account, matched=proved):
+        events.record(work, "password.confirmed", account=account, reason="wrong_current")
+        return ("current",)
+    return broken or hashed
+
+
+def cheap_faults(work: Work, account: Account, password: str) -> tuple[Rule, ...]:
+    """The broken rules that cost no hash to find."""
+    return violations(password, owner(account), policy(work), shipped())
+
+
+def store(work: Work, account: Account, password_hash: str, *, door: str) -> None:
+    """Set a password that breaks no rule. Whoever allows it by a one-time secret spends that
+    before, so that only the winner writes (N68), and hashes before that: no lock waits."""
+    account.password_hash = password_hash
+    account.former_password_hash = account.former_password_until = None
+    account.password_changed_at = work.now
+    account.updated_at = work.now
+    account.renewal_reminders = 0
+    work.db.add(
+        PasswordHistory(
+            account_id=account.id, password_hash=account.password_hash, created_at=work.now
+        )
+    )
+    _trim_history(work, account, policy(work).history)
+    events.record(work, "password.set", account=account, door=door)
+
+
+def _is_reused(
+    work: Work, hasher: PasswordHasher, account: Account, password: str, depth: int
+) -> bool:
+    hashes = work.db.scalars(
+        select(PasswordHistory.password_hash)
+        .where(PasswordHistory.account_id == account.id)
+        .order_by(PasswordHistory.id.desc())
+        .limit(depth)
+    ).all()
+    return any(hasher.verify(password, stored) for stored in hashes)
+
+
+def _trim_history(work: Work, account: Account, depth: int) -> None:
+    work.db.flush()
+    kept = (
+        select(PasswordHistory.id)
+        .where(PasswordHistory.account_id == account.id)
+        .order_by(PasswordHistory.id.desc())
+        .limit(depth)
+    )
+    work.db.execute(
+        delete(PasswordHistory).where(
+            PasswordHistory.account_id == account.id, PasswordHistory.id.not_in(kept)
+        )
+    )

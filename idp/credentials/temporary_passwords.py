@@ -1,0 +1,113 @@
+"""Temporary passwords: issued by an operator, shown once, good for one sign-in (CR-05, N71)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from idp.audit import events
+from idp.credentials import passwords
+from idp.credentials.hashing import PasswordHasher
+from idp.errors import GatewayError
+from idp.models import Account, TemporaryPassword
+from idp.policy.temporary_password import generate
+from idp.transaction import Work, spend_once
+
+#: A made-up password can break a rule by chance, such as a part of the user name.
+TRIES = 50
+
+
+def make(work: Work, account: Account) -> str:
+    """A pronounceable password that breaks no rule for this account."""
+    for _ in range(TRIES):
+        password = generate(work.ports.tokens.below)
+        if not passwords.cheap_faults(work, account, password):
+            return password
+    raise GatewayError("no generated password meets the policy")
+
+
+def issue(work: Work, account: Account, password_hash: str) -> datetime:
+    """Make this hash the account's only way in; returns until when. Earlier ones end."""
+    end_all(work, account)
+    expires = work.after(seconds=work.settings.temporary_password_seconds)
+    work.db.add(
+        TemporaryPassword(
+            account_id=account.id,
+            password_hash=password_hash,
+            issued_by=work.origin.actor or "system",
+            created_at=work.now,
+            expires_at=expires,
+        )
+    )
+    events.record(work, "temporary_password.issued", account=account, until=expires.isoformat())
+    return expires
+
+
+def living(work: Work, account: Account) -> TemporaryPassword | None:
+    """The one that can still be used, if any."""
+    return work.db.scalar(
+        select(TemporaryPassword)
+        .where(
+            TemporaryPassword.account_id == account.id,
+            TemporaryPassword.used_at.is_(None),
+            TemporaryPassword.superseded_at.is_(None),
+            TemporaryPassword.expires_at > work.now,
+        )
+        .order_by(TemporaryPassword.id.desc())
+        .limit(1)
+    )
+
+
+def latest(work: Work, account: Account) -> TemporaryPassword | None:
+    """The last one that was issued, whatever became of it."""
+    return work.db.scalar(
+        select(TemporaryPassword)
+        .where(TemporaryPassword.account_id == account.id)
+        .order_by(TemporaryPassword.id.desc())
+        .limit(1)
+    )
+
+
+def spend(work: Work, row: TemporaryPassword) -> bool:
+    """Use it at a sign-in; False when another one was first."""
+    alive = (TemporaryPassword.superseded_at.is_(None), TemporaryPassword.expires_at > work.now)
+    return spend_once(work, row, TemporaryPassword.used_at, *alive)
+
+
+def stands(work: Work, row_id: int | None) -> bool:
+    """Whether the one that opened a sign-in was neither replaced nor ended since."""
+    row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
+    return row is not None and row.superseded_at is None
+
+
+def is_good(work: Work, hasher: PasswordHasher, row_id: int | None, password: str) -> bool:
+    """Whether ``password`` is the one that opened this sign-in, entered again (CR-06). One that
+    was replaced since, or whose time is over, is not. Always does the work of one check."""
+    row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
+    matched = hasher.verify(password, row.password_hash if row else None)
+    return matched and row is not None and row.superseded_at is None and work.now < row.expires_at
+
+
+def finish(work: Work, row_id: int | None) -> bool:
+    """A new password takes its place; False when another request was first."""
+    ended = work.db.execute(
+        update(TemporaryPassword)
+        .where(TemporaryPassword.id == row_id, TemporaryPassword.superseded_at.is_(None))
+        .values(superseded_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(ended.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def end_all(work: Work, account: Account) -> None:
+    """End what was issued and not followed by a new password."""
+    work.db.execute(
+        update(TemporaryPassword)
+        .where(
+            TemporaryPassword.account_id == account.id,
+            TemporaryPassword.superseded_at.is_(None),
+        )
+        .values(superseded_at=work.now)
+        .execution_options(synchronize_session=False)
+    )

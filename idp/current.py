@@ -1,0 +1,252 @@
+"""The browser of a request: its cookies, its session, where it comes from.
+
+Flask's signed cookie holds the CSRF token and the value that binds interactions to this browser.
+The session cookie and the one by which a browser is recognised at its next sign-in are random
+values that the database knows by digest only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import cast
+
+import structlog
+from flask import (
+    Flask,
+    Request,
+    Response,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp.credentials.hashing import PasswordHasher
+from idp.machines.machine_accounts import MachineDoor
+from idp.models import BrowserSession, Client, Interaction
+from idp.policy.addresses import Sender, sender
+from idp.session import interactions, sessions
+from idp.signin import attempt
+from idp.transaction import Means, Origin, Work
+
+log = structlog.get_logger("gateway.request")
+MAX_AGENT = 400
+#: Recognition alone allows nothing; a year without a sign-in and the browser is new again.
+RECOGNITION_SECONDS = 365 * 86400
+
+
+class GatewayRequest(Request):
+    """A request in which a cookie that comes twice counts for nothing: one of the two was put
+    there by somebody else, and nobody can tell which (N55)."""
+
+    @cached_property
+    def cookies(self) -> ImmutableMultiDict[str, str]:
+        sent = super().cookies
+        return ImmutableMultiDict(
+            [(name, values[0]) for name, values in sent.lists() if len(values) == 1]
+        )
+
+    @cached_property
+    def sender(self) -> Sender:
+        """Who sent this, by the word of trusted proxies only (F2, N52)."""
+        peer = self.environ.get("REMOTE_ADDR") or ""
+        forwarded = self.headers.get("X-Forwarded-For", "")
+        found = sender(peer, forwarded, means().settings.trusted_proxies)
+        if found.unreadable:
+            log.warning("unreadable_forwarded_address", sent=found.unreadable[:100], peer=peer)
+        return found
+
+
+def work() -> Work:
+    """The unit of work of this request; begun at first need."""
+    if "work" not in g:
+        g.work = means().work(origin())
+    return cast(Work, g.work)
+
+
+def means() -> Means:
+    """What the application was wired with."""
+    return cast(Means, current_app.extensions["means"])
+
+
+def hasher() -> PasswordHasher:
+    """The password hasher of the application."""
+    return cast(PasswordHasher, current_app.extensions["hasher"])
+
+
+def machines() -> MachineDoor:
+    """The check behind every use by a program."""
+    return cast(MachineDoor, current_app.extensions["machines"])
+
+
+def origin() -> Origin:
+    """Where this request comes from."""
+    agent = request.headers.get("User-Agent", "")[:MAX_AGENT] or None
+    ip = cast(GatewayRequest, request).sender.ip
+    return Origin(ip=ip, user_agent=agent, request_id=g.get("request_id"))
+
+
+def browser_session() -> BrowserSession | None:
+    """The living session of this browser; looked up once a request."""
+    if "browser_session" not in g:
+        cookie = request.cookies.get(means().settings.cookie_name("session"), "")
+        g.browser_session = sessions.find(work(), cookie) if cookie else None
+    return cast("BrowserSession | None", g.browser_session)
+
+
+def adopt(owned: BrowserSession, cookie: str) -> None:
+    """This browser has the session from now on; its form tokens start anew."""
+    g.browser_session = owned
+    g.session_cookie = cookie
+    session.pop("csrf_token", None)
+
+
+def recognition() -> str:
+    """The value by which this browser is recognised at sign-in; empty when it has none."""
+    return request.cookies.get(means().settings.cookie_name("browser"), "")
+
+
+def enter(entered: attempt.Entered) -> None:
+    """This browser has the session from now on, and is recognised next time."""
+    adopt(entered.session, entered.cookie)
+    session["entered"] = True
+    g.recognition_cookie = entered.browser_cookie
+
+
+def is_news() -> bool:
+    """Whether this is the first page after a sign-in: it tells the other tabs."""
+    return bool(session.pop("entered", False))
+
+
+def forget() -> None:
+    """This browser has no session any more; whose it was stays known, for ``last_account``."""
+    if (ended := browser_session()) is not None:
+        session["former"] = ended.account_id
+    g.browser_session = None
+    g.session_cookie = ""
+    session.pop("csrf_token", None)
+
+
+def last_account() -> int | None:
+    """Whose session this browser had last, the account's key; None where nothing tells."""
+    cookie = request.cookies.get(means().settings.cookie_name("session"), "")
+    found = sessions.last_of(work(), cookie)
+    former = session.get("former")
+    return found if found is not None or not isinstance(former, int) else former
+
+
+def binding() -> str:
+    """The value that ties interactions to this browser; made at first need."""
+    if not isinstance(session.get("browser"), str):
+        session["browser"] = work().token(16)
+    return cast(str, session["browser"])
+
+
+def existing_binding() -> str | None:
+    """As ``binding``, without making one."""
+    value = session.get("browser")
+    return value if isinstance(value, str) else None
+
+
+def show_for(client: Client | None, wishes: Sequence[str] = ()) -> None:
+    """The pages of this answer belong to what ``client`` began: they speak the language that it
+    wishes, and keep their opener if it shows them in popups. Call it before the first word is
+    translated: the language is chosen once."""
+    if client is not None:
+        g.ui_locales = wishes
+        g.keeps_opener = client.uses_popups
+
+
+def under_way(handle: str | None = None) -> Interaction | None:
+    """The unfinished sign-in that this request names in ``flow``, if this browser began it."""
+    named = request.values.get("flow", "") if handle is None else handle
+    found = interactions.find(work(), named, existing_binding())
+    if found is not None:
+        show_for(found.client, found.request.get("ui_locales", ()))
+        g.goes_on = url_for("oidc.resume", flow=found.handle)
+    return found
+
+
+def begin_again(handle: str) -> Interaction | None:
+    """The sign-in that this request names, from its start, where its time or its cookie is over."""
+    found = interactions.begin_again(
+        work(), handle, binding(), former=existing_binding(), is_from_here=is_from_here()
+    )
+    return under_way(found.handle) if found is not None else None
+
+
+def lead_on(url: str) -> Response:
+    """A page that goes on to ``url`` by itself, by refresh, or by its link.
+
+    Browsers hold every redirect after a form to ``form-action`` of the page that the form was on
+    (CSP level 3 section 6.4.1), and nobody knows where an application redirects to. So the answer
+    to a form never redirects to an application."""
+    return Response(render_template("onward.html", url=url))
+
+
+def follow(path: str) -> BaseResponse:
+    """On to a path of this site after a form. Endpoints of the protocol may redirect further."""
+    return lead_on(path) if path.startswith("/oauth2/") else redirect(path, code=303)
+
+
+def sends_cookies() -> bool:
+    """Whether the cookie that every page with a form sets came back."""
+    return means().settings.cookie_name("form") in request.cookies
+
+
+def is_from_here() -> bool:
+    """Whether a page of this site sent this, by the browser's own word (Fetch Metadata)."""
+    return request.headers.get("Sec-Fetch-Site") == "same-origin"
+
+
+#: What other sites may send here by their forms.
+OPEN_TO_FORMS = ("oidc.authorize", "oidc.logout")
+
+
+def is_from_elsewhere() -> bool:
+    """Whether the form of another site sent this: without the cookies of this browser, so that
+    none may be set either."""
+    if request.method != "POST":
+        return False
+    return (
+        request.endpoint in OPEN_TO_FORMS or request.headers.get("Sec-Fetch-Site") == "cross-site"
+    )
+
+
+class FormCookie(SecureCookieSessionInterface):
+    """Flask's cookie, which other sites cannot replace by sending a form."""
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        return not is_from_elsewhere() and super().should_set_cookie(app, session)
+
+
+def install(app: Flask) -> None:
+    """Write the cookies into the answer when they changed."""
+    app.session_interface = FormCookie()
+
+    @app.after_request
+    def write_cookies(response: Response) -> Response:
+        _write(response, "session", g.pop("session_cookie", None))
+        _write(response, "browser", g.pop("recognition_cookie", None), RECOGNITION_SECONDS)
+        return response
+
+
+def _write(response: Response, purpose: str, value: str | None, max_age: int | None = None) -> None:
+    """Set the cookie, delete it for an empty value, leave it for None."""
+    if value is None:
+        return
+    settings = means().settings
+    name, secure = settings.cookie_name(purpose), not settings.is_loopback_http
+    if value:
+        response.set_cookie(
+            name, value, max_age=max_age, secure=secure, httponly=True, samesite="Lax", path="/"
+        )
+    else:
+        response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax", path="/")

@@ -1,0 +1,199 @@
+"""What operators do to accounts, by one gate: role, target, state, caller, reason, then the act.
+
+Every act is audited and told to the holder. Nobody here chooses or sees a lasting password, and
+nobody acts on operators of the same kind, on Access Management, or on an account of his own person
+(N74).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from idp.audit import events
+from idp.credentials import links, temporary_passwords
+from idp.credentials.hashing import PasswordHasher
+from idp.credentials.links import Purpose
+from idp.desk import caller_verification
+from idp.directory import activation, lifecycle, role_groups, separation_of_duties, suspension
+from idp.directory.separation_of_duties import Forbidden
+from idp.errors import Refused
+from idp.factors import authenticators
+from idp.messages import queue
+from idp.models import Account, AccountState
+from idp.policy import console
+from idp.policy.console import ACTIONS, ConsoleRole
+from idp.policy.names import printable
+from idp.session import browsers, failed_attempts, sessions
+from idp.transaction import Work
+
+MAX_REASON, MAX_TICKET = 500, 60
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who orders what, why, and under which ticket."""
+
+    agent: Account
+    roles: frozenset[ConsoleRole]
+    action: str
+    reason: str
+    ticket: str
+
+
+def offered(
+    work: Work, agent: Account, agent_roles: frozenset[ConsoleRole], account: Account
+) -> list[str]:
+    """The actions that this operator could order now, verification of the caller aside."""
+    target = role_groups.of_console(work, account)
+    if not console.may_act(
+        agent_roles, target, is_self=separation_of_duties.is_same_person(agent, account)
+    ):
+        return []
+    return [
+        name
+        for name, action in ACTIONS.items()
+        if action.roles & agent_roles and _makes_sense(work, name, account)
+    ]
+
+
+def _makes_sense(work: Work, name: str, account: Account) -> bool:
+    if account.state not in ACTIONS[name].states:
+        return False
+    if name == "unlock" and account.state != AccountState.LOCKED:
+        return bool(failed_attempts.locks(work, account))
+    if name == "resend-activation":
+        link = activation.waiting(work, account)
+        return link is not None and link.expires_at > work.now
+    if name == "reset-factors" and not authenticators.of(work, account):
+        return False
+    return name not in ("reset-mail", "reset-factors") or account.activated_at is not None
+
+
+def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account) -> str | None:
+    """Do it, or raise: Forbidden (never, for this operator and account) or Refused, whose detail
+    is ``state``, ``caller`` or ``reason``: what stands in the way now. Returns a
+    temporary password for reading aloud, else None."""
+    action = ACTIONS[order.action]
+    target = role_groups.of_console(work, account)
+    allowed = action.roles & order.roles and console.may_act(
+        order.roles, target, is_self=separation_of_duties.is_same_person(order.agent, account)
+    )
+    if not allowed:
+        raise Forbidden(f"{order.action} on {account.username}", account)
+    if (
+        console.needs_caller(order.roles)
+        and caller_verification.living(work, order.agent, account) is None
+    ):
+        raise Refused("caller")
+    return perform(work, hasher, order.action, account, reason=order.reason, ticket=order.ticket)
+
+
+def perform(
+    work: Work,
+    hasher: PasswordHasher,
+    action: str,
+    account: Account,
+    *,
+    reason: str,
+    ticket: str,
+) -> str | None:
+    """Do it for somebody whose right to it is beyond question: the gate above, or the operator's
+    own shell. Raises Refused and returns as ``carry_out`` does."""
+    separation_of_duties.check(work, account)
+    if not _makes_sense(work, action, account):
+        raise Refused("state")
+    if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):
+        raise Refused("reason")
+    events.record(
+        work, f"console.{action}", account=account, why=reason.strip(), ticket=ticket.strip()
+    )
+    return _DEEDS[action](work, hasher, account)
+
+
+def _is_line(text: str, longest: int) -> bool:
+    return bool(text.strip()) and len(text) <= longest and printable(text)
+
+
+def _reset_mail(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    _mail_reset(work, account, "password_reset_by_agent", reason="reset_mail")
+
+
+def _reset_factors(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    """Without its factor the account must not be as open as its password: the next sign-in needs
+    a one-time secret (N66)."""
+    authenticators.reset(work, account)
+    _mail_reset(work, account, "factors_reset", reason="factors_reset")
+
+
+def _mail_reset(work: Work, account: Account, kind: str, *, reason: str) -> None:
+    lifecycle.require_reset(work, account, reason=reason)
+    expires = work.after(days=work.settings.agent_reset_days)
+    token = links.issue(work, account, Purpose.RESET, expires)
+    queue.enqueue(
+        work,
+        kind,
+        account,
+        path=f"/recover/open?token={token}",
+        expires_at=expires,
+    )
+    events.record(work, "link.sent", account=account, purpose=str(Purpose.RESET))
+
+
+def _temporary_password(work: Work, hasher: PasswordHasher, account: Account) -> str:
+    password = temporary_passwords.make(work, account)
+    hashed = hasher.hash(password)
+    lifecycle.require_reset(work, account, reason="temporary_password")
+    failed_attempts.clear(work, account)
+    expires = temporary_passwords.issue(work, account, hashed)
+    queue.enqueue(work, "temporary_password_issued", account, expires_at=expires)
+    return password
+
+
+def _unlock(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    if account.state == AccountState.LOCKED:
+        lifecycle.resume(work, account, reason="unlocked")
+    else:
+        failed_attempts.clear(work, account)
+    events.record(work, "account.unlocked", account=account)
+    queue.enqueue(work, "account_unlocked", account)
+
+
+def _resend_activation(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    activation.resend(work, account)
+
+
+def _end_sessions(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    sessions.end_all(work, account, "ended_by_operator")
+    browsers.forget_all(work, account)
+    queue.enqueue(work, "sessions_ended", account)
+
+
+def _lock(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    lifecycle.change_state(work, account, AccountState.LOCKED, reason="operator")
+
+
+def _suspend(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="operator")
+
+
+def _restore(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    suspension.lift(work, account, reason="restored")
+
+
+def _deactivate(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+    lifecycle.change_state(work, account, AccountState.DEACTIVATED, reason="operator")
+
+
+_DEEDS: dict[str, Callable[[Work, PasswordHasher, Account], str | None]] = {
+    "reset-mail": _reset_mail,
+    "temporary-password": _temporary_password,
+    "unlock": _unlock,
+    "resend-activation": _resend_activation,
+    "reset-factors": _reset_factors,
+    "end-sessions": _end_sessions,
+    "lock": _lock,
+    "suspend": _suspend,
+    "restore": _restore,
+    "deactivate": _deactivate,
+}

@@ -1,0 +1,103 @@
+"""Why an account cannot sign in or use something, as facts that a page puts into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, select
+
+from idp.credentials import temporary_passwords
+from idp.directory import activation
+from idp.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    Assignment,
+    Client,
+    Link,
+    client_role_group,
+)
+from idp.session import failed_attempts
+from idp.signin import attempt
+from idp.transaction import Work
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """One reason. ``kind`` names it; the moments and ``detail`` fill its sentence."""
+
+    kind: str
+    since: datetime | None = None
+    until: datetime | None = None
+    detail: str = ""
+
+
+def obstacles(work: Work, account: Account) -> list[Obstacle]:
+    """Everything that keeps the account from signing in, the decisive one first; empty when
+    nothing does."""
+    found = [*_of_state(work, account)]
+    if account.state == AccountState.ACTIVE:
+        for lock in failed_attempts.locks(work, account):
+            scope = lock.key.partition(":")[0]
+            found.append(Obstacle("too_many_failures", lock.locked_at, lock.locked_until, scope))
+        if attempt.is_renewal_due(work, account) and account.password_changed_at:
+            due = account.password_changed_at + timedelta(days=work.settings.password_max_age_days)
+            found.append(Obstacle("renewal_due", due))
+    return found
+
+
+def _of_state(work: Work, account: Account) -> list[Obstacle]:
+    since, reason = account.state_changed_at, account.state_reason
+    if account.state == AccountState.PENDING:
+        link = activation.waiting(work, account)
+        if link is None:
+            return [Obstacle("never_activated", account.created_at)]
+        if link.expires_at <= work.now:
+            return [Obstacle("activation_expired", link.created_at, link.expires_at)]
+        return [Obstacle("activation_waiting", link.created_at, link.expires_at)]
+    if account.state == AccountState.RESET_REQUIRED:
+        return [_reset_required(work, account)]
+    if account.state == AccountState.ACTIVE:
+        return []
+    return [Obstacle(str(account.state), since, None, reason)]
+
+
+def _reset_required(work: Work, account: Account) -> Obstacle:
+    """Which way in the holder was given, and whether it is still open."""
+    since = account.state_changed_at
+    given = temporary_passwords.latest(work, account)
+    if given is not None and given.created_at >= since and given.superseded_at is None:
+        if given.used_at is not None:
+            return Obstacle("temporary_used", since, given.used_at)
+        kind = "temporary_waiting" if given.expires_at > work.now else "temporary_expired"
+        return Obstacle(kind, since, given.expires_at)
+    link = work.db.scalar(
+        select(Link)
+        .where(
+            Link.account_id == account.id,
+            Link.purpose == "reset",
+            Link.used_at.is_(None),
+            Link.superseded_at.is_(None),
+        )
+        .order_by(Link.id.desc())
+        .limit(1)
+    )
+    if link is None:
+        return Obstacle("reset_required", since)
+    kind = "reset_waiting" if link.expires_at > work.now else "reset_expired"
+    return Obstacle(kind, since, link.expires_at)
+
+
+def unreachable(work: Work, account: Account) -> list[Client]:
+    """The relying parties with a tile of which the account holds no role group, by name."""
+    if account.kind == AccountKind.MACHINE:
+        return []
+    held = exists().where(
+        client_role_group.c.client_id == Client.id,
+        Assignment.role_group_id == client_role_group.c.role_group_id,
+        Assignment.account_id == account.id,
+        Assignment.counts(work.now),
+    )
+    query = select(Client).where(Client.disabled_at.is_(None), Client.home_url != "", ~held)
+    return list(work.db.scalars(query.order_by(Client.name)))

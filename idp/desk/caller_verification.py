@@ -1,0 +1,145 @@
+"""Who is on the telephone: what matched, and a code that only the holder can read (CR-02)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+
+from idp.audit import events
+from idp.credentials import links, one_time_codes, text_messages
+from idp.credentials.links import Purpose
+from idp.credentials.one_time_codes import CodePurpose
+from idp.errors import Refused
+from idp.messages import queue
+from idp.models import Account, CallerVerification
+from idp.policy.console import Fact, is_verified
+from idp.session import failed_attempts
+from idp.transaction import Work, spend_once
+
+#: As long as a call takes.
+SECONDS = 1800
+
+
+def record(
+    work: Work, agent: Account, account: Account, facts: Collection[str], *, ticket: str
+) -> bool:
+    """Record what the caller knew. False when that is not enough: recorded as a refusal."""
+    known = sorted({fact for fact in facts if fact in list(Fact)})
+    enough = is_verified(known, code_confirmed=False)
+    work.db.add(
+        CallerVerification(
+            account_id=account.id,
+            agent_id=agent.id,
+            facts=known,
+            created_at=work.now,
+            expires_at=work.after(seconds=SECONDS),
+        )
+    )
+    reason = None if enough else "too_little_matched"
+    events.record(
+        work, "caller.verified", reason=reason, account=account, facts=known, ticket=ticket
+    )
+    return enough
+
+
+def deny(work: Work, account: Account, *, ticket: str) -> None:
+    """Record that the caller is not the holder; an earlier verification ends."""
+    for row in _open(work, account):
+        row.expires_at = work.now
+    events.record(work, "caller.verified", reason="denied", account=account, ticket=ticket)
+
+
+def living(work: Work, agent: Account, account: Account) -> CallerVerification | None:
+    """This agent's verification of the account's holder that counts now."""
+    rows = [row for row in _open(work, account) if row.agent_id == agent.id]
+    for row in rows:
+        if is_verified(row.facts, code_confirmed=row.code_confirmed_at is not None):
+            return row
+    return None
+
+
+def _open(work: Work, account: Account) -> list[CallerVerification]:
+    return list(
+        work.db.scalars(
+            select(CallerVerification)
+            .where(
+                CallerVerification.account_id == account.id,
+                CallerVerification.expires_at > work.now,
+                CallerVerification.disowned_at.is_(None),
+            )
+            .order_by(CallerVerification.id.desc())
+        )
+    )
+
+
+def send_code(work: Work, agent: Account, account: Account, channel: str) -> None:
+    """Send a code that the caller reads back, to the registered address or recovery telephone;
+    it names the agent. Raises Refused."""
+    if not failed_attempts.use_up(work, f"caller:{account.id}", account, failed_attempts.SENDING):
+        raise Refused("too many codes were sent for this account within the hour")
+    name = agent.person.full_name
+    number = account.recovery_phone or "" if channel == "sms" else ""
+    if channel == "sms" and not number:
+        raise Refused("the account has no recovery telephone")
+    flow = _flow(work, agent, account)
+
+    def make() -> str:
+        return one_time_codes.issue(work, account, CodePurpose.CALLER, flow, destination=number)
+
+    if number:
+        text_messages.send(work, "sms_caller_code", account, number, make, agent=name)
+    else:
+        expires = work.after(seconds=one_time_codes.SECONDS)
+        token = links.issue(work, account, Purpose.CALL, work.after(seconds=SECONDS))
+        queue.enqueue(
+            work,
+            "caller_code",
+            account,
+            code=make(),
+            agent=name,
+            path=f"/call?token={token}",
+            expires_at=expires,
+        )
+    work.db.add(
+        CallerVerification(
+            account_id=account.id,
+            agent_id=agent.id,
+            facts=[],
+            created_at=work.now,
+            expires_at=work.after(seconds=SECONDS),
+        )
+    )
+    events.record(work, "caller.code_sent", account=account, channel=channel)
+
+
+def check_code(work: Work, agent: Account, account: Account, code: str) -> bool:
+    """Whether the caller read back the code that this agent had sent."""
+    flow = _flow(work, agent, account)
+    if one_time_codes.redeem(work, CodePurpose.CALLER, flow, code) is None:
+        return False
+    for row in _open(work, account):
+        if row.agent_id == agent.id:
+            row.code_confirmed_at = work.now
+            row.expires_at = work.after(seconds=SECONDS)
+            events.record(work, "caller.verified", account=account, facts=["code"])
+            return True
+    return False
+
+
+def agents_on_the_line(work: Work, account: Account) -> list[Account]:
+    """The agents who have a call about this account open now, the last one first."""
+    ids = dict.fromkeys(row.agent_id for row in _open(work, account))
+    return [work.db.get_one(Account, pk) for pk in ids]
+
+
+def disown(work: Work, account: Account) -> None:
+    """The holder says that somebody else is on the telephone: nothing more can be done in it."""
+    for row in _open(work, account):
+        spend_once(work, row, CallerVerification.disowned_at)
+    one_time_codes.end_all(work, account, CodePurpose.CALLER)
+    events.record(work, "caller.disowned", reason="not_the_holder", account=account)
+
+
+def _flow(work: Work, agent: Account, account: Account) -> str:
+    return one_time_codes.flow_digest(work, CodePurpose.CALLER, f"{agent.id}:{account.id}")

@@ -1,0 +1,104 @@
+"""The console's one search box: accounts by the beginning of whatever the caller says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Select, delete, exists, insert, or_, select
+from sqlalchemy.orm import aliased
+
+from idp.models import Account, Assignment, Participant, Person, SearchTerm
+from idp.policy.search_terms import fold, prefix_range, query_words, terms
+from idp.transaction import Work
+
+#: More than anybody reads; the page says that there are more.
+LIMIT = 50
+
+
+@dataclass(frozen=True)
+class Found:
+    """Accounts, and whether there are more than are shown."""
+
+    accounts: list[Account]
+    more: bool
+
+
+def index(work: Work, account: Account) -> None:
+    """Write the words of an account anew: after it was made, and after its person changed."""
+    work.db.execute(delete(SearchTerm).where(SearchTerm.account_id == account.id))
+    rows = [{"term": term, "account_id": account.id} for term in terms_of(account)]
+    work.db.execute(insert(SearchTerm), rows)
+
+
+def terms_of(account: Account) -> list[str]:
+    """The words under which an account is found."""
+    person = account.person
+    return sorted(
+        terms(
+            username=account.username,
+            email=person.email,
+            person_id=person.person_id,
+            names=(
+                person.given_name, person.middle_name, person.family_name, person.preferred_name,
+            ),
+            phones=(person.phone, account.recovery_phone or ""),
+        )
+    )  # fmt: skip
+
+
+def find(work: Work, query: str) -> Found:
+    """The accounts for which every word of ``query`` begins one of their words; without any, the
+    accounts that hold something for the participants whose number or name begins with it."""
+    words = query_words(query)
+    if not words:
+        return Found([], more=False)
+    ids = _ids(work, _by_words(words))
+    if not ids:
+        ids = _ids(work, _by_participant(query))
+    rows = work.db.scalars(
+        select(Account)
+        .join(Account.person)
+        .where(Account.id.in_(ids[:LIMIT]))
+        .order_by(Person.family_name, Person.given_name, Account.username_key)
+    )
+    return Found(list(rows), more=len(ids) > LIMIT)
+
+
+def _ids(work: Work, query: Select[int]) -> list[int]:
+    return list(dict.fromkeys(work.db.scalars(query.limit(LIMIT + 1))))
+
+
+def _by_words(words: Iterable[str]) -> Select[int]:
+    """Walks the index of the longest word and stops when there are enough."""
+    first, *others = words
+    start, end = prefix_range(first)
+    query = (
+        select(SearchTerm.account_id)
+        .where(SearchTerm.term >= start, SearchTerm.term < end)
+        .order_by(SearchTerm.term, SearchTerm.account_id)
+    )
+    for word in others:
+        term = aliased(SearchTerm)
+        start, end = prefix_range(word)
+        query = query.where(
+            exists().where(
+                term.account_id == SearchTerm.account_id, term.term >= start, term.term < end
+            )
+        )
+    return query
+
+
+def _by_participant(text: str) -> Select[int]:
+    """Holders for a participant; participants are few, so that their names need no index."""
+    text = text.strip()
+    escaped = fold(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    matching = select(Participant.id).where(
+        or_(Participant.number == text, Participant.name_key.like(f"{escaped}%", escape="\\"))
+    )
+    return (
+        select(Assignment.account_id)
+        .where(Assignment.participant_id.in_(matching), Assignment.revoked_at.is_(None))
+        .order_by(Assignment.account_id)
+        .distinct()
+    )

@@ -1,0 +1,204 @@
+"""Who exists: persons and accounts, and how they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from idp.audit import events
+from idp.directory import account_search, separation_of_duties
+from idp.directory.second_accounts import Second, columns
+from idp.errors import Conflict, Invalid, NotFound
+from idp.models import Account, AccountKind, AccountState, Person, SearchTerm
+from idp.policy import phone_number as phones
+from idp.policy.email_address import email_key, single_address
+from idp.policy.names import MAX_NAME, name_key, printable
+from idp.policy.phone_number import national
+from idp.transaction import Work
+
+MAX_PERSON_NAME = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPerson:
+    """What a registration says about a person."""
+
+    person_id: str
+    given_name: str
+    family_name: str
+    email: str
+    middle_name: str = ""
+    preferred_name: str = ""
+    phone: str = ""
+
+
+def find_for_sign_in(work: Work, typed: str) -> Account | None:
+    """The account that a person means by what they typed: a UserID or an e-mail address.
+
+    A login name wins. An e-mail address that is no login name counts only when exactly one
+    personal account has it, since one person may hold several accounts.
+    """
+    key = email_key(typed)
+    if not key:
+        return None
+    account = work.db.scalar(select(Account).where(Account.username_key == key))
+    if account is not None or "@" not in key:
+        return account
+    found = work.db.scalars(
+        select(Account)
+        .join(Account.person)
+        .where(
+            Person.email_key == key,
+            Account.kind == AccountKind.PERSONAL,
+            Account.state != AccountState.DEACTIVATED,
+        )
+        .limit(2)
+    ).all()
+    return found[0] if len(found) == 1 else None
+
+
+def by_username(work: Work, username: str) -> Account:
+    """The account with exactly this login name. Raises NotFound."""
+    account = find_by_username(work, username)
+    if account is None:
+        raise NotFound(f"no account {username}")
+    return account
+
+
+def find_by_username(work: Work, username: str) -> Account | None:
+    """As ``by_username``, or None."""
+    return work.db.scalar(select(Account).where(Account.username_key == name_key(username)))
+
+
+def by_subject(work: Work, subject: str) -> Account | None:
+    """The account of this subject identifier."""
+    return work.db.scalar(select(Account).where(Account.subject == subject[:40]))
+
+
+def accounts_of(work: Work, person: Person, *, but: Account) -> list[Account]:
+    """The other accounts of the person, by login name."""
+    query = select(Account).where(Account.person_id == person.id, Account.id != but.id)
+    return list(work.db.scalars(query.order_by(Account.username_key)))
+
+
+def persons_with_phone(work: Work, phone: str) -> int:
+    """How many persons have this telephone: one of many is a company's, and proves little
+    (CR-09)."""
+    if not phone:
+        return 0
+    query = (
+        select(func.count(Account.person_id.distinct()))
+        .select_from(SearchTerm)
+        .join(Account, Account.id == SearchTerm.account_id)
+        .where(SearchTerm.term == national(phone))
+    )
+    return work.db.scalar(query) or 0
+
+
+def every_account(work: Work, *, after: str = "", limit: int | None = None) -> Iterator[Account]:
+    """Accounts by login name, those after ``after``, streamed."""
+    query = select(Account).order_by(Account.username_key).limit(limit)
+    if after:
+        query = query.where(Account.username_key > name_key(after))
+    return iter(work.db.scalars(query.execution_options(yield_per=500)))
+
+
+def ensure_person(work: Work, data: NewPerson) -> Person:
+    """The person of this Person ID, made when there is none. Raises Invalid."""
+    person = work.db.scalar(select(Person).where(Person.person_id == data.person_id))
+    if person is not None:
+        return person
+    values = checked(data)
+    person = Person(
+        person_id=data.person_id,
+        email_key=name_key(values["email"]),
+        created_at=work.now,
+        updated_at=work.now,
+        **values,
+    )
+    work.db.add(person)
+    work.db.flush()
+    return person
+
+
+def checked(data: NewPerson) -> dict[str, str]:
+    """The columns of a person, checked and in their stored form. Raises Invalid."""
+    names = (data.given_name, data.middle_name, data.family_name, data.preferred_name)
+    if not data.given_name and not data.family_name:
+        raise Invalid("a person needs a given or a family name")
+    if any(len(name) > MAX_PERSON_NAME or not printable(name) for name in names):
+        raise Invalid("a name is too long or holds characters that cannot be shown")
+    email = checked_email(data.email)
+    phone = phones.parse(data.phone) if data.phone else phones.Phone("")
+    if phone is None:
+        raise Invalid(f"{data.phone!a} is no telephone number")
+    return {
+        "given_name": data.given_name,
+        "middle_name": data.middle_name,
+        "family_name": data.family_name,
+        "preferred_name": data.preferred_name,
+        "email": email,
+        "phone": phone.e164,
+        "phone_extension": phone.extension,
+    }
+
+
+def checked_email(text: str) -> str:
+    """One plain address in its stored form. Raises Invalid (N85)."""
+    try:
+        return single_address(text)
+    except ValueError as error:
+        raise Invalid(f"not one plain e-mail address: {error}") from error
+
+
+def create_account(
+    work: Work,
+    person: Person,
+    *,
+    kind: AccountKind,
+    username: str,
+    locale: str = "en",
+    second: Second | None = None,
+) -> Account:
+    """A pending account. Raises Conflict when the name was ever used, by anyone (N81), and the
+    errors of ``second.columns``."""
+    separation_of_duties.check_person(work, person)
+    if kind is AccountKind.EMAIL:
+        username = checked_email(username)
+    key = name_key(username)
+    plain = username.isascii() and username.isprintable() and len(username) <= MAX_NAME
+    if (
+        not plain
+        or not key
+        or any(char.isspace() for char in username)
+        or (kind is not AccountKind.EMAIL and "@" in key)
+    ):
+        raise Invalid("a UserID is made of ASCII letters, digits and signs, without @ and spaces")
+    if locale not in ("en", "fr"):
+        raise Invalid("the language must be en or fr")
+    if work.db.scalar(select(Account.id).where(Account.username_key == key)) is not None:
+        raise Conflict(f"{username} is taken")
+    account = Account(
+        subject=work.token(16),
+        kind=kind,
+        state=AccountState.PENDING,
+        state_changed_at=work.now,
+        username=username,
+        username_key=key,
+        person_id=person.id,
+        person=person,
+        locale=locale,
+        zoneinfo="America/Toronto",
+        created_at=work.now,
+        updated_at=work.now,
+        **columns(work, person, kind, second),
+    )
+    work.db.add(account)
+    work.db.flush()
+    account_search.index(work, account)
+    about: dict[str, Any] = {"second": account.second_reason} if second else {}
+    events.record(work, "account.created", account=account, kind=str(kind), **about)
+    return account

@@ -1,0 +1,271 @@
+"""Who speaks for a participant, and is told what happens to its people's access (NT-03, NT-05,
+NT-06, NT-11; TM-01, TM-03, TM-05, TM-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from idp.audit import events
+from idp.errors import Invalid
+from idp.messages import queue
+from idp.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    Assignment,
+    Contact,
+    ContactFunction,
+    Participant,
+    Person,
+)
+from idp.transaction import Work
+
+#: Of one participant at a time.
+MAX_COUNT = 100
+#: Who is asked when nobody has a function any more (TM-05, TM-06); nobody is above an AR but the
+#: operator (TM-03).
+ABOVE: Mapping[str, ContactFunction] = {
+    ContactFunction.RIGHTS_ADMINISTRATOR: ContactFunction.PRIMARY_CONTACT,
+    ContactFunction.PRIMARY_CONTACT: ContactFunction.AUTHORIZED_REPRESENTATIVE,
+}
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """A person by Person ID, and the function."""
+
+    person_id: str
+    function: str
+
+
+def of(work: Work, row: Participant) -> list[Contact]:
+    """The contacts of the participant, by function and person."""
+    return of_many(work, [row]).get(row.id, [])
+
+
+def of_many(work: Work, rows: Collection[Participant]) -> dict[int, list[Contact]]:
+    """As ``of``, by the key of each participant that has any."""
+    found: dict[int, list[Contact]] = {}
+    for contact in work.db.scalars(
+        select(Contact)
+        .join(Person, Person.id == Contact.person_id)
+        .where(Contact.participant_id.in_([row.id for row in rows]), Contact.ended_at.is_(None))
+        .order_by(Contact.function, Person.person_id)
+    ):
+        found.setdefault(contact.participant_id, []).append(contact)
+    return found
+
+
+def entries_of(contacts: Iterable[Contact]) -> list[Entry]:
+    """As they are named by a push and on the command line."""
+    return sorted(Entry(contact.person.person_id, contact.function) for contact in contacts)
+
+
+def replace(work: Work, row: Participant, wanted: Iterable[Entry]) -> bool:
+    """Let exactly these be the contacts; False when they are already. Whoever comes and goes is
+    told, and the tier above when a function is left to nobody. Raises Invalid for a person without
+    an account here and for a function that there is not."""
+    before = {entry: contact for contact in of(work, row) for entry in entries_of([contact])}
+    after = set(wanted)
+    if after == before.keys():
+        return False
+    check_count(after)
+    new = {entry: _person(work, entry) for entry in sorted(after - before.keys())}
+    # Whoever changes them at the same time waits for this row.
+    row.updated_at = work.now
+    work.db.flush()
+    for entry, person in new.items():
+        work.db.add(
+            Contact(
+                participant_id=row.id,
+                person_id=person.id,
+                person=person,
+                function=entry.function,
+                started_at=work.now,
+            )
+        )
+        _tell_person(work, row, person, entry.function, appointed=True)
+    _end(work, row, [before[entry] for entry in sorted(before.keys() - after)])
+    return True
+
+
+def check_count(wanted: Collection[Entry]) -> None:
+    """Raises Invalid for more contacts than a participant may have."""
+    if len(wanted) > MAX_COUNT:
+        raise Invalid(f"a participant has at most {MAX_COUNT} contacts")
+
+
+def leave(work: Work, account: Account) -> None:
+    """End what the holder of a closed account is, when no other account is left to reach them."""
+    if _account_of(work, account.person) is not None:
+        return
+    query = select(Contact, Participant).join(Participant, Participant.id == Contact.participant_id)
+    for contact, row in work.db.execute(
+        query.where(Contact.person_id == account.person_id, Contact.ended_at.is_(None))
+    ).all():
+        _end(work, row, [contact])
+
+
+def tell(
+    work: Work,
+    kind: str,
+    row: Participant,
+    to: str,
+    *,
+    but: Person | None = None,
+    **values: Any,
+) -> int:
+    """One mail to each contact with this function, in the language of the contact; returns how
+    many."""
+    told = 0
+    for account in reachable(work, row, to):
+        if but is None or account.person_id != but.id:
+            told += _mail(work, kind, account, participant=shown(row), **values)
+    return told
+
+
+def reachable(work: Work, row: Participant, function: str) -> list[Account]:
+    """An account of each contact with this function: that gives address and language."""
+    found = [
+        _account_of(work, contact.person)
+        for contact in of(work, row)
+        if contact.function == function
+    ]
+    return [account for account in found if account is not None]
+
+
+def functions_of(work: Work, row: Participant, person: Person) -> list[str]:
+    """What the person is for the participant."""
+    return [contact.function for contact in of(work, row) if contact.person_id == person.id]
+
+
+def tell_of_state(work: Work, account: Account) -> None:
+    """Whoever speaks for the participants that the account acts for hears that it was suspended or
+    closed: the Rights Administrators; of one of them, the Primary Contacts; of a Primary Contact,
+    the Authorized Representatives (NT-05). Called before role groups are taken away."""
+    held = select(Assignment.participant_id).where(
+        Assignment.account_id == account.id, Assignment.revoked_at.is_(None)
+    )
+    speaks = select(Contact.participant_id).where(
+        Contact.person_id == account.person_id, Contact.ended_at.is_(None)
+    )
+    places = select(Participant).where(or_(Participant.id.in_(held), Participant.id.in_(speaks)))
+    for row in work.db.scalars(places.order_by(Participant.number)).all():
+        mine = functions_of(work, row, account.person)
+        function = ContactFunction.RIGHTS_ADMINISTRATOR
+        for tier, above in ABOVE.items():
+            function = above if tier in mine else function
+        tell(
+            work,
+            "holder_account_ended",
+            row,
+            function,
+            but=account.person,
+            holder=holder(account),
+            state=str(account.state),
+        )
+
+
+def tell_of_reminder(work: Work, account: Account, expires_at: datetime) -> None:
+    """The Rights Administrators of the participants that an account acts for hear that it is not
+    activated yet."""
+    held = select(Assignment.participant_id).where(
+        Assignment.account_id == account.id, Assignment.revoked_at.is_(None)
+    )
+    for row in work.db.scalars(select(Participant).where(Participant.id.in_(held))).all():
+        tell(
+            work,
+            "holder_not_activated",
+            row,
+            ContactFunction.RIGHTS_ADMINISTRATOR,
+            but=account.person,
+            holder=holder(account),
+            expires_at=expires_at,
+        )
+
+
+def holder(account: Account) -> str:
+    """An account and its holder in a mail to somebody else."""
+    return f"{account.person.full_name}, {account.username}"
+
+
+def shown(row: Participant) -> str:
+    """The participant in a mail."""
+    return f"{row.name} ({row.number})"
+
+
+def _end(work: Work, row: Participant, gone: Collection[Contact]) -> None:
+    for contact in gone:
+        contact.ended_at = work.now
+    work.db.flush()
+    for contact in gone:
+        _tell_person(work, row, contact.person, contact.function, appointed=False)
+    left = {contact.function for contact in of(work, row)}
+    for function in sorted({contact.function for contact in gone} - left):
+        _tell_vacancy(work, row, function)
+
+
+def _tell_vacancy(work: Work, row: Participant, function: str) -> None:
+    """The first tier above that has anybody is told (NT-11); else the trail alone, where the
+    operator sees it (TM-03)."""
+    told, tier = 0, ABOVE.get(function)
+    while tier and not told:
+        told = tell(work, "contact_vacant", row, tier, function=function)
+        tier = ABOVE.get(tier)
+    events.record(work, "participant.vacancy", participant=row.number, function=function, told=told)
+
+
+def _tell_person(
+    work: Work, row: Participant, person: Person, function: str, *, appointed: bool
+) -> None:
+    event = "participant.contact_added" if appointed else "participant.contact_ended"
+    account = _account_of(work, person)
+    events.record(
+        work,
+        event,
+        account=account,
+        participant=row.number,
+        person_id=person.person_id,
+        function=function,
+    )
+    if account is not None:
+        kind = "contact_added" if appointed else "contact_ended"
+        _mail(work, kind, account, participant=shown(row), function=function)
+
+
+def _mail(work: Work, kind: str, account: Account, **values: Any) -> bool:
+    """Nobody else's change waits until the address of a contact is mended."""
+    try:
+        queue.enqueue(work, kind, account, **values)
+    except Invalid:
+        events.record(work, "notice.failed", reason="bad_address", account=account)
+        return False
+    return True
+
+
+def _person(work: Work, entry: Entry) -> Person:
+    if entry.function not in list(ContactFunction):
+        raise Invalid(f"the function of a contact is one of {', '.join(ContactFunction)}")
+    person = work.db.scalar(select(Person).where(Person.person_id == entry.person_id))
+    if person is None or _account_of(work, person) is None:
+        raise Invalid(f"person {entry.person_id} has no account here, so cannot be a contact")
+    return person
+
+
+def _account_of(work: Work, person: Person) -> Account | None:
+    """The account by which a person is reached: the one with a UserID before the e-mail account."""
+    rows = work.db.scalars(
+        select(Account)
+        .where(
+            Account.person_id == person.id,
+            Account.kind != AccountKind.MACHINE,
+            Account.state != AccountState.DEACTIVATED,
+        )
+        .order_by(Account.kind.desc(), Account.id)
+    )
+    return next((row for row in rows if row.state_at(work.now) != AccountState.DEACTIVATED), None)

@@ -1,0 +1,116 @@
+"""Changes of state, and what each of them ends, in one place (N58)."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from idp.audit import events
+from idp.credentials import links, one_time_codes, temporary_passwords
+from idp.directory import contacts, role_groups, separation_of_duties
+from idp.errors import Conflict, Refused
+from idp.messages import queue
+from idp.models import Account, AccountState
+from idp.session import browsers, failed_attempts, sessions
+from idp.transaction import Work
+
+#: The mail that tells the holder, by new state.
+NOTICES = {
+    AccountState.LOCKED: "account_locked",
+    AccountState.SUSPENDED: "account_suspended",
+    AccountState.DEACTIVATED: "account_deactivated",
+}
+#: States that are put on top of another one, which comes back afterwards.
+HELD = (AccountState.LOCKED, AccountState.SUSPENDED)
+
+
+def change_state(work: Work, account: Account, state: AccountState, *, reason: str) -> None:
+    """Move the account to ``state``. Every state but active and pending ends sessions, grants,
+    remembered browsers and waiting secrets at once; deactivated is final and takes the role
+    groups too (PR-04). Raises Refused, or Conflict when another change came first: no denial is
+    ever overwritten by somebody who had not seen it."""
+    separation_of_duties.check(work, account)
+    before = account.state
+    if before == AccountState.DEACTIVATED:
+        raise Refused("a deactivated account stays deactivated")
+    if state == before:
+        return
+    _claim(work, account, before, state)
+    account.resumes_as = _way_back(before, account.resumes_as, state)
+    account.state = state
+    account.state_changed_at = work.now
+    account.state_reason = reason
+    account.updated_at = work.now
+    if state == AccountState.ACTIVE and account.activated_at is None:
+        account.activated_at = work.now
+    if state not in (AccountState.ACTIVE, AccountState.PENDING):
+        sessions.end_all(work, account, f"account_{state}")
+        browsers.forget_all(work, account)
+        links.end_all(work, account)
+        one_time_codes.end_all(work, account)
+        temporary_passwords.end_all(work, account)
+    events.record(work, "account.state", account=account, before=before, after=state, why=reason)
+    if state in (AccountState.SUSPENDED, AccountState.DEACTIVATED):
+        contacts.tell_of_state(work, account)
+    if state == AccountState.DEACTIVATED:
+        role_groups.revoke_all(work, account)
+        contacts.leave(work, account)
+    if notice := NOTICES.get(state):
+        queue.enqueue(work, notice, account)
+
+
+def _claim(work: Work, account: Account, before: AccountState, state: AccountState) -> None:
+    """Take the row from the state it was read in; everybody else waits or finds it changed."""
+    work.db.flush()
+    moved = work.db.execute(
+        update(Account)
+        .where(Account.id == account.id, Account.state == before)
+        .values(state=state)
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict(f"the state of {account.username} changed meanwhile")
+
+
+def resume(work: Work, account: Account, *, reason: str) -> None:
+    """Take a lock or a suspension off: back to the state before it, without failures counted. A
+    lock that lies under a suspension is in force again. Raises Refused when there is neither."""
+    if account.state not in HELD:
+        raise Refused(f"{account.username} is {account.state}")
+    failed_attempts.clear(work, account)
+    back, _, rest = (account.resumes_as or AccountState.ACTIVE).partition(",")
+    change_state(work, account, AccountState(back), reason=reason)
+    account.resumes_as = rest or None
+
+
+def _way_back(before: AccountState, known: str | None, state: AccountState) -> str | None:
+    """The states to which an account in ``state`` leads back one after the other."""
+    if state not in HELD:
+        return None
+    beneath = [before, *(known.split(",") if known else [])]
+    return ",".join(entry for entry in beneath if entry != state)
+
+
+def end_next(work: Work) -> bool:
+    """Close one account whose end has come; False when there is none."""
+    account = work.db.scalar(
+        select(Account)
+        .where(Account.ends_at <= work.now, Account.state != AccountState.DEACTIVATED)
+        .order_by(Account.ends_at)
+        .limit(1)
+    )
+    if account is None:
+        return False
+    change_state(work, account, AccountState.DEACTIVATED, reason="end_date")
+    return True
+
+
+def require_reset(work: Work, account: Account, *, reason: str) -> None:
+    """From now on the password no longer counts: the holder chooses a new one by a link or a
+    temporary password. Ends everything as ``change_state`` does, also when it is so already."""
+    if account.state == AccountState.RESET_REQUIRED:
+        links.end_all(work, account)
+        one_time_codes.end_all(work, account)
+        temporary_passwords.end_all(work, account)
+        account.state_changed_at, account.state_reason = work.now, reason
+    else:
+        change_state(work, account, AccountState.RESET_REQUIRED, reason=reason)

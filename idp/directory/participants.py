@@ -1,0 +1,123 @@
+"""Participants: registered, renamed, ended; and what the end of one takes with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import select, update
+
+from idp.audit import events
+from idp.db import insert_if_missing
+from idp.directory import role_groups
+from idp.errors import Conflict, Invalid, NotFound, Refused
+from idp.models import Participant
+from idp.policy.console import OPERATOR
+from idp.policy.names import printable
+from idp.policy.search_terms import fold
+from idp.transaction import Work
+
+MAX_NAME = 200
+#: Folded, a name may be longer than it was.
+MAX_KEY = 200
+_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,20}")
+
+
+def find(work: Work, number: str) -> Participant | None:
+    """The participant of this number, also one that has ended or was removed."""
+    return work.db.scalar(select(Participant).where(Participant.number == number))
+
+
+def by_number(work: Work, number: str) -> Participant:
+    """As ``find``. Raises NotFound: whatever names a participant, only registration makes one
+    (TM-08)."""
+    row = find(work, number)
+    if row is None:
+        raise NotFound(f"participant {number} is not registered")
+    return row
+
+
+def for_change(work: Work, number: str) -> Participant:
+    """As ``by_number``, for a change that adds to what is there: nobody else changes the
+    participant until it is done, so that two changes at once both count."""
+    work.db.execute(
+        update(Participant)
+        .where(Participant.number == number)
+        .values(updated_at=Participant.updated_at)
+        .execution_options(synchronize_session=False)
+    )
+    return by_number(work, number)
+
+
+def pages(work: Work) -> Iterator[Sequence[Participant]]:
+    """All that are not removed, by number, some at a time."""
+    query = select(Participant).where(Participant.removed_at.is_(None)).order_by(Participant.number)
+    return work.db.scalars(query.execution_options(yield_per=500)).partitions()
+
+
+def register(work: Work, number: str, name: str) -> Participant:
+    """A new participant, or one that was removed before, without the role groups of that time.
+    Raises Invalid, or Conflict when the number is taken."""
+    if not _NUMBER.fullmatch(number):
+        raise Invalid(
+            "a participant's number is 1 to 20 ASCII letters, digits, dots, hyphens and underscores"
+        )
+    name = _checked_name(name)
+    is_new = insert_if_missing(
+        work.db,
+        Participant,
+        number=number,
+        name=name,
+        name_key=fold(name)[:MAX_KEY],
+        created_at=work.now,
+    )
+    row = by_number(work, number)
+    if not is_new and row.removed_at is None:
+        raise Conflict(f"participant {number} is registered already")
+    if not is_new:
+        row.removed_at = None
+        restore(work, row)
+        rename(work, row, name)
+    events.record(work, "participant.registered", participant=number)
+    return row
+
+
+def rename(work: Work, row: Participant, name: str) -> bool:
+    """Another name for everybody from now on; False when it is the present one. Raises Invalid."""
+    name = _checked_name(name)
+    if name == row.name:
+        return False
+    row.name, row.name_key, row.updated_at = name, fold(name)[:MAX_KEY], work.now
+    events.record(work, "participant.renamed", participant=row.number)
+    return True
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not 0 < len(name) <= MAX_NAME or not printable(name):
+        raise Invalid(f"a participant's name is 1 to {MAX_NAME} characters that can be shown")
+    return name
+
+
+def end(work: Work, row: Participant) -> int:
+    """Nobody holds anything there any more, and nothing is given; returns how many assignments
+    ended. Role groups elsewhere stay. Raises Refused for the gateway's own operator."""
+    if row.number == OPERATOR:
+        raise Refused("the gateway's own operator does not end")
+    if row.ended_at is not None:
+        return 0
+    row.ended_at = row.updated_at = work.now
+    work.db.flush()
+    ended = role_groups.end_at(work, row)
+    events.record(work, "participant.ended", participant=row.number, assignments=ended)
+    return ended
+
+
+def restore(work: Work, row: Participant) -> bool:
+    """Role groups may be given there again; those that ended do not come back. False when it had
+    not ended."""
+    if row.ended_at is None:
+        return False
+    row.ended_at, row.updated_at = None, work.now
+    events.record(work, "participant.restored", participant=row.number)
+    return True

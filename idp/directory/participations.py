@@ -1,0 +1,133 @@
+"""What participants take part in: markets, programs, services. A role group may need one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Select, exists, select
+
+from idp.audit import events
+from idp.directory import role_groups
+from idp.directory.role_groups import checked_participation
+from idp.errors import Invalid, Refused
+from idp.models import (
+    Account,
+    Assignment,
+    Participant,
+    Participation,
+    ParticipationKind,
+    RoleGroup,
+)
+from idp.transaction import Work
+
+#: Of one participant at a time.
+MAX_COUNT = 100
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """The name of a market, program or service, and which of them it is (RG-12)."""
+
+    name: str
+    kind: str = ParticipationKind.MARKET
+
+
+def of(work: Work, row: Participant) -> list[Part]:
+    """What the participant takes part in now, by name."""
+    return of_many(work, [row]).get(row.id, [])
+
+
+def of_many(work: Work, rows: Collection[Participant]) -> dict[int, list[Part]]:
+    """As ``of``, by the key of each participant that takes part in anything."""
+    query = select(Participation).where(
+        Participation.participant_id.in_([row.id for row in rows]),
+        Participation.ended_at.is_(None),
+    )
+    found: dict[int, list[Part]] = {}
+    for entry in work.db.scalars(query.order_by(Participation.name)):
+        found.setdefault(entry.participant_id, []).append(Part(entry.name, entry.kind))
+    return found
+
+
+def replace(work: Work, row: Participant, wanted: Iterable[Part]) -> bool:
+    """Let the participant take part in exactly this; False when it does already. Role groups there
+    that need what ends are taken away. Raises Invalid."""
+    after = {part.name: part.kind for part in map(_checked, wanted)}
+    if len(after) > MAX_COUNT:
+        raise Invalid(f"a participant has at most {MAX_COUNT} participations")
+    before = {part.name: part.kind for part in of(work, row)}
+    if after == before:
+        return False
+    # A grant at the same time waits for this row, or is found below.
+    row.updated_at = work.now
+    work.db.flush()
+    changed = {name for name in before if after.get(name) != before[name]}
+    for entry in work.db.scalars(_running(row, changed)):
+        entry.ended_at = work.now
+    work.db.flush()
+    for name in sorted(name for name in after if after[name] != before.get(name)):
+        work.db.add(
+            Participation(participant_id=row.id, name=name, kind=after[name], started_at=work.now)
+        )
+    work.db.flush()
+    gone = before.keys() - after
+    ended = role_groups.end_at(work, row, RoleGroup.participation.in_(gone)) if gone else 0
+    events.record(
+        work,
+        "participant.participations",
+        participant=row.number,
+        before=sorted(before),
+        after=sorted(after),
+        assignments=ended,
+    )
+    return True
+
+
+def holders(work: Work, row: Participant, wanted: Iterable[Part]) -> list[Account]:
+    """The accounts that would lose a role group there if ``wanted`` were all."""
+    gone = {part.name for part in of(work, row)} - {part.name for part in wanted}
+    return role_groups.holders_at(work, row, RoleGroup.participation.in_(gone))
+
+
+def require(work: Work, group: RoleGroup, name: str) -> None:
+    """From now on the role group is given only where the participant takes part in ``name``; empty:
+    anywhere. Raises Invalid, and Refused while somebody holds it elsewhere."""
+    name = checked_participation(name) if name else ""
+    # A grant at the same time waits for this row, or is found below.
+    work.db.execute(select(RoleGroup.id).where(RoleGroup.id == group.id).with_for_update())
+    if name and (number := _held_elsewhere(work, group, name)):
+        raise Refused(
+            f"{group.name} is held at participant {number}, which does not take part in {name}"
+        )
+    group.participation = name
+    events.record(work, "role_group.participation", group=group.name, participation=name)
+
+
+def _held_elsewhere(work: Work, group: RoleGroup, name: str) -> str | None:
+    """The number of a participant without this participation where somebody holds the group."""
+    takes_part = exists().where(
+        Participation.participant_id == Participant.id,
+        Participation.name == name,
+        Participation.ended_at.is_(None),
+    )
+    return work.db.scalar(
+        select(Participant.number)
+        .join(Assignment, Assignment.participant_id == Participant.id)
+        .where(Assignment.role_group_id == group.id, Assignment.revoked_at.is_(None), ~takes_part)
+        .limit(1)
+    )
+
+
+def _running(row: Participant, names: Collection[str]) -> Select[Participation]:
+    return select(Participation).where(
+        Participation.participant_id == row.id,
+        Participation.ended_at.is_(None),
+        Participation.name.in_(names),
+    )
+
+
+def _checked(part: Part) -> Part:
+    if part.kind not in list(ParticipationKind):
+        raise Invalid(f"a participation is one of {', '.join(ParticipationKind)}")
+    return Part(checked_participation(part.name), part.kind)

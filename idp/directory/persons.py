@@ -1,0 +1,127 @@
+"""What registration changes about a person: it reaches every account, machine accounts included
+(RG-09, AC-08, NT-04, NT-12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from sqlalchemy import case, select
+
+from idp.audit import events
+from idp.credentials import links, one_time_codes
+from idp.credentials.links import Purpose
+from idp.directory import account_search, accounts, activation, separation_of_duties
+from idp.messages import queue
+from idp.models import Account, AccountKind, AccountState, Person
+from idp.policy.names import name_key
+from idp.transaction import Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """New values; None leaves one as it is."""
+
+    given_name: str | None = None
+    middle_name: str | None = None
+    family_name: str | None = None
+    preferred_name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+
+
+def by_person_id(work: Work, person_id: str) -> Person | None:
+    """The person of this Person ID."""
+    return work.db.scalar(select(Person).where(Person.person_id == person_id))
+
+
+def accounts_of(work: Work, person: Person) -> list[Account]:
+    """The accounts that the person holds or is custodian of, but closed ones; the personal ones
+    first."""
+    order = case({kind: n for n, kind in enumerate(AccountKind)}, value=Account.kind)
+    rows = work.db.scalars(
+        select(Account)
+        .where(Account.person_id == person.id, Account.state != AccountState.DEACTIVATED)
+        .order_by(order, Account.id)
+    )
+    return list(rows)
+
+
+def update(work: Work, person: Person, changes: Changes) -> list[str]:
+    """Apply changes; returns the names of what differs now. Raises Invalid, and then nothing is
+    changed.
+
+    One mail tells the person; when the address changes, one goes to the old address before,
+    without a link that would work there. Links and codes that went to the old address end, and an
+    activation that still waits is mailed anew, with the same last day."""
+    separation_of_duties.check_person(work, person)
+    after = _checked(person, changes)
+    changed = _different(person, after)
+    if not changed:
+        return []
+    held = accounts_of(work, person)
+    told = [name for name in changed if name not in ("email_key", "phone_extension")]
+    if "email" in changed and held:
+        queue.enqueue(work, "address_changed", held[0])
+    before = {name: getattr(person, name) for name in told}
+    for name in changed:
+        setattr(person, name, after[name])
+    person.updated_at = work.now
+    for account in held:
+        account.updated_at = work.now
+        account_search.index(work, account)
+        if "email" in changed:
+            _renew_links(work, account)
+        events.record(
+            work,
+            "person.updated",
+            account=account,
+            before=before,
+            after={name: after[name] for name in told},
+        )
+    if held:
+        queue.enqueue(work, "profile_changed", held[0], changed=told)
+    else:
+        after = {name: after[name] for name in told}
+        events.record(
+            work, "person.updated", person_id=person.person_id, before=before, after=after
+        )
+    return told
+
+
+def differences(person: Person, changes: Changes) -> list[str]:
+    """What ``update`` would change. Raises Invalid."""
+    found = _different(person, _checked(person, changes))
+    return [name for name in found if name != "email_key"]
+
+
+def _different(person: Person, after: dict[str, str]) -> list[str]:
+    return [name for name, value in after.items() if getattr(person, name) != value]
+
+
+def _checked(person: Person, changes: Changes) -> dict[str, str]:
+    values = {
+        item.name: getattr(person, item.name)
+        if getattr(changes, item.name) is None
+        else getattr(changes, item.name).strip()
+        for item in fields(changes)
+        if item.name != "phone"
+    }
+    phone = person.phone + (f" ext {person.phone_extension}" if person.phone_extension else "")
+    wanted = phone if changes.phone is None else changes.phone
+    checked = accounts.checked(
+        accounts.NewPerson(person_id=person.person_id, phone=wanted, **values)
+    )
+    return checked | {"email_key": name_key(checked["email"])}
+
+
+def _renew_links(work: Work, account: Account) -> None:
+    """What was sent to the old address counts no more."""
+    waiting = activation.waiting(work, account) if account.state == AccountState.PENDING else None
+    one_time_codes.end_all(work, account)
+    for purpose in Purpose:
+        if purpose is not Purpose.ACTIVATE:
+            links.end_all(work, account, purpose)
+    if waiting is not None and waiting.expires_at > work.now:
+        activation.resend(work, account)
+    else:
+        links.end_all(work, account, Purpose.ACTIVATE)

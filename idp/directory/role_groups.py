@@ -1,0 +1,491 @@
+"""Role groups: which exist, which relying parties see them, who holds them for whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import ColumnElement, Select, select, update
+
+from idp.audit import events
+from idp.directory import contacts, second_accounts, separation_of_duties
+from idp.errors import Conflict, Invalid, NotFound, Refused
+from idp.messages import queue
+from idp.mfa.decision import Rule
+from idp.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    Assignment,
+    Client,
+    ContactFunction,
+    Participant,
+    Participation,
+    RoleGroup,
+    client_role_group,
+)
+from idp.policy.console import OPERATOR, ConsoleRole
+from idp.policy.names import printable
+from idp.session import sessions
+from idp.transaction import Work
+
+MAX_PARTICIPATION = 100
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Held:
+    """A role group that an account holds for a participant."""
+
+    group: str
+    participant: str
+    participant_name: str
+
+
+def held_for_client(work: Work, account_id: int, client_pk: int) -> list[Held]:
+    """The role groups of one relying party that the account holds; one indexed query."""
+    rows = work.db.execute(
+        select(RoleGroup.name, Participant.number, Participant.name)
+        .select_from(Assignment)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
+        .where(
+            Assignment.account_id == account_id,
+            Assignment.counts(work.now),
+            client_role_group.c.client_id == client_pk,
+        )
+    )
+    return [Held(*row) for row in rows]
+
+
+def held(work: Work, account: Account) -> list[Assignment]:
+    """All that the account was given and not taken, by participant and group: also what counts
+    only later."""
+    rows = work.db.scalars(
+        select(Assignment)
+        .join(Assignment.participant)
+        .join(Assignment.role_group)
+        .where(Assignment.account_id == account.id, Assignment.revoked_at.is_(None))
+        .order_by(Participant.number, RoleGroup.name)
+    )
+    return list(rows)
+
+
+def prompt_rules(work: Work, account: Account) -> list[str]:
+    """When a second factor is asked of the account for what it holds: the rules of its role
+    groups, and the administrators' rule for whoever has a role in the console (Z-13)."""
+    rows = work.db.execute(
+        select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
+        .select_from(Assignment)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(Assignment.account_id == account.id, Assignment.counts(work.now))
+    ).all()
+    consoles = set(ConsoleRole)
+    found = [rule for _, rule, _ in rows if rule]
+    if any(number == OPERATOR and name in consoles for name, _, number in rows):
+        found.append(work.settings.second_factor_administrators)
+    return found
+
+
+def applications(work: Work, account: Account) -> list[Client]:
+    """The relying parties with a tile of whose role groups the account holds one (GW-05)."""
+    return [client for client in seeing(work, account) if client.home_url]
+
+
+def seeing(work: Work, account: Account) -> list[Client]:
+    """The relying parties that the account opens: it holds one of their role groups and is of a
+    kind that they take. By name."""
+    ids = (
+        select(client_role_group.c.client_id)
+        .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
+        .where(Assignment.account_id == account.id, Assignment.counts(work.now))
+    )
+    query = select(Client).where(Client.id.in_(ids), Client.disabled_at.is_(None))
+    return [row for row in work.db.scalars(query.order_by(Client.name)) if row.admits(account)]
+
+
+def create(
+    work: Work,
+    name: str,
+    *,
+    description: str = "",
+    kind: str = "personal",
+    clients: list[Client] | None = None,
+    participation: str = "",
+) -> RoleGroup:
+    """A new role group, seen by these relying parties, given where the participant takes part in
+    ``participation``, or anywhere. Raises Invalid or Conflict."""
+    if not _NAME.fullmatch(name):
+        raise Invalid("a role group's name is 1 to 100 ASCII letters, digits, spaces and ._:/()-")
+    if kind not in list(AccountKind):
+        raise Invalid(f"the kind is one of {', '.join(AccountKind)}")
+    if work.db.scalar(select(RoleGroup.id).where(RoleGroup.name == name)) is not None:
+        raise Conflict(f"role group {name} exists")
+    group = RoleGroup(
+        name=name,
+        description=description,
+        kind=kind,
+        participation=checked_participation(participation) if participation else "",
+        created_at=work.now,
+    )
+    work.db.add(group)
+    for client in clients or []:
+        client.role_groups.append(group)
+    work.db.flush()
+    events.record(
+        work, "role_group.created", group=name, clients=[c.client_id for c in clients or []]
+    )
+    return group
+
+
+def checked_participation(name: str) -> str:
+    """The name of a market, program or service, without blanks around it. Raises Invalid."""
+    name = name.strip()
+    if not 0 < len(name) <= MAX_PARTICIPATION or not printable(name):
+        raise Invalid(
+            f"a participation's name is 1 to {MAX_PARTICIPATION} characters that can be shown"
+        )
+    return name
+
+
+def set_rule(work: Work, group: RoleGroup, rule: str) -> None:
+    """When a second factor is asked of its holders; empty for the environment's rule. Raises
+    Invalid."""
+    if rule not in ("", *Rule):
+        raise Invalid(f"second_factor is one of {', '.join(Rule)}")
+    group.second_factor = rule
+    events.record(work, "role_group.rule", group=group.name, second_factor=rule)
+
+
+def by_name(work: Work, name: str) -> RoleGroup:
+    """Raises NotFound."""
+    group = work.db.scalar(select(RoleGroup).where(RoleGroup.name == name))
+    if group is None:
+        raise NotFound(f"no role group {name}")
+    return group
+
+
+def seen_by(work: Work, groups: Collection[int] | None = None) -> dict[int, list[str]]:
+    """The client ids that see each role group; of all, or of these."""
+    query = select(client_role_group.c.role_group_id, Client.client_id).join(
+        Client, Client.id == client_role_group.c.client_id
+    )
+    if groups is not None:
+        query = query.where(client_role_group.c.role_group_id.in_(groups))
+    seen: dict[int, list[str]] = {}
+    for group_id, client_id in work.db.execute(query.order_by(Client.client_id)):
+        seen.setdefault(group_id, []).append(client_id)
+    return seen
+
+
+def every_group(work: Work) -> list[tuple[RoleGroup, list[str]]]:
+    """All role groups by name, each with the client ids that see it."""
+    seen = seen_by(work)
+    groups = work.db.scalars(select(RoleGroup).order_by(RoleGroup.name))
+    return [(group, seen.get(group.id, [])) for group in groups]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """From when until when an assignment counts, and who granted it in which request."""
+
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    requested_by: str = ""
+    request_number: str = ""
+
+
+def terms_of(row: Assignment) -> Terms:
+    """As it was granted."""
+    return Terms(row.valid_from, row.valid_until, row.requested_by, row.request_number)
+
+
+@dataclass
+class Notice:
+    """What one mail tells the holder of changes that belong together."""
+
+    granted: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+    #: The participant, the role group, and whether it was granted.
+    lines: list[tuple[Participant, str, bool]] = field(default_factory=list)
+
+    def send(self, work: Work, account: Account) -> None:
+        """Queue it, if there is anything to tell. Whoever has not activated the account yet has one
+        mail, with the link to it, and sees what there is on signing in."""
+        if (self.granted or self.revoked) and account.state != AccountState.PENDING:
+            queue.enqueue(
+                work, "access_changed", account, granted=self.granted, revoked=self.revoked
+            )
+        self._tell_contacts(work, account)
+
+    def _tell_contacts(self, work: Work, account: Account) -> None:
+        """The Rights Administrators of each participant hear of what is theirs (NT-03)."""
+        for row in {row.id: row for row, _, _ in self.lines}.values():
+            here = [(name, is_new) for place, name, is_new in self.lines if place.id == row.id]
+            contacts.tell(
+                work,
+                "holder_access_changed",
+                row,
+                ContactFunction.RIGHTS_ADMINISTRATOR,
+                but=account.person,
+                holder=contacts.holder(account),
+                granted=[name for name, is_new in here if is_new],
+                revoked=[name for name, is_new in here if not is_new],
+            )
+
+
+def assign(
+    work: Work,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    terms: Terms | None = None,
+    *,
+    notice: Notice | None = None,
+) -> bool:
+    """Grant; False when it was held already on these terms, or on whatever terms if none are
+    given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
+    account, one of another kind (MA-04, EN-03), a participant that has ended, lacks the
+    participation, or for which a second account does not act; Invalid for an end that is not after
+    the beginning or is past."""
+    separation_of_duties.check(work, account)
+    if account.state == AccountState.DEACTIVATED:
+        raise Refused(f"{account.username} is deactivated")
+    if account.kind != group.kind:
+        raise Refused(f"{group.name} is for {group.kind} accounts")
+    second_accounts.check_participant(account, participant)
+    row = _active(work, account, group, participant)
+    if row is not None and terms in (None, terms_of(row)):
+        return False
+    terms = terms or Terms()
+    begins = max(terms.valid_from or work.now, work.now)
+    if terms.valid_until is not None and terms.valid_until <= begins:
+        raise Invalid(f"{group.name} would end before it begins, or has ended")
+    if row is not None:
+        _set_terms(work, account, row, terms)
+        return True
+    _check_standing(work, group, participant)
+    work.db.add(
+        Assignment(
+            account_id=account.id,
+            role_group_id=group.id,
+            participant_id=participant.id,
+            granted_at=work.now,
+            granted_by=work.origin.actor or "system",
+            **asdict(terms),
+        )
+    )
+    work.db.flush()
+    _tell(work, "role_group.assigned", account, group, participant, notice, granted=True)
+    return True
+
+
+def hold_participants(work: Work, numbers: Collection[str]) -> None:
+    """Nobody ends these participants until the change is done; taken before anything else is
+    written, so that two that meet wait for each other in one order."""
+    work.db.execute(
+        select(Participant.id)
+        .where(Participant.number.in_(numbers))
+        .order_by(Participant.id)
+        .with_for_update(read=True)
+    )
+
+
+def _check_standing(work: Work, group: RoleGroup, participant: Participant) -> None:
+    """Read under a lock: whoever ends the participant or a participation, or makes the role group
+    need one, at this time is waited for."""
+    ended, needed = work.db.execute(
+        select(Participant.ended_at, RoleGroup.participation)
+        .join(RoleGroup, RoleGroup.id == group.id)
+        .where(Participant.id == participant.id)
+        .with_for_update(read=True)
+    ).one()
+    if ended is not None:
+        raise Refused(f"participant {participant.number} has ended")
+    if needed and not work.db.scalar(
+        select(Participation.id).where(
+            Participation.participant_id == participant.id,
+            Participation.name == needed,
+            Participation.ended_at.is_(None),
+        )
+    ):
+        raise Refused(
+            f"{group.name} needs the participation {needed}, which participant "
+            f"{participant.number} does not have"
+        )
+
+
+def _set_terms(work: Work, account: Account, row: Assignment, terms: Terms) -> None:
+    before = terms_of(row)
+    counted = before.valid_from is None or before.valid_from <= work.now
+    for name, value in asdict(terms).items():
+        setattr(row, name, value)
+    if counted and terms.valid_from is not None and terms.valid_from > work.now:
+        sessions.lose(work, account, row.role_group)
+    events.record(
+        work,
+        "role_group.terms",
+        account=account,
+        group=row.role_group.name,
+        participant=row.participant.number,
+        before=_written(before),
+        after=_written(terms),
+    )
+
+
+def _written(terms: Terms) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else value.isoformat()
+        for name, value in asdict(terms).items()
+        if value
+    }
+
+
+def end_next(work: Work) -> bool:
+    """Revoke one assignment whose time is over, so that holder and trail know; False when none is.
+    It gave no access since its end."""
+    row = work.db.scalar(
+        select(Assignment)
+        .where(Assignment.revoked_at.is_(None), Assignment.valid_until <= work.now)
+        .order_by(Assignment.valid_until)
+        .limit(1)
+    )
+    if row is None:
+        return False
+    account = work.db.get_one(Account, row.account_id)
+    revoke(work, account, row.role_group, row.participant)
+    return True
+
+
+def revoke(
+    work: Work,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    *,
+    notice: Notice | None = None,
+) -> bool:
+    """Revoke; False when it was not held. The next token shows it, and relying parties that see the
+    role group are told. The holder gets a mail, or a line in ``notice``."""
+    separation_of_duties.check(work, account)
+    row = _active(work, account, group, participant)
+    if row is None:
+        return False
+    taken = work.db.execute(
+        update(Assignment)
+        .where(Assignment.id == row.id, Assignment.revoked_at.is_(None))
+        .values(revoked_at=work.now, revoked_by=work.origin.actor or "system")
+    )
+    if taken.rowcount != 1:  # type: ignore[attr-defined]
+        # Somebody else took it away since it was read, and has told everybody.
+        return False
+    _tell(work, "role_group.revoked", account, group, participant, notice, granted=False)
+    sessions.lose(work, account, group)
+    return True
+
+
+def revoke_all(work: Work, account: Account) -> int:
+    """Revoke all that the account holds, without a mail for each; returns how many."""
+    rows = held(work, account)
+    for row in rows:
+        row.revoked_at, row.revoked_by = work.now, work.origin.actor or "system"
+        events.record(
+            work,
+            "role_group.revoked",
+            account=account,
+            group=row.role_group.name,
+            participant=row.participant.number,
+        )
+    return len(rows)
+
+
+def end_at(work: Work, participant: Participant, *where: ColumnElement[bool]) -> int:
+    """Revoke all that accounts hold at the participant, or what these conditions on assignments and
+    their role groups name; a mail for each holder. Returns how many were revoked."""
+    rows = work.db.execute(
+        select(Assignment, Account)
+        .join(Account, Account.id == Assignment.account_id)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .where(Assignment.participant_id == participant.id, Assignment.revoked_at.is_(None), *where)
+        .order_by(Account.id)
+    ).all()
+    for account, held in groupby(rows, lambda pair: pair[1]):
+        notice = Notice()
+        for assignment, _ in held:
+            revoke(work, account, assignment.role_group, participant, notice=notice)
+        notice.send(work, account)
+    return len(rows)
+
+
+def holders_at(work: Work, participant: Participant, *where: ColumnElement[bool]) -> list[Account]:
+    """Whose role groups ``end_at`` would revoke."""
+    held = (
+        select(Assignment.account_id)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .where(Assignment.participant_id == participant.id, Assignment.revoked_at.is_(None), *where)
+    )
+    return list(work.db.scalars(select(Account).where(Account.id.in_(held)).order_by(Account.id)))
+
+
+def of_console(work: Work, account: Account) -> frozenset[ConsoleRole]:
+    """What the account is in the console: the gateway's own role groups, held for the operator
+    itself and for nobody else; a group that a relying party sees gives no role here."""
+    return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
+
+
+def are_operators(work: Work, accounts: Iterable[Account]) -> bool:
+    """Whether any of these accounts is one of a person who has a role in the console, by
+    whichever account."""
+    persons = {account.person_id for account in accounts}
+    held = select(Account.id).where(Account.person_id.in_(persons))
+    return work.db.scalar(_in_console(work, held).limit(1)) is not None
+
+
+def _in_console(work: Work, accounts: Iterable[int] | Select[int]) -> Select[str]:
+    return (
+        select(RoleGroup.name)
+        .join(Assignment, Assignment.role_group_id == RoleGroup.id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(
+            Assignment.account_id.in_(accounts),
+            Assignment.counts(work.now),
+            Participant.number == OPERATOR,
+            RoleGroup.name.in_(list(ConsoleRole)),
+        )
+    )
+
+
+def _active(
+    work: Work, account: Account, group: RoleGroup, participant: Participant
+) -> Assignment | None:
+    return work.db.scalar(
+        select(Assignment).where(
+            Assignment.account_id == account.id,
+            Assignment.role_group_id == group.id,
+            Assignment.participant_id == participant.id,
+            Assignment.revoked_at.is_(None),
+        )
+    )
+
+
+def _tell(
+    work: Work,
+    event: str,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    notice: Notice | None,
+    *,
+    granted: bool,
+) -> None:
+    events.record(work, event, account=account, group=group.name, participant=participant.number)
+    told = notice or Notice()
+    (told.granted if granted else told.revoked).append(f"{group.name} ({participant.number})")
+    told.lines.append((participant, group.name, granted))
+    if notice is None:
+        told.send(work, account)

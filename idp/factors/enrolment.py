@@ -1,0 +1,56 @@
+"""Enrolment: what an account still has to set up before it opens anything (AC-04)."""
+
+from __future__ import annotations
+
+from idp.audit import events
+from idp.factors import authenticators, security_question
+from idp.mfa.assurance import FactorKind
+from idp.models import Account
+from idp.policy.enrolment_steps import PASSED_BY_HAND, State, Step, next_step
+from idp.transaction import Work
+
+
+def is_owed(work: Work, account: Account) -> bool:
+    """Whether steps are left, or what was required is there no more. Where enrolment is optional
+    nothing is owed."""
+    if work.settings.enrolment != "required":
+        return False
+    return account.enrolled_at is None or not authenticators.policy(work).is_enough(
+        _kinds(work, account)
+    )
+
+
+def step(work: Work, account: Account, *, is_proved: bool) -> Step:
+    """The step that comes next. ``is_proved``: a factor, or a one-time secret that was sent to the
+    holder, was shown in this sign-in; a password alone sets up nothing."""
+    state = State(
+        is_proved=is_proved,
+        kinds=_kinds(work, account),
+        has_question=security_question.of(work, account) is not None,
+        passed=_passed(account),
+    )
+    return next_step(authenticators.policy(work), state)
+
+
+def _kinds(work: Work, account: Account) -> frozenset[FactorKind]:
+    return frozenset(FactorKind(row.kind) for row in authenticators.of(work, account))
+
+
+def _passed(account: Account) -> frozenset[str]:
+    return frozenset(filter(None, account.enrolment_passed.split(",")))
+
+
+def pass_by(account: Account, done: Step) -> None:
+    """Leave a step behind that is done when its page says so."""
+    if done in PASSED_BY_HAND:
+        account.enrolment_passed = ",".join(sorted({*_passed(account), done}))
+
+
+def finish(work: Work, account: Account, *, is_proved: bool) -> bool:
+    """Close it when nothing else is owed; False otherwise."""
+    if step(work, account, is_proved=is_proved) is not Step.FINISH:
+        return False
+    account.enrolled_at, account.enrolment_passed = work.now, ""
+    account.updated_at = work.now
+    events.record(work, "enrolment.finished", account=account)
+    return True

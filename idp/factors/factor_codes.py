@@ -1,0 +1,178 @@
+"""Codes of second factors: of apps, by text message and by mail, on paper; sent and checked."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from idp.audit import events
+from idp.credentials import one_time_codes, text_messages
+from idp.credentials.one_time_codes import CodePurpose
+from idp.errors import Refused
+from idp.factors import authenticators, recovery_codes
+from idp.messages import queue
+from idp.mfa import totp
+from idp.mfa.assurance import METHODS, RECOVERY, FactorKind
+from idp.models import Account, Authenticator, OneTimeCode
+from idp.policy.lockout import Budget
+from idp.session import failed_attempts
+from idp.transaction import Work
+
+#: Codes by mail for one account; the first ones of a morning must not be the last.
+MAILS = Budget(20, timedelta(hours=1), timedelta(minutes=30))
+
+
+def begin_app(work: Work, account: Account, name: str) -> Authenticator:
+    """An authenticator app with a secret of its own, to be confirmed by its first code."""
+    row = authenticators.begin(work, account, FactorKind.TOTP, name=name)
+    random = urlsafe_b64decode(work.token(totp.SECRET_BYTES) + "==")
+    row.secret_sealed = work.vault.seal(totp.secret_of(random))
+    return row
+
+
+def begin_sent(
+    work: Work, account: Account, kind: FactorKind, flow: str, *, number: str = ""
+) -> Authenticator:
+    """Codes to a number, or to the registered address; a first one goes there now. ``flow`` ties
+    it to this session or sign-in. Raises Refused when too many were sent."""
+    _send(work, account, kind, number, CodePurpose.SETUP, flow)
+    return authenticators.begin(work, account, kind, destination=number)
+
+
+def secret(work: Work, row: Authenticator) -> str:
+    """The secret of an app in base32, for the page where it is set up."""
+    return work.vault.unseal(row.secret_sealed)
+
+
+def confirm(work: Work, account: Account, row: Authenticator, typed: str, flow: str) -> bool:
+    """Make the begun factor count; False for a wrong code."""
+    if row.kind == FactorKind.TOTP:
+        step = _step(work, row, typed, totp.WINDOW_AT_SETUP)
+        if not authenticators.settle(work, account, matched=step is not None) or step is None:
+            return False
+        return authenticators.add(work, account, row, last_step=step)
+    sent = _matching(work, CodePurpose.SETUP, flow, typed, account)
+    if not authenticators.settle(work, account, matched=sent is not None) or sent is None:
+        return False
+    if sent.destination != row.destination or not one_time_codes.spend(work, sent):
+        return False
+    return authenticators.add(work, account, row)
+
+
+def send(work: Work, account: Account, row: Authenticator, flow: str) -> None:
+    """Send a code of this factor for a sign-in or a change; an earlier one ends. Raises Refused:
+    ``wait`` within half a minute of the last one, or the name of a limit."""
+    _send(work, account, FactorKind(row.kind), row.destination, CodePurpose.FACTOR, flow)
+
+
+def _send(
+    work: Work,
+    account: Account,
+    kind: FactorKind,
+    number: str,
+    purpose: CodePurpose,
+    flow: str,
+) -> None:
+    digest = one_time_codes.flow_digest(work, purpose, flow)
+    if one_time_codes.seconds_to_wait(work, purpose, digest, number):
+        raise Refused("wait")
+
+    def make() -> str:
+        return one_time_codes.issue(work, account, purpose, digest, destination=number)
+
+    if kind is FactorKind.SMS:
+        text_messages.send(work, f"sms_{purpose}_code", account, number, make)
+    elif failed_attempts.use_up(work, f"mailed-code:{account.id}", account, MAILS):
+        expires = work.after(seconds=one_time_codes.SECONDS)
+        queue.enqueue(work, f"{purpose}_code", account, code=make(), expires_at=expires)
+    else:
+        raise Refused("mails_account")
+    events.record(work, "factor.code_sent", account=account, factor=str(kind), purpose=str(purpose))
+
+
+def send_enrolment_code(work: Work, account: Account, flow: str) -> None:
+    """A code to the registered address, before factors are set up by a password alone. Raises
+    Refused."""
+    _send(work, account, FactorKind.EMAIL, "", CodePurpose.ENROL, flow)
+
+
+def check_enrolment_code(work: Work, account: Account, typed: str, flow: str) -> bool:
+    """Whether the code that came by mail was typed; now spent."""
+    sent = _matching(work, CodePurpose.ENROL, flow, typed, account)
+    counts = authenticators.settle(work, account, matched=sent is not None)
+    done = counts and sent is not None and one_time_codes.spend(work, sent)
+    reason = None if done else "wrong_code"
+    events.record(work, "enrolment.proved", reason=reason, account=account)
+    return done
+
+
+def check(work: Work, account: Account, typed: str, flow: str) -> tuple[str, ...] | None:
+    """What the typed code proves, as values of ``amr``, now spent; None when it is wrong, was used
+    before, or too many were wrong. Whatever the page showed: a code of any factor counts."""
+    reason, kind, methods = _check(work, account, typed, flow)
+    events.record(work, "factor.checked", reason=reason, account=account, factor=kind)
+    return methods if reason is None else None
+
+
+def _check(
+    work: Work, account: Account, typed: str, flow: str
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    rows = authenticators.of(work, account)
+    apps = [row for row in rows if row.kind == FactorKind.TOTP]
+    steps = [(row, _step(work, row, typed, totp.WINDOW)) for row in apps]
+    paper = recovery_codes.find(work, account, typed)
+    sent = _matching(work, CodePurpose.FACTOR, flow, typed, account)
+    matched = paper is not None or sent is not None or any(step for _, step in steps)
+    if not authenticators.settle(work, account, matched=matched):
+        return "too_many_codes" if matched else "wrong_code", None, ()
+    for row, step in steps:
+        if step is not None and _accept(work, row, step):
+            return None, str(row.kind), METHODS[FactorKind.TOTP]
+    if paper is not None and recovery_codes.spend(work, account, paper):
+        return None, "recovery", RECOVERY
+    if sent is not None:
+        kind = FactorKind.SMS if sent.destination else FactorKind.EMAIL
+        own = [r for r in rows if r.kind == kind and r.destination == sent.destination]
+        # A number that was removed since then proves nothing any more.
+        if own and one_time_codes.spend(work, sent):
+            own[0].last_used_at = work.now
+            return None, str(kind), METHODS[kind]
+    return "code_used", None, ()
+
+
+def _matching(
+    work: Work, purpose: CodePurpose, flow: str, typed: str, account: Account
+) -> OneTimeCode | None:
+    """The code of this flow, when it was typed and is still good; its tries are counted."""
+    row = one_time_codes.latest(work, purpose, one_time_codes.flow_digest(work, purpose, flow))
+    if row is None or row.account_id != account.id or totp.typed_code(typed) is None:
+        return None
+    return (
+        row
+        if one_time_codes.count_try(work, row) and one_time_codes.is_code(work, row, typed)
+        else None
+    )
+
+
+def _step(work: Work, row: Authenticator, typed: str, window: int) -> int | None:
+    code = totp.typed_code(typed)
+    if code is None:
+        return None
+    return totp.matching_step(secret(work, row), code, work.now, after=row.last_step, window=window)
+
+
+def _accept(work: Work, row: Authenticator, step: int) -> bool:
+    """Of any number of simultaneous uses of a code exactly one is accepted (N64)."""
+    accepted = work.db.execute(
+        update(Authenticator)
+        .where(
+            Authenticator.id == row.id,
+            Authenticator.last_step < step,
+            Authenticator.removed_at.is_(None),
+        )
+        .values(last_step=step, last_used_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(accepted.rowcount == 1)  # type: ignore[attr-defined]

@@ -1,0 +1,208 @@
+"""Passkeys of accounts: challenges, registration, sign-in (N67)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from sqlalchemy import select, update
+
+from idp.audit import events
+from idp.credentials import notices
+from idp.db import insert_if_missing
+from idp.factors import authenticators
+from idp.mfa import passkey_ceremony
+from idp.mfa.assurance import FactorKind, passkey_methods
+from idp.mfa.passkey_ceremony import Passkey, Refused, Site
+from idp.models import Account, Authenticator, SpentChallenge
+from idp.transaction import Work
+
+CHALLENGE_SECONDS = 300
+NAMES = {"sandbox": "IESO Gateway Sandbox", "production": "IESO Gateway"}
+
+
+class Ceremony(StrEnum):
+    """What a challenge is good for."""
+
+    REGISTER = "register"
+    #: As a second factor, or before a change.
+    FACTOR = "factor"
+    #: Signing in by the passkey alone.
+    ALONE = "alone"
+
+
+class Fault(StrEnum):
+    """What the holder may know of a refusal; the trail has the reason."""
+
+    WRONG = "wrong"
+    #: The page was open too long, or its answer was sent before: a fresh page helps.
+    LATE = "late"
+    #: The key itself is another kind of key than the one that was set up.
+    CHANGED = "changed"
+
+
+_TOLD = {
+    "challenge_expired": Fault.LATE,
+    "challenge_used": Fault.LATE,
+    "backup_eligibility_changed": Fault.CHANGED,
+}
+
+
+def site(work: Work) -> Site:
+    """This gateway as browsers know it."""
+    return passkey_ceremony.site_of(work.settings.issuer, NAMES[work.settings.environment])
+
+
+def challenge(work: Work, ceremony: Ceremony, flow: str) -> bytes:
+    """A fresh challenge. It proves by itself for what, for which session or browser (``flow``) and
+    when it was made, so that showing a page writes nothing."""
+    random, at = work.token(16), int(work.now.timestamp())
+    return f"{random}.{at}.{work.vault.digest(*_bound(ceremony, flow, random, at))}".encode()
+
+
+def _bound(ceremony: Ceremony, flow: str, random: str, at: int) -> tuple[str, str]:
+    return f"challenge:{ceremony}", f"{random}.{at}.{flow}"
+
+
+def _spend(work: Work, ceremony: Ceremony, flow: str, given: bytes) -> None:
+    """Raises Refused for a challenge of another session or purpose, an old or a used one."""
+    random, _, rest = given.decode("ascii", "replace").partition(".")
+    issued, _, mac = rest.partition(".")
+    if not (issued.isascii() and issued.isdigit() and len(issued) < 12):
+        raise Refused("challenge_unknown")
+    if not work.vault.matches(*_bound(ceremony, flow, random, int(issued)), mac):
+        raise Refused("challenge_unknown")
+    age = work.now.timestamp() - int(issued)
+    if not -1 <= age < CHALLENGE_SECONDS:
+        raise Refused("challenge_expired")
+    fresh = insert_if_missing(
+        work.db,
+        SpentChallenge,
+        digest=work.vault.digest("spent-challenge", given.decode("ascii")),
+        expires_at=work.now + timedelta(seconds=CHALLENGE_SECONDS),
+    )
+    if not fresh:
+        raise Refused("challenge_used")
+
+
+def of(work: Work, account: Account) -> list[Authenticator]:
+    """The account's passkeys."""
+    return [row for row in authenticators.of(work, account) if row.kind == FactorKind.PASSKEY]
+
+
+def creation_options(work: Work, account: Account, flow: str) -> str:
+    """JSON for a browser that is to make a passkey."""
+    if account.user_handle is None:
+        account.user_handle = work.token(64)
+    return passkey_ceremony.creation_options(
+        site(work),
+        challenge=challenge(work, Ceremony.REGISTER, flow),
+        user_handle=account.user_handle,
+        username=account.username,
+        display_name=account.person.full_name or account.username,
+        present=[_key(row) for row in of(work, account)],
+    )
+
+
+def request_options(work: Work, ceremony: Ceremony, flow: str, account: Account | None) -> str:
+    """JSON for a browser that is to use one: the account's, or any."""
+    allowed = [_key(row) for row in of(work, account)] if account is not None else []
+    return passkey_ceremony.request_options(
+        site(work), challenge=challenge(work, ceremony, flow), allowed=allowed
+    )
+
+
+def register(
+    work: Work, account: Account, flow: str, text: str, name: str
+) -> Authenticator | Fault:
+    """The passkey that the browser made, now a factor; a fault when its answer does not hold."""
+    try:
+        answer = passkey_ceremony.read(text)
+        _spend(work, Ceremony.REGISTER, flow, answer.challenge)
+        made = passkey_ceremony.register(site(work), answer)
+        if _row_of(work, made.credential_id) is not None:
+            raise Refused("known_already")
+    except Refused as refusal:
+        return _refused(work, refusal, account, Ceremony.REGISTER)
+    row = authenticators.begin(work, account, FactorKind.PASSKEY, name=name)
+    row.credential_id, row.public_key = made.credential_id, made.public_key
+    row.sign_count, row.transports = made.sign_count, made.transports
+    row.is_synced, row.is_backed_up = made.is_synced, made.is_backed_up
+    return row if authenticators.add(work, account, row) else Fault.WRONG
+
+
+def verify(
+    work: Work, ceremony: Ceremony, flow: str, text: str, account: Account | None
+) -> tuple[Account, tuple[str, ...]] | Fault:
+    """Whose passkey answered, and what that proves as values of ``amr``; a fault when it does not
+    hold. With ``account`` it has to be one of that account's."""
+    row = None
+    try:
+        answer = passkey_ceremony.read(text)
+        _spend(work, ceremony, flow, answer.challenge)
+        row = _row_of(work, answer.credential_id)
+        owner = work.db.get(Account, row.account_id) if row is not None else None
+        if row is None or owner is None or row.confirmed_at is None or row.removed_at is not None:
+            raise Refused("unknown_passkey")
+        if account is not None and owner.id != account.id:
+            raise Refused("passkey_of_another")
+        # Without a list of keys the authenticator names the account, and it has to be this one.
+        if answer.user_handle != owner.user_handle and (answer.user_handle or account is None):
+            raise Refused("wrong_user_handle")
+        used = passkey_ceremony.verify(site(work), answer, _key(row))
+        if not _note_use(work, row, used):
+            raise Refused("counter_fell")
+    except Refused as refusal:
+        told = work.db.get(Account, row.account_id) if row is not None else account
+        fault = _refused(work, refusal, told, ceremony)
+        if str(refusal) == "counter_fell" and told is not None:
+            # Two devices hold the key: the next sign-in needs another proof, and the holder hears.
+            authenticators.distrust(work, told, "copied_passkey")
+            notices.send(work, "passkey_copied", told, at=work.now, ip=work.origin.ip or "")
+        return fault
+    events.record(work, "factor.checked", account=owner, factor="passkey", ceremony=str(ceremony))
+    return owner, passkey_methods(is_synced=row.is_synced)
+
+
+def _note_use(work: Work, row: Authenticator, used: passkey_ceremony.Used) -> bool:
+    """Keep the counter; of two answers with the same one only the first counts."""
+    moved = work.db.execute(
+        update(Authenticator)
+        .where(
+            Authenticator.id == row.id,
+            Authenticator.removed_at.is_(None),
+            Authenticator.sign_count == row.sign_count,
+        )
+        .values(sign_count=used.sign_count, is_backed_up=used.is_backed_up, last_used_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _refused(work: Work, refusal: Refused, account: Account | None, ceremony: Ceremony) -> Fault:
+    reason, _, detail = str(refusal).partition(": ")
+    events.record(
+        work,
+        "factor.checked",
+        reason=reason,
+        account=account,
+        factor="passkey",
+        ceremony=str(ceremony),
+        detail=detail,
+    )
+    return _TOLD.get(reason, Fault.WRONG)
+
+
+def _row_of(work: Work, credential_id: str) -> Authenticator | None:
+    return work.db.scalar(select(Authenticator).where(Authenticator.credential_id == credential_id))
+
+
+def _key(row: Authenticator) -> Passkey:
+    return Passkey(
+        row.credential_id or "",
+        row.public_key or "",
+        row.sign_count,
+        row.is_synced,
+        row.is_backed_up,
+        row.transports,
+    )

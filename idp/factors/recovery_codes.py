@@ -1,0 +1,70 @@
+"""Recovery codes: made, shown once, each spent once (N65)."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from idp.audit import events
+from idp.credentials import notices
+from idp.mfa import recovery_code as codes
+from idp.models import Account, RecoveryCode
+from idp.transaction import Work, spend_once
+
+
+def make(work: Work, account: Account) -> list[str]:
+    """Ten new ones, shown this once; the earlier ones end."""
+    end(work, account)
+    made = codes.generate(work.ports.tokens.below)
+    for code in made:
+        digest = work.vault.digest(f"recovery:{account.id}", code.replace("-", ""))
+        work.db.add(RecoveryCode(account_id=account.id, digest=digest, created_at=work.now))
+    events.record(work, "recovery_codes.made", account=account)
+    notices.send(work, "recovery_codes_made", account)
+    return made
+
+
+def left(work: Work, account: Account) -> int:
+    """How many were not used yet."""
+    rows = select(RecoveryCode.id).where(
+        RecoveryCode.account_id == account.id,
+        RecoveryCode.used_at.is_(None),
+        RecoveryCode.superseded_at.is_(None),
+    )
+    return len(work.db.scalars(rows).all())
+
+
+def find(work: Work, account: Account, typed: str) -> RecoveryCode | None:
+    """The unused code that was typed, if it is one of the account's."""
+    code = codes.typed_code(typed)
+    if code is None:
+        return None
+    return work.db.scalar(
+        select(RecoveryCode).where(
+            RecoveryCode.account_id == account.id,
+            RecoveryCode.digest.in_(work.vault.digests(f"recovery:{account.id}", code)),
+            RecoveryCode.used_at.is_(None),
+            RecoveryCode.superseded_at.is_(None),
+        )
+    )
+
+
+def spend(work: Work, account: Account, row: RecoveryCode) -> bool:
+    """Use it up; False when another request was first. The holder gets a notice."""
+    if not spend_once(work, row, RecoveryCode.used_at, RecoveryCode.superseded_at.is_(None)):
+        return False
+    notices.send(work, "recovery_code_used", account, left=left(work, account))
+    return True
+
+
+def end(work: Work, account: Account) -> None:
+    """End all that were not used."""
+    work.db.execute(
+        update(RecoveryCode)
+        .where(
+            RecoveryCode.account_id == account.id,
+            RecoveryCode.used_at.is_(None),
+            RecoveryCode.superseded_at.is_(None),
+        )
+        .values(superseded_at=work.now)
+        .execution_options(synchronize_session=False)
+    )

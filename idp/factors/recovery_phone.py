@@ -1,0 +1,52 @@
+"""The recovery telephone: proved by a code before it counts (SP-03)."""
+
+from __future__ import annotations
+
+from idp.audit import events
+from idp.credentials import notices, one_time_codes, text_messages
+from idp.credentials.one_time_codes import CodePurpose
+from idp.directory import account_search
+from idp.errors import Refused
+from idp.models import Account
+from idp.policy.phone_number import masked
+from idp.transaction import Work
+
+
+def send_code(work: Work, account: Account, flow: str, number: str) -> None:
+    """Send a code to an E.164 number that is to become the recovery telephone; ``flow`` names the
+    session or sign-in. Raises Refused when too many were sent, or the last one just now."""
+    digest = one_time_codes.flow_digest(work, CodePurpose.PHONE, flow)
+    if one_time_codes.seconds_to_wait(work, CodePurpose.PHONE, digest, number):
+        raise Refused("wait")
+
+    def make() -> str:
+        return one_time_codes.issue(work, account, CodePurpose.PHONE, digest, destination=number)
+
+    text_messages.send(work, "sms_phone_code", account, number, make)
+    events.record(work, "phone.code_sent", account=account)
+
+
+def confirm(work: Work, account: Account, flow: str, code: str) -> bool:
+    """Make the number to which this flow's code went the account's; False for a wrong code."""
+    digest = one_time_codes.flow_digest(work, CodePurpose.PHONE, flow)
+    row = one_time_codes.redeem(work, CodePurpose.PHONE, digest, code)
+    if row is None or row.account_id != account.id:
+        return False
+    _set(work, account, row.destination)
+    return True
+
+
+def remove(work: Work, account: Account) -> None:
+    """Forget the number."""
+    if account.recovery_phone:
+        _set(work, account, None)
+
+
+def _set(work: Work, account: Account, number: str | None) -> None:
+    account.recovery_phone = number
+    account.updated_at = work.now
+    # Codes under way went to the earlier number.
+    one_time_codes.end_all(work, account)
+    account_search.index(work, account)
+    events.record(work, "phone.changed", account=account, set=bool(number))
+    notices.send(work, "recovery_phone_changed", account, number=masked(number or ""))

@@ -1,0 +1,73 @@
+"""The security question of an account: chosen from a short list, hashed, asked at recovery."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from idp.audit import events
+from idp.credentials import notices
+from idp.credentials.hashing import PasswordHasher
+from idp.mfa import question_pool as rules
+from idp.mfa.question_pool import Fault
+from idp.models import Account, SecurityAnswer
+from idp.policy.lockout import Budget
+from idp.session import failed_attempts
+from idp.transaction import Work
+
+#: Wrong answers of one account: few, since answers can be guessed.
+WRONG = Budget(5, timedelta(hours=1), timedelta(hours=1))
+
+
+def of(work: Work, account: Account) -> SecurityAnswer | None:
+    """The chosen question, or None."""
+    return work.db.scalar(select(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
+
+
+def offered(work: Work, account: Account, *, days_ago: int = 0) -> tuple[str, ...]:
+    """The short list: random, and the same for a person the whole day (MF-05)."""
+    day = (work.now - timedelta(days=days_ago)).date().isoformat()
+    return rules.short_list(work.vault.digest("questions", f"{account.id}:{day}"))
+
+
+def choose(
+    work: Work, hasher: PasswordHasher, account: Account, name: str, answer: str, *, words: str
+) -> Fault | None:
+    """Set question and answer; ``words`` is the question's text. Returns what is wrong with the
+    answer. A question that was not offered counts as one that the answer lies in."""
+    lists = (*offered(work, account), *offered(work, account, days_ago=1))
+    if name not in lists:
+        return Fault.IN_QUESTION
+    fault = rules.fault(answer, question=words, username=account.username)
+    if fault is None and hasher.verify(answer, account.password_hash):
+        fault = Fault.PASSWORD
+    if fault is not None:
+        return fault
+    hashed = hasher.hash(rules.normalised(answer))
+    forget(work, account)
+    work.db.add(
+        SecurityAnswer(account_id=account.id, question=name, answer_hash=hashed, set_at=work.now)
+    )
+    events.record(work, "question.set", account=account)
+    notices.send(work, "question_changed", account)
+    return None
+
+
+def forget(work: Work, account: Account) -> None:
+    """Take question and answer away."""
+    work.db.execute(delete(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
+
+
+def compare(hasher: PasswordHasher, row: SecurityAnswer, answer: str) -> bool:
+    """Whether this is the answer; one hash, nothing counted yet."""
+    return hasher.verify(rules.normalised(answer), row.answer_hash)
+
+
+def settle(work: Work, account: Account, *, matched: bool) -> bool:
+    """Count what ``compare`` found. While too many were wrong, the right one is refused too."""
+    key = f"question:{account.id}"
+    counts = failed_attempts.settle_code(work, key, account, WRONG, matched=matched)
+    reason = None if counts else "wrong_answer"
+    events.record(work, "question.answered", reason=reason, account=account)
+    return counts

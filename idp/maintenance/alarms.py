@@ -1,0 +1,82 @@
+"""Alarms: guessing that no single account shows (one password tried at many, N50), and an audit
+trail that is not sealed in time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import func, select
+
+from idp.audit import chain, events
+from idp.directory import mass_change_breaker
+from idp.models import Event
+from idp.policy.addresses import network_of
+from idp.transaction import Work
+
+log = structlog.get_logger("gateway.alarm")
+NAME = "alarm.guessing"
+UNSEALED = "alarm.unsealed"
+#: A row of the trail that is older than this and has no seal is an alarm, told once an hour.
+SEALED_WITHIN, TOLD_EVERY = timedelta(minutes=5), timedelta(hours=1)
+#: Events that are alarms, whoever recorded them.
+ALL = (NAME, UNSEALED, mass_change_breaker.ALARM, chain.FORGED, chain.HEAD_LOST)
+
+
+def raise_due(work: Work) -> int:
+    """Record the alarms that are due; returns how many."""
+    return _guessing(work) + _not_sealed(work)
+
+
+def unsealed_since(work: Work) -> datetime | None:
+    """Since when a row of the trail waits for its seal, if that is too long."""
+    oldest = chain.oldest_unsealed(work)
+    return oldest if oldest is not None and work.now - oldest >= SEALED_WITHIN else None
+
+
+def _not_sealed(work: Work) -> int:
+    oldest = unsealed_since(work)
+    if oldest is None:
+        return 0
+    told = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - TOLD_EVERY)
+    if work.db.scalar(told.limit(1)) is not None:
+        return 0
+    events.record(work, UNSEALED, reason="not_sealed", since=oldest.isoformat())
+    log.error("trail_not_sealed", since=oldest.isoformat())
+    return 1
+
+
+def _guessing(work: Work) -> int:
+    """Look at the refused sign-ins of the last window, in all and by network; record an alarm
+    for each that is over its bound, once a window. Returns how many were raised."""
+    since = work.now - timedelta(seconds=work.settings.lockout_window)
+    by_address = work.db.execute(
+        select(Event.ip, func.count())
+        .where(Event.name == "signin.refused", Event.at > since)
+        .group_by(Event.ip)
+    ).all()
+    bounds = work.settings
+    failures: Counter[str] = Counter()
+    for ip, count in by_address:
+        failures[network_of(ip)] += count
+    over = {name: n for name, n in failures.items() if n >= bounds.alarm_failures_network}
+    total = failures.total()
+    if total >= bounds.alarm_failures:
+        over["all networks"] = total
+    if not over:
+        return 0
+    recent = work.db.scalars(select(Event).where(Event.name == NAME, Event.at > since))
+    told = {event.data.get("network") for event in recent}
+    fresh = {network: n for network, n in over.items() if network not in told}
+    for network, count in fresh.items():
+        events.record(work, NAME, reason="too_many_failures", network=network, failures=count)
+        log.error("guessing", network=network, failures=count)
+    return len(fresh)
+
+
+def recent(work: Work) -> list[Event]:
+    """The alarms of the last day, newest first."""
+    since = work.now - timedelta(days=1)
+    query = select(Event).where(Event.name.in_(ALL), Event.at > since)
+    return list(work.db.scalars(query.order_by(Event.at.desc())))

@@ -1,0 +1,336 @@
+"""Doing again what took something away from somebody, as a trail tells it.
+
+A restored database knows less than was done. What gave something may stay undone; what took
+something away must not. Each kind of event that does is a line of ``DENIALS``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+
+from idp.clients import registry
+from idp.directory import contacts, lifecycle, participants, participations, persons, role_groups
+from idp.errors import GatewayError, NotFound
+from idp.factors import authenticators, recovery_codes
+from idp.grants import signing_keys
+from idp.machines import machine_accounts, machine_keys
+from idp.maintenance import replayed_client_denials
+from idp.models import (
+    Account,
+    AccountState,
+    Authenticator,
+    Consent,
+    Event,
+    Grant,
+    RegisteredNetwork,
+)
+from idp.session import sessions
+from idp.transaction import Work
+
+WHY = "restored"
+DENYING = (
+    AccountState.LOCKED,
+    AccountState.SUSPENDED,
+    AccountState.RESET_REQUIRED,
+    AccountState.DEACTIVATED,
+)
+#: Whose last word counts: of these names with the same subject, only the last one is looked at.
+PAIRS = {
+    "role_group.assigned": "role_group.revoked",
+    "participant.restored": "participant.ended",
+    "participant.contact_added": "participant.contact_ended",
+    "client.enabled": "client.disabled",
+    "consent.given": "consent.revoked",
+}
+
+#: Of which each is done again, in their order.
+STEPS = ("custodian.changed", "person.updated")
+
+
+@dataclass
+class Redone:
+    """What was done again, by name of event, and what could not be, in sentences."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+
+
+def redo(work: Work, events: Iterable[Event], names: dict[int, str]) -> Redone:
+    """Do again what these events took away. Each is a step of its own: what is refused is told and
+    stops nothing else."""
+    last: dict[tuple[object, ...], Event] = {}
+    for event in events:
+        last.pop(_subject(event), None)
+        last[_subject(event)] = event
+    found = Redone()
+    # States last: an account that is closed keeps nothing that the steps before could need.
+    for event in sorted(last.values(), key=lambda each: each.name == "account.state"):
+        act = DENIALS.get(event.name)
+        if act is None or event.outcome != "ok":
+            continue
+        try:
+            with work.db.begin_nested():
+                if act(work, event):
+                    found.done[event.name] += 1
+        except NotFound:
+            # Made since the backup: where it is not, nothing has to be taken from it.
+            continue
+        except GatewayError as error:
+            whom = names.get(event.account_id or 0) or event.client_id or ""
+            found.refused.append(f"{event.name} {whom}: {error.detail or error.code}")
+    return found
+
+
+def _subject(event: Event) -> tuple[object, ...]:
+    parts = ("group", "participant", "id", "kid", "person_id", "function")
+    about = (event.data.get(part) for part in parts)
+    step = event.id if event.name in STEPS else None
+    return PAIRS.get(event.name, event.name), event.account_id, event.client_id, step, *about
+
+
+def _account(work: Work, event: Event) -> Account:
+    """The account of the event: an account made since the backup may have got its number."""
+    row = work.db.get(Account, event.account_id) if event.account_id is not None else None
+    if row is None or row.created_at > event.at:
+        raise NotFound("the account is not here")
+    return row
+
+
+def _state(work: Work, event: Event) -> bool:
+    state, row = AccountState(event.data["after"]), _account(work, event)
+    if state not in DENYING or state == row.state or row.state == AccountState.DEACTIVATED:
+        return False
+    if state == AccountState.RESET_REQUIRED and row.state in lifecycle.HELD:
+        # It stays locked or suspended; what it leads back to needs a new password.
+        row.resumes_as = str(state)
+    elif state == AccountState.RESET_REQUIRED:
+        lifecycle.require_reset(work, row, reason=WHY)
+    else:
+        lifecycle.change_state(work, row, state, reason=str(event.data.get("why") or WHY))
+    return True
+
+
+def _password(work: Work, event: Event) -> bool:
+    """The password of the backup is an old one. Who is still to activate has none."""
+    row = _account(work, event)
+    if row.state != AccountState.ACTIVE:
+        return False
+    lifecycle.require_reset(work, row, reason=WHY)
+    return True
+
+
+def _role_group(work: Work, event: Event) -> bool:
+    group = role_groups.by_name(work, event.data["group"])
+    participant = participants.by_number(work, event.data["participant"])
+    return role_groups.revoke(work, _account(work, event), group, participant)
+
+
+def _terms(work: Work, event: Event) -> bool:
+    """The role group ends sooner or begins later than the backup knows."""
+    account, after = _account(work, event), event.data["after"]
+    pair = (event.data["group"], event.data["participant"])
+    held = {
+        (row.role_group.name, row.participant.number): row
+        for row in role_groups.held(work, account)
+    }
+    row = held.get(pair)
+    if row is None:
+        return False
+    begins, ends = (_moment(after, name) for name in ("valid_from", "valid_until"))
+    if ends is not None and ends <= work.now:
+        return role_groups.revoke(work, account, row.role_group, row.participant)
+    ends = min((end for end in (ends, row.valid_until) if end is not None), default=None)
+    begins = max((start for start in (begins, row.valid_from) if start is not None), default=None)
+    terms = replace(role_groups.terms_of(row), valid_from=begins, valid_until=ends)
+    return role_groups.assign(work, account, row.role_group, row.participant, terms)
+
+
+def _moment(values: dict[str, str], name: str) -> datetime | None:
+    return datetime.fromisoformat(values[name]) if name in values else None
+
+
+def _rule(work: Work, event: Event) -> bool:
+    """When a second factor is asked of the holders."""
+    group, rule = role_groups.by_name(work, event.data["group"]), event.data["second_factor"]
+    is_other = bool(group.second_factor != rule)
+    if is_other:
+        role_groups.set_rule(work, group, rule)
+    return is_other
+
+
+def _needed_participation(work: Work, event: Event) -> bool:
+    """What the role group needs; after the participations that ended since."""
+    group, needed = role_groups.by_name(work, event.data["group"]), event.data["participation"]
+    is_other = bool(needed) and group.participation != needed
+    if is_other:
+        participations.require(work, group, needed)
+    return is_other
+
+
+def _participant(work: Work, event: Event) -> bool:
+    row = participants.by_number(work, event.data["participant"])
+    is_on = row.ended_at is None
+    participants.end(work, row)
+    return is_on
+
+
+def _participations(work: Work, event: Event) -> bool:
+    """Those that ended; those that were added come with the next push."""
+    row = participants.by_number(work, event.data["participant"])
+    parts = participations.of(work, row)
+    return participations.replace(
+        work, row, [part for part in parts if part.name in event.data["after"]]
+    )
+
+
+def _contact(work: Work, event: Event) -> bool:
+    """Nobody hears of a participant's people who speaks for it no more."""
+    row = participants.by_number(work, event.data["participant"])
+    gone = contacts.Entry(event.data["person_id"], event.data["function"])
+    known = contacts.entries_of(contacts.of(work, row))
+    return contacts.replace(work, row, [entry for entry in known if entry != gone])
+
+
+def _consent(work: Work, event: Event) -> bool:
+    row, client = _account(work, event), registry.get(work, event.client_id or "")
+    gone = work.db.execute(
+        delete(Consent)
+        .where(Consent.account_id == row.id, Consent.client_id == client.id)
+        .returning(Consent.id)
+    ).all()
+    sessions.revoke_grants(work, (Grant.account_id == row.id) & (Grant.client_id == client.id), WHY)
+    return bool(gone)
+
+
+def _key(work: Work, event: Event) -> bool:
+    signing_keys.revoke(work, event.data["kid"])
+    return True
+
+
+def _factor(work: Work, event: Event) -> bool:
+    row = _account(work, event)
+    gone = work.db.execute(
+        update(Authenticator)
+        .where(
+            Authenticator.account_id == row.id,
+            Authenticator.public_id == event.data["id"],
+            Authenticator.removed_at.is_(None),
+        )
+        .values(removed_at=work.now)
+        .returning(Authenticator.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    authenticators.distrust(work, row, "factor_change")
+    return bool(gone)
+
+
+def _factors(work: Work, event: Event) -> bool:
+    authenticators.reset(work, _account(work, event))
+    return True
+
+
+def _recovery_codes(work: Work, event: Event) -> bool:
+    recovery_codes.end(work, _account(work, event))
+    return True
+
+
+def _recovery_code(work: Work, event: Event) -> bool:
+    """One of them was used: nobody knows which, so none is good any more."""
+    return event.data.get("factor") == "recovery" and _recovery_codes(work, event)
+
+
+def _machine_key(work: Work, event: Event) -> bool:
+    machine_keys.revoke(work, _account(work, event), event.data["kid"])
+    return True
+
+
+def _networks(work: Work, event: Event) -> bool:
+    """Networks that were taken away; those that were added come with the next push."""
+    row = _account(work, event)
+    kept = list(event.data["after"])
+    gone = work.db.execute(
+        delete(RegisteredNetwork)
+        .where(RegisteredNetwork.account_id == row.id, RegisteredNetwork.network.not_in(kept))
+        .returning(RegisteredNetwork.id)
+    ).all()
+    return bool(gone)
+
+
+def _custodian(work: Work, event: Event) -> bool:
+    """The old custodian has no way in. Where the new one is not here, nobody has."""
+    row = _account(work, event)
+    if row.state == AccountState.DEACTIVATED or row.person.person_id != event.data["before"]:
+        return False
+    person = persons.by_person_id(work, event.data["after"])
+    if person is not None:
+        machine_accounts.change_custodian(work, row, person)
+    else:
+        lifecycle.change_state(work, row, AccountState.SUSPENDED, reason="custodian_changed")
+    return True
+
+
+def _address(work: Work, event: Event) -> bool:
+    """Links and codes go to the address that counts now, not to the one that was given up."""
+    row = _account(work, event)
+    before, after = event.data["before"].get("email"), event.data["after"].get("email")
+    if not after or row.person.email != before:
+        return False
+    return bool(persons.update(work, row.person, persons.Changes(email=after)))
+
+
+def _phone(work: Work, event: Event) -> bool:
+    """The number of the backup was removed or replaced; the new one is not in the trail."""
+    row = _account(work, event)
+    had, row.recovery_phone = row.recovery_phone, None
+    return had is not None
+
+
+def _end_date(work: Work, event: Event) -> bool:
+    row, end = _account(work, event), datetime.fromisoformat(event.data["at"])
+    if row.ends_at is not None and row.ends_at <= end:
+        return False
+    row.ends_at = end
+    return True
+
+
+#: By name of event; each returns whether it changed anything, or raises a named refusal.
+DENIALS: dict[str, Callable[[Work, Event], bool]] = {
+    "account.state": _state,
+    "password.set": _password,
+    "role_group.revoked": _role_group,
+    "role_group.terms": _terms,
+    "role_group.rule": _rule,
+    "role_group.participation": _needed_participation,
+    "participant.ended": _participant,
+    "participant.participations": _participations,
+    "participant.contact_ended": _contact,
+    "client.updated": replayed_client_denials.updated,
+    "client.disabled": replayed_client_denials.disabled,
+    "client.secret_rotated": replayed_client_denials.secret_rotated,
+    "client.role_groups": replayed_client_denials.groups_shown,
+    "consent.revoked": _consent,
+    "key.revoked": _key,
+    "factor.removed": _factor,
+    "factors.reset": _factors,
+    "factor.checked": _recovery_code,
+    "recovery_codes.made": _recovery_codes,
+    "machine_key.removed": _machine_key,
+    "networks.set": _networks,
+    "custodian.changed": _custodian,
+    "person.updated": _address,
+    "phone.changed": _phone,
+    "scim.ending": _end_date,
+}
+
+
+def not_here(work: Work, names: dict[int, str]) -> list[str]:
+    """Of these accounts the login names of those that are not in the database."""
+    here = set(
+        work.db.scalars(select(Account.username).where(Account.username.in_(names.values())))
+    )
+    return sorted(set(names.values()) - here)

@@ -1,0 +1,162 @@
+"""After a restoration: what was over must not come back with an older copy of the database.
+
+The copy knows sessions that have ended, tokens and codes that were used, mails that were sent.
+Nobody can tell which, so all of that kind ends. What else was taken from somebody since the copy
+was made is done again as far as an export of the trail tells it. The chain goes on where the
+copy's ends, and an event names the export that holds what lies between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, text, update
+
+from idp.audit import events, lost_events
+from idp.audit.lost_events import Lost
+from idp.credentials.links import Purpose
+from idp.directory import activation
+from idp.errors import GatewayError
+from idp.maintenance import replayed_denials
+from idp.maintenance.replayed_denials import Redone
+from idp.messages.queue import LOGOUT
+from idp.mfa.assurance import FactorKind
+from idp.mfa.totp import STEP_SECONDS
+from idp.models import (
+    Account,
+    AccountState,
+    Authenticator,
+    AuthorizationCode,
+    BrowserSession,
+    CallerVerification,
+    Client,
+    ClientProposal,
+    Grant,
+    Interaction,
+    KnownBrowser,
+    Link,
+    MessageState,
+    OneTimeCode,
+    OutboxMessage,
+    RecoveryCode,
+    RecoveryRequest,
+    TemporaryPassword,
+)
+from idp.session import sessions
+from idp.transaction import Work
+
+WHY = "restored"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What ended, what was done again, and what the export knows that is not here."""
+
+    ended: dict[str, int]
+    invited: int
+    lost: Lost | None
+    redone: Redone
+    #: Accounts that the export names and the database does not hold.
+    unknown: list[str]
+
+
+def finish(work: Work, *, why: str, lines: Iterable[str] | None = None) -> Restored:
+    """Make a restored database safe to serve, in one transaction. ``lines`` are those of exports of
+    the trail. Raises Invalid or Refused for an export that cannot be read or proved; nothing is
+    changed then."""
+    if work.db.get_bind().dialect.name == "postgresql":
+        # Every session and grant at once may take longer than a request may.
+        work.db.execute(text("SET LOCAL statement_timeout = 0"))
+    lost = lost_events.read(work, lines) if lines is not None else None
+    ended = _end_all(work, with_recovery_codes=lost is None)
+    redone = replayed_denials.redo(work, lost.events, lost.names) if lost else Redone()
+    newest = work.db.scalar(select(func.max(Link.id))) or 0
+    invited = _invite(work, redone)
+    is_old = _is_unspent(Link) & (Link.id <= newest)
+    ended["links"] = invited + _mark(work, Link, is_old, superseded_at=work.now)
+    unknown = replayed_denials.not_here(work, lost.names) if lost else []
+    data: dict[str, Any] = {"why": why, "ended": ended, "redone": dict(redone.done)}
+    events.record(work, "trail.restored", lost=lost.named() if lost else None, **data)
+    return Restored(ended, invited, lost, redone, unknown)
+
+
+def _end_all(work: Work, *, with_recovery_codes: bool) -> dict[str, int]:
+    now = work.now
+    ended = {"sessions": _end_sessions(work)}
+    steps: list[tuple[str, type, ColumnElement[bool], dict[str, Any]]] = [
+        ("grants", Grant, Grant.revoked_at.is_(None),
+         {"revoked_at": now, "revoke_reason": WHY}),
+        ("authorization_codes", AuthorizationCode,
+         AuthorizationCode.consumed_at.is_(None) & (AuthorizationCode.expires_at > now),
+         {"expires_at": now}),
+        ("interactions", Interaction, Interaction.expires_at > now, {"expires_at": now}),
+        ("browsers", KnownBrowser, KnownBrowser.ended_at.is_(None), {"ended_at": now}),
+        ("temporary_passwords", TemporaryPassword, _is_unspent(TemporaryPassword),
+         {"superseded_at": now}),
+        ("one_time_codes", OneTimeCode, _is_unspent(OneTimeCode), {"superseded_at": now}),
+        ("recovery_requests", RecoveryRequest, RecoveryRequest.processed_at.is_(None),
+         {"processed_at": now}),
+        ("caller_verifications", CallerVerification, CallerVerification.expires_at > now,
+         {"expires_at": now}),
+        ("proposals", ClientProposal,
+         ClientProposal.decided_at.is_(None) & (ClientProposal.expires_at > now),
+         {"expires_at": now}),
+        ("old_client_secrets", Client, Client.former_secret_until > now,
+         {"former_secret_digest": None, "former_secret_until": None}),
+        ("old_passwords", Account, Account.former_password_until > now,
+         {"former_password_hash": None, "former_password_until": None}),
+        # Sent since, or with a link that is dead now. What tells of an end is told again.
+        ("messages", OutboxMessage,
+         (OutboxMessage.state == MessageState.QUEUED) & (OutboxMessage.channel != LOGOUT),
+         {"state": MessageState.DEAD, "last_error": WHY}),
+    ]  # fmt: skip
+    if with_recovery_codes:
+        steps.append(
+            ("recovery_codes", RecoveryCode, _is_unspent(RecoveryCode), {"superseded_at": now})
+        )
+    for name, model, where, values in steps:
+        ended[name] = _mark(work, model, where, **values)
+    # A code that an app showed before now counts no more (N64).
+    step = int(now.timestamp()) // STEP_SECONDS + 1
+    is_app = (Authenticator.kind == FactorKind.TOTP) & (Authenticator.last_step < step)
+    _mark(work, Authenticator, is_app, last_step=step)
+    return ended
+
+
+def _end_sessions(work: Work) -> int:
+    """Each by itself: relying parties that take part in it are told."""
+    rows = work.db.scalars(select(BrowserSession).where(BrowserSession.ended_at.is_(None))).all()
+    for row in rows:
+        sessions.end(work, row, WHY)
+    return len(rows)
+
+
+def _invite(work: Work, redone: Redone) -> int:
+    """Who still has to activate gets a new link with the end of the old one."""
+    waiting = select(Link.account_id).where(
+        Link.purpose == Purpose.ACTIVATE, _is_unspent(Link), Link.expires_at > work.now
+    )
+    query = select(Account).where(Account.id.in_(waiting), Account.state == AccountState.PENDING)
+    count = 0
+    for account in work.db.scalars(query.order_by(Account.id)).all():
+        try:
+            with work.db.begin_nested():
+                activation.resend(work, account)
+            count += 1
+        except GatewayError as error:
+            redone.refused.append(f"activation {account.username}: {error.detail or error.code}")
+    return count
+
+
+def _is_unspent(model: Any) -> ColumnElement[bool]:
+    unspent: ColumnElement[bool] = model.used_at.is_(None) & model.superseded_at.is_(None)
+    return unspent
+
+
+def _mark(work: Work, model: type, where: ColumnElement[bool], **values: Any) -> int:
+    result = work.db.execute(
+        update(model).where(where).values(**values).execution_options(synchronize_session=False)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]

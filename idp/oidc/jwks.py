@@ -1,0 +1,134 @@
+"""Signing and verifying with the keys in the database.
+
+Each process keeps a snapshot for a few seconds, so a rotation is picked up everywhere by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key
+
+from idp.errors import GatewayError
+from idp.grants import signing_keys
+from idp.models import KeyState
+from idp.transaction import Work
+
+#: More than the largest token that we sign (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``): what we
+#: issue, we take at every endpoint.
+MAX_TOKEN = 65_536
+#: The only header members that our own tokens have: anything else (jwk, jku, x5u, crit, b64) is
+#: somebody else's token (N44).
+HEADER_MEMBERS = {"alg", "kid", "typ"}
+
+
+class NoSigningKey(GatewayError):
+    """There is no key to sign with: ``gateway db upgrade`` makes them."""
+
+    code = "no_signing_key"
+
+
+class BadToken(GatewayError):
+    """Not a token of ours, or not one for this use."""
+
+    code = "bad_token"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The keys as read at one moment."""
+
+    read_at: datetime
+    signing: dict[str, Key]
+    verifying: dict[str, tuple[str, Key]]
+    document: bytes
+    etag: str
+
+
+class KeyRing:
+    """Hands out the current snapshot; the only state a process keeps of the keys."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+
+    def snapshot(self, work: Work) -> Snapshot:
+        """The keys, read again when the copy is older than the setting allows."""
+        current = self._snapshot
+        age = timedelta(seconds=work.settings.key_cache)
+        if current is None or not timedelta(0) <= work.now - current.read_at < age:
+            with self._lock:
+                current = self._snapshot = _read(work)
+        return current
+
+    def sign(self, work: Work, alg: str, typ: str, claims: dict[str, Any]) -> str:
+        """A signed JWT. Times in ``claims`` are absolute."""
+        key = self.snapshot(work).signing.get(alg)
+        if key is None:
+            raise NoSigningKey(alg)
+        header = {"alg": alg, "kid": key.kid, "typ": typ}
+        return jwt.encode(header, claims, key, algorithms=[alg])
+
+    def verify(self, work: Work, token: str, typ: str) -> dict[str, Any]:
+        """The claims of a token that we signed for use ``typ``. Raises BadToken.
+
+        Checks signature, type and issuer, by the keys of the JWKS; life and audience are the
+        caller's."""
+        if len(token) > MAX_TOKEN or not token.isascii():
+            raise BadToken("size or characters")
+        current = self.snapshot(work)
+        kid = _kid(token, typ)
+        if kid not in current.verifying:
+            raise BadToken("unknown key")
+        alg, key = current.verifying[kid]
+        try:
+            # The key decides the algorithm, never the token (N41, N42, N43).
+            claims = jwt.decode(token, key, algorithms=[alg]).claims
+        except (JoseError, ValueError, TypeError, RecursionError) as error:
+            raise BadToken(type(error).__name__) from error
+        if claims.get("iss") != work.settings.issuer:
+            raise BadToken("issuer")
+        return dict(claims)
+
+
+def _kid(token: str, typ: str) -> str:
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise BadToken("not a compact JWS")
+    try:
+        raw = _b64decode(parts[0])
+        header = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BadToken("header") from error
+    if not isinstance(header, dict) or set(header) != HEADER_MEMBERS:
+        raise BadToken("header members")
+    if header["typ"] != typ or not isinstance(header["kid"], str):
+        raise BadToken("type")
+    return header["kid"]
+
+
+def _b64decode(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _read(work: Work) -> Snapshot:
+    rows = signing_keys.published(work)
+    signing = {
+        row.alg: signing_keys.private_key(work, row) for row in rows if row.state == KeyState.ACTIVE
+    }
+    document = json.dumps({"keys": [row.public_jwk for row in rows]}).encode()
+    return Snapshot(
+        read_at=work.now,
+        signing=signing,
+        verifying={row.kid: (row.alg, signing_keys.import_key(row.public_jwk)) for row in rows},
+        document=document,
+        etag=hashlib.sha256(document).hexdigest()[:32],
+    )

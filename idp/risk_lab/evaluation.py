@@ -1,0 +1,370 @@
+"""What an engine would have asked and stopped on a log, beside three others, in one pass.
+
+Prequential: in order of time, each row is scored by what was known before it; thresholds are fixed
+on the first half of the time and judged on the second. Confidence by bootstrap over people.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from statistics import median
+from typing import Protocol
+
+from idp.mfa.features import HOME_ZONE, agent_of, hour_of
+from idp.mfa.ledger import Ledger
+from idp.mfa.risk_engine import Attempt, Device, Place, Tuning, assess
+
+#: What a hard rule adds to a score, so that one number orders all attempts.
+HARD = 100.0
+PROMPT_RATES = (0.01, 0.02, 0.05, 0.10)
+STOPPED = (0.98, 0.99, 0.995, 0.999)
+BOOTSTRAP = 200
+WARM_UP = 12
+#: Columns of the public data set of the same papers, by ours.
+OTHER_COLUMNS = {
+    "time": "Login Timestamp", "user": "User ID", "ip": "IP Address", "country": "Country",
+    "region": "Region", "city": "City", "asn": "ASN", "user_agent": "User Agent String",
+    "success": "Login Successful", "is_attack": "Is Attack IP",
+    "is_takeover": "Is Account Takeover",
+}  # fmt: skip
+
+
+class BadRow(ValueError):
+    """A row of the log cannot be read; the message names the column."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a log."""
+
+    user: str
+    attempt: Attempt
+    cookie: str
+    success: bool
+    #: The kind of attack; empty for the person's own sign-in.
+    attack: str
+
+
+def read(record: Mapping[str, str]) -> Row:
+    """A row from either set of columns. Raises BadRow."""
+    if "time" not in record:
+        record = {
+            ours: record[theirs] for ours, theirs in OTHER_COLUMNS.items() if theirs in record
+        }
+    try:
+        at = datetime.fromisoformat(record["time"])
+        user, ip = record["user"], record["ip"]
+    except (KeyError, ValueError) as error:
+        raise BadRow(str(error)) from error
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    attacked = "true" in (
+        record.get("is_attack", "").lower(),
+        record.get("is_takeover", "").lower(),
+    )
+    return Row(
+        user,
+        Attempt(
+            at=at,
+            hour=hour_of(at, HOME_ZONE),
+            ip=ip,
+            asn=record.get("asn", ""),
+            place=Place(
+                record.get("country", ""), record.get("region", ""), record.get("city", "")
+            ),
+            agent=agent_of(record.get("user_agent", "")),
+        ),
+        record.get("device_cookie", ""),
+        record.get("success", "true").lower() == "true",
+        (record.get("attack_kind") or "attack") if attacked else "",
+    )
+
+
+class Model(Protocol):
+    """Something that scores: the higher, the less like the person."""
+
+    name: str
+    #: Above it the model asks by itself; None where it is given a prompt rate only.
+    threshold: float | None
+
+    def score(self, row: Row) -> float:
+        """Of a row, by what was learnt so far."""
+
+    def learn(self, row: Row) -> None:
+        """A complete sign-in of the person."""
+
+
+class Engine:
+    """Ours: hard rules, network, browser, hour."""
+
+    name = "this engine"
+
+    def __init__(self, tuning: Tuning | None = None) -> None:
+        self.tuning = tuning or Tuning()
+        self.threshold: float | None = self.tuning.medium
+        self._ledger = Ledger(self.tuning.kappa)
+        self._devices: dict[str, dict[str, str]] = defaultdict(dict)
+        self._elsewhere: Counter[str] = Counter()
+
+    def score(self, row: Row) -> float:
+        """The score, with the hard rules above everything that has none."""
+        found = assess(
+            self._recognised(row),
+            self._ledger.history(row.user, row.attempt.at),
+            self._ledger.population(),
+            self.tuning,
+        )
+        return found.score + (HARD if found.hits else 0.0)
+
+    def _recognised(self, row: Row) -> Attempt:
+        family = self._devices[row.user].get(row.cookie) if row.cookie else None
+        if family is not None:
+            return replace(row.attempt, device=Device.KNOWN, device_family=family)
+        other = bool(row.cookie) and self._elsewhere[row.cookie] > 0
+        return replace(row.attempt, device=Device.OF_ANOTHER if other else Device.UNKNOWN)
+
+    def learn(self, row: Row) -> None:
+        """Add to the history, and give the browser its cookie."""
+        self._ledger.add(row.user, row.attempt)
+        if row.cookie and row.cookie not in self._devices[row.user]:
+            self._devices[row.user][row.cookie] = row.attempt.agent.family
+            self._elsewhere[row.cookie] += 1
+
+
+class Freeman:
+    """The published model of address and browser: no cookie, no hour, no hard rule."""
+
+    name = "Freeman/Wiefling"
+    threshold: float | None = None
+
+    def __init__(self) -> None:
+        self._ledger = Ledger(6.0)
+
+    def score(self, row: Row) -> float:
+        """Network, browser and rarity of the same calculation, without the rest."""
+        history = self._ledger.history(row.user, row.attempt.at)
+        found = assess(row.attempt, history, self._ledger.population(), Tuning())
+        wanted = ("network", "browser", "rarity")
+        return sum(entry.weight for entry in found.evidence if entry.feature in wanted)
+
+    def learn(self, row: Row) -> None:
+        """Add to the history."""
+        self._ledger.add(row.user, row.attempt)
+
+
+class Rule:
+    """The usual rule: an address or a browser that is not among the last twenty."""
+
+    name = "new device or new IP (20)"
+    threshold: float | None = 0.5
+
+    def __init__(self) -> None:
+        self._last: dict[str, deque[tuple[str, str]]] = defaultdict(lambda: deque(maxlen=20))
+
+    def score(self, row: Row) -> float:
+        """1 when it asks."""
+        last = self._last[row.user]
+        known_ip = any(ip == row.attempt.ip for ip, _ in last)
+        known_device = any(device == _device(row) for _, device in last)
+        return 0.0 if known_ip and known_device else 1.0
+
+    def learn(self, row: Row) -> None:
+        """Keep the last twenty."""
+        self._last[row.user].append((row.attempt.ip, _device(row)))
+
+
+def _device(row: Row) -> str:
+    agent = row.attempt.agent
+    return f"{agent.family} {agent.major} {agent.system}"
+
+
+class Cookie:
+    """The device cookie alone."""
+
+    name = "device cookie alone"
+    threshold: float | None = 0.5
+
+    def __init__(self) -> None:
+        self._known: dict[str, set[str]] = defaultdict(set)
+
+    def score(self, row: Row) -> float:
+        """1 when it asks."""
+        return 0.0 if row.cookie and row.cookie in self._known[row.user] else 1.0
+
+    def learn(self, row: Row) -> None:
+        """Remember the cookie."""
+        if row.cookie:
+            self._known[row.user].add(row.cookie)
+
+
+def models() -> list[Model]:
+    """Those that are compared."""
+    return [Engine(), Freeman(), Rule(), Cookie()]
+
+
+@dataclass
+class Scored:
+    """A model's scores: ``own`` of people's own sign-ins, ``attacks`` by kind."""
+
+    model: Model
+    own: list[tuple[int, str, int, float]] = field(default_factory=list)
+    attacks: dict[str, list[tuple[int, str, float]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+
+def run(rows: Iterable[Row], found: list[Scored]) -> Iterator[int]:
+    """Score all rows in order; yields the number of rows done, to show how far it is."""
+    numbers: Counter[str] = Counter()
+    for done, row in enumerate(rows, 1):
+        when = int(row.attempt.at.timestamp())
+        if row.attack:
+            for entry in found:
+                entry.attacks[row.attack].append((when, row.user, entry.model.score(row)))
+        elif row.success:
+            numbers[row.user] += 1
+            for entry in found:
+                score = entry.model.score(row)
+                entry.own.append((when, row.user, numbers[row.user], score))
+                entry.model.learn(row)
+        yield done
+
+
+@dataclass(frozen=True)
+class Point:
+    """At a threshold from the first half: what the second half would have seen."""
+
+    #: The prompt rate that the threshold was chosen for; None for the model's own threshold.
+    wanted: float | None
+    threshold: float
+    prompts: float
+    #: Share stopped by kind of attack, with the bounds of 95 per cent.
+    stopped: dict[str, tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Friction:
+    """Where a share of the attacks of one kind is stopped: median prompts of a person in the
+    first 12 and 39 sign-ins, and the rate at 39."""
+
+    kind: str
+    stopped: float
+    first_12: float
+    first_39: float
+    rate: float
+
+
+def middle(scored: Scored) -> int:
+    """The moment between the two halves."""
+    return (scored.own[0][0] + scored.own[-1][0]) // 2 if scored.own else 0
+
+
+def points(scored: Scored, random: Random) -> list[Point]:
+    """The trade-off: at the model's own threshold, then at the prompt rates. A threshold for a
+    rate is taken from the first half without each person's first sign-ins, which teach."""
+    cut = middle(scored)
+    early = sorted(
+        score for when, _, number, score in scored.own if when < cut and number > WARM_UP
+    )
+    late = [score for when, _, _, score in scored.own if when >= cut]
+    if not early or not late:
+        return []
+    wanted: list[tuple[float | None, float]] = []
+    if scored.model.threshold is not None:
+        wanted.append((None, scored.model.threshold))
+    # A rule that only says yes or no cannot be turned to a rate.
+    if len(set(early)) > 2:
+        wanted += [(rate, early[int(len(early) * (1 - rate))]) for rate in PROMPT_RATES]
+    return [
+        Point(
+            rate,
+            threshold,
+            sum(score > threshold for score in late) / len(late),
+            {kind: _share(rows, cut, threshold, random) for kind, rows in scored.attacks.items()},
+        )
+        for rate, threshold in wanted
+    ]
+
+
+def _share(
+    rows: list[tuple[int, str, float]], cut: int, threshold: float, random: Random
+) -> tuple[float, float, float]:
+    """Share over the threshold with a bootstrap over the people attacked."""
+    people: dict[str, list[bool]] = defaultdict(list)
+    for when, user, score in rows:
+        if when >= cut:
+            people[user].append(score > threshold)
+    tallies = [(sum(stops), len(stops)) for stops in people.values()]
+    if not tallies:
+        return (0.0, 0.0, 0.0)
+    shares = []
+    for _ in range(BOOTSTRAP):
+        sample = random.choices(tallies, k=len(tallies))
+        shares.append(sum(s for s, _ in sample) / sum(n for _, n in sample))
+    shares.sort()
+    exact = sum(s for s, _ in tallies) / sum(n for _, n in tallies)
+    return (exact, shares[int(BOOTSTRAP * 0.025)], shares[int(BOOTSTRAP * 0.975) - 1])
+
+
+def friction(scored: Scored) -> list[Friction]:
+    """The published way of telling the cost, for each kind of attack and share stopped."""
+    found = []
+    first: dict[str, list[float]] = defaultdict(list)
+    for _, user, _, score in scored.own:
+        if len(first[user]) < 39:
+            first[user].append(score)
+    long = [scores for scores in first.values() if len(scores) >= 39]
+    for kind, rows in scored.attacks.items():
+        scores = sorted(score for _, _, score in rows)
+        for share in STOPPED:
+            threshold = scores[int(len(scores) * (1 - share))] if scores else 0.0
+            asked = [[score >= threshold for score in one] for one in long]
+            if not asked:
+                break
+            found.append(
+                Friction(
+                    kind,
+                    share,
+                    median(sum(one[:12]) for one in asked),
+                    median(sum(one) for one in asked),
+                    median(sum(one) / 39 for one in asked),
+                )
+            )
+    return found
+
+
+def curve(scored: Scored, kind: str) -> list[tuple[float, float]]:
+    """Prompt rate and share stopped as the threshold falls, over the second half."""
+    cut = middle(scored)
+    own = sorted(score for when, _, _, score in scored.own if when >= cut)
+    hits = sorted(score for when, _, score in scored.attacks[kind] if when >= cut)
+    if not own or not hits:
+        return []
+    found = []
+    for threshold in sorted({*own[:: max(1, len(own) // 400)], own[-1], own[0] - 1}, reverse=True):
+        prompts = (len(own) - bisect.bisect_right(own, threshold)) / len(own)
+        stopped = (len(hits) - bisect.bisect_right(hits, threshold)) / len(hits)
+        found.append((prompts, stopped))
+    return found
+
+
+def slices(scored: Scored, threshold: float) -> dict[str, float]:
+    """Prompt rates at one threshold in the situations that annoy: the first week, the week after
+    a change of clocks, and everything."""
+    first: dict[str, int] = {}
+    total: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    for when, user, _, score in scored.own:
+        first.setdefault(user, when)
+        names = ["all"]
+        if when - first[user] < timedelta(days=7).total_seconds():
+            names.append("first week")
+        if hour_of(datetime.fromtimestamp(when, UTC), HOME_ZONE).after_change:
+            names.append("week after a change of clocks")
+        total.update(names)
+        asked.update(names if score > threshold else [])
+    return {name: asked[name] / total[name] for name in total}

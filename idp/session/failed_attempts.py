@@ -1,0 +1,192 @@
+"""Guesses counted in the database: the truth for everything that denies (N49 to N51).
+
+A password is checked first, without a lock; then its outcome is settled here, one attempt after
+the other under the row of its key. Of any number of parallel guesses the first few count, and
+what the others found out is not told.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, or_, select
+
+from idp.audit import events
+from idp.db import insert_if_missing
+from idp.messages import queue
+from idp.models import Account, AccountState, KnownBrowser, Throttle
+from idp.policy.addresses import UNKNOWN, network_of
+from idp.policy.lockout import Budget, Record, after_failure
+from idp.policy.names import name_key
+from idp.session import browsers
+from idp.transaction import Work
+
+#: A network counts as the holder's own this long after a sign-in from it.
+NETWORK_DAYS = 30
+#: Requests for mails or texts of one account: five in an hour.
+SENDING = Budget(5, timedelta(hours=1), timedelta(hours=1))
+_OF_SIGN_IN = or_(
+    *(
+        Throttle.key.startswith(f"{scope}:")
+        for scope in ("account", "browser", "network", "session")
+    )
+)
+
+
+def signin_budget(work: Work) -> Budget:
+    """The budget of passwords in force."""
+    settings = work.settings
+    return Budget(
+        settings.lockout_failures,
+        timedelta(seconds=settings.lockout_window),
+        timedelta(seconds=settings.lockout_seconds),
+    )
+
+
+def key_of(work: Work, account: Account | None, typed: str, known: KnownBrowser | None) -> str:
+    """The key under which this attempt counts: a remembered browser and the holder's own
+    network each have theirs, so that nobody elsewhere can use them up (N51). All spellings of
+    a name that nobody has share one, too."""
+    if account is None:
+        return f"name:{work.vault.digest('throttle', name_key(typed))}"
+    if known is not None and browsers.is_remembered(work, known):
+        return f"browser:{account.id}:{known.id}"
+    network = network_of(work.origin.ip)
+    if is_own_network(work, account, network):
+        return f"network:{account.id}:{network}"
+    return f"account:{account.id}"
+
+
+def is_own_network(work: Work, account: Account, network: str) -> bool:
+    """Whether the account signed in from the network lately; an unknown one is nobody's own."""
+    since = work.now - timedelta(days=NETWORK_DAYS)
+    addresses = work.db.scalars(
+        select(KnownBrowser.ip)
+        .where(KnownBrowser.account_id == account.id, KnownBrowser.last_seen_at > since)
+        .distinct()
+    )
+    return network != UNKNOWN and network in map(network_of, addresses)
+
+
+def settle(work: Work, key: str, account: Account | None, *, matched: bool) -> bool:
+    """Count the outcome of one password; True when it succeeded and counts. A lock that begins is
+    told to the holder."""
+    counts, after = _count(work, key, account, signin_budget(work), matched=matched)
+    if account is not None and after is not None and after.locked_until is not None:
+        events.record(
+            work,
+            "signin.locked",
+            account=account,
+            scope=key.partition(":")[0],
+            until=after.locked_until.isoformat(),
+        )
+        if account.state == AccountState.ACTIVE:
+            queue.enqueue(work, "signin_locked", account, expires_at=after.locked_until)
+    return counts
+
+
+def settle_code(work: Work, key: str, account: Account, budget: Budget, *, matched: bool) -> bool:
+    """The same for a code of a second factor, under a budget of its own and without a mail."""
+    return _count(work, key, account, budget, matched=matched)[0]
+
+
+def _count(
+    work: Work, key: str, account: Account | None, budget: Budget, *, matched: bool
+) -> tuple[bool, Record | None]:
+    """Whether the attempt succeeded and counts, and what is known after a failure. While the key
+    is locked the right secret is refused like a wrong one (N49)."""
+    row = _row(work, key, account)
+    record = _record(row)
+    if record.is_locked(work.now):
+        return False, None
+    if matched:
+        _store(work, row, Record())
+        return True, None
+    after = after_failure(record, work.now, budget)
+    _store(work, row, after)
+    return False, after
+
+
+def use_up(work: Work, key: str, account: Account | None, budget: Budget) -> bool:
+    """Count one use of something that is limited, such as mails; False when there were enough."""
+    row = _row(work, key, account)
+    record = _record(row)
+    if record.is_locked(work.now):
+        return False
+    _store(work, row, after_failure(record, work.now, budget))
+    return True
+
+
+def was_tried(work: Work, key: str, account: Account, secret: str) -> bool:
+    """Whether this wrong secret has counted under the key within the window; from now on it has.
+    Nothing is written while the key is locked, so a key has few of them."""
+    if is_locked(work, key):
+        return True
+    window = signin_budget(work).window
+    tried = work.vault.digest("tried", f"{key}\0{secret}")
+    return not use_up(work, f"tried:{tried}", account, Budget(1, window, window))
+
+
+def hold(work: Work, key: str, account: Account) -> None:
+    """Let nobody else settle under this key until the transaction ends; counts nothing."""
+    _row(work, key, account)
+
+
+def is_locked(work: Work, key: str) -> bool:
+    """Whether the key is locked at this moment; counts nothing."""
+    row = work.db.scalar(select(Throttle).where(Throttle.key == key))
+    return row is not None and _record(row).is_locked(work.now)
+
+
+def locks(work: Work, account: Account) -> list[Throttle]:
+    """The sign-in locks of the account that hold now, the widest first."""
+    rows = work.db.scalars(
+        select(Throttle)
+        .where(
+            Throttle.account_id == account.id,
+            Throttle.locked_until > work.now,
+            _OF_SIGN_IN,
+        )
+        .order_by(Throttle.key)
+    )
+    return [row for row in rows if _record(row).is_locked(work.now)]
+
+
+def clear(work: Work, account: Account) -> None:
+    """Forget the account's failures and locks of passwords: it is unlocked. How many mails and
+    texts went out stays known."""
+    work.db.execute(
+        delete(Throttle)
+        .where(Throttle.account_id == account.id, _OF_SIGN_IN)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def forget(work: Work, key: str) -> None:
+    """Forget what was counted under one key."""
+    work.db.execute(delete(Throttle).where(Throttle.key == key))
+
+
+def _row(work: Work, key: str, account: Account | None) -> Throttle:
+    """The row of the key, held until the end of the transaction."""
+    insert_if_missing(
+        work.db,
+        Throttle,
+        key=key,
+        account_id=account.id if account else None,
+        failures=[],
+        updated_at=work.now,
+    )
+    query = select(Throttle).where(Throttle.key == key).with_for_update()
+    return work.db.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _record(row: Throttle) -> Record:
+    moments = tuple(datetime.fromtimestamp(at, UTC) for at in row.failures)
+    return Record(moments, row.locked_at, row.locked_until)
+
+
+def _store(work: Work, row: Throttle, record: Record) -> None:
+    row.failures = [at.timestamp() for at in record.failures]
+    row.locked_at, row.locked_until = record.locked_at, record.locked_until
+    row.updated_at = work.now

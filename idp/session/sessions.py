@@ -1,0 +1,237 @@
+"""Server-side sessions: start, find, renew, end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, select, update
+
+from idp.audit import events
+from idp.db import insert_if_missing
+from idp.messages import queue
+from idp.mfa.assurance import acr_of, amr_of, has_factor
+from idp.models import (
+    Account,
+    AuthorizationCode,
+    BrowserSession,
+    Client,
+    ClientSession,
+    Grant,
+    RoleGroup,
+)
+from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
+from idp.session import logout_recipients
+from idp.transaction import Work
+
+MAX_AGENT = 400
+
+
+def limits(work: Work) -> Limits:
+    """The limits in force."""
+    return Limits(
+        timedelta(seconds=work.settings.session_idle),
+        timedelta(seconds=work.settings.session_absolute),
+    )
+
+
+def start(
+    work: Work, account: Account, *, methods: Sequence[str], previous: BrowserSession | None
+) -> tuple[BrowserSession, str]:
+    """A session for someone who has just proved who they are; returns it and its new cookie.
+
+    The cookie always changes (N53). The same person in the same browser keeps the session, so
+    that relying parties keep their ``sid``; another person's session is ended.
+    """
+    cookie = work.token(32)
+    if previous is not None and previous.account_id == account.id:
+        session = previous
+    else:
+        if previous is not None:
+            end(work, previous, "replaced")
+        session = _new(work, account)
+        work.db.add(session)
+    session.digest = work.vault.digest("session", cookie)
+    session.auth_time = work.now
+    session.last_seen_at = work.now
+    session.expires_at = work.now + limits(work).absolute
+    session.amr = amr_of(methods)
+    session.acr = acr_of(methods, weak_counts=work.settings.weak_factors_satisfy_mfa)
+    session.proved_at = None
+    session.factor_at = work.now if has_factor(methods) else None
+    work.db.flush()
+    return session, cookie
+
+
+def _new(work: Work, account: Account) -> BrowserSession:
+    return BrowserSession(
+        public_id=work.token(16),
+        account_id=account.id,
+        account=account,
+        created_at=work.now,
+        ip=work.origin.ip,
+        user_agent=(work.origin.user_agent or "")[:MAX_AGENT] or None,
+    )
+
+
+def find(work: Work, cookie: str) -> BrowserSession | None:
+    """The living session of this cookie, its account still able; notes that it was used."""
+    if not cookie or len(cookie) > 100:
+        return None
+    digests = work.vault.digests("session", cookie)
+    session = work.db.scalar(select(BrowserSession).where(BrowserSession.digest.in_(digests)))
+    if session is None or not is_live(work, session):
+        return None
+    if work.now - session.last_seen_at > TOUCH_INTERVAL:
+        session.last_seen_at = work.now
+    return session
+
+
+def last_of(work: Work, cookie: str) -> int | None:
+    """Whose session this cookie was, over or not: the account's key; None for an unknown one."""
+    if not cookie or len(cookie) > 100:
+        return None
+    digests = work.vault.digests("session", cookie)
+    return work.db.scalar(
+        select(BrowserSession.account_id).where(BrowserSession.digest.in_(digests))
+    )
+
+
+def is_live(work: Work, session: BrowserSession) -> bool:
+    """Whether the session still counts, its account included."""
+    return may_sign_in(session.account.state_at(work.now)) and is_alive(
+        now=work.now,
+        last_seen=session.last_seen_at,
+        expires=session.expires_at,
+        ended=session.ended_at,
+        limits=limits(work),
+    )
+
+
+def renew(work: Work, session: BrowserSession) -> str:
+    """A new cookie for a session whose authority rose or whose password changed."""
+    cookie = work.token(32)
+    session.digest = work.vault.digest("session", cookie)
+    return cookie
+
+
+def raise_level(work: Work, session: BrowserSession, methods: Sequence[str]) -> str:
+    """The person proved more: the session's level follows, and its cookie changes (N53)."""
+    session.amr = amr_of([*session.amr, *methods])
+    session.acr = acr_of(session.amr, weak_counts=work.settings.weak_factors_satisfy_mfa)
+    session.auth_time = work.now
+    if has_factor(methods):
+        session.factor_at = work.now
+    return renew(work, session)
+
+
+def sid_for(work: Work, session: BrowserSession, client: Client) -> str:
+    """The ``sid`` under which this client knows the session; made at first need."""
+    key = (session.id, client.id)
+    # Held until the code is there, so that it ends with the sid.
+    row = work.db.get(ClientSession, key, with_for_update={"read": True})
+    if row is None:
+        # Two tabs may be the first; both get the one that is there afterwards.
+        insert_if_missing(
+            work.db,
+            ClientSession,
+            session_id=session.id,
+            client_id=client.id,
+            sid=work.token(16),
+            created_at=work.now,
+        )
+        row = work.db.get_one(ClientSession, key, with_for_update={"read": True})
+    return row.sid
+
+
+def living(work: Work, account: Account) -> list[BrowserSession]:
+    """The account's sessions that still count, last used first."""
+    rows = work.db.scalars(
+        select(BrowserSession)
+        .where(BrowserSession.account_id == account.id, BrowserSession.ended_at.is_(None))
+        .order_by(BrowserSession.last_seen_at.desc())
+    )
+    return [row for row in rows if is_live(work, row)]
+
+
+def end(work: Work, session: BrowserSession, reason: str, *, keep_offline: bool = False) -> None:
+    """End a session and what was granted in it. ``keep_offline`` spares grants with
+    ``offline_access``: a plain sign-out does not stop work that was allowed to go on."""
+    if session.ended_at is None:
+        session.ended_at = work.now
+        session.end_reason = reason
+        events.record(work, "session.ended", account=session.account, session=session, why=reason)
+        logout_recipients.session_ended(work, session)
+    revoke_grants(work, Grant.session_id == session.id, reason, keep_offline=keep_offline)
+
+
+def end_all(
+    work: Work,
+    account: Account,
+    reason: str,
+    *,
+    but: BrowserSession | None = None,
+    are_programs_kept: bool = False,
+) -> int:
+    """End every session and grant of the account, except those of ``but``, and those of programs
+    if they are kept; returns how many sessions."""
+    rows = work.db.scalars(
+        select(BrowserSession).where(
+            BrowserSession.account_id == account.id, BrowserSession.ended_at.is_(None)
+        )
+    ).all()
+    ended = [row for row in rows if but is None or row.id != but.id]
+    for row in ended:
+        end(work, row, reason)
+    where = Grant.account_id == account.id
+    if but is not None:
+        where &= Grant.session_id.is_distinct_from(but.id)
+    if are_programs_kept:
+        where &= Grant.session_id.is_not(None)
+    revoke_grants(work, where, reason)
+    return len(ended)
+
+
+def revoke_grants(
+    work: Work, where: ColumnElement[bool], reason: str, *, keep_offline: bool = False
+) -> None:
+    """Revoke grants, and with them their codes and tokens."""
+    rows = work.db.execute(select(Grant.id, Grant.scopes).where(where, Grant.revoked_at.is_(None)))
+    ids = [pk for pk, scopes in rows if not (keep_offline and "offline_access" in scopes)]
+    if ids:
+        work.db.execute(
+            update(Grant)
+            .where(Grant.id.in_(ids), Grant.revoked_at.is_(None))
+            .values(revoked_at=work.now, revoke_reason=reason)
+        )
+
+
+def lose(work: Work, account: Account, group: RoleGroup) -> None:
+    """The sessions carry a role group less. Relying parties that see it are told to end what they
+    know by them; whoever signs on there again gets what is left, under another ``sid``."""
+    for row, client_id in logout_recipients.listeners(work, account, group):
+        queue.enqueue_logout(work, account, client_id, row.sid)
+        revoke_grants(work, Grant.sid == row.sid, "access_revoked", keep_offline=True)
+        _part(work, row.sid)
+        work.db.delete(row)
+
+
+def _part(work: Work, sid: str) -> None:
+    """The grants that go on (``offline_access``) do so without a session; a code of theirs that is
+    under way would begin one that nobody ends."""
+    kept = (Grant.sid == sid, Grant.revoked_at.is_(None))
+    work.db.execute(
+        update(AuthorizationCode)
+        .where(
+            AuthorizationCode.grant_id.in_(select(Grant.id).where(*kept)),
+            AuthorizationCode.consumed_at.is_(None),
+        )
+        .values(expires_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    work.db.execute(update(Grant).where(*kept).values(sid=None))
+
+
+def end_by_sid(work: Work, sid: str) -> None:
+    """End what was granted to the relying party that knows a session as ``sid``."""
+    revoke_grants(work, Grant.sid == sid, "signed_out")

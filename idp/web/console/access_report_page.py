@@ -1,0 +1,69 @@
+"""Who has access to what: by participant, by role group, by person, as of any moment."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, fields
+
+from flask import Blueprint, Response, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.audit import events
+from idp.directory import access_report
+from idp.directory.access_report import Access, Question
+from idp.web.console import forms
+
+PAGE = 100
+FIELDS = ("participant", "group", "person", "at")
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/access", "report", report)
+    pages.add_url_rule("/access/export", "export_report", export_report)
+
+
+def report() -> BaseResponse:
+    """One page of it."""
+    try:
+        question = _question()
+    except forms.BadField as error:
+        return _page([], error=str(error))
+    rows = access_report.page(current.work(), question, after=forms.number("after"), limit=PAGE)
+    return _page(rows, question)
+
+
+def _question() -> Question:
+    return Question(
+        at=forms.moment("at", end_of_day=True) or current.work().now,
+        participant=request.args.get("participant", "").strip()[:20],
+        group=request.args.get("group", "").strip()[:100],
+        account_ids=forms.people("person"),
+    )
+
+
+def _page(
+    rows: list[Access], question: Question | None = None, error: str | None = None
+) -> BaseResponse:
+    body = render_template(
+        "console/report.html",
+        rows=rows,
+        asked={name: request.args.get(name, "") for name in FIELDS},
+        at=question.at if question else None,
+        more=rows[-1].id if len(rows) == PAGE else None,
+        error=error,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def export_report() -> BaseResponse:
+    """All of it, as CSV."""
+    try:
+        question = _question()
+    except forms.BadField as error:
+        return _page([], error=str(error))
+    work = current.work()
+    asked = {name: value for name in FIELDS if (value := request.args.get(name))}
+    events.record(work, "access.exported", filter=asked)
+    rows = (astuple(row)[1:] for row in access_report.everything(work, question))
+    columns = [item.name for item in fields(Access)][1:]
+    return forms.download(forms.csv_lines(columns, rows), name="access.csv", kind="text/csv")

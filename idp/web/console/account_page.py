@@ -1,0 +1,130 @@
+"""The page of one account, and what operators do to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.audit import trail
+from idp.desk import account_actions, account_status, caller_verification
+from idp.directory import accounts, role_groups, separation_of_duties
+from idp.errors import Refused
+from idp.factors import authenticators, enrolment, security_question
+from idp.messages import outbox_reader
+from idp.models import Account, AccountKind, Assignment
+from idp.policy import console as rules
+from idp.policy.agents import describe_agent
+from idp.policy.phone_number import masked, shown
+from idp.policy.temporary_password import spelled
+from idp.session import sessions
+from idp.web import factor_words
+from idp.web.console import gate, labels
+
+SHOWN_EVENTS = 25
+SHOWN_SIGN_INS = 5
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/accounts/<subject>", "account", account)
+    names = ",".join(f"'{name}'" for name in rules.ACTIONS)
+    pages.add_url_rule(
+        f"/accounts/<subject>/actions/<any({names}):action>", "act", act, methods=["POST"]
+    )
+
+
+def one(subject: str) -> Account:
+    """The account of this address, or 404."""
+    found = accounts.by_subject(current.work(), subject)
+    if found is None:
+        abort(404)
+    return found
+
+
+def account(subject: str) -> BaseResponse:
+    """State, reasons in plain words, and everything an agent needs at a glance."""
+    return page(one(subject))
+
+
+def page(found: Account, *, error: str | None = None, temporary: str | None = None) -> Response:
+    """The page; with a temporary password it shows it, this once."""
+    work, operator = current.work(), gate.operator()
+    person = found.person
+    helps = operator.may_open("console.act")
+    verification = caller_verification.living(work, operator.account, found) if helps else None
+    by_participant: dict[str, list[Assignment]] = {}
+    for row in role_groups.held(work, found):
+        title = f"{row.participant.name} ({row.participant.number})"
+        by_participant.setdefault(title, []).append(row)
+    body = render_template(
+        "console/account.html",
+        query=request.args.get("q", ""),
+        account=found,
+        person=person,
+        is_machine=found.kind == AccountKind.MACHINE,
+        state=labels.state(found.state),
+        kind=labels.kind(found.kind),
+        second=labels.second(found),
+        phone=shown(person.phone, person.phone_extension) if person.phone else "",
+        shared_by=accounts.persons_with_phone(work, person.phone),
+        recovery_phone=masked(found.recovery_phone or ""),
+        factors=[(factor_words.title(row, found), row) for row in authenticators.of(work, found)],
+        enrolled=not enrolment.is_owed(work, found),
+        question=security_question.of(work, found),
+        risks=[(event, labels.assessment(event)) for event in trail.assessments(work, found)],
+        can_text=bool(found.recovery_phone) and current.means().ports.sms is not None,
+        obstacles=[labels.obstacle(entry) for entry in account_status.obstacles(work, found)],
+        unreachable=[client.name for client in account_status.unreachable(work, found)],
+        access=by_participant,
+        others=accounts.accounts_of(work, person, but=found),
+        sessions=[(row, describe_agent(row.user_agent)) for row in sessions.living(work, found)],
+        sign_ins=[
+            (event, describe_agent(event.user_agent))
+            for event in trail.sign_ins(work, found, SHOWN_SIGN_INS)
+        ],
+        events=trail.of_account(work, found, SHOWN_EVENTS),
+        messages=outbox_reader.of_account(work, found.id),
+        helps=helps,
+        manages=operator.may_open("console.grant")
+        and not separation_of_duties.is_same_person(found, operator.account),
+        needs_caller=helps and rules.needs_caller(operator.roles),
+        facts=[(fact, labels.fact(fact)) for fact in rules.Fact],
+        verification=verification,
+        actions=[
+            (name, labels.action(name))
+            for name in account_actions.offered(work, operator.account, operator.roles, found)
+        ],
+        error=error,
+        temporary=temporary,
+        spelled=spelled(temporary) if temporary else [],
+        hours=work.settings.temporary_password_seconds // 3600,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def act(subject: str, action: str) -> BaseResponse:
+    """Carry out an action, or say why not."""
+    found, operator = one(subject), gate.operator()
+    order = account_actions.Order(
+        operator.account,
+        operator.roles,
+        action,
+        request.form.get("reason", ""),
+        request.form.get("ticket", ""),
+    )
+    try:
+        password = account_actions.carry_out(current.work(), current.hasher(), order, found)
+    except Refused as refusal:
+        return page(found, error=labels.refusal(refusal))
+    if password is not None:
+        return page(found, temporary=password)
+    flash(labels.done(action))
+    return back(found)
+
+
+def back(found: Account) -> BaseResponse:
+    """To the account's page."""
+    values: dict[str, Any] = {"subject": found.subject}
+    return redirect(url_for("console.account", **values), code=303)

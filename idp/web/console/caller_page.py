@@ -1,0 +1,97 @@
+"""Who is on the telephone: facts that matched, and the code read back (CR-01, CR-02)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from idp import current
+from idp.desk import caller_verification
+from idp.directory import role_groups, separation_of_duties
+from idp.errors import Refused
+from idp.models import Account
+from idp.policy import console as rules
+from idp.web.console import gate
+from idp.web.console.account_page import back, one, page
+
+
+def register(pages: Blueprint) -> None:
+    for path, name, view in (
+        ("caller", "verify_caller", verify_caller),
+        ("caller/deny", "deny_caller", deny_caller),
+        ("code", "send_code", send_code),
+        ("code/check", "check_code", check_code),
+    ):
+        pages.add_url_rule(f"/accounts/<subject>/{path}", name, view, methods=["POST"])
+
+
+def _found(subject: str) -> Account | Response:
+    """The account, unless this operator may not act on it at all (N74)."""
+    found, operator = one(subject), gate.operator()
+    target = role_groups.of_console(current.work(), found)
+    is_self = separation_of_duties.is_same_person(found, operator.account)
+    if not rules.may_act(operator.roles, target, is_self=is_self):
+        return gate.forbid("target", found)
+    return found
+
+
+def verify_caller(subject: str) -> Response:
+    """Record what the caller knew."""
+    found = _found(subject)
+    if not isinstance(found, Account):
+        return found
+    facts = request.form.getlist("fact")
+    ticket = _ticket()
+    if caller_verification.record(
+        current.work(), gate.operator().account, found, facts, ticket=ticket
+    ):
+        flash(gettext("The caller is verified for half an hour."))
+        return back(found)
+    error = gettext(
+        "That is not enough: the caller has to name the user name or the e-mail address, and two "
+        "more facts have to match. Or send a code."
+    )
+    return page(found, error=error)
+
+
+def deny_caller(subject: str) -> Response:
+    """Record that the caller is not the holder."""
+    found = _found(subject)
+    if not isinstance(found, Account):
+        return found
+    caller_verification.deny(current.work(), found, ticket=_ticket())
+    flash(gettext("The refusal is recorded."))
+    return back(found)
+
+
+def send_code(subject: str) -> Response:
+    """Send a code for reading back."""
+    found = _found(subject)
+    if not isinstance(found, Account):
+        return found
+    channel = "sms" if request.form.get("channel") == "sms" else "mail"
+    if channel == "sms" and current.means().ports.sms is None:
+        return page(found, error=gettext("No text messages can be sent."))
+    try:
+        caller_verification.send_code(current.work(), gate.operator().account, found, channel)
+    except Refused:
+        return page(found, error=gettext("Too many codes were sent; wait an hour."))
+    flash(gettext("The code is on its way. It names you; ask the caller to read it aloud."))
+    return back(found)
+
+
+def check_code(subject: str) -> Response:
+    """The code as the caller read it."""
+    found = _found(subject)
+    if not isinstance(found, Account):
+        return found
+    typed = request.form.get("code", "")
+    if not caller_verification.check_code(current.work(), gate.operator().account, found, typed):
+        return page(found, error=gettext("This code does not fit, or its time is over."))
+    flash(gettext("The caller is verified for half an hour."))
+    return back(found)
+
+
+def _ticket() -> str:
+    return request.form.get("ticket", "").strip()[:60]

@@ -1,0 +1,212 @@
+"""Relying parties: create, edit, new secret, switch off, which role groups they see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.clients import client_proposals, client_secrets
+from idp.clients import registry as service
+from idp.clients.client_proposals import Outcome
+from idp.clients.registry import SIGNING_ALGS, ClientData
+from idp.credentials.assertions import public_key
+from idp.directory import role_groups
+from idp.errors import Conflict, Invalid
+from idp.mfa.decision import Rule
+from idp.models import AccountKind, AuthMethod, Client, RoleGroup
+from idp.policy.scopes import ACRS, GRANT_TYPES, PERSON_ID_ATTRIBUTES, PUSHED_KINDS
+from idp.web.console import labels
+from idp.web.console.proposal_pages import shown
+
+LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
+TEXTS = (
+    "name",
+    "description",
+    "home_url",
+    "backchannel_logout_uri",
+    "audience",
+    "push_default_participant",
+)
+CHOICES = (
+    "auth_method",
+    "second_factor",
+    "id_token_alg",
+    "access_token_alg",
+    "access_token_format",
+    "push_person_id",
+    "push_account_kind",
+)
+FLAGS = ("token_endpoint_audience", "require_pkce", "trusted", "uses_popups", "is_resource_server")
+
+
+def register(pages: Blueprint) -> None:
+    both, post = ["GET", "POST"], ["POST"]
+    pages.add_url_rule("/clients", "clients", clients)
+    pages.add_url_rule("/clients/new", "new_client", new_client, methods=both)
+    pages.add_url_rule("/clients/<client_id>", "client", client, methods=both)
+    pages.add_url_rule("/clients/<client_id>/secret", "rotate_secret", rotate_secret, methods=post)
+    for name, view in (
+        ("disable", disable_client),
+        ("enable", enable_client),
+        ("end-old-secret", end_old_secret),
+    ):
+        path = f"/clients/<client_id>/{name}"
+        pages.add_url_rule(path, view.__name__, view, methods=post)
+
+
+def clients() -> BaseResponse:
+    """All clients."""
+    work = current.work()
+    waiting = len(client_proposals.waiting(work))
+    body = render_template(
+        "console/clients.html", clients=service.every_client(work), waiting=waiting
+    )
+    return Response(body)
+
+
+def new_client() -> BaseResponse:
+    """Register one; its secret is shown this once."""
+    data = ClientData(name="")
+    if request.method != "POST":
+        return _form(None, data, [])
+    data = _from_form(data)
+    try:
+        data = _with_new_key(data)
+        outcome = client_proposals.create(
+            current.work(),
+            data,
+            client_id=request.form.get("client_id", "").strip() or None,
+            groups=_names(_chosen_groups()),
+        )
+    except (Invalid, Conflict) as error:
+        return _form(None, data, _chosen_groups(), error=error.detail)
+    return _saved(outcome)
+
+
+def client(client_id: str) -> BaseResponse:
+    """What is registered of one, to change."""
+    found = _one(client_id)
+    if request.method != "POST":
+        return _form(found, service.data_of(found), list(found.role_groups))
+    data = _from_form(service.data_of(found))
+    groups = _chosen_groups()
+    try:
+        data = _with_new_key(data)
+        outcome = client_proposals.update(current.work(), found, data, groups=_names(groups))
+    except Invalid as error:
+        return _form(found, data, groups, error=error.detail)
+    return _saved(outcome)
+
+
+def rotate_secret(client_id: str) -> BaseResponse:
+    """A new secret; the old one works for as many hours as chosen."""
+    found, typed = _one(client_id), request.form.get("overlap_hours", "").strip()
+    try:
+        hours = client_secrets.overlap(typed)
+        outcome = client_proposals.rotate_secret(current.work(), found, overlap_hours=hours)
+    except Invalid as error:
+        data, groups = service.data_of(found), list(found.role_groups)
+        return _form(found, data, groups, error=error.detail, overlap_hours=typed)
+    return shown(outcome)
+
+
+def end_old_secret(client_id: str) -> BaseResponse:
+    """The secret from before the last rotation ends at once."""
+    found = _one(client_id)
+    client_secrets.end_former(current.work(), found)
+    flash(gettext("The old secret has ended."))
+    return redirect(url_for("console.client", client_id=found.client_id), code=303)
+
+
+def enable_client(client_id: str) -> BaseResponse:
+    """Switch it on again."""
+    found = _one(client_id)
+    outcome = client_proposals.enable(current.work(), found)
+    if outcome.client:
+        flash(gettext("The application is switched on again; what was issued to it stays ended."))
+    return shown(outcome)
+
+
+def disable_client(client_id: str) -> BaseResponse:
+    """Switch it off: everything issued to it ends."""
+    found = _one(client_id)
+    service.disable(current.work(), found)
+    flash(gettext("The application is switched off, and everything issued to it has ended."))
+    return redirect(url_for("console.client", client_id=found.client_id), code=303)
+
+
+def _one(client_id: str) -> Client:
+    found = service.find(current.work(), client_id)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _from_form(before: ClientData) -> ClientData:
+    form = request.form
+    values: dict[str, Any] = {name: form.get(name, "").strip() for name in TEXTS}
+    values |= {name: tuple(form.get(name, "").split()) for name in LISTS}
+    values |= {name: form.get(name, getattr(before, name)) for name in CHOICES}
+    values |= {name: form.get(name) == "1" for name in FLAGS}
+    values["grant_types"] = tuple(form.getlist("grant_types"))
+    values["account_kinds"] = tuple(form.getlist("account_kinds"))
+    values["keys"] = tuple(key for key in before.keys if key["kid"] in form.getlist("keys"))
+    values["minimum_acr"] = form.get("minimum_acr") or None
+    return replace(before, **values)
+
+
+def _with_new_key(data: ClientData) -> ClientData:
+    """With the key that was pasted, if any. Raises Invalid."""
+    text = request.form.get("new_key", "").strip()
+    return replace(data, keys=(*data.keys, public_key(text))) if text else data
+
+
+def _chosen_groups() -> list[RoleGroup]:
+    wanted = set(request.form.getlist("role_groups"))
+    return [group for group, _ in role_groups.every_group(current.work()) if group.name in wanted]
+
+
+def _form(
+    found: Client | None,
+    data: ClientData,
+    groups: list[RoleGroup],
+    *,
+    error: str | None = None,
+    overlap_hours: str = str(client_secrets.OVERLAP_HOURS),
+) -> BaseResponse:
+    work = current.work()
+    body = render_template(
+        "console/client.html",
+        old_secret_until=client_secrets.former_until(work, found) if found else None,
+        overlap_hours=overlap_hours,
+        max_overlap_hours=client_secrets.MAX_OVERLAP_HOURS,
+        client=found,
+        data=data,
+        error=error,
+        groups=[group.name for group, _ in role_groups.every_group(current.work())],
+        seen=[group.name for group in groups],
+        auth_methods=list(AuthMethod),
+        grant_types=GRANT_TYPES,
+        account_kinds=[(str(kind), labels.kind(kind)) for kind in AccountKind],
+        algorithms=SIGNING_ALGS,
+        acrs=ACRS,
+        rules=list(Rule),
+        person_id_attributes=PERSON_ID_ATTRIBUTES,
+        pushed_kinds=PUSHED_KINDS,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def _names(groups: list[RoleGroup]) -> tuple[str, ...]:
+    return tuple(group.name for group in groups)
+
+
+def _saved(outcome: Outcome) -> BaseResponse:
+    if outcome.client and not outcome.secret:
+        flash(gettext("The application is saved."))
+    return shown(outcome)

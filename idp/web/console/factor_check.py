@@ -1,0 +1,59 @@
+"""A fresh second factor before changes that reach far (N66): asked on the way, by a page that keeps
+what was typed; after the proof the form goes on as it was sent.
+"""
+
+from __future__ import annotations
+
+from flask import request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from idp import current
+from idp.factors import authenticators
+from idp.models import BrowserSession
+from idp.session import sessions
+from idp.web import error_responses
+from idp.web.login import proof_page
+from idp.web.login.proof_page import Demand
+from idp.web.profile.recovery_phone_page import flow_of
+
+#: What gives power or takes back trust: keys, secrets, role groups, and who pushes them.
+ENDPOINTS = frozenset(
+    f"console.{name}"
+    for name in (
+        "new_client", "client", "rotate_secret", "enable_client", "confirm_proposal",
+        "new_group", "set_rule", "grant", "revoke", "set_contact", "rotate_key", "revoke_key",
+    )
+)  # fmt: skip
+
+
+def ask(session: BrowserSession) -> Response | None:
+    """The page that asks for a factor, or what became of the proof; None lets the form go on."""
+    work = current.work()
+    needed = request.method == "POST" and request.endpoint in ENDPOINTS
+    if not needed or authenticators.is_fresh(work, session):
+        return None
+    if not authenticators.of(work, session.account):
+        return error_responses.page(
+            403,
+            title=gettext("Set up a second factor first"),
+            message=gettext("This change needs a second factor, and your account has none."),
+            advice=gettext("Set one up in Settings, then send the form again."),
+        )
+    demand = Demand(
+        account=session.account,
+        flow=flow_of(session),
+        action=request.path,
+        hidden={},
+        reasons=("operator_change",),
+        needs_strong=not work.settings.weak_factors_satisfy_mfa,
+        waiting=True,
+        back=url_for("console.home"),
+    )
+    outcome = proof_page.serve(demand)
+    if not isinstance(outcome, tuple):
+        return outcome
+    current.adopt(session, sessions.raise_level(work, session, outcome))
+    # The proof stands by itself, whatever becomes of the form.
+    work.db.commit()
+    return None

@@ -1,0 +1,90 @@
+"""Signing keys, messages that could not be delivered, settings in force."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.audit import events
+from idp.errors import NotFound, Refused
+from idp.grants import signing_keys as service
+from idp.messages import dead_letters
+
+#: The largest number that a row can have.
+MAX_ID = 2**63 - 1
+
+
+def register(pages: Blueprint) -> None:
+    post = ["POST"]
+    pages.add_url_rule("/keys", "keys", keys)
+    pages.add_url_rule("/keys/rotate", "rotate_key", rotate_key, methods=post)
+    pages.add_url_rule("/keys/<kid>/revoke", "revoke_key", revoke_key, methods=post)
+    pages.add_url_rule("/messages", "messages", messages)
+    pages.add_url_rule(
+        f"/messages/<int(max={MAX_ID}):number>/retry", "retry_message", retry_message, methods=post
+    )
+    pages.add_url_rule("/settings", "settings", settings)
+
+
+def keys() -> BaseResponse:
+    """All signing keys, newest first."""
+    return _keys()
+
+
+def _keys(error: str | None = None) -> BaseResponse:
+    rows = service.every_key(current.work())
+    body = render_template(
+        "console/keys.html", keys=rows, algorithms=service.ALGORITHMS, error=error
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def rotate_key() -> BaseResponse:
+    """Let the next key sign."""
+    alg = request.form.get("alg", "")
+    if alg not in service.ALGORITHMS:
+        abort(400)
+    try:
+        service.rotate(current.work(), alg)
+    except Refused as error:
+        return _keys(error.detail)
+    flash(gettext("The next key signs from now on."))
+    return redirect(url_for("console.keys"), code=303)
+
+
+def revoke_key(kid: str) -> BaseResponse:
+    """After a compromise (N89): nothing that the key signed is accepted any more. The kid is
+    typed once more, since this cannot be undone."""
+    if request.form.get("confirm", "").strip() != kid:
+        return _keys(gettext("Enter the key's id to confirm; this cannot be undone."))
+    try:
+        service.revoke(current.work(), kid)
+    except NotFound:
+        abort(404)
+    flash(gettext("The key is revoked. Whoever holds a token signed by it gets a new one."))
+    return redirect(url_for("console.keys"), code=303)
+
+
+def messages() -> BaseResponse:
+    """Messages that were given up, to read without their links and codes."""
+    work = current.work()
+    rows = [(row, dead_letters.words(work, row)) for row in dead_letters.letters(work)]
+    return Response(render_template("console/messages.html", messages=rows))
+
+
+def retry_message(number: int) -> BaseResponse:
+    """Try one again."""
+    work = current.work()
+    if not dead_letters.retry(work, number):
+        abort(404)
+    events.record(work, "message.retried", message=number)
+    flash(gettext("The message is tried again."))
+    return redirect(url_for("console.messages"), code=303)
+
+
+def settings() -> BaseResponse:
+    """Every setting with its meaning and value; secrets are not shown."""
+    rows = current.means().settings.in_force()
+    return Response(render_template("console/settings.html", rows=rows))

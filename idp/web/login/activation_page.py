@@ -1,0 +1,33 @@
+"""Activation by mailed link (AC-03 to AC-05, K.02)."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from werkzeug.wrappers import Response
+
+from idp import current
+from idp.credentials.links import Purpose
+from idp.directory import activation
+from idp.mfa.assurance import PASSWORD
+from idp.models import Account
+from idp.session import interactions
+from idp.web.login import mailed_link_page
+from idp.web.login.signin_page import proceed
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/activate", "activate", activate, methods=["GET", "POST"])
+
+
+def activate() -> Response:
+    """The link's page."""
+    return mailed_link_page.serve(
+        Purpose.ACTIVATE, "activate.activate", activation.finish, _first_session
+    )
+
+
+def _first_session(account: Account) -> Response:
+    """The person has just shown the mailed secret and made the password: what else has to be set
+    up, then signed in (AC-04, AC-09)."""
+    found = interactions.begin(current.work(), current.binding())
+    return proceed(account, found, PASSWORD, has_secret=True)

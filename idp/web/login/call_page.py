@@ -1,0 +1,44 @@
+"""Who is on the telephone: the holder sees which agent calls, and can say that it is not them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.credentials.links import Problem, Purpose
+from idp.desk import caller_verification
+from idp.web.login import mailed_link_page
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/call", "call", call, methods=["GET", "POST"])
+
+
+def call() -> BaseResponse:
+    """Behind the link of the mail with the code for the telephone."""
+    if "token" in request.args:
+        return mailed_link_page.take(Purpose.CALL, "recover.call")
+    found = mailed_link_page.find(Purpose.CALL)
+    if isinstance(found, Problem):
+        return mailed_link_page.problem_page(found, Purpose.CALL)
+    _, account = found
+    if request.method == "POST":
+        caller_verification.disown(current.work(), account)
+        body = render_template(
+            "message.html",
+            title=gettext("Thank you"),
+            message=gettext(
+                "Nothing more can be done to your account in this call. Customer Relations will "
+                "look into it; call them if you have questions."
+            ),
+            link=None,
+        )
+        return Response(body)
+    agents = [
+        agent.person.full_name
+        for agent in caller_verification.agents_on_the_line(current.work(), account)
+    ]
+    body = render_template("call.html", agents=agents, username=account.username)
+    return Response(body)

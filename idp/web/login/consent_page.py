@@ -1,0 +1,135 @@
+"""Consent and choice of account, for the requests that need them (OIDC Core 3.1.2.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.audit import events
+from idp.models import AccountKind, BrowserSession, Client, Interaction
+from idp.session import interactions
+
+
+@dataclass(frozen=True)
+class ScopeText:
+    """What a scope means, in plain words."""
+
+    text: str
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/signin/consent", "consent", consent, methods=["GET", "POST"])
+    pages.add_url_rule("/signin/account", "select_account", select_account, methods=["GET", "POST"])
+    pages.add_url_rule(
+        "/signin/other-account", "other_account", other_account, methods=["GET", "POST"]
+    )
+
+
+def consent() -> BaseResponse:
+    """Ask what the relying party may see."""
+    asked = _asked()
+    if asked is None:
+        return _back(request.values.get("flow", ""))
+    found, client, session = asked
+    work = current.work()
+    if request.method != "POST":
+        scopes = [ScopeText(text) for text in map(_describe, found.request["scopes"]) if text]
+        body = render_template(
+            "consent.html", client_name=client.name, scopes=scopes, flow=found.handle
+        )
+        return Response(body)
+    if request.form.get("decision") == "allow":
+        interactions.remember_consent(work, session.account, client, found.request["scopes"])
+        found.consented_at = work.now
+        events.record(
+            work,
+            "consent.given",
+            account=session.account,
+            client=client,
+            session=session,
+            scope=" ".join(found.request["scopes"]),
+        )
+    else:
+        found.denied_at = work.now
+    return _back(found.handle)
+
+
+def select_account() -> BaseResponse:
+    """Go on as this person, or as another."""
+    asked = _asked()
+    if asked is None:
+        return _back(request.values.get("flow", ""))
+    found, client, session = asked
+    if request.method == "POST":
+        if request.form.get("choice") == "continue":
+            found.account_chosen_at = current.work().now
+            return _back(found.handle)
+        return redirect(url_for("login.signin", flow=found.handle, again=1), code=303)
+    body = render_template(
+        "select_account.html",
+        username=session.account.username,
+        full_name=session.account.person.full_name,
+        client_name=client.name,
+        flow=found.handle,
+    )
+    return Response(body)
+
+
+def other_account() -> BaseResponse:
+    """Say why this account does not open the application, and which one does; nobody can go on
+    with this one."""
+    asked = _asked()
+    if asked is None:
+        return _back(request.values.get("flow", ""))
+    found, client, session = asked
+    if request.method == "POST":
+        if request.form.get("choice") == "back":
+            found.denied_at = current.work().now
+            return _back(found.handle)
+        return redirect(url_for("login.signin", flow=found.handle, again=1), code=303)
+    body = render_template(
+        "other_account.html",
+        username=session.account.username,
+        client_name=client.name,
+        needs=needed_account(client),
+        flow=found.handle,
+    )
+    return Response(body)
+
+
+def needed_account(client: Client) -> str:
+    """The account that opens the application, in words."""
+    if AccountKind.EMAIL not in client.account_kinds:
+        return str(gettext("your UserID account"))
+    if AccountKind.PERSONAL not in client.account_kinds:
+        return str(gettext("your e-mail account, whose user name is an e-mail address"))
+    return str(gettext("your UserID account or your e-mail account"))
+
+
+def _asked() -> tuple[Interaction, Client, BrowserSession] | None:
+    """The request of an application that waits for an answer of the person who is signed in."""
+    found, session = current.under_way(), current.browser_session()
+    if found is None or found.client is None or session is None:
+        return None
+    return found, found.client, session
+
+
+def _back(handle: str) -> BaseResponse:
+    return redirect(url_for("oidc.resume", flow=handle), code=303)
+
+
+def _describe(scope: str) -> str:
+    words: dict[str, str] = {
+        "profile": gettext("Your name, UserID, Person ID, language and time zone"),
+        "email": gettext("Your e-mail address"),
+        "phone": gettext("Your telephone number"),
+        "groups": gettext("The access roles you hold in this application"),
+        "participants": gettext("The market participants you hold them for"),
+        "participant_groups": gettext("Your role groups, with the participant of each"),
+        "offline_access": gettext("To stay connected when you are not there"),
+    }
+    return words.get(scope, "" if scope == "openid" else scope)

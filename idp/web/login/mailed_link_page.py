@@ -1,0 +1,96 @@
+"""The page behind a mailed link, shared by activation and recovery.
+
+Opening it consumes nothing, whoever opens it how often (mail scanners do); only a chosen password
+does (N69). The token leaves the address at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Response, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.audit import events
+from idp.credentials import links
+from idp.credentials.hashing import PasswordHasher
+from idp.credentials.links import Problem, Purpose
+from idp.models import Account, Link
+from idp.recovery import self_service
+from idp.transaction import Work
+from idp.web import questions
+from idp.web.login import new_password_page
+
+Finish = Callable[[Work, PasswordHasher, Link, Account, str], tuple[str, ...] | Problem]
+
+
+def serve(
+    purpose: Purpose, endpoint: str, finish: Finish, done: Callable[[Account], BaseResponse]
+) -> BaseResponse:
+    """Show the page of a link, or take the chosen password: ``finish`` sets it and spends the
+    link, ``done`` answers."""
+    if "token" in request.args:
+        return take(purpose, endpoint)
+    found = find(purpose)
+    if isinstance(found, Problem):
+        return problem_page(found, purpose)
+    link, account = found
+    asked = self_service.asks_question(current.work(), link, account)
+
+    def page(errors: tuple[str, ...] = ()) -> Response:
+        return new_password_page.page(
+            account,
+            purpose=purpose,
+            action=url_for(endpoint),
+            errors=errors,
+            question=questions.words(asked.question) if asked else "",
+        )
+
+    if request.method != "POST":
+        return page()
+    password, faults = new_password_page.chosen(account)
+    outcome = faults or finish(current.work(), current.hasher(), link, account, password)
+    if isinstance(outcome, Problem):
+        return problem_page(outcome, purpose, link)
+    if outcome:
+        return page(outcome)
+    drop(purpose)
+    return done(account)
+
+
+def take(purpose: Purpose, endpoint: str) -> BaseResponse:
+    """Keep the token of the address in this browser, and lead to the page without it."""
+    keep(purpose, request.args["token"])
+    return redirect(url_for(endpoint), code=303)
+
+
+def keep(purpose: Purpose, token: str) -> None:
+    """Let this browser go on with a token."""
+    session[f"link-{purpose}"] = token[:200]
+
+
+def drop(purpose: Purpose) -> None:
+    """The token is spent."""
+    session.pop(f"link-{purpose}", None)
+
+
+def find(purpose: Purpose) -> tuple[Link, Account] | Problem:
+    """The living link that this browser came with, and its owner; or what is wrong with it."""
+    value = session.get(f"link-{purpose}")
+    if value is None:
+        return Problem.ELSEWHERE
+    return links.owner_of(current.work(), purpose, value if isinstance(value, str) else "")
+
+
+def problem_page(problem: Problem, purpose: Purpose, link: Link | None = None) -> Response:
+    """Say plainly what is wrong with a link and what to do (AC-03)."""
+    events.record(
+        current.work(),
+        "link.refused",
+        reason=f"link_{problem}",
+        purpose=str(purpose),
+        link=link.id if link else None,
+    )
+    body = render_template("link_problem.html", problem=str(problem), purpose=str(purpose))
+    return Response(body, status=400)

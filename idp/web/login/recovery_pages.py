@@ -1,0 +1,213 @@
+"""Forgot password, unlock, and "this was not me" (RS-01 to RS-09; procedures E and K)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, session, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.credentials.hashing import PasswordHasher
+from idp.credentials.links import Problem, Purpose
+from idp.models import Account, Link
+from idp.recovery import self_service
+from idp.recovery.self_service import Channel, Goal
+from idp.transaction import Work
+from idp.web.login import code_page, mailed_link_page
+from idp.web.login.signin_page import MAX_PASSWORD
+
+#: Name of the form cookie's entry that holds the secret of this browser's request.
+FLOW = "recovery"
+
+
+def register(pages: Blueprint) -> None:
+    both = ["GET", "POST"]
+    pages.add_url_rule("/recover", "start", start, methods=both)
+    pages.add_url_rule("/recover/code", "reset_code", reset_code, methods=both)
+    pages.add_url_rule("/recover/open", "open_link", open_link, methods=both)
+    pages.add_url_rule("/recover/unlock", "unlock", unlock, methods=both)
+    pages.add_url_rule("/recover/unlock/code", "unlock_code", unlock_code, methods=both)
+    pages.add_url_rule("/recover/unlock/open", "open_unlock", open_unlock, methods=both)
+    pages.add_url_rule("/recover/not-me", "not_me", not_me, methods=both)
+
+
+def start() -> BaseResponse:
+    """Ask for a name; the answer is the same whoever has it (N48)."""
+    return _ask(Goal.RESET)
+
+
+def unlock() -> BaseResponse:
+    """The same, to unlock."""
+    return _ask(Goal.UNLOCK)
+
+
+def _ask(goal: Goal) -> BaseResponse:
+    if request.method != "POST":
+        return _ask_page(goal)
+    typed = request.form.get("username", "").strip()
+    if not typed:
+        return _ask_page(goal, gettext("Enter your user name or your e-mail address."))
+    by_sms = request.form.get("channel") == Channel.SMS and current.means().ports.sms is not None
+    flow = self_service.ask(current.work(), goal, Channel.SMS if by_sms else Channel.MAIL, typed)
+    if not by_sms:
+        return Response(render_template("recover_sent.html"))
+    session[FLOW] = {"goal": str(goal), "flow": flow}
+    return redirect(url_for(f"recover.{goal}_code"), code=303)
+
+
+def _ask_page(goal: Goal, error: str | None = None) -> BaseResponse:
+    body = render_template(
+        "recover.html",
+        goal=str(goal),
+        error=error,
+        by_sms=current.means().ports.sms is not None,
+        action=request.path,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def reset_code() -> BaseResponse:
+    """The code from the text message; then the page where the new password is chosen."""
+    return _code(Goal.RESET)
+
+
+def unlock_code() -> BaseResponse:
+    """The code from the text message unlocks."""
+    return _code(Goal.UNLOCK)
+
+
+def _code(goal: Goal) -> BaseResponse:
+    kept = session.get(FLOW)
+    again = url_for("recover.unlock" if goal is Goal.UNLOCK else "recover.start")
+    if not isinstance(kept, dict) or kept.get("goal") != goal:
+        flash(
+            gettext(
+                "The code belongs to the browser that asked for it, and only for a while. "
+                "Ask for a new one here."
+            )
+        )
+        return redirect(again, 303)
+    message = gettext(
+        "If an account with a recovery telephone fits what you entered, a code of six digits is on "
+        "its way there. Without a recovery telephone, look into your mail instead."
+    )
+    if request.method != "POST":
+        return code_page.page(message, again=again)
+    typed = request.form.get("code", "")
+    outcome = self_service.redeem_code(current.work(), goal, str(kept.get("flow")), typed)
+    if outcome is None:
+        return code_page.page(message, again=again, wrong=True)
+    session.pop(FLOW, None)
+    if isinstance(outcome, str):
+        mailed_link_page.keep(Purpose.RESET, outcome)
+        return redirect(url_for("recover.open_link"), code=303)
+    return _unlocked()
+
+
+def open_link() -> BaseResponse:
+    """The page of a reset link: a new password, then sign in with it."""
+
+    def finish(
+        work: Work, hasher: PasswordHasher, link: Link, account: Account, password: str
+    ) -> tuple[str, ...] | Problem:
+        answer = request.form.get("answer", "")[:MAX_PASSWORD]
+        return self_service.finish(work, hasher, link, account, password, answer=answer)
+
+    return mailed_link_page.serve(Purpose.RESET, "recover.open_link", finish, _changed)
+
+
+def _changed(_account: Account) -> BaseResponse:
+    """Nobody is signed in by a reset (N66)."""
+    current.forget()
+    return _done(
+        gettext("Password changed successfully"),
+        gettext("You are signed out everywhere. Sign in with your new password to go on."),
+    )
+
+
+def open_unlock() -> BaseResponse:
+    """The page of an unlock link: opening it does nothing, its button does (N69)."""
+
+    def unlock_now(link: Link, account: Account) -> BaseResponse | None:
+        done = self_service.finish_unlock(current.work(), link, account)
+        return _unlocked() if done else None
+
+    return _confirm(
+        Purpose.UNLOCK,
+        title=gettext("Unlock my account"),
+        message=lambda name: gettext(
+            "The account %(name)s will be unlocked. Its password stays as it is.", name=name
+        ),
+        button=gettext("Unlock my account"),
+        act=unlock_now,
+    )
+
+
+def not_me() -> BaseResponse:
+    """Behind the link of a notice: ends everything, and a new password is chosen at once."""
+
+    def disown_now(link: Link, account: Account) -> BaseResponse | None:
+        token = self_service.disown(current.work(), link, account)
+        if token is None:
+            return None
+        mailed_link_page.keep(Purpose.RESET, token)
+        current.forget()
+        return redirect(url_for("recover.open_link"), code=303)
+
+    return _confirm(
+        Purpose.DISOWN,
+        title=gettext("This was not me"),
+        message=lambda name: gettext(
+            "Everybody will be signed out of the account %(name)s, its present password stops "
+            "working, and you choose a new one right away.",
+            name=name,
+        ),
+        button=gettext("Sign everybody out and choose a new password"),
+        act=disown_now,
+    )
+
+
+def _confirm(
+    purpose: Purpose,
+    *,
+    title: str,
+    message: Callable[[str], str],
+    button: str,
+    act: Callable[[Link, Account], BaseResponse | None],
+) -> BaseResponse:
+    """The page of a link that does one thing when its button is pressed; ``act`` does it, or says
+    with None that another request was first."""
+    if "token" in request.args:
+        return mailed_link_page.take(purpose, request.endpoint or "")
+    found = mailed_link_page.find(purpose)
+    if isinstance(found, Problem):
+        return mailed_link_page.problem_page(found, purpose)
+    link, account = found
+    if request.method != "POST":
+        body = render_template(
+            "confirm.html",
+            title=title,
+            message=message(account.username),
+            button=button,
+            action=request.path,
+        )
+        return Response(body)
+    answer = act(link, account)
+    if answer is None:
+        return mailed_link_page.problem_page(Problem.USED, purpose, link)
+    mailed_link_page.drop(purpose)
+    return answer
+
+
+def _unlocked() -> BaseResponse:
+    return _done(
+        gettext("Your account is unlocked"),
+        gettext("Your password is the same as before. If you do not know it, choose a new one."),
+    )
+
+
+def _done(title: str, message: str) -> BaseResponse:
+    link = {"url": url_for("login.signin"), "text": gettext("Sign in")}
+    return Response(render_template("message.html", title=title, message=message, link=link))

@@ -1,0 +1,253 @@
+"""Sign-in with user name and password (GW-02 to GW-04)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from flask_babel import gettext
+from itsdangerous import BadSignature, URLSafeSerializer
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.factors import passkeys
+from idp.factors.passkeys import Ceremony, Fault
+from idp.mfa.assurance import PASSWORD
+from idp.models import Account, Interaction
+from idp.policy.local_path import safe_path
+from idp.session import interactions
+from idp.signin import attempt as service
+from idp.web import factor_words
+from idp.web.login import proof_page
+
+REMEMBER_SECONDS = 30 * 86400
+MAX_PASSWORD = 4096
+#: The page that shows what was entered before a session ended.
+KEPT = "/signin/kept"
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/signin", "signin", signin, methods=["GET", "POST"])
+    pages.add_url_rule("/signin/passkey", "passkey", passkey, methods=["POST"])
+
+
+def signin() -> BaseResponse:
+    """Show the page, or check what was typed."""
+    handle = request.values.get("flow", "")
+    found = current.under_way()
+    is_late = bool(handle) and found is None
+    found = found or current.begin_again(handle)
+    if request.method == "POST":
+        return _attempt(found)
+    if current.browser_session() is not None and not (found and request.args.get("again")):
+        # Another tab was first, or this page was opened once more.
+        if found is None:
+            return current.follow(safe_path(request.args.get("next")))
+        return redirect(url_for("oidc.resume", flow=found.handle), code=303)
+    notice = _what_happened(found) if is_late else kept_notice(request.args.get("next"))
+    return _page(found, username=_suggested_name(found), error=notice)
+
+
+def _what_happened(found: Interaction | None) -> str:
+    if found is not None:
+        return str(gettext("That sign-in was open too long. Sign in, and it goes on where it was."))
+    if current.sends_cookies():
+        return str(
+            gettext("That sign-in was open too long. Sign in here to reach your applications.")
+        )
+    return str(
+        gettext(
+            "That sign-in was open too long, was begun in another browser, or this browser keeps "
+            "no cookies. If it blocks cookies, allow them for %(host)s: nobody can sign in "
+            "without them.",
+            host=request.host,
+        )
+    )
+
+
+def kept_notice(target: str | None) -> str | None:
+    """Said to somebody whose session ended while a form was open."""
+    if not (target or "").startswith(KEPT):
+        return None
+    return str(
+        gettext(
+            "You were signed out meanwhile. Sign in: what you entered is kept, except passwords "
+            "and codes."
+        )
+    )
+
+
+def sign_in_again(notice: str) -> BaseResponse:
+    """The page once more, after its form was refused unread: with the name that was typed, for
+    the same application."""
+    handle = request.form.get("flow", "")
+    found = current.under_way() or current.begin_again(handle)
+    return _page(found, username=request.form.get("username", ""), error=notice, status=400)
+
+
+def _attempt(found: Interaction | None) -> BaseResponse:
+    work = current.work()
+    typed = request.form.get("username", "")
+    accepted = service.attempt(
+        work,
+        current.hasher(),
+        typed=typed,
+        password=request.form.get("password", "")[:MAX_PASSWORD],
+        cookie=current.recognition(),
+        client=found.client if found else None,
+    )
+    if accepted is None:
+        refused = gettext(
+            "The user name and password do not fit. Check both, and whether Caps Lock is on."
+        )
+        more = gettext(
+            "After many wrong tries no password is accepted for a while; then wait a quarter of "
+            "an hour, or use “Need help signing in?”."
+        )
+        return _page(found, username=typed, error=f"{refused} {more}", status=400)
+    found = found or interactions.begin(
+        work, current.binding(), return_to=safe_path(request.form.get("next"))
+    )
+    remember = bool(request.form.get("remember"))
+    if accepted.change is not None:
+        service.hold(found, accepted)
+        response: BaseResponse = redirect(url_for("oidc.resume", flow=found.handle), code=303)
+    else:
+        response = proceed(accepted.account, found, PASSWORD, remember=remember)
+    _remember_name(response, accepted.account.username if remember else None)
+    return response
+
+
+def passkey() -> BaseResponse:
+    """Sign in with a passkey alone: it names its account and has verified its user."""
+    work = current.work()
+    found = current.under_way()
+    answer = request.form.get("credential", "")
+    client = found.client if found else None
+    accepted = service.attempt_by_passkey(work, current.binding(), answer, client=client)
+    if isinstance(accepted, Fault):
+        error = factor_words.passkey_fault(
+            accepted,
+            otherwise=gettext(
+                "This passkey does not open an account here. Use your user name and password."
+            ),
+        )
+        return _page(found, username="", error=error, status=400)
+    account, methods = accepted
+    found = found or interactions.begin(
+        work, current.binding(), return_to=safe_path(request.form.get("next"))
+    )
+    return proceed(account, found, methods)
+
+
+def proceed(
+    account: Account,
+    found: Interaction,
+    methods: Sequence[str],
+    *,
+    remember: bool = False,
+    has_secret: bool = False,
+) -> BaseResponse:
+    """The first proof is right: a session, or first a second factor, or what has to be set up."""
+    work = current.work()
+    service.take_up(
+        work,
+        found,
+        account,
+        methods,
+        cookie=current.recognition(),
+        remember=remember,
+        has_secret=has_secret,
+    )
+    if found.owes_factor:
+        proof_page.send_first(account, flow_of(found), needs_strong=needs_strong(found))
+    return go_on(account, found)
+
+
+def go_on(account: Account, found: Interaction) -> BaseResponse:
+    """Enter when nothing is owed any more; else back to the dispatcher."""
+    work = current.work()
+    if service.owing(work, found) or service.enrolling(work, found):
+        return redirect(url_for("oidc.resume", flow=found.handle), code=303)
+    entered = service.enter(
+        work,
+        account,
+        methods=found.proved or PASSWORD,
+        cookie=current.recognition(),
+        previous=current.browser_session(),
+        remember=found.remember,
+        client=found.client,
+    )
+    found.authenticated_at = work.now
+    found.signing_in_id = None
+    current.enter(entered)
+    return redirect(url_for("oidc.resume", flow=found.handle), code=303)
+
+
+def flow_of(found: Interaction) -> str:
+    """What ties codes and challenges to this sign-in (N62)."""
+    return f"interaction:{found.handle}"
+
+
+def needs_strong(found: Interaction) -> bool:
+    """Whether the sign-in is so far from usual that only a strong factor will do."""
+    return bool((found.prompt or {}).get("needs_strong"))
+
+
+def _page(
+    found: Interaction | None, *, username: str, error: str | None, status: int = 200
+) -> BaseResponse:
+    if found is None:
+        g.goes_on = url_for("login.signin", next=safe_path(request.values.get("next")))
+    body = render_template(
+        "signin.html",
+        username=username,
+        remember=bool(request.form.get("remember") or _remembered_name()),
+        error=error,
+        flow=found.handle if found else "",
+        next_path=safe_path(request.values.get("next")),
+        client_name=found.client.name if found and found.client else None,
+        passkey_options=passkeys.request_options(
+            current.work(), Ceremony.ALONE, current.binding(), None
+        ),
+    )
+    return Response(body, status=status)
+
+
+def _suggested_name(found: Interaction | None) -> str:
+    """The relying party's hint, who is signed in, or the name kept in this browser."""
+    if found is not None and (hint := found.request.get("login_hint")):
+        return str(hint)
+    session = current.browser_session()
+    return session.account.username if session else _remembered_name()
+
+
+def _serializer() -> URLSafeSerializer:
+    keys = current_app.extensions["means"].vault.cookie_keys
+    return URLSafeSerializer(list(reversed(keys)), salt="remembered-name")
+
+
+def _remembered_name() -> str:
+    raw = request.cookies.get(current.means().settings.cookie_name("name"), "")
+    try:
+        value = _serializer().loads(raw) if raw else ""
+    except BadSignature:
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _remember_name(response: BaseResponse, username: str | None) -> None:
+    settings = current.means().settings
+    name, secure = settings.cookie_name("name"), not settings.is_loopback_http
+    if username is None:
+        if _remembered_name():
+            response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
+        return
+    response.set_cookie(
+        name,
+        str(_serializer().dumps(username)),
+        max_age=REMEMBER_SECONDS,
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )

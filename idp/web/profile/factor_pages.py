@@ -1,0 +1,241 @@
+"""Extra verification in settings: factors, security question, recovery codes (SP-04, MF-07, MF-08).
+
+Nothing here changes before a factor was proved in this session within the last minutes (N66).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.errors import Refused
+from idp.factors import authenticators as service
+from idp.factors import recovery_codes as paper
+from idp.factors import security_question as question
+from idp.mfa.assurance import PASSWORD, FactorKind
+from idp.models import Account, Authenticator, BrowserSession
+from idp.policy.local_path import safe_path
+from idp.recovery import self_service
+from idp.session import sessions
+from idp.signin import attempt
+from idp.web import factor_words, questions
+from idp.web.guard import needs_session
+from idp.web.login import factor_setup_pages, proof_page
+from idp.web.login.factor_setup_pages import Place
+from idp.web.login.proof_page import Demand
+from idp.web.login.signin_page import MAX_PASSWORD
+from idp.web.profile.recovery_phone_page import flow_of
+
+P = ParamSpec("P")
+
+
+def register(pages: Blueprint) -> None:
+    both = ["GET", "POST"]
+    for path, view, name in (
+        ("/settings/verify", verify, "verify"),
+        ("/settings/factors/<kind>", set_up_factor, "set_up_factor"),
+        ("/settings/factors/own/<public_id>", own_factor, "own_factor"),
+        ("/settings/recovery-codes", recovery_codes, "recovery_codes"),
+        ("/settings/question", security_question, "security_question"),
+    ):
+        pages.add_url_rule(path, name, view, methods=both)
+
+
+def shown(account: Account) -> dict[str, Any]:
+    """What the settings page shows of it."""
+    work = current.work()
+    rows, chosen = service.of(work, account), question.of(work, account)
+    several = (FactorKind.PASSKEY, FactorKind.TOTP)
+    return {
+        "factors": [_row(row, account) for row in rows],
+        "offered": [
+            (kind, factor_words.kind(kind), factor_words.help_of(kind))
+            for kind in service.offered(work)
+            if kind in several or all(row.kind != kind for row in rows)
+        ],
+        "question": questions.words(chosen.question) if chosen else "",
+        "codes_left": paper.left(work, account),
+    }
+
+
+def _row(row: Authenticator, account: Account) -> dict[str, Any]:
+    is_key = row.kind == FactorKind.PASSKEY
+    return {
+        "public_id": row.public_id,
+        "title": factor_words.title(row, account),
+        "kind": factor_words.kind(row.kind),
+        "is_preferred": row.is_preferred,
+        "is_synced": row.is_synced if is_key else None,
+        "is_backed_up": row.is_backed_up,
+        "confirmed_at": row.confirmed_at,
+        "last_used_at": row.last_used_at,
+    }
+
+
+def needs_proof(
+    view: Callable[Concatenate[BrowserSession, P], BaseResponse],
+) -> Callable[P, BaseResponse]:
+    """Hand the session to the view when a factor was proved in it just now; else ask for one
+    first and come back."""
+
+    def proved(session: BrowserSession, /, *args: P.args, **kwargs: P.kwargs) -> BaseResponse:
+        if not service.is_proved(current.work(), session):
+            return redirect(url_for("profile.verify", next=request.path), code=303)
+        return view(session, *args, **kwargs)
+
+    return needs_session(wraps(view)(proved))
+
+
+@needs_session
+def verify(session: BrowserSession) -> BaseResponse:
+    """Prove a factor, or the password where there is none, before a change (N66)."""
+    work, account = current.work(), session.account
+    target = safe_path(request.values.get("next"))
+    if not service.of(work, account):
+        return _verify_by_password(session, target)
+    demand = Demand(
+        account=account,
+        flow=flow_of(session),
+        action=url_for("profile.verify"),
+        hidden={"next": target},
+        reasons=(),
+        back=url_for("profile.settings"),
+    )
+    outcome = proof_page.serve(demand)
+    if not isinstance(outcome, tuple):
+        return outcome
+    current.adopt(session, service.note_proof(work, session, outcome))
+    return current.follow(target)
+
+
+def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
+    work, wrong = current.work(), False
+    if request.method == "POST":
+        password = request.form.get("current", "")[:MAX_PASSWORD]
+        if self_service.confirm(work, current.hasher(), session, password):
+            current.adopt(session, service.note_proof(work, session, PASSWORD))
+            return current.follow(target)
+        wrong = True
+    body = render_template(
+        "verify_password.html", target=target, username=session.account.username, wrong=wrong
+    )
+    return Response(body, status=400 if wrong else 200)
+
+
+@needs_proof
+def set_up_factor(session: BrowserSession, kind: str) -> BaseResponse:
+    """Set up one more factor; the first one brings recovery codes."""
+    work, account = current.work(), session.account
+    if kind not in service.offered(work):
+        abort(404)
+    place = Place(
+        account=account,
+        flow=flow_of(session),
+        here=url_for("profile.set_up_factor", kind=kind),
+        back=url_for("profile.settings"),
+        hidden={},
+    )
+    outcome = factor_setup_pages.serve(place, FactorKind(kind))
+    if not isinstance(outcome, Authenticator):
+        return outcome
+    current.adopt(session, sessions.raise_level(work, session, attempt.methods_of(outcome)))
+    flash(gettext("It is set up."))
+    if paper.left(work, account):
+        return _home()
+    return _codes_page(paper.make(work, account))
+
+
+@needs_proof
+def own_factor(session: BrowserSession, public_id: str) -> BaseResponse:
+    """Rename one, offer it first, or remove it."""
+    work, account = current.work(), session.account
+    row = service.find(work, account, public_id)
+    if row is None:
+        abort(404)
+    action = request.form.get("do") if request.method == "POST" else None
+    if action == "rename":
+        service.rename(work, account, row, request.form.get("name", ""))
+        flash(gettext("The name is saved."))
+        return _home()
+    if action == "prefer":
+        service.prefer(work, account, row)
+        flash(gettext("It is offered first from now on."))
+        return _home()
+    if action == "remove":
+        try:
+            service.remove(work, account, row)
+        except Refused:
+            return _own_page(account, row, error=True)
+        flash(gettext("It is removed."))
+        return _home()
+    return _own_page(account, row)
+
+
+def _own_page(account: Account, row: Authenticator, *, error: bool = False) -> BaseResponse:
+    body = render_template(
+        "own_factor.html",
+        row=_row(row, account),
+        name=row.name,
+        is_needed=service.is_needed(current.work(), account, row),
+        error=error,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+@needs_proof
+def recovery_codes(session: BrowserSession) -> BaseResponse:
+    """New recovery codes; the earlier ones end."""
+    work, account = current.work(), session.account
+    if not service.of(work, account):
+        abort(404)
+    if request.method == "POST":
+        return _codes_page(paper.make(work, account))
+    body = render_template(
+        "confirm.html",
+        title=gettext("New recovery codes"),
+        message=gettext("You get ten new codes. The ones you have now stop working."),
+        button=gettext("Make new codes"),
+        action=request.path,
+    )
+    return Response(body)
+
+
+@needs_proof
+def security_question(session: BrowserSession) -> BaseResponse:
+    """Choose a question and its answer."""
+    work, account, error = current.work(), session.account, ""
+    if request.method == "POST":
+        name = request.form.get("question", "")
+        fault = question.choose(
+            work,
+            current.hasher(),
+            account,
+            name,
+            request.form.get("answer", "")[:MAX_PASSWORD],
+            words=questions.words_or_nothing(name),
+        )
+        if fault is None:
+            flash(gettext("The security question is saved."))
+            return _home()
+        error = questions.fault(fault)
+    body = render_template(
+        "question.html",
+        questions=[(name, questions.words(name)) for name in question.offered(work, account)],
+        chosen=request.form.get("question", ""),
+        error=error,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def _codes_page(codes: list[str]) -> Response:
+    return Response(render_template("recovery_codes.html", codes=codes, flow=""))
+
+
+def _home() -> BaseResponse:
+    return redirect(url_for("profile.settings"), code=303)

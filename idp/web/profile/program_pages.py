@@ -1,0 +1,203 @@
+"""Programs of a machine account, for its custodian: from where they may come, what they prove
+themselves with, which check failed (MA-06, MA-09)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.audit import trail
+from idp.clients import registry
+from idp.directory import role_groups
+from idp.errors import Conflict, Invalid, NotFound
+from idp.machines import machine_accounts, machine_keys
+from idp.models import Account, AccountKind, BrowserSession, Event
+from idp.policy.addresses import address_of
+from idp.web.guard import needs_session
+from idp.web.profile.factor_pages import needs_proof
+
+P = ParamSpec("P")
+RECENT = 20
+MAX_KEY_TEXT = 4000
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/settings/programs", "programs", programs)
+    for path, name, view in (
+        ("/settings/programs/test", "test_program", test_program),
+        ("/settings/programs/former/end", "end_former", end_former),
+        ("/settings/programs/keys/<kid>/remove", "remove_key", remove_key),
+    ):
+        pages.add_url_rule(path, name, view, methods=["POST"])
+    pages.add_url_rule("/settings/programs/keys", "add_key", add_key, methods=["GET", "POST"])
+
+
+def of_machine(
+    view: Callable[Concatenate[BrowserSession, P], BaseResponse],
+) -> Callable[Concatenate[BrowserSession, P], BaseResponse]:
+    """Only a machine account has programs; for others there is no such page."""
+
+    @wraps(view)
+    def checked(session: BrowserSession, /, *args: P.args, **kwargs: P.kwargs) -> BaseResponse:
+        if session.account.kind != AccountKind.MACHINE:
+            abort(404)
+        return view(session, *args, **kwargs)
+
+    return checked
+
+
+@needs_session
+@of_machine
+def programs(session: BrowserSession) -> BaseResponse:
+    """The page."""
+    return _page(session.account)
+
+
+@needs_session
+@of_machine
+def test_program(session: BrowserSession) -> BaseResponse:
+    """Which check a program at an address would fail. Nothing is counted or changed."""
+    work, account = current.work(), session.account
+    ip, service = request.form.get("ip", "").strip(), request.form.get("service", "")
+    if address_of(ip) is None:
+        return _page(account, ip=ip, service=service, error=gettext("This is no IP address."))
+    client = registry.find(work, service) if service else None
+    checks = machine_accounts.diagnose(work, account, ip, client)
+    return _page(account, ip=ip, service=service, checks=checks)
+
+
+@needs_proof
+@of_machine
+def add_key(session: BrowserSession) -> BaseResponse:
+    """Register a public key."""
+    if request.method != "POST":
+        return _key_page(days=str(machine_keys.DAYS))
+    form = request.form
+    days = form.get("days", "")
+    try:
+        machine_keys.add(
+            current.work(),
+            session.account,
+            form.get("key", "")[:MAX_KEY_TEXT],
+            label=form.get("label", ""),
+            days=int(days) if days.isascii() and days.isdecimal() else 0,
+        )
+    except (Invalid, Conflict):
+        text = form.get("key", "")[:MAX_KEY_TEXT]
+        return _key_page(days=days, label=form.get("label", ""), key=text, has_failed=True)
+    flash(gettext("The key is registered."))
+    return _home()
+
+
+def _key_page(*, days: str, label: str = "", key: str = "", has_failed: bool = False) -> Response:
+    body = render_template(
+        "program_key.html",
+        days=days,
+        label=label,
+        key=key,
+        has_failed=has_failed,
+        most=machine_keys.MAX_DAYS,
+    )
+    return Response(body, status=400 if has_failed else 200)
+
+
+@needs_session
+@of_machine
+def remove_key(session: BrowserSession, kid: str) -> BaseResponse:
+    """End a key; always possible, without a proof."""
+    try:
+        machine_keys.revoke(current.work(), session.account, kid)
+    except NotFound:
+        abort(404)
+    flash(gettext("The key is removed; what it had opened has ended."))
+    return _home()
+
+
+@needs_session
+@of_machine
+def end_former(session: BrowserSession) -> BaseResponse:
+    """The old password ends before its time."""
+    machine_accounts.end_former_password(current.work(), session.account)
+    flash(gettext("The old password has ended."))
+    return _home()
+
+
+def _home() -> BaseResponse:
+    return redirect(url_for("profile.programs"), code=303)
+
+
+def _page(
+    account: Account,
+    *,
+    ip: str = "",
+    service: str = "",
+    checks: list[machine_accounts.Check] | None = None,
+    error: str = "",
+) -> BaseResponse:
+    work = current.work()
+    until = account.former_password_until
+    body = render_template(
+        "programs.html",
+        networks=machine_accounts.networks(work, account),
+        keys=machine_keys.of(work, account),
+        now=work.now,
+        former_until=until if until is not None and until > work.now else None,
+        applications=[(row.client_id, row.name) for row in role_groups.seeing(work, account)],
+        uses=[_use(event) for event in trail.refused_programs(work, account, RECENT)],
+        ip=ip,
+        service=service,
+        checks=[(_check_words(check), check.is_met, _detail(check)) for check in checks or ()],
+        error=error,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def _use(event: Event) -> dict[str, object]:
+    return {
+        "at": event.at,
+        "ip": event.ip or "",
+        "service": event.client_id or "",
+        "reason": reason_words(event.reason or ""),
+    }
+
+
+def _check_words(check: machine_accounts.Check) -> str:
+    words: dict[str, str] = {
+        "kind": gettext("Kind of account"),
+        "state": gettext("State of the account"),
+        "password or key": gettext("Password or key"),
+        "network": gettext("Registered network"),
+        "lock": gettext("Lock after wrong passwords"),
+        "application": gettext("Application"),
+        "role group": gettext("Role of the application"),
+    }
+    return words[check.name]
+
+
+def _detail(check: machine_accounts.Check) -> str:
+    """Names that say more: what fits, in no language."""
+    is_name = check.name in ("network", "application", "role group")
+    return check.detail if is_name and check.is_met else ""
+
+
+def reason_words(reason: str) -> str:
+    """Why a program was refused."""
+    words: dict[str, str] = {
+        "network_not_registered": gettext("The address is in none of the registered networks."),
+        "wrong_password": gettext("The password was wrong."),
+        "no_password": gettext("The account has no password."),
+        "wrong_key": gettext(
+            "The signature was wrong or used before, its time was over, or the key is not "
+            "registered."
+        ),
+        "unknown_application": gettext("There is no such application."),
+        "no_role_group": gettext("The account has no role of this application."),
+        "throttled": gettext("Too many wrong passwords from this address; it passes by itself."),
+    }
+    return words.get(reason) or str(gettext("The account could not be used in its state then."))

@@ -1,0 +1,190 @@
+"""Settings: profile as registered, language and zone, sessions, consents (SP-01, SP-05)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask import (
+    session as form_session,
+)
+from flask_babel import gettext, refresh
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.audit import trail
+from idp.directory import preferences as profile
+from idp.directory import role_groups
+from idp.models import Account, AccountKind, BrowserSession, Event, KnownBrowser
+from idp.policy.agents import describe_agent
+from idp.policy.phone_number import shown
+from idp.session import browsers, interactions, sessions
+from idp.web import i18n
+from idp.web.guard import needs_session
+from idp.web.profile import factor_pages
+
+#: The largest number that a row can have.
+MAX_ID = 2**63 - 1
+#: Recent sign-ins that are shown.
+RECENT = 10
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/settings", "settings", settings)
+    for path, view in (
+        ("/settings/preferences", preferences),
+        ("/settings/sessions/<public_id>/end", end_session),
+        ("/settings/sessions/end-others", end_other_sessions),
+        ("/settings/browsers/<public_id>/forget", forget_browser),
+        (f"/settings/consents/<int(max={MAX_ID}):consent_id>/revoke", revoke_consent),
+    ):
+        pages.add_url_rule(path, view.__name__, view, methods=["POST"])
+
+
+@needs_session
+def settings(session: BrowserSession) -> BaseResponse:
+    """The page."""
+    work, account = current.work(), session.account
+    body = render_template(
+        "settings.html",
+        profile=_profile(account),
+        is_machine=account.kind == AccountKind.MACHINE,
+        zones=i18n.zone_names(),
+        zoneinfo=account.zoneinfo,
+        offers_phone=current.means().ports.sms is not None,
+        phone=shown(account.recovery_phone) if account.recovery_phone else "",
+        **factor_pages.shown(account),
+        browsers=[_browser(row) for row in browsers.remembered(work, account)],
+        recent=[_sign_in(event) for event in trail.sign_ins(work, account, RECENT)],
+        sessions=[_session(row, session) for row in sessions.living(work, account)],
+        consents=[
+            {
+                "id": row.id,
+                "client_name": row.client.name,
+                "scopes": row.scopes,
+                "granted_at": row.granted_at,
+            }
+            for row in interactions.consents(work, account)
+        ],
+    )
+    return Response(body)
+
+
+@needs_session
+def preferences(session: BrowserSession) -> BaseResponse:
+    """Save language and time zone."""
+    locale, zone = request.form.get("locale", ""), request.form.get("zoneinfo", "")
+    if locale not in i18n.LANGUAGES or zone not in i18n.zone_names():
+        abort(400)
+    profile.set_preferences(current.work(), session, locale=locale, zoneinfo=zone)
+    form_session["locale"] = locale
+    refresh()
+    flash(gettext("Your preferences are saved."))
+    return _home()
+
+
+@needs_session
+def end_session(session: BrowserSession, public_id: str) -> BaseResponse:
+    """End one of one's own sessions."""
+    work = current.work()
+    rows = [r for r in sessions.living(work, session.account) if r.public_id == public_id]
+    if not rows:
+        abort(404)
+    sessions.end(work, rows[0], "ended_by_holder")
+    if rows[0].id == session.id:
+        current.forget()
+        return redirect(url_for("login.signin"), code=303)
+    flash(gettext("The session is ended."))
+    return _home()
+
+
+@needs_session
+def end_other_sessions(session: BrowserSession) -> BaseResponse:
+    """End every session but this one."""
+    work, account = current.work(), session.account
+    sessions.end_all(work, account, "ended_by_holder", but=session)
+    browsers.forget_all(work, account)
+    flash(gettext("All other sessions are ended, and no browser is remembered."))
+    return _home()
+
+
+@needs_session
+def forget_browser(session: BrowserSession, public_id: str) -> BaseResponse:
+    """Forget one of one's own remembered browsers."""
+    if not browsers.forget(current.work(), session.account, public_id):
+        abort(404)
+    flash(gettext("The browser is forgotten."))
+    return _home()
+
+
+@needs_session
+def revoke_consent(session: BrowserSession, consent_id: int) -> BaseResponse:
+    """Take back what a relying party was allowed; its tokens end at once (N33)."""
+    if not profile.revoke_consent(current.work(), session, consent_id):
+        abort(404)
+    flash(gettext("The permission is taken back."))
+    return _home()
+
+
+def _home() -> BaseResponse:
+    return redirect(url_for("profile.settings"), code=303)
+
+
+def _profile(account: Account) -> dict[str, Any]:
+    person = account.person
+    by_participant: dict[str, dict[str, Any]] = {}
+    for row in role_groups.held(current.work(), account):
+        entry = by_participant.setdefault(
+            row.participant.number,
+            {"number": row.participant.number, "name": row.participant.name, "groups": []},
+        )
+        time = i18n.term(row)
+        entry["groups"].append(row.role_group.name + (f" ({time})" if time else ""))
+    return {
+        "username": account.username,
+        "full_name": person.full_name,
+        "email": person.email,
+        "phone": shown(person.phone, person.phone_extension) if person.phone else "",
+        "person_id": person.person_id,
+        "participants": list(by_participant.values()),
+    }
+
+
+def _session(row: BrowserSession, own: BrowserSession) -> dict[str, Any]:
+    return {
+        "public_id": row.public_id,
+        "created_at": row.created_at,
+        "last_seen_at": row.last_seen_at,
+        "ip": row.ip or "",
+        "agent": describe_agent(row.user_agent),
+        "current": row.id == own.id,
+    }
+
+
+def _browser(row: KnownBrowser) -> dict[str, Any]:
+    return {
+        "public_id": row.public_id,
+        "last_seen_at": row.last_seen_at,
+        "until": row.remembered_until,
+        "ip": row.ip or "",
+        "agent": describe_agent(row.user_agent),
+    }
+
+
+def _sign_in(event: Event) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "ok": event.outcome == "ok",
+        "app": event.client_id or "",
+        "ip": event.ip or "",
+        "agent": describe_agent(event.user_agent),
+    }

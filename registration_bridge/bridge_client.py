@@ -1,0 +1,182 @@
+"""A client of the bridge, for registration systems and the command line: tokens, pages and Bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from authlib.oauth2.rfc7523.assertion import private_key_jwt_sign
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from joserfc.jwk import ECKey, RSAKey
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+from registration_bridge.user_schema import EFFECTS
+
+BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+PAGE = 1000
+ASSERTION_SECONDS = 60
+TIMEOUT = 120
+#: Too many pushes, or a gateway that restarts: every push may be sent again.
+RETRY = Retry(
+    total=8,
+    connect=2,
+    backoff_max=30,
+    status_forcelist=(429, 502, 503, 504),
+    allowed_methods=None,
+    backoff_factor=0.5,
+    respect_retry_after_header=True,
+    raise_on_status=False,
+)
+
+
+class BridgeError(Exception):
+    """The gateway does not do what was asked; ``status`` is None when it was not reached."""
+
+    def __init__(self, detail: str, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail, self.status = detail, status
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one operation of a Bulk: its HTTP status, where the resource is, and the reason
+    of a refusal; of one that was only tried, what it would entail (``effects``)."""
+
+    status: int
+    location: str = ""
+    detail: str = ""
+    effects: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        return self.status < 300
+
+
+class BridgeClient:
+    """The bridge of the gateway at ``issuer``, as an OAuth client with the scope ``scim`` that has
+    a secret, or a private ``key`` (PEM, EC P-256 or RSA) instead. Raises ValueError for another
+    key; every call raises BridgeError."""
+
+    def __init__(self, issuer: str, client_id: str, secret: str = "", *, key: str = "") -> None:
+        self._issuer = issuer.rstrip("/")
+        self._session = OAuth2Session(
+            client_id,
+            secret,
+            scope="scim",
+            token_endpoint_auth_method=_BySignature(self._issuer, key)
+            if key
+            else "client_secret_basic",
+            token_endpoint=f"{self._issuer}/oauth2/v1/token",
+            grant_type="client_credentials",
+        )
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=RETRY))
+        # An assertion is good once: a token is asked for again only when nobody heard the question.
+        self._session.mount(
+            f"{self._issuer}/oauth2/", HTTPAdapter(max_retries=Retry(connect=2, read=0, other=0))
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._session.close()
+
+    def count(self) -> int:
+        """How many Users there are."""
+        return int(self._get({"count": "0"})["totalResults"])
+
+    def users(self) -> Iterator[dict[str, Any]]:
+        """All Users, page after page."""
+        query = {"count": str(PAGE), "cursor": ""}
+        while True:
+            found = self._get(query)
+            yield from found.get("Resources", [])
+            if "nextCursor" not in found:
+                return
+            query["cursor"] = found["nextCursor"]
+
+    def find(self, attribute: str, value: str) -> dict[str, Any] | None:
+        """The User of which an attribute is this, or None."""
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        found = self._get({"filter": f'{attribute} eq "{quoted}"', "count": "1"})
+        rows = found.get("Resources", [])
+        return dict(rows[0]) if rows else None
+
+    def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
+        """What came of each of these operations, in their order; a dry run changes nothing."""
+        for number, operation in enumerate(operations):
+            operation.setdefault("bulkId", str(number))
+        query = "?dryRun=true" if is_dry else ""
+        body = {"schemas": [BULK], "Operations": operations}
+        found = self._send("POST", f"/scim/v2/Bulk{query}", json=body)
+        return [_result(entry) for entry in found.get("Operations", [])]
+
+    def _get(self, query: dict[str, str]) -> dict[str, Any]:
+        return self._send("GET", "/scim/v2/Users", params=query)
+
+    def _send(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        try:
+            if not self._session.token:
+                # When it expires, the session fetches another one by itself.
+                self._session.fetch_token()
+            answer = self._session.request(
+                method, self._issuer + path, timeout=TIMEOUT, allow_redirects=False, **more
+            )
+        except requests.RequestException as error:
+            raise BridgeError(f"{self._issuer} does not answer: {error}") from error
+        except OAuthError as error:
+            raise BridgeError(f"no token: {error.description or error.error}", 401) from error
+        try:
+            found: dict[str, Any] = answer.json()
+        except ValueError as error:
+            raise BridgeError("the answer is not JSON", answer.status_code) from error
+        if answer.status_code >= 300:
+            raise BridgeError(str(found.get("detail", "refused")), answer.status_code)
+        return found
+
+
+class _BySignature(PrivateKeyJWT):  # type: ignore[misc]
+    """private_key_jwt with what the gateway asks for: the issuer as audience, minutes of life."""
+
+    def __init__(self, issuer: str, pem: str) -> None:
+        try:
+            kind = load_pem_private_key(pem.encode(), None)
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError("encrypted, or of an unknown kind") from error
+        is_ec = isinstance(kind, EllipticCurvePrivateKey) and isinstance(kind.curve, SECP256R1)
+        if not is_ec and not isinstance(kind, RSAPrivateKey):
+            raise ValueError("neither EC P-256 nor RSA")
+        super().__init__(issuer, alg="ES256" if is_ec else "PS256")
+        self._key = (ECKey if is_ec else RSAKey).import_key(pem)
+
+    def sign(self, auth: Any, token_endpoint: str) -> str:
+        signed: str = private_key_jwt_sign(
+            self._key, auth.client_id, token_endpoint, alg=self.alg, expires_in=ASSERTION_SECONDS
+        )
+        return signed
+
+
+def _result(entry: dict[str, Any]) -> Result:
+    response = entry.get("response") or {}
+    return Result(
+        int(entry["status"]),
+        str(entry.get("location", "")),
+        str(response.get("detail", "")),
+        entry.get(EFFECTS) or {},
+    )

@@ -1,0 +1,34 @@
+"""How the pages of the trail are found in a table of millions."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from idp.audit.trail import Filter, page_query
+from idp.db import Base
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Filter(client_id="emi"), "ix_event_client_id_id (client_id=?)"),
+        (Filter(client_id="emi", name="token.issued"), "ix_event_client_id_id (client_id=?)"),
+        (Filter(actor="okaforc"), "ix_event_actor_at (actor=?)"),
+        (Filter(name="key.rotated"), "ix_event_name_at (name=?)"),
+        (Filter(account_ids=(1,)), "ix_event_account_id_at (account_id=?)"),
+    ],
+)
+def test_a_page_of_the_trail_reads_an_index(wanted: Filter, index: str) -> None:
+    """TM-12: whoever looks for a client, an actor, a name or an account waits for no other rows."""
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with engine.connect() as connection:
+        statement = page_query(wanted, None, 100).compile(
+            engine, compile_kwargs={"literal_binds": True}
+        )
+        plan = [row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
+    engine.dispose()
+    assert plan[0] == f"SEARCH event USING INDEX {index}", plan
+    # A client has the most events, and they are read in the order in which they are shown.
+    assert wanted.client_id == "" or not any("TEMP B-TREE" in step for step in plan)

@@ -1,0 +1,162 @@
+"""N89, N90: the life of signing keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from idp.errors import Refused
+from idp.grants import signing_keys
+from idp.models import KeyState, SigningKey
+from idp.oidc.jwks import BadToken
+from tests.security.test_signed_tokens import header_of, userinfo
+from tests.world import World
+
+
+def published(world: World) -> set[str]:
+    answer = world.app.test_client().get("/oauth2/v1/keys", base_url=world.settings.issuer)
+    return {key["kid"] for key in (answer.json or {})["keys"]}
+
+
+def by_state(world: World, alg: str) -> dict[str, str]:
+    with world.work() as work:
+        return {row.state: row.kid for row in signing_keys.every_key(work) if row.alg == alg}
+
+
+def tokens_of(world: World) -> dict[str, Any]:
+    return world.signed_in_tokens(world.made["rp"], world.made["username"])
+
+
+@pytest.fixture(autouse=True)
+def people(world: World) -> None:
+    world.made = {"rp": world.relying_party(), "username": world.account()}
+
+
+def test_n90_the_next_key_is_published_before_it_signs(world: World) -> None:
+    """N90: with the lead time of the caches; --force is for emergencies."""
+    first = by_state(world, "ES256")
+    assert set(first.values()) <= published(world)
+    with world.work() as work:
+        signing_keys.rotate(work, "ES256")
+    second = by_state(world, "ES256")
+    assert second["active"] == first["next"]
+    assert second["retired"] == first["active"]
+    with pytest.raises(Refused), world.work() as work:
+        signing_keys.rotate(work, "ES256")
+    with world.work() as work:
+        signing_keys.rotate(work, "ES256", force=True)
+    world.clock.advance(world.settings.key_publish_lead)
+    with world.work() as work:
+        signing_keys.rotate(work, "ES256")
+
+
+def test_n90_a_retired_key_stays_until_its_last_token_and_session_have_ended(world: World) -> None:
+    """N90: then it leaves the JWKS; a token signed with it was dead before."""
+    token = tokens_of(world)["access_token"]
+    with world.work() as work:
+        signing_keys.rotate(work, "ES256")
+    world.clock.advance(world.settings.access_token_ttl - 1)
+    assert userinfo(world, token).status_code == 200
+    world.clock.advance(1)
+    assert userinfo(world, token).status_code == 401
+    world.clock.advance(world.settings.session_absolute - world.settings.access_token_ttl - 1)
+    assert header_of(token)["kid"] in published(world)
+    world.clock.advance(world.settings.key_cache)
+    assert header_of(token)["kid"] not in published(world)
+
+
+@pytest.mark.parametrize("use", ["at+jwt", "JWT", "logout+jwt"])
+def test_n89_n90_a_key_that_left_the_jwks_verifies_nothing(world: World, use: str) -> None:
+    """N89, N90: neither a retired one after its time nor a revoked one, whatever the token is for
+    and however long it says that it lives."""
+    ring = world.app.extensions["oidc"].ring
+    claims = {"iss": world.settings.issuer, "exp": 4_000_000_000}
+    with world.work() as work:
+        retired, revoked = (ring.sign(work, alg, use, claims) for alg in ("ES256", "RS256"))
+        signing_keys.rotate(work, "ES256")
+        signing_keys.revoke(work, header_of(revoked)["kid"])
+    world.clock.advance(world.settings.key_cache)
+    with world.work() as work:
+        assert ring.verify(work, retired, use) == claims
+        with pytest.raises(BadToken, match="unknown key"):
+            ring.verify(work, revoked, use)
+    world.clock.advance(world.settings.session_absolute)
+    with world.work() as work, pytest.raises(BadToken, match="unknown key"):
+        ring.verify(work, retired, use)
+
+
+def test_n57_a_hint_serves_as_long_as_the_session_it_names(world: World) -> None:
+    """RP-Initiated Logout section 2: also when its key was retired meanwhile."""
+    rp, browser = world.made["rp"], world.browser()
+    hint = world.redeem(rp, browser.code(rp, world.made["username"])).json["id_token"]
+    with world.work() as work:
+        signing_keys.rotate(work, "RS256")
+    world.clock.advance(world.settings.session_idle - 1)
+    answer = browser.get("/oauth2/v1/logout", id_token_hint=hint)
+    assert (answer.status_code, "You are signed out" in answer.text) == (200, True)
+
+
+def test_n89_a_revoked_key_is_gone_at_once_and_refresh_remints(world: World) -> None:
+    """N89: tokens of it refused, the JWKS without it, a refresh gives tokens of another key."""
+    tokens = tokens_of(world)
+    kid = header_of(tokens["access_token"])["kid"]
+    with world.work() as work:
+        signing_keys.revoke(work, kid)
+    world.clock.advance(world.settings.key_cache)
+    assert kid not in published(world)
+    assert userinfo(world, tokens["access_token"]).status_code == 401
+    fresh = world.refresh(world.made["rp"], tokens["refresh_token"]).json or {}
+    assert header_of(fresh["access_token"])["kid"] != kid
+    assert userinfo(world, fresh["access_token"]).status_code == 200
+    assert set(by_state(world, "ES256")) == {"active", "next", "revoked"}
+
+
+def test_revoking_the_next_key_makes_another(world: World) -> None:
+    """There is always one that waits."""
+    before = by_state(world, "RS256")
+    with world.work() as work:
+        signing_keys.revoke(work, before["next"])
+    after = by_state(world, "RS256")
+    assert after["active"] == before["active"]
+    assert after["next"] != before["next"]
+
+
+def test_private_keys_are_sealed_and_never_published(world: World) -> None:
+    """Encrypted at rest; the public document has public members only."""
+    with world.work() as work:
+        for row in signing_keys.every_key(work):
+            assert '"d"' not in row.private_sealed
+            assert set(row.public_jwk) <= {"kty", "crv", "x", "y", "n", "e", "kid", "alg", "use"}
+            assert signing_keys.private_key(work, row).thumbprint() == row.kid
+
+
+def test_two_active_keys_of_an_algorithm_cannot_exist(world: World) -> None:
+    """The database refuses it, whatever runs at the same time."""
+    from idp.errors import Collision
+
+    with pytest.raises(Collision), world.work() as work:  # noqa: PT012
+        row = next(k for k in signing_keys.every_key(work) if k.state == KeyState.ACTIVE)
+        work.db.add(
+            SigningKey(
+                kid="x", alg=row.alg, state=KeyState.ACTIVE, public_jwk={}, private_sealed="",
+                created_at=work.now,
+            )
+        )  # fmt: skip
+        work.db.flush()
+
+
+def test_n90_an_unknown_kid_reads_the_keys_no_more_often(world: World) -> None:
+    """N90: a storm of unknown kids does not reach the database for keys."""
+    from sqlalchemy import event
+
+    from idp.db import db
+
+    token = tokens_of(world)["access_token"]
+    head, body, signature = token.split(".")
+    seen: list[str] = []
+    with world.app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
+    for _ in range(20):
+        assert userinfo(world, f"{head[:-4]}AAAA.{body}.{signature}").status_code == 401
+    assert not [statement for statement in seen if "signing_key" in statement]

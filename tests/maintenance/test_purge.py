@@ -1,0 +1,56 @@
+"""Deleting what is past use, and nothing else."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from idp.maintenance import purge
+from idp.models import Account, Consent, Event, Grant, OutboxMessage, RefreshToken
+from tests.world import World
+
+
+def purge_all(world: World) -> dict[str, int]:
+    with world.work() as work:
+        return {kind: purge.purge_batch(work, kind) for kind in purge.KINDS}
+
+
+def count(world: World, model: type) -> int:
+    with world.work() as work:
+        return work.db.scalar(select(func.count()).select_from(model)) or 0
+
+
+def test_a_living_family_stays_and_an_old_one_goes(world: World) -> None:
+    """R22: rows do not pile up; a spent member of a living family is still recognised."""
+    rp, username = world.relying_party(), world.account()
+    tokens = world.signed_in_tokens(rp, username)
+    fresh = world.refresh(rp, tokens["refresh_token"]).json
+    assert fresh is not None
+    world.clock.advance(hours=20)
+    fresh = world.refresh(rp, fresh["refresh_token"]).json
+    assert fresh is not None
+    world.clock.advance(hours=20)
+    purge_all(world)
+    assert count(world, RefreshToken) == 3
+    assert world.refresh(rp, tokens["refresh_token"]).status_code == 400
+    assert world.introspect(rp, fresh["refresh_token"]) == {"active": False}
+    events, accounts = count(world, Event), count(world, Account)
+    world.clock.advance(days=90)
+    deleted = purge_all(world)
+    assert deleted["grants"] == 1
+    assert deleted["sessions"] == 1
+    assert count(world, RefreshToken) == count(world, Grant) == 0
+    assert (count(world, Event), count(world, Account)) == (events, accounts)
+
+
+def test_what_was_not_delivered_and_what_was_agreed_stay(world: World) -> None:
+    """I5: an undelivered mail is never thrown away; consents are the person's."""
+    rp, username = world.relying_party(trusted=False), world.account()
+    browser = world.browser()
+    page = browser.sign_in(username, page=browser.authorize(rp))
+    browser.submit(page, "/signin/consent", decision="allow")
+    world.set_state(username, "locked")  # type: ignore[arg-type]
+    assert count(world, OutboxMessage) == 1
+    world.clock.advance(days=400)
+    purge_all(world)
+    assert count(world, OutboxMessage) == 1
+    assert count(world, Consent) == 1

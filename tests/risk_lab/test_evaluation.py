@@ -1,0 +1,192 @@
+"""The simulated market, and the replay of logs: `gateway risk`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from idp.cli import main
+from idp.risk_lab import evaluation, plot, simulation
+from idp.risk_lab.evaluation import BadRow, Scored, read
+
+HEADER = ",".join(simulation.COLUMNS)
+
+
+@pytest.fixture(scope="session")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small market's log, as the command writes it."""
+    result = CliRunner().invoke(
+        main, ["risk", "simulate", "--seed", "7", "--people", "60", "--days", "90"]
+    )
+    assert result.exit_code == 0, result.output
+    path = tmp_path_factory.mktemp("risk") / "log.csv"
+    path.write_text(result.stdout)
+    return path
+
+
+def evaluate(path: Path, *more: str) -> Any:
+    result = CliRunner().invoke(main, ["risk", "evaluate", str(path), "--json", *more])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="session")
+def result(log: Path) -> dict[str, dict[str, Any]]:
+    """What the evaluation says, by engine."""
+    return {entry["engine"]: entry for entry in evaluate(log)}
+
+
+def test_a_seed_names_a_log(log: Path) -> None:
+    """The same again, byte for byte; another seed is another market."""
+    arguments = ["risk", "simulate", "--people", "60", "--days", "90", "--seed"]
+    assert CliRunner().invoke(main, [*arguments, "7"]).stdout == log.read_text()
+    assert CliRunner().invoke(main, [*arguments, "8"]).stdout != log.read_text()
+
+
+def test_the_log_is_what_its_header_says(log: Path) -> None:
+    """In order of time, every kind of attack, most rows people's own."""
+    rows = list(csv.DictReader(io.StringIO(log.read_text())))
+    assert tuple(rows[0]) == simulation.COLUMNS
+    times = [row["time"] for row in rows]
+    assert times == sorted(times)
+    kinds = {row["attack_kind"] for row in rows}
+    assert kinds == {"", *simulation.ATTACKS}
+    own = [row for row in rows if row["is_attack"] == "false"]
+    assert len(own) > 0.8 * len(rows)
+    assert len({row["user"] for row in own}) == 60
+
+
+def own_point(entry: dict[str, Any]) -> dict[str, Any]:
+    (point,) = [point for point in entry["points"] if point["wanted"] is None]
+    return dict(point)
+
+
+def test_the_engine_asks_less_than_the_usual_rule_and_stops_as_much(
+    result: dict[str, dict[str, Any]],
+) -> None:
+    """docs/risk.md: against strangers as good as the rule, at less than half of its prompts."""
+    engine = own_point(result["this engine"])
+    rule = own_point(result["new device or new IP (20)"])
+    assert engine["prompts"] < rule["prompts"] / 2
+    for kind in ("naive", "vpn", "targeted"):
+        assert engine["stopped"][kind][0] > 0.98
+
+
+def test_the_engine_stops_stolen_cookies_that_the_cookie_alone_lets_pass(
+    result: dict[str, dict[str, Any]],
+) -> None:
+    """docs/risk.md: network, browser family and hour are what a thief does not have."""
+    engine = own_point(result["this engine"])["stopped"]["stolen_cookie"]
+    cookie = own_point(result["device cookie alone"])["stopped"]["stolen_cookie"]
+    assert engine[1] > cookie[2]
+    assert engine[0] > 0.5
+
+
+def test_a_score_of_network_and_browser_alone_cannot_tell_a_targeted_attacker(
+    result: dict[str, dict[str, Any]],
+) -> None:
+    """risk.md, 2: at a tenth of prompts it stops fewer than the engine at its own threshold."""
+    published = result["Freeman/Wiefling"]
+    at_tenth = next(point for point in published["points"] if point["wanted"] == 0.1)
+    engine = own_point(result["this engine"])["stopped"]["targeted"][0]
+    assert at_tenth["stopped"]["targeted"][0] < engine
+
+
+def test_slices_tell_where_it_annoys(result: dict[str, dict[str, Any]]) -> None:
+    """The first week asks, by rule; the week after a change of clocks like any other."""
+    slices = result["this engine"]["slices"]
+    assert slices["first week"] > 0.5
+    assert slices["week after a change of clocks"] < 2 * slices["all"]
+
+
+def test_the_published_way_of_counting(result: dict[str, dict[str, Any]]) -> None:
+    """Median prompts in the first 12 and 39 sign-ins: more for more attacks stopped."""
+    for entry in result.values():
+        for kind in ("naive", "vpn"):
+            asked = [one["first_39"] for one in entry["friction"] if one["kind"] == kind]
+            assert asked == sorted(asked)
+            assert len(asked) == len(evaluation.STOPPED)
+
+
+def test_the_public_data_sets_columns_are_taken() -> None:
+    """Its names, its booleans, its attacks by account takeover."""
+    row = read(
+        {
+            "IP Address": "10.0.0.1", "Country": "NO", "ASN": "29695", "User ID": "-43",
+            "User Agent String": "Mozilla/5.0", "Login Timestamp": "2020-02-03 12:43:30.772",
+            "Login Successful": "True", "Is Attack IP": "False", "Is Account Takeover": "True",
+        }
+    )  # fmt: skip
+    assert (row.user, row.success, row.attack) == ("-43", True, "attack")
+    assert row.attempt.place.country == "NO"
+    with pytest.raises(BadRow):
+        read({"time": "yesterday", "user": "a", "ip": "b"})
+    with pytest.raises(BadRow):
+        read({})
+
+
+GOOD = "2026-01-05T12:00:00Z,a,1.2.3.4,CA,ON,Toronto,1,x,c,true,false,"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"{HEADER}\n{GOOD}\nsoon,a,b,c,d,e,f,g,h,true,false,\n", "line 3 cannot be read"),
+        (f"{HEADER}\n{GOOD}\n2020-{GOOD[5:]}\n", "line 3 is earlier"),
+        ("a,b\n1,2\n", "line 2 cannot be read"),
+        (f"{HEADER}\n", "no sign-in of a person's own"),
+        ("", "no sign-in of a person's own"),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_refused_by_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    """Exit code 1 and where it is; no trace."""
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    result = CliRunner().invoke(main, ["risk", "evaluate", str(path)])
+    assert result.exit_code == 1
+    assert words in result.output
+    assert "Traceback" not in result.output
+
+
+def test_tables_for_people(log: Path) -> None:
+    """Without --json: every engine, every kind of attack."""
+    result = CliRunner().invoke(main, ["risk", "evaluate", str(log)])
+    assert result.exit_code == 0
+    for words in ("this engine", "Freeman", "device cookie alone", "first week", "stopped"):
+        assert words in result.output
+
+
+def test_the_picture(log: Path, tmp_path: Path) -> None:
+    """An SVG with a line for each engine, titled, within its frame."""
+    path = tmp_path / "risk.svg"
+    evaluate(log, "--plot", str(path), "--attack", "vpn")
+    root = ElementTree.fromstring(path.read_text())  # noqa: S314 - our own picture
+    lines = [node for node in root if node.tag.endswith("polyline")]
+    assert len(lines) == 4
+    assert root[0].text == "Prompts and vpn attacks stopped"
+    for line in lines:
+        for pair in line.attrib["points"].split():
+            x, y = map(float, pair.split(","))
+            assert 0 <= x <= plot.WIDTH
+            assert 0 <= y <= plot.HEIGHT
+    assert "<b>" not in plot.svg("<b>", {"<i>": [(0.5, 0.5)]})
+
+
+def test_only_complete_sign_ins_teach(log: Path) -> None:
+    """risk.md: an attack that is repeated does not become a habit."""
+    rows = [read(row) for row in csv.DictReader(io.StringIO(log.read_text()))]
+    attack = next(row for row in reversed(rows) if row.attack == "naive")
+    scored = Scored(evaluation.Engine())
+    for _ in evaluation.run([*rows, *[attack] * 30], [scored]):
+        pass
+    last = [score for _, _, score in scored.attacks["naive"][-30:]]
+    assert len(set(last)) == 1

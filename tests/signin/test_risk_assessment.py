@@ -1,0 +1,390 @@
+"""The risk engine within the sign-in: asked or not, why, and what is kept (MF-03, Z-13)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from idp.app import create_app
+from idp.cli.server_commands import work_round
+from idp.directory import accounts
+from idp.errors import ConfigurationError
+from idp.mfa.ledger import KEPT
+from idp.mfa.risk_engine import Place
+from idp.models import AccountState, Event, PopulationCount, SignIn
+from idp.networks import Atlas, NetworkSet, read_networks
+from idp.policy.addresses import Address, address_of
+from idp.policy.console import ConsoleRole
+from idp.ports import Ports, SystemTokens
+from idp.settings import Settings
+from idp.signin import population_counts
+from idp.signin import risk_assessment as service
+from idp.transaction import Origin
+from tests.console.desk import Desk
+from tests.factor_steps import code, half_signed_in, set_up_app
+from tests.fakes import FakeClock, FakeMailer, FakeSms
+from tests.world import PASSWORD, Browser, World
+
+EDGE = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0"
+)
+HOME, OFFICE, AWAY = "192.0.2.10", "192.0.2.20", "203.0.113.9"
+TORONTO = Place("CA", "", "", 43.65, -79.38)
+LAGOS = Place("NG", "", "", 6.45, 3.39)
+
+
+class Map:
+    """Where the tests' addresses lie."""
+
+    def look_up(self, address: Address | None) -> tuple[Place, str]:
+        return (LAGOS, "64500") if str(address) == AWAY else (TORONTO, "64496")
+
+
+@pytest.fixture
+def place(settings: Settings) -> World:
+    """A gateway that knows places, listed and denied networks."""
+    clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()
+    ports = Ports(
+        clock, SystemTokens(), mailer, sms, Map(),
+        listed=NetworkSet(["198.51.100.0/24"]), denied=NetworkSet(["198.51.100.66/32"]),
+    )  # fmt: skip
+    app = create_app(settings, ports)
+    return World(app, settings, clock, mailer, sms)
+
+
+def at(world: World, ip: str, agent: str = EDGE) -> Browser:
+    browser = world.browser()
+    browser.client.environ_base["REMOTE_ADDR"] = ip
+    browser.client.environ_base["HTTP_USER_AGENT"] = agent
+    return browser
+
+
+def worker(world: World, name: str = "") -> tuple[str, str, Browser]:
+    """Somebody who signed in on ten working days from the office, in a remembered browser."""
+    username = name or world.account()
+    secret, _ = set_up_app(world, username)
+    browser = at(world, OFFICE)
+    for _ in range(10):
+        page = browser.sign_in(username, remember="1")
+        if page.request.path == "/signin/factor":
+            browser.submit(page, "/signin/factor", code=code(world, secret))
+        browser.submit(browser.get("/signout"), "/signout")
+        world.clock.advance(days=1)
+    world.run_worker()
+    return username, secret, browser
+
+
+def last(world: World) -> dict[str, Any]:
+    return dict(world.events("signin.assessed")[-1].data)
+
+
+def test_mf03_a_known_browser_at_a_usual_hour_is_not_asked(place: World) -> None:
+    """MF-03: low risk, remembered: no second step; what was weighed is in the trail."""
+    username, _, browser = worker(place)
+    assert browser.sign_in(username).request.path == "/"
+    told = last(place)
+    assert (told["decision"], told["band"], told["hits"]) == ("no_prompt", "low", [])
+    assert told["score"] < 0
+    assert {entry["feature"] for entry in told["evidence"]} >= {"network", "browser", "hour"}
+    assert all(set(entry) == {"feature", "code", "shown", "weight"} for entry in told["evidence"])
+
+
+def test_mf03_another_workstation_is_asked_and_told_why(place: World) -> None:
+    """MF-03: right password, new browser."""
+    username, _, _ = worker(place)
+    page = at(place, OFFICE).sign_in(username)
+    assert page.request.path == "/signin/factor"
+    assert "a browser that we have not seen you use" in page.text
+    assert "new_device" in last(place)["hits"]
+
+
+def test_mf03_another_network_country_and_travel(place: World) -> None:
+    """Far away an hour later, in the same browser: a strong factor, and why."""
+    username, secret, browser = worker(place)
+    browser.sign_in(username)
+    browser.submit(browser.get("/signout"), "/signout")
+    place.clock.advance(hours=1)
+    browser.client.environ_base["REMOTE_ADDR"] = AWAY
+    page = browser.sign_in(username)
+    assert page.request.path == "/signin/factor"
+    told = last(place)
+    assert {"new_country", "impossible_travel"} <= set(told["hits"])
+    assert told["band"] == "high"
+    assert told["needs_strong"]
+    assert "You have not signed in from this country before" in page.text
+    assert browser.submit(page, "/signin/factor", code=code(place, secret)).request.path == "/"
+
+
+def test_mf03_a_stolen_cookie_is_asked_and_mailed(place: World) -> None:
+    """The cookie in a browser of another family: the holder hears of it."""
+    username, _, browser = worker(place)
+    browser.client.environ_base["HTTP_USER_AGENT"] = "curl/8.5.0"
+    page = browser.sign_in(username)
+    assert page.request.path == "/signin/factor"
+    assert "stolen_device" in last(place)["hits"]
+    assert place.mails("browser_suspect", to=username)
+
+
+def test_mf03_at_night_from_elsewhere_after_failures(place: World) -> None:
+    """Failures around the account, an unusual hour and a new network add up."""
+    username, _, browser = worker(place)
+    place.clock.advance(hours=12)
+    for _ in range(6):
+        at(place, "198.51.100.9").sign_in(username, "wrong")
+    browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.9"
+    page = browser.sign_in(username)
+    assert page.request.path == "/signin/factor"
+    codes = {entry["code"]: entry["weight"] for entry in last(place)["evidence"]}
+    assert codes["listed_network"] == 2.0
+    assert codes["unusual_hour"] > 0
+    assert codes["failures_before"] > 0
+
+
+def test_mf03_of_ipv6_a_customer_is_one_network(place: World) -> None:
+    """MF-03: another address of the same /64 is no new network, and failures there add up."""
+    username = place.account()
+    for number in range(3):
+        browser = at(place, f"2001:db8:0:7::{number + 1:x}")
+        browser.sign_in(username)
+        browser.submit(browser.get("/signout"), "/signout")
+    with place.work() as work:
+        assert set(work.db.scalars(select(SignIn.ip))) == {"2001:db8:0:7::/64"}
+    for number in range(4):
+        at(place, f"2001:db8:0:7:1:1:1:{number + 1:x}").sign_in("nobody", "wrong")
+        at(place, f"2001:db8:0:8::{number + 1:x}").sign_in("nobody", "wrong")
+    with place.work() as work:
+        work.origin = Origin(ip="2001:db8:0:7::9")
+        assert service._refused_nearby(work) == 4
+
+
+def test_a_denied_network_is_refused_like_a_wrong_password(place: World) -> None:
+    """risk.md: refusal only from the operator's list; the same words (N47)."""
+    username, _, _ = worker(place)
+    denied = at(place, "198.51.100.66").sign_in(username)
+    wrong = at(place, HOME).sign_in(username, "wrong")
+    assert denied.status_code == wrong.status_code == 400
+    assert place.events("signin.refused")[-2].reason == "network_denied"
+
+
+def test_an_error_in_scoring_asks_for_a_factor(
+    place: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """risk.md: it never lets pass and never locks out."""
+    username, secret, browser = worker(place)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service, "assess", broken)
+    page = browser.sign_in(username)
+    assert page.request.path == "/signin/factor"
+    assert last(place)["reasons"] == ["not_assessed"]
+    assert browser.submit(page, "/signin/factor", code=code(place, secret)).request.path == "/"
+
+
+def test_only_complete_sign_ins_teach_the_engine(place: World) -> None:
+    """risk.md: an attacker with the password alone leaves no history."""
+    username, _, _ = worker(place)
+
+    def known() -> int:
+        with place.work() as work:
+            return work.db.scalar(select(func.count()).select_from(SignIn)) or 0
+
+    before = known()
+    for _ in range(3):
+        at(place, AWAY).sign_in(username)
+        at(place, AWAY).sign_in(username, "wrong")
+    assert known() == before
+
+
+def test_after_an_unlock_or_a_new_password_a_factor_is_asked_once(place: World) -> None:
+    """risk.md, hard rules: what lowers trust holds until the next complete sign-in."""
+    username, secret, browser = worker(place)
+    with place.work() as work:
+        account = accounts.by_username(work, username)
+        account.distrusted_at, account.distrusted_for = work.now, "unlock"
+    page = browser.sign_in(username)
+    assert "Your account was unlocked" in page.text
+    browser.submit(page, "/signin/factor", code=code(place, secret))
+    place.clock.advance(hours=1)
+    assert browser.sign_in(username).request.path == "/"
+
+
+@pytest.mark.parametrize("where", ["environment", "client", "role group", "console"])
+def test_z13_always_asks_at_every_sign_in(settings: Settings, world: World, where: str) -> None:
+    """Z-13: by environment, relying party, role group; by default whoever has a console role."""
+    if where == "environment":
+        app = create_app(
+            replace(settings, second_factor="always"),
+            Ports(world.clock, SystemTokens(), world.mailer, world.sms),
+        )
+        world = replace(world, app=app, settings=replace(settings, second_factor="always"))
+    username = world.operator(ConsoleRole.AUDITOR) if where == "console" else ""
+    username, secret, browser = worker(world, username)
+    rp = world.relying_party(second_factor="always" if where == "client" else "")
+    if where == "role group":
+        desk = Desk.of(world, ConsoleRole.ACCESS)
+        world.role_group("Traders", rp.client_id)
+        world.grant_role(username, "Traders")
+        done = desk.post("/console/role-groups/rule", name="Traders", rule="always")
+        assert done.status_code == 303
+    page = browser.authorize(rp)
+    page = browser.sign_in(username, page=page)
+    assert page.request.path == "/signin/factor"
+    assert "needed at every sign-in" in page.text
+    world.clock.advance(seconds=30)
+    answer = browser.submit(page, "/signin/factor", code=code(world, secret))
+    assert "code=" in answer.headers["Location"]
+
+
+def test_a_client_that_always_asks_raises_a_session_that_is_there(place: World) -> None:
+    """The session of a low-risk sign-in steps up; silently it gets nothing."""
+    username, secret, browser = worker(place)
+    rp = place.relying_party(second_factor="always")
+    assert browser.sign_in(username).request.path == "/"
+    silent = browser.authorize(rp, prompt="none").headers["Location"]
+    assert "unmet_authentication_requirements" in silent
+    page = browser.authorize(rp)
+    assert page.request.path == "/signin/factor"
+    assert "needs more certainty" in page.text
+    answer = browser.submit(page, "/signin/factor", code=code(place, secret))
+    assert "code=" in answer.headers["Location"]
+
+
+def test_a_role_that_came_since_raises_a_session_that_is_there(place: World) -> None:
+    """Z-13: also within a session that was entered by the password alone."""
+    username, secret, browser = worker(place)
+    rp = place.relying_party()
+    assert browser.sign_in(username).request.path == "/"
+    assert "code=" in browser.authorize(rp).headers["Location"]
+    place.role_group(ConsoleRole.AUDITOR)
+    place.grant_role(username, ConsoleRole.AUDITOR, "IESO")
+    page = browser.authorize(rp)
+    assert page.request.path == "/signin/factor"
+    answer = browser.submit(page, "/signin/factor", code=code(place, secret))
+    assert "code=" in answer.headers["Location"]
+
+
+def test_every_30_days_counts_for_each_browser(place: World) -> None:
+    """authentik 2828: a factor proved elsewhere is none here."""
+    username, secret, browser = worker(place)
+    rp = place.relying_party(second_factor="every_30_days")
+    assert (
+        "code="
+        in browser.sign_in(username, page=browser.authorize(rp), remember="1").headers["Location"]
+    )
+    place.clock.advance(days=21)
+    browser.sign_in(username, remember="1")
+    browser.submit(browser.get("/signout"), "/signout")
+    other, page = half_signed_in(place, username)
+    other.submit(page, "/signin/factor", code=code(place, secret))
+    place.clock.advance(days=7)
+    page = browser.sign_in(username, page=browser.authorize(rp))
+    assert "once a month" in page.text
+    assert (
+        "code="
+        in browser.submit(page, "/signin/factor", code=code(place, secret)).headers["Location"]
+    )
+
+
+def test_the_console_explains_a_sign_in(place: World) -> None:
+    """risk.md: score, features and weights of any sign-in."""
+    username, _, _ = worker(place)
+    at(place, OFFICE).sign_in(username)
+    page = Desk.of(place).open(username).text
+    section = page.split('id="risk-heading"')[1].split("</section>")[0]
+    assert "a browser that we have not seen you use" in section
+    assert "new_device" in section
+    assert "<td>hour</td>" in section
+
+
+def counts(world: World) -> dict[tuple[str, str], int]:
+    with world.work() as work:
+        rows = work.db.scalars(select(PopulationCount)).all()
+        return {(row.level, row.value): row.seen for row in rows}
+
+
+def test_everybody_is_kept_as_counts_and_forgotten_in_time(place: World) -> None:
+    """risk.md: 180 days; what is forgotten leaves the counts as if it had not been."""
+    for _ in range(2):
+        username = place.account()
+        at(place, HOME).signed_in(username)
+    place.run_worker()
+    found = counts(place)
+    assert found["total", ""] == found["people", ""] == found["ip", HOME] == 2
+    assert (found["distinct", "ip"], found["family", "Edge"]) == (1, 2)
+    assert sum(n for (level, _), n in found.items() if level in ("working", "free")) == 2
+    at(place, OFFICE).signed_in(username)
+    place.run_worker()
+    assert (counts(place)["distinct", "ip"], counts(place)["people", ""]) == (2, 2)
+    place.clock.advance(days=179)
+    at(place, OFFICE).signed_in(username)
+    place.run_worker()
+    place.clock.advance(days=2)
+    place.run_worker()
+    found = counts(place)
+    assert (found["total", ""], found["people", ""], found["distinct", "ip"]) == (1, 1, 1)
+    assert ("ip", HOME) not in found
+
+
+def test_one_person_keeps_the_last_five_hundred(place: World) -> None:
+    """risk.md: bounded; scoring reads no more than that."""
+    username = place.account()
+    with place.work() as work:
+        account = accounts.by_username(work, username)
+        for n in range(KEPT + 20):
+            work.now = place.clock.now() + timedelta(minutes=n)
+            service.note(work, account)
+    place.clock.advance(days=2)
+    while work_round(place.app):
+        pass
+    with place.work() as work:
+        rows = work.db.scalars(select(SignIn).order_by(SignIn.at)).all()
+        assert len(rows) == KEPT
+        assert rows[0].at == place.clock.now() - timedelta(days=2) + timedelta(minutes=20)
+    assert counts(place)["total", ""] == KEPT
+
+
+def test_two_workers_count_a_sign_in_once(place: World) -> None:
+    """A second round finds nothing; a row that another one took stays counted once."""
+    at(place, HOME).signed_in(place.account())
+    with place.work() as work:
+        assert population_counts.keep(work) == 1
+    with place.work() as work:
+        assert population_counts.keep(work) == 0
+    assert counts(place)["total", ""] == 1
+
+
+def test_addresses_and_networks(tmp_path: Path) -> None:
+    """IPv4 written as IPv6 is the same; prefixes of every length; remarks in the file."""
+    assert address_of("::ffff:192.0.2.1") == address_of("192.0.2.1")
+    assert address_of("nonsense") is None
+    networks = NetworkSet(["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32", "10.0.0.0/8"])
+    inside = ("192.0.2.200", "198.51.100.7", "2001:db8:1::5", "10.255.0.1", "::ffff:10.1.1.1")
+    assert all(address_of(text) in networks for text in inside)
+    outside = ("192.0.3.1", "198.51.100.8", "2001:db9::1", "11.0.0.1", None)
+    assert not any(address_of(text) in networks for text in outside)
+    path = tmp_path / "listed.txt"
+    path.write_text("# bad\n192.0.2.0/24  # spam\n\n2001:db8::/32\n")
+    assert address_of("192.0.2.1") in read_networks(str(path))
+    assert address_of("192.0.2.1") not in read_networks("")
+    path.write_text("192.0.2.1/24\n")
+    with pytest.raises(ConfigurationError, match="host bits"):
+        read_networks(str(path))
+    with pytest.raises(ConfigurationError, match="IDP_PLACE_DATABASE"):
+        Atlas(str(path), "")
+    assert Atlas("", "").look_up(address_of("192.0.2.1")) == (Place(), "")
+
+
+def test_states_that_cannot_sign_in_are_not_assessed(place: World) -> None:
+    """Nothing is weighed for a refusal."""
+    username = place.account(state=AccountState.SUSPENDED)
+    at(place, HOME).sign_in(username, PASSWORD)
+    with place.work() as work:
+        assert not work.db.scalars(select(Event).where(Event.name == "signin.assessed")).all()
