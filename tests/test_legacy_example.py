@@ -11,6 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from email.message import Message
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.live import free_ports
+from tests.serving.wire import serve
+from tests.world import World
 
 pytestmark = [pytest.mark.independent, pytest.mark.xdist_group("live")]
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +33,9 @@ PROXIES = ("nginx", "caddy", "traefik")
 
 
 @contextmanager
-def proxied(kind: str, gateway: str, folder: Path, service: int = 0) -> Iterator[int]:
+def proxied(
+    kind: str, gateway: str, folder: Path, service: int = 0, client_id: str = "emi"
+) -> Iterator[int]:
     """A proxy as the example sets it up, and the service behind it, or the one at a port; yields
     the proxy's port."""
     port = free_ports(2)
@@ -43,7 +48,7 @@ def proxied(kind: str, gateway: str, folder: Path, service: int = 0) -> Iterator
         "SERVICE": f"127.0.0.1:{service}",
         "GATEWAY": gateway.replace("localhost", "127.0.0.1"),
         "GATEWAY_HOST": gateway,
-        "CLIENT_ID": "emi",
+        "CLIENT_ID": client_id,
         "RUN": str(folder),
     }
     commands.append(_command(kind, values, folder))
@@ -134,6 +139,30 @@ def call(port: int, username: str, password: str, **headers: str) -> tuple[int, 
     return answer.status, answer.headers.get("WWW-Authenticate", ""), body
 
 
+def heads(port: int, *authorization: str) -> tuple[int, Message]:
+    """Status and headers of a SOAP call with these credentials."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.putrequest("POST", "/soap")
+        connection.putheader("Content-Length", str(len(SOAP)))
+        for value in authorization:
+            connection.putheader("Authorization", value)
+        connection.endheaders(SOAP)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers
+
+
+def test_ma11_malformed_credentials_are_challenged(proxy: int) -> None:
+    """MA-11: through each proxy, as wrong ones are."""
+    nul, long = b64encode(b"API\0:x").decode(), b64encode(b"a:" + b"x" * 3000).decode()
+    for authorization in ("Basic", "Basic ###", f"Basic {nul}", f"Basic {long}", "Bearer x"):
+        status, headers = heads(proxy, authorization)
+        assert status == 401, authorization
+        assert headers["WWW-Authenticate"].startswith("Basic realm=")
+    # Of two, newer proxies make a 400 themselves.
+    assert heads(proxy, "Basic YTpi", "Basic Yzpk")[0] in (400, 401)
+
+
 def test_ma11_a_soap_service_behind_a_proxy(live_demo: dict[str, Any], proxy: int) -> None:
     """MA-11: right, wrong, nobody; headers of the caller are not believed."""
     machine = live_demo["machine"]
@@ -186,6 +215,7 @@ class Busy(Listener):
     def do_GET(self) -> None:
         self.send_response(403)
         self.send_header("Retry-After", "77")
+        self.send_header("X-Gateway-Error", "temporarily_unavailable")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -205,10 +235,42 @@ def test_ma11_too_many_refusals_are_403_with_retry_after(kind: str, tmp_path: Pa
             connection.request("POST", "/soap", SOAP)
             answer = connection.getresponse()
             assert (answer.status, answer.headers["Retry-After"]) == (403, "77")
+            assert answer.headers["X-Gateway-Error"] == "temporarily_unavailable"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_ma11_a_gateway_without_database_is_403(world: World, kind: str, tmp_path: Path) -> None:
+    """MA-11: the real one, which cannot judge: 403 with reason and time to wait through each."""
+    nowhere = "postgresql+psycopg://nobody@127.0.0.1:9/none"
+    with (
+        serve(world, "--workers", "1", host="localhost", IDP_DATABASE_URL=nowhere) as served,
+        proxied(kind, f"localhost:{served.port}", tmp_path, served.port) as port,
+    ):
+        status, headers = heads(port, "Basic QVBJSUVTTzAwMDQyOng=")
+    assert (status, headers["Retry-After"]) == (403, "5")
+    assert headers["X-Gateway-Error"] == "temporarily_unavailable"
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_ma11_a_proxy_that_names_no_service_passes_the_reason_on(
+    live_demo: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    """MA-11: what is missing is in the proxy's configuration, and whoever looks at it sees that."""
+    gateway = live_demo["issuer"].removeprefix("http://")
+    with proxied(kind, gateway, tmp_path, client_id="") as port:
+        status, headers = heads(port, "Basic QVBJSUVTTzAwMDQyOng=")
+    assert (status, headers["X-Gateway-Error"]) == (403, "missing_service")
+
+
+def test_ma11_nginx_says_503_for_a_gateway_that_is_gone(tmp_path: Path) -> None:
+    """MA-11: and not 500; the others say so by themselves."""
+    with proxied("nginx", f"localhost:{free_ports(4) + 3}", tmp_path) as port:
+        status, headers = heads(port, "")
+    assert (status, headers["Retry-After"]) == (503, "5")
 
 
 @pytest.mark.parametrize("kind", PROXIES)

@@ -63,7 +63,7 @@ class Front:
                 length = limit + 1 if body is None else None
             environ = environ_of(scope, body or b"", length)
             exchange = Exchange(self._app, environ, send, self._bounds.send_seconds)
-            job = self._lanes.of(scope["path"]).submit(exchange.run)
+            job = self._lanes.of(scope["method"], scope["path"]).submit(exchange.run)
             answer = await self._wait(job, exchange, receive if body is not None else _never)
         if answer:
             await answer.send(send)
@@ -101,8 +101,9 @@ class Front:
         self, scope: dict[str, Any], send: Send, refusal: RefusedRequest, started: float
     ) -> None:
         language = dict(scope["headers"]).get(b"accept-language", b"")
-        await self._refusals.answer(scope["path"], language, refusal.status).send(send)
-        _log(scope, refusal.status, refusal.reason, started, self._trusted)
+        answer = self._refusals.answer(scope["path"], language, refusal)
+        await answer.send(send)
+        _log(scope, answer.status, refusal.reason, started, self._trusted)
 
 
 def _announced(headers: list[tuple[bytes, bytes]]) -> int:

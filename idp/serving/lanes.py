@@ -58,13 +58,14 @@ class Lanes:
         self._documents = Lane("documents", 2, 128)
         self._others = Lane("requests", threads, waiting)
 
-    def of(self, path: str) -> Lane:
-        """The lane of a path."""
+    def of(self, method: str, path: str) -> Lane:
+        """The lane of a request."""
         if path == "/healthz":
             return self._health
         if path == "/readyz":
             return self._ready
-        if path.startswith(DOCUMENTS):
+        # A browser that asks first whether its script may call (CORS) takes a busy no for a never.
+        if path.startswith(DOCUMENTS) or method == "OPTIONS":
             return self._documents
         return self._others
 

@@ -1,22 +1,32 @@
-"""What the front refuses by itself, in the form of the path: OAuth JSON, a SCIM error, a page."""
+"""What the front refuses by itself, in the form of the path: OAuth JSON, a SCIM error, a no for a
+proxy that asks, a page."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import escape
 
-from flask import Flask
+from flask import Flask, Response
 from flask_babel import force_locale
 
-from idp.serving.exchange import Answer
-from idp.web import error_responses
+from idp.oidc.endpoints import scripts
+from idp.serving.exchange import Answer, Headers
+from idp.web import error_responses, forward_auth
 
-STATUSES = (400, 408, 500, 503)
+STATUSES = (400, 401, 408, 500, 503)
 #: Seconds after which a second try is worth while.
 RETRY_AFTER = 5
 LOCALES = ("en", "fr")
+#: Nobody can tell which of them a proxy means: as good as none.
+TWO_CREDENTIALS = "repeated_authorization"
 #: One path of each form.
-SAMPLES = {"program": "/oauth2/v1/token", "scim": f"{error_responses.SCIM_PATH}v2/Users"}
+SAMPLES = {
+    "program": "/oauth2/v1/token",
+    "scim": f"{error_responses.SCIM_PATH}v2/Users",
+    "forward": forward_auth.PATH,
+    "page": "/",
+}
 _FRENCH = re.compile(rb"\s*fr\b", re.IGNORECASE)
 
 
@@ -34,34 +44,40 @@ class Refusals:
     def __init__(self, app: Flask) -> None:
         self._made = {
             (form, status, locale): _make(app, form, status, locale)
-            for form in ("program", "scim", "page")
+            for form in SAMPLES
             for status in STATUSES
             for locale in LOCALES
         }
 
-    def answer(self, path: str, language: bytes, status: int) -> Answer:
+    def answer(self, path: str, language: bytes, refusal: RefusedRequest) -> Answer:
         """The answer at a path; ``language`` is the Accept-Language header."""
         locale = "fr" if _FRENCH.match(language) else "en"
-        return self._made[error_responses.form_of(path), status, locale]
+        form, status = error_responses.form_of(path), refusal.status
+        if form == "forward" and refusal.reason == TWO_CREDENTIALS:
+            status = 401
+        made = self._made[form, status, locale]
+        readable = _fields(scripts.headers_of_failure(path))
+        return replace(made, headers=[*made.headers, *readable])
 
 
 def _make(app: Flask, form: str, status: int, locale: str) -> Answer:
-    with app.test_request_context(SAMPLES.get(form, "/")), force_locale(locale):
+    with app.test_request_context(SAMPLES[form]), force_locale(locale):
         if form == "page":
-            kind, body = "text/html; charset=utf-8", _page(status, locale).encode()
+            response = Response(_page(status, locale), status)
         else:
             response = error_responses.answer(status)
-            kind, body = response.content_type, response.get_data()
-    headers = {
-        "content-type": kind,
-        "content-length": str(len(body)),
+    headers = {name.lower(): value for name, value in response.headers.items()} | {
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
         "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     }
     if status in (408, 503):
         headers["retry-after"] = str(RETRY_AFTER)
-    return Answer(status, [(k.encode(), v.encode()) for k, v in headers.items()], body)
+    return Answer(response.status_code, _fields(headers), response.get_data())
+
+
+def _fields(headers: dict[str, str]) -> Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _page(status: int, locale: str) -> str:

@@ -22,6 +22,7 @@ from idp.errors import (
     Unstorable,
 )
 from idp.limits import counter
+from idp.web import forward_auth
 
 log = structlog.get_logger("gateway.error")
 PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
@@ -61,6 +62,8 @@ def answer(status: int, headers: list[tuple[str, str]] | None = None) -> Respons
     form = form_of(request.path)
     if form == "scim":
         response = _for_scim(status)
+    elif form == "forward":
+        response = _for_proxies(status)
     elif form == "program":
         response = _for_programs(status)
     else:
@@ -71,9 +74,12 @@ def answer(status: int, headers: list[tuple[str, str]] | None = None) -> Respons
 
 
 def form_of(path: str) -> str:
-    """Who reads an error at this path: ``scim``, ``program`` or ``page`` for people."""
+    """Who reads an error at this path: ``scim``, ``forward`` for a proxy that asks, ``program``, or
+    ``page`` for people."""
     if path.startswith(SCIM_PATH):
         return "scim"
+    if path == forward_auth.PATH:
+        return "forward"
     if path.startswith(PROGRAM_PATHS) and not path.startswith(PAGE_PATHS):
         return "program"
     return "page"
@@ -106,6 +112,13 @@ def _for_scim(status: int) -> Response:
     response.status_code = status
     response.mimetype = "application/scim+json"
     return response
+
+
+def _for_proxies(status: int) -> Response:
+    """401 or 403, whatever happened: no proxy passes anything else on as it is."""
+    if status == 401:
+        return forward_auth.challenge()
+    return forward_auth.denied(CODES.get(status, "invalid_request"))
 
 
 def _description(status: int) -> str:

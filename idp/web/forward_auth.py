@@ -1,18 +1,18 @@
 """Forward authentication: a reverse proxy asks before each request to a web service that speaks
 HTTP Basic (MA-08, MA-11). nginx ``auth_request``, Caddy ``forward_auth`` and Traefik
-``forwardAuth`` take 2xx for yes and pass 401 and 403 on."""
+``forwardAuth`` take 2xx for yes and pass 401 and 403 on. nginx makes an error of its own (500) of
+every other answer, so ``idp.web.error_responses`` answers one of the two whatever goes wrong."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
-from flask_limiter import RateLimitExceeded
 
 from idp import current
 from idp.clients import registry
 from idp.directory.role_groups import Held
-from idp.limits import counter
 from idp.machines.machine_accounts import Admitted
 
+PATH = "/auth/verify"
 REALM = 'Basic realm="IESO Gateway", charset="UTF-8"'
 MAX_CREDENTIAL = 1000
 #: Refusals that another password would not change: 403 instead of 401.
@@ -22,40 +22,45 @@ NOT_ALLOWED = ("unknown_application", "no_role_group")
 def blueprint() -> Blueprint:
     """The one endpoint."""
     pages = Blueprint("forward", __name__)
-    pages.add_url_rule("/auth/verify", "verify", verify)
-    pages.register_error_handler(RateLimitExceeded, _limited)
+    # Flask would answer OPTIONS with 200, which says yes.
+    pages.add_url_rule(PATH, "verify", verify, provide_automatic_options=False)
     return pages
 
 
 def verify() -> Response:
     """204 with who it is and what they may do at the service ``?service=CLIENT_ID``; 401 when
-    UserID, password, address or state do not do, 403 when service or role group is missing, or
-    with Retry-After when there were too many refusals."""
+    UserID, password, address or state do not do, 403 when the proxy names no service, or the
+    account has no role group of it; ``X-Gateway-Error`` says which."""
+    service = request.args.get("service", "")
+    if not service:
+        return denied("missing_service")
     if "Authorization" not in request.headers:
         # Most programs ask without first, to be challenged.
-        return _challenge()
+        return challenge()
     work = current.work()
     username, password = _credentials()
     outcome = current.machines().admit(
         work,
         username=username,
         password=password,
-        client=registry.find(work, request.args.get("service", "")),
+        client=registry.find(work, service),
     )
     if isinstance(outcome, Admitted):
         return _admitted(outcome)
     if outcome.reason in NOT_ALLOWED:
-        return Response(status=403)
-    return _challenge()
+        return denied("access_denied")
+    return challenge()
 
 
-def _challenge() -> Response:
+def challenge() -> Response:
+    """401: other credentials may do (RFC 7617)."""
     return Response(status=401, headers={"WWW-Authenticate": REALM})
 
 
-def _limited(_error: RateLimitExceeded) -> Response:
-    """403, because nginx makes an error of its own (500) of everything but 2xx, 401 and 403."""
-    return Response(status=403, headers={"Retry-After": str(counter.seconds_left())})
+def denied(reason: str) -> Response:
+    """403: other credentials would not help. The reason is in a header, because nginx drops the
+    body."""
+    return Response(status=403, headers={"X-Gateway-Error": reason})
 
 
 def _credentials() -> tuple[str, str]:

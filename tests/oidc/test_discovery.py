@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from functools import wraps
+from typing import NoReturn
+from unittest.mock import patch
+
+import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import TooManyRequests
 
 from idp.credentials.assertions import ALGORITHMS
 from idp.models import AuthMethod
@@ -68,3 +75,65 @@ def test_registered_origins_may_call_the_token_endpoint_and_no_others(world: Wor
             )
             assert "Access-Control-Allow-Credentials" not in answer.headers
             assert "Origin" in answer.headers["Vary"]
+
+
+CALLED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke")
+
+
+@pytest.mark.parametrize("path", CALLED)
+def test_scripts_of_registered_origins_read_every_refusal(world: World, path: str) -> None:
+    """CORS: 400 or 401, 405, 413 and 429; with the fields that say what to do. Others read none."""
+    world.relying_party(allowed_origins=("https://app.test",))
+    client, base = world.app.test_client(), world.settings.issuer
+    for origin, named in (("https://app.test", "https://app.test"), ("https://evil.test", None)):
+        headers = {"Origin": origin}
+        answers = [
+            client.post(path, base_url=base, headers=headers),
+            client.put(path, base_url=base, headers=headers),
+            client.post(path, base_url=base, headers=headers, data=b"a" * 300_000),
+        ]
+        view = f"oidc.{path.rsplit('/', 1)[1]}"
+        limited = wraps(world.app.view_functions[view])(_limited)
+        with patch.dict(world.app.view_functions, {view: limited}):
+            answers.append(client.post(path, base_url=base, headers=headers))
+        assert [answer.status_code for answer in answers][1] == 405
+        assert answers[-1].status_code == 429
+        for answer in answers:
+            assert answer.headers.get("Access-Control-Allow-Origin") == named
+            assert "Origin" in answer.headers["Vary"]
+            exposed = answer.headers.get("Access-Control-Expose-Headers")
+            assert exposed == (named and "Retry-After, WWW-Authenticate")
+
+
+def _limited(*_: object) -> NoReturn:
+    raise TooManyRequests(retry_after=5)
+
+
+@pytest.mark.parametrize("path", [*CALLED, *PATHS, "/oauth2/v1/keys"])
+def test_scripts_read_that_the_gateway_is_busy(world: World, path: str) -> None:
+    """CORS: 503 says the same to everybody, and is readable when no origin can be looked up."""
+    error = OperationalError("SELECT", {}, Exception("no answer"))
+    headers = {"Origin": "https://any.test"}
+    with (
+        patch("idp.clients.registry.allowed_origins", side_effect=error),
+        patch("idp.oidc.jwks.KeyRing.snapshot", side_effect=error),
+        patch("idp.oidc.endpoints.discovery.metadata", side_effect=error),
+    ):
+        answer = world.app.test_client().open(
+            path, method="POST" if path in CALLED else "GET", base_url=world.settings.issuer,
+            headers=headers,
+        )  # fmt: skip
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/signin", "/oauth2/v1/authorize", "/oauth2/v1/introspect"])
+def test_no_script_reads_anything_else(world: World, path: str) -> None:
+    """N20: neither pages nor what programs alone call."""
+    world.relying_party(allowed_origins=("https://app.test",))
+    answer = world.app.test_client().post(
+        path, base_url=world.settings.issuer, headers={"Origin": "https://app.test"}
+    )
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]

@@ -115,6 +115,7 @@ def test_n52_forward_authentication_never_answers_429(strict: World, service: Rp
     assert wrong == [401] * LIMIT + [403]
     refused = verify(strict, ip=PLANT, authorization=basic("APIIESO99999", "wrong"))
     assert (refused.status_code, refused.data) == (403, b"")
+    assert refused.headers["X-Gateway-Error"] == "temporarily_unavailable"
     assert_waits(refused)
     assert verify(strict, ip=PLANT).status_code == 204
     assert verify(strict, ip=PLANT, authorization=None).status_code == 401

@@ -9,14 +9,15 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from idp.app import create_app
 from idp.clients import registry
 from idp.directory import accounts
-from idp.errors import Invalid
+from idp.errors import Invalid, Overloaded
 from idp.machines import machine_accounts
-from idp.machines.machine_accounts import VerifiedPasswords
+from idp.machines.machine_accounts import MachineDoor, VerifiedPasswords
 from idp.models import AccountKind, AccountState
 from idp.policy.machine_networks import BadNetwork, canonical
 from tests.console.desk import Desk
@@ -197,6 +198,7 @@ BAD = {
     "empty password": basic(password=""),
     "bearer": "Bearer abc",
     "no base64": "Basic ###",
+    "null character": basic("API\0", "x\0"),
     "no colon": f"Basic {b64encode(b'APIIESO00042').decode()}",
     "too long": basic(password="x" * 2000),
     "full-width password": basic(password=PASSWORD.translate({ord("Q"): 0xFF31})),
@@ -226,11 +228,54 @@ def test_ma11_whatever_else_is_401(world: World, service: Rp, name: str) -> None
     assert world.events("machine.refused")[-1].reason
 
 
+@pytest.mark.parametrize("authorization", ["", None, basic(password="wrong"), "Basic ###"])
+def test_ma11_a_proxy_that_names_no_service_is_told(
+    world: World, service: Rp, authorization: str | None
+) -> None:
+    """MA-11: whatever the caller shows, which is not looked at."""
+    answer = verify(world, service="", authorization=authorization)
+    assert (answer.status_code, answer.data) == (403, b"")
+    assert answer.headers["X-Gateway-Error"] == "missing_service"
+    assert world.events("machine.refused") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "host"), [("OPTIONS", ""), ("POST", ""), ("GET", "https://other.test")]
+)
+def test_ma11_what_cannot_be_answered_is_403(
+    world: World, service: Rp, method: str, host: str
+) -> None:
+    """MA-11: another method, although OPTIONS has an answer elsewhere, and another host."""
+    answer = world.app.test_client(use_cookies=False).open(
+        f"{VERIFY}?service=mim", method=method, base_url=host or world.settings.issuer,
+        headers={"Authorization": basic()}, environ_base={"REMOTE_ADDR": INSIDE},
+    )  # fmt: skip
+    assert (answer.status_code, answer.data) == (403, b"")
+    assert answer.headers["X-Gateway-Error"] == "invalid_request"
+
+
+def test_ma11_a_gateway_that_fails_is_403(world: World, service: Rp) -> None:
+    """MA-11: nginx would make 500 of 503; overloaded, without database, and by a fault of ours."""
+    for error, reason, wait in (
+        (Overloaded("no room"), "temporarily_unavailable", "5"),
+        (OperationalError("SELECT", {}, Exception("no answer")), "temporarily_unavailable", "5"),
+        (RuntimeError("fault"), "server_error", None),
+    ):
+        with patch.object(MachineDoor, "admit", side_effect=error):
+            answer = verify(world)
+        assert (answer.status_code, answer.data) == (403, b"")
+        assert answer.headers["X-Gateway-Error"] == reason
+        assert answer.headers.get("Retry-After") == wait
+    assert verify(world).status_code == 204
+
+
 def test_ma08_each_service_has_its_own_role_gate(world: World, service: Rp) -> None:
     """MA-08: 403 for a service whose role group is not held, is unknown, or switched off."""
     world.relying_party("Other")
-    for name in ("other", "nowhere", ""):
-        assert verify(world, service=name).status_code == 403, name
+    for name in ("other", "nowhere"):
+        answer = verify(world, service=name)
+        assert answer.status_code == 403, name
+        assert answer.headers["X-Gateway-Error"] == "access_denied"
     assert token(world, resource="other").json == {
         "error": "invalid_target",
         "error_description": "This account may not use this resource.",

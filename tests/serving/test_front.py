@@ -17,6 +17,7 @@ from idp.credentials.hashing import HashingLane, PasswordHasher
 from idp.errors import Overloaded
 from idp.serving.bounds import Bounds
 from idp.serving.front import Front
+from idp.web.forward_auth import REALM
 from tests.world import World
 
 T = TypeVar("T")
@@ -311,9 +312,54 @@ def test_a_download_that_fails_half_way_is_cut(world: World, gate: dict[str, Any
 @pytest.mark.parametrize("name", ["authorization", "host", "content-type", "origin"])
 def test_n28_a_field_that_comes_twice_is_refused(world: World, name: str) -> None:
     """N28: of two, a proxy may have judged the other one."""
-    client = Client("GET", "/auth/verify", (name, "gateway.test"), (name, "gateway.test"))
+    client = Client("GET", "/oauth2/v1/userinfo", (name, "a"), (name, "a"))
     in_a_loop(client.ask(Front(world.app, threads=1)))
     assert client.status == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "field"),
+    [
+        ("authorization", 401, (b"www-authenticate", REALM.encode())),
+        ("origin", 403, (b"x-gateway-error", b"invalid_request")),
+    ],
+)
+def test_n28_a_proxy_that_asks_hears_401_or_403(
+    world: World, name: str, status: int, field: tuple[bytes, bytes]
+) -> None:
+    """N28, MA-11: two credentials are as good as none."""
+    client = Client("GET", "/auth/verify", (name, "a"), (name, "a"))
+    in_a_loop(client.ask(Front(world.app, threads=1)))
+    assert (client.status, client.text) == (status, b"")
+    assert field in client.headers.items()
+
+
+def test_n88_a_proxy_that_asks_hears_403_when_there_is_no_room(
+    world: World, gate: dict[str, Any]
+) -> None:
+    """N88, MA-11: with the time to wait; so does a script hear of it, and it may ask first."""
+
+    async def play() -> tuple[Client, Client, Client]:
+        front = Front(world.app, threads=1, bounds=Bounds(waiting=0))
+        held = asyncio.ensure_future(Client("GET", "/hold").ask(front))
+        await asyncio.to_thread(gate["inside"].wait, PATIENCE)
+        proxy, script = Client("GET", "/auth/verify"), Client("POST", "/oauth2/v1/token")
+        asking = Client("OPTIONS", "/oauth2/v1/token", ("origin", "https://app.test"))
+        for client in (proxy, script, asking):
+            await client.ask(front)
+        gate["open"].set()
+        await held
+        return proxy, script, asking
+
+    world.relying_party(allowed_origins=("https://app.test",))
+    proxy, script, asking = in_a_loop(play())
+    assert (proxy.status, proxy.text) == (403, b"")
+    assert proxy.headers[b"x-gateway-error"] == b"temporarily_unavailable"
+    assert proxy.headers[b"retry-after"] == b"5"
+    assert (script.status, script.headers[b"access-control-allow-origin"]) == (503, b"*")
+    assert b"Retry-After" in script.headers[b"access-control-expose-headers"]
+    assert asking.status == 200
+    assert asking.headers[b"access-control-allow-origin"] == b"https://app.test"
 
 
 def test_n60_fields_with_underscores_are_nobody(world: World) -> None:

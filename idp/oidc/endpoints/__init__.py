@@ -10,6 +10,7 @@ from idp.oidc.endpoints import (
     introspect,
     logout,
     revoke,
+    scripts,
     token,
     userinfo,
 )
@@ -20,4 +21,5 @@ def blueprint() -> Blueprint:
     pages = Blueprint("oidc", __name__)
     for module in (authorize, discovery, introspect, logout, revoke, token, userinfo):
         module.register(pages)
+    scripts.install(pages)
     return pages

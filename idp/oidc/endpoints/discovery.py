@@ -90,5 +90,4 @@ def jwks() -> Response:
 def _public(response: Response, age: int) -> Response:
     response.cache_control.public = True
     response.cache_control.max_age = age
-    response.access_control_allow_origin = "*"
     return response

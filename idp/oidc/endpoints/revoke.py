@@ -34,11 +34,9 @@ class Revocation(RevocationEndpoint):
 
 
 def register(pages: Blueprint) -> None:
-    pages.add_url_rule("/oauth2/v1/revoke", "revoke", revoke, methods=["POST", "OPTIONS"])
+    pages.add_url_rule("/oauth2/v1/revoke", "revoke", revoke, methods=["POST"])
 
 
 def revoke() -> Response:
     """End a token."""
-    return respond(
-        lambda incoming: server().create_endpoint_response("revocation", incoming), scripts=True
-    )
+    return respond(lambda incoming: server().create_endpoint_response("revocation", incoming))

@@ -8,9 +8,9 @@ from idp.oidc.endpoints.wiring import respond, server
 
 
 def register(pages: Blueprint) -> None:
-    pages.add_url_rule("/oauth2/v1/token", "token", token, methods=["POST", "OPTIONS"])
+    pages.add_url_rule("/oauth2/v1/token", "token", token, methods=["POST"])
 
 
 def token() -> Response:
     """Tokens for a grant, or an error; both are committed."""
-    return respond(server().create_token_response, scripts=True)
+    return respond(server().create_token_response)

@@ -6,24 +6,16 @@ from flask import Blueprint, Response, jsonify, request
 
 from idp import current
 from idp.oidc import parameters, tokens
-from idp.oidc.endpoints.wiring import allow_origin, ring
+from idp.oidc.endpoints.wiring import ring
 from idp.oidc.server import NO_STORE
 
 
 def register(pages: Blueprint) -> None:
-    pages.add_url_rule(
-        "/oauth2/v1/userinfo", "userinfo", userinfo, methods=["GET", "POST", "OPTIONS"]
-    )
+    pages.add_url_rule("/oauth2/v1/userinfo", "userinfo", userinfo, methods=["GET", "POST"])
 
 
 def userinfo() -> Response:
     """The claims of the person, as they are now."""
-    if request.method == "OPTIONS":
-        return allow_origin(Response(status=204))
-    return allow_origin(_userinfo())
-
-
-def _userinfo() -> Response:
     if any(request.args.getlist("access_token")):
         return _refuse(400, "invalid_request", "The token must not be in the query.")
     found = _presented()

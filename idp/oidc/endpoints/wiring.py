@@ -1,4 +1,4 @@
-"""What the endpoints share: the server, parsing, answers, CORS."""
+"""What the endpoints share: the server, parsing, answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from authlib.oauth2 import OAuth2Error
 from flask import Response, current_app, jsonify, request
 
 from idp import current
-from idp.clients import registry
 from idp.oidc import parameters
 from idp.oidc.jwks import KeyRing
 from idp.oidc.server import NO_STORE, Answer, GatewayServer, ProtocolRequest
@@ -34,15 +33,12 @@ def parsed() -> ProtocolRequest:
     return ProtocolRequest(current.work(), request.path, params, headers)
 
 
-def respond(act: Callable[[ProtocolRequest], Answer], *, scripts: bool = False) -> Response:
-    """Parse, act, answer; a refusal in the protocol's form. ``scripts``: with CORS."""
-    if scripts and request.method == "OPTIONS":
-        return allow_origin(Response(status=204))
+def respond(act: Callable[[ProtocolRequest], Answer]) -> Response:
+    """Parse, act, answer; a refusal in the protocol's form."""
     try:
-        response = answer(*act(parsed()))
+        return answer(*act(parsed()))
     except OAuth2Error as error:
-        response = refusal(error)
-    return allow_origin(response) if scripts else response
+        return refusal(error)
 
 
 def answer(status: int, body: str, headers: list[tuple[str, str]]) -> Response:
@@ -57,16 +53,4 @@ def refusal(error: OAuth2Error) -> Response:
     response.status_code = status
     response.headers.update(dict(headers))
     response.headers.update(dict(NO_STORE))
-    return response
-
-
-def allow_origin(response: Response) -> Response:
-    """CORS for scripts of registered origins; never with cookies."""
-    origin = request.headers.get("Origin")
-    response.vary.add("Origin")
-    if origin and origin != "null" and origin in registry.allowed_origins(current.work()):
-        response.access_control_allow_origin = origin
-        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-        response.access_control_max_age = 600
     return response
