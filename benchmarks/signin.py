@@ -34,7 +34,7 @@ from idp.models import AccountKind, AccountState
 from idp.policy.lockout import Budget
 from idp.session import failed_attempts
 from idp.settings import Settings
-from idp.transaction import Work, committing
+from idp.transaction import UnitOfWork, committing
 
 PASSWORD = "Quartz-Heron7-lantern"
 
@@ -122,7 +122,7 @@ def prepare(environ: dict[str, str]) -> dict[str, str]:
     names = {"nobody": "nobody-00", "wrong password": "holder-00"}
     upgrade_database(app)
     with app.app_context():
-        with committing(app.extensions["means"].work()) as work:
+        with committing(app.extensions["runtime"].work()) as work:
             hasher = app.extensions["hasher"]
             for number, state in enumerate((AccountState.ACTIVE, *AccountState)):
                 name = f"holder-{number:02}"
@@ -141,7 +141,7 @@ def prepare(environ: dict[str, str]) -> dict[str, str]:
     return names
 
 
-def add(work: Work, hasher: passwords.PasswordHasher, name: str, state: AccountState) -> None:
+def add(work: UnitOfWork, hasher: passwords.PasswordHasher, name: str, state: AccountState) -> None:
     """One account with the password, in a state."""
     person = accounts.NewPerson(
         person_id=name, given_name="Ada", family_name="Moreau", email=f"{name}@bench.example"

@@ -117,7 +117,7 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
     upgrade_database(app)
     with app.app_context():
         FLOOR_TABLE.create(db.engine)
-        with committing(app.extensions["means"].work()) as work:
+        with committing(app.extensions["runtime"].work()) as work:
             data = registry.ClientData(
                 name="bench",
                 grant_types=("authorization_code", "client_credentials"),

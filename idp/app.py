@@ -16,11 +16,11 @@ from idp import current
 from idp.credentials.hashing import HashingLane, PasswordHasher
 from idp.db import db, engine_options, prepare_engine
 from idp.limits import counter
-from idp.machines.machine_accounts import MachineDoor
+from idp.machines.machine_accounts import MachineAuthenticator
 from idp.messages.logout_delivery import HttpLogoutSender
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.messages.smtp import DemoMailer, SmtpMailer
-from idp.networks import Atlas, NetworkSet, read_networks
+from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.oidc import endpoints
 from idp.oidc.endpoints.introspect import Introspection
 from idp.oidc.endpoints.revoke import Revocation
@@ -29,7 +29,7 @@ from idp.oidc.jwks import KeyRing
 from idp.oidc.server import GatewayServer
 from idp.ports import Mailer, Ports, SmsSender, SystemClock, SystemTokens
 from idp.settings import Settings
-from idp.transaction import Means
+from idp.transaction import Runtime
 from idp.vault import Vault
 from idp.web import (
     console,
@@ -87,9 +87,9 @@ def create_app(
     app.config.update(_config(settings))
     vault = Vault(settings)
     app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = vault.cookie_keys[0], vault.cookie_keys[1:]
-    app.extensions["means"] = Means(settings, ports or default_ports(settings), vault)
+    app.extensions["runtime"] = Runtime(settings, ports or default_ports(settings), vault)
     app.extensions["hasher"] = PasswordHasher(settings, hashing)
-    app.extensions["machines"] = MachineDoor(app.extensions["hasher"])
+    app.extensions["machines"] = MachineAuthenticator(app.extensions["hasher"])
     app.extensions["oidc"] = _oidc_server(app.extensions["machines"])
     _database(app)
     logs.configure(settings.log_level)
@@ -108,8 +108,8 @@ def create_app(
 
 def say_risks(app: Flask) -> None:
     """Log what is unsafe and accepted: at the start of every process that serves or works."""
-    means: Means = app.extensions["means"]
-    for risk in means.settings.risks():
+    runtime: Runtime = app.extensions["runtime"]
+    for risk in runtime.settings.risks():
         log.warning("accepted_risk", risk=risk)
 
 
@@ -124,7 +124,7 @@ def default_ports(settings: Settings) -> Ports:
         SystemTokens(),
         mailer,
         sms,
-        places=Atlas(settings.place_database, settings.asn_database),
+        places=GeoDatabase(settings.place_database, settings.asn_database),
         listed=read_networks(settings.listed_networks),
         denied=NetworkSet(settings.denied_networks),
         logouts=HttpLogoutSender(NetworkSet(settings.outbound_networks)),
@@ -162,7 +162,7 @@ def _database(app: Flask) -> None:
         prepare_engine(db.engine)
 
 
-def _oidc_server(door: MachineDoor) -> GatewayServer:
+def _oidc_server(door: MachineAuthenticator) -> GatewayServer:
     server = GatewayServer(KeyRing(), door)
     for grant in GRANTS:
         server.register_grant(grant)

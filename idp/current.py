@@ -29,12 +29,12 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp.credentials.hashing import PasswordHasher
-from idp.machines.machine_accounts import MachineDoor
+from idp.machines.machine_accounts import MachineAuthenticator
 from idp.models import BrowserSession, Client, Interaction
 from idp.policy.addresses import Sender, sender
 from idp.session import interactions, sessions
 from idp.signin import attempt
-from idp.transaction import Means, Origin, Work
+from idp.transaction import Origin, Runtime, UnitOfWork
 
 log = structlog.get_logger("gateway.request")
 MAX_AGENT = 400
@@ -58,22 +58,22 @@ class GatewayRequest(Request):
         """Who sent this, by the word of trusted proxies only (F2, N52)."""
         peer = self.environ.get("REMOTE_ADDR") or ""
         forwarded = self.headers.get("X-Forwarded-For", "")
-        found = sender(peer, forwarded, means().settings.trusted_proxies)
+        found = sender(peer, forwarded, runtime().settings.trusted_proxies)
         if found.unreadable:
             log.warning("unreadable_forwarded_address", sent=found.unreadable[:100], peer=peer)
         return found
 
 
-def work() -> Work:
+def work() -> UnitOfWork:
     """The unit of work of this request; begun at first need."""
     if "work" not in g:
-        g.work = means().work(origin())
-    return cast(Work, g.work)
+        g.work = runtime().work(origin())
+    return cast(UnitOfWork, g.work)
 
 
-def means() -> Means:
+def runtime() -> Runtime:
     """What the application was wired with."""
-    return cast(Means, current_app.extensions["means"])
+    return cast(Runtime, current_app.extensions["runtime"])
 
 
 def hasher() -> PasswordHasher:
@@ -81,9 +81,9 @@ def hasher() -> PasswordHasher:
     return cast(PasswordHasher, current_app.extensions["hasher"])
 
 
-def machines() -> MachineDoor:
+def machines() -> MachineAuthenticator:
     """The check behind every use by a program."""
-    return cast(MachineDoor, current_app.extensions["machines"])
+    return cast(MachineAuthenticator, current_app.extensions["machines"])
 
 
 def origin() -> Origin:
@@ -96,7 +96,7 @@ def origin() -> Origin:
 def browser_session() -> BrowserSession | None:
     """The living session of this browser; looked up once a request."""
     if "browser_session" not in g:
-        cookie = request.cookies.get(means().settings.cookie_name("session"), "")
+        cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
         g.browser_session = sessions.find(work(), cookie) if cookie else None
     return cast("BrowserSession | None", g.browser_session)
 
@@ -110,7 +110,7 @@ def adopt(owned: BrowserSession, cookie: str) -> None:
 
 def recognition() -> str:
     """The value by which this browser is recognised at sign-in; empty when it has none."""
-    return request.cookies.get(means().settings.cookie_name("browser"), "")
+    return request.cookies.get(runtime().settings.cookie_name("browser"), "")
 
 
 def enter(entered: attempt.Entered) -> None:
@@ -136,7 +136,7 @@ def forget() -> None:
 
 def last_account() -> int | None:
     """Whose session this browser had last, the account's key; None where nothing tells."""
-    cookie = request.cookies.get(means().settings.cookie_name("session"), "")
+    cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
     found = sessions.last_of(work(), cookie)
     former = session.get("former")
     return found if found is not None or not isinstance(former, int) else former
@@ -198,7 +198,7 @@ def follow(path: str) -> BaseResponse:
 
 def sends_cookies() -> bool:
     """Whether the cookie that every page with a form sets came back."""
-    return means().settings.cookie_name("form") in request.cookies
+    return runtime().settings.cookie_name("form") in request.cookies
 
 
 def is_from_here() -> bool:
@@ -242,7 +242,7 @@ def _write(response: Response, purpose: str, value: str | None, max_age: int | N
     """Set the cookie, delete it for an empty value, leave it for None."""
     if value is None:
         return
-    settings = means().settings
+    settings = runtime().settings
     name, secure = settings.cookie_name(purpose), not settings.is_loopback_http
     if value:
         response.set_cookie(

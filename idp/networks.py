@@ -42,7 +42,7 @@ def read_networks(path: str) -> NetworkSet:
         raise ConfigurationError(f"IDP_LISTED_NETWORKS: {error}") from error
 
 
-class Atlas:
+class GeoDatabase:
     """Looks up where an address lies and whose network it is, in MaxMind's file format."""
 
     def __init__(self, places: str, networks: str) -> None:

@@ -52,21 +52,21 @@ class LogoutSender(Protocol):
         """Deliver or raise; raising means that it can be tried again."""
 
 
-class Places(Protocol):
+class GeoLocator(Protocol):
     """Knows where addresses lie."""
 
     def look_up(self, address: Address | None) -> tuple[Place, str]:
         """The place and the number of the network (ASN); empty where they are not known."""
 
 
-class Nowhere:
+class NullGeoLocator:
     """Knows no place."""
 
     def look_up(self, address: Address | None) -> tuple[Place, str]:  # noqa: ARG002 - by name
         return Place(), ""
 
 
-NOWHERE = Nowhere()
+NULL_GEO_LOCATOR = NullGeoLocator()
 
 
 class SystemClock:
@@ -96,7 +96,7 @@ class Ports:
     #: None where no SMS gateway is configured: nothing is offered that needs one.
     sms: SmsSender | None = None
     #: Where addresses lie, and which have a bad name or are kept out.
-    places: Places = NOWHERE
+    places: GeoLocator = NULL_GEO_LOCATOR
     listed: Container[Address | None] = ()
     denied: Container[Address | None] = ()
     #: None where nobody is told: a trial without a network.

@@ -1,7 +1,7 @@
 """Return commits, raise rolls back.
 
-A ``Work`` is what a request, a command or a worker step does in one transaction. Services take
-it as their first argument; they never commit. ``committing`` is the only place that does.
+A ``UnitOfWork`` is what a request, a command or a worker step does in one transaction. Services
+take it as their first argument; they never commit. ``committing`` is the only place that does.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Origin:
 
 
 @dataclass
-class Work:
-    """One unit of work: the open transaction, the moment it happens at, and its means."""
+class UnitOfWork:
+    """One unit of work: the open transaction, its time, and the runtime's settings and ports."""
 
     db: Session
     settings: Settings
@@ -59,7 +59,7 @@ class Work:
 
 
 def spend_once(
-    work: Work,
+    work: UnitOfWork,
     row: Any,
     mark: InstrumentedAttribute[datetime | None],
     *conditions: ColumnElement[bool],
@@ -78,20 +78,20 @@ def spend_once(
 
 
 @dataclass(frozen=True)
-class Means:
-    """What every Work of an application shares; made once by the factory."""
+class Runtime:
+    """What every unit of work shares: settings, ports and keys. Made once by the factory."""
 
     settings: Settings
     ports: Ports
     vault: Vault
 
-    def work(self, origin: Origin | None = None) -> Work:
-        """A Work on the session of the present application context."""
-        return Work(db.session(), self.settings, self.ports, self.vault, origin or Origin())
+    def work(self, origin: Origin | None = None) -> UnitOfWork:
+        """A unit of work on the session of the present application context."""
+        return UnitOfWork(db.session(), self.settings, self.ports, self.vault, origin or Origin())
 
 
 @contextmanager
-def committing(work: Work) -> Iterator[Work]:
+def committing(work: UnitOfWork) -> Iterator[UnitOfWork]:
     """Commit when the block returns, roll back when it raises."""
     try:
         yield work

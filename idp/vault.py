@@ -68,11 +68,11 @@ class Vault:
         made = [_mac(key, f"{previous}\n{record}") for key in keys]
         return any(hmac.compare_digest(each, value) for each in made)
 
-    def seal(self, text: str) -> str:
+    def encrypt(self, text: str) -> str:
         """Encrypt text that has to be read back (private keys, mails with links)."""
         return self._fernet.encrypt(text.encode()).decode()
 
-    def unseal(self, sealed: str) -> str:
+    def decrypt(self, sealed: str) -> str:
         """Decrypt. Raises ConfigurationError when the key is no longer configured."""
         try:
             return self._fernet.decrypt(sealed.encode()).decode()

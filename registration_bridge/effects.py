@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 from idp.directory import role_groups
 from idp.messages.queue import LOGOUT
 from idp.models import Account, Client, Event, OutboxMessage, RoleGroup
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: So many recipients of one kind of mail are named; all are counted.
 NAMED = 20
@@ -21,7 +21,7 @@ NAMED = 20
 class Effects:
     """Collects what the transactions of one request write into the trail and the outbox."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: UnitOfWork) -> None:
         self._work = work
         self._rows: list[Event | OutboxMessage] = []
         event.listen(work.db, "after_flush", self._collect)

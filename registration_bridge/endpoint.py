@@ -69,7 +69,7 @@ class Bridge(ScimServer):
 
     def openapi(self) -> Response:
         """The description of the service; public, as its documentation is."""
-        return jsonify(openapi.document(self.provider, current.means().settings.issuer + PREFIX))
+        return jsonify(openapi.document(self.provider, current.runtime().settings.issuer + PREFIX))
 
     def read_request(self) -> ScimRequest:
         """The request, authenticated before its body is read, at the configured address."""
@@ -83,7 +83,7 @@ class Bridge(ScimServer):
         found = super().read_request()
         bulk: BulkBody | None = g.get("scim_bulk")
         counter.count_push(g.scim_reach.pusher.client_id, bulk.count if bulk else 1)
-        found.base_url = current.means().settings.issuer + PREFIX
+        found.base_url = current.runtime().settings.issuer + PREFIX
         found.path, found.query = path(), _said(found.query)
         return found
 

@@ -25,7 +25,7 @@ from idp.db import insert_if_missing
 from idp.directory import participants, role_groups
 from idp.models import Account, Assignment, Participant, ProvisionedGroup
 from idp.policy.scopes import PushOperation
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from registration_bridge.filters import of_members
 from registration_bridge.reach import PART, Reach
 from registration_bridge.text_values import clean
@@ -46,7 +46,7 @@ class View:
     applications: list[str]
 
 
-def views(work: Work, rows: list[ProvisionedGroup], *, with_members: bool) -> list[View]:
+def views(work: UnitOfWork, rows: list[ProvisionedGroup], *, with_members: bool) -> list[View]:
     """The views of these groups."""
     seen = role_groups.seen_by(work, {row.role_group_id for row in rows})
     return [
@@ -67,7 +67,7 @@ def _of_pair(row: ProvisionedGroup) -> tuple[Any, ...]:
     )
 
 
-def _holding(work: Work, row: ProvisionedGroup) -> Select[Account]:
+def _holding(work: UnitOfWork, row: ProvisionedGroup) -> Select[Account]:
     """The accounts that are members."""
     return (
         select(Account)
@@ -81,18 +81,18 @@ def _holding(work: Work, row: ProvisionedGroup) -> Select[Account]:
     )
 
 
-def _members(work: Work, row: ProvisionedGroup) -> list[str]:
+def _members(work: UnitOfWork, row: ProvisionedGroup) -> list[str]:
     """Their subjects, in the order of the accounts."""
     return list(work.db.scalars(_holding(work, row).with_only_columns(Account.subject)))
 
 
-def size(work: Work, row: ProvisionedGroup) -> int:
+def size(work: UnitOfWork, row: ProvisionedGroup) -> int:
     """How many members it has."""
     query = _holding(work, row).with_only_columns(func.count(Account.id)).order_by(None)
     return work.db.scalar(query) or 0
 
 
-def _version(work: Work, row: ProvisionedGroup) -> str:
+def _version(work: UnitOfWork, row: ProvisionedGroup) -> str:
     """Another one after every change of name or members, without reading the members."""
     counted = work.db.execute(
         select(func.count(Assignment.id), func.count(Assignment.revoked_at)).where(*_of_pair(row))
@@ -130,7 +130,7 @@ def resource_of(model: Any, view: View, base: str) -> Any:
     return group
 
 
-def create(work: Work, reach: Reach, group: Any) -> tuple[ProvisionedGroup, bool]:
+def create(work: UnitOfWork, reach: Reach, group: Any) -> tuple[ProvisionedGroup, bool]:
     """The group of a role group that exists, with its members; or the one that the same push made
     before (False). Raises the errors of SCIM and of the gateway."""
     extension = group[Role]
@@ -173,14 +173,14 @@ def create(work: Work, reach: Reach, group: Any) -> tuple[ProvisionedGroup, bool
     return row, is_new
 
 
-def update(work: Work, reach: Reach, view: View, group: Any) -> None:
+def update(work: UnitOfWork, reach: Reach, view: View, group: Any) -> None:
     """Name and members as pushed. Raises the errors of SCIM and of the gateway."""
     changes = [MemberChange("replace", frozenset(_subjects(group.members)))]
     change(work, reach, view.row, group, changes)
 
 
 def change(
-    work: Work,
+    work: UnitOfWork,
     reach: Reach,
     row: ProvisionedGroup,
     group: Any | None,
@@ -206,7 +206,7 @@ def change(
     work.db.flush()
 
 
-def delete(work: Work, reach: Reach, view: View) -> None:
+def delete(work: UnitOfWork, reach: Reach, view: View) -> None:
     """The role group is nobody's at this participant any more; itself it stays."""
     _check(reach, view.row)
     removed = _remove(work, reach, view.row, true())
@@ -274,7 +274,9 @@ def _subjects(members: Iterable[Member] | None) -> set[str]:
     return {clean(row.value)[:MAX_SUBJECT] for row in rows}
 
 
-def _apply(work: Work, reach: Reach, row: ProvisionedGroup, entry: MemberChange) -> tuple[int, int]:
+def _apply(
+    work: UnitOfWork, reach: Reach, row: ProvisionedGroup, entry: MemberChange
+) -> tuple[int, int]:
     """How many were added and removed."""
     if entry.where is not None:
         return 0, _remove(work, reach, row, entry.where)
@@ -288,7 +290,7 @@ def _apply(work: Work, reach: Reach, row: ProvisionedGroup, entry: MemberChange)
     return _add(work, reach, row, entry.subjects - present), sum(gone)
 
 
-def _add(work: Work, reach: Reach, row: ProvisionedGroup, subjects: Collection[str]) -> int:
+def _add(work: UnitOfWork, reach: Reach, row: ProvisionedGroup, subjects: Collection[str]) -> int:
     """Assign to each once; nobody unknown, closed, or out of reach."""
     added = 0
     for part in _parts(subjects):
@@ -307,7 +309,9 @@ def _add(work: Work, reach: Reach, row: ProvisionedGroup, subjects: Collection[s
     return added
 
 
-def _remove(work: Work, reach: Reach, row: ProvisionedGroup, where: ColumnElement[bool]) -> int:
+def _remove(
+    work: UnitOfWork, reach: Reach, row: ProvisionedGroup, where: ColumnElement[bool]
+) -> int:
     """Revoke from the members that the condition names."""
     found = work.db.scalars(_holding(work, row).where(where)).all()
     reach.check_accounts(work, found)
@@ -331,7 +335,7 @@ def _names(row: ProvisionedGroup) -> dict[str, str | None]:
     }
 
 
-def _rename(work: Work, reach: Reach, row: ProvisionedGroup, group: Any) -> None:
+def _rename(work: UnitOfWork, reach: Reach, row: ProvisionedGroup, group: Any) -> None:
     """The names of the group, and of the participant for everybody."""
     extension = group[Role]
     if extension is not None and (
@@ -345,7 +349,7 @@ def _rename(work: Work, reach: Reach, row: ProvisionedGroup, group: Any) -> None
     row.external_id = clean(group.external_id) or None
 
 
-def _rename_participant(work: Work, reach: Reach, row: Participant, name: str) -> None:
+def _rename_participant(work: UnitOfWork, reach: Reach, row: Participant, name: str) -> None:
     if name not in ("", row.name):
         reach.check_no_operator(row.number)
         reach.check(PushOperation.UPDATE)
@@ -356,6 +360,6 @@ def _check(reach: Reach, row: ProvisionedGroup) -> None:
     reach.check_role_group(row.role_group.name, row.participant.number)
 
 
-def _record(work: Work, name: str, row: ProvisionedGroup, **data: Any) -> None:
+def _record(work: UnitOfWork, name: str, row: ProvisionedGroup, **data: Any) -> None:
     participant = row.participant.number
     events.record(work, name, group=row.role_group.name, participant=participant, **data)

@@ -17,7 +17,7 @@ from idp.models import AccountKind, Person
 from idp.policy import phone_number as phones
 from idp.policy.email_address import email_key
 from idp.policy.names import name_key
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from registration_bridge.reach import Reach
 from registration_bridge.text_values import clean
 from registration_bridge.user_schema import Email, Name, PhoneNumber, Registration
@@ -44,7 +44,7 @@ def shown(person: Person) -> dict[str, Any]:
     }
 
 
-def put_named(work: Work, user: Any, patch: PatchOp[Any]) -> None:
+def put_named(work: UnitOfWork, user: Any, patch: PatchOp[Any]) -> None:
     """Make ``user`` ready for a PATCH that names another custodian: it then shows that person as
     registered, or nothing of a person who is not, so that the PATCH changes nothing but what its
     operations say."""
@@ -61,7 +61,7 @@ def put_named(work: Work, user: Any, patch: PatchOp[Any]) -> None:
         setattr(user, name, value)
 
 
-def complete(work: Work, current: Any, replacement: Any) -> None:
+def complete(work: UnitOfWork, current: Any, replacement: Any) -> None:
     """Make a PUT that names another custodian whole: what it does not say of that person stays as
     registered. Raises Invalid when it says of the new custodian what the account showed of the
     former one, as clients do that send back what they have read."""
@@ -87,14 +87,14 @@ def complete(work: Work, current: Any, replacement: Any) -> None:
         )
 
 
-def fill(work: Work, user: Any) -> None:
+def fill(work: UnitOfWork, user: Any) -> None:
     """Make a POST for somebody who is known whole: what it leaves out stays as registered."""
     person = persons.by_person_id(work, _person_id(user))
     if person is not None:
         _fill(user, person)
 
 
-def register(work: Work, reach: Reach, user: Any) -> Person:
+def register(work: UnitOfWork, reach: Reach, user: Any) -> Person:
     """The person whom a whole User names: made, or changed to what it says. Raises Invalid and the
     errors of SCIM."""
     person_id = _person_id(user)
@@ -144,7 +144,7 @@ def _fill(user: Any, person: Person) -> None:
         user.name.middle_name = person.middle_name or None
 
 
-def _held(work: Work, person_id: str) -> Person | None:
+def _held(work: UnitOfWork, person_id: str) -> Person | None:
     """The person, whom nobody else changes until the push is done."""
     query = select(Person.id).where(Person.person_id == person_id).with_for_update()
     work.db.execute(query)

@@ -9,12 +9,12 @@ from idp.db import insert_if_missing
 from idp.models import Participant, Participation, ProvisionedGroup, RoleGroup
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from registration_bridge.mapping_profile import Profile
 from registration_bridge.reach import Reach
 
 
-def offer(work: Work, reach: Reach) -> None:
+def offer(work: UnitOfWork, reach: Reach) -> None:
     """Make the Groups that are missing, without members being changed; none for a client without a
     profile, or one that may not grant."""
     profile = Profile.of(reach.pusher)

@@ -12,7 +12,7 @@ from scim2_server.storage import SearchPage
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from idp.db import UtcDateTime
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from registration_bridge.filters import Columns, sort_columns
 from registration_bridge.user_schema import MAX_RESULTS
 
@@ -43,7 +43,7 @@ def _bounds(search_request: SearchRequest[Any]) -> tuple[int, int]:
 
 
 def page_of(
-    work: Work,
+    work: UnitOfWork,
     base: Select[Any],
     key: Any,
     search_request: SearchRequest[Any],
@@ -82,7 +82,7 @@ def page_of(
     )
 
 
-def _rows(work: Work, key: Any, keys: Sequence[Any]) -> list[Any]:
+def _rows(work: UnitOfWork, key: Any, keys: Sequence[Any]) -> list[Any]:
     """The rows of these keys, in their order: of those before the page only keys were read."""
     found = work.db.scalars(select(key.class_).where(key.in_(keys)))
     by_key = {getattr(row, key.key): row for row in found}

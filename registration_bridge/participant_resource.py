@@ -20,7 +20,7 @@ from idp.directory.participations import Part
 from idp.errors import Conflict
 from idp.models import Contact, Participant, ParticipationKind
 from idp.policy.scopes import PushOperation
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from registration_bridge.reach import Reach
 from registration_bridge.text_values import clean
 from registration_bridge.user_schema import ContactEntry, ParticipationEntry
@@ -28,13 +28,13 @@ from registration_bridge.user_schema import ContactEntry, ParticipationEntry
 ACTIVE, ENDED = "active", "ended"
 
 
-def resources_of(work: Work, model: Any, rows: Collection[Participant]) -> list[Any]:
+def resources_of(work: UnitOfWork, model: Any, rows: Collection[Participant]) -> list[Any]:
     """The Participants of these rows."""
     parts, people = participations.of_many(work, rows), contacts.of_many(work, rows)
     return [_resource(model, row, parts.get(row.id, []), people.get(row.id, [])) for row in rows]
 
 
-def resource_of(work: Work, model: Any, row: Participant) -> Any:
+def resource_of(work: UnitOfWork, model: Any, row: Participant) -> Any:
     """The Participant of a row; its id is its number."""
     return resources_of(work, model, [row])[0]
 
@@ -61,7 +61,7 @@ def _resource(model: Any, row: Participant, parts: list[Part], people: list[Cont
     )
 
 
-def create(work: Work, reach: Reach, wanted: Any) -> tuple[Participant, bool]:
+def create(work: UnitOfWork, reach: Reach, wanted: Any) -> tuple[Participant, bool]:
     """A new participant, or one that was removed before; or the one that the same push made before
     (False). Raises the errors of SCIM."""
     reach.check(PushOperation.CREATE)
@@ -94,7 +94,7 @@ def create(work: Work, reach: Reach, wanted: Any) -> tuple[Participant, bool]:
     return row, True
 
 
-def update(work: Work, reach: Reach, row: Participant, wanted: Any) -> None:
+def update(work: UnitOfWork, reach: Reach, row: Participant, wanted: Any) -> None:
     """Name and status as pushed. Raises the errors of SCIM."""
     _check(reach, row.number)
     if clean(wanted.participant_id) not in ("", row.number):
@@ -116,7 +116,7 @@ def update(work: Work, reach: Reach, row: Participant, wanted: Any) -> None:
     work.db.flush()
 
 
-def delete(work: Work, reach: Reach, row: Participant) -> None:
+def delete(work: UnitOfWork, reach: Reach, row: Participant) -> None:
     """It ends and is not shown any more; its number stays its own. Raises the errors of SCIM."""
     _check(reach, row.number)
     _end(work, reach, row, is_removed=True)
@@ -127,7 +127,9 @@ def delete(work: Work, reach: Reach, row: Participant) -> None:
     work.db.flush()
 
 
-def _set_participations(work: Work, reach: Reach, row: Participant, wanted: list[Part]) -> None:
+def _set_participations(
+    work: UnitOfWork, reach: Reach, row: Participant, wanted: list[Part]
+) -> None:
     losing = participations.holders(work, row, wanted)
     if participations.replace(work, row, wanted):
         reach.check(PushOperation.UPDATE)
@@ -136,7 +138,7 @@ def _set_participations(work: Work, reach: Reach, row: Participant, wanted: list
         reach.check_accounts(work, losing)
 
 
-def _set_contacts(work: Work, reach: Reach, row: Participant, wanted: list[Entry]) -> bool:
+def _set_contacts(work: UnitOfWork, reach: Reach, row: Participant, wanted: list[Entry]) -> bool:
     """Whether they are others than before; only persons whom the pusher may see are named. Their
     number is checked first, before each of them is looked up."""
     contacts.check_count(wanted)
@@ -163,7 +165,7 @@ def _parts(wanted: Any) -> list[Part]:
     )
 
 
-def _end(work: Work, reach: Reach, row: Participant, *, is_removed: bool = False) -> None:
+def _end(work: UnitOfWork, reach: Reach, row: Participant, *, is_removed: bool = False) -> None:
     if row.ended_at is not None and not is_removed:
         return
     reach.check(PushOperation.DEACTIVATE)

@@ -16,7 +16,7 @@ from idp.directory.persons import Changes
 from idp.models import Account, Assignment, Client, Participant, Person, Provisioned
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: So many accounts are looked up by one statement.
 PART = 500
@@ -58,14 +58,14 @@ class Reach:
         if self.participants and number not in self.participants:
             raise ForbiddenException(detail="This client does not act for that participant.")
 
-    def check_accounts(self, work: Work, accounts: Iterable[Account]) -> None:
+    def check_accounts(self, work: UnitOfWork, accounts: Iterable[Account]) -> None:
         """Accounts of operators, whatever they hold themselves, are neither changed nor closed."""
         rows = list(accounts)
         for start in range(0, len(rows), PART):
             if role_groups.are_operators(work, rows[start : start + PART]):
                 raise ForbiddenException(detail="This account belongs to the gateway's operator.")
 
-    def check_whole(self, work: Work, account: Account) -> None:
+    def check_whole(self, work: UnitOfWork, account: Account) -> None:
         """What concerns the account as a whole is not done while another participant needs it
         (PR-05)."""
         self.check_accounts(work, [account])
@@ -81,7 +81,7 @@ class Reach:
         ):
             raise ForbiddenException(detail="The account is needed for another participant too.")
 
-    def check_person(self, work: Work, person: Person) -> None:
+    def check_person(self, work: UnitOfWork, person: Person) -> None:
         """The person is no operator, and the pusher knows the person by an account that it may
         see."""
         self.check_accounts(work, persons.accounts_of(work, person))
@@ -90,7 +90,7 @@ class Reach:
         ):
             raise ForbiddenException(detail="This personId is not one of this client's.")
 
-    def update_person(self, work: Work, person: Person, changes: Changes) -> None:
+    def update_person(self, work: UnitOfWork, person: Person, changes: Changes) -> None:
         """Change a person, by whichever account it is pushed: name and address are those of all
         accounts, so all of them have to be in reach."""
         if persons.update(work, person, changes):

@@ -23,7 +23,7 @@ from scim2_server.service import ScimService
 from sqlalchemy.exc import OperationalError
 
 from idp.audit import events
-from idp.current import means
+from idp.current import runtime
 from idp.current import work as work_of_request
 from idp.directory import mass_change_breaker
 from idp.errors import Collision, GatewayError
@@ -264,7 +264,7 @@ def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
     if "scim_effects" in g:
         return
     reach: Reach | None = g.get("scim_reach")
-    with committing(means().work(work_of_request().origin)) as work:
+    with committing(runtime().work(work_of_request().origin)) as work:
         events.record(
             work,
             "scim.refused",

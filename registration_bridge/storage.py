@@ -230,7 +230,7 @@ class Groups:
 
     def _resource(self, view: group_resource.View) -> Any:
         return group_resource.resource_of(
-            self._model, view, current.means().settings.issuer + PREFIX
+            self._model, view, current.runtime().settings.issuer + PREFIX
         )
 
     def _view(self, resource_id: str, *, with_members: bool) -> group_resource.View:

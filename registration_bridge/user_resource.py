@@ -20,7 +20,7 @@ from idp.models import (
     Provisioned,
     RegisteredNetwork,
 )
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from registration_bridge import holders
 from registration_bridge.reach import Reach
 from registration_bridge.user_schema import AccessGrant, Network, Registration, SecondAccount
@@ -36,7 +36,7 @@ class View:
     networks: list[RegisteredNetwork]
 
 
-def views(work: Work, reach: Reach, accounts: Iterable[Account]) -> list[View]:
+def views(work: UnitOfWork, reach: Reach, accounts: Iterable[Account]) -> list[View]:
     """What the pusher sees of these accounts, in three queries whatever their number."""
     rows = list(accounts)
     ids = [row.id for row in rows]

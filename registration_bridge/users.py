@@ -33,7 +33,7 @@ from idp.machines import machine_accounts
 from idp.models import Account, AccountKind, AccountState, Provisioned
 from idp.policy.names import name_key
 from idp.policy.scopes import PushOperation
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from registration_bridge import holders
 from registration_bridge.reach import Reach
 from registration_bridge.text_values import clean
@@ -67,7 +67,7 @@ class MassChange(SCIMException):
     status = 429
 
 
-def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
+def create(work: UnitOfWork, reach: Reach, user: Any) -> tuple[Account, bool]:
     """A pending account with its mail, or the one that the same push made before (False). Raises
     the errors of SCIM and of the gateway."""
     reach.check(PushOperation.CREATE)
@@ -105,7 +105,7 @@ def create(work: Work, reach: Reach, user: Any) -> tuple[Account, bool]:
 
 
 def _repeated(
-    work: Work, reach: Reach, user: Any, earlier: Provisioned, *, is_same: bool
+    work: UnitOfWork, reach: Reach, user: Any, earlier: Provisioned, *, is_same: bool
 ) -> Account:
     """The account that the same push made before, if the push is still true of it. Raises
     UniquenessException, with the state of the account and the way out (PR-06)."""
@@ -119,7 +119,7 @@ def _repeated(
     raise UniquenessException(detail=detail)
 
 
-def _taken(work: Work, reach: Reach, user: Any, error: Conflict | HasAccount) -> str:
+def _taken(work: UnitOfWork, reach: Reach, user: Any, error: Conflict | HasAccount) -> str:
     """What stands in the way of a new account, as far as the pusher may know (N76)."""
     other = accounts.find_by_username(work, clean(user.user_name))
     if other is None:
@@ -127,7 +127,7 @@ def _taken(work: Work, reach: Reach, user: Any, error: Conflict | HasAccount) ->
     return f"userName is taken by {_known(work, reach, other)}; a UserID is never given again."
 
 
-def _known(work: Work, reach: Reach, account: Account) -> str:
+def _known(work: UnitOfWork, reach: Reach, account: Account) -> str:
     """The account as the pusher may know it: by its id if it can read it, and its state."""
     if account.state_at(work.now) == AccountState.DEACTIVATED:
         return "an account that is closed for good"
@@ -142,7 +142,7 @@ def _known(work: Work, reach: Reach, account: Account) -> str:
     return f"the User {account.subject}, whom an operator suspended: Customer Relations restores it"
 
 
-def _make(work: Work, reach: Reach, user: Any, kind: AccountKind) -> Account:
+def _make(work: UnitOfWork, reach: Reach, user: Any, kind: AccountKind) -> Account:
     holders.fill(work, user)
     holder = holders.register(work, reach, user)
     username = clean(user.user_name)
@@ -152,7 +152,7 @@ def _make(work: Work, reach: Reach, user: Any, kind: AccountKind) -> Account:
     return userids.create(work, holder, kind=kind, second=second)
 
 
-def _second(work: Work, reach: Reach, wanted: SecondAccount | None) -> Second | None:
+def _second(work: UnitOfWork, reach: Reach, wanted: SecondAccount | None) -> Second | None:
     if wanted is None:
         return None
     number = clean(wanted.participant_id)
@@ -165,7 +165,7 @@ def _pair(second: SecondAccount | None) -> tuple[str, str]:
     return (clean(second.reason), clean(second.participant_id)) if second else ("", "")
 
 
-def update(work: Work, reach: Reach, view: View, user: Any) -> None:
+def update(work: UnitOfWork, reach: Reach, view: View, user: Any) -> None:
     """Bring an account to the pushed state. Raises the errors of SCIM and of the gateway."""
     account, extension = view.account, _extension(user)
     reach.check_accounts(work, [account])
@@ -181,7 +181,7 @@ def update(work: Work, reach: Reach, view: View, user: Any) -> None:
     work.db.flush()
 
 
-def _update(work: Work, reach: Reach, view: View, user: Any, extension: Registration) -> None:
+def _update(work: UnitOfWork, reach: Reach, view: View, user: Any, extension: Registration) -> None:
     account = view.account
     if user.user_name and name_key(user.user_name) != account.username_key:
         raise MutabilityException(attribute="userName", mutability="immutable")
@@ -201,7 +201,7 @@ def _update(work: Work, reach: Reach, view: View, user: Any, extension: Registra
 
 
 def _set_holder(
-    work: Work, reach: Reach, account: Account, user: Any, extension: Registration
+    work: UnitOfWork, reach: Reach, account: Account, user: Any, extension: Registration
 ) -> None:
     """The person's data; of a machine account another custodian too (MA-10), of whom ``user`` says
     what is registered and what the push changes of it (``holders``)."""
@@ -215,7 +215,7 @@ def _set_holder(
         raise MutabilityException(attribute="personId", mutability="immutable")
 
 
-def _set_networks(work: Work, account: Account, extension: Registration) -> bool:
+def _set_networks(work: UnitOfWork, account: Account, extension: Registration) -> bool:
     """Whether they are others than before."""
     wanted = extension.registered_networks
     if account.kind != AccountKind.MACHINE:
@@ -241,7 +241,7 @@ def _set_preferences(account: Account, user: Any) -> bool:
 
 
 def _set_grants(
-    work: Work, reach: Reach, account: Account, wanted: list[AccessGrant] | None
+    work: UnitOfWork, reach: Reach, account: Account, wanted: list[AccessGrant] | None
 ) -> None:
     """Assign what is new and revoke what is gone: the push says the whole truth of what the pusher
     sees (RG, PR-07)."""
@@ -273,7 +273,7 @@ def _set_grants(
 
 
 def _set_end(
-    work: Work, account: Account, extension: Registration, *, is_new: bool = False
+    work: UnitOfWork, account: Account, extension: Registration, *, is_new: bool = False
 ) -> bool:
     """When the account closes by itself; whether it is another moment than before."""
     end = _moment(extension.end_date)
@@ -299,7 +299,7 @@ def _moment(value: datetime | None) -> datetime | None:
         raise Invalid("a moment lies between the years 1 and 9999") from error
 
 
-def _set_active(work: Work, reach: Reach, account: Account, active: bool | None) -> None:
+def _set_active(work: UnitOfWork, reach: Reach, account: Account, active: bool | None) -> None:
     """Absence never activates nor suspends."""
     if active is None or active == (account.state != AccountState.SUSPENDED):
         return
@@ -315,7 +315,7 @@ def _set_active(work: Work, reach: Reach, account: Account, active: bool | None)
         suspension.lift(work, account, reason=BY_REGISTRATION)
 
 
-def delete(work: Work, reach: Reach, view: View, reason: str) -> list[str]:
+def delete(work: UnitOfWork, reach: Reach, view: View, reason: str) -> list[str]:
     """Close the account for good; its name stays taken (N81). ``reason`` is one of ``REASONS``
     (PR-04). Returns the machine accounts that are left in the custody of a person without a
     personal account."""
@@ -328,7 +328,7 @@ def delete(work: Work, reach: Reach, view: View, reason: str) -> list[str]:
     return left
 
 
-def _left_in_custody(work: Work, account: Account) -> list[str]:
+def _left_in_custody(work: UnitOfWork, account: Account) -> list[str]:
     if account.kind != AccountKind.PERSONAL:
         return []
     rest = persons.accounts_of(work, account.person)
@@ -337,12 +337,12 @@ def _left_in_custody(work: Work, account: Account) -> list[str]:
     return [row.username for row in rest if row.kind == AccountKind.MACHINE]
 
 
-def _check_mass_change(work: Work) -> None:
+def _check_mass_change(work: UnitOfWork) -> None:
     if mass_change_breaker.standing(work).is_stopped:
         raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
 
 
-def _adopt(work: Work, reach: Reach, account: Account) -> Provisioned:
+def _adopt(work: UnitOfWork, reach: Reach, account: Account) -> Provisioned:
     """The side of an account that was not made by a push."""
     side = Provisioned(
         account_id=account.id, client_id=reach.pusher.id, content="", created_at=work.now,
@@ -352,7 +352,7 @@ def _adopt(work: Work, reach: Reach, account: Account) -> Provisioned:
     return side
 
 
-def _rename(work: Work, reach: Reach, side: Provisioned, user: Any) -> None:
+def _rename(work: UnitOfWork, reach: Reach, side: Provisioned, user: Any) -> None:
     wanted = clean(user.external_id) or None
     if wanted == side.external_id:
         return
@@ -361,7 +361,7 @@ def _rename(work: Work, reach: Reach, side: Provisioned, user: Any) -> None:
     side.external_id = wanted
 
 
-def _earlier(work: Work, reach: Reach, user: Any) -> Provisioned | None:
+def _earlier(work: UnitOfWork, reach: Reach, user: Any) -> Provisioned | None:
     external = clean(user.external_id)
     if not external:
         return None
@@ -372,7 +372,7 @@ def _earlier(work: Work, reach: Reach, user: Any) -> Provisioned | None:
     )
 
 
-def _content(work: Work, user: Any) -> str:
+def _content(work: UnitOfWork, user: Any) -> str:
     """A digest of what was pushed, the attributes in one order."""
     return work.vault.digest("scim-content", user.model_dump_json(exclude_none=True))
 

@@ -130,7 +130,7 @@ def prepared(base_settings: Settings) -> Path | None:
     app = create_app(base_settings, Ports(clock, SystemTokens(), FakeMailer()))
     with app.app_context():
         make_tables()
-        with committing(app.extensions["means"].work()) as work:
+        with committing(app.extensions["runtime"].work()) as work:
             signing_keys.ensure(work)
             # Nobody seals this trail: an old event would be an alarm in every test.
             work.db.flush()

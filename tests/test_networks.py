@@ -11,7 +11,7 @@ from netaddr import IPSet
 
 from idp.app import create_app
 from idp.mfa.risk_engine import Place
-from idp.networks import Atlas
+from idp.networks import GeoDatabase
 from idp.policy.addresses import address_of
 from idp.settings import Settings
 
@@ -40,7 +40,7 @@ def test_places_and_network_numbers(tmp_path: Path) -> None:
             "198.51.100.0/24": {"asn": "64500"},
         },
     )
-    atlas = Atlas(places, networks)
+    atlas = GeoDatabase(places, networks)
     assert atlas.look_up(address_of("192.0.2.9")) == (Place("CA", "", "", 43.65, -79.38), "64496")
     assert atlas.look_up(address_of("::ffff:198.51.100.9"))[0].country == "US"
     assert atlas.look_up(address_of("198.51.100.9"))[1] == "64500"
@@ -51,14 +51,14 @@ def test_places_and_network_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("record", [{}, {"country": "CA"}, {"location": {}}, {"latitude": "x"}])
 def test_a_record_without_a_place_is_no_place(tmp_path: Path, record: dict[str, Any]) -> None:
     """Files differ; a missing part is not known, never an error."""
-    atlas = Atlas(write(tmp_path / "p.mmdb", {"192.0.2.0/24": {"x": "y", **record}}), "")
+    atlas = GeoDatabase(write(tmp_path / "p.mmdb", {"192.0.2.0/24": {"x": "y", **record}}), "")
     assert atlas.look_up(address_of("192.0.2.1"))[0].latitude is None
 
 
 def test_a_file_for_both_families(tmp_path: Path) -> None:
     """IPv6 too."""
     entries = {"2001:db8::/32": FLAT, "192.0.2.0/24": CITY}
-    atlas = Atlas(write(tmp_path / "p.mmdb", entries, ip_version=6), "")
+    atlas = GeoDatabase(write(tmp_path / "p.mmdb", entries, ip_version=6), "")
     assert atlas.look_up(address_of("2001:db8::1"))[0].country == "US"
     assert atlas.look_up(address_of("192.0.2.1"))[0].country == "CA"
 
@@ -76,7 +76,7 @@ def test_the_settings_name_the_files(tmp_path: Path, settings: Settings) -> None
         denied_networks=("198.51.100.0/24",),
         smtp_host="localhost",
     )
-    ports = create_app(named).extensions["means"].ports
+    ports = create_app(named).extensions["runtime"].ports
     assert ports.places.look_up(address_of("192.0.2.1"))[0].country == "CA"
     assert address_of("203.0.113.5") in ports.listed
     assert address_of("198.51.100.5") in ports.denied

@@ -20,7 +20,7 @@ from idp.networks import NetworkSet
 from idp.policy.addresses import address_of
 from tests.world import World
 
-NOWHERE = NetworkSet([])
+NULL_GEO_LOCATOR = NetworkSet([])
 HERE = NetworkSet(["127.0.0.0/8"])
 
 
@@ -58,7 +58,7 @@ def test_only_public_networks_are_reached(address: str, reachable: bool) -> None
     packets there."""
     found = address_of(address)
     assert found is not None
-    assert outbound.is_reachable(found, NOWHERE) is reachable
+    assert outbound.is_reachable(found, NULL_GEO_LOCATOR) is reachable
     assert outbound.is_reachable(found, NetworkSet(["0.0.0.0/0", "::/0"]))
 
 
@@ -105,7 +105,10 @@ def test_a_name_is_checked_when_it_is_called(
     """A name of a private address is refused, and reached where its network is allowed."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{listener.server_port}")
     url = f"http://localhost:{listener.server_port}/"
-    with outbound.session(NOWHERE) as session, pytest.raises(requests.ConnectionError) as refused:
+    with (
+        outbound.session(NULL_GEO_LOCATOR) as session,
+        pytest.raises(requests.ConnectionError) as refused,
+    ):
         session.get(url, timeout=5)
     assert "private network" in str(refused.value)
     everywhere = NetworkSet(["127.0.0.0/8", "::1/128"])
@@ -134,7 +137,7 @@ def test_a_name_with_one_private_address_is_refused_and_looked_up_once(
     with outbound.session(HERE) as session:
         assert session.get(url, timeout=5).status_code == 204
     assert lookups == ["rp.test"]
-    with outbound.session(NOWHERE) as session, pytest.raises(requests.ConnectionError):
+    with outbound.session(NULL_GEO_LOCATOR) as session, pytest.raises(requests.ConnectionError):
         session.get(url, timeout=5)
     assert lookups == ["rp.test"] * 2
 

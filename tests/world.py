@@ -33,7 +33,7 @@ from idp.models import Account, AccountKind, AccountState, AuthMethod, Event, Pa
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import obtainable
 from idp.settings import Settings
-from idp.transaction import Means, Origin, Work, committing
+from idp.transaction import Origin, Runtime, UnitOfWork, committing
 from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
 
 PASSWORD = "Quartz-Heron7-lantern"
@@ -122,7 +122,7 @@ def environ_of(world: World) -> dict[str, str]:
     }
 
 
-def registered(work: Work, number: str, name: str = "") -> Participant:
+def registered(work: UnitOfWork, number: str, name: str = "") -> Participant:
     """The participant of this number, registered when it is not."""
     found = participants.find(work, number)
     return found or participants.register(work, number, name or f"Company {number}")
@@ -142,11 +142,11 @@ class World:
     made: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
-    def work(self, actor: str = "test") -> Iterator[Work]:
+    def work(self, actor: str = "test") -> Iterator[UnitOfWork]:
         """A committed unit of work."""
         with self.app.app_context():
-            means: Means = self.app.extensions["means"]
-            with committing(means.work(Origin(actor=actor))) as work:
+            runtime: Runtime = self.app.extensions["runtime"]
+            with committing(runtime.work(Origin(actor=actor))) as work:
                 yield work
 
     def browser(self) -> Browser:
@@ -283,7 +283,7 @@ class World:
         return [row for row in rows if kind in (None, row.kind)]
 
     @staticmethod
-    def id_of(work: Work, username: str) -> int:
+    def id_of(work: UnitOfWork, username: str) -> int:
         return accounts.by_username(work, username).id
 
     def events(self, name: str | None = None) -> list[Event]:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import aliased
 from idp.audit import events
 from idp.errors import Collision, Refused
 from idp.models import ChainHead, Event
-from idp.transaction import Means, Work, committing
+from idp.transaction import Runtime, UnitOfWork, committing
 from idp.vault import Vault
 
 log = structlog.get_logger("gateway.alarm")
@@ -97,22 +97,22 @@ def with_seal_before(query: Any) -> Select[Any]:
     return joined.add_columns(_before.seal)
 
 
-def end_of(work: Work) -> int:
+def end_of(work: UnitOfWork) -> int:
     """The number at which the chain ends."""
     return work.db.scalar(select(ChainHead.seq).where(ChainHead.id == 1)) or 0
 
 
-def oldest_unsealed(work: Work) -> datetime | None:
+def oldest_unsealed(work: UnitOfWork) -> datetime | None:
     """When the oldest row was written that has no seal yet."""
     return work.db.scalar(select(func.min(Event.at)).where(_WAITING))
 
 
-def unsealed(work: Work) -> int:
+def unsealed(work: UnitOfWork) -> int:
     """How many rows have no seal yet."""
     return work.db.scalar(select(func.count()).where(_WAITING)) or 0
 
 
-def seal_pending(work: Work, *, batch: int = BATCH) -> int:
+def seal_pending(work: UnitOfWork, *, batch: int = BATCH) -> int:
     """Seal up to ``batch`` rows; returns how many. Safe beside other sealers: whoever finds the
     head moved by another seals nothing and leaves the rows to the next round. Rows that somebody
     numbered beyond the head are put aside first, so that they stop nothing."""
@@ -147,7 +147,7 @@ def seal_pending(work: Work, *, batch: int = BATCH) -> int:
     return len(sealed)
 
 
-def _put_aside(work: Work, end: int) -> None:
+def _put_aside(work: UnitOfWork, end: int) -> None:
     """Take the numbers off rows that no sealer numbered; all else of them stays, as evidence."""
     forged = work.db.scalars(
         update(Event)
@@ -162,7 +162,7 @@ def _put_aside(work: Work, end: int) -> None:
         log.error("trail_forged", count=len(forged), events=ids)
 
 
-def _first_head(work: Work) -> ChainHead | None:
+def _first_head(work: UnitOfWork) -> ChainHead | None:
     """The head of a chain that has none; None when another sealer was first. Where there are
     sealed rows, somebody removed it: the chain goes on at the last row whose seal holds, and the
     loss is an event."""
@@ -179,7 +179,7 @@ def _first_head(work: Work) -> ChainHead | None:
     return head
 
 
-def _last_proved(work: Work) -> Event | None:
+def _last_proved(work: UnitOfWork) -> Event | None:
     """The last row whose seal holds; None when no row was ever sealed. Raises Refused when there
     are seals and none of them holds: with another key the chain would begin anew."""
     query = with_seal_before(select(Event)).where(Event.seq > 0, Event.seal.is_not(None))
@@ -195,9 +195,9 @@ def _last_proved(work: Work) -> Event | None:
     return None
 
 
-def seal_all(means: Means) -> None:
+def seal_all(runtime: Runtime) -> None:
     """Seal until nothing is left. Needs an application context."""
     while True:
-        with committing(means.work()) as work:
+        with committing(runtime.work()) as work:
             if not seal_pending(work):
                 return

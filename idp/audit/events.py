@@ -7,7 +7,7 @@ from typing import Any
 from idp.models import Account, BrowserSession, Client, Event
 from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Total of one kind that was sampled.
 COUNTED = "callers.counted"
@@ -16,7 +16,7 @@ GUESSES = ("signin.refused", "machine.refused")
 
 
 def record(
-    work: Work,
+    work: UnitOfWork,
     name: str,
     *,
     reason: str | None = None,
@@ -63,7 +63,7 @@ def record(
     )
 
 
-def _count(work: Work, kind: Kind) -> int | None:
+def _count(work: UnitOfWork, kind: Kind) -> int | None:
     """How many of the kind there were when this one is to be written down. Totals of windows that
     are over become rows first."""
     sampler = work.ports.sampler
@@ -85,5 +85,5 @@ def _count(work: Work, kind: Kind) -> int | None:
     return sampler.count(work.now, kind, each=bounds.alarm_failures_network, most=most)
 
 
-def _add(work: Work, **values: Any) -> None:
+def _add(work: UnitOfWork, **values: Any) -> None:
     work.db.add(Event(at=work.now, **values))

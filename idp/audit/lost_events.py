@@ -16,7 +16,7 @@ from idp.audit import chain
 from idp.audit.chain import Standing
 from idp.errors import Invalid, Refused
 from idp.models import Event
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: The largest number of a row.
 BIGGEST = 2**63 - 1
@@ -49,7 +49,7 @@ class Lost:
         }  # fmt: skip
 
 
-def read(work: Work, lines: Iterable[str]) -> Lost:
+def read(work: UnitOfWork, lines: Iterable[str]) -> Lost:
     """Compare the lines of exports with the trail. Every sealed event that is not here is proved,
     from the record where the two part; those that were not sealed yet are taken as they are.
     Raises Invalid for a line that is no record, Refused for a fault in the chain of the export."""
@@ -106,17 +106,17 @@ def _check(values: dict[str, Any]) -> None:
         raise ValueError("seal")
 
 
-def _seals(work: Work, numbers: list[int]) -> dict[int, str | None]:
+def _seals(work: UnitOfWork, numbers: list[int]) -> dict[int, str | None]:
     rows = work.db.execute(select(Event.seq, Event.seal).where(Event.seq.in_(numbers)))
     return {seq: seal for seq, seal in rows if seq is not None}
 
 
-def _present(work: Work, ids: list[int]) -> dict[int, tuple[datetime, str]]:
+def _present(work: UnitOfWork, ids: list[int]) -> dict[int, tuple[datetime, str]]:
     rows = work.db.execute(select(Event.id, Event.at, Event.name).where(Event.id.in_(ids)))
     return {pk: (at, name) for pk, at, name in rows}
 
 
-def _prove(work: Work, events: list[Event], found: Lost) -> None:
+def _prove(work: UnitOfWork, events: list[Event], found: Lost) -> None:
     if not events:
         return
     first, last = events[0].seq or 0, events[-1].seq or 0

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, select
 
 from idp.audit import chain
 from idp.models import Account, Event
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Filter:
 
 
 def page(
-    work: Work, wanted: Filter, *, before: int | None = None, limit: int = 100
+    work: UnitOfWork, wanted: Filter, *, before: int | None = None, limit: int = 100
 ) -> list[tuple[Event, str | None]]:
     """The newest such events with the login name of whom they are about, older than ``before``
     (an event's id)."""
@@ -69,22 +69,22 @@ def page_query(wanted: Filter, before: int | None, limit: int) -> Select[Event, 
     return query if before is None else query.where(Event.id < before)
 
 
-def sign_ins(work: Work, account: Account, limit: int) -> list[Event]:
+def sign_ins(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
     """The last sign-ins of the account, refused ones too, newest first."""
     return of_account(work, account, limit, "signin.succeeded", "signin.refused")
 
 
-def assessments(work: Work, account: Account, limit: int = 10) -> list[Event]:
+def assessments(work: UnitOfWork, account: Account, limit: int = 10) -> list[Event]:
     """The last decisions of the risk engine about the account, newest first."""
     return of_account(work, account, limit, "signin.assessed")
 
 
-def refused_programs(work: Work, account: Account, limit: int) -> list[Event]:
+def refused_programs(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
     """The last programs of a machine account that were refused, newest first."""
     return of_account(work, account, limit, "machine.refused")
 
 
-def of_account(work: Work, account: Account, limit: int, *names: str) -> list[Event]:
+def of_account(work: UnitOfWork, account: Account, limit: int, *names: str) -> list[Event]:
     """The last events about the account, of these names if any are given, newest first."""
     query = select(Event).where(Event.account_id == account.id)
     if names:
@@ -92,13 +92,13 @@ def of_account(work: Work, account: Account, limit: int, *names: str) -> list[Ev
     return list(work.db.scalars(query.order_by(Event.at.desc(), Event.id.desc()).limit(limit)))
 
 
-def export(work: Work, wanted: Filter | None = None) -> Iterator[str]:
+def export(work: UnitOfWork, wanted: Filter | None = None) -> Iterator[str]:
     """Such events as JSON lines, oldest first, streamed."""
     for record in records(work, wanted):
         yield json.dumps(record, sort_keys=True)
 
 
-def records(work: Work, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
+def records(work: UnitOfWork, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
     """The same as dictionaries. ``proof`` says of each what its seal says: ``proved`` and nothing
     else is proved (see ``idp.audit.chain.Standing``)."""
     query = (

@@ -13,7 +13,7 @@ from sqlalchemy import or_, select
 from idp.audit import chain
 from idp.audit.chain import Standing
 from idp.models import ChainHead, Event
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Kinds of fault beside those of ``Standing``.
 MISSING, HEAD = "missing", "head"
@@ -56,7 +56,7 @@ class Proof:
         self.faults[kind] += count
 
 
-def verify(work: Work, *, after: int = 0, limit: int | None = None) -> Proof:
+def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> Proof:
     """Look at every row of the trail, streaming; memory does not grow with it. With ``after`` and
     ``limit`` at so many numbers of the chain after that one, so that a proof can be made in steps:
     each row is proved by the seal before it."""
@@ -78,7 +78,7 @@ def verify(work: Work, *, after: int = 0, limit: int | None = None) -> Proof:
     return found
 
 
-def _walk(work: Work, found: Proof, after: int) -> str | None:
+def _walk(work: UnitOfWork, found: Proof, after: int) -> str | None:
     """Look at the numbers of the proof; returns the seal of the last one, None if it is missing."""
     seal = work.db.scalar(select(Event.seal).where(Event.seq == after)) if after else chain.GENESIS
     place = after
@@ -117,7 +117,7 @@ def _missing(found: Proof, first: int, last: int) -> None:
     found.add(MISSING, words, last - first + 1)
 
 
-def _forged(work: Work) -> Iterator[int]:
+def _forged(work: UnitOfWork) -> Iterator[int]:
     """Rows that look sealed and are not in the chain, by id."""
     end = select(ChainHead.seq).where(ChainHead.id == 1).scalar_subquery()
     is_outside = or_(Event.seq > end, Event.seq < 1)
@@ -126,5 +126,5 @@ def _forged(work: Work) -> Iterator[int]:
     yield from work.db.scalars(query.execution_options(yield_per=chain.BATCH))
 
 
-def _is_any_sealed(work: Work) -> bool:
+def _is_any_sealed(work: UnitOfWork) -> bool:
     return work.db.scalar(select(Event.id).where(Event.seq.is_not(None)).limit(1)) is not None

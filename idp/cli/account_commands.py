@@ -29,7 +29,7 @@ from idp.machines import machine_accounts, machine_keys
 from idp.models import Account, AccountKind, Person
 from idp.policy.console import ACTIONS, ConsoleRole
 from idp.policy.temporary_password import spelled
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 SHOWN_EVENTS = 10
 REFUSALS = {
@@ -275,7 +275,7 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
 
 
 def _order(
-    work: Work, hasher: PasswordHasher, action: str, row: Account, reason: str, ticket: str
+    work: UnitOfWork, hasher: PasswordHasher, action: str, row: Account, reason: str, ticket: str
 ) -> str | None:
     """In the name of an operator by the rules of the console, else as the shell."""
     agent = operator.named(work)
@@ -287,7 +287,7 @@ def _order(
     return account_actions.carry_out(work, hasher, order, row)
 
 
-def _holder(work: Work, *, person_id: str, **said: str) -> Person:
+def _holder(work: UnitOfWork, *, person_id: str, **said: str) -> Person:
     """The person, made when there is none. Raises Invalid when what is said is not as registered:
     a new account changes nobody."""
     known = persons.by_person_id(work, person_id)
@@ -322,7 +322,7 @@ def _describe(row: Account) -> dict[str, Any]:
     }
 
 
-def _role_groups(work: Work, row: Account) -> list[dict[str, Any]]:
+def _role_groups(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
     return [
         {
             "participant": held.participant.number,
@@ -336,7 +336,7 @@ def _role_groups(work: Work, row: Account) -> list[dict[str, Any]]:
     ]
 
 
-def _last_events(work: Work, row: Account) -> list[dict[str, Any]]:
+def _last_events(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
     keys = ("at", "name", "outcome", "reason", "ip", "client_id", "actor")
     events = trail.of_account(work, row, SHOWN_EVENTS)
     return [{key: getattr(event, key) for key in keys} for event in events]

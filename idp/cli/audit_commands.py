@@ -36,7 +36,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
     app = application()
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
     with app.app_context():
-        chain.seal_all(app.extensions["means"])
+        chain.seal_all(app.extensions["runtime"])
     with unit(app) as work:
         work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))
         found = verification.verify(work)

@@ -21,7 +21,7 @@ from idp.app import create_app
 from idp.cli import operator
 from idp.db import db
 from idp.settings import Settings
-from idp.transaction import Means, Work, committing
+from idp.transaction import Runtime, UnitOfWork, committing
 
 #: Rows that decide how wide a table is.
 PAGE = 200
@@ -57,13 +57,13 @@ def application(*, is_upgrade: bool = False) -> Flask:
 
 
 @contextmanager
-def unit(app: Flask | None = None) -> Iterator[Work]:
+def unit(app: Flask | None = None) -> Iterator[UnitOfWork]:
     """One committed unit of work in the name of the person who runs the command, or of the
     operator whom ``--as`` names."""
     app = app or application()
     with app.app_context():
-        means: Means = app.extensions["means"]
-        with committing(means.work()) as work:
+        runtime: Runtime = app.extensions["runtime"]
+        with committing(runtime.work()) as work:
             work.origin = operator.origin(work, actor())
             yield work
 

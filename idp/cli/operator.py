@@ -16,7 +16,7 @@ from idp.directory.separation_of_duties import Forbidden
 from idp.errors import NotFound
 from idp.models import Account, AccountState
 from idp.policy.console import ACCESS, ConsoleRole
-from idp.transaction import Origin, Work
+from idp.transaction import Origin, UnitOfWork
 
 Command = Callable[..., Any]
 _KEY = "idp.cli.operator"
@@ -38,7 +38,7 @@ def as_operator(*needed: ConsoleRole) -> Callable[[Command], Command]:
     )
 
 
-def origin(work: Work, shell: str) -> Origin:
+def origin(work: UnitOfWork, shell: str) -> Origin:
     """Where the work of this command comes from. Raises NotFound or Forbidden for an operator who
     may not do it."""
     context = click.get_current_context(silent=True)
@@ -50,14 +50,14 @@ def origin(work: Work, shell: str) -> Origin:
     return Origin(actor=account.username, person_id=account.person_id, user_agent=shell)
 
 
-def named(work: Work) -> Account | None:
+def named(work: UnitOfWork) -> Account | None:
     """The operator named by ``--as``."""
     if work.origin.person_id is None or work.origin.actor is None:
         return None
     return accounts.find_by_username(work, work.origin.actor)
 
 
-def _operator(work: Work, username: str, needed: Collection[ConsoleRole]) -> Account:
+def _operator(work: UnitOfWork, username: str, needed: Collection[ConsoleRole]) -> Account:
     account = accounts.find_by_username(work, username)
     if account is None:
         raise NotFound(f"no account {username}")

@@ -15,7 +15,7 @@ from idp.directory.contacts import Entry
 from idp.directory.participations import Part
 from idp.errors import NotFound
 from idp.models import ContactFunction, Participant, ParticipationKind
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 _function = click.option(
     "--function",
@@ -180,11 +180,11 @@ def dismiss(number: str, person_id: str, function: str) -> None:
     click.echo(f"{person_id} is no longer {function} of {number}.")
 
 
-def _record(work: Work, row: Participant) -> dict[str, Any]:
+def _record(work: UnitOfWork, row: Participant) -> dict[str, Any]:
     return _records(work, [row])[0]
 
 
-def _records(work: Work, rows: Sequence[Participant]) -> list[dict[str, Any]]:
+def _records(work: UnitOfWork, rows: Sequence[Participant]) -> list[dict[str, Any]]:
     parts = participations.of_many(work, rows)
     return [
         {

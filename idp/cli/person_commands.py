@@ -12,7 +12,7 @@ from idp.directory import persons
 from idp.directory.persons import Changes
 from idp.errors import NotFound
 from idp.models import Person
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 FIELDS = ("given_name", "middle_name", "family_name", "preferred_name", "email", "phone")
 
@@ -65,7 +65,7 @@ def update(person_id: str, as_json: bool, **values: str | None) -> None:
         click.echo(f"{person_id}: {', '.join(changed) if changed else 'nothing'} changed.")
 
 
-def _one(work: Work, person_id: str) -> Person:
+def _one(work: UnitOfWork, person_id: str) -> Person:
     row = persons.by_person_id(work, person_id)
     if row is None:
         raise NotFound(f"no person {person_id}")

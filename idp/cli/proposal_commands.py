@@ -12,7 +12,7 @@ from idp.clients import client_proposals as service
 from idp.clients import client_secrets, registry
 from idp.clients.client_proposals import Outcome
 from idp.models import ClientProposal
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
 def register(group: click.Group) -> None:
@@ -87,7 +87,7 @@ def describe(row: ClientProposal) -> dict[str, Any]:
     }
 
 
-def result(work: Work, outcome: Outcome) -> dict[str, Any]:
+def result(work: UnitOfWork, outcome: Outcome) -> dict[str, Any]:
     """What became of an order: the proposal, or the client with a new secret."""
     if outcome.client is None:
         return describe(outcome.proposal) if outcome.proposal else {}

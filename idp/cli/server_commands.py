@@ -31,7 +31,7 @@ from idp.oidc import logout_token
 from idp.recovery import self_service
 from idp.settings import Settings
 from idp.signin import population_counts
-from idp.transaction import Means, Work, committing
+from idp.transaction import Runtime, UnitOfWork, committing
 
 #: Steps, and transfers to another server, of one part in one round.
 MAX_STEPS = 100
@@ -139,13 +139,13 @@ def _end(app: Flask) -> int:
     return _until_idle(app, lambda work: any(step(work) for step in ENDS))
 
 
-def _until_idle(app: Flask, step: Callable[[Work], bool]) -> int:
+def _until_idle(app: Flask, step: Callable[[UnitOfWork], bool]) -> int:
     """Repeat a step, each in its own transaction, as long as it finds something; bounded, so
     that the other parts have their turn."""
     for done in range(MAX_STEPS):
         with app.app_context():
-            means: Means = app.extensions["means"]
-            with committing(means.work()) as work:
+            runtime: Runtime = app.extensions["runtime"]
+            with committing(runtime.work()) as work:
                 found = step(work)
         if not found:
             return done
@@ -178,7 +178,7 @@ def _tell(app: Flask) -> int:
 def _deliver(app: Flask, senders: Mapping[str, Sender], kinds: Collection[str] = ()) -> int:
     with app.app_context():
         return deliver.deliver_due(
-            app.extensions["means"], senders, kinds=kinds, limit=MAX_TRANSFERS
+            app.extensions["runtime"], senders, kinds=kinds, limit=MAX_TRANSFERS
         )
 
 

@@ -26,7 +26,7 @@ from idp.directory.separation_of_duties import TWO, Forbidden, is_same_person, t
 from idp.errors import Conflict, NotFound, Refused
 from idp.models import Account, AccountState, Client, ClientProposal, ProposalKind
 from idp.policy.console import ACCESS
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 HOURS = 72
 _PURPOSE = "client-proposal"
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def create(
-    work: Work,
+    work: UnitOfWork,
     data: ClientData,
     *,
     client_id: str | None = None,
@@ -60,7 +60,7 @@ def create(
 
 
 def update(
-    work: Work, client: Client, data: ClientData, *, groups: tuple[str, ...] | None = None
+    work: UnitOfWork, client: Client, data: ClientData, *, groups: tuple[str, ...] | None = None
 ) -> Outcome:
     """Change what is registered, or propose it. Raises as ``clients.update`` and ``propose``."""
     if takes_two(data.scopes):
@@ -69,7 +69,7 @@ def update(
     return _update(work, client, data, groups)
 
 
-def rotate_secret(work: Work, client: Client, *, overlap_hours: int) -> Outcome:
+def rotate_secret(work: UnitOfWork, client: Client, *, overlap_hours: int) -> Outcome:
     """Give it a new secret, or propose it. Raises as ``client_secrets.rotate`` and ``propose``."""
     if takes_two(client.scopes):
         client_secrets.check_rotation(client, overlap_hours)
@@ -78,7 +78,7 @@ def rotate_secret(work: Work, client: Client, *, overlap_hours: int) -> Outcome:
     return Outcome(client, client_secrets.rotate(work, client, overlap_hours=overlap_hours))
 
 
-def enable(work: Work, client: Client) -> Outcome:
+def enable(work: UnitOfWork, client: Client) -> Outcome:
     """Switch it on again, or propose it. Raises as ``propose``."""
     if takes_two(client.scopes) and client.disabled_at is not None:
         return _propose(work, ProposalKind.ENABLE, client.client_id, {})
@@ -86,7 +86,7 @@ def enable(work: Work, client: Client) -> Outcome:
     return Outcome(client)
 
 
-def waiting(work: Work) -> list[ClientProposal]:
+def waiting(work: UnitOfWork) -> list[ClientProposal]:
     """The proposals that can be confirmed, the oldest first."""
     query = select(ClientProposal).where(
         ClientProposal.decided_at.is_(None), ClientProposal.expires_at > work.now
@@ -94,7 +94,7 @@ def waiting(work: Work) -> list[ClientProposal]:
     return list(work.db.scalars(query.order_by(ClientProposal.id)))
 
 
-def get(work: Work, public_id: str) -> ClientProposal:
+def get(work: UnitOfWork, public_id: str) -> ClientProposal:
     """Raises NotFound."""
     row = work.db.scalar(select(ClientProposal).where(ClientProposal.public_id == public_id[:40]))
     if row is None:
@@ -102,7 +102,7 @@ def get(work: Work, public_id: str) -> ClientProposal:
     return row
 
 
-def changes(work: Work, row: ClientProposal) -> list[Change]:
+def changes(work: UnitOfWork, row: ClientProposal) -> list[Change]:
     """What it would change: name, present value, proposed value. Of a client that gets the scope,
     everything that is registered: nobody has confirmed the rest of it yet."""
     client = registry.find(work, row.client_id)
@@ -131,7 +131,7 @@ def may_confirm(row: ClientProposal, operator: Account) -> bool:
     return not is_same_person(row.proposer, operator)
 
 
-def confirm(work: Work, public_id: str) -> Outcome:
+def confirm(work: UnitOfWork, public_id: str) -> Outcome:
     """Carry it out in the name of the operator who acts. Raises Forbidden for the proposer's own
     person; Refused for a proposal that was decided, is over, was changed, or no longer fits;
     Conflict when another operator was first; and what the change itself raises."""
@@ -150,14 +150,14 @@ def confirm(work: Work, public_id: str) -> Outcome:
     return _carry_out(work, row)
 
 
-def withdraw(work: Work, public_id: str) -> None:
+def withdraw(work: UnitOfWork, public_id: str) -> None:
     """Take a proposal back: its proposer, or any other operator. Raises Refused or Conflict."""
     row, operator = get(work, public_id), _operator(work)
     _check_open(work, row)
     _decide(work, row, operator, "withdrawn")
 
 
-def end_next(work: Work) -> bool:
+def end_next(work: UnitOfWork) -> bool:
     """Note that the time of one proposal is over; False when there is none."""
     row = work.db.scalar(
         select(ClientProposal)
@@ -171,7 +171,9 @@ def end_next(work: Work) -> bool:
     return True
 
 
-def _propose(work: Work, kind: ProposalKind, client_id: str, details: dict[str, Any]) -> Outcome:
+def _propose(
+    work: UnitOfWork, kind: ProposalKind, client_id: str, details: dict[str, Any]
+) -> Outcome:
     """Write a proposal down. Raises Refused when nobody is named who makes it."""
     row = ClientProposal(
         public_id=f"p{work.token(12)}",
@@ -191,7 +193,7 @@ def _propose(work: Work, kind: ProposalKind, client_id: str, details: dict[str, 
     return Outcome(proposal=row)
 
 
-def _operator(work: Work) -> Account:
+def _operator(work: UnitOfWork) -> Account:
     """The operator who acts, by console or ``--as``. Raises Refused when a command names none."""
     account = (
         work.db.scalar(select(Account).where(Account.username == work.origin.actor))
@@ -203,14 +205,14 @@ def _operator(work: Work) -> Account:
     return account
 
 
-def _check_open(work: Work, row: ClientProposal) -> None:
+def _check_open(work: UnitOfWork, row: ClientProposal) -> None:
     if row.decided_at is not None:
         raise Refused(f"the proposal is {row.outcome}")
     if row.expires_at <= work.now:
         raise Refused("the proposal has expired")
 
 
-def _decide(work: Work, row: ClientProposal, operator: Account | None, outcome: str) -> None:
+def _decide(work: UnitOfWork, row: ClientProposal, operator: Account | None, outcome: str) -> None:
     by = operator.id if operator else None
     if not spend_once(work, row, ClientProposal.decided_at, decided_by=by, outcome=outcome):
         raise Conflict(f"proposal {row.public_id} was decided meanwhile")
@@ -218,7 +220,7 @@ def _decide(work: Work, row: ClientProposal, operator: Account | None, outcome: 
     _record(work, f"client.proposal_{outcome}", row)
 
 
-def _record(work: Work, name: str, row: ClientProposal) -> None:
+def _record(work: UnitOfWork, name: str, row: ClientProposal) -> None:
     events.record(
         work,
         name,
@@ -231,7 +233,7 @@ def _record(work: Work, name: str, row: ClientProposal) -> None:
     )
 
 
-def _carry_out(work: Work, row: ClientProposal) -> Outcome:
+def _carry_out(work: UnitOfWork, row: ClientProposal) -> Outcome:
     groups = row.data.get("role_groups")
     chosen = tuple(groups) if groups is not None else None
     if row.kind == ProposalKind.CREATE:
@@ -247,7 +249,7 @@ def _carry_out(work: Work, row: ClientProposal) -> Outcome:
 
 
 def _create(
-    work: Work,
+    work: UnitOfWork,
     client_id: str,
     data: ClientData,
     groups: tuple[str, ...] | None,
@@ -260,7 +262,7 @@ def _create(
 
 
 def _update(
-    work: Work,
+    work: UnitOfWork,
     client: Client,
     data: ClientData,
     groups: tuple[str, ...] | None,
@@ -276,7 +278,7 @@ def _update(
     return Outcome(client, client_secrets.rotate(work, client, overlap_hours=0, by_two=by_two))
 
 
-def _show(work: Work, client: Client, groups: tuple[str, ...] | None) -> None:
+def _show(work: UnitOfWork, client: Client, groups: tuple[str, ...] | None) -> None:
     if groups is not None:
         registry.show_groups(work, client, [role_groups.by_name(work, name) for name in groups])
 
@@ -290,7 +292,7 @@ def _read(row: ClientProposal) -> ClientData:
     return registry.data_from(row.data["settings"])
 
 
-def _base(work: Work, client_id: str) -> str:
+def _base(work: UnitOfWork, client_id: str) -> str:
     client = registry.find(work, client_id)
     return work.vault.digest(_PURPOSE, _json(registry.describe(client))) if client else ""
 

@@ -12,7 +12,7 @@ from idp.audit import events
 from idp.directory import separation_of_duties
 from idp.errors import Invalid
 from idp.models import Client
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Hours for which an old secret works: when nothing else is said, and at most.
 OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
@@ -20,7 +20,7 @@ _PURPOSE = "client-secret"
 _OVERLAP_FAULT = f"an old secret works for 0 to {MAX_OVERLAP_HOURS} whole hours"
 
 
-def make(work: Work, client: Client) -> str:
+def make(work: UnitOfWork, client: Client) -> str:
     """A new secret, to be shown once."""
     secret = work.token(32)
     client.secret_digest = work.vault.digest(_PURPOSE, secret)
@@ -43,7 +43,7 @@ def check_rotation(client: Client, overlap_hours: int) -> None:
         raise Invalid(_OVERLAP_FAULT)
 
 
-def rotate(work: Work, client: Client, *, overlap_hours: int, by_two: bool = False) -> str:
+def rotate(work: UnitOfWork, client: Client, *, overlap_hours: int, by_two: bool = False) -> str:
     """A new secret, shown this once; the one before works for some hours more, one that was old
     already ends. Raises as ``check_rotation``, or Refused for a pusher without ``by_two``."""
     separation_of_duties.check_two(client.scopes, by_two=by_two)
@@ -60,13 +60,13 @@ def rotate(work: Work, client: Client, *, overlap_hours: int, by_two: bool = Fal
     return secret
 
 
-def former_until(work: Work, client: Client) -> datetime | None:
+def former_until(work: UnitOfWork, client: Client) -> datetime | None:
     """Until when the old secret works; None when there is none any more."""
     until = client.former_secret_until
     return until if until is not None and until > work.now else None
 
 
-def end_former(work: Work, client: Client) -> bool:
+def end_former(work: UnitOfWork, client: Client) -> bool:
     """The old secret ends now; False when there was none."""
     if former_until(work, client) is None:
         return False
@@ -87,7 +87,7 @@ def forget_former(client: Client) -> None:
     client.former_secret_digest = client.former_secret_until = None
 
 
-def matches(work: Work, client: Client | None, secret: str) -> bool:
+def matches(work: UnitOfWork, client: Client | None, secret: str) -> bool:
     """Constant-time comparison with the stored digests, the new one and an old one; as much is done
     when there is no client, or no old secret."""
     stored = client.secret_digest if client else None

@@ -30,7 +30,7 @@ from idp.policy.scopes import (
     obtainable,
 )
 from idp.session import sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 SIGNING_ALGS = ("RS256", "ES256")
 MAX_RESOURCE = 2000
@@ -76,7 +76,7 @@ class ClientData:
 
 
 def create(
-    work: Work, data: ClientData, *, client_id: str | None = None, by_two: bool = False
+    work: UnitOfWork, data: ClientData, *, client_id: str | None = None, by_two: bool = False
 ) -> tuple[Client, str]:
     """Register a client; returns it and its secret, shown this once (empty when public).
     Raises Invalid naming each fault, Conflict, or Refused for a pusher without ``by_two``."""
@@ -92,7 +92,7 @@ def create(
     return client, secret
 
 
-def check_new(work: Work, client_id: str, data: ClientData) -> None:
+def check_new(work: UnitOfWork, client_id: str, data: ClientData) -> None:
     """Raises Invalid or Conflict for what cannot be registered."""
     if not _CLIENT_ID.fullmatch(client_id):
         raise Invalid("a client id is 3 to 100 letters, digits and ._~-")
@@ -101,7 +101,7 @@ def check_new(work: Work, client_id: str, data: ClientData) -> None:
     _validate(work, data)
 
 
-def check_update(work: Work, client: Client, data: ClientData) -> None:
+def check_update(work: UnitOfWork, client: Client, data: ClientData) -> None:
     """Raises Invalid for what cannot be registered of this client."""
     _validate(work, data)
     if data.auth_method != client.auth_method and AuthMethod.NONE in (
@@ -111,7 +111,7 @@ def check_update(work: Work, client: Client, data: ClientData) -> None:
         raise Invalid("a public client cannot become confidential or the reverse: register anew")
 
 
-def update(work: Work, client: Client, data: ClientData, *, by_two: bool = False) -> None:
+def update(work: UnitOfWork, client: Client, data: ClientData, *, by_two: bool = False) -> None:
     """Replace what is registered of a client. Raises Invalid, or Refused for a pusher without
     ``by_two``."""
     separation_of_duties.check_two(data.scopes, by_two=by_two)
@@ -124,7 +124,7 @@ def update(work: Work, client: Client, data: ClientData, *, by_two: bool = False
     events.record(work, "client.updated", client=client, before=before, after=written(data))
 
 
-def show_groups(work: Work, client: Client, groups: list[RoleGroup]) -> None:
+def show_groups(work: UnitOfWork, client: Client, groups: list[RoleGroup]) -> None:
     """Let the client see these role groups and no others."""
     before = sorted(group.name for group in client.role_groups)
     after = sorted(group.name for group in groups)
@@ -134,7 +134,7 @@ def show_groups(work: Work, client: Client, groups: list[RoleGroup]) -> None:
         events.record(work, "client.role_groups", client=client, before=before, after=after)
 
 
-def disable(work: Work, client: Client) -> None:
+def disable(work: UnitOfWork, client: Client) -> None:
     """End a client: nothing is issued to it, and everything issued ends at once (N18)."""
     if client.disabled_at is None:
         client.disabled_at = work.now
@@ -143,7 +143,7 @@ def disable(work: Work, client: Client) -> None:
         events.record(work, "client.disabled", client=client)
 
 
-def enable(work: Work, client: Client, *, by_two: bool = False) -> None:
+def enable(work: UnitOfWork, client: Client, *, by_two: bool = False) -> None:
     """Switch a client on again, with the secret or keys it had. What was issued to it stays
     ended. Raises Refused for a pusher without ``by_two``."""
     separation_of_duties.check_two(client.scopes, by_two=by_two)
@@ -153,7 +153,7 @@ def enable(work: Work, client: Client, *, by_two: bool = False) -> None:
         events.record(work, "client.enabled", client=client)
 
 
-def find(work: Work, client_id: str) -> Client | None:
+def find(work: UnitOfWork, client_id: str) -> Client | None:
     """The client of this id, disabled or not."""
     # What can be no id is not looked for: PostgreSQL takes no NUL and no lone surrogate.
     if not _CLIENT_ID.fullmatch(client_id):
@@ -166,7 +166,7 @@ def find(work: Work, client_id: str) -> Client | None:
     return found
 
 
-def of_resource(work: Work, resource: str) -> Client | None:
+def of_resource(work: UnitOfWork, resource: str) -> Client | None:
     """The enabled client whose audience a resource names, or whose id it is."""
     if not resource or len(resource) > MAX_RESOURCE or not resource.isprintable():
         return None
@@ -175,7 +175,7 @@ def of_resource(work: Work, resource: str) -> Client | None:
     return rows[0] if len(rows) == 1 else None
 
 
-def get(work: Work, client_id: str) -> Client:
+def get(work: UnitOfWork, client_id: str) -> Client:
     """As ``find``; raises NotFound."""
     client = find(work, client_id)
     if client is None:
@@ -183,12 +183,12 @@ def get(work: Work, client_id: str) -> Client:
     return client
 
 
-def every_client(work: Work) -> list[Client]:
+def every_client(work: UnitOfWork) -> list[Client]:
     """All clients by name."""
     return list(work.db.scalars(select(Client).order_by(Client.name, Client.client_id)))
 
 
-def allowed_origins(work: Work) -> set[str]:
+def allowed_origins(work: UnitOfWork) -> set[str]:
     """The origins that any enabled client registered for scripts."""
     query = select(Client.allowed_origins).where(Client.disabled_at.is_(None))
     return {origin for row in work.db.scalars(query) for origin in row}
@@ -233,7 +233,7 @@ def _apply(client: Client, data: ClientData) -> None:
             setattr(client, name, value)
 
 
-def _validate(work: Work, data: ClientData) -> None:
+def _validate(work: UnitOfWork, data: ClientData) -> None:
     faults = [*_text_faults(data), *_choice_faults(data), *_uri_faults(work, data)]
     if faults:
         raise Invalid("; ".join(faults))
@@ -298,7 +298,7 @@ def _choice_faults(data: ClientData) -> list[str]:
     return faults
 
 
-def _uri_faults(work: Work, data: ClientData) -> list[str]:
+def _uri_faults(work: UnitOfWork, data: ClientData) -> list[str]:
     native = data.auth_method == AuthMethod.NONE
     development = work.settings.is_loopback_http
     faults = []

@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, Key, RSAKey
 from idp.db import insert_if_missing
 from idp.errors import Invalid
 from idp.models import SpentChallenge
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "PS256", "RS256")
@@ -102,7 +102,12 @@ def claimed_name(assertion: str) -> str:
 
 
 def verify(
-    work: Work, assertion: str, name: str, keys: list[PublicKey], *, audiences: tuple[str, ...] = ()
+    work: UnitOfWork,
+    assertion: str,
+    name: str,
+    keys: list[PublicKey],
+    *,
+    audiences: tuple[str, ...] = (),
 ) -> str:
     """The ``kid`` of the key that signed an assertion of ``name`` for this gateway. An assertion
     counts once, for at most an hour; its ``aud`` is the issuer, or one of ``audiences``. Raises
@@ -140,7 +145,9 @@ def _signed(assertion: str, key: PublicKey | None) -> tuple[dict[str, Any], str]
     return token.claims, key["kid"]
 
 
-def _fault(work: Work, claims: dict[str, Any], name: str, audiences: tuple[str, ...]) -> str | None:
+def _fault(
+    work: UnitOfWork, claims: dict[str, Any], name: str, audiences: tuple[str, ...]
+) -> str | None:
     """The first claim that does not fit (RFC 7523 section 3). ``aud`` is one word: a statement for
     somebody else, or for several, is not taken (FAPI 2.0 section 5.3.2.1)."""
     now = work.now.timestamp()
@@ -162,7 +169,7 @@ def _is_time(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _spend(work: Work, claims: dict[str, Any], name: str) -> bool:
+def _spend(work: UnitOfWork, claims: dict[str, Any], name: str) -> bool:
     """Whether this is the first time that it is shown."""
     return insert_if_missing(
         work.db,

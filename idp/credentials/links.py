@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import select, update
 
 from idp.models import Account, AccountState, Link
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 
 class Purpose(StrEnum):
@@ -47,7 +47,7 @@ class Problem(StrEnum):
 
 
 def issue(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     purpose: Purpose,
     expires_at: datetime,
@@ -74,7 +74,7 @@ def issue(
     return token
 
 
-def look_up(work: Work, purpose: Purpose, token: str) -> Link | Problem:
+def look_up(work: UnitOfWork, purpose: Purpose, token: str) -> Link | Problem:
     """The live link of this token, or what is wrong with it. Consumes nothing (N69)."""
     digests = work.vault.digests(f"link:{purpose}", token)
     link = work.db.scalar(select(Link).where(Link.digest.in_(digests), Link.purpose == purpose))
@@ -89,7 +89,7 @@ def look_up(work: Work, purpose: Purpose, token: str) -> Link | Problem:
     return link
 
 
-def owner_of(work: Work, purpose: Purpose, token: str) -> tuple[Link, Account] | Problem:
+def owner_of(work: UnitOfWork, purpose: Purpose, token: str) -> tuple[Link, Account] | Problem:
     """The live link and its account, or the problem. An account that can no longer use it
     (deactivated, already active) answers like a link that has ended."""
     link = look_up(work, purpose, token)
@@ -99,13 +99,13 @@ def owner_of(work: Work, purpose: Purpose, token: str) -> tuple[Link, Account] |
     return (link, account) if account.state in STATES[purpose] else Problem.SUPERSEDED
 
 
-def spend(work: Work, link: Link) -> bool:
+def spend(work: UnitOfWork, link: Link) -> bool:
     """Spend it; False when another request was first."""
     alive = (Link.superseded_at.is_(None), Link.expires_at > work.now)
     return spend_once(work, link, Link.used_at, *alive)
 
 
-def end_all(work: Work, account: Account, purpose: Purpose | None = None) -> None:
+def end_all(work: UnitOfWork, account: Account, purpose: Purpose | None = None) -> None:
     """End the account's unspent links, of one purpose or of all."""
     where = [Link.account_id == account.id, Link.used_at.is_(None), Link.superseded_at.is_(None)]
     if purpose is not None:

@@ -13,7 +13,7 @@ from idp.mfa.totp import DIGITS, typed_code
 from idp.models import Account, OneTimeCode
 from idp.policy.lockout import Budget
 from idp.session import failed_attempts
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 SECONDS = 600
 #: Seconds before a second, third and further code of one purpose.
@@ -38,13 +38,13 @@ class CodePurpose(StrEnum):
     ENROL = "enrol"
 
 
-def flow_digest(work: Work, purpose: CodePurpose, flow: str) -> str:
+def flow_digest(work: UnitOfWork, purpose: CodePurpose, flow: str) -> str:
     """The form in which the secret of a flow is stored."""
     return work.vault.digest(f"flow:{purpose}", flow)
 
 
 def issue(
-    work: Work, account: Account, purpose: CodePurpose, flow: str, *, destination: str = ""
+    work: UnitOfWork, account: Account, purpose: CodePurpose, flow: str, *, destination: str = ""
 ) -> str:
     """A new code for the flow with this digest; earlier ones of the same purpose end."""
     end_all(work, account, purpose)
@@ -63,7 +63,7 @@ def issue(
     return code
 
 
-def redeem(work: Work, purpose: CodePurpose, flow: str, code: str) -> OneTimeCode | None:
+def redeem(work: UnitOfWork, purpose: CodePurpose, flow: str, code: str) -> OneTimeCode | None:
     """The spent row when ``code`` is right; None for whatever is wrong, always recorded. A try is
     counted before it is compared, so that parallel guesses are no more than serial ones."""
     row = latest(work, purpose, flow)
@@ -73,7 +73,7 @@ def redeem(work: Work, purpose: CodePurpose, flow: str, code: str) -> OneTimeCod
     return row if reason is None else None
 
 
-def latest(work: Work, purpose: CodePurpose, flow: str) -> OneTimeCode | None:
+def latest(work: UnitOfWork, purpose: CodePurpose, flow: str) -> OneTimeCode | None:
     """The last code that was made for the flow with this digest, good or not."""
     return work.db.scalar(
         select(OneTimeCode)
@@ -83,7 +83,9 @@ def latest(work: Work, purpose: CodePurpose, flow: str) -> OneTimeCode | None:
     )
 
 
-def _refusal(work: Work, row: OneTimeCode | None, account: Account | None, code: str) -> str | None:
+def _refusal(
+    work: UnitOfWork, row: OneTimeCode | None, account: Account | None, code: str
+) -> str | None:
     if row is None or account is None:
         return "unknown_flow"
     key = f"code:{account.id}"
@@ -97,11 +99,11 @@ def _refusal(work: Work, row: OneTimeCode | None, account: Account | None, code:
     return None if spend(work, row) else "code_over"
 
 
-def _alive(work: Work) -> tuple[ColumnElement[bool], ...]:
+def _alive(work: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
     return (OneTimeCode.superseded_at.is_(None), OneTimeCode.expires_at > work.now)
 
 
-def count_try(work: Work, row: OneTimeCode) -> bool:
+def count_try(work: UnitOfWork, row: OneTimeCode) -> bool:
     """Count one try of a code; False when it is over: used, replaced, late or tried out."""
     counted = work.db.execute(
         update(OneTimeCode)
@@ -117,19 +119,19 @@ def count_try(work: Work, row: OneTimeCode) -> bool:
     return bool(counted.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def is_code(work: Work, row: OneTimeCode, typed: str) -> bool:
+def is_code(work: UnitOfWork, row: OneTimeCode, typed: str) -> bool:
     """Whether these digits are the code's; spaces and dashes between them do not matter."""
     code = typed_code(typed)
     purpose = f"code:{row.purpose}"
     return code is not None and work.vault.matches(purpose, f"{row.flow}:{code}", row.digest)
 
 
-def spend(work: Work, row: OneTimeCode) -> bool:
+def spend(work: UnitOfWork, row: OneTimeCode) -> bool:
     """Use it up; False when another request was first."""
     return spend_once(work, row, OneTimeCode.used_at, *_alive(work))
 
 
-def seconds_to_wait(work: Work, purpose: CodePurpose, flow: str, destination: str) -> int:
+def seconds_to_wait(work: UnitOfWork, purpose: CodePurpose, flow: str, destination: str) -> int:
     """How long until another code can be sent there in the flow with this digest: half a minute
     after the first, a minute after the second, two after each further one within the hour."""
     sent = work.db.scalars(
@@ -149,7 +151,7 @@ def seconds_to_wait(work: Work, purpose: CodePurpose, flow: str, destination: st
     return max(0, math.ceil((free - work.now).total_seconds()))
 
 
-def end_all(work: Work, account: Account, purpose: CodePurpose | None = None) -> None:
+def end_all(work: UnitOfWork, account: Account, purpose: CodePurpose | None = None) -> None:
     """End the account's unspent codes, of one purpose or of all."""
     where = [
         OneTimeCode.account_id == account.id,

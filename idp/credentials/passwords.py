@@ -12,10 +12,10 @@ from idp.models import Account, PasswordHistory
 from idp.policy.data import shipped
 from idp.policy.password import Owner, Policy, Rule, violations
 from idp.session import failed_attempts
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
-def policy(work: Work) -> Policy:
+def policy(work: UnitOfWork) -> Policy:
     """The policy that the settings describe."""
     return Policy(
         min_length=work.settings.password_min_length,
@@ -36,7 +36,7 @@ def owner(account: Account) -> Owner:
 
 
 def replace(
-    work: Work, hasher: PasswordHasher, account: Account, password: str, *, door: str
+    work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str, *, door: str
 ) -> tuple[Rule, ...]:
     """Set a new password, or return the rules it breaks and change nothing (PW-13).
     ``door`` names the way it came in, for the trail."""
@@ -47,7 +47,7 @@ def replace(
 
 
 def broken_rules(
-    work: Work, hasher: PasswordHasher, account: Account, password: str
+    work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str
 ) -> tuple[Rule, ...]:
     """The rules that a new password breaks. The history is compared only when every cheap rule
     is met, since each comparison costs a bcrypt."""
@@ -57,8 +57,8 @@ def broken_rules(
     return broken
 
 
-def prove_and_prepare(
-    work: Work,
+def verify_and_prepare(
+    work: UnitOfWork,
     hasher: PasswordHasher,
     account: Account,
     key: str,
@@ -77,12 +77,12 @@ def prove_and_prepare(
     return broken or hashed
 
 
-def cheap_faults(work: Work, account: Account, password: str) -> tuple[Rule, ...]:
+def cheap_faults(work: UnitOfWork, account: Account, password: str) -> tuple[Rule, ...]:
     """The broken rules that cost no hash to find."""
     return violations(password, owner(account), policy(work), shipped())
 
 
-def store(work: Work, account: Account, password_hash: str, *, door: str) -> None:
+def store(work: UnitOfWork, account: Account, password_hash: str, *, door: str) -> None:
     """Set a password that breaks no rule. Whoever allows it by a one-time secret spends that
     before, so that only the winner writes (N68), and hashes before that: no lock waits."""
     account.password_hash = password_hash
@@ -100,7 +100,7 @@ def store(work: Work, account: Account, password_hash: str, *, door: str) -> Non
 
 
 def _is_reused(
-    work: Work, hasher: PasswordHasher, account: Account, password: str, depth: int
+    work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str, depth: int
 ) -> bool:
     hashes = work.db.scalars(
         select(PasswordHistory.password_hash)
@@ -111,7 +111,7 @@ def _is_reused(
     return any(hasher.verify(password, stored) for stored in hashes)
 
 
-def _trim_history(work: Work, account: Account, depth: int) -> None:
+def _trim_history(work: UnitOfWork, account: Account, depth: int) -> None:
     work.db.flush()
     kept = (
         select(PasswordHistory.id)

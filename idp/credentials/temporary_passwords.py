@@ -12,13 +12,13 @@ from idp.credentials.hashing import PasswordHasher
 from idp.errors import GatewayError
 from idp.models import Account, TemporaryPassword
 from idp.policy.temporary_password import generate
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 #: A made-up password can break a rule by chance, such as a part of the user name.
 TRIES = 50
 
 
-def make(work: Work, account: Account) -> str:
+def make(work: UnitOfWork, account: Account) -> str:
     """A pronounceable password that breaks no rule for this account."""
     for _ in range(TRIES):
         password = generate(work.ports.tokens.below)
@@ -27,7 +27,7 @@ def make(work: Work, account: Account) -> str:
     raise GatewayError("no generated password meets the policy")
 
 
-def issue(work: Work, account: Account, password_hash: str) -> datetime:
+def issue(work: UnitOfWork, account: Account, password_hash: str) -> datetime:
     """Make this hash the account's only way in; returns until when. Earlier ones end."""
     end_all(work, account)
     expires = work.after(seconds=work.settings.temporary_password_seconds)
@@ -44,7 +44,7 @@ def issue(work: Work, account: Account, password_hash: str) -> datetime:
     return expires
 
 
-def living(work: Work, account: Account) -> TemporaryPassword | None:
+def living(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
     """The one that can still be used, if any."""
     return work.db.scalar(
         select(TemporaryPassword)
@@ -59,7 +59,7 @@ def living(work: Work, account: Account) -> TemporaryPassword | None:
     )
 
 
-def latest(work: Work, account: Account) -> TemporaryPassword | None:
+def latest(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
     """The last one that was issued, whatever became of it."""
     return work.db.scalar(
         select(TemporaryPassword)
@@ -69,19 +69,19 @@ def latest(work: Work, account: Account) -> TemporaryPassword | None:
     )
 
 
-def spend(work: Work, row: TemporaryPassword) -> bool:
+def spend(work: UnitOfWork, row: TemporaryPassword) -> bool:
     """Use it at a sign-in; False when another one was first."""
     alive = (TemporaryPassword.superseded_at.is_(None), TemporaryPassword.expires_at > work.now)
     return spend_once(work, row, TemporaryPassword.used_at, *alive)
 
 
-def stands(work: Work, row_id: int | None) -> bool:
+def stands(work: UnitOfWork, row_id: int | None) -> bool:
     """Whether the one that opened a sign-in was neither replaced nor ended since."""
     row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
     return row is not None and row.superseded_at is None
 
 
-def is_good(work: Work, hasher: PasswordHasher, row_id: int | None, password: str) -> bool:
+def is_good(work: UnitOfWork, hasher: PasswordHasher, row_id: int | None, password: str) -> bool:
     """Whether ``password`` is the one that opened this sign-in, entered again (CR-06). One that
     was replaced since, or whose time is over, is not. Always does the work of one check."""
     row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
@@ -89,7 +89,7 @@ def is_good(work: Work, hasher: PasswordHasher, row_id: int | None, password: st
     return matched and row is not None and row.superseded_at is None and work.now < row.expires_at
 
 
-def finish(work: Work, row_id: int | None) -> bool:
+def finish(work: UnitOfWork, row_id: int | None) -> bool:
     """A new password takes its place; False when another request was first."""
     ended = work.db.execute(
         update(TemporaryPassword)
@@ -100,7 +100,7 @@ def finish(work: Work, row_id: int | None) -> bool:
     return bool(ended.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def end_all(work: Work, account: Account) -> None:
+def end_all(work: UnitOfWork, account: Account) -> None:
     """End what was issued and not followed by a new password."""
     work.db.execute(
         update(TemporaryPassword)

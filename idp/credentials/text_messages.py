@@ -16,13 +16,18 @@ from idp.policy.addresses import network_of
 from idp.policy.lockout import Budget
 from idp.policy.phone_number import country_of
 from idp.session import failed_attempts
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def send(
-    work: Work, kind: str, account: Account, number: str, make: Callable[[], str], **words: str
+    work: UnitOfWork,
+    kind: str,
+    account: Account,
+    number: str,
+    make: Callable[[], str],
+    **words: str,
 ) -> None:
     """Queue a text with a code, which ``make`` makes, to an E.164 number. Raises Refused, with the
     name of the limit, when there were enough; then no code is made, an earlier one stays good, and
@@ -34,7 +39,7 @@ def send(
     queue.enqueue_sms(work, kind, account, number, code=make(), **words)
 
 
-def _refusal(work: Work, account: Account, number: str) -> str | None:
+def _refusal(work: UnitOfWork, account: Account, number: str) -> str | None:
     if country_of(number) not in work.settings.sms_countries:
         return "texts_country"
     if _accounts_of(work, account, number) > work.settings.sms_number_accounts:
@@ -45,7 +50,7 @@ def _refusal(work: Work, account: Account, number: str) -> str | None:
     return None
 
 
-def _accounts_of(work: Work, account: Account, number: str) -> int:
+def _accounts_of(work: UnitOfWork, account: Account, number: str) -> int:
     """How many accounts had codes sent to the number within a day, this one included."""
     query = select(func.count(OneTimeCode.account_id.distinct())).where(
         OneTimeCode.destination == number,
@@ -56,7 +61,7 @@ def _accounts_of(work: Work, account: Account, number: str) -> int:
 
 
 def _budgets(
-    work: Work, account: Account, number: str
+    work: UnitOfWork, account: Account, number: str
 ) -> Iterator[tuple[str, str, Account | None, Budget]]:
     """Name, key, owner and size, the narrowest first, always in this order: two senders that
     wait for each other's rows cannot be."""

@@ -17,7 +17,7 @@ from idp.models import Account, AccountState, Assignment, Event, Participant, Pe
 from idp.models import SearchTerm as Term
 from idp.policy.names import name_key
 from idp.policy.search_terms import fold, terms
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 BATCH = 2000
 COMPANIES = 400
@@ -42,13 +42,13 @@ STATES = (
 )  # fmt: skip
 
 
-def missing(work: Work, wanted: int) -> int:
+def missing(work: UnitOfWork, wanted: int) -> int:
     """How many of the wanted accounts are not there yet."""
     have = select(func.count()).select_from(Account).where(Account.subject.startswith(PREFIX))
     return max(0, wanted - (work.db.scalar(have) or 0))
 
 
-def add(work: Work, count: int, tell: Callable[[int], None]) -> None:
+def add(work: UnitOfWork, count: int, tell: Callable[[int], None]) -> None:
     """Write ``count`` accounts more; ``tell`` hears after each batch how many it had. One
     transaction: all of them, or none."""
     companies, groups = _companies(work), _groups(work)
@@ -71,7 +71,7 @@ def add(work: Work, count: int, tell: Callable[[int], None]) -> None:
         _settle(work)
 
 
-def _settle(work: Work) -> None:
+def _settle(work: UnitOfWork) -> None:
     """PostgreSQL: sequences go on behind the numbers given by hand; what its own maintenance
     finds out in a minute about so many rows, it knows now."""
     for table in ("person", "account"):
@@ -85,7 +85,7 @@ def _settle(work: Work) -> None:
 
 
 def _rows(
-    work: Work,
+    work: UnitOfWork,
     random: Random,
     numbers: tuple[int, int],
     companies: list[int],
@@ -139,7 +139,7 @@ def _event(name: str, at: Any, account_id: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _companies(work: Work) -> list[int]:
+def _companies(work: UnitOfWork) -> list[int]:
     """The companies of the crowd, made when they are not there."""
     found = list(work.db.scalars(select(Participant.id).where(Participant.number.like("7%"))))
     for n in range(len(found), COMPANIES):
@@ -153,7 +153,7 @@ def _companies(work: Work) -> list[int]:
     return found
 
 
-def _groups(work: Work) -> list[int]:
+def _groups(work: UnitOfWork) -> list[int]:
     """The role groups of applications that people may hold."""
     query = select(RoleGroup.id).where(
         RoleGroup.kind == "personal", RoleGroup.name.not_like("Gateway %")

@@ -15,7 +15,7 @@ from idp.factors import authenticators
 from idp.machines import machine_accounts
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState
-from idp.transaction import Means, Origin, Work, committing
+from idp.transaction import Origin, Runtime, UnitOfWork, committing
 
 SCOPES = ("openid", "profile", "email", "phone", "groups", "participants", "offline_access")
 
@@ -25,8 +25,8 @@ def seed(app: Flask, home: Home) -> bool:
     GatewayError when only a part is there."""
     secrets = home.secrets()
     with app.app_context():
-        means: Means = app.extensions["means"]
-        with committing(means.work(Origin(actor="demo"))) as work:
+        runtime: Runtime = app.extensions["runtime"]
+        with committing(runtime.work(Origin(actor="demo"))) as work:
             known = [registry.find(work, entry.client_id) is not None for entry in APPS]
             if any(known) and not all(known):
                 raise GatewayError("an earlier version made this demo; start it with --reset")
@@ -53,7 +53,7 @@ def seed(app: Flask, home: Home) -> bool:
     return True
 
 
-def _client(work: Work, home: Home, entry: App) -> str:
+def _client(work: UnitOfWork, home: Home, entry: App) -> str:
     url = home.app_url(entry.offset)
     data = ClientData(
         name=entry.title,
@@ -72,7 +72,7 @@ def _client(work: Work, home: Home, entry: App) -> str:
     return secret
 
 
-def _pusher(work: Work) -> str:
+def _pusher(work: UnitOfWork) -> str:
     """The registration system, which pushes accounts by SCIM; as if two operators had made it."""
     data = ClientData(
         name="Registration system", grant_types=("client_credentials",), scopes=("scim",)
@@ -81,13 +81,13 @@ def _pusher(work: Work) -> str:
     return secret
 
 
-def _role_groups(work: Work) -> None:
+def _role_groups(work: UnitOfWork) -> None:
     for name, app_name, kind in ROLE_GROUPS:
         seen_by = [registry.get(work, app_name.lower())] if app_name else []
         role_groups.create(work, name, kind=kind, clients=seen_by)
 
 
-def _account(work: Work, app: Flask, figure: Figure, passwords: dict[str, str]) -> Account:
+def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, str]) -> Account:
     person = accounts.ensure_person(
         work,
         accounts.NewPerson(
@@ -115,17 +115,17 @@ def _account(work: Work, app: Flask, figure: Figure, passwords: dict[str, str]) 
     return account
 
 
-def _factors(work: Work, account: Account, secret: str) -> None:
+def _factors(work: UnitOfWork, account: Account, secret: str) -> None:
     """An authenticator app, and codes by mail, which the outbox of the demo shows; as if the
     person had enrolled."""
     app = authenticators.begin(work, account, FactorKind.TOTP)
-    app.secret_sealed = work.vault.seal(secret)
+    app.secret_sealed = work.vault.encrypt(secret)
     mails = authenticators.begin(work, account, FactorKind.EMAIL)
     mails.is_preferred = True
     app.confirmed_at = mails.confirmed_at = account.enrolled_at = work.now
 
 
-def _set_password(work: Work, app: Flask, account: Account, password: str) -> str:
+def _set_password(work: UnitOfWork, app: Flask, account: Account, password: str) -> str:
     """Set it through the policy; a made-up one that breaks a rule by chance is made anew."""
     for _ in range(20):
         hasher = app.extensions["hasher"]

@@ -25,7 +25,7 @@ from idp.policy import console
 from idp.policy.console import ACTIONS, ConsoleRole
 from idp.policy.names import printable
 from idp.session import browsers, failed_attempts, sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 MAX_REASON, MAX_TICKET = 500, 60
 
@@ -42,7 +42,7 @@ class Order:
 
 
 def offered(
-    work: Work, agent: Account, agent_roles: frozenset[ConsoleRole], account: Account
+    work: UnitOfWork, agent: Account, agent_roles: frozenset[ConsoleRole], account: Account
 ) -> list[str]:
     """The actions that this operator could order now, verification of the caller aside."""
     target = role_groups.of_console(work, account)
@@ -57,7 +57,7 @@ def offered(
     ]
 
 
-def _makes_sense(work: Work, name: str, account: Account) -> bool:
+def _makes_sense(work: UnitOfWork, name: str, account: Account) -> bool:
     if account.state not in ACTIONS[name].states:
         return False
     if name == "unlock" and account.state != AccountState.LOCKED:
@@ -70,7 +70,9 @@ def _makes_sense(work: Work, name: str, account: Account) -> bool:
     return name not in ("reset-mail", "reset-factors") or account.activated_at is not None
 
 
-def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account) -> str | None:
+def carry_out(
+    work: UnitOfWork, hasher: PasswordHasher, order: Order, account: Account
+) -> str | None:
     """Do it, or raise: Forbidden (never, for this operator and account) or Refused, whose detail
     is ``state``, ``caller`` or ``reason``: what stands in the way now. Returns a
     temporary password for reading aloud, else None."""
@@ -90,7 +92,7 @@ def carry_out(work: Work, hasher: PasswordHasher, order: Order, account: Account
 
 
 def perform(
-    work: Work,
+    work: UnitOfWork,
     hasher: PasswordHasher,
     action: str,
     account: Account,
@@ -108,25 +110,25 @@ def perform(
     events.record(
         work, f"console.{action}", account=account, why=reason.strip(), ticket=ticket.strip()
     )
-    return _DEEDS[action](work, hasher, account)
+    return _HANDLERS[action](work, hasher, account)
 
 
 def _is_line(text: str, longest: int) -> bool:
     return bool(text.strip()) and len(text) <= longest and printable(text)
 
 
-def _reset_mail(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _reset_mail(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     _mail_reset(work, account, "password_reset_by_agent", reason="reset_mail")
 
 
-def _reset_factors(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _reset_factors(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     """Without its factor the account must not be as open as its password: the next sign-in needs
     a one-time secret (N66)."""
     authenticators.reset(work, account)
     _mail_reset(work, account, "factors_reset", reason="factors_reset")
 
 
-def _mail_reset(work: Work, account: Account, kind: str, *, reason: str) -> None:
+def _mail_reset(work: UnitOfWork, account: Account, kind: str, *, reason: str) -> None:
     lifecycle.require_reset(work, account, reason=reason)
     expires = work.after(days=work.settings.agent_reset_days)
     token = links.issue(work, account, Purpose.RESET, expires)
@@ -140,7 +142,7 @@ def _mail_reset(work: Work, account: Account, kind: str, *, reason: str) -> None
     events.record(work, "link.sent", account=account, purpose=str(Purpose.RESET))
 
 
-def _temporary_password(work: Work, hasher: PasswordHasher, account: Account) -> str:
+def _temporary_password(work: UnitOfWork, hasher: PasswordHasher, account: Account) -> str:
     password = temporary_passwords.make(work, account)
     hashed = hasher.hash(password)
     lifecycle.require_reset(work, account, reason="temporary_password")
@@ -150,7 +152,7 @@ def _temporary_password(work: Work, hasher: PasswordHasher, account: Account) ->
     return password
 
 
-def _unlock(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _unlock(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     if account.state == AccountState.LOCKED:
         lifecycle.resume(work, account, reason="unlocked")
     else:
@@ -159,33 +161,33 @@ def _unlock(work: Work, _hasher: PasswordHasher, account: Account) -> None:
     queue.enqueue(work, "account_unlocked", account)
 
 
-def _resend_activation(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _resend_activation(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     activation.resend(work, account)
 
 
-def _end_sessions(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _end_sessions(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     sessions.end_all(work, account, "ended_by_operator")
     browsers.forget_all(work, account)
     queue.enqueue(work, "sessions_ended", account)
 
 
-def _lock(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _lock(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     lifecycle.change_state(work, account, AccountState.LOCKED, reason="operator")
 
 
-def _suspend(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _suspend(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="operator")
 
 
-def _restore(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _restore(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     suspension.lift(work, account, reason="restored")
 
 
-def _deactivate(work: Work, _hasher: PasswordHasher, account: Account) -> None:
+def _deactivate(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     lifecycle.change_state(work, account, AccountState.DEACTIVATED, reason="operator")
 
 
-_DEEDS: dict[str, Callable[[Work, PasswordHasher, Account], str | None]] = {
+_HANDLERS: dict[str, Callable[[UnitOfWork, PasswordHasher, Account], str | None]] = {
     "reset-mail": _reset_mail,
     "temporary-password": _temporary_password,
     "unlock": _unlock,

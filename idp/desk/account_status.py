@@ -20,7 +20,7 @@ from idp.models import (
 )
 from idp.session import failed_attempts
 from idp.signin import attempt
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Obstacle:
     detail: str = ""
 
 
-def obstacles(work: Work, account: Account) -> list[Obstacle]:
+def obstacles(work: UnitOfWork, account: Account) -> list[Obstacle]:
     """Everything that keeps the account from signing in, the decisive one first; empty when
     nothing does."""
     found = [*_of_state(work, account)]
@@ -47,7 +47,7 @@ def obstacles(work: Work, account: Account) -> list[Obstacle]:
     return found
 
 
-def _of_state(work: Work, account: Account) -> list[Obstacle]:
+def _of_state(work: UnitOfWork, account: Account) -> list[Obstacle]:
     since, reason = account.state_changed_at, account.state_reason
     if account.state == AccountState.PENDING:
         link = activation.waiting(work, account)
@@ -63,7 +63,7 @@ def _of_state(work: Work, account: Account) -> list[Obstacle]:
     return [Obstacle(str(account.state), since, None, reason)]
 
 
-def _reset_required(work: Work, account: Account) -> Obstacle:
+def _reset_required(work: UnitOfWork, account: Account) -> Obstacle:
     """Which way in the holder was given, and whether it is still open."""
     since = account.state_changed_at
     given = temporary_passwords.latest(work, account)
@@ -89,7 +89,7 @@ def _reset_required(work: Work, account: Account) -> Obstacle:
     return Obstacle(kind, since, link.expires_at)
 
 
-def unreachable(work: Work, account: Account) -> list[Client]:
+def unreachable(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties with a tile of which the account holds no role group, by name."""
     if account.kind == AccountKind.MACHINE:
         return []

@@ -15,14 +15,14 @@ from idp.messages import queue
 from idp.models import Account, CallerVerification
 from idp.policy.console import Fact, is_verified
 from idp.session import failed_attempts
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 #: As long as a call takes.
 SECONDS = 1800
 
 
 def record(
-    work: Work, agent: Account, account: Account, facts: Collection[str], *, ticket: str
+    work: UnitOfWork, agent: Account, account: Account, facts: Collection[str], *, ticket: str
 ) -> bool:
     """Record what the caller knew. False when that is not enough: recorded as a refusal."""
     known = sorted({fact for fact in facts if fact in list(Fact)})
@@ -43,14 +43,14 @@ def record(
     return enough
 
 
-def deny(work: Work, account: Account, *, ticket: str) -> None:
+def deny(work: UnitOfWork, account: Account, *, ticket: str) -> None:
     """Record that the caller is not the holder; an earlier verification ends."""
     for row in _open(work, account):
         row.expires_at = work.now
     events.record(work, "caller.verified", reason="denied", account=account, ticket=ticket)
 
 
-def living(work: Work, agent: Account, account: Account) -> CallerVerification | None:
+def living(work: UnitOfWork, agent: Account, account: Account) -> CallerVerification | None:
     """This agent's verification of the account's holder that counts now."""
     rows = [row for row in _open(work, account) if row.agent_id == agent.id]
     for row in rows:
@@ -59,7 +59,7 @@ def living(work: Work, agent: Account, account: Account) -> CallerVerification |
     return None
 
 
-def _open(work: Work, account: Account) -> list[CallerVerification]:
+def _open(work: UnitOfWork, account: Account) -> list[CallerVerification]:
     return list(
         work.db.scalars(
             select(CallerVerification)
@@ -73,7 +73,7 @@ def _open(work: Work, account: Account) -> list[CallerVerification]:
     )
 
 
-def send_code(work: Work, agent: Account, account: Account, channel: str) -> None:
+def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) -> None:
     """Send a code that the caller reads back, to the registered address or recovery telephone;
     it names the agent. Raises Refused."""
     if not failed_attempts.use_up(work, f"caller:{account.id}", account, failed_attempts.SENDING):
@@ -113,7 +113,7 @@ def send_code(work: Work, agent: Account, account: Account, channel: str) -> Non
     events.record(work, "caller.code_sent", account=account, channel=channel)
 
 
-def check_code(work: Work, agent: Account, account: Account, code: str) -> bool:
+def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) -> bool:
     """Whether the caller read back the code that this agent had sent."""
     flow = _flow(work, agent, account)
     if one_time_codes.redeem(work, CodePurpose.CALLER, flow, code) is None:
@@ -127,13 +127,13 @@ def check_code(work: Work, agent: Account, account: Account, code: str) -> bool:
     return False
 
 
-def agents_on_the_line(work: Work, account: Account) -> list[Account]:
+def agents_on_the_line(work: UnitOfWork, account: Account) -> list[Account]:
     """The agents who have a call about this account open now, the last one first."""
     ids = dict.fromkeys(row.agent_id for row in _open(work, account))
     return [work.db.get_one(Account, pk) for pk in ids]
 
 
-def disown(work: Work, account: Account) -> None:
+def disown(work: UnitOfWork, account: Account) -> None:
     """The holder says that somebody else is on the telephone: nothing more can be done in it."""
     for row in _open(work, account):
         spend_once(work, row, CallerVerification.disowned_at)
@@ -141,5 +141,5 @@ def disown(work: Work, account: Account) -> None:
     events.record(work, "caller.disowned", reason="not_the_holder", account=account)
 
 
-def _flow(work: Work, agent: Account, account: Account) -> str:
+def _flow(work: UnitOfWork, agent: Account, account: Account) -> str:
     return one_time_codes.flow_digest(work, CodePurpose.CALLER, f"{agent.id}:{account.id}")

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Select, or_, select
 
 from idp.models import Account, Assignment, Participant, Person, RoleGroup
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 BATCH = 500
 
@@ -43,13 +43,13 @@ class Access:
     revoked_by: str | None
 
 
-def page(work: Work, question: Question, *, after: int = 0, limit: int = 100) -> list[Access]:
+def page(work: UnitOfWork, question: Question, *, after: int = 0, limit: int = 100) -> list[Access]:
     """The next such assignments after the one with the id ``after``, in the order of granting."""
     query = _query(work, question).where(Assignment.id > after).limit(limit)
     return [_access(*row) for row in work.db.execute(query)]
 
 
-def everything(work: Work, question: Question) -> Iterator[Access]:
+def everything(work: UnitOfWork, question: Question) -> Iterator[Access]:
     """All of them, streamed."""
     query = _query(work, question).execution_options(yield_per=BATCH)
     with closing(work.db.execute(query)) as rows:
@@ -57,7 +57,7 @@ def everything(work: Work, question: Question) -> Iterator[Access]:
             yield _access(*row)
 
 
-def _query(work: Work, question: Question) -> Select[Assignment, Account, Person]:
+def _query(work: UnitOfWork, question: Question) -> Select[Assignment, Account, Person]:
     query = (
         select(Assignment, Account, Person)
         .join(Account, Account.id == Assignment.account_id)

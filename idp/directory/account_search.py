@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from idp.models import Account, Assignment, Participant, Person, SearchTerm
 from idp.policy.search_terms import fold, prefix_range, query_words, terms
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: More than anybody reads; the page says that there are more.
 LIMIT = 50
@@ -24,7 +24,7 @@ class Found:
     more: bool
 
 
-def index(work: Work, account: Account) -> None:
+def index(work: UnitOfWork, account: Account) -> None:
     """Write the words of an account anew: after it was made, and after its person changed."""
     work.db.execute(delete(SearchTerm).where(SearchTerm.account_id == account.id))
     rows = [{"term": term, "account_id": account.id} for term in terms_of(account)]
@@ -47,7 +47,7 @@ def terms_of(account: Account) -> list[str]:
     )  # fmt: skip
 
 
-def find(work: Work, query: str) -> Found:
+def find(work: UnitOfWork, query: str) -> Found:
     """The accounts for which every word of ``query`` begins one of their words; without any, the
     accounts that hold something for the participants whose number or name begins with it."""
     words = query_words(query)
@@ -65,7 +65,7 @@ def find(work: Work, query: str) -> Found:
     return Found(list(rows), more=len(ids) > LIMIT)
 
 
-def _ids(work: Work, query: Select[int]) -> list[int]:
+def _ids(work: UnitOfWork, query: Select[int]) -> list[int]:
     return list(dict.fromkeys(work.db.scalars(query.limit(LIMIT + 1))))
 
 

@@ -17,7 +17,7 @@ from idp.policy import phone_number as phones
 from idp.policy.email_address import email_key, single_address
 from idp.policy.names import MAX_NAME, name_key, printable
 from idp.policy.phone_number import national
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 MAX_PERSON_NAME = 100
 
@@ -35,7 +35,7 @@ class NewPerson:
     phone: str = ""
 
 
-def find_for_sign_in(work: Work, typed: str) -> Account | None:
+def find_for_sign_in(work: UnitOfWork, typed: str) -> Account | None:
     """The account that a person means by what they typed: a UserID or an e-mail address.
 
     A login name wins. An e-mail address that is no login name counts only when exactly one
@@ -60,7 +60,7 @@ def find_for_sign_in(work: Work, typed: str) -> Account | None:
     return found[0] if len(found) == 1 else None
 
 
-def by_username(work: Work, username: str) -> Account:
+def by_username(work: UnitOfWork, username: str) -> Account:
     """The account with exactly this login name. Raises NotFound."""
     account = find_by_username(work, username)
     if account is None:
@@ -68,23 +68,23 @@ def by_username(work: Work, username: str) -> Account:
     return account
 
 
-def find_by_username(work: Work, username: str) -> Account | None:
+def find_by_username(work: UnitOfWork, username: str) -> Account | None:
     """As ``by_username``, or None."""
     return work.db.scalar(select(Account).where(Account.username_key == name_key(username)))
 
 
-def by_subject(work: Work, subject: str) -> Account | None:
+def by_subject(work: UnitOfWork, subject: str) -> Account | None:
     """The account of this subject identifier."""
     return work.db.scalar(select(Account).where(Account.subject == subject[:40]))
 
 
-def accounts_of(work: Work, person: Person, *, but: Account) -> list[Account]:
+def accounts_of(work: UnitOfWork, person: Person, *, but: Account) -> list[Account]:
     """The other accounts of the person, by login name."""
     query = select(Account).where(Account.person_id == person.id, Account.id != but.id)
     return list(work.db.scalars(query.order_by(Account.username_key)))
 
 
-def persons_with_phone(work: Work, phone: str) -> int:
+def persons_with_phone(work: UnitOfWork, phone: str) -> int:
     """How many persons have this telephone: one of many is a company's, and proves little
     (CR-09)."""
     if not phone:
@@ -98,7 +98,9 @@ def persons_with_phone(work: Work, phone: str) -> int:
     return work.db.scalar(query) or 0
 
 
-def every_account(work: Work, *, after: str = "", limit: int | None = None) -> Iterator[Account]:
+def every_account(
+    work: UnitOfWork, *, after: str = "", limit: int | None = None
+) -> Iterator[Account]:
     """Accounts by login name, those after ``after``, streamed."""
     query = select(Account).order_by(Account.username_key).limit(limit)
     if after:
@@ -106,7 +108,7 @@ def every_account(work: Work, *, after: str = "", limit: int | None = None) -> I
     return iter(work.db.scalars(query.execution_options(yield_per=500)))
 
 
-def ensure_person(work: Work, data: NewPerson) -> Person:
+def ensure_person(work: UnitOfWork, data: NewPerson) -> Person:
     """The person of this Person ID, made when there is none. Raises Invalid."""
     person = work.db.scalar(select(Person).where(Person.person_id == data.person_id))
     if person is not None:
@@ -155,7 +157,7 @@ def checked_email(text: str) -> str:
 
 
 def create_account(
-    work: Work,
+    work: UnitOfWork,
     person: Person,
     *,
     kind: AccountKind,

@@ -16,19 +16,19 @@ from idp.errors import Invalid, Refused
 from idp.messages import queue
 from idp.models import Account, AccountState, Link
 from idp.policy.password import Rule
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: A link that nobody opened is brought to mind this many days before its end.
 REMINDER_DAYS = (14, 3)
 
 
-def invite(work: Work, account: Account) -> str:
+def invite(work: UnitOfWork, account: Account) -> str:
     """Mail an activation link, ending earlier ones. Returns the link's path (for the demo's
     seed and the tests; the mail carries it to the person). Raises Refused unless pending."""
     return _send(work, account, "account_created", work.after(days=work.settings.activation_days))
 
 
-def resend(work: Work, account: Account) -> None:
+def resend(work: UnitOfWork, account: Account) -> None:
     """Mail a new link with the end of the last one, which ends. Raises Refused unless there is
     one that has not expired: after that only a temporary password helps (AC-03)."""
     link = waiting(work, account)
@@ -37,7 +37,7 @@ def resend(work: Work, account: Account) -> None:
     _send(work, account, "account_created", link.expires_at)
 
 
-def waiting(work: Work, account: Account) -> Link | None:
+def waiting(work: UnitOfWork, account: Account) -> Link | None:
     """The last activation link of the account that nobody used or ended, expired or not."""
     return work.db.scalar(
         select(Link)
@@ -52,7 +52,7 @@ def waiting(work: Work, account: Account) -> Link | None:
     )
 
 
-def remind_next(work: Work) -> bool:
+def remind_next(work: UnitOfWork) -> bool:
     """Remind one holder whose link ends soon; False when nobody is left. The mail has a link of
     its own with the same end, since the first one is not known any more."""
     for count, days in enumerate(REMINDER_DAYS):
@@ -85,7 +85,7 @@ def remind_next(work: Work) -> bool:
     return False
 
 
-def _send(work: Work, account: Account, kind: str, expires: datetime) -> str:
+def _send(work: UnitOfWork, account: Account, kind: str, expires: datetime) -> str:
     """A link that ends at ``expires``; reminders whose day has passed count as sent."""
     if account.state != AccountState.PENDING:
         raise Refused(f"{account.username} is {account.state}, not pending")
@@ -98,7 +98,7 @@ def _send(work: Work, account: Account, kind: str, expires: datetime) -> str:
 
 
 def finish(
-    work: Work, hasher: PasswordHasher, link: Link, account: Account, password: str
+    work: UnitOfWork, hasher: PasswordHasher, link: Link, account: Account, password: str
 ) -> tuple[Rule, ...] | Problem:
     """Set the first password and activate, spending the link in the same transaction.
 

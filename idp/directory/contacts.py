@@ -23,7 +23,7 @@ from idp.models import (
     Participant,
     Person,
 )
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Of one participant at a time.
 MAX_COUNT = 100
@@ -43,12 +43,12 @@ class Entry:
     function: str
 
 
-def of(work: Work, row: Participant) -> list[Contact]:
+def of(work: UnitOfWork, row: Participant) -> list[Contact]:
     """The contacts of the participant, by function and person."""
     return of_many(work, [row]).get(row.id, [])
 
 
-def of_many(work: Work, rows: Collection[Participant]) -> dict[int, list[Contact]]:
+def of_many(work: UnitOfWork, rows: Collection[Participant]) -> dict[int, list[Contact]]:
     """As ``of``, by the key of each participant that has any."""
     found: dict[int, list[Contact]] = {}
     for contact in work.db.scalars(
@@ -66,7 +66,7 @@ def entries_of(contacts: Iterable[Contact]) -> list[Entry]:
     return sorted(Entry(contact.person.person_id, contact.function) for contact in contacts)
 
 
-def replace(work: Work, row: Participant, wanted: Iterable[Entry]) -> bool:
+def replace(work: UnitOfWork, row: Participant, wanted: Iterable[Entry]) -> bool:
     """Let exactly these be the contacts; False when they are already. Whoever comes and goes is
     told, and the tier above when a function is left to nobody. Raises Invalid for a person without
     an account here and for a function that there is not."""
@@ -100,7 +100,7 @@ def check_count(wanted: Collection[Entry]) -> None:
         raise Invalid(f"a participant has at most {MAX_COUNT} contacts")
 
 
-def leave(work: Work, account: Account) -> None:
+def leave(work: UnitOfWork, account: Account) -> None:
     """End what the holder of a closed account is, when no other account is left to reach them."""
     if _account_of(work, account.person) is not None:
         return
@@ -112,7 +112,7 @@ def leave(work: Work, account: Account) -> None:
 
 
 def tell(
-    work: Work,
+    work: UnitOfWork,
     kind: str,
     row: Participant,
     to: str,
@@ -129,7 +129,7 @@ def tell(
     return told
 
 
-def reachable(work: Work, row: Participant, function: str) -> list[Account]:
+def reachable(work: UnitOfWork, row: Participant, function: str) -> list[Account]:
     """An account of each contact with this function: that gives address and language."""
     found = [
         _account_of(work, contact.person)
@@ -139,12 +139,12 @@ def reachable(work: Work, row: Participant, function: str) -> list[Account]:
     return [account for account in found if account is not None]
 
 
-def functions_of(work: Work, row: Participant, person: Person) -> list[str]:
+def functions_of(work: UnitOfWork, row: Participant, person: Person) -> list[str]:
     """What the person is for the participant."""
     return [contact.function for contact in of(work, row) if contact.person_id == person.id]
 
 
-def tell_of_state(work: Work, account: Account) -> None:
+def tell_of_state(work: UnitOfWork, account: Account) -> None:
     """Whoever speaks for the participants that the account acts for hears that it was suspended or
     closed: the Rights Administrators; of one of them, the Primary Contacts; of a Primary Contact,
     the Authorized Representatives (NT-05). Called before role groups are taken away."""
@@ -171,7 +171,7 @@ def tell_of_state(work: Work, account: Account) -> None:
         )
 
 
-def tell_of_reminder(work: Work, account: Account, expires_at: datetime) -> None:
+def tell_of_reminder(work: UnitOfWork, account: Account, expires_at: datetime) -> None:
     """The Rights Administrators of the participants that an account acts for hear that it is not
     activated yet."""
     held = select(Assignment.participant_id).where(
@@ -199,7 +199,7 @@ def shown(row: Participant) -> str:
     return f"{row.name} ({row.number})"
 
 
-def _end(work: Work, row: Participant, gone: Collection[Contact]) -> None:
+def _end(work: UnitOfWork, row: Participant, gone: Collection[Contact]) -> None:
     for contact in gone:
         contact.ended_at = work.now
     work.db.flush()
@@ -210,7 +210,7 @@ def _end(work: Work, row: Participant, gone: Collection[Contact]) -> None:
         _tell_vacancy(work, row, function)
 
 
-def _tell_vacancy(work: Work, row: Participant, function: str) -> None:
+def _tell_vacancy(work: UnitOfWork, row: Participant, function: str) -> None:
     """The first tier above that has anybody is told (NT-11); else the trail alone, where the
     operator sees it (TM-03)."""
     told, tier = 0, ABOVE.get(function)
@@ -221,7 +221,7 @@ def _tell_vacancy(work: Work, row: Participant, function: str) -> None:
 
 
 def _tell_person(
-    work: Work, row: Participant, person: Person, function: str, *, appointed: bool
+    work: UnitOfWork, row: Participant, person: Person, function: str, *, appointed: bool
 ) -> None:
     event = "participant.contact_added" if appointed else "participant.contact_ended"
     account = _account_of(work, person)
@@ -238,7 +238,7 @@ def _tell_person(
         _mail(work, kind, account, participant=shown(row), function=function)
 
 
-def _mail(work: Work, kind: str, account: Account, **values: Any) -> bool:
+def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
     """Nobody else's change waits until the address of a contact is mended."""
     try:
         queue.enqueue(work, kind, account, **values)
@@ -248,7 +248,7 @@ def _mail(work: Work, kind: str, account: Account, **values: Any) -> bool:
     return True
 
 
-def _person(work: Work, entry: Entry) -> Person:
+def _person(work: UnitOfWork, entry: Entry) -> Person:
     if entry.function not in list(ContactFunction):
         raise Invalid(f"the function of a contact is one of {', '.join(ContactFunction)}")
     person = work.db.scalar(select(Person).where(Person.person_id == entry.person_id))
@@ -257,7 +257,7 @@ def _person(work: Work, entry: Entry) -> Person:
     return person
 
 
-def _account_of(work: Work, person: Person) -> Account | None:
+def _account_of(work: UnitOfWork, person: Person) -> Account | None:
     """The account by which a person is reached: the one with a UserID before the e-mail account."""
     rows = work.db.scalars(
         select(Account)

@@ -11,7 +11,7 @@ from idp.errors import Conflict, Refused
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.session import browsers, failed_attempts, sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: The mail that tells the holder, by new state.
 NOTICES = {
@@ -23,7 +23,7 @@ NOTICES = {
 HELD = (AccountState.LOCKED, AccountState.SUSPENDED)
 
 
-def change_state(work: Work, account: Account, state: AccountState, *, reason: str) -> None:
+def change_state(work: UnitOfWork, account: Account, state: AccountState, *, reason: str) -> None:
     """Move the account to ``state``. Every state but active and pending ends sessions, grants,
     remembered browsers and waiting secrets at once; deactivated is final and takes the role
     groups too (PR-04). Raises Refused, or Conflict when another change came first: no denial is
@@ -58,7 +58,7 @@ def change_state(work: Work, account: Account, state: AccountState, *, reason: s
         queue.enqueue(work, notice, account)
 
 
-def _claim(work: Work, account: Account, before: AccountState, state: AccountState) -> None:
+def _claim(work: UnitOfWork, account: Account, before: AccountState, state: AccountState) -> None:
     """Take the row from the state it was read in; everybody else waits or finds it changed."""
     work.db.flush()
     moved = work.db.execute(
@@ -71,7 +71,7 @@ def _claim(work: Work, account: Account, before: AccountState, state: AccountSta
         raise Conflict(f"the state of {account.username} changed meanwhile")
 
 
-def resume(work: Work, account: Account, *, reason: str) -> None:
+def resume(work: UnitOfWork, account: Account, *, reason: str) -> None:
     """Take a lock or a suspension off: back to the state before it, without failures counted. A
     lock that lies under a suspension is in force again. Raises Refused when there is neither."""
     if account.state not in HELD:
@@ -90,7 +90,7 @@ def _way_back(before: AccountState, known: str | None, state: AccountState) -> s
     return ",".join(entry for entry in beneath if entry != state)
 
 
-def end_next(work: Work) -> bool:
+def end_next(work: UnitOfWork) -> bool:
     """Close one account whose end has come; False when there is none."""
     account = work.db.scalar(
         select(Account)
@@ -104,7 +104,7 @@ def end_next(work: Work) -> bool:
     return True
 
 
-def require_reset(work: Work, account: Account, *, reason: str) -> None:
+def require_reset(work: UnitOfWork, account: Account, *, reason: str) -> None:
     """From now on the password no longer counts: the holder chooses a new one by a link or a
     temporary password. Ends everything as ``change_state`` does, also when it is so already."""
     if account.state == AccountState.RESET_REQUIRED:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from idp.audit import events
 from idp.models import Account, AccountState, Event
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 log = structlog.get_logger("gateway.alarm")
 WINDOW = timedelta(hours=1)
@@ -34,7 +34,7 @@ class Standing:
         return self.taken >= self.bound
 
 
-def standing(work: Work) -> Standing:
+def standing(work: UnitOfWork) -> Standing:
     """Where the breaker stands now."""
     since = _last(work, CONFIRMED)
     taken = work.db.scalar(
@@ -49,13 +49,13 @@ def standing(work: Work) -> Standing:
     return Standing(taken or 0, max(work.settings.mass_change_least, share))
 
 
-def _last(work: Work, name: str) -> int:
+def _last(work: UnitOfWork, name: str) -> int:
     """The number of the last such event of the window, or 0."""
     recent = select(func.max(Event.id)).where(Event.name == name, Event.at > work.now - WINDOW)
     return work.db.scalar(recent) or 0
 
 
-def sound(work: Work) -> None:
+def sound(work: UnitOfWork) -> None:
     """Record the alarm: once until somebody confirms, at most once an hour."""
     if _last(work, ALARM) > _last(work, CONFIRMED):
         return
@@ -64,7 +64,7 @@ def sound(work: Work) -> None:
     log.error("mass change stopped", taken=found.taken, bound=found.bound)
 
 
-def confirm(work: Work, why: str) -> Standing:
+def confirm(work: UnitOfWork, why: str) -> Standing:
     """Let as many again be taken. Returns where the breaker stood."""
     before = standing(work)
     events.record(work, CONFIRMED, taken=before.taken, why=why)

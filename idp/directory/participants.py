@@ -15,7 +15,7 @@ from idp.models import Participant
 from idp.policy.console import OPERATOR
 from idp.policy.names import printable
 from idp.policy.search_terms import fold
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 MAX_NAME = 200
 #: Folded, a name may be longer than it was.
@@ -23,12 +23,12 @@ MAX_KEY = 200
 _NUMBER = re.compile(r"[A-Za-z0-9._-]{1,20}")
 
 
-def find(work: Work, number: str) -> Participant | None:
+def find(work: UnitOfWork, number: str) -> Participant | None:
     """The participant of this number, also one that has ended or was removed."""
     return work.db.scalar(select(Participant).where(Participant.number == number))
 
 
-def by_number(work: Work, number: str) -> Participant:
+def by_number(work: UnitOfWork, number: str) -> Participant:
     """As ``find``. Raises NotFound: whatever names a participant, only registration makes one
     (TM-08)."""
     row = find(work, number)
@@ -37,7 +37,7 @@ def by_number(work: Work, number: str) -> Participant:
     return row
 
 
-def for_change(work: Work, number: str) -> Participant:
+def for_change(work: UnitOfWork, number: str) -> Participant:
     """As ``by_number``, for a change that adds to what is there: nobody else changes the
     participant until it is done, so that two changes at once both count."""
     work.db.execute(
@@ -49,13 +49,13 @@ def for_change(work: Work, number: str) -> Participant:
     return by_number(work, number)
 
 
-def pages(work: Work) -> Iterator[Sequence[Participant]]:
+def pages(work: UnitOfWork) -> Iterator[Sequence[Participant]]:
     """All that are not removed, by number, some at a time."""
     query = select(Participant).where(Participant.removed_at.is_(None)).order_by(Participant.number)
     return work.db.scalars(query.execution_options(yield_per=500)).partitions()
 
 
-def register(work: Work, number: str, name: str) -> Participant:
+def register(work: UnitOfWork, number: str, name: str) -> Participant:
     """A new participant, or one that was removed before, without the role groups of that time.
     Raises Invalid, or Conflict when the number is taken."""
     if not _NUMBER.fullmatch(number):
@@ -82,7 +82,7 @@ def register(work: Work, number: str, name: str) -> Participant:
     return row
 
 
-def rename(work: Work, row: Participant, name: str) -> bool:
+def rename(work: UnitOfWork, row: Participant, name: str) -> bool:
     """Another name for everybody from now on; False when it is the present one. Raises Invalid."""
     name = _checked_name(name)
     if name == row.name:
@@ -99,7 +99,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def end(work: Work, row: Participant) -> int:
+def end(work: UnitOfWork, row: Participant) -> int:
     """Nobody holds anything there any more, and nothing is given; returns how many assignments
     ended. Role groups elsewhere stay. Raises Refused for the gateway's own operator."""
     if row.number == OPERATOR:
@@ -113,7 +113,7 @@ def end(work: Work, row: Participant) -> int:
     return ended
 
 
-def restore(work: Work, row: Participant) -> bool:
+def restore(work: UnitOfWork, row: Participant) -> bool:
     """Role groups may be given there again; those that ended do not come back. False when it had
     not ended."""
     if row.ended_at is None:

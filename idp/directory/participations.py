@@ -19,7 +19,7 @@ from idp.models import (
     ParticipationKind,
     RoleGroup,
 )
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Of one participant at a time.
 MAX_COUNT = 100
@@ -33,12 +33,12 @@ class Part:
     kind: str = ParticipationKind.MARKET
 
 
-def of(work: Work, row: Participant) -> list[Part]:
+def of(work: UnitOfWork, row: Participant) -> list[Part]:
     """What the participant takes part in now, by name."""
     return of_many(work, [row]).get(row.id, [])
 
 
-def of_many(work: Work, rows: Collection[Participant]) -> dict[int, list[Part]]:
+def of_many(work: UnitOfWork, rows: Collection[Participant]) -> dict[int, list[Part]]:
     """As ``of``, by the key of each participant that takes part in anything."""
     query = select(Participation).where(
         Participation.participant_id.in_([row.id for row in rows]),
@@ -50,7 +50,7 @@ def of_many(work: Work, rows: Collection[Participant]) -> dict[int, list[Part]]:
     return found
 
 
-def replace(work: Work, row: Participant, wanted: Iterable[Part]) -> bool:
+def replace(work: UnitOfWork, row: Participant, wanted: Iterable[Part]) -> bool:
     """Let the participant take part in exactly this; False when it does already. Role groups there
     that need what ends are taken away. Raises Invalid."""
     after = {part.name: part.kind for part in map(_checked, wanted)}
@@ -84,13 +84,13 @@ def replace(work: Work, row: Participant, wanted: Iterable[Part]) -> bool:
     return True
 
 
-def holders(work: Work, row: Participant, wanted: Iterable[Part]) -> list[Account]:
+def holders(work: UnitOfWork, row: Participant, wanted: Iterable[Part]) -> list[Account]:
     """The accounts that would lose a role group there if ``wanted`` were all."""
     gone = {part.name for part in of(work, row)} - {part.name for part in wanted}
     return role_groups.holders_at(work, row, RoleGroup.participation.in_(gone))
 
 
-def require(work: Work, group: RoleGroup, name: str) -> None:
+def require(work: UnitOfWork, group: RoleGroup, name: str) -> None:
     """From now on the role group is given only where the participant takes part in ``name``; empty:
     anywhere. Raises Invalid, and Refused while somebody holds it elsewhere."""
     name = checked_participation(name) if name else ""
@@ -104,7 +104,7 @@ def require(work: Work, group: RoleGroup, name: str) -> None:
     events.record(work, "role_group.participation", group=group.name, participation=name)
 
 
-def _held_elsewhere(work: Work, group: RoleGroup, name: str) -> str | None:
+def _held_elsewhere(work: UnitOfWork, group: RoleGroup, name: str) -> str | None:
     """The number of a participant without this participation where somebody holds the group."""
     takes_part = exists().where(
         Participation.participant_id == Participant.id,

@@ -14,7 +14,7 @@ from idp.directory import account_search, accounts, activation, separation_of_du
 from idp.messages import queue
 from idp.models import Account, AccountKind, AccountState, Person
 from idp.policy.names import name_key
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,12 @@ class Changes:
     phone: str | None = None
 
 
-def by_person_id(work: Work, person_id: str) -> Person | None:
+def by_person_id(work: UnitOfWork, person_id: str) -> Person | None:
     """The person of this Person ID."""
     return work.db.scalar(select(Person).where(Person.person_id == person_id))
 
 
-def accounts_of(work: Work, person: Person) -> list[Account]:
+def accounts_of(work: UnitOfWork, person: Person) -> list[Account]:
     """The accounts that the person holds or is custodian of, but closed ones; the personal ones
     first."""
     order = case({kind: n for n, kind in enumerate(AccountKind)}, value=Account.kind)
@@ -46,7 +46,7 @@ def accounts_of(work: Work, person: Person) -> list[Account]:
     return list(rows)
 
 
-def update(work: Work, person: Person, changes: Changes) -> list[str]:
+def update(work: UnitOfWork, person: Person, changes: Changes) -> list[str]:
     """Apply changes; returns the names of what differs now. Raises Invalid, and then nothing is
     changed.
 
@@ -114,7 +114,7 @@ def _checked(person: Person, changes: Changes) -> dict[str, str]:
     return checked | {"email_key": name_key(checked["email"])}
 
 
-def _renew_links(work: Work, account: Account) -> None:
+def _renew_links(work: UnitOfWork, account: Account) -> None:
     """What was sent to the old address counts no more."""
     waiting = activation.waiting(work, account) if account.state == AccountState.PENDING else None
     one_time_codes.end_all(work, account)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from idp.audit import events
 from idp.models import BrowserSession, Consent, Grant
 from idp.session import sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
-def set_preferences(work: Work, session: BrowserSession, *, locale: str, zoneinfo: str) -> None:
+def set_preferences(
+    work: UnitOfWork, session: BrowserSession, *, locale: str, zoneinfo: str
+) -> None:
     """Language and time zone; both checked by the caller."""
     account = session.account
     account.locale = locale
@@ -20,12 +22,12 @@ def set_preferences(work: Work, session: BrowserSession, *, locale: str, zoneinf
     )
 
 
-def set_language(work: Work, session: BrowserSession, locale: str) -> None:
+def set_language(work: UnitOfWork, session: BrowserSession, locale: str) -> None:
     """Language only; checked by the caller."""
     set_preferences(work, session, locale=locale, zoneinfo=session.account.zoneinfo)
 
 
-def revoke_consent(work: Work, session: BrowserSession, consent_id: int) -> bool:
+def revoke_consent(work: UnitOfWork, session: BrowserSession, consent_id: int) -> bool:
     """Take a consent back and end what was issued under it; False when it is not one's own."""
     row = work.db.get(Consent, consent_id)
     if row is None or row.account_id != session.account_id:

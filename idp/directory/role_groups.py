@@ -30,7 +30,7 @@ from idp.models import (
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.names import printable
 from idp.session import sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 MAX_PARTICIPATION = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()-]{0,99}")
@@ -45,7 +45,7 @@ class Held:
     participant_name: str
 
 
-def held_for_client(work: Work, account_id: int, client_pk: int) -> list[Held]:
+def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[Held]:
     """The role groups of one relying party that the account holds; one indexed query."""
     rows = work.db.execute(
         select(RoleGroup.name, Participant.number, Participant.name)
@@ -62,7 +62,7 @@ def held_for_client(work: Work, account_id: int, client_pk: int) -> list[Held]:
     return [Held(*row) for row in rows]
 
 
-def held(work: Work, account: Account) -> list[Assignment]:
+def held(work: UnitOfWork, account: Account) -> list[Assignment]:
     """All that the account was given and not taken, by participant and group: also what counts
     only later."""
     rows = work.db.scalars(
@@ -75,7 +75,7 @@ def held(work: Work, account: Account) -> list[Assignment]:
     return list(rows)
 
 
-def prompt_rules(work: Work, account: Account) -> list[str]:
+def prompt_rules(work: UnitOfWork, account: Account) -> list[str]:
     """When a second factor is asked of the account for what it holds: the rules of its role
     groups, and the administrators' rule for whoever has a role in the console (Z-13)."""
     rows = work.db.execute(
@@ -92,12 +92,12 @@ def prompt_rules(work: Work, account: Account) -> list[str]:
     return found
 
 
-def applications(work: Work, account: Account) -> list[Client]:
+def applications(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties with a tile of whose role groups the account holds one (GW-05)."""
     return [client for client in seeing(work, account) if client.home_url]
 
 
-def seeing(work: Work, account: Account) -> list[Client]:
+def seeing(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties that the account opens: it holds one of their role groups and is of a
     kind that they take. By name."""
     ids = (
@@ -110,7 +110,7 @@ def seeing(work: Work, account: Account) -> list[Client]:
 
 
 def create(
-    work: Work,
+    work: UnitOfWork,
     name: str,
     *,
     description: str = "",
@@ -153,7 +153,7 @@ def checked_participation(name: str) -> str:
     return name
 
 
-def set_rule(work: Work, group: RoleGroup, rule: str) -> None:
+def set_rule(work: UnitOfWork, group: RoleGroup, rule: str) -> None:
     """When a second factor is asked of its holders; empty for the environment's rule. Raises
     Invalid."""
     if rule not in ("", *Rule):
@@ -162,7 +162,7 @@ def set_rule(work: Work, group: RoleGroup, rule: str) -> None:
     events.record(work, "role_group.rule", group=group.name, second_factor=rule)
 
 
-def by_name(work: Work, name: str) -> RoleGroup:
+def by_name(work: UnitOfWork, name: str) -> RoleGroup:
     """Raises NotFound."""
     group = work.db.scalar(select(RoleGroup).where(RoleGroup.name == name))
     if group is None:
@@ -170,7 +170,7 @@ def by_name(work: Work, name: str) -> RoleGroup:
     return group
 
 
-def seen_by(work: Work, groups: Collection[int] | None = None) -> dict[int, list[str]]:
+def seen_by(work: UnitOfWork, groups: Collection[int] | None = None) -> dict[int, list[str]]:
     """The client ids that see each role group; of all, or of these."""
     query = select(client_role_group.c.role_group_id, Client.client_id).join(
         Client, Client.id == client_role_group.c.client_id
@@ -183,7 +183,7 @@ def seen_by(work: Work, groups: Collection[int] | None = None) -> dict[int, list
     return seen
 
 
-def every_group(work: Work) -> list[tuple[RoleGroup, list[str]]]:
+def every_group(work: UnitOfWork) -> list[tuple[RoleGroup, list[str]]]:
     """All role groups by name, each with the client ids that see it."""
     seen = seen_by(work)
     groups = work.db.scalars(select(RoleGroup).order_by(RoleGroup.name))
@@ -214,7 +214,7 @@ class Notice:
     #: The participant, the role group, and whether it was granted.
     lines: list[tuple[Participant, str, bool]] = field(default_factory=list)
 
-    def send(self, work: Work, account: Account) -> None:
+    def send(self, work: UnitOfWork, account: Account) -> None:
         """Queue it, if there is anything to tell. Whoever has not activated the account yet has one
         mail, with the link to it, and sees what there is on signing in."""
         if (self.granted or self.revoked) and account.state != AccountState.PENDING:
@@ -223,7 +223,7 @@ class Notice:
             )
         self._tell_contacts(work, account)
 
-    def _tell_contacts(self, work: Work, account: Account) -> None:
+    def _tell_contacts(self, work: UnitOfWork, account: Account) -> None:
         """The Rights Administrators of each participant hear of what is theirs (NT-03)."""
         for row in {row.id: row for row, _, _ in self.lines}.values():
             here = [(name, is_new) for place, name, is_new in self.lines if place.id == row.id]
@@ -240,7 +240,7 @@ class Notice:
 
 
 def assign(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     group: RoleGroup,
     participant: Participant,
@@ -285,7 +285,7 @@ def assign(
     return True
 
 
-def hold_participants(work: Work, numbers: Collection[str]) -> None:
+def hold_participants(work: UnitOfWork, numbers: Collection[str]) -> None:
     """Nobody ends these participants until the change is done; taken before anything else is
     written, so that two that meet wait for each other in one order."""
     work.db.execute(
@@ -296,7 +296,7 @@ def hold_participants(work: Work, numbers: Collection[str]) -> None:
     )
 
 
-def _check_standing(work: Work, group: RoleGroup, participant: Participant) -> None:
+def _check_standing(work: UnitOfWork, group: RoleGroup, participant: Participant) -> None:
     """Read under a lock: whoever ends the participant or a participation, or makes the role group
     need one, at this time is waited for."""
     ended, needed = work.db.execute(
@@ -320,7 +320,7 @@ def _check_standing(work: Work, group: RoleGroup, participant: Participant) -> N
         )
 
 
-def _set_terms(work: Work, account: Account, row: Assignment, terms: Terms) -> None:
+def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: Terms) -> None:
     before = terms_of(row)
     counted = before.valid_from is None or before.valid_from <= work.now
     for name, value in asdict(terms).items():
@@ -346,7 +346,7 @@ def _written(terms: Terms) -> dict[str, str]:
     }
 
 
-def end_next(work: Work) -> bool:
+def end_next(work: UnitOfWork) -> bool:
     """Revoke one assignment whose time is over, so that holder and trail know; False when none is.
     It gave no access since its end."""
     row = work.db.scalar(
@@ -363,7 +363,7 @@ def end_next(work: Work) -> bool:
 
 
 def revoke(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     group: RoleGroup,
     participant: Participant,
@@ -389,7 +389,7 @@ def revoke(
     return True
 
 
-def revoke_all(work: Work, account: Account) -> int:
+def revoke_all(work: UnitOfWork, account: Account) -> int:
     """Revoke all that the account holds, without a mail for each; returns how many."""
     rows = held(work, account)
     for row in rows:
@@ -404,7 +404,7 @@ def revoke_all(work: Work, account: Account) -> int:
     return len(rows)
 
 
-def end_at(work: Work, participant: Participant, *where: ColumnElement[bool]) -> int:
+def end_at(work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]) -> int:
     """Revoke all that accounts hold at the participant, or what these conditions on assignments and
     their role groups name; a mail for each holder. Returns how many were revoked."""
     rows = work.db.execute(
@@ -422,7 +422,9 @@ def end_at(work: Work, participant: Participant, *where: ColumnElement[bool]) ->
     return len(rows)
 
 
-def holders_at(work: Work, participant: Participant, *where: ColumnElement[bool]) -> list[Account]:
+def holders_at(
+    work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]
+) -> list[Account]:
     """Whose role groups ``end_at`` would revoke."""
     held = (
         select(Assignment.account_id)
@@ -432,13 +434,13 @@ def holders_at(work: Work, participant: Participant, *where: ColumnElement[bool]
     return list(work.db.scalars(select(Account).where(Account.id.in_(held)).order_by(Account.id)))
 
 
-def of_console(work: Work, account: Account) -> frozenset[ConsoleRole]:
+def of_console(work: UnitOfWork, account: Account) -> frozenset[ConsoleRole]:
     """What the account is in the console: the gateway's own role groups, held for the operator
     itself and for nobody else; a group that a relying party sees gives no role here."""
     return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
 
 
-def are_operators(work: Work, accounts: Iterable[Account]) -> bool:
+def are_operators(work: UnitOfWork, accounts: Iterable[Account]) -> bool:
     """Whether any of these accounts is one of a person who has a role in the console, by
     whichever account."""
     persons = {account.person_id for account in accounts}
@@ -446,7 +448,7 @@ def are_operators(work: Work, accounts: Iterable[Account]) -> bool:
     return work.db.scalar(_in_console(work, held).limit(1)) is not None
 
 
-def _in_console(work: Work, accounts: Iterable[int] | Select[int]) -> Select[str]:
+def _in_console(work: UnitOfWork, accounts: Iterable[int] | Select[int]) -> Select[str]:
     return (
         select(RoleGroup.name)
         .join(Assignment, Assignment.role_group_id == RoleGroup.id)
@@ -461,7 +463,7 @@ def _in_console(work: Work, accounts: Iterable[int] | Select[int]) -> Select[str
 
 
 def _active(
-    work: Work, account: Account, group: RoleGroup, participant: Participant
+    work: UnitOfWork, account: Account, group: RoleGroup, participant: Participant
 ) -> Assignment | None:
     return work.db.scalar(
         select(Assignment).where(
@@ -474,7 +476,7 @@ def _active(
 
 
 def _tell(
-    work: Work,
+    work: UnitOfWork,
     event: str,
     account: Account,
     group: RoleGroup,

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from idp.errors import Invalid, Refused
 from idp.models import Account, AccountKind, AccountState, Participant, Person
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
 class Reason(StrEnum):
@@ -40,7 +40,9 @@ class HasAccount(Refused):
     """The person has a personal account, and no reason for another one is stated."""
 
 
-def columns(work: Work, person: Person, kind: AccountKind, second: Second | None) -> dict[str, Any]:
+def columns(
+    work: UnitOfWork, person: Person, kind: AccountKind, second: Second | None
+) -> dict[str, Any]:
     """What a new account of this person stores of it. Raises HasAccount, Invalid for an account of
     another kind, Refused for a participant that has ended."""
     if second is None:
@@ -68,7 +70,7 @@ def check_participant(account: Account, participant: Participant) -> None:
         raise Refused(f"{account.username} acts for participant {only.number} only")
 
 
-def _has(work: Work, person: Person, participant: Participant | None) -> bool:
+def _has(work: UnitOfWork, person: Person, participant: Participant | None) -> bool:
     """Whether the person has an open account that is no second one, or a second one for this
     participant."""
     query = select(Account.id).where(

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from idp.errors import GatewayError, Refused
 from idp.models import Account, Person
 from idp.policy.scopes import SCIM
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 TWO = "a client with the scope scim takes two operators: one proposes, another person confirms"
 
@@ -32,13 +32,13 @@ def is_same_person(one: Account, other: Account) -> bool:
     return one.person_id == other.person_id
 
 
-def check(work: Work, account: Account) -> None:
+def check(work: UnitOfWork, account: Account) -> None:
     """Raises Forbidden when the operator who acts is the holder or custodian of the account."""
     if work.origin.person_id is not None and work.origin.person_id == account.person_id:
         raise Forbidden(f"{account.username} is an account of the operator who acts", account)
 
 
-def check_person(work: Work, person: Person) -> None:
+def check_person(work: UnitOfWork, person: Person) -> None:
     """Raises Forbidden when the operator who acts is this person."""
     if work.origin.person_id is not None and work.origin.person_id == person.id:
         raise Forbidden(f"{person.person_id} is the operator who acts")

@@ -9,10 +9,10 @@ from idp.credentials.links import Purpose
 from idp.directory import activation, lifecycle
 from idp.messages import queue
 from idp.models import Account, AccountState
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
-def lift(work: Work, account: Account, *, reason: str) -> None:
+def lift(work: UnitOfWork, account: Account, *, reason: str) -> None:
     """Take the suspension off. One mail tells the holder: with an activation link, a link to a new
     password where the account needs one, or that everything is as before; a lock that lies under
     the suspension has a mail of its own. Raises Refused when there is no suspension."""
@@ -25,7 +25,7 @@ def lift(work: Work, account: Account, *, reason: str) -> None:
         queue.enqueue(work, "account_restored", account)
 
 
-def _mail_reset(work: Work, account: Account) -> None:
+def _mail_reset(work: UnitOfWork, account: Account) -> None:
     expires = work.after(days=work.settings.agent_reset_days)
     token = links.issue(work, account, Purpose.RESET, expires)
     queue.enqueue(

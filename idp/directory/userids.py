@@ -10,14 +10,14 @@ from idp.errors import Collision, Conflict, Invalid
 from idp.models import Account, AccountKind, Person
 from idp.policy import userid
 from idp.policy.names import name_key
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Others may take the same id at the same moment; each of them got one, so this ends.
 ATTEMPTS = 100
 
 
 def create(
-    work: Work,
+    work: UnitOfWork,
     person: Person,
     *,
     kind: AccountKind,
@@ -41,7 +41,7 @@ def create(
     raise Conflict("no free UserID could be taken")
 
 
-def _next(work: Work, person: Person, kind: AccountKind) -> str:
+def _next(work: UnitOfWork, person: Person, kind: AccountKind) -> str:
     try:
         if kind is AccountKind.MACHINE:
             prefix = name_key(userid.MACHINE_PREFIX)
@@ -58,7 +58,7 @@ def _next(work: Work, person: Person, kind: AccountKind) -> str:
         raise Invalid(f"no UserID is left for {error}") from error
 
 
-def _personal(work: Work, person: Person) -> str:
+def _personal(work: UnitOfWork, person: Person) -> str:
     """By the name as registered, or, where that is in another script, by the preferred one, whose
     last word is the family name."""
     given, middle, family = person.given_name, person.middle_name, person.family_name

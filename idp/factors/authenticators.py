@@ -17,7 +17,7 @@ from idp.policy.lockout import Budget
 from idp.policy.names import printable
 from idp.policy.phone_number import masked as masked_number
 from idp.session import failed_attempts, sessions
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 #: Wrong codes of one account, whatever the session, the page and the factor (N63).
 WRONG = Budget(10, timedelta(minutes=15), timedelta(minutes=15))
@@ -30,7 +30,7 @@ FRESH = timedelta(minutes=15)
 MAX_NAME = 60
 
 
-def of(work: Work, account: Account) -> list[Authenticator]:
+def of(work: UnitOfWork, account: Account) -> list[Authenticator]:
     """The factors that count and can be used here: the preferred one first, then the stronger."""
     rows = work.db.scalars(
         select(Authenticator).where(
@@ -44,7 +44,7 @@ def of(work: Work, account: Account) -> list[Authenticator]:
     return sorted(usable, key=lambda r: (not r.is_preferred, strongest_first(r.kind), r.id))
 
 
-def acceptable(work: Work, account: Account, *, needs_strong: bool) -> list[Authenticator]:
+def acceptable(work: UnitOfWork, account: Account, *, needs_strong: bool) -> list[Authenticator]:
     """The factors that will do, as ``of`` orders them. Where only strong ones will do and there is
     none, the others do: nobody is shut out (risk.md)."""
     rows = of(work, account)
@@ -52,7 +52,7 @@ def acceptable(work: Work, account: Account, *, needs_strong: bool) -> list[Auth
     return strong if needs_strong and strong else rows
 
 
-def policy(work: Work) -> rules.Policy:
+def policy(work: UnitOfWork) -> rules.Policy:
     """What this environment demands of factors."""
     return rules.Policy(
         offers_texts=work.ports.sms is not None,
@@ -60,13 +60,13 @@ def policy(work: Work) -> rules.Policy:
     )
 
 
-def offered(work: Work) -> list[FactorKind]:
+def offered(work: UnitOfWork) -> list[FactorKind]:
     """The kinds that can be set up here."""
     return [kind for kind in FactorKind if kind is not FactorKind.SMS or work.ports.sms]
 
 
 def begin(
-    work: Work, account: Account, kind: FactorKind, *, name: str = "", destination: str = ""
+    work: UnitOfWork, account: Account, kind: FactorKind, *, name: str = "", destination: str = ""
 ) -> Authenticator:
     """A new factor, to be confirmed; one of its kind that was begun before and not confirmed is
     forgotten. No factor that counts is touched."""
@@ -94,7 +94,7 @@ def begin(
     return row
 
 
-def begun(work: Work, account: Account, kind: FactorKind) -> Authenticator | None:
+def begun(work: UnitOfWork, account: Account, kind: FactorKind) -> Authenticator | None:
     """The factor that waits for its first code, while there is time."""
     return work.db.scalar(
         select(Authenticator)
@@ -110,7 +110,7 @@ def begun(work: Work, account: Account, kind: FactorKind) -> Authenticator | Non
     )
 
 
-def add(work: Work, account: Account, row: Authenticator, **values: int) -> bool:
+def add(work: UnitOfWork, account: Account, row: Authenticator, **values: int) -> bool:
     """Make a begun factor count; False when another request was first."""
     work.db.flush()
     alive = Authenticator.removed_at.is_(None)
@@ -129,19 +129,19 @@ def a_name(name: str) -> str:
     return name if name and len(name) <= MAX_NAME and printable(name) else ""
 
 
-def find(work: Work, account: Account, public_id: str) -> Authenticator | None:
+def find(work: UnitOfWork, account: Account, public_id: str) -> Authenticator | None:
     """One of the account's own factors that count."""
     return next((row for row in of(work, account) if row.public_id == public_id), None)
 
 
-def rename(work: Work, account: Account, row: Authenticator, name: str) -> None:
+def rename(work: UnitOfWork, account: Account, row: Authenticator, name: str) -> None:
     """Another name; the holder hears of it."""
     row.name = a_name(name)
     events.record(work, "factor.renamed", account=account, factor=str(row.kind), id=row.public_id)
     notices.send(work, "factor_changed", account, factor=row.name, what=str(row.kind))
 
 
-def prefer(work: Work, account: Account, row: Authenticator) -> None:
+def prefer(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     """Offer this one first from now on."""
     for other in of(work, account):
         other.is_preferred = other.id == row.id
@@ -149,7 +149,7 @@ def prefer(work: Work, account: Account, row: Authenticator) -> None:
     notices.send(work, "factor_changed", account, factor=row.name, what=str(row.kind))
 
 
-def is_needed(work: Work, account: Account, row: Authenticator) -> bool:
+def is_needed(work: UnitOfWork, account: Account, row: Authenticator) -> bool:
     """Whether what is required would be missing without this one (MF-08)."""
     if work.settings.enrolment != "required":
         return False
@@ -157,7 +157,7 @@ def is_needed(work: Work, account: Account, row: Authenticator) -> bool:
     return not policy(work).is_enough(frozenset(rest))
 
 
-def remove(work: Work, account: Account, row: Authenticator) -> None:
+def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     """Remove one; with the last one the recovery codes end. Raises Refused when it is needed."""
     # One after the other: two requests must not remove the last two at the same time.
     failed_attempts.hold(work, _key(account), account)
@@ -175,7 +175,7 @@ def remove(work: Work, account: Account, row: Authenticator) -> None:
     notices.send(work, "factor_removed", account, factor=row.name, what=str(row.kind))
 
 
-def reset(work: Work, account: Account) -> None:
+def reset(work: UnitOfWork, account: Account) -> None:
     """Remove all and the security question too: an operator helps somebody whose telephone is
     gone. Enrolment begins anew, from a one-time secret."""
     work.db.execute(
@@ -191,29 +191,29 @@ def reset(work: Work, account: Account) -> None:
     events.record(work, "factors.reset", account=account)
 
 
-def settle(work: Work, account: Account, *, matched: bool) -> bool:
+def settle(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
     """Count one code of any factor: compared first, then counted one after the other, so that of
     parallel guesses no more count than of serial ones (N63)."""
     return failed_attempts.settle_code(work, _key(account), account, WRONG, matched=matched)
 
 
-def distrust(work: Work, account: Account, why: str) -> None:
+def distrust(work: UnitOfWork, account: Account, why: str) -> None:
     """The next sign-in is asked for a factor, whatever it looks like; ``why`` names a reason."""
     account.distrusted_at, account.distrusted_for = work.now, why
 
 
-def is_proved(work: Work, session: BrowserSession) -> bool:
+def is_proved(work: UnitOfWork, session: BrowserSession) -> bool:
     """Whether a factor was proved in this session just now: an open session alone, or one that
     was opened long ago, changes no factor (N66)."""
     return session.proved_at is not None and work.now - session.proved_at < PROOF
 
 
-def is_fresh(work: Work, session: BrowserSession) -> bool:
+def is_fresh(work: UnitOfWork, session: BrowserSession) -> bool:
     """Whether a second factor was proved in this session, also at its sign-in, a moment ago."""
     return session.factor_at is not None and work.now - session.factor_at < FRESH
 
 
-def note_proof(work: Work, session: BrowserSession, methods: tuple[str, ...]) -> str:
+def note_proof(work: UnitOfWork, session: BrowserSession, methods: tuple[str, ...]) -> str:
     """A factor, or the password where there is none, was proved to change something. Returns the
     session's new cookie (N53)."""
     session.proved_at = work.now

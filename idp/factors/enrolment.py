@@ -7,10 +7,10 @@ from idp.factors import authenticators, security_question
 from idp.mfa.assurance import FactorKind
 from idp.models import Account
 from idp.policy.enrolment_steps import PASSED_BY_HAND, State, Step, next_step
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
-def is_owed(work: Work, account: Account) -> bool:
+def is_owed(work: UnitOfWork, account: Account) -> bool:
     """Whether steps are left, or what was required is there no more. Where enrolment is optional
     nothing is owed."""
     if work.settings.enrolment != "required":
@@ -20,7 +20,7 @@ def is_owed(work: Work, account: Account) -> bool:
     )
 
 
-def step(work: Work, account: Account, *, is_proved: bool) -> Step:
+def step(work: UnitOfWork, account: Account, *, is_proved: bool) -> Step:
     """The step that comes next. ``is_proved``: a factor, or a one-time secret that was sent to the
     holder, was shown in this sign-in; a password alone sets up nothing."""
     state = State(
@@ -32,7 +32,7 @@ def step(work: Work, account: Account, *, is_proved: bool) -> Step:
     return next_step(authenticators.policy(work), state)
 
 
-def _kinds(work: Work, account: Account) -> frozenset[FactorKind]:
+def _kinds(work: UnitOfWork, account: Account) -> frozenset[FactorKind]:
     return frozenset(FactorKind(row.kind) for row in authenticators.of(work, account))
 
 
@@ -46,7 +46,7 @@ def pass_by(account: Account, done: Step) -> None:
         account.enrolment_passed = ",".join(sorted({*_passed(account), done}))
 
 
-def finish(work: Work, account: Account, *, is_proved: bool) -> bool:
+def finish(work: UnitOfWork, account: Account, *, is_proved: bool) -> bool:
     """Close it when nothing else is owed; False otherwise."""
     if step(work, account, is_proved=is_proved) is not Step.FINISH:
         return False

@@ -18,22 +18,22 @@ from idp.mfa.assurance import METHODS, RECOVERY, FactorKind
 from idp.models import Account, Authenticator, OneTimeCode
 from idp.policy.lockout import Budget
 from idp.session import failed_attempts
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Codes by mail for one account; the first ones of a morning must not be the last.
 MAILS = Budget(20, timedelta(hours=1), timedelta(minutes=30))
 
 
-def begin_app(work: Work, account: Account, name: str) -> Authenticator:
+def begin_app(work: UnitOfWork, account: Account, name: str) -> Authenticator:
     """An authenticator app with a secret of its own, to be confirmed by its first code."""
     row = authenticators.begin(work, account, FactorKind.TOTP, name=name)
     random = urlsafe_b64decode(work.token(totp.SECRET_BYTES) + "==")
-    row.secret_sealed = work.vault.seal(totp.secret_of(random))
+    row.secret_sealed = work.vault.encrypt(totp.secret_of(random))
     return row
 
 
 def begin_sent(
-    work: Work, account: Account, kind: FactorKind, flow: str, *, number: str = ""
+    work: UnitOfWork, account: Account, kind: FactorKind, flow: str, *, number: str = ""
 ) -> Authenticator:
     """Codes to a number, or to the registered address; a first one goes there now. ``flow`` ties
     it to this session or sign-in. Raises Refused when too many were sent."""
@@ -41,12 +41,12 @@ def begin_sent(
     return authenticators.begin(work, account, kind, destination=number)
 
 
-def secret(work: Work, row: Authenticator) -> str:
+def secret(work: UnitOfWork, row: Authenticator) -> str:
     """The secret of an app in base32, for the page where it is set up."""
-    return work.vault.unseal(row.secret_sealed)
+    return work.vault.decrypt(row.secret_sealed)
 
 
-def confirm(work: Work, account: Account, row: Authenticator, typed: str, flow: str) -> bool:
+def confirm(work: UnitOfWork, account: Account, row: Authenticator, typed: str, flow: str) -> bool:
     """Make the begun factor count; False for a wrong code."""
     if row.kind == FactorKind.TOTP:
         step = _step(work, row, typed, totp.WINDOW_AT_SETUP)
@@ -61,14 +61,14 @@ def confirm(work: Work, account: Account, row: Authenticator, typed: str, flow: 
     return authenticators.add(work, account, row)
 
 
-def send(work: Work, account: Account, row: Authenticator, flow: str) -> None:
+def send(work: UnitOfWork, account: Account, row: Authenticator, flow: str) -> None:
     """Send a code of this factor for a sign-in or a change; an earlier one ends. Raises Refused:
     ``wait`` within half a minute of the last one, or the name of a limit."""
     _send(work, account, FactorKind(row.kind), row.destination, CodePurpose.FACTOR, flow)
 
 
 def _send(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     kind: FactorKind,
     number: str,
@@ -92,13 +92,13 @@ def _send(
     events.record(work, "factor.code_sent", account=account, factor=str(kind), purpose=str(purpose))
 
 
-def send_enrolment_code(work: Work, account: Account, flow: str) -> None:
+def send_enrolment_code(work: UnitOfWork, account: Account, flow: str) -> None:
     """A code to the registered address, before factors are set up by a password alone. Raises
     Refused."""
     _send(work, account, FactorKind.EMAIL, "", CodePurpose.ENROL, flow)
 
 
-def check_enrolment_code(work: Work, account: Account, typed: str, flow: str) -> bool:
+def check_enrolment_code(work: UnitOfWork, account: Account, typed: str, flow: str) -> bool:
     """Whether the code that came by mail was typed; now spent."""
     sent = _matching(work, CodePurpose.ENROL, flow, typed, account)
     counts = authenticators.settle(work, account, matched=sent is not None)
@@ -108,7 +108,7 @@ def check_enrolment_code(work: Work, account: Account, typed: str, flow: str) ->
     return done
 
 
-def check(work: Work, account: Account, typed: str, flow: str) -> tuple[str, ...] | None:
+def check(work: UnitOfWork, account: Account, typed: str, flow: str) -> tuple[str, ...] | None:
     """What the typed code proves, as values of ``amr``, now spent; None when it is wrong, was used
     before, or too many were wrong. Whatever the page showed: a code of any factor counts."""
     reason, kind, methods = _check(work, account, typed, flow)
@@ -117,7 +117,7 @@ def check(work: Work, account: Account, typed: str, flow: str) -> tuple[str, ...
 
 
 def _check(
-    work: Work, account: Account, typed: str, flow: str
+    work: UnitOfWork, account: Account, typed: str, flow: str
 ) -> tuple[str | None, str | None, tuple[str, ...]]:
     rows = authenticators.of(work, account)
     apps = [row for row in rows if row.kind == FactorKind.TOTP]
@@ -143,7 +143,7 @@ def _check(
 
 
 def _matching(
-    work: Work, purpose: CodePurpose, flow: str, typed: str, account: Account
+    work: UnitOfWork, purpose: CodePurpose, flow: str, typed: str, account: Account
 ) -> OneTimeCode | None:
     """The code of this flow, when it was typed and is still good; its tries are counted."""
     row = one_time_codes.latest(work, purpose, one_time_codes.flow_digest(work, purpose, flow))
@@ -156,14 +156,14 @@ def _matching(
     )
 
 
-def _step(work: Work, row: Authenticator, typed: str, window: int) -> int | None:
+def _step(work: UnitOfWork, row: Authenticator, typed: str, window: int) -> int | None:
     code = totp.typed_code(typed)
     if code is None:
         return None
     return totp.matching_step(secret(work, row), code, work.now, after=row.last_step, window=window)
 
 
-def _accept(work: Work, row: Authenticator, step: int) -> bool:
+def _accept(work: UnitOfWork, row: Authenticator, step: int) -> bool:
     """Of any number of simultaneous uses of a code exactly one is accepted (N64)."""
     accepted = work.db.execute(
         update(Authenticator)

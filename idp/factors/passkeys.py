@@ -15,7 +15,7 @@ from idp.mfa import passkey_ceremony
 from idp.mfa.assurance import FactorKind, passkey_methods
 from idp.mfa.passkey_ceremony import Passkey, Refused, Site
 from idp.models import Account, Authenticator, SpentChallenge
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 CHALLENGE_SECONDS = 300
 NAMES = {"sandbox": "IESO Gateway Sandbox", "production": "IESO Gateway"}
@@ -48,12 +48,12 @@ _TOLD = {
 }
 
 
-def site(work: Work) -> Site:
+def site(work: UnitOfWork) -> Site:
     """This gateway as browsers know it."""
     return passkey_ceremony.site_of(work.settings.issuer, NAMES[work.settings.environment])
 
 
-def challenge(work: Work, ceremony: Ceremony, flow: str) -> bytes:
+def challenge(work: UnitOfWork, ceremony: Ceremony, flow: str) -> bytes:
     """A fresh challenge. It proves by itself for what, for which session or browser (``flow``) and
     when it was made, so that showing a page writes nothing."""
     random, at = work.token(16), int(work.now.timestamp())
@@ -64,7 +64,7 @@ def _bound(ceremony: Ceremony, flow: str, random: str, at: int) -> tuple[str, st
     return f"challenge:{ceremony}", f"{random}.{at}.{flow}"
 
 
-def _spend(work: Work, ceremony: Ceremony, flow: str, given: bytes) -> None:
+def _spend(work: UnitOfWork, ceremony: Ceremony, flow: str, given: bytes) -> None:
     """Raises Refused for a challenge of another session or purpose, an old or a used one."""
     random, _, rest = given.decode("ascii", "replace").partition(".")
     issued, _, mac = rest.partition(".")
@@ -85,12 +85,12 @@ def _spend(work: Work, ceremony: Ceremony, flow: str, given: bytes) -> None:
         raise Refused("challenge_used")
 
 
-def of(work: Work, account: Account) -> list[Authenticator]:
+def of(work: UnitOfWork, account: Account) -> list[Authenticator]:
     """The account's passkeys."""
     return [row for row in authenticators.of(work, account) if row.kind == FactorKind.PASSKEY]
 
 
-def creation_options(work: Work, account: Account, flow: str) -> str:
+def creation_options(work: UnitOfWork, account: Account, flow: str) -> str:
     """JSON for a browser that is to make a passkey."""
     if account.user_handle is None:
         account.user_handle = work.token(64)
@@ -104,7 +104,9 @@ def creation_options(work: Work, account: Account, flow: str) -> str:
     )
 
 
-def request_options(work: Work, ceremony: Ceremony, flow: str, account: Account | None) -> str:
+def request_options(
+    work: UnitOfWork, ceremony: Ceremony, flow: str, account: Account | None
+) -> str:
     """JSON for a browser that is to use one: the account's, or any."""
     allowed = [_key(row) for row in of(work, account)] if account is not None else []
     return passkey_ceremony.request_options(
@@ -113,7 +115,7 @@ def request_options(work: Work, ceremony: Ceremony, flow: str, account: Account 
 
 
 def register(
-    work: Work, account: Account, flow: str, text: str, name: str
+    work: UnitOfWork, account: Account, flow: str, text: str, name: str
 ) -> Authenticator | Fault:
     """The passkey that the browser made, now a factor; a fault when its answer does not hold."""
     try:
@@ -132,7 +134,7 @@ def register(
 
 
 def verify(
-    work: Work, ceremony: Ceremony, flow: str, text: str, account: Account | None
+    work: UnitOfWork, ceremony: Ceremony, flow: str, text: str, account: Account | None
 ) -> tuple[Account, tuple[str, ...]] | Fault:
     """Whose passkey answered, and what that proves as values of ``amr``; a fault when it does not
     hold. With ``account`` it has to be one of that account's."""
@@ -164,7 +166,7 @@ def verify(
     return owner, passkey_methods(is_synced=row.is_synced)
 
 
-def _note_use(work: Work, row: Authenticator, used: passkey_ceremony.Used) -> bool:
+def _note_use(work: UnitOfWork, row: Authenticator, used: passkey_ceremony.Used) -> bool:
     """Keep the counter; of two answers with the same one only the first counts."""
     moved = work.db.execute(
         update(Authenticator)
@@ -179,7 +181,9 @@ def _note_use(work: Work, row: Authenticator, used: passkey_ceremony.Used) -> bo
     return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def _refused(work: Work, refusal: Refused, account: Account | None, ceremony: Ceremony) -> Fault:
+def _refused(
+    work: UnitOfWork, refusal: Refused, account: Account | None, ceremony: Ceremony
+) -> Fault:
     reason, _, detail = str(refusal).partition(": ")
     events.record(
         work,
@@ -193,7 +197,7 @@ def _refused(work: Work, refusal: Refused, account: Account | None, ceremony: Ce
     return _TOLD.get(reason, Fault.WRONG)
 
 
-def _row_of(work: Work, credential_id: str) -> Authenticator | None:
+def _row_of(work: UnitOfWork, credential_id: str) -> Authenticator | None:
     return work.db.scalar(select(Authenticator).where(Authenticator.credential_id == credential_id))
 
 

@@ -8,10 +8,10 @@ from idp.audit import events
 from idp.credentials import notices
 from idp.mfa import recovery_code as codes
 from idp.models import Account, RecoveryCode
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 
-def make(work: Work, account: Account) -> list[str]:
+def make(work: UnitOfWork, account: Account) -> list[str]:
     """Ten new ones, shown this once; the earlier ones end."""
     end(work, account)
     made = codes.generate(work.ports.tokens.below)
@@ -23,7 +23,7 @@ def make(work: Work, account: Account) -> list[str]:
     return made
 
 
-def left(work: Work, account: Account) -> int:
+def left(work: UnitOfWork, account: Account) -> int:
     """How many were not used yet."""
     rows = select(RecoveryCode.id).where(
         RecoveryCode.account_id == account.id,
@@ -33,7 +33,7 @@ def left(work: Work, account: Account) -> int:
     return len(work.db.scalars(rows).all())
 
 
-def find(work: Work, account: Account, typed: str) -> RecoveryCode | None:
+def find(work: UnitOfWork, account: Account, typed: str) -> RecoveryCode | None:
     """The unused code that was typed, if it is one of the account's."""
     code = codes.typed_code(typed)
     if code is None:
@@ -48,7 +48,7 @@ def find(work: Work, account: Account, typed: str) -> RecoveryCode | None:
     )
 
 
-def spend(work: Work, account: Account, row: RecoveryCode) -> bool:
+def spend(work: UnitOfWork, account: Account, row: RecoveryCode) -> bool:
     """Use it up; False when another request was first. The holder gets a notice."""
     if not spend_once(work, row, RecoveryCode.used_at, RecoveryCode.superseded_at.is_(None)):
         return False
@@ -56,7 +56,7 @@ def spend(work: Work, account: Account, row: RecoveryCode) -> bool:
     return True
 
 
-def end(work: Work, account: Account) -> None:
+def end(work: UnitOfWork, account: Account) -> None:
     """End all that were not used."""
     work.db.execute(
         update(RecoveryCode)

@@ -9,10 +9,10 @@ from idp.directory import account_search
 from idp.errors import Refused
 from idp.models import Account
 from idp.policy.phone_number import masked
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
-def send_code(work: Work, account: Account, flow: str, number: str) -> None:
+def send_code(work: UnitOfWork, account: Account, flow: str, number: str) -> None:
     """Send a code to an E.164 number that is to become the recovery telephone; ``flow`` names the
     session or sign-in. Raises Refused when too many were sent, or the last one just now."""
     digest = one_time_codes.flow_digest(work, CodePurpose.PHONE, flow)
@@ -26,7 +26,7 @@ def send_code(work: Work, account: Account, flow: str, number: str) -> None:
     events.record(work, "phone.code_sent", account=account)
 
 
-def confirm(work: Work, account: Account, flow: str, code: str) -> bool:
+def confirm(work: UnitOfWork, account: Account, flow: str, code: str) -> bool:
     """Make the number to which this flow's code went the account's; False for a wrong code."""
     digest = one_time_codes.flow_digest(work, CodePurpose.PHONE, flow)
     row = one_time_codes.redeem(work, CodePurpose.PHONE, digest, code)
@@ -36,13 +36,13 @@ def confirm(work: Work, account: Account, flow: str, code: str) -> bool:
     return True
 
 
-def remove(work: Work, account: Account) -> None:
+def remove(work: UnitOfWork, account: Account) -> None:
     """Forget the number."""
     if account.recovery_phone:
         _set(work, account, None)
 
 
-def _set(work: Work, account: Account, number: str | None) -> None:
+def _set(work: UnitOfWork, account: Account, number: str | None) -> None:
     account.recovery_phone = number
     account.updated_at = work.now
     # Codes under way went to the earlier number.

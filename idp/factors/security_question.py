@@ -14,25 +14,31 @@ from idp.mfa.question_pool import Fault
 from idp.models import Account, SecurityAnswer
 from idp.policy.lockout import Budget
 from idp.session import failed_attempts
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Wrong answers of one account: few, since answers can be guessed.
 WRONG = Budget(5, timedelta(hours=1), timedelta(hours=1))
 
 
-def of(work: Work, account: Account) -> SecurityAnswer | None:
+def of(work: UnitOfWork, account: Account) -> SecurityAnswer | None:
     """The chosen question, or None."""
     return work.db.scalar(select(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
 
 
-def offered(work: Work, account: Account, *, days_ago: int = 0) -> tuple[str, ...]:
+def offered(work: UnitOfWork, account: Account, *, days_ago: int = 0) -> tuple[str, ...]:
     """The short list: random, and the same for a person the whole day (MF-05)."""
     day = (work.now - timedelta(days=days_ago)).date().isoformat()
     return rules.short_list(work.vault.digest("questions", f"{account.id}:{day}"))
 
 
 def choose(
-    work: Work, hasher: PasswordHasher, account: Account, name: str, answer: str, *, words: str
+    work: UnitOfWork,
+    hasher: PasswordHasher,
+    account: Account,
+    name: str,
+    answer: str,
+    *,
+    words: str,
 ) -> Fault | None:
     """Set question and answer; ``words`` is the question's text. Returns what is wrong with the
     answer. A question that was not offered counts as one that the answer lies in."""
@@ -54,7 +60,7 @@ def choose(
     return None
 
 
-def forget(work: Work, account: Account) -> None:
+def forget(work: UnitOfWork, account: Account) -> None:
     """Take question and answer away."""
     work.db.execute(delete(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
 
@@ -64,7 +70,7 @@ def compare(hasher: PasswordHasher, row: SecurityAnswer, answer: str) -> bool:
     return hasher.verify(rules.normalised(answer), row.answer_hash)
 
 
-def settle(work: Work, account: Account, *, matched: bool) -> bool:
+def settle(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
     """Count what ``compare`` found. While too many were wrong, the right one is refused too."""
     key = f"question:{account.id}"
     counts = failed_attempts.settle_code(work, key, account, WRONG, matched=matched)

@@ -26,10 +26,10 @@ from idp.models import (
 from idp.policy.scopes import ACR_PASSWORD
 from idp.policy.session_rules import may_sign_in
 from idp.session import sessions
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 
-def is_standing(work: Work, grant: Grant, *, session: bool = False) -> bool:
+def is_standing(work: UnitOfWork, grant: Grant, *, session: bool = False) -> bool:
     """Whether the grant still counts: not revoked, its client enabled, its account able and of a
     kind that opens the client. With ``session``, also the session it was given in (needed until a
     code is redeemed)."""
@@ -44,7 +44,7 @@ def is_standing(work: Work, grant: Grant, *, session: bool = False) -> bool:
     return True
 
 
-def revoke(work: Work, grant: Grant, reason: str) -> None:
+def revoke(work: UnitOfWork, grant: Grant, reason: str) -> None:
     """End the grant and with it every token issued under it."""
     work.db.execute(
         update(Grant)
@@ -55,7 +55,9 @@ def revoke(work: Work, grant: Grant, reason: str) -> None:
     events.record(work, "grant.revoked", account=grant.account, client=grant.client, why=reason)
 
 
-def issue_code(work: Work, grant: Grant, *, redirect_uri: str, code_challenge: str | None) -> str:
+def issue_code(
+    work: UnitOfWork, grant: Grant, *, redirect_uri: str, code_challenge: str | None
+) -> str:
     """A code of 256 random bits for this grant."""
     code = work.token(32)
     work.db.add(
@@ -71,7 +73,7 @@ def issue_code(work: Work, grant: Grant, *, redirect_uri: str, code_challenge: s
     return code
 
 
-def spend_code(work: Work, code: str) -> tuple[AuthorizationCode | None, bool]:
+def spend_code(work: UnitOfWork, code: str) -> tuple[AuthorizationCode | None, bool]:
     """Spend a code; returns its row, if there is one, and True for exactly one caller.
 
     What stands behind it is read after it was spent: whatever ended meanwhile has ended."""
@@ -86,14 +88,14 @@ def spend_code(work: Work, code: str) -> tuple[AuthorizationCode | None, bool]:
     return row, result.rowcount == 1  # type: ignore[attr-defined]
 
 
-def issue_refresh_token(work: Work, grant: Grant) -> str:
+def issue_refresh_token(work: UnitOfWork, grant: Grant) -> str:
     """The first refresh token of the grant's family."""
     token = work.token(32)
     _add_refresh(work, grant, token, work.after(seconds=work.settings.refresh_absolute))
     return token
 
 
-def _add_refresh(work: Work, grant: Grant, token: str, family_end: object) -> None:
+def _add_refresh(work: UnitOfWork, grant: Grant, token: str, family_end: object) -> None:
     work.db.execute(
         insert(RefreshToken).values(
             digest=work.vault.digest("refresh", token),
@@ -105,18 +107,18 @@ def _add_refresh(work: Work, grant: Grant, token: str, family_end: object) -> No
     )
 
 
-def find_refresh_token(work: Work, token: str) -> RefreshToken | None:
+def find_refresh_token(work: UnitOfWork, token: str) -> RefreshToken | None:
     """The row of this refresh token, whatever its state."""
     digests = work.vault.digests("refresh", token)
     return work.db.scalar(select(RefreshToken).where(RefreshToken.digest.in_(digests)))
 
 
-def is_expired(work: Work, row: RefreshToken) -> bool:
+def is_expired(work: UnitOfWork, row: RefreshToken) -> bool:
     """Past its idle or its family's absolute limit."""
     return work.now >= row.expires_at or work.now >= row.family_expires_at
 
 
-def rotate(work: Work, row: RefreshToken, scope: str) -> str | None:
+def rotate(work: UnitOfWork, row: RefreshToken, scope: str) -> str | None:
     """Spend a refresh token and return its successor.
 
     A repetition of the same request within the grace (its answer was lost, or two tabs asked at
@@ -130,7 +132,7 @@ def rotate(work: Work, row: RefreshToken, scope: str) -> str | None:
         row,
         RefreshToken.consumed_at,
         still,
-        successor_sealed=work.vault.seal(successor),
+        successor_sealed=work.vault.encrypt(successor),
         successor_digest=work.vault.digest("refresh", successor),
         consumed_scope=scope,
     )
@@ -140,7 +142,7 @@ def rotate(work: Work, row: RefreshToken, scope: str) -> str | None:
     return _same_successor(work, row, scope)
 
 
-def _same_successor(work: Work, row: RefreshToken, scope: str) -> str | None:
+def _same_successor(work: UnitOfWork, row: RefreshToken, scope: str) -> str | None:
     work.db.refresh(row)
     grace = timedelta(seconds=work.settings.refresh_grace)
     if row.consumed_at is None or row.successor_sealed is None:
@@ -150,11 +152,11 @@ def _same_successor(work: Work, row: RefreshToken, scope: str) -> str | None:
     used = work.db.scalar(
         select(RefreshToken.consumed_at).where(RefreshToken.digest == row.successor_digest)
     )
-    return None if used is not None else work.vault.unseal(row.successor_sealed)
+    return None if used is not None else work.vault.decrypt(row.successor_sealed)
 
 
 def record_access_token(
-    work: Work, grant: Grant, handle: str, *, scopes: list[str], audience: str
+    work: UnitOfWork, grant: Grant, handle: str, *, scopes: list[str], audience: str
 ) -> None:
     """The row without which an access token is worth nothing."""
     work.db.execute(
@@ -169,12 +171,12 @@ def record_access_token(
     )
 
 
-def find_access_token(work: Work, handles: list[str]) -> AccessToken | None:
+def find_access_token(work: UnitOfWork, handles: list[str]) -> AccessToken | None:
     """The row of a ``jti`` or of an opaque token's digest, with all that stands behind it."""
     return work.db.scalar(select(AccessToken).where(AccessToken.handle.in_(handles)))
 
 
-def is_active(work: Work, row: AccessToken) -> bool:
+def is_active(work: UnitOfWork, row: AccessToken) -> bool:
     """Whether an access token counts at this moment."""
     return row.revoked_at is None and work.now < row.expires_at and is_standing(work, row.grant)
 
@@ -190,7 +192,7 @@ class Authorized:
     nonce: str | None
 
 
-def authorize(work: Work, found: Authorized) -> Grant:
+def authorize(work: UnitOfWork, found: Authorized) -> Grant:
     """A new grant in the person's session."""
     session = found.session
     grant = Grant(
@@ -210,7 +212,7 @@ def authorize(work: Work, found: Authorized) -> Grant:
     return grant
 
 
-def for_client_itself(work: Work, client: Client, scopes: list[str]) -> Grant:
+def for_client_itself(work: UnitOfWork, client: Client, scopes: list[str]) -> Grant:
     """A grant of client credentials: nobody but the client."""
     grant = Grant(
         client=client, scopes=scopes, claims={}, amr=[], created_at=work.now, account=None
@@ -221,7 +223,7 @@ def for_client_itself(work: Work, client: Client, scopes: list[str]) -> Grant:
 
 
 def for_machine(
-    work: Work, client: Client, account: Account, scopes: list[str], participant: str | None
+    work: UnitOfWork, client: Client, account: Account, scopes: list[str], participant: str | None
 ) -> Grant:
     """A grant of a machine account that acts for itself at an application, for one participant or
     for all of its own."""
@@ -248,7 +250,7 @@ def requester(grant: Grant) -> str:
     return grant.account.username if is_own and grant.account else grant.client.client_id
 
 
-def revoke_access_token(work: Work, row: AccessToken) -> None:
+def revoke_access_token(work: UnitOfWork, row: AccessToken) -> None:
     """End one access token; its family goes on."""
     row.revoked_at = row.revoked_at or work.now
     events.record(

@@ -17,13 +17,13 @@ from sqlalchemy import select
 from idp.audit import events
 from idp.errors import NotFound, Refused
 from idp.models import KeyState, SigningKey
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 ALGORITHMS = ("RS256", "ES256")
 RSA_BITS = 2048
 
 
-def ensure(work: Work) -> None:
+def ensure(work: UnitOfWork) -> None:
     """Make what is missing of the active and next keys; nothing when all is there."""
     rows = work.db.execute(select(SigningKey.alg, SigningKey.state)).all()
     have = {(alg, state) for alg, state in rows}
@@ -34,7 +34,7 @@ def ensure(work: Work) -> None:
             _add(work, alg, KeyState.NEXT)
 
 
-def rotate(work: Work, alg: str, *, force: bool = False) -> SigningKey:
+def rotate(work: UnitOfWork, alg: str, *, force: bool = False) -> SigningKey:
     """Let the next key sign, retire the active one, publish a new next. Raises Refused when the
     next key has not been published long enough for every cache to have it."""
     following = _one(work, alg, KeyState.NEXT)
@@ -48,7 +48,7 @@ def rotate(work: Work, alg: str, *, force: bool = False) -> SigningKey:
     return following
 
 
-def revoke(work: Work, kid: str) -> None:
+def revoke(work: UnitOfWork, kid: str) -> None:
     """Compromise: the key is gone from the JWKS at once and nothing it signed is accepted."""
     key = work.db.scalar(select(SigningKey).where(SigningKey.kid == kid))
     if key is None:
@@ -62,12 +62,12 @@ def revoke(work: Work, kid: str) -> None:
     events.record(work, "key.revoked", kid=kid, alg=key.alg)
 
 
-def every_key(work: Work) -> Sequence[SigningKey]:
+def every_key(work: UnitOfWork) -> Sequence[SigningKey]:
     """All keys, newest first."""
     return work.db.scalars(select(SigningKey).order_by(SigningKey.id.desc())).all()
 
 
-def published(work: Work) -> Sequence[SigningKey]:
+def published(work: UnitOfWork) -> Sequence[SigningKey]:
     """The keys of the JWKS, and the only ones that verify: those that sign or will sign, and
     retired ones until the last token and the last session that they signed for have ended."""
     settings = work.settings
@@ -83,9 +83,9 @@ def published(work: Work) -> Sequence[SigningKey]:
     ).all()
 
 
-def private_key(work: Work, key: SigningKey) -> Key:
+def private_key(work: UnitOfWork, key: SigningKey) -> Key:
     """The key pair, opened."""
-    return import_key(json.loads(work.vault.unseal(key.private_sealed)))
+    return import_key(json.loads(work.vault.decrypt(key.private_sealed)))
 
 
 def import_key(jwk: dict[str, Any]) -> Key:
@@ -93,7 +93,7 @@ def import_key(jwk: dict[str, Any]) -> Key:
     return (RSAKey if jwk["kty"] == "RSA" else ECKey).import_key(jwk)
 
 
-def _add(work: Work, alg: str, state: KeyState) -> SigningKey:
+def _add(work: UnitOfWork, alg: str, state: KeyState) -> SigningKey:
     pair: Key = (
         RSAKey.generate_key(RSA_BITS, private=True)
         if alg == "RS256"
@@ -106,7 +106,7 @@ def _add(work: Work, alg: str, state: KeyState) -> SigningKey:
         alg=alg,
         state=state,
         public_jwk=public,
-        private_sealed=work.vault.seal(json.dumps({**pair.as_dict(private=True), "kid": kid})),
+        private_sealed=work.vault.encrypt(json.dumps({**pair.as_dict(private=True), "kid": kid})),
         created_at=work.now,
         activated_at=work.now if state is KeyState.ACTIVE else None,
     )
@@ -116,20 +116,20 @@ def _add(work: Work, alg: str, state: KeyState) -> SigningKey:
     return row
 
 
-def _one(work: Work, alg: str, state: KeyState) -> SigningKey:
+def _one(work: UnitOfWork, alg: str, state: KeyState) -> SigningKey:
     row = work.db.scalar(select(SigningKey).where(SigningKey.alg == alg, SigningKey.state == state))
     if row is None:
         raise NotFound(f"no {state} key for {alg}")
     return row
 
 
-def _retire(work: Work, key: SigningKey, state: KeyState) -> None:
+def _retire(work: UnitOfWork, key: SigningKey, state: KeyState) -> None:
     key.state = state
     key.retired_at = work.now
     work.db.flush()
 
 
-def _promote(work: Work, key: SigningKey) -> None:
+def _promote(work: UnitOfWork, key: SigningKey) -> None:
     key.state = KeyState.ACTIVE
     key.activated_at = work.now
     work.db.flush()

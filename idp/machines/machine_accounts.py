@@ -40,7 +40,7 @@ from idp.policy.names import name_key, printable
 from idp.policy.session_rules import may_sign_in
 from idp.policy.userid import MACHINE_PREFIX
 from idp.session import failed_attempts, sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 MAX_NETWORKS = 50
 #: A password that was verified is not hashed again for this long.
@@ -90,13 +90,13 @@ class Denied:
     reason: str
 
 
-def networks(work: Work, account: Account) -> list[RegisteredNetwork]:
+def networks(work: UnitOfWork, account: Account) -> list[RegisteredNetwork]:
     """The registered networks, in order of their text."""
     query = select(RegisteredNetwork).where(RegisteredNetwork.account_id == account.id)
     return list(work.db.scalars(query.order_by(RegisteredNetwork.network)))
 
 
-def set_networks(work: Work, account: Account, wanted: Iterable[tuple[str, str]]) -> bool:
+def set_networks(work: UnitOfWork, account: Account, wanted: Iterable[tuple[str, str]]) -> bool:
     """Replace the networks by these, each with its label; False when nothing differs. What came
     from a network that is gone ends; the custodian of an activated account gets a mail. Raises
     Invalid."""
@@ -149,7 +149,7 @@ def _checked(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
     return chosen
 
 
-def change_custodian(work: Work, account: Account, person: Person) -> None:
+def change_custodian(work: UnitOfWork, account: Account, person: Person) -> None:
     """Put the account into somebody else's custody (MA-10): the old custodian loses every way in,
     the new one is mailed a link to a new password, or, before activation, a new activation link.
     Programs stop until they have the new password. Raises Invalid or Refused."""
@@ -196,7 +196,7 @@ def change_custodian(work: Work, account: Account, person: Person) -> None:
     )
 
 
-def end_former_password(work: Work, account: Account) -> None:
+def end_former_password(work: UnitOfWork, account: Account) -> None:
     """Programs need the new password from now on."""
     if account.former_password_hash is not None:
         account.former_password_hash = account.former_password_until = None
@@ -209,12 +209,12 @@ def has_machine_form(name: str) -> bool:
     return name_key(name).startswith(name_key(MACHINE_PREFIX))
 
 
-def exists(work: Work, name: str) -> bool:
+def exists(work: UnitOfWork, name: str) -> bool:
     """Whether a machine account has this name, of the form or an older one."""
     return _named(work, name)[0] is not None
 
 
-def _named(work: Work, name: str) -> tuple[Account | None, str | None]:
+def _named(work: UnitOfWork, name: str) -> tuple[Account | None, str | None]:
     """The machine account that a login names, and the participant after ``@``: the operator's web
     services know accounts by both."""
     account = _find(work, name)
@@ -224,7 +224,7 @@ def _named(work: Work, name: str) -> tuple[Account | None, str | None]:
     return account, None
 
 
-def at_home(work: Work, name: str) -> int | None:
+def at_home(work: UnitOfWork, name: str) -> int | None:
     """The row of the machine account that a login names, if the request comes from one of its
     networks; in one query, since it is asked before each use."""
     keys = {name_key(name), name_key(name.rpartition("@")[0])} - {""}
@@ -238,7 +238,7 @@ def at_home(work: Work, name: str) -> int | None:
 
 
 def _proved(
-    work: Work, account: Account | None, name: str, assertion: str
+    work: UnitOfWork, account: Account | None, name: str, assertion: str
 ) -> tuple[MachineKey | None, str | None]:
     """The key that signed an assertion, or which check failed."""
     try:
@@ -247,7 +247,7 @@ def _proved(
         return None, error.check
 
 
-def _find(work: Work, name: str) -> Account | None:
+def _find(work: UnitOfWork, name: str) -> Account | None:
     key = name_key(name)
     if not key:
         return None
@@ -255,7 +255,7 @@ def _find(work: Work, name: str) -> Account | None:
     return work.db.scalar(query)
 
 
-class MachineDoor:
+class MachineAuthenticator:
     """Lets programs in, at the token endpoint and for services behind a proxy. One for each
     process: it remembers what was verified a moment ago."""
 
@@ -263,9 +263,9 @@ class MachineDoor:
         self._hasher = hasher
         self._verified = VerifiedPasswords()
 
-    def admit(
+    def authenticate(
         self,
-        work: Work,
+        work: UnitOfWork,
         *,
         username: str,
         password: str = "",
@@ -319,12 +319,12 @@ class MachineDoor:
             machine_keys.touch(work, key)
         return Admitted(account, tuple(held), participant)
 
-    def _check(self, work: Work, account: Account | None, password: str) -> tuple[bool, bool]:
+    def _check(self, work: UnitOfWork, account: Account | None, password: str) -> tuple[bool, bool]:
         """Whether the password is right, and whether it was hashed for that (or remembered)."""
         stored = account.password_hash if account is not None else None
         return self._verify(work, account.subject if account else "", stored, password)
 
-    def _check_former(self, work: Work, account: Account, password: str) -> bool:
+    def _check_former(self, work: UnitOfWork, account: Account, password: str) -> bool:
         """Whether it is the password before, that may still be used. Looked at for registered
         networks only: from elsewhere the time it takes would tell that there is one."""
         until = account.former_password_until
@@ -333,7 +333,7 @@ class MachineDoor:
         return self._verify(work, account.subject, account.former_password_hash, password)[0]
 
     def _verify(
-        self, work: Work, subject: str, stored: str | None, password: str
+        self, work: UnitOfWork, subject: str, stored: str | None, password: str
     ) -> tuple[bool, bool]:
         digest = work.vault.digest("verified-password", f"{subject}\0{stored}\0{password}")
         if stored is not None and self._verified.knows(digest, work.now):
@@ -344,7 +344,7 @@ class MachineDoor:
         return matched, True
 
 
-def _network_of(work: Work, account: Account) -> RegisteredNetwork | None:
+def _network_of(work: UnitOfWork, account: Account) -> RegisteredNetwork | None:
     """The registered network that the request's address lies in, if any."""
     rows = networks(work, account)
     return next((row for row in rows if _lies_in(work.origin.ip, row.network)), None)
@@ -355,7 +355,7 @@ def _lies_in(ip: str | None, network: str) -> bool:
 
 
 def _held(
-    work: Work, account: Account | None, client: Client | None, participant: str | None = None
+    work: UnitOfWork, account: Account | None, client: Client | None, participant: str | None = None
 ) -> list[Held]:
     """Its role groups of the application; at one participant, when one is named."""
     if account is None or client is None or not client.admits(account):
@@ -387,7 +387,7 @@ def _reason(
 
 
 def _settle(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     password: str,
     *,
@@ -407,7 +407,7 @@ def _settle(
     return reason if counts or not matched else "throttled"
 
 
-def _credentials(work: Work, account: Account) -> tuple[bool, str]:
+def _credentials(work: UnitOfWork, account: Account) -> tuple[bool, str]:
     """Whether there is anything to authenticate with, and what."""
     words = ["password"] if account.password_hash else []
     until = account.former_password_until
@@ -426,7 +426,7 @@ class Check:
     detail: str
 
 
-def diagnose(work: Work, account: Account, ip: str, client: Client | None) -> list[Check]:
+def diagnose(work: UnitOfWork, account: Account, ip: str, client: Client | None) -> list[Check]:
     """What stands in the way of a program at this address, the password aside; for the custodian's
     question "which check fails?". Nothing is counted or changed."""
     state, registered = account.state_at(work.now), networks(work, account)

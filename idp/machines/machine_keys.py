@@ -16,14 +16,14 @@ from idp.models import Account, AccountKind, Grant, MachineKey, RegisteredNetwor
 from idp.policy.machine_networks import MAX_LABEL
 from idp.policy.names import printable
 from idp.session import sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 MAX_KEYS = 10
 #: Days that a key may be good for, and those when nothing else is said.
 MAX_DAYS, DAYS = 730, 365
 
 
-def of(work: Work, account: Account) -> list[MachineKey]:
+def of(work: UnitOfWork, account: Account) -> list[MachineKey]:
     """Those that are not removed, expired ones too, in the order in which they came."""
     query = select(MachineKey).where(
         MachineKey.account_id == account.id, MachineKey.revoked_at.is_(None)
@@ -31,12 +31,14 @@ def of(work: Work, account: Account) -> list[MachineKey]:
     return list(work.db.scalars(query.order_by(MachineKey.id)))
 
 
-def usable(work: Work, account: Account) -> list[MachineKey]:
+def usable(work: UnitOfWork, account: Account) -> list[MachineKey]:
     """Those that count now."""
     return [row for row in of(work, account) if row.expires_at > work.now]
 
 
-def add(work: Work, account: Account, text: str, *, label: str, days: int = DAYS) -> MachineKey:
+def add(
+    work: UnitOfWork, account: Account, text: str, *, label: str, days: int = DAYS
+) -> MachineKey:
     """Register a public key (JWK or PEM); the custodian gets a mail. Raises Invalid or Conflict."""
     if account.kind != AccountKind.MACHINE:
         raise Invalid("only a machine account has keys")
@@ -67,7 +69,7 @@ def add(work: Work, account: Account, text: str, *, label: str, days: int = DAYS
     return row
 
 
-def revoke(work: Work, account: Account, kid: str) -> None:
+def revoke(work: UnitOfWork, account: Account, kid: str) -> None:
     """Remove a key: what was issued to the account ends too. Raises NotFound."""
     separation_of_duties.check(work, account)
     row = next((row for row in of(work, account) if row.kid == kid), None)
@@ -77,18 +79,18 @@ def revoke(work: Work, account: Account, kid: str) -> None:
     sessions.revoke_grants(work, Grant.account_id == account.id, "machine_key.removed")
 
 
-def revoke_all(work: Work, account: Account) -> None:
+def revoke_all(work: UnitOfWork, account: Account) -> None:
     """Another custodian: nothing that the one before had counts any more (MA-10)."""
     for row in of(work, account):
         _end(work, account, row)
 
 
-def _end(work: Work, account: Account, row: MachineKey) -> None:
+def _end(work: UnitOfWork, account: Account, row: MachineKey) -> None:
     row.revoked_at = work.now
     events.record(work, "machine_key.removed", account=account, kid=row.kid, label=row.label)
 
 
-def prove(work: Work, account: Account | None, name: str, assertion: str) -> MachineKey:
+def prove(work: UnitOfWork, account: Account | None, name: str, assertion: str) -> MachineKey:
     """The key that signed an assertion of this account; as much is done when there is none. Raises
     BadAssertion."""
     rows = usable(work, account) if account is not None else []
@@ -100,7 +102,7 @@ def prove(work: Work, account: Account | None, name: str, assertion: str) -> Mac
 TOUCH = timedelta(minutes=1)
 
 
-def touch(work: Work, row: MachineKey | RegisteredNetwork) -> None:
+def touch(work: UnitOfWork, row: MachineKey | RegisteredNetwork) -> None:
     """Note that it was used."""
     if row.last_used_at is None or work.now - row.last_used_at > TOUCH:
         row.last_used_at = work.now

@@ -13,7 +13,7 @@ from idp.audit import chain, events
 from idp.directory import mass_change_breaker
 from idp.models import Event
 from idp.policy.addresses import network_of
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 log = structlog.get_logger("gateway.alarm")
 NAME = "alarm.guessing"
@@ -24,18 +24,18 @@ SEALED_WITHIN, TOLD_EVERY = timedelta(minutes=5), timedelta(hours=1)
 ALL = (NAME, UNSEALED, mass_change_breaker.ALARM, chain.FORGED, chain.HEAD_LOST)
 
 
-def raise_due(work: Work) -> int:
+def raise_due(work: UnitOfWork) -> int:
     """Record the alarms that are due; returns how many."""
     return _guessing(work) + _not_sealed(work)
 
 
-def unsealed_since(work: Work) -> datetime | None:
+def unsealed_since(work: UnitOfWork) -> datetime | None:
     """Since when a row of the trail waits for its seal, if that is too long."""
     oldest = chain.oldest_unsealed(work)
     return oldest if oldest is not None and work.now - oldest >= SEALED_WITHIN else None
 
 
-def _not_sealed(work: Work) -> int:
+def _not_sealed(work: UnitOfWork) -> int:
     oldest = unsealed_since(work)
     if oldest is None:
         return 0
@@ -47,7 +47,7 @@ def _not_sealed(work: Work) -> int:
     return 1
 
 
-def _guessing(work: Work) -> int:
+def _guessing(work: UnitOfWork) -> int:
     """Look at the refused sign-ins of the last window, in all and by network; record an alarm
     for each that is over its bound, once a window. Returns how many were raised."""
     since = work.now - timedelta(seconds=work.settings.lockout_window)
@@ -75,7 +75,7 @@ def _guessing(work: Work) -> int:
     return len(fresh)
 
 
-def recent(work: Work) -> list[Event]:
+def recent(work: UnitOfWork) -> list[Event]:
     """The alarms of the last day, newest first."""
     since = work.now - timedelta(days=1)
     query = select(Event).where(Event.name.in_(ALL), Event.at > since)

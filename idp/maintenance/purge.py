@@ -28,7 +28,7 @@ from idp.models import (
     TemporaryPassword,
     Throttle,
 )
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 BATCH = 1000
 DAY = timedelta(days=1)
@@ -96,7 +96,7 @@ KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
 }
 
 
-def purge_batch(work: Work, kind: str) -> int:
+def purge_batch(work: UnitOfWork, kind: str) -> int:
     """Delete at most ``BATCH`` rows of a kind; returns how many."""
     model, condition = KINDS[kind]
     ids = work.db.scalars(

@@ -13,7 +13,7 @@ from idp.directory import activation
 from idp.errors import Invalid
 from idp.messages import queue
 from idp.models import Account, AccountKind, AccountState, MachineKey, RegisteredNetwork
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: Days before a password is to be renewed.
 RENEWAL_DAYS = (14, 3)
@@ -21,7 +21,7 @@ RENEWAL_DAYS = (14, 3)
 KEY_DAYS = (14, 3)
 
 
-def send_next(work: Work) -> bool:
+def send_next(work: UnitOfWork) -> bool:
     """Send one mail that is due; False when none is. Each reminder goes out once."""
     return (
         activation.remind_next(work)
@@ -31,7 +31,7 @@ def send_next(work: Work) -> bool:
     )
 
 
-def _remind_of_renewal(work: Work) -> bool:
+def _remind_of_renewal(work: UnitOfWork) -> bool:
     max_age = work.settings.password_max_age_days
     if not max_age:
         return False
@@ -56,7 +56,7 @@ def _remind_of_renewal(work: Work) -> bool:
     return False
 
 
-def _remind_of_key(work: Work) -> bool:
+def _remind_of_key(work: UnitOfWork) -> bool:
     """The custodian, 14 and 3 days before a key ends."""
     for count, days in enumerate(KEY_DAYS):
         row = work.db.scalar(
@@ -80,7 +80,7 @@ def _remind_of_key(work: Work) -> bool:
     return False
 
 
-def _remind_of_dormancy(work: Work) -> bool:
+def _remind_of_dormancy(work: UnitOfWork) -> bool:
     """The custodian of a machine account that no program has used for long."""
     days = work.settings.machine_dormant_days
     if not days:
@@ -108,7 +108,7 @@ def _remind_of_dormancy(work: Work) -> bool:
     return True
 
 
-def _mail(work: Work, kind: str, account: Account, **values: Any) -> None:
+def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> None:
     try:
         queue.enqueue(work, kind, account, **values)
     except Invalid:

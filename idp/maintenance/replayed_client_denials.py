@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from idp.clients import client_secrets, registry
 from idp.models import Client, Event
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
-def disabled(work: Work, event: Event) -> bool:
+def disabled(work: UnitOfWork, event: Event) -> bool:
     """It is switched off."""
     row = _client(work, event)
     is_on = row.disabled_at is None
@@ -15,7 +15,7 @@ def disabled(work: Work, event: Event) -> bool:
     return is_on
 
 
-def updated(work: Work, event: Event) -> bool:
+def updated(work: UnitOfWork, event: Event) -> bool:
     """It is registered as it was last: a scope, key or address that was removed is gone. Where that
     takes two operators, two had decided it."""
     row = _client(work, event)
@@ -27,7 +27,7 @@ def updated(work: Work, event: Event) -> bool:
     return True
 
 
-def secret_rotated(work: Work, event: Event) -> bool:
+def secret_rotated(work: UnitOfWork, event: Event) -> bool:
     """The secret of the backup was replaced: nobody knows the one it has from now on, so one
     operator is enough."""
     row = _client(work, event)
@@ -37,7 +37,7 @@ def secret_rotated(work: Work, event: Event) -> bool:
     return True
 
 
-def groups_shown(work: Work, event: Event) -> bool:
+def groups_shown(work: UnitOfWork, event: Event) -> bool:
     """It sees no role group that was taken from its view."""
     row, after = _client(work, event), event.data["after"]
     kept = [group for group in row.role_groups if group.name in after]
@@ -46,5 +46,5 @@ def groups_shown(work: Work, event: Event) -> bool:
     return is_changed
 
 
-def _client(work: Work, event: Event) -> Client:
+def _client(work: UnitOfWork, event: Event) -> Client:
     return registry.get(work, event.client_id or "")

@@ -30,7 +30,7 @@ from idp.models import (
     RegisteredNetwork,
 )
 from idp.session import sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 WHY = "restored"
 DENYING = (
@@ -60,7 +60,7 @@ class Redone:
     refused: list[str] = field(default_factory=list)
 
 
-def redo(work: Work, events: Iterable[Event], names: dict[int, str]) -> Redone:
+def redo(work: UnitOfWork, events: Iterable[Event], names: dict[int, str]) -> Redone:
     """Do again what these events took away. Each is a step of its own: what is refused is told and
     stops nothing else."""
     last: dict[tuple[object, ...], Event] = {}
@@ -93,7 +93,7 @@ def _subject(event: Event) -> tuple[object, ...]:
     return PAIRS.get(event.name, event.name), event.account_id, event.client_id, step, *about
 
 
-def _account(work: Work, event: Event) -> Account:
+def _account(work: UnitOfWork, event: Event) -> Account:
     """The account of the event: an account made since the backup may have got its number."""
     row = work.db.get(Account, event.account_id) if event.account_id is not None else None
     if row is None or row.created_at > event.at:
@@ -101,7 +101,7 @@ def _account(work: Work, event: Event) -> Account:
     return row
 
 
-def _state(work: Work, event: Event) -> bool:
+def _state(work: UnitOfWork, event: Event) -> bool:
     state, row = AccountState(event.data["after"]), _account(work, event)
     if state not in DENYING or state == row.state or row.state == AccountState.DEACTIVATED:
         return False
@@ -115,7 +115,7 @@ def _state(work: Work, event: Event) -> bool:
     return True
 
 
-def _password(work: Work, event: Event) -> bool:
+def _password(work: UnitOfWork, event: Event) -> bool:
     """The password of the backup is an old one. Who is still to activate has none."""
     row = _account(work, event)
     if row.state != AccountState.ACTIVE:
@@ -124,13 +124,13 @@ def _password(work: Work, event: Event) -> bool:
     return True
 
 
-def _role_group(work: Work, event: Event) -> bool:
+def _role_group(work: UnitOfWork, event: Event) -> bool:
     group = role_groups.by_name(work, event.data["group"])
     participant = participants.by_number(work, event.data["participant"])
     return role_groups.revoke(work, _account(work, event), group, participant)
 
 
-def _terms(work: Work, event: Event) -> bool:
+def _terms(work: UnitOfWork, event: Event) -> bool:
     """The role group ends sooner or begins later than the backup knows."""
     account, after = _account(work, event), event.data["after"]
     pair = (event.data["group"], event.data["participant"])
@@ -154,7 +154,7 @@ def _moment(values: dict[str, str], name: str) -> datetime | None:
     return datetime.fromisoformat(values[name]) if name in values else None
 
 
-def _rule(work: Work, event: Event) -> bool:
+def _rule(work: UnitOfWork, event: Event) -> bool:
     """When a second factor is asked of the holders."""
     group, rule = role_groups.by_name(work, event.data["group"]), event.data["second_factor"]
     is_other = bool(group.second_factor != rule)
@@ -163,7 +163,7 @@ def _rule(work: Work, event: Event) -> bool:
     return is_other
 
 
-def _needed_participation(work: Work, event: Event) -> bool:
+def _needed_participation(work: UnitOfWork, event: Event) -> bool:
     """What the role group needs; after the participations that ended since."""
     group, needed = role_groups.by_name(work, event.data["group"]), event.data["participation"]
     is_other = bool(needed) and group.participation != needed
@@ -172,14 +172,14 @@ def _needed_participation(work: Work, event: Event) -> bool:
     return is_other
 
 
-def _participant(work: Work, event: Event) -> bool:
+def _participant(work: UnitOfWork, event: Event) -> bool:
     row = participants.by_number(work, event.data["participant"])
     is_on = row.ended_at is None
     participants.end(work, row)
     return is_on
 
 
-def _participations(work: Work, event: Event) -> bool:
+def _participations(work: UnitOfWork, event: Event) -> bool:
     """Those that ended; those that were added come with the next push."""
     row = participants.by_number(work, event.data["participant"])
     parts = participations.of(work, row)
@@ -188,7 +188,7 @@ def _participations(work: Work, event: Event) -> bool:
     )
 
 
-def _contact(work: Work, event: Event) -> bool:
+def _contact(work: UnitOfWork, event: Event) -> bool:
     """Nobody hears of a participant's people who speaks for it no more."""
     row = participants.by_number(work, event.data["participant"])
     gone = contacts.Entry(event.data["person_id"], event.data["function"])
@@ -196,7 +196,7 @@ def _contact(work: Work, event: Event) -> bool:
     return contacts.replace(work, row, [entry for entry in known if entry != gone])
 
 
-def _consent(work: Work, event: Event) -> bool:
+def _consent(work: UnitOfWork, event: Event) -> bool:
     row, client = _account(work, event), registry.get(work, event.client_id or "")
     gone = work.db.execute(
         delete(Consent)
@@ -207,12 +207,12 @@ def _consent(work: Work, event: Event) -> bool:
     return bool(gone)
 
 
-def _key(work: Work, event: Event) -> bool:
+def _key(work: UnitOfWork, event: Event) -> bool:
     signing_keys.revoke(work, event.data["kid"])
     return True
 
 
-def _factor(work: Work, event: Event) -> bool:
+def _factor(work: UnitOfWork, event: Event) -> bool:
     row = _account(work, event)
     gone = work.db.execute(
         update(Authenticator)
@@ -229,27 +229,27 @@ def _factor(work: Work, event: Event) -> bool:
     return bool(gone)
 
 
-def _factors(work: Work, event: Event) -> bool:
+def _factors(work: UnitOfWork, event: Event) -> bool:
     authenticators.reset(work, _account(work, event))
     return True
 
 
-def _recovery_codes(work: Work, event: Event) -> bool:
+def _recovery_codes(work: UnitOfWork, event: Event) -> bool:
     recovery_codes.end(work, _account(work, event))
     return True
 
 
-def _recovery_code(work: Work, event: Event) -> bool:
+def _recovery_code(work: UnitOfWork, event: Event) -> bool:
     """One of them was used: nobody knows which, so none is good any more."""
     return event.data.get("factor") == "recovery" and _recovery_codes(work, event)
 
 
-def _machine_key(work: Work, event: Event) -> bool:
+def _machine_key(work: UnitOfWork, event: Event) -> bool:
     machine_keys.revoke(work, _account(work, event), event.data["kid"])
     return True
 
 
-def _networks(work: Work, event: Event) -> bool:
+def _networks(work: UnitOfWork, event: Event) -> bool:
     """Networks that were taken away; those that were added come with the next push."""
     row = _account(work, event)
     kept = list(event.data["after"])
@@ -261,7 +261,7 @@ def _networks(work: Work, event: Event) -> bool:
     return bool(gone)
 
 
-def _custodian(work: Work, event: Event) -> bool:
+def _custodian(work: UnitOfWork, event: Event) -> bool:
     """The old custodian has no way in. Where the new one is not here, nobody has."""
     row = _account(work, event)
     if row.state == AccountState.DEACTIVATED or row.person.person_id != event.data["before"]:
@@ -274,7 +274,7 @@ def _custodian(work: Work, event: Event) -> bool:
     return True
 
 
-def _address(work: Work, event: Event) -> bool:
+def _address(work: UnitOfWork, event: Event) -> bool:
     """Links and codes go to the address that counts now, not to the one that was given up."""
     row = _account(work, event)
     before, after = event.data["before"].get("email"), event.data["after"].get("email")
@@ -283,14 +283,14 @@ def _address(work: Work, event: Event) -> bool:
     return bool(persons.update(work, row.person, persons.Changes(email=after)))
 
 
-def _phone(work: Work, event: Event) -> bool:
+def _phone(work: UnitOfWork, event: Event) -> bool:
     """The number of the backup was removed or replaced; the new one is not in the trail."""
     row = _account(work, event)
     had, row.recovery_phone = row.recovery_phone, None
     return had is not None
 
 
-def _end_date(work: Work, event: Event) -> bool:
+def _end_date(work: UnitOfWork, event: Event) -> bool:
     row, end = _account(work, event), datetime.fromisoformat(event.data["at"])
     if row.ends_at is not None and row.ends_at <= end:
         return False
@@ -299,7 +299,7 @@ def _end_date(work: Work, event: Event) -> bool:
 
 
 #: By name of event; each returns whether it changed anything, or raises a named refusal.
-DENIALS: dict[str, Callable[[Work, Event], bool]] = {
+DENIALS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
     "account.state": _state,
     "password.set": _password,
     "role_group.revoked": _role_group,
@@ -328,7 +328,7 @@ DENIALS: dict[str, Callable[[Work, Event], bool]] = {
 }
 
 
-def not_here(work: Work, names: dict[int, str]) -> list[str]:
+def not_here(work: UnitOfWork, names: dict[int, str]) -> list[str]:
     """Of these accounts the login names of those that are not in the database."""
     here = set(
         work.db.scalars(select(Account.username).where(Account.username.in_(names.values())))

@@ -45,7 +45,7 @@ from idp.models import (
     TemporaryPassword,
 )
 from idp.session import sessions
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 WHY = "restored"
 
@@ -62,7 +62,7 @@ class Restored:
     unknown: list[str]
 
 
-def finish(work: Work, *, why: str, lines: Iterable[str] | None = None) -> Restored:
+def finish(work: UnitOfWork, *, why: str, lines: Iterable[str] | None = None) -> Restored:
     """Make a restored database safe to serve, in one transaction. ``lines`` are those of exports of
     the trail. Raises Invalid or Refused for an export that cannot be read or proved; nothing is
     changed then."""
@@ -82,7 +82,7 @@ def finish(work: Work, *, why: str, lines: Iterable[str] | None = None) -> Resto
     return Restored(ended, invited, lost, redone, unknown)
 
 
-def _end_all(work: Work, *, with_recovery_codes: bool) -> dict[str, int]:
+def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
     now = work.now
     ended = {"sessions": _end_sessions(work)}
     steps: list[tuple[str, type, ColumnElement[bool], dict[str, Any]]] = [
@@ -125,7 +125,7 @@ def _end_all(work: Work, *, with_recovery_codes: bool) -> dict[str, int]:
     return ended
 
 
-def _end_sessions(work: Work) -> int:
+def _end_sessions(work: UnitOfWork) -> int:
     """Each by itself: relying parties that take part in it are told."""
     rows = work.db.scalars(select(BrowserSession).where(BrowserSession.ended_at.is_(None))).all()
     for row in rows:
@@ -133,7 +133,7 @@ def _end_sessions(work: Work) -> int:
     return len(rows)
 
 
-def _invite(work: Work, redone: Redone) -> int:
+def _invite(work: UnitOfWork, redone: Redone) -> int:
     """Who still has to activate gets a new link with the end of the old one."""
     waiting = select(Link.account_id).where(
         Link.purpose == Purpose.ACTIVATE, _is_unspent(Link), Link.expires_at > work.now
@@ -155,7 +155,7 @@ def _is_unspent(model: Any) -> ColumnElement[bool]:
     return unspent
 
 
-def _mark(work: Work, model: type, where: ColumnElement[bool], **values: Any) -> int:
+def _mark(work: UnitOfWork, model: type, where: ColumnElement[bool], **values: Any) -> int:
     result = work.db.execute(
         update(model).where(where).values(**values).execution_options(synchronize_session=False)
     )

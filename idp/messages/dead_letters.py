@@ -8,13 +8,13 @@ import re
 from sqlalchemy import select, update
 
 from idp.models import MessageState, OutboxMessage
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: What follows ``token=`` in a link, and codes of six digits that stand alone.
 _SECRETS = re.compile(r"(?<=token=)[\w-]+|(?<!\d)\d{6}(?!\d)")
 
 
-def letters(work: Work, limit: int = 200) -> list[OutboxMessage]:
+def letters(work: UnitOfWork, limit: int = 200) -> list[OutboxMessage]:
     """The newest ones first."""
     return list(
         work.db.scalars(
@@ -26,13 +26,13 @@ def letters(work: Work, limit: int = 200) -> list[OutboxMessage]:
     )
 
 
-def words(work: Work, message: OutboxMessage) -> str:
+def words(work: UnitOfWork, message: OutboxMessage) -> str:
     """The text of a message; what it lets its reader do, links and codes, is left out."""
-    text = str(json.loads(work.vault.unseal(message.body_sealed))["text"])
+    text = str(json.loads(work.vault.decrypt(message.body_sealed))["text"])
     return _SECRETS.sub("•••", text).strip()
 
 
-def retry(work: Work, pk: int) -> bool:
+def retry(work: UnitOfWork, pk: int) -> bool:
     """Put one back into the queue, to be tried at once; False when it is not dead."""
     result = work.db.execute(
         update(OutboxMessage)

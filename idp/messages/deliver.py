@@ -21,10 +21,10 @@ from idp.errors import ConfigurationError
 from idp.messages.kinds import CODES, LINKS
 from idp.messages.queue import LOGOUT
 from idp.models import MessageState, OutboxMessage
-from idp.transaction import Means, Work, committing
+from idp.transaction import Runtime, UnitOfWork, committing
 
 #: Hands a message of one channel over; raises when it can be tried again.
-Sender = Callable[[Means, OutboxMessage], None]
+Sender = Callable[[Runtime, OutboxMessage], None]
 log = structlog.get_logger("gateway.outbox")
 LEASE_SECONDS = 120
 MAX_ATTEMPTS = 10
@@ -33,7 +33,7 @@ LONGEST_RETRY_SECONDS = 3600
 
 
 def deliver_due(
-    means: Means,
+    runtime: Runtime,
     senders: Mapping[str, Sender] | None = None,
     *,
     kinds: Collection[str] = (),
@@ -49,19 +49,19 @@ def deliver_due(
     senders = senders or TO_PEOPLE
     tried = 0
     while tried < limit:
-        with committing(means.work()) as work:
+        with committing(runtime.work()) as work:
             row = _claim(work, senders, lease_seconds, kinds)
         if row is None:
             break
-        fault = _send(means, senders[row.channel], row)
-        with committing(means.work()) as work:
+        fault = _send(runtime, senders[row.channel], row)
+        with committing(runtime.work()) as work:
             _note(work, row.id, row.attempts, fault)
         tried += 1
     return tried
 
 
 def _claim(
-    work: Work, channels: Collection[str], lease_seconds: int, kinds: Collection[str] = ()
+    work: UnitOfWork, channels: Collection[str], lease_seconds: int, kinds: Collection[str] = ()
 ) -> OutboxMessage | None:
     """Lease the row that is due longest, a code before a link, a link before all others; a
     detached copy of it, or None. PostgreSQL skips rows that another worker is claiming; on
@@ -99,10 +99,10 @@ def _claim(
     return None
 
 
-def _compose(means: Means, row: OutboxMessage) -> EmailMessage:
+def _compose(runtime: Runtime, row: OutboxMessage) -> EmailMessage:
     """The mail as it is transferred; the same Message-ID at each try."""
-    body = json.loads(means.vault.unseal(row.body_sealed))
-    sender = Address(means.settings.mail_from_name, addr_spec=means.settings.mail_from)
+    body = json.loads(runtime.vault.decrypt(row.body_sealed))
+    sender = Address(runtime.settings.mail_from_name, addr_spec=runtime.settings.mail_from)
     message = EmailMessage()
     message["Message-ID"] = row.message_id
     message["Date"] = format_datetime(row.created_at)
@@ -115,10 +115,10 @@ def _compose(means: Means, row: OutboxMessage) -> EmailMessage:
     return message
 
 
-def _send(means: Means, sender: Sender, row: OutboxMessage) -> str | None:
+def _send(runtime: Runtime, sender: Sender, row: OutboxMessage) -> str | None:
     """Hand it over; the name of what went wrong, or None."""
     try:
-        sender(means, row)
+        sender(runtime, row)
     except Exception as error:
         # Whatever a mail system can raise, or a row that cannot be opened: this message waits,
         # the others go on. The fault is kept by name and code; its text could tell a link.
@@ -132,23 +132,23 @@ def _code(error: Exception) -> str:
     return str(getattr(error, "smtp_code", None) or getattr(answer, "status_code", None) or "")
 
 
-def send_mail(means: Means, row: OutboxMessage) -> None:
+def send_mail(runtime: Runtime, row: OutboxMessage) -> None:
     """Transfer a mail. Raises what the mailer raises."""
-    means.ports.mailer.send(_compose(means, row))
+    runtime.ports.mailer.send(_compose(runtime, row))
 
 
-def send_sms(means: Means, row: OutboxMessage) -> None:
+def send_sms(runtime: Runtime, row: OutboxMessage) -> None:
     """Hand a text over. Raises ConfigurationError where no sender is configured any more."""
-    if means.ports.sms is None:
+    if runtime.ports.sms is None:
         raise ConfigurationError("no SMS gateway is configured")
-    body = json.loads(means.vault.unseal(row.body_sealed))
-    means.ports.sms.send(row.recipient, body["text"].strip())
+    body = json.loads(runtime.vault.decrypt(row.body_sealed))
+    runtime.ports.sms.send(row.recipient, body["text"].strip())
 
 
 TO_PEOPLE: dict[str, Sender] = {"mail": send_mail, "sms": send_sms}
 
 
-def _note(work: Work, pk: int, attempt: int, fault: str | None) -> None:
+def _note(work: UnitOfWork, pk: int, attempt: int, fault: str | None) -> None:
     """Write down how the try ended. A transfer is a fact and always noted; a failure only while
     the row is still this worker's."""
     row = work.db.get_one(OutboxMessage, pk, populate_existing=True, with_for_update=True)
@@ -177,7 +177,7 @@ def _is_answer(fault: str) -> bool:
     return fault.startswith("HTTPError 4") and fault not in ("HTTPError 408", "HTTPError 429")
 
 
-def _postpone(work: Work, failed: OutboxMessage) -> None:
+def _postpone(work: UnitOfWork, failed: OutboxMessage) -> None:
     """What else the same relying party is to be told waits almost as long: one that hangs holds up
     the others for one timeout, not for one each; and next time another one is tried first."""
     until = failed.next_attempt_at - timedelta(seconds=1)

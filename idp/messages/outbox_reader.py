@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 
 from idp.messages.queue import LOGOUT
 from idp.models import OutboxMessage
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 _LINK = re.compile(r"https?://\S+")
 
@@ -38,13 +38,13 @@ class ShownMessage:
         return _LINK.findall(self.text)
 
 
-def recent(work: Work, limit: int = 50) -> list[ShownMessage]:
+def recent(work: UnitOfWork, limit: int = 50) -> list[ShownMessage]:
     """The newest messages to people first."""
     query = _to_people().order_by(OutboxMessage.id.desc()).limit(limit)
     return [_opened(work, row) for row in work.db.scalars(query)]
 
 
-def of_account(work: Work, account_id: int, limit: int = 10) -> list[OutboxMessage]:
+def of_account(work: UnitOfWork, account_id: int, limit: int = 10) -> list[OutboxMessage]:
     """The last messages to an account's holder, whatever became of them."""
     return list(
         work.db.scalars(
@@ -60,8 +60,8 @@ def _to_people() -> Select[OutboxMessage]:
     return select(OutboxMessage).where(OutboxMessage.channel != LOGOUT)
 
 
-def _opened(work: Work, row: OutboxMessage) -> ShownMessage:
-    body = json.loads(work.vault.unseal(row.body_sealed))
+def _opened(work: UnitOfWork, row: OutboxMessage) -> ShownMessage:
+    body = json.loads(work.vault.decrypt(row.body_sealed))
     return ShownMessage(
         id=row.id,
         channel=row.channel,

@@ -10,14 +10,14 @@ from idp.errors import Invalid
 from idp.messages.kinds import LOCALES, Rendered, render, render_sms
 from idp.models import Account, MessageState, OutboxMessage, Person
 from idp.policy.email_address import single_address
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: The channel of what is told to relying parties.
 LOGOUT = "logout"
 
 
 def enqueue(
-    work: Work, kind: str, account: Account, *, to: Person | None = None, **data: Any
+    work: UnitOfWork, kind: str, account: Account, *, to: Person | None = None, **data: Any
 ) -> OutboxMessage:
     """Write a mail to the account's holder, or to somebody else whom it concerns, in the account's
     language. Raises Invalid when the address on record is not one plain address."""
@@ -30,13 +30,15 @@ def enqueue(
     return _add(work, kind, account, "mail", recipient, words.subject, _body(words))
 
 
-def enqueue_sms(work: Work, kind: str, account: Account, number: str, **data: Any) -> OutboxMessage:
+def enqueue_sms(
+    work: UnitOfWork, kind: str, account: Account, number: str, **data: Any
+) -> OutboxMessage:
     """Write a text message to an E.164 number of the account's holder."""
     words = render_sms(kind, _locale(account), work.settings, data)
     return _add(work, kind, account, "sms", number, words.subject, _body(words))
 
 
-def enqueue_logout(work: Work, account: Account, client_id: str, sid: str) -> OutboxMessage:
+def enqueue_logout(work: UnitOfWork, account: Account, client_id: str, sid: str) -> OutboxMessage:
     """Tell a relying party that what it knows as ``sid`` has ended. The token is made when it is
     sent: it lives for minutes only."""
     body = {"text": f"sub {account.subject}, sid {sid}", "html": ""}
@@ -53,7 +55,7 @@ def _body(words: Rendered) -> dict[str, str]:
 
 
 def _add(
-    work: Work,
+    work: UnitOfWork,
     kind: str,
     account: Account,
     channel: str,
@@ -69,7 +71,7 @@ def _add(
         account_id=account.id,
         recipient=recipient,
         subject=subject[:300],
-        body_sealed=work.vault.seal(json.dumps(body)),
+        body_sealed=work.vault.encrypt(json.dumps(body)),
         state=MessageState.QUEUED,
         attempts=0,
         next_attempt_at=work.now,

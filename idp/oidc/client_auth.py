@@ -17,7 +17,7 @@ from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestErro
 from idp.clients import client_secrets, registry
 from idp.credentials import assertions
 from idp.models import AuthMethod, Client
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
     from idp.oidc.server import ProtocolRequest
@@ -62,7 +62,7 @@ class SeveralCredentials(ClientFault, InvalidRequestError):
 class ClientAuthenticator:
     """Finds out which client is calling."""
 
-    def authenticate(self, work: Work, request: ProtocolRequest, endpoint: str) -> Client:
+    def authenticate(self, work: UnitOfWork, request: ProtocolRequest, endpoint: str) -> Client:
         """The authenticated client. Raises invalid_request for more than one method,
         invalid_client (401) for everything else. Public clients pass at the token and
         revocation endpoints only."""
@@ -84,7 +84,7 @@ class ClientAuthenticator:
 
 
 def _unproved(
-    work: Work, client: Client | None, method: AuthMethod, name: str, proof: str
+    work: UnitOfWork, client: Client | None, method: AuthMethod, name: str, proof: str
 ) -> str | None:
     """Which check of secret or assertion fails, if one does."""
     if method != AuthMethod.KEY:

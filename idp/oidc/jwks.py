@@ -20,7 +20,7 @@ from joserfc.jwk import Key
 from idp.errors import GatewayError
 from idp.grants import signing_keys
 from idp.models import KeyState
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: More than the largest token that we sign (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``): what we
 #: issue, we take at every endpoint.
@@ -60,7 +60,7 @@ class KeyRing:
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
 
-    def snapshot(self, work: Work) -> Snapshot:
+    def snapshot(self, work: UnitOfWork) -> Snapshot:
         """The keys, read again when the copy is older than the setting allows."""
         current = self._snapshot
         age = timedelta(seconds=work.settings.key_cache)
@@ -69,7 +69,7 @@ class KeyRing:
                 current = self._snapshot = _read(work)
         return current
 
-    def sign(self, work: Work, alg: str, typ: str, claims: dict[str, Any]) -> str:
+    def sign(self, work: UnitOfWork, alg: str, typ: str, claims: dict[str, Any]) -> str:
         """A signed JWT. Times in ``claims`` are absolute."""
         key = self.snapshot(work).signing.get(alg)
         if key is None:
@@ -77,7 +77,7 @@ class KeyRing:
         header = {"alg": alg, "kid": key.kid, "typ": typ}
         return jwt.encode(header, claims, key, algorithms=[alg])
 
-    def verify(self, work: Work, token: str, typ: str) -> dict[str, Any]:
+    def verify(self, work: UnitOfWork, token: str, typ: str) -> dict[str, Any]:
         """The claims of a token that we signed for use ``typ``. Raises BadToken.
 
         Checks signature, type and issuer, by the keys of the JWKS; life and audience are the
@@ -119,7 +119,7 @@ def _b64decode(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _read(work: Work) -> Snapshot:
+def _read(work: UnitOfWork) -> Snapshot:
     rows = signing_keys.published(work)
     signing = {
         row.alg: signing_keys.private_key(work, row) for row in rows if row.state == KeyState.ACTIVE

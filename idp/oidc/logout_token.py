@@ -10,7 +10,7 @@ from idp.messages.deliver import Sender
 from idp.models import OutboxMessage
 from idp.oidc import tokens
 from idp.oidc.jwks import KeyRing
-from idp.transaction import Means, committing
+from idp.transaction import Runtime, committing
 
 LOGOUT = "logout+jwt"
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -21,13 +21,13 @@ LIFE = 120
 def sender(ring: KeyRing) -> Sender:
     """What hands logout tokens over that are signed with these keys."""
 
-    def send(means: Means, row: OutboxMessage) -> None:
+    def send(runtime: Runtime, row: OutboxMessage) -> None:
         """Make the token and send it, outside any transaction, to where the client is by now. A
         client that wants to be told no more is not."""
-        if means.ports.logouts is None:
+        if runtime.ports.logouts is None:
             raise ConfigurationError("there is nothing that tells relying parties")
-        ended = json.loads(means.vault.unseal(row.body_sealed))
-        with committing(means.work()) as work:
+        ended = json.loads(runtime.vault.decrypt(row.body_sealed))
+        with committing(runtime.work()) as work:
             client = registry.find(work, row.recipient)
             if client is None or client.disabled_at or not client.backchannel_logout_uri:
                 return
@@ -43,6 +43,6 @@ def sender(ring: KeyRing) -> Sender:
                 "sid": ended["sid"],
             }
             token = ring.sign(work, client.id_token_alg, LOGOUT, claims)
-        means.ports.logouts.send(uri, token)
+        runtime.ports.logouts.send(uri, token)
 
     return send

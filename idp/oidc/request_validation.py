@@ -19,7 +19,7 @@ from idp.oidc.jwks import BadToken, KeyRing
 from idp.oidc.parameters import faulty
 from idp.policy.redirect_uri import is_registered
 from idp.policy.scopes import parse_scope, within
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 RESPONSE_MODES = ("query", "form_post")
 PROMPTS = ("none", "login", "consent", "select_account")
@@ -47,7 +47,9 @@ class RequestError(Exception):
         self.description = description
 
 
-def trusted_target(work: Work, params: dict[str, str], repeated: set[str]) -> tuple[Client, str]:
+def trusted_target(
+    work: UnitOfWork, params: dict[str, str], repeated: set[str]
+) -> tuple[Client, str]:
     """The enabled client and its registered redirect URI. Raises NotRedirectable."""
     if repeated & {"client_id", "redirect_uri"}:
         raise NotRedirectable("repeated_parameter")
@@ -63,7 +65,7 @@ def trusted_target(work: Work, params: dict[str, str], repeated: set[str]) -> tu
 
 
 def validate(
-    work: Work,
+    work: UnitOfWork,
     ring: KeyRing,
     client: Client,
     redirect_uri: str,
@@ -225,7 +227,7 @@ def _is_level(wish: dict[str, Any]) -> bool:
 
 
 def _expected_subject(
-    work: Work, ring: KeyRing, params: dict[str, str], claims: dict[str, Any]
+    work: UnitOfWork, ring: KeyRing, params: dict[str, str], claims: dict[str, Any]
 ) -> str | None:
     """Whom the client expects. "" for a hint of ours that is forged, foreign or expired."""
     wish = (claims.get("id_token") or {}).get("sub") or {}

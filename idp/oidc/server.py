@@ -12,11 +12,11 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.audit import events
 from idp.clients import registry
-from idp.machines.machine_accounts import MachineDoor
+from idp.machines.machine_accounts import MachineAuthenticator
 from idp.models import AuthMethod, Client
 from idp.oidc.client_auth import ClientAuthenticator, ClientFault
 from idp.oidc.jwks import KeyRing
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 NO_STORE = [
     ("Content-Type", "application/json"),
@@ -29,7 +29,7 @@ class ProtocolRequest(OAuth2Request):
     """A parsed request with the transaction it runs in. Every parameter has one value."""
 
     def __init__(
-        self, work: Work, path: str, params: dict[str, str], headers: Mapping[str, str]
+        self, work: UnitOfWork, path: str, params: dict[str, str], headers: Mapping[str, str]
     ) -> None:
         # The address is the configured one: the Host header of a request decides nothing.
         super().__init__("POST", work.settings.issuer + path, headers=dict(headers))
@@ -48,7 +48,7 @@ Answer = tuple[int, str, list[tuple[str, str]]]
 class GatewayServer(AuthorizationServer):
     """Authlib's dispatch over grants and endpoints; a refusal is an answer, so it commits."""
 
-    def __init__(self, ring: KeyRing, door: MachineDoor) -> None:
+    def __init__(self, ring: KeyRing, door: MachineAuthenticator) -> None:
         super().__init__()
         self.ring = ring
         self.door = door
@@ -109,7 +109,7 @@ class GatewayServer(AuthorizationServer):
         return answer
 
 
-def _is_recorded(work: Work, error: OAuth2Error) -> bool:
+def _is_recorded(work: UnitOfWork, error: OAuth2Error) -> bool:
     """Record a failed authentication of a client that there is; False for everything else."""
     named = error.name if isinstance(error, ClientFault) else ""
     client = registry.find(work, named) if named else None

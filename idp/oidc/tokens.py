@@ -14,7 +14,7 @@ from idp.models import AccessToken, Account, AccountKind, Client, Grant
 from idp.oidc import claims as claim_rules
 from idp.oidc.claims import HeldGroup, Subject
 from idp.oidc.jwks import BadToken, KeyRing
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 ACCESS = "at+jwt"
 ID = "JWT"
@@ -25,7 +25,7 @@ def seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def issue(work: Work, ring: KeyRing, grant: Grant, scopes: tuple[str, ...]) -> dict[str, Any]:
+def issue(work: UnitOfWork, ring: KeyRing, grant: Grant, scopes: tuple[str, ...]) -> dict[str, Any]:
     """The token response for a grant, without a refresh token (RFC 6749 section 5.1)."""
     held = _held_for_tokens(work, grant, scopes)
     access = _access_token(work, ring, grant, scopes, held)
@@ -46,14 +46,16 @@ def scope_of(scopes: Sequence[str]) -> dict[str, str]:
     return {"scope": " ".join(scopes)} if scopes else {}
 
 
-def claims_for(work: Work, grant: Grant, scopes: tuple[str, ...], target: str) -> dict[str, Any]:
+def claims_for(
+    work: UnitOfWork, grant: Grant, scopes: tuple[str, ...], target: str
+) -> dict[str, Any]:
     """All claims that ``scopes`` and the ``claims`` parameter give for ``target``."""
     names = claim_rules.requested(scopes, grant.claims, target)
     held = held_groups(work, grant) if claim_rules.needs_groups(names) else []
     return claim_rules.build(subject_of(work, _account(grant)), names, held)
 
 
-def held_groups(work: Work, grant: Grant) -> list[HeldGroup]:
+def held_groups(work: UnitOfWork, grant: Grant) -> list[HeldGroup]:
     """The role groups of the grant's relying party that its account holds now."""
     rows = role_groups.held_for_client(work, _account(grant).id, grant.client_id)
     return [
@@ -63,7 +65,7 @@ def held_groups(work: Work, grant: Grant) -> list[HeldGroup]:
     ]
 
 
-def subject_of(work: Work, account: Account) -> Subject:
+def subject_of(work: UnitOfWork, account: Account) -> Subject:
     """The person behind an account, as claims see them."""
     person = account.person
     return Subject(
@@ -86,7 +88,7 @@ def subject_of(work: Work, account: Account) -> Subject:
     )
 
 
-def find_access(work: Work, ring: KeyRing, token: str) -> AccessToken | None:
+def find_access(work: UnitOfWork, ring: KeyRing, token: str) -> AccessToken | None:
     """The active record behind an access token that we issued, JWT or opaque, or None."""
     if token.count(".") == 2:
         try:
@@ -106,7 +108,7 @@ def _account(grant: Grant) -> Account:
     return grant.account
 
 
-def _held_for_tokens(work: Work, grant: Grant, scopes: tuple[str, ...]) -> list[HeldGroup]:
+def _held_for_tokens(work: UnitOfWork, grant: Grant, scopes: tuple[str, ...]) -> list[HeldGroup]:
     names = claim_rules.requested(scopes, grant.claims, "id_token")
     if grant.account is None or not claim_rules.needs_groups(names):
         return []
@@ -114,7 +116,7 @@ def _held_for_tokens(work: Work, grant: Grant, scopes: tuple[str, ...]) -> list[
 
 
 def _access_token(
-    work: Work,
+    work: UnitOfWork,
     ring: KeyRing,
     grant: Grant,
     scopes: tuple[str, ...],
@@ -133,7 +135,7 @@ def _access_token(
     return token
 
 
-def audience_of(work: Work, grant: Grant) -> str:
+def audience_of(work: UnitOfWork, grant: Grant) -> str:
     """Whom an access token is for. A machine's is for the application that it named."""
     client = grant.client
     if grant.account is not None and grant.account.kind == AccountKind.MACHINE:
@@ -141,18 +143,18 @@ def audience_of(work: Work, grant: Grant) -> str:
     return _audience(work, client)
 
 
-def _audience(work: Work, client: Client) -> str:
+def _audience(work: UnitOfWork, client: Client) -> str:
     return client.audience or work.settings.issuer
 
 
-def is_target(work: Work, client: Client, params: dict[str, str]) -> bool:
+def is_target(work: UnitOfWork, client: Client, params: dict[str, str]) -> bool:
     """Whether ``resource``, if it is given, is what the client's tokens are for (RFC 8707)."""
     resource = params.get("resource")
     return not resource or resource == _audience(work, client)
 
 
 def _access_claims(
-    work: Work,
+    work: UnitOfWork,
     grant: Grant,
     scopes: tuple[str, ...],
     held: list[HeldGroup],
@@ -179,7 +181,7 @@ def _access_claims(
 
 
 def _id_token(
-    work: Work,
+    work: UnitOfWork,
     ring: KeyRing,
     grant: Grant,
     scopes: tuple[str, ...],
@@ -209,7 +211,7 @@ def _id_token(
     return ring.sign(work, grant.client.id_token_alg, ID, claims)
 
 
-def _limited(work: Work, claims: dict[str, Any]) -> dict[str, Any]:
+def _limited(work: UnitOfWork, claims: dict[str, Any]) -> dict[str, Any]:
     userinfo = f"{work.settings.issuer}/oauth2/v1/userinfo"
     return claim_rules.within_limit(claims, work.settings.max_groups, userinfo)
 

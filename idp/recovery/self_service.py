@@ -18,7 +18,7 @@ from idp.credentials import links, notices, one_time_codes, text_messages
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.credentials.one_time_codes import CodePurpose
-from idp.credentials.passwords import broken_rules, prove_and_prepare, store
+from idp.credentials.passwords import broken_rules, store, verify_and_prepare
 from idp.directory import accounts, lifecycle
 from idp.errors import Refused
 from idp.factors import authenticators, security_question
@@ -35,7 +35,7 @@ from idp.models import (
 from idp.policy.names import MAX_NAME
 from idp.session import browsers, failed_attempts
 from idp.session import sessions as browser_sessions
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 log = structlog.get_logger("gateway.recovery")
 #: Between a code that was right and the password that it allows.
@@ -57,7 +57,7 @@ class Channel(StrEnum):
     SMS = "sms"
 
 
-def ask(work: Work, goal: Goal, channel: Channel, typed: str) -> str:
+def ask(work: UnitOfWork, goal: Goal, channel: Channel, typed: str) -> str:
     """Take down a request, whoever it is for; returns the secret of its flow, for the browser
     that asked."""
     flow = work.token(24)
@@ -65,7 +65,7 @@ def ask(work: Work, goal: Goal, channel: Channel, typed: str) -> str:
         RecoveryRequest(
             goal=goal,
             channel=channel,
-            typed_sealed=work.vault.seal(typed[:MAX_NAME]),
+            typed_sealed=work.vault.encrypt(typed[:MAX_NAME]),
             flow=one_time_codes.flow_digest(work, CodePurpose(goal), flow),
             ip=work.origin.ip,
             user_agent=work.origin.user_agent,
@@ -76,7 +76,7 @@ def ask(work: Work, goal: Goal, channel: Channel, typed: str) -> str:
     return flow
 
 
-def process_next(work: Work) -> bool:
+def process_next(work: UnitOfWork) -> bool:
     """Answer the request that waits longest; False when none waits."""
     waiting = (
         select(RecoveryRequest)
@@ -92,7 +92,7 @@ def process_next(work: Work) -> bool:
         work.origin = with_changes(
             work.origin, ip=row.ip, user_agent=row.user_agent, request_id=row.request_id
         )
-        account = accounts.find_for_sign_in(work, work.vault.unseal(row.typed_sealed))
+        account = accounts.find_for_sign_in(work, work.vault.decrypt(row.typed_sealed))
         try:
             with work.db.begin_nested():
                 refusal = _answer(work, row, account)
@@ -112,7 +112,7 @@ def process_next(work: Work) -> bool:
     return True
 
 
-def _answer(work: Work, row: RecoveryRequest, account: Account | None) -> str | None:
+def _answer(work: UnitOfWork, row: RecoveryRequest, account: Account | None) -> str | None:
     """Send what helps, or return why not. An account that was never activated has nothing to
     recover (RS-07); one that an operator closed is told whom to call."""
     if account is None:
@@ -146,7 +146,7 @@ def _answer(work: Work, row: RecoveryRequest, account: Account | None) -> str | 
     return None
 
 
-def _send_link(work: Work, account: Account, goal: Goal) -> None:
+def _send_link(work: UnitOfWork, account: Account, goal: Goal) -> None:
     """Mail the link of a reset or of an unlock to the registered address."""
     purpose, kind, page = {
         Goal.RESET: (Purpose.RESET, "password_reset_link", "/recover/open"),
@@ -158,7 +158,7 @@ def _send_link(work: Work, account: Account, goal: Goal) -> None:
     events.record(work, "link.sent", account=account, purpose=str(purpose))
 
 
-def redeem_code(work: Work, goal: Goal, flow: str, code: str) -> str | Account | None:
+def redeem_code(work: UnitOfWork, goal: Goal, flow: str, code: str) -> str | Account | None:
     """A right code of an unlock unlocks and gives the account; one of a reset gives a token for
     the page where the new password is chosen. None for a code that is not right."""
     purpose = CodePurpose(goal)
@@ -175,7 +175,7 @@ def redeem_code(work: Work, goal: Goal, flow: str, code: str) -> str | Account |
     return account
 
 
-def unlock(work: Work, account: Account) -> None:
+def unlock(work: UnitOfWork, account: Account) -> None:
     """Forget the failures; the password stays as it is (RS-08, Z-07)."""
     failed_attempts.clear(work, account)
     authenticators.distrust(work, account, "unlock")
@@ -183,7 +183,7 @@ def unlock(work: Work, account: Account) -> None:
     queue.enqueue(work, "account_unlocked", account)
 
 
-def finish_unlock(work: Work, link: Link, account: Account) -> bool:
+def finish_unlock(work: UnitOfWork, link: Link, account: Account) -> bool:
     """Spend an unlock link; False when another request was first."""
     if not links.spend(work, link):
         return False
@@ -192,7 +192,7 @@ def finish_unlock(work: Work, link: Link, account: Account) -> bool:
     return True
 
 
-def disown(work: Work, link: Link, account: Account) -> str | None:
+def disown(work: UnitOfWork, link: Link, account: Account) -> str | None:
     """The holder says "this was not me": everything ends, the password no longer counts, and a
     reset starts in this browser. Returns its token; None when another request was first."""
     if not links.spend(work, link):
@@ -203,13 +203,13 @@ def disown(work: Work, link: Link, account: Account) -> str | None:
     return links.issue(work, account, Purpose.RESET, expires, asks_question=True)
 
 
-def asks_question(work: Work, link: Link, account: Account) -> SecurityAnswer | None:
+def asks_question(work: UnitOfWork, link: Link, account: Account) -> SecurityAnswer | None:
     """The question that has to be answered beside this link, if any (Z-02)."""
     return security_question.of(work, account) if link.asks_question else None
 
 
 def finish(
-    work: Work,
+    work: UnitOfWork,
     hasher: PasswordHasher,
     link: Link,
     account: Account,
@@ -237,7 +237,7 @@ def finish(
 
 
 def password_was_replaced(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     *,
     keep: BrowserSession | None = None,
@@ -260,7 +260,7 @@ def password_was_replaced(
 
 
 def change(
-    work: Work,
+    work: UnitOfWork,
     hasher: PasswordHasher,
     session: BrowserSession,
     *,
@@ -273,7 +273,7 @@ def change(
     of a machine account may use the old one too, so that none has to stop."""
     account = session.account
     former = account.password_hash if account.kind == AccountKind.MACHINE and overlap else None
-    outcome = prove_and_prepare(
+    outcome = verify_and_prepare(
         work,
         hasher,
         account,
@@ -292,7 +292,9 @@ def change(
     return browser_sessions.renew(work, session)
 
 
-def confirm(work: Work, hasher: PasswordHasher, session: BrowserSession, password: str) -> bool:
+def confirm(
+    work: UnitOfWork, hasher: PasswordHasher, session: BrowserSession, password: str
+) -> bool:
     """Whether the person at a signed-in browser knows the password; a wrong one counts towards
     a lock of this session's guesses (SP-02)."""
     account = session.account

@@ -34,7 +34,7 @@ class Front:
         self._lanes = Lanes(threads, self._bounds.waiting)
         self._intake = Intake(self._bounds)
         self._refusals = Refusals(app)
-        self._trusted = app.extensions["means"].settings.trusted_proxies
+        self._trusted = app.extensions["runtime"].settings.trusted_proxies
         self._limits: dict[str, int] = app.config.get("LARGER_BODIES", {})
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -14,7 +14,7 @@ from idp.audit import events
 from idp.mfa.risk_engine import Device
 from idp.models import Account, KnownBrowser
 from idp.policy.addresses import network_of
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 MAX_AGENT = 400
 MAX_COOKIE = 100
@@ -22,7 +22,7 @@ MAX_COOKIE = 100
 FAMILIAR_DAYS = 90
 
 
-def known(work: Work, account: Account | None, cookie: str) -> KnownBrowser | None:
+def known(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowser | None:
     """The account's own row of the browser with this cookie, unless it was forgotten."""
     digests = _digests(work, cookie)
     return work.db.scalar(
@@ -34,7 +34,7 @@ def known(work: Work, account: Account | None, cookie: str) -> KnownBrowser | No
     )
 
 
-def device(work: Work, account: Account, cookie: str) -> Device:
+def device(work: UnitOfWork, account: Account, cookie: str) -> Device:
     """What the cookie says of this browser to the risk engine."""
     rows = work.db.execute(
         select(KnownBrowser.account_id, KnownBrowser.ended_at).where(
@@ -48,7 +48,7 @@ def device(work: Work, account: Account, cookie: str) -> Device:
 
 
 def note(
-    work: Work, account: Account, cookie: str, *, remember: bool, with_factor: bool
+    work: UnitOfWork, account: Account, cookie: str, *, remember: bool, with_factor: bool
 ) -> tuple[str, bool]:
     """Note that the account signed in here. Returns the browser's new cookie, and whether the
     holder should be told that this browser is new."""
@@ -77,7 +77,7 @@ def note(
     return fresh, is_news
 
 
-def _is_news(work: Work, account: Account) -> bool:
+def _is_news(work: UnitOfWork, account: Account) -> bool:
     """Whether there were sign-ins before, and none lately from this network by this program."""
     ever = work.db.scalar(
         select(KnownBrowser.id).where(KnownBrowser.account_id == account.id).limit(1)
@@ -94,7 +94,7 @@ def _is_news(work: Work, account: Account) -> bool:
     return here not in map(network_of, work.db.scalars(familiar.distinct()))
 
 
-def remembered(work: Work, account: Account) -> list[KnownBrowser]:
+def remembered(work: UnitOfWork, account: Account) -> list[KnownBrowser]:
     """The browsers that the holder wants remembered, last used first."""
     return list(
         work.db.scalars(
@@ -109,7 +109,7 @@ def remembered(work: Work, account: Account) -> list[KnownBrowser]:
     )
 
 
-def forget(work: Work, account: Account, public_id: str) -> bool:
+def forget(work: UnitOfWork, account: Account, public_id: str) -> bool:
     """Forget one of the account's own browsers; False when there is none of this name."""
     row = work.db.scalar(
         select(KnownBrowser).where(
@@ -125,7 +125,7 @@ def forget(work: Work, account: Account, public_id: str) -> bool:
     return True
 
 
-def forget_all(work: Work, account: Account) -> None:
+def forget_all(work: UnitOfWork, account: Account) -> None:
     """Forget every browser of the account."""
     work.db.execute(
         update(KnownBrowser)
@@ -135,12 +135,12 @@ def forget_all(work: Work, account: Account) -> None:
     )
 
 
-def is_remembered(work: Work, row: KnownBrowser | None) -> bool:
+def is_remembered(work: UnitOfWork, row: KnownBrowser | None) -> bool:
     """Whether the holder wants this browser remembered, still."""
     until = row.remembered_until if row is not None and row.ended_at is None else None
     return until is not None and work.now < until
 
 
-def _digests(work: Work, cookie: str) -> list[str]:
+def _digests(work: UnitOfWork, cookie: str) -> list[str]:
     # An empty or overlong value has a digest that no row has.
     return work.vault.digests("known-browser", cookie[:MAX_COOKIE])

@@ -19,7 +19,7 @@ from idp.policy.addresses import UNKNOWN, network_of
 from idp.policy.lockout import Budget, Record, after_failure
 from idp.policy.names import name_key
 from idp.session import browsers
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: A network counts as the holder's own this long after a sign-in from it.
 NETWORK_DAYS = 30
@@ -33,7 +33,7 @@ _OF_SIGN_IN = or_(
 )
 
 
-def signin_budget(work: Work) -> Budget:
+def signin_budget(work: UnitOfWork) -> Budget:
     """The budget of passwords in force."""
     settings = work.settings
     return Budget(
@@ -43,7 +43,9 @@ def signin_budget(work: Work) -> Budget:
     )
 
 
-def key_of(work: Work, account: Account | None, typed: str, known: KnownBrowser | None) -> str:
+def key_of(
+    work: UnitOfWork, account: Account | None, typed: str, known: KnownBrowser | None
+) -> str:
     """The key under which this attempt counts: a remembered browser and the holder's own
     network each have theirs, so that nobody elsewhere can use them up (N51). All spellings of
     a name that nobody has share one, too."""
@@ -57,7 +59,7 @@ def key_of(work: Work, account: Account | None, typed: str, known: KnownBrowser 
     return f"account:{account.id}"
 
 
-def is_own_network(work: Work, account: Account, network: str) -> bool:
+def is_own_network(work: UnitOfWork, account: Account, network: str) -> bool:
     """Whether the account signed in from the network lately; an unknown one is nobody's own."""
     since = work.now - timedelta(days=NETWORK_DAYS)
     addresses = work.db.scalars(
@@ -68,7 +70,7 @@ def is_own_network(work: Work, account: Account, network: str) -> bool:
     return network != UNKNOWN and network in map(network_of, addresses)
 
 
-def settle(work: Work, key: str, account: Account | None, *, matched: bool) -> bool:
+def settle(work: UnitOfWork, key: str, account: Account | None, *, matched: bool) -> bool:
     """Count the outcome of one password; True when it succeeded and counts. A lock that begins is
     told to the holder."""
     counts, after = _count(work, key, account, signin_budget(work), matched=matched)
@@ -85,13 +87,15 @@ def settle(work: Work, key: str, account: Account | None, *, matched: bool) -> b
     return counts
 
 
-def settle_code(work: Work, key: str, account: Account, budget: Budget, *, matched: bool) -> bool:
+def settle_code(
+    work: UnitOfWork, key: str, account: Account, budget: Budget, *, matched: bool
+) -> bool:
     """The same for a code of a second factor, under a budget of its own and without a mail."""
     return _count(work, key, account, budget, matched=matched)[0]
 
 
 def _count(
-    work: Work, key: str, account: Account | None, budget: Budget, *, matched: bool
+    work: UnitOfWork, key: str, account: Account | None, budget: Budget, *, matched: bool
 ) -> tuple[bool, Record | None]:
     """Whether the attempt succeeded and counts, and what is known after a failure. While the key
     is locked the right secret is refused like a wrong one (N49)."""
@@ -107,7 +111,7 @@ def _count(
     return False, after
 
 
-def use_up(work: Work, key: str, account: Account | None, budget: Budget) -> bool:
+def use_up(work: UnitOfWork, key: str, account: Account | None, budget: Budget) -> bool:
     """Count one use of something that is limited, such as mails; False when there were enough."""
     row = _row(work, key, account)
     record = _record(row)
@@ -117,7 +121,7 @@ def use_up(work: Work, key: str, account: Account | None, budget: Budget) -> boo
     return True
 
 
-def was_tried(work: Work, key: str, account: Account, secret: str) -> bool:
+def was_tried(work: UnitOfWork, key: str, account: Account, secret: str) -> bool:
     """Whether this wrong secret has counted under the key within the window; from now on it has.
     Nothing is written while the key is locked, so a key has few of them."""
     if is_locked(work, key):
@@ -127,18 +131,18 @@ def was_tried(work: Work, key: str, account: Account, secret: str) -> bool:
     return not use_up(work, f"tried:{tried}", account, Budget(1, window, window))
 
 
-def hold(work: Work, key: str, account: Account) -> None:
+def hold(work: UnitOfWork, key: str, account: Account) -> None:
     """Let nobody else settle under this key until the transaction ends; counts nothing."""
     _row(work, key, account)
 
 
-def is_locked(work: Work, key: str) -> bool:
+def is_locked(work: UnitOfWork, key: str) -> bool:
     """Whether the key is locked at this moment; counts nothing."""
     row = work.db.scalar(select(Throttle).where(Throttle.key == key))
     return row is not None and _record(row).is_locked(work.now)
 
 
-def locks(work: Work, account: Account) -> list[Throttle]:
+def locks(work: UnitOfWork, account: Account) -> list[Throttle]:
     """The sign-in locks of the account that hold now, the widest first."""
     rows = work.db.scalars(
         select(Throttle)
@@ -152,7 +156,7 @@ def locks(work: Work, account: Account) -> list[Throttle]:
     return [row for row in rows if _record(row).is_locked(work.now)]
 
 
-def clear(work: Work, account: Account) -> None:
+def clear(work: UnitOfWork, account: Account) -> None:
     """Forget the account's failures and locks of passwords: it is unlocked. How many mails and
     texts went out stays known."""
     work.db.execute(
@@ -162,12 +166,12 @@ def clear(work: Work, account: Account) -> None:
     )
 
 
-def forget(work: Work, key: str) -> None:
+def forget(work: UnitOfWork, key: str) -> None:
     """Forget what was counted under one key."""
     work.db.execute(delete(Throttle).where(Throttle.key == key))
 
 
-def _row(work: Work, key: str, account: Account | None) -> Throttle:
+def _row(work: UnitOfWork, key: str, account: Account | None) -> Throttle:
     """The row of the key, held until the end of the transaction."""
     insert_if_missing(
         work.db,
@@ -186,7 +190,7 @@ def _record(row: Throttle) -> Record:
     return Record(moments, row.locked_at, row.locked_until)
 
 
-def _store(work: Work, row: Throttle, record: Record) -> None:
+def _store(work: UnitOfWork, row: Throttle, record: Record) -> None:
     row.failures = [at.timestamp() for at in record.failures]
     row.locked_at, row.locked_until = record.locked_at, record.locked_until
     row.updated_at = work.now

@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from idp.models import Account, Client, Consent, Interaction
 from idp.policy.local_path import safe_path
-from idp.transaction import Work, spend_once
+from idp.transaction import UnitOfWork, spend_once
 
 
 def begin(
-    work: Work,
+    work: UnitOfWork,
     browser: str,
     *,
     client: Client | None = None,
@@ -33,7 +33,7 @@ def begin(
     return interaction
 
 
-def find(work: Work, handle: str, browser: str | None) -> Interaction | None:
+def find(work: UnitOfWork, handle: str, browser: str | None) -> Interaction | None:
     """The unfinished interaction of this handle, when this browser started it (N54)."""
     if not handle or len(handle) > 64 or not browser:
         return None
@@ -44,7 +44,7 @@ def find(work: Work, handle: str, browser: str | None) -> Interaction | None:
 
 
 def begin_again(
-    work: Work, handle: str, browser: str, *, former: str | None, is_from_here: bool
+    work: UnitOfWork, handle: str, browser: str, *, former: str | None, is_from_here: bool
 ) -> Interaction | None:
     """The request of an unfinished sign-in anew, for this browser; nothing that was done in it.
 
@@ -62,19 +62,19 @@ def begin_again(
     return begin(work, browser, client=row.client, request=row.request)
 
 
-def complete(work: Work, interaction: Interaction) -> bool:
+def complete(work: UnitOfWork, interaction: Interaction) -> bool:
     """Spend it: answered once, however many tabs go on with it at the same time."""
     return spend_once(work, interaction, Interaction.completed_at)
 
 
-def consent_of(work: Work, account_id: int, client: Client) -> Consent | None:
+def consent_of(work: UnitOfWork, account_id: int, client: Client) -> Consent | None:
     """What was agreed before, if anything."""
     return work.db.scalar(
         select(Consent).where(Consent.account_id == account_id, Consent.client_id == client.id)
     )
 
 
-def remember_consent(work: Work, account: Account, client: Client, scopes: list[str]) -> None:
+def remember_consent(work: UnitOfWork, account: Account, client: Client, scopes: list[str]) -> None:
     """Remember agreement to these scopes, beside those agreed to before."""
     row = consent_of(work, account.id, client)
     if row is None:
@@ -84,6 +84,6 @@ def remember_consent(work: Work, account: Account, client: Client, scopes: list[
     row.granted_at = work.now
 
 
-def consents(work: Work, account: Account) -> list[Consent]:
+def consents(work: UnitOfWork, account: Account) -> list[Consent]:
     """All that the account agreed to."""
     return list(work.db.scalars(select(Consent).where(Consent.account_id == account.id)))

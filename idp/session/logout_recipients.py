@@ -13,10 +13,10 @@ from idp.models import (
     RoleGroup,
     client_role_group,
 )
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
-def session_ended(work: Work, session: BrowserSession) -> None:
+def session_ended(work: UnitOfWork, session: BrowserSession) -> None:
     """Tell the relying parties that took part in it."""
     query = (
         select(ClientSession.sid, Client.client_id)
@@ -27,7 +27,9 @@ def session_ended(work: Work, session: BrowserSession) -> None:
         queue.enqueue_logout(work, session.account, client_id, sid)
 
 
-def listeners(work: Work, account: Account, group: RoleGroup) -> list[tuple[ClientSession, str]]:
+def listeners(
+    work: UnitOfWork, account: Account, group: RoleGroup
+) -> list[tuple[ClientSession, str]]:
     """The relying parties that see the role group and took part in the account's sessions, with
     their client ids; held, so that whoever signs on at this moment is waited for."""
     query = (

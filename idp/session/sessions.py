@@ -22,12 +22,12 @@ from idp.models import (
 )
 from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
 from idp.session import logout_recipients
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 MAX_AGENT = 400
 
 
-def limits(work: Work) -> Limits:
+def limits(work: UnitOfWork) -> Limits:
     """The limits in force."""
     return Limits(
         timedelta(seconds=work.settings.session_idle),
@@ -36,7 +36,7 @@ def limits(work: Work) -> Limits:
 
 
 def start(
-    work: Work, account: Account, *, methods: Sequence[str], previous: BrowserSession | None
+    work: UnitOfWork, account: Account, *, methods: Sequence[str], previous: BrowserSession | None
 ) -> tuple[BrowserSession, str]:
     """A session for someone who has just proved who they are; returns it and its new cookie.
 
@@ -63,7 +63,7 @@ def start(
     return session, cookie
 
 
-def _new(work: Work, account: Account) -> BrowserSession:
+def _new(work: UnitOfWork, account: Account) -> BrowserSession:
     return BrowserSession(
         public_id=work.token(16),
         account_id=account.id,
@@ -74,7 +74,7 @@ def _new(work: Work, account: Account) -> BrowserSession:
     )
 
 
-def find(work: Work, cookie: str) -> BrowserSession | None:
+def find(work: UnitOfWork, cookie: str) -> BrowserSession | None:
     """The living session of this cookie, its account still able; notes that it was used."""
     if not cookie or len(cookie) > 100:
         return None
@@ -87,7 +87,7 @@ def find(work: Work, cookie: str) -> BrowserSession | None:
     return session
 
 
-def last_of(work: Work, cookie: str) -> int | None:
+def last_of(work: UnitOfWork, cookie: str) -> int | None:
     """Whose session this cookie was, over or not: the account's key; None for an unknown one."""
     if not cookie or len(cookie) > 100:
         return None
@@ -97,7 +97,7 @@ def last_of(work: Work, cookie: str) -> int | None:
     )
 
 
-def is_live(work: Work, session: BrowserSession) -> bool:
+def is_live(work: UnitOfWork, session: BrowserSession) -> bool:
     """Whether the session still counts, its account included."""
     return may_sign_in(session.account.state_at(work.now)) and is_alive(
         now=work.now,
@@ -108,14 +108,14 @@ def is_live(work: Work, session: BrowserSession) -> bool:
     )
 
 
-def renew(work: Work, session: BrowserSession) -> str:
+def renew(work: UnitOfWork, session: BrowserSession) -> str:
     """A new cookie for a session whose authority rose or whose password changed."""
     cookie = work.token(32)
     session.digest = work.vault.digest("session", cookie)
     return cookie
 
 
-def raise_level(work: Work, session: BrowserSession, methods: Sequence[str]) -> str:
+def raise_level(work: UnitOfWork, session: BrowserSession, methods: Sequence[str]) -> str:
     """The person proved more: the session's level follows, and its cookie changes (N53)."""
     session.amr = amr_of([*session.amr, *methods])
     session.acr = acr_of(session.amr, weak_counts=work.settings.weak_factors_satisfy_mfa)
@@ -125,7 +125,7 @@ def raise_level(work: Work, session: BrowserSession, methods: Sequence[str]) -> 
     return renew(work, session)
 
 
-def sid_for(work: Work, session: BrowserSession, client: Client) -> str:
+def sid_for(work: UnitOfWork, session: BrowserSession, client: Client) -> str:
     """The ``sid`` under which this client knows the session; made at first need."""
     key = (session.id, client.id)
     # Held until the code is there, so that it ends with the sid.
@@ -144,7 +144,7 @@ def sid_for(work: Work, session: BrowserSession, client: Client) -> str:
     return row.sid
 
 
-def living(work: Work, account: Account) -> list[BrowserSession]:
+def living(work: UnitOfWork, account: Account) -> list[BrowserSession]:
     """The account's sessions that still count, last used first."""
     rows = work.db.scalars(
         select(BrowserSession)
@@ -154,7 +154,9 @@ def living(work: Work, account: Account) -> list[BrowserSession]:
     return [row for row in rows if is_live(work, row)]
 
 
-def end(work: Work, session: BrowserSession, reason: str, *, keep_offline: bool = False) -> None:
+def end(
+    work: UnitOfWork, session: BrowserSession, reason: str, *, keep_offline: bool = False
+) -> None:
     """End a session and what was granted in it. ``keep_offline`` spares grants with
     ``offline_access``: a plain sign-out does not stop work that was allowed to go on."""
     if session.ended_at is None:
@@ -166,7 +168,7 @@ def end(work: Work, session: BrowserSession, reason: str, *, keep_offline: bool 
 
 
 def end_all(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     reason: str,
     *,
@@ -193,7 +195,7 @@ def end_all(
 
 
 def revoke_grants(
-    work: Work, where: ColumnElement[bool], reason: str, *, keep_offline: bool = False
+    work: UnitOfWork, where: ColumnElement[bool], reason: str, *, keep_offline: bool = False
 ) -> None:
     """Revoke grants, and with them their codes and tokens."""
     rows = work.db.execute(select(Grant.id, Grant.scopes).where(where, Grant.revoked_at.is_(None)))
@@ -206,7 +208,7 @@ def revoke_grants(
         )
 
 
-def lose(work: Work, account: Account, group: RoleGroup) -> None:
+def lose(work: UnitOfWork, account: Account, group: RoleGroup) -> None:
     """The sessions carry a role group less. Relying parties that see it are told to end what they
     know by them; whoever signs on there again gets what is left, under another ``sid``."""
     for row, client_id in logout_recipients.listeners(work, account, group):
@@ -216,7 +218,7 @@ def lose(work: Work, account: Account, group: RoleGroup) -> None:
         work.db.delete(row)
 
 
-def _part(work: Work, sid: str) -> None:
+def _part(work: UnitOfWork, sid: str) -> None:
     """The grants that go on (``offline_access``) do so without a session; a code of theirs that is
     under way would begin one that nobody ends."""
     kept = (Grant.sid == sid, Grant.revoked_at.is_(None))
@@ -232,6 +234,6 @@ def _part(work: Work, sid: str) -> None:
     work.db.execute(update(Grant).where(*kept).values(sid=None))
 
 
-def end_by_sid(work: Work, sid: str) -> None:
+def end_by_sid(work: UnitOfWork, sid: str) -> None:
     """End what was granted to the relying party that knows a session as ``sid``."""
     revoke_grants(work, Grant.sid == sid, "signed_out")

@@ -10,7 +10,7 @@ from enum import StrEnum
 from idp.audit import events
 from idp.credentials import notices, temporary_passwords
 from idp.credentials.hashing import PasswordHasher
-from idp.credentials.passwords import prove_and_prepare, store
+from idp.credentials.passwords import store, verify_and_prepare
 from idp.directory import accounts, role_groups
 from idp.factors import authenticators, enrolment, passkeys
 from idp.factors.passkeys import Ceremony, Fault
@@ -33,7 +33,7 @@ from idp.policy.session_rules import may_sign_in
 from idp.recovery import self_service
 from idp.session import browsers, failed_attempts, sessions
 from idp.signin import risk_assessment
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 ONCE_AN_HOUR = Budget(1, timedelta(hours=1), timedelta(hours=1))
 
@@ -55,7 +55,7 @@ class Accepted:
 
 
 def attempt(
-    work: Work,
+    work: UnitOfWork,
     hasher: PasswordHasher,
     *,
     typed: str,
@@ -94,7 +94,7 @@ def attempt(
 
 
 def attempt_by_passkey(
-    work: Work, browser: str, answer: str, *, client: Client | None = None
+    work: UnitOfWork, browser: str, answer: str, *, client: Client | None = None
 ) -> tuple[Account, tuple[str, ...]] | Fault:
     """Try a passkey alone; ``browser`` is what ties the challenge to this browser. Returns whose
     it is and what it proves, or what its holder may know of a refusal. A lock of
@@ -114,7 +114,7 @@ def attempt_by_passkey(
     return found
 
 
-def is_denied(work: Work) -> bool:
+def is_denied(work: UnitOfWork) -> bool:
     """Whether the operator keeps the network out: refused in the words of a wrong password."""
     return address_of(work.origin.ip) in work.ports.denied
 
@@ -129,7 +129,7 @@ def _stored(account: Account | None, waiting: TemporaryPassword | None) -> str |
 
 
 def _fresh_hash(
-    work: Work, hasher: PasswordHasher, account: Account | None, password: str, key: str
+    work: UnitOfWork, hasher: PasswordHasher, account: Account | None, password: str, key: str
 ) -> str | None:
     """A hash by the present settings where the stored one is outdated. Made before anything is
     written, so that no lock waits for it; and not during a lock, whose time tells nothing."""
@@ -141,7 +141,7 @@ def _fresh_hash(
 
 
 def _reason(
-    work: Work, account: Account | None, waiting: TemporaryPassword | None, *, matched: bool
+    work: UnitOfWork, account: Account | None, waiting: TemporaryPassword | None, *, matched: bool
 ) -> str | None:
     if account is None:
         return "unknown_account"
@@ -156,7 +156,7 @@ def _reason(
     return None
 
 
-def is_renewal_due(work: Work, account: Account) -> bool:
+def is_renewal_due(work: UnitOfWork, account: Account) -> bool:
     """Whether the password is older than the settings allow (PW-12; off by default)."""
     days = work.settings.password_max_age_days
     changed = account.password_changed_at
@@ -170,7 +170,7 @@ def hold(found: Interaction, accepted: Accepted) -> None:
     found.temporary_password_id = accepted.temporary_password_id
 
 
-def held(work: Work, found: Interaction | None) -> Account | None:
+def held(work: UnitOfWork, found: Interaction | None) -> Account | None:
     """Who must choose a new password in this sign-in, while that still makes sense."""
     if found is None or found.change_account_id is None:
         return None
@@ -189,7 +189,7 @@ def held(work: Work, found: Interaction | None) -> Account | None:
 
 
 def change_password(
-    work: Work,
+    work: UnitOfWork,
     hasher: PasswordHasher,
     found: Interaction,
     account: Account,
@@ -208,7 +208,7 @@ def change_password(
         return hasher.verify(old, account.password_hash)
 
     key = failed_attempts.key_of(work, account, "", browsers.known(work, account, cookie))
-    outcome = prove_and_prepare(work, hasher, account, key, verify, new)
+    outcome = verify_and_prepare(work, hasher, account, key, verify, new)
     if not isinstance(outcome, str):
         return outcome
     if is_temporary and not temporary_passwords.finish(work, found.temporary_password_id):
@@ -219,8 +219,8 @@ def change_password(
     return ()
 
 
-def take_up(
-    work: Work,
+def begin_second_step(
+    work: UnitOfWork,
     found: Interaction,
     account: Account,
     methods: Sequence[str],
@@ -254,7 +254,7 @@ def take_up(
         notices.send(work, "browser_suspect", account, at=work.now, ip=work.origin.ip or "")
 
 
-def pending(work: Work, found: Interaction | None) -> Account | None:
+def pending(work: UnitOfWork, found: Interaction | None) -> Account | None:
     """Who is signing in here but is not in yet, while the first proof still stands: a new
     password or another state since then ends it."""
     if found is None or found.signing_in_id is None:
@@ -271,13 +271,13 @@ def join(found: Interaction, session: BrowserSession) -> None:
         found.signing_in_id = None
 
 
-def owing(work: Work, found: Interaction | None) -> Account | None:
+def owing(work: UnitOfWork, found: Interaction | None) -> Account | None:
     """Who owes a second factor in this sign-in."""
     account = pending(work, found)
     return account if found is not None and found.owes_factor else None
 
 
-def enrolling(work: Work, found: Interaction | None) -> Account | None:
+def enrolling(work: UnitOfWork, found: Interaction | None) -> Account | None:
     """Who has to set something up in this sign-in before it counts."""
     account = pending(work, found)
     if account is None or found is None or found.owes_factor:
@@ -302,7 +302,7 @@ def _stamp(account: Account) -> str:
     return f"{changed.isoformat() if changed else ''}/{account.state_changed_at.isoformat()}"
 
 
-def tell_of_failure(work: Work, account: Account) -> None:
+def tell_of_failure(work: UnitOfWork, account: Account) -> None:
     """The password was right and the second factor was not: the holder should hear of it; once
     an hour is enough."""
     if failed_attempts.use_up(work, f"factor-mail:{account.id}", account, ONCE_AN_HOUR):
@@ -310,7 +310,7 @@ def tell_of_failure(work: Work, account: Account) -> None:
 
 
 def demanded_level(
-    work: Work, client: Client, session: BrowserSession | None, cookie: str
+    work: UnitOfWork, client: Client, session: BrowserSession | None, cookie: str
 ) -> str | None:
     """The level that the client demands: the registered one, and what the rules for second factors
     mean for a session that exists already without one, such as a role that came since."""
@@ -330,7 +330,7 @@ def demanded_level(
     return ACR_MFA
 
 
-def reachable(work: Work, session: BrowserSession) -> str:
+def reachable(work: UnitOfWork, session: BrowserSession) -> str:
     """The level to which the session can rise with the factors of its account."""
     best = session.acr
     for row in authenticators.of(work, session.account):
@@ -346,7 +346,7 @@ def methods_of(row: Authenticator) -> tuple[str, ...]:
     return METHODS[FactorKind(row.kind)]
 
 
-def _weak_counts(work: Work) -> bool:
+def _weak_counts(work: UnitOfWork) -> bool:
     return work.settings.weak_factors_satisfy_mfa
 
 
@@ -360,7 +360,7 @@ class Entered:
 
 
 def enter(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     *,
     methods: Sequence[str],

@@ -15,13 +15,13 @@ from idp.mfa.ledger import KEPT, KEPT_DAYS
 from idp.mfa.risk_engine import bin_of
 from idp.models import PopulationCount, SignIn
 from idp.signin.risk_assessment import values_of
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 BATCH = 500
 Deltas = Counter[tuple[str, str]]
 
 
-def keep(work: Work) -> int:
+def keep(work: UnitOfWork) -> int:
     """Count the sign-ins that are not counted yet, and forget those that are past their time or
     beyond the bound of their person. Returns how many were looked at."""
     rows = work.db.scalars(
@@ -43,14 +43,14 @@ def keep(work: Work) -> int:
     return len(rows) + len(late)
 
 
-def _claim(work: Work) -> bool:
+def _claim(work: UnitOfWork) -> bool:
     """One worker at a time: whoever holds the total counts."""
     insert_if_missing(work.db, PopulationCount, level="total", value="", seen=0)
     query = select(PopulationCount).where(PopulationCount.level == "total")
     return work.db.scalar(query.with_for_update(skip_locked=True)) is not None
 
 
-def _count_in(work: Work, rows: Collection[SignIn]) -> None:
+def _count_in(work: UnitOfWork, rows: Collection[SignIn]) -> None:
     known = _people(work, {row.account_id for row in rows})
     taken = [row for row in rows if _take(work, row)]
     deltas = _deltas(taken, 1)
@@ -58,7 +58,7 @@ def _count_in(work: Work, rows: Collection[SignIn]) -> None:
     _apply(work, deltas)
 
 
-def _take(work: Work, row: SignIn) -> bool:
+def _take(work: UnitOfWork, row: SignIn) -> bool:
     """Whether the row is still uncounted, whoever looked at it before."""
     marked = work.db.execute(
         update(SignIn)
@@ -69,7 +69,7 @@ def _take(work: Work, row: SignIn) -> bool:
     return bool(marked.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def _people(work: Work, accounts: Collection[int]) -> set[int]:
+def _people(work: UnitOfWork, accounts: Collection[int]) -> set[int]:
     """Which of these accounts have sign-ins that are counted."""
     query = (
         select(SignIn.account_id)
@@ -79,7 +79,7 @@ def _people(work: Work, accounts: Collection[int]) -> set[int]:
     return set(work.db.scalars(query))
 
 
-def _beyond_bound(work: Work, accounts: Collection[int]) -> list[SignIn]:
+def _beyond_bound(work: UnitOfWork, accounts: Collection[int]) -> list[SignIn]:
     """The oldest sign-ins of these accounts that are more than are kept."""
     query = (
         select(SignIn.account_id, func.count())
@@ -99,7 +99,7 @@ def _beyond_bound(work: Work, accounts: Collection[int]) -> list[SignIn]:
     return found
 
 
-def _forget(work: Work, rows: Collection[SignIn]) -> None:
+def _forget(work: UnitOfWork, rows: Collection[SignIn]) -> None:
     if not rows:
         return
     ids, accounts = [row.id for row in rows], {row.account_id for row in rows}
@@ -127,7 +127,7 @@ def _deltas(rows: Iterable[SignIn], step: int) -> Deltas:
 _PLAIN = ("total", "people", "working", "free", "distinct")
 
 
-def _apply(work: Work, deltas: Deltas) -> None:
+def _apply(work: UnitOfWork, deltas: Deltas) -> None:
     """Add to the counts; a value that is new or gone changes how many its level has."""
     distinct: Counter[str] = Counter()
     for (level, value), step in sorted(deltas.items()):
@@ -151,7 +151,7 @@ def _apply(work: Work, deltas: Deltas) -> None:
             _add(work, "distinct", level, step)
 
 
-def _add(work: Work, level: str, value: str, step: int) -> None:
+def _add(work: UnitOfWork, level: str, value: str, step: int) -> None:
     work.db.execute(
         update(PopulationCount)
         .where(PopulationCount.level == level, PopulationCount.value == value)

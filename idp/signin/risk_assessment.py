@@ -35,7 +35,7 @@ from idp.mfa.risk_engine import (
 from idp.models import Account, Client, Event, KnownBrowser, PopulationCount, SignIn
 from idp.policy.addresses import UNKNOWN, address_of, network_of
 from idp.session import browsers
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 log = structlog.get_logger("gateway.risk")
 TUNING = Tuning()
@@ -56,7 +56,7 @@ class Assessed:
 
 
 def judge(
-    work: Work,
+    work: UnitOfWork,
     account: Account,
     known: KnownBrowser | None,
     cookie: str,
@@ -111,14 +111,14 @@ def _explained(found: Assessed) -> dict[str, Any]:
     return told
 
 
-def _assess(work: Work, account: Account, known: KnownBrowser | None, cookie: str) -> Risk:
+def _assess(work: UnitOfWork, account: Account, known: KnownBrowser | None, cookie: str) -> Risk:
     history = _history(work, account)
     attempt = _attempt(work, account, known, cookie, history)
     return assess(attempt, history, _population(work, attempt, history), TUNING)
 
 
 def _attempt(
-    work: Work, account: Account, known: KnownBrowser | None, cookie: str, history: History
+    work: UnitOfWork, account: Account, known: KnownBrowser | None, cookie: str, history: History
 ) -> Attempt:
     address = address_of(work.origin.ip)
     place, asn = work.ports.places.look_up(address)
@@ -140,7 +140,7 @@ def _attempt(
     )
 
 
-def _refused(work: Work, whose: Any) -> int:
+def _refused(work: UnitOfWork, whose: Any) -> int:
     """How many sign-ins were refused within the hour, up to a bound."""
     rows = (
         select(Event.id)
@@ -150,7 +150,7 @@ def _refused(work: Work, whose: Any) -> int:
     return work.db.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
 
-def _refused_nearby(work: Work) -> int:
+def _refused_nearby(work: UnitOfWork) -> int:
     """The same for the network that the request comes from."""
     address = address_of(work.origin.ip)
     if not isinstance(address, IPv6Address):
@@ -170,13 +170,13 @@ def _refused_nearby(work: Work) -> int:
     return min(sum(count for ip, count in rows if network_of(ip) == here), COUNTED)
 
 
-def _network(work: Work) -> str:
+def _network(work: UnitOfWork) -> str:
     """The network as the history knows it; empty when it is not known."""
     network = network_of(work.origin.ip)
     return "" if network == UNKNOWN else network
 
 
-def note(work: Work, account: Account) -> None:
+def note(work: UnitOfWork, account: Account) -> None:
     """A sign-in was complete: only those teach the engine, never one that was stopped."""
     address = address_of(work.origin.ip)
     place, asn = work.ports.places.look_up(address)
@@ -205,7 +205,7 @@ def values_of(row: SignIn) -> dict[str, str]:
     return {"ip": row.ip, "asn": row.asn, "country": row.country} | agent_values(agent)
 
 
-def _history(work: Work, account: Account) -> History:
+def _history(work: UnitOfWork, account: Account) -> History:
     rows = work.db.scalars(
         select(SignIn)
         .where(
@@ -252,7 +252,7 @@ class _Counts(Mapping[str, int]):
         return max(self._distinct, len(self._found))
 
 
-def _population(work: Work, attempt: Attempt, history: History) -> Population:
+def _population(work: UnitOfWork, attempt: Attempt, history: History) -> Population:
     """What everybody did, as far as this attempt needs it; one query."""
     mine = {
         "ip": attempt.ip,

@@ -74,7 +74,7 @@ def readyz() -> BaseResponse:
 
 def demo_outbox() -> BaseResponse:
     """Mails and texts as they are sent. Registered in the demo only."""
-    if not current.means().settings.demo:
+    if not current.runtime().settings.demo:
         abort(404)
     return Response(
         render_template("demo_outbox.html", messages=outbox_reader.recent(current.work()))

@@ -18,7 +18,7 @@ from idp.errors import Refused
 from idp.maintenance import alarms
 from idp.models import ChainHead, Event
 from idp.policy.console import ConsoleRole
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from idp.vault import Vault
 from tests.console.desk import Desk
 from tests.world import World
@@ -69,7 +69,7 @@ def test_a_sign_in_leaves_its_whole_story(world: World) -> None:
 FORGED_SEAL = "AAAAAAAA." + "A" * 43
 
 
-def forge(work: Work, **values: Any) -> int:
+def forge(work: UnitOfWork, **values: Any) -> int:
     """A row as somebody writes it who can write to the database; returns its id."""
     row = Event(at=work.now, name="account.state", outcome="ok", data={}, **values)
     work.db.add(row)
@@ -77,7 +77,7 @@ def forge(work: Work, **values: Any) -> int:
     return row.id
 
 
-def do_damage(work: Work, damage: str, count: int) -> None:
+def do_damage(work: UnitOfWork, damage: str, count: int) -> None:
     """Damage a chain of so many records."""
     if damage == "change":
         work.db.execute(update(Event).where(Event.seq == 4).values(actor="nobody"))
@@ -242,7 +242,7 @@ def test_sealers_do_not_disturb_each_other(world: World) -> None:
         barrier.wait()
         for _ in range(30):
             with world.app.app_context():
-                work = world.app.extensions["means"].work()
+                work = world.app.extensions["runtime"].work()
                 try:
                     chain.seal_pending(work, batch=2)
                     db.session.commit()

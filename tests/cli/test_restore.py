@@ -100,7 +100,7 @@ class Desk:
 
     def seal(self) -> None:
         with self.world.app.app_context():
-            chain.seal_all(self.world.app.extensions["means"])
+            chain.seal_all(self.world.app.extensions["runtime"])
 
 
 def _take_away(world: World, anna_session: str) -> None:

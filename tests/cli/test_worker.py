@@ -29,7 +29,7 @@ from idp.messages import deliver, queue
 from idp.models import Event, MessageState, OutboxMessage, RecoveryRequest
 from idp.recovery import self_service
 from idp.recovery.self_service import Channel, Goal
-from idp.transaction import Means
+from idp.transaction import Runtime
 from tests.live import free_ports
 from tests.serving.wire import ROOT
 from tests.world import World, environ_of
@@ -86,9 +86,9 @@ def all_sent(world: World) -> None:
 
 
 def with_mailer(world: World, mailer: Any) -> None:
-    means: Means = world.app.extensions["means"]
-    changed = replace(means, ports=replace(means.ports, mailer=mailer))
-    world.app.extensions["means"] = changed
+    runtime: Runtime = world.app.extensions["runtime"]
+    changed = replace(runtime, ports=replace(runtime.ports, mailer=mailer))
+    world.app.extensions["runtime"] = changed
 
 
 def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
@@ -132,7 +132,7 @@ def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
     assert LANES["recovery"]["recovery"](world.app) == 1
     enqueue(world, username, "factor_code")
     with world.app.app_context():
-        assert deliver.deliver_due(world.app.extensions["means"], limit=2) == 2
+        assert deliver.deliver_due(world.app.extensions["runtime"], limit=2) == 2
     code, link = (mail["Subject"] for mail in world.mailer.sent)
     assert code.endswith("Your code to go on")
     assert link.endswith("Choose a new password")

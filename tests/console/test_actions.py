@@ -15,7 +15,7 @@ from idp.factors import authenticators
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState, TemporaryPassword
 from idp.policy.console import ACTIONS, ConsoleRole, Fact
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from tests.console.desk import Desk
 from tests.world import NEW_PASSWORD, PASSWORD, World
 
@@ -328,7 +328,7 @@ def test_a_lock_is_not_lost_to_an_action_that_had_not_seen_it(world: World) -> N
     desk.verify(username)
     make = temporary_passwords.make
 
-    def meanwhile(work: Work, account: Account) -> str:
+    def meanwhile(work: UnitOfWork, account: Account) -> str:
         """Another process locks the account between the look at it and the change."""
         with db.engine.connect() as connection:
             connection.execute(

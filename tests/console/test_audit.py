@@ -123,7 +123,7 @@ def test_the_chain_is_proved_from_the_console(
     """TM-12: so many records in one request, then the next ones; a changed record is named."""
     monkeypatch.setattr("idp.web.console.audit_pages.STEP", 4)
     with world.app.app_context():
-        chain.seal_all(world.app.extensions["means"])
+        chain.seal_all(world.app.extensions["runtime"])
     with world.work() as work:
         end = chain.end_of(work)
     assert 4 < end <= 8

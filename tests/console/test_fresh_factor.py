@@ -36,7 +36,7 @@ def with_app(world: World, username: str) -> str:
     with world.work() as work:
         account = accounts.by_username(work, username)
         row = authenticators.begin(work, account, FactorKind.TOTP)
-        row.secret_sealed = work.vault.seal(secret)
+        row.secret_sealed = work.vault.encrypt(secret)
         row.confirmed_at = account.enrolled_at = work.now
     return secret
 

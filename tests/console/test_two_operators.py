@@ -16,7 +16,7 @@ from idp.directory import accounts, participants
 from idp.errors import Refused
 from idp.models import AccountState, Client, ClientProposal
 from idp.policy.console import ConsoleRole
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from tests.console.desk import Desk
 from tests.console.test_oneself import second
 from tests.scim.pusher import Pusher, user
@@ -357,7 +357,7 @@ def test_n72_two_operators_in_the_shell(world: World, run: Run) -> None:
 
 
 #: The services that make a pusher stronger.
-SERVICES: dict[str, Callable[[Work, Client], object]] = {
+SERVICES: dict[str, Callable[[UnitOfWork, Client], object]] = {
     "create": lambda work, _row: registry.create(work, DATA),
     "update": lambda work, row: registry.update(work, row, DATA),
     "rotate": lambda work, row: client_secrets.rotate(work, row, overlap_hours=1),

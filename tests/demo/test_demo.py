@@ -92,7 +92,7 @@ def test_the_description_has_everything_programs_need(app: Flask, home: Home) ->
 def test_people_are_what_their_roles_say(app: Flask, home: Home) -> None:
     """Seeds in roles: states and role groups, made through the services."""
     states = {"pending": AccountState.PENDING, "locked": AccountState.LOCKED}
-    with app.app_context(), committing(app.extensions["means"].work()) as work:
+    with app.app_context(), committing(app.extensions["runtime"].work()) as work:
         for person in [*home.describe()["people"], {"role": "pending", "username": "singhj"}]:
             account = accounts.by_username(work, person["username"])
             assert account.state == states.get(person["role"], AccountState.ACTIVE)

@@ -125,7 +125,7 @@ def test_ui07_sixteen_at_once_get_sixteen_ids(world: World, kind: AccountKind) -
         with world.app.app_context():
             barrier.wait()
             try:
-                with committing(world.app.extensions["means"].work()) as work:
+                with committing(world.app.extensions["runtime"].work()) as work:
                     holder = accounts.ensure_person(work, person(number))
                     made.append(userids.create(work, holder, kind=kind).username)
             except Exception as error:

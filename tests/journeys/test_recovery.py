@@ -265,9 +265,9 @@ def test_k05_login_confirms_it(world: World, kind: AccountKind) -> None:
 @pytest.fixture
 def renewing(world: World) -> World:
     """Passwords are renewed every 90 days."""
-    means: Any = world.app.extensions["means"]
+    runtime: Any = world.app.extensions["runtime"]
     settings = replace(world.settings, password_max_age_days=90)
-    world.app.extensions["means"] = replace(means, settings=settings)
+    world.app.extensions["runtime"] = replace(runtime, settings=settings)
     return world
 
 

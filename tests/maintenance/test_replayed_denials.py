@@ -32,7 +32,7 @@ from idp.mfa.assurance import FactorKind
 from idp.models import AccountKind, AccountState, Authenticator, Consent, Event, KeyState
 from idp.policy.scopes import ACRS
 from idp.session import interactions
-from idp.transaction import Means, Origin, Work
+from idp.transaction import Origin, Runtime, UnitOfWork
 from tests.world import NEW_PASSWORD, World
 
 MACHINE = "APIIESO00042"
@@ -71,7 +71,7 @@ def filled(world: World) -> World:
     return world
 
 
-def _ada(work: Work) -> Any:
+def _ada(work: UnitOfWork) -> Any:
     return accounts.by_username(work, "ada")
 
 
@@ -79,11 +79,11 @@ def _copy(event: Event) -> Event:
     return Event(**{c.key: getattr(event, c.key) for c in inspect(Event).column_attrs})
 
 
-def undone(world: World, act: Callable[[Work], object]) -> list[Event]:
+def undone(world: World, act: Callable[[UnitOfWork], object]) -> list[Event]:
     """The events of an act that the database forgets again."""
     with world.app.app_context():
-        means: Means = world.app.extensions["means"]
-        work = means.work(Origin(actor="operator"))
+        runtime: Runtime = world.app.extensions["runtime"]
+        work = runtime.work(Origin(actor="operator"))
         before = set(work.db.scalars(select(Event.id)))
         act(work)
         work.db.flush()
@@ -98,49 +98,49 @@ def redo(world: World, lost: list[Event]) -> Redone:
         return replayed_denials.redo(work, lost, {})
 
 
-def _factor(work: Work, kind: FactorKind) -> Authenticator:
+def _factor(work: UnitOfWork, kind: FactorKind) -> Authenticator:
     return next(row for row in authenticators.of(work, _ada(work)) if row.kind == kind)
 
 
-def _consent(work: Work) -> None:
+def _consent(work: UnitOfWork) -> None:
     row = work.db.scalars(select(Consent)).one()
     events.record(work, "consent.revoked", account=_ada(work), client=row.client)
     work.db.delete(row)
 
 
-def _active(work: Work) -> str:
+def _active(work: UnitOfWork) -> str:
     return next(
         k.kid for k in signing_keys.every_key(work) if k.alg == "ES256" and k.state == "active"
     )
 
 
-def _password(world: World, work: Work) -> None:
+def _password(world: World, work: UnitOfWork) -> None:
     hasher = world.app.extensions["hasher"]
     assert passwords.replace(work, hasher, _ada(work), NEW_PASSWORD, door="settings") == ()
 
 
-def _set_state(state: AccountState) -> Callable[[World, Work], None]:
+def _set_state(state: AccountState) -> Callable[[World, UnitOfWork], None]:
     return lambda _, work: lifecycle.change_state(work, _ada(work), state, reason="leave")
 
 
-def _is(state: AccountState) -> Callable[[World, Work], bool]:
+def _is(state: AccountState) -> Callable[[World, UnitOfWork], bool]:
     return lambda _, work: _ada(work).state == state
 
 
-def _register(work: Work, **values: Any) -> None:
+def _register(work: UnitOfWork, **values: Any) -> None:
     row = registry.get(work, "emi")
     data = replace(registry.data_of(row), **values)
     registry.update(work, row, data, by_two=True)
 
 
-def _shorten(work: Work, *, days: int) -> None:
+def _shorten(work: UnitOfWork, *, days: int) -> None:
     group, where = role_groups.by_name(work, "EMI Viewer"), participants.by_number(work, "109120")
     role_groups.assign(
         work, _ada(work), group, where, role_groups.Terms(valid_until=work.after(days=days))
     )
 
 
-Case = tuple[str, Callable[[World, Work], object], Callable[[World, Work], bool]]
+Case = tuple[str, Callable[[World, UnitOfWork], object], Callable[[World, UnitOfWork], bool]]
 CASES: list[Case] = [
     *(
         ("account.state", _set_state(state), _is(state))
@@ -319,8 +319,8 @@ CASES: list[Case] = [
 def test_n91_what_took_something_away_is_done_again(
     filled: World,
     name: str,
-    act: Callable[[World, Work], object],
-    holds: Callable[[World, Work], bool],
+    act: Callable[[World, UnitOfWork], object],
+    holds: Callable[[World, UnitOfWork], bool],
 ) -> None:
     """N91, I4: from the event that the service itself wrote, and only once."""
     lost = undone(filled, lambda work: act(filled, work))
@@ -393,7 +393,7 @@ def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) ->
 def test_a_custodian_who_is_not_here_leaves_nobody_a_way_in(filled: World) -> None:
     """MA-10: the old custodian is not one again because the new one was made since."""
 
-    def act(work: Work) -> None:
+    def act(work: UnitOfWork) -> None:
         machine = accounts.by_username(work, MACHINE)
         data = accounts.NewPerson(
             person_id="P-NEW",
@@ -410,7 +410,7 @@ def test_a_custodian_who_is_not_here_leaves_nobody_a_way_in(filled: World) -> No
 def test_the_last_word_counts(filled: World) -> None:
     """What was taken and given again is left as it is."""
 
-    def act(work: Work) -> None:
+    def act(work: UnitOfWork) -> None:
         ada, emi = _ada(work), registry.get(work, "emi")
         group, where = (
             role_groups.by_name(work, "EMI Viewer"),

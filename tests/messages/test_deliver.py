@@ -14,15 +14,15 @@ from idp.directory import accounts
 from idp.errors import Invalid
 from idp.messages import deliver, outbox_reader, queue
 from idp.models import AccountState, MessageState, OutboxMessage
-from idp.transaction import Means
+from idp.transaction import Runtime
 from tests.world import World
 
 
-def means_of(world: World, mailer: object | None = None) -> Means:
-    means: Means = world.app.extensions["means"]
+def means_of(world: World, mailer: object | None = None) -> Runtime:
+    runtime: Runtime = world.app.extensions["runtime"]
     if mailer is None:
-        return means
-    return replace(means, ports=replace(means.ports, mailer=mailer))  # type: ignore[arg-type]
+        return runtime
+    return replace(runtime, ports=replace(runtime.ports, mailer=mailer))  # type: ignore[arg-type]
 
 
 def deliver_once(world: World, mailer: object | None = None) -> int:

@@ -57,7 +57,7 @@ def test_a_mail_is_in_the_language_of_the_account(world: World, locale: str, gre
     """English stands in for a language that has no mails."""
     (row,) = queued(world, locale)
     with world.work() as work:
-        body = json.loads(work.vault.unseal(row.body_sealed))
+        body = json.loads(work.vault.decrypt(row.body_sealed))
     assert sorted(body) == ["html", "text"]
     assert body["text"].startswith(greeting)
 

@@ -97,9 +97,9 @@ def test_texts_go_through_the_outbox(world: World) -> None:
         work.db.flush()
         pk = row.id
         assert "123456" not in row.body_sealed + row.subject
-    means = world.app.extensions["means"]
+    runtime = world.app.extensions["runtime"]
     with world.app.app_context():
-        deliver.deliver_due(replace(means, ports=replace(means.ports, sms=None)))
+        deliver.deliver_due(replace(runtime, ports=replace(runtime.ports, sms=None)))
     with world.work() as work:
         row = work.db.get_one(OutboxMessage, pk)
         assert (row.state, row.last_error) == (MessageState.QUEUED, ConfigurationError.__name__)

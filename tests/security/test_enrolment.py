@@ -257,10 +257,10 @@ def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: Wo
     username, browser, page = activated(strict)
     page = add_mails(strict, browser, send(browser, page, do="skip"))
     finish(strict, username, browser, page)
-    means = strict.app.extensions["means"]
+    runtime = strict.app.extensions["runtime"]
     optional = replace(strict.settings, enrolment="optional")
     # The operators of these tests have no factors of their own.
-    desk = Desk.of(replace(strict, app=create_app(optional, means.ports), settings=optional))
+    desk = Desk.of(replace(strict, app=create_app(optional, runtime.ports), settings=optional))
     desk.verify(username)
     desk.act("reset-factors", username)
     assert not is_in(browser)

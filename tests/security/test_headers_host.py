@@ -59,7 +59,7 @@ def mailed(world: World, kind: str) -> list[str]:
         rows = work.db.scalars(
             select(OutboxMessage).where(OutboxMessage.kind == kind).order_by(OutboxMessage.id)
         )
-        return [json.loads(work.vault.unseal(row.body_sealed))["text"] for row in rows]
+        return [json.loads(work.vault.decrypt(row.body_sealed))["text"] for row in rows]
 
 
 @pytest.mark.parametrize("host", EVIL_HOSTS)

@@ -32,7 +32,7 @@ LIMIT = 20
 def strict(world: World, settings: Settings) -> Iterator[World]:
     """A gateway that looks at few failures of a network."""
     limited = replace(settings, signin_failure_limit=f"{LIMIT} per 15 minute")
-    app = create_app(limited, world.app.extensions["means"].ports)
+    app = create_app(limited, world.app.extensions["runtime"].ports)
     yield World(app, limited, world.clock, world.mailer, world.sms)
     with app.app_context():
         db.session.remove()
@@ -204,7 +204,7 @@ def test_n51_who_knows_the_password_is_no_stranger_at_the_second_step(strict: Wo
 def test_the_longest_wait_is_told_for_recovery(world: World, settings: Settings) -> None:
     """F4: every 429 says when to come back."""
     limited = replace(settings, recovery_limit="1 per hour")
-    app = create_app(limited, world.app.extensions["means"].ports)
+    app = create_app(limited, world.app.extensions["runtime"].ports)
     lone = World(app, limited, world.clock, world.mailer)
     browser = lone.browser()
     page = browser.get("/recover")

@@ -285,7 +285,7 @@ def test_n50_spraying_from_many_networks_raises_an_alarm(settings: Settings, wor
 def test_n50_a_network_that_only_fails_is_not_listened_to(settings: Settings, world: World) -> None:
     """N50: refused sign-ins of one network are limited apart; the others go on."""
     limited = replace(settings, signin_failure_limit="20 per 15 minute")
-    app = create_app(limited, world.app.extensions["means"].ports)
+    app = create_app(limited, world.app.extensions["runtime"].ports)
     strict = World(app, limited, world.clock, world.mailer)
     username = world.account()
     try:
@@ -306,7 +306,7 @@ def test_n50_a_network_that_only_fails_is_not_listened_to(settings: Settings, wo
 def test_r11_the_lock_does_not_need_redis(settings: Settings, world: World) -> None:
     """R11, I8: accounts are locked in the database; with Redis gone nothing opens."""
     gone = replace(settings, redis_url="redis://127.0.0.1:1/0", signin_failure_limit="48 per hour")
-    app = create_app(gone, world.app.extensions["means"].ports)
+    app = create_app(gone, world.app.extensions["runtime"].ports)
     without = World(app, gone, world.clock, world.mailer)
     username = world.account()
     try:

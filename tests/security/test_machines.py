@@ -159,7 +159,7 @@ def test_n35_headers_of_the_caller_are_not_believed(
 def test_n35_a_trusted_proxy_is_believed(world: World, service: Rp) -> None:
     """N35, F2: right to left; what is no address denies."""
     settings = replace(world.settings, trusted_proxies=("127.0.0.1/32",))
-    ports = world.app.extensions["means"].ports
+    ports = world.app.extensions["runtime"].ports
     world = replace(world, app=create_app(settings, ports), settings=settings)
     sent = {"X-Forwarded-For": f"{OUTSIDE}, {INSIDE}"}
     assert verify(world, ip="127.0.0.1", headers=sent).status_code == 204

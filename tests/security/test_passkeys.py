@@ -285,9 +285,9 @@ def test_a_denied_network_refuses_a_passkey_that_signs_in_alone(
     """N51, MF-03: what the operator keeps out stays out, in the words of a key that does not hold;
     from elsewhere the same key works."""
     _, device = holder
-    means = world.app.extensions["means"]
+    runtime = world.app.extensions["runtime"]
     denied = NetworkSet(["198.51.100.66/32"])
-    world.app.extensions["means"] = replace(means, ports=replace(means.ports, denied=denied))
+    world.app.extensions["runtime"] = replace(runtime, ports=replace(runtime.ports, denied=denied))
     browser = world.browser()
     browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.66"
     answer = alone(browser, device)

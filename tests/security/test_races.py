@@ -201,7 +201,7 @@ def test_n68_a_link_is_spent_by_one_of_sixteen(world: World) -> None:
 
     def run(number: int) -> None:
         with world.app.app_context():
-            work = world.app.extensions["means"].work()
+            work = world.app.extensions["runtime"].work()
             found = links.owner_of(work, Purpose.ACTIVATE, token)
             barrier.wait()
             try:
@@ -228,7 +228,7 @@ def test_two_processes_pick_up_a_rotation(world: World) -> None:
     """Every process signs with the new key a few seconds later, and both verify both."""
     from idp.grants import signing_keys
 
-    other = create_app(world.settings, world.app.extensions["means"].ports)
+    other = create_app(world.settings, world.app.extensions["runtime"].ports)
     rp, username = loopback_client(world), world.account()
     second = replace_app(world, other)
     before = world.signed_in_tokens(rp, username)["access_token"]

@@ -234,7 +234,7 @@ def test_z07_an_administrators_lock_is_not_ended_by_oneself(world: World) -> Non
 
 def test_without_a_sender_no_text_message_is_offered(world: World) -> None:
     """No feature is shown that does nothing."""
-    ports = replace(world.app.extensions["means"].ports, sms=None)
+    ports = replace(world.app.extensions["runtime"].ports, sms=None)
     app = create_app(world.settings, ports)
     without = World(app, world.settings, world.clock, world.mailer)
     try:
@@ -479,8 +479,8 @@ def test_n71_only_a_bcrypt_hash_is_kept(world: World) -> None:
 def renewing(world: World) -> World:
     """A gateway where passwords are renewed every 90 days."""
     settings = replace(world.settings, password_max_age_days=90)
-    means = world.app.extensions["means"]
-    world.app.extensions["means"] = replace(means, settings=settings)
+    runtime = world.app.extensions["runtime"]
+    world.app.extensions["runtime"] = replace(runtime, settings=settings)
     return world
 
 

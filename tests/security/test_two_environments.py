@@ -194,7 +194,7 @@ def production(world: World, tmp_path: Path) -> Iterator[World]:
     app = create_app(settings, Ports(world.clock, SystemTokens(), world.mailer))
     with app.app_context():
         Base.metadata.create_all(db.engine)
-        with committing(app.extensions["means"].work()) as work:
+        with committing(app.extensions["runtime"].work()) as work:
             signing_keys.ensure(work)
     yield World(app, settings, world.clock, world.mailer)
     with app.app_context():

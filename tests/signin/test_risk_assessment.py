@@ -17,7 +17,7 @@ from idp.errors import ConfigurationError
 from idp.mfa.ledger import KEPT
 from idp.mfa.risk_engine import Place
 from idp.models import AccountState, Event, PopulationCount, SignIn
-from idp.networks import Atlas, NetworkSet, read_networks
+from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.policy.addresses import Address, address_of
 from idp.policy.console import ConsoleRole
 from idp.ports import Ports, SystemTokens
@@ -378,8 +378,8 @@ def test_addresses_and_networks(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="host bits"):
         read_networks(str(path))
     with pytest.raises(ConfigurationError, match="IDP_PLACE_DATABASE"):
-        Atlas(str(path), "")
-    assert Atlas("", "").look_up(address_of("192.0.2.1")) == (Place(), "")
+        GeoDatabase(str(path), "")
+    assert GeoDatabase("", "").look_up(address_of("192.0.2.1")) == (Place(), "")
 
 
 def test_states_that_cannot_sign_in_are_not_assessed(place: World) -> None:

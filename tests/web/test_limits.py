@@ -22,7 +22,7 @@ REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 @contextmanager
 def gateway(world: World, settings: Settings) -> Iterator[World]:
     """Another process of the same installation."""
-    app = create_app(settings, world.app.extensions["means"].ports)
+    app = create_app(settings, world.app.extensions["runtime"].ports)
     yield World(app, settings, world.clock, world.mailer)
     with app.app_context():
         db.session.remove()

@@ -248,7 +248,7 @@ def _answer(
     ours by a page, straight from its request by a redirect."""
     if asked.state is not None:
         fields.append(("state", asked.state))
-    fields.append(("iss", current.means().settings.issuer))
+    fields.append(("iss", current.runtime().settings.issuer))
     if asked.response_mode == "form_post":
         g.form_goes_anywhere = True
         return Response(render_template("form_post.html", action=asked.redirect_uri, fields=fields))

@@ -74,7 +74,7 @@ def register(pages: Blueprint) -> None:
 
 def configuration() -> Response:
     """The metadata; public, cacheable, readable by any script."""
-    response = jsonify(metadata(current.means().settings))
+    response = jsonify(metadata(current.runtime().settings))
     return _public(response, 3600)
 
 

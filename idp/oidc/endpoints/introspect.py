@@ -13,7 +13,7 @@ from idp.oidc import tokens
 from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.endpoints.wiring import respond, server
 from idp.oidc.server import ProtocolRequest
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
 class Introspection(IntrospectionEndpoint):
@@ -36,7 +36,7 @@ class Introspection(IntrospectionEndpoint):
         return token or {"active": False}
 
 
-def _common(work: Work, grant: Grant, scopes: list[str]) -> dict[str, Any]:
+def _common(work: UnitOfWork, grant: Grant, scopes: list[str]) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "active": True,
         "iss": work.settings.issuer,
@@ -51,7 +51,7 @@ def _common(work: Work, grant: Grant, scopes: list[str]) -> dict[str, Any]:
     return payload
 
 
-def _of_access(work: Work, row: AccessToken) -> dict[str, Any]:
+def _of_access(work: UnitOfWork, row: AccessToken) -> dict[str, Any]:
     payload = _common(work, row.grant, row.scopes) | {
         "token_type": "Bearer",
         "aud": row.audience,
@@ -65,7 +65,7 @@ def _of_access(work: Work, row: AccessToken) -> dict[str, Any]:
     return payload
 
 
-def _of_refresh(work: Work, row: RefreshToken) -> dict[str, Any]:
+def _of_refresh(work: UnitOfWork, row: RefreshToken) -> dict[str, Any]:
     return _common(work, row.grant, row.grant.scopes) | {
         "token_type": "refresh_token",
         "iat": tokens.seconds(row.created_at),

@@ -37,5 +37,5 @@ def received() -> dict[str, Any] | None:
 
 
 def _serializer(endpoint: str) -> URLSafeSerializer:
-    keys = current.means().vault.cookie_keys
+    keys = current.runtime().vault.cookie_keys
     return URLSafeSerializer(list(reversed(keys)), salt=f"posted:{endpoint}")

@@ -48,7 +48,7 @@ def _presented() -> list[str]:
 
 def _refuse(status: int, code: str | None, description: str) -> Response:
     """RFC 6750 section 3: a request without a token is told the scheme only."""
-    challenge = f'Bearer realm="{current.means().settings.issuer}"'
+    challenge = f'Bearer realm="{current.runtime().settings.issuer}"'
     body = {}
     if code:
         body = {"error": code, "error_description": description}

@@ -11,7 +11,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from idp.grants import issuance
 from idp.models import AuthorizationCode, Client
 from idp.oidc.grants.pipeline import PipelineGrant, Redeemed, required
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 
@@ -21,7 +21,7 @@ class AuthorizationCodeGrant(PipelineGrant):
 
     GRANT_TYPE = "authorization_code"
 
-    def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
+    def redeem(self, work: UnitOfWork, client: Client, params: dict[str, str]) -> Redeemed:
         row, is_first = issuance.spend_code(work, required(params, "code"))
         if row is None:
             raise InvalidGrantError("The code is not valid.")
@@ -37,7 +37,7 @@ class AuthorizationCodeGrant(PipelineGrant):
         return Redeemed(grant=row.grant, scopes=tuple(row.grant.scopes), is_first=True)
 
 
-def _mismatch(work: Work, row: AuthorizationCode, params: dict[str, str]) -> str | None:
+def _mismatch(work: UnitOfWork, row: AuthorizationCode, params: dict[str, str]) -> str | None:
     """What in the request does not fit the code, if anything."""
     if work.now >= row.expires_at:
         return "The code is not valid."

@@ -8,13 +8,13 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from idp.clients import registry
 from idp.grants import issuance
 from idp.machines import machine_accounts
-from idp.machines.machine_accounts import Denied, MachineDoor
+from idp.machines.machine_accounts import Denied, MachineAuthenticator
 from idp.models import AuthMethod, Client
 from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.client_auth import ClientRefused, presented
 from idp.oidc.grants.pipeline import InvalidTargetError, PipelineGrant, Redeemed
 from idp.policy.scopes import IDENTITY_SCOPES, parse_scope
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 #: What a machine account gets when it asks for nothing else.
 MACHINE_SCOPES = ("groups", "participants")
@@ -42,7 +42,7 @@ class ClientCredentialsGrant(PipelineGrant):
         proof = {"assertion" if method == AuthMethod.KEY else "password": secret}
         self.redeemed = _machine(work, self.server.door, name, proof, params)
 
-    def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
+    def redeem(self, work: UnitOfWork, client: Client, params: dict[str, str]) -> Redeemed:
         own = [scope for scope in client.scopes if scope not in IDENTITY_SCOPES]
         scopes = parse_scope(params["scope"]) if "scope" in params else tuple(own)
         if scopes is None or not set(scopes) <= set(own):
@@ -52,12 +52,16 @@ class ClientCredentialsGrant(PipelineGrant):
 
 
 def _machine(
-    work: Work, door: MachineDoor, name: str, proof: dict[str, str], params: dict[str, str]
+    work: UnitOfWork,
+    door: MachineAuthenticator,
+    name: str,
+    proof: dict[str, str],
+    params: dict[str, str],
 ) -> Redeemed:
     """A machine account with its UserID and password, or with a key, from a registered network, for
     the application named by ``resource`` (RFC 8707)."""
     client = registry.of_resource(work, params.get("resource", ""))
-    outcome = door.admit(work, username=name, client=client, **proof)
+    outcome = door.authenticate(work, username=name, client=client, **proof)
     if isinstance(outcome, Denied):
         # Only whoever proved the rest hears that it is the application.
         if outcome.reason in ("unknown_application", "no_role_group"):

@@ -22,7 +22,7 @@ from idp.grants import issuance
 from idp.models import Client, Grant
 from idp.oidc import tokens
 from idp.oidc.server import NO_STORE, ProtocolRequest
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
 class InvalidTargetError(OAuth2Error):
@@ -47,7 +47,7 @@ class PipelineGrant(BaseGrant, TokenEndpointMixin):
 
     request: ProtocolRequest
 
-    def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
+    def redeem(self, work: UnitOfWork, client: Client, params: dict[str, str]) -> Redeemed:
         """The middle of the pipeline. Raises OAuth2Error."""
         raise NotImplementedError
 
@@ -81,7 +81,7 @@ class PipelineGrant(BaseGrant, TokenEndpointMixin):
         return 200, body, list(NO_STORE)
 
 
-def _first_refresh_token(work: Work, found: Redeemed) -> str | None:
+def _first_refresh_token(work: UnitOfWork, found: Redeemed) -> str | None:
     grant = found.grant
     can_refresh = "offline_access" in grant.scopes and "refresh_token" in grant.client.grant_types
     return issuance.issue_refresh_token(work, grant) if found.is_first and can_refresh else None

@@ -8,7 +8,7 @@ from idp.grants import issuance
 from idp.models import Client
 from idp.oidc.grants.pipeline import PipelineGrant, Redeemed, required
 from idp.policy.scopes import parse_scope
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 
 
 class RefreshTokenGrant(PipelineGrant):
@@ -16,7 +16,7 @@ class RefreshTokenGrant(PipelineGrant):
 
     GRANT_TYPE = "refresh_token"
 
-    def redeem(self, work: Work, client: Client, params: dict[str, str]) -> Redeemed:
+    def redeem(self, work: UnitOfWork, client: Client, params: dict[str, str]) -> Redeemed:
         row = issuance.find_refresh_token(work, required(params, "refresh_token"))
         if row is None:
             raise InvalidGrantError("The refresh token is not valid.")

@@ -74,7 +74,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         enrolled=not enrolment.is_owed(work, found),
         question=security_question.of(work, found),
         risks=[(event, labels.assessment(event)) for event in trail.assessments(work, found)],
-        can_text=bool(found.recovery_phone) and current.means().ports.sms is not None,
+        can_text=bool(found.recovery_phone) and current.runtime().ports.sms is not None,
         obstacles=[labels.obstacle(entry) for entry in account_status.obstacles(work, found)],
         unreachable=[client.name for client in account_status.unreachable(work, found)],
         access=by_participant,

@@ -71,7 +71,7 @@ def send_code(subject: str) -> Response:
     if not isinstance(found, Account):
         return found
     channel = "sms" if request.form.get("channel") == "sms" else "mail"
-    if channel == "sms" and current.means().ports.sms is None:
+    if channel == "sms" and current.runtime().ports.sms is None:
         return page(found, error=gettext("No text messages can be sent."))
     try:
         caller_verification.send_code(current.work(), gate.operator().account, found, channel)

@@ -86,5 +86,5 @@ def retry_message(number: int) -> BaseResponse:
 
 def settings() -> BaseResponse:
     """Every setting with its meaning and value; secrets are not shown."""
-    rows = current.means().settings.in_force()
+    rows = current.runtime().settings.in_force()
     return Response(render_template("console/settings.html", rows=rows))

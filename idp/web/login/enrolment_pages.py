@@ -129,7 +129,7 @@ def _values_of_proof(account: Account, _found: Interaction) -> dict[str, object]
 
 def _values_of_phone(account: Account, _found: Interaction) -> dict[str, object]:
     return {
-        "countries": i18n.countries(current.means().settings.sms_countries),
+        "countries": i18n.countries(current.runtime().settings.sms_countries),
         "country": request.form.get("country", ""),
         "number": request.form.get("number", ""),
         "present": masked(account.recovery_phone or ""),

@@ -51,7 +51,7 @@ def _begin_app(place: Place) -> BaseResponse:
 
 def _begin_texts(place: Place) -> BaseResponse:
     typed, country = request.form.get("number", ""), request.form.get("country", "")
-    number = for_texts(in_country(typed, country), current.means().settings.sms_countries)
+    number = for_texts(in_country(typed, country), current.runtime().settings.sms_countries)
     if isinstance(number, Fault):
         return _page(place, FactorKind.SMS, error=factor_words.number_fault(number))
     return _send(place, FactorKind.SMS, number)

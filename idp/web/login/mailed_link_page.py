@@ -18,11 +18,11 @@ from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.models import Account, Link
 from idp.recovery import self_service
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from idp.web import questions
 from idp.web.login import new_password_page
 
-Finish = Callable[[Work, PasswordHasher, Link, Account, str], tuple[str, ...] | Problem]
+Finish = Callable[[UnitOfWork, PasswordHasher, Link, Account, str], tuple[str, ...] | Problem]
 
 
 def serve(

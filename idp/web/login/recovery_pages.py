@@ -14,7 +14,7 @@ from idp.credentials.links import Problem, Purpose
 from idp.models import Account, Link
 from idp.recovery import self_service
 from idp.recovery.self_service import Channel, Goal
-from idp.transaction import Work
+from idp.transaction import UnitOfWork
 from idp.web.login import code_page, mailed_link_page
 from idp.web.login.signin_page import MAX_PASSWORD
 
@@ -49,7 +49,7 @@ def _ask(goal: Goal) -> BaseResponse:
     typed = request.form.get("username", "").strip()
     if not typed:
         return _ask_page(goal, gettext("Enter your user name or your e-mail address."))
-    by_sms = request.form.get("channel") == Channel.SMS and current.means().ports.sms is not None
+    by_sms = request.form.get("channel") == Channel.SMS and current.runtime().ports.sms is not None
     flow = self_service.ask(current.work(), goal, Channel.SMS if by_sms else Channel.MAIL, typed)
     if not by_sms:
         return Response(render_template("recover_sent.html"))
@@ -62,7 +62,7 @@ def _ask_page(goal: Goal, error: str | None = None) -> BaseResponse:
         "recover.html",
         goal=str(goal),
         error=error,
-        by_sms=current.means().ports.sms is not None,
+        by_sms=current.runtime().ports.sms is not None,
         action=request.path,
     )
     return Response(body, status=400 if error else 200)
@@ -110,7 +110,7 @@ def open_link() -> BaseResponse:
     """The page of a reset link: a new password, then sign in with it."""
 
     def finish(
-        work: Work, hasher: PasswordHasher, link: Link, account: Account, password: str
+        work: UnitOfWork, hasher: PasswordHasher, link: Link, account: Account, password: str
     ) -> tuple[str, ...] | Problem:
         answer = request.form.get("answer", "")[:MAX_PASSWORD]
         return self_service.finish(work, hasher, link, account, password, answer=answer)

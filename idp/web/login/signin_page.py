@@ -150,7 +150,7 @@ def proceed(
 ) -> BaseResponse:
     """The first proof is right: a session, or first a second factor, or what has to be set up."""
     work = current.work()
-    service.take_up(
+    service.begin_second_step(
         work,
         found,
         account,
@@ -223,12 +223,12 @@ def _suggested_name(found: Interaction | None) -> str:
 
 
 def _serializer() -> URLSafeSerializer:
-    keys = current_app.extensions["means"].vault.cookie_keys
+    keys = current_app.extensions["runtime"].vault.cookie_keys
     return URLSafeSerializer(list(reversed(keys)), salt="remembered-name")
 
 
 def _remembered_name() -> str:
-    raw = request.cookies.get(current.means().settings.cookie_name("name"), "")
+    raw = request.cookies.get(current.runtime().settings.cookie_name("name"), "")
     try:
         value = _serializer().loads(raw) if raw else ""
     except BadSignature:
@@ -237,7 +237,7 @@ def _remembered_name() -> str:
 
 
 def _remember_name(response: BaseResponse, username: str | None) -> None:
-    settings = current.means().settings
+    settings = current.runtime().settings
     name, secure = settings.cookie_name("name"), not settings.is_loopback_http
     if username is None:
         if _remembered_name():

@@ -27,13 +27,13 @@ def register(pages: Blueprint) -> None:
 def phone(session: BrowserSession) -> BaseResponse:
     """Add, change or remove the number. The password is asked for: an open browser alone must
     not open another way into the account (N66)."""
-    if current.means().ports.sms is None:
+    if current.runtime().ports.sms is None:
         abort(404)
     if request.method != "POST":
         return _number_page(session)
     typed = request.form.get("number", "").strip()
     removing = request.form.get("do") == "remove"
-    number = "" if removing else for_texts(typed, current.means().settings.sms_countries)
+    number = "" if removing else for_texts(typed, current.runtime().settings.sms_countries)
     if isinstance(number, Fault):
         return _number_page(session, typed=typed, error=factor_words.number_fault(number))
     password = request.form.get("current", "")[:MAX_PASSWORD]

@@ -60,7 +60,7 @@ def settings(session: BrowserSession) -> BaseResponse:
         is_machine=account.kind == AccountKind.MACHINE,
         zones=i18n.zone_names(),
         zoneinfo=account.zoneinfo,
-        offers_phone=current.means().ports.sms is not None,
+        offers_phone=current.runtime().ports.sms is not None,
         phone=shown(account.recovery_phone) if account.recovery_phone else "",
         **factor_pages.shown(account),
         browsers=[_browser(row) for row in browsers.remembered(work, account)],
