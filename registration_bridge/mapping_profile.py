@@ -15,7 +15,10 @@ from idp.models import Client
 USER = "urn:ieso:params:scim:schemas:extension:registration:2.0:User"
 ROLE = "urn:ieso:params:scim:schemas:extension:role:2.0:Group"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-_PAIR = re.compile(r"(?P<group>.+) \((?P<participant>[^()]+)\)")
+_EMPLOYEE = f"{ENTERPRISE}:employeeNumber"
+CORE = "urn:ietf:params:scim:schemas:core:2.0:user:"
+#: A number has a digit: role groups may have words in parentheses themselves.
+_PAIR = re.compile(r"(?P<group>.+) \((?P<participant>[^()\s]*[0-9][^()\s]*)\)")
 _OTHER_TELEPHONE = re.compile(r'phonenumbers\[type eq "(?!work")[a-z]+"\].*', re.IGNORECASE)
 
 
@@ -44,14 +47,45 @@ class Profile:
 
     def is_other_telephone(self, path: str) -> bool:
         """Whether a path names a telephone that is not the one for work: there is one."""
-        return bool(_OTHER_TELEPHONE.fullmatch(path))
+        return bool(_OTHER_TELEPHONE.fullmatch(_plain(path)))
+
+    def patched(self, place: str, operation: Any) -> list[Any]:
+        """An operation of a PATCH as a whole resource would say it: of several telephones the one
+        that counts, and beside what holds the Person ID the Person ID itself."""
+        if place != "Users" or not isinstance(operation, dict):
+            return [operation]
+        path, value = _plain(str(_get(operation, "path") or "")), _get(operation, "value")
+        whole = {path: value} if path else value
+        if not isinstance(whole, dict):
+            return [operation]
+        numbers = _get(whole, "phoneNumbers")
+        if isinstance(numbers, list):
+            told = _one_telephone(numbers)
+            told = told if path else _but(whole, "phoneNumbers") | {"phoneNumbers": told}
+            operation = _but(operation, "value") | {"value": told}
+        if not self._names_person(whole):
+            return [operation]
+        named = {"path": f"{USER}:personId", "value": self._person_id(whole)}
+        return [operation, _but(operation, "path", "value") | named]
+
+    def _names_person(self, body: dict[str, Any]) -> bool:
+        """Whether the attribute that holds the Person ID is among what is said. A user name is
+        never changed, and needs no other rule."""
+        names = {key.casefold() for key in body} | {
+            f"{ENTERPRISE}:{key}".casefold() for key in _object(body, ENTERPRISE)
+        }
+        held = {"externalId": "externalid", "employeeNumber": _EMPLOYEE.casefold()}
+        return held.get(self.person_id) in names
 
     def name_of_group(self, role_group: str, participant: str) -> str:
         """By which such a client knows a role group at a participant."""
         return role_group if participant == self.participant else f"{role_group} ({participant})"
 
     def _user(self, body: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
-        extension = dict(_object(body, USER))
+        said = _get(body, USER)
+        if said is not None and not isinstance(said, dict):
+            return body
+        extension = dict(said or {})
         person = _get(extension, "personId") or self._person_id(body)
         if not person and is_new:
             raise InvalidValueException(
@@ -67,7 +101,7 @@ class Profile:
 
     def _person_id(self, body: dict[str, Any]) -> Any:
         if self.person_id == "employeeNumber":
-            return _get(_object(body, ENTERPRISE), self.person_id)
+            return _get(_object(body, ENTERPRISE), self.person_id) or _get(body, _EMPLOYEE)
         return _get(body, self.person_id)
 
     def _group(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +119,11 @@ class Profile:
             else {"roleGroup": name, "participantId": self.participant}
         )
         return _with(body, ROLE, role)
+
+
+def _plain(path: str) -> str:
+    """A path without the schema of Users."""
+    return path[len(CORE) :] if path.casefold().startswith(CORE) else path
 
 
 def _get(body: dict[str, Any], name: str) -> Any:
@@ -110,9 +149,12 @@ def _with(body: dict[str, Any], schema: str, extension: dict[str, Any]) -> dict[
 
 
 def _one_telephone(rows: list[Any]) -> list[Any]:
-    """The one for work, else the primary one, else the first."""
+    """The one for work, else the primary one, else the first. What is none stays, to be
+    refused."""
+    if not all(isinstance(row, dict) for row in rows):
+        return rows
     ranked = sorted(
-        (row for row in rows if isinstance(row, dict) and _get(row, "value")),
+        (row for row in rows if _get(row, "value")),
         key=lambda row: (_get(row, "type") != "work", _get(row, "primary") is not True),
     )
     return ranked[:1]

@@ -192,7 +192,8 @@ def _patch(value: Any, form: Form, resource_id: str) -> dict[str, Any]:
     kept = [
         done
         for given in operations
-        for entry in _apart(given)
+        for part in _apart(given)
+        for entry in (form.profile.patched(form.name, part) if form.profile else [part])
         if (done := _operation(entry, form, resource_id)) is not None
     ]
     rest = {name: entry for name, entry in value.items() if name.casefold() != "operations"}

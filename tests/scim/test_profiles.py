@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from idp.clients import registry
-from tests.scim.pusher import CORE, EXTENSION, Pusher, fault
+from tests.scim.pusher import CORE, EXTENSION, PATCH, Pusher, fault
+from tests.scim.test_bulk import BULK, REQUEST
 from tests.scim.test_dialects import ENTERPRISE, search
 from tests.scim.test_groups import GROUP, GROUPS, ROLE
 from tests.world import World
@@ -93,6 +94,91 @@ def test_a_plain_user_of_entra_is_made(world: World, pusher: Pusher) -> None:
     assert same.json["phoneNumbers"] == made.json["phoneNumbers"]
 
 
+EMPLOYEE = f"{ENTERPRISE}:employeeNumber"
+#: A PATCH that gives a User to another person, in every form.
+OTHER_PERSON: list[tuple[str, dict[str, Any]]] = [
+    ("externalId", {"path": "externalId", "value": "another"}),
+    ("externalId", {"path": f"{CORE}:externalId", "value": "another"}),
+    ("externalId", {"value": {"EXTERNALID": "another"}}),
+    ("externalId", {"op": "remove", "path": "externalId"}),
+    ("employeeNumber", {"path": EMPLOYEE, "value": "R9"}),
+    ("employeeNumber", {"path": ENTERPRISE, "value": {"employeeNumber": "R9"}}),
+    ("employeeNumber", {"value": {EMPLOYEE: "R9"}}),
+    ("employeeNumber", {"value": {ENTERPRISE: {"employeeNumber": "R9"}}}),
+    ("userName", {"path": "userName", "value": "ann@participant.example"}),
+]
+
+
+@pytest.mark.parametrize(("attribute", "operation"), OTHER_PERSON)
+def test_a_patch_gives_an_account_to_nobody_else(
+    world: World, pusher: Pusher, attribute: str, operation: dict[str, Any]
+) -> None:
+    """UI-09: as a PUT does not; the same Person ID again changes nothing. Bulk too."""
+    profiled(world, pusher, push_person_id=attribute)
+    body = OKTA if attribute != "employeeNumber" else ENTRA
+    made = pusher.send("POST", body=body).json
+    asked = {"op": "replace"} | operation
+    assert fault(pusher.patch(made["id"], asked)) == (400, "mutability")
+    bulk = pusher.send("POST", BULK, {"schemas": [REQUEST], "Operations": [
+        {"method": "PATCH", "path": f"/Users/{made['id']}", "data": {
+            "schemas": [PATCH], "Operations": [asked]}}]})  # fmt: skip
+    assert bulk.json["Operations"][0]["status"] == "400"
+    after = pusher.send("GET", made["id"]).json
+    assert (after["externalId"], after[EXTENSION]) == (made["externalId"], made[EXTENSION])
+    same = {"externalId": "00ujl29u0le5T6Aj10h7", "userName": OKTA["userName"],
+            "employeeNumber": {"employeeNumber": "R00077"}}[attribute]  # fmt: skip
+    path = ENTERPRISE if attribute == "employeeNumber" else attribute
+    kept = pusher.patch(made["id"], {"op": "replace", "path": path, "value": same})
+    assert (kept.status_code, kept.json["meta"]["version"]) == (200, after["meta"]["version"])
+
+
+TWO = [{"type": "mobile", "value": "416 967 2222"}, {"type": "work", "value": "416 967 4444"}]
+
+
+@pytest.mark.parametrize(
+    ("operation", "number"),
+    [
+        ({"path": "phoneNumbers", "value": TWO}, "tel:+14169674444"),
+        ({"value": {"phoneNumbers": TWO}}, "tel:+14169674444"),
+        ({"path": f'{CORE}:phoneNumbers[type eq "mobile"].value', "value": "416 967 5555"}, None),
+        ({"value": {'phoneNumbers[type eq "fax"].value': "416 967 5555"}}, None),
+    ],
+)
+def test_other_telephones_are_left_out_of_a_patch_too(
+    world: World, pusher: Pusher, operation: dict[str, Any], number: str | None
+) -> None:
+    """UI-09: the telephone for work is kept, whatever form the PATCH has."""
+    profiled(world, pusher, push_person_id="employeeNumber")
+    made = pusher.send("POST", body=ENTRA).json
+    answer = pusher.patch(made["id"], {"op": "replace"} | operation)
+    assert answer.status_code == 200, answer.text
+    shown = [row["value"] for row in answer.json["phoneNumbers"]]
+    assert shown == [number or "tel:+14169671111"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {EXTENSION: "text"},
+        {"phoneNumbers": [1]},
+        {"externalId": 5},
+        {"externalId": {"a": 1}},
+        {"externalId": "  "},
+        {"externalId": "x" * 41},
+        {"schemas": None},
+    ],
+    ids=str,
+)
+def test_a_profile_makes_nothing_of_what_is_wrong(
+    world: World, pusher: Pusher, wrong: dict[str, Any]
+) -> None:
+    """N85: refused by name, and nobody is made."""
+    profiled(world, pusher, push_person_id="externalId")
+    answer = pusher.send("POST", body=OKTA | wrong)
+    assert answer.status_code == 400
+    assert search(pusher, "Users").json["totalResults"] == 0
+
+
 def test_a_user_without_the_attribute_is_refused(world: World, pusher: Pusher) -> None:
     profiled(world, pusher, push_person_id="employeeNumber")
     answer = pusher.send("POST", body=OKTA)
@@ -107,19 +193,21 @@ def test_without_a_profile_a_plain_user_is_refused(pusher: Pusher) -> None:
     assert fault(pusher.send("POST", body=body)) == (400, "invalidValue")
 
 
-@pytest.mark.parametrize("name", ["Reports (109120)", "Reports"])
-def test_a_plain_group_is_a_role_group(world: World, pusher: Pusher, name: str) -> None:
+@pytest.mark.parametrize("group", ["Reports", "Reports (daily)"])
+@pytest.mark.parametrize("form", ["{} (109120)", "{}"])
+def test_a_plain_group_is_a_role_group(world: World, pusher: Pusher, group: str, form: str) -> None:
     """RG-01: by its name, and that of the participant if it is not the client's own."""
-    world.role_group("Reports", kind="email")
+    name = form.format(group)
+    world.role_group(group, kind="email")
     profiled(world, pusher, push_person_id="externalId", push_default_participant="109120")
     one = pusher.send("POST", body=OKTA).json["id"]
     body = {"schemas": [GROUP], "displayName": name, "externalId": "g-1",
             "members": [{"value": one, "display": "Isaac"}]}  # fmt: skip
     made = pusher.send("POST", GROUPS, body)
     assert made.status_code == 201, made.text
-    assert (made.json[ROLE]["roleGroup"], made.json[ROLE]["participantId"]) == ("Reports", "109120")
+    assert (made.json[ROLE]["roleGroup"], made.json[ROLE]["participantId"]) == (group, "109120")
     grants = pusher.send("GET", one).json[EXTENSION]["grants"]
-    assert grants == [{"roleGroup": "Reports", "participantId": "109120"}]
+    assert grants == [{"roleGroup": group, "participantId": "109120"}]
 
 
 def test_all_role_groups_are_listed(world: World, pusher: Pusher) -> None:
