@@ -176,7 +176,11 @@ def _as_written(text: str) -> str:
 
 
 def _only(rows: list[Any] | None, word: str, same: Callable[[str], Any]) -> str:
-    """The value that counts. Raises Invalid when there is another one: it would be lost."""
+    """The value that counts. Raises Invalid when there is another one, or when it is said not to be
+    the primary one: either would be lost."""
+    told = [row.primary for row in rows or ()]
+    if False in told and True not in told:
+        raise Invalid(f"the only {word} is the primary one: leave primary out, or let it be true")
     if len({same(clean(row.value)) for row in rows or ()}) > 1:
         raise Invalid(f"a person has one {word}: push the one that counts, without another one")
     return _first(rows)

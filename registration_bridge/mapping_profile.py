@@ -157,4 +157,5 @@ def _one_telephone(rows: list[Any]) -> list[Any]:
         (row for row in rows if _get(row, "value")),
         key=lambda row: (_get(row, "type") != "work", _get(row, "primary") is not True),
     )
-    return ranked[:1]
+    # Among those that are left out may have been the primary one.
+    return [_but(row, "primary") for row in ranked[:1]]

@@ -174,3 +174,35 @@ def test_errors_are_in_our_words(pusher: Pusher, changes: dict[str, Any], detail
         assert '"400"' in text
         words = json.dumps(text).casefold().replace("invalidvalue", "")
         assert not any(word in words for word in ("http", "pydantic", "validation", "input")), text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "PATCH part"])
+@pytest.mark.parametrize(
+    ("attribute", "value", "word"),
+    [
+        ("emails", "jim1@participant.example", "e-mail address"),
+        ("phoneNumbers", "+14165550100", "telephone"),
+    ],
+)
+def test_what_is_the_only_one_is_the_primary_one(
+    pusher: Pusher, method: str, attribute: str, value: str, word: str
+) -> None:
+    """UI-09: said not to be, it is refused and not turned into its opposite; left out, it is."""
+    one = {attribute: [{"value": value, "type": "work"}]}
+    no = {attribute: [{"value": value, "type": "work", "primary": False}]}
+    if method == "POST":
+        answer = pusher.send("POST", body=user(**no))
+    else:
+        made = pusher.create(**one)
+        assert made[attribute][0]["primary"] is True
+        part = {"path": f'{attribute}[type eq "work"].primary', "value": False}
+        operation = {"op": "replace"} | ({"value": no} if method == "PATCH" else part)
+        answer = (
+            pusher.send("PUT", made["id"], user(**no))
+            if method == "PUT"
+            else pusher.patch(made["id"], operation)
+        )
+    assert fault(answer) == (400, "invalidValue")
+    assert answer.json["detail"] == (
+        f"the only {word} is the primary one: leave primary out, or let it be true"
+    )
