@@ -60,8 +60,8 @@ class Profile:
             return [operation]
         numbers = _get(whole, "phoneNumbers")
         if isinstance(numbers, list):
-            told = _one_telephone(numbers)
-            told = told if path else _but(whole, "phoneNumbers") | {"phoneNumbers": told}
+            one = _one_telephone(numbers)
+            told = one if path else _but(whole, "phoneNumbers") | {"phoneNumbers": one}
             operation = _but(operation, "value") | {"value": told}
         if not self._names_person(whole):
             return [operation]
