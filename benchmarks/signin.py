@@ -136,7 +136,7 @@ def prepare(environ: dict[str, str]) -> dict[str, str]:
                 one = Budget(
                     1, failed_attempts.SENDING.window * 24, failed_attempts.SENDING.lock * 24
                 )
-                failed_attempts.use_up(work, key, locked, one)
+                failed_attempts.consume(work, key, locked, one)
         db.engine.dispose()
     return names
 
@@ -150,7 +150,7 @@ def add(work: UnitOfWork, hasher: passwords.PasswordHasher, name: str, state: Ac
         work, accounts.ensure_person(work, person), kind=AccountKind.PERSONAL, username=name
     )
     if state is not AccountState.PENDING:
-        passwords.store(work, account, hasher.hash(PASSWORD), door="bench")
+        passwords.store(work, account, hasher.hash(PASSWORD), source="bench")
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason="bench")
         lifecycle.change_state(work, account, state, reason="bench")
 

@@ -136,7 +136,7 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
                 username="moreaua",
             )
             hasher = app.extensions["hasher"]
-            passwords.replace(work, hasher, account, "Quartz-Heron7-lantern", door="bench")
+            passwords.replace(work, hasher, account, "Quartz-Heron7-lantern", source="bench")
             lifecycle.change_state(work, account, AccountState.ACTIVE, reason="bench")
             participant = participants.register(work, "109120", "Northern Lakes")
             for n in range(10):

@@ -101,32 +101,32 @@ def browser_session() -> BrowserSession | None:
     return cast("BrowserSession | None", g.browser_session)
 
 
-def adopt(owned: BrowserSession, cookie: str) -> None:
+def set_session(owned: BrowserSession, cookie: str) -> None:
     """This browser has the session from now on; its form tokens start anew."""
     g.browser_session = owned
     g.session_cookie = cookie
     session.pop("csrf_token", None)
 
 
-def recognition() -> str:
+def browser_cookie() -> str:
     """The value by which this browser is recognised at sign-in; empty when it has none."""
     return request.cookies.get(runtime().settings.cookie_name("browser"), "")
 
 
-def enter(entered: attempt.Entered) -> None:
+def sign_in(entered: attempt.Entered) -> None:
     """This browser has the session from now on, and is recognised next time."""
-    adopt(entered.session, entered.cookie)
+    set_session(entered.session, entered.cookie)
     session["entered"] = True
     g.recognition_cookie = entered.browser_cookie
 
 
-def is_news() -> bool:
+def is_first_page_after_sign_in() -> bool:
     """Whether this is the first page after a sign-in: it tells the other tabs."""
     return bool(session.pop("entered", False))
 
 
-def forget() -> None:
-    """This browser has no session any more; whose it was stays known, for ``last_account``."""
+def clear_session() -> None:
+    """This browser has no session any more; whose it was stays known, for ``last_account_id``."""
     if (ended := browser_session()) is not None:
         session["former"] = ended.account_id
     g.browser_session = None
@@ -134,28 +134,28 @@ def forget() -> None:
     session.pop("csrf_token", None)
 
 
-def last_account() -> int | None:
+def last_account_id() -> int | None:
     """Whose session this browser had last, the account's key; None where nothing tells."""
     cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
-    found = sessions.last_of(work(), cookie)
+    found = sessions.last_account_id(work(), cookie)
     former = session.get("former")
     return found if found is not None or not isinstance(former, int) else former
 
 
-def binding() -> str:
+def browser_binding() -> str:
     """The value that ties interactions to this browser; made at first need."""
     if not isinstance(session.get("browser"), str):
         session["browser"] = work().token(16)
     return cast(str, session["browser"])
 
 
-def existing_binding() -> str | None:
-    """As ``binding``, without making one."""
+def existing_browser_binding() -> str | None:
+    """As ``browser_binding``, without making one."""
     value = session.get("browser")
     return value if isinstance(value, str) else None
 
 
-def show_for(client: Client | None, wishes: Sequence[str] = ()) -> None:
+def use_client_preferences(client: Client | None, wishes: Sequence[str] = ()) -> None:
     """The pages of this answer belong to what ``client`` began: they speak the language that it
     wishes, and keep their opener if it shows them in popups. Call it before the first word is
     translated: the language is chosen once."""
@@ -164,25 +164,29 @@ def show_for(client: Client | None, wishes: Sequence[str] = ()) -> None:
         g.keeps_opener = client.uses_popups
 
 
-def under_way(handle: str | None = None) -> Interaction | None:
+def interaction(handle: str | None = None) -> Interaction | None:
     """The unfinished sign-in that this request names in ``flow``, if this browser began it."""
     named = request.values.get("flow", "") if handle is None else handle
-    found = interactions.find(work(), named, existing_binding())
+    found = interactions.find(work(), named, existing_browser_binding())
     if found is not None:
-        show_for(found.client, found.request.get("ui_locales", ()))
+        use_client_preferences(found.client, found.request.get("ui_locales", ()))
         g.goes_on = url_for("oidc.resume", flow=found.handle)
     return found
 
 
-def begin_again(handle: str) -> Interaction | None:
+def restart_interaction(handle: str) -> Interaction | None:
     """The sign-in that this request names, from its start, where its time or its cookie is over."""
-    found = interactions.begin_again(
-        work(), handle, binding(), former=existing_binding(), is_from_here=is_from_here()
+    found = interactions.restart(
+        work(),
+        handle,
+        browser_binding(),
+        former=existing_browser_binding(),
+        is_same_origin=is_same_origin(),
     )
-    return under_way(found.handle) if found is not None else None
+    return interaction(found.handle) if found is not None else None
 
 
-def lead_on(url: str) -> Response:
+def continue_page(url: str) -> Response:
     """A page that goes on to ``url`` by itself, by refresh, or by its link.
 
     Browsers hold every redirect after a form to ``form-action`` of the page that the form was on
@@ -191,9 +195,9 @@ def lead_on(url: str) -> Response:
     return Response(render_template("onward.html", url=url))
 
 
-def follow(path: str) -> BaseResponse:
+def redirect_after_form(path: str) -> BaseResponse:
     """On to a path of this site after a form. Endpoints of the protocol may redirect further."""
-    return lead_on(path) if path.startswith("/oauth2/") else redirect(path, code=303)
+    return continue_page(path) if path.startswith("/oauth2/") else redirect(path, code=303)
 
 
 def sends_cookies() -> bool:
@@ -201,7 +205,7 @@ def sends_cookies() -> bool:
     return runtime().settings.cookie_name("form") in request.cookies
 
 
-def is_from_here() -> bool:
+def is_same_origin() -> bool:
     """Whether a page of this site sent this, by the browser's own word (Fetch Metadata)."""
     return request.headers.get("Sec-Fetch-Site") == "same-origin"
 
@@ -210,7 +214,7 @@ def is_from_here() -> bool:
 OPEN_TO_FORMS = ("oidc.authorize", "oidc.logout")
 
 
-def is_from_elsewhere() -> bool:
+def is_cross_site_form() -> bool:
     """Whether the form of another site sent this: without the cookies of this browser, so that
     none may be set either."""
     if request.method != "POST":
@@ -224,7 +228,7 @@ class FormCookie(SecureCookieSessionInterface):
     """Flask's cookie, which other sites cannot replace by sending a form."""
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
-        return not is_from_elsewhere() and super().should_set_cookie(app, session)
+        return not is_cross_site_form() and super().should_set_cookie(app, session)
 
 
 def install(app: Flask) -> None:

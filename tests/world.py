@@ -187,7 +187,7 @@ class World:
             )
             if state is not AccountState.PENDING:
                 hasher = self.app.extensions["hasher"]
-                assert passwords.replace(work, hasher, account, password, door="test") == ()
+                assert passwords.replace(work, hasher, account, password, source="test") == ()
                 lifecycle.change_state(work, account, AccountState.ACTIVE, reason="test")
                 lifecycle.change_state(work, account, state, reason="test")
         return username

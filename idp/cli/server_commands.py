@@ -189,7 +189,7 @@ def _seal(app: Flask) -> int:
 
 def _count(app: Flask) -> int:
     with unit(app) as work:
-        return population_counts.keep(work)
+        return population_counts.refresh(work)
 
 
 #: The threads of a worker. Only the lanes after ``upkeep`` wait for other people's servers.

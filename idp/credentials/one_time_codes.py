@@ -94,7 +94,7 @@ def _refusal(
     if not count_try(work, row):
         return "code_over"
     if not is_code(work, row, code):
-        failed_attempts.use_up(work, key, account, WRONG)
+        failed_attempts.consume(work, key, account, WRONG)
         return "wrong_code"
     return None if spend(work, row) else "code_over"
 

@@ -36,13 +36,13 @@ def owner(account: Account) -> Owner:
 
 
 def replace(
-    work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str, *, door: str
+    work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str, *, source: str
 ) -> tuple[Rule, ...]:
     """Set a new password, or return the rules it breaks and change nothing (PW-13).
-    ``door`` names the way it came in, for the trail."""
+    ``source`` says where it was set, for the audit trail."""
     broken = broken_rules(work, hasher, account, password)
     if not broken:
-        store(work, account, hasher.hash(password), door=door)
+        store(work, account, hasher.hash(password), source=source)
     return broken
 
 
@@ -71,7 +71,7 @@ def verify_and_prepare(
     proved = verify() and not failed_attempts.is_locked(work, key)
     broken = broken_rules(work, hasher, account, new) if proved else ()
     hashed = hasher.hash(new) if proved and not broken else ""
-    if not failed_attempts.settle(work, key, account, matched=proved):
+    if not failed_attempts.record_outcome(work, key, account, matched=proved):
         events.record(work, "password.confirmed", account=account, reason="wrong_current")
         return ("current",)
     return broken or hashed
@@ -82,7 +82,7 @@ def cheap_faults(work: UnitOfWork, account: Account, password: str) -> tuple[Rul
     return violations(password, owner(account), policy(work), shipped())
 
 
-def store(work: UnitOfWork, account: Account, password_hash: str, *, door: str) -> None:
+def store(work: UnitOfWork, account: Account, password_hash: str, *, source: str) -> None:
     """Set a password that breaks no rule. Whoever allows it by a one-time secret spends that
     before, so that only the winner writes (N68), and hashes before that: no lock waits."""
     account.password_hash = password_hash
@@ -96,7 +96,7 @@ def store(work: UnitOfWork, account: Account, password_hash: str, *, door: str) 
         )
     )
     _trim_history(work, account, policy(work).history)
-    events.record(work, "password.set", account=account, door=door)
+    events.record(work, "password.set", account=account, source=source)
 
 
 def _is_reused(

@@ -45,7 +45,7 @@ def _refusal(work: UnitOfWork, account: Account, number: str) -> str | None:
     if _accounts_of(work, account, number) > work.settings.sms_number_accounts:
         return "texts_number_accounts"
     for name, key, whose, budget in _budgets(work, account, number):
-        if not failed_attempts.use_up(work, key, whose, budget):
+        if not failed_attempts.consume(work, key, whose, budget):
             return name
     return None
 

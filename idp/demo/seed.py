@@ -129,7 +129,7 @@ def _set_password(work: UnitOfWork, app: Flask, account: Account, password: str)
     """Set it through the policy; a made-up one that breaks a rule by chance is made anew."""
     for _ in range(20):
         hasher = app.extensions["hasher"]
-        if not credentials.replace(work, hasher, account, password, door="demo"):
+        if not credentials.replace(work, hasher, account, password, source="demo"):
             return password
         password = make_password()
     raise GatewayError("no generated password meets the policy")

@@ -76,7 +76,7 @@ def _open(work: UnitOfWork, account: Account) -> list[CallerVerification]:
 def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) -> None:
     """Send a code that the caller reads back, to the registered address or recovery telephone;
     it names the agent. Raises Refused."""
-    if not failed_attempts.use_up(work, f"caller:{account.id}", account, failed_attempts.SENDING):
+    if not failed_attempts.consume(work, f"caller:{account.id}", account, failed_attempts.SENDING):
         raise Refused("too many codes were sent for this account within the hour")
     name = agent.person.full_name
     number = account.recovery_phone or "" if channel == "sms" else ""

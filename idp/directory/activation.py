@@ -110,7 +110,7 @@ def finish(
     hashed = hasher.hash(password)
     if not links.spend(work, link):
         return Problem.USED
-    store(work, account, hashed, door="activation")
+    store(work, account, hashed, source="activation")
     lifecycle.change_state(work, account, AccountState.ACTIVE, reason="activated")
     events.record(work, "link.spent", account=account, purpose=str(Purpose.ACTIVATE))
     notices.send(work, "activation_finished", account)

@@ -326,7 +326,7 @@ def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: Terms
     for name, value in asdict(terms).items():
         setattr(row, name, value)
     if counted and terms.valid_from is not None and terms.valid_from > work.now:
-        sessions.lose(work, account, row.role_group)
+        sessions.end_client_sessions(work, account, row.role_group)
     events.record(
         work,
         "role_group.terms",
@@ -385,7 +385,7 @@ def revoke(
         # Somebody else took it away since it was read, and has told everybody.
         return False
     _tell(work, "role_group.revoked", account, group, participant, notice, granted=False)
-    sessions.lose(work, account, group)
+    sessions.end_client_sessions(work, account, group)
     return True
 
 

@@ -160,7 +160,7 @@ def is_needed(work: UnitOfWork, account: Account, row: Authenticator) -> bool:
 def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     """Remove one; with the last one the recovery codes end. Raises Refused when it is needed."""
     # One after the other: two requests must not remove the last two at the same time.
-    failed_attempts.hold(work, _key(account), account)
+    failed_attempts.lock_row(work, _key(account), account)
     work.db.refresh(row)
     if row.removed_at is not None:
         return
@@ -191,10 +191,10 @@ def reset(work: UnitOfWork, account: Account) -> None:
     events.record(work, "factors.reset", account=account)
 
 
-def settle(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
+def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
     """Count one code of any factor: compared first, then counted one after the other, so that of
     parallel guesses no more count than of serial ones (N63)."""
-    return failed_attempts.settle_code(work, _key(account), account, WRONG, matched=matched)
+    return failed_attempts.record_code_outcome(work, _key(account), account, WRONG, matched=matched)
 
 
 def distrust(work: UnitOfWork, account: Account, why: str) -> None:
@@ -217,7 +217,7 @@ def note_proof(work: UnitOfWork, session: BrowserSession, methods: tuple[str, ..
     """A factor, or the password where there is none, was proved to change something. Returns the
     session's new cookie (N53)."""
     session.proved_at = work.now
-    return sessions.raise_level(work, session, methods)
+    return sessions.step_up(work, session, methods)
 
 
 def shown_destination(row: Authenticator, account: Account) -> str:

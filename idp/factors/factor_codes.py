@@ -50,11 +50,14 @@ def confirm(work: UnitOfWork, account: Account, row: Authenticator, typed: str, 
     """Make the begun factor count; False for a wrong code."""
     if row.kind == FactorKind.TOTP:
         step = _step(work, row, typed, totp.WINDOW_AT_SETUP)
-        if not authenticators.settle(work, account, matched=step is not None) or step is None:
+        if (
+            not authenticators.record_outcome(work, account, matched=step is not None)
+            or step is None
+        ):
             return False
         return authenticators.add(work, account, row, last_step=step)
     sent = _matching(work, CodePurpose.SETUP, flow, typed, account)
-    if not authenticators.settle(work, account, matched=sent is not None) or sent is None:
+    if not authenticators.record_outcome(work, account, matched=sent is not None) or sent is None:
         return False
     if sent.destination != row.destination or not one_time_codes.spend(work, sent):
         return False
@@ -84,7 +87,7 @@ def _send(
 
     if kind is FactorKind.SMS:
         text_messages.send(work, f"sms_{purpose}_code", account, number, make)
-    elif failed_attempts.use_up(work, f"mailed-code:{account.id}", account, MAILS):
+    elif failed_attempts.consume(work, f"mailed-code:{account.id}", account, MAILS):
         expires = work.after(seconds=one_time_codes.SECONDS)
         queue.enqueue(work, f"{purpose}_code", account, code=make(), expires_at=expires)
     else:
@@ -101,7 +104,7 @@ def send_enrolment_code(work: UnitOfWork, account: Account, flow: str) -> None:
 def check_enrolment_code(work: UnitOfWork, account: Account, typed: str, flow: str) -> bool:
     """Whether the code that came by mail was typed; now spent."""
     sent = _matching(work, CodePurpose.ENROL, flow, typed, account)
-    counts = authenticators.settle(work, account, matched=sent is not None)
+    counts = authenticators.record_outcome(work, account, matched=sent is not None)
     done = counts and sent is not None and one_time_codes.spend(work, sent)
     reason = None if done else "wrong_code"
     events.record(work, "enrolment.proved", reason=reason, account=account)
@@ -125,7 +128,7 @@ def _check(
     paper = recovery_codes.find(work, account, typed)
     sent = _matching(work, CodePurpose.FACTOR, flow, typed, account)
     matched = paper is not None or sent is not None or any(step for _, step in steps)
-    if not authenticators.settle(work, account, matched=matched):
+    if not authenticators.record_outcome(work, account, matched=matched):
         return "too_many_codes" if matched else "wrong_code", None, ()
     for row, step in steps:
         if step is not None and _accept(work, row, step):

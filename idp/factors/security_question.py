@@ -70,10 +70,10 @@ def compare(hasher: PasswordHasher, row: SecurityAnswer, answer: str) -> bool:
     return hasher.verify(rules.normalised(answer), row.answer_hash)
 
 
-def settle(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
+def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
     """Count what ``compare`` found. While too many were wrong, the right one is refused too."""
     key = f"question:{account.id}"
-    counts = failed_attempts.settle_code(work, key, account, WRONG, matched=matched)
+    counts = failed_attempts.record_code_outcome(work, key, account, WRONG, matched=matched)
     reason = None if counts else "wrong_answer"
     events.record(work, "question.answered", reason=reason, account=account)
     return counts

@@ -30,7 +30,7 @@ def of_name() -> str:
     work = current.work()
     typed = request.form.get("username", "")
     account = accounts.find_for_sign_in(work, typed)
-    known = browsers.known(work, account, current.recognition())
+    known = browsers.known(work, account, current.browser_cookie())
     key = failed_attempts.key_of(work, account, typed, known)
     return key if key.startswith(OWN) else of_network()
 
@@ -39,7 +39,7 @@ def of_holder() -> str:
     """Somebody who has shown a first proof in this sign-in, or has a session."""
     work, found, session = (
         current.work(),
-        current.under_way(),
+        current.interaction(),
         current.browser_session(),
     )
     account = attempt.pending(work, found) or attempt.held(work, found)

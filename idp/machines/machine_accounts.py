@@ -403,7 +403,7 @@ def _settle(
         return "throttled" if failed_attempts.is_locked(work, key) else reason
     if not matched and failed_attempts.was_tried(work, key, account, password):
         return reason
-    counts = failed_attempts.settle(work, key, account, matched=matched)
+    counts = failed_attempts.record_outcome(work, key, account, matched=matched)
     return reason if counts or not matched else "throttled"
 
 

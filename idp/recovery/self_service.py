@@ -119,7 +119,9 @@ def _answer(work: UnitOfWork, row: RecoveryRequest, account: Account | None) -> 
         return "unknown_account"
     if account.state == AccountState.DEACTIVATED:
         return "account_deactivated"
-    if not failed_attempts.use_up(work, f"recovery:{account.id}", account, failed_attempts.SENDING):
+    if not failed_attempts.consume(
+        work, f"recovery:{account.id}", account, failed_attempts.SENDING
+    ):
         return "too_many_requests"
     if account.activated_at is None:
         queue.enqueue(work, "not_activated", account)
@@ -224,13 +226,13 @@ def finish(
     is_right = asked is None or security_question.compare(hasher, asked, answer)
     broken = broken_rules(work, hasher, account, password) if is_right else ()
     hashed = hasher.hash(password) if is_right and not broken else ""
-    if asked is not None and not security_question.settle(work, account, matched=is_right):
+    if asked is not None and not security_question.record_outcome(work, account, matched=is_right):
         return ("answer",)
     if broken:
         return broken
     if not links.spend(work, link):
         return Problem.USED
-    store(work, account, hashed, door="reset_link")
+    store(work, account, hashed, source="reset_link")
     password_was_replaced(work, account)
     events.record(work, "link.spent", account=account, purpose=str(Purpose.RESET))
     return ()
@@ -283,7 +285,7 @@ def change(
     )
     if not isinstance(outcome, str):
         return outcome
-    store(work, account, outcome, door="settings")
+    store(work, account, outcome, source="settings")
     if former is not None:
         account.former_password_hash = former
         account.former_password_until = work.now + overlap
@@ -299,7 +301,7 @@ def confirm(
     a lock of this session's guesses (SP-02)."""
     account = session.account
     matched = hasher.verify(password, account.password_hash)
-    if failed_attempts.settle(work, _key(session), account, matched=matched):
+    if failed_attempts.record_outcome(work, _key(session), account, matched=matched):
         return True
     events.record(
         work, "password.confirmed", account=account, session=session, reason="wrong_current"

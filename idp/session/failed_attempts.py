@@ -1,6 +1,6 @@
 """Guesses counted in the database: the truth for everything that denies (N49 to N51).
 
-A password is checked first, without a lock; then its outcome is settled here, one attempt after
+A password is checked first, without a lock; then its outcome is recorded here, one attempt after
 the other under the row of its key. Of any number of parallel guesses the first few count, and
 what the others found out is not told.
 """
@@ -70,7 +70,7 @@ def is_own_network(work: UnitOfWork, account: Account, network: str) -> bool:
     return network != UNKNOWN and network in map(network_of, addresses)
 
 
-def settle(work: UnitOfWork, key: str, account: Account | None, *, matched: bool) -> bool:
+def record_outcome(work: UnitOfWork, key: str, account: Account | None, *, matched: bool) -> bool:
     """Count the outcome of one password; True when it succeeded and counts. A lock that begins is
     told to the holder."""
     counts, after = _count(work, key, account, signin_budget(work), matched=matched)
@@ -87,7 +87,7 @@ def settle(work: UnitOfWork, key: str, account: Account | None, *, matched: bool
     return counts
 
 
-def settle_code(
+def record_code_outcome(
     work: UnitOfWork, key: str, account: Account, budget: Budget, *, matched: bool
 ) -> bool:
     """The same for a code of a second factor, under a budget of its own and without a mail."""
@@ -111,7 +111,7 @@ def _count(
     return False, after
 
 
-def use_up(work: UnitOfWork, key: str, account: Account | None, budget: Budget) -> bool:
+def consume(work: UnitOfWork, key: str, account: Account | None, budget: Budget) -> bool:
     """Count one use of something that is limited, such as mails; False when there were enough."""
     row = _row(work, key, account)
     record = _record(row)
@@ -128,11 +128,12 @@ def was_tried(work: UnitOfWork, key: str, account: Account, secret: str) -> bool
         return True
     window = signin_budget(work).window
     tried = work.vault.digest("tried", f"{key}\0{secret}")
-    return not use_up(work, f"tried:{tried}", account, Budget(1, window, window))
+    return not consume(work, f"tried:{tried}", account, Budget(1, window, window))
 
 
-def hold(work: UnitOfWork, key: str, account: Account) -> None:
-    """Let nobody else settle under this key until the transaction ends; counts nothing."""
+def lock_row(work: UnitOfWork, key: str, account: Account) -> None:
+    """Lock the row of this key until the transaction ends, so that outcomes are recorded one after
+    the other; counts nothing."""
     _row(work, key, account)
 
 

@@ -43,13 +43,13 @@ def find(work: UnitOfWork, handle: str, browser: str | None) -> Interaction | No
     return row if work.vault.matches("browser", browser, row.browser) else None
 
 
-def begin_again(
-    work: UnitOfWork, handle: str, browser: str, *, former: str | None, is_from_here: bool
+def restart(
+    work: UnitOfWork, handle: str, browser: str, *, former: str | None, is_same_origin: bool
 ) -> Interaction | None:
     """The request of an unfinished sign-in anew, for this browser; nothing that was done in it.
 
     For the browser that began it (``former`` is what it held) after its time, and for a page of
-    ours (``is_from_here``) whose browser has lost its cookie since. A link of somebody else's
+    ours (``is_same_origin``) whose browser has lost its cookie since. A link of somebody else's
     sign-in begins nothing (N54)."""
     if not handle or len(handle) > 64:
         return None
@@ -57,7 +57,7 @@ def begin_again(
     if row is None or row.completed_at is not None or row.client is None or row.client.disabled_at:
         return None
     is_own = former is not None and work.vault.matches("browser", former, row.browser)
-    if not is_own and not is_from_here:
+    if not is_own and not is_same_origin:
         return None
     return begin(work, browser, client=row.client, request=row.request)
 

@@ -75,7 +75,7 @@ def _new(work: UnitOfWork, account: Account) -> BrowserSession:
 
 
 def find(work: UnitOfWork, cookie: str) -> BrowserSession | None:
-    """The living session of this cookie, its account still able; notes that it was used."""
+    """The active session of this cookie, if its account may sign in; records that it was used."""
     if not cookie or len(cookie) > 100:
         return None
     digests = work.vault.digests("session", cookie)
@@ -87,8 +87,8 @@ def find(work: UnitOfWork, cookie: str) -> BrowserSession | None:
     return session
 
 
-def last_of(work: UnitOfWork, cookie: str) -> int | None:
-    """Whose session this cookie was, over or not: the account's key; None for an unknown one."""
+def last_account_id(work: UnitOfWork, cookie: str) -> int | None:
+    """The key of the account whose session this cookie was, ended or not; None if unknown."""
     if not cookie or len(cookie) > 100:
         return None
     digests = work.vault.digests("session", cookie)
@@ -115,7 +115,7 @@ def renew(work: UnitOfWork, session: BrowserSession) -> str:
     return cookie
 
 
-def raise_level(work: UnitOfWork, session: BrowserSession, methods: Sequence[str]) -> str:
+def step_up(work: UnitOfWork, session: BrowserSession, methods: Sequence[str]) -> str:
     """The person proved more: the session's level follows, and its cookie changes (N53)."""
     session.amr = amr_of([*session.amr, *methods])
     session.acr = acr_of(session.amr, weak_counts=work.settings.weak_factors_satisfy_mfa)
@@ -144,8 +144,8 @@ def sid_for(work: UnitOfWork, session: BrowserSession, client: Client) -> str:
     return row.sid
 
 
-def living(work: UnitOfWork, account: Account) -> list[BrowserSession]:
-    """The account's sessions that still count, last used first."""
+def active(work: UnitOfWork, account: Account) -> list[BrowserSession]:
+    """The account's active sessions, last used first."""
     rows = work.db.scalars(
         select(BrowserSession)
         .where(BrowserSession.account_id == account.id, BrowserSession.ended_at.is_(None))
@@ -208,19 +208,19 @@ def revoke_grants(
         )
 
 
-def lose(work: UnitOfWork, account: Account, group: RoleGroup) -> None:
-    """The sessions carry a role group less. Relying parties that see it are told to end what they
-    know by them; whoever signs on there again gets what is left, under another ``sid``."""
+def end_client_sessions(work: UnitOfWork, account: Account, group: RoleGroup) -> None:
+    """End what the relying parties that see this role group know of the account's sessions: it was
+    revoked. They get a back-channel logout; the next single sign-on there has another ``sid``."""
     for row, client_id in logout_recipients.listeners(work, account, group):
         queue.enqueue_logout(work, account, client_id, row.sid)
         revoke_grants(work, Grant.sid == row.sid, "access_revoked", keep_offline=True)
-        _part(work, row.sid)
+        _detach_offline_grants(work, row.sid)
         work.db.delete(row)
 
 
-def _part(work: UnitOfWork, sid: str) -> None:
-    """The grants that go on (``offline_access``) do so without a session; a code of theirs that is
-    under way would begin one that nobody ends."""
+def _detach_offline_grants(work: UnitOfWork, sid: str) -> None:
+    """Grants with ``offline_access`` go on without a session. An authorization code of theirs that
+    was not redeemed yet would start a client session that nothing ends, so it expires now."""
     kept = (Grant.sid == sid, Grant.revoked_at.is_(None))
     work.db.execute(
         update(AuthorizationCode)

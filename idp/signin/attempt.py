@@ -77,7 +77,7 @@ def attempt(
     known = browsers.known(work, account, cookie)
     key = failed_attempts.key_of(work, account, typed, known)
     fresh = _fresh_hash(work, hasher, account, password, key) if reason is None else None
-    if not failed_attempts.settle(work, key, account, matched=reason is None):
+    if not failed_attempts.record_outcome(work, key, account, matched=reason is None):
         reason = reason or "throttled"
     elif waiting is not None and not temporary_passwords.spend(work, waiting):
         reason = "temporary_password_used"
@@ -213,7 +213,7 @@ def change_password(
         return outcome
     if is_temporary and not temporary_passwords.finish(work, found.temporary_password_id):
         return ("current",)
-    store(work, account, outcome, door=str(found.change_reason))
+    store(work, account, outcome, source=str(found.change_reason))
     self_service.password_was_replaced(work, account)
     found.change_account_id = found.change_reason = found.temporary_password_id = None
     return ()
@@ -305,7 +305,7 @@ def _stamp(account: Account) -> str:
 def tell_of_failure(work: UnitOfWork, account: Account) -> None:
     """The password was right and the second factor was not: the holder should hear of it; once
     an hour is enough."""
-    if failed_attempts.use_up(work, f"factor-mail:{account.id}", account, ONCE_AN_HOUR):
+    if failed_attempts.consume(work, f"factor-mail:{account.id}", account, ONCE_AN_HOUR):
         notices.send(work, "factor_failed", account, at=work.now, ip=work.origin.ip or "")
 
 

@@ -1,5 +1,5 @@
-"""What everybody does, as counts for the risk engine: kept by the worker, so that no sign-in waits
-for another one's row."""
+"""Counts over the sign-ins of all accounts, for the risk engine. The worker updates them, so that
+no sign-in waits for the row of another one."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ BATCH = 500
 Deltas = Counter[tuple[str, str]]
 
 
-def keep(work: UnitOfWork) -> int:
-    """Count the sign-ins that are not counted yet, and forget those that are past their time or
-    beyond the bound of their person. Returns how many were looked at."""
+def refresh(work: UnitOfWork) -> int:
+    """Count the sign-ins that are not counted yet, and delete those that are too old or too many
+    for their account. Returns how many were processed."""
     rows = work.db.scalars(
         select(SignIn).where(SignIn.counted_at.is_(None)).order_by(SignIn.id).limit(BATCH)
     ).all()
@@ -35,7 +35,7 @@ def keep(work: UnitOfWork) -> int:
     ).all()
     if not rows and not late:
         return 0
-    if not _claim(work):
+    if not _try_lock(work):
         return 0
     _count_in(work, rows)
     over = _beyond_bound(work, {row.account_id for row in rows})
@@ -43,23 +43,23 @@ def keep(work: UnitOfWork) -> int:
     return len(rows) + len(late)
 
 
-def _claim(work: UnitOfWork) -> bool:
-    """One worker at a time: whoever holds the total counts."""
+def _try_lock(work: UnitOfWork) -> bool:
+    """Whether this worker got the lock, the row of the total: one worker counts at a time."""
     insert_if_missing(work.db, PopulationCount, level="total", value="", seen=0)
     query = select(PopulationCount).where(PopulationCount.level == "total")
     return work.db.scalar(query.with_for_update(skip_locked=True)) is not None
 
 
 def _count_in(work: UnitOfWork, rows: Collection[SignIn]) -> None:
-    known = _people(work, {row.account_id for row in rows})
-    taken = [row for row in rows if _take(work, row)]
+    known = _accounts_counted(work, {row.account_id for row in rows})
+    taken = [row for row in rows if _mark_counted(work, row)]
     deltas = _deltas(taken, 1)
     deltas["people", ""] += len({row.account_id for row in taken} - known)
     _apply(work, deltas)
 
 
-def _take(work: UnitOfWork, row: SignIn) -> bool:
-    """Whether the row is still uncounted, whoever looked at it before."""
+def _mark_counted(work: UnitOfWork, row: SignIn) -> bool:
+    """Mark the row as counted; False when another worker was first."""
     marked = work.db.execute(
         update(SignIn)
         .where(SignIn.id == row.id, SignIn.counted_at.is_(None))
@@ -69,7 +69,7 @@ def _take(work: UnitOfWork, row: SignIn) -> bool:
     return bool(marked.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def _people(work: UnitOfWork, accounts: Collection[int]) -> set[int]:
+def _accounts_counted(work: UnitOfWork, accounts: Collection[int]) -> set[int]:
     """Which of these accounts have sign-ins that are counted."""
     query = (
         select(SignIn.account_id)
@@ -107,7 +107,7 @@ def _forget(work: UnitOfWork, rows: Collection[SignIn]) -> None:
     work.db.execute(
         delete(SignIn).where(SignIn.id.in_(ids)).execution_options(synchronize_session=False)
     )
-    deltas["people", ""] -= len(accounts - _people(work, accounts))
+    deltas["people", ""] -= len(accounts - _accounts_counted(work, accounts))
     _apply(work, deltas)
 
 

@@ -69,9 +69,9 @@ def install(app: Flask, settings: Settings) -> None:
             "operator": g.get("operator"),
             "asset": asset,
             "here": _here(),
-            "is_news": current.is_news,
+            "is_news": current.is_first_page_after_sign_in,
             "goes_on": "" if session else g.get("goes_on", ""),
-            "may_set_cookies": not current.is_from_elsewhere(),
+            "may_set_cookies": not current.is_cross_site_form(),
             "request_id": g.get("request_id", ""),
         }
 

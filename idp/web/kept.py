@@ -33,7 +33,7 @@ def install(app: Flask) -> None:
 
 
 def _stale_form(_error: CSRFError) -> BaseResponse:
-    if not current.is_from_here():
+    if not current.is_same_origin():
         return error_responses.page(
             400,
             title=gettext("This page was open too long"),
@@ -64,13 +64,13 @@ def sign_in_first() -> BaseResponse:
         return redirect(url_for("login.signin", next=back), code=303)
     keeper = interactions.begin(
         work,
-        current.binding(),
+        current.browser_binding(),
         request={
             "kept": typed,
             "action": request.path,
             "back": back,
             "is_whole": _is_whole(),
-            "account": current.last_account(),
+            "account": current.last_account_id(),
         },
     )
     target = url_for("pages.kept", flow=keeper.handle)
@@ -79,7 +79,7 @@ def sign_in_first() -> BaseResponse:
 
 def show() -> BaseResponse:
     """What was typed before the session ended, for the person who typed it."""
-    session, found = current.browser_session(), current.under_way()
+    session, found = current.browser_session(), current.interaction()
     if session is None:
         target = url_for("pages.kept", flow=request.args.get("flow", ""))
         return redirect(url_for("login.signin", next=target), code=303)

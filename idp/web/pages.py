@@ -32,7 +32,7 @@ def blueprint(*, demo: bool) -> Blueprint:
 def language() -> BaseResponse:
     """Switch the language of the pages."""
     remember_choice(request.form.get("locale", ""))
-    return current.follow(safe_path(request.form.get("next")))
+    return current.redirect_after_form(safe_path(request.form.get("next")))
 
 
 def signout() -> BaseResponse:
@@ -46,7 +46,7 @@ def signout() -> BaseResponse:
         )
         return Response(body)
     sessions.end(current.work(), session, "signed_out", keep_offline=True)
-    current.forget()
+    current.clear_session()
     return Response(render_template("signed_out.html", continue_url=None))
 
 

@@ -119,7 +119,7 @@ def _take_away(world: World, anna_session: str) -> None:
     with world.work() as work:
         eva = accounts.by_username(work, "eva")
         hasher = world.app.extensions["hasher"]
-        assert passwords.replace(work, hasher, eva, NEW_PASSWORD, door="reset") == ()
+        assert passwords.replace(work, hasher, eva, NEW_PASSWORD, source="reset") == ()
     world.account("newcomer")
 
 
@@ -146,7 +146,7 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
         dora, bert = (accounts.by_username(work, name) for name in ("dora", "bert"))
         invitation = activation.invite(work, dora)
         token = links.issue(work, bert, Purpose.RESET, work.after(days=1))
-        session = sessions.living(work, accounts.by_username(work, "anna"))[0].public_id
+        session = sessions.active(work, accounts.by_username(work, "anna"))[0].public_id
         kid = _active_key(work)
     world.run_worker()
     world.clock.advance(hours=1)

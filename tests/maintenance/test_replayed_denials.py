@@ -116,7 +116,7 @@ def _active(work: UnitOfWork) -> str:
 
 def _password(world: World, work: UnitOfWork) -> None:
     hasher = world.app.extensions["hasher"]
-    assert passwords.replace(work, hasher, _ada(work), NEW_PASSWORD, door="settings") == ()
+    assert passwords.replace(work, hasher, _ada(work), NEW_PASSWORD, source="settings") == ()
 
 
 def _set_state(state: AccountState) -> Callable[[World, UnitOfWork], None]:

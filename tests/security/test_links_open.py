@@ -48,7 +48,7 @@ def test_n68_of_sixteen_at_once_one_wins(world: World, kind: Kind) -> None:
     assert len(winners) == 1, statuses
     assert statuses[winners[0]] in (200, 303)
     assert len(world.events("link.spent")) == 1
-    assert [e.data["door"] for e in world.events("password.set")][-1] != "test"
+    assert [e.data["source"] for e in world.events("password.set")][-1] != "test"
     works = []
     for password in passwords:
         world.clock.advance(minutes=2)  # so that the wrong ones lock nobody

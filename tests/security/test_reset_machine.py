@@ -170,7 +170,7 @@ class Attack(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         doors = [
-            event.data["door"]
+            event.data["source"]
             for event in self.world.events("password.set")
             if event.account_id == self._id("victim")
         ]
@@ -211,6 +211,6 @@ def test_n70_the_machine_would_notice(world: World) -> None:
     link = world.mails("password_reset_link")[-1].links[0]
     page = browser.get(link.removeprefix(world.settings.issuer))
     browser.submit(page, "/recover/open", password=ATTACKERS_WORD, again=ATTACKERS_WORD)
-    doors = [event.data["door"] for event in world.events("password.set")]
+    doors = [event.data["source"] for event in world.events("password.set")]
     assert doors == ["test", "reset_link"]
     assert world.browser().sign_in(username, PASSWORD).status_code == 400

@@ -210,7 +210,7 @@ def test_n27_a_code_dies_with_its_session(world: World) -> None:
         from idp.session import sessions
 
         account = accounts.by_username(work, "holder1")
-        sessions.end(work, sessions.living(work, account)[0], "signed_out", keep_offline=True)
+        sessions.end(work, sessions.active(work, account)[0], "signed_out", keep_offline=True)
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", ENDED)
 
 
@@ -226,7 +226,7 @@ def test_n27_a_code_dies_with_a_password_reset(world: World) -> None:
     with world.work() as work:
         account = accounts.by_username(work, username)
         hasher = world.app.extensions["hasher"]
-        assert passwords.replace(work, hasher, account, NEW_PASSWORD, door="test") == ()
+        assert passwords.replace(work, hasher, account, NEW_PASSWORD, source="test") == ()
         sessions.end_all(work, account, "password_reset")
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", ENDED)
 

@@ -355,9 +355,9 @@ def test_two_workers_count_a_sign_in_once(place: World) -> None:
     """A second round finds nothing; a row that another one took stays counted once."""
     at(place, HOME).signed_in(place.account())
     with place.work() as work:
-        assert population_counts.keep(work) == 1
+        assert population_counts.refresh(work) == 1
     with place.work() as work:
-        assert population_counts.keep(work) == 0
+        assert population_counts.refresh(work) == 0
     assert counts(place)["total", ""] == 1
 
 

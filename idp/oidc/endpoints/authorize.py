@@ -56,7 +56,7 @@ def authorize() -> BaseResponse:
             work, "authorize.refused", reason=error.code, client=error.client, proved=False
         )
         return _hard_error(error.code)
-    current.show_for(client)
+    current.use_client_preferences(client)
     try:
         asked = validate(work, ring(), client, uri, params, repeated)
     except RequestError as error:
@@ -86,7 +86,7 @@ def authorize_posted() -> BaseResponse:
 def resume() -> BaseResponse:
     """Go on with an interaction: decide again from what is stored."""
     handle = request.args.get("flow", "")
-    found = current.under_way(handle)
+    found = current.interaction(handle)
     if found is None:
         return redirect(url_for("login.signin", flow=handle), code=303)
     if found.client is None:
@@ -100,10 +100,10 @@ def _dispatch(
     client: Client, asked: AuthorizationRequest, found: Interaction | None
 ) -> BaseResponse:
     work, session = current.work(), current.browser_session()
-    current.show_for(client, asked.ui_locales)
+    current.use_client_preferences(client, asked.ui_locales)
     if found is not None and session is not None:
         attempt.join(found, session)
-    level = attempt.demanded_level(work, client, session, current.recognition())
+    level = attempt.demanded_level(work, client, session, current.browser_cookie())
     step = rules.decide(
         asked,
         ClientView(client.trusted, level, tuple(client.account_kinds)),
@@ -116,7 +116,9 @@ def _dispatch(
     if isinstance(step, rules.Proceed) and session is not None:
         return _finish(found) or _grant(client, asked, session, after_form=found is not None)
     if found is None:
-        found = interactions.begin(work, current.binding(), client=client, request=asked.to_json())
+        found = interactions.begin(
+            work, current.browser_binding(), client=client, request=asked.to_json()
+        )
     # Who is signed in and has to sign in all the same is not sent on by the page.
     again = 1 if session is not None and isinstance(step, rules.SignIn) else None
     return redirect(url_for(PAGES[type(step)], flow=found.handle, again=again), code=303)
@@ -135,7 +137,7 @@ def _local(found: Interaction) -> BaseResponse:
     if type(step) in PAGES:
         return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
     interactions.complete(current.work(), found)
-    return current.follow(found.return_to)
+    return current.redirect_after_form(found.return_to)
 
 
 def _finish(found: Interaction | None) -> BaseResponse | None:
@@ -255,7 +257,7 @@ def _answer(
     parts = urlsplit(asked.redirect_uri)
     query = "&".join(filter(None, (parts.query, urlencode(fields))))
     target = urlunsplit(parts._replace(query=query))
-    return current.lead_on(target) if after_form else redirect(target, code=303)
+    return current.continue_page(target) if after_form else redirect(target, code=303)
 
 
 def _hard_error(code: str) -> BaseResponse:

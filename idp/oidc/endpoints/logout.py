@@ -76,7 +76,7 @@ def logout_posted() -> BaseResponse:
 def _ask_or_end(asked: Asked, fields: dict[str, str]) -> BaseResponse:
     """End the session whose hint this is; ask its person about any other request."""
     session = current.browser_session()
-    current.show_for(asked.client)
+    current.use_client_preferences(asked.client)
     if session is None:
         return _done(asked)
     if asked.subject == session.account.subject:
@@ -96,7 +96,7 @@ def confirm_logout() -> BaseResponse:
     params = _readable(request.form)
     params.pop("id_token_hint", None)
     asked = _checked(params)
-    current.show_for(asked.client)
+    current.use_client_preferences(asked.client)
     return _end(asked, after_form=True)
 
 
@@ -115,13 +115,15 @@ def _end(asked: Asked, *, after_form: bool = False) -> BaseResponse:
     session = current.browser_session()
     if session is not None:
         sessions.end(current.work(), session, "signed_out")
-    current.forget()
+    current.clear_session()
     return _done(asked, after_form=after_form)
 
 
 def _done(asked: Asked, *, after_form: bool = False) -> BaseResponse:
     if asked.target:
-        return current.lead_on(asked.target) if after_form else redirect(asked.target, code=303)
+        return (
+            current.continue_page(asked.target) if after_form else redirect(asked.target, code=303)
+        )
     return Response(render_template("signed_out.html", continue_url=None))
 
 

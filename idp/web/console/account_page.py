@@ -79,7 +79,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         unreachable=[client.name for client in account_status.unreachable(work, found)],
         access=by_participant,
         others=accounts.accounts_of(work, person, but=found),
-        sessions=[(row, describe_agent(row.user_agent)) for row in sessions.living(work, found)],
+        sessions=[(row, describe_agent(row.user_agent)) for row in sessions.active(work, found)],
         sign_ins=[
             (event, describe_agent(event.user_agent))
             for event in trail.sign_ins(work, found, SHOWN_SIGN_INS)

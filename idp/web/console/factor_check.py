@@ -53,7 +53,7 @@ def ask(session: BrowserSession) -> Response | None:
     outcome = proof_page.serve(demand)
     if not isinstance(outcome, tuple):
         return outcome
-    current.adopt(session, sessions.raise_level(work, session, outcome))
+    current.set_session(session, sessions.step_up(work, session, outcome))
     # The proof stands by itself, whatever becomes of the form.
     work.db.commit()
     return None

@@ -29,5 +29,5 @@ def activate() -> Response:
 def _first_session(account: Account) -> Response:
     """The person has just shown the mailed secret and made the password: what else has to be set
     up, then signed in (AC-04, AC-09)."""
-    found = interactions.begin(current.work(), current.binding())
+    found = interactions.begin(current.work(), current.browser_binding())
     return proceed(account, found, PASSWORD, has_secret=True)

@@ -112,7 +112,7 @@ def needed_account(client: Client) -> str:
 
 def _asked() -> tuple[Interaction, Client, BrowserSession] | None:
     """The request of an application that waits for an answer of the person who is signed in."""
-    found, session = current.under_way(), current.browser_session()
+    found, session = current.interaction(), current.browser_session()
     if found is None or found.client is None or session is None:
         return None
     return found, found.client, session

@@ -76,7 +76,7 @@ def enrol_factor(kind: str) -> BaseResponse:
 
 def _who() -> tuple[Interaction | None, Account | None]:
     """Who enrols in this sign-in."""
-    found = current.under_way()
+    found = current.interaction()
     return found, attempt.enrolling(current.work(), found)
 
 

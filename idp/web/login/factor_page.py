@@ -29,7 +29,7 @@ def factor() -> BaseResponse:
     """The page, for whoever owes a factor or can step up; everybody else goes on."""
     work = current.work()
     handle = request.values.get("flow", "")
-    found = current.under_way()
+    found = current.interaction()
     owing, session = attempt.owing(work, found), current.browser_session()
     if found is None or (owing is None and not _may_step_up(found, session)):
         return redirect(url_for("oidc.resume", flow=handle), code=303)
@@ -53,7 +53,7 @@ def factor() -> BaseResponse:
         attempt.note_proof(found, outcome)
         _advise(found, demand)
         return go_on(account, found)
-    current.adopt(session, sessions.raise_level(work, session, outcome))
+    current.set_session(session, sessions.step_up(work, session, outcome))
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
 
 

@@ -22,7 +22,7 @@ def change_password() -> Response:
     """The old or temporary password again, the new one twice; then the sign-in goes on."""
     work = current.work()
     handle = request.values.get("flow", "")
-    found = current.under_way()
+    found = current.interaction()
     account = attempt.held(work, found)
     if found is None or account is None:
         return redirect(url_for("oidc.resume", flow=handle), code=303)
@@ -40,7 +40,7 @@ def change_password() -> Response:
             account,
             old=old,
             new=new,
-            cookie=current.recognition(),
+            cookie=current.browser_cookie(),
         )
     if faults:
         return new_password_page.page(

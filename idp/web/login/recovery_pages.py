@@ -120,7 +120,7 @@ def open_link() -> BaseResponse:
 
 def _changed(_account: Account) -> BaseResponse:
     """Nobody is signed in by a reset (N66)."""
-    current.forget()
+    current.clear_session()
     return _done(
         gettext("Password changed successfully"),
         gettext("You are signed out everywhere. Sign in with your new password to go on."),
@@ -153,7 +153,7 @@ def not_me() -> BaseResponse:
         if token is None:
             return None
         mailed_link_page.keep(Purpose.RESET, token)
-        current.forget()
+        current.clear_session()
         return redirect(url_for("recover.open_link"), code=303)
 
     return _confirm(

@@ -34,15 +34,15 @@ def register(pages: Blueprint) -> None:
 def signin() -> BaseResponse:
     """Show the page, or check what was typed."""
     handle = request.values.get("flow", "")
-    found = current.under_way()
+    found = current.interaction()
     is_late = bool(handle) and found is None
-    found = found or current.begin_again(handle)
+    found = found or current.restart_interaction(handle)
     if request.method == "POST":
         return _attempt(found)
     if current.browser_session() is not None and not (found and request.args.get("again")):
         # Another tab was first, or this page was opened once more.
         if found is None:
-            return current.follow(safe_path(request.args.get("next")))
+            return current.redirect_after_form(safe_path(request.args.get("next")))
         return redirect(url_for("oidc.resume", flow=found.handle), code=303)
     notice = _what_happened(found) if is_late else kept_notice(request.args.get("next"))
     return _page(found, username=_suggested_name(found), error=notice)
@@ -81,7 +81,7 @@ def sign_in_again(notice: str) -> BaseResponse:
     """The page once more, after its form was refused unread: with the name that was typed, for
     the same application."""
     handle = request.form.get("flow", "")
-    found = current.under_way() or current.begin_again(handle)
+    found = current.interaction() or current.restart_interaction(handle)
     return _page(found, username=request.form.get("username", ""), error=notice, status=400)
 
 
@@ -93,7 +93,7 @@ def _attempt(found: Interaction | None) -> BaseResponse:
         current.hasher(),
         typed=typed,
         password=request.form.get("password", "")[:MAX_PASSWORD],
-        cookie=current.recognition(),
+        cookie=current.browser_cookie(),
         client=found.client if found else None,
     )
     if accepted is None:
@@ -106,7 +106,7 @@ def _attempt(found: Interaction | None) -> BaseResponse:
         )
         return _page(found, username=typed, error=f"{refused} {more}", status=400)
     found = found or interactions.begin(
-        work, current.binding(), return_to=safe_path(request.form.get("next"))
+        work, current.browser_binding(), return_to=safe_path(request.form.get("next"))
     )
     remember = bool(request.form.get("remember"))
     if accepted.change is not None:
@@ -121,10 +121,10 @@ def _attempt(found: Interaction | None) -> BaseResponse:
 def passkey() -> BaseResponse:
     """Sign in with a passkey alone: it names its account and has verified its user."""
     work = current.work()
-    found = current.under_way()
+    found = current.interaction()
     answer = request.form.get("credential", "")
     client = found.client if found else None
-    accepted = service.attempt_by_passkey(work, current.binding(), answer, client=client)
+    accepted = service.attempt_by_passkey(work, current.browser_binding(), answer, client=client)
     if isinstance(accepted, Fault):
         error = factor_words.passkey_fault(
             accepted,
@@ -135,7 +135,7 @@ def passkey() -> BaseResponse:
         return _page(found, username="", error=error, status=400)
     account, methods = accepted
     found = found or interactions.begin(
-        work, current.binding(), return_to=safe_path(request.form.get("next"))
+        work, current.browser_binding(), return_to=safe_path(request.form.get("next"))
     )
     return proceed(account, found, methods)
 
@@ -155,7 +155,7 @@ def proceed(
         found,
         account,
         methods,
-        cookie=current.recognition(),
+        cookie=current.browser_cookie(),
         remember=remember,
         has_secret=has_secret,
     )
@@ -173,14 +173,14 @@ def go_on(account: Account, found: Interaction) -> BaseResponse:
         work,
         account,
         methods=found.proved or PASSWORD,
-        cookie=current.recognition(),
+        cookie=current.browser_cookie(),
         previous=current.browser_session(),
         remember=found.remember,
         client=found.client,
     )
     found.authenticated_at = work.now
     found.signing_in_id = None
-    current.enter(entered)
+    current.sign_in(entered)
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
 
 
@@ -208,7 +208,7 @@ def _page(
         next_path=safe_path(request.values.get("next")),
         client_name=found.client.name if found and found.client else None,
         passkey_options=passkeys.request_options(
-            current.work(), Ceremony.ALONE, current.binding(), None
+            current.work(), Ceremony.ALONE, current.browser_binding(), None
         ),
     )
     return Response(body, status=status)

@@ -110,8 +110,8 @@ def verify(session: BrowserSession) -> BaseResponse:
     outcome = proof_page.serve(demand)
     if not isinstance(outcome, tuple):
         return outcome
-    current.adopt(session, service.note_proof(work, session, outcome))
-    return current.follow(target)
+    current.set_session(session, service.note_proof(work, session, outcome))
+    return current.redirect_after_form(target)
 
 
 def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
@@ -119,8 +119,8 @@ def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
     if request.method == "POST":
         password = request.form.get("current", "")[:MAX_PASSWORD]
         if self_service.confirm(work, current.hasher(), session, password):
-            current.adopt(session, service.note_proof(work, session, PASSWORD))
-            return current.follow(target)
+            current.set_session(session, service.note_proof(work, session, PASSWORD))
+            return current.redirect_after_form(target)
         wrong = True
     body = render_template(
         "verify_password.html", target=target, username=session.account.username, wrong=wrong
@@ -144,7 +144,7 @@ def set_up_factor(session: BrowserSession, kind: str) -> BaseResponse:
     outcome = factor_setup_pages.serve(place, FactorKind(kind))
     if not isinstance(outcome, Authenticator):
         return outcome
-    current.adopt(session, sessions.raise_level(work, session, attempt.methods_of(outcome)))
+    current.set_session(session, sessions.step_up(work, session, attempt.methods_of(outcome)))
     flash(gettext("It is set up."))
     if paper.left(work, account):
         return _home()

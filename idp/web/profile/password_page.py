@@ -48,6 +48,6 @@ def change_password(session: BrowserSession) -> Response:
         return new_password_page.page(
             session.account, purpose="change", action=action, errors=outcome
         )
-    current.adopt(session, outcome)
+    current.set_session(session, outcome)
     flash(gettext("Password changed successfully"))
     return redirect(url_for("profile.settings"), code=303)

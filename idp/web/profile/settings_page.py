@@ -65,7 +65,7 @@ def settings(session: BrowserSession) -> BaseResponse:
         **factor_pages.shown(account),
         browsers=[_browser(row) for row in browsers.remembered(work, account)],
         recent=[_sign_in(event) for event in trail.sign_ins(work, account, RECENT)],
-        sessions=[_session(row, session) for row in sessions.living(work, account)],
+        sessions=[_session(row, session) for row in sessions.active(work, account)],
         consents=[
             {
                 "id": row.id,
@@ -96,12 +96,12 @@ def preferences(session: BrowserSession) -> BaseResponse:
 def end_session(session: BrowserSession, public_id: str) -> BaseResponse:
     """End one of one's own sessions."""
     work = current.work()
-    rows = [r for r in sessions.living(work, session.account) if r.public_id == public_id]
+    rows = [r for r in sessions.active(work, session.account) if r.public_id == public_id]
     if not rows:
         abort(404)
     sessions.end(work, rows[0], "ended_by_holder")
     if rows[0].id == session.id:
-        current.forget()
+        current.clear_session()
         return redirect(url_for("login.signin"), code=303)
     flash(gettext("The session is ended."))
     return _home()
