@@ -21,7 +21,7 @@ IMPURE = {"now", "utcnow", "today", "time", "monotonic", "token_urlsafe", "token
 
 @pytest.mark.parametrize("name", MINIMUM)
 def test_no_dependency_is_older_than_its_last_advisory(name: str) -> None:
-    """security.md section 3: older ones have known holes."""
+    """Older ones have known holes."""
     assert Version(version(name)) >= Version(MINIMUM[name])
 
 
@@ -31,7 +31,7 @@ def test_authlib_is_the_release_that_was_examined() -> None:
 
 
 def test_every_foreign_key_can_be_looked_up() -> None:
-    """performance.md: what is searched is indexed; each foreign key leads an index or a key."""
+    """What is searched is indexed; each foreign key leads an index or a key."""
     for table in Base.metadata.sorted_tables:
         leading = {next(iter(index.columns)).name for index in table.indexes}
         leading |= {c.name for c in table.columns if c.unique or c.index}
@@ -55,7 +55,7 @@ NOT_SEARCHED = {
 
 
 def test_rules_have_no_clock_and_no_randomness() -> None:
-    """architecture.md: time and randomness are arguments of idp.policy and the pure oidc rules."""
+    """Time and randomness are arguments of idp.policy and the pure oidc rules."""
     root = Path(idp.__file__).parent
     pure = [*root.glob("policy/**/*.py"), root / "oidc/interaction.py", root / "oidc/claims.py"]
     assert len(pure) > 8

@@ -1,4 +1,4 @@
-"""Places and networks from MaxMind-format files (risk.md): both shapes in use, nothing outside."""
+"""Places and networks from MaxMind-format files: both shapes in use, nothing outside."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The breaker of mass changes: when registration suspends or closes too many accounts within an
-hour, what follows waits until an administrator has looked (scim.md)."""
+hour, what follows waits until an administrator has looked."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def of(work: UnitOfWork, account: Account) -> list[Authenticator]:
 
 def acceptable(work: UnitOfWork, account: Account, *, needs_strong: bool) -> list[Authenticator]:
     """The factors that will do, as ``of`` orders them. Where only strong ones will do and there is
-    none, the others do: nobody is shut out (risk.md)."""
+    none, the others do: nobody is shut out."""
     rows = of(work, account)
     strong = [row for row in rows if is_strong(row.kind)]
     return strong if needs_strong and strong else rows

@@ -242,7 +242,7 @@ def test_the_shell_helps_those_whom_nobody_in_the_console_may_help(world: World,
 def test_a_stop_of_registration_is_shown_and_confirmed(
     run: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """scim.md: the breaker of mass changes from the command line; exit code 1 while it is open."""
+    """The breaker of mass changes from the command line; exit code 1 while it is open."""
     monkeypatch.setenv("IDP_MASS_CHANGE_LEAST", "1")
     assert good(run("registration", "status", "--json"))["stopped"] is False
     account = world.account()

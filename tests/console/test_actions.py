@@ -58,7 +58,7 @@ def test_cr02_without_a_verified_caller_actions_stay_closed(world: World, action
 
 @pytest.mark.parametrize("action", HELPFUL)
 def test_every_action_is_audited_and_told_to_the_holder(world: World, action: str) -> None:
-    """accounts.md: who, why, under which ticket; and a mail."""
+    """Who, why, under which ticket; and a mail."""
     desk, username = Desk.of(world), prepared(world, action)
     desk.verify(username)
     mails = len(world.mails(to=username))
@@ -283,7 +283,7 @@ def test_cr04_the_reset_mail_goes_to_the_registered_address_for_seven_days(world
 def test_a_lock_and_a_suspension_lead_back_to_where_they_began(
     world: World, action: str, before: AccountState
 ) -> None:
-    """accounts.md: reversible; in between nothing opens, and self-service says whom to call."""
+    """Reversible; in between nothing opens, and self-service says whom to call."""
     desk, username = Desk.of(world), world.account(state=before)
     desk.verify(username)
     desk.act(action, username)

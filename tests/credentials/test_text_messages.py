@@ -1,4 +1,4 @@
-"""Limits of text messages against toll fraud (factors.md): each refuses, tells why in the trail,
+"""Limits of text messages against toll fraud: each refuses, tells why in the trail,
 and leaves an earlier code as good as it was."""
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def other(n: int) -> str:
     ],
 )
 def test_each_budget_ends(world: World, limits: dict[str, int], name: str) -> None:
-    """factors.md: per account and hour, account and day, network, country, in all."""
+    """Per account and hour, account and day, network, country, in all."""
     world = limited(world, **limits)
     username = world.account()
     assert [send(world, username, other(n)) for n in range(4)] == ["", "", "", name]
@@ -67,7 +67,7 @@ def test_each_budget_ends(world: World, limits: dict[str, int], name: str) -> No
 
 
 def test_n52_of_ipv6_a_customer_has_one_budget(world: World) -> None:
-    """factors.md, N52: whichever address of its /64 asks."""
+    """N52: whichever address of its /64 asks."""
     world = limited(world, sms_network_hour=3)
     networks = ["2001:db8::"] * 4 + ["2001:db8:0:1::"]
     outcomes = [
@@ -78,14 +78,14 @@ def test_n52_of_ipv6_a_customer_has_one_budget(world: World) -> None:
 
 
 def test_a_number_has_a_budget_over_all_accounts(world: World) -> None:
-    """factors.md: whoever asks."""
+    """Whoever asks."""
     world = limited(world, sms_number_day=3, sms_number_accounts=100)
     names = [world.account() for _ in range(4)]
     assert [send(world, name) for name in names] == ["", "", "", "texts_number"]
 
 
 def test_three_accounts_may_have_a_number_within_a_day(world: World) -> None:
-    """factors.md: through the pages, where the codes are kept with their number."""
+    """Through the pages, where the codes are kept with their number."""
     from tests.factor_steps import add_sent
     from tests.world import PASSWORD
 
@@ -107,7 +107,7 @@ def test_three_accounts_may_have_a_number_within_a_day(world: World) -> None:
 
 @pytest.mark.parametrize("number", ["+18765551234", "+12425551234", "+442079460000"])
 def test_other_countries_are_refused(world: World, number: str) -> None:
-    """factors.md: +1 is Jamaica's and the Bahamas' too; only what is set is served."""
+    """The prefix +1 is Jamaica's and the Bahamas' too; only what is set is served."""
     assert send(world, world.account(), number) == "texts_country"
     world = limited(world, sms_countries=("CA", "US", "JM", "BS", "GB"))
     assert send(world, world.account(), number) == ""

@@ -191,7 +191,7 @@ def test_no_subject_holds_a_code_or_a_link(kind: str, locale: str) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("kind", ["password_changed", "signin_from_new_browser"])
 def test_a_notice_can_be_disowned(kind: str, locale: str) -> None:
-    """accounts.md: "this was not me", as a button and in full."""
+    """The button "this was not me", as a button and in full."""
     words = {"en": "This was not me", "fr": "Ce n’était pas moi"}[locale]
     mail = rendered(kind, locale)
     assert "\nhttps://gateway.test/recover/not-me?token=abc\n" in mail.text

@@ -89,7 +89,7 @@ def test_the_demo_sends_nowhere() -> None:
 
 
 def test_texts_go_through_the_outbox(world: World) -> None:
-    """accounts.md: sealed, sent by the worker, noted; without a sender kept and tried again."""
+    """Sealed, sent by the worker, noted; without a sender kept and tried again."""
     username = world.account()
     with world.work() as work:
         account = accounts.by_username(work, username)

@@ -112,7 +112,7 @@ RULES = {
 
 @pytest.mark.parametrize("rule", RULES)
 def test_hard_rules_ask_whatever_the_score(market: Market, rule: str) -> None:
-    """risk.md: always ask, with the reason named."""
+    """Always ask, with the reason named."""
     risk = market.judge("ada", attempt(at(12, 8.6), **RULES[rule]))
     assert rule in risk.hits
     assert risk.asks
@@ -380,7 +380,7 @@ AGENTS = {
 
 @pytest.mark.parametrize("header", AGENTS)
 def test_browsers_are_told_by_family_and_major_version(header: str) -> None:
-    """risk.md: never the raw header."""
+    """Never the raw header."""
     assert agent_of(header) == AGENTS[header]
 
 

@@ -92,7 +92,7 @@ def test_the_engine_stops_stolen_cookies_that_the_cookie_alone_lets_pass(
 def test_a_score_of_network_and_browser_alone_cannot_tell_a_targeted_attacker(
     result: dict[str, dict[str, Any]],
 ) -> None:
-    """risk.md, 2: at a tenth of prompts it stops fewer than the engine at its own threshold."""
+    """At a tenth of prompts it stops fewer than the engine at its own threshold."""
     published = result["Freeman/Wiefling"]
     at_tenth = next(point for point in published["points"] if point["wanted"] == 0.1)
     engine = own_point(result["this engine"])["stopped"]["targeted"][0]
@@ -182,7 +182,7 @@ def test_the_picture(log: Path, tmp_path: Path) -> None:
 
 
 def test_only_complete_sign_ins_teach(log: Path) -> None:
-    """risk.md: an attack that is repeated does not become a habit."""
+    """An attack that is repeated does not become a habit."""
     rows = [read(row) for row in csv.DictReader(io.StringIO(log.read_text()))]
     attack = next(row for row in reversed(rows) if row.attack == "naive")
     scored = Scored(evaluation.Engine())

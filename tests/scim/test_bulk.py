@@ -1,4 +1,4 @@
-"""The registration bridge: Bulk (RFC 7644 section 3.7; scim.md; N79, R03, G1)."""
+"""The registration bridge: Bulk (RFC 7644 section 3.7; N79, R03)."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_versions_hold_in_a_bulk(pusher: Pusher) -> None:
 
 
 def test_the_breaker_stops_a_bulk_midway(world: World, pusher: Pusher) -> None:
-    """scim.md: what is too much is 429 for each, one alarm for all."""
+    """What is too much is 429 for each, one alarm for all."""
     names = [{"givenName": "Jim", "familyName": f"Smith{chr(97 + n)}"} for n in range(22)]
     made = [pusher.create(number, name=name) for number, name in enumerate(names)]
     done = bulk(pusher, *({"method": "DELETE", "path": f"/Users/{row['id']}"} for row in made))

@@ -32,7 +32,7 @@ NO_FAULT = ("User:endDate'.\nPatched value: 2041-01-01T00:00:00Z\nReturned value
 
 
 def test_the_checks_of_others_find_no_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """scim.md: no failure but right refusals, which are listed."""
+    """No failure but right refusals, which are listed."""
     # The checks fill in what a field gives as examples: pairs that exist and rarely meet.
     numbers = [str(number) for number in range(200_000, 900_000)]
     registered = [str(number) for number in range(100_000, 100_300)]

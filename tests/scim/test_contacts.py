@@ -136,7 +136,7 @@ def test_nobody_is_told_at_an_address_of_a_closed_account(world: World, erie: Pu
 def test_an_activation_that_waits_is_told_to_the_rights_administrators(
     world: World, erie: Pusher
 ) -> None:
-    """accounts.md: with the holder, 14 days before the link ends."""
+    """With the holder, 14 days before the link ends."""
     trader = {"roleGroup": "EMI Trader", "participantId": "200001"}
     erie.create(1, extension={"grants": [trader]})
     world.clock.advance(days=77)

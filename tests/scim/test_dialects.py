@@ -1,4 +1,4 @@
-"""What Okta, Microsoft Entra, OneLogin and others really send (scim.md, items 1 to 20), each with
+"""What Okta, Microsoft Entra, OneLogin and others really send, each with
 its exact answer (G9)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A push that is only tried tells what it would entail (scim.md, dry run)."""
+"""A push that is only tried tells what it would entail."""
 
 from __future__ import annotations
 

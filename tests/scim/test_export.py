@@ -183,7 +183,7 @@ def test_a_bad_file_is_refused_with_its_line(text: str, is_csv: bool, reason: st
 
 
 def test_a_dry_run_leaves_nothing(world: World, pusher: Pusher) -> None:
-    """scim.md: the same answers, and no account, event, mail or refusal of it."""
+    """The same answers, and no account, event, mail or refusal of it."""
     made = pusher.create(1)
     before = (len(world.events()), len(world.mails()))
     operations = [

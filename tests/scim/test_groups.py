@@ -1,4 +1,4 @@
-"""The registration bridge: role groups at a participant as Groups (scim.md; RG-01, RG-05, N72 to
+"""The registration bridge: role groups at a participant as Groups (RG-01, RG-05, N72 to
 N79)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The breaker of mass changes (scim.md): too many accounts suspended or closed within an hour."""
+"""The breaker of mass changes: too many accounts suspended or closed within an hour."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The published description of the bridge, and that it is true: schemathesis sends what fits it,
-completed so that it reaches the rules (scim.md)."""
+completed so that it reaches the rules."""
 
 from __future__ import annotations
 

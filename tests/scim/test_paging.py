@@ -123,7 +123,7 @@ def test_n78_a_cursor_is_the_gateways_own(pusher: Pusher) -> None:
 
 
 def test_the_statements_of_a_list_do_not_grow(world: World, pusher: Pusher) -> None:
-    """performance.md: as many for one User as for ten, by index and by cursor."""
+    """As many for one User as for ten, by index and by cursor."""
     pusher.create(1)
     paths = [f"{USERS}?{urlencode(query)}" for query in ({}, {"cursor": ""}, {"sortBy": "userName"},
              {"filter": 'userName eq "smithbj"'})]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The registration bridge: participants (scim.md; N72 to N79)."""
+"""The registration bridge: participants (N72 to N79)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_the_name_is_the_one_of_groups_and_tokens(world: World, pusher: Pusher) 
 
 @pytest.mark.parametrize("way", ["status", "put", "delete"])
 def test_ending_one_ends_its_grants(world: World, pusher: Pusher, way: str) -> None:
-    """scim.md: all role groups there, at once; those elsewhere stay; holders get a mail, and the
+    """All role groups there, at once; those elsewhere stay; holders get a mail, and the
     application that sees the role group is told."""
     rp = world.relying_party("App", backchannel_logout_uri="https://app.rp.test/logout")
     with world.work() as work:

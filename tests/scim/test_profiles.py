@@ -1,4 +1,4 @@
-"""Okta and Microsoft Entra as they come, with a mapping profile (scim.md, mapping profile)."""
+"""Okta and Microsoft Entra as they come, with a mapping profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registration bridge: how far one pusher reaches (scim.md; N72, N73, N76, PR-05)."""
+"""The registration bridge: how far one pusher reaches (N72, N73, N76, PR-05)."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_pushes_of_one_client_are_counted(world: World) -> None:
 
 
 def test_the_trail_says_from_what_to_what(world: World, pusher: Pusher) -> None:
-    """scim.md: every change is answerable by which push, by whom, from what to what."""
+    """Every change is answerable by which push, by whom, from what to what."""
     made = pusher.create(1, extension={"grants": [HERE]})
     pusher.patch(made["id"], REPLACE, {"op": "remove", "path": f"{EXTENSION}:grants"})
     created, updated = world.events("scim.created")[0], world.events("scim.updated")[0]

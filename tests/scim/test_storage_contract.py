@@ -1,4 +1,4 @@
-"""scim2-server's own suite for storages, on ours (scim.md). What an account needs here and the
+"""scim2-server's own suite for storages, on ours. What an account needs here and the
 suite does not give is added; where a rule of the gateway is another one, that rule is tested
 instead."""
 

@@ -1,5 +1,4 @@
-"""Conformance tools of others against a running gateway: no failure but right refusals
-(scim.md)."""
+"""Conformance tools of others against a running gateway: no failure but right refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registration bridge: Users by SCIM (scim.md; PR-01, PR-04, AC-01, RG-09, N72 to N81, N85)."""
+"""The registration bridge: Users by SCIM (PR-01, PR-04, AC-01, RG-09, N72 to N81, N85)."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_rg09_a_change_reaches_every_account_of_the_person(world: World, pusher:
 
 
 def test_a_lost_answer_is_repeated(world: World, pusher: Pusher) -> None:
-    """scim.md: the same externalId with the same content is answered as the first time."""
+    """The same externalId with the same content is answered as the first time."""
     first = pusher.send("POST", body=user())
     again = pusher.send("POST", body=user())
     assert (first.status_code, again.status_code) == (201, 200)
@@ -389,7 +389,7 @@ def test_versions_and_if_match(world: World, pusher: Pusher) -> None:
 
 
 def test_a_stale_sequence_changes_nothing(world: World, pusher: Pusher) -> None:
-    """scim.md: out of order: 200 with the present state, audited."""
+    """Out of order: 200 with the present state, audited."""
     made = pusher.create(extension={"sequence": 5})
     late = pusher.send("PUT", made["id"], user(nickName="Late", extension={"sequence": 4}))
     assert late.status_code == 200
@@ -541,7 +541,7 @@ DIALECTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_what_real_clients_send_is_taken(world: World, pusher: Pusher, name: str) -> None:
-    """scim.md: the bodies of Okta, Entra and others."""
+    """The bodies of Okta, Entra and others."""
     operations, expected = DIALECTS[name]
     made = pusher.create()
     answer = pusher.patch(made["id"], *operations)
@@ -556,7 +556,7 @@ def test_what_real_clients_send_is_taken(world: World, pusher: Pusher, name: str
     "content_type", ["application/json", "application/scim+json; charset=utf-8"]
 )
 def test_plain_json_is_taken_too(world: World, pusher: Pusher, content_type: str) -> None:
-    """scim.md 15: the answer is application/scim+json."""
+    """The answer is application/scim+json."""
     answer = pusher.send("POST", raw=json.dumps(user()).encode(),
                          headers={"Content-Type": content_type})  # fmt: skip
     assert answer.status_code == 201
@@ -616,7 +616,7 @@ def test_n79_n85_a_patch_is_applied_whole_or_not_at_all(
 
 
 def test_other_places_answer_in_the_protocols_form(world: World, pusher: Pusher) -> None:
-    """scim.md 19: never a page of HTML; unknown ids, other methods, no such route."""
+    """Never a page of HTML; unknown ids, other methods, no such route."""
     for method, path in (("GET", "/scim/v2/Nothing"), ("GET", f"{USERS}/nobody"),
                          ("DELETE", f"{USERS}/nobody")):  # fmt: skip
         assert fault(pusher.send(method, path))[0] in (404, 501), path

@@ -1,4 +1,4 @@
-"""The registration bridge: access and accounts with an end (scim.md; PR-04, PR-05, N33, N58)."""
+"""The registration bridge: access and accounts with an end (PR-04, PR-05, N33, N58)."""
 
 from __future__ import annotations
 

@@ -282,7 +282,7 @@ def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: Wo
 
 
 def test_weak_factors_are_not_enough_where_the_environment_says_so() -> None:
-    """factors.md: with IDP_WEAK_FACTORS_SATISFY_MFA off, a code by mail does not complete it."""
+    """With IDP_WEAK_FACTORS_SATISFY_MFA off, a code by mail does not complete it."""
     mails, app = frozenset({FactorKind.EMAIL}), frozenset({FactorKind.TOTP, FactorKind.EMAIL})
     strict, lenient = (Policy(offers_texts=True, weak_counts=weak) for weak in (False, True))
     assert (strict.is_enough(mails), strict.is_enough(app)) == (False, True)

@@ -127,7 +127,7 @@ def test_n33_a_withdrawn_consent_ends_the_family(world: World) -> None:
 
 
 def test_a_password_change_ends_other_sessions_and_their_tokens(world: World) -> None:
-    """accounts.md: the session in which it is changed goes on, under a new cookie."""
+    """The session in which it is changed goes on, under a new cookie."""
     rp, username = world.relying_party(), world.account()
     elsewhere = world.signed_in_tokens(rp, username)
     browser = world.browser()
@@ -141,7 +141,7 @@ def test_a_password_change_ends_other_sessions_and_their_tokens(world: World) ->
 
 
 def test_refresh_keeps_auth_time_and_may_narrow_the_scope(world: World) -> None:
-    """A moved auth_time would be a lie (oidc.md, trap 3); N32: never wider."""
+    """A moved auth_time would be a lie; N32: never wider."""
     from tests.security.test_signed_tokens import claims_of
 
     rp, username = world.relying_party(), world.account()
@@ -171,7 +171,7 @@ def test_a_family_ends_by_its_limits(world: World, limit: str, step: int | None)
 
 
 def test_without_offline_access_there_is_no_refresh_token(world: World) -> None:
-    """oidc.md: refresh needs offline_access."""
+    """Refresh needs offline_access."""
     tokens = world.signed_in_tokens(world.relying_party(), world.account(), scope="openid")
     assert "refresh_token" not in tokens
 

@@ -122,7 +122,7 @@ def test_n49_of_parallel_guesses_ten_count(world: World) -> None:
 
 @pytest.mark.parametrize("kind", [AccountKind.PERSONAL, AccountKind.MACHINE])
 def test_n49_the_holder_is_told_once(world: World, kind: AccountKind) -> None:
-    """accounts.md: one mail for a lock, with the way out; the state of the account stays."""
+    """One mail for a lock, with the way out; the state of the account stays."""
     username = world.account(kind=kind)
     fail(world, username, 30)
     (mail,) = world.mails("signin_locked", to=username)
@@ -197,7 +197,7 @@ def test_n51_a_planted_cookie_of_another_browser_is_worth_nothing(world: World) 
 
 
 def test_n51_a_forgotten_browser_is_like_any_other(world: World) -> None:
-    """accounts.md: a password change and "sign out everywhere" end it."""
+    """A password change and "sign out everywhere" end it."""
     username = world.account()
     mine = browser_at(world, "198.51.100.1")
     mine.sign_in(username, remember="1")

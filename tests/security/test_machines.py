@@ -481,7 +481,7 @@ def statements(world: World, act: Any) -> int:
 
 
 def test_forward_auth_needs_a_fixed_number_of_statements(world: World, service: Rp) -> None:
-    """performance.md: client, account, network, role groups, lock; nothing is written."""
+    """Client, account, network, role groups, lock; nothing is written."""
     verify(world)
     assert statements(world, lambda: verify(world)) <= 6
 

@@ -89,13 +89,13 @@ def test_mf06_answers_are_compared_in_one_form(typed: str, same: str) -> None:
     ],
 )
 def test_mf06_any_ascii_is_an_answer(answer: str, expected: Fault | None) -> None:
-    """MF-06, factors.md: at least four, no part of question or user name."""
+    """MF-06: at least four, no part of question or user name."""
     words = "What was the name of the first animal in your home?"
     assert rules.fault(answer, question=words, username="moreaua") == expected
 
 
 def test_the_answer_is_neither_the_password_nor_of_another_list(world: World) -> None:
-    """factors.md: not the password; only a question that was offered."""
+    """Not the password; only a question that was offered."""
     username = world.account()
     browser = world.browser().signed_in(username)
     page = verify(browser, PATH, current=PASSWORD)
@@ -128,7 +128,7 @@ def test_z02_a_reset_by_oneself_asks_it_too(world: World, holder: str) -> None:
 
 
 def test_wrong_answers_count_for_the_account(world: World, holder: str) -> None:
-    """factors.md: five in an hour over all links; then the right one is refused too."""
+    """Five in an hour over all links; then the right one is refused too."""
     for _ in range(5):
         browser, page = reset_page(world, holder)
         browser.submit(page, "/recover/open", answer="Toronto", **CHOICE)  # type: ignore[arg-type]

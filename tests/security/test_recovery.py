@@ -142,7 +142,7 @@ def test_n63_wrong_codes_count_for_the_account_over_all_codes(world: World) -> N
 
 
 def test_a_code_is_of_one_flow_one_purpose_and_ten_minutes(world: World) -> None:
-    """accounts.md: bound to the browser that asked and to its question; a newer one ends it."""
+    """Bound to the browser that asked and to its question; a newer one ends it."""
     username = with_phone(world)
     mine, first = ask(world, username), code_in(world)
     other = ask(world, username, "unlock")
@@ -160,7 +160,7 @@ def test_a_code_is_of_one_flow_one_purpose_and_ten_minutes(world: World) -> None
 
 
 def test_a_code_works_once(world: World) -> None:
-    """accounts.md: spent with its use."""
+    """Spent with its use."""
     browser = ask(world, with_phone(world), "unlock")
     page, path = browser.get("/recover/unlock/code"), "/recover/unlock/code"
     fields = hidden_fields(page.text, path) | {"code": code_in(world)}
@@ -253,7 +253,7 @@ def test_without_a_sender_no_text_message_is_offered(world: World) -> None:
 
 
 def test_not_me_ends_everything_and_starts_a_reset(world: World) -> None:
-    """accounts.md: from a notice, in one click after reading; the old password is dead at once."""
+    """From a notice, in one click after reading; the old password is dead at once."""
     username = world.account()
     thief = world.browser().signed_in(username)
     fields = {"current": PASSWORD} | CHOICE
@@ -521,7 +521,7 @@ def test_l_reminders_go_out_twice(renewing: World) -> None:
 
 
 def test_ac03_reminders_of_activation_go_out_twice(world: World) -> None:
-    """accounts.md: 14 and 3 days before the 90 days end; the last mail's link works."""
+    """14 and 3 days before the 90 days end; the last mail's link works."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
         activation.invite(work, accounts.by_username(work, username))

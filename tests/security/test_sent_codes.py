@@ -170,7 +170,7 @@ def far_away(world: World, username: str) -> tuple[Browser, TestResponse]:
 
 
 def test_far_from_usual_a_mailbox_is_not_enough_where_there_is_more(world: World) -> None:
-    """risk.md: high: a possession; whoever has only the mailbox uses it and is told to add one."""
+    """High: a possession; whoever has only the mailbox uses it and is told to add one."""
     username, weak = world.account(), holder_of(world, "email")
     secret, _ = set_up_app(world, username)
     browser, page = half_signed_in(world, username)

@@ -144,7 +144,7 @@ def test_a_post_of_the_relying_party_works_like_a_get(world: World, signed_in: S
 
 
 def test_a_plain_sign_out_keeps_offline_grants_and_ends_the_rest(world: World) -> None:
-    """oidc.md, Sessions: offline_access goes on; codes and other tokens do not."""
+    """``offline_access`` goes on; codes and other tokens do not."""
     rp, username = world.relying_party(), world.account()
     browser = world.browser()
     offline = world.redeem(rp, browser.code(rp, username)).json or {}

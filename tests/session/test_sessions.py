@@ -11,7 +11,7 @@ from tests.world import World
 
 
 def test_a_session_ends_when_idle_and_in_any_case_after_its_absolute_limit(world: World) -> None:
-    """oidc.md, Sessions: idle 1 h, absolute 12 h, both settings."""
+    """Idle 1 h, absolute 12 h, both settings."""
     username = world.account()
     browser = world.browser()
     browser.sign_in(username)

@@ -164,7 +164,7 @@ def test_mf03_of_ipv6_a_customer_is_one_network(place: World) -> None:
 
 
 def test_a_denied_network_is_refused_like_a_wrong_password(place: World) -> None:
-    """risk.md: refusal only from the operator's list; the same words (N47)."""
+    """Refusal only from the operator's list; the same words (N47)."""
     username, _, _ = worker(place)
     denied = at(place, "198.51.100.66").sign_in(username)
     wrong = at(place, HOME).sign_in(username, "wrong")
@@ -175,7 +175,7 @@ def test_a_denied_network_is_refused_like_a_wrong_password(place: World) -> None
 def test_an_error_in_scoring_asks_for_a_factor(
     place: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """risk.md: it never lets pass and never locks out."""
+    """It never lets pass and never locks out."""
     username, secret, browser = worker(place)
 
     def broken(*_: object) -> None:
@@ -189,7 +189,7 @@ def test_an_error_in_scoring_asks_for_a_factor(
 
 
 def test_only_complete_sign_ins_teach_the_engine(place: World) -> None:
-    """risk.md: an attacker with the password alone leaves no history."""
+    """An attacker with the password alone leaves no history."""
     username, _, _ = worker(place)
 
     def known() -> int:
@@ -204,7 +204,7 @@ def test_only_complete_sign_ins_teach_the_engine(place: World) -> None:
 
 
 def test_after_an_unlock_or_a_new_password_a_factor_is_asked_once(place: World) -> None:
-    """risk.md, hard rules: what lowers trust holds until the next complete sign-in."""
+    """What lowers trust holds until the next complete sign-in."""
     username, secret, browser = worker(place)
     with place.work() as work:
         account = accounts.by_username(work, username)
@@ -294,7 +294,7 @@ def test_every_30_days_counts_for_each_browser(place: World) -> None:
 
 
 def test_the_console_explains_a_sign_in(place: World) -> None:
-    """risk.md: score, features and weights of any sign-in."""
+    """Score, features and weights of any sign-in."""
     username, _, _ = worker(place)
     at(place, OFFICE).sign_in(username)
     page = Desk.of(place).open(username).text
@@ -311,7 +311,7 @@ def counts(world: World) -> dict[tuple[str, str], int]:
 
 
 def test_everybody_is_kept_as_counts_and_forgotten_in_time(place: World) -> None:
-    """risk.md: 180 days; what is forgotten leaves the counts as if it had not been."""
+    """180 days; what is forgotten leaves the counts as if it had not been."""
     for _ in range(2):
         username = place.account()
         at(place, HOME).signed_in(username)
@@ -334,7 +334,7 @@ def test_everybody_is_kept_as_counts_and_forgotten_in_time(place: World) -> None
 
 
 def test_one_person_keeps_the_last_five_hundred(place: World) -> None:
-    """risk.md: bounded; scoring reads no more than that."""
+    """Bounded; scoring reads no more than that."""
     username = place.account()
     with place.work() as work:
         account = accounts.by_username(work, username)

@@ -93,7 +93,7 @@ def test_five_codes_in_an_hour(world: World) -> None:
 
 
 def test_remembered_browsers_are_listed_and_forgotten(world: World) -> None:
-    """accounts.md: workstation, place, last use, until when; one click forgets."""
+    """Workstation, place, last use, until when; one click forgets."""
     username = world.account()
     browser = world.browser()
     browser.client.environ_base["HTTP_USER_AGENT"] = EDGE
@@ -147,7 +147,7 @@ def test_recent_sign_ins_are_shown(world: World) -> None:
 
 
 def test_the_holder_is_told_of_a_new_browser_once(world: World) -> None:
-    """accounts.md: not of the first ever, not of a known one, not of the same program again."""
+    """Not of the first ever, not of a known one, not of the same program again."""
     username = world.account()
 
     def sign_in(browser: Browser, address: str, agent: str = EDGE) -> int:
