@@ -69,10 +69,10 @@ class Gateway(Flask):
         try:
             response = self.make_response(super().dispatch_request())
             if "work" in g:
-                g.work.db.commit()
+                g.work.commit()
         except BaseException:
             if "work" in g:
-                g.work.db.rollback()
+                g.work.rollback()
             raise
         return response
 

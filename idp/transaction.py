@@ -1,7 +1,7 @@
 """Return commits, raise rolls back.
 
 A ``UnitOfWork`` is what a request, a command or a worker step does in one transaction. Services
-take it as their first argument; they never commit. ``committing`` is the only place that does.
+take it as their first argument; they never commit. What answers a request or runs a command does.
 """
 
 from __future__ import annotations
@@ -13,12 +13,28 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, update
+from sqlalchemy.exc import OperationalError, SQLAlchemyError, TimeoutError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from idp import schema_version
 from idp.db import db
 from idp.ports import Ports
 from idp.settings import Settings
 from idp.vault import Vault
+
+#: Every error of the database and its driver.
+DatabaseError = SQLAlchemyError
+#: The database does not answer, or has no connection left.
+DATABASE_UNAVAILABLE: tuple[type[Exception], ...] = (OperationalError, TimeoutError)
+#: SQLSTATE of a transaction that PostgreSQL ended because of another one: deadlock, serialization
+#: failure, lock timeout.
+CONTENTION = ("40P01", "40001", "55P03")
+
+
+def is_contention(error: Exception) -> bool:
+    """Whether the database ended the transaction because of another one; a retry may succeed."""
+    original = error.orig if isinstance(error, OperationalError) else None
+    return getattr(original, "sqlstate", None) in CONTENTION
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,18 @@ class UnitOfWork:
     def token(self, nbytes: int = 32) -> str:
         """A fresh random token, base64url."""
         return self.ports.tokens.token(nbytes)
+
+    def commit(self) -> None:
+        """Keep what was done so far. Services do not call it."""
+        self.db.commit()
+
+    def rollback(self) -> None:
+        """Discard what was done since the last commit. Services do not call it."""
+        self.db.rollback()
+
+    def close(self) -> None:
+        """Give the connection back before the end of the request."""
+        self.db.close()
 
     def after(self, *, seconds: int = 0, days: int = 0) -> datetime:
         """A moment this long after now."""
@@ -95,7 +123,17 @@ def committing(work: UnitOfWork) -> Iterator[UnitOfWork]:
     """Commit when the block returns, roll back when it raises."""
     try:
         yield work
-        work.db.commit()
+        work.commit()
     except BaseException:
-        work.db.rollback()
+        work.rollback()
         raise
+
+
+def schema_standing(work: UnitOfWork) -> schema_version.Standing:
+    """The version of the tables. Raises DatabaseError when the database does not answer."""
+    return schema_version.standing(work.db.connection())
+
+
+def discard() -> None:
+    """Roll back the session of the present application context, whatever used it."""
+    db.session.rollback()

@@ -75,6 +75,19 @@ def test_no_view_takes_up_what_the_database_refused() -> None:
                 assert not caught & {"GatewayError", "Collision", "Unstorable"}, path
 
 
+ASKS_SERVICES = ("idp/web", "idp/oidc")
+
+
+@pytest.mark.parametrize("package", ASKS_SERVICES)
+def test_pages_and_endpoints_never_use_the_database_session(package: str) -> None:
+    """They ask services: ``work.db`` is not used there. The import contract ``tables`` keeps
+    SQLAlchemy out."""
+    for path in (Path(idp.__file__).parent.parent / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_session = isinstance(node, ast.Attribute) and node.attr == "db"
+            assert not is_session, f"{path.name}:{node.lineno}"
+
+
 PACKAGES = (
     "audit",
     "session",

@@ -7,10 +7,8 @@ from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, g, jsonify, render_template, request
 from flask_babel import gettext
 from flask_limiter import RateLimitExceeded
-from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
-from idp.db import db
 from idp.errors import (
     Collision,
     Conflict,
@@ -22,6 +20,7 @@ from idp.errors import (
     Unstorable,
 )
 from idp.limits import counter
+from idp.transaction import DATABASE_UNAVAILABLE, discard
 from idp.web import forward_auth
 
 log = structlog.get_logger("gateway.error")
@@ -52,8 +51,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(OAuth2Error, _oauth)
     app.register_error_handler(GatewayError, _refused)
     app.register_error_handler(Overloaded, _overloaded)
-    app.register_error_handler(OperationalError, _unavailable)
-    app.register_error_handler(TimeoutError, _unavailable)
+    for kind in DATABASE_UNAVAILABLE:
+        app.register_error_handler(kind, _unavailable)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -238,6 +237,6 @@ def _without_database() -> None:
     """The page of a failure must not need what has failed."""
     g.browser_session = None
     try:
-        db.session.rollback()
+        discard()
     except Exception as error:
         log.error("rollback_failed", error=type(error).__name__)

@@ -43,7 +43,7 @@ def _stale_form(_error: CSRFError) -> BaseResponse:
     answer = _taken_up()
     if "work" in g:
         # The form check comes before the view that would commit.
-        g.work.db.commit()
+        g.work.commit()
     return answer
 
 

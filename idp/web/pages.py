@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current, schema_version
@@ -11,6 +10,7 @@ from idp.grants import signing_keys
 from idp.messages import outbox_reader
 from idp.policy.local_path import safe_path
 from idp.session import sessions
+from idp.transaction import DatabaseError, schema_standing
 from idp.web import kept
 from idp.web.i18n import remember_choice
 from idp.web.login.signin_page import KEPT
@@ -60,11 +60,11 @@ def readyz() -> BaseResponse:
     work = current.work()
     has_keys = False
     try:
-        database = schema_version.standing(work.db.connection())
+        database = schema_standing(work)
         is_usable = database in schema_version.USABLE
         has_keys = is_usable and bool(signing_keys.published(work))
-    except SQLAlchemyError:
-        work.db.rollback()
+    except DatabaseError:
+        work.rollback()
         database, is_usable = schema_version.Standing.AWAY, False
     ready = is_usable and has_keys
     answer = jsonify(status="ok" if ready else "unavailable", database=database, keys=has_keys)

@@ -55,5 +55,5 @@ def ask(session: BrowserSession) -> Response | None:
         return outcome
     current.set_session(session, sessions.step_up(work, session, outcome))
     # The proof stands by itself, whatever becomes of the form.
-    work.db.commit()
+    work.commit()
     return None

@@ -64,13 +64,13 @@ def number(name: str) -> int:
 def download(lines: Iterable[str], *, name: str, kind: str) -> Response:
     """A file that is made while it is sent. That goes on after the request's own end, so the
     connection is given back here, whether all was sent or the browser went away."""
-    session = current.work().db
+    work = current.work()
 
     def sent() -> Iterator[str]:
         try:
             yield from lines
         finally:
-            session.close()
+            work.close()
 
     response = Response(stream_with_context(sent()), mimetype=kind)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

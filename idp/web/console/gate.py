@@ -105,7 +105,7 @@ def _gated(view: Callable[..., BaseResponse]) -> Callable[..., BaseResponse]:
             return _refusal() or _proof() or view(**values)
         except Forbidden as refusal:
             # Nothing of what was begun is kept, but that it was tried.
-            current.work().db.rollback()
+            current.work().rollback()
             return forbid("target", refusal.account)
 
     gated.needs_session = True  # type: ignore[attr-defined]

@@ -40,7 +40,7 @@ def confirm_proposal(public_id: str) -> BaseResponse:
     try:
         outcome = service.confirm(current.work(), public_id)
     except (Refused, Invalid, NotFound, Conflict) as error:
-        current.work().db.rollback()
+        current.work().rollback()
         return _list(error.detail)
     flash(gettext("The proposal is confirmed, and the change is made."))
     return shown(outcome)
@@ -51,7 +51,7 @@ def withdraw_proposal(public_id: str) -> BaseResponse:
     try:
         service.withdraw(current.work(), public_id)
     except (Refused, NotFound, Conflict) as error:
-        current.work().db.rollback()
+        current.work().rollback()
         return _list(error.detail)
     flash(gettext("The proposal is withdrawn; nothing was changed."))
     return redirect(url_for("console.proposals"), code=303)
