@@ -82,11 +82,12 @@ def stands(work: UnitOfWork, row_id: int | None) -> bool:
 
 
 def is_good(work: UnitOfWork, hasher: PasswordHasher, row_id: int | None, password: str) -> bool:
-    """Whether ``password`` is the one that opened this sign-in, entered again (CR-06). One that
-    was replaced since, or whose time is over, is not. Always does the work of one check."""
+    """Whether ``password`` is the one that opened this sign-in, entered again (CR-06), while its
+    time is not over; whether it ``stands`` is asked before, and by ``finish``. Always does the work
+    of one check."""
     row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
     matched = hasher.verify(password, row.password_hash if row else None)
-    return matched and row is not None and row.superseded_at is None and work.now < row.expires_at
+    return matched and row is not None and work.now < row.expires_at
 
 
 def finish(work: UnitOfWork, row_id: int | None) -> bool:

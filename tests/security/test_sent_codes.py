@@ -230,3 +230,23 @@ def test_set_up_needs_the_code_that_was_sent(world: World, kind: str) -> None:
     assert browser.submit(page, path, code=sent).status_code == 400
     with world.work() as work:
         assert authenticators.of(work, accounts.by_username(work, username)) == []
+
+
+def test_n63_the_code_of_one_number_sets_up_no_other(world: World) -> None:
+    """N63, AC-06: another browser of the holder began with another number meanwhile; whoever reads
+    the first number has proved nothing of the second."""
+    username, path = world.account(), "/settings/factors/sms"
+    browser, other = (world.browser().signed_in(username) for _ in range(2))
+    form = {"do": "begin", "country": "CA"}
+    proved = verify(browser, path, current=PASSWORD)
+    page = browser.submit(proved, path, number="416 967 1111", **form)
+    first = last_code(world, "sms")
+    proved = verify(other, path, current=PASSWORD)
+    second = other.submit(proved, path, number="416 967 2222", **form)
+    assert browser.submit(page, path, code=first).status_code == 400
+    with world.work() as work:
+        assert authenticators.of(work, accounts.by_username(work, username)) == []
+    other.submit(second, path, code=last_code(world, "sms"))
+    with world.work() as work:
+        (row,) = authenticators.of(work, accounts.by_username(work, username))
+        assert row.destination == "+14169672222"
