@@ -99,6 +99,8 @@ def _of_cause(exception: SCIMException) -> str | None:
 
 def _of_fault(fault: Mapping[str, Any]) -> str:
     kind = str(fault["type"])
+    if not fault["loc"]:
+        return str(_ERRORS["invalidValue"])
     words = _MOMENT if kind.startswith("datetime") else _FAULTS.get(kind, _OTHER_FAULT)
     return words.format(_named(fault["loc"]))
 
@@ -106,4 +108,4 @@ def _of_fault(fault: Mapping[str, Any]) -> str:
 def _named(loc: tuple[int | str, ...]) -> str:
     """An attribute as pushers write it."""
     parts = [str(part) for part in loc if not isinstance(part, int)]
-    return ".".join(parts) or "The value"
+    return ".".join(part if ":" in part else _camel(part) for part in parts)

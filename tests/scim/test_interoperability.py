@@ -176,6 +176,25 @@ def test_errors_are_in_our_words(pusher: Pusher, changes: dict[str, Any], detail
         assert not any(word in words for word in ("http", "pydantic", "validation", "input")), text
 
 
+@pytest.mark.parametrize(
+    ("operation", "detail"),
+    [
+        ({"value": {f"{EXTENSION}:personId": 2**70}}, "personId is a text."),
+        (
+            {"path": "schemas", "value": "x"},
+            "A value is missing, or one that the attribute cannot have.",
+        ),
+    ],
+)
+def test_errors_of_a_patch_name_attributes_as_scim_does(
+    pusher: Pusher, operation: dict[str, Any], detail: str
+) -> None:
+    """Whatever the fields of the library are called."""
+    made = pusher.create(1)
+    answer = pusher.patch(made["id"], {"op": "replace", **operation})
+    assert (answer.status_code, answer.json["detail"]) == (400, detail)
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "PATCH part"])
 @pytest.mark.parametrize(
     ("attribute", "value", "word"),
