@@ -1,5 +1,5 @@
-# The gateway as a container. NOT BUILT IN CI: the machines that CI runs on cannot fetch base
-# images. Build it where they can be fetched, and run `docker compose up` before you rely on it.
+# The gateway as a container, for Docker, or for Podman and Buildah with --format docker: their own
+# format has no HEALTHCHECK. CI cannot fetch base images; docs/operations.md says how it was tried.
 #
 # One image, several commands: serve (the default), worker, db upgrade, account ..., key ...
 
@@ -36,6 +36,6 @@ WORKDIR /tmp
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
-    CMD ["python", "/opt/gateway/healthcheck.py"]
+    CMD ["python", "/opt/gateway/healthcheck.py", "8000"]
 ENTRYPOINT ["gateway"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,4 +1,4 @@
-"""Exit 0 when the process in this container answers: the gateway, or with ``worker`` the worker.
+"""Exit 0 when a process in this container answers at the port: the gateway or the worker.
 The gateway listens to its public name only."""
 
 import os
@@ -6,8 +6,12 @@ import sys
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-port = 8001 if "worker" in sys.argv else 8000
-connection = HTTPConnection("127.0.0.1", port, timeout=3)
-host = urlsplit(os.environ.get("IDP_ISSUER", "http://localhost:8000")).netloc
-connection.request("GET", "/healthz", headers={"Host": host})
-sys.exit(connection.getresponse().status != 200)
+connection = HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=3)
+host = urlsplit(os.environ["IDP_ISSUER"]).netloc
+try:
+    connection.request("GET", "/healthz", headers={"Host": host})
+    status = connection.getresponse().status
+except OSError as error:
+    sys.exit(f"no answer: {error}")
+if status != 200:
+    sys.exit(f"status {status}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -9,15 +10,19 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
+from threading import Thread
 
+import click
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -31,7 +36,8 @@ from tests.serving.wire import PATIENCE, request, serve
 from tests.test_legacy_example import program_of
 from tests.world import World
 
-DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOY = ROOT / "deploy"
 #: A name for which Caddy is its own authority.
 NAME = "gateway.internal"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -60,7 +66,9 @@ def test_units_start_again_and_name_what_there_is(unit: Path) -> None:
     started = re.search(r"^ExecStart=/opt/gateway/bin/gateway (.+)$", text, re.MULTILINE)
     assert started
     name, *arguments = shlex.split(started[1])
-    main.commands[name].make_context(name, arguments)
+    command = main.get_command(click.Context(main), name)
+    assert command
+    command.make_context(name, arguments)
     known = {f"IDP_{field.upper()}_FILE" for field in Settings.__dataclass_fields__}
     assert set(re.findall(r"IDP_\w+_FILE", text)) <= known
 
@@ -68,6 +76,101 @@ def test_units_start_again_and_name_what_there_is(unit: Path) -> None:
 def test_both_processes_are_there() -> None:
     """A web process and a worker."""
     assert [unit.name for unit in UNITS] == ["ieso-gateway-worker.service", "ieso-gateway.service"]
+
+
+def _secrets(text: str) -> dict[str, str]:
+    """Settings that are read from files, and the name of each file."""
+    return dict(re.findall(r"(IDP_\w+_FILE)[=:] ?\S*/(\w+)$", text, re.MULTILINE))
+
+
+def test_every_installation_reads_the_same_secrets() -> None:
+    """Units, the command beside them, and the containers; each is a setting of the gateway."""
+    texts = [unit.read_text() for unit in UNITS]
+    texts += [(DEPLOY / "systemd/run").read_text(), (ROOT / "compose.yaml").read_text()]
+    first, *others = map(_secrets, texts)
+    assert others == [first] * 3
+    assert set(first) <= {f"IDP_{field.upper()}_FILE" for field in Settings.__dataclass_fields__}
+    made = (DEPLOY / "new-secrets").read_text()
+    assert all(name in made for name in first.values())
+
+
+def test_commands_beside_the_units_have_their_settings(tmp_path: Path) -> None:
+    """Run as it stands; only the folder and the program are others."""
+    (tmp_path / "gateway.env").write_text('# A comment\nIDP_MAIL_FROM="Gateway <a@b.test>"\n')
+    copy = (DEPLOY / "systemd/run").read_text().replace("/etc/ieso-gateway", str(tmp_path))
+    copy = copy.replace("/opt/gateway/bin/gateway", f"{sys.executable} -m idp.cli")
+    run = ["sh", "-c", copy, "run", "settings", "--json"]
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for name in _secrets(copy).values():
+        (secrets / name).write_text("")
+    (secrets / "database_url").write_text("sqlite:////nowhere\n")
+    told = subprocess.run(run, capture_output=True, text=True, cwd=ROOT, env={"PATH": os.defpath})
+    assert told.returncode == 0, told.stderr
+    sources = {one["name"]: (one["source"], one["value"]) for one in json.loads(told.stdout)}
+    assert sources["IDP_MAIL_FROM"] == ("environment", "Gateway <a@b.test>")
+    assert sources["IDP_DATABASE_URL"] == ("file", "(set)")
+
+
+def test_containers_run_commands_that_there_are() -> None:
+    """The image's own command and those of compose.yaml are understood; health checks ask where
+    the processes listen; what is copied into the image is let through."""
+    image, compose = (ROOT / "Dockerfile").read_text(), (ROOT / "compose.yaml").read_text()
+    own = re.findall(r"^CMD (\[.+\])$", image, re.MULTILINE)
+    commands = [json.loads(text) for text in own]
+    lists = re.findall(r"^    command: \[((?:worker|db).*)\]$", compose, re.MULTILINE)
+    commands += [text.replace('"', "").split(", ") for text in lists]
+    assert [one[0] for one in commands] == ["serve", "worker", "db"]
+    for name, *arguments in commands:
+        command = main.get_command(click.Context(main), name)
+        assert command
+        command.make_context(name, arguments)
+    assert commands[0][-1] == "8000"
+    assert '["python", "/opt/gateway/healthcheck.py", "8000"]' in image
+    assert commands[1][-1] == "8001"
+    assert 'healthcheck.py, "8001"]' in compose
+    let_through = (ROOT / ".dockerignore").read_text().splitlines()
+    for line in re.findall(r"^COPY (?!--from)(.+) \S+$", image, re.MULTILINE):
+        for source in line.split():
+            assert source == "." or ((ROOT / source).exists() and f"!{source}" in let_through)
+
+
+class Probed(BaseHTTPRequestHandler):
+    """Answers its own name only, as the gateway does."""
+
+    def do_GET(self) -> None:
+        known = (self.path, self.headers["Host"]) == ("/healthz", "gateway.test")
+        self.send_response(200 if known else 400)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize(
+    ("issuer", "said"),
+    [
+        ("https://gateway.test", ""),
+        ("https://other.test", "status 400"),
+        ("", "no answer"),
+    ],
+)
+def test_the_health_check_of_the_image(issuer: str, said: str) -> None:
+    """0 for an answer of 200; else 1, and a line that says why."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Probed) as server:
+        Thread(target=server.serve_forever).start()
+        port = server.server_port if issuer else free_ports(1)
+        try:
+            checked = subprocess.run(
+                [sys.executable, str(DEPLOY / "healthcheck.py"), str(port)],
+                env={"IDP_ISSUER": issuer or "https://gateway.test"},
+                capture_output=True,
+                text=True,
+            )
+        finally:
+            server.shutdown()
+    assert (checked.returncode, checked.stderr.startswith(said)) == (1 if said else 0, True)
+    assert len(checked.stderr.splitlines()) == (1 if said else 0)
 
 
 @contextmanager
