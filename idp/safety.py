@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from limits import parse_many
 
 from idp.mfa.decision import Rule
 from idp.policy import phone_number
+from idp.setting_groups import Bound, in_order
 
 if TYPE_CHECKING:
     from idp.settings import Settings
@@ -25,71 +26,18 @@ MIN_SECRET_LENGTH = 32
 #: Words that mark a secret as one nobody replaced, and the mark of keys made for trials.
 PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "insecure")
 TRIAL_MARK = "sandbox-"
-HOUR, DAY = 3600, 86400
 #: Shortest prefix by IP version: wider networks hold strangers, who name any address as theirs.
 WIDEST_PROXIES = {4: 8, 6: 16}
 
 
-class Bound(NamedTuple):
-    """The values of a number that work, and those of them that are safe in production."""
-
-    least: int
-    most: int
-    safe_least: int
-    safe_most: int
-
-    def unsafe(self, value: int) -> bool:
-        """Whether the value works and is not safe."""
-        return not self.safe_least <= value <= self.safe_most
-
-
-BOUNDS = {
-    "bcrypt_cost": Bound(4, 16, 12, 16),
-    "password_min_length": Bound(4, 64, 8, 64),
-    "password_history": Bound(0, 24, 4, 24),
-    "activation_days": Bound(1, 365, 1, 90),
-    "reset_seconds": Bound(60, 7 * DAY, 300, DAY),
-    "agent_reset_days": Bound(1, 30, 1, 7),
-    "temporary_password_seconds": Bound(60, 7 * DAY, 300, 3 * DAY),
-    "password_max_age_days": Bound(0, 3650, 0, 3650),
-    "lockout_failures": Bound(1, 1000, 3, 100),
-    "lockout_window": Bound(1, DAY, 300, DAY),
-    "lockout_seconds": Bound(1, DAY, 300, DAY),
-    "remember_days": Bound(1, 365, 1, 90),
-    "session_idle": Bound(10, DAY, 60, 4 * HOUR),
-    "session_absolute": Bound(10, 7 * DAY, 300, DAY),
-    "interaction_ttl": Bound(10, DAY, 300, 4 * HOUR),
-    # RFC 6749 section 4.1.2: ten minutes at most.
-    "code_ttl": Bound(1, 600, 10, 300),
-    "id_token_ttl": Bound(10, DAY, 60, HOUR),
-    "access_token_ttl": Bound(10, DAY, 60, HOUR),
-    "refresh_idle": Bound(10, 90 * DAY, 60, 30 * DAY),
-    "refresh_absolute": Bound(10, 365 * DAY, 60, 90 * DAY),
-    "refresh_grace": Bound(0, 300, 0, 60),
-    "key_cache": Bound(0, 300, 0, 60),
-    "key_publish_lead": Bound(0, 7 * DAY, 300, 7 * DAY),
-    "max_groups": Bound(1, 10_000, 1, 500),
-    "alarm_failures": Bound(1, 1_000_000, 1, 10_000),
-    "alarm_failures_network": Bound(1, 1_000_000, 1, 1000),
-    "mass_change_percent": Bound(1, 100, 1, 20),
-    "mass_change_least": Bound(1, 100_000, 1, 1000),
-    "machine_dormant_days": Bound(0, 3650, 0, 3650),
-    "max_body": Bound(1024, 64 << 20, 65_536, 8 << 20),
-    "smtp_port": Bound(1, 65_535, 1, 65_535),
-    "sms_account_hour": Bound(0, 1000, 0, 20),
-    "sms_account_day": Bound(0, 1000, 0, 50),
-    "sms_number_day": Bound(0, 1000, 0, 50),
-    "sms_number_accounts": Bound(0, 1000, 0, 20),
-    "sms_network_hour": Bound(0, 100_000, 0, 1000),
-    "sms_country_hour": Bound(0, 1_000_000, 0, 10_000),
-    "sms_hour": Bound(0, 1_000_000, 0, 20_000),
+_FIELDS = [item for _, item in in_order()]
+#: Numbers: the values that work, and those that are safe.
+BOUNDS: dict[str, Bound] = {
+    item.name: item.metadata["bound"] for item in _FIELDS if item.metadata["bound"]
 }
 #: Rate limits: most a minute that is still a limit in production.
-SAFE_RATES = {
-    "signin_limit": 6000,
-    "signin_failure_limit": 100,
-    "push_limit": 60_000,
-    "recovery_limit": 600,
+SAFE_RATES: dict[str, int] = {
+    item.name: item.metadata["rate"] for item in _FIELDS if item.metadata["rate"]
 }
 #: Other settings with one safe value, and what the others mean.
 SAFE_VALUES = {

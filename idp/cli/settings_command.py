@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from typing import Any
 
 import click
@@ -11,15 +10,16 @@ import click
 from idp import safety
 from idp.cli.common import as_json, show_list
 from idp.errors import ConfigurationError
+from idp.setting_groups import in_order
 from idp.settings import Settings, shown
 
 
 @click.command()
 @as_json
 def settings(as_json: bool) -> None:
-    """List every setting: variable, meaning, default, present source. Secrets are not shown. Says
-    what is refused, and which risks are accepted."""
-    rows = [_row(item) for item in fields(Settings)]
+    """List every setting by group: variable, meaning, default, source. Secrets are not shown. Also
+    lists what is refused and which risks are accepted."""
+    rows = [_row(group, item) for group, item in in_order()]
     columns = ("name", "value", "source", "default", "meaning")
     show_list(columns, rows, as_json=as_json, empty="")
     if as_json:
@@ -33,7 +33,7 @@ def settings(as_json: bool) -> None:
         click.echo(f"Accepted risk: {risk}.")
 
 
-def _row(item: Any) -> dict[str, Any]:
+def _row(group: str, item: Any) -> dict[str, Any]:
     name = f"IDP_{item.name.upper()}"
     secret = item.metadata["secret"]
     source = "default"
@@ -45,6 +45,7 @@ def _row(item: Any) -> dict[str, Any]:
     if secret and source != "default":
         value = "(set)"
     return {
+        "group": group,
         "name": name,
         "meaning": item.metadata["meaning"],
         "default": "" if secret else shown(item.default),
