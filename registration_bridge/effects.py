@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session, UOWTransaction
 
+from idp.audit.actions import AuditAction
 from idp.directory import role_groups
 from idp.messages.queue import LOGOUT
 from idp.models import Account, Client, Event, OutboxMessage, RoleGroup
@@ -41,7 +42,7 @@ class Effects:
         found = {
             "events": list(dict.fromkeys(row.name for row in events)),
             "mails": _mails([row for row in messages if row.channel != LOGOUT]),
-            "sessions": sum(row.name == "session.ended" for row in events),
+            "sessions": sum(row.name == AuditAction.SESSION_ENDED for row in events),
             "applications": self._lost(events),
             "told": sorted({row.recipient for row in messages if row.channel == LOGOUT}),
         }
@@ -52,7 +53,7 @@ class Effects:
         """The applications of whose role groups accounts hold none any more, and how many do."""
         taken: dict[int, set[str]] = {}
         for row in events:
-            if row.name == "role_group.revoked" and row.account_id is not None:
+            if row.name == AuditAction.ROLE_GROUP_REVOKED and row.account_id is not None:
                 taken.setdefault(row.account_id, set()).add(row.data["group"])
         query = (
             select(RoleGroup.name, Client)

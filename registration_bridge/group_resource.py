@@ -21,6 +21,7 @@ from scim2_models import (
 from sqlalchemy import ColumnElement, Select, func, select, true
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
 from idp.directory import participants, role_groups
 from idp.models import Account, Assignment, Participant, ProvisionedGroup
@@ -167,7 +168,9 @@ def create(work: UnitOfWork, reach: Reach, group: Any) -> tuple[ProvisionedGroup
     if not is_new and (row.external_id is None or row.external_id != values["external_id"]):
         raise UniquenessException(detail="This role group of this participant is a Group already.")
     if is_new:
-        events.record(work, "scim.group_created", group=role_group.name, participant=number)
+        events.record(
+            work, AuditAction.SCIM_GROUP_CREATED, group=role_group.name, participant=number
+        )
         # Whoever holds the role group by then goes on holding it: nobody meant to take it away.
         _add(work, reach, row, _subjects(group.members))
     return row, is_new
@@ -202,7 +205,7 @@ def change(
         return
     row.updated_at = work.now
     names = {"before": before, "after": after} if after != before else {}
-    _record(work, "scim.group_updated", row, added=added, removed=removed, **names)
+    _record(work, AuditAction.SCIM_GROUP_UPDATED, row, added=added, removed=removed, **names)
     work.db.flush()
 
 
@@ -210,7 +213,7 @@ def delete(work: UnitOfWork, reach: Reach, view: View) -> None:
     """The role group is nobody's at this participant any more; itself it stays."""
     _check(reach, view.row)
     removed = _remove(work, reach, view.row, true())
-    _record(work, "scim.group_deleted", view.row, removed=removed)
+    _record(work, AuditAction.SCIM_GROUP_DELETED, view.row, removed=removed)
     work.db.delete(view.row)
     work.db.flush()
 
@@ -360,6 +363,6 @@ def _check(reach: Reach, row: ProvisionedGroup) -> None:
     reach.check_role_group(row.role_group.name, row.participant.number)
 
 
-def _record(work: UnitOfWork, name: str, row: ProvisionedGroup, **data: Any) -> None:
+def _record(work: UnitOfWork, name: AuditAction, row: ProvisionedGroup, **data: Any) -> None:
     participant = row.participant.number
     events.record(work, name, group=row.role_group.name, participant=participant, **data)

@@ -14,6 +14,7 @@ from scim2_models import (
 )
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import contacts, participants, participations, persons, role_groups
 from idp.directory.contacts import Entry
 from idp.directory.participations import Part
@@ -85,7 +86,7 @@ def create(work: UnitOfWork, reach: Reach, wanted: Any) -> tuple[Participant, bo
             raise UniquenessException(detail=f"participantId {number} is taken.") from error
         return row, False
     row.external_id = external_id
-    events.record(work, "scim.participant_created", participant=number)
+    events.record(work, AuditAction.SCIM_PARTICIPANT_CREATED, participant=number)
     participations.replace(work, row, wanted_parts)
     _set_contacts(work, reach, row, _contacts(wanted))
     if is_ended:
@@ -123,7 +124,7 @@ def delete(work: UnitOfWork, reach: Reach, row: Participant) -> None:
     participations.replace(work, row, ())
     contacts.replace(work, row, ())
     row.removed_at = work.now
-    events.record(work, "scim.participant_deleted", participant=row.number)
+    events.record(work, AuditAction.SCIM_PARTICIPANT_DELETED, participant=row.number)
     work.db.flush()
 
 

@@ -23,6 +23,7 @@ from scim2_server.service import ScimService
 from sqlalchemy.exc import OperationalError
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.current import runtime
 from idp.current import work as work_of_request
 from idp.directory import mass_change_breaker
@@ -267,7 +268,7 @@ def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
     with committing(runtime().work(work_of_request().origin)) as work:
         events.record(
             work,
-            "scim.refused",
+            AuditAction.SCIM_REFUSED,
             reason=reason[:60],
             pusher=reach.pusher.client_id if reach is not None else None,
             method=method,

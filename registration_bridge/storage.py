@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, select, update
 
 from idp import current
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.models import (
     Account,
     Participant,
@@ -137,7 +138,9 @@ class Users:
         g.scim_repeated = not is_new
         made = self._resource(account)
         if is_new:
-            events.record(current.work(), "scim.created", account=account, after=_shown(made))
+            events.record(
+                current.work(), AuditAction.SCIM_CREATED, account=account, after=_shown(made)
+            )
         return made
 
     def update(self, resource: Any, expected_version: str | None) -> Any:
@@ -146,7 +149,7 @@ class Users:
         users.update(current.work(), reach(), view, resource)
         # Whoever took the last role group of a participant may see the account no more.
         found = self._resource(view.account)
-        _record_change("scim.updated", before, _shown(found), account=view.account)
+        _record_change(AuditAction.SCIM_UPDATED, before, _shown(found), account=view.account)
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
@@ -289,7 +292,7 @@ class Participants:
         participant_resource.update(current.work(), reach(), row, resource)
         found = participant_resource.resource_of(current.work(), self._model, row)
         after = _shown(found)
-        _record_change("scim.participant_updated", before, after, participant=row.number)
+        _record_change(AuditAction.SCIM_PARTICIPANT_UPDATED, before, after, participant=row.number)
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
@@ -358,7 +361,9 @@ def _shown(resource: Any) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if name not in ("meta", "id")}
 
 
-def _record_change(event: str, before: dict[str, Any], after: dict[str, Any], **about: Any) -> None:
+def _record_change(
+    event: AuditAction, before: dict[str, Any], after: dict[str, Any], **about: Any
+) -> None:
     """What is another one than before, if anything is."""
     if after != before:
         events.record(

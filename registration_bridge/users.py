@@ -15,6 +15,7 @@ from scim2_models import (
 from sqlalchemy import select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import (
     accounts,
     activation,
@@ -171,7 +172,7 @@ def update(work: UnitOfWork, reach: Reach, view: View, user: Any) -> None:
     reach.check_accounts(work, [account])
     side = view.provisioned or _adopt(work, reach, account)
     if extension.sequence is not None and extension.sequence < side.sequence:
-        events.record(work, "scim.stale", account=account, sequence=extension.sequence)
+        events.record(work, AuditAction.SCIM_STALE, account=account, sequence=extension.sequence)
         return
     _update(work, reach, view, user, extension)
     _rename(work, reach, side, user)
@@ -283,7 +284,7 @@ def _set_end(
         raise Invalid("endDate is past; a DELETE closes an account at once")
     if end is not None and end < work.now + SOON and not is_new:
         _check_mass_change(work)
-        events.record(work, "scim.ending", account=account, at=end.isoformat())
+        events.record(work, AuditAction.SCIM_ENDING, account=account, at=end.isoformat())
     account.ends_at = end
     return True
 
@@ -308,7 +309,7 @@ def _set_active(work: UnitOfWork, reach: Reach, account: Account, active: bool |
     if not active:
         _check_mass_change(work)
         lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
-        events.record(work, "scim.suspended", account=account)
+        events.record(work, AuditAction.SCIM_SUSPENDED, account=account)
     else:
         if account.state_reason != BY_REGISTRATION:
             raise Refused("an operator suspended this account; registration cannot restore it")
@@ -324,7 +325,9 @@ def delete(work: UnitOfWork, reach: Reach, view: View, reason: str) -> list[str]
     _check_mass_change(work)
     lifecycle.change_state(work, view.account, AccountState.DEACTIVATED, reason=BY_REGISTRATION)
     left = _left_in_custody(work, view.account)
-    events.record(work, "scim.deleted", account=view.account, why=reason, custodian_of=left)
+    events.record(
+        work, AuditAction.SCIM_DELETED, account=view.account, why=reason, custodian_of=left
+    )
     return left
 
 

@@ -5,6 +5,7 @@ account, a client or a session, and no event is ever changed or deleted.
 """
 
 __all__ = [
+    "actions",
     "chain",
     "events",
     "lost_events",

@@ -18,6 +18,7 @@ from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.errors import Collision, Refused
 from idp.models import ChainHead, Event
 from idp.transaction import Runtime, UnitOfWork, committing
@@ -27,7 +28,7 @@ log = structlog.get_logger("gateway.alarm")
 BATCH = 500
 GENESIS = "genesis"
 #: Somebody wrote rows into the chain, or removed its end: what the sealer found and put aside.
-FORGED, HEAD_LOST = "trail.forged", "trail.head_lost"
+FORGED, HEAD_LOST = AuditAction.TRAIL_FORGED, AuditAction.TRAIL_HEAD_LOST
 #: In place of the seal of a forged row that has none.
 NO_SEAL = "forged"
 _WAITING = and_(Event.seq.is_(None), Event.seal.is_(None))

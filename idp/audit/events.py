@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from idp.audit.actions import AuditAction
 from idp.models import Account, BrowserSession, Client, Event
 from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
 
 #: Total of one kind that was sampled.
-COUNTED = "callers.counted"
+COUNTED = AuditAction.CALLERS_COUNTED
 #: Refused secrets. The alarm about guessing counts their rows, so it has as many as it needs.
-GUESSES = ("signin.refused", "machine.refused")
+GUESSES = (AuditAction.SIGNIN_REFUSED, AuditAction.MACHINE_REFUSED)
 
 
 def record(
     work: UnitOfWork,
-    name: str,
+    name: AuditAction,
     *,
     reason: str | None = None,
     account: Account | None = None,
@@ -37,7 +38,7 @@ def record(
     is_known = account or client or session or work.origin.actor or not work.origin.ip
     if not (proved and is_known):
         kind = Kind(
-            name=name,
+            name=str(name),
             reason=reason,
             client_id=client.client_id if client else None,
             account_id=account.id if account else None,
@@ -49,7 +50,7 @@ def record(
         data["count"] = number
     _add(
         work,
-        name=name,
+        name=str(name),
         actor=work.origin.actor,
         outcome="refused" if reason else "ok",
         reason=reason,
@@ -72,7 +73,7 @@ def _count(work: UnitOfWork, kind: Kind) -> int | None:
                  "networks": total.networks, "since": total.since.isoformat()}  # fmt: skip
         _add(
             work,
-            name=COUNTED,
+            name=str(COUNTED),
             outcome="ok",
             client_id=total.kind.client_id,
             account_id=total.kind.account_id,

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, select
 
 from idp.audit import chain
+from idp.audit.actions import AuditAction
 from idp.models import Account, Event
 from idp.transaction import UnitOfWork
 
@@ -71,20 +72,22 @@ def page_query(wanted: Filter, before: int | None, limit: int) -> Select[Event, 
 
 def sign_ins(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
     """The last sign-ins of the account, refused ones too, newest first."""
-    return of_account(work, account, limit, "signin.succeeded", "signin.refused")
+    return of_account(
+        work, account, limit, AuditAction.SIGNIN_SUCCEEDED, AuditAction.SIGNIN_REFUSED
+    )
 
 
 def assessments(work: UnitOfWork, account: Account, limit: int = 10) -> list[Event]:
     """The last decisions of the risk engine about the account, newest first."""
-    return of_account(work, account, limit, "signin.assessed")
+    return of_account(work, account, limit, AuditAction.SIGNIN_ASSESSED)
 
 
 def refused_programs(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
     """The last programs of a machine account that were refused, newest first."""
-    return of_account(work, account, limit, "machine.refused")
+    return of_account(work, account, limit, AuditAction.MACHINE_REFUSED)
 
 
-def of_account(work: UnitOfWork, account: Account, limit: int, *names: str) -> list[Event]:
+def of_account(work: UnitOfWork, account: Account, limit: int, *names: AuditAction) -> list[Event]:
     """The last events about the account, of these names if any are given, newest first."""
     query = select(Event).where(Event.account_id == account.id)
     if names:

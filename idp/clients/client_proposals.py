@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.clients import client_secrets, registry
 from idp.clients.registry import ClientData
 from idp.directory import role_groups
@@ -189,7 +190,7 @@ def _propose(
     row.proposed_by = row.proposer.id
     row.seal = work.vault.digest(_PURPOSE, _content(row))
     work.db.flush()
-    _record(work, "client.proposed", row)
+    _record(work, AuditAction.CLIENT_PROPOSED, row)
     return Outcome(proposal=row)
 
 
@@ -217,10 +218,10 @@ def _decide(work: UnitOfWork, row: ClientProposal, operator: Account | None, out
     if not spend_once(work, row, ClientProposal.decided_at, decided_by=by, outcome=outcome):
         raise Conflict(f"proposal {row.public_id} was decided meanwhile")
     work.db.refresh(row)
-    _record(work, f"client.proposal_{outcome}", row)
+    _record(work, AuditAction(f"client.proposal_{outcome}"), row)
 
 
-def _record(work: UnitOfWork, name: str, row: ClientProposal) -> None:
+def _record(work: UnitOfWork, name: AuditAction, row: ClientProposal) -> None:
     events.record(
         work,
         name,

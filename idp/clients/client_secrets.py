@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import separation_of_duties
 from idp.errors import Invalid
 from idp.models import Client
@@ -56,7 +57,7 @@ def rotate(work: UnitOfWork, client: Client, *, overlap_hours: int, by_two: bool
     client.former_secret_until = until
     client.updated_at = work.now
     written = until.isoformat() if until else None
-    events.record(work, "client.secret_rotated", client=client, old_secret_until=written)
+    events.record(work, AuditAction.CLIENT_SECRET_ROTATED, client=client, old_secret_until=written)
     return secret
 
 
@@ -72,7 +73,7 @@ def end_former(work: UnitOfWork, client: Client) -> bool:
         return False
     forget_former(client)
     client.updated_at = work.now
-    events.record(work, "client.old_secret_ended", client=client)
+    events.record(work, AuditAction.CLIENT_OLD_SECRET_ENDED, client=client)
     return True
 
 

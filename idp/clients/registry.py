@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 
 from idp import outbound
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.clients import client_secrets
 from idp.credentials.assertions import PublicKey
 from idp.directory import separation_of_duties
@@ -88,7 +89,7 @@ def create(
     work.db.add(client)
     secret = client_secrets.make(work, client) if client.has_secret else ""
     work.db.flush()
-    events.record(work, "client.created", client=client, settings=written(data))
+    events.record(work, AuditAction.CLIENT_CREATED, client=client, settings=written(data))
     return client, secret
 
 
@@ -121,7 +122,9 @@ def update(work: UnitOfWork, client: Client, data: ClientData, *, by_two: bool =
     if not client.has_secret:
         client_secrets.forget(client)
     client.updated_at = work.now
-    events.record(work, "client.updated", client=client, before=before, after=written(data))
+    events.record(
+        work, AuditAction.CLIENT_UPDATED, client=client, before=before, after=written(data)
+    )
 
 
 def show_groups(work: UnitOfWork, client: Client, groups: list[RoleGroup]) -> None:
@@ -131,7 +134,9 @@ def show_groups(work: UnitOfWork, client: Client, groups: list[RoleGroup]) -> No
     if before != after:
         client.role_groups = groups
         client.updated_at = work.now
-        events.record(work, "client.role_groups", client=client, before=before, after=after)
+        events.record(
+            work, AuditAction.CLIENT_ROLE_GROUPS, client=client, before=before, after=after
+        )
 
 
 def disable(work: UnitOfWork, client: Client) -> None:
@@ -140,7 +145,7 @@ def disable(work: UnitOfWork, client: Client) -> None:
         client.disabled_at = work.now
         client.updated_at = work.now
         sessions.revoke_grants(work, Grant.client_id == client.id, "client_disabled")
-        events.record(work, "client.disabled", client=client)
+        events.record(work, AuditAction.CLIENT_DISABLED, client=client)
 
 
 def enable(work: UnitOfWork, client: Client, *, by_two: bool = False) -> None:
@@ -150,7 +155,7 @@ def enable(work: UnitOfWork, client: Client, *, by_two: bool = False) -> None:
     if client.disabled_at is not None:
         client.disabled_at = None
         client.updated_at = work.now
-        events.record(work, "client.enabled", client=client)
+        events.record(work, AuditAction.CLIENT_ENABLED, client=client)
 
 
 def find(work: UnitOfWork, client_id: str) -> Client | None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.mfa.totp import DIGITS, typed_code
 from idp.models import Account, OneTimeCode
 from idp.policy.lockout import Budget
@@ -69,7 +70,9 @@ def redeem(work: UnitOfWork, purpose: CodePurpose, flow: str, code: str) -> OneT
     row = latest(work, purpose, flow)
     account = work.db.get(Account, row.account_id) if row is not None else None
     reason = _refusal(work, row, account, code)
-    events.record(work, "code.redeemed", reason=reason, account=account, purpose=str(purpose))
+    events.record(
+        work, AuditAction.CODE_REDEEMED, reason=reason, account=account, purpose=str(purpose)
+    )
     return row if reason is None else None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import delete, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials.hashing import PasswordHasher
 from idp.models import Account, PasswordHistory
 from idp.policy.data import shipped
@@ -72,7 +73,7 @@ def verify_and_prepare(
     broken = broken_rules(work, hasher, account, new) if proved else ()
     hashed = hasher.hash(new) if proved and not broken else ""
     if not failed_attempts.record_outcome(work, key, account, matched=proved):
-        events.record(work, "password.confirmed", account=account, reason="wrong_current")
+        events.record(work, AuditAction.PASSWORD_CONFIRMED, account=account, reason="wrong_current")
         return ("current",)
     return broken or hashed
 
@@ -96,7 +97,7 @@ def store(work: UnitOfWork, account: Account, password_hash: str, *, source: str
         )
     )
     _trim_history(work, account, policy(work).history)
-    events.record(work, "password.set", account=account, source=source)
+    events.record(work, AuditAction.PASSWORD_SET, account=account, source=source)
 
 
 def _is_reused(

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import passwords
 from idp.credentials.hashing import PasswordHasher
 from idp.errors import GatewayError
@@ -40,7 +41,9 @@ def issue(work: UnitOfWork, account: Account, password_hash: str) -> datetime:
             expires_at=expires,
         )
     )
-    events.record(work, "temporary_password.issued", account=account, until=expires.isoformat())
+    events.record(
+        work, AuditAction.TEMPORARY_PASSWORD_ISSUED, account=account, until=expires.isoformat()
+    )
     return expires
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.errors import Refused
 from idp.messages import queue
 from idp.models import Account, OneTimeCode
@@ -34,7 +35,7 @@ def send(
     the reason is in the trail."""
     reason = _refusal(work, account, number)
     if reason is not None:
-        events.record(work, "text.refused", reason=reason, account=account, kind=kind)
+        events.record(work, AuditAction.TEXT_REFUSED, reason=reason, account=account, kind=kind)
         raise Refused(reason)
     queue.enqueue_sms(work, kind, account, number, code=make(), **words)
 

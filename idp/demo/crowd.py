@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, text
 
+from idp.audit.actions import AuditAction
 from idp.models import Account, AccountState, Assignment, Event, Participant, Person, RoleGroup
 from idp.models import SearchTerm as Term
 from idp.policy.names import name_key
@@ -118,7 +119,7 @@ def _rows(
     )
     for term in words:
         yield Term, {"term": term, "account_id": account_pk}
-    yield Event, _event("account.created", since, account_pk)
+    yield Event, _event(AuditAction.ACCOUNT_CREATED, since, account_pk)
     if state is AccountState.DEACTIVATED:
         return
     company = random.choice(companies)
@@ -129,12 +130,12 @@ def _rows(
             "granted_at": since, "granted_by": "demo", "revoked_at": revoked,
             "revoked_by": "demo" if revoked else None,
         }  # fmt: skip
-        yield Event, _event("role_group.assigned", since, account_pk)
+        yield Event, _event(AuditAction.ROLE_GROUP_ASSIGNED, since, account_pk)
 
 
-def _event(name: str, at: Any, account_id: int) -> dict[str, Any]:
+def _event(name: AuditAction, at: Any, account_id: int) -> dict[str, Any]:
     return {
-        "at": at, "name": name, "outcome": "ok", "account_id": account_id, "actor": "demo",
+        "at": at, "name": str(name), "outcome": "ok", "account_id": account_id, "actor": "demo",
         "data": {},
     }  # fmt: skip
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links, temporary_passwords
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Purpose
@@ -108,7 +109,11 @@ def perform(
     if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):
         raise Refused("reason")
     events.record(
-        work, f"console.{action}", account=account, why=reason.strip(), ticket=ticket.strip()
+        work,
+        AuditAction(f"console.{action}"),
+        account=account,
+        why=reason.strip(),
+        ticket=ticket.strip(),
     )
     return _HANDLERS[action](work, hasher, account)
 
@@ -139,7 +144,7 @@ def _mail_reset(work: UnitOfWork, account: Account, kind: str, *, reason: str) -
         path=f"/recover/open?token={token}",
         expires_at=expires,
     )
-    events.record(work, "link.sent", account=account, purpose=str(Purpose.RESET))
+    events.record(work, AuditAction.LINK_SENT, account=account, purpose=str(Purpose.RESET))
 
 
 def _temporary_password(work: UnitOfWork, hasher: PasswordHasher, account: Account) -> str:
@@ -157,7 +162,7 @@ def _unlock(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None
         lifecycle.resume(work, account, reason="unlocked")
     else:
         failed_attempts.clear(work, account)
-    events.record(work, "account.unlocked", account=account)
+    events.record(work, AuditAction.ACCOUNT_UNLOCKED, account=account)
     queue.enqueue(work, "account_unlocked", account)
 
 

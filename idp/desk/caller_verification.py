@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links, one_time_codes, text_messages
 from idp.credentials.links import Purpose
 from idp.credentials.one_time_codes import CodePurpose
@@ -38,7 +39,12 @@ def record(
     )
     reason = None if enough else "too_little_matched"
     events.record(
-        work, "caller.verified", reason=reason, account=account, facts=known, ticket=ticket
+        work,
+        AuditAction.CALLER_VERIFIED,
+        reason=reason,
+        account=account,
+        facts=known,
+        ticket=ticket,
     )
     return enough
 
@@ -47,7 +53,9 @@ def deny(work: UnitOfWork, account: Account, *, ticket: str) -> None:
     """Record that the caller is not the holder; an earlier verification ends."""
     for row in _open(work, account):
         row.expires_at = work.now
-    events.record(work, "caller.verified", reason="denied", account=account, ticket=ticket)
+    events.record(
+        work, AuditAction.CALLER_VERIFIED, reason="denied", account=account, ticket=ticket
+    )
 
 
 def living(work: UnitOfWork, agent: Account, account: Account) -> CallerVerification | None:
@@ -110,7 +118,7 @@ def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) 
             expires_at=work.after(seconds=SECONDS),
         )
     )
-    events.record(work, "caller.code_sent", account=account, channel=channel)
+    events.record(work, AuditAction.CALLER_CODE_SENT, account=account, channel=channel)
 
 
 def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) -> bool:
@@ -122,7 +130,7 @@ def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) ->
         if row.agent_id == agent.id:
             row.code_confirmed_at = work.now
             row.expires_at = work.after(seconds=SECONDS)
-            events.record(work, "caller.verified", account=account, facts=["code"])
+            events.record(work, AuditAction.CALLER_VERIFIED, account=account, facts=["code"])
             return True
     return False
 
@@ -138,7 +146,7 @@ def disown(work: UnitOfWork, account: Account) -> None:
     for row in _open(work, account):
         spend_once(work, row, CallerVerification.disowned_at)
     one_time_codes.end_all(work, account, CodePurpose.CALLER)
-    events.record(work, "caller.disowned", reason="not_the_holder", account=account)
+    events.record(work, AuditAction.CALLER_DISOWNED, reason="not_the_holder", account=account)
 
 
 def _flow(work: UnitOfWork, agent: Account, account: Account) -> str:

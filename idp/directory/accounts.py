@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import account_search, separation_of_duties
 from idp.directory.second_accounts import Second, columns
 from idp.errors import Conflict, Invalid, NotFound
@@ -202,5 +203,5 @@ def create_account(
     work.db.flush()
     account_search.index(work, account)
     about: dict[str, Any] = {"second": account.second_reason} if second else {}
-    events.record(work, "account.created", account=account, kind=str(kind), **about)
+    events.record(work, AuditAction.ACCOUNT_CREATED, account=account, kind=str(kind), **about)
     return account

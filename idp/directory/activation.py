@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links, notices
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
@@ -80,7 +81,9 @@ def remind_next(work: UnitOfWork) -> bool:
             except Invalid:
                 # Nobody behind this one waits for the address to be mended; the link stays.
                 link.reminders = count + 1
-                events.record(work, "reminder.failed", reason="bad_address", account=account)
+                events.record(
+                    work, AuditAction.REMINDER_FAILED, reason="bad_address", account=account
+                )
             return True
     return False
 
@@ -93,7 +96,7 @@ def _send(work: UnitOfWork, account: Account, kind: str, expires: datetime) -> s
     token = links.issue(work, account, Purpose.ACTIVATE, expires, reminders=reminders)
     path = f"/activate?token={token}"
     queue.enqueue(work, kind, account, path=path, expires_at=expires)
-    events.record(work, "link.sent", account=account, purpose=str(Purpose.ACTIVATE))
+    events.record(work, AuditAction.LINK_SENT, account=account, purpose=str(Purpose.ACTIVATE))
     return path
 
 
@@ -112,6 +115,6 @@ def finish(
         return Problem.USED
     store(work, account, hashed, source="activation")
     lifecycle.change_state(work, account, AccountState.ACTIVE, reason="activated")
-    events.record(work, "link.spent", account=account, purpose=str(Purpose.ACTIVATE))
+    events.record(work, AuditAction.LINK_SPENT, account=account, purpose=str(Purpose.ACTIVATE))
     notices.send(work, "activation_finished", account)
     return ()

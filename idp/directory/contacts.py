@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.errors import Invalid
 from idp.messages import queue
 from idp.models import (
@@ -217,13 +218,19 @@ def _tell_vacancy(work: UnitOfWork, row: Participant, function: str) -> None:
     while tier and not told:
         told = tell(work, "contact_vacant", row, tier, function=function)
         tier = ABOVE.get(tier)
-    events.record(work, "participant.vacancy", participant=row.number, function=function, told=told)
+    events.record(
+        work, AuditAction.PARTICIPANT_VACANCY, participant=row.number, function=function, told=told
+    )
 
 
 def _tell_person(
     work: UnitOfWork, row: Participant, person: Person, function: str, *, appointed: bool
 ) -> None:
-    event = "participant.contact_added" if appointed else "participant.contact_ended"
+    event = (
+        AuditAction.PARTICIPANT_CONTACT_ADDED
+        if appointed
+        else AuditAction.PARTICIPANT_CONTACT_ENDED
+    )
     account = _account_of(work, person)
     events.record(
         work,
@@ -243,7 +250,7 @@ def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
     try:
         queue.enqueue(work, kind, account, **values)
     except Invalid:
-        events.record(work, "notice.failed", reason="bad_address", account=account)
+        events.record(work, AuditAction.NOTICE_FAILED, reason="bad_address", account=account)
         return False
     return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links, one_time_codes, temporary_passwords
 from idp.directory import contacts, role_groups, separation_of_duties
 from idp.errors import Conflict, Refused
@@ -48,7 +49,9 @@ def change_state(work: UnitOfWork, account: Account, state: AccountState, *, rea
         links.end_all(work, account)
         one_time_codes.end_all(work, account)
         temporary_passwords.end_all(work, account)
-    events.record(work, "account.state", account=account, before=before, after=state, why=reason)
+    events.record(
+        work, AuditAction.ACCOUNT_STATE, account=account, before=before, after=state, why=reason
+    )
     if state in (AccountState.SUSPENDED, AccountState.DEACTIVATED):
         contacts.tell_of_state(work, account)
     if state == AccountState.DEACTIVATED:

@@ -10,15 +10,16 @@ import structlog
 from sqlalchemy import func, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.models import Account, AccountState, Event
 from idp.transaction import UnitOfWork
 
 log = structlog.get_logger("gateway.alarm")
 WINDOW = timedelta(hours=1)
 #: The events that count, each an account that somebody cannot use any more.
-COUNTED = ("scim.suspended", "scim.deleted", "scim.ending")
-ALARM = "alarm.mass_change"
-CONFIRMED = "scim.mass_change_confirmed"
+COUNTED = (AuditAction.SCIM_SUSPENDED, AuditAction.SCIM_DELETED, AuditAction.SCIM_ENDING)
+ALARM = AuditAction.ALARM_MASS_CHANGE
+CONFIRMED = AuditAction.SCIM_MASS_CHANGE_CONFIRMED
 
 
 @dataclass(frozen=True)

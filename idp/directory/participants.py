@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
 from idp.directory import role_groups
 from idp.errors import Conflict, Invalid, NotFound, Refused
@@ -78,7 +79,7 @@ def register(work: UnitOfWork, number: str, name: str) -> Participant:
         row.removed_at = None
         restore(work, row)
         rename(work, row, name)
-    events.record(work, "participant.registered", participant=number)
+    events.record(work, AuditAction.PARTICIPANT_REGISTERED, participant=number)
     return row
 
 
@@ -88,7 +89,7 @@ def rename(work: UnitOfWork, row: Participant, name: str) -> bool:
     if name == row.name:
         return False
     row.name, row.name_key, row.updated_at = name, fold(name)[:MAX_KEY], work.now
-    events.record(work, "participant.renamed", participant=row.number)
+    events.record(work, AuditAction.PARTICIPANT_RENAMED, participant=row.number)
     return True
 
 
@@ -109,7 +110,7 @@ def end(work: UnitOfWork, row: Participant) -> int:
     row.ended_at = row.updated_at = work.now
     work.db.flush()
     ended = role_groups.end_at(work, row)
-    events.record(work, "participant.ended", participant=row.number, assignments=ended)
+    events.record(work, AuditAction.PARTICIPANT_ENDED, participant=row.number, assignments=ended)
     return ended
 
 
@@ -119,5 +120,5 @@ def restore(work: UnitOfWork, row: Participant) -> bool:
     if row.ended_at is None:
         return False
     row.ended_at, row.updated_at = None, work.now
-    events.record(work, "participant.restored", participant=row.number)
+    events.record(work, AuditAction.PARTICIPANT_RESTORED, participant=row.number)
     return True

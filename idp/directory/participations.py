@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, exists, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import role_groups
 from idp.directory.role_groups import checked_participation
 from idp.errors import Invalid, Refused
@@ -75,7 +76,7 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[Part]) -> bool:
     ended = role_groups.end_at(work, row, RoleGroup.participation.in_(gone)) if gone else 0
     events.record(
         work,
-        "participant.participations",
+        AuditAction.PARTICIPANT_PARTICIPATIONS,
         participant=row.number,
         before=sorted(before),
         after=sorted(after),
@@ -101,7 +102,7 @@ def require(work: UnitOfWork, group: RoleGroup, name: str) -> None:
             f"{group.name} is held at participant {number}, which does not take part in {name}"
         )
     group.participation = name
-    events.record(work, "role_group.participation", group=group.name, participation=name)
+    events.record(work, AuditAction.ROLE_GROUP_PARTICIPATION, group=group.name, participation=name)
 
 
 def _held_elsewhere(work: UnitOfWork, group: RoleGroup, name: str) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from sqlalchemy import case, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links, one_time_codes
 from idp.credentials.links import Purpose
 from idp.directory import account_search, accounts, activation, separation_of_duties
@@ -73,7 +74,7 @@ def update(work: UnitOfWork, person: Person, changes: Changes) -> list[str]:
             _renew_links(work, account)
         events.record(
             work,
-            "person.updated",
+            AuditAction.PERSON_UPDATED,
             account=account,
             before=before,
             after={name: after[name] for name in told},
@@ -83,7 +84,7 @@ def update(work: UnitOfWork, person: Person, changes: Changes) -> list[str]:
     else:
         after = {name: after[name] for name in told}
         events.record(
-            work, "person.updated", person_id=person.person_id, before=before, after=after
+            work, AuditAction.PERSON_UPDATED, person_id=person.person_id, before=before, after=after
         )
     return told
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.models import BrowserSession, Consent, Grant
 from idp.session import sessions
 from idp.transaction import UnitOfWork
@@ -18,7 +19,12 @@ def set_preferences(
     account.zoneinfo = zoneinfo
     account.updated_at = work.now
     events.record(
-        work, "profile.preferences", account=account, session=session, locale=locale, zone=zoneinfo
+        work,
+        AuditAction.PROFILE_PREFERENCES,
+        account=account,
+        session=session,
+        locale=locale,
+        zone=zoneinfo,
     )
 
 
@@ -35,7 +41,11 @@ def revoke_consent(work: UnitOfWork, session: BrowserSession, consent_id: int) -
     where = (Grant.account_id == row.account_id) & (Grant.client_id == row.client_id)
     sessions.revoke_grants(work, where, "consent_revoked")
     events.record(
-        work, "consent.revoked", account=session.account, client=row.client, session=session
+        work,
+        AuditAction.CONSENT_REVOKED,
+        account=session.account,
+        client=row.client,
+        session=session,
     )
     work.db.delete(row)
     return True

@@ -11,6 +11,7 @@ from itertools import groupby
 from sqlalchemy import ColumnElement, Select, select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import contacts, second_accounts, separation_of_duties
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.messages import queue
@@ -138,7 +139,10 @@ def create(
         client.role_groups.append(group)
     work.db.flush()
     events.record(
-        work, "role_group.created", group=name, clients=[c.client_id for c in clients or []]
+        work,
+        AuditAction.ROLE_GROUP_CREATED,
+        group=name,
+        clients=[c.client_id for c in clients or []],
     )
     return group
 
@@ -159,7 +163,7 @@ def set_rule(work: UnitOfWork, group: RoleGroup, rule: str) -> None:
     if rule not in ("", *Rule):
         raise Invalid(f"second_factor is one of {', '.join(Rule)}")
     group.second_factor = rule
-    events.record(work, "role_group.rule", group=group.name, second_factor=rule)
+    events.record(work, AuditAction.ROLE_GROUP_RULE, group=group.name, second_factor=rule)
 
 
 def by_name(work: UnitOfWork, name: str) -> RoleGroup:
@@ -281,7 +285,7 @@ def assign(
         )
     )
     work.db.flush()
-    _tell(work, "role_group.assigned", account, group, participant, notice, granted=True)
+    _tell(work, AuditAction.ROLE_GROUP_ASSIGNED, account, group, participant, notice, granted=True)
     return True
 
 
@@ -329,7 +333,7 @@ def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: Terms
         sessions.end_client_sessions(work, account, row.role_group)
     events.record(
         work,
-        "role_group.terms",
+        AuditAction.ROLE_GROUP_TERMS,
         account=account,
         group=row.role_group.name,
         participant=row.participant.number,
@@ -384,7 +388,7 @@ def revoke(
     if taken.rowcount != 1:  # type: ignore[attr-defined]
         # Somebody else took it away since it was read, and has told everybody.
         return False
-    _tell(work, "role_group.revoked", account, group, participant, notice, granted=False)
+    _tell(work, AuditAction.ROLE_GROUP_REVOKED, account, group, participant, notice, granted=False)
     sessions.end_client_sessions(work, account, group)
     return True
 
@@ -396,7 +400,7 @@ def revoke_all(work: UnitOfWork, account: Account) -> int:
         row.revoked_at, row.revoked_by = work.now, work.origin.actor or "system"
         events.record(
             work,
-            "role_group.revoked",
+            AuditAction.ROLE_GROUP_REVOKED,
             account=account,
             group=row.role_group.name,
             participant=row.participant.number,
@@ -477,7 +481,7 @@ def _active(
 
 def _tell(
     work: UnitOfWork,
-    event: str,
+    event: AuditAction,
     account: Account,
     group: RoleGroup,
     participant: Participant,

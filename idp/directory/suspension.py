@@ -4,6 +4,7 @@ ended."""
 from __future__ import annotations
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links
 from idp.credentials.links import Purpose
 from idp.directory import activation, lifecycle
@@ -35,4 +36,4 @@ def _mail_reset(work: UnitOfWork, account: Account) -> None:
         path=f"/recover/open?token={token}",
         expires_at=expires,
     )
-    events.record(work, "link.sent", account=account, purpose=str(Purpose.RESET))
+    events.record(work, AuditAction.LINK_SENT, account=account, purpose=str(Purpose.RESET))

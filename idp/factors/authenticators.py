@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.errors import Refused
 from idp.factors import recovery_codes, security_question
@@ -118,7 +119,9 @@ def add(work: UnitOfWork, account: Account, row: Authenticator, **values: int) -
         return False
     work.db.refresh(row)
     distrust(work, account, "factor_change")
-    events.record(work, "factor.added", account=account, factor=str(row.kind), id=row.public_id)
+    events.record(
+        work, AuditAction.FACTOR_ADDED, account=account, factor=str(row.kind), id=row.public_id
+    )
     notices.send(work, "factor_added", account, factor=row.name, what=str(row.kind))
     return True
 
@@ -137,7 +140,9 @@ def find(work: UnitOfWork, account: Account, public_id: str) -> Authenticator | 
 def rename(work: UnitOfWork, account: Account, row: Authenticator, name: str) -> None:
     """Another name; the holder hears of it."""
     row.name = a_name(name)
-    events.record(work, "factor.renamed", account=account, factor=str(row.kind), id=row.public_id)
+    events.record(
+        work, AuditAction.FACTOR_RENAMED, account=account, factor=str(row.kind), id=row.public_id
+    )
     notices.send(work, "factor_changed", account, factor=row.name, what=str(row.kind))
 
 
@@ -145,7 +150,9 @@ def prefer(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     """Offer this one first from now on."""
     for other in of(work, account):
         other.is_preferred = other.id == row.id
-    events.record(work, "factor.preferred", account=account, factor=str(row.kind), id=row.public_id)
+    events.record(
+        work, AuditAction.FACTOR_PREFERRED, account=account, factor=str(row.kind), id=row.public_id
+    )
     notices.send(work, "factor_changed", account, factor=row.name, what=str(row.kind))
 
 
@@ -171,7 +178,9 @@ def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     if not of(work, account):
         recovery_codes.end(work, account)
     distrust(work, account, "factor_change")
-    events.record(work, "factor.removed", account=account, factor=str(row.kind), id=row.public_id)
+    events.record(
+        work, AuditAction.FACTOR_REMOVED, account=account, factor=str(row.kind), id=row.public_id
+    )
     notices.send(work, "factor_removed", account, factor=row.name, what=str(row.kind))
 
 
@@ -188,7 +197,7 @@ def reset(work: UnitOfWork, account: Account) -> None:
     account.enrolled_at, account.enrolment_passed = None, ""
     distrust(work, account, "factor_change")
     failed_attempts.forget(work, _key(account))
-    events.record(work, "factors.reset", account=account)
+    events.record(work, AuditAction.FACTORS_RESET, account=account)
 
 
 def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.factors import authenticators, security_question
 from idp.mfa.assurance import FactorKind
 from idp.models import Account
@@ -52,5 +53,5 @@ def finish(work: UnitOfWork, account: Account, *, is_proved: bool) -> bool:
         return False
     account.enrolled_at, account.enrolment_passed = work.now, ""
     account.updated_at = work.now
-    events.record(work, "enrolment.finished", account=account)
+    events.record(work, AuditAction.ENROLMENT_FINISHED, account=account)
     return True

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import one_time_codes, text_messages
 from idp.credentials.one_time_codes import CodePurpose
 from idp.errors import Refused
@@ -92,7 +93,9 @@ def _send(
         queue.enqueue(work, f"{purpose}_code", account, code=make(), expires_at=expires)
     else:
         raise Refused("mails_account")
-    events.record(work, "factor.code_sent", account=account, factor=str(kind), purpose=str(purpose))
+    events.record(
+        work, AuditAction.FACTOR_CODE_SENT, account=account, factor=str(kind), purpose=str(purpose)
+    )
 
 
 def send_enrolment_code(work: UnitOfWork, account: Account, flow: str) -> None:
@@ -107,7 +110,7 @@ def check_enrolment_code(work: UnitOfWork, account: Account, typed: str, flow: s
     counts = authenticators.record_outcome(work, account, matched=sent is not None)
     done = counts and sent is not None and one_time_codes.spend(work, sent)
     reason = None if done else "wrong_code"
-    events.record(work, "enrolment.proved", reason=reason, account=account)
+    events.record(work, AuditAction.ENROLMENT_PROVED, reason=reason, account=account)
     return done
 
 
@@ -115,7 +118,7 @@ def check(work: UnitOfWork, account: Account, typed: str, flow: str) -> tuple[st
     """What the typed code proves, as values of ``amr``, now spent; None when it is wrong, was used
     before, or too many were wrong. Whatever the page showed: a code of any factor counts."""
     reason, kind, methods = _check(work, account, typed, flow)
-    events.record(work, "factor.checked", reason=reason, account=account, factor=kind)
+    events.record(work, AuditAction.FACTOR_CHECKED, reason=reason, account=account, factor=kind)
     return methods if reason is None else None
 
 

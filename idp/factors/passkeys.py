@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.db import insert_if_missing
 from idp.factors import authenticators
@@ -162,7 +163,9 @@ def verify(
             authenticators.distrust(work, told, "copied_passkey")
             notices.send(work, "passkey_copied", told, at=work.now, ip=work.origin.ip or "")
         return fault
-    events.record(work, "factor.checked", account=owner, factor="passkey", ceremony=str(ceremony))
+    events.record(
+        work, AuditAction.FACTOR_CHECKED, account=owner, factor="passkey", ceremony=str(ceremony)
+    )
     return owner, passkey_methods(is_synced=row.is_synced)
 
 
@@ -187,7 +190,7 @@ def _refused(
     reason, _, detail = str(refusal).partition(": ")
     events.record(
         work,
-        "factor.checked",
+        AuditAction.FACTOR_CHECKED,
         reason=reason,
         account=account,
         factor="passkey",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.mfa import recovery_code as codes
 from idp.models import Account, RecoveryCode
@@ -18,7 +19,7 @@ def make(work: UnitOfWork, account: Account) -> list[str]:
     for code in made:
         digest = work.vault.digest(f"recovery:{account.id}", code.replace("-", ""))
         work.db.add(RecoveryCode(account_id=account.id, digest=digest, created_at=work.now))
-    events.record(work, "recovery_codes.made", account=account)
+    events.record(work, AuditAction.RECOVERY_CODES_MADE, account=account)
     notices.send(work, "recovery_codes_made", account)
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import notices, one_time_codes, text_messages
 from idp.credentials.one_time_codes import CodePurpose
 from idp.directory import account_search
@@ -23,7 +24,7 @@ def send_code(work: UnitOfWork, account: Account, flow: str, number: str) -> Non
         return one_time_codes.issue(work, account, CodePurpose.PHONE, digest, destination=number)
 
     text_messages.send(work, "sms_phone_code", account, number, make)
-    events.record(work, "phone.code_sent", account=account)
+    events.record(work, AuditAction.PHONE_CODE_SENT, account=account)
 
 
 def confirm(work: UnitOfWork, account: Account, flow: str, code: str) -> bool:
@@ -48,5 +49,5 @@ def _set(work: UnitOfWork, account: Account, number: str | None) -> None:
     # Codes under way went to the earlier number.
     one_time_codes.end_all(work, account)
     account_search.index(work, account)
-    events.record(work, "phone.changed", account=account, set=bool(number))
+    events.record(work, AuditAction.PHONE_CHANGED, account=account, set=bool(number))
     notices.send(work, "recovery_phone_changed", account, number=masked(number or ""))

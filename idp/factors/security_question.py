@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.credentials.hashing import PasswordHasher
 from idp.mfa import question_pool as rules
@@ -55,7 +56,7 @@ def choose(
     work.db.add(
         SecurityAnswer(account_id=account.id, question=name, answer_hash=hashed, set_at=work.now)
     )
-    events.record(work, "question.set", account=account)
+    events.record(work, AuditAction.QUESTION_SET, account=account)
     notices.send(work, "question_changed", account)
     return None
 
@@ -75,5 +76,5 @@ def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool
     key = f"question:{account.id}"
     counts = failed_attempts.record_code_outcome(work, key, account, WRONG, matched=matched)
     reason = None if counts else "wrong_answer"
-    events.record(work, "question.answered", reason=reason, account=account)
+    events.record(work, AuditAction.QUESTION_ANSWERED, reason=reason, account=account)
     return counts

@@ -13,6 +13,7 @@ from datetime import timedelta
 from sqlalchemy import insert, select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.models import (
     AccessToken,
     Account,
@@ -52,7 +53,9 @@ def revoke(work: UnitOfWork, grant: Grant, reason: str) -> None:
         .values(revoked_at=work.now, revoke_reason=reason)
         .execution_options(synchronize_session=False)
     )
-    events.record(work, "grant.revoked", account=grant.account, client=grant.client, why=reason)
+    events.record(
+        work, AuditAction.GRANT_REVOKED, account=grant.account, client=grant.client, why=reason
+    )
 
 
 def issue_code(
@@ -255,7 +258,7 @@ def revoke_access_token(work: UnitOfWork, row: AccessToken) -> None:
     row.revoked_at = row.revoked_at or work.now
     events.record(
         work,
-        "token.revoked",
+        AuditAction.TOKEN_REVOKED,
         account=row.grant.account,
         client=row.grant.client,
         token_type="access_token",  # noqa: S106 - the name of a kind of token

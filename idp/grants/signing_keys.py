@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey, Key, RSAKey
 from sqlalchemy import select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.errors import NotFound, Refused
 from idp.models import KeyState, SigningKey
 from idp.transaction import UnitOfWork
@@ -44,7 +45,7 @@ def rotate(work: UnitOfWork, alg: str, *, force: bool = False) -> SigningKey:
         raise Refused(f"the next {alg} key can sign from {ready}; caches may not have it yet")
     _retire(work, _one(work, alg, KeyState.ACTIVE), KeyState.RETIRED)
     _promote(work, following)
-    events.record(work, "key.rotated", kid=following.kid, alg=alg)
+    events.record(work, AuditAction.KEY_ROTATED, kid=following.kid, alg=alg)
     return following
 
 
@@ -59,7 +60,7 @@ def revoke(work: UnitOfWork, kid: str) -> None:
         _promote(work, _one(work, key.alg, KeyState.NEXT))
     elif state == KeyState.NEXT:
         _add(work, key.alg, KeyState.NEXT)
-    events.record(work, "key.revoked", kid=kid, alg=key.alg)
+    events.record(work, AuditAction.KEY_REVOKED, kid=kid, alg=key.alg)
 
 
 def every_key(work: UnitOfWork) -> Sequence[SigningKey]:
@@ -112,7 +113,7 @@ def _add(work: UnitOfWork, alg: str, state: KeyState) -> SigningKey:
     )
     work.db.add(row)
     work.db.flush()
-    events.record(work, "key.created", kid=kid, alg=alg, state=str(state))
+    events.record(work, AuditAction.KEY_CREATED, kid=kid, alg=alg, state=str(state))
     return row
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links
 from idp.credentials.assertions import BadAssertion
 from idp.credentials.hashing import PasswordHasher
@@ -125,7 +126,7 @@ def set_networks(work: UnitOfWork, account: Account, wanted: Iterable[tuple[str,
         )
         sessions.revoke_grants(work, Grant.account_id == account.id, "networks_changed")
     events.record(
-        work, "networks.set", account=account, before=sorted(before), after=sorted(chosen)
+        work, AuditAction.NETWORKS_SET, account=account, before=sorted(before), after=sorted(chosen)
     )
     if account.state != AccountState.PENDING:
         queue.enqueue(work, "networks_changed", account, networks=sorted(chosen))
@@ -168,7 +169,7 @@ def change_custodian(work: UnitOfWork, account: Account, person: Person) -> None
     account_search.index(work, account)
     events.record(
         work,
-        "custodian.changed",
+        AuditAction.CUSTODIAN_CHANGED,
         account=account,
         before=old.person_id,
         after=person.person_id,
@@ -201,7 +202,7 @@ def end_former_password(work: UnitOfWork, account: Account) -> None:
     if account.former_password_hash is not None:
         account.former_password_hash = account.former_password_until = None
         account.updated_at = work.now
-        events.record(work, "password.overlap_ended", account=account)
+        events.record(work, AuditAction.PASSWORD_OVERLAP_ENDED, account=account)
 
 
 def has_machine_form(name: str) -> bool:
@@ -279,7 +280,11 @@ class MachineAuthenticator:
         request without password and assertion is no guess: it counts against nobody."""
         if not password and not assertion:
             events.record(
-                work, "machine.refused", reason="no_credentials", client=client, proved=False
+                work,
+                AuditAction.MACHINE_REFUSED,
+                reason="no_credentials",
+                client=client,
+                proved=False,
             )
             return Denied("no_credentials")
         account, participant = _named(work, username)
@@ -306,7 +311,7 @@ class MachineAuthenticator:
             more: dict[str, Any] = {"check": check} if check else {}
             events.record(
                 work,
-                "machine.refused",
+                AuditAction.MACHINE_REFUSED,
                 reason=reason,
                 account=account,
                 client=client,

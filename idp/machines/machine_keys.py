@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import assertions
 from idp.directory import separation_of_duties
 from idp.errors import Conflict, Invalid, NotFound
@@ -64,7 +65,7 @@ def add(
     )
     work.db.add(row)
     work.db.flush()
-    events.record(work, "machine_key.added", account=account, kid=row.kid, label=label)
+    events.record(work, AuditAction.MACHINE_KEY_ADDED, account=account, kid=row.kid, label=label)
     queue.enqueue(work, "machine_key_added", account, label=label, expires_at=row.expires_at)
     return row
 
@@ -87,7 +88,9 @@ def revoke_all(work: UnitOfWork, account: Account) -> None:
 
 def _end(work: UnitOfWork, account: Account, row: MachineKey) -> None:
     row.revoked_at = work.now
-    events.record(work, "machine_key.removed", account=account, kid=row.kid, label=row.label)
+    events.record(
+        work, AuditAction.MACHINE_KEY_REMOVED, account=account, kid=row.kid, label=row.label
+    )
 
 
 def prove(work: UnitOfWork, account: Account | None, name: str, assertion: str) -> MachineKey:

@@ -10,14 +10,15 @@ import structlog
 from sqlalchemy import func, select
 
 from idp.audit import chain, events
+from idp.audit.actions import AuditAction
 from idp.directory import mass_change_breaker
 from idp.models import Event
 from idp.policy.addresses import network_of
 from idp.transaction import UnitOfWork
 
 log = structlog.get_logger("gateway.alarm")
-NAME = "alarm.guessing"
-UNSEALED = "alarm.unsealed"
+NAME = AuditAction.ALARM_GUESSING
+UNSEALED = AuditAction.ALARM_UNSEALED
 #: A row of the trail that is older than this and has no seal is an alarm, told once an hour.
 SEALED_WITHIN, TOLD_EVERY = timedelta(minutes=5), timedelta(hours=1)
 #: Events that are alarms, whoever recorded them.
@@ -53,7 +54,7 @@ def _guessing(work: UnitOfWork) -> int:
     since = work.now - timedelta(seconds=work.settings.lockout_window)
     by_address = work.db.execute(
         select(Event.ip, func.count())
-        .where(Event.name == "signin.refused", Event.at > since)
+        .where(Event.name == AuditAction.SIGNIN_REFUSED, Event.at > since)
         .group_by(Event.ip)
     ).all()
     bounds = work.settings

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import exists, or_, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import activation
 from idp.errors import Invalid
 from idp.messages import queue
@@ -113,4 +114,4 @@ def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> None:
         queue.enqueue(work, kind, account, **values)
     except Invalid:
         # Nobody behind this one waits for the address to be mended.
-        events.record(work, "reminder.failed", reason="bad_address", account=account)
+        events.record(work, AuditAction.REMINDER_FAILED, reason="bad_address", account=account)

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
+from idp.audit.actions import AuditAction
 from idp.clients import registry
 from idp.directory import contacts, lifecycle, participants, participations, persons, role_groups
 from idp.errors import GatewayError, NotFound
@@ -40,16 +41,16 @@ DENYING = (
     AccountState.DEACTIVATED,
 )
 #: Whose last word counts: of these names with the same subject, only the last one is looked at.
-PAIRS = {
-    "role_group.assigned": "role_group.revoked",
-    "participant.restored": "participant.ended",
-    "participant.contact_added": "participant.contact_ended",
-    "client.enabled": "client.disabled",
-    "consent.given": "consent.revoked",
+PAIRS: dict[str, str] = {
+    AuditAction.ROLE_GROUP_ASSIGNED: AuditAction.ROLE_GROUP_REVOKED,
+    AuditAction.PARTICIPANT_RESTORED: AuditAction.PARTICIPANT_ENDED,
+    AuditAction.PARTICIPANT_CONTACT_ADDED: AuditAction.PARTICIPANT_CONTACT_ENDED,
+    AuditAction.CLIENT_ENABLED: AuditAction.CLIENT_DISABLED,
+    AuditAction.CONSENT_GIVEN: AuditAction.CONSENT_REVOKED,
 }
 
 #: Of which each is done again, in their order.
-STEPS = ("custodian.changed", "person.updated")
+STEPS = (AuditAction.CUSTODIAN_CHANGED, AuditAction.PERSON_UPDATED)
 
 
 @dataclass
@@ -69,7 +70,7 @@ def redo(work: UnitOfWork, events: Iterable[Event], names: dict[int, str]) -> Re
         last[_subject(event)] = event
     found = Redone()
     # States last: an account that is closed keeps nothing that the steps before could need.
-    for event in sorted(last.values(), key=lambda each: each.name == "account.state"):
+    for event in sorted(last.values(), key=lambda each: each.name == AuditAction.ACCOUNT_STATE):
         act = DENIALS.get(event.name)
         if act is None or event.outcome != "ok":
             continue
@@ -300,31 +301,31 @@ def _end_date(work: UnitOfWork, event: Event) -> bool:
 
 #: By name of event; each returns whether it changed anything, or raises a named refusal.
 DENIALS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
-    "account.state": _state,
-    "password.set": _password,
-    "role_group.revoked": _role_group,
-    "role_group.terms": _terms,
-    "role_group.rule": _rule,
-    "role_group.participation": _needed_participation,
-    "participant.ended": _participant,
-    "participant.participations": _participations,
-    "participant.contact_ended": _contact,
-    "client.updated": replayed_client_denials.updated,
-    "client.disabled": replayed_client_denials.disabled,
-    "client.secret_rotated": replayed_client_denials.secret_rotated,
-    "client.role_groups": replayed_client_denials.groups_shown,
-    "consent.revoked": _consent,
-    "key.revoked": _key,
-    "factor.removed": _factor,
-    "factors.reset": _factors,
-    "factor.checked": _recovery_code,
-    "recovery_codes.made": _recovery_codes,
-    "machine_key.removed": _machine_key,
-    "networks.set": _networks,
-    "custodian.changed": _custodian,
-    "person.updated": _address,
-    "phone.changed": _phone,
-    "scim.ending": _end_date,
+    AuditAction.ACCOUNT_STATE: _state,
+    AuditAction.PASSWORD_SET: _password,
+    AuditAction.ROLE_GROUP_REVOKED: _role_group,
+    AuditAction.ROLE_GROUP_TERMS: _terms,
+    AuditAction.ROLE_GROUP_RULE: _rule,
+    AuditAction.ROLE_GROUP_PARTICIPATION: _needed_participation,
+    AuditAction.PARTICIPANT_ENDED: _participant,
+    AuditAction.PARTICIPANT_PARTICIPATIONS: _participations,
+    AuditAction.PARTICIPANT_CONTACT_ENDED: _contact,
+    AuditAction.CLIENT_UPDATED: replayed_client_denials.updated,
+    AuditAction.CLIENT_DISABLED: replayed_client_denials.disabled,
+    AuditAction.CLIENT_SECRET_ROTATED: replayed_client_denials.secret_rotated,
+    AuditAction.CLIENT_ROLE_GROUPS: replayed_client_denials.groups_shown,
+    AuditAction.CONSENT_REVOKED: _consent,
+    AuditAction.KEY_REVOKED: _key,
+    AuditAction.FACTOR_REMOVED: _factor,
+    AuditAction.FACTORS_RESET: _factors,
+    AuditAction.FACTOR_CHECKED: _recovery_code,
+    AuditAction.RECOVERY_CODES_MADE: _recovery_codes,
+    AuditAction.MACHINE_KEY_REMOVED: _machine_key,
+    AuditAction.NETWORKS_SET: _networks,
+    AuditAction.CUSTODIAN_CHANGED: _custodian,
+    AuditAction.PERSON_UPDATED: _address,
+    AuditAction.PHONE_CHANGED: _phone,
+    AuditAction.SCIM_ENDING: _end_date,
 }
 
 

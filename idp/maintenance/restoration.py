@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, text, update
 
 from idp.audit import events, lost_events
+from idp.audit.actions import AuditAction
 from idp.audit.lost_events import Lost
 from idp.credentials.links import Purpose
 from idp.directory import activation
@@ -78,7 +79,7 @@ def finish(work: UnitOfWork, *, why: str, lines: Iterable[str] | None = None) ->
     ended["links"] = invited + _mark(work, Link, is_old, superseded_at=work.now)
     unknown = replayed_denials.not_here(work, lost.names) if lost else []
     data: dict[str, Any] = {"why": why, "ended": ended, "redone": dict(redone.done)}
-    events.record(work, "trail.restored", lost=lost.named() if lost else None, **data)
+    events.record(work, AuditAction.TRAIL_RESTORED, lost=lost.named() if lost else None, **data)
     return Restored(ended, invited, lost, redone, unknown)
 
 

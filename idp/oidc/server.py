@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantT
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.clients import registry
 from idp.machines.machine_accounts import MachineAuthenticator
 from idp.models import AuthMethod, Client
@@ -97,7 +98,7 @@ class GatewayServer(AuthorizationServer):
             client = request.client
             events.record(
                 request.work,
-                "token.refused",
+                AuditAction.TOKEN_REFUSED,
                 reason=error.error,
                 client=client,
                 # The id of a public client is known to everybody.
@@ -117,7 +118,7 @@ def _is_recorded(work: UnitOfWork, error: OAuth2Error) -> bool:
         return False
     events.record(
         work,
-        "client.refused",
+        AuditAction.CLIENT_REFUSED,
         reason=error.check,
         client=client,
         proved=False,

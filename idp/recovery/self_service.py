@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links, notices, one_time_codes, text_messages
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
@@ -102,7 +103,7 @@ def process_next(work: UnitOfWork) -> bool:
             refusal = "failed"
         events.record(
             work,
-            f"{row.goal}.requested",
+            AuditAction(f"{row.goal}.requested"),
             reason=refusal,
             account=account,
             # Anybody can ask in somebody's name; what is not sent is sampled.
@@ -157,7 +158,7 @@ def _send_link(work: UnitOfWork, account: Account, goal: Goal) -> None:
     expires = work.after(seconds=work.settings.reset_seconds)
     token = links.issue(work, account, purpose, expires, asks_question=goal is Goal.RESET)
     queue.enqueue(work, kind, account, path=f"{page}?token={token}", expires_at=expires)
-    events.record(work, "link.sent", account=account, purpose=str(purpose))
+    events.record(work, AuditAction.LINK_SENT, account=account, purpose=str(purpose))
 
 
 def redeem_code(work: UnitOfWork, goal: Goal, flow: str, code: str) -> str | Account | None:
@@ -181,7 +182,7 @@ def unlock(work: UnitOfWork, account: Account) -> None:
     """Forget the failures; the password stays as it is (RS-08, Z-07)."""
     failed_attempts.clear(work, account)
     authenticators.distrust(work, account, "unlock")
-    events.record(work, "account.unlocked", account=account)
+    events.record(work, AuditAction.ACCOUNT_UNLOCKED, account=account)
     queue.enqueue(work, "account_unlocked", account)
 
 
@@ -189,7 +190,7 @@ def finish_unlock(work: UnitOfWork, link: Link, account: Account) -> bool:
     """Spend an unlock link; False when another request was first."""
     if not links.spend(work, link):
         return False
-    events.record(work, "link.spent", account=account, purpose=str(Purpose.UNLOCK))
+    events.record(work, AuditAction.LINK_SPENT, account=account, purpose=str(Purpose.UNLOCK))
     unlock(work, account)
     return True
 
@@ -199,7 +200,7 @@ def disown(work: UnitOfWork, link: Link, account: Account) -> str | None:
     reset starts in this browser. Returns its token; None when another request was first."""
     if not links.spend(work, link):
         return None
-    events.record(work, "account.disowned", account=account)
+    events.record(work, AuditAction.ACCOUNT_DISOWNED, account=account)
     lifecycle.require_reset(work, account, reason="disowned")
     expires = work.after(seconds=work.settings.reset_seconds)
     return links.issue(work, account, Purpose.RESET, expires, asks_question=True)
@@ -234,7 +235,7 @@ def finish(
         return Problem.USED
     store(work, account, hashed, source="reset_link")
     password_was_replaced(work, account)
-    events.record(work, "link.spent", account=account, purpose=str(Purpose.RESET))
+    events.record(work, AuditAction.LINK_SPENT, account=account, purpose=str(Purpose.RESET))
     return ()
 
 
@@ -289,7 +290,7 @@ def change(
     if former is not None:
         account.former_password_hash = former
         account.former_password_until = work.now + overlap
-        events.record(work, "password.overlap", account=account, hours=overlap // HOUR)
+        events.record(work, AuditAction.PASSWORD_OVERLAP, account=account, hours=overlap // HOUR)
     password_was_replaced(work, account, keep=session, are_programs_kept=former is not None)
     return browser_sessions.renew(work, session)
 
@@ -304,7 +305,11 @@ def confirm(
     if failed_attempts.record_outcome(work, _key(session), account, matched=matched):
         return True
     events.record(
-        work, "password.confirmed", account=account, session=session, reason="wrong_current"
+        work,
+        AuditAction.PASSWORD_CONFIRMED,
+        account=account,
+        session=session,
+        reason="wrong_current",
     )
     return False
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.mfa.risk_engine import Device
 from idp.models import Account, KnownBrowser
 from idp.policy.addresses import network_of
@@ -121,7 +122,7 @@ def forget(work: UnitOfWork, account: Account, public_id: str) -> bool:
     if row is None:
         return False
     row.ended_at = work.now
-    events.record(work, "browser.forgotten", account=account)
+    events.record(work, AuditAction.BROWSER_FORGOTTEN, account=account)
     return True
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, or_, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
 from idp.messages import queue
 from idp.models import Account, AccountState, KnownBrowser, Throttle
@@ -77,7 +78,7 @@ def record_outcome(work: UnitOfWork, key: str, account: Account | None, *, match
     if account is not None and after is not None and after.locked_until is not None:
         events.record(
             work,
-            "signin.locked",
+            AuditAction.SIGNIN_LOCKED,
             account=account,
             scope=key.partition(":")[0],
             until=after.locked_until.isoformat(),

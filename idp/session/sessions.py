@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, select, update
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
 from idp.messages import queue
 from idp.mfa.assurance import acr_of, amr_of, has_factor
@@ -162,7 +163,9 @@ def end(
     if session.ended_at is None:
         session.ended_at = work.now
         session.end_reason = reason
-        events.record(work, "session.ended", account=session.account, session=session, why=reason)
+        events.record(
+            work, AuditAction.SESSION_ENDED, account=session.account, session=session, why=reason
+        )
         logout_recipients.session_ended(work, session)
     revoke_grants(work, Grant.session_id == session.id, reason, keep_offline=keep_offline)
 

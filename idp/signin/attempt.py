@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import notices, temporary_passwords
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.passwords import store, verify_and_prepare
@@ -83,11 +84,16 @@ def attempt(
         reason = "temporary_password_used"
     if reason is not None or account is None:
         events.record(
-            work, "signin.refused", reason=reason, account=account, client=client, proved=False
+            work,
+            AuditAction.SIGNIN_REFUSED,
+            reason=reason,
+            account=account,
+            client=client,
+            proved=False,
         )
         return None
     if waiting is not None:
-        events.record(work, "temporary_password.used", account=account)
+        events.record(work, AuditAction.TEMPORARY_PASSWORD_USED, account=account)
         return Accepted(account, Change.TEMPORARY, waiting.id)
     account.password_hash = fresh or account.password_hash
     return Accepted(account, Change.RENEWAL if is_renewal_due(work, account) else None)
@@ -108,7 +114,12 @@ def attempt_by_passkey(
         reason = reason or "network_denied"
     if reason is not None:
         events.record(
-            work, "signin.refused", reason=reason, account=account, client=client, proved=False
+            work,
+            AuditAction.SIGNIN_REFUSED,
+            reason=reason,
+            account=account,
+            client=client,
+            proved=False,
         )
         return found if isinstance(found, Fault) else Fault.WRONG
     return found
@@ -378,7 +389,7 @@ def enter(
     risk_assessment.note(work, account)
     events.record(
         work,
-        "signin.succeeded",
+        AuditAction.SIGNIN_SUCCEEDED,
         account=account,
         session=session,
         client=client,

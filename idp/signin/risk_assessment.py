@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import and_, func, or_, select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import role_groups
 from idp.mfa import decision as rules
 from idp.mfa.decision import Browser, Decision, NoPrompt, Prompt
@@ -84,7 +85,9 @@ def judge(
     )
     decision = NoPrompt() if by_passkey else rules.decide(risk, rule, browser, work.now)
     found = Assessed(decision, risk, rule)
-    events.record(work, "signin.assessed", account=account, client=client, **_explained(found))
+    events.record(
+        work, AuditAction.SIGNIN_ASSESSED, account=account, client=client, **_explained(found)
+    )
     return found
 
 
@@ -144,7 +147,7 @@ def _refused(work: UnitOfWork, whose: Any) -> int:
     """How many sign-ins were refused within the hour, up to a bound."""
     rows = (
         select(Event.id)
-        .where(whose, Event.name == "signin.refused", Event.at > work.now - HOUR)
+        .where(whose, Event.name == AuditAction.SIGNIN_REFUSED, Event.at > work.now - HOUR)
         .limit(COUNTED)
     )
     return work.db.scalar(select(func.count()).select_from(rows.subquery())) or 0
@@ -161,7 +164,7 @@ def _refused_nearby(work: UnitOfWork) -> int:
         select(Event.ip, func.count())
         .where(
             Event.ip.startswith(first),
-            Event.name == "signin.refused",
+            Event.name == AuditAction.SIGNIN_REFUSED,
             Event.at > work.now - HOUR,
         )
         .group_by(Event.ip)

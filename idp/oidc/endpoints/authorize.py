@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.clients import registry
 from idp.grants import issuance
 from idp.models import BrowserSession, Client, Interaction
@@ -53,7 +54,11 @@ def authorize() -> BaseResponse:
         client, uri = trusted_target(work, params, repeated)
     except NotRedirectable as error:
         events.record(
-            work, "authorize.refused", reason=error.code, client=error.client, proved=False
+            work,
+            AuditAction.AUTHORIZE_REFUSED,
+            reason=error.code,
+            client=error.client,
+            proved=False,
         )
         return _hard_error(error.code)
     current.use_client_preferences(client)
@@ -210,7 +215,7 @@ def _grant(
     )
     events.record(
         work,
-        "authorize.granted",
+        AuditAction.AUTHORIZE_GRANTED,
         account=session.account,
         client=client,
         session=session,
@@ -229,7 +234,7 @@ def _refuse(
     session = current.browser_session()
     events.record(
         current.work(),
-        "authorize.refused",
+        AuditAction.AUTHORIZE_REFUSED,
         reason=refusal.code,
         client=client,
         session=session,

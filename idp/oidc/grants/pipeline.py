@@ -18,6 +18,7 @@ from authlib.oauth2.rfc6749.errors import (
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.grants import issuance
 from idp.models import Client, Grant
 from idp.oidc import tokens
@@ -71,7 +72,7 @@ class PipelineGrant(BaseGrant, TokenEndpointMixin):
             body["refresh_token"] = refresh_token
         events.record(
             work,
-            "token.issued",
+            AuditAction.TOKEN_ISSUED,
             account=found.grant.account,
             client=found.grant.client,
             session=found.grant.session,

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import access_report
 from idp.directory.access_report import Access, Question
 from idp.web.console import forms
@@ -63,7 +64,7 @@ def export_report() -> BaseResponse:
         return _page([], error=str(error))
     work = current.work()
     asked = {name: value for name in FIELDS if (value := request.args.get(name))}
-    events.record(work, "access.exported", filter=asked)
+    events.record(work, AuditAction.ACCESS_EXPORTED, filter=asked)
     rows = (astuple(row)[1:] for row in access_report.everything(work, question))
     columns = [item.name for item in fields(Access)][1:]
     return forms.download(forms.csv_lines(columns, rows), name="access.csv", kind="text/csv")

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.audit import events, verification
 from idp.audit import trail as service
+from idp.audit.actions import AuditAction
 from idp.audit.trail import Filter
 from idp.models import Event
 from idp.web.console import forms
@@ -70,7 +71,9 @@ def export_trail() -> BaseResponse:
     work = current.work()
     as_csv = request.args.get("format") == "csv"
     asked = {name: value for name in FIELDS if (value := request.args.get(name))}
-    events.record(work, "trail.exported", format="csv" if as_csv else "jsonl", filter=asked)
+    events.record(
+        work, AuditAction.TRAIL_EXPORTED, format="csv" if as_csv else "jsonl", filter=asked
+    )
     if as_csv:
         rows = (
             [json.dumps(record[c]) if c == "data" else record[c] for c in COLUMNS]
@@ -88,7 +91,7 @@ def verify_trail() -> BaseResponse:
     found = verification.verify(work, after=forms.number("after"), limit=STEP)
     events.record(
         work,
-        "trail.verified",
+        AuditAction.TRAIL_VERIFIED,
         reason=None if found.is_whole else "broken",
         first=found.first,
         last=found.last,

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import role_groups
 from idp.directory.separation_of_duties import Forbidden
 from idp.models import Account
@@ -146,7 +147,7 @@ def forbid(why: str, about: Account | None = None) -> Response:
     session = current.browser_session()
     events.record(
         current.work(),
-        "console.refused",
+        AuditAction.CONSOLE_REFUSED,
         reason="forbidden",
         account=about or (session.account if session else None),
         session=session,

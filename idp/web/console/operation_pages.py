@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.errors import NotFound, Refused
 from idp.grants import signing_keys as service
 from idp.messages import dead_letters
@@ -79,7 +80,7 @@ def retry_message(number: int) -> BaseResponse:
     work = current.work()
     if not dead_letters.retry(work, number):
         abort(404)
-    events.record(work, "message.retried", message=number)
+    events.record(work, AuditAction.MESSAGE_RETRIED, message=number)
     flash(gettext("The message is tried again."))
     return redirect(url_for("console.messages"), code=303)
 

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.models import AccountKind, BrowserSession, Client, Interaction
 from idp.session import interactions
 
@@ -47,7 +48,7 @@ def consent() -> BaseResponse:
         found.consented_at = work.now
         events.record(
             work,
-            "consent.given",
+            AuditAction.CONSENT_GIVEN,
             account=session.account,
             client=client,
             session=session,

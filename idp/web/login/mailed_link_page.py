@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.credentials import links
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
@@ -87,7 +88,7 @@ def problem_page(problem: Problem, purpose: Purpose, link: Link | None = None) -
     """Say plainly what is wrong with a link and what to do (AC-03)."""
     events.record(
         current.work(),
-        "link.refused",
+        AuditAction.LINK_REFUSED,
         reason=f"link_{problem}",
         purpose=str(purpose),
         link=link.id if link else None,
