@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from idp.app import create_app
 from idp.db import db
 from idp.directory import accounts
 from idp.machines import machine_accounts
-from idp.models import AccountKind
+from idp.models import AccountKind, Throttle
 from idp.settings import Settings
 from tests.factor_steps import code, half_signed_in, set_up_app
 from tests.security.test_lockout import WRONG, browser_at
@@ -149,6 +150,13 @@ def test_n49_guesses_at_a_machine_stay_bounded(strict: World, service: Rp) -> No
     for number in range(10):
         token(strict, ip=PLANT, client_secret=f"third {number}")
     assert [verify(strict, ip=PLANT).status_code, token(strict, ip=PLANT).status_code] == [403, 401]
+    with strict.work() as work:
+        before = work.db.scalar(select(func.count()).select_from(Throttle))
+    for number in range(5):
+        token(strict, ip=PLANT, client_secret=f"fourth {number}")
+    with strict.work() as work:
+        # While it is locked, guesses are not even remembered.
+        assert work.db.scalar(select(func.count()).select_from(Throttle)) == before
     strict.clock.advance(minutes=15)
     assert verify(strict, ip=PLANT).status_code == 204
 

@@ -17,7 +17,7 @@ from idp.clients import registry
 from idp.directory import accounts
 from idp.errors import Invalid, Overloaded
 from idp.machines import machine_accounts
-from idp.machines.machine_accounts import MachineDoor, VerifiedPasswords
+from idp.machines.machine_accounts import MachineAuthenticator, VerifiedPasswords
 from idp.models import AccountKind, AccountState
 from idp.policy.machine_networks import BadNetwork, canonical
 from tests.console.desk import Desk
@@ -261,7 +261,7 @@ def test_ma11_a_gateway_that_fails_is_403(world: World, service: Rp) -> None:
         (OperationalError("SELECT", {}, Exception("no answer")), "temporarily_unavailable", "5"),
         (RuntimeError("fault"), "server_error", None),
     ):
-        with patch.object(MachineDoor, "admit", side_effect=error):
+        with patch.object(MachineAuthenticator, "admit", side_effect=error):
             answer = verify(world)
         assert (answer.status_code, answer.data) == (403, b"")
         assert answer.headers["X-Gateway-Error"] == reason

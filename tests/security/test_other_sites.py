@@ -62,6 +62,18 @@ def test_n54_what_another_site_makes_up_is_no_request(world: World, spoil: str) 
     assert "too old or incomplete" in page.text
 
 
+def test_n54_what_was_sealed_for_one_endpoint_is_nothing_at_the_other(world: World) -> None:
+    """N54, N17: a request is no logout, and a logout no request."""
+    rp = world.relying_party()
+    asked = send_form(world, AUTHORIZE, rp.authorize_params()).partition("?")[2]
+    browser = world.browser().signed_in(world.account())
+    page = browser.get(f"{LOGOUT}/posted?{asked}")
+    assert (page.status_code, "Sign out of the gateway?" in page.text) == (200, True)
+    asked = send_form(world, LOGOUT, {"client_id": rp.client_id}).partition("?")[2]
+    page = browser.get(f"{AUTHORIZE}/posted?{asked}")
+    assert (page.status_code, "too old or incomplete" in page.text) == (400, True)
+
+
 def test_n18_a_client_that_was_switched_off_meanwhile_gets_nothing(world: World) -> None:
     """N18: also between the POST and the GET."""
     rp = world.relying_party()
