@@ -3,31 +3,80 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
-from sqlalchemy.exc import OperationalError
 
-from idp.cli import (
-    account_commands,
-    audit_commands,
-    client_commands,
-    demo_command,
-    key_commands,
-    participant_commands,
-    person_commands,
-    registration_commands,
-    restore_command,
-    risk_commands,
-    role_group_commands,
-    scim_commands,
-    server_commands,
-    settings_command,
-)
 from idp.errors import ConfigurationError, DatabaseNotReady, GatewayError
+
+#: The module of each command, and what the list of commands says of it. A module is imported when
+#: its command is used: all of them take seconds.
+COMMANDS = {
+    "account": ("account_commands", "Accounts of people and machines."),
+    "audit": ("audit_commands", "The audit trail."),
+    "client": ("client_commands", "Relying parties and other OAuth clients."),
+    "db": ("server_commands", "The database."),
+    "demo": (
+        "demo_command",
+        "Start the gateway, three relying parties and the worker, with invented people.",
+    ),
+    "key": ("key_commands", "Signing keys: next, active, retired, revoked."),
+    "participant": (
+        "participant_commands",
+        "Organizations of the market, for which role groups are given.",
+    ),
+    "person": ("person_commands", "People as registration knows them."),
+    "purge": (
+        "audit_commands",
+        "Delete what is past use: old codes, tokens, sessions, mails.",
+    ),
+    "registration": ("registration_commands", "What the registration system pushes."),
+    "restore": (
+        "restore_command",
+        "End what an older backup brings back to life, before the gateway serves it.",
+    ),
+    "risk": (
+        "risk_commands",
+        "The risk engine: simulate a log of sign-ins, evaluate the engine on one.",
+    ),
+    "role-group": ("role_group_commands", "Role groups and who holds them."),
+    "scim": (
+        "scim_commands",
+        "Push an export of the registration system, or compare it with the gateway.",
+    ),
+    "serve": ("server_commands", "Serve the gateway until told to stop."),
+    "settings": ("settings_command", "List every setting: variable, meaning, default."),
+    "worker": (
+        "server_commands",
+        "Answer recovery requests, close accounts, send mails, and more.",
+    ),
+}
 
 
 class Root(click.Group):
-    """Turns named refusals into messages and exit codes."""
+    """Finds the commands, and turns named refusals into messages and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - named by click
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - named by click
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"idp.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - named by click
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -39,11 +88,16 @@ class Root(click.Group):
         except DatabaseNotReady as error:
             click.echo(f"database: {error.detail}", err=True)
             sys.exit(1)
-        except OperationalError as error:
-            click.echo(f"database: {str(error.orig).strip().splitlines()[0]}", err=True)
-            sys.exit(1)
         except GatewayError as error:
             click.echo(f"refused: {error.detail or error.code}", err=True)
+            sys.exit(1)
+        except Exception as error:
+            # Imported already where it was raised.
+            from sqlalchemy.exc import OperationalError
+
+            if not isinstance(error, OperationalError):
+                raise
+            click.echo(f"database: {str(error.orig).strip().splitlines()[0]}", err=True)
             sys.exit(1)
 
 
@@ -53,25 +107,3 @@ def main() -> None:
     """Run and administer the gateway.
 
     Settings come from IDP_* variables: see `gateway settings`."""
-
-
-for command in (
-    account_commands.account,
-    audit_commands.audit,
-    audit_commands.purge,
-    client_commands.client,
-    demo_command.demo,
-    key_commands.key,
-    participant_commands.participant,
-    person_commands.person,
-    registration_commands.registration,
-    restore_command.restore,
-    risk_commands.risk,
-    role_group_commands.role_group,
-    scim_commands.scim,
-    server_commands.db,
-    server_commands.serve,
-    server_commands.worker,
-    settings_command.settings,
-):
-    main.add_command(command)
