@@ -25,12 +25,16 @@ from idp.settings import Settings
 SCHEME = "v1"
 #: Where nobody bounds the threads: commands and the worker have few.
 WAITING = 1000
+#: Nobody waits longer for a turn: a busy machine says so while the person is still there.
+SECONDS = 10
 
 
 class HashingLane:
-    """So many hashes at once, and so many waiting; whoever comes then is told to come again."""
+    """So many hashes at once, and so many waiting for so many seconds; whoever comes then, or has
+    waited for so long, is told to come again."""
 
-    def __init__(self, slots: int, waiting: int) -> None:
+    def __init__(self, slots: int, waiting: int, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
         #: Threads that can be in the lane, hashing or waiting.
         self.most = slots + waiting
         self._admitted = threading.Semaphore(self.most)
@@ -38,12 +42,17 @@ class HashingLane:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a slot and keep it. Raises Overloaded when too many wait already."""
+        """Wait for a slot and keep it. Raises Overloaded when too many wait already, or when it
+        takes too long."""
         if not self._admitted.acquire(blocking=False):
             raise Overloaded("too many password hashes wait")
         try:
-            with self._slots:
+            if not self._slots.acquire(timeout=self._seconds):
+                raise Overloaded("a password hash waited too long")
+            try:
                 yield
+            finally:
+                self._slots.release()
         finally:
             self._admitted.release()
 

@@ -90,6 +90,21 @@ def test_n52_wrong_programs_shut_out_no_right_one_at_the_token_endpoint(
     assert as_client(strict, "stranger", "wrong", ELSEWHERE).status_code == 401
 
 
+def test_n52_a_request_without_credentials_is_no_failure(strict: World, service: Rp) -> None:
+    """N52, MA-11: a proxy or a library that asks first, to be challenged, uses up nothing."""
+    client = strict.app.test_client(use_cookies=False)
+    for form in ({}, {"client_id": service.client_id, "client_secret": ""}, {"client_id": NAME}):
+        for _ in range(LIMIT + 1):
+            answer = client.post(
+                TOKEN,
+                data={"grant_type": "client_credentials", **form},
+                base_url=strict.settings.issuer,
+                environ_base={"REMOTE_ADDR": PLANT},
+            )
+            assert answer.status_code == 401
+    assert as_client(strict, "stranger", "wrong").status_code == 401
+
+
 def test_n52_the_right_secret_of_a_client_gets_through(strict: World, service: Rp) -> None:
     """N52: wrong secrets of one client stop wrong secrets of that client in that network, and
     neither the right one nor anybody else."""

@@ -403,6 +403,18 @@ def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
     assert not hasher.verify("whatever", None)
 
 
+def test_n88_nobody_waits_for_a_hash_without_end(world: World) -> None:
+    """N88: whose turn does not come in time is told to come again, and has taken no place; hashes
+    that are slow to begin with stop nobody for good."""
+    lane = HashingLane(1, 1, seconds=0)
+    hasher = PasswordHasher(world.settings, lane)
+    with lane.turn():
+        for _ in range(3):
+            with pytest.raises(Overloaded):
+                hasher.verify("whatever", None)
+    assert not hasher.verify("whatever", None)
+
+
 def test_n88_a_full_hashing_lane_is_503_at_every_door(world: World) -> None:
     """N88: a page for people, an OAuth error at the token endpoint; nothing counts as a failure."""
     username = world.account("someone")
