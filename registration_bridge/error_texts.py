@@ -11,6 +11,7 @@ from scim2_models import Error, SCIMException
 #: By the kind of a fault (pydantic's names of them), with the attribute that has it.
 _FAULTS = {
     "missing": "{} is needed.",
+    "required_error": "{} is needed.",
     "scim_invalidValue": "{} is missing or has a value that it cannot have.",
     "extra_forbidden": "There is no attribute {}.",
     "string_type": "{} is a text.",
@@ -102,6 +103,9 @@ def _of_fault(fault: Mapping[str, Any]) -> str:
     if not fault["loc"]:
         return str(_ERRORS["invalidValue"])
     words = _MOMENT if kind.startswith("datetime") else _FAULTS.get(kind, _OTHER_FAULT)
+    if kind == "required_error":
+        # The library names the owner of what is missing, and the field apart.
+        return words.format(_named((*fault["loc"], _camel(fault["ctx"]["field_name"]))))
     return words.format(_named(fault["loc"]))
 
 

@@ -82,8 +82,8 @@ def complete(work: UnitOfWork, current: Any, replacement: Any) -> None:
     ]
     if carried:
         raise Invalid(
-            f"the {' and '.join(carried)} is the former custodian's: leave out what does not "
-            "change, or name the new custodian by a PATCH of personId alone"
+            f"the {' and '.join(carried)} is the former custodian's: say the new "
+            "custodian's own, or name the new custodian by a PATCH of personId alone"
         )
 
 

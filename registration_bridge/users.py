@@ -29,7 +29,7 @@ from idp.directory import (
 )
 from idp.directory.role_groups import Terms
 from idp.directory.second_accounts import HasAccount, Second
-from idp.errors import Conflict, Invalid, Refused
+from idp.errors import Collision, Conflict, Invalid, Refused
 from idp.machines import machine_accounts
 from idp.models import Account, AccountKind, AccountState, Provisioned
 from idp.policy.names import name_key
@@ -89,6 +89,9 @@ def create(work: UnitOfWork, reach: Reach, user: Any) -> tuple[Account, bool]:
         else:
             activation.invite(work, account)
     except (Conflict, HasAccount) as error:
+        if _earlier(work, reach, user) is not None:
+            # The same push came at the same time: this one is its repetition.
+            raise Collision("the push is carried out already") from error
         raise UniquenessException(detail=_taken(work, reach, user, error)) from error
     work.db.add(
         Provisioned(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from idp.models import AccountState
+from registration_bridge import users
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault, user
 from tests.world import World
 
@@ -98,3 +99,37 @@ def test_pr06_an_account_past_its_end_is_closed_before_the_worker_comes(
     answer = pusher.send("POST", body=body)
     assert fault(answer) == (409, "uniqueness")
     assert "closed for good" in answer.text
+
+
+@pytest.mark.parametrize("way", ["alone", "bulk"])
+def test_pr01_a_create_beside_the_same_create_is_its_repetition(
+    world: World, pusher: Pusher, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """PR-01: the first one is finished between a look at what there is and the person's account:
+    200 as for one that comes later, no second mail."""
+    made = pusher.create()
+    looks: list[object] = [None]
+    look = users._earlier
+
+    def too_early(*about: Any) -> Any:
+        return looks.pop() if looks else look(*about)
+
+    monkeypatch.setattr(users, "_earlier", too_early)
+    status, found = again(pusher, way, user())
+    assert looks == []
+    assert (status, found.get("id", made["id"])) == (200, made["id"])
+    assert len(world.mails("account_created")) == 1
+
+
+def test_what_is_missing_is_named(pusher: Pusher) -> None:
+    """UI-09: by the name that the specification has."""
+    made = pusher.create()
+    for body, name in (
+        (user(name=None), "name"),
+        (user(emails=None), "emails"),
+        (user(emails=[{"type": "work"}]), "emails.value"),
+        (user(name={"middleName": "J"}), "name.familyName"),
+    ):
+        for answer in (pusher.send("POST", body=body), pusher.send("PUT", made["id"], body)):
+            assert fault(answer) == (400, "invalidValue")
+            assert answer.json["detail"] == f"{name} is needed."
