@@ -22,7 +22,15 @@ from idp.cli.common import (
 from idp.clients import registry
 from idp.credentials.hashing import PasswordHasher
 from idp.desk import account_actions
-from idp.directory import accounts, activation, participants, persons, role_groups, userids
+from idp.directory import (
+    accounts,
+    activation,
+    participants,
+    persons,
+    role_groups,
+    second_accounts,
+    userids,
+)
 from idp.directory.second_accounts import Reason, Second
 from idp.errors import Invalid, NotFound, Refused
 from idp.machines import machine_accounts, machine_keys
@@ -223,6 +231,28 @@ def custodian(username: str, person_id: str) -> None:
         machine_accounts.change_custodian(work, row, holder)
         state = row.state
     click.echo(f"{username} is in the custody of {person_id}; it is {state}.")
+
+
+@account.command()
+@click.argument("username")
+@click.option("--reason", type=choice(Reason), required=True, help="Why it exists.")
+@click.option("--participant", required=True, help="The only participant for which it acts.")
+@operator.as_operator()
+@as_json
+def second(username: str, reason: str, participant: str, as_json: bool) -> None:
+    """State why somebody has a second account that is older than the rule.
+
+    Such accounts have the reason `unstated`. What is stated once does not change."""
+    with unit() as work:
+        row = accounts.by_username(work, username)
+        second_accounts.give_reason(
+            work, row, Second.of(reason, participants.by_number(work, participant))
+        )
+        record = _describe(row)
+    if as_json:
+        show_json(record)
+    else:
+        click.echo(f"{username} is a second account ({reason}) for participant {participant}.")
 
 
 @account.command()

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import select
 
+from idp.audit import events
+from idp.directory import separation_of_duties
 from idp.errors import Invalid, Refused
-from idp.models import Account, AccountKind, AccountState, Participant, Person
+from idp.models import Account, AccountKind, AccountState, Assignment, Participant, Person
 from idp.transaction import UnitOfWork
 
 
@@ -34,6 +36,10 @@ class Second:
         if reason not in set(Reason):
             raise Invalid(f"the reason of a second account is one of {', '.join(Reason)}")
         return cls(Reason(reason), participant)
+
+
+#: Of second accounts that are older than the rule.
+UNSTATED = "unstated"
 
 
 class HasAccount(Refused):
@@ -61,6 +67,37 @@ def columns(
             f"{person.person_id} has a second account for participant {second.participant.number}"
         )
     return {"second_reason": str(second.reason), "second_participant": second.participant}
+
+
+def give_reason(work: UnitOfWork, account: Account, second: Second) -> None:
+    """State why an account exists that is older than the rule; it never changes then. Raises
+    Refused for any other account, and while it holds a role group elsewhere; and as ``columns``."""
+    separation_of_duties.check(work, account)
+    if account.second_reason != UNSTATED:
+        raise Refused(f"{account.username} is no second account without a stated reason")
+    stated = columns(work, account.person, AccountKind(account.kind), second)
+    elsewhere = work.db.scalar(
+        select(Participant.number)
+        .join(Assignment, Assignment.participant_id == Participant.id)
+        .where(
+            Assignment.account_id == account.id,
+            Assignment.revoked_at.is_(None),
+            Participant.id != second.participant.id,
+        )
+        .order_by(Participant.number)
+        .limit(1)
+    )
+    if elsewhere is not None:
+        raise Refused(
+            f"{account.username} holds a role group at participant {elsewhere}: revoke it first"
+        )
+    for name, value in stated.items():
+        setattr(account, name, value)
+    account.updated_at = work.now
+    number = second.participant.number
+    events.record(
+        work, "account.second", account=account, second=str(second.reason), participant=number
+    )
 
 
 def check_participant(account: Account, participant: Participant) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from idp.directory import accounts
 from idp.models import AccountKind, AccountState
-from idp.policy.console import OPERATOR
+from idp.policy.console import OPERATOR, ConsoleRole
 from tests.console.desk import Desk
 from tests.scim.pusher import EXTENSION, Pusher, fault, user
 from tests.scim.test_export import apply, of_csv, steps
@@ -211,3 +212,74 @@ def test_ui10_ui11_the_shell_asks_for_the_reason_too(
     elsewhere = run(*assign, "111340")
     assert elsewhere.exit_code == 1
     assert "acts for participant 109120 only" in elsewhere.stderr
+
+
+@pytest.fixture
+def older(world: World) -> str:
+    """A second account as an upgrade leaves it."""
+    world.account("trader", person_id="P1")
+    username = world.account("trader2", person_id="P1")
+    with world.work() as work:
+        row = accounts.by_username(work, username)
+        row.second_reason, row.second_participant = "unstated", None
+    return username
+
+
+def test_ui10_the_reason_of_an_older_account_is_stated_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, older: str
+) -> None:
+    """UI-10: by the operator, never of an account of one's own; from then on it is as any other."""
+    run = shell(world.settings, monkeypatch)
+    world.role_group("EMI Trader")
+    world.grant_role(older, "EMI Trader", "111340")
+    order = ("account", "second", older, "--reason", "transmission_rights", "--participant")
+    held = run(*order, "109120")
+    assert (held.exit_code, held.stderr) == (
+        1, f"refused: {older} holds a role group at participant 111340: revoke it first\n"
+    )  # fmt: skip
+    assert run(*order, "999999").exit_code == 1
+    assert run(*order[:-1]).exit_code == 2
+    assert world.account_row(older).second_reason == "unstated"
+    assert world.events("account.second") == []
+    done = run(*order, "111340")
+    assert done.stdout == (
+        f"{older} is a second account (transmission_rights) for participant 111340.\n"
+    )
+    (event,) = world.events("account.second")
+    assert event.data == {"second": "transmission_rights", "participant": "111340"}
+    shown = good(run("account", "show", older, "--json"))
+    assert (shown["second_reason"], shown["second_participant"]) == (
+        "transmission_rights",
+        "111340",
+    )
+    for name in (older, "trader"):
+        again = run("account", "second", name, *order[3:], "109120")
+        assert again.exit_code == 1
+        assert "is no second account without a stated reason" in again.stderr
+
+
+def test_n74_an_operator_states_no_reason_of_his_own(
+    world: World, monkeypatch: pytest.MonkeyPatch, older: str
+) -> None:
+    """N74, UI-11: nor is there another account for the same participant."""
+    world.role_group(ConsoleRole.ACCESS)
+    world.grant_role("trader", ConsoleRole.ACCESS, OPERATOR)
+    run = shell(world.settings, monkeypatch)
+    order = (
+        "account",
+        "second",
+        older,
+        "--reason",
+        "transmission_rights",
+        "--participant",
+        "109120",
+    )
+    refused = run(*order, "--as", "trader")
+    assert refused.exit_code == 1
+    assert "is an account of the operator who acts" in refused.stderr
+    stated = world.account(person_id="P1")
+    assert world.account_row(stated).second_reason == "transmission_rights"
+    taken = run(*order)
+    assert taken.exit_code == 1
+    assert "P1 has a second account for participant 109120" in taken.stderr
+    assert world.account_row(older).second_reason == "unstated"
