@@ -12,6 +12,7 @@ class AuditAction(StrEnum):
     ACCESS_EXPORTED = "access.exported"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_DISOWNED = "account.disowned"
+    ACCOUNT_SECOND = "account.second"
     ACCOUNT_STATE = "account.state"
     ACCOUNT_UNLOCKED = "account.unlocked"
     ALARM_GUESSING = "alarm.guessing"

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from idp.audit import events
+from idp.audit.actions import AuditAction
 from idp.directory import separation_of_duties
 from idp.errors import Invalid, Refused
 from idp.models import Account, AccountKind, AccountState, Assignment, Participant, Person
@@ -96,7 +97,11 @@ def give_reason(work: UnitOfWork, account: Account, second: Second) -> None:
     account.updated_at = work.now
     number = second.participant.number
     events.record(
-        work, "account.second", account=account, second=str(second.reason), participant=number
+        work,
+        AuditAction.ACCOUNT_SECOND,
+        account=account,
+        second=str(second.reason),
+        participant=number,
     )
 
 
