@@ -33,7 +33,7 @@ from idp.machines.machine_accounts import MachineAuthenticator
 from idp.models import BrowserSession, Client, Interaction
 from idp.policy.addresses import Sender, sender
 from idp.session import interactions, sessions
-from idp.signin import attempt
+from idp.signin.completion import SignedIn
 from idp.transaction import Origin, Runtime, UnitOfWork
 
 log = structlog.get_logger("gateway.request")
@@ -113,11 +113,11 @@ def browser_cookie() -> str:
     return request.cookies.get(runtime().settings.cookie_name("browser"), "")
 
 
-def sign_in(entered: attempt.Entered) -> None:
+def sign_in(signed_in: SignedIn) -> None:
     """This browser has the session from now on, and is recognised next time."""
-    set_session(entered.session, entered.cookie)
+    set_session(signed_in.session, signed_in.session_cookie)
     session["entered"] = True
-    g.recognition_cookie = entered.browser_cookie
+    g.browser_cookie = signed_in.browser_cookie
 
 
 def is_first_page_after_sign_in() -> bool:
@@ -238,7 +238,7 @@ def install(app: Flask) -> None:
     @app.after_request
     def write_cookies(response: Response) -> Response:
         _write(response, "session", g.pop("session_cookie", None))
-        _write(response, "browser", g.pop("recognition_cookie", None), RECOGNITION_SECONDS)
+        _write(response, "browser", g.pop("browser_cookie", None), RECOGNITION_SECONDS)
         return response
 
 

@@ -44,9 +44,9 @@ def test_every_foreign_key_can_be_looked_up() -> None:
 #: Nothing looks for rows by these.
 NOT_SEARCHED = {
     ("interaction", "client_id"),
-    ("interaction", "change_account_id"),
+    ("interaction", "account_id"),
     ("interaction", "temporary_password_id"),
-    ("interaction", "signing_in_id"),
+    ("interaction", "answered_by_id"),
     ("consent", "client_id"),
     ("client_session", "client_id"),
     ("client_proposal", "proposed_by"),

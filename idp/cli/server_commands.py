@@ -28,7 +28,7 @@ from idp.messages.deliver import Sender
 from idp.messages.kinds import CODES
 from idp.messages.queue import LOGOUT
 from idp.oidc import logout_token
-from idp.recovery import self_service
+from idp.recovery import recovery_requests
 from idp.settings import Settings
 from idp.signin import population_counts
 from idp.transaction import Runtime, UnitOfWork, committing
@@ -124,7 +124,7 @@ def work_round(app: Flask, parts: Parts | None = None) -> bool:
 
 
 def _recover(app: Flask) -> int:
-    return _until_idle(app, self_service.process_next)
+    return _until_idle(app, recovery_requests.process_next)
 
 
 def _remind(app: Flask) -> int:

@@ -19,7 +19,7 @@ from idp.models import (
     client_role_group,
 )
 from idp.session import failed_attempts
-from idp.signin import attempt
+from idp.signin import password_change
 from idp.transaction import UnitOfWork
 
 
@@ -41,7 +41,7 @@ def obstacles(work: UnitOfWork, account: Account) -> list[Obstacle]:
         for lock in failed_attempts.locks(work, account):
             scope = lock.key.partition(":")[0]
             found.append(Obstacle("too_many_failures", lock.locked_at, lock.locked_until, scope))
-        if attempt.is_renewal_due(work, account) and account.password_changed_at:
+        if password_change.is_renewal_due(work, account) and account.password_changed_at:
             due = account.password_changed_at + timedelta(days=work.settings.password_max_age_days)
             found.append(Obstacle("renewal_due", due))
     return found

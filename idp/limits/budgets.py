@@ -14,7 +14,7 @@ from idp.directory import accounts
 from idp.machines import machine_accounts
 from idp.policy.addresses import network_of
 from idp.session import browsers, failed_attempts
-from idp.signin import attempt
+from idp.signin import state_loader
 
 #: Scopes of lock-outs that strangers cannot use up.
 OWN = ("browser:", "network:")
@@ -36,13 +36,13 @@ def of_name() -> str:
 
 
 def of_holder() -> str:
-    """Somebody who has shown a first proof in this sign-in, or has a session."""
+    """A person whose first factor was right in this sign-in, or who has a session."""
     work, found, session = (
         current.work(),
         current.interaction(),
         current.browser_session(),
     )
-    account = attempt.pending(work, found) or attempt.held(work, found)
+    account = state_loader.account_in_progress(work, found)
     account = account or (session.account if session else None)
     return f"holder:{account.id}:{of_network()}" if account else of_network()
 

@@ -31,9 +31,26 @@ class Browser:
     proved_at: datetime | None = None
 
 
+class NoPromptReason(StrEnum):
+    """Why no second factor is asked for."""
+
+    #: A passkey verified its user: it is as strong as two factors.
+    PASSKEY = "passkey"
+    #: The risk is low, and the holder wanted this browser remembered.
+    LOW_RISK = "low_risk"
+    REMEMBERED_BROWSER = "remembered_browser"
+    #: The rule is ``every_30_days``, and a factor was proved in this browser within that time.
+    RECENT_FACTOR = "recent_factor"
+    #: A factor would be asked for, but the account has none.
+    NO_FACTOR_SET_UP = "no_factor_set_up"
+
+
 @dataclass(frozen=True)
 class NoPrompt:
-    """The first proof is enough."""
+    """The first factor is enough."""
+
+    #: Why; never empty.
+    reasons: tuple[NoPromptReason, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +78,8 @@ def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> De
         return Prompt(("not_assessed",))
     reasons = list(_reasons(risk, rule, browser, now))
     if not reasons:
-        return NoPrompt()
+        recent = (NoPromptReason.RECENT_FACTOR,) if rule is Rule.EVERY_30_DAYS else ()
+        return NoPrompt((NoPromptReason.LOW_RISK, NoPromptReason.REMEMBERED_BROWSER, *recent))
     return Prompt(tuple(reasons), needs_strong=risk.band is Band.HIGH)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, false
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
 from idp.models.account import Account
 from idp.models.client import Client
 from idp.models.session import BrowserSession
+from idp.policy.signin_state import LEGAL_ANSWERS, LEGAL_STAGE, Stage
 
 
 class Interaction(Base):
@@ -34,36 +35,41 @@ class Interaction(Base):
     return_to: Mapped[str] = mapped_column(String(2000), default="/")
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    #: When somebody proved who they are within this interaction (``prompt=login``, ``max_age``).
-    authenticated_at: Mapped[datetime | None]
-    consented_at: Mapped[datetime | None]
-    denied_at: Mapped[datetime | None]
-    account_chosen_at: Mapped[datetime | None]
-    #: Who proved the password here but must choose a new one first, and why: ``temporary`` or
-    #: ``renewal``; with the temporary password that was spent for it.
-    change_account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
+    #: How far the sign-in has come; ``idp.policy.signin_state`` has the table of legal rows. Only
+    #: ``idp.signin.transitions`` writes what follows.
+    stage: Mapped[str] = mapped_column(
+        String(20), default=Stage.STARTED, server_default=text("'started'")
+    )
+    #: Whose sign-in it is, and the stamp that ends it when the account changes.
+    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
+    security_stamp: Mapped[str | None] = mapped_column(String(80))
+    #: Why a new password is required, and the temporary one that was used.
     change_reason: Mapped[str | None] = mapped_column(String(10))
     temporary_password_id: Mapped[int | None] = mapped_column(
         BigId, ForeignKey("temporary_password.id")
     )
-    #: Who is signing in here: the first proof was right. With the stamp of what was proved, and
-    #: whether this browser is to be remembered afterwards.
-    signing_in_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
-    proved_stamp: Mapped[str | None] = mapped_column(String(80))
-    remember: Mapped[bool] = mapped_column(default=False, server_default=false())
-    #: What was proved here, as values of ``amr``.
-    proved: Mapped[list[str] | None]
-    #: Whether a one-time secret that was sent to the holder was shown here.
+    #: What was proved, as values of ``amr``, and whether a one-time secret was shown.
+    proved: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     has_secret: Mapped[bool] = mapped_column(default=False, server_default=false())
-    #: Whether a second factor is owed, with what the page says of it: reasons, and whether only a
-    #: strong one will do.
-    owes_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
-    prompt: Mapped[dict[str, Any] | None]
+    #: ``policy.signin_state.SecondFactorDecision`` as JSON.
+    second_factor: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: Whether the holder wants this browser remembered.
+    remember: Mapped[bool] = mapped_column(default=False, server_default=false())
+    authenticated_at: Mapped[datetime | None]
+    #: What the person who was signed in answered, and who that was.
+    consented_at: Mapped[datetime | None]
+    denied_at: Mapped[datetime | None]
+    account_chosen_at: Mapped[datetime | None]
+    answered_by_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
     completed_at: Mapped[datetime | None]
 
     client: Mapped[Client | None] = relationship(lazy="joined")
 
-    __table_args__ = (Index("ix_interaction_expires_at", "expires_at"),)
+    __table_args__ = (
+        Index("ix_interaction_expires_at", "expires_at"),
+        CheckConstraint(LEGAL_STAGE, name="stage"),
+        CheckConstraint(LEGAL_ANSWERS, name="answers"),
+    )
 
 
 class Consent(Base):

@@ -1,4 +1,4 @@
-"""What happens next in a sign-in: a calculation over what is stored.
+"""The next step of a sign-in: a pure function of its state and the request.
 
 Every page of a sign-in returns to the dispatcher, which asks ``decide`` again from the start, so
 no page can be skipped and no page knows another (OIDC Core 3.1.2.1 to 3.1.2.6).
@@ -8,9 +8,22 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from idp.policy.scopes import ACR_MFA, satisfies
+from idp.policy.signin_state import (
+    Answers,
+    Authenticated,
+    ClientView,
+    EnrolmentRequired,
+    PasswordChangeRequired,
+    Progress,
+    Proved,
+    SecondFactorRequired,
+    SessionView,
+    SignInState,
+    Started,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,44 +62,6 @@ class AuthorizationRequest:
             return ()
         values = wish.get("values", [wish["value"]] if "value" in wish else [])
         return tuple(str(value) for value in values)
-
-
-@dataclass(frozen=True)
-class SessionView:
-    """The browser's session, as far as the decision needs it."""
-
-    subject: str
-    account_kind: str
-    auth_time: datetime
-    acr: str
-    #: The level to which the session can rise with the factors of its account.
-    reachable: str | None = None
-
-
-@dataclass(frozen=True)
-class ClientView:
-    """The relying party, as far as the decision needs it."""
-
-    trusted: bool
-    minimum_acr: str | None
-    account_kinds: tuple[str, ...] = ("personal",)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What was done in this interaction, and what was agreed before."""
-
-    authenticated: bool = False
-    account_chosen: bool = False
-    consented: bool = False
-    denied: bool = False
-    #: A password was proved here, but a new one has to be chosen first.
-    must_change: bool = False
-    #: A password was proved here, but a second factor is owed.
-    must_prove: bool = False
-    #: All was proved here, but something has to be set up before it counts.
-    must_enrol: bool = False
-    remembered_scopes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -150,23 +125,15 @@ Step = (
 )
 
 
-def decide(
-    request: AuthorizationRequest | None,
-    client: ClientView | None,
-    session: SessionView | None,
-    progress: Progress,
-    now: datetime,
-) -> Step:
+def decide(state: SignInState, request: AuthorizationRequest | None, now: datetime) -> Step:
     """The next step. Without ``request`` the person signs in to the gateway's own pages."""
-    if progress.must_change:
-        return ChangePassword()
-    if progress.must_prove:
-        return StepUp()
-    if progress.must_enrol:
-        return Enrol()
+    step = _left_to_do(state.progress)
+    if step is not None:
+        return step
+    client, session, answers = state.client, state.session, state.answers
     if request is None or client is None:
         return Proceed() if session else SignIn()
-    if progress.denied:
+    if answers.denied:
         return Refuse("access_denied", "the person declined")
     silent = "none" in request.prompt
     if request.expected_subject == "":
@@ -175,27 +142,40 @@ def decide(
         return Refuse("login_required") if silent else SignIn()
     if request.expected_subject not in (None, session.subject):
         return Refuse("login_required", "another person is signed in")
-    if not progress.authenticated and _must_authenticate(request, session, now):
+    is_fresh = isinstance(state.progress, Authenticated)
+    if not is_fresh and _must_authenticate(request, session, now):
         return Refuse("login_required") if silent else SignIn()
     if session.account_kind == "machine":
         return Refuse("access_denied", "machine accounts have no browser sign-on")
     if session.account_kind not in client.account_kinds:
-        return (
-            Refuse("account_selection_required", "needs another account")
-            if silent
-            else (OtherAccount())
-        )
+        if silent:
+            return Refuse("account_selection_required", "needs another account")
+        return OtherAccount()
     if unmet := _unmet_level(request, client, session):
-        if session.reachable and not silent and _reaches(request, client, session.reachable):
+        reachable = session.reachable_acr
+        if reachable and not silent and _reaches(request, client, reachable):
             return StepUp()
         return Refuse("unmet_authentication_requirements", f"this needs {unmet}")
-    if "select_account" in request.prompt and not (
-        progress.account_chosen or progress.authenticated
-    ):
+    if "select_account" in request.prompt and not (answers.account_chosen or is_fresh):
         return SelectAccount()
-    if _must_consent(request, client, progress):
+    if _must_consent(request, client, answers):
         return Refuse("consent_required") if silent else Consent()
     return Proceed()
+
+
+def _left_to_do(progress: Progress) -> Step | None:
+    """What the person who is signing in has to do before anything else."""
+    match progress:
+        case PasswordChangeRequired():
+            return ChangePassword()
+        case SecondFactorRequired():
+            return StepUp()
+        case EnrolmentRequired():
+            return Enrol()
+        case Started() | Proved() | Authenticated():
+            return None
+        case _:
+            assert_never(progress)
 
 
 def _must_authenticate(request: AuthorizationRequest, session: SessionView, now: datetime) -> bool:
@@ -230,9 +210,9 @@ def needs_passkey(request: AuthorizationRequest, client: ClientView) -> bool:
     return not _reaches(request, client, ACR_MFA)
 
 
-def _must_consent(request: AuthorizationRequest, client: ClientView, progress: Progress) -> bool:
-    if progress.consented:
+def _must_consent(request: AuthorizationRequest, client: ClientView, answers: Answers) -> bool:
+    if answers.consented:
         return False
     if "consent" in request.prompt:
         return True
-    return not client.trusted and not set(request.scopes) <= progress.remembered_scopes
+    return not client.trusted and not set(request.scopes) <= answers.remembered_scopes

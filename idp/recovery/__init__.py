@@ -1,9 +1,11 @@
-"""Forgotten passwords, unlocking and password changes by the holder.
+"""Forgotten passwords, unlocking, and password changes by the holder.
 
-It answers the same to everyone, and proves the holder before anything changes. It opens no session
-of its own; sign-in does.
+It answers the same to everyone, and proves the holder before anything changes. It starts no
+session; ``idp.signin`` does.
 """
 
 __all__ = [
-    "self_service",
+    "account_recovery",
+    "password_replacement",
+    "recovery_requests",
 ]

@@ -48,13 +48,13 @@ def device(work: UnitOfWork, account: Account, cookie: str) -> Device:
     return Device.OF_ANOTHER if rows else Device.UNKNOWN
 
 
-def note(
+def record_sign_in(
     work: UnitOfWork, account: Account, cookie: str, *, remember: bool, with_factor: bool
 ) -> tuple[str, bool]:
     """Note that the account signed in here. Returns the browser's new cookie, and whether the
     holder should be told that this browser is new."""
     row = known(work, account, cookie)
-    is_news = row is None and _is_news(work, account)
+    is_new = row is None and _is_new(work, account)
     fresh = work.token(32)
     digest = work.vault.digest("known-browser", fresh)
     work.db.execute(
@@ -75,10 +75,10 @@ def note(
         row.proved_at = work.now
     if remember:
         row.remembered_until = work.after(days=work.settings.remember_days)
-    return fresh, is_news
+    return fresh, is_new
 
 
-def _is_news(work: UnitOfWork, account: Account) -> bool:
+def _is_new(work: UnitOfWork, account: Account) -> bool:
     """Whether there were sign-ins before, and none lately from this network by this program."""
     ever = work.db.scalar(
         select(KnownBrowser.id).where(KnownBrowser.account_id == account.id).limit(1)

@@ -1,10 +1,17 @@
-"""Signing in: one attempt, its risk, the second step, and the session at its end.
+"""Signing in: the first factor, its risk, the second factor, and the session at the end.
 
-Only this package opens a session. It asks ``factors``, ``credentials`` and ``idp.mfa``, and never
-changes an account's state or role groups.
+``state_loader`` makes the state of a sign-in from what is stored, ``transitions`` changes it. Only
+this package starts a session. It asks ``factors``, ``credentials`` and ``idp.mfa``, and never
+changes the state or the role groups of an account.
 """
 
 __all__ = [
-    "attempt",
+    "assurance_levels",
+    "completion",
+    "first_factor",
+    "password_change",
     "population_counts",
+    "second_factor",
+    "state_loader",
+    "transitions",
 ]

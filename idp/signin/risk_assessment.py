@@ -1,10 +1,10 @@
-"""The risk engine at work: what is known of a person and of everybody, in a fixed number of
-queries; the decision, kept and explained (MF-03)."""
+"""The risk of a sign-in (MF-03): loads the history of the account and the counts of all accounts in
+a fixed number of queries, and has ``mfa.risk_engine`` and ``mfa.decision`` decide."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address
@@ -17,7 +17,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import role_groups
 from idp.mfa import decision as rules
-from idp.mfa.decision import Browser, Decision, NoPrompt, Prompt
+from idp.mfa.decision import Browser, Decision, NoPrompt, NoPromptReason, Prompt
 from idp.mfa.features import Agent, agent_of, hour_of
 from idp.mfa.ledger import KEPT, KEPT_DAYS, LEVELS
 from idp.mfa.risk_engine import (
@@ -48,15 +48,15 @@ WHOLE = ("total", "people", "distinct", "working", "free")
 
 
 @dataclass(frozen=True)
-class Assessed:
-    """A decision, and what it rests on; ``risk`` is None when it could not be reckoned."""
+class Assessment:
+    """A decision with its risk and rule; ``risk`` is None when it could not be computed."""
 
     decision: Decision
     risk: Risk | None
     rule: rules.Rule
 
 
-def judge(
+def evaluate(
     work: UnitOfWork,
     account: Account,
     known: KnownBrowser | None,
@@ -64,9 +64,9 @@ def judge(
     *,
     client: Client | None,
     by_passkey: bool = False,
-) -> Assessed:
-    """Whether a second factor is asked of somebody whose first proof was right, recorded with its
-    reasons. A fault in the reckoning asks for one; it never lets pass and locks nobody out."""
+) -> Assessment:
+    """Whether the risk or a rule asks for a second factor after the first one. If the risk cannot
+    be computed a factor is asked for; nobody passes without one and nobody is locked out."""
     rule = rules.strictest(
         [
             work.settings.second_factor,
@@ -83,16 +83,32 @@ def judge(
         is_remembered=browsers.is_remembered(work, known),
         proved_at=known.proved_at if known else None,
     )
-    decision = NoPrompt() if by_passkey else rules.decide(risk, rule, browser, work.now)
-    found = Assessed(decision, risk, rule)
+    if by_passkey:
+        return Assessment(NoPrompt((NoPromptReason.PASSKEY,)), risk, rule)
+    return Assessment(rules.decide(risk, rule, browser, work.now), risk, rule)
+
+
+def record(
+    work: UnitOfWork,
+    account: Account,
+    client: Client | None,
+    found: Assessment,
+    no_prompt: Sequence[NoPromptReason],
+) -> None:
+    """Write the assessment to the audit trail. ``no_prompt``: why no second factor is asked for
+    in the end; empty when one is."""
     events.record(
-        work, AuditAction.SIGNIN_ASSESSED, account=account, client=client, **_explained(found)
+        work,
+        AuditAction.SIGNIN_ASSESSED,
+        account=account,
+        client=client,
+        no_prompt_reasons=list(no_prompt),
+        **_explained(found),
     )
-    return found
 
 
-def _explained(found: Assessed) -> dict[str, Any]:
-    """What the trail keeps and the console shows."""
+def _explained(found: Assessment) -> dict[str, Any]:
+    """What the audit trail keeps and the console shows."""
     asked = found.decision if isinstance(found.decision, Prompt) else None
     told: dict[str, Any] = {
         "decision": "prompt" if asked else "no_prompt",
@@ -179,8 +195,8 @@ def _network(work: UnitOfWork) -> str:
     return "" if network == UNKNOWN else network
 
 
-def note(work: UnitOfWork, account: Account) -> None:
-    """A sign-in was complete: only those teach the engine, never one that was stopped."""
+def record_sign_in(work: UnitOfWork, account: Account) -> None:
+    """Add a completed sign-in to the history. The engine never learns from one that was stopped."""
     address = address_of(work.origin.ip)
     place, asn = work.ports.places.look_up(address)
     agent = agent_of(work.origin.user_agent or "")

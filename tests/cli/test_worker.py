@@ -27,8 +27,8 @@ from idp.cli.worker_lanes import STALE_SECONDS, Lanes
 from idp.directory import accounts
 from idp.messages import deliver, queue
 from idp.models import Event, MessageState, OutboxMessage, RecoveryRequest
-from idp.recovery import self_service
-from idp.recovery.self_service import Channel, Goal
+from idp.recovery import recovery_requests
+from idp.recovery.recovery_requests import Channel, Goal
 from idp.transaction import Runtime
 from tests.live import free_ports
 from tests.serving.wire import ROOT
@@ -109,7 +109,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
     with running(lanes):
         assert mailer.inside.wait(PATIENCE)
         with world.work() as work:
-            self_service.ask(work, Goal.RESET, Channel.MAIL, username)
+            recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
         enqueue(world, username, "factor_code", "sms_factor_code")
         wait_until(lambda: len(mailer.taken) == 1)
         assert mailer.taken[0].endswith("Your code to go on")
@@ -128,7 +128,7 @@ def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
     enqueue(world, username, "account_restored", "account_restored")
     world.clock.advance(60)
     with world.work() as work:
-        self_service.ask(work, Goal.RESET, Channel.MAIL, username)
+        recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
     assert LANES["recovery"]["recovery"](world.app) == 1
     enqueue(world, username, "factor_code")
     with world.app.app_context():

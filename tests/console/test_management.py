@@ -12,7 +12,7 @@ from idp.directory import accounts
 from idp.messages import dead_letters, queue
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.policy.console import ConsoleRole
-from idp.recovery import self_service
+from idp.recovery import recovery_requests
 from tests.console.desk import Desk
 from tests.world import Rp, World
 
@@ -271,9 +271,11 @@ def test_r14_a_dead_letter_is_seen_and_tried_again(world: World, desk: Desk) -> 
     username = world.account()
     with world.work() as work:
         account = accounts.by_username(work, username)
-        self_service.ask(work, self_service.Goal.RESET, self_service.Channel.MAIL, username)
+        recovery_requests.request_recovery(
+            work, recovery_requests.Goal.RESET, recovery_requests.Channel.MAIL, username
+        )
         work.db.flush()
-        assert self_service.process_next(work)
+        assert recovery_requests.process_next(work)
         work.db.flush()
         row = work.db.scalars(
             select(OutboxMessage).where(OutboxMessage.kind == "password_reset_link")

@@ -14,8 +14,8 @@ from idp.credentials import links
 from idp.credentials.links import Problem, Purpose
 from idp.directory import accounts, activation
 from idp.models import Account, AccountState, Link
-from idp.recovery import self_service
-from idp.recovery.self_service import Channel, Goal
+from idp.recovery import recovery_requests
+from idp.recovery.recovery_requests import Channel, Goal
 from tests.security.test_headers_host import mailed
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, World
 
@@ -38,7 +38,7 @@ class Kind:
             if self.purpose is Purpose.ACTIVATE:
                 path = activation.invite(work, accounts.by_username(work, username))
                 return path.partition("token=")[2]
-            self_service.ask(work, Goal.RESET, Channel.MAIL, username)
+            recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
         world.run_worker()
         found = re.findall(r"token=([\w-]+)", mailed(world, "password_reset_link")[-1])
         return str(found[-1])

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from idp.models import AccountState, OutboxMessage, RecoveryRequest
-from idp.recovery import self_service
+from idp.recovery import recovery_requests
 from tests.world import PASSWORD, World
 
 #: Every state there is, and nobody at all.
@@ -152,7 +152,7 @@ def test_n48_mail_goes_through_the_outbox_only(people: World, state: AccountStat
     browser.submit(browser.get("/recover"), "/recover", username=name_for(state))
     with people.work() as work:
         assert len(work.db.scalars(select(OutboxMessage)).all()) == before
-        self_service.process_next(work)
+        recovery_requests.process_next(work)
     with people.work() as work:
         queued = work.db.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()[before:]
         found = [(row.kind, row.state) for row in queued]

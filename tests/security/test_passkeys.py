@@ -58,7 +58,8 @@ def test_a_passkey_alone_signs_in(world: World, holder: tuple[str, SoftAuthentic
     assert alone(browser, device).request.path == "/"
     event = world.events("signin.succeeded")[-1]
     assert event.data["amr"] == ["hwk", "user", "mfa"]
-    assert world.events("signin.assessed")[-1].data["decision"] == "no_prompt"
+    assessed = world.events("signin.assessed")[-1].data
+    assert (assessed["decision"], assessed["no_prompt_reasons"]) == ("no_prompt", ["passkey"])
     rp = world.relying_party("CROW", minimum_acr=ACR_PHR)
     assert "code" in answer_of(browser.authorize(rp))
 

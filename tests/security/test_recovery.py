@@ -22,7 +22,8 @@ from idp.models import (
     RecoveryRequest,
     TemporaryPassword,
 )
-from idp.signin import attempt
+from idp.policy.signin_state import PasswordChangeRequired
+from idp.signin import password_change, state_loader
 from tests.console.desk import Desk
 from tests.security.test_login import EVERYONE, fingerprint, name_for
 from tests.world import NEW_PASSWORD, PASSWORD, TOKEN, VERIFIER, Browser, World, hidden_fields
@@ -545,15 +546,14 @@ def test_a_temporary_password_cannot_be_changed_twice_at_once(world: World) -> N
     with world.work() as work:
         found = work.db.scalars(select(Interaction).order_by(Interaction.id.desc())).first()
         assert found is not None
-        account = accounts.by_username(work, username)
         hasher = world.app.extensions["hasher"]
         kwargs = {"old": temporary, "new": NEW_PASSWORD, "cookie": ""}
-        kept = found.temporary_password_id
-        assert attempt.change_password(work, hasher, found, account, **kwargs) == ()
-        found.change_reason, found.temporary_password_id = "temporary", kept
+        required = state_loader.progress_of(work, found)
+        assert isinstance(required, PasswordChangeRequired)
+        assert password_change.change_password(work, hasher, found, required, **kwargs) == ()
         other = kwargs | {"new": "Marble-Otter3-window"}
-        assert attempt.change_password(work, hasher, found, account, **other) == ("current",)
-        found.change_reason = found.temporary_password_id = None
+        outcome = password_change.change_password(work, hasher, found, required, **other)
+        assert outcome == ("current",)
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 200
     assert browser.get("/").status_code == 200
     assert page

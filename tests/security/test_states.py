@@ -11,7 +11,7 @@ import pytest
 from idp.directory import accounts, activation, lifecycle
 from idp.errors import Conflict
 from idp.models import AccountKind, AccountState
-from idp.recovery.self_service import Channel, Goal, ask
+from idp.recovery.recovery_requests import Channel, Goal, request_recovery
 from tests.console.desk import Desk
 from tests.factor_steps import code as code_now
 from tests.factor_steps import half_signed_in, set_up_app
@@ -46,7 +46,7 @@ def _link(world: World, kind: str, page: str) -> Use:
 def _request(world: World, username: str, goal: Goal, channel: Channel) -> None:
     with world.work() as work:
         accounts.by_username(work, username).recovery_phone = "+14169671111"
-        ask(work, goal, channel, username)
+        request_recovery(work, goal, channel, username)
     world.run_worker()
 
 

@@ -340,7 +340,7 @@ def test_one_person_keeps_the_last_five_hundred(place: World) -> None:
         account = accounts.by_username(work, username)
         for n in range(KEPT + 20):
             work.now = place.clock.now() + timedelta(minutes=n)
-            service.note(work, account)
+            service.record_sign_in(work, account)
     place.clock.advance(days=2)
     while work_round(place.app):
         pass

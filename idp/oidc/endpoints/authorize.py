@@ -17,7 +17,7 @@ from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
 from idp.oidc.endpoints import posted
 from idp.oidc.endpoints.wiring import ring
-from idp.oidc.interaction import AuthorizationRequest, ClientView, Progress, SessionView
+from idp.oidc.interaction import AuthorizationRequest
 from idp.oidc.parameters import single
 from idp.oidc.request_validation import (
     NotRedirectable,
@@ -26,8 +26,9 @@ from idp.oidc.request_validation import (
     trusted_target,
     validate,
 )
+from idp.policy.signin_state import Authenticated
 from idp.session import interactions
-from idp.signin import attempt
+from idp.signin import state_loader
 
 PAGES: dict[type, str] = {
     rules.SignIn: "login.signin",
@@ -106,20 +107,22 @@ def _dispatch(
 ) -> BaseResponse:
     work, session = current.work(), current.browser_session()
     current.use_client_preferences(client, asked.ui_locales)
-    if found is not None and session is not None:
-        attempt.join(found, session)
-    level = attempt.demanded_level(work, client, session, current.browser_cookie())
-    step = rules.decide(
-        asked,
-        ClientView(client.trusted, level, tuple(client.account_kinds)),
-        _view(session, may_step_up=bool(level or asked.essential_acrs)),
-        _progress(client, session, found),
-        work.now,
+    state = state_loader.load(
+        work,
+        found,
+        session,
+        client,
+        browser_cookie=current.browser_cookie(),
+        demands_level=bool(asked.essential_acrs),
     )
+    step = rules.decide(state, asked, work.now)
     if isinstance(step, rules.Refuse):
         return _finish(found) or _refuse(client, asked, step, after_form=found is not None)
     if isinstance(step, rules.Proceed) and session is not None:
-        return _finish(found) or _grant(client, asked, session, after_form=found is not None)
+        existing = not isinstance(state.progress, Authenticated)
+        return _finish(found) or _grant(
+            client, asked, session, after_form=found is not None, existing_session=existing
+        )
     if found is None:
         found = interactions.begin(
             work, current.browser_binding(), client=client, request=asked.to_json()
@@ -131,17 +134,12 @@ def _dispatch(
 
 def _local(found: Interaction) -> BaseResponse:
     """The end of a sign-in to the gateway's own pages."""
-    if session := current.browser_session():
-        attempt.join(found, session)
-    progress = Progress(
-        must_change=_must_change(found),
-        must_prove=_must_prove(found),
-        must_enrol=_must_enrol(found),
-    )
-    step = rules.decide(None, None, _view(current.browser_session()), progress, current.work().now)
+    work = current.work()
+    state = state_loader.load(work, found, current.browser_session())
+    step = rules.decide(state, None, work.now)
     if type(step) in PAGES:
         return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
-    interactions.complete(current.work(), found)
+    interactions.complete(work, found)
     return current.redirect_after_form(found.return_to)
 
 
@@ -152,52 +150,13 @@ def _finish(found: Interaction | None) -> BaseResponse | None:
     return redirect(url_for("profile.dashboard"), code=303)
 
 
-def _view(session: BrowserSession | None, *, may_step_up: bool = False) -> SessionView | None:
-    """The session as the decision sees it; factors are looked for where a level is demanded."""
-    if session is None:
-        return None
-    account = session.account
-    reachable = attempt.reachable(current.work(), session) if may_step_up else None
-    return SessionView(
-        account.subject, account.kind, session.auth_time, session.acr, reachable=reachable
-    )
-
-
-def _progress(
-    client: Client, session: BrowserSession | None, found: Interaction | None
-) -> Progress:
-    remembered: frozenset[str] = frozenset()
-    if session is not None and not client.trusted:
-        consent = interactions.consent_of(current.work(), session.account_id, client)
-        remembered = frozenset(consent.scopes if consent else ())
-    if found is None:
-        return Progress(remembered_scopes=remembered)
-    return Progress(
-        authenticated=found.authenticated_at is not None,
-        account_chosen=found.account_chosen_at is not None,
-        consented=found.consented_at is not None,
-        denied=found.denied_at is not None,
-        must_change=_must_change(found),
-        must_prove=_must_prove(found),
-        must_enrol=_must_enrol(found),
-        remembered_scopes=remembered,
-    )
-
-
-def _must_change(found: Interaction) -> bool:
-    return attempt.held(current.work(), found) is not None
-
-
-def _must_prove(found: Interaction) -> bool:
-    return attempt.owing(current.work(), found) is not None
-
-
-def _must_enrol(found: Interaction) -> bool:
-    return attempt.enrolling(current.work(), found) is not None
-
-
 def _grant(
-    client: Client, asked: AuthorizationRequest, session: BrowserSession, *, after_form: bool
+    client: Client,
+    asked: AuthorizationRequest,
+    session: BrowserSession,
+    *,
+    after_form: bool,
+    existing_session: bool,
 ) -> BaseResponse:
     work = current.work()
     grant = issuance.authorize(
@@ -220,6 +179,7 @@ def _grant(
         client=client,
         session=session,
         scope=" ".join(asked.scopes),
+        existing_session=existing_session,
     )
     return _answer(asked, [("code", code)], after_form=after_form)
 

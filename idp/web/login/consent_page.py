@@ -13,6 +13,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.models import AccountKind, BrowserSession, Client, Interaction
 from idp.session import interactions
+from idp.signin import transitions
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def consent() -> BaseResponse:
         return Response(body)
     if request.form.get("decision") == "allow":
         interactions.remember_consent(work, session.account, client, found.request["scopes"])
-        found.consented_at = work.now
+        transitions.record_consent(found, session.account, work.now)
         events.record(
             work,
             AuditAction.CONSENT_GIVEN,
@@ -55,7 +56,7 @@ def consent() -> BaseResponse:
             scope=" ".join(found.request["scopes"]),
         )
     else:
-        found.denied_at = work.now
+        transitions.record_denial(found, session.account, work.now)
     return _back(found.handle)
 
 
@@ -67,7 +68,7 @@ def select_account() -> BaseResponse:
     found, client, session = asked
     if request.method == "POST":
         if request.form.get("choice") == "continue":
-            found.account_chosen_at = current.work().now
+            transitions.record_account_choice(found, session.account, current.work().now)
             return _back(found.handle)
         return redirect(url_for("login.signin", flow=found.handle, again=1), code=303)
     body = render_template(
@@ -89,7 +90,7 @@ def other_account() -> BaseResponse:
     found, client, session = asked
     if request.method == "POST":
         if request.form.get("choice") == "back":
-            found.denied_at = current.work().now
+            transitions.record_denial(found, session.account, current.work().now)
             return _back(found.handle)
         return redirect(url_for("login.signin", flow=found.handle, again=1), code=303)
     body = render_template(

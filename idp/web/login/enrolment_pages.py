@@ -24,7 +24,8 @@ from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator, Interaction
 from idp.policy.enrolment_steps import Step
 from idp.policy.phone_number import Fault, for_texts, in_country, masked
-from idp.signin import attempt
+from idp.policy.signin_state import EnrolmentRequired
+from idp.signin import assurance_levels, state_loader, transitions
 from idp.web import factor_words, i18n, questions
 from idp.web.login import factor_setup_pages
 from idp.web.login.factor_setup_pages import Place
@@ -70,14 +71,17 @@ def enrol_factor(kind: str) -> BaseResponse:
     outcome = factor_setup_pages.serve(place, FactorKind(kind))
     if not isinstance(outcome, Authenticator):
         return outcome
-    attempt.note_proof(found, attempt.methods_of(outcome))
+    transitions.accept_factor(found, assurance_levels.methods_of(outcome))
     return redirect(_home(found), code=303)
 
 
 def _who() -> tuple[Interaction | None, Account | None]:
     """Who enrols in this sign-in."""
-    found = current.interaction()
-    return found, attempt.enrolling(current.work(), found)
+    work, found = current.work(), current.interaction()
+    progress = state_loader.progress_of(work, found)
+    if not isinstance(progress, EnrolmentRequired):
+        return found, None
+    return found, state_loader.account_of(work, progress)
 
 
 def _resume() -> BaseResponse:
@@ -89,7 +93,13 @@ def _home(found: Interaction) -> str:
 
 
 def _step(account: Account, found: Interaction) -> Step:
-    return enrolment.step(current.work(), account, is_proved=attempt.is_proved(found))
+    return enrolment.step(current.work(), account, is_proved=_is_proved(found))
+
+
+def _is_proved(found: Interaction) -> bool:
+    """Whether more than a password was proved in this sign-in."""
+    progress = state_loader.progress_of(current.work(), found)
+    return isinstance(progress, EnrolmentRequired) and progress.evidence.is_more_than_password
 
 
 def _page(account: Account, found: Interaction, step: Step, *, error: str = "") -> Response:
@@ -184,7 +194,7 @@ def _take_proof(account: Account, found: Interaction) -> BaseResponse | None:
     typed = request.form.get("code", "")
     if not factor_codes.check_enrolment_code(work, account, typed, flow_of(found)):
         return _page(account, found, Step.PROOF, error=factor_words.wrong_code())
-    found.has_secret = True
+    transitions.accept_secret(found)
     return None
 
 
@@ -241,8 +251,8 @@ def _take_codes(account: Account, found: Interaction) -> BaseResponse | None:
 
 
 def _take_finish(account: Account, found: Interaction) -> BaseResponse | None:
-    done = enrolment.finish(current.work(), account, is_proved=attempt.is_proved(found))
-    return go_on(account, found) if done else None
+    done = enrolment.finish(current.work(), account, is_proved=_is_proved(found))
+    return go_on(found) if done else None
 
 
 _TAKE: dict[Step, Callable[[Account, Interaction], BaseResponse | None]] = {

@@ -11,14 +11,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.factors import authenticators
 from idp.mfa.assurance import is_strong
-from idp.models import BrowserSession, Interaction
-from idp.oidc.interaction import AuthorizationRequest, ClientView, needs_passkey
+from idp.models import Account, BrowserSession, Interaction
+from idp.oidc.interaction import AuthorizationRequest, needs_passkey
 from idp.policy.scopes import ACR_PHR
+from idp.policy.signin_state import ClientView, SecondFactorRequired
 from idp.session import sessions
-from idp.signin import attempt
+from idp.signin import second_factor, state_loader, transitions
 from idp.web.login import proof_page
 from idp.web.login.proof_page import Demand
-from idp.web.login.signin_page import flow_of, go_on, needs_strong
+from idp.web.login.signin_page import flow_of, go_on
 
 
 def register(pages: Blueprint) -> None:
@@ -26,40 +27,59 @@ def register(pages: Blueprint) -> None:
 
 
 def factor() -> BaseResponse:
-    """The page, for whoever owes a factor or can step up; everybody else goes on."""
-    work = current.work()
-    handle = request.values.get("flow", "")
+    """The page, where the sign-in requires a factor or the session can step up."""
+    work, session = current.work(), current.browser_session()
     found = current.interaction()
-    owing, session = attempt.owing(work, found), current.browser_session()
-    if found is None or (owing is None and not _may_step_up(found, session)):
-        return redirect(url_for("oidc.resume", flow=handle), code=303)
-    account = owing or (session.account if session else None)
-    if account is None:
-        return redirect(url_for("oidc.resume", flow=handle), code=303)
+    progress = state_loader.progress_of(work, found)
+    if found is not None and isinstance(progress, SecondFactorRequired):
+        return _second_factor(found, progress)
+    if found is not None and session is not None and _may_step_up(found, session):
+        return _step_up(found, session)
+    return redirect(url_for("oidc.resume", flow=request.values.get("flow", "")), code=303)
+
+
+def _second_factor(found: Interaction, required: SecondFactorRequired) -> BaseResponse:
+    """The second factor of a sign-in."""
+    work = current.work()
+    account = state_loader.account_of(work, required)
     demand = Demand(
         account=account,
         flow=flow_of(found),
         action=url_for("login.factor"),
-        hidden={"flow": handle},
-        reasons=tuple((found.prompt or {}).get("reasons", ())) if owing else ("step_up",),
-        needs_strong=owing is not None and needs_strong(found),
-        needs_passkey=owing is None and _needs_passkey(found),
-        failed=partial(attempt.tell_of_failure, work, owing) if owing else lambda: None,
+        hidden={"flow": found.handle},
+        reasons=required.decision.reasons,
+        needs_strong=required.decision.needs_strong,
+        failed=partial(second_factor.notify_of_failure, work, account),
     )
     outcome = proof_page.serve(demand)
     if not isinstance(outcome, tuple):
         return outcome
-    if owing is not None or session is None:
-        attempt.note_proof(found, outcome)
-        _advise(found, demand)
-        return go_on(account, found)
-    current.set_session(session, sessions.step_up(work, session, outcome))
+    transitions.accept_factor(found, outcome)
+    if required.decision.needs_strong:
+        _advise(account)
+    return go_on(found)
+
+
+def _step_up(found: Interaction, session: BrowserSession) -> BaseResponse:
+    """A factor for an application that demands a higher level than the session has."""
+    demand = Demand(
+        account=session.account,
+        flow=flow_of(found),
+        action=url_for("login.factor"),
+        hidden={"flow": found.handle},
+        reasons=("step_up",),
+        needs_passkey=_needs_passkey(found),
+    )
+    outcome = proof_page.serve(demand)
+    if not isinstance(outcome, tuple):
+        return outcome
+    current.set_session(session, sessions.step_up(current.work(), session, outcome))
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
 
 
-def _may_step_up(found: Interaction, session: BrowserSession | None) -> bool:
-    """Whether somebody is signed in whom the application of this sign-in may ask for more."""
-    if found.client is None or session is None or session.acr == ACR_PHR:
+def _may_step_up(found: Interaction, session: BrowserSession) -> bool:
+    """Whether the application of this sign-in may ask the person of the session for more."""
+    if found.client is None or session.acr == ACR_PHR:
         return False
     return bool(authenticators.of(current.work(), session.account))
 
@@ -71,10 +91,10 @@ def _needs_passkey(found: Interaction) -> bool:
     return needs_passkey(AuthorizationRequest.from_json(found.request), view)
 
 
-def _advise(found: Interaction, demand: Demand) -> None:
-    """Whoever had only a weak factor for a sign-in far from usual should add a strong one."""
-    rows = authenticators.of(current.work(), demand.account)
-    if needs_strong(found) and not any(is_strong(row.kind) for row in rows):
+def _advise(account: Account) -> None:
+    """A person who had only a weak factor for an unusual sign-in should add a strong one."""
+    rows = authenticators.of(current.work(), account)
+    if not any(is_strong(row.kind) for row in rows):
         flash(
             gettext(
                 "Add an authenticator app or a passkey in Settings: a code by e-mail alone "

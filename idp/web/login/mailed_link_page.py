@@ -18,7 +18,7 @@ from idp.credentials import links
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.models import Account, Link
-from idp.recovery import self_service
+from idp.recovery import account_recovery
 from idp.transaction import UnitOfWork
 from idp.web import questions
 from idp.web.login import new_password_page
@@ -37,7 +37,7 @@ def serve(
     if isinstance(found, Problem):
         return problem_page(found, purpose)
     link, account = found
-    asked = self_service.asks_question(current.work(), link, account)
+    asked = account_recovery.asks_question(current.work(), link, account)
 
     def page(errors: tuple[str, ...] = ()) -> Response:
         return new_password_page.page(

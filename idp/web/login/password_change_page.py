@@ -7,7 +7,8 @@ from werkzeug.wrappers import Response
 
 from idp import current
 from idp.mfa.assurance import PASSWORD
-from idp.signin import attempt
+from idp.policy.signin_state import ChangeReason, Evidence, PasswordChangeRequired
+from idp.signin import password_change, state_loader
 from idp.web.login import new_password_page
 from idp.web.login.signin_page import MAX_PASSWORD, proceed
 
@@ -23,22 +24,21 @@ def change_password() -> Response:
     work = current.work()
     handle = request.values.get("flow", "")
     found = current.interaction()
-    account = attempt.held(work, found)
-    if found is None or account is None:
+    required = state_loader.progress_of(work, found)
+    if found is None or not isinstance(required, PasswordChangeRequired):
         return redirect(url_for("oidc.resume", flow=handle), code=303)
-    by_secret = found.change_reason == attempt.Change.TEMPORARY
-    purpose, action = found.change_reason or "", url_for("login.change_password")
+    account = state_loader.account_of(work, required)
+    purpose, action = str(required.reason), url_for("login.change_password")
     if request.method != "POST":
         return new_password_page.page(account, purpose=purpose, action=action, flow=handle)
     new, faults = new_password_page.chosen(account)
     if not faults:
-        old = request.form.get("current", "")[:MAX_PASSWORD]
-        faults = attempt.change_password(
+        faults = password_change.change_password(
             work,
             current.hasher(),
             found,
-            account,
-            old=old,
+            required,
+            old=request.form.get("current", "")[:MAX_PASSWORD],
             new=new,
             cookie=current.browser_cookie(),
         )
@@ -46,4 +46,5 @@ def change_password() -> Response:
         return new_password_page.page(
             account, purpose=purpose, action=action, flow=handle, errors=faults
         )
-    return proceed(account, found, PASSWORD, has_secret=by_secret)
+    by_secret = required.reason is ChangeReason.TEMPORARY
+    return proceed(account, found, Evidence(PASSWORD, has_secret=by_secret))

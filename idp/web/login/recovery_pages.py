@@ -12,8 +12,8 @@ from idp import current
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.models import Account, Link
-from idp.recovery import self_service
-from idp.recovery.self_service import Channel, Goal
+from idp.recovery import account_recovery, recovery_requests
+from idp.recovery.recovery_requests import Channel, Goal
 from idp.transaction import UnitOfWork
 from idp.web.login import code_page, mailed_link_page
 from idp.web.login.signin_page import MAX_PASSWORD
@@ -50,7 +50,9 @@ def _ask(goal: Goal) -> BaseResponse:
     if not typed:
         return _ask_page(goal, gettext("Enter your user name or your e-mail address."))
     by_sms = request.form.get("channel") == Channel.SMS and current.runtime().ports.sms is not None
-    flow = self_service.ask(current.work(), goal, Channel.SMS if by_sms else Channel.MAIL, typed)
+    flow = recovery_requests.request_recovery(
+        current.work(), goal, Channel.SMS if by_sms else Channel.MAIL, typed
+    )
     if not by_sms:
         return Response(render_template("recover_sent.html"))
     session[FLOW] = {"goal": str(goal), "flow": flow}
@@ -96,7 +98,7 @@ def _code(goal: Goal) -> BaseResponse:
     if request.method != "POST":
         return code_page.page(message, again=again)
     typed = request.form.get("code", "")
-    outcome = self_service.redeem_code(current.work(), goal, str(kept.get("flow")), typed)
+    outcome = account_recovery.redeem_code(current.work(), goal, str(kept.get("flow")), typed)
     if outcome is None:
         return code_page.page(message, again=again, wrong=True)
     session.pop(FLOW, None)
@@ -113,7 +115,7 @@ def open_link() -> BaseResponse:
         work: UnitOfWork, hasher: PasswordHasher, link: Link, account: Account, password: str
     ) -> tuple[str, ...] | Problem:
         answer = request.form.get("answer", "")[:MAX_PASSWORD]
-        return self_service.finish(work, hasher, link, account, password, answer=answer)
+        return account_recovery.reset_password(work, hasher, link, account, password, answer=answer)
 
     return mailed_link_page.serve(Purpose.RESET, "recover.open_link", finish, _changed)
 
@@ -131,7 +133,7 @@ def open_unlock() -> BaseResponse:
     """The page of an unlock link: opening it does nothing, its button does (N69)."""
 
     def unlock_now(link: Link, account: Account) -> BaseResponse | None:
-        done = self_service.finish_unlock(current.work(), link, account)
+        done = account_recovery.finish_unlock(current.work(), link, account)
         return _unlocked() if done else None
 
     return _confirm(
@@ -149,7 +151,7 @@ def not_me() -> BaseResponse:
     """Behind the link of a notice: ends everything, and a new password is chosen at once."""
 
     def disown_now(link: Link, account: Account) -> BaseResponse | None:
-        token = self_service.disown(current.work(), link, account)
+        token = account_recovery.disown(current.work(), link, account)
         if token is None:
             return None
         mailed_link_page.keep(Purpose.RESET, token)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -15,8 +13,9 @@ from idp.factors.passkeys import Ceremony, Fault
 from idp.mfa.assurance import PASSWORD
 from idp.models import Account, Interaction
 from idp.policy.local_path import safe_path
+from idp.policy.signin_state import Evidence
 from idp.session import interactions
-from idp.signin import attempt as service
+from idp.signin import completion, first_factor, second_factor, transitions
 from idp.web import factor_words
 from idp.web.login import proof_page
 
@@ -88,7 +87,7 @@ def sign_in_again(notice: str) -> BaseResponse:
 def _attempt(found: Interaction | None) -> BaseResponse:
     work = current.work()
     typed = request.form.get("username", "")
-    accepted = service.attempt(
+    accepted = first_factor.authenticate_password(
         work,
         current.hasher(),
         typed=typed,
@@ -110,10 +109,12 @@ def _attempt(found: Interaction | None) -> BaseResponse:
     )
     remember = bool(request.form.get("remember"))
     if accepted.change is not None:
-        service.hold(found, accepted)
+        transitions.require_password_change(
+            found, accepted.account, accepted.change, accepted.temporary_password_id
+        )
         response: BaseResponse = redirect(url_for("oidc.resume", flow=found.handle), code=303)
     else:
-        response = proceed(accepted.account, found, PASSWORD, remember=remember)
+        response = proceed(accepted.account, found, Evidence(PASSWORD), remember=remember)
     _remember_name(response, accepted.account.username if remember else None)
     return response
 
@@ -124,7 +125,9 @@ def passkey() -> BaseResponse:
     found = current.interaction()
     answer = request.form.get("credential", "")
     client = found.client if found else None
-    accepted = service.attempt_by_passkey(work, current.browser_binding(), answer, client=client)
+    accepted = first_factor.authenticate_passkey(
+        work, current.browser_binding(), answer, client=client
+    )
     if isinstance(accepted, Fault):
         error = factor_words.passkey_fault(
             accepted,
@@ -137,61 +140,42 @@ def passkey() -> BaseResponse:
     found = found or interactions.begin(
         work, current.browser_binding(), return_to=safe_path(request.form.get("next"))
     )
-    return proceed(account, found, methods)
+    return proceed(account, found, Evidence(methods))
 
 
 def proceed(
-    account: Account,
-    found: Interaction,
-    methods: Sequence[str],
-    *,
-    remember: bool = False,
-    has_secret: bool = False,
+    account: Account, found: Interaction, evidence: Evidence, *, remember: bool = False
 ) -> BaseResponse:
-    """The first proof is right: a session, or first a second factor, or what has to be set up."""
-    work = current.work()
-    service.begin_second_step(
-        work,
+    """The first factor was right: a session, or first a second factor or enrolment."""
+    decision = second_factor.accept_first_factor(
+        current.work(),
         found,
         account,
-        methods,
+        evidence,
         cookie=current.browser_cookie(),
         remember=remember,
-        has_secret=has_secret,
     )
-    if found.owes_factor:
-        proof_page.send_first(account, flow_of(found), needs_strong=needs_strong(found))
-    return go_on(account, found)
+    if decision.is_required:
+        proof_page.send_first(account, flow_of(found), needs_strong=decision.needs_strong)
+    return go_on(found)
 
 
-def go_on(account: Account, found: Interaction) -> BaseResponse:
-    """Enter when nothing is owed any more; else back to the dispatcher."""
-    work = current.work()
-    if service.owing(work, found) or service.enrolling(work, found):
-        return redirect(url_for("oidc.resume", flow=found.handle), code=303)
-    entered = service.enter(
-        work,
-        account,
-        methods=found.proved or PASSWORD,
+def go_on(found: Interaction) -> BaseResponse:
+    """Start the session when nothing is left to do. Then back to the dispatcher."""
+    signed_in = completion.complete(
+        current.work(),
+        found,
         cookie=current.browser_cookie(),
         previous=current.browser_session(),
-        remember=found.remember,
-        client=found.client,
     )
-    found.authenticated_at = work.now
-    found.signing_in_id = None
-    current.sign_in(entered)
+    if signed_in is not None:
+        current.sign_in(signed_in)
     return redirect(url_for("oidc.resume", flow=found.handle), code=303)
 
 
 def flow_of(found: Interaction) -> str:
     """What ties codes and challenges to this sign-in (N62)."""
     return f"interaction:{found.handle}"
-
-
-def needs_strong(found: Interaction) -> bool:
-    """Whether the sign-in is so far from usual that only a strong factor will do."""
-    return bool((found.prompt or {}).get("needs_strong"))
 
 
 def _page(

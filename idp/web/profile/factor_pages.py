@@ -21,9 +21,9 @@ from idp.factors import security_question as question
 from idp.mfa.assurance import PASSWORD, FactorKind
 from idp.models import Account, Authenticator, BrowserSession
 from idp.policy.local_path import safe_path
-from idp.recovery import self_service
+from idp.recovery import password_replacement
 from idp.session import sessions
-from idp.signin import attempt
+from idp.signin import assurance_levels
 from idp.web import factor_words, questions
 from idp.web.guard import needs_session
 from idp.web.login import factor_setup_pages, proof_page
@@ -118,7 +118,7 @@ def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
     work, wrong = current.work(), False
     if request.method == "POST":
         password = request.form.get("current", "")[:MAX_PASSWORD]
-        if self_service.confirm(work, current.hasher(), session, password):
+        if password_replacement.verify_password(work, current.hasher(), session, password):
             current.set_session(session, service.note_proof(work, session, PASSWORD))
             return current.redirect_after_form(target)
         wrong = True
@@ -144,7 +144,9 @@ def set_up_factor(session: BrowserSession, kind: str) -> BaseResponse:
     outcome = factor_setup_pages.serve(place, FactorKind(kind))
     if not isinstance(outcome, Authenticator):
         return outcome
-    current.set_session(session, sessions.step_up(work, session, attempt.methods_of(outcome)))
+    current.set_session(
+        session, sessions.step_up(work, session, assurance_levels.methods_of(outcome))
+    )
     flash(gettext("It is set up."))
     if paper.left(work, account):
         return _home()

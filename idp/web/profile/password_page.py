@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from idp import current
 from idp.models import BrowserSession
-from idp.recovery import self_service
+from idp.recovery import password_replacement
 from idp.web.guard import needs_session
 from idp.web.login import new_password_page
 from idp.web.login.signin_page import MAX_PASSWORD
@@ -36,7 +36,7 @@ def change_password(session: BrowserSession) -> Response:
         return new_password_page.page(
             session.account, purpose="change", action=action, errors=faults
         )
-    outcome = self_service.change(
+    outcome = password_replacement.change_password(
         current.work(),
         current.hasher(),
         session,

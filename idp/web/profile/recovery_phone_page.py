@@ -11,7 +11,7 @@ from idp.errors import Refused
 from idp.factors import recovery_phone as service
 from idp.models import BrowserSession
 from idp.policy.phone_number import Fault, for_texts, shown
-from idp.recovery import self_service
+from idp.recovery import password_replacement
 from idp.web import factor_words
 from idp.web.guard import needs_session
 from idp.web.login import code_page
@@ -37,7 +37,9 @@ def phone(session: BrowserSession) -> BaseResponse:
     if isinstance(number, Fault):
         return _number_page(session, typed=typed, error=factor_words.number_fault(number))
     password = request.form.get("current", "")[:MAX_PASSWORD]
-    if not self_service.confirm(current.work(), current.hasher(), session, password):
+    if not password_replacement.verify_password(
+        current.work(), current.hasher(), session, password
+    ):
         error = gettext("The current password is not right")
         return _number_page(session, typed=typed, error=error)
     if removing:

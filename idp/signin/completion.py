@@ -1,0 +1,61 @@
+"""The end of a sign-in: the session starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.audit import events
+from idp.audit.actions import AuditAction
+from idp.credentials import notices
+from idp.models import Account, BrowserSession, Interaction
+from idp.policy.agents import describe_agent
+from idp.policy.signin_state import Proved
+from idp.session import browsers, sessions
+from idp.signin import risk_assessment, state_loader, transitions
+from idp.transaction import UnitOfWork
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A session, with the new values of the browser's two cookies."""
+
+    session: BrowserSession
+    session_cookie: str
+    browser_cookie: str
+
+
+def complete(
+    work: UnitOfWork, found: Interaction, *, cookie: str, previous: BrowserSession | None
+) -> SignedIn | None:
+    """Start the session, if nothing is left to do; None otherwise. The holder gets a mail when the
+    browser is new. From now on the sign-in is part of the account's history."""
+    progress = state_loader.progress_of(work, found)
+    if not isinstance(progress, Proved):
+        return None
+    account = work.db.get_one(Account, progress.account_id)
+    methods = progress.evidence.methods
+    session, session_cookie = sessions.start(work, account, methods=methods, previous=previous)
+    browser_cookie, is_new = browsers.record_sign_in(
+        work, account, cookie, remember=found.remember, with_factor=bool(set(methods) - {"pwd"})
+    )
+    risk_assessment.record_sign_in(work, account)
+    events.record(
+        work,
+        AuditAction.SIGNIN_SUCCEEDED,
+        account=account,
+        session=session,
+        client=found.client,
+        amr=session.amr,
+        new_browser=is_new,
+    )
+    if is_new:
+        notices.send(
+            work,
+            "signin_from_new_browser",
+            account,
+            at=work.now,
+            ip=work.origin.ip or "",
+            agent=describe_agent(work.origin.user_agent),
+        )
+    transitions.authenticate(found, work.now)
+    return SignedIn(session, session_cookie, browser_cookie)

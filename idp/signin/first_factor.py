@@ -1,0 +1,144 @@
+"""The first factor of a sign-in: a password, or a passkey alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.audit import events
+from idp.audit.actions import AuditAction
+from idp.credentials import temporary_passwords
+from idp.credentials.hashing import PasswordHasher
+from idp.directory import accounts
+from idp.factors import passkeys
+from idp.factors.passkeys import Ceremony, Fault
+from idp.models import Account, AccountState, Client, TemporaryPassword
+from idp.policy.addresses import address_of
+from idp.policy.session_rules import may_sign_in
+from idp.policy.signin_state import ChangeReason
+from idp.session import browsers, failed_attempts
+from idp.signin.password_change import is_renewal_due
+from idp.transaction import UnitOfWork
+
+
+@dataclass(frozen=True)
+class PasswordAccepted:
+    """A password was right. ``change`` says why a new one has to be chosen first."""
+
+    account: Account
+    change: ChangeReason | None = None
+    temporary_password_id: int | None = None
+
+
+def authenticate_password(
+    work: UnitOfWork,
+    hasher: PasswordHasher,
+    *,
+    typed: str,
+    password: str,
+    cookie: str,
+    client: Client | None = None,
+) -> PasswordAccepted | None:
+    """Check a user name and a password. Returns None for every refusal; only the audit trail has
+    the reason. In every case one hash is computed and one outcome recorded, so that the time
+    tells nothing (N47, N49). ``cookie`` is the one by which the browser is recognised."""
+    account = accounts.find_for_sign_in(work, typed)
+    waiting = None
+    if account is not None and account.state == AccountState.RESET_REQUIRED:
+        waiting = temporary_passwords.living(work, account)
+    matched = hasher.verify(password, _stored(account, waiting))
+    reason = _reason(work, account, waiting, matched=matched)
+    if is_denied(work):
+        reason = reason or "network_denied"
+    known = browsers.known(work, account, cookie)
+    key = failed_attempts.key_of(work, account, typed, known)
+    fresh = _fresh_hash(work, hasher, account, password, key) if reason is None else None
+    if not failed_attempts.record_outcome(work, key, account, matched=reason is None):
+        reason = reason or "throttled"
+    elif waiting is not None and not temporary_passwords.spend(work, waiting):
+        reason = "temporary_password_used"
+    if reason is not None or account is None:
+        events.record(
+            work,
+            AuditAction.SIGNIN_REFUSED,
+            reason=reason,
+            account=account,
+            client=client,
+            proved=False,
+        )
+        return None
+    if waiting is not None:
+        events.record(work, AuditAction.TEMPORARY_PASSWORD_USED, account=account)
+        return PasswordAccepted(account, ChangeReason.TEMPORARY, waiting.id)
+    account.password_hash = fresh or account.password_hash
+    return PasswordAccepted(
+        account, ChangeReason.RENEWAL if is_renewal_due(work, account) else None
+    )
+
+
+def authenticate_passkey(
+    work: UnitOfWork, browser: str, answer: str, *, client: Client | None = None
+) -> tuple[Account, tuple[str, ...]] | Fault:
+    """Check a passkey without a password; ``browser`` binds the challenge to this browser. Returns
+    its account and the methods that it proves (``amr``), or the fault that its holder may know. A
+    lock-out after wrong passwords does not apply: nobody else can lock out a passkey (N51)."""
+    found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
+    account = None if isinstance(found, Fault) else found[0]
+    reason = f"{found}_passkey" if isinstance(found, Fault) else None
+    if account is not None and not may_sign_in(account.state_at(work.now)):
+        reason = f"account_{account.state_at(work.now)}"
+    if is_denied(work):
+        reason = reason or "network_denied"
+    if reason is not None:
+        events.record(
+            work,
+            AuditAction.SIGNIN_REFUSED,
+            reason=reason,
+            account=account,
+            client=client,
+            proved=False,
+        )
+        return found if isinstance(found, Fault) else Fault.WRONG
+    return found
+
+
+def is_denied(work: UnitOfWork) -> bool:
+    """Whether the operator blocks the network. The answer is the same as for a wrong password."""
+    return address_of(work.origin.ip) in work.ports.denied
+
+
+def _stored(account: Account | None, waiting: TemporaryPassword | None) -> str | None:
+    """The only hash that counts: that of the temporary password where a reset is required (N71)."""
+    if account is None:
+        return None
+    if account.state == AccountState.RESET_REQUIRED:
+        return waiting.password_hash if waiting else None
+    return account.password_hash
+
+
+def _fresh_hash(
+    work: UnitOfWork, hasher: PasswordHasher, account: Account | None, password: str, key: str
+) -> str | None:
+    """A new hash where the stored one was made with older settings. It is made before anything is
+    written, so that no row lock waits for it; and not during a lock-out, whose answer must take
+    the same time for a right password as for a wrong one."""
+    if account is None or account.state != AccountState.ACTIVE or not account.password_hash:
+        return None
+    if not hasher.is_outdated(account.password_hash) or failed_attempts.is_locked(work, key):
+        return None
+    return hasher.hash(password)
+
+
+def _reason(
+    work: UnitOfWork, account: Account | None, waiting: TemporaryPassword | None, *, matched: bool
+) -> str | None:
+    if account is None:
+        return "unknown_account"
+    state = account.state_at(work.now)
+    if waiting is None and state == AccountState.RESET_REQUIRED:
+        return "account_reset_required"
+    if not matched:
+        return "wrong_password" if account.password_hash or waiting else "no_password"
+    # A temporary password reopens some states, but not this one.
+    if state == AccountState.DEACTIVATED or (waiting is None and not may_sign_in(state)):
+        return f"account_{state}"
+    return None

@@ -1,0 +1,125 @@
+"""The changes of a sign-in in progress: one function for each transition of the stage, and one for
+each answer of the person. ``idp.policy.signin_state`` has the table of legal rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm.attributes import flag_modified
+
+from idp.errors import GatewayError
+from idp.models import Account, Interaction
+from idp.policy.signin_state import (
+    STAGE_COLUMNS,
+    ChangeReason,
+    Evidence,
+    SecondFactorDecision,
+    Stage,
+    is_legal,
+)
+
+#: Everything that ``_write`` sets, whatever the stage.
+_COLUMNS = ("stage", *STAGE_COLUMNS, "temporary_password_id", "has_secret", "remember")
+
+
+def security_stamp(account: Account) -> str:
+    """A value that changes with the password and with the state of the account. A sign-in in
+    progress ends when it changes. No clocks are compared."""
+    changed = account.password_changed_at
+    return f"{changed.isoformat() if changed else ''}/{account.state_changed_at.isoformat()}"
+
+
+def require_password_change(
+    found: Interaction,
+    account: Account,
+    reason: ChangeReason,
+    temporary_password_id: int | None,
+) -> None:
+    """The password was right, but a new one has to be chosen first."""
+    _write(
+        found,
+        Stage.PASSWORD_CHANGE,
+        account_id=account.id,
+        security_stamp=security_stamp(account),
+        change_reason=reason,
+        temporary_password_id=temporary_password_id,
+    )
+
+
+def finish_password_change(found: Interaction) -> None:
+    """The password was replaced; the sign-in goes on with the new one as first factor."""
+    _write(found, Stage.STARTED)
+
+
+def accept_first_factor(
+    found: Interaction,
+    account: Account,
+    evidence: Evidence,
+    decision: SecondFactorDecision,
+    *,
+    remember: bool,
+) -> None:
+    """The first factor was right: the second one comes next, if it is required."""
+    _write(
+        found,
+        Stage.SECOND_FACTOR if decision.is_required else Stage.PROVED,
+        account_id=account.id,
+        security_stamp=security_stamp(account),
+        proved=list(evidence.methods),
+        has_secret=evidence.has_secret,
+        second_factor={
+            "reasons": list(decision.reasons),
+            "needs_strong": decision.needs_strong,
+            "no_prompt": list(decision.no_prompt),
+        },
+        remember=remember,
+    )
+
+
+def accept_factor(found: Interaction, methods: Sequence[str]) -> None:
+    """A second factor was proved, or set up and confirmed during enrolment."""
+    _rewrite(found, stage=Stage.PROVED, proved=[*(found.proved or ()), *methods])
+
+
+def accept_secret(found: Interaction) -> None:
+    """A one-time secret that was sent to the holder was entered during enrolment."""
+    _rewrite(found, has_secret=True)
+
+
+def authenticate(found: Interaction, now: datetime) -> None:
+    """The session was started."""
+    _rewrite(found, stage=Stage.AUTHENTICATED, authenticated_at=now)
+
+
+def record_consent(found: Interaction, account: Account, now: datetime) -> None:
+    """The person allowed what the relying party asks for."""
+    found.consented_at, found.answered_by_id = now, account.id
+
+
+def record_denial(found: Interaction, account: Account, now: datetime) -> None:
+    """The person declined, or went back to the application."""
+    found.denied_at, found.answered_by_id = now, account.id
+
+
+def record_account_choice(found: Interaction, account: Account, now: datetime) -> None:
+    """The person chose to go on with the account of the session."""
+    found.account_chosen_at, found.answered_by_id = now, account.id
+
+
+def _rewrite(found: Interaction, **changes: Any) -> None:
+    """Write the row again with these changes."""
+    values = {name: getattr(found, name) for name in _COLUMNS} | changes
+    _write(found, Stage(values.pop("stage")), **values)
+
+
+def _write(found: Interaction, stage: Stage, **values: Any) -> None:
+    """The only function that writes the stage. It writes every column that belongs to it, so that
+    of two tabs at the same time the last one leaves a legal row."""
+    row = dict.fromkeys(_COLUMNS) | {"has_secret": False, "remember": False} | values
+    if not is_legal(stage, row):
+        raise GatewayError(f"no such state of a sign-in: {stage} with {sorted(values)}")
+    for name, value in (row | {"stage": stage}).items():
+        setattr(found, name, value)
+        flag_modified(found, name)
