@@ -173,7 +173,10 @@ def test_the_rules_of_the_console_hold_in_the_shell(world: World, run: Run) -> N
 def commands(group: click.Group, *path: str) -> dict[str, click.Command]:
     """Every command below a group, by its words."""
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command
         if isinstance(command, click.Group):
             found |= commands(command, *path, name)
         else:
