@@ -16,7 +16,7 @@ from idp import current
 from idp.credentials.hashing import HashingLane, PasswordHasher
 from idp.db import db, engine_options, prepare_engine
 from idp.limits import counter
-from idp.machines.machine_accounts import MachineAuthenticator
+from idp.machines.machine_authentication import MachineAuthenticator
 from idp.messages.logout_delivery import HttpLogoutSender
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.messages.smtp import DemoMailer, SmtpMailer
@@ -162,8 +162,8 @@ def _database(app: Flask) -> None:
         prepare_engine(db.engine)
 
 
-def _oidc_server(door: MachineAuthenticator) -> GatewayServer:
-    server = GatewayServer(KeyRing(), door)
+def _oidc_server(machines: MachineAuthenticator) -> GatewayServer:
+    server = GatewayServer(KeyRing(), machines)
     for grant in GRANTS:
         server.register_grant(grant)
     server.register_endpoint(Introspection)

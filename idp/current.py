@@ -29,7 +29,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp.credentials.hashing import PasswordHasher
-from idp.machines.machine_accounts import MachineAuthenticator
+from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import BrowserSession, Client, Interaction
 from idp.policy.addresses import Sender, sender
 from idp.session import interactions, sessions

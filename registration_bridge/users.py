@@ -30,7 +30,7 @@ from idp.directory import (
 from idp.directory.role_groups import Terms
 from idp.directory.second_accounts import HasAccount, Second
 from idp.errors import Collision, Conflict, Invalid, Refused
-from idp.machines import machine_accounts
+from idp.machines import machine_accounts, registered_networks
 from idp.models import Account, AccountKind, AccountState, Provisioned
 from idp.policy.names import name_key
 from idp.policy.scopes import PushOperation
@@ -227,7 +227,7 @@ def _set_networks(work: UnitOfWork, account: Account, extension: Registration) -
             raise Invalid("only a machine account has registeredNetworks")
         return False
     pairs = [(clean(entry.value), clean(entry.label)) for entry in wanted or ()]
-    is_changed = machine_accounts.set_networks(work, account, pairs)
+    is_changed = registered_networks.replace(work, account, pairs)
     work.db.flush()
     return is_changed
 

@@ -33,7 +33,7 @@ from idp.directory import (
 )
 from idp.directory.second_accounts import Reason, Second
 from idp.errors import Invalid, NotFound, Refused
-from idp.machines import machine_accounts, machine_keys
+from idp.machines import machine_accounts, machine_diagnosis, machine_keys, registered_networks
 from idp.models import Account, AccountKind, Person
 from idp.policy.console import ACTIONS, ConsoleRole
 from idp.policy.temporary_password import spelled
@@ -175,13 +175,13 @@ def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
         row = accounts.by_username(work, username)
         if wanted:
             pairs = (entry.partition("=") for entry in wanted)
-            machine_accounts.set_networks(
+            registered_networks.replace(
                 work, row, [(network, label) for network, _, label in pairs]
             )
             work.db.flush()
         records = [
             {"network": one.network, "label": one.label, "last_used_at": one.last_used_at}
-            for one in machine_accounts.networks(work, row)
+            for one in registered_networks.of(work, row)
         ]
     columns = ("network", "label", "last_used_at")
     show_list(columns, records, as_json=as_json, empty="No networks.")
@@ -196,7 +196,9 @@ def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
     help="File of a public key (PEM or JWK) to register.",
 )
 @click.option("--label", default="", help="What the new key is called.")
-@click.option("--days", default=machine_keys.DAYS, show_default=True, help="How long it is good.")
+@click.option(
+    "--days", default=machine_keys.DEFAULT_DAYS, show_default=True, help="How long it is good."
+)
 @click.option("--remove", "removed", help="The kid of a key to remove.")
 @operator.as_operator()
 @as_json
@@ -265,7 +267,7 @@ def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
     with unit() as work:
         row = accounts.by_username(work, username)
         client = registry.get(work, service) if service else None
-        checks = machine_accounts.diagnose(work, row, ip, client)
+        checks = machine_diagnosis.diagnose(work, row, ip, client)
     if as_json:
         show_json([{"check": c.name, "met": c.is_met, "detail": c.detail} for c in checks])
     else:

@@ -12,7 +12,7 @@ from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, ROLE_
 from idp.directory import account_search, accounts, activation, lifecycle, participants, role_groups
 from idp.errors import GatewayError
 from idp.factors import authenticators
-from idp.machines import machine_accounts
+from idp.machines import registered_networks
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState
 from idp.transaction import Origin, Runtime, UnitOfWork, committing
@@ -41,9 +41,7 @@ def seed(app: Flask, home: Home) -> bool:
             for figure in FIGURES:
                 account = _account(work, app, figure, secrets["passwords"])
                 if figure.kind is AccountKind.MACHINE:
-                    machine_accounts.set_networks(
-                        work, account, [(one, "demo") for one in LOOPBACK]
-                    )
+                    registered_networks.replace(work, account, [(one, "demo") for one in LOOPBACK])
                 if figure.state is not AccountState.PENDING:
                     _factors(work, account, secrets["totp_secrets"][figure.role])
                 if figure.state is AccountState.PENDING:

@@ -11,7 +11,7 @@ from idp import current
 from idp.clients import registry
 from idp.credentials import assertions
 from idp.directory import accounts
-from idp.machines import machine_accounts
+from idp.machines import registered_networks
 from idp.policy.addresses import network_of
 from idp.session import browsers, failed_attempts
 from idp.signin import state_loader
@@ -68,7 +68,7 @@ def _basic_name() -> str:
 
 
 def _of_machine(name: str) -> str:
-    account = machine_accounts.at_home(current.work(), name)
+    account = registered_networks.account_id_of_login(current.work(), name)
     return f"machine:{account}:{of_network()}" if account else of_network()
 
 

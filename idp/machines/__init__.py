@@ -1,9 +1,14 @@
-"""Accounts of programs: their networks, keys, and the one check behind each use by a program.
+"""Machine accounts: the accounts with which programs use applications.
 
-A machine account never has a session of a browser, and no person signs in with one.
+May touch a machine account's registered networks, keys, custodian and former password. A program is
+authenticated in one place, ``machine_authentication``. Nothing here gives a machine account a
+browser session, and a person never authenticates here.
 """
 
 __all__ = [
     "machine_accounts",
+    "machine_authentication",
+    "machine_diagnosis",
     "machine_keys",
+    "registered_networks",
 ]

@@ -1,9 +1,9 @@
-"""Keys of machine accounts: registered by the custodian, several at a time, so that one replaces
-another without a program having to stop."""
+"""Keys of machine accounts (``private_key_jwt``, RFC 7523).
+
+The custodian registers them. An account may have several, so that a key can be replaced while
+programs keep running."""
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -13,19 +13,19 @@ from idp.credentials import assertions
 from idp.directory import separation_of_duties
 from idp.errors import Conflict, Invalid, NotFound
 from idp.messages import queue
-from idp.models import Account, AccountKind, Grant, MachineKey, RegisteredNetwork
+from idp.models import Account, AccountKind, Grant, MachineKey
 from idp.policy.machine_networks import MAX_LABEL
 from idp.policy.names import printable
 from idp.session import sessions
 from idp.transaction import UnitOfWork
 
 MAX_KEYS = 10
-#: Days that a key may be good for, and those when nothing else is said.
-MAX_DAYS, DAYS = 730, 365
+#: The longest and the default validity of a key, in days.
+MAX_DAYS, DEFAULT_DAYS = 730, 365
 
 
 def of(work: UnitOfWork, account: Account) -> list[MachineKey]:
-    """Those that are not removed, expired ones too, in the order in which they came."""
+    """The keys that were not removed, including expired ones, oldest first."""
     query = select(MachineKey).where(
         MachineKey.account_id == account.id, MachineKey.revoked_at.is_(None)
     )
@@ -33,14 +33,14 @@ def of(work: UnitOfWork, account: Account) -> list[MachineKey]:
 
 
 def usable(work: UnitOfWork, account: Account) -> list[MachineKey]:
-    """Those that count now."""
+    """The keys that are valid now."""
     return [row for row in of(work, account) if row.expires_at > work.now]
 
 
 def add(
-    work: UnitOfWork, account: Account, text: str, *, label: str, days: int = DAYS
+    work: UnitOfWork, account: Account, text: str, *, label: str, days: int = DEFAULT_DAYS
 ) -> MachineKey:
-    """Register a public key (JWK or PEM); the custodian gets a mail. Raises Invalid or Conflict."""
+    """Register a public key (JWK or PEM). The custodian gets a mail. Raises Invalid or Conflict."""
     if account.kind != AccountKind.MACHINE:
         raise Invalid("only a machine account has keys")
     separation_of_duties.check(work, account)
@@ -71,41 +71,33 @@ def add(
 
 
 def revoke(work: UnitOfWork, account: Account, kid: str) -> None:
-    """Remove a key: what was issued to the account ends too. Raises NotFound."""
+    """Remove a key and revoke the grants of the account. Raises NotFound."""
     separation_of_duties.check(work, account)
     row = next((row for row in of(work, account) if row.kid == kid), None)
     if row is None:
         raise NotFound(f"no key {kid}")
-    _end(work, account, row)
+    _remove(work, account, row)
     sessions.revoke_grants(work, Grant.account_id == account.id, "machine_key.removed")
 
 
 def revoke_all(work: UnitOfWork, account: Account) -> None:
-    """Another custodian: nothing that the one before had counts any more (MA-10)."""
+    """Remove all keys: the custodian changes (MA-10)."""
     for row in of(work, account):
-        _end(work, account, row)
+        _remove(work, account, row)
 
 
-def _end(work: UnitOfWork, account: Account, row: MachineKey) -> None:
+def _remove(work: UnitOfWork, account: Account, row: MachineKey) -> None:
     row.revoked_at = work.now
     events.record(
         work, AuditAction.MACHINE_KEY_REMOVED, account=account, kid=row.kid, label=row.label
     )
 
 
-def prove(work: UnitOfWork, account: Account | None, name: str, assertion: str) -> MachineKey:
-    """The key that signed an assertion of this account; as much is done when there is none. Raises
-    BadAssertion."""
+def verify_assertion(
+    work: UnitOfWork, account: Account | None, name: str, assertion: str
+) -> MachineKey:
+    """The key of the account that signed the assertion. An unknown account costs one signature
+    check too. Raises BadAssertion."""
     rows = usable(work, account) if account is not None else []
     kid = assertions.verify(work, assertion, name, [row.jwk for row in rows])
     return next(row for row in rows if row.kid == kid)
-
-
-#: When a key or a network was last used is written at most so often.
-TOUCH = timedelta(minutes=1)
-
-
-def touch(work: UnitOfWork, row: MachineKey | RegisteredNetwork) -> None:
-    """Note that it was used."""
-    if row.last_used_at is None or work.now - row.last_used_at > TOUCH:
-        row.last_used_at = work.now

@@ -13,7 +13,7 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.clients import registry
-from idp.machines.machine_accounts import MachineAuthenticator
+from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import AuthMethod, Client
 from idp.oidc.client_auth import ClientAuthenticator, ClientFault
 from idp.oidc.jwks import KeyRing
@@ -49,10 +49,10 @@ Answer = tuple[int, str, list[tuple[str, str]]]
 class GatewayServer(AuthorizationServer):
     """Authlib's dispatch over grants and endpoints; a refusal is an answer, so it commits."""
 
-    def __init__(self, ring: KeyRing, door: MachineAuthenticator) -> None:
+    def __init__(self, ring: KeyRing, machines: MachineAuthenticator) -> None:
         super().__init__()
         self.ring = ring
-        self.door = door
+        self.machines = machines
         self._authenticator = ClientAuthenticator()
 
     def create_oauth2_request(self, request: ProtocolRequest) -> ProtocolRequest:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from idp import current
 from idp.clients import registry
 from idp.directory.role_groups import Held
-from idp.machines.machine_accounts import Admitted
+from idp.machines.machine_authentication import AuthenticatedMachine
 
 PATH = "/auth/verify"
 REALM = 'Basic realm="IESO Gateway", charset="UTF-8"'
@@ -45,8 +45,8 @@ def verify() -> Response:
         password=password,
         client=registry.find(work, service),
     )
-    if isinstance(outcome, Admitted):
-        return _admitted(outcome)
+    if isinstance(outcome, AuthenticatedMachine):
+        return _allowed(outcome)
     if outcome.reason in NOT_ALLOWED:
         return denied("access_denied")
     return challenge()
@@ -72,8 +72,8 @@ def _credentials() -> tuple[str, str]:
     return (name, password) if len(name + password) <= MAX_CREDENTIAL else ("", "")
 
 
-def _admitted(outcome: Admitted) -> Response:
-    account, held = outcome.account, outcome.held
+def _allowed(machine: AuthenticatedMachine) -> Response:
+    account, held = machine.account, machine.role_groups
     headers = {
         "X-Gateway-User": account.username,
         "X-Gateway-Subject": account.subject,

@@ -25,7 +25,7 @@ from idp.directory import (
 )
 from idp.factors import authenticators, recovery_codes
 from idp.grants import signing_keys
-from idp.machines import machine_accounts, machine_keys
+from idp.machines import machine_accounts, machine_keys, registered_networks
 from idp.maintenance import replayed_denials
 from idp.maintenance.replayed_denials import Redone
 from idp.mfa.assurance import FactorKind
@@ -58,7 +58,7 @@ def filled(world: World) -> World:
     text = pem.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     with world.work() as work:
         ada, machine = _ada(work), accounts.by_username(work, MACHINE)
-        machine_accounts.set_networks(work, machine, NETWORKS)
+        registered_networks.replace(work, machine, NETWORKS)
         machine_keys.add(work, machine, text, label="Robot")
         for kind in (FactorKind.TOTP, FactorKind.EMAIL):
             row = authenticators.begin(work, ada, kind, name=str(kind))
@@ -272,13 +272,13 @@ CASES: list[Case] = [
     ),
     (
         "networks.set",
-        lambda _, work: machine_accounts.set_networks(
+        lambda _, work: registered_networks.replace(
             work, accounts.by_username(work, MACHINE), NETWORKS[:1]
         ),
         lambda _, work: (
             [
                 row.network
-                for row in machine_accounts.networks(work, accounts.by_username(work, MACHINE))
+                for row in registered_networks.of(work, accounts.by_username(work, MACHINE))
             ]
             == ["192.0.2.0/28"]
         ),

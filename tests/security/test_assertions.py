@@ -16,7 +16,7 @@ from idp.credentials import assertions
 from idp.credentials.assertions import ASSERTION_TYPE, public_key
 from idp.directory import accounts
 from idp.errors import Conflict, Invalid
-from idp.machines import machine_accounts, machine_keys
+from idp.machines import machine_accounts, machine_keys, registered_networks
 from idp.models import AccountKind, AccountState, AuthMethod
 from tests.security.test_machines import INSIDE, NAME, NETWORKS, OUTSIDE, basic, token, verify
 from tests.world import NEW_PASSWORD, PASSWORD, TOKEN, Rp, World
@@ -77,7 +77,7 @@ def machine(world: World) -> Rp:
     world.grant_role(NAME, "MIM Web Services")
     with world.work() as work:
         row = accounts.by_username(work, NAME)
-        machine_accounts.set_networks(work, row, NETWORKS)
+        registered_networks.replace(work, row, NETWORKS)
         machine_keys.add(work, row, pem(EC), label="Robot")
     return rp
 

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from idp.app import create_app
 from idp.db import db
 from idp.directory import accounts
-from idp.machines import machine_accounts
+from idp.machines import registered_networks
 from idp.models import AccountKind, Throttle
 from idp.settings import Settings
 from tests.factor_steps import code, half_signed_in, set_up_app
@@ -48,7 +48,7 @@ def service(world: World) -> Rp:
     world.role_group("MIM Web Services", rp.client_id, kind="machine")
     world.grant_role(NAME, "MIM Web Services")
     with world.work() as work:
-        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS)
+        registered_networks.replace(work, accounts.by_username(work, NAME), NETWORKS)
     return rp
 
 

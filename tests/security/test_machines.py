@@ -16,8 +16,9 @@ from idp.app import create_app
 from idp.clients import registry
 from idp.directory import accounts
 from idp.errors import Invalid, Overloaded
-from idp.machines import machine_accounts
-from idp.machines.machine_accounts import MachineAuthenticator, VerifiedPasswords
+from idp.machines import machine_diagnosis, registered_networks
+from idp.machines.machine_authentication import MachineAuthenticator
+from idp.machines.verified_passwords import VerifiedPasswords
 from idp.models import AccountKind, AccountState
 from idp.policy.machine_networks import BadNetwork, canonical
 from tests.console.desk import Desk
@@ -38,7 +39,7 @@ def service(world: World) -> Rp:
     world.role_group("MIM Web Services", rp.client_id, kind="machine")
     world.grant_role(NAME, "MIM Web Services")
     with world.work() as work:
-        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS)
+        registered_networks.replace(work, accounts.by_username(work, NAME), NETWORKS)
     return rp
 
 
@@ -261,7 +262,7 @@ def test_ma11_a_gateway_that_fails_is_403(world: World, service: Rp) -> None:
         (OperationalError("SELECT", {}, Exception("no answer")), "temporarily_unavailable", "5"),
         (RuntimeError("fault"), "server_error", None),
     ):
-        with patch.object(MachineAuthenticator, "admit", side_effect=error):
+        with patch.object(MachineAuthenticator, "authenticate", side_effect=error):
             answer = verify(world)
         assert (answer.status_code, answer.data) == (403, b"")
         assert answer.headers["X-Gateway-Error"] == reason
@@ -361,12 +362,12 @@ def test_what_is_remembered_is_bounded_and_no_password() -> None:
     now = datetime(2026, 11, 25, tzinfo=UTC)
     known = VerifiedPasswords()
     known.add("a", now)
-    assert known.knows("a", now)
-    assert not known.knows("a", now + timedelta(seconds=60))
-    assert not known.knows("a", now - timedelta(hours=1))
+    assert known.contains("a", now)
+    assert not known.contains("a", now + timedelta(seconds=60))
+    assert not known.contains("a", now - timedelta(hours=1))
     for n in range(10_001):
         known.add(str(n), now)
-    assert len(known._until) <= 10_000
+    assert len(known._expires) <= 10_000
 
 
 def test_n51_guesses_elsewhere_lock_no_machine_out(world: World, service: Rp) -> None:
@@ -402,13 +403,13 @@ def test_what_came_from_a_network_that_is_gone_ends(world: World, service: Rp) -
     """MA-02: tokens too; the custodian hears of it."""
     issued = (token(world).json or {})["access_token"]
     with world.work() as work:
-        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS[1:])
+        registered_networks.replace(work, accounts.by_username(work, NAME), NETWORKS[1:])
     assert world.introspect(service, issued) == {"active": False}
     assert verify(world).status_code == 401
     assert "2001:db8:7::/48" in world.mails("networks_changed", to=NAME)[-1].text
     before = len(world.mails())
     with world.work() as work:
-        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS[1:])
+        registered_networks.replace(work, accounts.by_username(work, NAME), NETWORKS[1:])
     assert len(world.mails()) == before
 
 
@@ -436,7 +437,7 @@ def test_ma02_what_is_no_network_is_refused(world: World, service: Rp, typed: st
     with pytest.raises(BadNetwork):
         canonical(typed)
     with pytest.raises(Invalid), world.work() as work:
-        machine_accounts.set_networks(work, accounts.by_username(work, NAME), [(typed, "")])
+        registered_networks.replace(work, accounts.by_username(work, NAME), [(typed, "")])
     assert verify(world).status_code == 204
 
 
@@ -445,7 +446,7 @@ def test_ma02_at_least_one_and_only_for_machines(world: World, service: Rp) -> N
     person = world.account()
     for username, wanted in ((NAME, []), (person, NETWORKS), (NAME, [("192.0.2.1", "x" * 61)])):
         with pytest.raises(Invalid), world.work() as work:
-            machine_accounts.set_networks(work, accounts.by_username(work, username), wanted)
+            registered_networks.replace(work, accounts.by_username(work, username), wanted)
 
 
 def test_diagnosis_names_the_check_that_fails(world: World, service: Rp) -> None:
@@ -454,7 +455,7 @@ def test_diagnosis_names_the_check_that_fails(world: World, service: Rp) -> None
     def failing(ip: str, name: str = "mim") -> list[str]:
         with world.work() as work:
             account = accounts.by_username(work, NAME)
-            found = machine_accounts.diagnose(work, account, ip, registry.get(work, name))
+            found = machine_diagnosis.diagnose(work, account, ip, registry.get(work, name))
         return [check.name for check in found if not check.is_met]
 
     assert failing(INSIDE) == []

@@ -12,7 +12,7 @@ from idp.clients import registry
 from idp.clients.registry import ClientData
 from idp.directory import accounts
 from idp.errors import Invalid
-from idp.machines import machine_accounts
+from idp.machines import registered_networks
 from idp.models import AccountKind
 from tests.security.test_machines import NAME, NETWORKS, token
 from tests.security.test_signed_tokens import claims_of, userinfo
@@ -106,7 +106,7 @@ def robot(world: World) -> Rp:
     for number in ("109120", "109121"):
         world.grant_role(NAME, "MIM Web Services", number)
     with world.work() as work:
-        machine_accounts.set_networks(work, accounts.by_username(work, NAME), NETWORKS)
+        registered_networks.replace(work, accounts.by_username(work, NAME), NETWORKS)
     return rp
 
 

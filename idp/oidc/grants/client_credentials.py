@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from idp.clients import registry
 from idp.grants import issuance
 from idp.machines import machine_accounts
-from idp.machines.machine_accounts import Denied, MachineAuthenticator
+from idp.machines.machine_authentication import Denied, MachineAuthenticator
 from idp.models import AuthMethod, Client
 from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.client_auth import ClientRefused, presented
@@ -40,7 +40,7 @@ class ClientCredentialsGrant(PipelineGrant):
             else:
                 return
         proof = {"assertion" if method == AuthMethod.KEY else "password": secret}
-        self.redeemed = _machine(work, self.server.door, name, proof, params)
+        self.redeemed = _machine(work, self.server.machines, name, proof, params)
 
     def redeem(self, work: UnitOfWork, client: Client, params: dict[str, str]) -> Redeemed:
         own = [scope for scope in client.scopes if scope not in IDENTITY_SCOPES]
@@ -53,7 +53,7 @@ class ClientCredentialsGrant(PipelineGrant):
 
 def _machine(
     work: UnitOfWork,
-    door: MachineAuthenticator,
+    authenticator: MachineAuthenticator,
     name: str,
     proof: dict[str, str],
     params: dict[str, str],
@@ -61,7 +61,7 @@ def _machine(
     """A machine account with its UserID and password, or with a key, from a registered network, for
     the application named by ``resource`` (RFC 8707)."""
     client = registry.of_resource(work, params.get("resource", ""))
-    outcome = door.authenticate(work, username=name, client=client, **proof)
+    outcome = authenticator.authenticate(work, username=name, client=client, **proof)
     if isinstance(outcome, Denied):
         # Only whoever proved the rest hears that it is the application.
         if outcome.reason in ("unknown_application", "no_role_group"):

@@ -16,7 +16,7 @@ from idp.audit import trail
 from idp.clients import registry
 from idp.directory import role_groups
 from idp.errors import Conflict, Invalid, NotFound
-from idp.machines import machine_accounts, machine_keys
+from idp.machines import machine_accounts, machine_diagnosis, machine_keys, registered_networks
 from idp.models import Account, AccountKind, BrowserSession, Event
 from idp.policy.addresses import address_of
 from idp.web.guard import needs_session
@@ -68,7 +68,7 @@ def test_program(session: BrowserSession) -> BaseResponse:
     if address_of(ip) is None:
         return _page(account, ip=ip, service=service, error=gettext("This is no IP address."))
     client = registry.find(work, service) if service else None
-    checks = machine_accounts.diagnose(work, account, ip, client)
+    checks = machine_diagnosis.diagnose(work, account, ip, client)
     return _page(account, ip=ip, service=service, checks=checks)
 
 
@@ -77,7 +77,7 @@ def test_program(session: BrowserSession) -> BaseResponse:
 def add_key(session: BrowserSession) -> BaseResponse:
     """Register a public key."""
     if request.method != "POST":
-        return _key_page(days=str(machine_keys.DAYS))
+        return _key_page(days=str(machine_keys.DEFAULT_DAYS))
     form = request.form
     days = form.get("days", "")
     try:
@@ -137,14 +137,14 @@ def _page(
     *,
     ip: str = "",
     service: str = "",
-    checks: list[machine_accounts.Check] | None = None,
+    checks: list[machine_diagnosis.Check] | None = None,
     error: str = "",
 ) -> BaseResponse:
     work = current.work()
     until = account.former_password_until
     body = render_template(
         "programs.html",
-        networks=machine_accounts.networks(work, account),
+        networks=registered_networks.of(work, account),
         keys=machine_keys.of(work, account),
         now=work.now,
         former_until=until if until is not None and until > work.now else None,
@@ -167,7 +167,7 @@ def _use(event: Event) -> dict[str, object]:
     }
 
 
-def _check_words(check: machine_accounts.Check) -> str:
+def _check_words(check: machine_diagnosis.Check) -> str:
     words: dict[str, str] = {
         "kind": gettext("Kind of account"),
         "state": gettext("State of the account"),
@@ -180,7 +180,7 @@ def _check_words(check: machine_accounts.Check) -> str:
     return words[check.name]
 
 
-def _detail(check: machine_accounts.Check) -> str:
+def _detail(check: machine_diagnosis.Check) -> str:
     """Names that say more: what fits, in no language."""
     is_name = check.name in ("network", "application", "role group")
     return check.detail if is_name and check.is_met else ""

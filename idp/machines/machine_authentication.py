@@ -1,0 +1,237 @@
+"""Authentication of programs: the one check behind the token endpoint and forward authentication
+(MA-06, MA-08, MA-11; N35)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from idp.audit import events
+from idp.audit.actions import AuditAction
+from idp.credentials.assertions import BadAssertion
+from idp.credentials.hashing import PasswordHasher
+from idp.directory import role_groups
+from idp.directory.role_groups import Held
+from idp.machines import machine_accounts, machine_keys, registered_networks
+from idp.machines.verified_passwords import VerifiedPasswords
+from idp.models import Account, AccountState, Client, MachineKey, RegisteredNetwork
+from idp.policy.addresses import network_of
+from idp.policy.session_rules import may_sign_in
+from idp.session import failed_attempts
+from idp.transaction import UnitOfWork
+
+#: ``last_used_at`` of a key or a network is written at most this often.
+LAST_USED_PRECISION = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthenticatedMachine:
+    """A machine account that may use an application: its role groups of the application, and the
+    one participant that it acts for, if the login names one."""
+
+    account: Account
+    client: Client
+    role_groups: tuple[Held, ...]
+    participant: str | None = None
+
+
+@dataclass(frozen=True)
+class Denied:
+    """The check that failed. The audit trail gets it; the caller does not."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Proof:
+    """Result of verifying a password or an assertion."""
+
+    is_valid: bool
+    #: A password was hashed for it, so a failure counts as a guess.
+    is_counted: bool = False
+    #: For an assertion: the key that signed it, or the check that failed.
+    key: MachineKey | None = None
+    failed_check: str | None = None
+
+
+class MachineAuthenticator:
+    """Authenticates programs. Each process has one, because it remembers verified passwords for a
+    minute."""
+
+    def __init__(self, hasher: PasswordHasher) -> None:
+        self._hasher = hasher
+        self._verified = VerifiedPasswords()
+
+    def authenticate(
+        self,
+        work: UnitOfWork,
+        *,
+        username: str,
+        password: str = "",
+        assertion: str = "",
+        client: Client | None,
+    ) -> AuthenticatedMachine | Denied:
+        """Authenticate a program that wants to use the application ``client``, by password or by an
+        assertion that a key of the account signed.
+
+        The request's address must be in a registered network. Every check is made, whatever the
+        result of the others, and an unknown account costs as many hashes as a known one. A login
+        ``APIIESO00042@109120`` acts for that participant only. A request without password and
+        assertion is not a guess and counts against nobody. Every refusal is an audit event."""
+        if not password and not assertion:
+            return _denied(work, "no_credentials", client=client)
+        account, participant = machine_accounts.find_by_login(work, username)
+        network = None
+        if account is not None:
+            network = registered_networks.containing(work, account, work.origin.ip)
+        if assertion:
+            proof = _verify_assertion(work, account, username, assertion)
+        else:
+            proof = self._verify_password(work, account, password, in_network=network is not None)
+        held = role_groups_of(work, account, client, participant)
+        reason = _failure(
+            account,
+            account.state_at(work.now) if account is not None else None,
+            proof=proof,
+            uses_assertion=bool(assertion),
+            network=network,
+            client=client,
+            held=held,
+        )
+        if account is not None and network is not None:
+            reason = _count(work, account, password, proof, reason)
+        if reason is not None or account is None or network is None or client is None:
+            reason = reason or "unknown_account"
+            return _denied(work, reason, account=account, client=client, check=proof.failed_check)
+        _note_use(work, network, proof.key)
+        return AuthenticatedMachine(
+            account=account, client=client, role_groups=tuple(held), participant=participant
+        )
+
+    def _verify_password(
+        self, work: UnitOfWork, account: Account | None, password: str, *, in_network: bool
+    ) -> _Proof:
+        """Verify the present password, then the former one while it is accepted. The former one is
+        verified for registered networks only: elsewhere, the time of the second hash would reveal
+        that there is one."""
+        stored = account.password_hash if account is not None else None
+        subject = account.subject if account is not None else ""
+        is_valid, is_hashed = self._matches(work, subject, stored, password)
+        if not is_valid and account is not None and in_network:
+            until = account.former_password_until
+            if until is not None and until > work.now:
+                former = account.former_password_hash
+                is_valid, _ = self._matches(work, subject, former, password)
+        return _Proof(is_valid=is_valid, is_counted=is_hashed)
+
+    def _matches(
+        self, work: UnitOfWork, subject: str, stored: str | None, password: str
+    ) -> tuple[bool, bool]:
+        """Whether the password matches the stored hash, and whether it was hashed to find out."""
+        digest = work.vault.digest("verified-password", f"{subject}\0{stored}\0{password}")
+        if stored is not None and self._verified.contains(digest, work.now):
+            return True, False
+        is_match = self._hasher.verify(password, stored)
+        if is_match:
+            self._verified.add(digest, work.now)
+        return is_match, True
+
+
+def role_groups_of(
+    work: UnitOfWork, account: Account | None, client: Client | None, participant: str | None = None
+) -> list[Held]:
+    """The account's role groups of the application, all of them or those at one participant."""
+    if account is None or client is None or not client.admits(account):
+        return []
+    rows = role_groups.held_for_client(work, account.id, client.id)
+    return [row for row in rows if participant in (None, row.participant)]
+
+
+def attempts_key(account: Account, ip: str | None) -> str:
+    """The key under which failed attempts are counted: each network has its own, so nobody
+    elsewhere can lock a machine account."""
+    return f"network:{account.id}:{network_of(ip)}"
+
+
+def _verify_assertion(
+    work: UnitOfWork, account: Account | None, name: str, assertion: str
+) -> _Proof:
+    """Failures are not counted: nobody guesses a signature, and a wrong clock must not lock an
+    account."""
+    try:
+        key = machine_keys.verify_assertion(work, account, name, assertion)
+    except BadAssertion as error:
+        return _Proof(is_valid=False, failed_check=error.check)
+    return _Proof(is_valid=True, key=key)
+
+
+def _failure(
+    account: Account | None,
+    state: AccountState | None,
+    *,
+    proof: _Proof,
+    uses_assertion: bool,
+    network: RegisteredNetwork | None,
+    client: Client | None,
+    held: list[Held],
+) -> str | None:
+    """The first check that failed, if any."""
+    if account is None or state is None:
+        return "unknown_account"
+    if network is None:
+        return "network_not_registered"
+    if not proof.is_valid:
+        if uses_assertion:
+            return "wrong_key"
+        return "wrong_password" if account.password_hash else "no_password"
+    if not may_sign_in(state):
+        return f"account_{state}"
+    if client is None or client.disabled_at is not None:
+        return "unknown_application"
+    return None if held else "no_role_group"
+
+
+def _count(
+    work: UnitOfWork, account: Account, password: str, proof: _Proof, reason: str | None
+) -> str | None:
+    """Count the attempt under the network of the request. Returns the reason to refuse, if any.
+
+    A program that repeats the same wrong password counts once, so it does not lock the account for
+    other programs."""
+    key = attempts_key(account, work.origin.ip)
+    if not proof.is_counted:
+        return "throttled" if failed_attempts.is_locked(work, key) else reason
+    if not proof.is_valid and failed_attempts.was_tried(work, key, account, password):
+        return reason
+    is_accepted = failed_attempts.record_outcome(work, key, account, matched=proof.is_valid)
+    return "throttled" if proof.is_valid and not is_accepted else reason
+
+
+def _denied(
+    work: UnitOfWork,
+    reason: str,
+    *,
+    client: Client | None,
+    account: Account | None = None,
+    check: str | None = None,
+) -> Denied:
+    detail: dict[str, Any] = {"check": check} if check else {}
+    events.record(
+        work,
+        AuditAction.MACHINE_REFUSED,
+        reason=reason,
+        account=account,
+        client=client,
+        proved=False,
+        **detail,
+    )
+    return Denied(reason)
+
+
+def _note_use(work: UnitOfWork, *used: MachineKey | RegisteredNetwork | None) -> None:
+    for row in used:
+        if row is None:
+            continue
+        if row.last_used_at is None or work.now - row.last_used_at > LAST_USED_PRECISION:
+            row.last_used_at = work.now

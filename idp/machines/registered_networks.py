@@ -1,0 +1,117 @@
+"""Registered networks of machine accounts: the addresses from which programs may use an account
+(MA-02)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, select
+
+from idp.audit import events
+from idp.audit.actions import AuditAction
+from idp.directory import separation_of_duties
+from idp.errors import Invalid
+from idp.messages import queue
+from idp.models import Account, AccountKind, AccountState, Grant, RegisteredNetwork
+from idp.networks import NetworkSet
+from idp.policy.addresses import address_of
+from idp.policy.machine_networks import MAX_LABEL, BadNetwork, canonical
+from idp.policy.names import name_key, printable
+from idp.session import sessions
+from idp.transaction import UnitOfWork
+
+MAX_NETWORKS = 50
+
+
+def of(work: UnitOfWork, account: Account) -> list[RegisteredNetwork]:
+    """The registered networks of an account, in order of their text."""
+    query = select(RegisteredNetwork).where(RegisteredNetwork.account_id == account.id)
+    return list(work.db.scalars(query.order_by(RegisteredNetwork.network)))
+
+
+def containing(work: UnitOfWork, account: Account, ip: str | None) -> RegisteredNetwork | None:
+    """The first registered network of the account that contains the address, if any."""
+    return next((row for row in of(work, account) if _contains(row.network, ip)), None)
+
+
+def account_id_of_login(work: UnitOfWork, login: str) -> int | None:
+    """The id of the machine account that a login names, if the request comes from one of its
+    networks. One query, because the rate limiter asks before every request."""
+    keys = {name_key(login), name_key(login.rpartition("@")[0])} - {""}
+    query = (
+        select(RegisteredNetwork.account_id, RegisteredNetwork.network)
+        .join(Account, Account.id == RegisteredNetwork.account_id)
+        .where(Account.username_key.in_(keys), Account.kind == AccountKind.MACHINE)
+    )
+    rows = work.db.execute(query).all()
+    return next((account for account, text in rows if _contains(text, work.origin.ip)), None)
+
+
+def _contains(network: str, ip: str | None) -> bool:
+    return address_of(ip) in NetworkSet([network])
+
+
+def replace(work: UnitOfWork, account: Account, wanted: Iterable[tuple[str, str]]) -> bool:
+    """Replace the registered networks by ``wanted``, pairs of network and label.
+
+    Returns False when nothing changes. Removing a network revokes the account's grants. The
+    custodian of an activated account gets a mail. Raises Invalid."""
+    if account.kind != AccountKind.MACHINE:
+        raise Invalid("only a machine account has networks")
+    separation_of_duties.check(work, account)
+    after = _validated(wanted)
+    before = {row.network: row for row in of(work, account)}
+    if {network: row.label for network, row in before.items()} == after:
+        return False
+    _store(work, account, before, after)
+    if removed := set(before) - set(after):
+        _remove(work, account, removed)
+    events.record(
+        work, AuditAction.NETWORKS_SET, account=account, before=sorted(before), after=sorted(after)
+    )
+    if account.state != AccountState.PENDING:
+        queue.enqueue(work, "networks_changed", account, networks=sorted(after))
+    return True
+
+
+def _store(
+    work: UnitOfWork,
+    account: Account,
+    before: dict[str, RegisteredNetwork],
+    after: dict[str, str],
+) -> None:
+    for network, label in after.items():
+        if network in before:
+            before[network].label = label
+        else:
+            row = RegisteredNetwork(
+                account_id=account.id, network=network, label=label, created_at=work.now
+            )
+            work.db.add(row)
+
+
+def _remove(work: UnitOfWork, account: Account, networks: set[str]) -> None:
+    work.db.execute(
+        delete(RegisteredNetwork).where(
+            RegisteredNetwork.account_id == account.id, RegisteredNetwork.network.in_(networks)
+        )
+    )
+    sessions.revoke_grants(work, Grant.account_id == account.id, "networks_changed")
+
+
+def _validated(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The label of each network, by its canonical text."""
+    labels: dict[str, str] = {}
+    for text, label in wanted:
+        label = label.strip()
+        if len(label) > MAX_LABEL or not printable(label):
+            raise Invalid(f"a label has at most {MAX_LABEL} printable characters")
+        try:
+            labels[canonical(text)] = label
+        except BadNetwork as error:
+            raise Invalid(str(error)) from error
+    if not labels:
+        raise Invalid("a machine account needs at least one network")
+    if len(labels) > MAX_NETWORKS:
+        raise Invalid(f"a machine account has at most {MAX_NETWORKS} networks")
+    return labels
