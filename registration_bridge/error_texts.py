@@ -100,12 +100,13 @@ def _of_cause(exception: SCIMException) -> str | None:
 
 def _of_fault(fault: Mapping[str, Any]) -> str:
     kind = str(fault["type"])
+    if kind == "required_error":
+        # The library names the owner of what is missing, and the field apart.
+        field = _camel(fault["ctx"]["field_name"])
+        return _FAULTS[kind].format(_named((*fault["loc"], field)))
     if not fault["loc"]:
         return str(_ERRORS["invalidValue"])
     words = _MOMENT if kind.startswith("datetime") else _FAULTS.get(kind, _OTHER_FAULT)
-    if kind == "required_error":
-        # The library names the owner of what is missing, and the field apart.
-        return words.format(_named((*fault["loc"], _camel(fault["ctx"]["field_name"]))))
     return words.format(_named(fault["loc"]))
 
 
