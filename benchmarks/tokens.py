@@ -25,7 +25,7 @@ from idp.clients import registry
 from idp.credentials import passwords
 from idp.db import db
 from idp.directory import accounts, lifecycle, participants, role_groups
-from idp.grants import issuance as granting
+from idp.grants import grant_lifecycle
 from idp.models import AccountKind, AccountState
 from idp.session import sessions
 from idp.settings import Settings
@@ -143,14 +143,14 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
                 group = role_groups.create(work, f"Group {n}", clients=[client])
                 role_groups.assign(work, account, group, participant)
             session, _ = sessions.start(work, account, methods=["pwd"], previous=None)
-            found = granting.Authorized(
+            found = grant_lifecycle.Authorization(
                 session=session,
                 client=client,
                 scopes=["openid", "profile", "groups", "participants"],
                 claims={},
                 nonce=None,
             )
-            grant = granting.authorize(work, found)
+            grant = grant_lifecycle.create_for_person(work, found)
             work.db.flush()
             from idp.oidc import tokens
 

@@ -24,7 +24,7 @@ from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.oidc import endpoints
 from idp.oidc.endpoints.introspect import Introspection
 from idp.oidc.endpoints.revoke import Revocation
-from idp.oidc.grants import GRANTS
+from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.jwks import KeyRing
 from idp.oidc.server import GatewayServer
 from idp.ports import Mailer, Ports, SmsSender, SystemClock, SystemTokens
@@ -164,8 +164,8 @@ def _database(app: Flask) -> None:
 
 def _oidc_server(machines: MachineAuthenticator) -> GatewayServer:
     server = GatewayServer(KeyRing(), machines)
-    for grant in GRANTS:
-        server.register_grant(grant)
+    for grant_type in GRANT_TYPES:
+        server.register_grant(grant_type)
     server.register_endpoint(Introspection)
     server.register_endpoint(Revocation)
     return server

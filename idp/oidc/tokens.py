@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from idp.directory import role_groups
-from idp.grants import issuance
+from idp.grants import access_tokens, grant_lifecycle
 from idp.models import AccessToken, Account, AccountKind, Client, Grant
 from idp.oidc import claims as claim_rules
 from idp.oidc.claims import HeldGroup, Subject
@@ -98,8 +98,8 @@ def find_access(work: UnitOfWork, ring: KeyRing, token: str) -> AccessToken | No
         handles = [claims["jti"]] if isinstance(claims.get("jti"), str) else []
     else:
         handles = work.vault.digests("access", token)
-    row = issuance.find_access_token(work, handles) if handles else None
-    return row if row is not None and issuance.is_active(work, row) else None
+    row = access_tokens.find(work, handles) if handles else None
+    return row if row is not None and access_tokens.is_active(work, row) else None
 
 
 def _account(grant: Grant) -> Account:
@@ -131,7 +131,7 @@ def _access_token(
     else:
         claims = _access_claims(work, grant, scopes, held, audience, handle)
         token = ring.sign(work, client.access_token_alg, ACCESS, claims)
-    issuance.record_access_token(work, grant, handle, scopes=list(scopes), audience=audience)
+    access_tokens.record(work, grant, handle, scopes=list(scopes), audience=audience)
     return token
 
 
@@ -166,7 +166,7 @@ def _access_claims(
         "iss": work.settings.issuer,
         "sub": grant.account.subject if grant.account else grant.client.client_id,
         "aud": audience,
-        "client_id": issuance.requester(grant),
+        "client_id": grant_lifecycle.token_client_id(grant),
         "iat": seconds(work.now),
         "exp": seconds(work.now) + work.settings.access_token_ttl,
         "jti": jti,

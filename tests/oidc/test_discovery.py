@@ -14,7 +14,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from idp.credentials.assertions import ALGORITHMS
 from idp.models import AuthMethod
-from idp.oidc.grants import GRANTS
+from idp.oidc import grants
 from idp.policy.scopes import ACRS
 from tests.world import World
 
@@ -40,7 +40,7 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
     for name, value in found.items():
         if name.endswith("_endpoint") or name == "jwks_uri":
             assert str(value).removeprefix(world.settings.issuer) in known, name
-    assert found["grant_types_supported"] == [grant.GRANT_TYPE for grant in GRANTS]
+    assert found["grant_types_supported"] == [grant_type.name for grant_type in grants.GRANT_TYPES]
     # A secret in either place is registered with us only: a request shows one of the others.
     methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
     assert found["token_endpoint_auth_methods_supported"] == methods

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from idp.models import AccountState
+from idp.clients import registry
+from idp.grants import authorization_codes, refresh_tokens
+from idp.models import AccountKind, AccountState
+from idp.oidc.grants.pipeline import Redeemed, TokenRequest
+from tests.security.test_token_tables import (
+    GRANT_NAMES,
+    assert_refused,
+    client_of,
+    good_request,
+)
 from tests.world import NEW_PASSWORD, World, answer_of
 
 ENDING_STATES = [s for s in AccountState if s not in (AccountState.ACTIVE, AccountState.PENDING)]
@@ -176,20 +188,18 @@ def test_without_offline_access_there_is_no_refresh_token(world: World) -> None:
     assert "refresh_token" not in tokens
 
 
-def meanwhile(world: World, monkeypatch: pytest.MonkeyPatch, before: str, sql: str) -> None:
+def meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch, module: ModuleType, before: str, sql: str
+) -> None:
     """Let somebody end something just before a step of the token endpoint, unseen by what was read
     until then."""
-    from sqlalchemy import text
-
-    from idp.grants import issuance
-
-    step = getattr(issuance, before)
+    step = getattr(module, before)
 
     def ended(work: Any, *arguments: Any) -> Any:
         work.db.connection().execute(text(sql), {"now": world.clock.now().isoformat(" ")})
         return step(work, *arguments)
 
-    monkeypatch.setattr(issuance, before, ended)
+    monkeypatch.setattr(module, before, ended)
 
 
 ENDINGS = {
@@ -206,7 +216,7 @@ def test_n27_what_ends_while_a_code_is_redeemed_has_ended(
     """N27, N58: whether the authorization stands is asked after the code is spent; no token."""
     rp = world.relying_party()
     code = world.browser().code(rp, world.account())
-    meanwhile(world, monkeypatch, "spend_code", ENDINGS[what])
+    meanwhile(world, monkeypatch, authorization_codes, "spend", ENDINGS[what])
     answer = world.redeem(rp, code)
     assert answer.status_code == 400
     assert answer.json == {
@@ -220,31 +230,44 @@ def test_n33_a_grant_that_ends_while_it_is_refreshed_has_ended(
     """N33: the refresh token is spent only under a grant that stands; no successor is made."""
     rp = world.relying_party()
     tokens = world.signed_in_tokens(rp, world.account())
-    meanwhile(world, monkeypatch, "rotate", ENDINGS["grant"])
+    meanwhile(world, monkeypatch, refresh_tokens, "rotate", ENDINGS["grant"])
     answer = world.refresh(rp, tokens["refresh_token"])
     assert (answer.status_code, (answer.json or {})["error"]) == (400, "invalid_grant")
 
 
-@pytest.mark.parametrize("grant_type", ["authorization_code", "client_credentials"])
-def test_n33_no_grant_type_can_skip_the_question(
-    world: World, monkeypatch: pytest.MonkeyPatch, grant_type: str
+@pytest.mark.parametrize("name", GRANT_NAMES)
+def test_n33_no_grant_type_can_skip_the_check_of_the_grant(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """N33: the pipeline asks for all of them; what a grant type returns is not believed."""
-    from idp.oidc.grants.pipeline import Redeemed
-    from tests.security.test_token_tables import client_of, good_request
-
+    """N33: the pipeline checks for all of them, and does not trust what a grant type returns."""
     rp = client_of(world)
-    sent = good_request(world, grant_type, rp, world.account())
-    kind = next(
-        one for one, _ in world.app.extensions["oidc"]._token_grants if grant_type == one.GRANT_TYPE
-    )
-    redeem = kind.redeem
+    sent = good_request(world, name, rp, world.account())
+    grant_types = world.app.extensions["oidc"].grant_types
+    real = grant_types[name]
+    redeemed: list[Redeemed] = []
 
-    def ended(self: Any, *arguments: Any) -> Redeemed:
-        found: Redeemed = redeem(self, *arguments)
-        found.grant.revoked_at = world.clock.now()
-        return found
+    def redeem(request: TokenRequest) -> Redeemed:
+        redeemed.append(real.redeem(request))
+        redeemed[0].grant.revoked_at = world.clock.now()
+        return redeemed[0]
 
-    monkeypatch.setattr(kind, "redeem", ended)
+    monkeypatch.setitem(grant_types, name, replace(real, redeem=redeem))
     answer = world.post(rp, **sent)
-    assert (answer.status_code, (answer.json or {})["error"]) == (400, "invalid_grant")
+    assert_refused(answer, 400, "invalid_grant", redeemed[0].inactive)
+
+
+def test_n33_a_refused_refresh_leaves_the_refresh_token_unspent(world: World) -> None:
+    """N33: the grant is checked before the token is spent, so that the token works again when the
+    client may have accounts of this kind again."""
+    rp, username = world.relying_party(), world.account()
+    token = world.signed_in_tokens(rp, username)["refresh_token"]
+
+    def allow(*kinds: str) -> None:
+        with world.work() as work:
+            registry.get(work, rp.client_id).account_kinds = list(kinds)
+
+    allow(AccountKind.MACHINE)
+    refused = world.refresh(rp, token)
+    assert_refused(refused, 400, "invalid_grant", "The refresh token is not valid.")
+    allow(AccountKind.PERSONAL)
+    assert world.refresh(rp, token).status_code == 200

@@ -24,7 +24,7 @@ from idp.credentials import links
 from idp.credentials.links import Purpose
 from idp.db import db
 from idp.directory import accounts, activation
-from idp.grants import issuance
+from idp.grants import authorization_codes, grant_lifecycle
 from idp.models import AccountState
 from idp.session import sessions
 from idp.settings import Settings
@@ -147,15 +147,15 @@ def new_code(world: World, rp: Rp, username: str) -> str:
             methods=["pwd"],
             previous=None,
         )
-        found = issuance.Authorized(
+        found = grant_lifecycle.Authorization(
             session=session,
             client=client,
             scopes=["openid", "offline_access"],
             claims={},
             nonce=None,
         )
-        grant = issuance.authorize(work, found)
-        return issuance.issue_code(
+        grant = grant_lifecycle.create_for_person(work, found)
+        return authorization_codes.issue(
             work, grant, redirect_uri=rp.redirect_uri, code_challenge=challenge_of(VERIFIER)
         )
 

@@ -13,15 +13,15 @@ import pytest
 from werkzeug.test import TestResponse
 
 from idp.models import AccountState, AuthMethod
+from idp.oidc import grants
 from idp.oidc.client_auth import FAILED, REALM
-from idp.oidc.grants import GRANTS
 from idp.policy.scopes import GRANT_TYPES, IDENTITY_SCOPES
 from idp.policy.session_rules import may_sign_in
 from tests.world import VERIFIER, Rp, World
 
 METHODS = [str(method) for method in AuthMethod]
 CONFIDENTIAL = [method for method in METHODS if method != AuthMethod.NONE]
-GRANT_NAMES = [grant.GRANT_TYPE for grant in GRANTS]
+GRANT_NAMES = [grant_type.name for grant_type in grants.GRANT_TYPES]
 #: Every state in which an account may do nothing.
 REFUSING = [state for state in AccountState if not may_sign_in(state)]
 OWN_SCOPE = "api.read"

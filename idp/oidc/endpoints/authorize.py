@@ -12,7 +12,7 @@ from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.clients import registry
-from idp.grants import issuance
+from idp.grants import authorization_codes, grant_lifecycle
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
 from idp.oidc.endpoints import posted
@@ -159,9 +159,9 @@ def _grant(
     existing_session: bool,
 ) -> BaseResponse:
     work = current.work()
-    grant = issuance.authorize(
+    grant = grant_lifecycle.create_for_person(
         work,
-        issuance.Authorized(
+        grant_lifecycle.Authorization(
             session=session,
             client=client,
             scopes=list(asked.scopes),
@@ -169,7 +169,7 @@ def _grant(
             nonce=asked.nonce,
         ),
     )
-    code = issuance.issue_code(
+    code = authorization_codes.issue(
         work, grant, redirect_uri=asked.redirect_uri, code_challenge=asked.code_challenge
     )
     events.record(

@@ -7,7 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Blueprint, Response
 
-from idp.grants import issuance
+from idp.grants import grant_lifecycle, refresh_tokens
 from idp.models import AccessToken, Client, Grant, RefreshToken
 from idp.oidc import tokens
 from idp.oidc.claims import GROUP_SCOPES
@@ -25,12 +25,10 @@ class Introspection(IntrospectionEndpoint):
         access = tokens.find_access(work, self.server.ring, token)
         if access is not None:
             return _of_access(work, access) if tokens.is_issued_to(access, client) else None
-        row = issuance.find_refresh_token(work, token)
-        if row is None or row.grant.client_id != client.id or row.consumed_at is not None:
+        row = refresh_tokens.find(work, token)
+        if row is None or row.grant.client_id != client.id:
             return None
-        if issuance.is_expired(work, row) or not issuance.is_standing(work, row.grant):
-            return None
-        return _of_refresh(work, row)
+        return _of_refresh(work, row) if refresh_tokens.is_active(work, row) else None
 
     def create_introspection_payload(self, token: dict[str, Any] | None) -> dict[str, Any]:
         return token or {"active": False}
@@ -40,7 +38,7 @@ def _common(work: UnitOfWork, grant: Grant, scopes: list[str]) -> dict[str, Any]
     payload: dict[str, Any] = {
         "active": True,
         "iss": work.settings.issuer,
-        "client_id": issuance.requester(grant),
+        "client_id": grant_lifecycle.token_client_id(grant),
         **tokens.scope_of(scopes),
         "sub": grant.account.subject if grant.account else grant.client.client_id,
     }

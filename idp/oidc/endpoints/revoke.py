@@ -5,7 +5,7 @@ from __future__ import annotations
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from flask import Blueprint, Response
 
-from idp.grants import issuance
+from idp.grants import access_tokens, grant_lifecycle, refresh_tokens
 from idp.models import AccessToken, Client, RefreshToken
 from idp.oidc import tokens
 from idp.oidc.endpoints.wiring import respond, server
@@ -21,16 +21,14 @@ class Revocation(RevocationEndpoint):
     ) -> AccessToken | RefreshToken | None:
         self.check_params(request, client)
         work, token = request.work, request.params["token"]
-        row = tokens.find_access(work, self.server.ring, token) or issuance.find_refresh_token(
-            work, token
-        )
+        row = tokens.find_access(work, self.server.ring, token) or refresh_tokens.find(work, token)
         return row if row is not None and row.grant.client_id == client.id else None
 
     def revoke_token(self, token: AccessToken | RefreshToken, request: ProtocolRequest) -> None:
         if isinstance(token, AccessToken):
-            issuance.revoke_access_token(request.work, token)
+            access_tokens.revoke(request.work, token)
         else:
-            issuance.revoke(request.work, token.grant, "revoked_by_client")
+            grant_lifecycle.revoke(request.work, token.grant, "revoked_by_client")
 
 
 def register(pages: Blueprint) -> None:

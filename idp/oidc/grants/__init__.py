@@ -1,7 +1,14 @@
-"""The grant types, one file each; the pipeline they share is ``pipeline``."""
+"""The grant types, one file each. ``pipeline`` has the phases that all of them share.
 
-from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
-from idp.oidc.grants.client_credentials import ClientCredentialsGrant
-from idp.oidc.grants.refresh_token import RefreshTokenGrant
+A new grant type is a file with a ``GrantType`` value and its entry in ``GRANT_TYPES``. Its name
+also goes into ``idp.policy.scopes.GRANT_TYPES``, from which clients and discovery take it.
+"""
 
-GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant)
+from idp.oidc.grants import authorization_code, client_credentials, refresh_token
+from idp.oidc.grants.pipeline import GrantType
+
+GRANT_TYPES: tuple[GrantType, ...] = (
+    authorization_code.GRANT_TYPE,
+    refresh_token.GRANT_TYPE,
+    client_credentials.GRANT_TYPE,
+)

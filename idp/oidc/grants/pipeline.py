@@ -1,13 +1,21 @@
-"""The one way to a token (architecture: request flow).
+"""The token request pipeline. ``respond`` runs the same phases in the same order for every grant
+type:
 
-authenticate the client -> is the grant type allowed -> redeem (the only part that differs)
--> does what it rests on still stand -> claims -> issue -> audit. The commit is the caller's.
+1. authenticate the client or the machine account;
+2. check that a client may use the grant type and the resource;
+3. redeem what the request presents, which is all that a grant type defines;
+4. check that the grant is active;
+5. issue the tokens;
+6. record the audit event.
+
+The caller commits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, final
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import (
@@ -15,82 +23,157 @@ from authlib.oauth2.rfc6749.errors import (
     InvalidRequestError,
     UnauthorizedClientError,
 )
-from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.grants import issuance
-from idp.models import Client, Grant
+from idp.grants import grant_lifecycle, refresh_tokens
+from idp.machines.machine_authentication import AuthenticatedMachine
+from idp.models import Client, Grant, RefreshToken
 from idp.oidc import tokens
-from idp.oidc.server import NO_STORE, ProtocolRequest
+from idp.oidc.jwks import KeyRing
 from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.oidc.server import GatewayServer, ProtocolRequest
 
 
 class InvalidTargetError(OAuth2Error):
-    """Tokens for this resource are not given to whoever asks (RFC 8707 section 2)."""
+    """The requester may not get tokens for this resource (RFC 8707 section 2)."""
 
     error = "invalid_target"
 
 
+@final
+@dataclass(frozen=True, kw_only=True)
+class TokenRequest:
+    """A token request after authentication."""
+
+    work: UnitOfWork
+    ring: KeyRing
+    params: dict[str, str]
+    #: The application that the tokens are for.
+    client: Client
+    #: The machine account that asks, if it is not the client itself.
+    machine: AuthenticatedMachine | None = None
+
+    def required(self, name: str) -> str:
+        """A parameter that must be present. Raises invalid_request."""
+        value = self.params.get(name, "")
+        if not value:
+            raise InvalidRequestError(f"Missing parameter: {name}.")
+        return value
+
+
+@final
 @dataclass(frozen=True, kw_only=True)
 class Redeemed:
-    """What a grant type found: the authorization, what of it is asked, what follows."""
+    """Result of redeeming a token request."""
 
     grant: Grant
     scopes: tuple[str, ...]
-    refresh_token: str | None = None
-    #: The first tokens of a sign-in, whose session still has to count.
+    #: These are the first tokens of a sign-in, so its session must still be live.
     is_first: bool = False
+    #: The presented refresh token, which is rotated.
+    refresh_token: RefreshToken | None = None
+    #: The error description if the grant is not active.
+    inactive: str = "The authorization has ended."
 
 
-class PipelineGrant(BaseGrant, TokenEndpointMixin):
-    """Base of the grant types. Authlib calls the two methods in this order."""
-
-    request: ProtocolRequest
-
-    def redeem(self, work: UnitOfWork, client: Client, params: dict[str, str]) -> Redeemed:
-        """The middle of the pipeline. Raises OAuth2Error."""
-        raise NotImplementedError
-
-    def validate_token_request(self) -> None:
-        work = self.request.work
-        client = self.server.authenticate_client(self.request)
-        if self.GRANT_TYPE not in client.grant_types:
-            raise UnauthorizedClientError("This client may not use this grant type.")
-        if not tokens.is_target(work, client, self.request.params):
-            raise InvalidTargetError("The resource is not one that this client has tokens for.")
-        found = self.redeemed = self.redeem(work, client, self.request.params)
-        # Asked here for all grant types, and after redeeming: what ended meanwhile has ended.
-        if not issuance.is_standing(work, found.grant, session=found.is_first):
-            ended = "sign-in" if found.is_first else "authorization"
-            raise InvalidGrantError(f"The {ended} has ended.")
-
-    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        work, found = self.request.work, self.redeemed
-        body = tokens.issue(work, self.server.ring, found.grant, found.scopes)
-        if refresh_token := found.refresh_token or _first_refresh_token(work, found):
-            body["refresh_token"] = refresh_token
-        events.record(
-            work,
-            AuditAction.TOKEN_ISSUED,
-            account=found.grant.account,
-            client=found.grant.client,
-            session=found.grant.session,
-            grant_type=self.GRANT_TYPE,
-            scope=" ".join(found.scopes),
-        )
-        return 200, body, list(NO_STORE)
+def authenticate_client(server: GatewayServer, request: ProtocolRequest) -> Client:
+    """Authenticate the client by its registered method. Raises invalid_client."""
+    return server.authenticate_client(request)
 
 
-def _first_refresh_token(work: UnitOfWork, found: Redeemed) -> str | None:
-    grant = found.grant
+@final
+@dataclass(frozen=True, kw_only=True)
+class GrantType:
+    """What a grant type defines. It cannot define, replace or skip a phase of the pipeline."""
+
+    #: Value of the parameter ``grant_type``.
+    name: str
+    #: Find or create the grant of a request. Raises OAuth2Error.
+    redeem: Callable[[TokenRequest], Redeemed]
+    #: Differs only for a grant type that machine accounts use. Raises OAuth2Error.
+    authenticate: Callable[[GatewayServer, ProtocolRequest], Client | AuthenticatedMachine] = (
+        authenticate_client
+    )
+
+
+def respond(
+    server: GatewayServer, grant_type: GrantType, request: ProtocolRequest
+) -> dict[str, Any]:
+    """The token response (RFC 6749 section 5.1). Raises OAuth2Error."""
+    authenticated = _authenticate(server, grant_type, request)
+    _check_permission(authenticated, grant_type)
+    redeemed = grant_type.redeem(authenticated)
+    _check_active(authenticated, redeemed)
+    body = _issue(authenticated, redeemed)
+    _record(authenticated, grant_type, redeemed)
+    return body
+
+
+def _authenticate(
+    server: GatewayServer, grant_type: GrantType, request: ProtocolRequest
+) -> TokenRequest:
+    requester = grant_type.authenticate(server, request)
+    machine = requester if isinstance(requester, AuthenticatedMachine) else None
+    client = requester.client if isinstance(requester, AuthenticatedMachine) else requester
+    return TokenRequest(
+        work=request.work, ring=server.ring, params=request.params, client=client, machine=machine
+    )
+
+
+def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
+    """The permissions of a client. A machine account needs a role group of the application instead,
+    which its authentication has checked."""
+    if request.machine is not None:
+        return
+    if grant_type.name not in request.client.grant_types:
+        raise UnauthorizedClientError("This client may not use this grant type.")
+    if not tokens.is_target(request.work, request.client, request.params):
+        raise InvalidTargetError("The resource is not one that this client has tokens for.")
+
+
+def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:
+    """After redeeming, so that a grant that ended meanwhile gives no tokens; before a refresh token
+    is spent, so that a suspended account does not lose it."""
+    is_active = grant_lifecycle.is_active(
+        request.work, redeemed.grant, with_session=redeemed.is_first
+    )
+    if not is_active:
+        raise InvalidGrantError(redeemed.inactive)
+
+
+def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
+    refresh_token = _refresh_token(request, redeemed)
+    body = tokens.issue(request.work, request.ring, redeemed.grant, redeemed.scopes)
+    if refresh_token is not None:
+        body["refresh_token"] = refresh_token
+    return body
+
+
+def _refresh_token(request: TokenRequest, redeemed: Redeemed) -> str | None:
+    """The successor of the presented refresh token, or the first one of a sign-in."""
+    work, grant = request.work, redeemed.grant
+    if redeemed.refresh_token is not None:
+        scope = request.params.get("scope", "")
+        successor = refresh_tokens.rotate(work, redeemed.refresh_token, scope)
+        if successor is None:
+            grant_lifecycle.revoke(work, grant, "refresh_token_reused")
+            raise InvalidGrantError(redeemed.inactive)
+        return successor
     can_refresh = "offline_access" in grant.scopes and "refresh_token" in grant.client.grant_types
-    return issuance.issue_refresh_token(work, grant) if found.is_first and can_refresh else None
+    return refresh_tokens.issue(work, grant) if redeemed.is_first and can_refresh else None
 
 
-def required(params: dict[str, str], name: str) -> str:
-    """A parameter that must be there and not be empty. Raises invalid_request."""
-    value = params.get(name, "")
-    if not value:
-        raise InvalidRequestError(f"Missing parameter: {name}.")
-    return value
+def _record(request: TokenRequest, grant_type: GrantType, redeemed: Redeemed) -> None:
+    grant = redeemed.grant
+    events.record(
+        request.work,
+        AuditAction.TOKEN_ISSUED,
+        account=grant.account,
+        client=grant.client,
+        session=grant.session,
+        grant_type=grant_type.name,
+        scope=" ".join(redeemed.scopes),
+    )

@@ -1,46 +1,44 @@
-"""Refresh with rotation (RFC 6749 section 6, RFC 9700 section 4.14.2)."""
+"""Refresh token (RFC 6749 section 6). The pipeline rotates it once the grant is found active."""
 
 from __future__ import annotations
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 
-from idp.grants import issuance
-from idp.models import Client
-from idp.oidc.grants.pipeline import PipelineGrant, Redeemed, required
+from idp.grants import grant_lifecycle, refresh_tokens
+from idp.oidc.grants.pipeline import GrantType, Redeemed, TokenRequest
 from idp.policy.scopes import parse_scope
-from idp.transaction import UnitOfWork
+
+INVALID = "The refresh token is not valid."
 
 
-class RefreshTokenGrant(PipelineGrant):
-    """Each refresh token is used once; a second use ends the family."""
-
-    GRANT_TYPE = "refresh_token"
-
-    def redeem(self, work: UnitOfWork, client: Client, params: dict[str, str]) -> Redeemed:
-        row = issuance.find_refresh_token(work, required(params, "refresh_token"))
-        if row is None:
-            raise InvalidGrantError("The refresh token is not valid.")
-        grant = row.grant
-        if grant.client_id != client.id:
-            issuance.revoke(work, grant, "refresh_token_of_other_client")
-            raise InvalidGrantError("The refresh token is not valid.")
-        # A spent one goes on to ``rotate``, however old: its reuse must end the family.
-        too_old = row.consumed_at is None and issuance.is_expired(work, row)
-        if too_old or not issuance.is_standing(work, grant):
-            raise InvalidGrantError("The refresh token is not valid.")
-        scopes = _narrowed(params.get("scope"), grant.scopes)
-        successor = issuance.rotate(work, row, params.get("scope", ""))
-        if successor is None:
-            issuance.revoke(work, grant, "refresh_token_reused")
-            raise InvalidGrantError("The refresh token is not valid.")
-        return Redeemed(grant=grant, scopes=scopes, refresh_token=successor)
+def redeem(request: TokenRequest) -> Redeemed:
+    """Find the grant of the refresh token."""
+    work = request.work
+    row = refresh_tokens.find(work, request.required("refresh_token"))
+    if row is None:
+        raise InvalidGrantError(INVALID)
+    if row.grant.client_id != request.client.id:
+        grant_lifecycle.revoke(work, row.grant, "refresh_token_of_other_client")
+        raise InvalidGrantError(INVALID)
+    # A spent one is rotated however old it is: its reuse must end the family.
+    if row.consumed_at is None and refresh_tokens.is_expired(work, row):
+        raise InvalidGrantError(INVALID)
+    return Redeemed(
+        grant=row.grant,
+        scopes=_narrowed(request.params.get("scope"), row.grant.scopes),
+        refresh_token=row,
+        inactive=INVALID,
+    )
 
 
-def _narrowed(asked: str | None, granted: list[str]) -> tuple[str, ...]:
-    """The scopes asked for, which may be fewer than granted, never more."""
-    if asked is None:
+def _narrowed(requested: str | None, granted: list[str]) -> tuple[str, ...]:
+    """The requested scopes, which may be fewer than the granted ones, never more."""
+    if requested is None:
         return tuple(granted)
-    scopes = parse_scope(asked)
+    scopes = parse_scope(requested)
     if not scopes or not set(scopes) <= set(granted):
         raise InvalidScopeError("The scope is wider than what was granted.")
     return scopes
+
+
+GRANT_TYPE = GrantType(name="refresh_token", redeem=redeem)

@@ -1,0 +1,116 @@
+"""Grants: how one is created, when it is active, how it ends. Revoking a grant ends every code and
+token issued under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import update
+
+from idp.audit import events
+from idp.audit.actions import AuditAction
+from idp.models import Account, AccountKind, BrowserSession, Client, Grant
+from idp.policy.scopes import ACR_PASSWORD
+from idp.policy.session_rules import may_sign_in
+from idp.session import sessions
+from idp.transaction import UnitOfWork
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authorization:
+    """What a person in a session authorizes a client to do."""
+
+    session: BrowserSession
+    client: Client
+    scopes: list[str]
+    claims: dict[str, object]
+    nonce: str | None
+
+
+def create_for_person(work: UnitOfWork, authorization: Authorization) -> Grant:
+    """A new grant in the person's session."""
+    session, client = authorization.session, authorization.client
+    grant = Grant(
+        client=client,
+        account=session.account,
+        session=session,
+        sid=sessions.sid_for(work, session, client),
+        scopes=authorization.scopes,
+        claims=authorization.claims,
+        nonce=authorization.nonce,
+        acr=session.acr,
+        amr=list(session.amr),
+        auth_time=session.auth_time,
+        created_at=work.now,
+    )
+    work.db.add(grant)
+    return grant
+
+
+def create_for_client(work: UnitOfWork, client: Client, scopes: list[str]) -> Grant:
+    """A grant of a client that acts for itself. It has no account."""
+    grant = Grant(
+        client=client, scopes=scopes, claims={}, amr=[], created_at=work.now, account=None
+    )
+    work.db.add(grant)
+    work.db.flush()
+    return grant
+
+
+def create_for_machine(
+    work: UnitOfWork, client: Client, account: Account, scopes: list[str], participant: str | None
+) -> Grant:
+    """A grant of a machine account at an application, for one participant or for all of its
+    own."""
+    grant = Grant(
+        client=client,
+        account=account,
+        participant=participant,
+        scopes=scopes,
+        claims={},
+        acr=ACR_PASSWORD,
+        amr=["pwd"],
+        auth_time=work.now,
+        created_at=work.now,
+    )
+    work.db.add(grant)
+    work.db.flush()
+    return grant
+
+
+def is_active(work: UnitOfWork, grant: Grant, *, with_session: bool = False) -> bool:
+    """Whether the grant is not revoked, its client is enabled, and its account may sign in and is
+    of a kind that may use the client. ``with_session`` also requires the session of the sign-in to
+    be live, which the first tokens of a sign-in need."""
+    if grant.revoked_at is not None or grant.client.disabled_at is not None:
+        return False
+    account = grant.account
+    if account is not None and not (
+        may_sign_in(account.state_at(work.now)) and grant.client.admits(account)
+    ):
+        return False
+    if with_session and grant.session is not None:
+        return sessions.is_live(work, grant.session)
+    return True
+
+
+def revoke(work: UnitOfWork, grant: Grant, reason: str) -> None:
+    """End the grant and every token issued under it."""
+    work.db.execute(
+        update(Grant)
+        .where(Grant.id == grant.id, Grant.revoked_at.is_(None))
+        .values(revoked_at=work.now, revoke_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    events.record(
+        work, AuditAction.GRANT_REVOKED, account=grant.account, client=grant.client, why=reason
+    )
+
+
+def token_client_id(grant: Grant) -> str:
+    """The claim ``client_id`` of its tokens (RFC 9068 section 2.2): the application, or the UserID
+    of a machine account that acts for itself."""
+    account = grant.account
+    if account is not None and account.kind == AccountKind.MACHINE:
+        return account.username
+    return grant.client.client_id
