@@ -41,9 +41,9 @@ from idp.transaction import UnitOfWork
 
 SHOWN_EVENTS = 10
 REFUSALS = {
-    "state": "{row.username} is {row.state}: this does not apply to it now",
-    "reason": "reason and ticket are one line each",
-    "caller": "the caller is not verified: do that in the console first",
+    "state": "{row.username} is {row.state}; this action is not available",
+    "reason": "enter the reason and the ticket reference on one line each",
+    "caller": "verify the caller in the console first",
 }
 
 
@@ -54,27 +54,33 @@ def account() -> None:
 
 @account.command()
 @click.option(
-    "--username", default="", help="The login name, for ever this account's; made when left out."
+    "--username",
+    default="",
+    help="User name; permanent. Generated from the name of the person if omitted.",
 )
-@click.option("--person-id", required=True, help="Person ID of the holder (machine: custodian).")
+@click.option(
+    "--person-id",
+    required=True,
+    help="Person ID of the account holder, or of the custodian of a machine account.",
+)
 @click.option(
     "--given-name",
     default="",
-    help="For a person who is not known yet, one of the names is needed.",
+    help="First name. A new person needs a first or last name.",
 )
 @click.option("--middle-name", default="")
-@click.option("--family-name", default="", help="As --given-name.")
+@click.option("--family-name", default="", help="Last name.")
 @click.option("--preferred-name", default="")
-@click.option("--email", default="", help="Needed for a person who is not known yet.")
-@click.option("--phone", default="", help="E.164, such as +14165550123.")
+@click.option("--email", default="", help="Required for a new person.")
+@click.option("--phone", default="", help="Phone number in E.164 format, such as +14165550123.")
 @click.option("--kind", type=choice(AccountKind), default="personal")
 @click.option("--locale", type=choice(["en", "fr"]), default="en")
 @click.option(
     "--second-reason",
     type=choice(Reason),
-    help="Why somebody who has a personal account gets another one.",
+    help="Reason for a second personal account.",
 )
-@click.option("--second-participant", help="The only participant for which the second one acts.")
+@click.option("--second-participant", help="Participant of the second account.")
 @operator.as_operator()
 @as_json
 def create(
@@ -88,10 +94,10 @@ def create(
 ) -> None:
     """Create a pending account and queue its activation mail.
 
-    Without --username the UserID is made of the person's name, or the next machine id is taken. A
-    person has one personal account; a second one needs a reason and one participant."""
+    Without --username, the gateway generates the UserID from the person's name, or takes the next
+    machine ID. A second personal account requires a reason and one participant."""
     if (second_reason is None) != (second_participant is None):
-        raise click.UsageError("--second-reason and --second-participant come together")
+        raise click.UsageError("Use --second-reason and --second-participant together.")
     with unit() as work:
         holder = _holder(work, **person)
         second = None
@@ -115,14 +121,14 @@ def create(
     if as_json:
         show_json(record)
     else:
-        click.echo(f"{record['username']} is pending; the activation mail is on its way.")
+        click.echo(f"{record['username']} is pending. The activation e-mail is queued.")
 
 
 @account.command()
 @click.argument("username")
 @as_json
 def show(username: str, as_json: bool) -> None:
-    """Show an account: state, role groups, last events."""
+    """Show an account with its state, role groups and recent events."""
     with unit() as work:
         row = accounts.by_username(work, username)
         record = _describe(row) | {"role_groups": _role_groups(work, row)}
@@ -145,13 +151,13 @@ def show(username: str, as_json: bool) -> None:
 
 
 @account.command("list")
-@click.option("--after", default="", help="Only login names that come after this one.")
-@click.option("--limit", type=click.IntRange(min=1), help="So many at the most.")
+@click.option("--after", default="", help="Start after this user name.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of accounts.")
 @as_json
 def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
-    """List accounts by login name, printed while they are read.
+    """List accounts by user name.
 
-    To page, name the last one that you have seen: --limit 100 --after NAME."""
+    For the next page, pass the last user name: --limit 100 --after NAME."""
     columns = ("username", "kind", "state", "name", "email", "person_id")
     with unit() as work:
         rows = accounts.every_account(work, after=after, limit=limit)
@@ -165,7 +171,7 @@ def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
     "wanted",
     multiple=True,
     metavar="CIDR[=LABEL]",
-    help="From where it may be used; repeat. The list replaces the one before.",
+    help="Allowed network. Repeat for several. Replaces the current list.",
 )
 @operator.as_operator()
 @as_json
@@ -193,13 +199,13 @@ def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
     "--add",
     "added",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of a public key (PEM or JWK) to register.",
+    help="Public key file (PEM or JWK) to register.",
 )
-@click.option("--label", default="", help="What the new key is called.")
+@click.option("--label", default="", help="Name of the new key.")
 @click.option(
-    "--days", default=machine_keys.DEFAULT_DAYS, show_default=True, help="How long it is good."
+    "--days", default=machine_keys.DEFAULT_DAYS, show_default=True, help="Validity in days."
 )
-@click.option("--remove", "removed", help="The kid of a key to remove.")
+@click.option("--remove", "removed", help="Key ID (kid) of a key to remove.")
 @operator.as_operator()
 @as_json
 def keys(
@@ -225,14 +231,14 @@ def keys(
 @click.option("--person-id", required=True, help="Person ID of the new custodian.")
 @operator.as_operator()
 def custodian(username: str, person_id: str) -> None:
-    """Give a machine account another custodian; its password and factors end."""
+    """Change the custodian of a machine account; its password and verification methods end."""
     with unit() as work:
         row, holder = accounts.by_username(work, username), persons.by_person_id(work, person_id)
         if holder is None:
-            raise NotFound(f"no person {person_id}")
+            raise NotFound(f"no person with Person ID {person_id}")
         machine_accounts.change_custodian(work, row, holder)
         state = row.state
-    click.echo(f"{username} is in the custody of {person_id}; it is {state}.")
+    click.echo(f"{person_id} is now the custodian of {username}. State: {state}.")
 
 
 @account.command()
@@ -259,11 +265,11 @@ def second(username: str, reason: str, participant: str, as_json: bool) -> None:
 
 @account.command()
 @click.argument("username")
-@click.option("--from", "ip", required=True, help="The address that the program comes from.")
-@click.option("--service", default="", help="The application's client id.")
+@click.option("--from", "ip", required=True, help="IP address of the program.")
+@click.option("--service", default="", help="Client ID of the application.")
 @as_json
 def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
-    """Tell which check a program with this UserID would fail; ends with 1 when there is one."""
+    """Show which checks a program with this UserID fails. The exit code is 1 if any fail."""
     with unit() as work:
         row = accounts.by_username(work, username)
         client = registry.get(work, service) if service else None
@@ -283,13 +289,13 @@ def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
 @account.command()
 @click.argument("action", type=choice(sorted(ACTIONS)))
 @click.argument("username")
-@click.option("--reason", required=True, help="Why; kept in the trail.")
-@click.option("--ticket", required=True, help="Reference of the ticket; kept in the trail.")
+@click.option("--reason", required=True, help="Reason. Recorded in the audit log.")
+@click.option("--ticket", required=True, help="Ticket reference. Recorded in the audit log.")
 @operator.as_operator(*ConsoleRole)
 def act(action: str, username: str, reason: str, ticket: str) -> None:
-    """Do to an account what operators do in the console, for those on whom nobody there may act.
+    """Perform a console action on any account, also where the console does not allow it.
 
-    The holder gets a mail. A temporary password is printed this once."""
+    The account holder receives an e-mail. A temporary password is printed only once."""
     app = application()
     with unit(app) as work:
         row = accounts.by_username(work, username)
@@ -303,7 +309,7 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
         click.echo(password)
         click.echo(" ".join(word for _, word, _ in spelled(password)), err=True)
     else:
-        click.echo(f"{username}: {action} done; the account is {state}.")
+        click.echo(f"{username}: {action} succeeded. State: {state}.")
 
 
 def _order(

@@ -16,7 +16,7 @@ from idp.vault import Vault
 
 @click.group()
 def audit() -> None:
-    """The audit trail."""
+    """Audit log."""
 
 
 @audit.command()
@@ -25,14 +25,14 @@ def audit() -> None:
     "key_files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with an earlier IDP_SECRET_KEY that made seals; may be repeated.",
+    help="File with a previous IDP_SECRET_KEY that sealed records. Repeat for several.",
 )
 @as_json
 def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
-    """Prove every record of the trail.
+    """Verify the integrity of the audit log.
 
-    Tells apart what is forged, missing, changed, not sealed yet, and sealed by a key that is not
-    here. Ends with 1 when there is any fault."""
+    Reports records that are forged, missing, changed, not sealed yet, or sealed with an unknown
+    key. The exit code is 1 if there are faults."""
     app = application()
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
     with app.app_context():
@@ -52,10 +52,12 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
             }
         )
     elif found.is_whole:
-        click.echo(f"The chain is whole: {found.sealed} records, {found.unsealed} not sealed yet.")
+        click.echo(
+            f"Integrity check passed: {found.sealed} records, {found.unsealed} not sealed yet."
+        )
     else:
         counts = ", ".join(f"{kind} {count}" for kind, count in found.faults.items())
-        click.echo(f"The chain is broken: {counts}.", err=True)
+        click.echo(f"Integrity check failed: {counts}.", err=True)
         for sentence in found.told:
             click.echo(sentence, err=True)
     sys.exit(0 if found.is_whole else 1)
@@ -63,7 +65,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
 
 @audit.command()
 def export() -> None:
-    """Print every event as one JSON line, oldest first."""
+    """Print all events as JSON lines, oldest first."""
     with unit() as work:
         for line in trail.export(work):
             click.echo(line)
@@ -72,7 +74,7 @@ def export() -> None:
 @click.command()
 @as_json
 def purge(as_json: bool) -> None:
-    """Delete what is past use: old codes, tokens, sessions, mails. Never events or accounts."""
+    """Delete expired codes, tokens, sessions and messages. Events and accounts are kept."""
     app = application()
     counts: dict[str, int] = {}
     for name in purging.KINDS:

@@ -28,78 +28,85 @@ from idp.policy.scopes import (
 
 Command = Callable[..., Any]
 _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
-    "grant_types": ("--grant-type", "Grant type; repeat for several.", list(GRANT_TYPES)),
-    "scopes": ("--scope", "Scope it may ask for; default: those of its grant types. Repeat.", None),
-    "redirect_uris": ("--redirect-uri", "Exact redirect URI; repeat.", None),
-    "post_logout_redirect_uris": ("--post-logout-redirect-uri", "After a sign-out; repeat.", None),
-    "allowed_origins": ("--origin", "Origin of its scripts (CORS); repeat.", None),
+    "grant_types": ("--grant-type", "Grant type. Repeat for several.", list(GRANT_TYPES)),
+    "scopes": ("--scope", "Allowed scope. Default: by grant type. Repeat for several.", None),
+    "redirect_uris": ("--redirect-uri", "Redirect URI. Repeat for several.", None),
+    "post_logout_redirect_uris": ("--post-logout-redirect-uri", "Repeat for several.", None),
+    "allowed_origins": ("--origin", "Allowed CORS origin. Repeat for several.", None),
     "account_kinds": (
         "--account-kind",
-        "Kind of account that opens it; default: personal and machine. Repeat.",
+        "Allowed account type. Default: personal and machine. Repeat for several.",
         list(AccountKind),
     ),
     "push_operations": (
         "--push-operation",
-        "What it may do by SCIM; default: everything. Repeat.",
+        "Allowed SCIM operation. Default: all. Repeat for several.",
         list(PushOperation),
     ),
     "push_participants": (
         "--push-participant",
-        "Participant it acts for by SCIM; default: every one; 'every' for all. Repeat.",
+        "Participant for SCIM. Default: all; 'every' resets to all. Repeat for several.",
         None,
     ),
 }
 _TEXTS = {
-    "name": ("--name", "Name that people see."),
-    "description": ("--description", "A line for the tile."),
-    "home_url": ("--home-url", "Where its tile leads."),
+    "name": ("--name", "Display name."),
+    "description": ("--description", "Tile description."),
+    "home_url": ("--home-url", "Tile link."),
     "backchannel_logout_uri": (
         "--backchannel-logout-uri",
-        "Told by POST when a session ends; empty: not told.",
+        "Back-channel logout URI. Empty for none.",
     ),
-    "audience": ("--audience", "aud of its access tokens; empty: the gateway."),
+    "audience": ("--audience", "Access token audience (aud). Empty for the gateway."),
     "push_default_participant": (
         "--push-default-participant",
-        "Participant that it means where it names none; empty: none.",
+        "Default participant for SCIM. Empty for none.",
     ),
 }
 _CHOICES: dict[str, tuple[str, str, list[str]]] = {
     "auth_method": (
         "--auth-method",
-        "How it authenticates; client_secret: by header or body.",
+        "Client authentication method. client_secret: in the header or the body.",
         list(AuthMethod),
     ),
-    "id_token_alg": ("--id-token-alg", "Signs ID tokens.", list(registry.SIGNING_ALGS)),
-    "access_token_alg": ("--access-token-alg", "Signs access tokens.", list(registry.SIGNING_ALGS)),
-    "access_token_format": ("--access-token-format", "Form of access tokens.", ["jwt", "opaque"]),
-    "minimum_acr": ("--minimum-acr", "Demanded at every sign-in.", ["none", *ACRS]),
+    "id_token_alg": ("--id-token-alg", "ID token algorithm.", list(registry.SIGNING_ALGS)),
+    "access_token_alg": (
+        "--access-token-alg",
+        "Access token algorithm.",
+        list(registry.SIGNING_ALGS),
+    ),
+    "access_token_format": ("--access-token-format", "Access token format.", ["jwt", "opaque"]),
+    "minimum_acr": ("--minimum-acr", "Minimum level of assurance.", ["none", *ACRS]),
     "second_factor": (
         "--second-factor",
-        "When a second factor is asked for; default: the environment's rule.",
+        "Extra verification rule. Default: the rule of the environment.",
         ["default", *Rule],
     ),
     "push_person_id": (
         "--push-person-id",
-        "Standard attribute that holds the Person ID (Okta, Entra); extension: the gateway's own.",
+        "Standard attribute for the Person ID (Okta, Entra), or the gateway extension.",
         ["extension", *PERSON_ID_ATTRIBUTES],
     ),
     "push_account_kind": (
         "--push-account-kind",
-        "Kind of its accounts where --push-person-id is set; default: personal.",
+        "Account type with --push-person-id. Default: personal.",
         list(PUSHED_KINDS),
     ),
 }
 _FLAGS = {
     "token_endpoint_audience": (
         "--token-endpoint-audience/--issuer-audience",
-        "What private_key_jwt may name as aud; the token endpoint is for old libraries.",
+        "Accepted aud for private_key_jwt. Token endpoint: for older libraries.",
     ),
-    "require_pkce": ("--require-pkce/--no-require-pkce", "PKCE (waive for legacy clients only)."),
-    "trusted": ("--trusted/--not-trusted", "First party: consent is not asked."),
-    "uses_popups": ("--popups/--no-popups", "Signs people in in a popup window."),
+    "require_pkce": (
+        "--require-pkce/--no-require-pkce",
+        "Require PKCE. Turn off for legacy clients only.",
+    ),
+    "trusted": ("--trusted/--not-trusted", "First-party client: do not ask for consent."),
+    "uses_popups": ("--popups/--no-popups", "Opens sign-in in a pop-up window."),
     "is_resource_server": (
         "--resource-server/--no-resource-server",
-        "May introspect tokens for its audience.",
+        "Can introspect tokens for its audience.",
     ),
 }
 
@@ -123,7 +130,7 @@ def _key_option(command: Command) -> Command:
         "key_files",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         multiple=True,
-        help="Public key (PEM or JWK) of private_key_jwt; repeat.",
+        help="Public key file (PEM or JWK) for private_key_jwt. Repeat for several.",
     )(command)
 
 
@@ -150,15 +157,15 @@ def client() -> None:
 
 
 @client.command()
-@click.option("--client-id", help="Chosen id; a random one when left out.")
+@click.option("--client-id", help="Client ID. Random if omitted.")
 @_client_options
 @as_operator()
 @as_json
 def create(client_id: str | None, as_json: bool, **options: Any) -> None:
-    """Register a client. Its secret is shown this once."""
+    """Register a client. The secret is shown only once."""
     given = _given(options)
     if "name" not in given:
-        raise click.UsageError("--name is needed")
+        raise click.UsageError("--name is required")
     given.setdefault("scopes", default_scopes(given.get("grant_types", ClientData.grant_types)))
     with unit() as work:
         outcome = client_proposals.create(work, ClientData(**given), client_id=client_id)
@@ -172,10 +179,10 @@ def create(client_id: str | None, as_json: bool, **options: Any) -> None:
 @as_operator()
 @as_json
 def update(client_id: str, as_json: bool, **options: Any) -> None:
-    """Change what is registered; what is not named stays. A list replaces the whole list."""
+    """Change a client. Options that you omit stay the same. A list replaces the current list."""
     given = _given(options)
     if not given:
-        raise click.UsageError("nothing to change")
+        raise click.UsageError("Nothing to change. Use at least one option.")
     with unit() as work:
         row = registry.get(work, client_id)
         outcome = client_proposals.update(work, row, replace(registry.data_of(row), **given))
@@ -191,7 +198,7 @@ def update(client_id: str, as_json: bool, **options: Any) -> None:
 @click.argument("client_id")
 @as_json
 def show(client_id: str, as_json: bool) -> None:
-    """Show what is registered of a client, and its role groups."""
+    """Show a client and its role groups."""
     with unit() as work:
         row = registry.get(work, client_id)
         record = registry.describe(row) | {
@@ -208,7 +215,7 @@ def list_clients(as_json: bool) -> None:
     columns = ("client_id", "name", "auth_method", "grant_types", "trusted", "disabled")
     with unit() as work:
         records = map(registry.describe, registry.every_client(work))
-        show_list(columns, records, as_json=as_json, empty="No clients yet.")
+        show_list(columns, records, as_json=as_json, empty="No clients.")
 
 
 @client.command("rotate-secret")
@@ -218,12 +225,12 @@ def list_clients(as_json: bool) -> None:
     type=click.IntRange(0, client_secrets.MAX_OVERLAP_HOURS),
     default=client_secrets.OVERLAP_HOURS,
     show_default=True,
-    help="How long the old secret works; 0: it ends at once.",
+    help="Hours for which the previous secret still works. 0 ends it now.",
 )
 @as_operator()
 @as_json
 def rotate_secret(client_id: str, overlap_hours: int, as_json: bool) -> None:
-    """Give a client a new secret; the old one works for a while beside it."""
+    """Create a new client secret. The previous one works during the overlap."""
     with unit() as work:
         row = registry.get(work, client_id)
         outcome = client_proposals.rotate_secret(work, row, overlap_hours=overlap_hours)
@@ -236,13 +243,15 @@ def rotate_secret(client_id: str, overlap_hours: int, as_json: bool) -> None:
 @as_operator()
 @as_json
 def end_old_secret(client_id: str, as_json: bool) -> None:
-    """End the secret from before the last rotation at once."""
+    """End the previous client secret now."""
     with unit() as work:
         ended = client_secrets.end_former(work, registry.get(work, client_id))
     if as_json:
         show_json({"client_id": client_id, "ended": ended})
     else:
-        click.echo(f"{client_id}: {'the old secret has ended' if ended else 'no old secret'}.")
+        click.echo(
+            f"{client_id}: {'the previous secret has ended' if ended else 'no previous secret'}."
+        )
 
 
 @client.command()
@@ -250,13 +259,13 @@ def end_old_secret(client_id: str, as_json: bool) -> None:
 @as_operator()
 @as_json
 def disable(client_id: str, as_json: bool) -> None:
-    """Switch a client off and end everything that was issued to it."""
+    """Disable a client and revoke its tokens."""
     with unit() as work:
         registry.disable(work, registry.get(work, client_id))
     if as_json:
         show_json({"client_id": client_id, "disabled": True})
     else:
-        click.echo(f"{client_id} is switched off; its tokens have ended.")
+        click.echo(f"{client_id} is disabled. Its tokens are revoked.")
 
 
 @client.command()
@@ -264,11 +273,11 @@ def disable(client_id: str, as_json: bool) -> None:
 @as_operator()
 @as_json
 def enable(client_id: str, as_json: bool) -> None:
-    """Switch a client on again; what was issued to it stays ended."""
+    """Enable a client. Revoked tokens stay revoked."""
     with unit() as work:
         outcome = client_proposals.enable(work, registry.get(work, client_id))
         record = proposal_commands.result(work, outcome)
-    proposal_commands.show_result(record, as_json=as_json, done="{} is switched on.")
+    proposal_commands.show_result(record, as_json=as_json, done="{} is enabled.")
 
 
 proposal_commands.register(client)

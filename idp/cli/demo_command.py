@@ -22,27 +22,32 @@ from idp.errors import GatewayError
 
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="Gateway; the next three are apps.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    help="Port of the gateway. The applications use the next three ports.",
+)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-data"),
     show_default=True,
-    help="Folder of the database, the secrets and demo.json.",
+    help="Folder for the database, the secrets and demo.json.",
 )
-@click.option("--reset", is_flag=True, help="Forget what an earlier demo left in the folder.")
+@click.option("--reset", is_flag=True, help="Delete the data of the previous demo.")
 @click.option(
     "--accounts",
     default=0,
     type=click.IntRange(0, 5_000_000),
-    help="Add people until there are so many, to search and report on.",
+    help="Number of people to create.",
 )
-@click.option("--database", default="", help="PostgreSQL URL; a SQLite file when left out.")
-@click.option("--only-data", is_flag=True, help="Make the data and stop; start nothing.")
+@click.option("--database", default="", help="PostgreSQL URL. A SQLite file if omitted.")
+@click.option("--only-data", is_flag=True, help="Create the data without starting any service.")
 def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_data: bool) -> None:
-    """Start the gateway, three relying parties and the worker, with invented people.
+    """Start the gateway, three relying parties and the worker with demo accounts.
 
-    Ctrl-C stops everything; the data stays for the next start."""
+    Press Ctrl-C to stop. The data is kept for the next start."""
     home = Home(data, port, database)
     home.prepare(reset=reset)
     click.echo("Preparing the database ...")
@@ -51,7 +56,7 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     seed(app, home)
     _add_crowd(app, accounts)
     if only_data:
-        click.echo(f"The data is in {home.folder}. To use it: . {home.write_environment()}")
+        click.echo(f"The data is in {home.folder}. To use it, run: . {home.write_environment()}")
         return
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -63,10 +68,10 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
         _welcome(home)
         while not stop.wait(0.5):
             if name_of_dead := processes.dead():
-                raise GatewayError(f"{name_of_dead} stopped by itself")
+                raise GatewayError(f"{name_of_dead} stopped unexpectedly")
     finally:
         processes.stop()
-    click.echo("\nStopped. Start again to go on with the same data.")
+    click.echo("\nStopped. Start the demo again to continue with the same data.")
 
 
 def _add_crowd(app: Flask, wanted: int) -> None:
@@ -76,7 +81,7 @@ def _add_crowd(app: Flask, wanted: int) -> None:
         if not count:
             return
         with Progress(
-            TextColumn("Making accounts"),
+            TextColumn("Creating accounts"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -88,8 +93,8 @@ def _add_crowd(app: Flask, wanted: int) -> None:
 
 def _welcome(home: Home) -> None:
     known = home.describe()
-    click.echo(f"\nThe gateway is at    {home.issuer}")
-    click.echo(f"Its mails are at     {home.issuer}/demo/outbox (codes of the second step too)")
+    click.echo(f"\nGateway              {home.issuer}")
+    click.echo(f"Outbox               {home.issuer}/demo/outbox (e-mails and verification codes)")
     for app in known["relying_parties"]:
         click.echo(f"{app['name']:20} {app['url']}")
     show_table(
@@ -105,7 +110,7 @@ def _welcome(home: Home) -> None:
         ),
         empty="",
     )
-    click.echo(f"Waiting to be activated: {known['pending']['username']}")
+    click.echo(f"Pending activation: {known['pending']['username']}")
     click.echo(f"  {known['pending']['activation_url']}")
-    click.echo(f"To administer it: . {home.write_environment()}; gateway --help")
-    click.echo("Ctrl-C stops everything.")
+    click.echo(f"To administer the gateway, run: . {home.write_environment()}; gateway --help")
+    click.echo("Press Ctrl-C to stop.")

@@ -11,7 +11,7 @@ from idp.grants import signing_keys
 
 @click.group()
 def key() -> None:
-    """Signing keys: next, active, retired, revoked."""
+    """Signing keys."""
 
 
 @key.command("list")
@@ -26,15 +26,19 @@ def list_keys(as_json: bool) -> None:
 
 @key.command()
 @click.option("--alg", type=choice(signing_keys.ALGORITHMS), default="RS256", show_default=True)
-@click.option("--force", is_flag=True, help="Even if relying parties may not have the key yet.")
+@click.option(
+    "--force", is_flag=True, help="Rotate even if relying parties may not have the next key yet."
+)
 @as_operator()
 @as_json
 def rotate(alg: str, force: bool, as_json: bool) -> None:
-    """Let the next key sign; publish a new next one."""
+    """Start signing with the next key and publish a new next key."""
     with unit() as work:
         active = signing_keys.rotate(work, alg, force=force)
         record = {"alg": alg, "active": active.kid}
-    show_json(record) if as_json else click.echo(f"{alg} tokens are signed by {record['active']}")
+    show_json(record) if as_json else click.echo(
+        f"{alg} tokens are now signed with {record['active']}"
+    )
 
 
 # A kid is a thumbprint (RFC 7638), and one in 64 begins like an option.
@@ -43,7 +47,7 @@ def rotate(alg: str, force: bool, as_json: bool) -> None:
 @as_operator()
 @as_json
 def revoke(kid: str, as_json: bool) -> None:
-    """After a compromise: nothing this key signed is accepted any more."""
+    """Revoke a compromised key. Tokens signed with it are no longer valid."""
     with unit() as work:
         signing_keys.revoke(work, kid)
     show_json({"kid": kid, "state": "revoked"}) if as_json else click.echo(f"{kid} is revoked")

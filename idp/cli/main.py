@@ -13,42 +13,42 @@ from idp.errors import ConfigurationError, DatabaseNotReady, GatewayError
 #: its command is used: all of them take seconds.
 COMMANDS = {
     "account": ("account_commands", "Accounts of people and machines."),
-    "audit": ("audit_commands", "The audit trail."),
+    "audit": ("audit_commands", "Audit log."),
     "client": ("client_commands", "Relying parties and other OAuth clients."),
-    "db": ("server_commands", "The database."),
+    "db": ("server_commands", "Database."),
     "demo": (
         "demo_command",
-        "Start the gateway, three relying parties and the worker, with invented people.",
+        "Start the gateway, three relying parties and the worker with demo accounts.",
     ),
-    "key": ("key_commands", "Signing keys: next, active, retired, revoked."),
+    "key": ("key_commands", "Signing keys."),
     "participant": (
         "participant_commands",
-        "Organizations of the market, for which role groups are given.",
+        "Market participants.",
     ),
-    "person": ("person_commands", "People as registration knows them."),
+    "person": ("person_commands", "People in the registration system."),
     "purge": (
         "audit_commands",
-        "Delete what is past use: old codes, tokens, sessions, mails.",
+        "Delete expired codes, tokens, sessions and messages.",
     ),
-    "registration": ("registration_commands", "What the registration system pushes."),
+    "registration": ("registration_commands", "Mass-change circuit breaker of registration."),
     "restore": (
         "restore_command",
-        "End what an older backup brings back to life, before the gateway serves it.",
+        "Make a restored backup safe before you start the gateway.",
     ),
     "risk": (
         "risk_commands",
-        "The risk engine: simulate a log of sign-ins, evaluate the engine on one.",
+        "Simulate sign-ins and evaluate the risk engine.",
     ),
-    "role-group": ("role_group_commands", "Role groups and who holds them."),
+    "role-group": ("role_group_commands", "Role groups and their assignments."),
     "scim": (
         "scim_commands",
         "Push an export of the registration system, or compare it with the gateway.",
     ),
-    "serve": ("server_commands", "Serve the gateway until told to stop."),
-    "settings": ("settings_command", "List every setting: variable, meaning, default."),
+    "serve": ("server_commands", "Start the gateway."),
+    "settings": ("settings_command", "List all settings."),
     "worker": (
         "server_commands",
-        "Answer recovery requests, close accounts, send mails, and more.",
+        "Start the worker.",
     ),
 }
 
@@ -106,4 +106,4 @@ class Root(click.Group):
 def main() -> None:
     """Run and administer the gateway.
 
-    Settings come from IDP_* variables: see `gateway settings`."""
+    Settings are read from IDP_* environment variables. See `gateway settings`."""

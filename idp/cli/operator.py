@@ -34,7 +34,7 @@ def as_operator(*needed: ConsoleRole) -> Callable[[Command], Command]:
         metavar="USERNAME",
         expose_value=False,
         callback=note,
-        help="The operator who does it; never on accounts of the same person.",
+        help="Operator who performs the action. Not on accounts of the same person.",
     )
 
 

@@ -21,14 +21,14 @@ _function = click.option(
     "--function",
     type=choice(ContactFunction),
     default="rights_administrator",
-    help="What the person is for the participant.",
+    help="Function of the person for the participant.",
 )
 COLUMNS = ("number", "name", "status", "participations")
 
 
 @click.group()
 def participant() -> None:
-    """Organizations of the market, for which role groups are given."""
+    """Market participants."""
 
 
 @participant.command()
@@ -37,7 +37,7 @@ def participant() -> None:
 @as_operator()
 @as_json
 def create(number: str, name: str, as_json: bool) -> None:
-    """Register a participant. The gateway's own operator is IESO."""
+    """Register a participant. The number IESO is the operator of the gateway."""
     with unit() as work:
         record = _record(work, participants.register(work, number, name))
     show_json(record) if as_json else click.echo(f"{number} is registered: {record['name']}.")
@@ -49,7 +49,7 @@ def list_participants(as_json: bool) -> None:
     """List all participants."""
     with unit() as work:
         records = (one for rows in participants.pages(work) for one in _records(work, rows))
-        show_list(COLUMNS, records, as_json=as_json, empty="No participants yet.")
+        show_list(COLUMNS, records, as_json=as_json, empty="No participants.")
 
 
 @participant.command()
@@ -58,7 +58,7 @@ def list_participants(as_json: bool) -> None:
 @as_operator()
 @as_json
 def rename(number: str, name: str, as_json: bool) -> None:
-    """Give a participant another name, in all tokens from now on."""
+    """Rename a participant. New tokens contain the new name."""
     with unit() as work:
         row = participants.by_number(work, number)
         changed = participants.rename(work, row, name)
@@ -72,12 +72,14 @@ def rename(number: str, name: str, as_json: bool) -> None:
 @as_operator()
 @as_json
 def end(number: str, as_json: bool) -> None:
-    """End a participant: all role groups there are taken away, and none are given."""
+    """End a participant and revoke all its role group assignments."""
     with unit() as work:
         row = participants.by_number(work, number)
         count = participants.end(work, row)
         record = _record(work, row) | {"assignments_ended": count}
-    show_json(record) if as_json else click.echo(f"{number} has ended; {count} assignments ended.")
+    show_json(record) if as_json else click.echo(
+        f"{number} has ended. {count} assignments were revoked."
+    )
 
 
 @participant.command()
@@ -85,7 +87,7 @@ def end(number: str, as_json: bool) -> None:
 @as_operator()
 @as_json
 def restore(number: str, as_json: bool) -> None:
-    """Let role groups be given there again; none come back by themselves."""
+    """Restore a participant. Revoked role groups are not restored."""
     with unit() as work:
         row = participants.by_number(work, number)
         changed = participants.restore(work, row)
@@ -101,13 +103,13 @@ def restore(number: str, as_json: bool) -> None:
 @as_operator()
 @as_json
 def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
-    """Let a participant take part in a market, a program or a service."""
+    """Add a participation in a market, program or service."""
     with unit() as work:
         row = participants.for_change(work, number)
         rest = [part for part in participations.of(work, row) if part.name != participation]
         participations.replace(work, row, [*rest, Part(participation, kind)])
         record = _record(work, row)
-    show_json(record) if as_json else click.echo(f"{number} takes part in {participation}.")
+    show_json(record) if as_json else click.echo(f"{number} participates in {participation}.")
 
 
 @participant.command()
@@ -116,17 +118,17 @@ def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
 @as_operator()
 @as_json
 def leave(number: str, participation: str, as_json: bool) -> None:
-    """End a participation: role groups there that need it are taken away."""
+    """End a participation and revoke the role groups that require it."""
     with unit() as work:
         row = participants.for_change(work, number)
         parts = participations.of(work, row)
         rest = [part for part in parts if part.name != participation]
         if len(rest) == len(parts):
-            raise NotFound(f"participant {number} does not take part in {participation}")
+            raise NotFound(f"participant {number} does not participate in {participation}")
         participations.replace(work, row, rest)
         record = _record(work, row)
     show_json(record) if as_json else click.echo(
-        f"{number} no longer takes part in {participation}."
+        f"{number} no longer participates in {participation}."
     )
 
 
@@ -134,7 +136,7 @@ def leave(number: str, participation: str, as_json: bool) -> None:
 @click.argument("number")
 @as_json
 def contacts(number: str, as_json: bool) -> None:
-    """List the people who speak for a participant and get mails about its people's access."""
+    """List the contacts of a participant."""
     with unit() as work:
         records = [
             {
@@ -155,7 +157,7 @@ def contacts(number: str, as_json: bool) -> None:
 @_function
 @as_operator()
 def appoint(number: str, person_id: str, function: str) -> None:
-    """Make a person, who has an account, a contact of a participant."""
+    """Appoint an account holder as a contact of a participant."""
     with unit() as work:
         row = participants.for_change(work, number)
         known = service.entries_of(service.of(work, row))
@@ -169,7 +171,7 @@ def appoint(number: str, person_id: str, function: str) -> None:
 @_function
 @as_operator()
 def dismiss(number: str, person_id: str, function: str) -> None:
-    """End a function; the tier above gets a mail when nobody is left in it."""
+    """Remove a contact function. If nobody is left, the next tier receives an e-mail."""
     gone = Entry(person_id, function)
     with unit() as work:
         row = participants.for_change(work, number)

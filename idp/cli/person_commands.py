@@ -19,14 +19,14 @@ FIELDS = ("given_name", "middle_name", "family_name", "preferred_name", "email",
 
 @click.group()
 def person() -> None:
-    """People as registration knows them."""
+    """People in the registration system."""
 
 
 @person.command()
 @click.argument("person_id")
 @as_json
 def show(person_id: str, as_json: bool) -> None:
-    """Show a person and the accounts held or in custody."""
+    """Show a person and their accounts."""
     with unit() as work:
         row = _one(work, person_id)
         record: dict[str, Any] = {"person_id": row.person_id}
@@ -49,14 +49,12 @@ def show(person_id: str, as_json: bool) -> None:
 @click.option("--middle-name")
 @click.option("--family-name")
 @click.option("--preferred-name")
-@click.option(
-    "--email", help="Links that went to the old address end; a waiting activation goes out."
-)
-@click.option("--phone", help="Such as +14165550123 or 416 555 0123 ext 7; empty takes it away.")
+@click.option("--email", help="New e-mail address. Links sent to the previous address end.")
+@click.option("--phone", help="Phone number, such as 416 555 0123 ext 7. Empty removes it.")
 @as_operator()
 @as_json
 def update(person_id: str, as_json: bool, **values: str | None) -> None:
-    """Change what is registered; every account of the person shows it."""
+    """Change a person. All accounts of the person change."""
     with unit() as work:
         changed = persons.update(work, _one(work, person_id), Changes(**values))
     if as_json:
@@ -68,5 +66,5 @@ def update(person_id: str, as_json: bool, **values: str | None) -> None:
 def _one(work: UnitOfWork, person_id: str) -> Person:
     row = persons.by_person_id(work, person_id)
     if row is None:
-        raise NotFound(f"no person {person_id}")
+        raise NotFound(f"no person with Person ID {person_id}")
     return row

@@ -24,7 +24,7 @@ def register(group: click.Group) -> None:
 @click.command()
 @as_json
 def proposals(as_json: bool) -> None:
-    """List the changes that wait for a second operator."""
+    """List the changes that need a second operator."""
     with unit() as work:
         records = [
             describe(row)
@@ -46,7 +46,7 @@ def proposals(as_json: bool) -> None:
             click.echo(f"  {change['name']}: {change['now']} -> {change['proposed']}")
         click.echo()
     if not records:
-        click.echo("No proposal waits.")
+        click.echo("No proposals.")
 
 
 @click.command()
@@ -54,7 +54,7 @@ def proposals(as_json: bool) -> None:
 @as_operator()
 @as_json
 def confirm(proposal: str, as_json: bool) -> None:
-    """Confirm a change that another operator proposed, and make it.
+    """Confirm a change that another operator proposed.
 
     A new secret is shown only once, to the operator who confirms."""
     with unit() as work:
@@ -67,7 +67,7 @@ def confirm(proposal: str, as_json: bool) -> None:
 @as_operator()
 @as_json
 def withdraw(proposal: str, as_json: bool) -> None:
-    """Take a proposal back; nothing is changed."""
+    """Withdraw a proposal. Nothing is changed."""
     with unit() as work:
         service.withdraw(work, proposal)
     if as_json:
@@ -101,8 +101,10 @@ def show_result(record: dict[str, Any], *, as_json: bool, done: str) -> None:
         show_json(record)
         return
     if "proposal" in record:
-        click.echo(f"Proposed: {record['proposal']}. Nothing is changed yet.")
-        click.echo(f"It can be confirmed until {record['expires_at']:%Y-%m-%d %H:%M} UTC:")
+        click.echo(f"Proposed: {record['proposal']}. Nothing was changed yet.")
+        click.echo(
+            f"Another operator must confirm it by {record['expires_at']:%Y-%m-%d %H:%M} UTC:"
+        )
         click.echo(f"gateway client confirm {record['proposal']} --as ANOTHER-OPERATOR")
         return
     client_id, until = record["client_id"], record["old_secret_until"]
@@ -110,7 +112,9 @@ def show_result(record: dict[str, Any], *, as_json: bool, done: str) -> None:
         click.echo(done.format(client_id))
         return
     click.echo(f"client_id      {client_id}")
-    click.echo(f"client_secret  {record['client_secret']}\nKeep it now: it is not shown again.")
+    click.echo(
+        f"client_secret  {record['client_secret']}\nSave the secret now. It is not shown again."
+    )
     if until:
-        click.echo(f"The old secret works until {until:%Y-%m-%d %H:%M} UTC.")
-        click.echo(f"To end it at once: gateway client end-old-secret {client_id}")
+        click.echo(f"The previous secret works until {until:%Y-%m-%d %H:%M} UTC.")
+        click.echo(f"To end it now: gateway client end-old-secret {client_id}")

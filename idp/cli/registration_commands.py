@@ -12,13 +12,15 @@ from idp.directory.mass_change_breaker import Standing
 
 @click.group()
 def registration() -> None:
-    """What the registration system pushes."""
+    """Mass-change circuit breaker of registration."""
 
 
 @registration.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Tell how many accounts were suspended or closed within the hour; ends with 1 when stopped."""
+    """Show how many accounts were suspended or deactivated in the last hour.
+
+    The exit code is 1 if the circuit breaker has stopped registration."""
     with unit() as work:
         found = mass_change_breaker.standing(work)
     _show(found, as_json=as_json)
@@ -27,11 +29,11 @@ def status(as_json: bool) -> None:
 
 
 @registration.command()
-@click.option("--reason", required=True, help="Why it is right; kept in the trail.")
+@click.option("--reason", required=True, help="Reason. Recorded in the audit log.")
 @as_operator()
 @as_json
 def confirm(reason: str, as_json: bool) -> None:
-    """Let registration go on after a stop: as many accounts again may be taken."""
+    """Reset the circuit breaker after review, so that registration can continue."""
     with unit() as work:
         mass_change_breaker.confirm(work, reason)
         found = mass_change_breaker.standing(work)
@@ -43,4 +45,4 @@ def _show(found: Standing, *, as_json: bool) -> None:
         show_json({"taken": found.taken, "bound": found.bound, "stopped": found.is_stopped})
         return
     word = "stopped" if found.is_stopped else "open"
-    click.echo(f"{word}: {found.taken} of {found.bound} accounts within the hour")
+    click.echo(f"{word}: {found.taken} of {found.bound} accounts in the last hour")

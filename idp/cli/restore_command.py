@@ -17,27 +17,27 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--reason", required=True, help="Why it was restored; kept in the trail.")
+@click.option("--reason", required=True, help="Reason. Recorded in the audit log.")
 @click.option(
     "--trail", "exports", multiple=True, type=_FILE,
-    help="Export of the trail that is newer than the backup; may be repeated.",
+    help="Audit log export that is newer than the backup. Repeat for several.",
 )  # fmt: skip
 @click.option(
     "--key", "key_files", multiple=True, type=_FILE,
-    help="File with an earlier IDP_SECRET_KEY that made seals; may be repeated.",
+    help="File with a previous IDP_SECRET_KEY that sealed records. Repeat for several.",
 )  # fmt: skip
 @as_json
 def restore(
     reason: str, exports: tuple[Path, ...], key_files: tuple[Path, ...], as_json: bool
 ) -> None:
-    """End what an older backup brings back to life, before the gateway serves it.
+    """Make a restored backup safe before you start the gateway.
 
-    Sessions, tokens, codes, links, temporary passwords and waiting mails end; people who still have
-    to activate get a new link by mail. With an export of the trail, what was suspended, closed,
-    revoked or replaced since the backup is so again. Ends with 1 when something could not be done
-    again.
+    Ends sessions, tokens, codes, links, temporary passwords and queued messages. Sends new links to
+    people who have not activated their account. With an audit log export, repeats suspensions,
+    deactivations, revocations and replacements since the backup. The exit code is 1 if a change
+    could not be repeated.
 
-    Run it while neither gateway nor worker runs."""
+    Stop the gateway and the worker first."""
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
     with unit(application()) as work:
         work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))
@@ -67,19 +67,19 @@ def _show_json(found: Restored) -> None:
 
 
 def _show(found: Restored) -> None:
-    show_table(("ended", "how many"), found.ended.items(), empty="")
-    click.echo(f"{found.invited} people who still have to activate were mailed a new link.")
+    show_table(("ended", "count"), found.ended.items(), empty="")
+    click.echo(f"{found.invited} people with a pending account were sent a new activation link.")
     if found.lost is None:
         click.echo(
-            "Without --trail nothing is known of what was suspended, closed, revoked or replaced "
-            "since the backup: compare with the registration system (gateway scim diff)."
+            "Without --trail, changes since the backup are not repeated. Compare with the "
+            "registration system (gateway scim diff)."
         )
         return
-    click.echo(f"The export holds {len(found.lost.events)} events that are not here.")
-    show_table(("done again", "how many"), found.redone.done.items(), empty="Nothing to do again.")
+    click.echo(f"The export contains {len(found.lost.events)} events that are not in the backup.")
+    show_table(("repeated", "count"), found.redone.done.items(), empty="No changes to repeat.")
     for sentence in found.redone.refused:
-        click.echo(f"not done again: {sentence}", err=True)
+        click.echo(f"not repeated: {sentence}", err=True)
     if found.unknown:
-        click.echo("Accounts that were made since the backup and are not here:")
+        click.echo("Accounts created since the backup that are missing:")
         for name in found.unknown:
             click.echo(f"  {name}")

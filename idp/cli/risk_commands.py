@@ -26,11 +26,13 @@ STEP = 500
 
 @click.group()
 def risk() -> None:
-    """The risk engine: simulate a log of sign-ins, evaluate the engine on one."""
+    """Simulate sign-ins and evaluate the risk engine."""
 
 
 @risk.command()
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same log.")
+@click.option(
+    "--seed", default=1, show_default=True, help="Random seed. The same seed gives the same log."
+)
 @click.option("--people", default=400, show_default=True, type=click.IntRange(1, 100_000))
 @click.option("--days", default=180, show_default=True, type=click.IntRange(1, 3_650))
 @click.option(
@@ -58,10 +60,10 @@ def simulate(seed: int, people: int, days: int, start: datetime) -> None:
     "--plot",
     "picture",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the trade-off as an SVG picture.",
+    help="Write the trade-off chart as SVG.",
 )
-@click.option("--attack", default="", help="Kind of attack of the picture; the first one if empty.")
-@click.option("--seed", default=1, show_default=True, help="Of the bootstrap.")
+@click.option("--attack", default="", help="Attack type for the chart. Default: the first one.")
+@click.option("--seed", default=1, show_default=True, help="Random seed of the bootstrap.")
 @as_json
 def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: bool) -> None:
     """Replay FILE, a log in order of time, and print the trade-off of four engines side by side.
@@ -72,7 +74,7 @@ def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: 
     with file.open(encoding="utf-8", newline="") as source:
         _score(source, file.stat().st_size, found)
     if not found[0].own:
-        raise Invalid("the log holds no sign-in of a person's own")
+        raise Invalid("the log contains no legitimate sign-ins")
     random = Random(seed)  # noqa: S311 - a bootstrap to be made again
     result = [_describe(scored, random) for scored in found]
     if picture is not None:
@@ -124,7 +126,7 @@ def _rows(records: csv.DictReader[str]) -> Iterator[Row]:
         except (BadRow, TypeError) as error:
             raise Invalid(f"line {number} cannot be read: {error}") from error
         if last is not None and row.attempt.at < last:
-            raise Invalid(f"line {number} is earlier than the one before: sort the log by time")
+            raise Invalid(f"line {number} is earlier than the previous line: sort the log by time")
         last = row.attempt.at
         yield row
 
@@ -156,7 +158,7 @@ def _print(result: list[dict[str, Any]]) -> None:
                 )
                 for point in entry["points"]
             ),
-            empty="Too few sign-ins to judge.",
+            empty="Too few sign-ins to evaluate.",
         )
         if entry["slices"]:
             told = ", ".join(f"{name} {rate:.1%}" for name, rate in entry["slices"].items())

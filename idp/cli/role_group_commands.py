@@ -11,25 +11,32 @@ from idp.directory import accounts, participants, participations, role_groups
 from idp.mfa.decision import Rule
 from idp.models import AccountKind
 
-_who = click.option("--account", "username", required=True, help="Login name of the holder.")
-_what = click.option("--role-group", "name", required=True, help="Name of the role group.")
-_whom = click.option("--participant", "number", required=True, help="Participant, e.g. 109120.")
+_who = click.option("--account", "username", required=True, help="User name of the account holder.")
+_what = click.option("--role-group", "name", required=True, help="Role group.")
+_whom = click.option(
+    "--participant", "number", required=True, help="Participant number, such as 109120."
+)
 
 
 @click.group("role-group")
 def role_group() -> None:
-    """Role groups and who holds them."""
+    """Role groups and their assignments."""
 
 
 @role_group.command()
 @click.argument("name")
 @click.option("--description", default="")
+@click.option("--kind", type=choice(AccountKind), default="personal", help="Account type.")
 @click.option(
-    "--kind", type=choice(AccountKind), default="personal", help="Which accounts may hold it."
+    "--client",
+    "client_ids",
+    multiple=True,
+    help="Relying party that can see it. Repeat for several.",
 )
-@click.option("--client", "client_ids", multiple=True, help="Relying party that sees it; repeat.")
 @click.option(
-    "--participation", default="", help="Market or program in which a participant has to take part."
+    "--participation",
+    default="",
+    help="Market or program in which the participant must participate.",
 )
 @as_operator()
 @as_json
@@ -41,7 +48,7 @@ def create(
     participation: str,
     as_json: bool,
 ) -> None:
-    """Create a role group, seen by these relying parties (none: the gateway's own)."""
+    """Create a role group. Without --client, only the gateway sees it."""
     with unit() as work:
         seen_by = [registry.get(work, client_id) for client_id in client_ids]
         made = role_groups.create(
@@ -59,7 +66,7 @@ def create(
             "clients": list(client_ids),
             "participation": made.participation,
         }
-    show_json(record) if as_json else click.echo(f"{name} exists now.")
+    show_json(record) if as_json else click.echo(f"{name} was created.")
 
 
 @role_group.command("set")
@@ -67,11 +74,11 @@ def create(
 @click.option(
     "--second-factor",
     type=choice(["default", *Rule]),
-    help="When a second factor is asked of its holders; default: the environment's rule.",
+    help="Extra verification rule. Default: the rule of the environment.",
 )
 @click.option(
     "--participation",
-    help="Market or program in which a participant has to take part; empty: none.",
+    help="Market or program in which the participant must participate. Empty for none.",
 )
 @as_operator()
 @as_json
@@ -80,7 +87,7 @@ def set_group(
 ) -> None:
     """Change the rules of a role group."""
     if second_factor is None and participation is None:
-        raise click.UsageError("Nothing to change: give --second-factor or --participation.")
+        raise click.UsageError("Nothing to change. Use --second-factor or --participation.")
     with unit() as work:
         group = role_groups.by_name(work, name)
         if second_factor is not None:
@@ -95,10 +102,8 @@ def set_group(
     if as_json:
         show_json(record)
         return
-    said = [] if second_factor is None else [f"second factor {second_factor}"]
-    said += (
-        [] if participation is None else [f"needs participation in {participation or 'nothing'}"]
-    )
+    said = [] if second_factor is None else [f"extra verification {second_factor}"]
+    said += [] if participation is None else [f"required participation {participation or 'none'}"]
     click.echo(f"{name}: {', '.join(said)}.")
 
 
@@ -119,7 +124,7 @@ def list_groups(as_json: bool) -> None:
             }
             for g, seen_by in role_groups.every_group(work)
         )
-        show_list(columns, records, as_json=as_json, empty="No role groups yet.")
+        show_list(columns, records, as_json=as_json, empty="No role groups.")
 
 
 @role_group.command()
@@ -129,7 +134,7 @@ def list_groups(as_json: bool) -> None:
 @as_operator()
 @as_json
 def assign(username: str, name: str, number: str, as_json: bool) -> None:
-    """Give an account a role group for a participant, which has to be registered."""
+    """Assign a role group to an account for a registered participant."""
     with unit() as work:
         changed = role_groups.assign(
             work,
@@ -147,7 +152,7 @@ def assign(username: str, name: str, number: str, as_json: bool) -> None:
 @as_operator()
 @as_json
 def revoke(username: str, name: str, number: str, as_json: bool) -> None:
-    """Take a role group away. The next token shows it."""
+    """Revoke a role group. New tokens no longer contain it."""
     with unit() as work:
         changed = role_groups.revoke(
             work,

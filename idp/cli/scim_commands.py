@@ -27,28 +27,26 @@ SHOWN = 50
 def scim() -> None:
     """Push an export of the registration system, or compare it with the gateway.
 
-    The file is CSV (with a line of column names) or JSON lines (a SCIM User in each). It works over
-    HTTP, from any machine, as a client with the scope scim."""
+    The file is CSV with a header line, or JSON lines with one SCIM User each. The commands use HTTP
+    and need a client with the scope scim."""
 
 
 def _connected(command: Command) -> Command:
     """With the options that lead to the gateway, a client instead of them."""
 
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-    @click.option("--url", envvar="GATEWAY_URL", required=True, help="Address of the gateway.")
-    @click.option(
-        "--client-id", envvar="GATEWAY_CLIENT_ID", required=True, help="The OAuth client."
-    )
+    @click.option("--url", envvar="GATEWAY_URL", required=True, help="URL of the gateway.")
+    @click.option("--client-id", envvar="GATEWAY_CLIENT_ID", required=True, help="Client ID.")
     @click.option(
         "--secret-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="File that holds its secret; or GATEWAY_CLIENT_SECRET in the environment.",
+        help="Client secret file, or set GATEWAY_CLIENT_SECRET.",
     )
     @click.option("--client-secret", envvar="GATEWAY_CLIENT_SECRET", hidden=True)
     @click.option(
         "--key-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Its private key (PEM), when it authenticates by private_key_jwt.",
+        help="Private key file (PEM) for private_key_jwt.",
     )
     @as_json
     @wraps(command)
@@ -63,7 +61,7 @@ def _connected(command: Command) -> Command:
     ) -> None:
         secret = secret_file.read_text().strip() if secret_file else client_secret
         if not secret and key_file is None:
-            raise click.UsageError("--secret-file, --key-file or GATEWAY_CLIENT_SECRET is needed")
+            raise click.UsageError("Use --secret-file or --key-file, or set GATEWAY_CLIENT_SECRET.")
         try:
             with file.open(encoding="utf-8-sig", newline="") as text:
                 entries = export.read(text, is_csv=file.suffix.casefold() == ".csv")
@@ -73,7 +71,9 @@ def _connected(command: Command) -> Command:
             key = key_file.read_text() if key_file else ""
             connected = BridgeClient(url, client_id, secret or "", key=key)
         except ValueError as error:
-            raise click.UsageError(f"{key_file}: no private key (PEM), EC P-256 or RSA") from error
+            raise click.UsageError(
+                f"{key_file}: not a private key (PEM), EC P-256 or RSA"
+            ) from error
         try:
             with connected as client:
                 command(client, entries, **more)
@@ -87,14 +87,13 @@ def _connected(command: Command) -> Command:
 @scim.command()
 @_connected
 @click.option(
-    "--apply", "is_applied", is_flag=True, help="Change the gateway; without it, a trial."
+    "--apply", "is_applied", is_flag=True, help="Apply the changes. Without it, a dry run."
 )
 def push(client: BridgeClient, entries: list[Entry], *, is_applied: bool, as_json: bool) -> None:
-    """Bring accounts to what FILE says: make, change, suspend, close.
+    """Create, change, suspend and deactivate accounts to match FILE.
 
-    Without --apply nothing is changed: the gateway tries every push and takes it back, and the
-    table shows what would change and what would be refused. Accounts that FILE does not name stay
-    as they are. Ends with 1 when anything is refused."""
+    Without --apply, this is a dry run: the table shows what would change and what would be refused.
+    Accounts that are not in FILE stay the same. The exit code is 1 if a change is refused."""
     steps = export.plan(entries, _present(client, entries))
     results: list[Result] = []
     for part in _progress(_batches(steps), "pushing" if is_applied else "trying"):
@@ -117,22 +116,22 @@ def push(client: BridgeClient, entries: list[Entry], *, is_applied: bool, as_jso
             f"{len(results) - done}{would} refused"
         )
         if steps and not is_applied:
-            click.echo("Nothing was changed; --apply does it.")
+            click.echo("Dry run: nothing was changed. To apply the changes, use --apply.")
     if done < len(results):
         raise SystemExit(1)
 
 
 @scim.command()
 @_connected
-@click.option("--except", "known", multiple=True, help="UserID that registration has not; repeat.")
+@click.option("--except", "known", multiple=True, help="UserID to ignore. Repeat for several.")
 def diff(
     client: BridgeClient, entries: list[Entry], *, known: tuple[str, ...], as_json: bool
 ) -> None:
-    """Tell where the gateway differs from FILE: a whole export. Nothing is changed.
+    """Show differences between the gateway and FILE, a full export. Nothing is changed.
 
-    Accounts of the gateway that FILE does not name, or names as closed, are differences too, but
-    for those named by --except, such as the gateway's own operators. Ends with 1 when there is
-    any."""
+    Accounts that are missing from FILE, or deactivated in it, are differences too. Ignore accounts
+    with --except, such as those of gateway operators. The exit code is 1 if there are
+    differences."""
     present = _everybody(client)
     steps = export.plan(entries, present)
     named = {key for entry in entries for key in export.keys_of(entry.values)}
@@ -230,7 +229,7 @@ def _show(steps: list[Step], results: list[Result], *, is_applied: bool) -> None
         for step, result in pairs[:SHOWN]
     )
     columns = ("line", "account", "action", "gateway → export", "result")
-    show_table(columns, rows, empty="Nothing to do.")
+    show_table(columns, rows, empty="No changes.")
     _tell_rest(len(pairs))
 
 
@@ -246,7 +245,7 @@ def _entails(effects: dict[str, Any]) -> Iterator[str]:
 
 def _tell_rest(count: int) -> None:
     if count > SHOWN:
-        click.echo(f"and {count - SHOWN} more; --json shows all")
+        click.echo(f"and {count - SHOWN} more. To show all, use --json.")
 
 
 def _words(differences: list[tuple[str, Any, Any]]) -> str:

@@ -40,12 +40,12 @@ MAX_TRANSFERS = 5
 
 @click.group()
 def db() -> None:
-    """The database."""
+    """Database."""
 
 
 @db.command()
 def upgrade() -> None:
-    """Bring the tables to this version and make the signing keys that are missing."""
+    """Upgrade the database and create missing signing keys."""
     upgrade_database(application(is_upgrade=True))
     click.echo("The database is up to date.")
 
@@ -69,42 +69,41 @@ def upgrade_database(app: Flask) -> None:
     default=8,
     show_default=True,
     type=click.IntRange(1, 256),
-    help="Threads of each process, beside those that wait for a password hash.",
+    help="Threads per process, in addition to those for password hashing.",
 )
 @click.option(
     "--stop-seconds",
     default=10,
     show_default=True,
     type=click.IntRange(1, 3600),
-    help="Time for running requests to end when told to stop.",
+    help="Seconds to wait for running requests before stopping.",
 )
 def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -> None:
-    """Serve the gateway until told to stop.
+    """Start the gateway.
 
-    A process that ends by itself is started again. If it does so twice within seconds, the command
-    ends with exit code 1."""
+    A process that stops unexpectedly is restarted. If it stops again within seconds, the command
+    exits with code 1."""
     settings = Settings.from_environ(os.environ)
     check_database(settings.database_url)
     serving.serve(serving.Options(host, port, workers, threads, stop_seconds), settings.log_level)
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="One round, then stop.")
+@click.option("--once", is_flag=True, help="Run once, then stop.")
 @click.option("--interval", default=2.0, show_default=True, help="Seconds between rounds.")
 @click.option("--health-host", default="127.0.0.1", show_default=True)
 @click.option(
     "--health-port",
     default=0,
     type=click.IntRange(0, 65535),
-    help="Answer GET /healthz there: 200, or 503 when a lane hangs.  [default: none]",
+    help="Health check port: GET /healthz returns 200, or 503.  [default: none]",
 )
 def worker(once: bool, interval: float, health_host: str, health_port: int) -> None:
-    """Answer recovery requests, close accounts and take role groups whose time is over, send
-    reminders and the outbox, notify relying parties of what ended, watch for guessing, count
-    sign-ins for the risk engine, and seal the audit trail until told to stop.
+    """Start the worker.
 
-    What waits for another server has a lane of its own: codes, other mail, text messages, and
-    notices to relying parties."""
+    It processes recovery requests, deactivates expired accounts, revokes expired role groups, sends
+    reminders and messages, sends back-channel logouts, raises alerts, updates the risk engine and
+    seals the audit log. Codes, other e-mail, text messages and logouts have separate lanes."""
     app = application()
     say_risks(app)
     if once:

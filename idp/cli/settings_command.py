@@ -17,8 +17,9 @@ from idp.settings import Settings, shown
 @click.command()
 @as_json
 def settings(as_json: bool) -> None:
-    """List every setting by group: variable, meaning, default, source. Secrets are not shown. Also
-    lists what is refused and which risks are accepted."""
+    """List all settings by group with value, source, default and description. Secrets are hidden.
+
+    Also shows invalid settings and accepted risks."""
     rows = [_row(group, item) for group, item in in_order()]
     columns = ("name", "value", "source", "default", "meaning")
     show_list(columns, rows, as_json=as_json, empty="")
@@ -27,7 +28,7 @@ def settings(as_json: bool) -> None:
     try:
         risks = Settings.from_environ(os.environ).risks()
     except ConfigurationError as error:
-        click.echo(f"These settings are refused: {error.detail}.")
+        click.echo(f"Invalid settings: {error.detail}.")
         return
     for risk in risks:
         click.echo(f"Accepted risk: {risk}.")

@@ -14,7 +14,7 @@ from idp.models import Account, Person
 from idp.policy.scopes import SCIM
 from idp.transaction import UnitOfWork
 
-TWO = "a client with the scope scim takes two operators: one proposes, another person confirms"
+TWO = "a change to a client with the scope scim requires approval by a second operator"
 
 
 class Forbidden(GatewayError):

@@ -99,7 +99,7 @@ BUTTONS = {
     "/recover/open": {"en": "Choose a new password", "fr": "Choisir un nouveau mot de passe"},
     "/recover/unlock/open": {"en": "Unlock my account", "fr": "Déverrouiller mon compte"},
     "/recover/not-me": {"en": "This was not me", "fr": "Ce n’était pas moi"},
-    "/call": {"en": "See who is calling", "fr": "Voir qui appelle"},
+    "/call": {"en": "Verify who is calling", "fr": "Vérifier qui appelle"},
 }
 
 

@@ -135,56 +135,70 @@ def _description(status: int) -> str:
 
 def words(status: int) -> tuple[str, str, str]:
     """Title, message and advice for people, in the language of the request."""
-    home = gettext("Go to your applications and start from there.")
+    home = gettext("Go to your applications and start again.")
     if status == 404:
         return (
             gettext("Page not found"),
-            gettext("There is no page at this address."),
+            gettext("We cannot find a page at this address."),
             home,
         )
     if status == 403:
-        return (gettext("Not allowed"), gettext("You cannot open this page."), home)
+        return (
+            gettext("Access denied"),
+            gettext("You do not have permission to open this page."),
+            home,
+        )
     if status == 405:
-        return (gettext("Not possible"), gettext("This page cannot be used in that way."), home)
+        return (
+            gettext("Action not allowed"),
+            gettext("You cannot use this page in this way."),
+            home,
+        )
     if status == 408:
         return (
-            gettext("Too slow"),
-            gettext("What your browser sent took too long to arrive, so nothing was changed."),
+            gettext("Request timed out"),
+            gettext("Your request took too long to arrive. Nothing was changed."),
             gettext("Check your connection, then try again."),
         )
     if status == 409:
         return (
-            gettext("Something changed meanwhile"),
-            gettext("Another change came first, so yours was not made."),
-            gettext("Go back, reload the page, and look at it again."),
+            gettext("Another change was made first"),
+            gettext("Someone changed this information before you. Your change was not saved."),
+            gettext("Go back, reload the page and check the information."),
         )
     if status == 413:
         return (
-            gettext("Too much at once"),
-            gettext("What your browser sent is larger than the gateway takes."),
+            gettext("Request too large"),
+            gettext("The information that you sent is too large."),
             home,
         )
     if status == 429:
         return (
             gettext("Too many attempts"),
-            gettext("There were too many attempts from your network in a short time."),
+            gettext("There were too many attempts from your network."),
             gettext("Wait a minute, then try again."),
         )
     if status == 503:
         return (
-            gettext("Busy for a moment"),
-            gettext("The gateway cannot answer right now. Nothing you entered was kept."),
+            gettext("Service temporarily unavailable"),
+            gettext(
+                "The gateway is not available right now. The information that you entered was "
+                "not saved."
+            ),
             gettext("Wait a few seconds, then try again."),
         )
     if status >= 500:
         return (
-            gettext("Something went wrong here"),
-            gettext("The fault is ours and it has been recorded. Nothing was changed."),
-            gettext("Try again. If it happens again, tell us the reference below."),
+            gettext("Something went wrong"),
+            gettext("The problem is on our side and has been recorded. Nothing was changed."),
+            gettext(
+                "Try again. If the problem continues, contact Customer Relations and quote the "
+                "reference below."
+            ),
         )
     return (
-        gettext("This request cannot be understood"),
-        gettext("What your browser sent does not fit this page."),
+        gettext("Invalid request"),
+        gettext("This page cannot process the information that your browser sent."),
         home,
     )
 

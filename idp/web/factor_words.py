@@ -27,13 +27,11 @@ def passkey_fault(fault: passkeys.Fault, *, otherwise: str = "") -> str:
     """What happened to a passkey and what to do, where its holder can do something."""
     words: dict[passkeys.Fault, str] = {
         passkeys.Fault.LATE: gettext(
-            "This page was open for more than five minutes, so the passkey was not looked at. "
-            "Use it again now."
+            "This page was open for more than five minutes. Use your passkey again."
         ),
         passkeys.Fault.CHANGED: gettext(
-            "This passkey has changed since it was set up: whether it can be copied to other "
-            "devices is not as it was. It does not count any more. Use another way, then remove "
-            "it in Settings and set it up again."
+            "This passkey has changed since you set it up, so we no longer accept it. Use "
+            "another method. Then remove the passkey in Settings and set it up again."
         ),
     }
     return words.get(fault, otherwise)
@@ -43,12 +41,12 @@ def help_of(name: str) -> str:
     """What it needs and does, for whoever chooses one."""
     words: dict[str, str] = {
         FactorKind.PASSKEY: gettext(
-            "Your fingerprint, face or PIN on this device or a security key. The safest and the "
-            "quickest: it replaces the password too."
+            "Use your fingerprint, face or PIN, or a security key. This is the fastest and "
+            "most secure method. You can sign in without a password."
         ),
-        FactorKind.TOTP: gettext("An app on your telephone shows a code; it needs no reception."),
-        FactorKind.SMS: gettext("A code comes to your mobile number."),
-        FactorKind.EMAIL: gettext("A code comes to your registered e-mail address."),
+        FactorKind.TOTP: gettext("An app on your phone shows a code, even without a connection."),
+        FactorKind.SMS: gettext("We send a code to your mobile number."),
+        FactorKind.EMAIL: gettext("We send a code to your registered e-mail address."),
     }
     return words[name]
 
@@ -64,54 +62,62 @@ def reasons(codes: Iterable[str], most: int = 10) -> list[str]:
     does not help the holder is left out."""
     words: dict[str, str] = {
         "operator_change": gettext(
-            "This change reaches far: it needs a second step within the last 15 minutes. What you "
-            "entered is kept."
+            "This change affects security, so you must have verified your identity in the last "
+            "15 minutes. What you entered is kept."
         ),
-        "new_device": gettext("This is a browser that we have not seen you use."),
-        "forgotten_device": gettext("This browser was forgotten, or signed out everywhere."),
-        "stolen_device": gettext("This browser does not look like the one we know."),
+        "new_device": gettext("You have not used this browser before."),
+        "forgotten_device": gettext(
+            "This browser is no longer remembered, or you signed out everywhere."
+        ),
+        "stolen_device": gettext("This browser is different from the one we remember."),
         "first_sign_in": gettext("This is your first sign-in."),
-        "young_account": gettext("Your account is new: in its first days a code is always asked."),
+        "young_account": gettext(
+            "Your account is new. We always ask for a code during the first days."
+        ),
         "dormant_account": gettext("You have not signed in for a long time."),
         "new_country": gettext("You have not signed in from this country before."),
-        "impossible_travel": gettext("Your last sign-in was too far away for the time between."),
+        "impossible_travel": gettext(
+            "Your last sign-in was too far away to travel from in this time."
+        ),
         "after_new_password": gettext("Your password was changed."),
         "after_unlock": gettext("Your account was unlocked."),
-        "after_factor_change": gettext("Your extra verification was changed."),
-        "after_copied_passkey": gettext("A passkey of yours may have been copied."),
+        "after_factor_change": gettext("Your verification methods were changed."),
+        "after_copied_passkey": gettext("One of your passkeys may have been copied."),
         "new_network": gettext("You do not usually sign in from this network."),
-        "new_browser": gettext("You do not usually use this kind of browser."),
-        "unusual_hour": gettext("You do not usually sign in at this hour."),
-        "failures_before": gettext("There were wrong passwords for your account just now."),
-        "failures_of_network": gettext("There were many wrong passwords from this network."),
-        "listed_network": gettext("This network is known for misuse."),
-        "unlike_you": gettext("This sign-in differs from your usual ones."),
+        "new_browser": gettext("You do not usually use this type of browser."),
+        "unusual_hour": gettext("You do not usually sign in at this time."),
+        "failures_before": gettext("There were recent failed sign-in attempts for your account."),
+        "failures_of_network": gettext(
+            "There were many failed sign-in attempts from this network."
+        ),
+        "listed_network": gettext("This network has a history of abuse."),
+        "unlike_you": gettext("This sign-in is different from your usual ones."),
         "not_remembered": gettext("You did not ask us to remember this browser."),
-        "always": gettext("For what you may do, a second step is needed at every sign-in."),
-        "due": gettext("In each browser the second step is needed once a month."),
-        "enrolment": gettext("Your extra verification is not complete yet."),
-        "step_up": gettext("The application needs more certainty that it is you."),
+        "always": gettext("Your access requires extra verification every time you sign in."),
+        "due": gettext("We ask for extra verification once a month in each browser."),
+        "enrolment": gettext("You have not finished setting up extra verification."),
+        "step_up": gettext("The application requires extra verification."),
     }
     told = list(dict.fromkeys(words[code] for code in codes if code in words))
-    return told[:most] or [gettext("A second step shows that it is really you.")]
+    return told[:most] or [gettext("Extra verification protects your account.")]
 
 
 def wrong_code() -> str:
     """A code of six digits was not right."""
     return str(
-        gettext("This code does not fit, or its time is over. Check it, or ask for a new one.")
+        gettext("That code is incorrect or has expired. Check the code or request a new one.")
     )
 
 
 def refusal(detail: str) -> str:
     """Why no code was sent, and what to do."""
     words: dict[str, str] = {
-        "wait": gettext(
-            "A code was sent just now. It can take a minute; then you can ask for another one."
+        "wait": gettext("We just sent a code. Wait a minute before you request another one."),
+        "texts_country": gettext(
+            "We cannot send text messages to this country. Use another method."
         ),
-        "texts_country": gettext("Text messages cannot be sent to this country. Use another way."),
     }
-    many: str = gettext("Too many codes were sent. Wait an hour, or use another way.")
+    many: str = gettext("You have requested too many codes. Wait an hour or use another method.")
     return words.get(detail, many)
 
 
@@ -119,13 +125,13 @@ def number_fault(fault: Fault) -> str:
     """What is wrong with a telephone number."""
     words: dict[str, str] = {
         Fault.NOT_A_NUMBER: gettext(
-            "This is no telephone number. Enter it with its area code, such as 416 555 0123, or "
-            "with + and the country in front."
+            "That is not a valid phone number. Include the area code, such as 416 555 0123, or "
+            "start with + and the country code."
         ),
         Fault.EXTENSION: gettext(
-            "A text message cannot reach an extension. Enter a mobile number."
+            "We cannot send text messages to an extension. Enter a mobile number."
         ),
         Fault.NO_TEXTS: gettext("This number cannot receive text messages. Enter a mobile number."),
-        Fault.COUNTRY: gettext("Text messages cannot be sent to this country. Use another way."),
+        Fault.COUNTRY: gettext("We cannot send text messages to this country. Use another method."),
     }
     return words[fault]

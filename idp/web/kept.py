@@ -36,9 +36,9 @@ def _stale_form(_error: CSRFError) -> BaseResponse:
     if not current.is_same_origin():
         return error_responses.page(
             400,
-            title=gettext("This page was open too long"),
-            message=gettext("The form you sent is no longer valid, so nothing was changed."),
-            advice=gettext("Go back, reload the page, and send the form again."),
+            title=gettext("This page has expired"),
+            message=gettext("The form has expired. Nothing was changed."),
+            advice=gettext("Go back, reload the page and submit the form again."),
         )
     answer = _taken_up()
     if "work" in g:
@@ -131,14 +131,14 @@ def _notice() -> str:
     if current.sends_cookies():
         return str(
             gettext(
-                "This page was open too long, so nothing was done yet. What you entered is kept, "
-                "except passwords and codes."
+                "This page expired before you submitted it. What you entered is kept, except "
+                "passwords and codes."
             )
         )
     return str(
         gettext(
-            "Your browser sent no cookie with this form, so nothing was done yet. If it blocks "
-            "cookies, allow them for %(host)s: nobody can sign in without them.",
+            "Your browser did not send a cookie, so nothing was done. If it blocks cookies, "
+            "allow them for %(host)s. You need them to sign in.",
             host=request.host,
         )
     )

@@ -209,7 +209,7 @@ def test_the_age_of_what_is_not_sealed_is_an_alarm(world: World) -> None:
 def test_the_console_tells_of_a_trail_that_nobody_seals(world: World) -> None:
     """TM-12: without any worker too; whoever does not watch over the trail does not see it."""
     desks = [Desk.of(world, role) for role in (ConsoleRole.AUDITOR, ConsoleRole.AGENT)]
-    words = "the audit trail has not been sealed"
+    words = "The audit log has not been sealed"
     assert [words in desk.browser.get("/console").text for desk in desks] == [False, False]
     world.clock.advance(minutes=6)
     assert [words in desk.browser.get("/console").text for desk in desks] == [True, False]

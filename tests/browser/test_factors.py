@@ -42,7 +42,7 @@ def authenticator(context: BrowserContext, page: Page) -> Iterator[tuple[CDPSess
 
 def prove_by_mail(page: Page, person: dict[str, Any]) -> None:
     """The proof before a change in settings."""
-    page.get_by_role("button", name="Send the code", exact=True).click()
+    page.get_by_role("button", name="Send code", exact=True).click()
     page.locator("#code").fill(mailed_code(page, person["email"]))
     page.locator("#code").press("Enter")
 
@@ -55,8 +55,8 @@ def open_setting(page: Page, issuer: str, name: str, person: dict[str, Any]) -> 
     page.wait_for_load_state()
     if "/settings/verify" not in page.url:
         return
-    if page.get_by_role("button", name="Use my passkey").count():
-        page.get_by_role("button", name="Use my passkey").click()
+    if page.get_by_role("button", name="Use passkey").count():
+        page.get_by_role("button", name="Use passkey").click()
     else:
         prove_by_mail(page, person)
 
@@ -76,7 +76,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     page.get_by_label("Name").fill("My laptop")
     page.get_by_role("button", name="Create a passkey").click()
     expect(page.locator(".codes li")).to_have_count(10)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I saved my codes").click()
     expect(page.locator("main")).to_contain_text("My laptop")
     (key,) = devtools.send("WebAuthn.getCredentials", {"authenticatorId": number})["credentials"]
     assert key["isResidentCredential"]
@@ -88,9 +88,9 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
 
     open_setting(page, issuer, "Change My laptop", person)
     page.get_by_label("Name").fill("Work laptop")
-    page.get_by_role("button", name="Save the name").click()
+    page.get_by_role("button", name="Save name").click()
     open_setting(page, issuer, "Change Work laptop", person)
-    page.get_by_role("button", name="Offer it first").click()
+    page.get_by_role("button", name="Make preferred").click()
 
     sign_out(page, issuer)
     # A person who is not at the sensor yet: the password first, then the key.
@@ -100,7 +100,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     send_password(page, person)
     expect(page.locator(".why")).to_contain_text("Your account is new")
     devtools.send("WebAuthn.setAutomaticPresenceSimulation", presence | {"enabled": True})
-    page.get_by_role("button", name="Use my passkey").click()
+    page.get_by_role("button", name="Use passkey").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your applications")
 
     # An authenticator that cannot say who is there proves nothing.
@@ -109,14 +109,14 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     devtools.send("WebAuthn.setUserVerified", unverified)
     page.goto(issuer + "/signin")
     page.get_by_role("button", name="Sign in with a passkey").click()
-    expect(page.get_by_role("alert")).to_contain_text("No passkey was used")
+    expect(page.get_by_role("alert")).to_contain_text("Your passkey was not used")
     devtools.send("WebAuthn.setUserVerified", unverified | {"isUserVerified": True})
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your applications")
 
     open_setting(page, issuer, "Change Work laptop", person)
-    page.get_by_role("button", name="Remove it").click()
-    expect(page.get_by_role("status").first).to_have_text("It is removed.")
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("status").first).to_have_text("Your verification method was removed.")
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
@@ -134,7 +134,7 @@ def test_n67_an_answer_given_to_another_origin_opens_nothing(
     sign_in(page, person)
     open_setting(page, issuer, "Set up Passkey", person)
     page.get_by_role("button", name="Create a passkey").click()
-    expect(page.locator("main")).to_contain_text("kept them")
+    expect(page.locator("main")).to_contain_text("saved my codes")
     sign_out(page, issuer)
     devtools.send("WebAuthn.setAutomaticPresenceSimulation",
                   {"authenticatorId": number, "enabled": False})  # fmt: skip
@@ -152,7 +152,7 @@ def test_n67_an_answer_given_to_another_origin_opens_nothing(
         issuer + "/signin/passkey", form=fields | {"credential": answer}, max_redirects=0
     )
     assert stolen.status == 400
-    assert "does not open an account" in stolen.text()
+    assert "does not belong to an account" in stolen.text()
 
 
 #: What a page of another origin would do with a challenge that it got hold of.
@@ -195,17 +195,17 @@ def test_an_app_and_paper(
     page.get_by_role("button", name="Verify").click()
     expect(page.locator(".codes code")).to_have_count(10)
     paper = page.locator(".codes code").all_inner_texts()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I saved my codes").click()
     expect(page.locator("main")).to_contain_text("My telephone")
 
     home = chromium.new_context(locale="en-CA", java_script_enabled=False)
     own = home.new_page()
     own.goto(issuer)
     send_password(own, person)
-    expect(own.get_by_role("heading", level=1)).to_have_text("Second step")
-    own.get_by_text("Use another way").click()
+    expect(own.get_by_role("heading", level=1)).to_have_text("Verify your identity")
+    own.get_by_text("Use another method").click()
     own.get_by_label("Recovery code").fill(paper[0].lower())
-    own.get_by_role("button", name="Use the recovery code").click()
+    own.get_by_role("button", name="Use recovery code").click()
     expect(own.get_by_role("heading", level=1)).to_have_text("Your applications")
     home.close()
     assert page.complaints == []  # type: ignore[attr-defined]

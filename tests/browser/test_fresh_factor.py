@@ -88,7 +88,7 @@ def test_n66_a_passkey_answers_and_the_form_goes_on(page: Page, site: Site, key:
 
     key(False)
     page.get_by_role("button", name="Use my passkey").click()
-    expect(page.get_by_role("alert")).to_contain_text("No passkey was used")
+    expect(page.get_by_role("alert")).to_contain_text("Your passkey was not used")
     key(True)
     site.world.clock.advance(minutes=6)
     page.get_by_role("button", name="Use my passkey").click()

@@ -111,7 +111,7 @@ def test_n59_a_new_password_ends_there_too(page: Page, settings: Settings) -> No
         page.get_by_label("Current password").fill(PASSWORD)
         page.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
         page.get_by_label(re.compile("again", re.IGNORECASE)).fill(NEW_PASSWORD)
-        page.get_by_role("button", name="Change my password").click()
+        page.get_by_role("button", name="Change password").click()
         landed(page, site)
     assert page.complaints == []  # type: ignore[attr-defined]
 
@@ -205,7 +205,7 @@ def test_what_was_typed_outlives_the_cookies(
     page.goto(site.address(rp))
     context.clear_cookies()
     sign_in(page, username)
-    expect(page.get_by_role("alert")).to_contain_text("sent no cookie")
+    expect(page.get_by_role("alert")).to_contain_text("did not send a cookie")
     expect(page.get_by_label("Username")).to_have_value(username)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
@@ -214,10 +214,10 @@ def test_what_was_typed_outlives_the_cookies(
     page.locator('select[name="zoneinfo"]').select_option("America/Halifax")
     context.clear_cookies()
     page.locator('form[action="/settings/preferences"] button[type="submit"]').click()
-    expect(page.get_by_role("alert")).to_contain_text("what you entered is kept")
+    expect(page.get_by_role("alert")).to_contain_text("What you entered is kept")
     sign_in(page, username)
     expect(page.get_by_text("America/Halifax")).to_be_visible()
-    page.get_by_role("button", name="Send it now").click()
+    page.get_by_role("button", name="Send").click()
     expect(page.locator('select[name="zoneinfo"]')).to_have_value("America/Halifax")
 
 

@@ -178,7 +178,7 @@ def test_the_chain_is_proved_and_a_change_is_found(run: Any, world: World) -> No
     assert "record 1 " in json.loads(result.stdout)["fault"]
     text = run("audit", "verify")
     assert text.exit_code == 1
-    assert text.stderr.startswith("The chain is broken: changed 1.\nrecord 1 (event ")
+    assert text.stderr.startswith("Integrity check failed: changed 1.\nrecord 1 (event ")
 
 
 def test_the_chain_is_proved_with_an_earlier_key(
@@ -186,7 +186,7 @@ def test_the_chain_is_proved_with_an_earlier_key(
 ) -> None:
     """TM-12: another secret key; the old one comes from a file or from IDP_AUDIT_KEYS."""
     good(run(*CREATE_EMI, "--json"))
-    assert run("audit", "verify").stdout.startswith("The chain is whole: ")
+    assert run("audit", "verify").stdout.startswith("Integrity check passed: ")
     (tmp_path / "old").write_text(world.settings.secret_key + "\n")
     monkeypatch.setenv("IDP_SECRET_KEY", "n" * 40)
     broken = run("audit", "verify", "--json")
@@ -231,7 +231,7 @@ def test_the_shell_helps_those_whom_nobody_in_the_console_may_help(world: World,
     assert world.events("console.temporary-password")[-1].actor.startswith("cli:")
     result = run("account", "act", "restore", username, *why)
     assert result.exit_code == 1
-    assert "reset_required: this does not apply" in result.output
+    assert "reset_required; this action is not available" in result.output
     assert run("account", "act", "lock", username, "--reason", "x").exit_code == 2
     result = run("account", "act", "lock", username, "--reason", "two\nlines", "--ticket", "T")
     assert "one line each" in result.output
@@ -251,10 +251,10 @@ def test_a_stop_of_registration_is_shown_and_confirmed(
         # The command line has the clock of the machine.
         work.db.execute(update(Event).values(at=datetime.now(UTC)))
     shown = run("registration", "status")
-    assert (shown.exit_code, shown.output) == (1, "stopped: 1 of 1 accounts within the hour\n")
+    assert (shown.exit_code, shown.output) == (1, "stopped: 1 of 1 accounts in the last hour\n")
     assert run("registration", "confirm").exit_code == 2
     done = run("registration", "confirm", "--reason", "the end of a participant")
-    assert (done.exit_code, done.output) == (0, "open: 0 of 1 accounts within the hour\n")
+    assert (done.exit_code, done.output) == (0, "open: 0 of 1 accounts in the last hour\n")
     assert world.events("scim.mass_change_confirmed")[-1].data["why"] == "the end of a participant"
 
 
@@ -292,25 +292,25 @@ def test_tm08_participants_are_registered_by_the_operator(run: Any, world: World
     assert run("participant", "create", "10/9", "Other").exit_code == 1
     assert run("participant", "rename", "109120", "Lakes Inc.").output == "109120 is Lakes Inc.\n"
     needed = run("participant", "enter", "109120", "Energy Market")
-    assert needed.output == "109120 takes part in Energy Market.\n"
+    assert needed.output == "109120 participates in Energy Market.\n"
     made = good(run(*GROUP_EMI_BIDS, "--json"))
     assert made["participation"] == "Energy Market"
     holder = world.account()
     world.grant_role(holder, "EMI Bids")
     left = run("participant", "leave", "109120", "Energy Market")
-    assert left.output == "109120 no longer takes part in Energy Market.\n"
+    assert left.output == "109120 no longer participates in Energy Market.\n"
     assert good(run("account", "show", holder, "--json"))["role_groups"] == []
     twice = run("participant", "leave", "109120", "Energy Market")
-    assert twice.output == "refused: participant 109120 does not take part in Energy Market\n"
+    assert twice.output == "refused: participant 109120 does not participate in Energy Market\n"
     refused = run("role-group", "assign", "--account", holder, "--role-group", "EMI Bids",
                   "--participant", "109120")  # fmt: skip
     assert refused.output.startswith("refused: EMI Bids needs the participation Energy Market")
     free = run("role-group", "set", "EMI Bids", "--participation", "")
-    assert free.output == "EMI Bids: needs participation in nothing.\n"
+    assert free.output == "EMI Bids: required participation none.\n"
     assert run("role-group", "set", "EMI Bids").exit_code == 2
     world.grant_role(holder, "EMI Bids")
     ended = run("participant", "end", "109120")
-    assert ended.output == "109120 has ended; 1 assignments ended.\n"
+    assert ended.output == "109120 has ended. 1 assignments were revoked.\n"
     assert good(run("participant", "list", "--json"))[0]["status"] == "ended"
     assert run("participant", "restore", "109120").output == "109120 is active\n"
     assert good(run("account", "show", holder, "--json"))["role_groups"] == []

@@ -112,7 +112,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
             recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
         enqueue(world, username, "factor_code", "sms_factor_code")
         wait_until(lambda: len(mailer.taken) == 1)
-        assert mailer.taken[0].endswith("Your code to go on")
+        assert mailer.taken[0].endswith("Your verification code")
         wait_until(lambda: len(world.sms.sent) == 1)
         wait_until(lambda: count(waiting) == 0)
         wait_until(lambda: count(unsealed) == 0)
@@ -134,7 +134,7 @@ def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
     with world.app.app_context():
         assert deliver.deliver_due(world.app.extensions["runtime"], limit=2) == 2
     code, link = (mail["Subject"] for mail in world.mailer.sent)
-    assert code.endswith("Your code to go on")
+    assert code.endswith("Your verification code")
     assert link.endswith("Choose a new password")
 
 

@@ -35,13 +35,13 @@ def test_n18_an_old_secret_works_for_the_hours_that_were_chosen(world: World, me
     desk = Desk.of(world, ConsoleRole.ACCESS)
     fresh = rotate(desk, "6")
     assert (status(world, rp, rp.secret), status(world, rp, fresh)) == (200, 200)
-    assert "The old secret works until" in desk.browser.get("/console/clients/emi").text
+    assert "The previous secret works until" in desk.browser.get("/console/clients/emi").text
     until = world.clock.now() + timedelta(hours=6)
     assert world.events("client.secret_rotated")[-1].data == {"old_secret_until": until.isoformat()}
     world.clock.advance(seconds=6 * HOUR)
     assert (status(world, rp, rp.secret), status(world, rp, fresh)) == (401, 200)
     desk = Desk.of(world, ConsoleRole.ACCESS)
-    assert "The old secret works until" not in desk.browser.get("/console/clients/emi").text
+    assert "The previous secret works until" not in desk.browser.get("/console/clients/emi").text
 
 
 def test_n18_an_old_secret_is_ended_at_once(world: World) -> None:
@@ -80,13 +80,13 @@ def test_n18_the_shell_does_the_same(world: World, run: Run) -> None:
     rp = world.relying_party()
     text = run("client", "rotate-secret", "emi")
     assert text.exit_code == 0
-    assert "To end it at once: gateway client end-old-secret emi" in text.stdout
+    assert "To end it now: gateway client end-old-secret emi" in text.stdout
     shown = good(run("client", "show", "emi", "--json"))["old_secret_until"]
     left = datetime.fromisoformat(shown) - datetime.now(UTC)
     assert timedelta(hours=23) < left <= timedelta(hours=24)
     assert "old_secret_until" in run("client", "show", "emi").stdout
     assert status(world, rp, rp.secret) == 200
-    assert run("client", "end-old-secret", "emi").stdout == "emi: the old secret has ended.\n"
+    assert run("client", "end-old-secret", "emi").stdout == "emi: the previous secret has ended.\n"
     assert good(run("client", "end-old-secret", "emi", "--json"))["ended"] is False
     assert status(world, rp, rp.secret) == 401
     none = good(run("client", "rotate-secret", "emi", "--overlap-hours", "0", "--json"))
@@ -109,7 +109,7 @@ def test_n18_a_client_is_switched_on_again(world: World, run: Run) -> None:
     assert world.refresh(rp, tokens["refresh_token"]).status_code == 400
     assert world.signed_in_tokens(rp, username)["access_token"]
     assert run("client", "disable", "emi").exit_code == 0
-    assert run("client", "enable", "emi").stdout == "emi is switched on.\n"
+    assert run("client", "enable", "emi").stdout == "emi is enabled.\n"
     assert good(run("client", "enable", "emi", "--json"))["disabled"] is False
     with world.work() as work:
         assert registry.get(work, "emi").disabled_at is None

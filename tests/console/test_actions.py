@@ -184,7 +184,7 @@ def test_the_holder_sees_who_calls_and_can_say_no(world: World) -> None:
     assert desk.post(f"{desk.path(username)}/code/check", code=code).status_code == 400
     assert desk.act("end-sessions", username).status_code == 400
     assert world.events("caller.disowned")[-1].outcome == "refused"
-    assert "Nobody of Customer Relations" in holder.get("/call").text
+    assert "Customer Relations has no open call" in holder.get("/call").text
 
 
 @pytest.mark.parametrize("kind", [AccountKind.PERSONAL, AccountKind.MACHINE])
@@ -224,7 +224,7 @@ def test_cr08_a_temporary_password_helps_after_the_activation_link_expired(world
     world.clock.advance(days=91)
     desk.browser.sign_in(desk.username)
     page = desk.open(username)
-    assert "the link expired on" in page.text
+    assert "The activation link expired on" in page.text
     assert "/actions/resend-activation" not in page.text
     desk.verify(username)
     assert desk.act("resend-activation", username).status_code == 400
@@ -248,10 +248,10 @@ def test_resending_keeps_the_last_day_and_ends_the_first_link(world: World) -> N
     desk.act("resend-activation", username)
     second = world.mails("account_created")[-1].links[0]
     base = world.settings.issuer
-    assert "newer link" in world.browser().get(first.removeprefix(base)).text
+    assert "link has been replaced" in world.browser().get(first.removeprefix(base)).text
     assert world.browser().get(second.removeprefix(base)).status_code == 200
     world.clock.advance(days=10)
-    assert "too old" in world.browser().get(second.removeprefix(base)).text
+    assert "has expired" in world.browser().get(second.removeprefix(base)).text
 
 
 def test_cr04_the_reset_mail_goes_to_the_registered_address_for_seven_days(world: World) -> None:
@@ -275,7 +275,7 @@ def test_cr04_the_reset_mail_goes_to_the_registered_address_for_seven_days(world
     desk.act("reset-mail", username)
     late = world.mails("password_reset_by_agent")[-1].links[0]
     world.clock.advance(days=7)
-    assert "too old" in world.browser().get(late.removeprefix(world.settings.issuer)).text
+    assert "has expired" in world.browser().get(late.removeprefix(world.settings.issuer)).text
 
 
 @pytest.mark.parametrize("action", ["lock", "suspend"])
@@ -341,7 +341,7 @@ def test_a_lock_is_not_lost_to_an_action_that_had_not_seen_it(world: World) -> N
         patch.setattr(temporary_passwords, "make", meanwhile)
         answer = desk.act("temporary-password", username)
     assert answer.status_code == 409
-    assert "Another change came first" in answer.text
+    assert "Someone changed this information before you" in answer.text
     assert world.account_row(username).state == AccountState.LOCKED
     assert world.events("console.temporary-password") == []
     assert world.mails("temporary_password_issued") == []
@@ -383,21 +383,26 @@ def test_the_page_says_in_plain_words_why_nobody_gets_in(world: World) -> None:
     for _ in range(10):
         world.browser().sign_in(locked, "wrong")
     page = desk.open(waiting).text
-    assert "Not activated yet: the mail of 25 November 2026, 09:30 EST can be opened" in page
+    assert (
+        "Not activated. The activation link sent on 25 November 2026, 09:30 EST expires on" in page
+    )
     page = desk.open(locked).text
-    assert "after too many wrong passwords" in page
-    assert "opens by itself at 25 November 2026, 09:45 EST" in page
-    assert "No role group for: CROW" in page
-    assert "<strong>Wrong password</strong>" in page
+    assert "after too many failed attempts" in page
+    assert "Unlocks automatically on 25 November 2026, 09:45 EST" in page
+    assert "No role group for these applications: CROW" in page
+    assert "<strong>Incorrect password</strong>" in page
     world.browser().sign_in(locked)
     world.browser().sign_in(waiting, "x")
-    assert "Right password, but locked after too many wrong ones" in desk.open(locked).text
-    assert "No password was set yet" in desk.open(waiting).text
+    assert (
+        "Correct password, but the account was locked after too many failed attempts"
+        in desk.open(locked).text
+    )
+    assert "No password set" in desk.open(waiting).text
     world.set_state(locked, AccountState.SUSPENDED)
     world.clock.advance(minutes=16)
     world.browser().sign_in(locked)
-    assert "Right password, but the account was: suspended" in desk.open(locked).text
-    assert "Nothing keeps this account" in desk.open(world.account()).text
+    assert "Correct password, but the account was suspended" in desk.open(locked).text
+    assert "This account can sign in" in desk.open(world.account()).text
 
 
 def test_cr09_a_shared_number_is_no_proof(world: World) -> None:
@@ -405,6 +410,6 @@ def test_cr09_a_shared_number_is_no_proof(world: World) -> None:
     desk = Desk.of(world)
     alone = world.account(phone="+1 613 555 0100 ext 12")
     assert "ext. 12" in desk.open(alone).text
-    assert "alone it proves little" not in desk.open(alone).text
+    assert "It does not identify the caller" not in desk.open(alone).text
     world.account(phone="613-555-0100 x7")
-    assert "Registered for 2 people: alone it proves little" in desk.open(alone).text
+    assert "2 people share this number. It does not identify the caller" in desk.open(alone).text

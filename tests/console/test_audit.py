@@ -53,7 +53,7 @@ def test_the_trail_is_searched_by_person_agent_client_event_and_time(
     assert len(found(name="signin.")) >= len(found(name="signin.succeeded")) > 0
     assert len(found(person="granite", name="signin.succeeded", since="2026-11-27")) == 1
     assert len(found(person="granite", name="signin.succeeded", until="2026-11-26")) == 1
-    assert "Nothing fits" in found(person="nobody-at-all")[0]
+    assert "No results" in found(person="nobody-at-all")[0]
 
 
 def test_a_bad_date_is_said(desk: Desk) -> None:
@@ -62,7 +62,7 @@ def test_a_bad_date_is_said(desk: Desk) -> None:
         for value in ("yesterday", "0001-01-01", "9999-12-31", "2026-13-01", "1e9"):
             answer = desk.browser.get(path, since=value)
             assert answer.status_code == 400
-            assert "year-month-day" in answer.text
+            assert "YYYY-MM-DD" in answer.text
     for path in ("/console/access", "/console/access/export"):
         assert desk.browser.get(path, at="soon").status_code == 400
 
@@ -74,7 +74,7 @@ def test_a_report_leaves_nobody_out_in_silence(world: World, desk: Desk) -> None
     for path in ("audit", "audit/export", "access", "access/export"):
         answer = desk.browser.get(f"/console/{path}", person="crowd")
         assert answer.status_code == 400
-        assert "Too many people fit" in answer.text
+        assert "Too many results" in answer.text
 
 
 def test_old_events_are_a_page_away(world: World, desk: Desk) -> None:
@@ -87,7 +87,7 @@ def test_old_events_are_a_page_away(world: World, desk: Desk) -> None:
     older = first.text.split('href="/console/audit?before=')[1].split('"')[0]
     second = desk.browser.get(f"/console/audit?before={older}".replace("&amp;", "&"))
     assert len(rows(second.text)) == 30
-    assert "Older ones" not in second.text
+    assert "Older events" not in second.text
 
 
 def test_the_trail_is_downloaded_as_csv_and_as_json_lines(world: World, desk: Desk) -> None:
@@ -128,17 +128,17 @@ def test_the_chain_is_proved_from_the_console(
         end = chain.end_of(work)
     assert 4 < end <= 8
     first = desk.post("/console/audit/verify")
-    assert f"Records 1 to 4 of {end} are whole" in first.text
+    assert f"Integrity check passed for records 1 to 4 of {end}." in first.text
     path = "/console/audit/verify?after=4"
     assert f'action="{path}"' in first.text
     second = desk.post(path).text
-    assert f"Records 5 to {end} of {end} are whole" in second
-    assert "Prove the next records" not in second
+    assert f"Integrity check passed for records 5 to {end} of {end}." in second
+    assert "Verify the next records" not in second
     with world.work() as work:
         row = work.db.scalars(select(Event).where(Event.seq == 2)).one()
         row.actor = "somebody else"
     answer = desk.post("/console/audit/verify").text
-    assert "1: changed after they were sealed" in answer
+    assert "1: changed after sealing" in answer
     assert "record 2 (event " in answer
     assert world.events("trail.verified")[-1].reason == "broken"
 
@@ -158,7 +158,7 @@ def test_who_had_access_on_a_past_day(world: World, desk: Desk) -> None:
 
     def found(**query: str) -> list[str]:
         page = desk.browser.get("/console/access", **query).text
-        return [row for row in rows(page) if "Nothing fits" not in row]
+        return [row for row in rows(page) if "No results" not in row]
 
     assert len(found(participant="109120")) == 1
     assert "beta" in found(participant="109120")[0]

@@ -149,14 +149,14 @@ def test_n66_each_change_asks_and_then_goes_on_as_it_was_sent(
         stale(world)
         before = len(world.events())
         page = send(desk, path, fields)
-        assert (page.status_code, "Second step" in page.text) == (200, True), name
+        assert (page.status_code, "Verify your identity" in page.text) == (200, True), name
         assert "What you entered is kept" in page.text
         assert len(world.events()) == before, name
         hidden = kept(page, path)
         assert [pair for pair in hidden if pair[0] not in ("proof", "method")] == fields, name
         done = send(desk, path, [*hidden, ("code", code(world, secret))])
         assert done.status_code in (200, 303), (name, done.text)
-        assert "Second step" not in done.text, name
+        assert "Verify your identity" not in done.text, name
         made = [event for event in world.events()[before:] if event.actor == desk.username]
         assert made, name
         world.clock.advance(seconds=30)
@@ -198,7 +198,7 @@ def test_n66_fifteen_minutes(world: World, desk: Desk, secret: str) -> None:
     world.clock.advance(seconds=899)
     assert send(desk, path, [*form, ("name", "Two")]).status_code == 303
     world.clock.advance(seconds=1)
-    assert "Second step" in send(desk, path, [*form, ("name", "Three")]).text
+    assert "Verify your identity" in send(desk, path, [*form, ("name", "Three")]).text
 
 
 def test_n66_a_wrong_code_changes_nothing_and_keeps_the_form(
@@ -232,7 +232,7 @@ def test_n66_a_code_by_mail_keeps_the_form_too(world: World, desk: Desk, secret:
     asked = kept(page, path, 'value="send"')
     assert ("method", public_id) in asked
     sent = send(desk, path, [*asked, ("do", "send")])
-    assert "A code is on its way to your e-mail address" in sent.text
+    assert "We sent a verification code to your e-mail address" in sent.text
     by_app = kept(sent, path, 'value="show"')
     assert "authenticator app" in send(desk, path, [*by_app, ("do", "show")]).text
     typed = [*kept(sent, path), ("code", last_code(world, "email"))]
@@ -245,7 +245,7 @@ def test_n66_a_sign_in_with_a_factor_counts_one_without_does_not(
 ) -> None:
     """N66: whoever has just signed in with two factors is not asked a second time."""
     path, form = "/console/role-groups/new", [("name", "One"), ("kind", "personal")]
-    assert "Second step" in send(desk, path, form).text
+    assert "Verify your identity" in send(desk, path, form).text
     browser = world.browser()
     page = browser.sign_in(desk.username, PASSWORD)
     assert page.request.path == "/signin/factor"
@@ -260,7 +260,7 @@ def test_n66_without_a_factor_there_is_no_way_round(world: World, desk: Desk) ->
     for fields in (form, [*form, ("proof", "1"), ("code", PASSWORD), ("current", PASSWORD)]):
         answer = send(desk, path, fields)
         assert answer.status_code == 403
-        assert "Set up a second factor first" in answer.text
+        assert "Set up extra verification first" in answer.text
     assert world.events("role_group.created")[-1].data["group"] != "One"
 
 

@@ -285,7 +285,7 @@ def test_r14_a_dead_letter_is_seen_and_tried_again(world: World, desk: Desk) -> 
         pk = row.id
     page = desk.browser.get("/console/messages").text
     assert "SMTPDataError 550" in page
-    assert "asked for a new password for the account" in page
+    assert "reset the password of your account" in page
     assert "/recover/open?token=•••" in page
     assert not re.search(r"token=[\w-]{8}", page)
     with world.work() as work:

@@ -83,7 +83,7 @@ def test_n72_one_proposes_and_another_confirms(world: World, desk: Desk, other: 
     own = desk.browser.get("/console/proposals").text
     assert "Register registration" in own
     assert "/confirm" not in own
-    assert "You proposed it" in own
+    assert "You proposed this change" in own
     proposal = proposed(world)
     assert confirm(desk, proposal).status_code == 403
     assert registered(world) is None
@@ -319,7 +319,7 @@ def test_n72_two_operators_in_the_shell(world: World, run: Run) -> None:
     one, another = world.operator(ACCESS), world.operator(ACCESS)
     alone = run(*CREATE)
     assert alone.exit_code == 1
-    assert "takes two operators" in alone.stderr
+    assert "requires approval" in alone.stderr
     assert "--as" in alone.stderr
     text = run(*CREATE, "--as", one)
     assert text.exit_code == 0, text.output
@@ -345,13 +345,13 @@ def test_n72_two_operators_in_the_shell(world: World, run: Run) -> None:
     )
     done = run("client", "confirm", rotated, "--as", another)
     assert "client_secret  " in done.stdout
-    assert "The old secret works until" in done.stdout
+    assert "The previous secret works until" in done.stdout
     gone = run("client", "withdraw", renamed, "--as", one)
     assert gone.stdout == f"{renamed} is withdrawn.\n"
-    assert run("client", "proposals").stdout == "No proposal waits.\n"
+    assert run("client", "proposals").stdout == "No proposals.\n"
     assert run("client", "disable", "registration").exit_code == 0
     asked = run("client", "enable", "registration", "--as", one)
-    assert "Nothing is changed yet." in asked.stdout
+    assert "Nothing was changed yet." in asked.stdout
     done = run("client", "confirm", proposed(world), "--as", another)
     assert done.stdout == "registration is confirmed.\n"
 
@@ -371,7 +371,7 @@ def test_n72_no_service_makes_a_pusher_stronger_by_one(world: World, service: st
     Pusher.of(world)
     with world.work() as work:
         row = registry.get(work, "registration")
-        with pytest.raises(Refused, match="takes two operators"):
+        with pytest.raises(Refused, match="requires approval"):
             SERVICES[service](work, row)
 
 

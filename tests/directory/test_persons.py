@@ -46,7 +46,7 @@ def test_rg09_a_change_reaches_every_account(world: World, family: tuple[str, st
     assert machine in listed
     mails = world.mails("profile_changed")
     assert [mail.recipient for mail in mails] == [f"{username}@participant.example"]
-    assert "family name" in mails[0].text
+    assert "last name" in mails[0].text
     changed = world.events("person.updated")
     assert len(changed) == 2
     assert changed[0].data["before"]["family_name"] == "Moreau"

@@ -57,7 +57,9 @@ def test_e01_f01_the_subscriber_asks_for_help(world: World, holder: str, channel
         browser = world.browser()
         page = browser.submit(browser.get("/recover"), "/recover", username=typed, channel=channel)
         assert page.status_code == 200
-        assert ("Enter the code" if channel == "sms" else "Look into your mail") in page.text
+        assert (
+            "Enter the verification code" if channel == "sms" else "Check your e-mail"
+        ) in page.text
 
 
 @pytest.mark.parametrize("channel", ["mail", "sms"])
@@ -133,7 +135,7 @@ def test_e05_f05_the_gateway_takes_orders_of_customer_relations(world: World, ho
     first = link_of(world, "password_reset_by_agent")
     desk.temporary_password(holder)
     assert world.browser().get(first).status_code == 400
-    assert "temporary password waits" in desk.open(holder).text
+    assert "temporary password was issued" in desk.open(holder).text
 
 
 def test_e06_f06_what_was_used_up_is_refused(world: World, holder: str) -> None:
@@ -145,7 +147,7 @@ def test_e06_f06_what_was_used_up_is_refused(world: World, holder: str) -> None:
     browser.submit(browser.get(link), "/recover/open", **CHOICE)
     again = world.browser().get(link)
     assert again.status_code == 400
-    assert "used already" in again.text
+    assert "already been used" in again.text
 
 
 def test_rs07_who_was_never_activated_is_sent_to_customer_relations(world: World) -> None:

@@ -141,8 +141,8 @@ GOOD = "2026-01-05T12:00:00Z,a,1.2.3.4,CA,ON,Toronto,1,x,c,true,false,"
         (f"{HEADER}\n{GOOD}\nsoon,a,b,c,d,e,f,g,h,true,false,\n", "line 3 cannot be read"),
         (f"{HEADER}\n{GOOD}\n2020-{GOOD[5:]}\n", "line 3 is earlier"),
         ("a,b\n1,2\n", "line 2 cannot be read"),
-        (f"{HEADER}\n", "no sign-in of a person's own"),
-        ("", "no sign-in of a person's own"),
+        (f"{HEADER}\n", "no legitimate sign-ins"),
+        ("", "no legitimate sign-ins"),
     ],
 )
 def test_a_log_that_cannot_be_read_is_refused_by_line(

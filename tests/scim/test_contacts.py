@@ -93,7 +93,7 @@ def test_nt03_role_changes_reach_the_rights_administrators(world: World, erie: P
     assert "HOLDER Moreau, holder for Erie Wind (200001)" in mail.text
     assert "- EMI Trader" in mail.text
     world.revoke_role("holder", "EMI Trader", "200001")
-    assert "Taken away:" in world.mails("holder_access_changed")[-1].text
+    assert "Removed:" in world.mails("holder_access_changed")[-1].text
     world.grant_role("ra", "EMI Trader", "200001")
     assert len(world.mails("holder_access_changed")) == 2
     assert told(world, "access_changed")[-1] == "ra"
@@ -107,7 +107,7 @@ def test_nt05_the_end_of_access_reaches_the_tier_that_answers(
     """NT-05: of a holder the Rights Administrators, of one of these the Primary Contacts."""
     world.set_state(who, state)
     assert told(world, "holder_account_ended") == [tier]
-    words = "is closed for good" if state == AccountState.DEACTIVATED else "is suspended"
+    words = "was deactivated" if state == AccountState.DEACTIVATED else "was suspended"
     assert words in world.mails("holder_account_ended")[0].text
 
 

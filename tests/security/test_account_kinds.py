@@ -63,7 +63,7 @@ def test_en03_an_email_session_is_asked_for_the_userid_account(
     """EN-03: the same the other way round; whoever has none goes back with an error."""
     browser = world.browser().signed_in(EMAIL)
     page = browser.authorize(emi(world))
-    assert "EMI opens with your UserID account" in page.text
+    assert "EMI requires a UserID account" in page.text
     back = browser.submit(page, "/signin/other-account", choice="back")
     assert answer_of(back)["error"] == "access_denied"
     code = browser.authorize(workspaces)

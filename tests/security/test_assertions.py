@@ -237,7 +237,7 @@ def change(world: World, hours: str, *, new: str = NEW_PASSWORD) -> Any:
     """The custodian changes the password, with an overlap."""
     browser = world.browser().signed_in(NAME)
     page = browser.get("/settings/password")
-    assert "Programs may go on using the old password" in page.text
+    assert "Keep the previous password valid for programs" in page.text
     return browser.submit(page, "/settings/password", current=PASSWORD, password=new, again=new,
                           overlap=hours)  # fmt: skip
 
@@ -265,9 +265,9 @@ def test_ma09_the_overlap_ends_at_a_word_or_with_another_password(
     assert change(world, "168").status_code == 200
     browser = world.browser().signed_in(NAME, NEW_PASSWORD)
     page = browser.get("/settings/programs")
-    assert "The old password works until" in page.text
+    assert "The previous password works until" in page.text
     done = browser.submit(page, "/settings/programs/former/end")
-    assert "The old password has ended." in done.text
+    assert "The previous password no longer works." in done.text
     assert token(world).status_code == 401
     assert token(world, client_secret=NEW_PASSWORD).status_code == 200
 
@@ -319,7 +319,7 @@ def test_the_custodian_sees_and_keeps_keys(world: World, machine: Rp) -> None:
     kid = public_key(pem(OTHER))["kid"]
     page = browser.get("/settings/programs")
     gone = browser.submit(page, f"/settings/programs/keys/{kid}/remove")
-    assert "The key is removed" in gone.text
+    assert "The key was removed" in gone.text
     assert browser.post(f"/settings/programs/keys/{kid}/remove",
                         {"csrf_token": "x"}).status_code == 400  # fmt: skip
     person = world.account("jonesj")
@@ -327,7 +327,7 @@ def test_the_custodian_sees_and_keeps_keys(world: World, machine: Rp) -> None:
     for path in ("/settings/programs", "/settings/programs/keys"):
         found = other.get(path)
         assert found.status_code == 404 or "/settings/verify" in found.request.path
-    assert "Look at programs" not in other.get("/settings").text
+    assert "Manage programs" not in other.get("/settings").text
 
 
 def test_the_custodian_is_told_which_check_fails(world: World, machine: Rp) -> None:
@@ -336,15 +336,15 @@ def test_the_custodian_is_told_which_check_fails(world: World, machine: Rp) -> N
     verify(world, authorization=basic(password="Wrong-password-1"))
     browser = world.browser().signed_in(NAME)
     page = browser.get("/settings/programs")
-    assert "The address is in none of the registered networks." in page.text
-    assert "The password was wrong." in page.text
+    assert "The address is not in a registered network." in page.text
+    assert "The password was incorrect." in page.text
     assert OUTSIDE in page.text
     bad = browser.submit(page, "/settings/programs/test", ip="here", service="")
-    assert (bad.status_code, "This is no IP address." in bad.text) == (400, True)
+    assert (bad.status_code, "Enter a valid IP address." in bad.text) == (400, True)
     found = browser.submit(page, "/settings/programs/test", ip=OUTSIDE, service="mim")
-    assert "Stands in the way" in found.text
+    assert "Failed" in found.text
     good = browser.submit(page, "/settings/programs/test", ip=INSIDE, service="mim")
-    assert "Stands in the way" not in good.text
+    assert "Failed" not in good.text
     assert "MIM Web Services" in good.text
 
 

@@ -49,7 +49,7 @@ def assert_hard_error(response: TestResponse) -> None:
     assert response.status_code == 400
     assert "Location" not in response.headers
     assert response.mimetype == "text/html"
-    assert "This sign-in cannot go on" in response.text
+    assert "We cannot complete this sign-in" in response.text
     assert "evil.test" not in response.text
 
 
@@ -198,7 +198,7 @@ def test_n18_a_disabled_or_unknown_client_is_a_page(world: World) -> None:
         registry.disable(work, registry.get(work, rp.client_id))
     response = ask(world, rp)
     assert_hard_error(response)
-    assert "switched off" in response.text
+    assert "disabled" in response.text
 
 
 def test_n18_a_client_disabled_during_the_sign_in_gets_nothing(world: World) -> None:

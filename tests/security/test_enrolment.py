@@ -80,7 +80,7 @@ def finish(world: World, username: str, browser: Browser, page: TestResponse) ->
     page = send(browser, page, do="show")
     assert len(paper_on(page)) == 10
     page = send(browser, page, do="kept")
-    assert heading(page) == "All set up"
+    assert heading(page) == "Setup complete"
     return send(browser, page)
 
 
@@ -88,11 +88,11 @@ def finish(world: World, username: str, browser: Browser, page: TestResponse) ->
 def test_ac04_all_steps_in_order_then_the_dashboard(strict: World, kind: AccountKind) -> None:
     """AC-04, AC-06, AC-07, AC-09, MF-02: telephone (passed over), factor, question, codes."""
     username, browser, page = activated(strict, kind)
-    assert heading(page) == "Telephone for a forgotten password"
+    assert heading(page) == "Recovery phone"
     page = send(browser, page, do="skip")
     assert heading(page) == "Extra verification"
     page = add_mails(strict, browser, page)
-    assert "Set up already" in page.text
+    assert "Already set up" in page.text
     page = finish(strict, username, browser, page)
     assert page.request.path == "/"
     done = strict.events("signin.succeeded")[-1]
@@ -172,10 +172,10 @@ def test_leaving_and_coming_back_goes_on_where_it_was(strict: World) -> None:
     page = send(browser, page, do="skip")
     later = strict.browser()
     page = later.sign_in(username, NEW_PASSWORD)
-    assert heading(page) == "Show that it is you"
+    assert heading(page) == "Confirm your identity"
     assert "/enrol/" not in page.text
     stuck = later.get("/enrol/email", flow=hidden_fields(page.text, "/enrol")["flow"])
-    assert heading(stuck) == "Show that it is you"
+    assert heading(stuck) == "Confirm your identity"
     page = send(later, page, do="send")
     sent = last_code(strict, "email")
     assert send(later, page, do="confirm", code="000000").status_code in (200, 400)
@@ -184,7 +184,7 @@ def test_leaving_and_coming_back_goes_on_where_it_was(strict: World) -> None:
     page = add_mails(strict, later, page)
     strict.clock.advance(minutes=2)
     again, page = half_signed_in(strict, username, NEW_PASSWORD)
-    assert "not complete yet" in page.text
+    assert "not finished setting up" in page.text
     page = again.submit(page, "/signin/factor", code=last_code(strict, "email"))
     assert heading(page) == "Extra verification"
     assert finish(strict, username, again, page).request.path == "/"
@@ -198,7 +198,7 @@ def test_the_code_of_one_enrolment_is_none_of_another(strict: World) -> None:
     sent = last_code(strict, "email")
     other = second.sign_in(username, NEW_PASSWORD)
     assert send(second, other, do="confirm", code=sent).status_code == 400
-    assert heading(send(first, one, do="confirm", code=sent)) != "Show that it is you"
+    assert heading(send(first, one, do="confirm", code=sent)) != "Confirm your identity"
 
 
 def test_an_application_waits_until_the_end(strict: World) -> None:
@@ -238,14 +238,14 @@ def test_mf08_the_last_required_factor_cannot_go(strict: World) -> None:
     (path,) = re.findall(r'href="(/settings/factors/own/[^"]+)"', browser.get("/settings").text)
     page = browser.submit(browser.get(path), "/settings/verify", do="send")
     page = browser.submit(page, "/settings/verify", code=last_code(strict, "email"))
-    assert "cannot be removed" in page.text
+    assert "cannot remove your last" in page.text
     refused = browser.submit(page, path, do="remove")
     assert refused.status_code == 400
     totp = "/settings/factors/totp"
     page = browser.submit(browser.get(totp), totp, do="begin")
     browser.submit(page, totp, code=code(strict, secret_on(page)))
     page = browser.get(path)
-    assert "It is removed" in browser.submit(page, path, do="remove").text
+    assert "Your verification method was removed" in browser.submit(page, path, do="remove").text
     with strict.work() as work:
         rows = authenticators.of(work, accounts.by_username(work, username))
         assert [row.kind for row in rows] == [FactorKind.TOTP]
@@ -272,13 +272,13 @@ def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: Wo
     page = strict.browser()
     page.submit(page.get(link), "/recover/open", **other)
     page = strict.browser().sign_in(username)
-    assert heading(page) == "Show that it is you"
+    assert heading(page) == "Confirm your identity"
     temporary = desk.temporary_password(username)
     holder = strict.browser()
     page = holder.sign_in(username, temporary)
     new = {"password": "Marble-Otter3-window", "again": "Marble-Otter3-window"}
     page = holder.submit(page, "/signin/password", current=temporary, **new)
-    assert heading(page) == "Telephone for a forgotten password"
+    assert heading(page) == "Recovery phone"
 
 
 def test_weak_factors_are_not_enough_where_the_environment_says_so() -> None:

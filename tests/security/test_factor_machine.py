@@ -186,7 +186,7 @@ class Policy(RuleBasedStateMachine):
                 name = offered(work, accounts.by_username(work, "victim"))[0]
             fields = {"question": name, "answer": "Somewhere in Kapuskasing"}
         page = browser.submit(page, "/enrol", **fields)
-        if "I have kept them" in page.text:
+        if "I saved my codes" in page.text:
             page = browser.submit(page, "/enrol", do="kept")
         return page
 

@@ -59,7 +59,7 @@ def test_n54_what_another_site_makes_up_is_no_request(world: World, spoil: str) 
         path = f"{AUTHORIZE}/posted?asked={path.split('=')[1] + spoil if spoil else ''}"
     page = world.browser().get(path)
     assert page.status_code == 400
-    assert "too old or incomplete" in page.text
+    assert "incomplete or has expired" in page.text
 
 
 def test_n54_what_was_sealed_for_one_endpoint_is_nothing_at_the_other(world: World) -> None:
@@ -71,7 +71,7 @@ def test_n54_what_was_sealed_for_one_endpoint_is_nothing_at_the_other(world: Wor
     assert (page.status_code, "Sign out of the gateway?" in page.text) == (200, True)
     asked = send_form(world, LOGOUT, {"client_id": rp.client_id}).partition("?")[2]
     page = browser.get(f"{AUTHORIZE}/posted?{asked}")
-    assert (page.status_code, "too old or incomplete" in page.text) == (400, True)
+    assert (page.status_code, "incomplete or has expired" in page.text) == (400, True)
 
 
 def test_n18_a_client_that_was_switched_off_meanwhile_gets_nothing(world: World) -> None:

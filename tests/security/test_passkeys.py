@@ -69,11 +69,11 @@ def test_a_synced_passkey_is_no_hardware(world: World) -> None:
     username, device = world.account(), device_of(world, is_synced=True)
     browser = world.browser().signed_in(username)
     add_passkey(world, browser, device, current=PASSWORD)
-    assert "is not yet" in browser.get("/settings").text
+    assert "not synced yet" in browser.get("/settings").text
     device.is_backed_up = True
     assert alone(world.browser(), device).request.path == "/"
     assert world.events("signin.succeeded")[-1].data["amr"] == ["swk", "user", "mfa"]
-    assert "on all your devices" in browser.get("/settings").text
+    assert "to all your devices" in browser.get("/settings").text
 
 
 def test_as_second_step_and_for_a_step_up(
@@ -293,7 +293,7 @@ def test_a_denied_network_refuses_a_passkey_that_signs_in_alone(
     browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.66"
     answer = alone(browser, device)
     assert (answer.status_code, is_in(browser)) == (400, False)
-    assert "This passkey does not open an account here" in answer.text
+    assert "This passkey does not belong to an account" in answer.text
     assert world.events("signin.refused")[-1].reason == "network_denied"
     browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.65"
     assert alone(browser, device).request.path == "/"
@@ -314,7 +314,7 @@ def test_a_page_left_open_says_so_and_the_next_try_counts(
     late = browser.submit(page, path, credential=device.get(options_on(page)))
     assert late.status_code == 400
     assert "This page was open for more than five minutes" in late.text
-    assert "does not open an account" not in late.text
+    assert "does not belong to an account" not in late.text
     assert not world.mails("factor_failed")
     done = browser.submit(late, path, credential=device.get(options_on(late)))
     assert (done.status_code, is_in(browser)) == (200, True)
@@ -347,8 +347,8 @@ def test_a_key_that_became_another_kind_says_what_to_do(
         browser, page = half_signed_in(world, username)
         answer = browser.submit(page, "/signin/factor", credential=device.get(options_on(page)))
     assert answer.status_code == 400
-    assert "This passkey has changed since it was set up" in answer.text
-    assert "remove it in Settings and set it up again" in answer.text
+    assert "This passkey has changed since you set it up" in answer.text
+    assert "remove the passkey in Settings and set it up again" in answer.text
     other, synced = world.account(), device_of(world, is_synced=True)
     add_passkey(world, world.browser().signed_in(other), synced, current=PASSWORD)
     for synced.is_backed_up in (True, False):

@@ -29,7 +29,7 @@ def holder(world: World) -> str:
     page = verify(browser, PATH, current=PASSWORD)
     name = re.findall(r'<option value="(\w+)"', page.text)[0]
     page = browser.submit(page, PATH, question=name, answer=ANSWER)
-    assert "The security question is saved" in page.text
+    assert "Your security question is saved" in page.text
     return username
 
 
@@ -81,7 +81,7 @@ def test_mf06_answers_are_compared_in_one_form(typed: str, same: str) -> None:
         ("x" * 101, Fault.TOO_LONG),
         ("東京タワー", Fault.NOT_ASCII),
         ("a\x00bcd", Fault.NOT_ASCII),
-        ("first animal", Fault.IN_QUESTION),
+        ("first pet", Fault.IN_QUESTION),
         ("moreaua", Fault.USER_NAME),
         ("MOREAUA rules", Fault.USER_NAME),
         ("Rex!#$%&'()*+,-./:;<=>?@[]^_`{|}~", None),
@@ -90,7 +90,7 @@ def test_mf06_answers_are_compared_in_one_form(typed: str, same: str) -> None:
 )
 def test_mf06_any_ascii_is_an_answer(answer: str, expected: Fault | None) -> None:
     """MF-06: at least four, no part of question or user name."""
-    words = "What was the name of the first animal in your home?"
+    words = "What was the name of your first pet?"
     assert rules.fault(answer, question=words, username="moreaua") == expected
 
 
@@ -121,7 +121,7 @@ def test_z02_a_reset_by_oneself_asks_it_too(world: World, holder: str) -> None:
     for wrong in ("", "Toronto", "montreal"):
         refused = browser.submit(page, "/recover/open", answer=wrong, **CHOICE)  # type: ignore[arg-type]
         assert refused.status_code == 400
-        assert "security question is not right" in refused.text
+        assert "security question is incorrect" in refused.text
     done = browser.submit(page, "/recover/open", answer="MONTREAL metro", **CHOICE)  # type: ignore[arg-type]
     assert "Password changed successfully" in done.text
     assert world.events("question.answered")[-1].reason is None

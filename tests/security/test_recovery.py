@@ -214,7 +214,7 @@ def test_rs08_a_lock_of_failures_can_be_ended_by_oneself(world: World, channel: 
         assert world.browser().sign_in(username).status_code == 400
         browser.get(link)
         done = browser.submit(browser.get("/recover/unlock/open"), "/recover/unlock/open")
-        assert "was used already" in world.browser().get(link).text
+        assert "has already been used" in world.browser().get(link).text
     assert "Your account is unlocked" in done.text
     assert world.browser().sign_in(username).status_code == 200
     assert world.mails("account_unlocked", to=username)
@@ -243,7 +243,7 @@ def test_without_a_sender_no_text_message_is_offered(world: World) -> None:
         browser = without.browser()
         assert 'value="sms"' not in browser.get("/recover").text
         sent = browser.submit(browser.get("/recover"), "/recover", username=username, channel="sms")
-        assert "Look into your mail" in sent.text
+        assert "Check your e-mail" in sent.text
         browser.sign_in(username)
         assert "/settings/phone" not in browser.get("/settings").text
         assert browser.get("/settings/phone").status_code == 404
@@ -500,7 +500,7 @@ def test_l04_an_aged_password_is_replaced_at_sign_in(renewing: World) -> None:
     renewing.clock.advance(seconds=1)
     browser = renewing.browser()
     page = browser.sign_in(username)
-    assert "has to be renewed" in page.text
+    assert "password has expired" in page.text
     assert "Sign in" in browser.get("/settings").text
     same = {"current": PASSWORD, "password": PASSWORD, "again": PASSWORD}
     assert 'data-broken="reused"' in browser.submit(page, "/signin/password", **same).text

@@ -228,7 +228,7 @@ def test_n93_nothing_of_one_environment_is_taken_by_the_other(
     production.account("pendinga", state=AccountState.PENDING, person_id="P9")
     with world.work() as work:
         path = activation.invite(work, accounts.by_username(work, pending))
-    assert "This link is not complete" in foreign.get(path).text
+    assert "This link is incomplete" in foreign.get(path).text
 
 
 def test_n93_names_and_pages_differ(world: World, production: World) -> None:
@@ -236,5 +236,5 @@ def test_n93_names_and_pages_differ(world: World, production: World) -> None:
     sandbox = world.settings
     assert sandbox.cookie_name("session") != production.settings.cookie_name("session")
     assert sandbox.mail_from != production.settings.mail_from
-    assert "For trials only" in world.browser().get("/signin").text
-    assert "For trials only" not in production.browser().get("/signin").text
+    assert "For testing only" in world.browser().get("/signin").text
+    assert "For testing only" not in production.browser().get("/signin").text

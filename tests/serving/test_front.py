@@ -422,7 +422,7 @@ def test_n88_a_full_hashing_lane_is_503_at_every_door(world: World) -> None:
     browser = world.browser()
     page = browser.sign_in(username)
     assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
-    assert "Busy for a moment" in page.text
+    assert "Service temporarily unavailable" in page.text
     token = world.app.test_client().post(
         "/oauth2/v1/token",
         data={"grant_type": "client_credentials", "client_id": "APIIESO00001",

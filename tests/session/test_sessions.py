@@ -43,7 +43,7 @@ def test_sessions_are_listed_and_ended_in_settings(world: World) -> None:
         newest = work.db.scalars(select(BrowserSession).order_by(BrowserSession.id)).all()
         victim = newest[1].public_id
     page = here.submit(page, f"/settings/sessions/{victim}/end")
-    assert "The session is ended." in page.text
+    assert "The session was ended." in page.text
     assert "Your applications" not in there.get("/").text
     here.submit(page, "/settings/sessions/end-others")
     assert "Your applications" not in third.get("/").text

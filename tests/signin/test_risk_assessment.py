@@ -100,7 +100,7 @@ def test_mf03_another_workstation_is_asked_and_told_why(place: World) -> None:
     username, _, _ = worker(place)
     page = at(place, OFFICE).sign_in(username)
     assert page.request.path == "/signin/factor"
-    assert "a browser that we have not seen you use" in page.text
+    assert "not used this browser before" in page.text
     assert "new_device" in last(place)["hits"]
 
 
@@ -237,7 +237,7 @@ def test_z13_always_asks_at_every_sign_in(settings: Settings, world: World, wher
     page = browser.authorize(rp)
     page = browser.sign_in(username, page=page)
     assert page.request.path == "/signin/factor"
-    assert "needed at every sign-in" in page.text
+    assert "requires extra verification every time" in page.text
     world.clock.advance(seconds=30)
     answer = browser.submit(page, "/signin/factor", code=code(world, secret))
     assert "code=" in answer.headers["Location"]
@@ -252,7 +252,7 @@ def test_a_client_that_always_asks_raises_a_session_that_is_there(place: World) 
     assert "unmet_authentication_requirements" in silent
     page = browser.authorize(rp)
     assert page.request.path == "/signin/factor"
-    assert "needs more certainty" in page.text
+    assert "application requires extra verification" in page.text
     answer = browser.submit(page, "/signin/factor", code=code(place, secret))
     assert "code=" in answer.headers["Location"]
 
@@ -299,7 +299,7 @@ def test_the_console_explains_a_sign_in(place: World) -> None:
     at(place, OFFICE).sign_in(username)
     page = Desk.of(place).open(username).text
     section = page.split('id="risk-heading"')[1].split("</section>")[0]
-    assert "a browser that we have not seen you use" in section
+    assert "not used this browser before" in section
     assert "new_device" in section
     assert "<td>hour</td>" in section
 

@@ -56,7 +56,7 @@ def test_a_sign_in_page_whose_cookie_is_gone_goes_on(world: World, browser: Chro
     browser.lose("form")
     again = browser.sign_in(username, page=page)
     assert again.status_code == 400
-    assert "sent no cookie" in alert_of(again)
+    assert "did not send a cookie" in alert_of(again)
     assert f'value="{username}"' in again.text
     assert PASSWORD not in again.text
     assert "Sign in to continue to EMI" in again.text
@@ -71,7 +71,7 @@ def test_a_sign_in_page_whose_time_is_over_goes_on(world: World, browser: Chromi
     world.clock.advance(hours=2)
     path = page.request.full_path
     late = browser.get(path)
-    assert "Sign in, and it goes on where it was" in late.text
+    assert "Sign in again to continue" in late.text
     assert "code" in answer_of(browser.sign_in(username, page=page))
     fields = hidden_fields(late.text, "/signin")
     done = browser.get(f"/signin?flow={fields['flow']}")
@@ -121,7 +121,7 @@ def test_a_form_whose_session_is_gone_is_sent_after_signing_in(
     world.clock.advance(hours=2)
     asked = browser.post(PROFILE, profile(page))
     assert asked.request.path == "/signin"
-    assert "what you entered is kept" in alert_of(asked)
+    assert "What you entered is kept" in alert_of(asked)
     shown = browser.sign_in(username, page=asked)
     assert shown.request.path == KEPT
     assert "America/Halifax" in shown.text
@@ -199,7 +199,7 @@ def test_a_form_whose_token_is_over_is_sent_again(world: World, browser: Chromiu
     browser.lose("form")
     shown = browser.post(PROFILE, profile(page))
     assert shown.status_code == 400
-    assert "sent no cookie" in alert_of(shown)
+    assert "did not send a cookie" in alert_of(shown)
     assert world.account_row(username).zoneinfo != "America/Halifax"
     browser.submit(shown, PROFILE)
     assert world.account_row(username).zoneinfo == "America/Halifax"
@@ -212,7 +212,7 @@ def test_passwords_and_codes_are_never_kept(world: World, browser: Chromium) -> 
     fields = hidden_fields(page.text, "/settings/password") | typed
     stale = browser.post("/settings/password", fields | {"csrf_token": "x"})
     assert stale.status_code == 400
-    assert "Passwords and codes are not kept" in stale.text
+    assert "We do not keep passwords or codes" in stale.text
     assert 'href="/settings/password"' in stale.text
     world.clock.advance(hours=2)
     gone = browser.post("/settings/password", fields)
@@ -289,8 +289,8 @@ def test_rs02_the_page_of_a_link_in_another_browser_says_so(world: World) -> Non
     for path in ("/activate", "/recover/open", "/recover/unlock/open", "/recover/not-me", "/call"):
         page = world.browser().get(path)
         assert page.status_code == 400
-        assert "Open the link of the mail here" in page.text
-        assert "go on in the other one" in page.text
+        assert "Open the link from your e-mail in this browser" in page.text
+        assert "continue in the other browser" in page.text
         assert world.events("link.refused")[-1].reason == "link_elsewhere"
 
 
@@ -298,4 +298,4 @@ def test_rs03_a_code_page_in_another_browser_says_so(world: World) -> None:
     """RS-03: back to the start, with a reason."""
     page = world.browser().get("/recover/code")
     assert page.request.path == "/recover"
-    assert "The code belongs to the browser that asked for it" in page.text
+    assert "you requested it in another browser" in page.text

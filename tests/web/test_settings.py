@@ -39,7 +39,7 @@ def test_sp03_a_number_counts_when_it_is_verified(world: World, kind: AccountKin
     removed = browser.submit(
         browser.get("/settings/phone"), "/settings/phone", do="remove", current=PASSWORD
     )
-    assert "The number is removed" in removed.text
+    assert "The number was removed" in removed.text
     assert world.account_row(username).recovery_phone is None
     assert "was removed" in world.mails("recovery_phone_changed")[-1].text
 
@@ -47,13 +47,13 @@ def test_sp03_a_number_counts_when_it_is_verified(world: World, kind: AccountKin
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        ("", "no telephone number"),
-        ("12", "no telephone number"),
-        ("hello", "no telephone number"),
-        ("9" * 500, "no telephone number"),
-        ("+1 416 967 1111 ext 5", "cannot reach an extension"),
+        ("", "not a valid phone number"),
+        ("12", "not a valid phone number"),
+        ("hello", "not a valid phone number"),
+        ("9" * 500, "not a valid phone number"),
+        ("+1 416 967 1111 ext 5", "cannot send text messages to an extension"),
         ("+33 1 42 68 53 00", "cannot receive text messages"),
-        ("<script>", "no telephone number"),
+        ("<script>", "not a valid phone number"),
     ],
 )
 def test_sp03_what_cannot_be_texted_is_named(world: World, number: str, words: str) -> None:
@@ -88,7 +88,7 @@ def test_five_codes_in_an_hour(world: World) -> None:
         add_phone(world, browser)
         world.clock.advance(minutes=2)
     page = browser.get("/settings/phone")
-    assert "Too many codes" in browser.submit(page, "/settings/phone", **PHONE).text
+    assert "too many codes" in browser.submit(page, "/settings/phone", **PHONE).text
     assert len(world.sms.sent) == 5
 
 
@@ -107,7 +107,7 @@ def test_remembered_browsers_are_listed_and_forgotten(world: World) -> None:
     (path,) = re.findall(r'action="(/settings/browsers/[^"]+)"', section)
     assert world.browser().signed_in(world.account()).post(path, {}).status_code == 400
     done = browser.submit(page, path)
-    assert "The browser is forgotten" in done.text
+    assert "The browser is no longer remembered" in done.text
     assert "browsers-heading" not in done.text
     assert browser.submit(page, path).status_code == 404
 

@@ -233,23 +233,22 @@ def _hard_error(code: str) -> BaseResponse:
 def explain(code: str) -> dict[str, object]:
     """Title, words and advice for a fault that is not redirected."""
     advice = gettext(
-        "Go back to the application and start again from there. If this happens again, tell the "
+        "Return to the application and start again. If the problem continues, contact the "
         "people who run the application."
     )
     if code == "disabled_client":
-        message = gettext("This application has been switched off at the gateway.")
+        message = gettext("This application is disabled.")
     elif code == "stale_request":
-        message = gettext("The request of the application is too old or incomplete.")
+        message = gettext("The application's request is incomplete or has expired.")
     elif code == "unknown_client":
-        message = gettext("The application that sent you here is not known to the gateway.")
+        message = gettext("The application that sent you here is not registered with the gateway.")
     else:
         message = gettext(
-            "The application asked for your sign-in to be sent to an address that is not "
-            "registered for it, so the gateway has stopped here."
+            "The application asked us to send you to an address that is not registered for it."
         )
     return {
         "status": 400,
-        "title": gettext("This sign-in cannot go on"),
+        "title": gettext("We cannot complete this sign-in"),
         "message": message,
         "advice": advice,
     }

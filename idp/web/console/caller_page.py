@@ -46,11 +46,11 @@ def verify_caller(subject: str) -> Response:
     if caller_verification.record(
         current.work(), gate.operator().account, found, facts, ticket=ticket
     ):
-        flash(gettext("The caller is verified for half an hour."))
+        flash(gettext("The caller is verified for 30 minutes."))
         return back(found)
     error = gettext(
-        "That is not enough: the caller has to name the user name or the e-mail address, and two "
-        "more facts have to match. Or send a code."
+        "Verification is not complete. The caller must give the user name or e-mail address "
+        "and two more correct answers, or read back a code."
     )
     return page(found, error=error)
 
@@ -61,7 +61,7 @@ def deny_caller(subject: str) -> Response:
     if not isinstance(found, Account):
         return found
     caller_verification.deny(current.work(), found, ticket=_ticket())
-    flash(gettext("The refusal is recorded."))
+    flash(gettext("The failed verification was recorded."))
     return back(found)
 
 
@@ -72,12 +72,12 @@ def send_code(subject: str) -> Response:
         return found
     channel = "sms" if request.form.get("channel") == "sms" else "mail"
     if channel == "sms" and current.runtime().ports.sms is None:
-        return page(found, error=gettext("No text messages can be sent."))
+        return page(found, error=gettext("We cannot send text messages. Send a code by e-mail."))
     try:
         caller_verification.send_code(current.work(), gate.operator().account, found, channel)
     except Refused:
-        return page(found, error=gettext("Too many codes were sent; wait an hour."))
-    flash(gettext("The code is on its way. It names you; ask the caller to read it aloud."))
+        return page(found, error=gettext("Too many codes were sent. Wait an hour."))
+    flash(gettext("We sent a code that includes your name. Ask the caller to read it aloud."))
     return back(found)
 
 
@@ -88,8 +88,8 @@ def check_code(subject: str) -> Response:
         return found
     typed = request.form.get("code", "")
     if not caller_verification.check_code(current.work(), gate.operator().account, found, typed):
-        return page(found, error=gettext("This code does not fit, or its time is over."))
-    flash(gettext("The caller is verified for half an hour."))
+        return page(found, error=gettext("That code is incorrect or has expired."))
+    flash(gettext("The caller is verified for 30 minutes."))
     return back(found)
 
 

@@ -119,7 +119,7 @@ def end_old_secret(client_id: str) -> BaseResponse:
     """The secret from before the last rotation ends at once."""
     found = _one(client_id)
     client_secrets.end_former(current.work(), found)
-    flash(gettext("The old secret has ended."))
+    flash(gettext("The previous secret no longer works."))
     return redirect(url_for("console.client", client_id=found.client_id), code=303)
 
 
@@ -128,7 +128,7 @@ def enable_client(client_id: str) -> BaseResponse:
     found = _one(client_id)
     outcome = client_proposals.enable(current.work(), found)
     if outcome.client:
-        flash(gettext("The application is switched on again; what was issued to it stays ended."))
+        flash(gettext("The application is enabled. Its previous tokens are still invalid."))
     return shown(outcome)
 
 
@@ -136,7 +136,7 @@ def disable_client(client_id: str) -> BaseResponse:
     """Switch it off: everything issued to it ends."""
     found = _one(client_id)
     service.disable(current.work(), found)
-    flash(gettext("The application is switched off, and everything issued to it has ended."))
+    flash(gettext("The application is disabled. Its tokens are no longer valid."))
     return redirect(url_for("console.client", client_id=found.client_id), code=303)
 
 

@@ -36,9 +36,12 @@ def ask(session: BrowserSession) -> Response | None:
     if not authenticators.of(work, session.account):
         return error_responses.page(
             403,
-            title=gettext("Set up a second factor first"),
-            message=gettext("This change needs a second factor, and your account has none."),
-            advice=gettext("Set one up in Settings, then send the form again."),
+            title=gettext("Set up extra verification first"),
+            message=gettext(
+                "This change requires extra verification, and your account has no verification "
+                "method."
+            ),
+            advice=gettext("Set up a method in Settings, then submit the form again."),
         )
     demand = Demand(
         account=session.account,

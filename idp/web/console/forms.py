@@ -37,9 +37,9 @@ def moment(name: str, *, end_of_day: bool = False) -> datetime | None:
         # The first and the last year cannot be moved to another zone.
         local.astimezone(EASTERN).timestamp()
     except (ValueError, OverflowError) as error:
-        raise BadField(gettext("Enter dates as year-month-day.")) from error
+        raise BadField(gettext("Enter dates as YYYY-MM-DD.")) from error
     if not 1970 < local.year < 9000:
-        raise BadField(gettext("Enter dates as year-month-day."))
+        raise BadField(gettext("Enter dates as YYYY-MM-DD."))
     return local
 
 
@@ -51,7 +51,7 @@ def people(name: str) -> tuple[int, ...] | None:
         return None
     found = account_search.find(current.work(), typed)
     if found.more:
-        raise BadField(gettext("Too many people fit. Type more letters, or a second word."))
+        raise BadField(gettext("Too many results. Enter more letters or a second word."))
     return tuple(account.id for account in found.accounts)
 
 

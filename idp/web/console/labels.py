@@ -17,12 +17,12 @@ from idp.web.i18n import eastern
 def state(name: str) -> str:
     """An account's state."""
     known: dict[str, str] = {
-        "pending": gettext("waiting to be activated"),
+        "pending": gettext("pending activation"),
         "active": gettext("active"),
         "locked": gettext("locked"),
-        "reset_required": gettext("new password required"),
+        "reset_required": gettext("password reset required"),
         "suspended": gettext("suspended"),
-        "deactivated": gettext("closed for good"),
+        "deactivated": gettext("deactivated"),
     }
     return known.get(name, name)
 
@@ -48,20 +48,22 @@ def assessment(event: Event) -> dict[str, Any]:
 def refused(reason: str | None) -> str:
     """Why a sign-in was refused; the person saw none of it."""
     known: dict[str, str] = {
-        "wrong_password": gettext("Wrong password"),
-        "no_password": gettext("No password was set yet"),
-        "throttled": gettext("Right password, but locked after too many wrong ones"),
-        "temporary_password_used": gettext("Temporary password used a second time"),
-        "account_reset_required": gettext("A new password was required"),
-        "wrong_passkey": gettext("Passkey that does not hold"),
-        "late_passkey": gettext("Passkey used on a page that was open too long"),
-        "changed_passkey": gettext("Passkey that is another kind of key than before"),
-        "network_denied": gettext("Network that is kept out"),
+        "wrong_password": gettext("Incorrect password"),
+        "no_password": gettext("No password set"),
+        "throttled": gettext(
+            "Correct password, but the account was locked after too many failed attempts"
+        ),
+        "temporary_password_used": gettext("Temporary password already used"),
+        "account_reset_required": gettext("Password reset required"),
+        "wrong_passkey": gettext("Passkey not accepted"),
+        "late_passkey": gettext("Passkey used on an expired page"),
+        "changed_passkey": gettext("Passkey properties changed"),
+        "network_denied": gettext("Blocked network"),
     }
     if reason in known:
         return known[reason]
     was = state((reason or "").removeprefix("account_"))
-    return str(gettext("Right password, but the account was: %(state)s", state=was))
+    return str(gettext("Correct password, but the account was %(state)s", state=was))
 
 
 def kind(name: str) -> str:
@@ -80,10 +82,10 @@ def second(account: Account) -> str:
         return ""
     only = account.second_participant
     if only is None:
-        return str(gettext("without a stated reason"))
+        return str(gettext("no reason given"))
     return str(
         gettext(
-            "for transmission rights, acts for %(name)s (%(number)s) only",
+            "for transmission rights, only for %(name)s (%(number)s)",
             name=only.name,
             number=only.number,
         )
@@ -103,11 +105,11 @@ def function(name: str) -> str:
 def fact(name: Fact) -> str:
     """What the caller was asked."""
     known: dict[str, str] = {
-        Fact.USERNAME: gettext("Named the user name"),
-        Fact.EMAIL: gettext("Named the registered e-mail address"),
-        Fact.PERSON_ID: gettext("Knew the Person ID"),
-        Fact.ORGANIZATION: gettext("Knew the organization"),
-        Fact.CALLBACK: gettext("Answered when called back at the registered telephone"),
+        Fact.USERNAME: gettext("Gave the user name"),
+        Fact.EMAIL: gettext("Gave the registered e-mail address"),
+        Fact.PERSON_ID: gettext("Gave the Person ID"),
+        Fact.ORGANIZATION: gettext("Named the organization"),
+        Fact.CALLBACK: gettext("Answered a call to the registered phone number"),
     }
     return known[name]
 
@@ -115,16 +117,16 @@ def fact(name: Fact) -> str:
 def action(name: str) -> str:
     """What an action does, on its button."""
     known: dict[str, str] = {
-        "reset-mail": gettext("Send a reset mail"),
-        "temporary-password": gettext("Give a temporary password"),
+        "reset-mail": gettext("Send a reset e-mail"),
+        "temporary-password": gettext("Issue a temporary password"),
         "unlock": gettext("Unlock"),
-        "resend-activation": gettext("Send the activation mail again"),
-        "reset-factors": gettext("Reset the second factor"),
+        "resend-activation": gettext("Resend the activation e-mail"),
+        "reset-factors": gettext("Reset verification methods"),
         "end-sessions": gettext("End all sessions"),
         "lock": gettext("Lock"),
         "suspend": gettext("Suspend"),
-        "restore": gettext("End the suspension"),
-        "deactivate": gettext("Close for good"),
+        "restore": gettext("Reactivate"),
+        "deactivate": gettext("Deactivate"),
     }
     return known[name]
 
@@ -132,17 +134,19 @@ def action(name: str) -> str:
 def done(name: str) -> str:
     """That an action was carried out."""
     known: dict[str, str] = {
-        "reset-mail": gettext("The reset mail is on its way; the old password no longer works."),
+        "reset-mail": gettext("We sent a reset e-mail. The current password no longer works."),
         "unlock": gettext("The account is unlocked."),
-        "resend-activation": gettext("The activation mail is on its way; the earlier link ended."),
-        "reset-factors": gettext(
-            "The second factor is gone, and a mail to choose a new password is on its way."
+        "resend-activation": gettext(
+            "We sent a new activation e-mail. The previous link no longer works."
         ),
-        "end-sessions": gettext("All sessions are ended, and no browser is remembered."),
+        "reset-factors": gettext(
+            "The verification methods were removed. We sent an e-mail to choose a new password."
+        ),
+        "end-sessions": gettext("All sessions were ended. No browsers are remembered."),
         "lock": gettext("The account is locked."),
         "suspend": gettext("The account is suspended."),
-        "restore": gettext("The suspension is over."),
-        "deactivate": gettext("The account is closed for good."),
+        "restore": gettext("The account was reactivated."),
+        "deactivate": gettext("The account is deactivated."),
     }
     return known[name]
 
@@ -151,11 +155,13 @@ def refusal(error: Refused) -> str:
     """Why an action was not carried out."""
     known: dict[str, str] = {
         "caller": gettext("Verify the caller first."),
-        "reason": gettext("Enter a reason and a ticket reference, each in one line."),
+        "reason": gettext("Enter a reason and a ticket reference, each on one line."),
     }
     if error.detail in known:
         return known[error.detail]
-    return str(gettext("The state of the account does not allow this now. Reload the page."))
+    return str(
+        gettext("The account status has changed and no longer allows this action. Reload the page.")
+    )
 
 
 def obstacle(entry: Obstacle) -> str:
@@ -164,48 +170,50 @@ def obstacle(entry: Obstacle) -> str:
     detail = _reason(entry.detail)
     known: dict[str, str] = {
         "never_activated": gettext(
-            "Never activated, and no activation link is open. Give a temporary password."
+            "Not activated, and there is no activation link. Issue a temporary password."
         ),
         "activation_waiting": gettext(
-            "Not activated yet: the mail of %(since)s can be opened until %(until)s.",
+            "Not activated. The activation link sent on %(since)s expires on %(until)s.",
             since=since, until=until,
         ),
         "activation_expired": gettext(
-            "Not activated: the link expired on %(until)s. Only a temporary password helps.",
+            "Not activated. The activation link expired on %(until)s. Issue a temporary "
+            "password.",
             until=until,
         ),
         "too_many_failures": gettext(
-            "Locked since %(since)s after too many wrong passwords%(where)s; opens by itself at "
-            "%(until)s.",
+            "Locked since %(since)s after too many failed attempts%(where)s. Unlocks "
+            "automatically on %(until)s.",
             since=since, until=until, where=_where(entry.detail),
         ),
         "renewal_due": gettext(
-            "The password is due for renewal since %(since)s; a new one is asked for at sign-in.",
+            "The password expired on %(since)s. The account holder must choose a new one at "
+            "the next sign-in.",
             since=since,
         ),
         "temporary_waiting": gettext(
-            "A temporary password waits to be used, until %(until)s.", until=until
+            "A temporary password was issued and expires on %(until)s.", until=until
         ),
         "temporary_expired": gettext(
-            "The temporary password was not used in time (until %(until)s).", until=until
+            "The temporary password expired on %(until)s. Issue a new one.", until=until
         ),
         "temporary_used": gettext(
-            "The temporary password was used on %(until)s, but no new password was chosen. Give "
-            "another one.",
+            "The temporary password was used on %(until)s, but no new password was chosen. "
+            "Issue a new one.",
             until=until,
         ),
         "reset_waiting": gettext(
-            "A new password is required since %(since)s; the link can be opened until %(until)s.",
+            "Password reset required since %(since)s. The reset link expires on %(until)s.",
             since=since, until=until,
         ),
         "reset_expired": gettext(
-            "A new password is required since %(since)s; the link expired on %(until)s.",
+            "Password reset required since %(since)s. The reset link expired on %(until)s.",
             since=since, until=until,
         ),
-        "reset_required": gettext("A new password is required since %(since)s.", since=since),
+        "reset_required": gettext("Password reset required since %(since)s.", since=since),
         "locked": gettext("Locked since %(since)s%(why)s.", since=since, why=detail),
         "suspended": gettext("Suspended since %(since)s%(why)s.", since=since, why=detail),
-        "deactivated": gettext("Closed for good since %(since)s%(why)s.", since=since, why=detail),
+        "deactivated": gettext("Deactivated since %(since)s%(why)s.", since=since, why=detail),
     }  # fmt: skip
     return known[entry.kind]
 
@@ -217,6 +225,6 @@ def _reason(name: str) -> str:
 def _where(scope: str) -> str:
     known: dict[str, str] = {
         "browser": gettext(" in a remembered browser"),
-        "network": gettext(" from the holder's usual network"),
+        "network": gettext(" from the account holder's usual network"),
     }
     return known.get(scope, "")

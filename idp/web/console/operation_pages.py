@@ -51,7 +51,7 @@ def rotate_key() -> BaseResponse:
         service.rotate(current.work(), alg)
     except Refused as error:
         return _keys(error.detail)
-    flash(gettext("The next key signs from now on."))
+    flash(gettext("The next key is now in use."))
     return redirect(url_for("console.keys"), code=303)
 
 
@@ -59,12 +59,12 @@ def revoke_key(kid: str) -> BaseResponse:
     """After a compromise (N89): nothing that the key signed is accepted any more. The kid is
     typed once more, since this cannot be undone."""
     if request.form.get("confirm", "").strip() != kid:
-        return _keys(gettext("Enter the key's id to confirm; this cannot be undone."))
+        return _keys(gettext("To confirm, enter the key ID. You cannot undo this action."))
     try:
         service.revoke(current.work(), kid)
     except NotFound:
         abort(404)
-    flash(gettext("The key is revoked. Whoever holds a token signed by it gets a new one."))
+    flash(gettext("The key was revoked. Tokens signed with it are no longer valid."))
     return redirect(url_for("console.keys"), code=303)
 
 
@@ -81,7 +81,7 @@ def retry_message(number: int) -> BaseResponse:
     if not dead_letters.retry(work, number):
         abort(404)
     events.record(work, AuditAction.MESSAGE_RETRIED, message=number)
-    flash(gettext("The message is tried again."))
+    flash(gettext("The message is queued again."))
     return redirect(url_for("console.messages"), code=303)
 
 

@@ -36,7 +36,7 @@ def set_contact() -> BaseResponse:
         contacts.replace(work, row, rest if form.get("change") == "dismiss" else {*rest, entry})
     except (Conflict, Invalid, NotFound, Refused) as error:
         return _page(number, error=error.detail)
-    flash(gettext("The contacts are changed. The people concerned get a mail."))
+    flash(gettext("The contacts were changed. The people concerned will receive an e-mail."))
     return redirect(url_for("console.participants", number=number), code=303)
 
 

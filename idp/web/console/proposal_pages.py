@@ -42,7 +42,7 @@ def confirm_proposal(public_id: str) -> BaseResponse:
     except (Refused, Invalid, NotFound, Conflict) as error:
         current.work().rollback()
         return _list(error.detail)
-    flash(gettext("The proposal is confirmed, and the change is made."))
+    flash(gettext("The proposal was confirmed and the change was made."))
     return shown(outcome)
 
 
@@ -53,14 +53,16 @@ def withdraw_proposal(public_id: str) -> BaseResponse:
     except (Refused, NotFound, Conflict) as error:
         current.work().rollback()
         return _list(error.detail)
-    flash(gettext("The proposal is withdrawn; nothing was changed."))
+    flash(gettext("The proposal was withdrawn. Nothing was changed."))
     return redirect(url_for("console.proposals"), code=303)
 
 
 def shown(outcome: Outcome) -> BaseResponse:
     """The page after an order: the proposals, a new secret, or the application."""
     if outcome.client is None:
-        flash(gettext("This takes two operators: another person has to confirm it here."))
+        flash(
+            gettext("This change requires approval. Another operator must confirm it on this page.")
+        )
         return redirect(url_for("console.proposals"), code=303)
     if outcome.secret:
         body = render_template(

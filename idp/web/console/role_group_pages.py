@@ -60,7 +60,7 @@ def new_group() -> BaseResponse:
         )
     except (Invalid, Conflict) as error:
         return _list(error.detail)
-    flash(gettext("The role group is made."))
+    flash(gettext("The role group was created."))
     return redirect(url_for("console.groups"), code=303)
 
 
@@ -73,7 +73,7 @@ def set_rule() -> BaseResponse:
         )
     except (Conflict, Invalid, NotFound, Refused) as error:
         return _list(error.detail)
-    flash(gettext("The rule is saved; it holds from the next sign-in on."))
+    flash(gettext("The rule is saved. It applies from the next sign-in."))
     return redirect(url_for("console.groups"), code=303)
 
 
@@ -98,7 +98,7 @@ def _change(subject: str, *, granting: bool) -> BaseResponse:
         _apply(found, name, request.form.get("participant", "").strip(), granting=granting)
     except (Invalid, NotFound, Refused) as error:
         return page(found, error=error.detail)
-    flash(gettext("The access is changed; applications show it at the next sign-in."))
+    flash(gettext("Access was changed. Applications apply the change at the next sign-in."))
     return back(found)
 
 

@@ -28,10 +28,10 @@ def call() -> BaseResponse:
         caller_verification.disown(current.work(), account)
         body = render_template(
             "message.html",
-            title=gettext("Thank you"),
+            title=gettext("Call reported"),
             message=gettext(
-                "Nothing more can be done to your account in this call. Customer Relations will "
-                "look into it; call them if you have questions."
+                "Customer Relations can make no more changes to your account during this call. "
+                "They will investigate. If you have questions, call them."
             ),
             link=None,
         )

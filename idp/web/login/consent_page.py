@@ -106,10 +106,10 @@ def other_account() -> BaseResponse:
 def needed_account(client: Client) -> str:
     """The account that opens the application, in words."""
     if AccountKind.EMAIL not in client.account_kinds:
-        return str(gettext("your UserID account"))
+        return str(gettext("a UserID account"))
     if AccountKind.PERSONAL not in client.account_kinds:
-        return str(gettext("your e-mail account, whose user name is an e-mail address"))
-    return str(gettext("your UserID account or your e-mail account"))
+        return str(gettext("an e-mail account (the user name is an e-mail address)"))
+    return str(gettext("a UserID account or an e-mail account"))
 
 
 def _asked() -> tuple[Interaction, Client, BrowserSession] | None:
@@ -128,10 +128,12 @@ def _describe(scope: str) -> str:
     words: dict[str, str] = {
         "profile": gettext("Your name, UserID, Person ID, language and time zone"),
         "email": gettext("Your e-mail address"),
-        "phone": gettext("Your telephone number"),
-        "groups": gettext("The access roles you hold in this application"),
-        "participants": gettext("The market participants you hold them for"),
-        "participant_groups": gettext("Your role groups, with the participant of each"),
-        "offline_access": gettext("To stay connected when you are not there"),
+        "phone": gettext("Your phone number"),
+        "groups": gettext("Your access roles in this application"),
+        "participants": gettext("The market participants for which you have these roles"),
+        "participant_groups": gettext("Your role groups and their participants"),
+        "offline_access": gettext(
+            "Access to this information when you are not using the application"
+        ),
     }
     return words.get(scope, "" if scope == "openid" else scope)

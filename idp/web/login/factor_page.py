@@ -97,7 +97,7 @@ def _advise(account: Account) -> None:
     if not any(is_strong(row.kind) for row in rows):
         flash(
             gettext(
-                "Add an authenticator app or a passkey in Settings: a code by e-mail alone "
-                "protects less."
+                "Add an authenticator app or a passkey in Settings. They are more secure than "
+                "codes by e-mail."
             )
         )

@@ -89,11 +89,11 @@ def _confirm(place: Place, kind: FactorKind) -> Authenticator | BaseResponse:
         made = passkeys.register(work, account, place.flow, answer, name)
         if isinstance(made, Authenticator):
             return made
-        fault = gettext("No passkey was set up. Try again, or choose another way.")
+        fault = gettext("The passkey was not set up. Try again or choose another method.")
         return _page(place, kind, error=factor_words.passkey_fault(made, otherwise=fault))
     row = authenticators.begun(work, account, kind)
     if row is None:
-        return _page(place, kind, error=gettext("That took too long. Begin again."))
+        return _page(place, kind, error=gettext("Your request has expired. Start again."))
     typed = request.form.get("code", "")
     if factor_codes.confirm(work, account, row, typed, place.flow):
         return row

@@ -75,7 +75,7 @@ def page(
 
 def _overlaps() -> list[tuple[str, str]]:
     words = (
-        gettext("Not at all: it ends at once"),
+        gettext("No, end it now"),
         gettext("For an hour"),
         gettext("For a day"),
         gettext("For a week"),
@@ -85,7 +85,7 @@ def _overlaps() -> list[tuple[str, str]]:
 
 def _fault(rule: str, purpose: str) -> str:
     if rule == "current" and purpose == "temporary":
-        return str(gettext("The temporary password is not right, or its time is over"))
+        return str(gettext("The temporary password is incorrect or has expired."))
     return text_of(rule)
 
 
@@ -95,22 +95,23 @@ def text_of(rule: str) -> str:
     words: dict[str, str] = {
         Rule.TOO_SHORT: gettext("At least %(n)s characters", n=policy.min_length),
         Rule.TOO_LONG: gettext("At most %(n)s characters", n=policy.max_length),
-        Rule.NO_UPPER: gettext("An upper-case letter"),
-        Rule.NO_LOWER: gettext("A lower-case letter"),
+        Rule.NO_UPPER: gettext("An uppercase letter"),
+        Rule.NO_LOWER: gettext("A lowercase letter"),
         Rule.NO_DIGIT: gettext("A digit"),
         Rule.NO_SPECIAL: gettext("A special character, such as ! # $ % * - ?"),
         Rule.FORBIDDEN_CHARACTER: gettext("None of these: & \\ < > ' \" and curly quotes"),
         Rule.WHITE_SPACE: gettext("No spaces or invisible characters"),
-        Rule.CONTROL_CHARACTER: gettext("Only characters that can be typed and shown"),
+        Rule.CONTROL_CHARACTER: gettext("Only printable characters"),
         Rule.CONTAINS_USER_NAME: gettext("No part of your user name or e-mail address"),
         Rule.CONTAINS_NAME: gettext("None of your names"),
-        Rule.COMMON: gettext("Not a common or leaked password, nor a plain word with decoration"),
+        Rule.COMMON: gettext("Not a common or leaked password, or a variation of one"),
         Rule.REUSED: gettext("Not one of your last %(n)s passwords", n=policy.history),
-        "mismatch": gettext("Both entries are the same"),
-        "current": gettext("The current password is not right"),
+        "mismatch": gettext("Both passwords match"),
+        "current": gettext("The current password is incorrect."),
         "answer": gettext(
-            "The answer to the security question is not right. After a few wrong ones none counts "
-            "for an hour; Customer Relations can help."
+            "The answer to your security question is incorrect. After several incorrect "
+            "answers, no answer is accepted for an hour. If you need help, call Customer "
+            "Relations."
         ),
     }
     return words[rule]

@@ -48,7 +48,7 @@ def _ask(goal: Goal) -> BaseResponse:
         return _ask_page(goal)
     typed = request.form.get("username", "").strip()
     if not typed:
-        return _ask_page(goal, gettext("Enter your user name or your e-mail address."))
+        return _ask_page(goal, gettext("Enter your user name or e-mail address."))
     by_sms = request.form.get("channel") == Channel.SMS and current.runtime().ports.sms is not None
     flow = recovery_requests.request_recovery(
         current.work(), goal, Channel.SMS if by_sms else Channel.MAIL, typed
@@ -86,14 +86,14 @@ def _code(goal: Goal) -> BaseResponse:
     if not isinstance(kept, dict) or kept.get("goal") != goal:
         flash(
             gettext(
-                "The code belongs to the browser that asked for it, and only for a while. "
-                "Ask for a new one here."
+                "Your code has expired, or you requested it in another browser. Request a new "
+                "one here."
             )
         )
         return redirect(again, 303)
     message = gettext(
-        "If an account with a recovery telephone fits what you entered, a code of six digits is on "
-        "its way there. Without a recovery telephone, look into your mail instead."
+        "If an account with a recovery phone matches your entry, we have sent it a 6-digit "
+        "code. If you have no recovery phone, check your e-mail."
     )
     if request.method != "POST":
         return code_page.page(message, again=again)
@@ -125,7 +125,7 @@ def _changed(_account: Account) -> BaseResponse:
     current.clear_session()
     return _done(
         gettext("Password changed successfully"),
-        gettext("You are signed out everywhere. Sign in with your new password to go on."),
+        gettext("You are signed out everywhere. Sign in with your new password."),
     )
 
 
@@ -140,7 +140,7 @@ def open_unlock() -> BaseResponse:
         Purpose.UNLOCK,
         title=gettext("Unlock my account"),
         message=lambda name: gettext(
-            "The account %(name)s will be unlocked. Its password stays as it is.", name=name
+            "This unlocks the account %(name)s. Your password will not change.", name=name
         ),
         button=gettext("Unlock my account"),
         act=unlock_now,
@@ -162,11 +162,11 @@ def not_me() -> BaseResponse:
         Purpose.DISOWN,
         title=gettext("This was not me"),
         message=lambda name: gettext(
-            "Everybody will be signed out of the account %(name)s, its present password stops "
-            "working, and you choose a new one right away.",
+            "This ends all sessions of the account %(name)s. The current password stops "
+            "working and you choose a new one.",
             name=name,
         ),
-        button=gettext("Sign everybody out and choose a new password"),
+        button=gettext("End all sessions and choose a new password"),
         act=disown_now,
     )
 
@@ -206,7 +206,7 @@ def _confirm(
 def _unlocked() -> BaseResponse:
     return _done(
         gettext("Your account is unlocked"),
-        gettext("Your password is the same as before. If you do not know it, choose a new one."),
+        gettext("Your password has not changed. If you do not know it, choose a new one."),
     )
 
 

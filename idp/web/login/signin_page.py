@@ -49,16 +49,13 @@ def signin() -> BaseResponse:
 
 def _what_happened(found: Interaction | None) -> str:
     if found is not None:
-        return str(gettext("That sign-in was open too long. Sign in, and it goes on where it was."))
+        return str(gettext("Your sign-in has expired. Sign in again to continue."))
     if current.sends_cookies():
-        return str(
-            gettext("That sign-in was open too long. Sign in here to reach your applications.")
-        )
+        return str(gettext("Your sign-in has expired. Sign in here to open your applications."))
     return str(
         gettext(
-            "That sign-in was open too long, was begun in another browser, or this browser keeps "
-            "no cookies. If it blocks cookies, allow them for %(host)s: nobody can sign in "
-            "without them.",
+            "Your sign-in has expired, you started it in another browser, or this browser "
+            "blocks cookies. If it blocks cookies, allow them for %(host)s. Then sign in again.",
             host=request.host,
         )
     )
@@ -70,8 +67,8 @@ def kept_notice(target: str | None) -> str | None:
         return None
     return str(
         gettext(
-            "You were signed out meanwhile. Sign in: what you entered is kept, except passwords "
-            "and codes."
+            "You were signed out. Sign in to continue. What you entered is kept, except "
+            "passwords and codes."
         )
     )
 
@@ -96,12 +93,10 @@ def _attempt(found: Interaction | None) -> BaseResponse:
         client=found.client if found else None,
     )
     if accepted is None:
-        refused = gettext(
-            "The user name and password do not fit. Check both, and whether Caps Lock is on."
-        )
+        refused = gettext("Incorrect user name or password. Check both, and that Caps Lock is off.")
         more = gettext(
-            "After many wrong tries no password is accepted for a while; then wait a quarter of "
-            "an hour, or use “Need help signing in?”."
+            "After too many failed attempts, sign-in is blocked for 15 minutes. To unlock your "
+            "account sooner, select “Need help signing in?”."
         )
         return _page(found, username=typed, error=f"{refused} {more}", status=400)
     found = found or interactions.begin(
@@ -132,7 +127,8 @@ def passkey() -> BaseResponse:
         error = factor_words.passkey_fault(
             accepted,
             otherwise=gettext(
-                "This passkey does not open an account here. Use your user name and password."
+                "This passkey does not belong to an account that you can use here. Sign in "
+                "with your user name and password."
             ),
         )
         return _page(found, username="", error=error, status=400)

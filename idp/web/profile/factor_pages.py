@@ -147,7 +147,7 @@ def set_up_factor(session: BrowserSession, kind: str) -> BaseResponse:
     current.set_session(
         session, sessions.step_up(work, session, assurance_levels.methods_of(outcome))
     )
-    flash(gettext("It is set up."))
+    flash(gettext("Your verification method is set up."))
     if paper.left(work, account):
         return _home()
     return _codes_page(paper.make(work, account))
@@ -167,14 +167,14 @@ def own_factor(session: BrowserSession, public_id: str) -> BaseResponse:
         return _home()
     if action == "prefer":
         service.prefer(work, account, row)
-        flash(gettext("It is offered first from now on."))
+        flash(gettext("This is now your preferred method."))
         return _home()
     if action == "remove":
         try:
             service.remove(work, account, row)
         except Refused:
             return _own_page(account, row, error=True)
-        flash(gettext("It is removed."))
+        flash(gettext("Your verification method was removed."))
         return _home()
     return _own_page(account, row)
 
@@ -201,8 +201,8 @@ def recovery_codes(session: BrowserSession) -> BaseResponse:
     body = render_template(
         "confirm.html",
         title=gettext("New recovery codes"),
-        message=gettext("You get ten new codes. The ones you have now stop working."),
-        button=gettext("Make new codes"),
+        message=gettext("You will get ten new codes. Your current codes will stop working."),
+        button=gettext("Get new codes"),
         action=request.path,
     )
     return Response(body)
@@ -223,7 +223,7 @@ def security_question(session: BrowserSession) -> BaseResponse:
             words=questions.words_or_nothing(name),
         )
         if fault is None:
-            flash(gettext("The security question is saved."))
+            flash(gettext("Your security question is saved."))
             return _home()
         error = questions.fault(fault)
     body = render_template(

@@ -66,7 +66,7 @@ def test_program(session: BrowserSession) -> BaseResponse:
     work, account = current.work(), session.account
     ip, service = request.form.get("ip", "").strip(), request.form.get("service", "")
     if address_of(ip) is None:
-        return _page(account, ip=ip, service=service, error=gettext("This is no IP address."))
+        return _page(account, ip=ip, service=service, error=gettext("Enter a valid IP address."))
     client = registry.find(work, service) if service else None
     checks = machine_diagnosis.diagnose(work, account, ip, client)
     return _page(account, ip=ip, service=service, checks=checks)
@@ -115,7 +115,7 @@ def remove_key(session: BrowserSession, kid: str) -> BaseResponse:
         machine_keys.revoke(current.work(), session.account, kid)
     except NotFound:
         abort(404)
-    flash(gettext("The key is removed; what it had opened has ended."))
+    flash(gettext("The key was removed. Its tokens are no longer valid."))
     return _home()
 
 
@@ -124,7 +124,7 @@ def remove_key(session: BrowserSession, kid: str) -> BaseResponse:
 def end_former(session: BrowserSession) -> BaseResponse:
     """The old password ends before its time."""
     machine_accounts.end_former_password(current.work(), session.account)
-    flash(gettext("The old password has ended."))
+    flash(gettext("The previous password no longer works."))
     return _home()
 
 
@@ -169,13 +169,13 @@ def _use(event: Event) -> dict[str, object]:
 
 def _check_words(check: machine_diagnosis.Check) -> str:
     words: dict[str, str] = {
-        "kind": gettext("Kind of account"),
-        "state": gettext("State of the account"),
+        "kind": gettext("Account type"),
+        "state": gettext("Account status"),
         "password or key": gettext("Password or key"),
         "network": gettext("Registered network"),
-        "lock": gettext("Lock after wrong passwords"),
+        "lock": gettext("Lock after failed attempts"),
         "application": gettext("Application"),
-        "role group": gettext("Role of the application"),
+        "role group": gettext("Role for the application"),
     }
     return words[check.name]
 
@@ -189,15 +189,17 @@ def _detail(check: machine_diagnosis.Check) -> str:
 def reason_words(reason: str) -> str:
     """Why a program was refused."""
     words: dict[str, str] = {
-        "network_not_registered": gettext("The address is in none of the registered networks."),
-        "wrong_password": gettext("The password was wrong."),
+        "network_not_registered": gettext("The address is not in a registered network."),
+        "wrong_password": gettext("The password was incorrect."),
         "no_password": gettext("The account has no password."),
         "wrong_key": gettext(
-            "The signature was wrong or used before, its time was over, or the key is not "
+            "The signature was invalid, had expired or was already used, or the key is not "
             "registered."
         ),
-        "unknown_application": gettext("There is no such application."),
-        "no_role_group": gettext("The account has no role of this application."),
-        "throttled": gettext("Too many wrong passwords from this address; it passes by itself."),
+        "unknown_application": gettext("The application does not exist."),
+        "no_role_group": gettext("The account has no role for this application."),
+        "throttled": gettext(
+            "There were too many failed attempts from this address. Wait and try again."
+        ),
     }
-    return words.get(reason) or str(gettext("The account could not be used in its state then."))
+    return words.get(reason) or str(gettext("The account was not active."))

@@ -40,11 +40,11 @@ def phone(session: BrowserSession) -> BaseResponse:
     if not password_replacement.verify_password(
         current.work(), current.hasher(), session, password
     ):
-        error = gettext("The current password is not right")
+        error = gettext("The current password is incorrect.")
         return _number_page(session, typed=typed, error=error)
     if removing:
         service.remove(current.work(), session.account)
-        flash(gettext("The number is removed."))
+        flash(gettext("The number was removed."))
         return redirect(url_for("profile.settings"), code=303)
     try:
         service.send_code(current.work(), session.account, flow_of(session), number)
@@ -57,7 +57,7 @@ def phone(session: BrowserSession) -> BaseResponse:
 @needs_session
 def phone_code(session: BrowserSession) -> BaseResponse:
     """The code that came to the new number."""
-    message = gettext("A code of six digits is on its way to your telephone.")
+    message = gettext("We sent a 6-digit code to your phone.")
     again = url_for("profile.phone")
     if request.method != "POST":
         return code_page.page(message, again=again)

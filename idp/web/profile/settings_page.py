@@ -103,7 +103,7 @@ def end_session(session: BrowserSession, public_id: str) -> BaseResponse:
     if rows[0].id == session.id:
         current.clear_session()
         return redirect(url_for("login.signin"), code=303)
-    flash(gettext("The session is ended."))
+    flash(gettext("The session was ended."))
     return _home()
 
 
@@ -113,7 +113,7 @@ def end_other_sessions(session: BrowserSession) -> BaseResponse:
     work, account = current.work(), session.account
     sessions.end_all(work, account, "ended_by_holder", but=session)
     browsers.forget_all(work, account)
-    flash(gettext("All other sessions are ended, and no browser is remembered."))
+    flash(gettext("All other sessions were ended. Your browsers are no longer remembered."))
     return _home()
 
 
@@ -122,7 +122,7 @@ def forget_browser(session: BrowserSession, public_id: str) -> BaseResponse:
     """Forget one of one's own remembered browsers."""
     if not browsers.forget(current.work(), session.account, public_id):
         abort(404)
-    flash(gettext("The browser is forgotten."))
+    flash(gettext("The browser is no longer remembered."))
     return _home()
 
 
@@ -131,7 +131,7 @@ def revoke_consent(session: BrowserSession, consent_id: int) -> BaseResponse:
     """Take back what a relying party was allowed; its tokens end at once (N33)."""
     if not profile.revoke_consent(current.work(), session, consent_id):
         abort(404)
-    flash(gettext("The permission is taken back."))
+    flash(gettext("The application's access was removed."))
     return _home()
 
 
