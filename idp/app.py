@@ -89,8 +89,8 @@ def create_app(
     app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = vault.cookie_keys[0], vault.cookie_keys[1:]
     app.extensions["runtime"] = Runtime(settings, ports or default_ports(settings), vault)
     app.extensions["hasher"] = PasswordHasher(settings, hashing)
-    app.extensions["machines"] = MachineAuthenticator(app.extensions["hasher"])
-    app.extensions["oidc"] = _oidc_server(app.extensions["machines"])
+    app.extensions["machine_authenticator"] = MachineAuthenticator(app.extensions["hasher"])
+    app.extensions["oidc"] = _oidc_server(app.extensions["machine_authenticator"])
     _database(app)
     logs.configure(settings.log_level)
     # First of all: also a request that the form check refuses has its id and nonce (N59).
@@ -162,8 +162,8 @@ def _database(app: Flask) -> None:
         prepare_engine(db.engine)
 
 
-def _oidc_server(machines: MachineAuthenticator) -> GatewayServer:
-    server = GatewayServer(KeyRing(), machines)
+def _oidc_server(authenticator: MachineAuthenticator) -> GatewayServer:
+    server = GatewayServer(KeyRing(), authenticator)
     for grant_type in GRANT_TYPES:
         server.register_grant(grant_type)
     server.register_endpoint(Introspection)

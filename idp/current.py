@@ -81,9 +81,9 @@ def hasher() -> PasswordHasher:
     return cast(PasswordHasher, current_app.extensions["hasher"])
 
 
-def machines() -> MachineAuthenticator:
-    """The check behind every use by a program."""
-    return cast(MachineAuthenticator, current_app.extensions["machines"])
+def machine_authenticator() -> MachineAuthenticator:
+    """The authenticator of programs."""
+    return cast(MachineAuthenticator, current_app.extensions["machine_authenticator"])
 
 
 def origin() -> Origin:

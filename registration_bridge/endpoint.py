@@ -211,7 +211,7 @@ def authenticated() -> Client:
         raise UnauthorizedException
     work = current.work()
     server: GatewayServer = current_app.extensions["oidc"]
-    row = tokens.find_access(work, server.ring, token.strip())
+    row = tokens.find_active_access_token(work, server.ring, token.strip())
     if row is None or row.grant.account is not None:
         raise UnauthorizedException
     client = row.grant.client

@@ -1,4 +1,4 @@
-"""Signed statements by which clients and machine accounts authenticate instead of sending a secret
+"""Signed assertions, with which clients and machine accounts authenticate without sending a secret
 (``private_key_jwt``: RFC 7523 section 3, OpenID Connect Core section 9)."""
 
 from __future__ import annotations
@@ -24,23 +24,25 @@ from idp.transaction import UnitOfWork
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "PS256", "RS256")
-#: By kind of key.
-_OF_KIND = {"EC": ("ES256",), "RSA": ("PS256", "RS256")}
+#: The algorithms of each key type.
+_ALGORITHMS_OF = {"EC": ("ES256",), "RSA": ("PS256", "RS256")}
 MAX_ASSERTION = 8192
-#: Anything else (jwk, jku, x5u, crit, b64) would let an assertion say how to check it (N44).
+#: Any other member (jwk, jku, x5u, crit, b64) could let an assertion choose how it is verified
+#: (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}
 MAX_JTI = 255
 MIN_RSA_BITS = 2048
-#: How long before its end an assertion may be made, and how much clocks may differ, in seconds.
-LIFE, SKEW = 3600, 10
-#: A key that signed nothing: for names without keys as much is done as for those with one.
-_NOBODY = ECKey.generate_key("P-256", private=False)
+#: How long an assertion may be valid, and how much clocks may differ, in seconds.
+MAX_LIFETIME, CLOCK_SKEW = 3600, 10
+#: Verified against when a name has no key, so that an unknown name takes as long as a known one.
+_DUMMY_KEY = ECKey.generate_key("P-256", private=False)
 
 PublicKey = dict[str, Any]
 
 
 class BadAssertion(Exception):
-    """An assertion that proves nothing; ``check`` names what failed, for the trail only."""
+    """An assertion that is not valid. ``check`` names the check that failed, for the audit trail
+    only."""
 
     def __init__(self, check: str) -> None:
         super().__init__(check)
@@ -48,8 +50,8 @@ class BadAssertion(Exception):
 
 
 def public_key(text: str) -> PublicKey:
-    """The public key of a JWK or of PEM, as a JWK with its thumbprint (RFC 7638) as ``kid``. Raises
-    Invalid."""
+    """The public key in a JWK or PEM text, as a JWK whose ``kid`` is its thumbprint (RFC 7638).
+    Raises Invalid."""
     try:
         values = _of_jwk(text) if text.lstrip().startswith("{") else _of_pem(text)
         kid = (ECKey if values["kty"] == "EC" else RSAKey).import_key(values).thumbprint()
@@ -66,7 +68,7 @@ def _of_pem(text: str) -> PublicKey:
         return _members(RSAKey.import_key(text.strip()).as_dict(private=False))
     if isinstance(key, EllipticCurvePublicKey):
         return _members(ECKey.import_key(text.strip()).as_dict(private=False))
-    raise ValueError("neither EC nor RSA of a good length")
+    raise ValueError("neither EC P-256 nor RSA of sufficient length")
 
 
 def _of_jwk(text: str) -> PublicKey:
@@ -79,7 +81,7 @@ def _of_jwk(text: str) -> PublicKey:
 
 
 def _members(values: Mapping[str, Any]) -> PublicKey:
-    """The members that make the key, and no others."""
+    """The members that define the key, and no others."""
     kind = str(values["kty"])
     if kind == "EC" and values["crv"] != "P-256":
         raise ValueError("another curve")
@@ -91,8 +93,8 @@ def _bytes(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def claimed_name(assertion: str) -> str:
-    """Who an assertion says to come from, before anything is verified; empty for none."""
+def unverified_subject(assertion: str) -> str:
+    """The ``sub`` of an assertion before anything is verified. Empty if there is none."""
     try:
         claims = json.loads(_bytes(assertion[:MAX_ASSERTION].split(".")[1]))
         name = claims.get("sub", "")
@@ -109,60 +111,58 @@ def verify(
     *,
     audiences: tuple[str, ...] = (),
 ) -> str:
-    """The ``kid`` of the key that signed an assertion of ``name`` for this gateway. An assertion
-    counts once, for at most an hour; its ``aud`` is the issuer, or one of ``audiences``. Raises
-    BadAssertion."""
+    """Verify an assertion of ``name`` and return the ``kid`` of the key that signed it.
+
+    An assertion is accepted once and is valid for at most an hour. Its ``aud`` must be the issuer
+    or one of ``audiences``. Raises BadAssertion."""
     if len(assertion) > MAX_ASSERTION:
         raise BadAssertion("length")
-    tried = [_signed(assertion, key) for key in keys] if keys else [_signed(assertion, None)]
-    signed = next((found for found in tried if found is not None), None)
+    results = [_signed(assertion, key) for key in keys] or [_signed(assertion, None)]
+    signed = next((result for result in results if result is not None), None)
     if signed is None:
         raise BadAssertion("signature")
     claims, kid = signed
-    if fault := _fault(work, claims, name, (work.settings.issuer, *audiences)):
-        raise BadAssertion(fault)
+    if check := _failed_claim(work, claims, name, (work.settings.issuer, *audiences)):
+        raise BadAssertion(check)
     if not _spend(work, claims, name):
         raise BadAssertion("jti_used")
     return kid
 
 
 def _signed(assertion: str, key: PublicKey | None) -> tuple[dict[str, Any], str] | None:
-    known: Key = _NOBODY
-    algorithms = _OF_KIND["EC"]
+    """The claims and the ``kid``, if this key signed the assertion. Never for None."""
+    verifier: Key = _DUMMY_KEY
+    algorithms = _ALGORITHMS_OF["EC"]
     if key is not None:
-        known = ECKey.import_key(key) if key["kty"] == "EC" else RSAKey.import_key(key)
-        algorithms = _OF_KIND[key["kty"]]
+        verifier = ECKey.import_key(key) if key["kty"] == "EC" else RSAKey.import_key(key)
+        algorithms = _ALGORITHMS_OF[key["kty"]]
     try:
-        token = jwt.decode(assertion, known, algorithms=list(algorithms))
+        token = jwt.decode(assertion, verifier, algorithms=list(algorithms))
     except (JoseError, ValueError, TypeError, RecursionError):
         return None
-    if (
-        key is None
-        or set(token.header) - {"alg", "kid", "typ"}
-        or not isinstance(token.claims, dict)
-    ):
+    if key is None or set(token.header) - HEADER_MEMBERS or not isinstance(token.claims, dict):
         return None
     return token.claims, key["kid"]
 
 
-def _fault(
+def _failed_claim(
     work: UnitOfWork, claims: dict[str, Any], name: str, audiences: tuple[str, ...]
 ) -> str | None:
-    """The first claim that does not fit (RFC 7523 section 3). ``aud`` is one word: a statement for
-    somebody else, or for several, is not taken (FAPI 2.0 section 5.3.2.1)."""
+    """The first claim that is not valid (RFC 7523 section 3). ``aud`` must be one string: an
+    assertion for several audiences is refused (FAPI 2.0 section 5.3.2.1)."""
     now = work.now.timestamp()
-    made = claims.get("iat", now)
+    issued_at = claims.get("iat", now)
     jti = claims.get("jti")
     checks = {
         "iss": claims.get("iss") == name,
         "sub": claims.get("sub") == name,
         "aud": claims.get("aud") in audiences,
-        "exp": _is_time(exp := claims.get("exp")) and now < exp <= now + LIFE + SKEW,
-        "iat": _is_time(made) and made <= now + SKEW,
-        "nbf": _is_time(begin := claims.get("nbf", now)) and begin <= now + SKEW,
+        "exp": _is_time(exp := claims.get("exp")) and now < exp <= now + MAX_LIFETIME + CLOCK_SKEW,
+        "iat": _is_time(issued_at) and issued_at <= now + CLOCK_SKEW,
+        "nbf": _is_time(nbf := claims.get("nbf", now)) and nbf <= now + CLOCK_SKEW,
         "jti": isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
     }
-    return next((check for check, holds in checks.items() if not holds), None)
+    return next((claim for claim, is_valid in checks.items() if not is_valid), None)
 
 
 def _is_time(value: Any) -> TypeGuard[float]:
@@ -170,10 +170,10 @@ def _is_time(value: Any) -> TypeGuard[float]:
 
 
 def _spend(work: UnitOfWork, claims: dict[str, Any], name: str) -> bool:
-    """Whether this is the first time that it is shown."""
+    """Record the ``jti`` as used. False if it was used before."""
     return insert_if_missing(
         work.db,
         SpentChallenge,
         digest=work.vault.digest("client-assertion", f"{name}\0{claims['jti']}"),
-        expires_at=work.now + timedelta(seconds=LIFE + 2 * SKEW),
+        expires_at=work.now + timedelta(seconds=MAX_LIFETIME + 2 * CLOCK_SKEW),
     )

@@ -1,7 +1,7 @@
-"""Life of the signing keys: made, published ahead, signing, retired, revoked.
+"""Life cycle of signing keys: next, active, retired, revoked.
 
-One active and one next key for each algorithm. A relying party that caches the JWKS for an hour
-has always seen a key before the first token it signs.
+Each algorithm has one active and one next key. A key is published before it signs, so that a
+relying party that caches the JWKS for an hour knows it in time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RSA_BITS = 2048
 
 
 def ensure(work: UnitOfWork) -> None:
-    """Make what is missing of the active and next keys; nothing when all is there."""
+    """Create the active and next keys that are missing."""
     rows = work.db.execute(select(SigningKey.alg, SigningKey.state)).all()
     have = {(alg, state) for alg, state in rows}
     for alg in ALGORITHMS:
@@ -36,21 +36,22 @@ def ensure(work: UnitOfWork) -> None:
 
 
 def rotate(work: UnitOfWork, alg: str, *, force: bool = False) -> SigningKey:
-    """Let the next key sign, retire the active one, publish a new next. Raises Refused when the
-    next key has not been published long enough for every cache to have it."""
-    following = _one(work, alg, KeyState.NEXT)
+    """Activate the next key, retire the active one, and create a new next key. Raises Refused when
+    caches may not have the next key yet, unless ``force`` is set."""
+    upcoming = _one(work, alg, KeyState.NEXT)
     lead = timedelta(seconds=work.settings.key_publish_lead)
-    if not force and work.now - following.created_at < lead:
-        ready = (following.created_at + lead).isoformat(timespec="seconds")
+    if not force and work.now - upcoming.created_at < lead:
+        ready = (upcoming.created_at + lead).isoformat(timespec="seconds")
         raise Refused(f"the next {alg} key can sign from {ready}; caches may not have it yet")
     _retire(work, _one(work, alg, KeyState.ACTIVE), KeyState.RETIRED)
-    _promote(work, following)
-    events.record(work, AuditAction.KEY_ROTATED, kid=following.kid, alg=alg)
-    return following
+    _promote(work, upcoming)
+    events.record(work, AuditAction.KEY_ROTATED, kid=upcoming.kid, alg=alg)
+    return upcoming
 
 
 def revoke(work: UnitOfWork, kid: str) -> None:
-    """Compromise: the key is gone from the JWKS at once and nothing it signed is accepted."""
+    """Revoke a compromised key: it leaves the JWKS at once, and nothing that it signed is
+    accepted."""
     key = work.db.scalar(select(SigningKey).where(SigningKey.kid == kid))
     if key is None:
         raise NotFound(f"no key {kid}")
@@ -69,8 +70,8 @@ def every_key(work: UnitOfWork) -> Sequence[SigningKey]:
 
 
 def published(work: UnitOfWork) -> Sequence[SigningKey]:
-    """The keys of the JWKS, and the only ones that verify: those that sign or will sign, and
-    retired ones until the last token and the last session that they signed for have ended."""
+    """The keys of the JWKS, which are the only ones that verify: active and next keys, and retired
+    ones until the last token and the last session that they signed for have ended."""
     settings = work.settings
     lives = (settings.id_token_ttl, settings.access_token_ttl, settings.session_absolute)
     oldest = work.now - timedelta(seconds=max(lives))
@@ -85,12 +86,12 @@ def published(work: UnitOfWork) -> Sequence[SigningKey]:
 
 
 def private_key(work: UnitOfWork, key: SigningKey) -> Key:
-    """The key pair, opened."""
+    """The decrypted key pair."""
     return import_key(json.loads(work.vault.decrypt(key.private_sealed)))
 
 
 def import_key(jwk: dict[str, Any]) -> Key:
-    """A JWK as a key object, by its type."""
+    """The key object of a JWK."""
     return (RSAKey if jwk["kty"] == "RSA" else ECKey).import_key(jwk)
 
 

@@ -51,7 +51,7 @@ def of_client() -> str:
     """A client, or a machine account in one of its networks, at the token endpoint."""
     name, assertion = _basic_name(), request.form.get("client_assertion", "")
     if assertion:
-        name = assertions.claimed_name(assertion)
+        name = assertions.unverified_subject(assertion)
     name = unquote_plus(name) or request.form.get("client_id", "")
     client = registry.find(current.work(), name) if name else None
     return f"client:{client.id}:{of_network()}" if client else _of_machine(name)

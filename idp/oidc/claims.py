@@ -1,4 +1,5 @@
-"""Claims about a person for one relying party: a calculation (OIDC Core 5.1, 5.4, 5.5, 5.6.2)."""
+"""Claims about a person for one relying party, as a calculation (OIDC Core 5.1, 5.4, 5.5,
+5.6.2)."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ PARTICIPANT_GROUPS = "urn:ieso:participant_groups"
 PERSON_ID = "urn:ieso:person_id"
 ACCOUNT_TYPE = "urn:ieso:account_type"
 ENVIRONMENT = "urn:ieso:environment"
-#: Of a second account: why there is one, and the only participant for which it acts (UI-10).
+#: Of a second account: its reason, and the one participant for which it acts (UI-10).
 SECOND_ACCOUNT = "urn:ieso:second_account"
 
-#: Which claims a scope asks for.
+#: The claims that each scope requests.
 SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
     "profile": (
         "preferred_username",
@@ -37,19 +38,19 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
     "participants": (PARTICIPANTS,),
     "participant_groups": (PARTICIPANT_GROUPS,),
 }
-#: Scopes whose claims are about role groups: programs may have them too.
+#: Scopes whose claims are about role groups. Machine accounts may have them too.
 GROUP_SCOPES = ("groups", "participants", "participant_groups")
-#: Every claim that can be delivered, for discovery.
+#: Every claim that the gateway supports, for discovery.
 CLAIMS_SUPPORTED = ("sub", *(name for names in SCOPE_CLAIMS.values() for name in names))
-#: Claims that grow with the number of role groups.
+#: Claims whose size grows with the number of role groups.
 GROUP_CLAIMS = ("groups", PARTICIPANTS, PARTICIPANT_GROUPS)
-#: How much of a token they may take, as JSON, however many they are.
+#: The most bytes of JSON that they may take in a token.
 MAX_GROUP_BYTES = 24_576
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is known of the person behind an account."""
+    """An account and its person, as input for the claims."""
 
     sub: str
     username: str
@@ -71,7 +72,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class HeldGroup:
-    """A role group of this relying party, held for a participant."""
+    """A role group of the relying party that the account has at a participant."""
 
     group: str
     participant: str
@@ -79,20 +80,20 @@ class HeldGroup:
 
 
 def requested(scopes: Iterable[str], claims: dict[str, Any], target: str) -> set[str]:
-    """The claim names asked for by scope and by the ``claims`` parameter for ``target``
-    (``userinfo`` or ``id_token``). An individual request reaches only claims whose scope the
-    client may have: ``scopes`` are the granted ones and ``claims`` was narrowed before."""
+    """The names of the claims that the granted ``scopes`` and the ``claims`` parameter request for
+    ``target`` (``userinfo`` or ``id_token``). ``claims`` has only claims that the client may
+    have."""
     names = {name for scope in scopes for name in SCOPE_CLAIMS.get(scope, ())}
     return names | (set(claims.get(target) or {}) & set(CLAIMS_SUPPORTED))
 
 
 def needs_groups(names: Iterable[str]) -> bool:
-    """Whether the role groups have to be read at all."""
+    """Whether any of these claims is about role groups."""
     return any(name in GROUP_CLAIMS for name in names)
 
 
 def build(subject: Subject, names: set[str], held: Sequence[HeldGroup]) -> dict[str, Any]:
-    """The claims of these names; empty ones are left out, groups never are."""
+    """The claims with these names. Empty ones are left out, except those about role groups."""
     values = {
         "preferred_username": subject.username,
         "name": subject.name,
@@ -119,7 +120,7 @@ def build(subject: Subject, names: set[str], held: Sequence[HeldGroup]) -> dict[
     if PARTICIPANTS in names:
         chosen[PARTICIPANTS] = _by_participant(held)
     if PARTICIPANT_GROUPS in names:
-        # For what reads lists of words only; a participant number holds no colon.
+        # For applications that read lists of strings only. A participant number has no colon.
         chosen[PARTICIPANT_GROUPS] = sorted({f"{row.participant}:{row.group}" for row in held})
     return {"sub": subject.sub, **chosen}
 
@@ -144,8 +145,8 @@ def _by_participant(held: Sequence[HeldGroup]) -> list[dict[str, Any]]:
 
 
 def within_limit(claims: dict[str, Any], limit: int, userinfo: str) -> dict[str, Any]:
-    """Claims as they go into a token: past ``limit`` groups, or ``MAX_GROUP_BYTES``, they say where
-    to get them instead (distributed claims, OIDC Core 5.6.2). Nothing is cut in silence."""
+    """The claims for a token. Above ``limit`` role groups or ``MAX_GROUP_BYTES``, those about role
+    groups become distributed claims, which refer to userinfo (OIDC Core 5.6.2)."""
     moved = [name for name in GROUP_CLAIMS if name in claims]
     count = max(
         len(claims.get("groups", ())),

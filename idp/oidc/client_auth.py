@@ -1,7 +1,7 @@
-"""Client authentication (RFC 6749 section 2.3): exactly one method, the registered one.
+"""Client authentication (RFC 6749 section 2.3) by exactly one method, the registered one.
 
-Authlib's own accepts several at once and tells unknown clients apart; here every failure is the
-same answer and costs the same digest.
+It replaces Authlib's, which accepts several methods in one request and answers differently for an
+unknown client. Here every failure has the same answer and costs the same digest.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ SEVERAL = {
 }
 
 
-class ClientFault(OAuth2Error):
-    """What the trail is told of a failed authentication, and the caller never: which client was
-    named, how it authenticated, and which check failed."""
+class ClientAuthenticationError(OAuth2Error):
+    """A failed client authentication. The audit trail also gets the failed check, the named client
+    and the method of the request. The caller does not."""
 
     check, name, sent = "", "", ""
 
-    def about(self, *, check: str, name: str, sent: str) -> Self:
-        """This error with what it is about."""
+    def with_detail(self, *, check: str, name: str, sent: str) -> Self:
+        """This error with the detail for the audit trail."""
         self.check, self.name, self.sent = check, name, sent
         return self
 
 
-class ClientRefused(ClientFault, InvalidClientError):
-    """The one answer to every failure; the challenge names a realm (RFC 7617 section 2)."""
+class ClientRefused(ClientAuthenticationError, InvalidClientError):
+    """The same answer to every failure. The challenge names a realm (RFC 7617 section 2)."""
 
     def __init__(self) -> None:
         super().__init__(status_code=401, description=FAILED)
@@ -55,21 +55,21 @@ class ClientRefused(ClientFault, InvalidClientError):
         return [*kept, ("WWW-Authenticate", f'Basic realm="{REALM}"')]
 
 
-class SeveralCredentials(ClientFault, InvalidRequestError):
-    """More than one method, or more than one client, in a request (RFC 6749 section 2.3)."""
+class SeveralCredentials(ClientAuthenticationError, InvalidRequestError):
+    """A request with more than one method or more than one client (RFC 6749 section 2.3)."""
 
 
 class ClientAuthenticator:
-    """Finds out which client is calling."""
+    """Authenticates the client that sends a request."""
 
     def authenticate(self, work: UnitOfWork, request: ProtocolRequest, endpoint: str) -> Client:
-        """The authenticated client. Raises invalid_request for more than one method,
-        invalid_client (401) for everything else. Public clients pass at the token and
-        revocation endpoints only."""
-        method, name, proof = presented(request)
+        """The authenticated client. Public clients may use the token and revocation endpoints only.
+        Raises invalid_request for more than one method, and invalid_client (401) for everything
+        else."""
+        method, name, credential = presented_credentials(request)
         client = registry.find(work, name) if name else None
-        # The proof first: as much is done for whoever exists or not.
-        fault = _unproved(work, client, method, name, proof)
+        # First, because an unknown client must take as long as a known one.
+        fault = _failed_check(work, client, method, name, credential)
         if client is None:
             fault = "unknown_client"
         elif client.disabled_at is not None:
@@ -79,53 +79,54 @@ class ClientAuthenticator:
         elif method == AuthMethod.NONE:
             fault = None if endpoint in ("token", "revocation") else "public_client"
         if fault or client is None:
-            raise ClientRefused().about(check=fault or "", name=name, sent=method)
+            raise ClientRefused().with_detail(check=fault or "", name=name, sent=method)
         return client
 
 
-def _unproved(
-    work: UnitOfWork, client: Client | None, method: AuthMethod, name: str, proof: str
+def _failed_check(
+    work: UnitOfWork, client: Client | None, method: AuthMethod, name: str, credential: str
 ) -> str | None:
-    """Which check of secret or assertion fails, if one does."""
+    """The check of the secret or the assertion that fails, if any."""
     if method != AuthMethod.KEY:
-        return None if client_secrets.matches(work, client, proof) else "secret"
-    has_switch = client is not None and client.token_endpoint_audience
-    audiences = (f"{work.settings.issuer}{TOKEN_PATH}",) if has_switch else ()
+        return None if client_secrets.matches(work, client, credential) else "secret"
+    is_old_audience_allowed = client is not None and client.token_endpoint_audience
+    audiences = (f"{work.settings.issuer}{TOKEN_PATH}",) if is_old_audience_allowed else ()
+    keys = client.keys if client is not None else []
     try:
-        assertions.verify(work, proof, name, client.keys if client else [], audiences=audiences)
+        assertions.verify(work, credential, name, keys, audiences=audiences)
     except assertions.BadAssertion as error:
         return error.check
     return None
 
 
-def presented(request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
-    """Method, id and secret (or assertion) that a request shows. Raises invalid_request for more
-    than one."""
+def presented_credentials(request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
+    """The method, the client id, and the secret or assertion of a request. Raises invalid_request
+    for more than one method or client."""
     params = request.params
     header = request.headers.get("Authorization", "")
     if "client_assertion" in params or "client_assertion_type" in params:
-        return _asserted(params, is_alone=not header and "client_secret" not in params)
+        return _presented_assertion(params, is_alone=not header and "client_secret" not in params)
     if not header:
         method = AuthMethod.POST if "client_secret" in params else AuthMethod.NONE
         return method, params.get("client_id", ""), params.get("client_secret", "")
     if "client_secret" in params:
         raise _several("method", params.get("client_id", ""), AuthMethod.BASIC)
-    client_id, secret = _basic(header)
+    client_id, secret = _presented_basic(header)
     if params.get("client_id", client_id) != client_id:
         raise _several("client", client_id, AuthMethod.BASIC)
     return AuthMethod.BASIC, client_id, secret
 
 
-def _asserted(params: dict[str, str], *, is_alone: bool) -> tuple[AuthMethod, str, str]:
-    """RFC 7521 section 4.2: an assertion, its type, and perhaps the same client id."""
+def _presented_assertion(params: dict[str, str], *, is_alone: bool) -> tuple[AuthMethod, str, str]:
+    """An assertion and its type. A client id is optional and must match (RFC 7521 section 4.2)."""
     assertion = params.get("client_assertion", "")
-    name = assertions.claimed_name(assertion)[:MAX_CREDENTIAL]
+    name = assertions.unverified_subject(assertion)[:MAX_CREDENTIAL]
     if not is_alone:
         raise _several("method", name, AuthMethod.KEY)
     fault = "" if params.get("client_assertion_type") == assertions.ASSERTION_TYPE else "type"
     if fault or not name:
         named = name or params.get("client_id", "")
-        raise ClientRefused().about(check=fault or "sub", name=named, sent=AuthMethod.KEY)
+        raise ClientRefused().with_detail(check=fault or "sub", name=named, sent=AuthMethod.KEY)
     if params.get("client_id", name) != name:
         raise _several("client", name, AuthMethod.KEY)
     return AuthMethod.KEY, name, assertion
@@ -133,11 +134,11 @@ def _asserted(params: dict[str, str], *, is_alone: bool) -> tuple[AuthMethod, st
 
 def _several(what: str, name: str, sent: AuthMethod) -> SeveralCredentials:
     error = SeveralCredentials(SEVERAL[what])
-    return error.about(check=f"more_than_one_{what}", name=name, sent=sent)
+    return error.with_detail(check=f"more_than_one_{what}", name=name, sent=sent)
 
 
-def _basic(header: str) -> tuple[str, str]:
-    """RFC 6749 section 2.3.1: form-urlencoded, then base64."""
+def _presented_basic(header: str) -> tuple[str, str]:
+    """Form-urlencoded, then base64-encoded (RFC 6749 section 2.3.1)."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > 4 * MAX_CREDENTIAL:
         raise ClientRefused()
@@ -148,5 +149,5 @@ def _basic(header: str) -> tuple[str, str]:
     client_id, _, secret = text.partition(":")
     name = unquote_plus(client_id)[:MAX_CREDENTIAL]
     if not secret:
-        raise ClientRefused().about(check="secret", name=name, sent=AuthMethod.BASIC)
+        raise ClientRefused().with_detail(check="secret", name=name, sent=AuthMethod.BASIC)
     return name, unquote_plus(secret)

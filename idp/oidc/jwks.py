@@ -1,6 +1,6 @@
 """Signing and verifying with the keys in the database.
 
-Each process keeps a snapshot for a few seconds, so a rotation is picked up everywhere by itself.
+Each process caches the keys for a few seconds, so that a rotation reaches every process.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from idp.grants import signing_keys
 from idp.models import KeyState
 from idp.transaction import UnitOfWork
 
-#: More than the largest token that we sign (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``): what we
-#: issue, we take at every endpoint.
+#: More than the largest token that the gateway signs (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``),
+#: so that every endpoint accepts what the gateway issues.
 MAX_TOKEN = 65_536
-#: The only header members that our own tokens have: anything else (jwk, jku, x5u, crit, b64) is
-#: somebody else's token (N44).
+#: The header members of the gateway's tokens. A token with any other (jwk, jku, x5u, crit, b64) is
+#: not one of them (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}
 
 
 class NoSigningKey(GatewayError):
-    """There is no key to sign with: ``gateway db upgrade`` makes them."""
+    """There is no active key for an algorithm. ``gateway db upgrade`` creates the keys."""
 
     code = "no_signing_key"
 
 
 class BadToken(GatewayError):
-    """Not a token of ours, or not one for this use."""
+    """Not a token of this gateway, or not one for this use."""
 
     code = "bad_token"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The keys as read at one moment."""
+    """The keys at one moment."""
 
     read_at: datetime
     signing: dict[str, Key]
@@ -54,14 +54,14 @@ class Snapshot:
 
 
 class KeyRing:
-    """Hands out the current snapshot; the only state a process keeps of the keys."""
+    """Signs and verifies tokens with a cached snapshot of the keys."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
 
     def snapshot(self, work: UnitOfWork) -> Snapshot:
-        """The keys, read again when the copy is older than the setting allows."""
+        """The keys, read again when the cached ones are older than the setting allows."""
         current = self._snapshot
         age = timedelta(seconds=work.settings.key_cache)
         if current is None or not timedelta(0) <= work.now - current.read_at < age:
@@ -78,10 +78,9 @@ class KeyRing:
         return jwt.encode(header, claims, key, algorithms=[alg])
 
     def verify(self, work: UnitOfWork, token: str, typ: str) -> dict[str, Any]:
-        """The claims of a token that we signed for use ``typ``. Raises BadToken.
+        """The claims of a token of this gateway with the header ``typ``. Raises BadToken.
 
-        Checks signature, type and issuer, by the keys of the JWKS; life and audience are the
-        caller's."""
+        Checks signature, type and issuer. The caller checks expiry and audience."""
         if len(token) > MAX_TOKEN or not token.isascii():
             raise BadToken("size or characters")
         current = self.snapshot(work)

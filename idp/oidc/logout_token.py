@@ -14,18 +14,19 @@ from idp.transaction import Runtime, committing
 
 LOGOUT = "logout+jwt"
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-#: Seconds until a logout token expires; each try sends a new one.
-LIFE = 120
+#: Seconds until a logout token expires. Each delivery attempt sends a new one.
+LIFETIME = 120
 
 
 def sender(ring: KeyRing) -> Sender:
-    """What hands logout tokens over that are signed with these keys."""
+    """The sender of back-channel logout messages, which signs with these keys."""
 
     def send(runtime: Runtime, row: OutboxMessage) -> None:
-        """Make the token and send it, outside any transaction, to where the client is by now. A
-        client that wants to be told no more is not."""
+        """Create the logout token and send it, outside any transaction, to the present
+        ``backchannel_logout_uri`` of the client. Sends nothing if the client is disabled or has
+        no such URI any more."""
         if runtime.ports.logouts is None:
-            raise ConfigurationError("there is nothing that tells relying parties")
+            raise ConfigurationError("no sender of back-channel logout requests is configured")
         ended = json.loads(runtime.vault.decrypt(row.body_sealed))
         with committing(runtime.work()) as work:
             client = registry.find(work, row.recipient)
@@ -37,7 +38,7 @@ def sender(ring: KeyRing) -> Sender:
                 "sub": ended["sub"],
                 "aud": client.client_id,
                 "iat": tokens.seconds(work.now),
-                "exp": tokens.seconds(work.now) + LIFE,
+                "exp": tokens.seconds(work.now) + LIFETIME,
                 "jti": work.token(16),
                 "events": {EVENT: {}},
                 "sid": ended["sid"],

@@ -1,4 +1,5 @@
-"""Reading parameters: one value each, bounded, or a refusal (RFC 6749 section 3.1 and 3.2)."""
+"""Parameters of protocol requests: one value each, of limited length (RFC 6749 sections 3.1 and
+3.2)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from idp.oidc.jwks import MAX_TOKEN
 
 MAX_VALUE = 8_192
-#: Parameters that hold a token of ours.
+#: Parameters whose value is a token of this gateway.
 TOKENS = ("id_token_hint", "token")
 MAX_COUNT = 60
 FORM = "application/x-www-form-urlencoded"
@@ -21,8 +22,8 @@ class UnsupportedMediaType(InvalidRequestError):
 
 
 def single(*sources: MultiDict[str, str]) -> tuple[dict[str, str], set[str]]:
-    """Merge query and body; returns the parameters and the names that came more than once.
-    A parameter without a value counts as omitted."""
+    """The parameters of query and body, and the names of those that are repeated. A parameter
+    without a value counts as omitted."""
     values: dict[str, str] = {}
     repeated: set[str] = set()
     for source in sources:
@@ -35,8 +36,8 @@ def single(*sources: MultiDict[str, str]) -> tuple[dict[str, str], set[str]]:
     return values, repeated
 
 
-def faulty(values: dict[str, str]) -> str | None:
-    """The first parameter that no client would send, if any."""
+def malformed(values: dict[str, str]) -> str | None:
+    """The first malformed parameter, if any, in words for the client."""
     if len(values) > MAX_COUNT:
         return "too many parameters"
     for name, value in values.items():
@@ -46,7 +47,7 @@ def faulty(values: dict[str, str]) -> str | None:
 
 
 def is_malformed(name: str, value: str) -> bool:
-    """Whether a value is too long for its parameter, or holds what PostgreSQL and UTF-8 do not."""
+    """Whether a value is too long for its parameter, or cannot be stored as UTF-8 in PostgreSQL."""
     longest = MAX_TOKEN if name in TOKENS else MAX_VALUE
     return len(value) > longest or "\0" in value or not _encodable(value)
 
@@ -60,17 +61,17 @@ def _encodable(value: str) -> bool:
 
 
 def form(mimetype: str, query: MultiDict[str, str], body: MultiDict[str, str]) -> dict[str, str]:
-    """The parameters of a POST to a token-like endpoint: from the form body only.
+    """The form parameters of a POST to the token, introspection or revocation endpoint.
 
-    Raises invalid_request for a repeated or malformed parameter, for credentials or anything
-    else in the query, and (415) for another media type."""
+    Raises invalid_request for a repeated or malformed parameter, for any parameter in the query,
+    and (with status 415) for another media type."""
     if mimetype != FORM:
         raise UnsupportedMediaType(f"Send the parameters as {FORM}.")
     if any(value for _, value in query.items(multi=True)):
-        raise InvalidRequestError("Parameters belong into the body, not into the query.")
+        raise InvalidRequestError("Parameters belong in the body, not in the query.")
     values, repeated = single(body)
     if repeated:
         raise InvalidRequestError("A parameter is repeated.")
-    if fault := faulty(values):
+    if fault := malformed(values):
         raise InvalidRequestError(f"Malformed: {fault}.")
     return values

@@ -1,7 +1,7 @@
-"""Validating an authorization request, in the order that keeps redirects safe.
+"""Validation of authorization requests, in the order that keeps redirects safe.
 
-First the client and its redirect URI: faults there are shown to the person and never redirected
-(RFC 6749 section 4.1.2.1). Then the rest: faults go back to the client in its response mode.
+First the client and its redirect URI: an error there is shown to the person and never redirected
+(RFC 6749 section 4.1.2.1). Then the rest: an error goes back to the client in its response mode.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from idp.oidc import tokens
 from idp.oidc.claims import CLAIMS_SUPPORTED, SCOPE_CLAIMS
 from idp.oidc.interaction import AuthorizationRequest
 from idp.oidc.jwks import BadToken, KeyRing
-from idp.oidc.parameters import faulty
+from idp.oidc.parameters import malformed
 from idp.policy.redirect_uri import is_registered
 from idp.policy.scopes import parse_scope, within
 from idp.transaction import UnitOfWork
@@ -25,12 +25,13 @@ RESPONSE_MODES = ("query", "form_post")
 PROMPTS = ("none", "login", "consent", "select_account")
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
 MAX_STATE = 4_096
-#: As it stands in the ID token, where other characters than ASCII are escaped.
+#: The length in the ID token, where characters other than ASCII are escaped.
 MAX_NONCE = 4_096
 
 
 class NotRedirectable(Exception):
-    """The client or its redirect URI is not known good: the person sees an error page."""
+    """The client or its redirect URI is not registered or not enabled. The person sees an error
+    page."""
 
     def __init__(self, code: str, client: Client | None = None) -> None:
         super().__init__(code)
@@ -39,7 +40,7 @@ class NotRedirectable(Exception):
 
 
 class RequestError(Exception):
-    """A fault that the client is told of by redirect."""
+    """An error that goes back to the client by redirect."""
 
     def __init__(self, code: str, description: str) -> None:
         super().__init__(code)
@@ -72,17 +73,17 @@ def validate(
     params: dict[str, str],
     repeated: set[str],
 ) -> AuthorizationRequest:
-    """The rest of the request, as a value. Raises RequestError."""
+    """The validated request. Raises RequestError."""
     if repeated:
         raise RequestError("invalid_request", "A parameter is repeated.")
-    if fault := faulty(params):
+    if fault := malformed(params):
         raise RequestError("invalid_request", f"Malformed: {fault}.")
     _refuse_request_objects(params)
     if params.get("response_type") != "code":
         missing = "response_type" not in params
         code = "invalid_request" if missing else "unsupported_response_type"
         raise RequestError(code, "The response_type must be code.")
-    if not tokens.is_target(work, client, params):
+    if not tokens.is_valid_resource(work, client, params):
         text = "The resource is not one that this client has tokens for."
         raise RequestError("invalid_target", text)
     return AuthorizationRequest(
@@ -103,7 +104,7 @@ def validate(
 
 
 def response_mode(params: dict[str, str], *, strict: bool = False) -> str:
-    """How the answer goes back; an unknown mode is answered in the default one."""
+    """The response mode. An unknown one is an error if ``strict``, else the default is used."""
     mode = params.get("response_mode", "query")
     if mode in RESPONSE_MODES:
         return mode
@@ -122,7 +123,7 @@ def _refuse_request_objects(params: dict[str, str]) -> None:
 def _scopes(client: Client, params: dict[str, str]) -> tuple[str, ...]:
     scopes = parse_scope(params.get("scope"))
     if not scopes or "openid" not in scopes:
-        raise RequestError("invalid_scope", "The scope must hold openid.")
+        raise RequestError("invalid_scope", "The scope must include openid.")
     if not within(scopes, client.scopes):
         raise RequestError("invalid_scope", "The scope is wider than what this client may have.")
     return scopes
@@ -143,7 +144,7 @@ def _nonce(params: dict[str, str]) -> str | None:
 
 
 def _challenge(client: Client, params: dict[str, str]) -> str | None:
-    """PKCE with S256 only. A client that need not use it is held to it once it does."""
+    """PKCE with S256 only. A client that need not use PKCE must still use it correctly."""
     challenge, method = params.get("code_challenge"), params.get("code_challenge_method")
     if challenge is None and method is None:
         if client.require_pkce:
@@ -173,7 +174,7 @@ def _max_age(params: dict[str, str]) -> int | None:
 
 
 def _claims(client: Client, params: dict[str, str]) -> dict[str, Any]:
-    """The ``claims`` parameter (OIDC Core 5.5), narrowed to what this client may learn."""
+    """The ``claims`` parameter (OIDC Core 5.5), without claims that this client may not have."""
     raw = params.get("claims")
     if raw is None:
         return {}
@@ -186,53 +187,56 @@ def _claims(client: Client, params: dict[str, str]) -> dict[str, Any]:
     allowed = {"sub", "acr", "auth_time"}
     for scope in client.scopes:
         allowed.update(SCOPE_CLAIMS.get(scope, ()))
-    return {target: _wishes(parsed.get(target), allowed) for target in ("userinfo", "id_token")}
+    return {
+        target: _claim_requests(parsed.get(target), allowed) for target in ("userinfo", "id_token")
+    }
 
 
-def _wishes(wishes: Any, allowed: set[str]) -> dict[str, Any]:
-    if wishes is None:
+def _claim_requests(requests: Any, allowed: set[str]) -> dict[str, Any]:
+    if requests is None:
         return {}
-    if not isinstance(wishes, dict):
+    if not isinstance(requests, dict):
         raise RequestError("invalid_request", "The claims must be JSON objects.")
     kept = {}
-    for name, wish in wishes.items():
+    for name, request in requests.items():
         if name in allowed and name in (*CLAIMS_SUPPORTED, "acr", "auth_time"):
-            if fault := _fault(name, wish):
-                raise RequestError("invalid_request", fault)
-            kept[name] = wish
+            if error := _claim_error(name, request):
+                raise RequestError("invalid_request", error)
+            kept[name] = request
     return kept
 
 
-def _fault(name: str, wish: Any) -> str | None:
-    """What is wrong with the request of one claim (OIDC Core 5.5.1). Whoever demands a level or a
-    person in a form that cannot be read must not get another one."""
-    if wish is None:
+def _claim_error(name: str, request: Any) -> str | None:
+    """What is wrong with the request of one claim, if anything (OIDC Core 5.5.1). A malformed
+    request of a level or a subject is refused, never ignored: the client relies on it."""
+    if request is None:
         return None
-    if not isinstance(wish, dict):
+    if not isinstance(request, dict):
         return "A claim must be null or an object."
-    if not isinstance(wish.get("essential", False), bool):
+    if not isinstance(request.get("essential", False), bool):
         return f"The {name} claim's essential must be true or false."
-    if name == "sub" and ("values" in wish or not isinstance(wish.get("value", ""), str)):
+    if name == "sub" and ("values" in request or not isinstance(request.get("value", ""), str)):
         return "The sub claim's value must be a string."
-    if name == "acr" and not _is_level(wish):
+    if name == "acr" and not _is_acr_request(request):
         return "The acr claim needs a value that is a string, or values that are strings."
     return None
 
 
-def _is_level(wish: dict[str, Any]) -> bool:
-    if "value" in wish:
-        return isinstance(wish["value"], str) and "values" not in wish
-    values = wish.get("values", [""])
+def _is_acr_request(request: dict[str, Any]) -> bool:
+    if "value" in request:
+        return isinstance(request["value"], str) and "values" not in request
+    values = request.get("values", [""])
     return isinstance(values, list) and bool(values) and all(isinstance(v, str) for v in values)
 
 
 def _expected_subject(
     work: UnitOfWork, ring: KeyRing, params: dict[str, str], claims: dict[str, Any]
 ) -> str | None:
-    """Whom the client expects. "" for a hint of ours that is forged, foreign or expired."""
-    wish = (claims.get("id_token") or {}).get("sub") or {}
-    if isinstance(wish.get("value"), str):
-        return str(wish["value"])
+    """The subject that the client expects. Empty, which matches nobody, for an ``id_token_hint``
+    that is forged, expired, or of another issuer."""
+    request = (claims.get("id_token") or {}).get("sub") or {}
+    if isinstance(request.get("value"), str):
+        return str(request["value"])
     hint = params.get("id_token_hint")
     if hint is None:
         return None

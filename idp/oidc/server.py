@@ -15,7 +15,7 @@ from idp.audit.actions import AuditAction
 from idp.clients import registry
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import AuthMethod, Client
-from idp.oidc.client_auth import ClientAuthenticator, ClientFault
+from idp.oidc.client_auth import ClientAuthenticationError, ClientAuthenticator
 from idp.oidc.grants import pipeline
 from idp.oidc.grants.pipeline import GrantType
 from idp.oidc.jwks import KeyRing
@@ -29,12 +29,12 @@ NO_STORE = [
 
 
 class ProtocolRequest(OAuth2Request):
-    """A parsed request with the transaction it runs in. Every parameter has one value."""
+    """A parsed request and the unit of work that handles it. Every parameter has one value."""
 
     def __init__(
         self, work: UnitOfWork, path: str, params: dict[str, str], headers: Mapping[str, str]
     ) -> None:
-        # The address is the configured one: the Host header of a request decides nothing.
+        # The configured address: the Host header of a request must not decide anything.
         super().__init__("POST", work.settings.issuer + path, headers=dict(headers))
         self.work = work
         self.payload = BasicOAuth2Payload(params)
@@ -51,10 +51,10 @@ Answer = tuple[int, str, list[tuple[str, str]]]
 class GatewayServer(AuthorizationServer):
     """Authlib's authorization server. A refusal is an answer, so its transaction commits."""
 
-    def __init__(self, ring: KeyRing, machines: MachineAuthenticator) -> None:
+    def __init__(self, ring: KeyRing, machine_authenticator: MachineAuthenticator) -> None:
         super().__init__()
         self.ring = ring
-        self.machines = machines
+        self.machine_authenticator = machine_authenticator
         self.grant_types: dict[str, GrantType] = {}
         self._authenticator = ClientAuthenticator()
 
@@ -64,7 +64,7 @@ class GatewayServer(AuthorizationServer):
     def authenticate_client(
         self, request: ProtocolRequest, _methods: Any = None, endpoint: str = "token"
     ) -> Client:
-        """One method, the registered one (replaces Authlib's registry of methods)."""
+        """The client, by its registered method. This replaces Authlib's registry of methods."""
         client = self._authenticator.authenticate(request.work, request, endpoint)
         request.client = client
         return client
@@ -95,7 +95,7 @@ class GatewayServer(AuthorizationServer):
         return self.grant_types[name]
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Nobody listens: events are rows of the transaction."""
+        """Nothing uses Authlib's signals: audit events are rows of the transaction."""
 
     def handle_response(self, status: int, body: Any, headers: Any) -> Answer:
         text = json.dumps(body) if isinstance(body, dict) else body
@@ -103,15 +103,15 @@ class GatewayServer(AuthorizationServer):
         return status, text, list(merged.items())
 
     def handle_error_response(self, request: ProtocolRequest, error: OAuth2Error) -> Answer:
-        """Record the refusal and answer in the protocol's form."""
-        if not _is_recorded(request.work, error):
+        """Record the refusal and answer in the protocol's format."""
+        if not _record_client_refusal(request.work, error):
             client = request.client
             events.record(
                 request.work,
                 AuditAction.TOKEN_REFUSED,
                 reason=error.error,
                 client=client,
-                # The id of a public client is known to everybody.
+                # A public client proves nothing: everybody may know its id.
                 proved=client is not None and client.auth_method != AuthMethod.NONE,
                 grant_type=(request.params.get("grant_type") or "")[:60],
                 detail=error.description or "",
@@ -120,11 +120,11 @@ class GatewayServer(AuthorizationServer):
         return answer
 
 
-def _is_recorded(work: UnitOfWork, error: OAuth2Error) -> bool:
-    """Record a failed authentication of a client that there is; False for everything else."""
-    named = error.name if isinstance(error, ClientFault) else ""
+def _record_client_refusal(work: UnitOfWork, error: OAuth2Error) -> bool:
+    """Record the failed authentication of an existing client. False for any other error."""
+    named = error.name if isinstance(error, ClientAuthenticationError) else ""
     client = registry.find(work, named) if named else None
-    if client is None or not isinstance(error, ClientFault):
+    if client is None or not isinstance(error, ClientAuthenticationError):
         return False
     events.record(
         work,

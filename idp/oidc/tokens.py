@@ -1,4 +1,4 @@
-"""Making and reading the tokens themselves."""
+"""Issuing ID tokens and access tokens, and finding the record of an access token."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ def issue(work: UnitOfWork, ring: KeyRing, grant: Grant, scopes: tuple[str, ...]
         "access_token": access,
         "token_type": "Bearer",
         "expires_in": work.settings.access_token_ttl,
-        **scope_of(scopes),
+        **scope_member(scopes),
     }
     if grant.account is not None and "openid" in scopes:
         body["id_token"] = _id_token(work, ring, grant, scopes, access, held)
     return body
 
 
-def scope_of(scopes: Sequence[str]) -> dict[str, str]:
-    """The member ``scope``; none for none, since it has at least one word (RFC 6749 section
-    3.3)."""
+def scope_member(scopes: Sequence[str]) -> dict[str, str]:
+    """The member ``scope``. Omitted if there are no scopes, because its value cannot be empty
+    (RFC 6749 section 3.3)."""
     return {"scope": " ".join(scopes)} if scopes else {}
 
 
 def claims_for(
     work: UnitOfWork, grant: Grant, scopes: tuple[str, ...], target: str
 ) -> dict[str, Any]:
-    """All claims that ``scopes`` and the ``claims`` parameter give for ``target``."""
+    """The claims that ``scopes`` and the ``claims`` parameter request for ``target``."""
     names = claim_rules.requested(scopes, grant.claims, target)
     held = held_groups(work, grant) if claim_rules.needs_groups(names) else []
     return claim_rules.build(subject_of(work, _account(grant)), names, held)
 
 
 def held_groups(work: UnitOfWork, grant: Grant) -> list[HeldGroup]:
-    """The role groups of the grant's relying party that its account holds now."""
+    """The role groups of the grant's relying party that its account has now."""
     rows = role_groups.held_for_client(work, _account(grant).id, grant.client_id)
     return [
         HeldGroup(row.group, row.participant, row.participant_name)
@@ -66,7 +66,7 @@ def held_groups(work: UnitOfWork, grant: Grant) -> list[HeldGroup]:
 
 
 def subject_of(work: UnitOfWork, account: Account) -> Subject:
-    """The person behind an account, as claims see them."""
+    """The account and its person, as input for the claims."""
     person = account.person
     return Subject(
         sub=account.subject,
@@ -88,8 +88,8 @@ def subject_of(work: UnitOfWork, account: Account) -> Subject:
     )
 
 
-def find_access(work: UnitOfWork, ring: KeyRing, token: str) -> AccessToken | None:
-    """The active record behind an access token that we issued, JWT or opaque, or None."""
+def find_active_access_token(work: UnitOfWork, ring: KeyRing, token: str) -> AccessToken | None:
+    """The record of an access token of this gateway, JWT or opaque, if it is active."""
     if token.count(".") == 2:
         try:
             claims = ring.verify(work, token, ACCESS)
@@ -136,7 +136,7 @@ def _access_token(
 
 
 def audience_of(work: UnitOfWork, grant: Grant) -> str:
-    """Whom an access token is for. A machine's is for the application that it named."""
+    """The audience of an access token. For a machine account it is the application."""
     client = grant.client
     if grant.account is not None and grant.account.kind == AccountKind.MACHINE:
         return client.audience or client.client_id
@@ -147,8 +147,8 @@ def _audience(work: UnitOfWork, client: Client) -> str:
     return client.audience or work.settings.issuer
 
 
-def is_target(work: UnitOfWork, client: Client, params: dict[str, str]) -> bool:
-    """Whether ``resource``, if it is given, is what the client's tokens are for (RFC 8707)."""
+def is_valid_resource(work: UnitOfWork, client: Client, params: dict[str, str]) -> bool:
+    """Whether ``resource``, if present, is the audience of the client's tokens (RFC 8707)."""
     resource = params.get("resource")
     return not resource or resource == _audience(work, client)
 
@@ -170,7 +170,7 @@ def _access_claims(
         "iat": seconds(work.now),
         "exp": seconds(work.now) + work.settings.access_token_ttl,
         "jti": jti,
-        **scope_of(scopes),
+        **scope_member(scopes),
     }
     if grant.account is None:
         return claims
@@ -188,7 +188,7 @@ def _id_token(
     access: str,
     held: list[HeldGroup],
 ) -> str:
-    """OIDC Core section 2; ``auth_time`` stays what it was at refresh."""
+    """OIDC Core section 2. A refresh does not change ``auth_time``."""
     names = claim_rules.requested(scopes, grant.claims, "id_token")
     person = claim_rules.build(subject_of(work, _account(grant)), names, held)
     claims: dict[str, Any] = {
@@ -204,7 +204,7 @@ def _id_token(
         "at_hash": _at_hash(access),
     }
     if grant.sid is not None:
-        # Without one it goes on after its session (offline_access).
+        # A grant without one outlives its session (offline_access).
         claims["sid"] = grant.sid
     if grant.nonce is not None:
         claims["nonce"] = grant.nonce
@@ -221,19 +221,19 @@ def _auth_time(grant: Grant) -> datetime:
 
 
 def _at_hash(access: str) -> str:
-    """OIDC Core 3.1.3.6; both algorithms in use hash with SHA-256."""
+    """OIDC Core 3.1.3.6. Both signature algorithms use SHA-256."""
     half = hashlib.sha256(access.encode("ascii")).digest()[:16]
     return urlsafe_b64encode(half).decode().rstrip("=")
 
 
-def client_of_hint(claims: dict[str, Any]) -> str | None:
-    """The client that an ID token was issued to."""
+def client_id_of(claims: dict[str, Any]) -> str | None:
+    """The client id that an ID token was issued to."""
     audience = claims.get("aud")
     return audience if isinstance(audience, str) else None
 
 
-def is_issued_to(row: AccessToken, client: Client) -> bool:
-    """Whether this client may see the token: its own, or one meant for its resource."""
+def may_introspect(row: AccessToken, client: Client) -> bool:
+    """Whether the client may introspect the token: its own, or one whose audience it is."""
     if row.grant.client_id == client.id:
         return True
     return client.is_resource_server and bool(client.audience) and client.audience == row.audience

@@ -10,7 +10,7 @@ from html import escape
 from flask import Flask, Response
 from flask_babel import force_locale
 
-from idp.oidc.endpoints import scripts
+from idp.oidc.endpoints import cors
 from idp.serving.exchange import Answer, Headers
 from idp.web import error_responses, forward_auth
 
@@ -56,7 +56,7 @@ class Refusals:
         if form == "forward" and refusal.reason == TWO_CREDENTIALS:
             status = 401
         made = self._made[form, status, locale]
-        readable = _fields(scripts.headers_of_failure(path))
+        readable = _fields(cors.headers_of_failure(path))
         return replace(made, headers=[*made.headers, *readable])
 
 

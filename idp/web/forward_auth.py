@@ -39,7 +39,7 @@ def verify() -> Response:
         return challenge()
     work = current.work()
     username, password = _credentials()
-    outcome = current.machines().authenticate(
+    outcome = current.machine_authenticator().authenticate(
         work,
         username=username,
         password=password,

@@ -99,7 +99,7 @@ def test_n28_nothing_is_read_from_the_query(world: World, path: str, name: str) 
     response = send(
         world, path, BODY[path], basic(rp.client_id, rp.secret), f"?{name}={rp.client_id}"
     )
-    text = "Parameters belong into the body, not into the query."
+    text = "Parameters belong in the body, not in the query."
     assert_refused(response, 400, "invalid_request", text)
 
 

@@ -1,4 +1,4 @@
-"""The protocol's endpoints, one file each; ``blueprint`` gathers them under their paths."""
+"""The protocol endpoints, one file each. ``blueprint`` registers them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from flask import Blueprint
 
 from idp.oidc.endpoints import (
     authorize,
+    cors,
     discovery,
     introspect,
     logout,
     revoke,
-    scripts,
     token,
     userinfo,
 )
@@ -21,5 +21,5 @@ def blueprint() -> Blueprint:
     pages = Blueprint("oidc", __name__)
     for module in (authorize, discovery, introspect, logout, revoke, token, userinfo):
         module.register(pages)
-    scripts.install(pages)
+    cors.install(pages)
     return pages

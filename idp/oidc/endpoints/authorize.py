@@ -72,7 +72,7 @@ def authorize() -> BaseResponse:
         )
         return _refuse(client, target, rules.Refuse(error.code, error.description))
     if request.method == "POST":
-        return posted.send_on(
+        return posted.redirect_to_get(
             "oidc.authorize_posted", {"client_id": client.client_id, "request": asked.to_json()}
         )
     return _dispatch(client, asked, None)

@@ -16,12 +16,12 @@ from idp.oidc.request_validation import PROMPTS, RESPONSE_MODES
 from idp.policy.scopes import ACRS, GRANT_TYPES, IDENTITY_SCOPES
 from idp.settings import Settings
 
-#: A key is published an hour before it signs, so half an hour of caching is safe.
+#: A key is published an hour before it signs, so caching for half an hour is safe.
 JWKS_AGE = 1800
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
-    """Everything that clients may rely on, and nothing that is not there."""
+    """The metadata: everything that the gateway supports, and nothing else."""
     base = f"{settings.issuer}/oauth2/v1"
     methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
     confidential = [method for method in methods if method != AuthMethod.NONE]
@@ -73,13 +73,13 @@ def register(pages: Blueprint) -> None:
 
 
 def configuration() -> Response:
-    """The metadata; public, cacheable, readable by any script."""
+    """The metadata. It is public and cacheable, and any script may read it."""
     response = jsonify(metadata(current.runtime().settings))
     return _public(response, 3600)
 
 
 def jwks() -> Response:
-    """The public keys (RFC 7517): signing, about to sign, and those of tokens still alive."""
+    """The public keys (RFC 7517): active, next, and those of tokens that have not expired."""
     snapshot = ring().snapshot(current.work())
     response = Response(snapshot.document, mimetype="application/json")
     response.set_etag(snapshot.etag)

@@ -1,4 +1,4 @@
-"""Introspection (RFC 7662): for the client a token was issued to, and for its resource server."""
+"""Introspection (RFC 7662), for the client of a token and the resource server that it is for."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from idp.transaction import UnitOfWork
 
 
 class Introspection(IntrospectionEndpoint):
-    """Authlib's endpoint over our token records."""
+    """Authlib's endpoint with the gateway's token records."""
 
     def authenticate_token(self, request: ProtocolRequest, client: Client) -> dict[str, Any] | None:
         self.check_params(request, client)
         work, token = request.work, request.params["token"]
-        access = tokens.find_access(work, self.server.ring, token)
+        access = tokens.find_active_access_token(work, self.server.ring, token)
         if access is not None:
-            return _of_access(work, access) if tokens.is_issued_to(access, client) else None
+            return _of_access(work, access) if tokens.may_introspect(access, client) else None
         row = refresh_tokens.find(work, token)
         if row is None or row.grant.client_id != client.id:
             return None
@@ -39,7 +39,7 @@ def _common(work: UnitOfWork, grant: Grant, scopes: list[str]) -> dict[str, Any]
         "active": True,
         "iss": work.settings.issuer,
         "client_id": grant_lifecycle.token_client_id(grant),
-        **tokens.scope_of(scopes),
+        **tokens.scope_member(scopes),
         "sub": grant.account.subject if grant.account else grant.client.client_id,
     }
     if grant.account:
@@ -58,7 +58,7 @@ def _of_access(work: UnitOfWork, row: AccessToken) -> dict[str, Any]:
     }
     wanted = tuple(scope for scope in row.scopes if scope in GROUP_SCOPES)
     if row.grant.account and wanted:
-        # The groups as they are now, all of them: an overage claim leads here or to userinfo.
+        # All role groups as they are now: a distributed claim refers to here or to userinfo.
         payload |= tokens.claims_for(work, row.grant, wanted, "introspection")
     return payload
 
@@ -76,5 +76,5 @@ def register(pages: Blueprint) -> None:
 
 
 def introspect() -> Response:
-    """What a token is worth at this moment."""
+    """Whether a token is active, and its claims."""
     return respond(lambda incoming: server().create_endpoint_response("introspection", incoming))

@@ -1,7 +1,7 @@
 """RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0).
 
-A valid ``id_token_hint`` of the session at hand ends it at once. Everything else asks the person
-first, so that no other site can sign anybody out.
+A valid ``id_token_hint`` of the browser's session ends the session at once. Any other request asks
+the person first, so that another site cannot sign a person out.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from idp.oidc.parameters import is_malformed, single
 from idp.policy.redirect_uri import is_registered
 from idp.session import sessions
 
-#: What the confirmation page carries along, to be checked again when it comes back.
-CARRIED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
-READ = ("id_token_hint", *CARRIED)
+#: The parameters in the form of the confirmation page. They are validated again when it is sent.
+CONFIRMED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
+READ = ("id_token_hint", *CONFIRMED)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A logout request after its parameters were checked."""
+class LogoutRequest:
+    """A validated logout request."""
 
     client: Client | None
-    #: Registered for the client, with the state; None: stay here.
+    #: The registered redirect URI with the state, if any.
     target: str | None
-    #: Subject and sid of a genuine hint (it may be expired).
+    #: From a valid hint, which may be expired.
     subject: str | None = None
     sid: str | None = None
 
@@ -50,31 +50,31 @@ def register(pages: Blueprint) -> None:
 
 
 def logout() -> BaseResponse:
-    """A relying party asks to sign the person out."""
+    """A relying party requests that the person is signed out."""
     params = _readable(request.args, request.form)
     asked = _checked(params)
     if asked.sid is not None:
-        # Also without a session in this browser, the tokens of that session end.
+        # The tokens of that session end even if this browser has no session.
         sessions.end_by_sid(current.work(), asked.sid)
-    fields = {name: params[name] for name in CARRIED if name in params}
+    fields = {name: params[name] for name in CONFIRMED if name in params}
     if asked.client is not None:
         fields["client_id"] = asked.client.client_id
     if request.method == "POST":
         carried = {"fields": fields, "subject": asked.subject, "sid": asked.sid}
-        return posted.send_on("oidc.logout_posted", carried)
-    return _ask_or_end(asked, fields)
+        return posted.redirect_to_get("oidc.logout_posted", carried)
+    return _confirm_or_end(asked, fields)
 
 
 def logout_posted() -> BaseResponse:
-    """A request that came by POST, its hint checked there."""
+    """A request by POST, after its redirect. The POST has verified the hint."""
     received = posted.received() or {"fields": {}}
     asked = _checked(received["fields"])
     known = {name: received.get(name) for name in ("subject", "sid")}
-    return _ask_or_end(replace(asked, **known), received["fields"])
+    return _confirm_or_end(replace(asked, **known), received["fields"])
 
 
-def _ask_or_end(asked: Asked, fields: dict[str, str]) -> BaseResponse:
-    """End the session whose hint this is; ask its person about any other request."""
+def _confirm_or_end(asked: LogoutRequest, fields: dict[str, str]) -> BaseResponse:
+    """End the session if the hint is its own. Otherwise ask the person to confirm."""
     session = current.browser_session()
     current.use_client_preferences(asked.client)
     if session is None:
@@ -92,7 +92,7 @@ def _ask_or_end(asked: Asked, fields: dict[str, str]) -> BaseResponse:
 
 
 def confirm_logout() -> BaseResponse:
-    """The person said yes (CSRF-protected, unlike the endpoint above)."""
+    """The person has confirmed (CSRF-protected, unlike the endpoint above)."""
     params = _readable(request.form)
     params.pop("id_token_hint", None)
     asked = _checked(params)
@@ -101,8 +101,7 @@ def confirm_logout() -> BaseResponse:
 
 
 def _readable(*sources: MultiDict[str, str]) -> dict[str, str]:
-    """The parameters that can be read. One that is repeated or malformed counts as omitted, and
-    leaves the others as they are."""
+    """The parameters without those that are repeated or malformed."""
     params, repeated = single(*sources)
     return {
         name: params[name]
@@ -111,7 +110,7 @@ def _readable(*sources: MultiDict[str, str]) -> dict[str, str]:
     }
 
 
-def _end(asked: Asked, *, after_form: bool = False) -> BaseResponse:
+def _end(asked: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
     session = current.browser_session()
     if session is not None:
         sessions.end(current.work(), session, "signed_out")
@@ -119,7 +118,7 @@ def _end(asked: Asked, *, after_form: bool = False) -> BaseResponse:
     return _done(asked, after_form=after_form)
 
 
-def _done(asked: Asked, *, after_form: bool = False) -> BaseResponse:
+def _done(asked: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
     if asked.target:
         return (
             current.continue_page(asked.target) if after_form else redirect(asked.target, code=303)
@@ -127,26 +126,26 @@ def _done(asked: Asked, *, after_form: bool = False) -> BaseResponse:
     return Response(render_template("signed_out.html", continue_url=None))
 
 
-def _checked(params: dict[str, str]) -> Asked:
+def _checked(params: dict[str, str]) -> LogoutRequest:
     hint = _hint(params.get("id_token_hint"))
     client_id = params.get("client_id")
-    hinted = tokens.client_of_hint(hint) if hint else None
+    hinted = tokens.client_id_of(hint) if hint else None
     if hinted and client_id and hinted != client_id:
-        return Asked(None, None)
+        return LogoutRequest(None, None)
     name = hinted or client_id
     client = registry.find(current.work(), name) if name else None
     if client is None:
-        return Asked(None, None)
+        return LogoutRequest(None, None)
     uri = params.get("post_logout_redirect_uri", "")
     known = client.disabled_at is None and is_registered(uri, client.post_logout_redirect_uris)
     target = _with_state(uri, params.get("state")) if known else None
     if hint is None:
-        return Asked(client, target)
-    return Asked(client, target, _text(hint.get("sub")), _text(hint.get("sid")))
+        return LogoutRequest(client, target)
+    return LogoutRequest(client, target, _text(hint.get("sub")), _text(hint.get("sid")))
 
 
 def _hint(token: str | None) -> dict[str, object] | None:
-    """The claims of an ID token of ours, expired or not; None for anything else."""
+    """The claims of an ID token of this gateway, which may be expired. None for anything else."""
     if not token:
         return None
     try:

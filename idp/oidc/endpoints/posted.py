@@ -1,9 +1,9 @@
-"""What the form of another site asks (OIDC Core 3.1.2.1, RP-Initiated Logout 1.0 section 2).
+"""Requests that another site sends by POST (OIDC Core 3.1.2.1, RP-Initiated Logout 1.0 section 2).
 
-The gateway's cookies are ``SameSite=Lax``: such a POST comes without them, so nobody seems to be
-signed in, and a cookie of its answer would replace the browser's own. Therefore a POST decides
-nothing. What it asks is checked, and goes on by GET in a sealed form, which the cookies accompany
-and which is short however long the hint was.
+The gateway's cookies are ``SameSite=Lax``, so such a POST comes without them: nobody seems to be
+signed in, and a cookie in the answer would replace the browser's. Therefore a POST is validated and
+then redirected to a GET, which has the cookies. Its URL has the validated parameters in signed
+form, and is short however long the hint was.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from werkzeug.wrappers import Response
 
 from idp import current
 
-SECONDS = 300
+#: Seconds for which the URL of the redirect is valid.
+MAX_AGE = 300
 
 
-def send_on(endpoint: str, asked: dict[str, Any]) -> Response:
-    """On to ``endpoint`` by GET, with what was asked."""
+def redirect_to_get(endpoint: str, asked: dict[str, Any]) -> Response:
+    """A redirect to ``endpoint`` by GET with these values."""
     at = int(current.work().now.timestamp())
     sealed = str(_serializer(endpoint).dumps([at, asked]))
     return redirect(url_for(endpoint, asked=sealed), code=303)
 
 
 def received() -> dict[str, Any] | None:
-    """What was asked, at the endpoint that it was sent on to; None when it is not ours or old."""
+    """The values of the redirect to this endpoint. None if they are forged or too old."""
     try:
         at, asked = _serializer(request.endpoint or "").loads(request.args.get("asked", ""))
     except BadSignature:
         return None
     age = current.work().now.timestamp() - at
-    return dict(asked) if -1 <= age < SECONDS else None
+    return dict(asked) if -1 <= age < MAX_AGE else None
 
 
 def _serializer(endpoint: str) -> URLSafeSerializer:

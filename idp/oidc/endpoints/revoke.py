@@ -1,4 +1,4 @@
-"""Revocation (RFC 7009). A refresh token takes its whole family with it."""
+"""Revocation (RFC 7009). Revoking a refresh token revokes its grant."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from idp.oidc.server import ProtocolRequest
 
 
 class Revocation(RevocationEndpoint):
-    """Authlib's endpoint over our token records. Another client's token is left alone, with the
-    same answer as for an unknown one (RFC 7009 section 2.2)."""
+    """Authlib's endpoint with the gateway's token records. A token of another client is not revoked
+    and gets the same answer as an unknown one (RFC 7009 section 2.2)."""
 
     def authenticate_token(
         self, request: ProtocolRequest, client: Client
     ) -> AccessToken | RefreshToken | None:
         self.check_params(request, client)
         work, token = request.work, request.params["token"]
-        row = tokens.find_access(work, self.server.ring, token) or refresh_tokens.find(work, token)
+        row = tokens.find_active_access_token(work, self.server.ring, token) or refresh_tokens.find(
+            work, token
+        )
         return row if row is not None and row.grant.client_id == client.id else None
 
     def revoke_token(self, token: AccessToken | RefreshToken, request: ProtocolRequest) -> None:
@@ -36,5 +38,5 @@ def register(pages: Blueprint) -> None:
 
 
 def revoke() -> Response:
-    """End a token."""
+    """Revoke a token."""
     return respond(lambda incoming: server().create_endpoint_response("revocation", incoming))

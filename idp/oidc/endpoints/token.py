@@ -12,5 +12,5 @@ def register(pages: Blueprint) -> None:
 
 
 def token() -> Response:
-    """Tokens for a grant, or an error; both are committed."""
+    """The token response, or an error. Both are committed."""
     return respond(server().create_token_response)

@@ -1,4 +1,4 @@
-"""Userinfo (OIDC Core 5.3), by GET or POST, the token in the header or the form (RFC 6750)."""
+"""Userinfo (OIDC Core 5.3) by GET or POST. The token is in the header or the form (RFC 6750)."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def userinfo() -> Response:
     """The claims of the person, as they are now."""
     if any(request.args.getlist("access_token")):
         return _refuse(400, "invalid_request", "The token must not be in the query.")
-    found = _presented()
+    found = _presented_tokens()
     if len(found) > 1:
         return _refuse(400, "invalid_request", "The token is given more than once.")
     if not found:
         return _refuse(401, None, "")
     work = current.work()
-    row = tokens.find_access(work, ring(), found[0])
+    row = tokens.find_active_access_token(work, ring(), found[0])
     if row is None or row.grant.account is None:
         return _refuse(401, "invalid_token", "The access token is not valid.")
     if "openid" not in row.scopes:
-        return _refuse(403, "insufficient_scope", "The scope openid is needed.")
+        return _refuse(403, "insufficient_scope", "The scope openid is required.")
     claims = tokens.claims_for(work, row.grant, tuple(row.scopes), "userinfo")
     response = jsonify(claims)
     response.headers.update(dict(NO_STORE))
     return response
 
 
-def _presented() -> list[str]:
+def _presented_tokens() -> list[str]:
     """Every token that the request carries."""
     found = []
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
@@ -47,7 +47,7 @@ def _presented() -> list[str]:
 
 
 def _refuse(status: int, code: str | None, description: str) -> Response:
-    """RFC 6750 section 3: a request without a token is told the scheme only."""
+    """RFC 6750 section 3. The answer to a request without a token has no error code."""
     challenge = f'Bearer realm="{current.runtime().settings.issuer}"'
     body = {}
     if code:

@@ -1,4 +1,4 @@
-"""What the endpoints share: the server, parsing, answers."""
+"""Shared by the endpoints: the server, parsing of requests, and responses."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from idp.oidc.server import NO_STORE, Answer, GatewayServer, ProtocolRequest
 
 
 def server() -> GatewayServer:
-    """The authorization server of this application."""
+    """The application's authorization server."""
     return cast(GatewayServer, current_app.extensions["oidc"])
 
 
 def ring() -> KeyRing:
-    """The keys of this application."""
+    """The application's signing keys."""
     return server().ring
 
 
 def parsed() -> ProtocolRequest:
-    """The form of this request, one value a parameter. Raises invalid_request (400 or 415)."""
+    """The parsed form of this request. Raises invalid_request (400 or 415)."""
     headers = {}
     if authorization := request.headers.get("Authorization"):
         headers["Authorization"] = authorization
@@ -34,7 +34,7 @@ def parsed() -> ProtocolRequest:
 
 
 def respond(act: Callable[[ProtocolRequest], Answer]) -> Response:
-    """Parse, act, answer; a refusal in the protocol's form."""
+    """Parse the request and answer it. An error is answered in the protocol's format."""
     try:
         return answer(*act(parsed()))
     except OAuth2Error as error:
@@ -42,12 +42,12 @@ def respond(act: Callable[[ProtocolRequest], Answer]) -> Response:
 
 
 def answer(status: int, body: str, headers: list[tuple[str, str]]) -> Response:
-    """A Flask response; ``no-store`` always (RFC 6749 section 5.1)."""
+    """A Flask response. It always has ``no-store`` (RFC 6749 section 5.1)."""
     return Response(body, status=status, headers=headers)
 
 
 def refusal(error: OAuth2Error) -> Response:
-    """An error in the protocol's form, outside Authlib's own dispatch."""
+    """An error in the protocol's format, raised outside Authlib."""
     status, body, headers = error()
     response = jsonify(body)
     response.status_code = status

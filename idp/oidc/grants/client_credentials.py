@@ -13,7 +13,7 @@ from idp.machines import machine_accounts
 from idp.machines.machine_authentication import AuthenticatedMachine, Denied
 from idp.models import AuthMethod, Client
 from idp.oidc.claims import GROUP_SCOPES
-from idp.oidc.client_auth import ClientRefused, presented
+from idp.oidc.client_auth import ClientRefused, presented_credentials
 from idp.oidc.grants.pipeline import GrantType, InvalidTargetError, Redeemed, TokenRequest
 from idp.policy.scopes import IDENTITY_SCOPES, parse_scope
 
@@ -28,7 +28,7 @@ MISSING = "Missing parameter: resource, the application that the token is for."
 
 def authenticate(server: GatewayServer, request: ProtocolRequest) -> Client | AuthenticatedMachine:
     """Authenticate the client, or the machine account if the credentials name one."""
-    method, name, secret = presented(request)
+    method, name, secret = presented_credentials(request)
     if not machine_accounts.has_machine_form(name):
         try:
             return server.authenticate_client(request)
@@ -47,7 +47,7 @@ def _authenticate_machine(
     (RFC 8707)."""
     resource = request.params.get("resource", "")
     client = registry.of_resource(request.work, resource)
-    outcome = server.machines.authenticate(
+    outcome = server.machine_authenticator.authenticate(
         request.work, username=name, client=client, **credentials
     )
     if isinstance(outcome, Denied):

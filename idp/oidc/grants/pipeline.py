@@ -130,7 +130,7 @@ def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
         return
     if grant_type.name not in request.client.grant_types:
         raise UnauthorizedClientError("This client may not use this grant type.")
-    if not tokens.is_target(request.work, request.client, request.params):
+    if not tokens.is_valid_resource(request.work, request.client, request.params):
         raise InvalidTargetError("The resource is not one that this client has tokens for.")
 
 

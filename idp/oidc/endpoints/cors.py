@@ -1,5 +1,5 @@
-"""Which scripts of other sites may read an answer (CORS, Fetch standard section 3.2), by path:
-success and refusal alike, from whatever part of the gateway they come. Never with cookies."""
+"""Cross-origin resource sharing (CORS, Fetch standard section 3.2): the scripts of other sites that
+may read an answer, by path. Errors have the same headers as success. Cookies are never allowed."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from flask import Blueprint, Response, g, request
 from idp import current
 from idp.clients import registry
 
-ANYBODY = "*"
+ANY_ORIGIN = "*"
 #: Public documents: any script may read them.
-OPEN = (
+PUBLIC = (
     "/.well-known/openid-configuration",
     "/.well-known/oauth-authorization-server",
     "/oauth2/v1/keys",
 )
 #: Scripts of registered origins may call these.
-CALLED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke")
+RESTRICTED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke")
 #: What a script may read besides the body.
 EXPOSED = "Retry-After, WWW-Authenticate"
 
 
 def install(pages: Blueprint) -> None:
-    """Look the origin up before the request, and name it in whatever answer it gets."""
-    pages.before_app_request(_look_up)
-    pages.after_app_request(_name)
+    """Look up the origin before each request, and add the headers to its answer."""
+    pages.before_app_request(_find_origin)
+    pages.after_app_request(_add_headers)
 
 
 def headers_of_failure(path: str) -> dict[str, str]:
-    """What lets a script read that the gateway failed or is busy. Such an answer is the same for
-    everybody, so every origin may read it: none needs to be looked up when nothing works."""
-    if path not in OPEN + CALLED:
+    """The headers with which a script can read that the gateway failed or is busy. Every origin may
+    read such an answer, because it is the same for everybody and the database may not answer."""
+    if path not in PUBLIC + RESTRICTED:
         return {}
-    return {"Access-Control-Allow-Origin": ANYBODY, "Access-Control-Expose-Headers": EXPOSED}
+    return {"Access-Control-Allow-Origin": ANY_ORIGIN, "Access-Control-Expose-Headers": EXPOSED}
 
 
-def _look_up() -> None:
-    """In the transaction of the request, before anything of it is done."""
+def _find_origin() -> None:
+    """In the transaction of the request, before it is handled."""
     origin = request.headers.get("Origin")
     g.script_origin = None
-    if request.path in CALLED and origin and origin != "null":
+    if request.path in RESTRICTED and origin and origin != "null":
         known = registry.allowed_origins(current.work())
         g.script_origin = origin if origin in known else None
 
 
-def _name(response: Response) -> Response:
-    if request.path in OPEN or response.status_code >= 500:
+def _add_headers(response: Response) -> Response:
+    if request.path in PUBLIC or response.status_code >= 500:
         response.headers.update(headers_of_failure(request.path))
-    elif request.path in CALLED:
+    elif request.path in RESTRICTED:
         response.vary.add("Origin")
         if origin := g.get("script_origin"):
             response.access_control_allow_origin = origin
