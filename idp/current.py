@@ -1,4 +1,4 @@
-"""The browser of a request: its cookies, its session, where it comes from.
+"""The current request: its unit of work, its browser's cookies and session, and its origin.
 
 Flask's signed cookie holds the CSRF token and the value that binds interactions to this browser.
 The session cookie and the one by which a browser is recognised at its next sign-in are random
@@ -43,8 +43,8 @@ RECOGNITION_SECONDS = 365 * 86400
 
 
 class GatewayRequest(Request):
-    """A request in which a cookie that comes twice counts for nothing: one of the two was put
-    there by somebody else, and nobody can tell which (N55)."""
+    """A request that ignores a cookie which is sent twice: an attacker set one of the two, and
+    there is no way to tell which (N55)."""
 
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
@@ -55,7 +55,7 @@ class GatewayRequest(Request):
 
     @cached_property
     def sender(self) -> Sender:
-        """Who sent this, by the word of trusted proxies only (F2, N52)."""
+        """The address of the sender; only trusted proxies may name another one (F2, N52)."""
         peer = self.environ.get("REMOTE_ADDR") or ""
         forwarded = self.headers.get("X-Forwarded-For", "")
         found = sender(peer, forwarded, runtime().settings.trusted_proxies)
@@ -65,14 +65,14 @@ class GatewayRequest(Request):
 
 
 def work() -> UnitOfWork:
-    """The unit of work of this request; begun at first need."""
+    """The unit of work of this request; started when first needed."""
     if "work" not in g:
         g.work = runtime().work(origin())
     return cast(UnitOfWork, g.work)
 
 
 def runtime() -> Runtime:
-    """What the application was wired with."""
+    """The settings and ports of the application."""
     return cast(Runtime, current_app.extensions["runtime"])
 
 
@@ -82,7 +82,7 @@ def hasher() -> PasswordHasher:
 
 
 def machine_authenticator() -> MachineAuthenticator:
-    """The authenticator of programs."""
+    """The authentication of machine accounts."""
     return cast(MachineAuthenticator, current_app.extensions["machine_authenticator"])
 
 
@@ -94,7 +94,7 @@ def origin() -> Origin:
 
 
 def browser_session() -> BrowserSession | None:
-    """The living session of this browser; looked up once a request."""
+    """The active session of this browser; looked up once a request."""
     if "browser_session" not in g:
         cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
         g.browser_session = sessions.find(work(), cookie) if cookie else None
@@ -102,31 +102,31 @@ def browser_session() -> BrowserSession | None:
 
 
 def set_session(owned: BrowserSession, cookie: str) -> None:
-    """This browser has the session from now on; its form tokens start anew."""
+    """This browser has the session from now on; it gets a new CSRF token."""
     g.browser_session = owned
     g.session_cookie = cookie
     session.pop("csrf_token", None)
 
 
 def browser_cookie() -> str:
-    """The value by which this browser is recognised at sign-in; empty when it has none."""
+    """The cookie by which this browser is recognised at sign-in; empty when it has none."""
     return request.cookies.get(runtime().settings.cookie_name("browser"), "")
 
 
 def sign_in(signed_in: SignedIn) -> None:
-    """This browser has the session from now on, and is recognised next time."""
+    """This browser has the session from now on, and is recognised at the next sign-in."""
     set_session(signed_in.session, signed_in.session_cookie)
     session["entered"] = True
     g.browser_cookie = signed_in.browser_cookie
 
 
 def is_first_page_after_sign_in() -> bool:
-    """Whether this is the first page after a sign-in: it tells the other tabs."""
+    """Whether this is the first page after a sign-in; it notifies the other tabs."""
     return bool(session.pop("entered", False))
 
 
 def clear_session() -> None:
-    """This browser has no session any more; whose it was stays known, for ``last_account_id``."""
+    """This browser has no session any more; ``last_account_id`` still knows whose it was."""
     if (ended := browser_session()) is not None:
         session["former"] = ended.account_id
     g.browser_session = None
@@ -135,7 +135,7 @@ def clear_session() -> None:
 
 
 def last_account_id() -> int | None:
-    """Whose session this browser had last, the account's key; None where nothing tells."""
+    """The key of the account whose session this browser had last; None if unknown."""
     cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
     found = sessions.last_account_id(work(), cookie)
     former = session.get("former")
@@ -143,29 +143,29 @@ def last_account_id() -> int | None:
 
 
 def browser_binding() -> str:
-    """The value that ties interactions to this browser; made at first need."""
+    """The value that binds interactions to this browser; created when first needed."""
     if not isinstance(session.get("browser"), str):
         session["browser"] = work().token(16)
     return cast(str, session["browser"])
 
 
 def existing_browser_binding() -> str | None:
-    """As ``browser_binding``, without making one."""
+    """The same, without creating one."""
     value = session.get("browser")
     return value if isinstance(value, str) else None
 
 
 def use_client_preferences(client: Client | None, wishes: Sequence[str] = ()) -> None:
-    """The pages of this answer belong to what ``client`` began: they speak the language that it
-    wishes, and keep their opener if it shows them in popups. Call it before the first word is
-    translated: the language is chosen once."""
+    """The pages of this response belong to a request of ``client``: they use the language that it
+    asks for, and keep their opener if the client shows them in popups. Call it before the first
+    text is translated, since the language is chosen once."""
     if client is not None:
         g.ui_locales = wishes
         g.keeps_opener = client.uses_popups
 
 
 def interaction(handle: str | None = None) -> Interaction | None:
-    """The unfinished sign-in that this request names in ``flow``, if this browser began it."""
+    """The unfinished sign-in that this request names in ``flow``, if this browser started it."""
     named = request.values.get("flow", "") if handle is None else handle
     found = interactions.find(work(), named, existing_browser_binding())
     if found is not None:
@@ -175,7 +175,7 @@ def interaction(handle: str | None = None) -> Interaction | None:
 
 
 def restart_interaction(handle: str) -> Interaction | None:
-    """The sign-in that this request names, from its start, where its time or its cookie is over."""
+    """Restart the sign-in that this request names, after its time-out or without its cookie."""
     found = interactions.restart(
         work(),
         handle,
@@ -187,16 +187,16 @@ def restart_interaction(handle: str) -> Interaction | None:
 
 
 def continue_page(url: str) -> Response:
-    """A page that goes on to ``url`` by itself, by refresh, or by its link.
+    """A page that continues to ``url`` by an automatic refresh, or by its link.
 
-    Browsers hold every redirect after a form to ``form-action`` of the page that the form was on
-    (CSP level 3 section 6.4.1), and nobody knows where an application redirects to. So the answer
-    to a form never redirects to an application."""
+    Browsers apply ``form-action`` of the page with the form to every redirect that follows (CSP
+    level 3 section 6.4.1), and the gateway cannot know where an application redirects to. So the
+    response to a form never redirects to an application."""
     return Response(render_template("onward.html", url=url))
 
 
 def redirect_after_form(path: str) -> BaseResponse:
-    """On to a path of this site after a form. Endpoints of the protocol may redirect further."""
+    """Continue at a path of this site after a form. Protocol endpoints may redirect further."""
     return continue_page(path) if path.startswith("/oauth2/") else redirect(path, code=303)
 
 
@@ -206,7 +206,7 @@ def sends_cookies() -> bool:
 
 
 def is_same_origin() -> bool:
-    """Whether a page of this site sent this, by the browser's own word (Fetch Metadata)."""
+    """Whether a page of this site sent this, as the browser says (Fetch Metadata)."""
     return request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
@@ -215,8 +215,8 @@ OPEN_TO_FORMS = ("oidc.authorize", "oidc.logout")
 
 
 def is_cross_site_form() -> bool:
-    """Whether the form of another site sent this: without the cookies of this browser, so that
-    none may be set either."""
+    """Whether a form of another site sent this. Such a request comes without cookies, so none may
+    be set in the response either."""
     if request.method != "POST":
         return False
     return (
@@ -225,7 +225,7 @@ def is_cross_site_form() -> bool:
 
 
 class FormCookie(SecureCookieSessionInterface):
-    """Flask's cookie, which other sites cannot replace by sending a form."""
+    """Flask's session cookie, which a form of another site cannot replace."""
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
         return not is_cross_site_form() and super().should_set_cookie(app, session)

@@ -42,7 +42,7 @@ class AuthorizationRequest:
     ui_locales: tuple[str, ...] = ()
     acr_values: tuple[str, ...] = ()
     claims: dict[str, Any] = field(default_factory=dict)
-    #: Whom the client expects: the subject of a valid hint, or "" for a hint that is not valid.
+    #: The subject of the ``id_token_hint``; "" for a hint that is not valid.
     expected_subject: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -86,12 +86,12 @@ class Enrol:
 
 @dataclass(frozen=True)
 class OtherAccount:
-    """Say that this account does not open the application, and ask for one that does (EN-03)."""
+    """Say that the application does not take this account, and ask for another one (EN-03)."""
 
 
 @dataclass(frozen=True)
 class SelectAccount:
-    """Ask whether to go on as this person."""
+    """Ask whether to continue with this account."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class Consent:
 
 @dataclass(frozen=True)
 class Proceed:
-    """Everything is met: answer the client, or go to the local page."""
+    """Everything is met: send the code to the client, or go to the local page."""
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """Answer the client with an error."""
+    """Send an error to the client."""
 
     code: str
     description: str = ""
@@ -189,7 +189,7 @@ def _must_authenticate(request: AuthorizationRequest, session: SessionView, now:
 def _unmet_level(
     request: AuthorizationRequest, client: ClientView, session: SessionView
 ) -> str | None:
-    """The demanded assurance level that the session does not reach. ``acr_values`` is a wish."""
+    """The demanded level that the session does not reach. ``acr_values`` is voluntary."""
     if _reaches(request, client, session.acr):
         return None
     if not satisfies(session.acr, client.minimum_acr):
@@ -199,14 +199,14 @@ def _unmet_level(
 
 
 def _reaches(request: AuthorizationRequest, client: ClientView, acr: str) -> bool:
-    """Whether ``acr`` is all that the client and the request demand."""
+    """Whether ``acr`` reaches what the client and the request demand."""
     wanted = request.essential_acrs
     asked = not wanted or any(satisfies(acr, level) for level in wanted)
     return asked and satisfies(acr, client.minimum_acr)
 
 
 def needs_passkey(request: AuthorizationRequest, client: ClientView) -> bool:
-    """Whether nothing less than a passkey reaches what is demanded."""
+    """Whether only a passkey reaches the demanded level."""
     return not _reaches(request, client, ACR_MFA)
 
 

@@ -1,6 +1,6 @@
-"""Browsers and what they hold: sessions, recognised browsers, sign-ins under way, failed attempts.
+"""What belongs to a browser: sessions, recognised browsers, sign-ins in progress, failed attempts.
 
-It ends sessions and says which relying parties have to hear of it. It never asks who may sign in,
+It ends sessions and queues the back-channel logouts that follow. It never decides who may sign in,
 and knows no password and no role group.
 """
 

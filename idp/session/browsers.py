@@ -1,7 +1,7 @@
 """Browsers in which an account signed in: recognised, remembered, forgotten.
 
-The cookie's value changes at every sign-in, and all rows of the browser move to the new one: a
-cookie that somebody planted in another person's browser is worth nothing afterwards.
+The value of the cookie changes at every sign-in, and all rows of the browser get the new value. So
+a cookie that an attacker planted in a browser is worth nothing after the next sign-in.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from idp.transaction import UnitOfWork
 
 MAX_AGENT = 400
 MAX_COOKIE = 100
-#: Signing in again from the same place with the same program is no news for this long.
+#: A sign-in from the same network with the same program sends no mail for this long.
 FAMILIAR_DAYS = 90
 
 
 def known(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowser | None:
-    """The account's own row of the browser with this cookie, unless it was forgotten."""
+    """The row of this account for the browser with this cookie, unless it was forgotten."""
     digests = _digests(work, cookie)
     return work.db.scalar(
         select(KnownBrowser).where(
@@ -36,7 +36,7 @@ def known(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowse
 
 
 def device(work: UnitOfWork, account: Account, cookie: str) -> Device:
-    """What the cookie says of this browser to the risk engine."""
+    """What the cookie tells the risk engine about this browser."""
     rows = work.db.execute(
         select(KnownBrowser.account_id, KnownBrowser.ended_at).where(
             KnownBrowser.digest.in_(_digests(work, cookie))
@@ -51,8 +51,8 @@ def device(work: UnitOfWork, account: Account, cookie: str) -> Device:
 def record_sign_in(
     work: UnitOfWork, account: Account, cookie: str, *, remember: bool, with_factor: bool
 ) -> tuple[str, bool]:
-    """Note that the account signed in here. Returns the browser's new cookie, and whether the
-    holder should be told that this browser is new."""
+    """Record that the account signed in here. Returns the new cookie of the browser, and whether
+    the holder gets a mail because the browser is new."""
     row = known(work, account, cookie)
     is_new = row is None and _is_new(work, account)
     fresh = work.token(32)
@@ -79,7 +79,7 @@ def record_sign_in(
 
 
 def _is_new(work: UnitOfWork, account: Account) -> bool:
-    """Whether there were sign-ins before, and none lately from this network by this program."""
+    """Whether there were sign-ins before, but no recent one from this network by this program."""
     ever = work.db.scalar(
         select(KnownBrowser.id).where(KnownBrowser.account_id == account.id).limit(1)
     )
@@ -96,7 +96,7 @@ def _is_new(work: UnitOfWork, account: Account) -> bool:
 
 
 def remembered(work: UnitOfWork, account: Account) -> list[KnownBrowser]:
-    """The browsers that the holder wants remembered, last used first."""
+    """The browsers that the holder asked to remember, last used first."""
     return list(
         work.db.scalars(
             select(KnownBrowser)
@@ -111,7 +111,7 @@ def remembered(work: UnitOfWork, account: Account) -> list[KnownBrowser]:
 
 
 def forget(work: UnitOfWork, account: Account, public_id: str) -> bool:
-    """Forget one of the account's own browsers; False when there is none of this name."""
+    """Forget one browser of the account; False when there is none with this id."""
     row = work.db.scalar(
         select(KnownBrowser).where(
             KnownBrowser.public_id == public_id,
@@ -137,7 +137,7 @@ def forget_all(work: UnitOfWork, account: Account) -> None:
 
 
 def is_remembered(work: UnitOfWork, row: KnownBrowser | None) -> bool:
-    """Whether the holder wants this browser remembered, still."""
+    """Whether the holder asked to remember this browser and the time is not over."""
     until = row.remembered_until if row is not None and row.ended_at is None else None
     return until is not None and work.now < until
 

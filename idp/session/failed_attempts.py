@@ -1,8 +1,8 @@
-"""Guesses counted in the database: the truth for everything that denies (N49 to N51).
+"""Failed attempts, counted in the database, and the lock-outs that follow (N49 to N51).
 
-A password is checked first, without a lock; then its outcome is recorded here, one attempt after
-the other under the row of its key. Of any number of parallel guesses the first few count, and
-what the others found out is not told.
+A password is checked first, without a row lock. Then its outcome is recorded here, one after the
+other, under the row of its key. Of any number of parallel guesses only those within the budget
+count; the others are refused whether they were right or not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from idp.transaction import UnitOfWork
 
 #: A network counts as the holder's own this long after a sign-in from it.
 NETWORK_DAYS = 30
-#: Requests for mails or texts of one account: five in an hour.
+#: Mails or texts that one account may request: five an hour.
 SENDING = Budget(5, timedelta(hours=1), timedelta(hours=1))
 _OF_SIGN_IN = or_(
     *(
@@ -35,7 +35,7 @@ _OF_SIGN_IN = or_(
 
 
 def signin_budget(work: UnitOfWork) -> Budget:
-    """The budget of passwords in force."""
+    """The budget for wrong passwords, from the settings."""
     settings = work.settings
     return Budget(
         settings.lockout_failures,
@@ -47,9 +47,9 @@ def signin_budget(work: UnitOfWork) -> Budget:
 def key_of(
     work: UnitOfWork, account: Account | None, typed: str, known: KnownBrowser | None
 ) -> str:
-    """The key under which this attempt counts: a remembered browser and the holder's own
-    network each have theirs, so that nobody elsewhere can use them up (N51). All spellings of
-    a name that nobody has share one, too."""
+    """The key under which this attempt counts. A remembered browser and a network of the holder
+    have keys of their own, so that nobody elsewhere can lock them out (N51). All spellings of a
+    name that does not exist share one key."""
     if account is None:
         return f"name:{work.vault.digest('throttle', name_key(typed))}"
     if known is not None and browsers.is_remembered(work, known):
@@ -61,7 +61,7 @@ def key_of(
 
 
 def is_own_network(work: UnitOfWork, account: Account, network: str) -> bool:
-    """Whether the account signed in from the network lately; an unknown one is nobody's own."""
+    """Whether the account signed in from this network recently. An unknown network is no one's."""
     since = work.now - timedelta(days=NETWORK_DAYS)
     addresses = work.db.scalars(
         select(KnownBrowser.ip)
@@ -72,8 +72,8 @@ def is_own_network(work: UnitOfWork, account: Account, network: str) -> bool:
 
 
 def record_outcome(work: UnitOfWork, key: str, account: Account | None, *, matched: bool) -> bool:
-    """Count the outcome of one password; True when it succeeded and counts. A lock that begins is
-    told to the holder."""
+    """Record the outcome of one password. True when it was right and counts. When a lock-out
+    begins, the holder gets a mail."""
     counts, after = _count(work, key, account, signin_budget(work), matched=matched)
     if account is not None and after is not None and after.locked_until is not None:
         events.record(
@@ -91,15 +91,15 @@ def record_outcome(work: UnitOfWork, key: str, account: Account | None, *, match
 def record_code_outcome(
     work: UnitOfWork, key: str, account: Account, budget: Budget, *, matched: bool
 ) -> bool:
-    """The same for a code of a second factor, under a budget of its own and without a mail."""
+    """The same for a code of a second factor: it has a budget of its own, and sends no mail."""
     return _count(work, key, account, budget, matched=matched)[0]
 
 
 def _count(
     work: UnitOfWork, key: str, account: Account | None, budget: Budget, *, matched: bool
 ) -> tuple[bool, Record | None]:
-    """Whether the attempt succeeded and counts, and what is known after a failure. While the key
-    is locked the right secret is refused like a wrong one (N49)."""
+    """Whether the attempt was right and counts, and the record after a failure. While the key is
+    locked, a right secret is refused like a wrong one (N49)."""
     row = _row(work, key, account)
     record = _record(row)
     if record.is_locked(work.now):
@@ -113,7 +113,7 @@ def _count(
 
 
 def consume(work: UnitOfWork, key: str, account: Account | None, budget: Budget) -> bool:
-    """Count one use of something that is limited, such as mails; False when there were enough."""
+    """Count one use of something limited, such as mails; False when the budget is used up."""
     row = _row(work, key, account)
     record = _record(row)
     if record.is_locked(work.now):
@@ -123,8 +123,8 @@ def consume(work: UnitOfWork, key: str, account: Account | None, budget: Budget)
 
 
 def was_tried(work: UnitOfWork, key: str, account: Account, secret: str) -> bool:
-    """Whether this wrong secret has counted under the key within the window; from now on it has.
-    Nothing is written while the key is locked, so a key has few of them."""
+    """Whether this wrong secret was already counted under the key within the window; marks it as
+    counted. Nothing is written while the key is locked, so that a key has few rows."""
     if is_locked(work, key):
         return True
     window = signin_budget(work).window
@@ -145,7 +145,7 @@ def is_locked(work: UnitOfWork, key: str) -> bool:
 
 
 def locks(work: UnitOfWork, account: Account) -> list[Throttle]:
-    """The sign-in locks of the account that hold now, the widest first."""
+    """The lock-outs of the account at this moment, the widest first."""
     rows = work.db.scalars(
         select(Throttle)
         .where(
@@ -159,8 +159,8 @@ def locks(work: UnitOfWork, account: Account) -> list[Throttle]:
 
 
 def clear(work: UnitOfWork, account: Account) -> None:
-    """Forget the account's failures and locks of passwords: it is unlocked. How many mails and
-    texts went out stays known."""
+    """Delete the failed passwords and lock-outs of the account: it is unlocked. The counts of mails
+    and texts stay."""
     work.db.execute(
         delete(Throttle)
         .where(Throttle.account_id == account.id, _OF_SIGN_IN)
@@ -169,12 +169,12 @@ def clear(work: UnitOfWork, account: Account) -> None:
 
 
 def forget(work: UnitOfWork, key: str) -> None:
-    """Forget what was counted under one key."""
+    """Delete what was counted under one key."""
     work.db.execute(delete(Throttle).where(Throttle.key == key))
 
 
 def _row(work: UnitOfWork, key: str, account: Account | None) -> Throttle:
-    """The row of the key, held until the end of the transaction."""
+    """The row of the key, locked until the end of the transaction."""
     insert_if_missing(
         work.db,
         Throttle,

@@ -1,4 +1,4 @@
-"""Sign-ins under way, bound to the browser that started them."""
+"""Sign-ins in progress, bound to the browser that started them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def begin(
     request: dict[str, Any] | None = None,
     return_to: str = "/",
 ) -> Interaction:
-    """Store what was asked, for the browser that holds the value ``browser``."""
+    """Store the request of a sign-in for the browser whose cookie holds ``browser``."""
     interaction = Interaction(
         handle=work.token(24),
         browser=work.vault.digest("browser", browser),
@@ -34,7 +34,7 @@ def begin(
 
 
 def find(work: UnitOfWork, handle: str, browser: str | None) -> Interaction | None:
-    """The unfinished interaction of this handle, when this browser started it (N54)."""
+    """The unfinished interaction with this handle, if this browser started it (N54)."""
     if not handle or len(handle) > 64 or not browser:
         return None
     row = work.db.scalar(select(Interaction).where(Interaction.handle == handle))
@@ -46,11 +46,11 @@ def find(work: UnitOfWork, handle: str, browser: str | None) -> Interaction | No
 def restart(
     work: UnitOfWork, handle: str, browser: str, *, former: str | None, is_same_origin: bool
 ) -> Interaction | None:
-    """The request of an unfinished sign-in anew, for this browser; nothing that was done in it.
+    """A new interaction with the request of an unfinished one; nothing that was done is kept.
 
-    For the browser that began it (``former`` is what it held) after its time, and for a page of
-    ours (``is_same_origin``) whose browser has lost its cookie since. A link of somebody else's
-    sign-in begins nothing (N54)."""
+    It is for the browser that started the old one (its cookie held ``former``) after its time-out,
+    and for a page of this site (``is_same_origin``) whose browser has lost its cookie since. A link
+    to another person's sign-in starts nothing (N54)."""
     if not handle or len(handle) > 64:
         return None
     row = work.db.scalar(select(Interaction).where(Interaction.handle == handle))
@@ -63,19 +63,19 @@ def restart(
 
 
 def complete(work: UnitOfWork, interaction: Interaction) -> bool:
-    """Spend it: answered once, however many tabs go on with it at the same time."""
+    """Mark it as finished; False when another tab was first. It is answered once."""
     return spend_once(work, interaction, Interaction.completed_at)
 
 
 def consent_of(work: UnitOfWork, account_id: int, client: Client) -> Consent | None:
-    """What was agreed before, if anything."""
+    """The stored consent of the account to this client, if any."""
     return work.db.scalar(
         select(Consent).where(Consent.account_id == account_id, Consent.client_id == client.id)
     )
 
 
 def remember_consent(work: UnitOfWork, account: Account, client: Client, scopes: list[str]) -> None:
-    """Remember agreement to these scopes, beside those agreed to before."""
+    """Store consent to these scopes, in addition to earlier ones."""
     row = consent_of(work, account.id, client)
     if row is None:
         row = Consent(account_id=account.id, client_id=client.id, scopes=[], granted_at=work.now)
@@ -85,5 +85,5 @@ def remember_consent(work: UnitOfWork, account: Account, client: Client, scopes:
 
 
 def consents(work: UnitOfWork, account: Account) -> list[Consent]:
-    """All that the account agreed to."""
+    """All consents of the account."""
     return list(work.db.scalars(select(Consent).where(Consent.account_id == account.id)))

@@ -1,4 +1,4 @@
-"""Whom to tell that a session has ended, or that it carries less than before."""
+"""Which relying parties get a back-channel logout when a session or a role group ends."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from idp.transaction import UnitOfWork
 
 
 def session_ended(work: UnitOfWork, session: BrowserSession) -> None:
-    """Tell the relying parties that took part in it."""
+    """Queue a logout for every relying party that took part in the session."""
     query = (
         select(ClientSession.sid, Client.client_id)
         .join(Client, Client.id == ClientSession.client_id)
-        .where(ClientSession.session_id == session.id, *_listening())
+        .where(ClientSession.session_id == session.id, *_wants_logout())
     )
     for sid, client_id in work.db.execute(query):
         queue.enqueue_logout(work, session.account, client_id, sid)
 
 
-def listeners(
+def client_sessions_seeing(
     work: UnitOfWork, account: Account, group: RoleGroup
 ) -> list[tuple[ClientSession, str]]:
-    """The relying parties that see the role group and took part in the account's sessions, with
-    their client ids; held, so that whoever signs on at this moment is waited for."""
+    """The client sessions of the account at relying parties that see the role group, with the
+    client ids. The rows are locked, so that a sign-on at the same moment is waited for."""
     query = (
         select(ClientSession, Client.client_id)
         .join(BrowserSession, BrowserSession.id == ClientSession.session_id)
@@ -41,12 +41,12 @@ def listeners(
             BrowserSession.account_id == account.id,
             BrowserSession.ended_at.is_(None),
             client_role_group.c.role_group_id == group.id,
-            *_listening(),
+            *_wants_logout(),
         )
         .with_for_update(of=ClientSession)
     )
     return [(row, client_id) for row, client_id in work.db.execute(query)]
 
 
-def _listening() -> tuple[ColumnElement[bool], ...]:
+def _wants_logout() -> tuple[ColumnElement[bool], ...]:
     return (Client.backchannel_logout_uri != "", Client.disabled_at.is_(None))

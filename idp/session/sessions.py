@@ -39,10 +39,10 @@ def limits(work: UnitOfWork) -> Limits:
 def start(
     work: UnitOfWork, account: Account, *, methods: Sequence[str], previous: BrowserSession | None
 ) -> tuple[BrowserSession, str]:
-    """A session for someone who has just proved who they are; returns it and its new cookie.
+    """Start a session for a person who has just signed in. Returns it and its new cookie.
 
-    The cookie always changes (N53). The same person in the same browser keeps the session, so
-    that relying parties keep their ``sid``; another person's session is ended.
+    The cookie always changes (N53). The same person in the same browser keeps the session, so that
+    relying parties keep their ``sid``. The session of another person ends.
     """
     cookie = work.token(32)
     if previous is not None and previous.account_id == account.id:
@@ -99,7 +99,7 @@ def last_account_id(work: UnitOfWork, cookie: str) -> int | None:
 
 
 def is_live(work: UnitOfWork, session: BrowserSession) -> bool:
-    """Whether the session still counts, its account included."""
+    """Whether the session is active and its account may sign in."""
     return may_sign_in(session.account.state_at(work.now)) and is_alive(
         now=work.now,
         last_seen=session.last_seen_at,
@@ -110,14 +110,14 @@ def is_live(work: UnitOfWork, session: BrowserSession) -> bool:
 
 
 def renew(work: UnitOfWork, session: BrowserSession) -> str:
-    """A new cookie for a session whose authority rose or whose password changed."""
+    """A new cookie for a session whose level rose or whose password changed."""
     cookie = work.token(32)
     session.digest = work.vault.digest("session", cookie)
     return cookie
 
 
 def step_up(work: UnitOfWork, session: BrowserSession, methods: Sequence[str]) -> str:
-    """The person proved more: the session's level follows, and its cookie changes (N53)."""
+    """The person proved another factor: the level rises, and the cookie changes (N53)."""
     session.amr = amr_of([*session.amr, *methods])
     session.acr = acr_of(session.amr, weak_counts=work.settings.weak_factors_satisfy_mfa)
     session.auth_time = work.now
@@ -127,12 +127,12 @@ def step_up(work: UnitOfWork, session: BrowserSession, methods: Sequence[str]) -
 
 
 def sid_for(work: UnitOfWork, session: BrowserSession, client: Client) -> str:
-    """The ``sid`` under which this client knows the session; made at first need."""
+    """The ``sid`` under which this client knows the session; created when first needed."""
     key = (session.id, client.id)
-    # Held until the code is there, so that it ends with the sid.
+    # Locked until the code is stored, so that the code ends with the sid.
     row = work.db.get(ClientSession, key, with_for_update={"read": True})
     if row is None:
-        # Two tabs may be the first; both get the one that is there afterwards.
+        # Two tabs may both be first; both get the one row.
         insert_if_missing(
             work.db,
             ClientSession,
@@ -158,8 +158,8 @@ def active(work: UnitOfWork, account: Account) -> list[BrowserSession]:
 def end(
     work: UnitOfWork, session: BrowserSession, reason: str, *, keep_offline: bool = False
 ) -> None:
-    """End a session and what was granted in it. ``keep_offline`` spares grants with
-    ``offline_access``: a plain sign-out does not stop work that was allowed to go on."""
+    """End a session and revoke what was granted in it. ``keep_offline`` keeps grants with
+    ``offline_access``: a plain sign-out does not end them."""
     if session.ended_at is None:
         session.ended_at = work.now
         session.end_reason = reason
@@ -214,7 +214,7 @@ def revoke_grants(
 def end_client_sessions(work: UnitOfWork, account: Account, group: RoleGroup) -> None:
     """End what the relying parties that see this role group know of the account's sessions: it was
     revoked. They get a back-channel logout; the next single sign-on there has another ``sid``."""
-    for row, client_id in logout_recipients.listeners(work, account, group):
+    for row, client_id in logout_recipients.client_sessions_seeing(work, account, group):
         queue.enqueue_logout(work, account, client_id, row.sid)
         revoke_grants(work, Grant.sid == row.sid, "access_revoked", keep_offline=True)
         _detach_offline_grants(work, row.sid)

@@ -11,7 +11,7 @@ from idp.models import Account, BrowserSession, Interaction
 from idp.policy.agents import describe_agent
 from idp.policy.signin_state import Proved
 from idp.session import browsers, sessions
-from idp.signin import risk_assessment, state_loader, transitions
+from idp.signin import sign_in_history, state_loader, transitions
 from idp.transaction import UnitOfWork
 
 
@@ -38,7 +38,7 @@ def complete(
     browser_cookie, is_new = browsers.record_sign_in(
         work, account, cookie, remember=found.remember, with_factor=bool(set(methods) - {"pwd"})
     )
-    risk_assessment.record_sign_in(work, account)
+    sign_in_history.record_sign_in(work, account)
     events.record(
         work,
         AuditAction.SIGNIN_SUCCEEDED,

@@ -57,14 +57,7 @@ def authenticate_password(
     elif waiting is not None and not temporary_passwords.spend(work, waiting):
         reason = "temporary_password_used"
     if reason is not None or account is None:
-        events.record(
-            work,
-            AuditAction.SIGNIN_REFUSED,
-            reason=reason,
-            account=account,
-            client=client,
-            proved=False,
-        )
+        _record_refusal(work, reason, account, client)
         return None
     if waiting is not None:
         events.record(work, AuditAction.TEMPORARY_PASSWORD_USED, account=account)
@@ -89,16 +82,23 @@ def authenticate_passkey(
     if is_denied(work):
         reason = reason or "network_denied"
     if reason is not None:
-        events.record(
-            work,
-            AuditAction.SIGNIN_REFUSED,
-            reason=reason,
-            account=account,
-            client=client,
-            proved=False,
-        )
+        _record_refusal(work, reason, account, client)
         return found if isinstance(found, Fault) else Fault.WRONG
     return found
+
+
+def _record_refusal(
+    work: UnitOfWork, reason: str | None, account: Account | None, client: Client | None
+) -> None:
+    """Write why a sign-in was refused to the audit trail. Nobody has proved who they are."""
+    events.record(
+        work,
+        AuditAction.SIGNIN_REFUSED,
+        reason=reason,
+        account=account,
+        client=client,
+        proved=False,
+    )
 
 
 def is_denied(work: UnitOfWork) -> bool:

@@ -14,7 +14,7 @@ from idp.mfa.features import hour_of
 from idp.mfa.ledger import KEPT, KEPT_DAYS
 from idp.mfa.risk_engine import bin_of
 from idp.models import PopulationCount, SignIn
-from idp.signin.risk_assessment import values_of
+from idp.signin.sign_in_history import values_of
 from idp.transaction import UnitOfWork
 
 BATCH = 500

@@ -1,41 +1,34 @@
-"""The risk of a sign-in (MF-03): loads the history of the account and the counts of all accounts in
-a fixed number of queries, and has ``mfa.risk_engine`` and ``mfa.decision`` decide."""
+"""The risk of a sign-in (MF-03): a fixed number of queries, then ``mfa.risk_engine`` computes the
+score and ``mfa.decision`` decides."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from ipaddress import IPv6Address
 from typing import Any
 
 import structlog
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import role_groups
 from idp.mfa import decision as rules
 from idp.mfa.decision import Browser, Decision, NoPrompt, NoPromptReason, Prompt
-from idp.mfa.features import Agent, agent_of, hour_of
-from idp.mfa.ledger import KEPT, KEPT_DAYS, LEVELS
+from idp.mfa.features import agent_of, hour_of
 from idp.mfa.risk_engine import (
-    GRID,
     Attempt,
     History,
-    Place,
-    Population,
     Risk,
-    Seen,
     Tuning,
-    agent_values,
     assess,
-    density_of,
 )
-from idp.models import Account, Client, Event, KnownBrowser, PopulationCount, SignIn
-from idp.policy.addresses import UNKNOWN, address_of, network_of
+from idp.models import Account, Client, Event, KnownBrowser
+from idp.policy.addresses import address_of, network_of
 from idp.session import browsers
+from idp.signin import sign_in_history
 from idp.transaction import UnitOfWork
 
 log = structlog.get_logger("gateway.risk")
@@ -43,8 +36,6 @@ TUNING = Tuning()
 HOUR = timedelta(hours=1)
 #: More failures than these weigh no more.
 COUNTED = 100
-#: Levels of ``PopulationCount`` that are read whole.
-WHOLE = ("total", "people", "distinct", "working", "free")
 
 
 @dataclass(frozen=True)
@@ -131,9 +122,10 @@ def _explained(found: Assessment) -> dict[str, Any]:
 
 
 def _assess(work: UnitOfWork, account: Account, known: KnownBrowser | None, cookie: str) -> Risk:
-    history = _history(work, account)
+    history = sign_in_history.history_of(work, account)
     attempt = _attempt(work, account, known, cookie, history)
-    return assess(attempt, history, _population(work, attempt, history), TUNING)
+    population = sign_in_history.population_of(work, attempt, history, TUNING.kappa)
+    return assess(attempt, history, population, TUNING)
 
 
 def _attempt(
@@ -146,7 +138,7 @@ def _attempt(
     return Attempt(
         at=work.now,
         hour=hour_of(work.now, account.zoneinfo),
-        ip=_network(work),
+        ip=sign_in_history.network_here(work),
         asn=asn,
         place=place,
         agent=agent_of(work.origin.user_agent or ""),
@@ -160,7 +152,7 @@ def _attempt(
 
 
 def _refused(work: UnitOfWork, whose: Any) -> int:
-    """How many sign-ins were refused within the hour, up to a bound."""
+    """How many sign-ins were refused within the last hour, up to a bound."""
     rows = (
         select(Event.id)
         .where(whose, Event.name == AuditAction.SIGNIN_REFUSED, Event.at > work.now - HOUR)
@@ -187,119 +179,3 @@ def _refused_nearby(work: UnitOfWork) -> int:
     )
     here = network_of(work.origin.ip)
     return min(sum(count for ip, count in rows if network_of(ip) == here), COUNTED)
-
-
-def _network(work: UnitOfWork) -> str:
-    """The network as the history knows it; empty when it is not known."""
-    network = network_of(work.origin.ip)
-    return "" if network == UNKNOWN else network
-
-
-def record_sign_in(work: UnitOfWork, account: Account) -> None:
-    """Add a completed sign-in to the history. The engine never learns from one that was stopped."""
-    address = address_of(work.origin.ip)
-    place, asn = work.ports.places.look_up(address)
-    agent = agent_of(work.origin.user_agent or "")
-    work.db.add(
-        SignIn(
-            account_id=account.id,
-            at=work.now,
-            zone=account.zoneinfo,
-            ip=_network(work),
-            asn=asn,
-            country=place.country,
-            latitude=place.latitude,
-            longitude=place.longitude,
-            family=agent.family[:60],
-            major=agent.major,
-            system=agent.system[:60],
-            kind=agent.kind,
-        )
-    )
-
-
-def values_of(row: SignIn) -> dict[str, str]:
-    """The value of a sign-in at each level; an empty one is not counted."""
-    agent = Agent(row.family, row.major, row.system, row.kind)
-    return {"ip": row.ip, "asn": row.asn, "country": row.country} | agent_values(agent)
-
-
-def _history(work: UnitOfWork, account: Account) -> History:
-    rows = work.db.scalars(
-        select(SignIn)
-        .where(
-            SignIn.account_id == account.id,
-            SignIn.at > work.now - timedelta(days=KEPT_DAYS),
-        )
-        .order_by(SignIn.at.desc())
-        .limit(KEPT)
-    ).all()
-    counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
-    for row in rows:
-        for level, value in values_of(row).items():
-            if value:
-                counts[level][value] += 1
-    last = rows[0] if rows else None
-    return History(
-        sign_ins=len(rows),
-        counts=counts,
-        hours=[_seen(row, work.now) for row in rows],
-        first_at=rows[-1].at if rows else None,
-        last_at=last.at if last else None,
-        last_place=Place(last.country, "", "", last.latitude, last.longitude) if last else Place(),
-    )
-
-
-def _seen(row: SignIn, now: datetime) -> Seen:
-    hour = hour_of(row.at, row.zone)
-    return Seen(hour.of_day, hour.is_free, (now - row.at).total_seconds() / 86400)
-
-
-class _Counts(Mapping[str, int]):
-    """The counts of a level that were looked up; its length is how many values there are."""
-
-    def __init__(self, found: dict[str, int], distinct: int) -> None:
-        self._found, self._distinct = found, distinct
-
-    def __getitem__(self, value: str) -> int:
-        return self._found[value]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return max(self._distinct, len(self._found))
-
-
-def _population(work: UnitOfWork, attempt: Attempt, history: History) -> Population:
-    """What everybody did, as far as this attempt needs it; one query."""
-    mine = {
-        "ip": attempt.ip,
-        "asn": attempt.asn,
-        "country": attempt.place.country,
-        **agent_values(attempt.agent),
-    }
-    wanted = [
-        and_(PopulationCount.level == level, PopulationCount.value == value)
-        for level, value in mine.items()
-        if value
-    ]
-    found: dict[str, dict[str, int]] = {}
-    query = select(PopulationCount.level, PopulationCount.value, PopulationCount.seen)
-    for level, value, seen in work.db.execute(
-        query.where(or_(PopulationCount.level.in_(WHOLE), *wanted))
-    ):
-        found.setdefault(level, {})[value] = seen
-    distinct = found.get("distinct", {})
-    return Population(
-        # Before the worker came by, the person's own sign-ins are all there are.
-        people=max(found.get("people", {}).get("", 0), 1),
-        sign_ins=max(found.get("total", {}).get("", 0), history.sign_ins),
-        counts={level: _Counts(found.get(level, {}), distinct.get(level, 0)) for level in LEVELS},
-        working=_density(found.get("working", {})),
-        free=_density(found.get("free", {})),
-    )
-
-
-def _density(bins: Mapping[str, int]) -> list[float]:
-    return density_of([bins.get(str(n), 0) for n in range(GRID)], TUNING.kappa)

@@ -22,7 +22,7 @@ from idp.policy.addresses import Address, address_of
 from idp.policy.console import ConsoleRole
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
-from idp.signin import population_counts
+from idp.signin import population_counts, sign_in_history
 from idp.signin import risk_assessment as service
 from idp.transaction import Origin
 from tests.console.desk import Desk
@@ -340,7 +340,7 @@ def test_one_person_keeps_the_last_five_hundred(place: World) -> None:
         account = accounts.by_username(work, username)
         for n in range(KEPT + 20):
             work.now = place.clock.now() + timedelta(minutes=n)
-            service.record_sign_in(work, account)
+            sign_in_history.record_sign_in(work, account)
     place.clock.advance(days=2)
     while work_round(place.app):
         pass

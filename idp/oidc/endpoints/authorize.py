@@ -79,7 +79,7 @@ def authorize() -> BaseResponse:
 
 
 def authorize_posted() -> BaseResponse:
-    """A request that came by POST, checked there."""
+    """An authorization request that came by POST and was validated there."""
     received = posted.received()
     if received is None:
         return _hard_error("stale_request")
@@ -90,7 +90,7 @@ def authorize_posted() -> BaseResponse:
 
 
 def resume() -> BaseResponse:
-    """Go on with an interaction: decide again from what is stored."""
+    """Continue an interaction: decide again from what is stored."""
     handle = request.args.get("flow", "")
     found = current.interaction(handle)
     if found is None:
@@ -127,7 +127,7 @@ def _dispatch(
         found = interactions.begin(
             work, current.browser_binding(), client=client, request=asked.to_json()
         )
-    # Who is signed in and has to sign in all the same is not sent on by the page.
+    # A person who is signed in but has to sign in again must not be redirected by the page.
     again = 1 if session is not None and isinstance(step, rules.SignIn) else None
     return redirect(url_for(PAGES[type(step)], flow=found.handle, again=again), code=303)
 
@@ -144,7 +144,7 @@ def _local(found: Interaction) -> BaseResponse:
 
 
 def _finish(found: Interaction | None) -> BaseResponse | None:
-    """Spend the interaction; a second tab that lost the race goes to the applications."""
+    """Finish the interaction; a second tab that comes later goes to the applications."""
     if found is None or interactions.complete(current.work(), found):
         return None
     return redirect(url_for("profile.dashboard"), code=303)
@@ -211,8 +211,8 @@ def _refuse(
 def _answer(
     asked: AuthorizationRequest, fields: list[tuple[str, str]], *, after_form: bool
 ) -> BaseResponse:
-    """To the client, in its response mode, with ``state`` and ``iss`` (RFC 9207). After a form of
-    ours by a page, straight from its request by a redirect."""
+    """The authorization response in the response mode of the request, with ``state`` and ``iss``
+    (RFC 9207). After a form of this site it is a page; otherwise a redirect."""
     if asked.state is not None:
         fields.append(("state", asked.state))
     fields.append(("iss", current.runtime().settings.issuer))
@@ -231,7 +231,7 @@ def _hard_error(code: str) -> BaseResponse:
 
 
 def explain(code: str) -> dict[str, object]:
-    """Title, words and advice for a fault that is not redirected."""
+    """Title, message and advice for an error that is not redirected."""
     advice = gettext(
         "Return to the application and start again. If the problem continues, contact the "
         "people who run the application."

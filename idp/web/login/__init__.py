@@ -1,4 +1,4 @@
-"""Pages of a sign-in. Each ends by returning to the dispatcher; none knows the next."""
+"""The pages of a sign-in. Each one returns to the dispatcher; none knows the next."""
 
 from __future__ import annotations
 

@@ -82,8 +82,7 @@ def select_account() -> BaseResponse:
 
 
 def other_account() -> BaseResponse:
-    """Say why this account does not open the application, and which one does; nobody can go on
-    with this one."""
+    """Say why this account cannot be used in the application, and which one can."""
     asked = _asked()
     if asked is None:
         return _back(request.values.get("flow", ""))
@@ -104,7 +103,7 @@ def other_account() -> BaseResponse:
 
 
 def needed_account(client: Client) -> str:
-    """The account that opens the application, in words."""
+    """The kind of account that the application needs, in words."""
     if AccountKind.EMAIL not in client.account_kinds:
         return str(gettext("a UserID account"))
     if AccountKind.PERSONAL not in client.account_kinds:
@@ -113,7 +112,7 @@ def needed_account(client: Client) -> str:
 
 
 def _asked() -> tuple[Interaction, Client, BrowserSession] | None:
-    """The request of an application that waits for an answer of the person who is signed in."""
+    """The interaction that waits for an answer of the signed-in person, its client and session."""
     found, session = current.interaction(), current.browser_session()
     if found is None or found.client is None or session is None:
         return None

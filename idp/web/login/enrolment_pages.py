@@ -1,5 +1,5 @@
-"""Enrolment: the steps before an account opens anything (AC-04). Each page asks anew which step
-comes next, so leaving half-way and coming back goes on where it was."""
+"""Enrolment: the steps before an account can be used (AC-04). Each page asks again which step comes
+next, so a person who leaves and comes back continues at the same step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from idp.web.login import factor_setup_pages
 from idp.web.login.factor_setup_pages import Place
 from idp.web.login.signin_page import MAX_PASSWORD, flow_of, go_on
 
-#: What the person sees of the way: the steps that are pages of their own.
+#: The steps that the progress indicator shows.
 SHOWN = (Step.PHONE, Step.FACTOR, Step.QUESTION, Step.CODES, Step.FINISH)
 
 
@@ -42,7 +42,7 @@ def register(pages: Blueprint) -> None:
 
 
 def enrol() -> BaseResponse:
-    """The page of the step that comes next, or what its form does."""
+    """Show the page of the next step, or process its form."""
     found, account = _who()
     if found is None or account is None:
         return _resume()
@@ -76,7 +76,7 @@ def enrol_factor(kind: str) -> BaseResponse:
 
 
 def _who() -> tuple[Interaction | None, Account | None]:
-    """Who enrols in this sign-in."""
+    """The interaction and the account that enrols in it, if it does."""
     work, found = current.work(), current.interaction()
     progress = state_loader.progress_of(work, found)
     if not isinstance(progress, EnrolmentRequired):
@@ -124,7 +124,7 @@ _PURPOSE = {Step.PROOF: CodePurpose.ENROL, Step.PHONE: CodePurpose.PHONE}
 
 
 def _is_sent(account: Account, found: Interaction, purpose: CodePurpose) -> bool:
-    """Whether a code is on its way in this sign-in."""
+    """Whether a code was sent in this sign-in and is still valid."""
     work = current.work()
     last = one_time_codes.latest(
         work, purpose, one_time_codes.flow_digest(work, purpose, flow_of(found))
@@ -241,7 +241,7 @@ def _take_question(account: Account, found: Interaction) -> BaseResponse | None:
 
 def _take_codes(account: Account, found: Interaction) -> BaseResponse | None:
     if request.form.get("do") != "show":
-        # Going on is for whoever has seen them.
+        # Continue only after the codes were shown.
         if recovery_codes.left(current.work(), account):
             enrolment.pass_by(account, Step.CODES)
         return None

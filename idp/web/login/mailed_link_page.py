@@ -1,7 +1,7 @@
 """The page behind a mailed link, shared by activation and recovery.
 
-Opening it consumes nothing, whoever opens it how often (mail scanners do); only a chosen password
-does (N69). The token leaves the address at once.
+Opening it consumes nothing, since mail scanners open links too; only a chosen password does (N69).
+A redirect removes the token from the address at once.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Finish = Callable[[UnitOfWork, PasswordHasher, Link, Account, str], tuple[str, .
 def serve(
     purpose: Purpose, endpoint: str, finish: Finish, done: Callable[[Account], BaseResponse]
 ) -> BaseResponse:
-    """Show the page of a link, or take the chosen password: ``finish`` sets it and spends the
-    link, ``done`` answers."""
+    """Show the page of a link, or process the chosen password: ``finish`` sets it and spends the
+    link, ``done`` makes the response."""
     if "token" in request.args:
         return take(purpose, endpoint)
     found = find(purpose)
@@ -61,13 +61,13 @@ def serve(
 
 
 def take(purpose: Purpose, endpoint: str) -> BaseResponse:
-    """Keep the token of the address in this browser, and lead to the page without it."""
+    """Store the token of the address in this browser, and redirect to the page without it."""
     keep(purpose, request.args["token"])
     return redirect(url_for(endpoint), code=303)
 
 
 def keep(purpose: Purpose, token: str) -> None:
-    """Let this browser go on with a token."""
+    """Store a token in this browser."""
     session[f"link-{purpose}"] = token[:200]
 
 
@@ -77,7 +77,7 @@ def drop(purpose: Purpose) -> None:
 
 
 def find(purpose: Purpose) -> tuple[Link, Account] | Problem:
-    """The living link that this browser came with, and its owner; or what is wrong with it."""
+    """The valid link that this browser opened, and its account; or what is wrong with it."""
     value = session.get(f"link-{purpose}")
     if value is None:
         return Problem.ELSEWHERE

@@ -29,8 +29,8 @@ class RuleText:
 
 
 def chosen(account: Account) -> tuple[str, tuple[str, ...]]:
-    """The new password and, when it was not typed twice the same, that and what else is wrong
-    with it: a person corrects everything at once."""
+    """The new password, and its faults if the two entries differ: all of them, so that a person can
+    correct everything at once."""
     password = request.form.get("password", "")
     if password == request.form.get("again", ""):
         return password, ()

@@ -1,5 +1,5 @@
-"""The page where a second factor is proved: at a sign-in, for an application that demands more,
-before a change in settings."""
+"""The page where a second factor is proved: at a sign-in, at a step-up, before a change in
+settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator
 from idp.web import factor_words
 
-#: More reasons than these are read by nobody.
+#: How many reasons the page shows.
 SHOWN_REASONS = 3
 SENT = (FactorKind.SMS, FactorKind.EMAIL)
 
@@ -29,18 +29,18 @@ class Demand:
     """What is to be proved, by whom, and where the page's forms go."""
 
     account: Account
-    #: Ties codes and challenges to this session or sign-in.
+    #: Binds codes and challenges to this session or sign-in.
     flow: str
     action: str
     hidden: dict[str, str]
     reasons: tuple[str, ...]
     needs_strong: bool = False
     needs_passkey: bool = False
-    #: A form that was sent waits for the proof: its fields are kept on the page.
+    #: Another form was sent and waits for the proof: its fields are kept on the page.
     waiting: bool = False
-    #: Where somebody who changed their mind goes; empty: nowhere.
+    #: The target of the link that cancels; empty: no such link.
     back: str = ""
-    #: Called when something was given and does not hold.
+    #: Called after a wrong code or passkey.
     failed: Callable[[], None] = lambda: None
 
 
@@ -49,7 +49,7 @@ OWN_FIELDS = ("csrf_token", "proof", "method", "code", "credential", "do")
 
 
 def kept_fields(demand: Demand) -> list[tuple[str, str]]:
-    """The hidden fields of the page's forms; those of a form that waits among them."""
+    """The hidden fields of the page's forms, with those of a form that waits."""
     fields = list(demand.hidden.items())
     if demand.waiting:
         typed = request.form.items(multi=True)
@@ -58,8 +58,8 @@ def kept_fields(demand: Demand) -> list[tuple[str, str]]:
 
 
 def serve(demand: Demand) -> tuple[str, ...] | BaseResponse:
-    """Show the page, send a code, or check what was given. Returns what was proved, as values of
-    ``amr``, or an answer."""
+    """Show the page, send a code, or check what was entered. Returns what was proved, as values of
+    ``amr``, or a response."""
     rows = _acceptable(demand)
     if request.method != "POST":
         return _page(demand, rows, _chosen(rows, request.args.get("method", "")))
@@ -78,8 +78,8 @@ def serve(demand: Demand) -> tuple[str, ...] | BaseResponse:
 
 
 def send_first(account: Account, flow: str, *, needs_strong: bool) -> None:
-    """Send the code of the way that the page will offer first, if it is one that is sent; too
-    many or too soon, and the page says so when asked."""
+    """Send the code of the factor that the page offers first, if it is one that is sent. If too
+    many were sent, the page says so when the person asks for another one."""
     rows = authenticators.acceptable(current.work(), account, needs_strong=needs_strong)
     if rows and rows[0].kind in SENT:
         try:
@@ -164,7 +164,7 @@ def _page(
 
 
 def _is_sent(demand: Demand, row: Authenticator) -> bool:
-    """Whether a code of this way is on its way for this flow."""
+    """Whether a code of this factor was sent in this flow and is still valid."""
     if row.kind not in SENT:
         return False
     work = current.work()

@@ -31,7 +31,7 @@ def register(pages: Blueprint) -> None:
 
 
 def signin() -> BaseResponse:
-    """Show the page, or check what was typed."""
+    """Show the page, or check the user name and password."""
     handle = request.values.get("flow", "")
     found = current.interaction()
     is_late = bool(handle) and found is None
@@ -62,7 +62,7 @@ def _what_happened(found: Interaction | None) -> str:
 
 
 def kept_notice(target: str | None) -> str | None:
-    """Said to somebody whose session ended while a form was open."""
+    """The notice for a person whose session ended while a form was open."""
     if not (target or "").startswith(KEPT):
         return None
     return str(
@@ -74,8 +74,8 @@ def kept_notice(target: str | None) -> str | None:
 
 
 def sign_in_again(notice: str) -> BaseResponse:
-    """The page once more, after its form was refused unread: with the name that was typed, for
-    the same application."""
+    """Show the page again after its form was refused unread, with the same user name and for the
+    same application."""
     handle = request.form.get("flow", "")
     found = current.interaction() or current.restart_interaction(handle)
     return _page(found, username=request.form.get("username", ""), error=notice, status=400)
@@ -170,7 +170,7 @@ def go_on(found: Interaction) -> BaseResponse:
 
 
 def flow_of(found: Interaction) -> str:
-    """What ties codes and challenges to this sign-in (N62)."""
+    """Binds codes and challenges to this sign-in (N62)."""
     return f"interaction:{found.handle}"
 
 
@@ -195,7 +195,7 @@ def _page(
 
 
 def _suggested_name(found: Interaction | None) -> str:
-    """The relying party's hint, who is signed in, or the name kept in this browser."""
+    """The hint of the relying party, the signed-in account, or the name stored in this browser."""
     if found is not None and (hint := found.request.get("login_hint")):
         return str(hint)
     session = current.browser_session()

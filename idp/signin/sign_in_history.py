@@ -1,0 +1,145 @@
+"""The sign-ins of an account and the counts over all accounts, as the risk engine needs them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, or_, select
+
+from idp.mfa.features import Agent, agent_of, hour_of
+from idp.mfa.ledger import KEPT, KEPT_DAYS, LEVELS
+from idp.mfa.risk_engine import (
+    GRID,
+    Attempt,
+    History,
+    Place,
+    Population,
+    Seen,
+    agent_values,
+    density_of,
+)
+from idp.models import Account, PopulationCount, SignIn
+from idp.policy.addresses import UNKNOWN, address_of, network_of
+from idp.transaction import UnitOfWork
+
+#: Levels of ``PopulationCount`` that are read whole.
+WHOLE = ("total", "people", "distinct", "working", "free")
+
+
+def record_sign_in(work: UnitOfWork, account: Account) -> None:
+    """Add a completed sign-in to the history. The engine never learns from one that was stopped."""
+    address = address_of(work.origin.ip)
+    place, asn = work.ports.places.look_up(address)
+    agent = agent_of(work.origin.user_agent or "")
+    work.db.add(
+        SignIn(
+            account_id=account.id,
+            at=work.now,
+            zone=account.zoneinfo,
+            ip=network_here(work),
+            asn=asn,
+            country=place.country,
+            latitude=place.latitude,
+            longitude=place.longitude,
+            family=agent.family[:60],
+            major=agent.major,
+            system=agent.system[:60],
+            kind=agent.kind,
+        )
+    )
+
+
+def values_of(row: SignIn) -> dict[str, str]:
+    """The value of a sign-in at each level; an empty one is not counted."""
+    agent = Agent(row.family, row.major, row.system, row.kind)
+    return {"ip": row.ip, "asn": row.asn, "country": row.country} | agent_values(agent)
+
+
+def history_of(work: UnitOfWork, account: Account) -> History:
+    """The last sign-ins of the account; one query."""
+    rows = work.db.scalars(
+        select(SignIn)
+        .where(
+            SignIn.account_id == account.id,
+            SignIn.at > work.now - timedelta(days=KEPT_DAYS),
+        )
+        .order_by(SignIn.at.desc())
+        .limit(KEPT)
+    ).all()
+    counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+    for row in rows:
+        for level, value in values_of(row).items():
+            if value:
+                counts[level][value] += 1
+    last = rows[0] if rows else None
+    return History(
+        sign_ins=len(rows),
+        counts=counts,
+        hours=[_seen(row, work.now) for row in rows],
+        first_at=rows[-1].at if rows else None,
+        last_at=last.at if last else None,
+        last_place=Place(last.country, "", "", last.latitude, last.longitude) if last else Place(),
+    )
+
+
+def _seen(row: SignIn, now: datetime) -> Seen:
+    hour = hour_of(row.at, row.zone)
+    return Seen(hour.of_day, hour.is_free, (now - row.at).total_seconds() / 86400)
+
+
+class _Counts(Mapping[str, int]):
+    """The counts of one level that were loaded. Its length is the number of all values."""
+
+    def __init__(self, found: dict[str, int], distinct: int) -> None:
+        self._found, self._distinct = found, distinct
+
+    def __getitem__(self, value: str) -> int:
+        return self._found[value]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return max(self._distinct, len(self._found))
+
+
+def population_of(work: UnitOfWork, attempt: Attempt, history: History, kappa: float) -> Population:
+    """The counts over all accounts, as far as this attempt needs them; one query."""
+    mine = {
+        "ip": attempt.ip,
+        "asn": attempt.asn,
+        "country": attempt.place.country,
+        **agent_values(attempt.agent),
+    }
+    wanted = [
+        and_(PopulationCount.level == level, PopulationCount.value == value)
+        for level, value in mine.items()
+        if value
+    ]
+    found: dict[str, dict[str, int]] = {}
+    query = select(PopulationCount.level, PopulationCount.value, PopulationCount.seen)
+    for level, value, seen in work.db.execute(
+        query.where(or_(PopulationCount.level.in_(WHOLE), *wanted))
+    ):
+        found.setdefault(level, {})[value] = seen
+    distinct = found.get("distinct", {})
+    return Population(
+        # Until the worker has counted them, the account's own sign-ins are all there are.
+        people=max(found.get("people", {}).get("", 0), 1),
+        sign_ins=max(found.get("total", {}).get("", 0), history.sign_ins),
+        counts={level: _Counts(found.get(level, {}), distinct.get(level, 0)) for level in LEVELS},
+        working=_density(found.get("working", {}), kappa),
+        free=_density(found.get("free", {}), kappa),
+    )
+
+
+def _density(bins: Mapping[str, int], kappa: float) -> list[float]:
+    return density_of([bins.get(str(n), 0) for n in range(GRID)], kappa)
+
+
+def network_here(work: UnitOfWork) -> str:
+    """The network as the history knows it; empty when it is not known."""
+    network = network_of(work.origin.ip)
+    return "" if network == UNKNOWN else network
