@@ -22,6 +22,7 @@ from idp.policy.signin_state import (
 
 #: Everything that ``_write`` sets, whatever the stage.
 _COLUMNS = ("stage", *STAGE_COLUMNS, "temporary_password_id", "has_secret", "remember")
+_ANSWERS = ("consented_at", "denied_at", "account_chosen_at")
 
 
 def security_stamp(account: Account) -> str:
@@ -95,17 +96,27 @@ def authenticate(found: Interaction, now: datetime) -> None:
 
 def record_consent(found: Interaction, account: Account, now: datetime) -> None:
     """The person allowed what the relying party asks for."""
-    found.consented_at, found.answered_by_id = now, account.id
+    _answer(found, account, consented_at=now)
 
 
 def record_denial(found: Interaction, account: Account, now: datetime) -> None:
     """The person declined, or went back to the application."""
-    found.denied_at, found.answered_by_id = now, account.id
+    _answer(found, account, denied_at=now)
 
 
 def record_account_choice(found: Interaction, account: Account, now: datetime) -> None:
     """The person chose to go on with the account of the session."""
-    found.account_chosen_at, found.answered_by_id = now, account.id
+    _answer(found, account, account_chosen_at=now)
+
+
+def _answer(found: Interaction, account: Account, **answer: datetime) -> None:
+    """Store an answer. Earlier ones stay if the same person gave them; those of another person end.
+    All columns are written, as in ``_write``."""
+    is_same = found.answered_by_id == account.id
+    earlier = {name: getattr(found, name) if is_same else None for name in _ANSWERS}
+    for name, value in (earlier | answer | {"answered_by_id": account.id}).items():
+        setattr(found, name, value)
+        flag_modified(found, name)
 
 
 def _rewrite(found: Interaction, **changes: Any) -> None:

@@ -242,6 +242,23 @@ def test_consent_counts_for_the_person_who_gave_it(world: World) -> None:
     assert "code=" in browser.get(f"{AUTHORIZE}/resume", flow=flow).headers["Location"]
 
 
+def test_the_answers_of_two_people_do_not_add_up(world: World) -> None:
+    """OIDC Core 3.1.2.4: the answer of another person ends the earlier ones, one of the same person
+    is added to them."""
+    first, second = world.account(), world.account()
+    with world.work() as work:
+        one, other = (accounts.by_username(work, name) for name in (first, second))
+        found = interactions.begin(work, "browser")
+        transitions.record_consent(found, one, work.now)
+        transitions.record_account_choice(found, one, work.now)
+        work.db.flush()
+        assert (found.consented_at, found.account_chosen_at) == (work.now, work.now)
+        transitions.record_account_choice(found, other, work.now)
+        work.db.flush()
+        assert (found.consented_at, found.account_chosen_at) == (None, work.now)
+        assert found.answered_by_id == other.id
+
+
 def test_a_fresh_sign_in_counts_for_the_person_who_signed_in(world: World) -> None:
     """N18: after ``prompt=login`` another person of another tab signs in again as well."""
     first, second = world.account(), world.account()
