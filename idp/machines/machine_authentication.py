@@ -48,11 +48,25 @@ class _Proof:
     """Result of verifying a password or an assertion."""
 
     is_valid: bool
+    is_assertion: bool = False
     #: A password was hashed for it, so a failure counts as a guess.
     is_counted: bool = False
     #: For an assertion: the key that signed it, or the check that failed.
     key: MachineKey | None = None
     failed_check: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    """The results of all checks of one attempt."""
+
+    account: Account | None
+    state: AccountState | None
+    participant: str | None
+    network: RegisteredNetwork | None
+    client: Client | None
+    role_groups: list[Held]
+    proof: _Proof
 
 
 class MachineAuthenticator:
@@ -81,6 +95,25 @@ class MachineAuthenticator:
         assertion is not a guess and counts against nobody. Every refusal is an audit event."""
         if not password and not assertion:
             return _denied(work, "no_credentials", client=client)
+        attempt = self._check(work, username, password, assertion, client)
+        account, network, proof = attempt.account, attempt.network, attempt.proof
+        reason = _first_failure(attempt)
+        if account is not None and network is not None:
+            reason = _count(work, account, password, proof, reason)
+        if reason is not None or account is None or network is None or client is None:
+            reason = reason or "unknown_account"
+            return _denied(work, reason, account=account, client=client, check=proof.failed_check)
+        _note_use(work, network, proof.key)
+        return AuthenticatedMachine(
+            account=account,
+            client=client,
+            role_groups=tuple(attempt.role_groups),
+            participant=attempt.participant,
+        )
+
+    def _check(
+        self, work: UnitOfWork, username: str, password: str, assertion: str, client: Client | None
+    ) -> _Attempt:
         account, participant = machine_accounts.find_by_login(work, username)
         network = None
         if account is not None:
@@ -89,24 +122,14 @@ class MachineAuthenticator:
             proof = _verify_assertion(work, account, username, assertion)
         else:
             proof = self._verify_password(work, account, password, in_network=network is not None)
-        held = role_groups_of(work, account, client, participant)
-        reason = _failure(
-            account,
-            account.state_at(work.now) if account is not None else None,
-            proof=proof,
-            uses_assertion=bool(assertion),
+        return _Attempt(
+            account=account,
+            state=account.state_at(work.now) if account is not None else None,
+            participant=participant,
             network=network,
             client=client,
-            held=held,
-        )
-        if account is not None and network is not None:
-            reason = _count(work, account, password, proof, reason)
-        if reason is not None or account is None or network is None or client is None:
-            reason = reason or "unknown_account"
-            return _denied(work, reason, account=account, client=client, check=proof.failed_check)
-        _note_use(work, network, proof.key)
-        return AuthenticatedMachine(
-            account=account, client=client, role_groups=tuple(held), participant=participant
+            role_groups=role_groups_of(work, account, client, participant),
+            proof=proof,
         )
 
     def _verify_password(
@@ -162,34 +185,25 @@ def _verify_assertion(
     try:
         key = machine_keys.verify_assertion(work, account, name, assertion)
     except BadAssertion as error:
-        return _Proof(is_valid=False, failed_check=error.check)
-    return _Proof(is_valid=True, key=key)
+        return _Proof(is_valid=False, is_assertion=True, failed_check=error.check)
+    return _Proof(is_valid=True, is_assertion=True, key=key)
 
 
-def _failure(
-    account: Account | None,
-    state: AccountState | None,
-    *,
-    proof: _Proof,
-    uses_assertion: bool,
-    network: RegisteredNetwork | None,
-    client: Client | None,
-    held: list[Held],
-) -> str | None:
-    """The first check that failed, if any."""
-    if account is None or state is None:
+def _first_failure(attempt: _Attempt) -> str | None:
+    """The reason to refuse, if any: the first check that failed."""
+    if attempt.account is None or attempt.state is None:
         return "unknown_account"
-    if network is None:
+    if attempt.network is None:
         return "network_not_registered"
-    if not proof.is_valid:
-        if uses_assertion:
+    if not attempt.proof.is_valid:
+        if attempt.proof.is_assertion:
             return "wrong_key"
-        return "wrong_password" if account.password_hash else "no_password"
-    if not may_sign_in(state):
-        return f"account_{state}"
-    if client is None or client.disabled_at is not None:
+        return "wrong_password" if attempt.account.password_hash else "no_password"
+    if not may_sign_in(attempt.state):
+        return f"account_{attempt.state}"
+    if attempt.client is None or attempt.client.disabled_at is not None:
         return "unknown_application"
-    return None if held else "no_role_group"
+    return None if attempt.role_groups else "no_role_group"
 
 
 def _count(
