@@ -69,7 +69,7 @@ def change_custodian(work: UnitOfWork, account: Account, person: Person) -> None
     separation_of_duties.check(work, account)
     separation_of_duties.check_person(work, person)
     if account.state == AccountState.DEACTIVATED:
-        raise Refused("the account is closed for good")
+        raise Refused("the account is deactivated")
     if account.person.id == person.id:
         return
     _set_custodian(work, account, person)
