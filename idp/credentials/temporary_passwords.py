@@ -47,7 +47,7 @@ def issue(work: UnitOfWork, account: Account, password_hash: str) -> datetime:
     return expires
 
 
-def living(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
+def active(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
     """The one that can still be used, if any."""
     return work.db.scalar(
         select(TemporaryPassword)

@@ -86,7 +86,7 @@ def carry_out(
         raise Forbidden(f"{order.action} on {account.username}", account)
     if (
         console.needs_caller(order.roles)
-        and caller_verification.living(work, order.agent, account) is None
+        and caller_verification.active(work, order.agent, account) is None
     ):
         raise Refused("caller")
     return perform(work, hasher, order.action, account, reason=order.reason, ticket=order.ticket)

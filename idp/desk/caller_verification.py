@@ -58,7 +58,7 @@ def deny(work: UnitOfWork, account: Account, *, ticket: str) -> None:
     )
 
 
-def living(work: UnitOfWork, agent: Account, account: Account) -> CallerVerification | None:
+def active(work: UnitOfWork, agent: Account, account: Account) -> CallerVerification | None:
     """This agent's verification of the account's holder that counts now."""
     rows = [row for row in _open(work, account) if row.agent_id == agent.id]
     for row in rows:

@@ -29,14 +29,14 @@ log = structlog.get_logger("gateway.recovery")
 
 
 class Goal(StrEnum):
-    """What somebody who cannot sign in wants."""
+    """What a person who cannot sign in asks for."""
 
     RESET = "reset"
     UNLOCK = "unlock"
 
 
 class Channel(StrEnum):
-    """How the token reaches the holder."""
+    """How the link or the code is sent."""
 
     MAIL = "mail"
     SMS = "sms"

@@ -50,7 +50,7 @@ def require_password_change(
 
 
 def finish_password_change(found: Interaction) -> None:
-    """The password was replaced; the sign-in goes on with the new one as first factor."""
+    """The password was replaced; the sign-in continues with the new one as first factor."""
     _write(found, Stage.STARTED)
 
 
@@ -105,7 +105,7 @@ def record_denial(found: Interaction, account: Account, now: datetime) -> None:
 
 
 def record_account_choice(found: Interaction, account: Account, now: datetime) -> None:
-    """The person chose to go on with the account of the session."""
+    """The person chose to continue with the account of the session."""
     _answer(found, account, account_chosen_at=now)
 
 

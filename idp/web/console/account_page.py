@@ -53,7 +53,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
     work, operator = current.work(), gate.operator()
     person = found.person
     helps = operator.may_open("console.act")
-    verification = caller_verification.living(work, operator.account, found) if helps else None
+    verification = caller_verification.active(work, operator.account, found) if helps else None
     by_participant: dict[str, list[Assignment]] = {}
     for row in role_groups.held(work, found):
         title = f"{row.participant.name} ({row.participant.number})"

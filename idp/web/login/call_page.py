@@ -19,7 +19,7 @@ def register(pages: Blueprint) -> None:
 def call() -> BaseResponse:
     """Behind the link of the mail with the code for the telephone."""
     if "token" in request.args:
-        return mailed_link_page.take(Purpose.CALL, "recover.call")
+        return mailed_link_page.store_and_redirect(Purpose.CALL, "recover.call")
     found = mailed_link_page.find(Purpose.CALL)
     if isinstance(found, Problem):
         return mailed_link_page.problem_page(found, Purpose.CALL)

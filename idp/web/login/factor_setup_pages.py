@@ -26,7 +26,7 @@ class Place:
     """Where a factor is set up, and for whom."""
 
     account: Account
-    #: Ties codes and challenges to this session or sign-in.
+    #: Binds codes and challenges to this session or sign-in.
     flow: str
     #: The address of this page, and of the page around it.
     here: str
@@ -36,7 +36,7 @@ class Place:
 
 
 def serve(place: Place, kind: FactorKind) -> Authenticator | BaseResponse:
-    """Show the page or take a step. Returns the factor when it counts."""
+    """Show the page or process its form. Returns the factor once it is confirmed."""
     if request.method != "POST":
         return _page(place, kind)
     if request.form.get("do") == "begin":

@@ -32,7 +32,7 @@ def serve(
     """Show the page of a link, or process the chosen password: ``finish`` sets it and spends the
     link, ``done`` makes the response."""
     if "token" in request.args:
-        return take(purpose, endpoint)
+        return store_and_redirect(purpose, endpoint)
     found = find(purpose)
     if isinstance(found, Problem):
         return problem_page(found, purpose)
@@ -56,22 +56,22 @@ def serve(
         return problem_page(outcome, purpose, link)
     if outcome:
         return page(outcome)
-    drop(purpose)
+    forget_token(purpose)
     return done(account)
 
 
-def take(purpose: Purpose, endpoint: str) -> BaseResponse:
+def store_and_redirect(purpose: Purpose, endpoint: str) -> BaseResponse:
     """Store the token of the address in this browser, and redirect to the page without it."""
-    keep(purpose, request.args["token"])
+    store_token(purpose, request.args["token"])
     return redirect(url_for(endpoint), code=303)
 
 
-def keep(purpose: Purpose, token: str) -> None:
+def store_token(purpose: Purpose, token: str) -> None:
     """Store a token in this browser."""
     session[f"link-{purpose}"] = token[:200]
 
 
-def drop(purpose: Purpose) -> None:
+def forget_token(purpose: Purpose) -> None:
     """The token is spent."""
     session.pop(f"link-{purpose}", None)
 

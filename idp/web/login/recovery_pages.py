@@ -34,12 +34,12 @@ def register(pages: Blueprint) -> None:
 
 
 def start() -> BaseResponse:
-    """Ask for a name; the answer is the same whoever has it (N48)."""
+    """Ask for a user name. The answer is the same whether the account exists or not (N48)."""
     return _ask(Goal.RESET)
 
 
 def unlock() -> BaseResponse:
-    """The same, to unlock."""
+    """The same, to unlock the account."""
     return _ask(Goal.UNLOCK)
 
 
@@ -76,7 +76,7 @@ def reset_code() -> BaseResponse:
 
 
 def unlock_code() -> BaseResponse:
-    """The code from the text message unlocks."""
+    """The code from the text message; it unlocks the account."""
     return _code(Goal.UNLOCK)
 
 
@@ -103,7 +103,7 @@ def _code(goal: Goal) -> BaseResponse:
         return code_page.page(message, again=again, wrong=True)
     session.pop(FLOW, None)
     if isinstance(outcome, str):
-        mailed_link_page.keep(Purpose.RESET, outcome)
+        mailed_link_page.store_token(Purpose.RESET, outcome)
         return redirect(url_for("recover.open_link"), code=303)
     return _unlocked()
 
@@ -148,13 +148,13 @@ def open_unlock() -> BaseResponse:
 
 
 def not_me() -> BaseResponse:
-    """Behind the link of a notice: ends everything, and a new password is chosen at once."""
+    """The link of a notice: it ends all sessions, and a new password is chosen at once."""
 
     def disown_now(link: Link, account: Account) -> BaseResponse | None:
         token = account_recovery.disown(current.work(), link, account)
         if token is None:
             return None
-        mailed_link_page.keep(Purpose.RESET, token)
+        mailed_link_page.store_token(Purpose.RESET, token)
         current.clear_session()
         return redirect(url_for("recover.open_link"), code=303)
 
@@ -179,10 +179,10 @@ def _confirm(
     button: str,
     act: Callable[[Link, Account], BaseResponse | None],
 ) -> BaseResponse:
-    """The page of a link that does one thing when its button is pressed; ``act`` does it, or says
-    with None that another request was first."""
+    """The page of a link that does one thing when its button is pressed. ``act`` does it and
+    returns None when another request was first."""
     if "token" in request.args:
-        return mailed_link_page.take(purpose, request.endpoint or "")
+        return mailed_link_page.store_and_redirect(purpose, request.endpoint or "")
     found = mailed_link_page.find(purpose)
     if isinstance(found, Problem):
         return mailed_link_page.problem_page(found, purpose)
@@ -199,7 +199,7 @@ def _confirm(
     answer = act(link, account)
     if answer is None:
         return mailed_link_page.problem_page(Problem.USED, purpose, link)
-    mailed_link_page.drop(purpose)
+    mailed_link_page.forget_token(purpose)
     return answer
 
 
