@@ -28,6 +28,7 @@ from benchmarks.console import PORT, ROOT, Visitor, wait
 from idp.app import create_app
 from idp.cli.server_commands import upgrade_database
 from idp.credentials import passwords
+from idp.credentials.hashing import PasswordHasher
 from idp.db import db
 from idp.directory import accounts, lifecycle
 from idp.models import AccountKind, AccountState
@@ -141,13 +142,13 @@ def prepare(environ: dict[str, str]) -> dict[str, str]:
     return names
 
 
-def add(work: UnitOfWork, hasher: passwords.PasswordHasher, name: str, state: AccountState) -> None:
+def add(work: UnitOfWork, hasher: PasswordHasher, name: str, state: AccountState) -> None:
     """One account with the password, in a state."""
     person = accounts.NewPerson(
         person_id=name, given_name="Ada", family_name="Moreau", email=f"{name}@bench.example"
     )
     account = accounts.create_account(
-        work, accounts.ensure_person(work, person), kind=AccountKind.PERSONAL, username=name
+        work, accounts.get_or_create_person(work, person), kind=AccountKind.PERSONAL, username=name
     )
     if state is not AccountState.PENDING:
         passwords.store(work, account, hasher.hash(PASSWORD), source="bench")

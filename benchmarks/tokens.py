@@ -52,7 +52,7 @@ def main() -> None:
         secret, tokens = prepare(environ)
         servers = [
             serve("wsgi:app", PORT, os.environ | environ),
-            serve("benchmarks.floor:app", FLOOR_PORT, os.environ | {"FLOOR_DATABASE": url}),
+            serve("benchmarks.baseline:app", FLOOR_PORT, os.environ | {"FLOOR_DATABASE": url}),
         ]
         try:
             wait(PORT, "/healthz")
@@ -131,12 +131,12 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
             )
             account = accounts.create_account(
                 work,
-                accounts.ensure_person(work, person),
+                accounts.get_or_create_person(work, person),
                 kind=AccountKind.PERSONAL,
                 username="moreaua",
             )
             hasher = app.extensions["hasher"]
-            passwords.replace(work, hasher, account, "Quartz-Heron7-lantern", source="bench")
+            passwords.change(work, hasher, account, "Quartz-Heron7-lantern", source="bench")
             lifecycle.change_state(work, account, AccountState.ACTIVE, reason="bench")
             participant = participants.register(work, "109120", "Northern Lakes")
             for n in range(10):

@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import MapAdapter
 
 from idp import current
-from idp.credentials.hashing import HashingLane, PasswordHasher
+from idp.credentials.hashing import HashingLimiter, PasswordHasher
 from idp.db import db, engine_options, prepare_engine
 from idp.limits import counter
 from idp.machines.machine_authentication import MachineAuthenticator
@@ -78,7 +78,7 @@ class Gateway(Flask):
 
 
 def create_app(
-    settings: Settings, ports: Ports | None = None, *, hashing: HashingLane | None = None
+    settings: Settings, ports: Ports | None = None, *, hashing: HashingLimiter | None = None
 ) -> Flask:
     """The gateway for these settings; ``hashing`` bounds how many password hashes run and wait at
     once. Raises ConfigurationError when the settings are unsafe."""

@@ -31,7 +31,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp.credentials.hashing import PasswordHasher
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import BrowserSession, Client, Interaction
-from idp.policy.addresses import Sender, sender
+from idp.policy.addresses import ClientAddress, client_address
 from idp.session import interactions, sessions
 from idp.signin.completion import SignedIn
 from idp.transaction import Origin, Runtime, UnitOfWork
@@ -54,11 +54,11 @@ class GatewayRequest(Request):
         )
 
     @cached_property
-    def sender(self) -> Sender:
+    def sender(self) -> ClientAddress:
         """The address of the sender; only trusted proxies may name another one (F2, N52)."""
         peer = self.environ.get("REMOTE_ADDR") or ""
         forwarded = self.headers.get("X-Forwarded-For", "")
-        found = sender(peer, forwarded, runtime().settings.trusted_proxies)
+        found = client_address(peer, forwarded, runtime().settings.trusted_proxies)
         if found.unreadable:
             log.warning("unreadable_forwarded_address", sent=found.unreadable[:100], peer=peer)
         return found

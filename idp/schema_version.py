@@ -16,7 +16,7 @@ from idp.db import engine_options
 from idp.errors import DatabaseNotReady
 
 
-class Standing(StrEnum):
+class SchemaStatus(StrEnum):
     """What the tables are. While a release is rolled out they are newer than the one before, which
     goes on working."""
 
@@ -28,22 +28,22 @@ class Standing(StrEnum):
 
 
 #: What this release works with.
-USABLE = (Standing.OK, Standing.NEWER)
+USABLE = (SchemaStatus.OK, SchemaStatus.NEWER)
 _REASONS = {
-    Standing.EMPTY: "the database has no tables",
-    Standing.OLDER: "the database is of an older version",
+    SchemaStatus.EMPTY: "the database has no tables",
+    SchemaStatus.OLDER: "the database is of an older version",
 }
 
 
-def standing(connection: Connection) -> Standing:
+def schema_status(connection: Connection) -> SchemaStatus:
     """The version of the tables. Raises SQLAlchemyError when the database does not answer."""
     head, known = _versions()
     found = MigrationContext.configure(connection).get_current_heads()
     if not found:
-        return Standing.EMPTY
+        return SchemaStatus.EMPTY
     if head in found:
-        return Standing.OK
-    return Standing.OLDER if known.issuperset(found) else Standing.NEWER
+        return SchemaStatus.OK
+    return SchemaStatus.OLDER if known.issuperset(found) else SchemaStatus.NEWER
 
 
 def require(url: str) -> None:
@@ -52,7 +52,7 @@ def require(url: str) -> None:
     options = {"connect_args": engine_options(url).get("connect_args", {})}
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, **options)
     with engine.connect() as connection:
-        found = standing(connection)
+        found = schema_status(connection)
     if found not in USABLE:
         raise DatabaseNotReady(f"{_REASONS[found]}; run: gateway db upgrade")
 

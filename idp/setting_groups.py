@@ -1,7 +1,7 @@
 """The settings by group: default, meaning, and which values work and are safe.
 
 Each group is a frozen dataclass; ``idp.settings.Settings`` has all their fields. Rules over
-several settings are in ``idp.safety``.
+several settings are in ``idp.settings_checks``.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from idp import safety
 from idp import setting_groups as groups
+from idp import settings_checks
 from idp.errors import ConfigurationError
 
 
@@ -55,12 +55,12 @@ class Settings(
 
     def validate(self) -> None:
         """Raise ConfigurationError with all the reasons why this configuration is unsafe."""
-        if faults := safety.faults(self):
+        if faults := settings_checks.faults(self):
             raise ConfigurationError("; ".join(faults))
 
     def risks(self) -> list[str]:
         """What is unsafe and accepted, a sentence each; said at every start."""
-        return safety.accepted(self)
+        return settings_checks.accepted_risks(self)
 
     def in_force(self) -> list[dict[str, str]]:
         """Every setting: group, name of its variable, meaning, default, value. Of secrets only
@@ -82,7 +82,7 @@ class Settings(
     def is_loopback_http(self) -> bool:
         """Whether the issuer is a plain http address of this machine (development, demo)."""
         parts = urlsplit(self.issuer)
-        return parts.scheme == "http" and safety.is_loopback(parts.hostname or "")
+        return parts.scheme == "http" and settings_checks.is_loopback(parts.hostname or "")
 
     def cookie_name(self, purpose: str) -> str:
         """The environment is part of the name, and ``__Host-`` wherever https allows it."""

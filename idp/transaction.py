@@ -129,9 +129,9 @@ def committing(work: UnitOfWork) -> Iterator[UnitOfWork]:
         raise
 
 
-def schema_standing(work: UnitOfWork) -> schema_version.Standing:
+def current_schema_status(work: UnitOfWork) -> schema_version.SchemaStatus:
     """The version of the tables. Raises DatabaseError when the database does not answer."""
-    return schema_version.standing(work.db.connection())
+    return schema_version.schema_status(work.db.connection())
 
 
 def discard() -> None:

@@ -76,7 +76,7 @@ class Effects:
                 for client in seen.get(name, set())
                 if client.admits(account)
             }
-            left = before.difference(role_groups.applications(self._work, account))
+            left = before.difference(role_groups.list_applications(self._work, account))
             lost.update(client.name for client in left)
         return [{"name": name, "accounts": count} for name, count in sorted(lost.items())]
 

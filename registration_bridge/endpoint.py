@@ -136,7 +136,7 @@ class Bridge(ScimServer):
     def _handle_http_exception(self, exception: HTTPException) -> Response:
         answer = super()._handle_http_exception(exception)
         if isinstance(exception, RateLimitExceeded):
-            answer.headers["Retry-After"] = str(counter.seconds_left())
+            answer.headers["Retry-After"] = str(counter.retry_after_seconds())
         return answer
 
     def _handle_scim_exception(self, exception: SCIMException) -> Response:

@@ -38,7 +38,7 @@ from idp.models import (
     Assignment,
     Participant,
     Person,
-    Provisioned,
+    ProvisionedAccount,
     ProvisionedGroup,
     RegisteredNetwork,
     RoleGroup,
@@ -57,7 +57,7 @@ _FOLDED: Callable[[str], str] = str.casefold
 COLUMNS: Columns = {
     "id": (Account.subject, _PLAIN),  # type: ignore[dict-item]
     "username": (Account.username_key, name_key),  # type: ignore[dict-item]
-    "externalid": (Provisioned.external_id, _PLAIN),  # type: ignore[dict-item]
+    "externalid": (ProvisionedAccount.external_id, _PLAIN),  # type: ignore[dict-item]
     "displayname": (
         func.trim(func.lower(Person.given_name + " " + Person.family_name)),
         _FOLDED,
@@ -76,8 +76,8 @@ COLUMNS: Columns = {
     "meta.lastmodified": (Account.updated_at, _PLAIN),  # type: ignore[dict-item]
     "personid": (Person.person_id, _PLAIN),  # type: ignore[dict-item]
     "accountkind": (Account.kind, _FOLDED),  # type: ignore[dict-item]
-    "requestnumber": (Provisioned.request_number, _PLAIN),  # type: ignore[dict-item]
-    "sequence": (Provisioned.sequence, _PLAIN),  # type: ignore[dict-item]
+    "requestnumber": (ProvisionedAccount.request_number, _PLAIN),  # type: ignore[dict-item]
+    "sequence": (ProvisionedAccount.sequence, _PLAIN),  # type: ignore[dict-item]
 }
 GROUP_COLUMNS: Columns = {
     "id": (ProvisionedGroup.public_id, _PLAIN),  # type: ignore[dict-item]

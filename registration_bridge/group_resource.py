@@ -49,7 +49,7 @@ class View:
 
 def views(work: UnitOfWork, rows: list[ProvisionedGroup], *, with_members: bool) -> list[View]:
     """The views of these groups."""
-    seen = role_groups.seen_by(work, {row.role_group_id for row in rows})
+    seen = role_groups.clients_by_role_group(work, {row.role_group_id for row in rows})
     return [
         View(
             row,
@@ -192,7 +192,7 @@ def change(
     """Names as in ``group``, if given, and these changes of members one after the other. Raises the
     errors of SCIM and of the gateway."""
     _check(reach, row)
-    role_groups.hold_participants(work, [row.participant.number])
+    role_groups.lock_participants(work, [row.participant.number])
     before = _names(row)
     if group is not None:
         _rename(work, reach, row, group)

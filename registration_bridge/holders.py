@@ -11,7 +11,7 @@ from scim2_models import PatchOp
 from sqlalchemy import select
 
 from idp.directory import accounts, persons
-from idp.directory.persons import Changes
+from idp.directory.persons import PersonChanges
 from idp.errors import Invalid
 from idp.models import AccountKind, Person
 from idp.policy import phone_number as phones
@@ -108,7 +108,7 @@ def register(work: UnitOfWork, reach: Reach, user: Any) -> Person:
     said = changes(user)
     if not said.email or not (said.given_name or said.family_name):
         raise Invalid(f"{person_id} is not registered yet: the push has to say name and e-mail")
-    return accounts.ensure_person(
+    return accounts.get_or_create_person(
         work,
         accounts.NewPerson(
             person_id=person_id,
@@ -122,10 +122,10 @@ def register(work: UnitOfWork, reach: Reach, user: Any) -> Person:
     )
 
 
-def changes(user: Any) -> Changes:
+def changes(user: Any) -> PersonChanges:
     """What a whole User says of its holder: what it leaves out is empty."""
     name = user.name or Name()
-    return Changes(
+    return PersonChanges(
         given_name=clean(name.given_name),
         middle_name=clean(name.middle_name),
         family_name=clean(name.family_name),

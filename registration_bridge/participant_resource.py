@@ -16,8 +16,8 @@ from scim2_models import (
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import contacts, participants, participations, persons, role_groups
-from idp.directory.contacts import Entry
-from idp.directory.participations import Part
+from idp.directory.contacts import ContactRef
+from idp.directory.participations import ParticipationRef
 from idp.errors import Conflict
 from idp.models import Contact, Participant, ParticipationKind
 from idp.policy.scopes import PushOperation
@@ -31,7 +31,10 @@ ACTIVE, ENDED = "active", "ended"
 
 def resources_of(work: UnitOfWork, model: Any, rows: Collection[Participant]) -> list[Any]:
     """The Participants of these rows."""
-    parts, people = participations.of_many(work, rows), contacts.of_many(work, rows)
+    parts, people = (
+        participations.participations_by_participant(work, rows),
+        contacts.contacts_by_participant(work, rows),
+    )
     return [_resource(model, row, parts.get(row.id, []), people.get(row.id, [])) for row in rows]
 
 
@@ -40,7 +43,9 @@ def resource_of(work: UnitOfWork, model: Any, row: Participant) -> Any:
     return resources_of(work, model, [row])[0]
 
 
-def _resource(model: Any, row: Participant, parts: list[Part], people: list[Contact]) -> Any:
+def _resource(
+    model: Any, row: Participant, parts: list[ParticipationRef], people: list[Contact]
+) -> Any:
     changed = row.updated_at or row.created_at
     listed = [(one.person.person_id, one.function) for one in people]
     shown = f"{row.number}/{row.name}/{row.external_id}/{row.ended_at}/{parts}/{listed}"
@@ -78,8 +83,8 @@ def create(work: UnitOfWork, reach: Reach, wanted: Any) -> tuple[Participant, bo
             row.name,
             row.external_id,
             row.ended_at is not None,
-            participations.of(work, row),
-            contacts.entries_of(contacts.of(work, row)),
+            participations.list_participations(work, row),
+            contacts.to_entries(contacts.list_contacts(work, row)),
         )
         pushed = (name, external_id, bool(is_ended), wanted_parts, _contacts(wanted))
         if present != pushed:
@@ -129,9 +134,9 @@ def delete(work: UnitOfWork, reach: Reach, row: Participant) -> None:
 
 
 def _set_participations(
-    work: UnitOfWork, reach: Reach, row: Participant, wanted: list[Part]
+    work: UnitOfWork, reach: Reach, row: Participant, wanted: list[ParticipationRef]
 ) -> None:
-    losing = participations.holders(work, row, wanted)
+    losing = participations.affected_accounts(work, row, wanted)
     if participations.replace(work, row, wanted):
         reach.check(PushOperation.UPDATE)
     if losing:
@@ -139,11 +144,13 @@ def _set_participations(
         reach.check_accounts(work, losing)
 
 
-def _set_contacts(work: UnitOfWork, reach: Reach, row: Participant, wanted: list[Entry]) -> bool:
+def _set_contacts(
+    work: UnitOfWork, reach: Reach, row: Participant, wanted: list[ContactRef]
+) -> bool:
     """Whether they are others than before; only persons whom the pusher may see are named. Their
     number is checked first, before each of them is looked up."""
     contacts.check_count(wanted)
-    known = contacts.entries_of(contacts.of(work, row))
+    known = contacts.to_entries(contacts.list_contacts(work, row))
     for entry in wanted:
         person = persons.by_person_id(work, entry.person_id)
         if entry not in known and person is not None:
@@ -151,16 +158,18 @@ def _set_contacts(work: UnitOfWork, reach: Reach, row: Participant, wanted: list
     return contacts.replace(work, row, wanted)
 
 
-def _contacts(wanted: Any) -> list[Entry]:
+def _contacts(wanted: Any) -> list[ContactRef]:
     """What the push names, each once."""
-    return sorted({Entry(clean(entry.value), clean(entry.type)) for entry in wanted.contacts or ()})
+    return sorted(
+        {ContactRef(clean(entry.value), clean(entry.type)) for entry in wanted.contacts or ()}
+    )
 
 
-def _parts(wanted: Any) -> list[Part]:
+def _parts(wanted: Any) -> list[ParticipationRef]:
     """What the push names, each once."""
     return sorted(
         {
-            Part(clean(entry.value), clean(entry.type) or ParticipationKind.MARKET)
+            ParticipationRef(clean(entry.value), clean(entry.type) or ParticipationKind.MARKET)
             for entry in wanted.participations or ()
         }
     )
@@ -170,7 +179,7 @@ def _end(work: UnitOfWork, reach: Reach, row: Participant, *, is_removed: bool =
     if row.ended_at is not None and not is_removed:
         return
     reach.check(PushOperation.DEACTIVATE)
-    reach.check_accounts(work, role_groups.holders_at(work, row))
+    reach.check_accounts(work, role_groups.accounts_at_participant(work, row))
     participants.end(work, row)
 
 

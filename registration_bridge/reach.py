@@ -12,8 +12,8 @@ from scim2_models import ForbiddenException
 from sqlalchemy import ColumnElement, exists, or_, select, true
 
 from idp.directory import persons, role_groups
-from idp.directory.persons import Changes
-from idp.models import Account, Assignment, Client, Participant, Person, Provisioned
+from idp.directory.persons import PersonChanges
+from idp.models import Account, Assignment, Client, Participant, Person, ProvisionedAccount
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
 from idp.transaction import UnitOfWork
@@ -62,7 +62,7 @@ class Reach:
         """Accounts of operators, whatever they hold themselves, are neither changed nor closed."""
         rows = list(accounts)
         for start in range(0, len(rows), PART):
-            if role_groups.are_operators(work, rows[start : start + PART]):
+            if role_groups.any_is_operator(work, rows[start : start + PART]):
                 raise ForbiddenException(detail="This account belongs to the gateway's operator.")
 
     def check_whole(self, work: UnitOfWork, account: Account) -> None:
@@ -90,7 +90,7 @@ class Reach:
         ):
             raise ForbiddenException(detail="This personId is not one of this client's.")
 
-    def update_person(self, work: UnitOfWork, person: Person, changes: Changes) -> None:
+    def update_person(self, work: UnitOfWork, person: Person, changes: PersonChanges) -> None:
         """Change a person, by whichever account it is pushed: name and address are those of all
         accounts, so all of them have to be in reach."""
         if persons.update(work, person, changes):
@@ -103,7 +103,8 @@ class Reach:
         if not self.participants:
             return true()
         made = exists().where(
-            Provisioned.account_id == Account.id, Provisioned.client_id == self.pusher.id
+            ProvisionedAccount.account_id == Account.id,
+            ProvisionedAccount.client_id == self.pusher.id,
         )
         held = exists().where(
             Assignment.account_id == Account.id,

@@ -275,4 +275,4 @@ def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
             path=path[:200],
         )
         if status == MassChange.status:
-            mass_change_breaker.sound(work)
+            mass_change_breaker.raise_alarm(work)

@@ -24,7 +24,7 @@ from idp.models import (
     Account,
     Participant,
     Person,
-    Provisioned,
+    ProvisionedAccount,
     ProvisionedGroup,
     RoleGroup,
 )
@@ -125,7 +125,7 @@ class Users:
             # Whoever asks for all of them needs not count by three tables.
             base = (
                 base.join(Person, Person.id == Account.person_id)
-                .outerjoin(Provisioned, Provisioned.account_id == Account.id)
+                .outerjoin(ProvisionedAccount, ProvisionedAccount.account_id == Account.id)
                 .where(of_users(search_request.filter, reach().of_participants()))
             )
         page = page_of(current.work(), base, Account.id, search_request, COLUMNS, position)

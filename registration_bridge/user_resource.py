@@ -12,12 +12,12 @@ from scim2_models import Meta
 from sqlalchemy import select
 
 from idp.directory import role_groups
-from idp.directory.role_groups import Terms
+from idp.directory.role_groups import AssignmentTerms
 from idp.models import (
     Account,
     AccountState,
     Assignment,
-    Provisioned,
+    ProvisionedAccount,
     RegisteredNetwork,
 )
 from idp.transaction import UnitOfWork
@@ -31,7 +31,7 @@ class View:
     """An account with all that its resource shows."""
 
     account: Account
-    provisioned: Provisioned | None
+    provisioned: ProvisionedAccount | None
     grants: list[Assignment]
     networks: list[RegisteredNetwork]
 
@@ -42,7 +42,9 @@ def views(work: UnitOfWork, reach: Reach, accounts: Iterable[Account]) -> list[V
     ids = [row.id for row in rows]
     sides = {
         side.account_id: side
-        for side in work.db.scalars(select(Provisioned).where(Provisioned.account_id.in_(ids)))
+        for side in work.db.scalars(
+            select(ProvisionedAccount).where(ProvisionedAccount.account_id.in_(ids))
+        )
     }
     held: dict[int, list[Assignment]] = {}
     for grant in work.db.scalars(
@@ -120,7 +122,7 @@ def second_of(account: Account) -> SecondAccount | None:
     return SecondAccount(reason=account.second_reason, participant_id=only.number if only else None)
 
 
-def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], Terms]:
+def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], AssignmentTerms]:
     """By role group and participant."""
     return {
         (grant.role_group.name, grant.participant.number): role_groups.terms_of(grant)

@@ -27,11 +27,11 @@ from idp.directory import (
     suspension,
     userids,
 )
-from idp.directory.role_groups import Terms
-from idp.directory.second_accounts import HasAccount, Second
+from idp.directory.role_groups import AssignmentTerms
+from idp.directory.second_accounts import PersonalAccountExists, SecondAccountGrounds
 from idp.errors import Collision, Conflict, Invalid, Refused
 from idp.machines import machine_accounts, registered_networks
-from idp.models import Account, AccountKind, AccountState, Provisioned
+from idp.models import Account, AccountKind, AccountState, ProvisionedAccount
 from idp.policy.names import name_key
 from idp.policy.scopes import PushOperation
 from idp.transaction import UnitOfWork
@@ -88,13 +88,13 @@ def create(work: UnitOfWork, reach: Reach, user: Any) -> tuple[Account, bool]:
             lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
         else:
             activation.invite(work, account)
-    except (Conflict, HasAccount) as error:
+    except (Conflict, PersonalAccountExists) as error:
         if _earlier(work, reach, user) is not None:
             # The same push came at the same time: this one is its repetition.
             raise Collision("the push is carried out already") from error
         raise UniquenessException(detail=_taken(work, reach, user, error)) from error
     work.db.add(
-        Provisioned(
+        ProvisionedAccount(
             account_id=account.id,
             client_id=reach.pusher.id,
             external_id=clean(user.external_id) or None,
@@ -109,7 +109,7 @@ def create(work: UnitOfWork, reach: Reach, user: Any) -> tuple[Account, bool]:
 
 
 def _repeated(
-    work: UnitOfWork, reach: Reach, user: Any, earlier: Provisioned, *, is_same: bool
+    work: UnitOfWork, reach: Reach, user: Any, earlier: ProvisionedAccount, *, is_same: bool
 ) -> Account:
     """The account that the same push made before, if the push is still true of it. Raises
     UniquenessException, with the state of the account and the way out (PR-06)."""
@@ -123,7 +123,9 @@ def _repeated(
     raise UniquenessException(detail=detail)
 
 
-def _taken(work: UnitOfWork, reach: Reach, user: Any, error: Conflict | HasAccount) -> str:
+def _taken(
+    work: UnitOfWork, reach: Reach, user: Any, error: Conflict | PersonalAccountExists
+) -> str:
     """What stands in the way of a new account, as far as the pusher may know (N76)."""
     other = accounts.find_by_username(work, clean(user.user_name))
     if other is None:
@@ -156,13 +158,15 @@ def _make(work: UnitOfWork, reach: Reach, user: Any, kind: AccountKind) -> Accou
     return userids.create(work, holder, kind=kind, second=second)
 
 
-def _second(work: UnitOfWork, reach: Reach, wanted: SecondAccount | None) -> Second | None:
+def _second(
+    work: UnitOfWork, reach: Reach, wanted: SecondAccount | None
+) -> SecondAccountGrounds | None:
     if wanted is None:
         return None
     number = clean(wanted.participant_id)
     reach.check_no_operator(number)
     reach.check_participant(number)
-    return Second.of(clean(wanted.reason), participants.by_number(work, number))
+    return SecondAccountGrounds.of(clean(wanted.reason), participants.by_number(work, number))
 
 
 def _pair(second: SecondAccount | None) -> tuple[str, str]:
@@ -250,7 +254,7 @@ def _set_grants(
     """Assign what is new and revoke what is gone: the push says the whole truth of what the pusher
     sees (RG, PR-07)."""
     after = {
-        (clean(grant.role_group), clean(grant.participant_id)): Terms(
+        (clean(grant.role_group), clean(grant.participant_id)): AssignmentTerms(
             _moment(grant.valid_from),
             _moment(grant.valid_until),
             clean(grant.granted_by),
@@ -263,8 +267,8 @@ def _set_grants(
     changed = sorted(key for key in before | after if before.get(key) != after.get(key))
     for name, number in changed:
         reach.check_role_group(name, number)
-    role_groups.hold_participants(work, {number for _, number in changed})
-    notice = role_groups.Notice()
+    role_groups.lock_participants(work, {number for _, number in changed})
+    notice = role_groups.ChangeNotice()
     for name, number in changed:
         if terms := after.get((name, number)):
             participant = participants.by_number(work, number)
@@ -344,13 +348,13 @@ def _left_in_custody(work: UnitOfWork, account: Account) -> list[str]:
 
 
 def _check_mass_change(work: UnitOfWork) -> None:
-    if mass_change_breaker.standing(work).is_stopped:
+    if mass_change_breaker.status(work).is_stopped:
         raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
 
 
-def _adopt(work: UnitOfWork, reach: Reach, account: Account) -> Provisioned:
+def _adopt(work: UnitOfWork, reach: Reach, account: Account) -> ProvisionedAccount:
     """The side of an account that was not made by a push."""
-    side = Provisioned(
+    side = ProvisionedAccount(
         account_id=account.id, client_id=reach.pusher.id, content="", created_at=work.now,
         request_number="", sequence=0,
     )  # fmt: skip
@@ -358,7 +362,7 @@ def _adopt(work: UnitOfWork, reach: Reach, account: Account) -> Provisioned:
     return side
 
 
-def _rename(work: UnitOfWork, reach: Reach, side: Provisioned, user: Any) -> None:
+def _rename(work: UnitOfWork, reach: Reach, side: ProvisionedAccount, user: Any) -> None:
     wanted = clean(user.external_id) or None
     if wanted == side.external_id:
         return
@@ -367,13 +371,14 @@ def _rename(work: UnitOfWork, reach: Reach, side: Provisioned, user: Any) -> Non
     side.external_id = wanted
 
 
-def _earlier(work: UnitOfWork, reach: Reach, user: Any) -> Provisioned | None:
+def _earlier(work: UnitOfWork, reach: Reach, user: Any) -> ProvisionedAccount | None:
     external = clean(user.external_id)
     if not external:
         return None
     return work.db.scalar(
-        select(Provisioned).where(
-            Provisioned.client_id == reach.pusher.id, Provisioned.external_id == external
+        select(ProvisionedAccount).where(
+            ProvisionedAccount.client_id == reach.pusher.id,
+            ProvisionedAccount.external_id == external,
         )
     )
 

@@ -99,7 +99,7 @@ PACKAGES = (
     "grants",
     "recovery",
     "signin",
-    "desk",
+    "helpdesk",
     "maintenance",
     "risk_lab",
 )

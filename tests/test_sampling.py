@@ -127,7 +127,7 @@ def test_n88_what_strangers_send_is_sampled_and_counted(world: World) -> None:
     )
     world.clock.advance(seconds=WINDOW)
     world.browser().get("/activate", token="wrong")
-    totals = world.events(events.COUNTED)
+    totals = world.events(events.SAMPLED_EVENTS)
     assert sorted((t.data["event"], t.client_id or "") for t in totals) == sorted(
         (name, client or "") for name, client in expected
     )

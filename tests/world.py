@@ -26,9 +26,9 @@ from idp.clients.registry import ClientData
 from idp.credentials import passwords
 from idp.credentials.assertions import ASSERTION_TYPE, public_key
 from idp.directory import accounts, lifecycle, participants, persons, role_groups
-from idp.directory.second_accounts import Reason, Second
+from idp.directory.second_accounts import Reason, SecondAccountGrounds
 from idp.messages import outbox_reader
-from idp.messages.outbox_reader import ShownMessage
+from idp.messages.outbox_reader import OutboxEntry
 from idp.models import Account, AccountKind, AccountState, AuthMethod, Event, Participant
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import obtainable
@@ -176,18 +176,18 @@ class World:
                 email=email or f"{username.split('@')[0]}@participant.example",
                 **person,
             )
-            holder = accounts.ensure_person(work, data)
+            holder = accounts.get_or_create_person(work, data)
             second = None
             kinds = {row.kind for row in persons.accounts_of(work, holder)}
             if kind is AccountKind.PERSONAL and kind in kinds:
                 only = registered(work, "109120")
-                second = Second.of(Reason.TRANSMISSION_RIGHTS, only)
+                second = SecondAccountGrounds.of(Reason.TRANSMISSION_RIGHTS, only)
             account = accounts.create_account(
                 work, holder, kind=kind, username=username, second=second
             )
             if state is not AccountState.PENDING:
                 hasher = self.app.extensions["hasher"]
-                assert passwords.replace(work, hasher, account, password, source="test") == ()
+                assert passwords.change(work, hasher, account, password, source="test") == ()
                 lifecycle.change_state(work, account, AccountState.ACTIVE, reason="test")
                 lifecycle.change_state(work, account, state, reason="test")
         return username
@@ -273,12 +273,14 @@ class World:
         while work_round(self.app):
             pass
 
-    def mails(self, kind: str | None = None, to: str | None = None) -> list[ShownMessage]:
+    def mails(self, kind: str | None = None, to: str | None = None) -> list[OutboxEntry]:
         """The outbox opened, oldest first; of one kind, to one account."""
         with self.work() as work:
             rows = list(reversed(outbox_reader.recent(work, 1000)))
             if to is not None:
-                mine = {m.id for m in outbox_reader.of_account(work, self.id_of(work, to), 1000)}
+                mine = {
+                    m.id for m in outbox_reader.account_messages(work, self.id_of(work, to), 1000)
+                }
                 rows = [row for row in rows if row.id in mine]
         return [row for row in rows if kind in (None, row.kind)]
 

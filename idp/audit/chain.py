@@ -32,10 +32,10 @@ FORGED, HEAD_LOST = AuditAction.TRAIL_FORGED, AuditAction.TRAIL_HEAD_LOST
 #: In place of the seal of a forged row that has none.
 NO_SEAL = "forged"
 _WAITING = and_(Event.seq.is_(None), Event.seal.is_(None))
-_before = aliased(Event, name="before")
+_previous = aliased(Event, name="before")
 
 
-class Standing(StrEnum):
+class SealStatus(StrEnum):
     """What the seal of a row says."""
 
     PROVED = "proved"
@@ -76,39 +76,39 @@ def canonical(event: Event) -> str:
     )
 
 
-def standing(vault: Vault, event: Event, before: str | None, end: int) -> Standing:
+def seal_status(vault: Vault, event: Event, before: str | None, end: int) -> SealStatus:
     """What the row's seal says, given the seal of the row before it (None when that is missing)
     and the number at which the chain ends."""
     if event.seq is None and event.seal is None:
-        return Standing.UNSEALED
+        return SealStatus.UNSEALED
     if event.seq is None or event.seal is None or not 0 < event.seq <= end:
-        return Standing.FORGED
+        return SealStatus.FORGED
     if before is None and event.seq > 1:
-        return Standing.UNPROVED
+        return SealStatus.UNPROVED
     previous = GENESIS if event.seq == 1 else before or ""
     matches = vault.chain_matches(previous, canonical(event), event.seal)
     if matches is None:
-        return Standing.UNKNOWN_KEY
-    return Standing.PROVED if matches else Standing.CHANGED
+        return SealStatus.UNKNOWN_KEY
+    return SealStatus.PROVED if matches else SealStatus.CHANGED
 
 
-def with_seal_before(query: Any) -> Select[Any]:
+def with_previous_seal(query: Any) -> Select[Any]:
     """The query of events with one more column: the seal of the row before each."""
-    joined: Select[Any] = query.outerjoin(_before, _before.seq == Event.seq - 1)
-    return joined.add_columns(_before.seal)
+    joined: Select[Any] = query.outerjoin(_previous, _previous.seq == Event.seq - 1)
+    return joined.add_columns(_previous.seal)
 
 
-def end_of(work: UnitOfWork) -> int:
+def chain_end(work: UnitOfWork) -> int:
     """The number at which the chain ends."""
     return work.db.scalar(select(ChainHead.seq).where(ChainHead.id == 1)) or 0
 
 
-def oldest_unsealed(work: UnitOfWork) -> datetime | None:
+def oldest_unsealed_at(work: UnitOfWork) -> datetime | None:
     """When the oldest row was written that has no seal yet."""
     return work.db.scalar(select(func.min(Event.at)).where(_WAITING))
 
 
-def unsealed(work: UnitOfWork) -> int:
+def count_unsealed(work: UnitOfWork) -> int:
     """How many rows have no seal yet."""
     return work.db.scalar(select(func.count()).where(_WAITING)) or 0
 
@@ -167,7 +167,7 @@ def _first_head(work: UnitOfWork) -> ChainHead | None:
     """The head of a chain that has none; None when another sealer was first. Where there are
     sealed rows, somebody removed it: the chain goes on at the last row whose seal holds, and the
     loss is an event."""
-    last = _last_proved(work)
+    last = _last_verified(work)
     head = ChainHead(id=1, seq=last.seq if last else 0, seal=last.seal if last else GENESIS)
     try:
         with work.db.begin_nested():
@@ -180,16 +180,16 @@ def _first_head(work: UnitOfWork) -> ChainHead | None:
     return head
 
 
-def _last_proved(work: UnitOfWork) -> Event | None:
+def _last_verified(work: UnitOfWork) -> Event | None:
     """The last row whose seal holds; None when no row was ever sealed. Raises Refused when there
     are seals and none of them holds: with another key the chain would begin anew."""
-    query = with_seal_before(select(Event)).where(Event.seq > 0, Event.seal.is_not(None))
+    query = with_previous_seal(select(Event)).where(Event.seq > 0, Event.seal.is_not(None))
     query = query.order_by(Event.seq.desc()).execution_options(yield_per=BATCH)
     is_any = False
     with closing(work.db.execute(query)) as rows:
         for event, before in rows:
             is_any = True
-            if standing(work.vault, event, before, event.seq) is Standing.PROVED:
+            if seal_status(work.vault, event, before, event.seq) is SealStatus.PROVED:
                 return cast(Event, event)
     if is_any:
         raise Refused("the head of the trail is missing and no seal of it can be proved")

@@ -11,7 +11,7 @@ from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
 
 #: Total of one kind that was sampled.
-COUNTED = AuditAction.CALLERS_COUNTED
+SAMPLED_EVENTS = AuditAction.CALLERS_COUNTED
 #: Refused secrets. The alarm about guessing counts their rows, so it has as many as it needs.
 GUESSES = (AuditAction.SIGNIN_REFUSED, AuditAction.MACHINE_REFUSED)
 
@@ -44,7 +44,7 @@ def record(
             account_id=account.id if account else None,
             network=network_of(work.origin.ip),
         )
-        number = _count(work, kind)
+        number = _sample(work, kind)
         if number is None:
             return
         data["count"] = number
@@ -64,7 +64,7 @@ def record(
     )
 
 
-def _count(work: UnitOfWork, kind: Kind) -> int | None:
+def _sample(work: UnitOfWork, kind: Kind) -> int | None:
     """How many of the kind there were when this one is to be written down. Totals of windows that
     are over become rows first."""
     sampler = work.ports.sampler
@@ -73,7 +73,7 @@ def _count(work: UnitOfWork, kind: Kind) -> int | None:
                  "networks": total.networks, "since": total.since.isoformat()}  # fmt: skip
         _add(
             work,
-            name=str(COUNTED),
+            name=str(SAMPLED_EVENTS),
             outcome="ok",
             client_id=total.kind.client_id,
             account_id=total.kind.account_id,

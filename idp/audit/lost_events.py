@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy import select
 
 from idp.audit import chain
-from idp.audit.chain import Standing
+from idp.audit.chain import SealStatus
 from idp.errors import Invalid, Refused
 from idp.models import Event
 from idp.transaction import UnitOfWork
 
 #: The largest number of a row.
-BIGGEST = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 COLUMNS = (
     "id", "name", "outcome", "reason", "account_id", "actor", "client_id", "session_id", "ip",
     "user_agent", "request_id", "data", "seq", "seal",
@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 @dataclass
-class Lost:
+class LostEvents:
     """Events of an export that are not in the database, oldest first."""
 
     events: list[Event] = field(default_factory=list)
@@ -49,11 +49,11 @@ class Lost:
         }  # fmt: skip
 
 
-def read(work: UnitOfWork, lines: Iterable[str]) -> Lost:
+def compare_export(work: UnitOfWork, lines: Iterable[str]) -> LostEvents:
     """Compare the lines of exports with the trail. Every sealed event that is not here is proved,
     from the record where the two part; those that were not sealed yet are taken as they are.
     Raises Invalid for a line that is no record, Refused for a fault in the chain of the export."""
-    found, digest = Lost(), sha256()
+    found, digest = LostEvents(), sha256()
     sealed: dict[int, Event] = {}
     waiting: dict[int, Event] = {}
     parsed = _parsed(lines, digest, found.names)
@@ -67,7 +67,7 @@ def read(work: UnitOfWork, lines: Iterable[str]) -> Lost:
             if is_waiting and present.get(event.id) != (event.at, event.name):
                 waiting[event.id] = event
     found.digest = digest.hexdigest()
-    _prove(work, [sealed[number] for number in sorted(sealed)], found)
+    _verify_seals(work, [sealed[number] for number in sorted(sealed)], found)
     # Exported twice, before and after it was sealed: the sealed one counts.
     ids = {event.id for event in found.events}
     found.events += [waiting[pk] for pk in sorted(waiting) if pk not in ids]
@@ -97,7 +97,7 @@ def _check(values: dict[str, Any]) -> None:
         value = values[name]
         if value is None and name != "id":
             continue
-        if not isinstance(value, int) or not -BIGGEST <= value <= BIGGEST:
+        if not isinstance(value, int) or not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise ValueError(name)
     texts = [values[name] for name in ("name", "outcome")]
     if not all(isinstance(text, str) for text in texts) or not isinstance(values["data"], dict):
@@ -116,7 +116,7 @@ def _present(work: UnitOfWork, ids: list[int]) -> dict[int, tuple[datetime, str]
     return {pk: (at, name) for pk, at, name in rows}
 
 
-def _prove(work: UnitOfWork, events: list[Event], found: Lost) -> None:
+def _verify_seals(work: UnitOfWork, events: list[Event], found: LostEvents) -> None:
     if not events:
         return
     first, last = events[0].seq or 0, events[-1].seq or 0
@@ -125,18 +125,18 @@ def _prove(work: UnitOfWork, events: list[Event], found: Lost) -> None:
     for event in events:
         number = event.seq or 0
         known = before if number == place + 1 else None
-        standing = chain.standing(work.vault, event, known, last)
-        if standing is not Standing.PROVED:
-            raise Refused(f"record {number} of the export is {WORDS[standing]}")
+        standing = chain.seal_status(work.vault, event, known, last)
+        if standing is not SealStatus.PROVED:
+            raise Refused(f"record {number} of the export is {FAULT_TEXTS[standing]}")
         place, before = number, event.seal
     found.events, found.sealed = list(events), len(events)
     found.first, found.last, found.seal = first, last, before
 
 
-WORDS = {
-    Standing.FORGED: "forged",
-    Standing.CHANGED: "changed, or from another trail",
-    Standing.UNKNOWN_KEY: "sealed by a key that is not here: give it with --key",
-    Standing.UNPROVED: "not provable: the record before it is neither in the export nor here",
-    Standing.UNSEALED: "not sealed",
+FAULT_TEXTS = {
+    SealStatus.FORGED: "forged",
+    SealStatus.CHANGED: "changed, or from another trail",
+    SealStatus.UNKNOWN_KEY: "sealed by a key that is not here: give it with --key",
+    SealStatus.UNPROVED: "not provable: the record before it is neither in the export nor here",
+    SealStatus.UNSEALED: "not sealed",
 }

@@ -18,7 +18,7 @@ from idp.transaction import UnitOfWork
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filter:
+class EventFilter:
     """Which events are wanted; what is None or empty excludes nothing."""
 
     account_ids: tuple[int, ...] | None = None
@@ -50,7 +50,7 @@ class Filter:
 
 
 def page(
-    work: UnitOfWork, wanted: Filter, *, before: int | None = None, limit: int = 100
+    work: UnitOfWork, wanted: EventFilter, *, before: int | None = None, limit: int = 100
 ) -> list[tuple[Event, str | None]]:
     """The newest such events with the login name of whom they are about, older than ``before``
     (an event's id)."""
@@ -58,7 +58,7 @@ def page(
     return [(event, username) for event, username in rows]
 
 
-def page_query(wanted: Filter, before: int | None, limit: int) -> Select[Event, str]:
+def page_query(wanted: EventFilter, before: int | None, limit: int) -> Select[Event, str]:
     """What ``page`` asks of the database."""
     query = (
         select(Event, Account.username)
@@ -70,24 +70,26 @@ def page_query(wanted: Filter, before: int | None, limit: int) -> Select[Event, 
     return query if before is None else query.where(Event.id < before)
 
 
-def sign_ins(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
+def recent_sign_ins(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
     """The last sign-ins of the account, refused ones too, newest first."""
-    return of_account(
+    return account_events(
         work, account, limit, AuditAction.SIGNIN_SUCCEEDED, AuditAction.SIGNIN_REFUSED
     )
 
 
-def assessments(work: UnitOfWork, account: Account, limit: int = 10) -> list[Event]:
+def recent_risk_assessments(work: UnitOfWork, account: Account, limit: int = 10) -> list[Event]:
     """The last decisions of the risk engine about the account, newest first."""
-    return of_account(work, account, limit, AuditAction.SIGNIN_ASSESSED)
+    return account_events(work, account, limit, AuditAction.SIGNIN_ASSESSED)
 
 
-def refused_programs(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
+def recent_machine_refusals(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
     """The last programs of a machine account that were refused, newest first."""
-    return of_account(work, account, limit, AuditAction.MACHINE_REFUSED)
+    return account_events(work, account, limit, AuditAction.MACHINE_REFUSED)
 
 
-def of_account(work: UnitOfWork, account: Account, limit: int, *names: AuditAction) -> list[Event]:
+def account_events(
+    work: UnitOfWork, account: Account, limit: int, *names: AuditAction
+) -> list[Event]:
     """The last events about the account, of these names if any are given, newest first."""
     query = select(Event).where(Event.account_id == account.id)
     if names:
@@ -95,26 +97,26 @@ def of_account(work: UnitOfWork, account: Account, limit: int, *names: AuditActi
     return list(work.db.scalars(query.order_by(Event.at.desc(), Event.id.desc()).limit(limit)))
 
 
-def export(work: UnitOfWork, wanted: Filter | None = None) -> Iterator[str]:
+def export(work: UnitOfWork, wanted: EventFilter | None = None) -> Iterator[str]:
     """Such events as JSON lines, oldest first, streamed."""
-    for record in records(work, wanted):
+    for record in export_records(work, wanted):
         yield json.dumps(record, sort_keys=True)
 
 
-def records(work: UnitOfWork, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
+def export_records(work: UnitOfWork, wanted: EventFilter | None = None) -> Iterator[dict[str, Any]]:
     """The same as dictionaries. ``proof`` says of each what its seal says: ``proved`` and nothing
-    else is proved (see ``idp.audit.chain.Standing``)."""
+    else is proved (see ``idp.audit.chain.SealStatus``)."""
     query = (
-        chain.with_seal_before(select(Event, Account.username))
+        chain.with_previous_seal(select(Event, Account.username))
         .outerjoin(Account, Account.id == Event.account_id)
-        .where(*(wanted or Filter()).conditions())
+        .where(*(wanted or EventFilter()).conditions())
         .order_by(Event.id)
         .execution_options(yield_per=chain.BATCH)
     )
     with closing(work.db.execute(query)) as rows:
         # After the query: what was sealed before it began lies before the end of the chain.
-        end = chain.end_of(work)
+        end = chain.chain_end(work)
         for event, username, before in rows:
             record: dict[str, Any] = json.loads(chain.canonical(event))
-            standing = chain.standing(work.vault, event, before, end)
+            standing = chain.seal_status(work.vault, event, before, end)
             yield record | {"account": username, "seal": event.seal, "proof": str(standing)}

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import or_, select
 
 from idp.audit import chain
-from idp.audit.chain import Standing
+from idp.audit.chain import SealStatus
 from idp.models import ChainHead, Event
 from idp.transaction import UnitOfWork
 
@@ -22,7 +22,7 @@ NAMED = 20
 
 
 @dataclass
-class Proof:
+class VerificationResult:
     """What a verification found."""
 
     #: Rows between ``first`` and ``last`` that a seal proves.
@@ -56,13 +56,13 @@ class Proof:
         self.faults[kind] += count
 
 
-def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> Proof:
+def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> VerificationResult:
     """Look at every row of the trail, streaming; memory does not grow with it. With ``after`` and
     ``limit`` at so many numbers of the chain after that one, so that a proof can be made in steps:
     each row is proved by the seal before it."""
     # The head first: what is sealed while we read is left to the next proof.
     head = work.db.execute(select(ChainHead.seq, ChainHead.seal).where(ChainHead.id == 1)).first()
-    found = Proof(first=after + 1, end=head.seq if head else 0)
+    found = VerificationResult(first=after + 1, end=head.seq if head else 0)
     if head is None and _is_any_sealed(work):
         found.add(HEAD, "the head of the chain is missing")
         return found
@@ -72,13 +72,16 @@ def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> Pro
         found.add(HEAD, f"the head of the chain does not fit its last record, {found.end}")
     for event_id in _forged(work):
         found.add(
-            Standing.FORGED, f"event {event_id} was not sealed here: somebody wrote it as sealed"
+            SealStatus.FORGED, f"event {event_id} was not sealed here: somebody wrote it as sealed"
         )
-    found.unsealed, found.oldest_unsealed = chain.unsealed(work), chain.oldest_unsealed(work)
+    found.unsealed, found.oldest_unsealed = (
+        chain.count_unsealed(work),
+        chain.oldest_unsealed_at(work),
+    )
     return found
 
 
-def _walk(work: UnitOfWork, found: Proof, after: int) -> str | None:
+def _walk(work: UnitOfWork, found: VerificationResult, after: int) -> str | None:
     """Look at the numbers of the proof; returns the seal of the last one, None if it is missing."""
     seal = work.db.scalar(select(Event.seal).where(Event.seq == after)) if after else chain.GENESIS
     place = after
@@ -89,7 +92,7 @@ def _walk(work: UnitOfWork, found: Proof, after: int) -> str | None:
             if number > place + 1:
                 _missing(found, place + 1, number - 1)
                 seal = None
-            _judge(found, event, chain.standing(work.vault, event, seal, found.end))
+            _check_seal(found, event, chain.seal_status(work.vault, event, seal, found.end))
             place, seal = number, event.seal
     if place < found.last:
         _missing(found, place + 1, found.last)
@@ -97,21 +100,21 @@ def _walk(work: UnitOfWork, found: Proof, after: int) -> str | None:
     return seal
 
 
-def _judge(found: Proof, event: Event, standing: Standing) -> None:
-    if standing is Standing.PROVED:
+def _check_seal(found: VerificationResult, event: Event, standing: SealStatus) -> None:
+    if standing is SealStatus.PROVED:
         found.sealed += 1
         return
     words = {
-        Standing.FORGED: "has a number and no seal",
-        Standing.CHANGED: "was changed: its seal was made for something else",
-        Standing.UNPROVED: "cannot be proved: the record before it is missing",
-        Standing.UNKNOWN_KEY: "is sealed by a key that is not here"
+        SealStatus.FORGED: "has a number and no seal",
+        SealStatus.CHANGED: "was changed: its seal was made for something else",
+        SealStatus.UNPROVED: "cannot be proved: the record before it is missing",
+        SealStatus.UNKNOWN_KEY: "is sealed by a key that is not here"
         f" ({(event.seal or '').partition('.')[0]}): give it with --key",
     }
     found.add(standing, f"record {event.seq} (event {event.id}) {words[standing]}")
 
 
-def _missing(found: Proof, first: int, last: int) -> None:
+def _missing(found: VerificationResult, first: int, last: int) -> None:
     is_one = first == last
     words = f"record {first} is missing" if is_one else f"records {first} to {last} are missing"
     found.add(MISSING, words, last - first + 1)

@@ -17,11 +17,10 @@ from idp.cli.common import (
     show_list,
     show_record,
     show_table,
-    unit,
+    unit_of_work,
 )
 from idp.clients import registry
 from idp.credentials.hashing import PasswordHasher
-from idp.desk import account_actions
 from idp.directory import (
     accounts,
     activation,
@@ -31,8 +30,9 @@ from idp.directory import (
     second_accounts,
     userids,
 )
-from idp.directory.second_accounts import Reason, Second
+from idp.directory.second_accounts import Reason, SecondAccountGrounds
 from idp.errors import Invalid, NotFound, Refused
+from idp.helpdesk import account_actions
 from idp.machines import machine_accounts, machine_diagnosis, machine_keys, registered_networks
 from idp.models import Account, AccountKind, Person
 from idp.policy.console import ACTIONS, ConsoleRole
@@ -98,12 +98,12 @@ def create(
     machine ID. A second personal account requires a reason and one participant."""
     if (second_reason is None) != (second_participant is None):
         raise click.UsageError("Use --second-reason and --second-participant together.")
-    with unit() as work:
+    with unit_of_work() as work:
         holder = _holder(work, **person)
         second = None
         if second_reason and second_participant:
             only = participants.by_number(work, second_participant)
-            second = Second.of(second_reason, only)
+            second = SecondAccountGrounds.of(second_reason, only)
         made = (
             accounts.create_account(
                 work,
@@ -129,7 +129,7 @@ def create(
 @as_json
 def show(username: str, as_json: bool) -> None:
     """Show an account with its state, role groups and recent events."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = accounts.by_username(work, username)
         record = _describe(row) | {"role_groups": _role_groups(work, row)}
         record["last_events"] = _last_events(work, row)
@@ -159,8 +159,8 @@ def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
 
     For the next page, pass the last user name: --limit 100 --after NAME."""
     columns = ("username", "kind", "state", "name", "email", "person_id")
-    with unit() as work:
-        rows = accounts.every_account(work, after=after, limit=limit)
+    with unit_of_work() as work:
+        rows = accounts.stream_accounts(work, after=after, limit=limit)
         show_list(columns, map(_describe, rows), as_json=as_json, empty="No accounts.")
 
 
@@ -177,7 +177,7 @@ def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
 @as_json
 def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
     """Show or set the networks of a machine account."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = accounts.by_username(work, username)
         if wanted:
             pairs = (entry.partition("=") for entry in wanted)
@@ -212,7 +212,7 @@ def keys(
     username: str, added: Path | None, label: str, days: int, removed: str | None, as_json: bool
 ) -> None:
     """Show, register or remove keys of a machine account."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = accounts.by_username(work, username)
         if added is not None:
             machine_keys.add(work, row, added.read_text(), label=label, days=days)
@@ -232,7 +232,7 @@ def keys(
 @operator.as_operator()
 def custodian(username: str, person_id: str) -> None:
     """Change the custodian of a machine account; its password and verification methods end."""
-    with unit() as work:
+    with unit_of_work() as work:
         row, holder = accounts.by_username(work, username), persons.by_person_id(work, person_id)
         if holder is None:
             raise NotFound(f"no person with Person ID {person_id}")
@@ -251,10 +251,10 @@ def second(username: str, reason: str, participant: str, as_json: bool) -> None:
     """State why somebody has a second account that is older than the rule.
 
     Such accounts have the reason `unstated`. What is stated once does not change."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = accounts.by_username(work, username)
-        second_accounts.give_reason(
-            work, row, Second.of(reason, participants.by_number(work, participant))
+        second_accounts.state_reason(
+            work, row, SecondAccountGrounds.of(reason, participants.by_number(work, participant))
         )
         record = _describe(row)
     if as_json:
@@ -270,7 +270,7 @@ def second(username: str, reason: str, participant: str, as_json: bool) -> None:
 @as_json
 def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
     """Show which checks a program with this UserID fails. The exit code is 1 if any fail."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = accounts.by_username(work, username)
         client = registry.get(work, service) if service else None
         checks = machine_diagnosis.diagnose(work, row, ip, client)
@@ -297,7 +297,7 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
 
     The account holder receives an e-mail. A temporary password is printed only once."""
     app = application()
-    with unit(app) as work:
+    with unit_of_work(app) as work:
         row = accounts.by_username(work, username)
         try:
             password = _order(work, app.extensions["hasher"], action, row, reason, ticket)
@@ -318,11 +318,11 @@ def _order(
     """In the name of an operator by the rules of the console, else as the shell."""
     agent = operator.named(work)
     if agent is None:
-        return account_actions.perform(work, hasher, action, row, reason=reason, ticket=ticket)
-    order = account_actions.Order(
-        agent, role_groups.of_console(work, agent), action, reason, ticket
+        return account_actions.apply(work, hasher, action, row, reason=reason, ticket=ticket)
+    order = account_actions.ActionRequest(
+        agent, role_groups.console_roles(work, agent), action, reason, ticket
     )
-    return account_actions.carry_out(work, hasher, order, row)
+    return account_actions.execute(work, hasher, order, row)
 
 
 def _holder(work: UnitOfWork, *, person_id: str, **said: str) -> Person:
@@ -330,8 +330,8 @@ def _holder(work: UnitOfWork, *, person_id: str, **said: str) -> Person:
     a new account changes nobody."""
     known = persons.by_person_id(work, person_id)
     if known is None:
-        return accounts.ensure_person(work, accounts.NewPerson(person_id=person_id, **said))
-    changes = persons.Changes(**{name: value for name, value in said.items() if value})
+        return accounts.get_or_create_person(work, accounts.NewPerson(person_id=person_id, **said))
+    changes = persons.PersonChanges(**{name: value for name, value in said.items() if value})
     if other := persons.differences(known, changes):
         raise Invalid(
             f"{person_id} is registered with another {', '.join(other)}; "
@@ -370,11 +370,11 @@ def _role_groups(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
             "valid_until": held.valid_until,
             "by": held.granted_by,
         }
-        for held in role_groups.held(work, row)
+        for held in role_groups.list_held(work, row)
     ]
 
 
 def _last_events(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
     keys = ("at", "name", "outcome", "reason", "ip", "client_id", "actor")
-    events = trail.of_account(work, row, SHOWN_EVENTS)
+    events = trail.account_events(work, row, SHOWN_EVENTS)
     return [{key: getattr(event, key) for key in keys} for event in events]

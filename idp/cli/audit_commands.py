@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from idp.audit import chain, trail, verification
-from idp.cli.common import application, as_json, show_json, show_table, unit
+from idp.cli.common import application, as_json, show_json, show_table, unit_of_work
 from idp.maintenance import purge as purging
 from idp.vault import Vault
 
@@ -37,7 +37,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
     with app.app_context():
         chain.seal_all(app.extensions["runtime"])
-    with unit(app) as work:
+    with unit_of_work(app) as work:
         work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))
         found = verification.verify(work)
     if as_json:
@@ -66,7 +66,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
 @audit.command()
 def export() -> None:
     """Print all events as JSON lines, oldest first."""
-    with unit() as work:
+    with unit_of_work() as work:
         for line in trail.export(work):
             click.echo(line)
 
@@ -79,7 +79,7 @@ def purge(as_json: bool) -> None:
     counts: dict[str, int] = {}
     for name in purging.KINDS:
         while True:
-            with unit(app) as work:
+            with unit_of_work(app) as work:
                 deleted = purging.purge_batch(work, name)
             counts[name] = counts.get(name, 0) + deleted
             if deleted < purging.BATCH:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from idp.cli import proposal_commands
-from idp.cli.common import as_json, choice, show_json, show_list, show_record, unit
+from idp.cli.common import as_json, choice, show_json, show_list, show_record, unit_of_work
 from idp.cli.operator import as_operator
 from idp.clients import client_proposals, client_secrets, registry
 from idp.clients.registry import ClientData
@@ -167,7 +167,7 @@ def create(client_id: str | None, as_json: bool, **options: Any) -> None:
     if "name" not in given:
         raise click.UsageError("--name is required")
     given.setdefault("scopes", default_scopes(given.get("grant_types", ClientData.grant_types)))
-    with unit() as work:
+    with unit_of_work() as work:
         outcome = client_proposals.create(work, ClientData(**given), client_id=client_id)
         record = proposal_commands.result(work, outcome)
     proposal_commands.show_result(record, as_json=as_json, done="client_id      {}")
@@ -183,9 +183,9 @@ def update(client_id: str, as_json: bool, **options: Any) -> None:
     given = _given(options)
     if not given:
         raise click.UsageError("Nothing to change. Use at least one option.")
-    with unit() as work:
+    with unit_of_work() as work:
         row = registry.get(work, client_id)
-        outcome = client_proposals.update(work, row, replace(registry.data_of(row), **given))
+        outcome = client_proposals.update(work, row, replace(registry.current_data(row), **given))
         record = proposal_commands.result(work, outcome)
     if outcome.proposal is not None:
         proposal_commands.show_result(record, as_json=as_json, done="")
@@ -199,11 +199,11 @@ def update(client_id: str, as_json: bool, **options: Any) -> None:
 @as_json
 def show(client_id: str, as_json: bool) -> None:
     """Show a client and its role groups."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = registry.get(work, client_id)
         record = registry.describe(row) | {
             "role_groups": [group.name for group in row.role_groups],
-            "old_secret_until": client_secrets.former_until(work, row),
+            "old_secret_until": client_secrets.old_secret_expires_at(work, row),
         }
     show_json(record) if as_json else show_record(record)
 
@@ -213,8 +213,8 @@ def show(client_id: str, as_json: bool) -> None:
 def list_clients(as_json: bool) -> None:
     """List all clients."""
     columns = ("client_id", "name", "auth_method", "grant_types", "trusted", "disabled")
-    with unit() as work:
-        records = map(registry.describe, registry.every_client(work))
+    with unit_of_work() as work:
+        records = map(registry.describe, registry.list_clients(work))
         show_list(columns, records, as_json=as_json, empty="No clients.")
 
 
@@ -231,7 +231,7 @@ def list_clients(as_json: bool) -> None:
 @as_json
 def rotate_secret(client_id: str, overlap_hours: int, as_json: bool) -> None:
     """Create a new client secret. The previous one works during the overlap."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = registry.get(work, client_id)
         outcome = client_proposals.rotate_secret(work, row, overlap_hours=overlap_hours)
         record = proposal_commands.result(work, outcome)
@@ -244,8 +244,8 @@ def rotate_secret(client_id: str, overlap_hours: int, as_json: bool) -> None:
 @as_json
 def end_old_secret(client_id: str, as_json: bool) -> None:
     """End the previous client secret now."""
-    with unit() as work:
-        ended = client_secrets.end_former(work, registry.get(work, client_id))
+    with unit_of_work() as work:
+        ended = client_secrets.revoke_old(work, registry.get(work, client_id))
     if as_json:
         show_json({"client_id": client_id, "ended": ended})
     else:
@@ -260,7 +260,7 @@ def end_old_secret(client_id: str, as_json: bool) -> None:
 @as_json
 def disable(client_id: str, as_json: bool) -> None:
     """Disable a client and revoke its tokens."""
-    with unit() as work:
+    with unit_of_work() as work:
         registry.disable(work, registry.get(work, client_id))
     if as_json:
         show_json({"client_id": client_id, "disabled": True})
@@ -274,7 +274,7 @@ def disable(client_id: str, as_json: bool) -> None:
 @as_json
 def enable(client_id: str, as_json: bool) -> None:
     """Enable a client. Revoked tokens stay revoked."""
-    with unit() as work:
+    with unit_of_work() as work:
         outcome = client_proposals.enable(work, registry.get(work, client_id))
         record = proposal_commands.result(work, outcome)
     proposal_commands.show_result(record, as_json=as_json, done="{} is enabled.")

@@ -57,7 +57,7 @@ def application(*, is_upgrade: bool = False) -> Flask:
 
 
 @contextmanager
-def unit(app: Flask | None = None) -> Iterator[UnitOfWork]:
+def unit_of_work(app: Flask | None = None) -> Iterator[UnitOfWork]:
     """One committed unit of work in the name of the person who runs the command, or of the
     operator whom ``--as`` names."""
     app = app or application()

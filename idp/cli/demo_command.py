@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from idp.app import create_app
-from idp.cli.common import show_table, unit
+from idp.cli.common import show_table, unit_of_work
 from idp.cli.server_commands import upgrade_database
 from idp.demo import crowd
 from idp.demo.home import Home, write_private
@@ -76,7 +76,7 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
 
 def _add_crowd(app: Flask, wanted: int) -> None:
     """Add the people that are missing, telling how far it is."""
-    with unit(app) as work:
+    with unit_of_work(app) as work:
         count = crowd.missing(work, wanted)
         if not count:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from idp.cli.common import as_json, choice, show_json, show_list, unit
+from idp.cli.common import as_json, choice, show_json, show_list, unit_of_work
 from idp.cli.operator import as_operator
 from idp.grants import signing_keys
 
@@ -19,7 +19,7 @@ def key() -> None:
 def list_keys(as_json: bool) -> None:
     """List all keys, newest first."""
     columns = ("kid", "alg", "state", "created_at", "activated_at", "retired_at")
-    with unit() as work:
+    with unit_of_work() as work:
         records = ({c: getattr(row, c) for c in columns} for row in signing_keys.every_key(work))
         show_list(columns, records, as_json=as_json, empty="No keys: run `gateway db upgrade`.")
 
@@ -33,7 +33,7 @@ def list_keys(as_json: bool) -> None:
 @as_json
 def rotate(alg: str, force: bool, as_json: bool) -> None:
     """Start signing with the next key and publish a new next key."""
-    with unit() as work:
+    with unit_of_work() as work:
         active = signing_keys.rotate(work, alg, force=force)
         record = {"alg": alg, "active": active.kid}
     show_json(record) if as_json else click.echo(
@@ -48,6 +48,6 @@ def rotate(alg: str, force: bool, as_json: bool) -> None:
 @as_json
 def revoke(kid: str, as_json: bool) -> None:
     """Revoke a compromised key. Tokens signed with it are no longer valid."""
-    with unit() as work:
+    with unit_of_work() as work:
         signing_keys.revoke(work, kid)
     show_json({"kid": kid, "state": "revoked"}) if as_json else click.echo(f"{kid} is revoked")

@@ -53,7 +53,7 @@ COMMANDS = {
 }
 
 
-class Root(click.Group):
+class RootGroup(click.Group):
     """Finds the commands, and turns named refusals into messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - named by click
@@ -101,7 +101,7 @@ class Root(click.Group):
             sys.exit(1)
 
 
-@click.group(cls=Root)
+@click.group(cls=RootGroup)
 @click.version_option(package_name="ieso-gateway")
 def main() -> None:
     """Run and administer the gateway.

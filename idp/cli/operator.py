@@ -63,6 +63,6 @@ def _operator(work: UnitOfWork, username: str, needed: Collection[ConsoleRole]) 
         raise NotFound(f"no account {username}")
     if account.state_at(work.now) != AccountState.ACTIVE:
         raise Forbidden(f"{username} is {account.state}")
-    if not role_groups.of_console(work, account) & frozenset(needed):
+    if not role_groups.console_roles(work, account) & frozenset(needed):
         raise Forbidden(f"{username} does not have the role: {', '.join(sorted(needed))}")
     return account

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from idp.cli.common import as_json, choice, show_json, show_list, unit
+from idp.cli.common import as_json, choice, show_json, show_list, unit_of_work
 from idp.cli.operator import as_operator
 from idp.directory import contacts as service
 from idp.directory import participants, participations
-from idp.directory.contacts import Entry
-from idp.directory.participations import Part
+from idp.directory.contacts import ContactRef
+from idp.directory.participations import ParticipationRef
 from idp.errors import NotFound
 from idp.models import ContactFunction, Participant, ParticipationKind
 from idp.transaction import UnitOfWork
@@ -38,7 +38,7 @@ def participant() -> None:
 @as_json
 def create(number: str, name: str, as_json: bool) -> None:
     """Register a participant. The number IESO is the operator of the gateway."""
-    with unit() as work:
+    with unit_of_work() as work:
         record = _record(work, participants.register(work, number, name))
     show_json(record) if as_json else click.echo(f"{number} is registered: {record['name']}.")
 
@@ -47,8 +47,8 @@ def create(number: str, name: str, as_json: bool) -> None:
 @as_json
 def list_participants(as_json: bool) -> None:
     """List all participants."""
-    with unit() as work:
-        records = (one for rows in participants.pages(work) for one in _records(work, rows))
+    with unit_of_work() as work:
+        records = (one for rows in participants.stream_pages(work) for one in _records(work, rows))
         show_list(COLUMNS, records, as_json=as_json, empty="No participants.")
 
 
@@ -59,7 +59,7 @@ def list_participants(as_json: bool) -> None:
 @as_json
 def rename(number: str, name: str, as_json: bool) -> None:
     """Rename a participant. New tokens contain the new name."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = participants.by_number(work, number)
         changed = participants.rename(work, row, name)
         record = _record(work, row) | {"changed": changed}
@@ -73,7 +73,7 @@ def rename(number: str, name: str, as_json: bool) -> None:
 @as_json
 def end(number: str, as_json: bool) -> None:
     """End a participant and revoke all its role group assignments."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = participants.by_number(work, number)
         count = participants.end(work, row)
         record = _record(work, row) | {"assignments_ended": count}
@@ -88,7 +88,7 @@ def end(number: str, as_json: bool) -> None:
 @as_json
 def restore(number: str, as_json: bool) -> None:
     """Restore a participant. Revoked role groups are not restored."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = participants.by_number(work, number)
         changed = participants.restore(work, row)
         record = _record(work, row) | {"changed": changed}
@@ -104,10 +104,14 @@ def restore(number: str, as_json: bool) -> None:
 @as_json
 def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
     """Add a participation in a market, program or service."""
-    with unit() as work:
-        row = participants.for_change(work, number)
-        rest = [part for part in participations.of(work, row) if part.name != participation]
-        participations.replace(work, row, [*rest, Part(participation, kind)])
+    with unit_of_work() as work:
+        row = participants.lock_by_number(work, number)
+        rest = [
+            part
+            for part in participations.list_participations(work, row)
+            if part.name != participation
+        ]
+        participations.replace(work, row, [*rest, ParticipationRef(participation, kind)])
         record = _record(work, row)
     show_json(record) if as_json else click.echo(f"{number} participates in {participation}.")
 
@@ -119,9 +123,9 @@ def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
 @as_json
 def leave(number: str, participation: str, as_json: bool) -> None:
     """End a participation and revoke the role groups that require it."""
-    with unit() as work:
-        row = participants.for_change(work, number)
-        parts = participations.of(work, row)
+    with unit_of_work() as work:
+        row = participants.lock_by_number(work, number)
+        parts = participations.list_participations(work, row)
         rest = [part for part in parts if part.name != participation]
         if len(rest) == len(parts):
             raise NotFound(f"participant {number} does not participate in {participation}")
@@ -137,7 +141,7 @@ def leave(number: str, participation: str, as_json: bool) -> None:
 @as_json
 def contacts(number: str, as_json: bool) -> None:
     """List the contacts of a participant."""
-    with unit() as work:
+    with unit_of_work() as work:
         records = [
             {
                 "person_id": row.person.person_id,
@@ -145,7 +149,7 @@ def contacts(number: str, as_json: bool) -> None:
                 "email": row.person.email,
                 "function": row.function,
             }
-            for row in service.of(work, participants.by_number(work, number))
+            for row in service.list_contacts(work, participants.by_number(work, number))
         ]
         columns = ("person_id", "name", "email", "function")
         show_list(columns, records, as_json=as_json, empty="No contacts.")
@@ -158,10 +162,10 @@ def contacts(number: str, as_json: bool) -> None:
 @as_operator()
 def appoint(number: str, person_id: str, function: str) -> None:
     """Appoint an account holder as a contact of a participant."""
-    with unit() as work:
-        row = participants.for_change(work, number)
-        known = service.entries_of(service.of(work, row))
-        service.replace(work, row, [*known, Entry(person_id, function)])
+    with unit_of_work() as work:
+        row = participants.lock_by_number(work, number)
+        known = service.to_entries(service.list_contacts(work, row))
+        service.replace(work, row, [*known, ContactRef(person_id, function)])
     click.echo(f"{person_id} is {function} of {number}.")
 
 
@@ -172,10 +176,10 @@ def appoint(number: str, person_id: str, function: str) -> None:
 @as_operator()
 def dismiss(number: str, person_id: str, function: str) -> None:
     """Remove a contact function. If nobody is left, the next tier receives an e-mail."""
-    gone = Entry(person_id, function)
-    with unit() as work:
-        row = participants.for_change(work, number)
-        known = service.entries_of(service.of(work, row))
+    gone = ContactRef(person_id, function)
+    with unit_of_work() as work:
+        row = participants.lock_by_number(work, number)
+        known = service.to_entries(service.list_contacts(work, row))
         if gone not in known:
             raise NotFound(f"{person_id} is not {function} of participant {number}")
         service.replace(work, row, [entry for entry in known if entry != gone])
@@ -187,7 +191,7 @@ def _record(work: UnitOfWork, row: Participant) -> dict[str, Any]:
 
 
 def _records(work: UnitOfWork, rows: Sequence[Participant]) -> list[dict[str, Any]]:
-    parts = participations.of_many(work, rows)
+    parts = participations.participations_by_participant(work, rows)
     return [
         {
             "number": row.number,

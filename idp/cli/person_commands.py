@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from idp.cli.common import as_json, show_json, show_record, show_table, unit
+from idp.cli.common import as_json, show_json, show_record, show_table, unit_of_work
 from idp.cli.operator import as_operator
 from idp.directory import persons
-from idp.directory.persons import Changes
+from idp.directory.persons import PersonChanges
 from idp.errors import NotFound
 from idp.models import Person
 from idp.transaction import UnitOfWork
@@ -27,7 +27,7 @@ def person() -> None:
 @as_json
 def show(person_id: str, as_json: bool) -> None:
     """Show a person and their accounts."""
-    with unit() as work:
+    with unit_of_work() as work:
         row = _one(work, person_id)
         record: dict[str, Any] = {"person_id": row.person_id}
         record |= {name: getattr(row, name) for name in FIELDS}
@@ -55,8 +55,8 @@ def show(person_id: str, as_json: bool) -> None:
 @as_json
 def update(person_id: str, as_json: bool, **values: str | None) -> None:
     """Change a person. All accounts of the person change."""
-    with unit() as work:
-        changed = persons.update(work, _one(work, person_id), Changes(**values))
+    with unit_of_work() as work:
+        changed = persons.update(work, _one(work, person_id), PersonChanges(**values))
     if as_json:
         show_json({"person_id": person_id, "changed": changed})
     else:

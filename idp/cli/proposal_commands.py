@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from idp.cli.common import as_json, show_json, show_record, unit
+from idp.cli.common import as_json, show_json, show_record, unit_of_work
 from idp.cli.operator import as_operator
 from idp.clients import client_proposals as service
 from idp.clients import client_secrets, registry
@@ -25,7 +25,7 @@ def register(group: click.Group) -> None:
 @as_json
 def proposals(as_json: bool) -> None:
     """List the changes that need a second operator."""
-    with unit() as work:
+    with unit_of_work() as work:
         records = [
             describe(row)
             | {
@@ -34,7 +34,7 @@ def proposals(as_json: bool) -> None:
                     for name, before, after in service.changes(work, row)
                 ]
             }
-            for row in service.waiting(work)
+            for row in service.list_pending(work)
         ]
     if as_json:
         show_json(records)
@@ -57,7 +57,7 @@ def confirm(proposal: str, as_json: bool) -> None:
     """Confirm a change that another operator proposed.
 
     A new secret is shown only once, to the operator who confirms."""
-    with unit() as work:
+    with unit_of_work() as work:
         record = result(work, service.confirm(work, proposal))
     show_result(record, as_json=as_json, done="{} is confirmed.")
 
@@ -68,7 +68,7 @@ def confirm(proposal: str, as_json: bool) -> None:
 @as_json
 def withdraw(proposal: str, as_json: bool) -> None:
     """Withdraw a proposal. Nothing is changed."""
-    with unit() as work:
+    with unit_of_work() as work:
         service.withdraw(work, proposal)
     if as_json:
         show_json({"proposal": proposal, "outcome": "withdrawn"})
@@ -92,7 +92,7 @@ def result(work: UnitOfWork, outcome: Outcome) -> dict[str, Any]:
     if outcome.client is None:
         return describe(outcome.proposal) if outcome.proposal else {}
     record = registry.describe(outcome.client) | {"client_secret": outcome.secret or None}
-    return record | {"old_secret_until": client_secrets.former_until(work, outcome.client)}
+    return record | {"old_secret_until": client_secrets.old_secret_expires_at(work, outcome.client)}
 
 
 def show_result(record: dict[str, Any], *, as_json: bool, done: str) -> None:

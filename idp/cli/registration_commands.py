@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from idp.cli.common import as_json, show_json, unit
+from idp.cli.common import as_json, show_json, unit_of_work
 from idp.cli.operator import as_operator
 from idp.directory import mass_change_breaker
-from idp.directory.mass_change_breaker import Standing
+from idp.directory.mass_change_breaker import BreakerStatus
 
 
 @click.group()
@@ -21,8 +21,8 @@ def status(as_json: bool) -> None:
     """Show how many accounts were suspended or deactivated in the last hour.
 
     The exit code is 1 if the circuit breaker has stopped registration."""
-    with unit() as work:
-        found = mass_change_breaker.standing(work)
+    with unit_of_work() as work:
+        found = mass_change_breaker.status(work)
     _show(found, as_json=as_json)
     if found.is_stopped:
         raise SystemExit(1)
@@ -34,13 +34,13 @@ def status(as_json: bool) -> None:
 @as_json
 def confirm(reason: str, as_json: bool) -> None:
     """Reset the circuit breaker after review, so that registration can continue."""
-    with unit() as work:
+    with unit_of_work() as work:
         mass_change_breaker.confirm(work, reason)
-        found = mass_change_breaker.standing(work)
+        found = mass_change_breaker.status(work)
     _show(found, as_json=as_json)
 
 
-def _show(found: Standing, *, as_json: bool) -> None:
+def _show(found: BreakerStatus, *, as_json: bool) -> None:
     if as_json:
         show_json({"taken": found.taken, "bound": found.bound, "stopped": found.is_stopped})
         return

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from idp.cli.common import application, as_json, show_json, show_table, unit
+from idp.cli.common import application, as_json, show_json, show_table, unit_of_work
 from idp.maintenance import restoration as service
-from idp.maintenance.restoration import Restored
+from idp.maintenance.restoration import RestorationResult
 from idp.vault import Vault
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -39,9 +39,9 @@ def restore(
 
     Stop the gateway and the worker first."""
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
-    with unit(application()) as work:
+    with unit_of_work(application()) as work:
         work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))
-        found = service.finish(work, why=reason, lines=_lines(exports) if exports else None)
+        found = service.complete(work, why=reason, lines=_lines(exports) if exports else None)
     _show_json(found) if as_json else _show(found)
     if found.redone.refused:
         raise SystemExit(1)
@@ -53,7 +53,7 @@ def _lines(paths: tuple[Path, ...]) -> Iterator[str]:
             yield from lines
 
 
-def _show_json(found: Restored) -> None:
+def _show_json(found: RestorationResult) -> None:
     show_json(
         {
             "ended": found.ended,
@@ -66,7 +66,7 @@ def _show_json(found: Restored) -> None:
     )
 
 
-def _show(found: Restored) -> None:
+def _show(found: RestorationResult) -> None:
     show_table(("ended", "count"), found.ended.items(), empty="")
     click.echo(f"{found.invited} people with a pending account were sent a new activation link.")
     if found.lost is None:

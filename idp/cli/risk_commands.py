@@ -122,7 +122,7 @@ def _rows(records: csv.DictReader[str]) -> Iterator[Row]:
     last = None
     for number, record in enumerate(records, 2):
         try:
-            row = evaluation.read(record)
+            row = evaluation.parse_row(record)
         except (BadRow, TypeError) as error:
             raise Invalid(f"line {number} cannot be read: {error}") from error
         if last is not None and row.attempt.at < last:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from idp.cli.common import as_json, choice, show_json, show_list, unit
+from idp.cli.common import as_json, choice, show_json, show_list, unit_of_work
 from idp.cli.operator import as_operator
 from idp.clients import registry
 from idp.directory import accounts, participants, participations, role_groups
@@ -49,7 +49,7 @@ def create(
     as_json: bool,
 ) -> None:
     """Create a role group. Without --client, only the gateway sees it."""
-    with unit() as work:
+    with unit_of_work() as work:
         seen_by = [registry.get(work, client_id) for client_id in client_ids]
         made = role_groups.create(
             work,
@@ -88,12 +88,12 @@ def set_group(
     """Change the rules of a role group."""
     if second_factor is None and participation is None:
         raise click.UsageError("Nothing to change. Use --second-factor or --participation.")
-    with unit() as work:
+    with unit_of_work() as work:
         group = role_groups.by_name(work, name)
         if second_factor is not None:
             role_groups.set_rule(work, group, second_factor.replace("default", ""))
         if participation is not None:
-            participations.require(work, group, participation)
+            participations.set_required(work, group, participation)
         record = {
             "name": name,
             "second_factor": group.second_factor or "default",
@@ -112,7 +112,7 @@ def set_group(
 def list_groups(as_json: bool) -> None:
     """List all role groups and the relying parties that see them."""
     columns = ("name", "kind", "clients", "second_factor", "participation", "description")
-    with unit() as work:
+    with unit_of_work() as work:
         records = (
             {
                 "name": g.name,
@@ -122,7 +122,7 @@ def list_groups(as_json: bool) -> None:
                 "description": g.description,
                 "clients": seen_by,
             }
-            for g, seen_by in role_groups.every_group(work)
+            for g, seen_by in role_groups.list_role_groups(work)
         )
         show_list(columns, records, as_json=as_json, empty="No role groups.")
 
@@ -135,7 +135,7 @@ def list_groups(as_json: bool) -> None:
 @as_json
 def assign(username: str, name: str, number: str, as_json: bool) -> None:
     """Assign a role group to an account for a registered participant."""
-    with unit() as work:
+    with unit_of_work() as work:
         changed = role_groups.assign(
             work,
             accounts.by_username(work, username),
@@ -153,7 +153,7 @@ def assign(username: str, name: str, number: str, as_json: bool) -> None:
 @as_json
 def revoke(username: str, name: str, number: str, as_json: bool) -> None:
     """Revoke a role group. New tokens no longer contain it."""
-    with unit() as work:
+    with unit_of_work() as work:
         changed = role_groups.revoke(
             work,
             accounts.by_username(work, username),

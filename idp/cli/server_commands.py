@@ -16,17 +16,17 @@ from flask import Flask
 from idp import serving
 from idp.app import say_risks
 from idp.audit import chain
-from idp.cli.common import application, check_database, unit
+from idp.cli.common import application, check_database, unit_of_work
 from idp.cli.worker_health import answering
-from idp.cli.worker_lanes import Lanes, Parts, work_through
+from idp.cli.worker_threads import Parts, WorkerThreads, work_through
 from idp.clients import client_proposals
 from idp.directory import lifecycle, role_groups
 from idp.grants import signing_keys
 from idp.maintenance import alarms, reminders
-from idp.messages import deliver
-from idp.messages.deliver import Sender
-from idp.messages.kinds import CODES
+from idp.messages import delivery
+from idp.messages.delivery import Sender
 from idp.messages.queue import LOGOUT
+from idp.messages.rendering import CODES
 from idp.oidc import logout_token
 from idp.recovery import recovery_requests
 from idp.settings import Settings
@@ -54,7 +54,7 @@ def upgrade_database(app: Flask) -> None:
     """Run the migrations that come with the package."""
     with resources.as_file(resources.files("migrations")) as directory, app.app_context():
         flask_migrate.upgrade(directory=str(Path(directory)))
-    with unit(app) as work:
+    with unit_of_work(app) as work:
         signing_keys.ensure(work)
 
 
@@ -109,7 +109,7 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     if once:
         work_round(app)
         return
-    lanes = Lanes(app, LANES, interval=interval)
+    lanes = WorkerThreads(app, THREADS, interval=interval)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: lanes.stop())
     probe = answering(health_host, health_port, lanes.state) if health_port else nullcontext()
@@ -131,7 +131,11 @@ def _remind(app: Flask) -> int:
 
 
 #: What has an end of its own: accounts, assignments, proposals.
-ENDS = (lifecycle.end_next, role_groups.end_next, client_proposals.end_next)
+ENDS = (
+    lifecycle.deactivate_next_expired,
+    role_groups.revoke_next_expired,
+    client_proposals.expire_next,
+)
 
 
 def _end(app: Flask) -> int:
@@ -152,23 +156,23 @@ def _until_idle(app: Flask, step: Callable[[UnitOfWork], bool]) -> int:
 
 
 def _alarm(app: Flask) -> int:
-    with unit(app) as work:
+    with unit_of_work(app) as work:
         return alarms.raise_due(work)
 
 
 def _send_codes(app: Flask) -> int:
-    return _deliver(app, {"mail": deliver.send_mail}, kinds=CODES)
+    return _deliver(app, {"mail": delivery.send_mail}, kinds=CODES)
 
 
 def _send_mail(app: Flask) -> int:
-    return _deliver(app, {"mail": deliver.send_mail})
+    return _deliver(app, {"mail": delivery.send_mail})
 
 
 def _send_texts(app: Flask) -> int:
-    return _deliver(app, {"sms": deliver.send_sms})
+    return _deliver(app, {"sms": delivery.send_sms})
 
 
-def _tell(app: Flask) -> int:
+def _send_logouts(app: Flask) -> int:
     with app.app_context():
         ring = app.extensions["oidc"].ring
     return _deliver(app, {LOGOUT: logout_token.sender(ring)})
@@ -176,23 +180,23 @@ def _tell(app: Flask) -> int:
 
 def _deliver(app: Flask, senders: Mapping[str, Sender], kinds: Collection[str] = ()) -> int:
     with app.app_context():
-        return deliver.deliver_due(
+        return delivery.deliver_due(
             app.extensions["runtime"], senders, kinds=kinds, limit=MAX_TRANSFERS
         )
 
 
 def _seal(app: Flask) -> int:
-    with unit(app) as work:
+    with unit_of_work(app) as work:
         return chain.seal_pending(work)
 
 
 def _count(app: Flask) -> int:
-    with unit(app) as work:
+    with unit_of_work(app) as work:
         return population_counts.refresh(work)
 
 
 #: The threads of a worker. Only the lanes after ``upkeep`` wait for other people's servers.
-LANES: Mapping[str, Parts] = {
+THREADS: Mapping[str, Parts] = {
     "recovery": {"recovery": _recover},
     "upkeep": {
         "ends": _end,
@@ -204,7 +208,7 @@ LANES: Mapping[str, Parts] = {
     "codes": {"codes": _send_codes},
     "mail": {"mail": _send_mail},
     "texts": {"texts": _send_texts},
-    "logouts": {"logouts": _tell},
+    "logouts": {"logouts": _send_logouts},
 }
 #: All of them.
-PARTS: Parts = {name: part for parts in LANES.values() for name, part in parts.items()}
+PARTS: Parts = {name: part for parts in THREADS.values() for name, part in parts.items()}

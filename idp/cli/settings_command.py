@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from idp import safety
+from idp import settings_checks
 from idp.cli.common import as_json, show_list
 from idp.errors import ConfigurationError
 from idp.setting_groups import in_order
@@ -52,6 +52,6 @@ def _row(group: str, item: Any) -> dict[str, Any]:
         "default": "" if secret else shown(item.default),
         "value": value,
         "source": source,
-        "safe_in_production": safety.safe_values(item.name),
+        "safe_in_production": settings_checks.safe_values(item.name),
         "secret": secret,
     }

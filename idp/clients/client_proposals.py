@@ -23,7 +23,7 @@ from idp.audit.actions import AuditAction
 from idp.clients import client_secrets, registry
 from idp.clients.registry import ClientData
 from idp.directory import role_groups
-from idp.directory.separation_of_duties import TWO, Forbidden, is_same_person, takes_two
+from idp.directory.separation_of_duties import TWO, Forbidden, is_same_person, needs_dual_control
 from idp.errors import Conflict, NotFound, Refused
 from idp.models import Account, AccountState, Client, ClientProposal, ProposalKind
 from idp.policy.console import ACCESS
@@ -54,7 +54,7 @@ def create(
     """Register a client that sees these role groups, or propose it. Raises as ``clients.create``
     and ``propose``."""
     client_id = client_id or work.token(16)
-    if takes_two(data.scopes):
+    if needs_dual_control(data.scopes):
         registry.check_new(work, client_id, data)
         return _propose(work, ProposalKind.CREATE, client_id, _written(data, groups))
     return _create(work, client_id, data, groups)
@@ -64,7 +64,7 @@ def update(
     work: UnitOfWork, client: Client, data: ClientData, *, groups: tuple[str, ...] | None = None
 ) -> Outcome:
     """Change what is registered, or propose it. Raises as ``clients.update`` and ``propose``."""
-    if takes_two(data.scopes):
+    if needs_dual_control(data.scopes):
         registry.check_update(work, client, data)
         return _propose(work, ProposalKind.UPDATE, client.client_id, _written(data, groups))
     return _update(work, client, data, groups)
@@ -72,7 +72,7 @@ def update(
 
 def rotate_secret(work: UnitOfWork, client: Client, *, overlap_hours: int) -> Outcome:
     """Give it a new secret, or propose it. Raises as ``client_secrets.rotate`` and ``propose``."""
-    if takes_two(client.scopes):
+    if needs_dual_control(client.scopes):
         client_secrets.check_rotation(client, overlap_hours)
         details = {"overlap_hours": overlap_hours}
         return _propose(work, ProposalKind.SECRET, client.client_id, details)
@@ -81,13 +81,13 @@ def rotate_secret(work: UnitOfWork, client: Client, *, overlap_hours: int) -> Ou
 
 def enable(work: UnitOfWork, client: Client) -> Outcome:
     """Switch it on again, or propose it. Raises as ``propose``."""
-    if takes_two(client.scopes) and client.disabled_at is not None:
+    if needs_dual_control(client.scopes) and client.disabled_at is not None:
         return _propose(work, ProposalKind.ENABLE, client.client_id, {})
     registry.enable(work, client)
     return Outcome(client)
 
 
-def waiting(work: UnitOfWork) -> list[ClientProposal]:
+def list_pending(work: UnitOfWork) -> list[ClientProposal]:
     """The proposals that can be confirmed, the oldest first."""
     query = select(ClientProposal).where(
         ClientProposal.decided_at.is_(None), ClientProposal.expires_at > work.now
@@ -110,7 +110,7 @@ def changes(work: UnitOfWork, row: ClientProposal) -> list[Change]:
     before = registry.describe(client) if client else {}
     groups = sorted(group.name for group in client.role_groups) if client else []
     after = dict(row.data.get("settings", {}))
-    gains = row.kind == ProposalKind.UPDATE and not takes_two(before.get("scopes", ()))
+    gains = row.kind == ProposalKind.UPDATE and not needs_dual_control(before.get("scopes", ()))
     if row.data.get("role_groups") is not None:
         before["role_groups"], after["role_groups"] = groups, sorted(row.data["role_groups"])
     else:
@@ -145,7 +145,7 @@ def confirm(work: UnitOfWork, public_id: str) -> Outcome:
     if row.base != _base(work, row.client_id):
         raise Refused("the client was changed since: withdraw the proposal and make a new one")
     able = row.proposer.state_at(work.now) == AccountState.ACTIVE
-    if not able or ACCESS not in role_groups.of_console(work, row.proposer):
+    if not able or ACCESS not in role_groups.console_roles(work, row.proposer):
         raise Refused("who proposed it is no operator of Access Management any more")
     _decide(work, row, operator, "confirmed")
     return _carry_out(work, row)
@@ -158,7 +158,7 @@ def withdraw(work: UnitOfWork, public_id: str) -> None:
     _decide(work, row, operator, "withdrawn")
 
 
-def end_next(work: UnitOfWork) -> bool:
+def expire_next(work: UnitOfWork) -> bool:
     """Note that the time of one proposal is over; False when there is none."""
     row = work.db.scalar(
         select(ClientProposal)
@@ -270,7 +270,7 @@ def _update(
     *,
     by_two: bool = False,
 ) -> Outcome:
-    gains = takes_two(data.scopes) and not takes_two(client.scopes)
+    gains = needs_dual_control(data.scopes) and not needs_dual_control(client.scopes)
     registry.update(work, client, data, by_two=by_two)
     _show(work, client, groups)
     if not (gains and client.has_secret):
@@ -281,16 +281,18 @@ def _update(
 
 def _show(work: UnitOfWork, client: Client, groups: tuple[str, ...] | None) -> None:
     if groups is not None:
-        registry.show_groups(work, client, [role_groups.by_name(work, name) for name in groups])
+        registry.set_visible_groups(
+            work, client, [role_groups.by_name(work, name) for name in groups]
+        )
 
 
 def _written(data: ClientData, groups: tuple[str, ...] | None) -> dict[str, Any]:
-    settings = registry.written(data)
+    settings = registry.to_json(data)
     return {"settings": settings, "role_groups": None if groups is None else list(groups)}
 
 
 def _read(row: ClientProposal) -> ClientData:
-    return registry.data_from(row.data["settings"])
+    return registry.from_json(row.data["settings"])
 
 
 def _base(work: UnitOfWork, client_id: str) -> str:

@@ -21,14 +21,14 @@ _PURPOSE = "client-secret"
 _OVERLAP_FAULT = f"an old secret works for 0 to {MAX_OVERLAP_HOURS} whole hours"
 
 
-def make(work: UnitOfWork, client: Client) -> str:
+def issue(work: UnitOfWork, client: Client) -> str:
     """A new secret, to be shown once."""
     secret = work.token(32)
     client.secret_digest = work.vault.digest(_PURPOSE, secret)
     return secret
 
 
-def overlap(typed: str) -> int:
+def parse_overlap_hours(typed: str) -> int:
     """Hours as somebody typed them. Raises Invalid for what is no whole number: nobody's old secret
     ends at once because of a typing error."""
     if not (typed.isascii() and typed.isdigit() and len(typed) < 5):
@@ -47,10 +47,10 @@ def check_rotation(client: Client, overlap_hours: int) -> None:
 def rotate(work: UnitOfWork, client: Client, *, overlap_hours: int, by_two: bool = False) -> str:
     """A new secret, shown this once; the one before works for some hours more, one that was old
     already ends. Raises as ``check_rotation``, or Refused for a pusher without ``by_two``."""
-    separation_of_duties.check_two(client.scopes, by_two=by_two)
+    separation_of_duties.check_dual_control(client.scopes, by_two=by_two)
     check_rotation(client, overlap_hours)
     before = client.secret_digest
-    secret = make(work, client)
+    secret = issue(work, client)
     kept = overlap_hours > 0 and before is not None
     client.former_secret_digest = before if kept else None
     until = work.now + timedelta(hours=overlap_hours) if kept else None
@@ -61,30 +61,30 @@ def rotate(work: UnitOfWork, client: Client, *, overlap_hours: int, by_two: bool
     return secret
 
 
-def former_until(work: UnitOfWork, client: Client) -> datetime | None:
+def old_secret_expires_at(work: UnitOfWork, client: Client) -> datetime | None:
     """Until when the old secret works; None when there is none any more."""
     until = client.former_secret_until
     return until if until is not None and until > work.now else None
 
 
-def end_former(work: UnitOfWork, client: Client) -> bool:
+def revoke_old(work: UnitOfWork, client: Client) -> bool:
     """The old secret ends now; False when there was none."""
-    if former_until(work, client) is None:
+    if old_secret_expires_at(work, client) is None:
         return False
-    forget_former(client)
+    clear_old(client)
     client.updated_at = work.now
     events.record(work, AuditAction.CLIENT_OLD_SECRET_ENDED, client=client)
     return True
 
 
-def forget(client: Client) -> None:
+def clear(client: Client) -> None:
     """The client has no secret any more, neither a new nor an old one."""
     client.secret_digest = None
-    forget_former(client)
+    clear_old(client)
 
 
-def forget_former(client: Client) -> None:
-    """As ``end_former``, for a change that has an event of its own."""
+def clear_old(client: Client) -> None:
+    """As ``revoke_old``, for a change that has an event of its own."""
     client.former_secret_digest = client.former_secret_until = None
 
 
@@ -92,7 +92,7 @@ def matches(work: UnitOfWork, client: Client | None, secret: str) -> bool:
     """Constant-time comparison with the stored digests, the new one and an old one; as much is done
     when there is no client, or no old secret."""
     stored = client.secret_digest if client else None
-    former = client.former_secret_digest if client and former_until(work, client) else None
+    former = client.former_secret_digest if client and old_secret_expires_at(work, client) else None
     is_new = work.vault.matches(_PURPOSE, secret, stored or "")
     is_old = work.vault.matches(_PURPOSE, secret, former or "")
     if is_new and client and stored != work.vault.digest(_PURPOSE, secret):

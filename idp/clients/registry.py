@@ -82,14 +82,14 @@ def create(
     """Register a client; returns it and its secret, shown this once (empty when public).
     Raises Invalid naming each fault, Conflict, or Refused for a pusher without ``by_two``."""
     client_id = client_id or work.token(16)
-    separation_of_duties.check_two(data.scopes, by_two=by_two)
+    separation_of_duties.check_dual_control(data.scopes, by_two=by_two)
     check_new(work, client_id, data)
     client = Client(client_id=client_id, created_at=work.now, updated_at=work.now)
     _apply(client, data)
     work.db.add(client)
-    secret = client_secrets.make(work, client) if client.has_secret else ""
+    secret = client_secrets.issue(work, client) if client.has_secret else ""
     work.db.flush()
-    events.record(work, AuditAction.CLIENT_CREATED, client=client, settings=written(data))
+    events.record(work, AuditAction.CLIENT_CREATED, client=client, settings=to_json(data))
     return client, secret
 
 
@@ -115,19 +115,19 @@ def check_update(work: UnitOfWork, client: Client, data: ClientData) -> None:
 def update(work: UnitOfWork, client: Client, data: ClientData, *, by_two: bool = False) -> None:
     """Replace what is registered of a client. Raises Invalid, or Refused for a pusher without
     ``by_two``."""
-    separation_of_duties.check_two(data.scopes, by_two=by_two)
+    separation_of_duties.check_dual_control(data.scopes, by_two=by_two)
     check_update(work, client, data)
     before = describe(client)
     _apply(client, data)
     if not client.has_secret:
-        client_secrets.forget(client)
+        client_secrets.clear(client)
     client.updated_at = work.now
     events.record(
-        work, AuditAction.CLIENT_UPDATED, client=client, before=before, after=written(data)
+        work, AuditAction.CLIENT_UPDATED, client=client, before=before, after=to_json(data)
     )
 
 
-def show_groups(work: UnitOfWork, client: Client, groups: list[RoleGroup]) -> None:
+def set_visible_groups(work: UnitOfWork, client: Client, groups: list[RoleGroup]) -> None:
     """Let the client see these role groups and no others."""
     before = sorted(group.name for group in client.role_groups)
     after = sorted(group.name for group in groups)
@@ -151,7 +151,7 @@ def disable(work: UnitOfWork, client: Client) -> None:
 def enable(work: UnitOfWork, client: Client, *, by_two: bool = False) -> None:
     """Switch a client on again, with the secret or keys it had. What was issued to it stays
     ended. Raises Refused for a pusher without ``by_two``."""
-    separation_of_duties.check_two(client.scopes, by_two=by_two)
+    separation_of_duties.check_dual_control(client.scopes, by_two=by_two)
     if client.disabled_at is not None:
         client.disabled_at = None
         client.updated_at = work.now
@@ -171,7 +171,7 @@ def find(work: UnitOfWork, client_id: str) -> Client | None:
     return found
 
 
-def of_resource(work: UnitOfWork, resource: str) -> Client | None:
+def find_by_resource(work: UnitOfWork, resource: str) -> Client | None:
     """The enabled client whose audience a resource names, or whose id it is."""
     if not resource or len(resource) > MAX_RESOURCE or not resource.isprintable():
         return None
@@ -188,7 +188,7 @@ def get(work: UnitOfWork, client_id: str) -> Client:
     return client
 
 
-def every_client(work: UnitOfWork) -> list[Client]:
+def list_clients(work: UnitOfWork) -> list[Client]:
     """All clients by name."""
     return list(work.db.scalars(select(Client).order_by(Client.name, Client.client_id)))
 
@@ -209,13 +209,13 @@ def describe(client: Client) -> dict[str, Any]:
     return {"client_id": client.client_id, **values, "disabled": client.disabled_at is not None}
 
 
-def data_of(client: Client) -> ClientData:
+def current_data(client: Client) -> ClientData:
     """The present registration as data, to change parts of with ``dataclasses.replace``."""
-    return data_from(describe(client))
+    return from_json(describe(client))
 
 
-def data_from(known: dict[str, Any]) -> ClientData:
-    """What ``written`` or ``describe`` made of it, as data again."""
+def from_json(known: dict[str, Any]) -> ClientData:
+    """What ``to_json`` or ``describe`` made of it, as data again."""
     values: dict[str, Any] = {
         item.name: tuple(value) if isinstance(value := known[item.name], list) else value
         for item in fields(ClientData)
@@ -224,7 +224,7 @@ def data_from(known: dict[str, Any]) -> ClientData:
     return ClientData(**values)
 
 
-def written(data: ClientData) -> dict[str, Any]:
+def to_json(data: ClientData) -> dict[str, Any]:
     """As JSON has it."""
     return {
         item.name: list(value) if isinstance(value := getattr(data, item.name), tuple) else value
@@ -233,7 +233,7 @@ def written(data: ClientData) -> dict[str, Any]:
 
 
 def _apply(client: Client, data: ClientData) -> None:
-    for name, value in written(data).items():
+    for name, value in to_json(data).items():
         if name != "role_groups":
             setattr(client, name, value)
 

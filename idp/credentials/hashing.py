@@ -24,16 +24,16 @@ from idp.settings import Settings
 
 SCHEME = "v1"
 #: Where nobody bounds the threads: commands and the worker have few.
-WAITING = 1000
+MAX_WAITING = 1000
 #: Nobody waits longer for a turn: a busy machine says so while the person is still there.
-SECONDS = 10
+MAX_WAIT_SECONDS = 10
 
 
-class HashingLane:
+class HashingLimiter:
     """So many hashes at once, and so many waiting for so many seconds; whoever comes then, or has
     waited for so long, is told to come again."""
 
-    def __init__(self, slots: int, waiting: int, seconds: float = SECONDS) -> None:
+    def __init__(self, slots: int, waiting: int, seconds: float = MAX_WAIT_SECONDS) -> None:
         self._seconds = seconds
         #: Threads that can be in the lane, hashing or waiting.
         self.most = slots + waiting
@@ -61,8 +61,8 @@ class PasswordHasher:
     """Makes and checks hashes by the settings' cost and peppers. Each raises Overloaded when its
     lane is full: nothing was tried then, and nothing counts."""
 
-    def __init__(self, settings: Settings, lane: HashingLane | None = None) -> None:
-        self._lane = lane or HashingLane(os.cpu_count() or 1, WAITING)
+    def __init__(self, settings: Settings, lane: HashingLimiter | None = None) -> None:
+        self._lane = lane or HashingLimiter(os.cpu_count() or 1, MAX_WAITING)
         pairs = (pepper.partition(":") for pepper in settings.password_peppers)
         self._peppers = {kid: value.encode() for kid, _, value in pairs}
         self._current = next(iter(self._peppers))

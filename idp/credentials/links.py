@@ -58,7 +58,7 @@ def issue(
     """A new link token for the account; earlier ones of the same purpose end. With
     ``asks_question`` it is not enough alone where the holder chose a security question."""
     if purpose not in LASTING:
-        end_all(work, account, purpose)
+        invalidate_all(work, account, purpose)
     token = work.token(24)
     work.db.add(
         Link(
@@ -89,7 +89,9 @@ def look_up(work: UnitOfWork, purpose: Purpose, token: str) -> Link | Problem:
     return link
 
 
-def owner_of(work: UnitOfWork, purpose: Purpose, token: str) -> tuple[Link, Account] | Problem:
+def look_up_with_account(
+    work: UnitOfWork, purpose: Purpose, token: str
+) -> tuple[Link, Account] | Problem:
     """The live link and its account, or the problem. An account that can no longer use it
     (deactivated, already active) answers like a link that has ended."""
     link = look_up(work, purpose, token)
@@ -105,7 +107,7 @@ def spend(work: UnitOfWork, link: Link) -> bool:
     return spend_once(work, link, Link.used_at, *alive)
 
 
-def end_all(work: UnitOfWork, account: Account, purpose: Purpose | None = None) -> None:
+def invalidate_all(work: UnitOfWork, account: Account, purpose: Purpose | None = None) -> None:
     """End the account's unspent links, of one purpose or of all."""
     where = [Link.account_id == account.id, Link.used_at.is_(None), Link.superseded_at.is_(None)]
     if purpose is not None:

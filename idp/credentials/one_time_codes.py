@@ -16,7 +16,7 @@ from idp.policy.lockout import Budget
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork, spend_once
 
-SECONDS = 600
+LIFETIME_SECONDS = 600
 #: Seconds before a second, third and further code of one purpose.
 RESEND_AFTER = (30, 60, 120)
 MAX_ATTEMPTS = 5
@@ -48,7 +48,7 @@ def issue(
     work: UnitOfWork, account: Account, purpose: CodePurpose, flow: str, *, destination: str = ""
 ) -> str:
     """A new code for the flow with this digest; earlier ones of the same purpose end."""
-    end_all(work, account, purpose)
+    invalidate_all(work, account, purpose)
     code = f"{work.ports.tokens.below(10**DIGITS):0{DIGITS}}"
     work.db.add(
         OneTimeCode(
@@ -58,7 +58,7 @@ def issue(
             digest=work.vault.digest(f"code:{purpose}", f"{flow}:{code}"),
             destination=destination,
             created_at=work.now,
-            expires_at=work.after(seconds=SECONDS),
+            expires_at=work.after(seconds=LIFETIME_SECONDS),
         )
     )
     return code
@@ -94,19 +94,19 @@ def _refusal(
     key = f"code:{account.id}"
     if failed_attempts.is_locked(work, key):
         return "too_many_codes"
-    if not count_try(work, row):
+    if not count_attempt(work, row):
         return "code_over"
-    if not is_code(work, row, code):
+    if not matches(work, row, code):
         failed_attempts.consume(work, key, account, WRONG)
         return "wrong_code"
     return None if spend(work, row) else "code_over"
 
 
-def _alive(work: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
+def _active(work: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
     return (OneTimeCode.superseded_at.is_(None), OneTimeCode.expires_at > work.now)
 
 
-def count_try(work: UnitOfWork, row: OneTimeCode) -> bool:
+def count_attempt(work: UnitOfWork, row: OneTimeCode) -> bool:
     """Count one try of a code; False when it is over: used, replaced, late or tried out."""
     counted = work.db.execute(
         update(OneTimeCode)
@@ -114,7 +114,7 @@ def count_try(work: UnitOfWork, row: OneTimeCode) -> bool:
             OneTimeCode.id == row.id,
             OneTimeCode.used_at.is_(None),
             OneTimeCode.attempts < MAX_ATTEMPTS,
-            *_alive(work),
+            *_active(work),
         )
         .values(attempts=OneTimeCode.attempts + 1)
         .execution_options(synchronize_session=False)
@@ -122,7 +122,7 @@ def count_try(work: UnitOfWork, row: OneTimeCode) -> bool:
     return bool(counted.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def is_code(work: UnitOfWork, row: OneTimeCode, typed: str) -> bool:
+def matches(work: UnitOfWork, row: OneTimeCode, typed: str) -> bool:
     """Whether these digits are the code's; spaces and dashes between them do not matter."""
     code = typed_code(typed)
     purpose = f"code:{row.purpose}"
@@ -131,10 +131,10 @@ def is_code(work: UnitOfWork, row: OneTimeCode, typed: str) -> bool:
 
 def spend(work: UnitOfWork, row: OneTimeCode) -> bool:
     """Use it up; False when another request was first."""
-    return spend_once(work, row, OneTimeCode.used_at, *_alive(work))
+    return spend_once(work, row, OneTimeCode.used_at, *_active(work))
 
 
-def seconds_to_wait(work: UnitOfWork, purpose: CodePurpose, flow: str, destination: str) -> int:
+def resend_delay(work: UnitOfWork, purpose: CodePurpose, flow: str, destination: str) -> int:
     """How long until another code can be sent there in the flow with this digest: half a minute
     after the first, a minute after the second, two after each further one within the hour."""
     sent = work.db.scalars(
@@ -154,7 +154,7 @@ def seconds_to_wait(work: UnitOfWork, purpose: CodePurpose, flow: str, destinati
     return max(0, math.ceil((free - work.now).total_seconds()))
 
 
-def end_all(work: UnitOfWork, account: Account, purpose: CodePurpose | None = None) -> None:
+def invalidate_all(work: UnitOfWork, account: Account, purpose: CodePurpose | None = None) -> None:
     """End the account's unspent codes, of one purpose or of all."""
     where = [
         OneTimeCode.account_id == account.id,

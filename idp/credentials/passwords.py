@@ -36,29 +36,29 @@ def owner(account: Account) -> Owner:
     )
 
 
-def replace(
+def change(
     work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str, *, source: str
 ) -> tuple[Rule, ...]:
     """Set a new password, or return the rules it breaks and change nothing (PW-13).
     ``source`` says where it was set, for the audit trail."""
-    broken = broken_rules(work, hasher, account, password)
+    broken = find_violations(work, hasher, account, password)
     if not broken:
         store(work, account, hasher.hash(password), source=source)
     return broken
 
 
-def broken_rules(
+def find_violations(
     work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str
 ) -> tuple[Rule, ...]:
     """The rules that a new password breaks. The history is compared only when every cheap rule
     is met, since each comparison costs a bcrypt."""
-    broken = cheap_faults(work, account, password)
+    broken = quick_violations(work, account, password)
     if not broken and _is_reused(work, hasher, account, password, policy(work).history):
         broken = (Rule.REUSED,)
     return broken
 
 
-def verify_and_prepare(
+def verify_and_hash(
     work: UnitOfWork,
     hasher: PasswordHasher,
     account: Account,
@@ -70,7 +70,7 @@ def verify_and_prepare(
     ``("current",)`` when ``verify`` says that the old one is not right or its guesses are used up
     (``key``). All hashing is done before anything is written, so that no lock waits for it."""
     proved = verify() and not failed_attempts.is_locked(work, key)
-    broken = broken_rules(work, hasher, account, new) if proved else ()
+    broken = find_violations(work, hasher, account, new) if proved else ()
     hashed = hasher.hash(new) if proved and not broken else ""
     if not failed_attempts.record_outcome(work, key, account, matched=proved):
         events.record(work, AuditAction.PASSWORD_CONFIRMED, account=account, reason="wrong_current")
@@ -78,7 +78,7 @@ def verify_and_prepare(
     return broken or hashed
 
 
-def cheap_faults(work: UnitOfWork, account: Account, password: str) -> tuple[Rule, ...]:
+def quick_violations(work: UnitOfWork, account: Account, password: str) -> tuple[Rule, ...]:
     """The broken rules that cost no hash to find."""
     return violations(password, owner(account), policy(work), shipped())
 

@@ -19,18 +19,18 @@ from idp.transaction import UnitOfWork, spend_once
 TRIES = 50
 
 
-def make(work: UnitOfWork, account: Account) -> str:
+def new_password(work: UnitOfWork, account: Account) -> str:
     """A pronounceable password that breaks no rule for this account."""
     for _ in range(TRIES):
         password = generate(work.ports.tokens.below)
-        if not passwords.cheap_faults(work, account, password):
+        if not passwords.quick_violations(work, account, password):
             return password
     raise GatewayError("no generated password meets the policy")
 
 
 def issue(work: UnitOfWork, account: Account, password_hash: str) -> datetime:
     """Make this hash the account's only way in; returns until when. Earlier ones end."""
-    end_all(work, account)
+    invalidate_all(work, account)
     expires = work.after(seconds=work.settings.temporary_password_seconds)
     work.db.add(
         TemporaryPassword(
@@ -47,7 +47,7 @@ def issue(work: UnitOfWork, account: Account, password_hash: str) -> datetime:
     return expires
 
 
-def active(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
+def find_active(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
     """The one that can still be used, if any."""
     return work.db.scalar(
         select(TemporaryPassword)
@@ -78,22 +78,22 @@ def spend(work: UnitOfWork, row: TemporaryPassword) -> bool:
     return spend_once(work, row, TemporaryPassword.used_at, *alive)
 
 
-def stands(work: UnitOfWork, row_id: int | None) -> bool:
+def is_still_valid(work: UnitOfWork, row_id: int | None) -> bool:
     """Whether the one that opened a sign-in was neither replaced nor ended since."""
     row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
     return row is not None and row.superseded_at is None
 
 
-def is_good(work: UnitOfWork, hasher: PasswordHasher, row_id: int | None, password: str) -> bool:
-    """Whether ``password`` is the one that opened this sign-in, entered again (CR-06), while its
-    time is not over; whether it ``stands`` is asked before, and by ``finish``. Always does the work
-    of one check."""
+def matches(work: UnitOfWork, hasher: PasswordHasher, row_id: int | None, password: str) -> bool:
+    """Whether ``password`` is the one that opened this sign-in, entered again (CR-06), and it has
+    not expired. Callers check ``is_still_valid`` first; ``complete`` checks it again. Always costs
+    one hash comparison."""
     row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
     matched = hasher.verify(password, row.password_hash if row else None)
     return matched and row is not None and work.now < row.expires_at
 
 
-def finish(work: UnitOfWork, row_id: int | None) -> bool:
+def complete(work: UnitOfWork, row_id: int | None) -> bool:
     """A new password takes its place; False when another request was first."""
     ended = work.db.execute(
         update(TemporaryPassword)
@@ -104,7 +104,7 @@ def finish(work: UnitOfWork, row_id: int | None) -> bool:
     return bool(ended.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def end_all(work: UnitOfWork, account: Account) -> None:
+def invalidate_all(work: UnitOfWork, account: Account) -> None:
     """End what was issued and not followed by a new password."""
     work.db.execute(
         update(TemporaryPassword)

@@ -68,16 +68,26 @@ def _budgets(
     wait for each other's rows cannot be."""
     limits = work.settings
     digest = work.vault.digest("text-number", number)
-    yield "texts_account", f"text-hour:{account.id}", account, _of(limits.sms_account_hour, HOUR)
-    yield "texts_account", f"text-day:{account.id}", account, _of(limits.sms_account_day, DAY)
-    yield "texts_number", f"text-number:{digest}", None, _of(limits.sms_number_day, DAY)
+    yield (
+        "texts_account",
+        f"text-hour:{account.id}",
+        account,
+        _sent_within(limits.sms_account_hour, HOUR),
+    )
+    yield (
+        "texts_account",
+        f"text-day:{account.id}",
+        account,
+        _sent_within(limits.sms_account_day, DAY),
+    )
+    yield "texts_number", f"text-number:{digest}", None, _sent_within(limits.sms_number_day, DAY)
     if work.origin.ip:
         key = f"text-network:{network_of(work.origin.ip)}"
-        yield "texts_network", key, None, _of(limits.sms_network_hour, HOUR)
+        yield "texts_network", key, None, _sent_within(limits.sms_network_hour, HOUR)
     key = f"text-country:{country_of(number)}"
-    yield "texts_country", key, None, _of(limits.sms_country_hour, HOUR)
-    yield "texts_all", "text-all:", None, _of(limits.sms_hour, HOUR)
+    yield "texts_country", key, None, _sent_within(limits.sms_country_hour, HOUR)
+    yield "texts_all", "text-all:", None, _sent_within(limits.sms_hour, HOUR)
 
 
-def _of(uses: int, window: timedelta) -> Budget:
+def _sent_within(uses: int, window: timedelta) -> Budget:
     return Budget(uses, window, window)

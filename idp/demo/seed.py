@@ -86,7 +86,7 @@ def _role_groups(work: UnitOfWork) -> None:
 
 
 def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, str]) -> Account:
-    person = accounts.ensure_person(
+    person = accounts.get_or_create_person(
         work,
         accounts.NewPerson(
             person_id=figure.person_id,
@@ -101,7 +101,7 @@ def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, 
     )
     if figure.recovery_phone:
         account.recovery_phone = figure.recovery_phone
-        account_search.index(work, account)
+        account_search.index_account(work, account)
     if figure.state is not AccountState.PENDING:
         passwords[figure.role] = _set_password(work, app, account, passwords[figure.role])
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason="demo")
@@ -116,9 +116,9 @@ def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, 
 def _factors(work: UnitOfWork, account: Account, secret: str) -> None:
     """An authenticator app, and codes by mail, which the outbox of the demo shows; as if the
     person had enrolled."""
-    app = authenticators.begin(work, account, FactorKind.TOTP)
+    app = authenticators.start_enrolment(work, account, FactorKind.TOTP)
     app.secret_sealed = work.vault.encrypt(secret)
-    mails = authenticators.begin(work, account, FactorKind.EMAIL)
+    mails = authenticators.start_enrolment(work, account, FactorKind.EMAIL)
     mails.is_preferred = True
     app.confirmed_at = mails.confirmed_at = account.enrolled_at = work.now
 
@@ -127,7 +127,7 @@ def _set_password(work: UnitOfWork, app: Flask, account: Account, password: str)
     """Set it through the policy; a made-up one that breaks a rule by chance is made anew."""
     for _ in range(20):
         hasher = app.extensions["hasher"]
-        if not credentials.replace(work, hasher, account, password, source="demo"):
+        if not credentials.change(work, hasher, account, password, source="demo"):
             return password
         password = make_password()
     raise GatewayError("no generated password meets the policy")

@@ -16,7 +16,7 @@ BATCH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class AccessQuery:
     """Which assignments; what is empty excludes nothing."""
 
     at: datetime
@@ -26,7 +26,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Access:
+class AccessRecord:
     """One role group, held by one account for one participant."""
 
     id: int
@@ -43,13 +43,15 @@ class Access:
     revoked_by: str | None
 
 
-def page(work: UnitOfWork, question: Question, *, after: int = 0, limit: int = 100) -> list[Access]:
+def page(
+    work: UnitOfWork, question: AccessQuery, *, after: int = 0, limit: int = 100
+) -> list[AccessRecord]:
     """The next such assignments after the one with the id ``after``, in the order of granting."""
     query = _query(work, question).where(Assignment.id > after).limit(limit)
     return [_access(*row) for row in work.db.execute(query)]
 
 
-def everything(work: UnitOfWork, question: Question) -> Iterator[Access]:
+def stream_all(work: UnitOfWork, question: AccessQuery) -> Iterator[AccessRecord]:
     """All of them, streamed."""
     query = _query(work, question).execution_options(yield_per=BATCH)
     with closing(work.db.execute(query)) as rows:
@@ -57,7 +59,7 @@ def everything(work: UnitOfWork, question: Question) -> Iterator[Access]:
             yield _access(*row)
 
 
-def _query(work: UnitOfWork, question: Question) -> Select[Assignment, Account, Person]:
+def _query(work: UnitOfWork, question: AccessQuery) -> Select[Assignment, Account, Person]:
     query = (
         select(Assignment, Account, Person)
         .join(Account, Account.id == Assignment.account_id)
@@ -82,8 +84,8 @@ def _query(work: UnitOfWork, question: Question) -> Select[Assignment, Account, 
     return query
 
 
-def _access(assignment: Assignment, account: Account, person: Person) -> Access:
-    return Access(
+def _access(assignment: Assignment, account: Account, person: Person) -> AccessRecord:
+    return AccessRecord(
         assignment.id,
         account.username,
         person.full_name,

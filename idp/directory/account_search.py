@@ -17,21 +17,21 @@ LIMIT = 50
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """Accounts, and whether there are more than are shown."""
 
     accounts: list[Account]
     more: bool
 
 
-def index(work: UnitOfWork, account: Account) -> None:
+def index_account(work: UnitOfWork, account: Account) -> None:
     """Write the words of an account anew: after it was made, and after its person changed."""
     work.db.execute(delete(SearchTerm).where(SearchTerm.account_id == account.id))
-    rows = [{"term": term, "account_id": account.id} for term in terms_of(account)]
+    rows = [{"term": term, "account_id": account.id} for term in account_terms(account)]
     work.db.execute(insert(SearchTerm), rows)
 
 
-def terms_of(account: Account) -> list[str]:
+def account_terms(account: Account) -> list[str]:
     """The words under which an account is found."""
     person = account.person
     return sorted(
@@ -47,12 +47,12 @@ def terms_of(account: Account) -> list[str]:
     )  # fmt: skip
 
 
-def find(work: UnitOfWork, query: str) -> Found:
+def search(work: UnitOfWork, query: str) -> SearchResult:
     """The accounts for which every word of ``query`` begins one of their words; without any, the
     accounts that hold something for the participants whose number or name begins with it."""
     words = query_words(query)
     if not words:
-        return Found([], more=False)
+        return SearchResult([], more=False)
     ids = _ids(work, _by_words(words))
     if not ids:
         ids = _ids(work, _by_participant(query))
@@ -62,7 +62,7 @@ def find(work: UnitOfWork, query: str) -> Found:
         .where(Account.id.in_(ids[:LIMIT]))
         .order_by(Person.family_name, Person.given_name, Account.username_key)
     )
-    return Found(list(rows), more=len(ids) > LIMIT)
+    return SearchResult(list(rows), more=len(ids) > LIMIT)
 
 
 def _ids(work: UnitOfWork, query: Select[int]) -> list[int]:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import account_search, separation_of_duties
-from idp.directory.second_accounts import Second, columns
+from idp.directory.second_accounts import SecondAccountGrounds, columns
 from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, AccountState, Person, SearchTerm
 from idp.policy import phone_number as phones
@@ -79,13 +79,13 @@ def by_subject(work: UnitOfWork, subject: str) -> Account | None:
     return work.db.scalar(select(Account).where(Account.subject == subject[:40]))
 
 
-def accounts_of(work: UnitOfWork, person: Person, *, but: Account) -> list[Account]:
+def list_accounts(work: UnitOfWork, person: Person, *, but: Account) -> list[Account]:
     """The other accounts of the person, by login name."""
     query = select(Account).where(Account.person_id == person.id, Account.id != but.id)
     return list(work.db.scalars(query.order_by(Account.username_key)))
 
 
-def persons_with_phone(work: UnitOfWork, phone: str) -> int:
+def count_persons_with_phone(work: UnitOfWork, phone: str) -> int:
     """How many persons have this telephone: one of many is a company's, and proves little
     (CR-09)."""
     if not phone:
@@ -99,7 +99,7 @@ def persons_with_phone(work: UnitOfWork, phone: str) -> int:
     return work.db.scalar(query) or 0
 
 
-def every_account(
+def stream_accounts(
     work: UnitOfWork, *, after: str = "", limit: int | None = None
 ) -> Iterator[Account]:
     """Accounts by login name, those after ``after``, streamed."""
@@ -109,12 +109,12 @@ def every_account(
     return iter(work.db.scalars(query.execution_options(yield_per=500)))
 
 
-def ensure_person(work: UnitOfWork, data: NewPerson) -> Person:
+def get_or_create_person(work: UnitOfWork, data: NewPerson) -> Person:
     """The person of this Person ID, made when there is none. Raises Invalid."""
     person = work.db.scalar(select(Person).where(Person.person_id == data.person_id))
     if person is not None:
         return person
-    values = checked(data)
+    values = validated(data)
     person = Person(
         person_id=data.person_id,
         email_key=name_key(values["email"]),
@@ -127,14 +127,14 @@ def ensure_person(work: UnitOfWork, data: NewPerson) -> Person:
     return person
 
 
-def checked(data: NewPerson) -> dict[str, str]:
+def validated(data: NewPerson) -> dict[str, str]:
     """The columns of a person, checked and in their stored form. Raises Invalid."""
     names = (data.given_name, data.middle_name, data.family_name, data.preferred_name)
     if not data.given_name and not data.family_name:
         raise Invalid("a person needs a given or a family name")
     if any(len(name) > MAX_PERSON_NAME or not printable(name) for name in names):
         raise Invalid("a name is too long or holds characters that cannot be shown")
-    email = checked_email(data.email)
+    email = validated_email(data.email)
     phone = phones.parse(data.phone) if data.phone else phones.Phone("")
     if phone is None:
         raise Invalid(f"{data.phone!a} is no telephone number")
@@ -149,7 +149,7 @@ def checked(data: NewPerson) -> dict[str, str]:
     }
 
 
-def checked_email(text: str) -> str:
+def validated_email(text: str) -> str:
     """One plain address in its stored form. Raises Invalid (N85)."""
     try:
         return single_address(text)
@@ -164,13 +164,13 @@ def create_account(
     kind: AccountKind,
     username: str,
     locale: str = "en",
-    second: Second | None = None,
+    second: SecondAccountGrounds | None = None,
 ) -> Account:
     """A pending account. Raises Conflict when the name was ever used, by anyone (N81), and the
     errors of ``second.columns``."""
     separation_of_duties.check_person(work, person)
     if kind is AccountKind.EMAIL:
-        username = checked_email(username)
+        username = validated_email(username)
     key = name_key(username)
     plain = username.isascii() and username.isprintable() and len(username) <= MAX_NAME
     if (
@@ -201,7 +201,7 @@ def create_account(
     )
     work.db.add(account)
     work.db.flush()
-    account_search.index(work, account)
+    account_search.index_account(work, account)
     about: dict[str, Any] = {"second": account.second_reason} if second else {}
     events.record(work, AuditAction.ACCOUNT_CREATED, account=account, kind=str(kind), **about)
     return account

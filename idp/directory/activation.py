@@ -11,7 +11,7 @@ from idp.audit.actions import AuditAction
 from idp.credentials import links, notices
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
-from idp.credentials.passwords import broken_rules, store
+from idp.credentials.passwords import find_violations, store
 from idp.directory import contacts, lifecycle
 from idp.errors import Invalid, Refused
 from idp.messages import queue
@@ -32,13 +32,13 @@ def invite(work: UnitOfWork, account: Account) -> str:
 def resend(work: UnitOfWork, account: Account) -> None:
     """Mail a new link with the end of the last one, which ends. Raises Refused unless there is
     one that has not expired: after that only a temporary password helps (AC-03)."""
-    link = waiting(work, account)
+    link = pending_link(work, account)
     if link is None or link.expires_at <= work.now:
         raise Refused("the activation link has expired or was ended: issue a temporary password")
     _send(work, account, "account_created", link.expires_at)
 
 
-def waiting(work: UnitOfWork, account: Account) -> Link | None:
+def pending_link(work: UnitOfWork, account: Account) -> Link | None:
     """The last activation link of the account that nobody used or ended, expired or not."""
     return work.db.scalar(
         select(Link)
@@ -53,7 +53,7 @@ def waiting(work: UnitOfWork, account: Account) -> Link | None:
     )
 
 
-def remind_next(work: UnitOfWork) -> bool:
+def send_next_reminder(work: UnitOfWork) -> bool:
     """Remind one holder whose link ends soon; False when nobody is left. The mail has a link of
     its own with the same end, since the first one is not known any more."""
     for count, days in enumerate(REMINDER_DAYS):
@@ -77,7 +77,7 @@ def remind_next(work: UnitOfWork) -> bool:
             try:
                 with work.db.begin_nested():
                     _send(work, account, "activation_reminder", link.expires_at)
-                    contacts.tell_of_reminder(work, account, link.expires_at)
+                    contacts.notify_activation_reminder(work, account, link.expires_at)
             except Invalid:
                 # Nobody behind this one waits for the address to be mended; the link stays.
                 link.reminders = count + 1
@@ -100,14 +100,14 @@ def _send(work: UnitOfWork, account: Account, kind: str, expires: datetime) -> s
     return path
 
 
-def finish(
+def complete(
     work: UnitOfWork, hasher: PasswordHasher, link: Link, account: Account, password: str
 ) -> tuple[Rule, ...] | Problem:
     """Set the first password and activate, spending the link in the same transaction.
 
     Returns the broken rules (the link stays usable), ``Problem.USED`` when another request was
     first, or an empty tuple."""
-    broken = broken_rules(work, hasher, account, password)
+    broken = find_violations(work, hasher, account, password)
     if broken:
         return broken
     hashed = hasher.hash(password)

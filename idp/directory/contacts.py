@@ -30,27 +30,29 @@ from idp.transaction import UnitOfWork
 MAX_COUNT = 100
 #: Who is asked when nobody has a function any more (TM-05, TM-06); nobody is above an AR but the
 #: operator (TM-03).
-ABOVE: Mapping[str, ContactFunction] = {
+ESCALATION: Mapping[str, ContactFunction] = {
     ContactFunction.RIGHTS_ADMINISTRATOR: ContactFunction.PRIMARY_CONTACT,
     ContactFunction.PRIMARY_CONTACT: ContactFunction.AUTHORIZED_REPRESENTATIVE,
 }
 
 
 @dataclass(frozen=True, order=True)
-class Entry:
+class ContactRef:
     """A person by Person ID, and the function."""
 
     person_id: str
     function: str
 
 
-def of(work: UnitOfWork, row: Participant) -> list[Contact]:
+def list_contacts(work: UnitOfWork, row: Participant) -> list[Contact]:
     """The contacts of the participant, by function and person."""
-    return of_many(work, [row]).get(row.id, [])
+    return contacts_by_participant(work, [row]).get(row.id, [])
 
 
-def of_many(work: UnitOfWork, rows: Collection[Participant]) -> dict[int, list[Contact]]:
-    """As ``of``, by the key of each participant that has any."""
+def contacts_by_participant(
+    work: UnitOfWork, rows: Collection[Participant]
+) -> dict[int, list[Contact]]:
+    """As ``list_contacts``, by the key of each participant that has any."""
     found: dict[int, list[Contact]] = {}
     for contact in work.db.scalars(
         select(Contact)
@@ -62,16 +64,18 @@ def of_many(work: UnitOfWork, rows: Collection[Participant]) -> dict[int, list[C
     return found
 
 
-def entries_of(contacts: Iterable[Contact]) -> list[Entry]:
+def to_entries(contacts: Iterable[Contact]) -> list[ContactRef]:
     """As they are named by a push and on the command line."""
-    return sorted(Entry(contact.person.person_id, contact.function) for contact in contacts)
+    return sorted(ContactRef(contact.person.person_id, contact.function) for contact in contacts)
 
 
-def replace(work: UnitOfWork, row: Participant, wanted: Iterable[Entry]) -> bool:
+def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ContactRef]) -> bool:
     """Let exactly these be the contacts; False when they are already. Whoever comes and goes is
     told, and the tier above when a function is left to nobody. Raises Invalid for a person without
     an account here and for a function that there is not."""
-    before = {entry: contact for contact in of(work, row) for entry in entries_of([contact])}
+    before = {
+        entry: contact for contact in list_contacts(work, row) for entry in to_entries([contact])
+    }
     after = set(wanted)
     if after == before.keys():
         return False
@@ -90,18 +94,18 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[Entry]) -> bool
                 started_at=work.now,
             )
         )
-        _tell_person(work, row, person, entry.function, appointed=True)
+        _notify_person(work, row, person, entry.function, appointed=True)
     _end(work, row, [before[entry] for entry in sorted(before.keys() - after)])
     return True
 
 
-def check_count(wanted: Collection[Entry]) -> None:
+def check_count(wanted: Collection[ContactRef]) -> None:
     """Raises Invalid for more contacts than a participant may have."""
     if len(wanted) > MAX_COUNT:
         raise Invalid(f"a participant has at most {MAX_COUNT} contacts")
 
 
-def leave(work: UnitOfWork, account: Account) -> None:
+def end_for_closed_account(work: UnitOfWork, account: Account) -> None:
     """End what the holder of a closed account is, when no other account is left to reach them."""
     if _account_of(work, account.person) is not None:
         return
@@ -112,7 +116,7 @@ def leave(work: UnitOfWork, account: Account) -> None:
         _end(work, row, [contact])
 
 
-def tell(
+def notify(
     work: UnitOfWork,
     kind: str,
     row: Participant,
@@ -124,17 +128,17 @@ def tell(
     """One mail to each contact with this function, in the language of the contact; returns how
     many."""
     told = 0
-    for account in reachable(work, row, to):
+    for account in contact_accounts(work, row, to):
         if but is None or account.person_id != but.id:
-            told += _mail(work, kind, account, participant=shown(row), **values)
+            told += _mail(work, kind, account, participant=participant_details(row), **values)
     return told
 
 
-def reachable(work: UnitOfWork, row: Participant, function: str) -> list[Account]:
+def contact_accounts(work: UnitOfWork, row: Participant, function: str) -> list[Account]:
     """An account of each contact with this function: that gives address and language."""
     found = [
         _account_of(work, contact.person)
-        for contact in of(work, row)
+        for contact in list_contacts(work, row)
         if contact.function == function
     ]
     return [account for account in found if account is not None]
@@ -142,10 +146,12 @@ def reachable(work: UnitOfWork, row: Participant, function: str) -> list[Account
 
 def functions_of(work: UnitOfWork, row: Participant, person: Person) -> list[str]:
     """What the person is for the participant."""
-    return [contact.function for contact in of(work, row) if contact.person_id == person.id]
+    return [
+        contact.function for contact in list_contacts(work, row) if contact.person_id == person.id
+    ]
 
 
-def tell_of_state(work: UnitOfWork, account: Account) -> None:
+def notify_state_change(work: UnitOfWork, account: Account) -> None:
     """Whoever speaks for the participants that the account acts for hears that it was suspended or
     closed: the Rights Administrators; of one of them, the Primary Contacts; of a Primary Contact,
     the Authorized Representatives (NT-05). Called before role groups are taken away."""
@@ -159,43 +165,43 @@ def tell_of_state(work: UnitOfWork, account: Account) -> None:
     for row in work.db.scalars(places.order_by(Participant.number)).all():
         mine = functions_of(work, row, account.person)
         function = ContactFunction.RIGHTS_ADMINISTRATOR
-        for tier, above in ABOVE.items():
+        for tier, above in ESCALATION.items():
             function = above if tier in mine else function
-        tell(
+        notify(
             work,
             "holder_account_ended",
             row,
             function,
             but=account.person,
-            holder=holder(account),
+            holder=holder_details(account),
             state=str(account.state),
         )
 
 
-def tell_of_reminder(work: UnitOfWork, account: Account, expires_at: datetime) -> None:
+def notify_activation_reminder(work: UnitOfWork, account: Account, expires_at: datetime) -> None:
     """The Rights Administrators of the participants that an account acts for hear that it is not
     activated yet."""
     held = select(Assignment.participant_id).where(
         Assignment.account_id == account.id, Assignment.revoked_at.is_(None)
     )
     for row in work.db.scalars(select(Participant).where(Participant.id.in_(held))).all():
-        tell(
+        notify(
             work,
             "holder_not_activated",
             row,
             ContactFunction.RIGHTS_ADMINISTRATOR,
             but=account.person,
-            holder=holder(account),
+            holder=holder_details(account),
             expires_at=expires_at,
         )
 
 
-def holder(account: Account) -> str:
+def holder_details(account: Account) -> str:
     """An account and its holder in a mail to somebody else."""
     return f"{account.person.full_name}, {account.username}"
 
 
-def shown(row: Participant) -> str:
+def participant_details(row: Participant) -> str:
     """The participant in a mail."""
     return f"{row.name} ({row.number})"
 
@@ -205,25 +211,25 @@ def _end(work: UnitOfWork, row: Participant, gone: Collection[Contact]) -> None:
         contact.ended_at = work.now
     work.db.flush()
     for contact in gone:
-        _tell_person(work, row, contact.person, contact.function, appointed=False)
-    left = {contact.function for contact in of(work, row)}
+        _notify_person(work, row, contact.person, contact.function, appointed=False)
+    left = {contact.function for contact in list_contacts(work, row)}
     for function in sorted({contact.function for contact in gone} - left):
-        _tell_vacancy(work, row, function)
+        _notify_vacancy(work, row, function)
 
 
-def _tell_vacancy(work: UnitOfWork, row: Participant, function: str) -> None:
+def _notify_vacancy(work: UnitOfWork, row: Participant, function: str) -> None:
     """The first tier above that has anybody is told (NT-11); else the trail alone, where the
     operator sees it (TM-03)."""
-    told, tier = 0, ABOVE.get(function)
+    told, tier = 0, ESCALATION.get(function)
     while tier and not told:
-        told = tell(work, "contact_vacant", row, tier, function=function)
-        tier = ABOVE.get(tier)
+        told = notify(work, "contact_vacant", row, tier, function=function)
+        tier = ESCALATION.get(tier)
     events.record(
         work, AuditAction.PARTICIPANT_VACANCY, participant=row.number, function=function, told=told
     )
 
 
-def _tell_person(
+def _notify_person(
     work: UnitOfWork, row: Participant, person: Person, function: str, *, appointed: bool
 ) -> None:
     event = (
@@ -242,7 +248,7 @@ def _tell_person(
     )
     if account is not None:
         kind = "contact_added" if appointed else "contact_ended"
-        _mail(work, kind, account, participant=shown(row), function=function)
+        _mail(work, kind, account, participant=participant_details(row), function=function)
 
 
 def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
@@ -255,7 +261,7 @@ def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
     return True
 
 
-def _person(work: UnitOfWork, entry: Entry) -> Person:
+def _person(work: UnitOfWork, entry: ContactRef) -> Person:
     if entry.function not in list(ContactFunction):
         raise Invalid(f"the function of a contact is one of {', '.join(ContactFunction)}")
     person = work.db.scalar(select(Person).where(Person.person_id == entry.person_id))

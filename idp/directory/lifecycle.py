@@ -36,7 +36,7 @@ def change_state(work: UnitOfWork, account: Account, state: AccountState, *, rea
     if state == before:
         return
     _claim(work, account, before, state)
-    account.resumes_as = _way_back(before, account.resumes_as, state)
+    account.resumes_as = _previous_states(before, account.resumes_as, state)
     account.state = state
     account.state_changed_at = work.now
     account.state_reason = reason
@@ -46,17 +46,17 @@ def change_state(work: UnitOfWork, account: Account, state: AccountState, *, rea
     if state not in (AccountState.ACTIVE, AccountState.PENDING):
         sessions.end_all(work, account, f"account_{state}")
         browsers.forget_all(work, account)
-        links.end_all(work, account)
-        one_time_codes.end_all(work, account)
-        temporary_passwords.end_all(work, account)
+        links.invalidate_all(work, account)
+        one_time_codes.invalidate_all(work, account)
+        temporary_passwords.invalidate_all(work, account)
     events.record(
         work, AuditAction.ACCOUNT_STATE, account=account, before=before, after=state, why=reason
     )
     if state in (AccountState.SUSPENDED, AccountState.DEACTIVATED):
-        contacts.tell_of_state(work, account)
+        contacts.notify_state_change(work, account)
     if state == AccountState.DEACTIVATED:
         role_groups.revoke_all(work, account)
-        contacts.leave(work, account)
+        contacts.end_for_closed_account(work, account)
     if notice := NOTICES.get(state):
         queue.enqueue(work, notice, account)
 
@@ -85,7 +85,7 @@ def resume(work: UnitOfWork, account: Account, *, reason: str) -> None:
     account.resumes_as = rest or None
 
 
-def _way_back(before: AccountState, known: str | None, state: AccountState) -> str | None:
+def _previous_states(before: AccountState, known: str | None, state: AccountState) -> str | None:
     """The states to which an account in ``state`` leads back one after the other."""
     if state not in HELD:
         return None
@@ -93,7 +93,7 @@ def _way_back(before: AccountState, known: str | None, state: AccountState) -> s
     return ",".join(entry for entry in beneath if entry != state)
 
 
-def end_next(work: UnitOfWork) -> bool:
+def deactivate_next_expired(work: UnitOfWork) -> bool:
     """Close one account whose end has come; False when there is none."""
     account = work.db.scalar(
         select(Account)
@@ -111,9 +111,9 @@ def require_reset(work: UnitOfWork, account: Account, *, reason: str) -> None:
     """From now on the password no longer counts: the holder chooses a new one by a link or a
     temporary password. Ends everything as ``change_state`` does, also when it is so already."""
     if account.state == AccountState.RESET_REQUIRED:
-        links.end_all(work, account)
-        one_time_codes.end_all(work, account)
-        temporary_passwords.end_all(work, account)
+        links.invalidate_all(work, account)
+        one_time_codes.invalidate_all(work, account)
+        temporary_passwords.invalidate_all(work, account)
         account.state_changed_at, account.state_reason = work.now, reason
     else:
         change_state(work, account, AccountState.RESET_REQUIRED, reason=reason)

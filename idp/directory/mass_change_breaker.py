@@ -23,7 +23,7 @@ CONFIRMED = AuditAction.SCIM_MASS_CHANGE_CONFIRMED
 
 
 @dataclass(frozen=True)
-class Standing:
+class BreakerStatus:
     """How many accounts were taken since the last confirmation, within the last hour, and how many
     may be."""
 
@@ -35,7 +35,7 @@ class Standing:
         return self.taken >= self.bound
 
 
-def standing(work: UnitOfWork) -> Standing:
+def status(work: UnitOfWork) -> BreakerStatus:
     """Where the breaker stands now."""
     since = _last(work, CONFIRMED)
     taken = work.db.scalar(
@@ -47,7 +47,7 @@ def standing(work: UnitOfWork) -> Standing:
         select(func.count(Account.id)).where(Account.state != AccountState.DEACTIVATED)
     )
     share = (living or 0) * work.settings.mass_change_percent // 100
-    return Standing(taken or 0, max(work.settings.mass_change_least, share))
+    return BreakerStatus(taken or 0, max(work.settings.mass_change_least, share))
 
 
 def _last(work: UnitOfWork, name: str) -> int:
@@ -56,17 +56,17 @@ def _last(work: UnitOfWork, name: str) -> int:
     return work.db.scalar(recent) or 0
 
 
-def sound(work: UnitOfWork) -> None:
+def raise_alarm(work: UnitOfWork) -> None:
     """Record the alarm: once until somebody confirms, at most once an hour."""
     if _last(work, ALARM) > _last(work, CONFIRMED):
         return
-    found = standing(work)
+    found = status(work)
     events.record(work, ALARM, reason="mass_change", taken=found.taken, bound=found.bound)
     log.error("mass change stopped", taken=found.taken, bound=found.bound)
 
 
-def confirm(work: UnitOfWork, why: str) -> Standing:
+def confirm(work: UnitOfWork, why: str) -> BreakerStatus:
     """Let as many again be taken. Returns where the breaker stood."""
-    before = standing(work)
+    before = status(work)
     events.record(work, CONFIRMED, taken=before.taken, why=why)
     return before

@@ -38,7 +38,7 @@ def by_number(work: UnitOfWork, number: str) -> Participant:
     return row
 
 
-def for_change(work: UnitOfWork, number: str) -> Participant:
+def lock_by_number(work: UnitOfWork, number: str) -> Participant:
     """As ``by_number``, for a change that adds to what is there: nobody else changes the
     participant until it is done, so that two changes at once both count."""
     work.db.execute(
@@ -50,7 +50,7 @@ def for_change(work: UnitOfWork, number: str) -> Participant:
     return by_number(work, number)
 
 
-def pages(work: UnitOfWork) -> Iterator[Sequence[Participant]]:
+def stream_pages(work: UnitOfWork) -> Iterator[Sequence[Participant]]:
     """All that are not removed, by number, some at a time."""
     query = select(Participant).where(Participant.removed_at.is_(None)).order_by(Participant.number)
     return work.db.scalars(query.execution_options(yield_per=500)).partitions()
@@ -109,7 +109,7 @@ def end(work: UnitOfWork, row: Participant) -> int:
         return 0
     row.ended_at = row.updated_at = work.now
     work.db.flush()
-    ended = role_groups.end_at(work, row)
+    ended = role_groups.revoke_at_participant(work, row)
     events.record(work, AuditAction.PARTICIPANT_ENDED, participant=row.number, assignments=ended)
     return ended
 

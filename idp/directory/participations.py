@@ -27,44 +27,46 @@ MAX_COUNT = 100
 
 
 @dataclass(frozen=True, order=True)
-class Part:
+class ParticipationRef:
     """The name of a market, program or service, and which of them it is (RG-12)."""
 
     name: str
     kind: str = ParticipationKind.MARKET
 
 
-def of(work: UnitOfWork, row: Participant) -> list[Part]:
+def list_participations(work: UnitOfWork, row: Participant) -> list[ParticipationRef]:
     """What the participant takes part in now, by name."""
-    return of_many(work, [row]).get(row.id, [])
+    return participations_by_participant(work, [row]).get(row.id, [])
 
 
-def of_many(work: UnitOfWork, rows: Collection[Participant]) -> dict[int, list[Part]]:
-    """As ``of``, by the key of each participant that takes part in anything."""
+def participations_by_participant(
+    work: UnitOfWork, rows: Collection[Participant]
+) -> dict[int, list[ParticipationRef]]:
+    """As ``list_participations``, by the key of each participant that takes part in anything."""
     query = select(Participation).where(
         Participation.participant_id.in_([row.id for row in rows]),
         Participation.ended_at.is_(None),
     )
-    found: dict[int, list[Part]] = {}
+    found: dict[int, list[ParticipationRef]] = {}
     for entry in work.db.scalars(query.order_by(Participation.name)):
-        found.setdefault(entry.participant_id, []).append(Part(entry.name, entry.kind))
+        found.setdefault(entry.participant_id, []).append(ParticipationRef(entry.name, entry.kind))
     return found
 
 
-def replace(work: UnitOfWork, row: Participant, wanted: Iterable[Part]) -> bool:
+def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ParticipationRef]) -> bool:
     """Let the participant take part in exactly this; False when it does already. Role groups there
     that need what ends are taken away. Raises Invalid."""
     after = {part.name: part.kind for part in map(_checked, wanted)}
     if len(after) > MAX_COUNT:
         raise Invalid(f"a participant has at most {MAX_COUNT} participations")
-    before = {part.name: part.kind for part in of(work, row)}
+    before = {part.name: part.kind for part in list_participations(work, row)}
     if after == before:
         return False
     # A grant at the same time waits for this row, or is found below.
     row.updated_at = work.now
     work.db.flush()
     changed = {name for name in before if after.get(name) != before[name]}
-    for entry in work.db.scalars(_running(row, changed)):
+    for entry in work.db.scalars(_current(row, changed)):
         entry.ended_at = work.now
     work.db.flush()
     for name in sorted(name for name in after if after[name] != before.get(name)):
@@ -73,7 +75,11 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[Part]) -> bool:
         )
     work.db.flush()
     gone = before.keys() - after
-    ended = role_groups.end_at(work, row, RoleGroup.participation.in_(gone)) if gone else 0
+    ended = (
+        role_groups.revoke_at_participant(work, row, RoleGroup.participation.in_(gone))
+        if gone
+        else 0
+    )
     events.record(
         work,
         AuditAction.PARTICIPANT_PARTICIPATIONS,
@@ -85,13 +91,15 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[Part]) -> bool:
     return True
 
 
-def holders(work: UnitOfWork, row: Participant, wanted: Iterable[Part]) -> list[Account]:
+def affected_accounts(
+    work: UnitOfWork, row: Participant, wanted: Iterable[ParticipationRef]
+) -> list[Account]:
     """The accounts that would lose a role group there if ``wanted`` were all."""
-    gone = {part.name for part in of(work, row)} - {part.name for part in wanted}
-    return role_groups.holders_at(work, row, RoleGroup.participation.in_(gone))
+    gone = {part.name for part in list_participations(work, row)} - {part.name for part in wanted}
+    return role_groups.accounts_at_participant(work, row, RoleGroup.participation.in_(gone))
 
 
-def require(work: UnitOfWork, group: RoleGroup, name: str) -> None:
+def set_required(work: UnitOfWork, group: RoleGroup, name: str) -> None:
     """From now on the role group is given only where the participant takes part in ``name``; empty:
     anywhere. Raises Invalid, and Refused while somebody holds it elsewhere."""
     name = checked_participation(name) if name else ""
@@ -120,7 +128,7 @@ def _held_elsewhere(work: UnitOfWork, group: RoleGroup, name: str) -> str | None
     )
 
 
-def _running(row: Participant, names: Collection[str]) -> Select[Participation]:
+def _current(row: Participant, names: Collection[str]) -> Select[Participation]:
     return select(Participation).where(
         Participation.participant_id == row.id,
         Participation.ended_at.is_(None),
@@ -128,7 +136,7 @@ def _running(row: Participant, names: Collection[str]) -> Select[Participation]:
     )
 
 
-def _checked(part: Part) -> Part:
+def _checked(part: ParticipationRef) -> ParticipationRef:
     if part.kind not in list(ParticipationKind):
         raise Invalid(f"a participation is one of {', '.join(ParticipationKind)}")
-    return Part(checked_participation(part.name), part.kind)
+    return ParticipationRef(checked_participation(part.name), part.kind)

@@ -19,7 +19,7 @@ from idp.transaction import UnitOfWork
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class PersonChanges:
     """New values; None leaves one as it is."""
 
     given_name: str | None = None
@@ -47,7 +47,7 @@ def accounts_of(work: UnitOfWork, person: Person) -> list[Account]:
     return list(rows)
 
 
-def update(work: UnitOfWork, person: Person, changes: Changes) -> list[str]:
+def update(work: UnitOfWork, person: Person, changes: PersonChanges) -> list[str]:
     """Apply changes; returns the names of what differs now. Raises Invalid, and then nothing is
     changed.
 
@@ -69,7 +69,7 @@ def update(work: UnitOfWork, person: Person, changes: Changes) -> list[str]:
     person.updated_at = work.now
     for account in held:
         account.updated_at = work.now
-        account_search.index(work, account)
+        account_search.index_account(work, account)
         if "email" in changed:
             _renew_links(work, account)
         events.record(
@@ -89,7 +89,7 @@ def update(work: UnitOfWork, person: Person, changes: Changes) -> list[str]:
     return told
 
 
-def differences(person: Person, changes: Changes) -> list[str]:
+def differences(person: Person, changes: PersonChanges) -> list[str]:
     """What ``update`` would change. Raises Invalid."""
     found = _different(person, _checked(person, changes))
     return [name for name in found if name != "email_key"]
@@ -99,7 +99,7 @@ def _different(person: Person, after: dict[str, str]) -> list[str]:
     return [name for name, value in after.items() if getattr(person, name) != value]
 
 
-def _checked(person: Person, changes: Changes) -> dict[str, str]:
+def _checked(person: Person, changes: PersonChanges) -> dict[str, str]:
     values = {
         item.name: getattr(person, item.name)
         if getattr(changes, item.name) is None
@@ -109,7 +109,7 @@ def _checked(person: Person, changes: Changes) -> dict[str, str]:
     }
     phone = person.phone + (f" ext {person.phone_extension}" if person.phone_extension else "")
     wanted = phone if changes.phone is None else changes.phone
-    checked = accounts.checked(
+    checked = accounts.validated(
         accounts.NewPerson(person_id=person.person_id, phone=wanted, **values)
     )
     return checked | {"email_key": name_key(checked["email"])}
@@ -117,12 +117,14 @@ def _checked(person: Person, changes: Changes) -> dict[str, str]:
 
 def _renew_links(work: UnitOfWork, account: Account) -> None:
     """What was sent to the old address counts no more."""
-    waiting = activation.waiting(work, account) if account.state == AccountState.PENDING else None
-    one_time_codes.end_all(work, account)
+    waiting = (
+        activation.pending_link(work, account) if account.state == AccountState.PENDING else None
+    )
+    one_time_codes.invalidate_all(work, account)
     for purpose in Purpose:
         if purpose is not Purpose.ACTIVATE:
-            links.end_all(work, account, purpose)
+            links.invalidate_all(work, account, purpose)
     if waiting is not None and waiting.expires_at > work.now:
         activation.resend(work, account)
     else:
-        links.end_all(work, account, Purpose.ACTIVATE)
+        links.invalidate_all(work, account, Purpose.ACTIVATE)

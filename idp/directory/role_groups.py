@@ -38,7 +38,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldRoleGroup:
     """A role group that an account holds for a participant."""
 
     group: str
@@ -46,7 +46,7 @@ class Held:
     participant_name: str
 
 
-def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[Held]:
+def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[HeldRoleGroup]:
     """The role groups of one relying party that the account holds; one indexed query."""
     rows = work.db.execute(
         select(RoleGroup.name, Participant.number, Participant.name)
@@ -60,10 +60,10 @@ def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[H
             client_role_group.c.client_id == client_pk,
         )
     )
-    return [Held(*row) for row in rows]
+    return [HeldRoleGroup(*row) for row in rows]
 
 
-def held(work: UnitOfWork, account: Account) -> list[Assignment]:
+def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:
     """All that the account was given and not taken, by participant and group: also what counts
     only later."""
     rows = work.db.scalars(
@@ -76,7 +76,7 @@ def held(work: UnitOfWork, account: Account) -> list[Assignment]:
     return list(rows)
 
 
-def prompt_rules(work: UnitOfWork, account: Account) -> list[str]:
+def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
     """When a second factor is asked of the account for what it holds: the rules of its role
     groups, and the administrators' rule for whoever has a role in the console (Z-13)."""
     rows = work.db.execute(
@@ -93,12 +93,12 @@ def prompt_rules(work: UnitOfWork, account: Account) -> list[str]:
     return found
 
 
-def applications(work: UnitOfWork, account: Account) -> list[Client]:
+def list_applications(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties with a tile of whose role groups the account holds one (GW-05)."""
-    return [client for client in seeing(work, account) if client.home_url]
+    return [client for client in accessible_clients(work, account) if client.home_url]
 
 
-def seeing(work: UnitOfWork, account: Account) -> list[Client]:
+def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties that the account opens: it holds one of their role groups and is of a
     kind that they take. By name."""
     ids = (
@@ -174,7 +174,9 @@ def by_name(work: UnitOfWork, name: str) -> RoleGroup:
     return group
 
 
-def seen_by(work: UnitOfWork, groups: Collection[int] | None = None) -> dict[int, list[str]]:
+def clients_by_role_group(
+    work: UnitOfWork, groups: Collection[int] | None = None
+) -> dict[int, list[str]]:
     """The client ids that see each role group; of all, or of these."""
     query = select(client_role_group.c.role_group_id, Client.client_id).join(
         Client, Client.id == client_role_group.c.client_id
@@ -187,15 +189,15 @@ def seen_by(work: UnitOfWork, groups: Collection[int] | None = None) -> dict[int
     return seen
 
 
-def every_group(work: UnitOfWork) -> list[tuple[RoleGroup, list[str]]]:
+def list_role_groups(work: UnitOfWork) -> list[tuple[RoleGroup, list[str]]]:
     """All role groups by name, each with the client ids that see it."""
-    seen = seen_by(work)
+    seen = clients_by_role_group(work)
     groups = work.db.scalars(select(RoleGroup).order_by(RoleGroup.name))
     return [(group, seen.get(group.id, [])) for group in groups]
 
 
 @dataclass(frozen=True)
-class Terms:
+class AssignmentTerms:
     """From when until when an assignment counts, and who granted it in which request."""
 
     valid_from: datetime | None = None
@@ -204,13 +206,13 @@ class Terms:
     request_number: str = ""
 
 
-def terms_of(row: Assignment) -> Terms:
+def terms_of(row: Assignment) -> AssignmentTerms:
     """As it was granted."""
-    return Terms(row.valid_from, row.valid_until, row.requested_by, row.request_number)
+    return AssignmentTerms(row.valid_from, row.valid_until, row.requested_by, row.request_number)
 
 
 @dataclass
-class Notice:
+class ChangeNotice:
     """What one mail tells the holder of changes that belong together."""
 
     granted: list[str] = field(default_factory=list)
@@ -231,13 +233,13 @@ class Notice:
         """The Rights Administrators of each participant hear of what is theirs (NT-03)."""
         for row in {row.id: row for row, _, _ in self.lines}.values():
             here = [(name, is_new) for place, name, is_new in self.lines if place.id == row.id]
-            contacts.tell(
+            contacts.notify(
                 work,
                 "holder_access_changed",
                 row,
                 ContactFunction.RIGHTS_ADMINISTRATOR,
                 but=account.person,
-                holder=contacts.holder(account),
+                holder=contacts.holder_details(account),
                 granted=[name for name, is_new in here if is_new],
                 revoked=[name for name, is_new in here if not is_new],
             )
@@ -248,9 +250,9 @@ def assign(
     account: Account,
     group: RoleGroup,
     participant: Participant,
-    terms: Terms | None = None,
+    terms: AssignmentTerms | None = None,
     *,
-    notice: Notice | None = None,
+    notice: ChangeNotice | None = None,
 ) -> bool:
     """Grant; False when it was held already on these terms, or on whatever terms if none are
     given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
@@ -266,14 +268,14 @@ def assign(
     row = _active(work, account, group, participant)
     if row is not None and terms in (None, terms_of(row)):
         return False
-    terms = terms or Terms()
+    terms = terms or AssignmentTerms()
     begins = max(terms.valid_from or work.now, work.now)
     if terms.valid_until is not None and terms.valid_until <= begins:
         raise Invalid(f"{group.name} would end before it begins, or has ended")
     if row is not None:
         _set_terms(work, account, row, terms)
         return True
-    _check_standing(work, group, participant)
+    _check_assignable(work, group, participant)
     work.db.add(
         Assignment(
             account_id=account.id,
@@ -285,11 +287,13 @@ def assign(
         )
     )
     work.db.flush()
-    _tell(work, AuditAction.ROLE_GROUP_ASSIGNED, account, group, participant, notice, granted=True)
+    _record_and_notify(
+        work, AuditAction.ROLE_GROUP_ASSIGNED, account, group, participant, notice, granted=True
+    )
     return True
 
 
-def hold_participants(work: UnitOfWork, numbers: Collection[str]) -> None:
+def lock_participants(work: UnitOfWork, numbers: Collection[str]) -> None:
     """Nobody ends these participants until the change is done; taken before anything else is
     written, so that two that meet wait for each other in one order."""
     work.db.execute(
@@ -300,7 +304,7 @@ def hold_participants(work: UnitOfWork, numbers: Collection[str]) -> None:
     )
 
 
-def _check_standing(work: UnitOfWork, group: RoleGroup, participant: Participant) -> None:
+def _check_assignable(work: UnitOfWork, group: RoleGroup, participant: Participant) -> None:
     """Read under a lock: whoever ends the participant or a participation, or makes the role group
     need one, at this time is waited for."""
     ended, needed = work.db.execute(
@@ -324,7 +328,7 @@ def _check_standing(work: UnitOfWork, group: RoleGroup, participant: Participant
         )
 
 
-def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: Terms) -> None:
+def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: AssignmentTerms) -> None:
     before = terms_of(row)
     counted = before.valid_from is None or before.valid_from <= work.now
     for name, value in asdict(terms).items():
@@ -342,7 +346,7 @@ def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: Terms
     )
 
 
-def _written(terms: Terms) -> dict[str, str]:
+def _written(terms: AssignmentTerms) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else value.isoformat()
         for name, value in asdict(terms).items()
@@ -350,7 +354,7 @@ def _written(terms: Terms) -> dict[str, str]:
     }
 
 
-def end_next(work: UnitOfWork) -> bool:
+def revoke_next_expired(work: UnitOfWork) -> bool:
     """Revoke one assignment whose time is over, so that holder and trail know; False when none is.
     It gave no access since its end."""
     row = work.db.scalar(
@@ -372,7 +376,7 @@ def revoke(
     group: RoleGroup,
     participant: Participant,
     *,
-    notice: Notice | None = None,
+    notice: ChangeNotice | None = None,
 ) -> bool:
     """Revoke; False when it was not held. The next token shows it, and relying parties that see the
     role group are told. The holder gets a mail, or a line in ``notice``."""
@@ -388,14 +392,16 @@ def revoke(
     if taken.rowcount != 1:  # type: ignore[attr-defined]
         # Somebody else took it away since it was read, and has told everybody.
         return False
-    _tell(work, AuditAction.ROLE_GROUP_REVOKED, account, group, participant, notice, granted=False)
+    _record_and_notify(
+        work, AuditAction.ROLE_GROUP_REVOKED, account, group, participant, notice, granted=False
+    )
     sessions.end_client_sessions(work, account, group)
     return True
 
 
 def revoke_all(work: UnitOfWork, account: Account) -> int:
     """Revoke all that the account holds, without a mail for each; returns how many."""
-    rows = held(work, account)
+    rows = list_held(work, account)
     for row in rows:
         row.revoked_at, row.revoked_by = work.now, work.origin.actor or "system"
         events.record(
@@ -408,7 +414,9 @@ def revoke_all(work: UnitOfWork, account: Account) -> int:
     return len(rows)
 
 
-def end_at(work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]) -> int:
+def revoke_at_participant(
+    work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]
+) -> int:
     """Revoke all that accounts hold at the participant, or what these conditions on assignments and
     their role groups name; a mail for each holder. Returns how many were revoked."""
     rows = work.db.execute(
@@ -419,17 +427,17 @@ def end_at(work: UnitOfWork, participant: Participant, *where: ColumnElement[boo
         .order_by(Account.id)
     ).all()
     for account, held in groupby(rows, lambda pair: pair[1]):
-        notice = Notice()
+        notice = ChangeNotice()
         for assignment, _ in held:
             revoke(work, account, assignment.role_group, participant, notice=notice)
         notice.send(work, account)
     return len(rows)
 
 
-def holders_at(
+def accounts_at_participant(
     work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]
 ) -> list[Account]:
-    """Whose role groups ``end_at`` would revoke."""
+    """Whose role groups ``revoke_at_participant`` would revoke."""
     held = (
         select(Assignment.account_id)
         .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
@@ -438,13 +446,13 @@ def holders_at(
     return list(work.db.scalars(select(Account).where(Account.id.in_(held)).order_by(Account.id)))
 
 
-def of_console(work: UnitOfWork, account: Account) -> frozenset[ConsoleRole]:
+def console_roles(work: UnitOfWork, account: Account) -> frozenset[ConsoleRole]:
     """What the account is in the console: the gateway's own role groups, held for the operator
     itself and for nobody else; a group that a relying party sees gives no role here."""
     return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
 
 
-def are_operators(work: UnitOfWork, accounts: Iterable[Account]) -> bool:
+def any_is_operator(work: UnitOfWork, accounts: Iterable[Account]) -> bool:
     """Whether any of these accounts is one of a person who has a role in the console, by
     whichever account."""
     persons = {account.person_id for account in accounts}
@@ -479,18 +487,18 @@ def _active(
     )
 
 
-def _tell(
+def _record_and_notify(
     work: UnitOfWork,
     event: AuditAction,
     account: Account,
     group: RoleGroup,
     participant: Participant,
-    notice: Notice | None,
+    notice: ChangeNotice | None,
     *,
     granted: bool,
 ) -> None:
     events.record(work, event, account=account, group=group.name, participant=participant.number)
-    told = notice or Notice()
+    told = notice or ChangeNotice()
     (told.granted if granted else told.revoked).append(f"{group.name} ({participant.number})")
     told.lines.append((participant, group.name, granted))
     if notice is None:

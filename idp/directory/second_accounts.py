@@ -25,14 +25,14 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Second:
+class SecondAccountGrounds:
     """What makes an account a second one."""
 
     reason: Reason
     participant: Participant
 
     @classmethod
-    def of(cls, reason: str, participant: Participant) -> Second:
+    def of(cls, reason: str, participant: Participant) -> SecondAccountGrounds:
         """Raises Invalid for a reason that is none."""
         if reason not in set(Reason):
             raise Invalid(f"the reason of a second account is one of {', '.join(Reason)}")
@@ -43,18 +43,18 @@ class Second:
 UNSTATED = "unstated"
 
 
-class HasAccount(Refused):
+class PersonalAccountExists(Refused):
     """The person has a personal account, and no reason for another one is stated."""
 
 
 def columns(
-    work: UnitOfWork, person: Person, kind: AccountKind, second: Second | None
+    work: UnitOfWork, person: Person, kind: AccountKind, second: SecondAccountGrounds | None
 ) -> dict[str, Any]:
     """What a new account of this person stores of it. Raises HasAccount, Invalid for an account of
     another kind, Refused for a participant that has ended."""
     if second is None:
         if kind is AccountKind.PERSONAL and _has(work, person, None):
-            raise HasAccount(
+            raise PersonalAccountExists(
                 f"{person.person_id} has a personal account; a second one needs a reason "
                 f"({', '.join(Reason)}) and one participant"
             )
@@ -64,13 +64,13 @@ def columns(
     if second.participant.ended_at is not None:
         raise Refused(f"participant {second.participant.number} has ended")
     if _has(work, person, second.participant):
-        raise HasAccount(
+        raise PersonalAccountExists(
             f"{person.person_id} has a second account for participant {second.participant.number}"
         )
     return {"second_reason": str(second.reason), "second_participant": second.participant}
 
 
-def give_reason(work: UnitOfWork, account: Account, second: Second) -> None:
+def state_reason(work: UnitOfWork, account: Account, second: SecondAccountGrounds) -> None:
     """State why an account exists that is older than the rule; it never changes then. Raises
     Refused for any other account, and while it holds a role group elsewhere; and as ``columns``."""
     separation_of_duties.check(work, account)

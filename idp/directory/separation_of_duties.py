@@ -44,13 +44,13 @@ def check_person(work: UnitOfWork, person: Person) -> None:
         raise Forbidden(f"{person.person_id} is the operator who acts")
 
 
-def takes_two(scopes: Collection[str]) -> bool:
+def needs_dual_control(scopes: Collection[str]) -> bool:
     """Whether a client with these scopes is made, and made stronger, by two operators: it makes
     accounts and grants role groups."""
     return SCIM in scopes
 
 
-def check_two(scopes: Collection[str], *, by_two: bool) -> None:
+def check_dual_control(scopes: Collection[str], *, by_two: bool) -> None:
     """Raises Refused for a change that no second operator has confirmed (``client_proposals``)."""
-    if takes_two(scopes) and not by_two:
+    if needs_dual_control(scopes) and not by_two:
         raise Refused(TWO)

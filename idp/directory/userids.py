@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from idp.directory import accounts
-from idp.directory.second_accounts import Second
+from idp.directory.second_accounts import SecondAccountGrounds
 from idp.errors import Collision, Conflict, Invalid
 from idp.models import Account, AccountKind, Person
 from idp.policy import userid
@@ -22,7 +22,7 @@ def create(
     *,
     kind: AccountKind,
     locale: str = "en",
-    second: Second | None = None,
+    second: SecondAccountGrounds | None = None,
 ) -> Account:
     """A pending account with the next free UserID of the person, or of machines. Raises Invalid
     when no name can be made, ``directory.create_account``'s errors."""
@@ -48,7 +48,7 @@ def _next(work: UnitOfWork, person: Person, kind: AccountKind) -> str:
             names = work.db.scalars(
                 select(Account.username).where(Account.username_key.startswith(prefix))
             )
-            return userid.machine(names, pads=work.settings.machine_id_pads)
+            return userid.machine_userid(names, pads=work.settings.machine_id_pads)
         return _personal(work, person)
     except userid.NotLatin as error:
         raise Invalid(
@@ -63,7 +63,7 @@ def _personal(work: UnitOfWork, person: Person) -> str:
     last word is the family name."""
     given, middle, family = person.given_name, person.middle_name, person.family_name
     try:
-        userid.letters(given + middle + family)
+        userid.plain_letters(given + middle + family)
     except userid.NotLatin:
         given, _, family = person.preferred_name.strip().rpartition(" ")
         middle = ""
@@ -71,4 +71,6 @@ def _personal(work: UnitOfWork, person: Person) -> str:
     taken = set(
         work.db.scalars(select(Account.username_key).where(Account.username_key.in_(wanted)))
     )
-    return userid.personal(given=given, middle=middle, family=family, is_taken=taken.__contains__)
+    return userid.personal_userid(
+        given=given, middle=middle, family=family, is_taken=taken.__contains__
+    )

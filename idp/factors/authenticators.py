@@ -31,7 +31,7 @@ FRESH = timedelta(minutes=15)
 MAX_NAME = 60
 
 
-def of(work: UnitOfWork, account: Account) -> list[Authenticator]:
+def list_usable(work: UnitOfWork, account: Account) -> list[Authenticator]:
     """The factors that count and can be used here: the preferred one first, then the stronger."""
     rows = work.db.scalars(
         select(Authenticator).where(
@@ -46,9 +46,9 @@ def of(work: UnitOfWork, account: Account) -> list[Authenticator]:
 
 
 def acceptable(work: UnitOfWork, account: Account, *, needs_strong: bool) -> list[Authenticator]:
-    """The factors that will do, as ``of`` orders them. Where only strong ones will do and there is
-    none, the others do: nobody is shut out."""
-    rows = of(work, account)
+    """The factors to offer, in the order of ``list_usable``. If ``needs_strong`` and the account
+    has no strong factor, it returns the others, so that the holder is not locked out."""
+    rows = list_usable(work, account)
     strong = [row for row in rows if is_strong(row.kind)]
     return strong if needs_strong and strong else rows
 
@@ -61,12 +61,12 @@ def policy(work: UnitOfWork) -> rules.Policy:
     )
 
 
-def offered(work: UnitOfWork) -> list[FactorKind]:
+def available_kinds(work: UnitOfWork) -> list[FactorKind]:
     """The kinds that can be set up here."""
     return [kind for kind in FactorKind if kind is not FactorKind.SMS or work.ports.sms]
 
 
-def begin(
+def start_enrolment(
     work: UnitOfWork, account: Account, kind: FactorKind, *, name: str = "", destination: str = ""
 ) -> Authenticator:
     """A new factor, to be confirmed; one of its kind that was begun before and not confirmed is
@@ -86,7 +86,7 @@ def begin(
         public_id=work.token(16),
         account_id=account.id,
         kind=kind,
-        name=a_name(name),
+        name=clean_name(name),
         destination=destination,
         last_step=0,
         created_at=work.now,
@@ -95,7 +95,7 @@ def begin(
     return row
 
 
-def begun(work: UnitOfWork, account: Account, kind: FactorKind) -> Authenticator | None:
+def pending(work: UnitOfWork, account: Account, kind: FactorKind) -> Authenticator | None:
     """The factor that waits for its first code, while there is time."""
     return work.db.scalar(
         select(Authenticator)
@@ -111,14 +111,14 @@ def begun(work: UnitOfWork, account: Account, kind: FactorKind) -> Authenticator
     )
 
 
-def add(work: UnitOfWork, account: Account, row: Authenticator, **values: int) -> bool:
+def confirm(work: UnitOfWork, account: Account, row: Authenticator, **values: int) -> bool:
     """Make a begun factor count; False when another request was first."""
     work.db.flush()
     alive = Authenticator.removed_at.is_(None)
     if not spend_once(work, row, Authenticator.confirmed_at, alive, **values):
         return False
     work.db.refresh(row)
-    distrust(work, account, "factor_change")
+    require_at_next_sign_in(work, account, "factor_change")
     events.record(
         work, AuditAction.FACTOR_ADDED, account=account, factor=str(row.kind), id=row.public_id
     )
@@ -126,7 +126,7 @@ def add(work: UnitOfWork, account: Account, row: Authenticator, **values: int) -
     return True
 
 
-def a_name(name: str) -> str:
+def clean_name(name: str) -> str:
     """A name for a factor; what cannot be one is left empty."""
     name = name.strip()
     return name if name and len(name) <= MAX_NAME and printable(name) else ""
@@ -134,21 +134,21 @@ def a_name(name: str) -> str:
 
 def find(work: UnitOfWork, account: Account, public_id: str) -> Authenticator | None:
     """One of the account's own factors that count."""
-    return next((row for row in of(work, account) if row.public_id == public_id), None)
+    return next((row for row in list_usable(work, account) if row.public_id == public_id), None)
 
 
 def rename(work: UnitOfWork, account: Account, row: Authenticator, name: str) -> None:
     """Another name; the holder hears of it."""
-    row.name = a_name(name)
+    row.name = clean_name(name)
     events.record(
         work, AuditAction.FACTOR_RENAMED, account=account, factor=str(row.kind), id=row.public_id
     )
     notices.send(work, "factor_changed", account, factor=row.name, what=str(row.kind))
 
 
-def prefer(work: UnitOfWork, account: Account, row: Authenticator) -> None:
+def set_preferred(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     """Offer this one first from now on."""
-    for other in of(work, account):
+    for other in list_usable(work, account):
         other.is_preferred = other.id == row.id
     events.record(
         work, AuditAction.FACTOR_PREFERRED, account=account, factor=str(row.kind), id=row.public_id
@@ -156,11 +156,11 @@ def prefer(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     notices.send(work, "factor_changed", account, factor=row.name, what=str(row.kind))
 
 
-def is_needed(work: UnitOfWork, account: Account, row: Authenticator) -> bool:
+def is_required(work: UnitOfWork, account: Account, row: Authenticator) -> bool:
     """Whether what is required would be missing without this one (MF-08)."""
     if work.settings.enrolment != "required":
         return False
-    rest = {FactorKind(other.kind) for other in of(work, account) if other.id != row.id}
+    rest = {FactorKind(other.kind) for other in list_usable(work, account) if other.id != row.id}
     return not policy(work).is_enough(frozenset(rest))
 
 
@@ -171,13 +171,13 @@ def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     work.db.refresh(row)
     if row.removed_at is not None:
         return
-    if is_needed(work, account, row):
+    if is_required(work, account, row):
         raise Refused("the last required factor cannot go")
     row.removed_at = work.now
     work.db.flush()
-    if not of(work, account):
-        recovery_codes.end(work, account)
-    distrust(work, account, "factor_change")
+    if not list_usable(work, account):
+        recovery_codes.invalidate_all(work, account)
+    require_at_next_sign_in(work, account, "factor_change")
     events.record(
         work, AuditAction.FACTOR_REMOVED, account=account, factor=str(row.kind), id=row.public_id
     )
@@ -192,10 +192,10 @@ def reset(work: UnitOfWork, account: Account) -> None:
         .where(Authenticator.account_id == account.id, Authenticator.removed_at.is_(None))
         .values(removed_at=work.now)
     )
-    recovery_codes.end(work, account)
-    security_question.forget(work, account)
+    recovery_codes.invalidate_all(work, account)
+    security_question.remove(work, account)
     account.enrolled_at, account.enrolment_passed = None, ""
-    distrust(work, account, "factor_change")
+    require_at_next_sign_in(work, account, "factor_change")
     failed_attempts.forget(work, _key(account))
     events.record(work, AuditAction.FACTORS_RESET, account=account)
 
@@ -206,12 +206,12 @@ def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool
     return failed_attempts.record_code_outcome(work, _key(account), account, WRONG, matched=matched)
 
 
-def distrust(work: UnitOfWork, account: Account, why: str) -> None:
+def require_at_next_sign_in(work: UnitOfWork, account: Account, why: str) -> None:
     """The next sign-in is asked for a factor, whatever it looks like; ``why`` names a reason."""
     account.distrusted_at, account.distrusted_for = work.now, why
 
 
-def is_proved(work: UnitOfWork, session: BrowserSession) -> bool:
+def is_recently_verified(work: UnitOfWork, session: BrowserSession) -> bool:
     """Whether a factor was proved in this session just now: an open session alone, or one that
     was opened long ago, changes no factor (N66)."""
     return session.proved_at is not None and work.now - session.proved_at < PROOF
@@ -222,14 +222,14 @@ def is_fresh(work: UnitOfWork, session: BrowserSession) -> bool:
     return session.factor_at is not None and work.now - session.factor_at < FRESH
 
 
-def note_proof(work: UnitOfWork, session: BrowserSession, methods: tuple[str, ...]) -> str:
+def record_verification(work: UnitOfWork, session: BrowserSession, methods: tuple[str, ...]) -> str:
     """A factor, or the password where there is none, was proved to change something. Returns the
     session's new cookie (N53)."""
     session.proved_at = work.now
     return sessions.step_up(work, session, methods)
 
 
-def shown_destination(row: Authenticator, account: Account) -> str:
+def masked_destination(row: Authenticator, account: Account) -> str:
     """Where its codes go, as far as a page may say."""
     if row.kind == FactorKind.SMS:
         return masked_number(row.destination)

@@ -11,7 +11,7 @@ from idp.policy.enrolment_steps import PASSED_BY_HAND, State, Step, next_step
 from idp.transaction import UnitOfWork
 
 
-def is_owed(work: UnitOfWork, account: Account) -> bool:
+def is_incomplete(work: UnitOfWork, account: Account) -> bool:
     """Whether steps are left, or what was required is there no more. Where enrolment is optional
     nothing is owed."""
     if work.settings.enrolment != "required":
@@ -21,35 +21,35 @@ def is_owed(work: UnitOfWork, account: Account) -> bool:
     )
 
 
-def step(work: UnitOfWork, account: Account, *, is_proved: bool) -> Step:
+def current_step(work: UnitOfWork, account: Account, *, is_proved: bool) -> Step:
     """The step that comes next. ``is_proved``: a factor, or a one-time secret that was sent to the
     holder, was shown in this sign-in; a password alone sets up nothing."""
     state = State(
         is_proved=is_proved,
         kinds=_kinds(work, account),
-        has_question=security_question.of(work, account) is not None,
+        has_question=security_question.find(work, account) is not None,
         passed=_passed(account),
     )
     return next_step(authenticators.policy(work), state)
 
 
 def _kinds(work: UnitOfWork, account: Account) -> frozenset[FactorKind]:
-    return frozenset(FactorKind(row.kind) for row in authenticators.of(work, account))
+    return frozenset(FactorKind(row.kind) for row in authenticators.list_usable(work, account))
 
 
 def _passed(account: Account) -> frozenset[str]:
     return frozenset(filter(None, account.enrolment_passed.split(",")))
 
 
-def pass_by(account: Account, done: Step) -> None:
+def mark_done(account: Account, done: Step) -> None:
     """Leave a step behind that is done when its page says so."""
     if done in PASSED_BY_HAND:
         account.enrolment_passed = ",".join(sorted({*_passed(account), done}))
 
 
-def finish(work: UnitOfWork, account: Account, *, is_proved: bool) -> bool:
+def complete(work: UnitOfWork, account: Account, *, is_proved: bool) -> bool:
     """Close it when nothing else is owed; False otherwise."""
-    if step(work, account, is_proved=is_proved) is not Step.FINISH:
+    if current_step(work, account, is_proved=is_proved) is not Step.FINISH:
         return False
     account.enrolled_at, account.enrolment_passed = work.now, ""
     account.updated_at = work.now

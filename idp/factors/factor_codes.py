@@ -25,21 +25,21 @@ from idp.transaction import UnitOfWork
 MAILS = Budget(20, timedelta(hours=1), timedelta(minutes=30))
 
 
-def begin_app(work: UnitOfWork, account: Account, name: str) -> Authenticator:
+def start_app_enrolment(work: UnitOfWork, account: Account, name: str) -> Authenticator:
     """An authenticator app with a secret of its own, to be confirmed by its first code."""
-    row = authenticators.begin(work, account, FactorKind.TOTP, name=name)
+    row = authenticators.start_enrolment(work, account, FactorKind.TOTP, name=name)
     random = urlsafe_b64decode(work.token(totp.SECRET_BYTES) + "==")
     row.secret_sealed = work.vault.encrypt(totp.secret_of(random))
     return row
 
 
-def begin_sent(
+def start_sent_code_enrolment(
     work: UnitOfWork, account: Account, kind: FactorKind, flow: str, *, number: str = ""
 ) -> Authenticator:
     """Codes to a number, or to the registered address; a first one goes there now. ``flow`` ties
     it to this session or sign-in. Raises Refused when too many were sent."""
     _send(work, account, kind, number, CodePurpose.SETUP, flow)
-    return authenticators.begin(work, account, kind, destination=number)
+    return authenticators.start_enrolment(work, account, kind, destination=number)
 
 
 def secret(work: UnitOfWork, row: Authenticator) -> str:
@@ -56,13 +56,13 @@ def confirm(work: UnitOfWork, account: Account, row: Authenticator, typed: str, 
             or step is None
         ):
             return False
-        return authenticators.add(work, account, row, last_step=step)
+        return authenticators.confirm(work, account, row, last_step=step)
     sent = _matching(work, CodePurpose.SETUP, flow, typed, account)
     if not authenticators.record_outcome(work, account, matched=sent is not None) or sent is None:
         return False
     if sent.destination != row.destination or not one_time_codes.spend(work, sent):
         return False
-    return authenticators.add(work, account, row)
+    return authenticators.confirm(work, account, row)
 
 
 def send(work: UnitOfWork, account: Account, row: Authenticator, flow: str) -> None:
@@ -80,7 +80,7 @@ def _send(
     flow: str,
 ) -> None:
     digest = one_time_codes.flow_digest(work, purpose, flow)
-    if one_time_codes.seconds_to_wait(work, purpose, digest, number):
+    if one_time_codes.resend_delay(work, purpose, digest, number):
         raise Refused("wait")
 
     def make() -> str:
@@ -89,7 +89,7 @@ def _send(
     if kind is FactorKind.SMS:
         text_messages.send(work, f"sms_{purpose}_code", account, number, make)
     elif failed_attempts.consume(work, f"mailed-code:{account.id}", account, MAILS):
-        expires = work.after(seconds=one_time_codes.SECONDS)
+        expires = work.after(seconds=one_time_codes.LIFETIME_SECONDS)
         queue.enqueue(work, f"{purpose}_code", account, code=make(), expires_at=expires)
     else:
         raise Refused("mails_account")
@@ -125,7 +125,7 @@ def check(work: UnitOfWork, account: Account, typed: str, flow: str) -> tuple[st
 def _check(
     work: UnitOfWork, account: Account, typed: str, flow: str
 ) -> tuple[str | None, str | None, tuple[str, ...]]:
-    rows = authenticators.of(work, account)
+    rows = authenticators.list_usable(work, account)
     apps = [row for row in rows if row.kind == FactorKind.TOTP]
     steps = [(row, _step(work, row, typed, totp.WINDOW)) for row in apps]
     paper = recovery_codes.find(work, account, typed)
@@ -157,7 +157,7 @@ def _matching(
         return None
     return (
         row
-        if one_time_codes.count_try(work, row) and one_time_codes.is_code(work, row, typed)
+        if one_time_codes.count_attempt(work, row) and one_time_codes.matches(work, row, typed)
         else None
     )
 

@@ -86,9 +86,11 @@ def _spend(work: UnitOfWork, ceremony: Ceremony, flow: str, given: bytes) -> Non
         raise Refused("challenge_used")
 
 
-def of(work: UnitOfWork, account: Account) -> list[Authenticator]:
+def list_passkeys(work: UnitOfWork, account: Account) -> list[Authenticator]:
     """The account's passkeys."""
-    return [row for row in authenticators.of(work, account) if row.kind == FactorKind.PASSKEY]
+    return [
+        row for row in authenticators.list_usable(work, account) if row.kind == FactorKind.PASSKEY
+    ]
 
 
 def creation_options(work: UnitOfWork, account: Account, flow: str) -> str:
@@ -101,7 +103,7 @@ def creation_options(work: UnitOfWork, account: Account, flow: str) -> str:
         user_handle=account.user_handle,
         username=account.username,
         display_name=account.person.full_name or account.username,
-        present=[_key(row) for row in of(work, account)],
+        present=[_key(row) for row in list_passkeys(work, account)],
     )
 
 
@@ -109,7 +111,7 @@ def request_options(
     work: UnitOfWork, ceremony: Ceremony, flow: str, account: Account | None
 ) -> str:
     """JSON for a browser that is to use one: the account's, or any."""
-    allowed = [_key(row) for row in of(work, account)] if account is not None else []
+    allowed = [_key(row) for row in list_passkeys(work, account)] if account is not None else []
     return passkey_ceremony.request_options(
         site(work), challenge=challenge(work, ceremony, flow), allowed=allowed
     )
@@ -127,11 +129,11 @@ def register(
             raise Refused("known_already")
     except Refused as refusal:
         return _refused(work, refusal, account, Ceremony.REGISTER)
-    row = authenticators.begin(work, account, FactorKind.PASSKEY, name=name)
+    row = authenticators.start_enrolment(work, account, FactorKind.PASSKEY, name=name)
     row.credential_id, row.public_key = made.credential_id, made.public_key
     row.sign_count, row.transports = made.sign_count, made.transports
     row.is_synced, row.is_backed_up = made.is_synced, made.is_backed_up
-    return row if authenticators.add(work, account, row) else Fault.WRONG
+    return row if authenticators.confirm(work, account, row) else Fault.WRONG
 
 
 def verify(
@@ -153,14 +155,14 @@ def verify(
         if answer.user_handle != owner.user_handle and (answer.user_handle or account is None):
             raise Refused("wrong_user_handle")
         used = passkey_ceremony.verify(site(work), answer, _key(row))
-        if not _note_use(work, row, used):
+        if not _record_use(work, row, used):
             raise Refused("counter_fell")
     except Refused as refusal:
         told = work.db.get(Account, row.account_id) if row is not None else account
         fault = _refused(work, refusal, told, ceremony)
         if str(refusal) == "counter_fell" and told is not None:
             # Two devices hold the key: the next sign-in needs another proof, and the holder hears.
-            authenticators.distrust(work, told, "copied_passkey")
+            authenticators.require_at_next_sign_in(work, told, "copied_passkey")
             notices.send(work, "passkey_copied", told, at=work.now, ip=work.origin.ip or "")
         return fault
     events.record(
@@ -169,7 +171,7 @@ def verify(
     return owner, passkey_methods(is_synced=row.is_synced)
 
 
-def _note_use(work: UnitOfWork, row: Authenticator, used: passkey_ceremony.Used) -> bool:
+def _record_use(work: UnitOfWork, row: Authenticator, used: passkey_ceremony.Used) -> bool:
     """Keep the counter; of two answers with the same one only the first counts."""
     moved = work.db.execute(
         update(Authenticator)

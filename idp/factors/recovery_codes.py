@@ -12,9 +12,9 @@ from idp.models import Account, RecoveryCode
 from idp.transaction import UnitOfWork, spend_once
 
 
-def make(work: UnitOfWork, account: Account) -> list[str]:
+def generate(work: UnitOfWork, account: Account) -> list[str]:
     """Ten new ones, shown this once; the earlier ones end."""
-    end(work, account)
+    invalidate_all(work, account)
     made = codes.generate(work.ports.tokens.below)
     for code in made:
         digest = work.vault.digest(f"recovery:{account.id}", code.replace("-", ""))
@@ -24,7 +24,7 @@ def make(work: UnitOfWork, account: Account) -> list[str]:
     return made
 
 
-def left(work: UnitOfWork, account: Account) -> int:
+def count_unused(work: UnitOfWork, account: Account) -> int:
     """How many were not used yet."""
     rows = select(RecoveryCode.id).where(
         RecoveryCode.account_id == account.id,
@@ -53,11 +53,11 @@ def spend(work: UnitOfWork, account: Account, row: RecoveryCode) -> bool:
     """Use it up; False when another request was first. The holder gets a notice."""
     if not spend_once(work, row, RecoveryCode.used_at, RecoveryCode.superseded_at.is_(None)):
         return False
-    notices.send(work, "recovery_code_used", account, left=left(work, account))
+    notices.send(work, "recovery_code_used", account, left=count_unused(work, account))
     return True
 
 
-def end(work: UnitOfWork, account: Account) -> None:
+def invalidate_all(work: UnitOfWork, account: Account) -> None:
     """End all that were not used."""
     work.db.execute(
         update(RecoveryCode)

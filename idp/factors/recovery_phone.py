@@ -17,7 +17,7 @@ def send_code(work: UnitOfWork, account: Account, flow: str, number: str) -> Non
     """Send a code to an E.164 number that is to become the recovery telephone; ``flow`` names the
     session or sign-in. Raises Refused when too many were sent, or the last one just now."""
     digest = one_time_codes.flow_digest(work, CodePurpose.PHONE, flow)
-    if one_time_codes.seconds_to_wait(work, CodePurpose.PHONE, digest, number):
+    if one_time_codes.resend_delay(work, CodePurpose.PHONE, digest, number):
         raise Refused("wait")
 
     def make() -> str:
@@ -47,7 +47,7 @@ def _set(work: UnitOfWork, account: Account, number: str | None) -> None:
     account.recovery_phone = number
     account.updated_at = work.now
     # Codes under way went to the earlier number.
-    one_time_codes.end_all(work, account)
-    account_search.index(work, account)
+    one_time_codes.invalidate_all(work, account)
+    account_search.index_account(work, account)
     events.record(work, AuditAction.PHONE_CHANGED, account=account, set=bool(number))
     notices.send(work, "recovery_phone_changed", account, number=masked(number or ""))

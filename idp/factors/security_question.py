@@ -21,18 +21,18 @@ from idp.transaction import UnitOfWork
 WRONG = Budget(5, timedelta(hours=1), timedelta(hours=1))
 
 
-def of(work: UnitOfWork, account: Account) -> SecurityAnswer | None:
+def find(work: UnitOfWork, account: Account) -> SecurityAnswer | None:
     """The chosen question, or None."""
     return work.db.scalar(select(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
 
 
-def offered(work: UnitOfWork, account: Account, *, days_ago: int = 0) -> tuple[str, ...]:
+def short_list(work: UnitOfWork, account: Account, *, days_ago: int = 0) -> tuple[str, ...]:
     """The short list: random, and the same for a person the whole day (MF-05)."""
     day = (work.now - timedelta(days=days_ago)).date().isoformat()
     return rules.short_list(work.vault.digest("questions", f"{account.id}:{day}"))
 
 
-def choose(
+def set_answer(
     work: UnitOfWork,
     hasher: PasswordHasher,
     account: Account,
@@ -43,7 +43,7 @@ def choose(
 ) -> Fault | None:
     """Set question and answer; ``words`` is the question's text. Returns what is wrong with the
     answer. A question that was not offered counts as one that the answer lies in."""
-    lists = (*offered(work, account), *offered(work, account, days_ago=1))
+    lists = (*short_list(work, account), *short_list(work, account, days_ago=1))
     if name not in lists:
         return Fault.IN_QUESTION
     fault = rules.fault(answer, question=words, username=account.username)
@@ -52,7 +52,7 @@ def choose(
     if fault is not None:
         return fault
     hashed = hasher.hash(rules.normalised(answer))
-    forget(work, account)
+    remove(work, account)
     work.db.add(
         SecurityAnswer(account_id=account.id, question=name, answer_hash=hashed, set_at=work.now)
     )
@@ -61,18 +61,18 @@ def choose(
     return None
 
 
-def forget(work: UnitOfWork, account: Account) -> None:
+def remove(work: UnitOfWork, account: Account) -> None:
     """Take question and answer away."""
     work.db.execute(delete(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
 
 
-def compare(hasher: PasswordHasher, row: SecurityAnswer, answer: str) -> bool:
+def matches(hasher: PasswordHasher, row: SecurityAnswer, answer: str) -> bool:
     """Whether this is the answer; one hash, nothing counted yet."""
     return hasher.verify(rules.normalised(answer), row.answer_hash)
 
 
 def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
-    """Count what ``compare`` found. While too many were wrong, the right one is refused too."""
+    """Count what ``matches`` found. While too many were wrong, the right one is refused too."""
     key = f"question:{account.id}"
     counts = failed_attempts.record_code_outcome(work, key, account, WRONG, matched=matched)
     reason = None if counts else "wrong_answer"

@@ -20,22 +20,22 @@ from idp.signin import state_loader
 OWN = ("browser:", "network:")
 
 
-def of_network() -> str:
+def by_network() -> str:
     """The network that the request comes from; of IPv6 the /64."""
     return network_of(current.origin().ip)
 
 
-def of_name() -> str:
+def by_name() -> str:
     """Somebody who signs in: remembered in this browser, or known in this network."""
     work = current.work()
     typed = request.form.get("username", "")
     account = accounts.find_for_sign_in(work, typed)
     known = browsers.known(work, account, current.browser_cookie())
     key = failed_attempts.key_of(work, account, typed, known)
-    return key if key.startswith(OWN) else of_network()
+    return key if key.startswith(OWN) else by_network()
 
 
-def of_holder() -> str:
+def by_holder() -> str:
     """A person whose first factor was right in this sign-in, or who has a session."""
     work, found, session = (
         current.work(),
@@ -44,20 +44,20 @@ def of_holder() -> str:
     )
     account = state_loader.account_in_progress(work, found)
     account = account or (session.account if session else None)
-    return f"holder:{account.id}:{of_network()}" if account else of_network()
+    return f"holder:{account.id}:{by_network()}" if account else by_network()
 
 
-def of_client() -> str:
+def by_client() -> str:
     """A client, or a machine account in one of its networks, at the token endpoint."""
     name, assertion = _basic_name(), request.form.get("client_assertion", "")
     if assertion:
         name = assertions.unverified_subject(assertion)
     name = unquote_plus(name) or request.form.get("client_id", "")
     client = registry.find(current.work(), name) if name else None
-    return f"client:{client.id}:{of_network()}" if client else _of_machine(name)
+    return f"client:{client.id}:{by_network()}" if client else _of_machine(name)
 
 
-def of_basic() -> str:
+def by_basic() -> str:
     """A machine account in one of its networks, at forward authentication."""
     return _of_machine(_basic_name())
 
@@ -69,7 +69,7 @@ def _basic_name() -> str:
 
 def _of_machine(name: str) -> str:
     account = registered_networks.account_id_of_login(current.work(), name)
-    return f"machine:{account}:{of_network()}" if account else of_network()
+    return f"machine:{account}:{by_network()}" if account else by_network()
 
 
 def is_post() -> bool:
@@ -77,14 +77,14 @@ def is_post() -> bool:
     return request.method == "POST"
 
 
-def shows_basic() -> bool:
+def sends_basic() -> bool:
     """Whether a program shows anything to judge: many ask without, to be challenged first."""
     return bool(request.headers.get("Authorization"))
 
 
-def shows_client() -> bool:
+def sends_client_credentials() -> bool:
     """The same at the token endpoint."""
     form = request.form
     return is_post() and (
-        shows_basic() or bool(form.get("client_secret") or form.get("client_assertion"))
+        sends_basic() or bool(form.get("client_secret") or form.get("client_assertion"))
     )

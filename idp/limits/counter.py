@@ -23,7 +23,7 @@ PROCESSES = 4
 def install(app: Flask, settings: Settings) -> None:
     """Put the rules on their endpoints."""
     limiter = Limiter(
-        key_func=budgets.of_network,
+        key_func=budgets.by_network,
         app=app,
         storage_uri=settings.redis_url or "memory://",
         # Counting alone is stricter than not counting: never swallow errors (F4).
@@ -59,7 +59,7 @@ def count_push(client_id: str, operations: int) -> None:
     current_app.extensions["count_push"]()
 
 
-def seconds_left() -> int:
+def retry_after_seconds() -> int:
     """After how many seconds the limit that this request exceeded lets another one through."""
     return int(current_app.extensions["seconds_left"]())
 
@@ -96,7 +96,7 @@ def _is_own(rule: Rule) -> bool:
     """Whether the budget of this request is that of an account or client."""
     if "budget" not in g:
         g.budget = rule.budget()
-    return bool(g.budget != budgets.of_network())
+    return bool(g.budget != budgets.by_network())
 
 
 def _how(rule: Rule) -> dict[str, Any]:

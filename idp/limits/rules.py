@@ -18,7 +18,7 @@ class Rule:
     #: Each of them has a count of its own.
     endpoints: tuple[str, ...]
     #: Whom a request counts for.
-    budget: Callable[[], str] = budgets.of_network
+    budget: Callable[[], str] = budgets.by_network
     #: Which requests are looked at.
     applies: Callable[[], bool] = budgets.is_post
     #: The answer that counts; None for every one.
@@ -36,23 +36,28 @@ RULES = (
     ),
     # What is refused is counted apart: guessing is dear, signing in many people is not. A passkey
     # alone is not among it: nobody guesses a signature.
-    Rule("signin_failure_limit", ("login.signin",), budgets.of_name, refusal=400),
+    Rule("signin_failure_limit", ("login.signin",), budgets.by_name, refusal=400),
     Rule(
         "signin_failure_limit",
         ("login.change_password", "login.factor", "login.enrol", "profile.verify"),
-        budgets.of_holder,
+        budgets.by_holder,
         refusal=400,
     ),
     # Nobody guesses the secret of a client, or a signature, and what a machine may guess wrong is
     # in the database (``machines``): looking at them first lets nobody guess more.
     Rule(
-        "signin_failure_limit", ("oidc.token",), budgets.of_client, budgets.shows_client, 401, True
+        "signin_failure_limit",
+        ("oidc.token",),
+        budgets.by_client,
+        budgets.sends_client_credentials,
+        401,
+        True,
     ),
     Rule(
         "signin_failure_limit",
         ("forward.verify",),
-        budgets.of_basic,
-        budgets.shows_basic,
+        budgets.by_basic,
+        budgets.sends_basic,
         401,
         True,
     ),

@@ -82,7 +82,7 @@ def _set_custodian(work: UnitOfWork, account: Account, person: Person) -> None:
     queue.enqueue(work, "custodian_left", account, to=old)
     account.person, account.recovery_phone = person, None
     account.updated_at = work.now
-    account_search.index(work, account)
+    account_search.index_account(work, account)
     events.record(
         work,
         AuditAction.CUSTODIAN_CHANGED,
@@ -106,7 +106,7 @@ def _invite_custodian(work: UnitOfWork, account: Account) -> None:
     if account.state in HELD:
         # It stays locked or suspended. Afterwards it needs a new password too.
         account.resumes_as = str(AccountState.RESET_REQUIRED)
-        links.end_all(work, account)
+        links.invalidate_all(work, account)
         return
     lifecycle.require_reset(work, account, reason="custodian_changed")
     expires = work.after(days=work.settings.agent_reset_days)

@@ -12,7 +12,7 @@ from idp.audit.actions import AuditAction
 from idp.credentials.assertions import BadAssertion
 from idp.credentials.hashing import PasswordHasher
 from idp.directory import role_groups
-from idp.directory.role_groups import Held
+from idp.directory.role_groups import HeldRoleGroup
 from idp.machines import machine_accounts, machine_keys, registered_networks
 from idp.machines.verified_passwords import VerifiedPasswords
 from idp.models import Account, AccountState, Client, MachineKey, RegisteredNetwork
@@ -32,7 +32,7 @@ class AuthenticatedMachine:
 
     account: Account
     client: Client
-    role_groups: tuple[Held, ...]
+    role_groups: tuple[HeldRoleGroup, ...]
     participant: str | None = None
 
 
@@ -65,7 +65,7 @@ class _Attempt:
     participant: str | None
     network: RegisteredNetwork | None
     client: Client | None
-    role_groups: list[Held]
+    role_groups: list[HeldRoleGroup]
     proof: _Proof
 
 
@@ -163,7 +163,7 @@ class MachineAuthenticator:
 
 def role_groups_of(
     work: UnitOfWork, account: Account | None, client: Client | None, participant: str | None = None
-) -> list[Held]:
+) -> list[HeldRoleGroup]:
     """The account's role groups of the application, all of them or those at one participant."""
     if account is None or client is None or not client.admits(account):
         return []

@@ -20,7 +20,7 @@ log = structlog.get_logger("gateway.alarm")
 NAME = AuditAction.ALARM_GUESSING
 UNSEALED = AuditAction.ALARM_UNSEALED
 #: A row of the trail that is older than this and has no seal is an alarm, told once an hour.
-SEALED_WITHIN, TOLD_EVERY = timedelta(minutes=5), timedelta(hours=1)
+SEALED_WITHIN, REPEAT_AFTER = timedelta(minutes=5), timedelta(hours=1)
 #: Events that are alarms, whoever recorded them.
 ALL = (NAME, UNSEALED, mass_change_breaker.ALARM, chain.FORGED, chain.HEAD_LOST)
 
@@ -32,7 +32,7 @@ def raise_due(work: UnitOfWork) -> int:
 
 def unsealed_since(work: UnitOfWork) -> datetime | None:
     """Since when a row of the trail waits for its seal, if that is too long."""
-    oldest = chain.oldest_unsealed(work)
+    oldest = chain.oldest_unsealed_at(work)
     return oldest if oldest is not None and work.now - oldest >= SEALED_WITHIN else None
 
 
@@ -40,7 +40,7 @@ def _not_sealed(work: UnitOfWork) -> int:
     oldest = unsealed_since(work)
     if oldest is None:
         return 0
-    told = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - TOLD_EVERY)
+    told = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - REPEAT_AFTER)
     if work.db.scalar(told.limit(1)) is not None:
         return 0
     events.record(work, UNSEALED, reason="not_sealed", since=oldest.isoformat())

@@ -25,7 +25,7 @@ KEY_DAYS = (14, 3)
 def send_next(work: UnitOfWork) -> bool:
     """Send one mail that is due; False when none is. Each reminder goes out once."""
     return (
-        activation.remind_next(work)
+        activation.send_next_reminder(work)
         or _remind_of_renewal(work)
         or _remind_of_key(work)
         or _remind_of_dormancy(work)

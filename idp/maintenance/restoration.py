@@ -16,12 +16,12 @@ from sqlalchemy import ColumnElement, func, select, text, update
 
 from idp.audit import events, lost_events
 from idp.audit.actions import AuditAction
-from idp.audit.lost_events import Lost
+from idp.audit.lost_events import LostEvents
 from idp.credentials.links import Purpose
 from idp.directory import activation
 from idp.errors import GatewayError
-from idp.maintenance import replayed_denials
-from idp.maintenance.replayed_denials import Redone
+from idp.maintenance import revocation_replay
+from idp.maintenance.revocation_replay import ReplayResult
 from idp.messages.queue import LOGOUT
 from idp.mfa.assurance import FactorKind
 from idp.mfa.totp import STEP_SECONDS
@@ -52,35 +52,37 @@ WHY = "restored"
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestorationResult:
     """What ended, what was done again, and what the export knows that is not here."""
 
     ended: dict[str, int]
     invited: int
-    lost: Lost | None
-    redone: Redone
+    lost: LostEvents | None
+    redone: ReplayResult
     #: Accounts that the export names and the database does not hold.
     unknown: list[str]
 
 
-def finish(work: UnitOfWork, *, why: str, lines: Iterable[str] | None = None) -> Restored:
+def complete(
+    work: UnitOfWork, *, why: str, lines: Iterable[str] | None = None
+) -> RestorationResult:
     """Make a restored database safe to serve, in one transaction. ``lines`` are those of exports of
     the trail. Raises Invalid or Refused for an export that cannot be read or proved; nothing is
     changed then."""
     if work.db.get_bind().dialect.name == "postgresql":
         # Every session and grant at once may take longer than a request may.
         work.db.execute(text("SET LOCAL statement_timeout = 0"))
-    lost = lost_events.read(work, lines) if lines is not None else None
+    lost = lost_events.compare_export(work, lines) if lines is not None else None
     ended = _end_all(work, with_recovery_codes=lost is None)
-    redone = replayed_denials.redo(work, lost.events, lost.names) if lost else Redone()
+    redone = revocation_replay.replay(work, lost.events, lost.names) if lost else ReplayResult()
     newest = work.db.scalar(select(func.max(Link.id))) or 0
     invited = _invite(work, redone)
     is_old = _is_unspent(Link) & (Link.id <= newest)
     ended["links"] = invited + _mark(work, Link, is_old, superseded_at=work.now)
-    unknown = replayed_denials.not_here(work, lost.names) if lost else []
+    unknown = revocation_replay.missing_accounts(work, lost.names) if lost else []
     data: dict[str, Any] = {"why": why, "ended": ended, "redone": dict(redone.done)}
     events.record(work, AuditAction.TRAIL_RESTORED, lost=lost.named() if lost else None, **data)
-    return Restored(ended, invited, lost, redone, unknown)
+    return RestorationResult(ended, invited, lost, redone, unknown)
 
 
 def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
@@ -134,7 +136,7 @@ def _end_sessions(work: UnitOfWork) -> int:
     return len(rows)
 
 
-def _invite(work: UnitOfWork, redone: Redone) -> int:
+def _invite(work: UnitOfWork, redone: ReplayResult) -> int:
     """Who still has to activate gets a new link with the end of the old one."""
     waiting = select(Link.account_id).where(
         Link.purpose == Purpose.ACTIVATE, _is_unspent(Link), Link.expires_at > work.now

@@ -14,7 +14,7 @@ from idp.transaction import UnitOfWork
 _SECRETS = re.compile(r"(?<=token=)[\w-]+|(?<!\d)\d{6}(?!\d)")
 
 
-def letters(work: UnitOfWork, limit: int = 200) -> list[OutboxMessage]:
+def list_dead(work: UnitOfWork, limit: int = 200) -> list[OutboxMessage]:
     """The newest ones first."""
     return list(
         work.db.scalars(
@@ -26,7 +26,7 @@ def letters(work: UnitOfWork, limit: int = 200) -> list[OutboxMessage]:
     )
 
 
-def words(work: UnitOfWork, message: OutboxMessage) -> str:
+def redacted_text(work: UnitOfWork, message: OutboxMessage) -> str:
     """The text of a message; what it lets its reader do, links and codes, is left out."""
     text = str(json.loads(work.vault.decrypt(message.body_sealed))["text"])
     return _SECRETS.sub("•••", text).strip()

@@ -17,7 +17,7 @@ _LINK = re.compile(r"https?://\S+")
 
 
 @dataclass(frozen=True)
-class ShownMessage:
+class OutboxEntry:
     """A message with its body opened."""
 
     id: int
@@ -38,13 +38,13 @@ class ShownMessage:
         return _LINK.findall(self.text)
 
 
-def recent(work: UnitOfWork, limit: int = 50) -> list[ShownMessage]:
+def recent(work: UnitOfWork, limit: int = 50) -> list[OutboxEntry]:
     """The newest messages to people first."""
     query = _to_people().order_by(OutboxMessage.id.desc()).limit(limit)
     return [_opened(work, row) for row in work.db.scalars(query)]
 
 
-def of_account(work: UnitOfWork, account_id: int, limit: int = 10) -> list[OutboxMessage]:
+def account_messages(work: UnitOfWork, account_id: int, limit: int = 10) -> list[OutboxMessage]:
     """The last messages to an account's holder, whatever became of them."""
     return list(
         work.db.scalars(
@@ -60,9 +60,9 @@ def _to_people() -> Select[OutboxMessage]:
     return select(OutboxMessage).where(OutboxMessage.channel != LOGOUT)
 
 
-def _opened(work: UnitOfWork, row: OutboxMessage) -> ShownMessage:
+def _opened(work: UnitOfWork, row: OutboxMessage) -> OutboxEntry:
     body = json.loads(work.vault.decrypt(row.body_sealed))
-    return ShownMessage(
+    return OutboxEntry(
         id=row.id,
         channel=row.channel,
         kind=row.kind,

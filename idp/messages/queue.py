@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from idp.errors import Invalid
-from idp.messages.kinds import LOCALES, Rendered, render, render_sms
+from idp.messages.rendering import LOCALES, RenderedMessage, render, render_sms
 from idp.models import Account, MessageState, OutboxMessage, Person
 from idp.policy.email_address import single_address
 from idp.transaction import UnitOfWork
@@ -50,7 +50,7 @@ def _locale(account: Account) -> str:
     return account.locale if account.locale in LOCALES else "en"
 
 
-def _body(words: Rendered) -> dict[str, str]:
+def _body(words: RenderedMessage) -> dict[str, str]:
     return {"text": words.text, "html": words.html}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from idp.mfa.typed import compact
+from idp.mfa.code_input import compact
 
 COUNT = 10
 #: Crockford's base 32: no I, L, O and U.

@@ -76,7 +76,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PastSignIn:
     """The hour of one earlier sign-in."""
 
     of_day: float
@@ -96,7 +96,7 @@ class History:
     #: How often each value was seen, by level: ``ip``, ``asn``, ``country``, ``version``,
     #: ``family``, ``system``, ``kind``.
     counts: Mapping[str, Counts] = field(default_factory=dict)
-    hours: Sequence[Seen] = ()
+    hours: Sequence[PastSignIn] = ()
     first_at: datetime | None = None
     last_at: datetime | None = None
     last_place: Place = Place()

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pyotp
 
-from idp.mfa.typed import compact
+from idp.mfa.code_input import compact
 
 STEP_SECONDS = 30
 DIGITS = 6

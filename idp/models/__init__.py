@@ -33,7 +33,7 @@ from idp.models.grant import (
 from idp.models.machine import MachineKey, RegisteredNetwork
 from idp.models.message import MessageState, OutboxMessage
 from idp.models.proposal import ClientProposal, ProposalKind
-from idp.models.provisioning import Provisioned, ProvisionedGroup
+from idp.models.provisioning import ProvisionedAccount, ProvisionedGroup
 from idp.models.role import (
     Assignment,
     Participant,
@@ -54,7 +54,7 @@ __all__ = [
     "KeyState", "KnownBrowser", "Link", "MachineKey", "MessageState", "OneTimeCode",
     "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",
     "Person", "PopulationCount", "ProposalKind",
-    "Provisioned", "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken",
+    "ProvisionedAccount", "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken",
     "RegisteredNetwork", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey",
     "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from idp.db import Base, BigId, PrimaryKey
 from idp.models.role import Participant, RoleGroup
 
 
-class Provisioned(Base):
+class ProvisionedAccount(Base):
     """The registration system's side of an account."""
 
     __tablename__ = "provisioned"

@@ -43,9 +43,9 @@ class SignIn(Base):
 
 
 class PopulationCount(Base):
-    """How often everybody together was seen with a value of a level. The levels of
-    ``idp.mfa.ledger`` and: ``total`` (sign-ins), ``people`` (with a history), ``distinct`` (how
-    many values a level has), ``working`` and ``free`` (by part of the day)."""
+    """How often a value of a level occurred in all sign-ins. The levels are those of
+    ``idp.mfa.sign_in_histories``, and ``total`` (sign-ins), ``people`` (who have a history),
+    ``distinct`` (number of values of a level), ``working`` and ``free`` (by time of day)."""
 
     __tablename__ = "population_count"
 

@@ -6,7 +6,7 @@ import json
 
 from idp.clients import registry
 from idp.errors import ConfigurationError
-from idp.messages.deliver import Sender
+from idp.messages.delivery import Sender
 from idp.models import OutboxMessage
 from idp.oidc import tokens
 from idp.oidc.jwks import KeyRing

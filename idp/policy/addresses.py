@@ -42,7 +42,7 @@ def network_of(ip: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class Sender:
+class ClientAddress:
     """Who sent a request: the text of an address in its one spelling, ``unknown``, or None without
     a peer. ``unreadable`` is what a trusted proxy sent instead of an address, for the log."""
 
@@ -50,23 +50,23 @@ class Sender:
     unreadable: str = ""
 
 
-def sender(peer: str, forwarded: str, trusted: Collection[str]) -> Sender:
+def client_address(peer: str, forwarded: str, trusted: Collection[str]) -> ClientAddress:
     """The peer, or what trusted proxies say of it in X-Forwarded-For, read from right to left up to
     the first address that is no proxy of ours. What stands left of something unreadable is nobody's
     word: such a caller is unknown, and whatever asks for a certain network refuses it."""
     networks = [ipaddress.ip_network(text) for text in trusted]
     address = address_of(peer)
     if not _is_within(address, networks):
-        return Sender(str(address) if address else UNKNOWN if peer else None)
+        return ClientAddress(str(address) if address else UNKNOWN if peer else None)
     for text in reversed(forwarded.split(",")):
         if not (hop := text.strip()):
             continue
         told = _hop(hop)
         if told is None:
-            return Sender(UNKNOWN, hop)
+            return ClientAddress(UNKNOWN, hop)
         if not _is_within(told, networks):
-            return Sender(str(told))
-    return Sender(str(address))
+            return ClientAddress(str(told))
+    return ClientAddress(str(address))
 
 
 def _hop(text: str) -> Address | None:

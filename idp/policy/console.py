@@ -74,7 +74,7 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
-def needs_caller(actor: Collection[ConsoleRole]) -> bool:
+def needs_caller_verification(actor: Collection[ConsoleRole]) -> bool:
     """Customer Relations acts for somebody on the telephone, who has to be verified first;
     Access Management acts on its own duty."""
     return ACCESS not in actor

@@ -45,7 +45,7 @@ def parse(typed: str) -> Phone | None:
     return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), number.extension or "")
 
 
-def for_texts(typed: str, countries: Iterable[str]) -> str | Fault:
+def for_sms(typed: str, countries: Iterable[str]) -> str | Fault:
     """The E.164 number to send texts to. An extension cannot be texted, nor a fixed line, nor a
     country that is not among ``countries`` (ISO 3166)."""
     phone = parse(typed)
@@ -84,7 +84,7 @@ def in_country(typed: str, country: str) -> str:
     return f"+{digits if code == '1' and digits.startswith('1') else code + digits.lstrip('0')}"
 
 
-def shown(e164: str, extension: str = "") -> str:
+def formatted(e164: str, extension: str = "") -> str:
     """A number as people read it: international, with its extension."""
     parsed = _parsed(e164)
     if parsed is None:

@@ -42,7 +42,7 @@ class Exhausted(ValueError):
     """Every id that the steps give is taken."""
 
 
-def letters(name: str) -> str:
+def plain_letters(name: str) -> str:
     """The plain letters of a name in lower case: accents folded, everything else left out. Raises
     NotLatin when a letter has no plain form."""
     folded = unicodedata.normalize("NFKD", name.casefold().translate(_LETTERS))
@@ -52,7 +52,9 @@ def letters(name: str) -> str:
     return "".join(plain)
 
 
-def personal(*, given: str, middle: str, family: str, is_taken: Callable[[str], bool]) -> str:
+def personal_userid(
+    *, given: str, middle: str, family: str, is_taken: Callable[[str], bool]
+) -> str:
     """The first free UserID: at most eight lower-case letters, and digits in the last step.
     ``is_taken`` says whether an id belongs to somebody, for ever. Raises NotLatin or Exhausted."""
     for candidate in candidates(given=given, middle=middle, family=family):
@@ -63,7 +65,11 @@ def personal(*, given: str, middle: str, family: str, is_taken: Callable[[str], 
 
 def candidates(*, given: str, middle: str, family: str) -> Iterator[str]:
     """The ids in the order in which they are tried. A person of one name has it as family name."""
-    first, second, last = letters(given), letters(middle), letters(_SUFFIX.sub("", family.strip()))
+    first, second, last = (
+        plain_letters(given),
+        plain_letters(middle),
+        plain_letters(_SUFFIX.sub("", family.strip())),
+    )
     if not last:
         first, last = "", first
     if not last:
@@ -85,7 +91,7 @@ def is_allowed(candidate: str) -> bool:
     return not candidate.startswith(MACHINE_PREFIX.lower()[:MAX_LENGTH])
 
 
-def machine(taken: Iterable[str], *, pads: bool) -> str:
+def machine_userid(taken: Iterable[str], *, pads: bool) -> str:
     """The id after the highest one that was ever given; with ``pads`` of five digits. Ids of
     another form are not counted. Raises Exhausted."""
     pattern = re.compile(rf"{MACHINE_PREFIX}([0-9]{{1,{MACHINE_DIGITS}}})", re.IGNORECASE)

@@ -9,7 +9,7 @@ from idp.credentials import links, one_time_codes
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.credentials.one_time_codes import CodePurpose
-from idp.credentials.passwords import broken_rules, store
+from idp.credentials.passwords import find_violations, store
 from idp.directory import lifecycle
 from idp.factors import authenticators, security_question
 from idp.messages import queue
@@ -43,7 +43,7 @@ def redeem_code(work: UnitOfWork, goal: Goal, flow: str, code: str) -> str | Acc
 def unlock(work: UnitOfWork, account: Account) -> None:
     """Forget the failures; the password stays as it is (RS-08, Z-07)."""
     failed_attempts.clear(work, account)
-    authenticators.distrust(work, account, "unlock")
+    authenticators.require_at_next_sign_in(work, account, "unlock")
     events.record(work, AuditAction.ACCOUNT_UNLOCKED, account=account)
     queue.enqueue(work, "account_unlocked", account)
 
@@ -70,7 +70,7 @@ def disown(work: UnitOfWork, link: Link, account: Account) -> str | None:
 
 def asks_question(work: UnitOfWork, link: Link, account: Account) -> SecurityAnswer | None:
     """The question that has to be answered beside this link, if any (Z-02)."""
-    return security_question.of(work, account) if link.asks_question else None
+    return security_question.find(work, account) if link.asks_question else None
 
 
 def reset_password(
@@ -83,11 +83,11 @@ def reset_password(
     answer: str,
 ) -> tuple[str, ...] | Problem:
     """Set the new password and spend the link. Every session ends, and nobody is signed in (N66).
-    Returns what ``activation.finish`` returns, or ``("answer",)`` when the security question is
+    Returns what ``activation.complete`` returns, or ``("answer",)`` when the security question is
     asked and the answer is not right. All hashing is done before anything is written."""
     asked = asks_question(work, link, account)
-    is_right = asked is None or security_question.compare(hasher, asked, answer)
-    broken = broken_rules(work, hasher, account, password) if is_right else ()
+    is_right = asked is None or security_question.matches(hasher, asked, answer)
+    broken = find_violations(work, hasher, account, password) if is_right else ()
     hashed = hasher.hash(password) if is_right and not broken else ""
     if asked is not None and not security_question.record_outcome(work, account, matched=is_right):
         return ("answer",)

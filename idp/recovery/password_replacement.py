@@ -10,7 +10,7 @@ from idp.credentials import links, notices, one_time_codes
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Purpose
 from idp.credentials.one_time_codes import CodePurpose
-from idp.credentials.passwords import store, verify_and_prepare
+from idp.credentials.passwords import store, verify_and_hash
 from idp.directory import lifecycle
 from idp.factors import authenticators
 from idp.models import Account, AccountKind, AccountState, BrowserSession
@@ -38,9 +38,9 @@ def on_password_changed(
     )
     browsers.forget_all(work, account)
     failed_attempts.clear(work, account)
-    authenticators.distrust(work, account, "new_password")
-    links.end_all(work, account, Purpose.RESET)
-    one_time_codes.end_all(work, account, CodePurpose.RESET)
+    authenticators.require_at_next_sign_in(work, account, "new_password")
+    links.invalidate_all(work, account, Purpose.RESET)
+    one_time_codes.invalidate_all(work, account, CodePurpose.RESET)
     notices.send(work, "password_changed", account)
 
 
@@ -58,7 +58,7 @@ def change_password(
     a machine account may also use the old password."""
     account = session.account
     former = account.password_hash if account.kind == AccountKind.MACHINE and overlap else None
-    outcome = verify_and_prepare(
+    outcome = verify_and_hash(
         work,
         hasher,
         account,

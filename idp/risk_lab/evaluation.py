@@ -16,8 +16,8 @@ from statistics import median
 from typing import Protocol
 
 from idp.mfa.features import HOME_ZONE, agent_of, hour_of
-from idp.mfa.ledger import Ledger
 from idp.mfa.risk_engine import Attempt, Device, Place, Tuning, assess
+from idp.mfa.sign_in_histories import SignInHistories
 
 #: What a hard rule adds to a score, so that one number orders all attempts.
 HARD = 100.0
@@ -50,7 +50,7 @@ class Row:
     attack: str
 
 
-def read(record: Mapping[str, str]) -> Row:
+def parse_row(record: Mapping[str, str]) -> Row:
     """A row from either set of columns. Raises BadRow."""
     if "time" not in record:
         record = {
@@ -106,7 +106,7 @@ class Engine:
     def __init__(self, tuning: Tuning | None = None) -> None:
         self.tuning = tuning or Tuning()
         self.threshold: float | None = self.tuning.medium
-        self._ledger = Ledger(self.tuning.kappa)
+        self._ledger = SignInHistories(self.tuning.kappa)
         self._devices: dict[str, dict[str, str]] = defaultdict(dict)
         self._elsewhere: Counter[str] = Counter()
 
@@ -142,7 +142,7 @@ class Freeman:
     threshold: float | None = None
 
     def __init__(self) -> None:
-        self._ledger = Ledger(6.0)
+        self._ledger = SignInHistories(6.0)
 
     def score(self, row: Row) -> float:
         """Network, browser and rarity of the same calculation, without the rest."""
@@ -258,7 +258,7 @@ class Friction:
     rate: float
 
 
-def middle(scored: Scored) -> int:
+def midpoint(scored: Scored) -> int:
     """The moment between the two halves."""
     return (scored.own[0][0] + scored.own[-1][0]) // 2 if scored.own else 0
 
@@ -266,7 +266,7 @@ def middle(scored: Scored) -> int:
 def points(scored: Scored, random: Random) -> list[Point]:
     """The trade-off: at the model's own threshold, then at the prompt rates. A threshold for a
     rate is taken from the first half without each person's first sign-ins, which teach."""
-    cut = middle(scored)
+    cut = midpoint(scored)
     early = sorted(
         score for when, _, number, score in scored.own if when < cut and number > WARM_UP
     )
@@ -339,7 +339,7 @@ def friction(scored: Scored) -> list[Friction]:
 
 def curve(scored: Scored, kind: str) -> list[tuple[float, float]]:
     """Prompt rate and share stopped as the threshold falls, over the second half."""
-    cut = middle(scored)
+    cut = midpoint(scored)
     own = sorted(score for when, _, _, score in scored.own if when >= cut)
     hits = sorted(score for when, _, score in scored.attacks[kind] if when >= cut)
     if not own or not hits:

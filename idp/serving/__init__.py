@@ -18,8 +18,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from idp.app import create_app, say_risks
-from idp.credentials.hashing import HashingLane
-from idp.serving.front import Front
+from idp.credentials.hashing import HashingLimiter
+from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
 
 #: A head, or the next one on a kept connection, comes within so many milliseconds.
@@ -67,14 +67,14 @@ def serve(options: Options, log_level: str) -> None:
     ).serve(target_loader=partial(load, options), wrap_loader=False)
 
 
-def load(options: Options) -> Front:
+def load(options: Options) -> AsgiAdapter:
     """The application of one process, from the environment. Raises ConfigurationError."""
     cores = max(1, (os.cpu_count() or 1) // options.workers)
-    lane = HashingLane(cores, HASHES_WAITING)
+    lane = HashingLimiter(cores, HASHES_WAITING)
     app = create_app(Settings.from_environ(os.environ), hashing=lane)
     say_risks(app)
     # Who waits for a hash takes no thread from the others.
-    front = Front(app, threads=options.threads + lane.most)
+    front = AsgiAdapter(app, threads=options.threads + lane.most)
     # It tells of every client that went away before its answer.
     logging.getLogger("_granian").setLevel(logging.WARNING)
     return front

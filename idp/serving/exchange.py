@@ -31,7 +31,7 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-class Exchange:
+class RequestRun:
     """One request on its way through the application, which calls ``start_response`` before it
     returns, as Flask does."""
 

@@ -20,8 +20,11 @@ def demanded(
     if session is None or satisfies(session.acr, ACR_MFA):
         return client.minimum_acr
     rules = [client.second_factor]
-    if authenticators.of(work, session.account):
-        rules += [work.settings.second_factor, *role_groups.prompt_rules(work, session.account)]
+    if authenticators.list_usable(work, session.account):
+        rules += [
+            work.settings.second_factor,
+            *role_groups.second_factor_rules(work, session.account),
+        ]
     rule = strictest(rules)
     asks = rule is Rule.ALWAYS
     if rule is Rule.EVERY_30_DAYS:
@@ -37,7 +40,7 @@ def reachable(work: UnitOfWork, session: BrowserSession) -> str:
     """The level to which the session can rise with the factors of its account."""
     best = session.acr
     weak_counts = work.settings.weak_factors_satisfy_mfa
-    for row in authenticators.of(work, session.account):
+    for row in authenticators.list_usable(work, session.account):
         level = acr_of([*session.amr, *methods_of(row)], weak_counts=weak_counts)
         best = level if satisfies(level, best) else best
     return best

@@ -8,8 +8,8 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.models import Account, BrowserSession, Interaction
-from idp.policy.agents import describe_agent
 from idp.policy.signin_state import Proved
+from idp.policy.user_agents import describe_user_agent
 from idp.session import browsers, sessions
 from idp.signin import sign_in_history, state_loader, transitions
 from idp.transaction import UnitOfWork
@@ -55,7 +55,7 @@ def complete(
             account,
             at=work.now,
             ip=work.origin.ip or "",
-            agent=describe_agent(work.origin.user_agent),
+            agent=describe_user_agent(work.origin.user_agent),
         )
     transitions.authenticate(found, work.now)
     return SignedIn(session, session_cookie, browser_cookie)

@@ -44,7 +44,7 @@ def authenticate_password(
     account = accounts.find_for_sign_in(work, typed)
     waiting = None
     if account is not None and account.state == AccountState.RESET_REQUIRED:
-        waiting = temporary_passwords.active(work, account)
+        waiting = temporary_passwords.find_active(work, account)
     matched = hasher.verify(password, _stored(account, waiting))
     reason = _reason(work, account, waiting, matched=matched)
     if is_denied(work):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from idp.credentials import temporary_passwords
 from idp.credentials.hashing import PasswordHasher
-from idp.credentials.passwords import store, verify_and_prepare
+from idp.credentials.passwords import store, verify_and_hash
 from idp.models import Account, Interaction
 from idp.policy.signin_state import ChangeReason, PasswordChangeRequired
 from idp.recovery import password_replacement
@@ -40,14 +40,14 @@ def change_password(
 
     def verify() -> bool:
         if is_temporary:
-            return temporary_passwords.is_good(work, hasher, temporary_id, old)
+            return temporary_passwords.matches(work, hasher, temporary_id, old)
         return hasher.verify(old, account.password_hash)
 
     key = failed_attempts.key_of(work, account, "", browsers.known(work, account, cookie))
-    outcome = verify_and_prepare(work, hasher, account, key, verify, new)
+    outcome = verify_and_hash(work, hasher, account, key, verify, new)
     if not isinstance(outcome, str):
         return outcome
-    if is_temporary and not temporary_passwords.finish(work, temporary_id):
+    if is_temporary and not temporary_passwords.complete(work, temporary_id):
         return ("current",)
     store(work, account, outcome, source=str(required.reason))
     password_replacement.on_password_changed(work, account)

@@ -62,7 +62,7 @@ def evaluate(
         [
             work.settings.second_factor,
             client.second_factor if client else "",
-            *role_groups.prompt_rules(work, account),
+            *role_groups.second_factor_rules(work, account),
         ]
     )
     try:

@@ -47,11 +47,11 @@ def decide(
     )
     prompt = assessment.decision
     # Factors that exist are proved before others are set up beside them.
-    is_enrolment_owed = enrolment.is_owed(work, account)
+    is_enrolment_owed = enrolment.is_incomplete(work, account)
     no_prompt: tuple[NoPromptReason, ...] = ()
     if isinstance(prompt, NoPrompt) and (by_passkey or not is_enrolment_owed):
         no_prompt = prompt.reasons
-    elif not authenticators.of(work, account):
+    elif not authenticators.list_usable(work, account):
         no_prompt = (NoPromptReason.NO_FACTOR_SET_UP,)
     risk_assessment.record(work, account, client, assessment, no_prompt)
     if assessment.risk is not None and "stolen_device" in assessment.risk.hits:

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, select
 
 from idp.mfa.features import Agent, agent_of, hour_of
-from idp.mfa.ledger import KEPT, KEPT_DAYS, LEVELS
 from idp.mfa.risk_engine import (
     GRID,
     Attempt,
     History,
+    PastSignIn,
     Place,
     Population,
-    Seen,
     agent_values,
     density_of,
 )
+from idp.mfa.sign_in_histories import KEPT, KEPT_DAYS, LEVELS
 from idp.models import Account, PopulationCount, SignIn
 from idp.policy.addresses import UNKNOWN, address_of, network_of
 from idp.transaction import UnitOfWork
@@ -84,9 +84,9 @@ def history_of(work: UnitOfWork, account: Account) -> History:
     )
 
 
-def _seen(row: SignIn, now: datetime) -> Seen:
+def _seen(row: SignIn, now: datetime) -> PastSignIn:
     hour = hour_of(row.at, row.zone)
-    return Seen(hour.of_day, hour.is_free, (now - row.at).total_seconds() / 86400)
+    return PastSignIn(hour.of_day, hour.is_free, (now - row.at).total_seconds() / 86400)
 
 
 class _Counts(Mapping[str, int]):

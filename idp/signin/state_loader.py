@@ -91,7 +91,7 @@ def _read(work: UnitOfWork, found: Interaction) -> Progress:
         return Started()
     if found.stage == Stage.SECOND_FACTOR:
         return SecondFactorRequired(account.id, *_proved(found))
-    if enrolment.is_owed(work, account):
+    if enrolment.is_incomplete(work, account):
         return EnrolmentRequired(account.id, *_proved(found))
     return Proved(account.id, *_proved(found))
 
@@ -130,8 +130,9 @@ def _password_change(work: UnitOfWork, found: Interaction, account: Account) -> 
     if reason is ChangeReason.RENEWAL:
         stands = account.state == AccountState.ACTIVE
     else:
-        stands = account.state == AccountState.RESET_REQUIRED and temporary_passwords.stands(
-            work, found.temporary_password_id
+        stands = (
+            account.state == AccountState.RESET_REQUIRED
+            and temporary_passwords.is_still_valid(work, found.temporary_password_id)
         )
     if not stands:
         return Started()

@@ -61,7 +61,7 @@ def install(app: Flask, settings: Settings) -> None:
                 "username": session.account.username,
                 "full_name": person.full_name,
                 "is_operator": lambda: bool(
-                    role_groups.of_console(current.work(), session.account)
+                    role_groups.console_roles(current.work(), session.account)
                 ),
             }
             if session and person

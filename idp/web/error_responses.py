@@ -212,7 +212,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _limited(_error: RateLimitExceeded) -> Response:
-    return answer(429, [("Retry-After", str(counter.seconds_left()))])
+    return answer(429, [("Retry-After", str(counter.retry_after_seconds()))])
 
 
 def _refused(error: GatewayError) -> Response:

@@ -53,7 +53,7 @@ def help_of(name: str) -> str:
 
 def title(row: Authenticator, account: Account) -> str:
     """One factor as its holder knows it: name or kind, and where codes go."""
-    where = authenticators.shown_destination(row, account)
+    where = authenticators.masked_destination(row, account)
     return f"{row.name or kind(row.kind)} {where}".strip()
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from idp import current
 from idp.clients import registry
-from idp.directory.role_groups import Held
+from idp.directory.role_groups import HeldRoleGroup
 from idp.machines.machine_authentication import AuthenticatedMachine
 
 PATH = "/auth/verify"
@@ -83,5 +83,5 @@ def _allowed(machine: AuthenticatedMachine) -> Response:
     return Response(status=204, headers=headers)
 
 
-def _numbers(held: tuple[Held, ...]) -> set[str]:
+def _numbers(held: tuple[HeldRoleGroup, ...]) -> set[str]:
     return {row.participant for row in held}

@@ -10,7 +10,7 @@ from idp.grants import signing_keys
 from idp.messages import outbox_reader
 from idp.policy.local_path import safe_path
 from idp.session import sessions
-from idp.transaction import DatabaseError, schema_standing
+from idp.transaction import DatabaseError, current_schema_status
 from idp.web import kept
 from idp.web.i18n import remember_choice
 from idp.web.login.signin_page import KEPT
@@ -60,12 +60,12 @@ def readyz() -> BaseResponse:
     work = current.work()
     has_keys = False
     try:
-        database = schema_standing(work)
+        database = current_schema_status(work)
         is_usable = database in schema_version.USABLE
         has_keys = is_usable and bool(signing_keys.published(work))
     except DatabaseError:
         work.rollback()
-        database, is_usable = schema_version.Standing.AWAY, False
+        database, is_usable = schema_version.SchemaStatus.AWAY, False
     ready = is_usable and has_keys
     answer = jsonify(status="ok" if ready else "unavailable", database=database, keys=has_keys)
     answer.status_code = 200 if ready else 503

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from idp.audit import chain, trail, verification
-from idp.audit.verification import Proof
+from idp.audit.verification import VerificationResult
 from idp.db import db
 from idp.errors import Refused
 from idp.maintenance import alarms
@@ -34,7 +34,7 @@ def seal_all(world: World) -> int:
         total += sealed
 
 
-def verified(world: World) -> Proof:
+def verified(world: World) -> VerificationResult:
     with world.work() as work:
         return verification.verify(work)
 
@@ -138,7 +138,7 @@ def test_every_kind_of_damage_is_found(world: World, damage: str, faults: dict[s
     found = verified(world)
     assert dict(found.faults) == faults
     with world.work() as work:
-        exported = Counter(record["proof"] for record in trail.records(work))
+        exported = Counter(record["proof"] for record in trail.export_records(work))
     in_rows = {kind: n for kind, n in faults.items() if kind not in ("missing", "head")}
     if damage != "behead":
         assert {kind: n for kind, n in exported.items() if kind != "proved"} == in_rows

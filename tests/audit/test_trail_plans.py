@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import create_engine, text
 
-from idp.audit.trail import Filter, page_query
+from idp.audit.trail import EventFilter, page_query
 from idp.db import Base
 
 
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
-        (Filter(client_id="emi"), "ix_event_client_id_id (client_id=?)"),
-        (Filter(client_id="emi", name="token.issued"), "ix_event_client_id_id (client_id=?)"),
-        (Filter(actor="okaforc"), "ix_event_actor_at (actor=?)"),
-        (Filter(name="key.rotated"), "ix_event_name_at (name=?)"),
-        (Filter(account_ids=(1,)), "ix_event_account_id_at (account_id=?)"),
+        (EventFilter(client_id="emi"), "ix_event_client_id_id (client_id=?)"),
+        (EventFilter(client_id="emi", name="token.issued"), "ix_event_client_id_id (client_id=?)"),
+        (EventFilter(actor="okaforc"), "ix_event_actor_at (actor=?)"),
+        (EventFilter(name="key.rotated"), "ix_event_name_at (name=?)"),
+        (EventFilter(account_ids=(1,)), "ix_event_account_id_at (account_id=?)"),
     ],
 )
-def test_a_page_of_the_trail_reads_an_index(wanted: Filter, index: str) -> None:
+def test_a_page_of_the_trail_reads_an_index(wanted: EventFilter, index: str) -> None:
     """TM-12: whoever looks for a client, an actor, a name or an account waits for no other rows."""
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine)

@@ -119,7 +119,7 @@ def _take_away(world: World, anna_session: str) -> None:
     with world.work() as work:
         eva = accounts.by_username(work, "eva")
         hasher = world.app.extensions["hasher"]
-        assert passwords.replace(work, hasher, eva, NEW_PASSWORD, source="reset") == ()
+        assert passwords.change(work, hasher, eva, NEW_PASSWORD, source="reset") == ()
     world.account("newcomer")
 
 
@@ -179,7 +179,9 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
         assert participants.by_number(work, "111340").ended_at is not None
         held = [row for row in signing_keys.every_key(work) if row.kid == kid]
         assert [row.state for row in held] == [KeyState.REVOKED]
-        assert role_groups.holders_at(work, participants.by_number(work, "109120")) == []
+        assert (
+            role_groups.accounts_at_participant(work, participants.by_number(work, "109120")) == []
+        )
     # The trail names the export with what lies between.
     (restored,) = world.events("trail.restored")
     assert restored.data["lost"]["last"] == sealed_until

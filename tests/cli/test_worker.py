@@ -21,11 +21,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from idp.cli.server_commands import LANES
+from idp.cli.server_commands import THREADS
 from idp.cli.worker_health import answering
-from idp.cli.worker_lanes import STALE_SECONDS, Lanes
+from idp.cli.worker_threads import STALE_SECONDS, WorkerThreads
 from idp.directory import accounts
-from idp.messages import deliver, queue
+from idp.messages import delivery, queue
 from idp.models import Event, MessageState, OutboxMessage, RecoveryRequest
 from idp.recovery import recovery_requests
 from idp.recovery.recovery_requests import Channel, Goal
@@ -59,7 +59,7 @@ class SlowForNotices:
 
 
 @contextmanager
-def running(lanes: Lanes) -> Iterator[None]:
+def running(lanes: WorkerThreads) -> Iterator[None]:
     thread = threading.Thread(target=lanes.run)
     thread.start()
     try:
@@ -98,7 +98,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
     enqueue(world, username, "account_restored")
     mailer = SlowForNotices()
     with_mailer(world, mailer)
-    lanes = Lanes(world.app, LANES, interval=0.02)
+    lanes = WorkerThreads(world.app, THREADS, interval=0.02)
 
     def count(query: Any) -> int:
         with world.work() as work:
@@ -129,10 +129,10 @@ def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
     world.clock.advance(60)
     with world.work() as work:
         recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
-    assert LANES["recovery"]["recovery"](world.app) == 1
+    assert THREADS["recovery"]["recovery"](world.app) == 1
     enqueue(world, username, "factor_code")
     with world.app.app_context():
-        assert deliver.deliver_due(world.app.extensions["runtime"], limit=2) == 2
+        assert delivery.deliver_due(world.app.extensions["runtime"], limit=2) == 2
     code, link = (mail["Subject"] for mail in world.mailer.sent)
     assert code.endswith("Your verification code")
     assert link.endswith("Choose a new password")
@@ -143,9 +143,9 @@ def test_the_lane_of_codes_sends_codes_only(world: World) -> None:
     username = world.account()
     all_sent(world)
     enqueue(world, username, "account_restored")
-    assert LANES["codes"]["codes"](world.app) == 0
+    assert THREADS["codes"]["codes"](world.app) == 0
     enqueue(world, username, "setup_code")
-    assert LANES["codes"]["codes"](world.app) == 1
+    assert THREADS["codes"]["codes"](world.app) == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -163,7 +163,7 @@ def test_a_lane_whose_thread_ends_is_started_again(world: World) -> None:
         runs["second"] += 1
         return 0
 
-    lanes = Lanes(world.app, {"a": {"dies": dies}, "b": {"lives": lives}}, interval=0.01)
+    lanes = WorkerThreads(world.app, {"a": {"dies": dies}, "b": {"lives": lives}}, interval=0.01)
     with running(lanes):
         wait_until(lambda: runs["first"] > 2 and runs["second"] > 2)
         assert lanes.state()["status"] == "ok"
@@ -180,7 +180,7 @@ def test_a_part_that_fails_keeps_no_other_from_its_work(world: World) -> None:
         done.set()
         return 0
 
-    lanes = Lanes(world.app, {"a": {"fails": fails, "works": works}}, interval=0.01)
+    lanes = WorkerThreads(world.app, {"a": {"fails": fails, "works": works}}, interval=0.01)
     with running(lanes):
         assert done.wait(PATIENCE)
 
@@ -195,7 +195,7 @@ def test_health_names_the_lane_that_hangs(world: World) -> None:
         release.wait(PATIENCE)
         return 0
 
-    lanes = Lanes(
+    lanes = WorkerThreads(
         world.app,
         {"mail": {"mail": hangs}, "other": {"other": lambda _app: 0}},
         interval=0.01,

@@ -34,7 +34,9 @@ def prepared(world: World, action: str) -> str:
     if action == "reset-factors":
         with world.work() as work:
             account = accounts.by_username(work, username)
-            row = authenticators.begin(work, account, FactorKind.TOTP, name="My telephone")
+            row = authenticators.start_enrolment(
+                work, account, FactorKind.TOTP, name="My telephone"
+            )
             row.confirmed_at = work.now
     if action == "resend-activation":
         with world.work() as work:
@@ -213,9 +215,9 @@ def test_temporary_passwords_differ_and_meet_the_policy(world: World) -> None:
     username = world.account(given_name="Bako", family_name="Tefi")
     with world.work() as work:
         account = accounts.by_username(work, username)
-        made = {temporary_passwords.make(work, account) for _ in range(200)}
+        made = {temporary_passwords.new_password(work, account) for _ in range(200)}
         assert len(made) == 200
-        assert all(passwords.cheap_faults(work, account, one) == () for one in made)
+        assert all(passwords.quick_violations(work, account, one) == () for one in made)
 
 
 def test_cr08_a_temporary_password_helps_after_the_activation_link_expired(world: World) -> None:
@@ -326,7 +328,7 @@ def test_a_lock_is_not_lost_to_an_action_that_had_not_seen_it(world: World) -> N
     """I4: what was read before somebody else locked the account does not unlock it: 409."""
     desk, username = Desk.of(world), world.account()
     desk.verify(username)
-    make = temporary_passwords.make
+    make = temporary_passwords.new_password
 
     def meanwhile(work: UnitOfWork, account: Account) -> str:
         """Another process locks the account between the look at it and the change."""
@@ -338,7 +340,7 @@ def test_a_lock_is_not_lost_to_an_action_that_had_not_seen_it(world: World) -> N
         return make(work, account)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(temporary_passwords, "make", meanwhile)
+        patch.setattr(temporary_passwords, "new_password", meanwhile)
         answer = desk.act("temporary-password", username)
     assert answer.status_code == 409
     assert "Someone changed this information before you" in answer.text
@@ -369,7 +371,7 @@ def test_pr04_closing_for_good_ends_everything_and_takes_the_roles(world: World)
     assert desk.act("deactivate", username).status_code == 303
     assert "Sign in" in browser.get("/").text
     with world.work() as work:
-        assert role_groups.held(work, accounts.by_username(work, username)) == []
+        assert role_groups.list_held(work, accounts.by_username(work, username)) == []
     for action in ACTIONS:
         assert desk.act(action, username).status_code == 400
     assert world.account_row(username).state == AccountState.DEACTIVATED

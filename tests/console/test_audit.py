@@ -13,7 +13,7 @@ from sqlalchemy import select
 from idp.audit import chain, events
 from idp.db import db
 from idp.directory import access_report, accounts
-from idp.directory.access_report import Question
+from idp.directory.access_report import AccessQuery
 from idp.models import Event
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
@@ -125,7 +125,7 @@ def test_the_chain_is_proved_from_the_console(
     with world.app.app_context():
         chain.seal_all(world.app.extensions["runtime"])
     with world.work() as work:
-        end = chain.end_of(work)
+        end = chain.chain_end(work)
     assert 4 < end <= 8
     first = desk.post("/console/audit/verify")
     assert f"Integrity check passed for records 1 to 4 of {end}." in first.text
@@ -188,8 +188,8 @@ def test_the_moment_of_a_grant_counts_and_that_of_a_revocation_does_not(world: W
         account_id = accounts.by_username(work, username).id
 
         def held(at: object) -> int:
-            question = Question(at=at, account_ids=(account_id,))  # type: ignore[arg-type]
-            return len(list(access_report.everything(work, question)))
+            question = AccessQuery(at=at, account_ids=(account_id,))  # type: ignore[arg-type]
+            return len(list(access_report.stream_all(work, question)))
 
         assert held(granted - timedelta(microseconds=1)) == 0
         assert held(granted) == 1

@@ -35,7 +35,7 @@ def with_app(world: World, username: str) -> str:
     secret = pyotp.random_base32()
     with world.work() as work:
         account = accounts.by_username(work, username)
-        row = authenticators.begin(work, account, FactorKind.TOTP)
+        row = authenticators.start_enrolment(work, account, FactorKind.TOTP)
         row.secret_sealed = work.vault.encrypt(secret)
         row.confirmed_at = account.enrolled_at = work.now
     return secret
@@ -222,7 +222,7 @@ def test_n66_a_wrong_code_changes_nothing_and_keeps_the_form(
 def test_n66_a_code_by_mail_keeps_the_form_too(world: World, desk: Desk, secret: str) -> None:
     """N66: asked for by a button, sent, entered; the form goes through every page."""
     with world.work() as work:
-        row = authenticators.begin(
+        row = authenticators.start_enrolment(
             work, accounts.by_username(work, desk.username), FactorKind.EMAIL
         )
         row.confirmed_at = work.now

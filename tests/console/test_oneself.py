@@ -36,7 +36,7 @@ def untouched(world: World, username: str) -> tuple[object, ...]:
     """What no action of an operator may have changed."""
     row = world.account_row(username)
     with world.work() as work:
-        held = len(role_groups.held(work, accounts.by_username(work, username)))
+        held = len(role_groups.list_held(work, accounts.by_username(work, username)))
     return row.state, row.password_hash, row.updated_at, held, len(world.mails(to=username))
 
 

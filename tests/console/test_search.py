@@ -61,7 +61,7 @@ QUERIES = {
 def test_a_query_finds_these_accounts(people: World, query: str) -> None:
     """UserID, e-mail, Person ID, name, telephone, participant; by the beginning, folded."""
     with people.work() as work:
-        found = account_search.find(work, query)
+        found = account_search.search(work, query)
         assert sorted(account.username for account in found.accounts) == QUERIES[query]
         assert not found.more
 
@@ -82,7 +82,7 @@ def test_no_more_than_fifty_are_listed(world: World) -> None:
     for number in range(55):
         world.account(f"mass{number:02}", family_name="Crowd")
     with world.work() as work:
-        found = account_search.find(work, "crowd")
+        found = account_search.search(work, "crowd")
         assert (len(found.accounts), found.more) == (50, True)
 
 
@@ -92,10 +92,10 @@ def test_what_changes_is_found_anew(people: World) -> None:
         account = accounts.by_username(work, "smithj")
         recovery_phone._set(work, account, "+14169671111")
     with people.work() as work:
-        assert len(account_search.find(work, "4169671111").accounts) == 1
+        assert len(account_search.search(work, "4169671111").accounts) == 1
         recovery_phone.remove(work, accounts.by_username(work, "smithj"))
     with people.work() as work:
-        assert account_search.find(work, "4169671111").accounts == []
+        assert account_search.search(work, "4169671111").accounts == []
 
 
 @pytest.mark.parametrize("role", list(ConsoleRole))

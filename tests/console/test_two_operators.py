@@ -287,7 +287,7 @@ def test_n74_a_proposal_for_what_has_changed_is_not_confirmed(
     desk.post("/console/clients/registration", **sent)
     with world.work() as work:
         row = registry.get(work, "registration")
-        data = replace(registry.data_of(row), push_participants=("109120",))
+        data = replace(registry.current_data(row), push_participants=("109120",))
         registry.update(work, row, data, by_two=True)
     before = registered(world)
     answer = confirm(other, proposed(world))

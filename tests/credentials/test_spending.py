@@ -26,7 +26,7 @@ def _link(work: UnitOfWork, account: Account) -> Any:
 
 def _temporary(work: UnitOfWork, account: Account) -> Any:
     temporary_passwords.issue(work, account, "hash")
-    return temporary_passwords.active(work, account)
+    return temporary_passwords.find_active(work, account)
 
 
 def _code(work: UnitOfWork, account: Account) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idp.demo import crowd
 from idp.directory import access_report, account_search, accounts
-from idp.directory.access_report import Question
+from idp.directory.access_report import AccessQuery
 from idp.models import AccountKind
 from tests.world import World
 
@@ -20,13 +20,13 @@ def test_a_crowd_is_added_once_and_can_be_worked_with(world: World) -> None:
     with world.work() as work:
         assert crowd.missing(work, 50) == 0
         assert crowd.missing(work, 60) == 10
-        everyone = list(accounts.every_account(work))
+        everyone = list(accounts.stream_accounts(work))
         assert len(everyone) == 50
         some = everyone[7]
         assert some.username in {
-            a.username for a in account_search.find(work, some.username).accounts
+            a.username for a in account_search.search(work, some.username).accounts
         }
-        held = list(access_report.everything(work, Question(at=work.now)))
+        held = list(access_report.stream_all(work, AccessQuery(at=work.now)))
         assert held
     username = world.account("granite")
     assert world.browser().sign_in(username).status_code == 200
@@ -44,6 +44,6 @@ def test_nobody_of_the_crowd_can_sign_in(world: World) -> None:
     world.role_group("EMI Viewer")
     with world.work() as work:
         crowd.add(work, 3, lambda _: None)
-        names = [account.username for account in accounts.every_account(work)]
+        names = [account.username for account in accounts.stream_accounts(work)]
     for name in names:
         assert world.browser().sign_in(name, "").status_code == 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idp.directory import accounts, activation, persons
-from idp.directory.persons import Changes
+from idp.directory.persons import PersonChanges
 from idp.errors import Invalid, Refused
 from idp.factors import authenticators, security_question
 from idp.machines import machine_accounts
@@ -21,7 +21,7 @@ NEW = "new.address@participant.example"
 def change(world: World, username: str, **values: str) -> list[str]:
     with world.work() as work:
         person = accounts.by_username(work, username).person
-        return persons.update(work, person, Changes(**values))
+        return persons.update(work, person, PersonChanges(**values))
 
 
 @pytest.fixture
@@ -147,8 +147,8 @@ def test_ma10_another_custodian(world: World, family: tuple[str, str]) -> None:
     assert session.sign_in(machine).status_code == 400
     with world.work() as work:
         account = accounts.by_username(work, machine)
-        assert authenticators.of(work, account) == []
-        assert security_question.of(work, account) is None
+        assert authenticators.list_usable(work, account) == []
+        assert security_question.find(work, account) is None
     left, came = world.mails("custodian_left")[-1], world.mails("custodian_changed")[-1]
     assert (left.recipient, "token=" in left.text) == ("holder1@participant.example", False)
     assert came.recipient == "holder3@participant.example"

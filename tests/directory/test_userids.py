@@ -9,7 +9,7 @@ import pytest
 
 from idp.app import create_app
 from idp.directory import accounts, userids
-from idp.directory.second_accounts import HasAccount, Second
+from idp.directory.second_accounts import PersonalAccountExists, SecondAccountGrounds
 from idp.errors import Invalid
 from idp.models import AccountKind, AccountState
 from idp.ports import Ports, SystemTokens
@@ -37,9 +37,9 @@ def make(
 ) -> str:
     """The user name; with ``second`` of a second account for that participant."""
     with world.work() as work:
-        holder = accounts.ensure_person(work, data)
+        holder = accounts.get_or_create_person(work, data)
         only = registered(work, second) if second else None
-        stated = Second.of("transmission_rights", only) if only else None
+        stated = SecondAccountGrounds.of("transmission_rights", only) if only else None
         return userids.create(work, holder, kind=kind, second=stated).username
 
 
@@ -90,10 +90,10 @@ def test_ui07_without_a_latin_name_it_is_asked_for(world: World) -> None:
 def test_ui10_ui11_one_personal_account_for_each_person(world: World) -> None:
     """UI-10, UI-11: a second one only for a stated reason, one for each participant."""
     make(world, person(1))
-    with pytest.raises(HasAccount, match="has a personal account"):
+    with pytest.raises(PersonalAccountExists, match="has a personal account"):
         make(world, person(1))
     assert make(world, person(1), second="109120") == "smitji"
-    with pytest.raises(HasAccount, match="has a second account for participant 109120"):
+    with pytest.raises(PersonalAccountExists, match="has a second account for participant 109120"):
         make(world, person(1), second="109120")
     assert make(world, person(1), second="111340") == "smithj2"
     with pytest.raises(Invalid, match="only a personal account"):
@@ -116,7 +116,7 @@ def test_ui07_sixteen_at_once_get_sixteen_ids(world: World, kind: AccountKind) -
     """UI-07: concurrency; nobody fails, nobody shares."""
     with world.work() as work:
         for number in range(16):
-            accounts.ensure_person(work, person(number))
+            accounts.get_or_create_person(work, person(number))
     barrier = threading.Barrier(16, timeout=60)
     made: list[str] = []
     failed: list[Exception] = []
@@ -126,7 +126,7 @@ def test_ui07_sixteen_at_once_get_sixteen_ids(world: World, kind: AccountKind) -
             barrier.wait()
             try:
                 with committing(world.app.extensions["runtime"].work()) as work:
-                    holder = accounts.ensure_person(work, person(number))
+                    holder = accounts.get_or_create_person(work, person(number))
                     made.append(userids.create(work, holder, kind=kind).username)
             except Exception as error:
                 failed.append(error)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from idp.directory import accounts
 from idp.errors import Invalid
-from idp.messages import deliver, outbox_reader, queue
+from idp.messages import delivery, outbox_reader, queue
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.transaction import Runtime
 from tests.world import World
@@ -27,7 +27,7 @@ def means_of(world: World, mailer: object | None = None) -> Runtime:
 
 def deliver_once(world: World, mailer: object | None = None) -> int:
     with world.app.app_context():
-        return deliver.deliver_due(means_of(world, mailer))
+        return delivery.deliver_due(means_of(world, mailer))
 
 
 def rows(world: World) -> list[OutboxMessage]:
@@ -101,7 +101,7 @@ def test_r14_a_failing_server_is_tried_again_later_and_given_up_aloud(world: Wor
     """R14: backoff doubles to an hour; after the last try the row is dead, with a named fault."""
     one_message(world)
     waits = []
-    for attempt in range(1, deliver.MAX_ATTEMPTS + 1):
+    for attempt in range(1, delivery.MAX_ATTEMPTS + 1):
         assert deliver_once(world, Failing()) == 1
         (row,) = rows(world)
         assert row.attempts == attempt
@@ -123,7 +123,7 @@ def test_r04_killed_after_the_transfer_nothing_is_lost(world: World) -> None:
     with pytest.raises(SystemExit):
         deliver_once(world, dying)
     assert deliver_once(world) == 0  # the lease is not over
-    world.clock.advance(deliver.LEASE_SECONDS)
+    world.clock.advance(delivery.LEASE_SECONDS)
     assert deliver_once(world) == 1
     assert [world.mailer.sent[0]["Message-ID"]] == dying.taken
 
@@ -133,8 +133,8 @@ def test_r04_killed_before_the_transfer_nothing_is_lost(world: World) -> None:
     one_message(world)
     (before,) = rows(world)
     with world.work() as work:
-        assert deliver._claim(work, deliver.TO_PEOPLE, deliver.LEASE_SECONDS) is not None
-    world.clock.advance(deliver.LEASE_SECONDS - 1)
+        assert delivery._claim(work, delivery.TO_PEOPLE, delivery.LEASE_SECONDS) is not None
+    world.clock.advance(delivery.LEASE_SECONDS - 1)
     assert deliver_once(world) == 0
     world.clock.advance(1)
     assert deliver_once(world) == 1
@@ -154,7 +154,7 @@ def test_r14_a_slow_server_does_not_use_up_the_leases_of_a_round(world: World) -
 def test_a_failure_after_the_lease_does_not_undo_the_work_of_another(world: World) -> None:
     """The message was taken over and sent: it stays sent."""
     one_message(world)
-    slow = Slow(world, seconds=deliver.LEASE_SECONDS, meanwhile_at=1, fails=True)
+    slow = Slow(world, seconds=delivery.LEASE_SECONDS, meanwhile_at=1, fails=True)
     assert deliver_once(world, slow) == 1
     assert slow.taken_by_others == 1
     (row,) = rows(world)
@@ -189,7 +189,7 @@ def test_a_round_has_a_limit(world: World) -> None:
     for _ in range(3):
         one_message(world)
     with world.app.app_context():
-        assert deliver.deliver_due(means_of(world), limit=2) == 2
+        assert delivery.deliver_due(means_of(world), limit=2) == 2
     assert [row.state for row in rows(world)] == ["sent", "sent", "queued"]
 
 

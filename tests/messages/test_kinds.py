@@ -11,7 +11,15 @@ import pytest
 from jinja2 import UndefinedError
 
 import idp.messages
-from idp.messages.kinds import KINDS, LOCALES, SMS_KINDS, Rendered, harmless, render, render_sms
+from idp.messages.rendering import (
+    KINDS,
+    LOCALES,
+    SMS_KINDS,
+    RenderedMessage,
+    render,
+    render_sms,
+    sanitized_name,
+)
 from idp.settings import Settings
 
 SETTINGS = Settings(issuer="https://gateway.test", environment="sandbox")
@@ -40,7 +48,7 @@ DATA = {
 }
 
 
-def rendered(kind: str, locale: str, name: str = "Ada Moreau") -> Rendered:
+def rendered(kind: str, locale: str, name: str = "Ada Moreau") -> RenderedMessage:
     return render(kind, locale, SETTINGS, name, "moreaua", DATA)
 
 
@@ -139,7 +147,7 @@ def test_n82_a_display_name_is_inert(name: str) -> None:
     for part in (mail.subject, mail.text.split("\n")[0], mail.html):
         assert not set(part) & {"\u202e", "\0", "\r"}
     assert len(mail.text) < 2_000
-    assert len(harmless(name).splitlines()) == 1
+    assert len(sanitized_name(name).splitlines()) == 1
 
 
 def test_n82_names_of_role_groups_are_inert() -> None:

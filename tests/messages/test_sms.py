@@ -14,7 +14,7 @@ import requests
 
 from idp.directory import accounts
 from idp.errors import ConfigurationError
-from idp.messages import deliver, queue
+from idp.messages import delivery, queue
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.models import MessageState, OutboxMessage
 from idp.settings import Settings
@@ -99,7 +99,7 @@ def test_texts_go_through_the_outbox(world: World) -> None:
         assert "123456" not in row.body_sealed + row.subject
     runtime = world.app.extensions["runtime"]
     with world.app.app_context():
-        deliver.deliver_due(replace(runtime, ports=replace(runtime.ports, sms=None)))
+        delivery.deliver_due(replace(runtime, ports=replace(runtime.ports, sms=None)))
     with world.work() as work:
         row = work.db.get_one(OutboxMessage, pk)
         assert (row.state, row.last_error) == (MessageState.QUEUED, ConfigurationError.__name__)

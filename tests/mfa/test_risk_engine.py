@@ -12,16 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.mfa.features import HOME_ZONE, Agent, Hour, agent_of, hour_of
-from idp.mfa.ledger import KEPT, KEPT_DAYS, Ledger
 from idp.mfa.risk_engine import (
     Attempt,
     Band,
     Device,
     History,
+    PastSignIn,
     Place,
     Population,
     Risk,
-    Seen,
     Tuning,
     assess,
     density_grid,
@@ -29,6 +28,7 @@ from idp.mfa.risk_engine import (
     hour_density,
     is_unusual_hour,
 )
+from idp.mfa.sign_in_histories import KEPT, KEPT_DAYS, SignInHistories
 
 ZONE = ZoneInfo(HOME_ZONE)
 TUNING = Tuning()
@@ -64,7 +64,7 @@ class Market:
     """Some people with habits, and one whose sign-ins are judged."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger(TUNING.kappa)
+        self.ledger = SignInHistories(TUNING.kappa)
         for number in range(20):
             for day in range(1, 29):
                 when = at(day, 8.5 + number % 4 * 0.3, month=3)
@@ -150,7 +150,7 @@ def test_after_a_long_absence_it_asks(market: Market) -> None:
 
 def test_the_change_of_clocks_asks_nobody(market: Market) -> None:
     """The Monday after it people come an hour off: scored like the hour they are used to."""
-    habit = [Seen(8.5, is_free=False, age_days=float(n)) for n in range(1, 40)]
+    habit = [PastSignIn(8.5, is_free=False, age_days=float(n)) for n in range(1, 40)]
     history = History(sign_ins=39, hours=habit)
     everybody = market.ledger.population()
     monday = hour_of(at(9, 9.5, month=3), HOME_ZONE)
@@ -284,7 +284,10 @@ def test_the_density_of_hours_is_a_density() -> None:
     grid = density_grid([8.5, 8.7, 13.0, 23.9], TUNING.kappa)
     assert sum(grid) * 24 / len(grid) == pytest.approx(1, abs=1e-6)
     population = Population(working=grid, free=grid)
-    habit = [Seen(8.5, is_free=False, age_days=3.0), Seen(9.0, is_free=True, age_days=90.0)]
+    habit = [
+        PastSignIn(8.5, is_free=False, age_days=3.0),
+        PastSignIn(9.0, is_free=True, age_days=90.0),
+    ]
     for history in (History(), History(sign_ins=2, hours=habit)):
         total = sum(
             hour_density(Hour(step * 24 / 960, is_free=False), history, population, TUNING)
@@ -296,7 +299,7 @@ def test_the_density_of_hours_is_a_density() -> None:
 
 def test_midnight_is_near_midnight() -> None:
     """The day is a circle."""
-    habit = [Seen(23.8, is_free=False, age_days=1.0) for _ in range(20)]
+    habit = [PastSignIn(23.8, is_free=False, age_days=1.0) for _ in range(20)]
     history = History(sign_ins=20, hours=habit)
     near = hour_density(Hour(0.2, is_free=False), history, Population(), TUNING)
     far = hour_density(Hour(12.0, is_free=False), history, Population(), TUNING)
@@ -308,7 +311,7 @@ def test_midnight_is_near_midnight() -> None:
 def test_five_sign_ins_are_needed_to_call_an_hour_unusual() -> None:
     """Fewer tell nothing."""
     for count, unusual in ((4, False), (8, True)):
-        habit = [Seen(8.5, is_free=False, age_days=1.0) for _ in range(count)]
+        habit = [PastSignIn(8.5, is_free=False, age_days=1.0) for _ in range(count)]
         history = History(sign_ins=count, hours=habit)
         assert is_unusual_hour(Hour(20.0, is_free=False), history, Population(), TUNING) == unusual
 
@@ -323,7 +326,7 @@ def test_distances() -> None:
 
 def test_a_history_is_bounded() -> None:
     """500 sign-ins or 180 days; what was forgotten counts no more."""
-    ledger = Ledger(TUNING.kappa)
+    ledger = SignInHistories(TUNING.kappa)
     start = at(1, 8.5, month=1)
     for number in range(KEPT + 50):
         ledger.add("ada", attempt(start + timedelta(hours=number), ip=f"10.0.0.{number % 250}"))
@@ -358,7 +361,7 @@ def test_no_attempt_breaks_the_score(
     values: dict[str, object], hour: float, free: bool, sign_ins: int
 ) -> None:
     """A finite score and named evidence, whatever comes in."""
-    ledger = Ledger(TUNING.kappa)
+    ledger = SignInHistories(TUNING.kappa)
     for number in range(sign_ins):
         ledger.add("ada", attempt(at(number + 1, 8.5)))
     one = attempt(at(12, 8.5), hour=Hour(hour, is_free=free), **values)

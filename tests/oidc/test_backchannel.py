@@ -23,7 +23,7 @@ from idp.cli.server_commands import PARTS, work_round
 from idp.clients import registry
 from idp.directory import accounts, participants, role_groups
 from idp.errors import Invalid
-from idp.messages import deliver, logout_delivery
+from idp.messages import delivery, logout_delivery
 from idp.messages.logout_delivery import HttpLogoutSender
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.networks import NetworkSet
@@ -225,7 +225,7 @@ def test_a_beginning_that_moves_into_the_future_is_told(world: World) -> None:
         for days in (-1, 0, 1):
             begin = world.clock.now() + timedelta(days=days)
             assert role_groups.assign(
-                work, account, group, participant, role_groups.Terms(valid_from=begin)
+                work, account, group, participant, role_groups.AssignmentTerms(valid_from=begin)
             )
     assert [claims["sid"] for _, claims in told(world)] == [sid]
 
@@ -265,7 +265,9 @@ def test_r23_a_receiver_that_fails_is_tried_again_and_holds_nobody_up(world: Wor
     assert world.logouts.tried.count("https://emi.rp.test/logout") == 1
     with world.work() as work:
         row = registry.get(work, "emi")
-        moved = replace(registry.data_of(row), backchannel_logout_uri="https://new.rp.test/logout")
+        moved = replace(
+            registry.current_data(row), backchannel_logout_uri="https://new.rp.test/logout"
+        )
         registry.update(work, row, moved)
     world.clock.advance(28)
     assert told(world) == []
@@ -313,7 +315,7 @@ def test_r23_what_nobody_takes_is_given_up_where_operators_see_it(world: World) 
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)
     world.logouts.failing["https://emi.rp.test/logout"] = requests.ConnectionError("secret")
-    for _ in range(deliver.MAX_ATTEMPTS):
+    for _ in range(delivery.MAX_ATTEMPTS):
         assert told(world) == []
         world.clock.advance(3601)
     with world.work() as work:
@@ -332,7 +334,9 @@ def test_who_wants_to_hear_no_more_does_not(world: World, change: str) -> None:
         if change == "client":
             registry.disable(work, row)
         else:
-            registry.update(work, row, replace(registry.data_of(row), backchannel_logout_uri=""))
+            registry.update(
+                work, row, replace(registry.current_data(row), backchannel_logout_uri="")
+            )
     assert told(world) == []
     with world.work() as work:
         assert not work.db.scalars(
@@ -402,7 +406,7 @@ def test_r23_only_success_is_success() -> None:
         for status in (302, 307, 400, 404, 500, 503):
             with pytest.raises(requests.HTTPError) as raised:
                 sender.send(f"{address}/{status}", "token")
-            assert deliver._code(raised.value) == str(status)
+            assert delivery._code(raised.value) == str(status)
         assert Receiver.taken == ["token"] * 8
     finally:
         server.shutdown()

@@ -14,7 +14,7 @@ from idp.oidc.claims import (
     PARTICIPANTS,
     within_limit,
 )
-from idp.policy.console import ConsoleRole, Fact, is_verified, may_act, needs_caller
+from idp.policy.console import ConsoleRole, Fact, is_verified, may_act, needs_caller_verification
 from idp.policy.email_address import single_address
 from idp.policy.enrolment_steps import Policy, State, Step, next_step
 from idp.policy.local_path import MAX_LENGTH, safe_path
@@ -143,9 +143,9 @@ def test_n74_who_acts_on_whom(
 
 def test_cr02_customer_relations_needs_a_caller() -> None:
     """CR-02."""
-    assert needs_caller((AGENT,))
-    assert needs_caller(())
-    assert not needs_caller((AGENT, ACCESS))
+    assert needs_caller_verification((AGENT,))
+    assert needs_caller_verification(())
+    assert not needs_caller_verification((AGENT, ACCESS))
 
 
 @pytest.mark.parametrize(

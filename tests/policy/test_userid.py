@@ -13,14 +13,14 @@ from idp.policy.userid import (
     NotLatin,
     candidates,
     is_allowed,
-    letters,
-    machine,
-    personal,
+    machine_userid,
+    personal_userid,
+    plain_letters,
 )
 
 
 def made(given: str, family: str, middle: str = "", taken: tuple[str, ...] = ()) -> str:
-    return personal(given=given, middle=middle, family=family, is_taken=taken.__contains__)
+    return personal_userid(given=given, middle=middle, family=family, is_taken=taken.__contains__)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_ui01_every_id_is_short_lower_case_and_plain(first: str, middle: str, la
 
 def test_ui07_letters_are_never_lost_by_case() -> None:
     """A sharp s in capitals, a dotted capital I."""
-    assert letters("STRAẞE") == letters("Straße") == "strasse"
-    assert letters("İ") == "i"
+    assert plain_letters("STRAẞE") == plain_letters("Straße") == "strasse"
+    assert plain_letters("İ") == "i"
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_ui07_letters_are_never_lost_by_case() -> None:
 )
 def test_ui08_machine_ids_are_counted_up(taken: tuple[str, ...], pads: bool, expected: str) -> None:
     """UI-08, Z-08: after the highest one; other forms stay as they are and are not counted."""
-    assert machine(taken, pads=pads) == expected
+    assert machine_userid(taken, pads=pads) == expected
 
 
 def test_ui08_the_last_number_is_the_last() -> None:
     """UI-08: a clear error, no sixth digit."""
-    assert machine(["APIIESO99998"], pads=True) == "APIIESO99999"
+    assert machine_userid(["APIIESO99998"], pads=True) == "APIIESO99999"
     with pytest.raises(Exhausted):
-        machine(["APIIESO99999"], pads=True)
+        machine_userid(["APIIESO99999"], pads=True)

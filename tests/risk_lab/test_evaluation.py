@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from idp.cli import main
 from idp.risk_lab import evaluation, plot, simulation
-from idp.risk_lab.evaluation import BadRow, Scored, read
+from idp.risk_lab.evaluation import BadRow, Scored, parse_row
 
 HEADER = ",".join(simulation.COLUMNS)
 
@@ -117,7 +117,7 @@ def test_the_published_way_of_counting(result: dict[str, dict[str, Any]]) -> Non
 
 def test_the_public_data_sets_columns_are_taken() -> None:
     """Its names, its booleans, its attacks by account takeover."""
-    row = read(
+    row = parse_row(
         {
             "IP Address": "10.0.0.1", "Country": "NO", "ASN": "29695", "User ID": "-43",
             "User Agent String": "Mozilla/5.0", "Login Timestamp": "2020-02-03 12:43:30.772",
@@ -127,9 +127,9 @@ def test_the_public_data_sets_columns_are_taken() -> None:
     assert (row.user, row.success, row.attack) == ("-43", True, "attack")
     assert row.attempt.place.country == "NO"
     with pytest.raises(BadRow):
-        read({"time": "yesterday", "user": "a", "ip": "b"})
+        parse_row({"time": "yesterday", "user": "a", "ip": "b"})
     with pytest.raises(BadRow):
-        read({})
+        parse_row({})
 
 
 GOOD = "2026-01-05T12:00:00Z,a,1.2.3.4,CA,ON,Toronto,1,x,c,true,false,"
@@ -183,7 +183,7 @@ def test_the_picture(log: Path, tmp_path: Path) -> None:
 
 def test_only_complete_sign_ins_teach(log: Path) -> None:
     """An attack that is repeated does not become a habit."""
-    rows = [read(row) for row in csv.DictReader(io.StringIO(log.read_text()))]
+    rows = [parse_row(row) for row in csv.DictReader(io.StringIO(log.read_text()))]
     attack = next(row for row in reversed(rows) if row.attack == "naive")
     scored = Scored(evaluation.Engine())
     for _ in evaluation.run([*rows, *[attack] * 30], [scored]):

@@ -27,7 +27,7 @@ def emi(world: World, pusher: Pusher) -> dict[str, Any]:
     with world.work() as work:
         row = registry.get(work, "emi")
         uri = "https://emi.rp.test/logout"
-        registry.update(work, row, replace(registry.data_of(row), backchannel_logout_uri=uri))
+        registry.update(work, row, replace(registry.current_data(row), backchannel_logout_uri=uri))
     name = world.account()
     for grant in (TRADER, VIEWER):
         world.grant_role(name, grant["roleGroup"], grant["participantId"])

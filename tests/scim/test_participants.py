@@ -100,7 +100,7 @@ def test_ending_one_ends_its_grants(world: World, pusher: Pusher, way: str) -> N
     rp = world.relying_party("App", backchannel_logout_uri="https://app.rp.test/logout")
     with world.work() as work:
         row = registry.get(work, "app")
-        registry.show_groups(work, row, [role_groups.by_name(work, "EMI Trader")])
+        registry.set_visible_groups(work, row, [role_groups.by_name(work, "EMI Trader")])
     user = holder(pusher)
     other = holder(pusher, "300001")
     name = world.account()

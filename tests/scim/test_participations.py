@@ -132,15 +132,17 @@ def test_a_role_group_comes_to_need_one(world: World, market: Pusher) -> None:
     key = market.create(1)["id"]
     give(market, key, VIEWER)
     with world.work() as work, pytest.raises(Refused) as refused:
-        participations.require(work, role_groups.by_name(work, "EMI Viewer"), "Transmission Rights")
+        participations.set_required(
+            work, role_groups.by_name(work, "EMI Viewer"), "Transmission Rights"
+        )
     assert refused.value.detail == (
         "EMI Viewer is held at participant 200001, which does not take part in Transmission Rights"
     )
     with world.work() as work:
         viewer = role_groups.by_name(work, "EMI Viewer")
         assert viewer.participation == ""
-        participations.require(work, viewer, "Energy Market")
-        assert participations.of(work, participants.by_number(work, "200001"))
+        participations.set_required(work, viewer, "Energy Market")
+        assert participations.list_participations(work, participants.by_number(work, "200001"))
     assert market.send("PATCH", ERIE, {"schemas": [PATCH], "Operations": [
         {"op": "remove", "path": "participations"}]}).status_code == 200  # fmt: skip
     assert grants(market, f"{USERS}/{key}") == []

@@ -53,7 +53,7 @@ def profiled(world: World, pusher: Pusher, **changes: Any) -> None:
     """Register the pusher with a profile."""
     with world.work() as work:
         row = registry.get(work, pusher.rp.client_id)
-        data = replace(registry.data_of(row), push_account_kind="email", **changes)
+        data = replace(registry.current_data(row), push_account_kind="email", **changes)
         registry.update(work, row, data, by_two=True)
 
 

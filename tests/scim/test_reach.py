@@ -24,7 +24,9 @@ def limit(world: World, name: str, **changes: Any) -> None:
     """What the client may do from now on."""
     with world.work() as work:
         client = registry.get(work, name)
-        registry.update(work, client, replace(registry.data_of(client), **changes), by_two=True)
+        registry.update(
+            work, client, replace(registry.current_data(client), **changes), by_two=True
+        )
 
 
 def test_n72_a_token_from_before_the_scope_was_taken_pushes_nothing(

@@ -123,12 +123,12 @@ def test_n72_an_operators_role_with_an_end_ends(world: World) -> None:
     with world.work() as work:
         account = accounts.by_username(work, name)
         group = role_groups.by_name(work, ConsoleRole.AGENT)
-        end = role_groups.Terms(valid_until=work.now + timedelta(hours=1))
+        end = role_groups.AssignmentTerms(valid_until=work.now + timedelta(hours=1))
         role_groups.assign(work, account, group, participants.by_number(work, OPERATOR), end)
-        assert role_groups.of_console(work, account) == {ConsoleRole.AGENT}
+        assert role_groups.console_roles(work, account) == {ConsoleRole.AGENT}
     world.clock.advance(hours=1)
     with world.work() as work:
-        assert role_groups.of_console(work, accounts.by_username(work, name)) == frozenset()
+        assert role_groups.console_roles(work, accounts.by_username(work, name)) == frozenset()
 
 
 def test_n58_an_account_ends_at_its_end(world: World, pusher: Pusher, emi: Rp) -> None:

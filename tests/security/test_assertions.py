@@ -285,7 +285,7 @@ def test_ma10_another_custodian_ends_keys_and_overlap(world: World, machine: Rp)
     """MA-10: nothing that the old custodian knows counts."""
     assert change(world, "168").status_code == 200
     with world.work() as work:
-        new = accounts.ensure_person(
+        new = accounts.get_or_create_person(
             work,
             accounts.NewPerson(
                 person_id="P-9", given_name="Ada", family_name="King", email="k@participant.example"

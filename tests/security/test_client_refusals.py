@@ -157,7 +157,7 @@ def test_n30_the_token_endpoint_is_an_audience_for_those_who_need_it(
     address; not for clients with a secret."""
     with world.work() as work:
         row = registry.get(work, "registration")
-        data = registry.data_of(row)
+        data = registry.current_data(row)
         changed = ClientData(**(vars(data) | {"token_endpoint_audience": True}))
         registry.update(work, row, changed, by_two=True)
     for audience, status in (

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from idp.app import create_app
 from idp.directory import accounts, activation
 from idp.factors import authenticators, enrolment, security_question
-from idp.factors.security_question import offered
+from idp.factors.security_question import short_list
 from idp.mfa.assurance import FactorKind
 from idp.models import AccountKind, AccountState
 from idp.policy.enrolment_steps import Policy
@@ -69,7 +69,7 @@ def answer_question(
     world: World, username: str, browser: Browser, page: TestResponse
 ) -> TestResponse:
     with world.work() as work:
-        name = offered(work, accounts.by_username(work, username))[0]
+        name = short_list(work, accounts.by_username(work, username))[0]
     return send(browser, page, question=name, answer=ANSWER)
 
 
@@ -100,8 +100,8 @@ def test_ac04_all_steps_in_order_then_the_dashboard(strict: World, kind: Account
     with strict.work() as work:
         account = accounts.by_username(work, username)
         assert account.enrolled_at == strict.clock.now()
-        assert [row.kind for row in authenticators.of(work, account)] == [FactorKind.EMAIL]
-        stored = security_question.of(work, account)
+        assert [row.kind for row in authenticators.list_usable(work, account)] == [FactorKind.EMAIL]
+        stored = security_question.find(work, account)
         assert stored is not None
         assert ANSWER.lower() not in stored.answer_hash.lower()
     kinds = {mail.kind for mail in strict.mails(to=username)}
@@ -162,7 +162,7 @@ def test_n61_nothing_opens_before_the_end(strict: World, reached: str) -> None:
             assert heading(browser.post("/enrol", fields)) == heading(page), step
     assert not is_in(browser)
     with strict.work() as work:
-        assert enrolment.is_owed(work, accounts.by_username(work, username))
+        assert enrolment.is_incomplete(work, accounts.by_username(work, username))
 
 
 def test_leaving_and_coming_back_goes_on_where_it_was(strict: World) -> None:
@@ -247,7 +247,7 @@ def test_mf08_the_last_required_factor_cannot_go(strict: World) -> None:
     page = browser.get(path)
     assert "Your verification method was removed" in browser.submit(page, path, do="remove").text
     with strict.work() as work:
-        rows = authenticators.of(work, accounts.by_username(work, username))
+        rows = authenticators.list_usable(work, accounts.by_username(work, username))
         assert [row.kind for row in rows] == [FactorKind.TOTP]
 
 
@@ -266,7 +266,10 @@ def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: Wo
     assert not is_in(browser)
     with strict.work() as work:
         account = accounts.by_username(work, username)
-        assert (authenticators.of(work, account), security_question.of(work, account)) == ([], None)
+        assert (
+            authenticators.list_usable(work, account),
+            security_question.find(work, account),
+        ) == ([], None)
     link = strict.mails("factors_reset")[-1].links[0].removeprefix(strict.settings.issuer)
     other = {"password": PASSWORD, "again": PASSWORD}
     page = strict.browser()

@@ -22,7 +22,7 @@ from idp.app import create_app
 from idp.db import db
 from idp.directory import accounts
 from idp.factors import authenticators, enrolment
-from idp.factors.security_question import offered
+from idp.factors.security_question import short_list
 from idp.models import BrowserSession, Grant
 from idp.policy.console import ConsoleRole
 from idp.policy.scopes import ACR_MFA, satisfies
@@ -183,7 +183,7 @@ class Policy(RuleBasedStateMachine):
         fields = {"phone": {"do": "skip"}, "codes": {"do": "show"}}.get(step, {})
         if step == "question":
             with self.world.work() as work:
-                name = offered(work, accounts.by_username(work, "victim"))[0]
+                name = short_list(work, accounts.by_username(work, "victim"))[0]
             fields = {"question": name, "answer": "Somewhere in Kapuskasing"}
         page = browser.submit(page, "/enrol", **fields)
         if "I saved my codes" in page.text:
@@ -250,7 +250,7 @@ class Policy(RuleBasedStateMachine):
             rows = work.db.scalars(
                 select(BrowserSession).where(BrowserSession.ended_at.is_(None))
             ).all()
-            assert not (rows and enrolment.is_owed(work, account))
+            assert not (rows and enrolment.is_incomplete(work, account))
             for row in rows:
                 assert set(row.amr) - {"pwd", "mfa"} or not _is_new(row, self.world)
             for grant in work.db.scalars(select(Grant).where(Grant.session_id.is_not(None))):

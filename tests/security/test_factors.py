@@ -389,7 +389,7 @@ def test_n66_an_open_session_alone_changes_no_factor(
     used = code(world, secret)
     browser.submit(page, "/signin/factor", code=used)
     with world.work() as work:
-        (row,) = authenticators.of(work, accounts.by_username(work, username))
+        (row,) = authenticators.list_usable(work, accounts.by_username(work, username))
         fields, before = CHANGES[path], row.public_id
         path = path.replace("{id}", before)
 
@@ -413,10 +413,10 @@ def test_n66_an_open_session_alone_changes_no_factor(
     try_it()
     with world.work() as work:
         account = accounts.by_username(work, username)
-        assert [row.public_id for row in authenticators.of(work, account)] == [before]
-        assert authenticators.begun(work, account, FactorKind.TOTP) is None
-        assert security_question.of(work, account) is None
-        assert recovery_codes_service.left(work, account) == 10
+        assert [row.public_id for row in authenticators.list_usable(work, account)] == [before]
+        assert authenticators.pending(work, account, FactorKind.TOTP) is None
+        assert security_question.find(work, account) is None
+        assert recovery_codes_service.count_unused(work, account) == 10
 
 
 def test_n66_the_first_factor_needs_the_password(world: World) -> None:
@@ -440,7 +440,7 @@ def test_n73_nobody_changes_the_factor_of_another(
 ) -> None:
     """N73: 404, with whatever proof."""
     with world.work() as work:
-        (row,) = authenticators.of(work, accounts.by_username(work, holder[0]))
+        (row,) = authenticators.list_usable(work, accounts.by_username(work, holder[0]))
         path = f"/settings/factors/own/{row.public_id}"
     stranger = world.browser().signed_in(world.account())
     assert verify(stranger, path, current=PASSWORD).status_code == 404
@@ -466,7 +466,7 @@ def test_mf08_an_app_is_removed_with_its_recovery_codes(
     assert world.browser().sign_in(username).request.path == "/"
     with world.work() as work:
         account = accounts.by_username(work, username)
-        assert recovery_codes_service.left(work, account) == 0
+        assert recovery_codes_service.count_unused(work, account) == 0
 
 
 def test_a_second_app_is_added_by_a_code_of_the_first(

@@ -11,7 +11,7 @@ from flask import Flask, url_for
 from sqlalchemy import select
 
 from idp.models import OutboxMessage
-from idp.policy.addresses import UNKNOWN, Sender, sender
+from idp.policy.addresses import UNKNOWN, ClientAddress, client_address
 from idp.settings import Settings
 from idp.web.security import _is_ours
 from tests.security.test_headers import assert_protected, paths
@@ -185,7 +185,7 @@ def test_f2_only_trusted_proxies_are_believed(
     peer: str, forwarded: str | None, expected: str | None
 ) -> None:
     """F2, N52: right to left, up to the first address that is no proxy of ours."""
-    assert sender(peer, forwarded or "", TRUSTED) == Sender(expected)
+    assert client_address(peer, forwarded or "", TRUSTED) == ClientAddress(expected)
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -197,7 +197,9 @@ def test_f2_junk_from_a_trusted_proxy_is_an_unknown_caller_and_logged(
     settings: Settings, capsys: pytest.CaptureFixture[str], junk: str
 ) -> None:
     """F2: no guess, and no refusal: what stands left of it is not believed."""
-    assert sender("10.0.0.1", f"198.51.100.1, {junk}", TRUSTED) == Sender(UNKNOWN, junk)
+    assert client_address("10.0.0.1", f"198.51.100.1, {junk}", TRUSTED) == ClientAddress(
+        UNKNOWN, junk
+    )
     sent = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": junk.encode().decode("latin-1")}
     with gateway(replace(settings, trusted_proxies=TRUSTED)) as world:
         answer = world.app.test_client().get(

@@ -151,7 +151,7 @@ def test_n68_a_link_is_used_only_in_the_state_that_it_is_for(
     with world.work() as work:
         account = accounts.by_username(work, username)
         token = links.issue(work, account, purpose, work.after(seconds=60))
-        found = links.owner_of(work, purpose, token)
+        found = links.look_up_with_account(work, purpose, token)
         assert isinstance(found, tuple) is (state in fitting[purpose])
         assert isinstance(found, tuple) or found is Problem.SUPERSEDED
 

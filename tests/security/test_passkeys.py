@@ -383,7 +383,7 @@ def test_a_removed_or_reset_passkey_opens_nothing(
     username, device = holder
     with world.work() as work:
         account = accounts.by_username(work, username)
-        authenticators.remove(work, account, authenticators.of(work, account)[0])
+        authenticators.remove(work, account, authenticators.list_usable(work, account)[0])
     answer = alone(world.browser(), device)
     assert (answer.status_code, reasons(world)) == (400, "unknown_passkey")
 
@@ -402,7 +402,7 @@ def test_n67_a_registration_that_does_not_hold_is_refused(world: World, fault: s
     done = add_passkey(world, browser, device_of(world, **{fault: values[fault]}), current=PASSWORD)
     assert done.status_code == 400
     with world.work() as work:
-        assert authenticators.of(work, accounts.by_username(work, username)) == []
+        assert authenticators.list_usable(work, accounts.by_username(work, username)) == []
     assert world.browser().sign_in(username).request.path == "/"
 
 

@@ -49,13 +49,13 @@ def test_mf05_a_short_list_out_of_a_pool_of_forty(world: World) -> None:
         assert len({web_questions.words(name) for name in POOL}) == len(POOL)
     one, two = world.account(), world.account()
     with world.work() as work:
-        first = security_question.offered(work, accounts.by_username(work, one))
-        assert security_question.offered(work, accounts.by_username(work, one)) == first
+        first = security_question.short_list(work, accounts.by_username(work, one))
+        assert security_question.short_list(work, accounts.by_username(work, one)) == first
         assert len(set(first)) == SHORT_LIST
-        assert security_question.offered(work, accounts.by_username(work, two)) != first
+        assert security_question.short_list(work, accounts.by_username(work, two)) != first
     world.clock.advance(days=1)
     with world.work() as work:
-        assert security_question.offered(work, accounts.by_username(work, one)) != first
+        assert security_question.short_list(work, accounts.by_username(work, one)) != first
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_the_answer_is_neither_the_password_nor_of_another_list(world: World) ->
     for name, answer in ((shown[0], PASSWORD), (hidden, ANSWER), ("x", ANSWER), ("", "")):
         assert browser.submit(page, PATH, question=name, answer=answer).status_code == 400
     with world.work() as work:
-        assert security_question.of(work, accounts.by_username(work, username)) is None
+        assert security_question.find(work, accounts.by_username(work, username)) is None
 
 
 def test_z02_a_reset_by_oneself_asks_it_too(world: World, holder: str) -> None:
     """Z-02, MF-09: the link alone is not enough, nor is the answer; a wrong one spends nothing."""
     browser, page = reset_page(world, holder)
     with world.work() as work:
-        row = security_question.of(work, accounts.by_username(work, holder))
+        row = security_question.find(work, accounts.by_username(work, holder))
         assert row is not None
         name = row.question
         assert "montreal" not in row.answer_hash

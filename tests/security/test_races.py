@@ -202,12 +202,12 @@ def test_n68_a_link_is_spent_by_one_of_sixteen(world: World) -> None:
     def run(number: int) -> None:
         with world.app.app_context():
             work = world.app.extensions["runtime"].work()
-            found = links.owner_of(work, Purpose.ACTIVATE, token)
+            found = links.look_up_with_account(work, Purpose.ACTIVATE, token)
             barrier.wait()
             try:
                 assert isinstance(found, tuple)
                 hasher = world.app.extensions["hasher"]
-                outcome = activation.finish(work, hasher, *found, f"{NEW_PASSWORD}-{number:02}")
+                outcome = activation.complete(work, hasher, *found, f"{NEW_PASSWORD}-{number:02}")
                 db.session.commit()
             except Exception as error:
                 db.session.rollback()

@@ -422,9 +422,9 @@ def test_n71_a_replaced_temporary_password_opens_no_page(world: World) -> None:
     assert world.browser().sign_in(username, older).status_code == 400
     with world.work() as work:
         account = accounts.by_username(work, username)
-        assert temporary_passwords.active(work, account) is not None
-        temporary_passwords.end_all(work, account)
-        assert temporary_passwords.active(work, account) is None
+        assert temporary_passwords.find_active(work, account) is not None
+        temporary_passwords.invalidate_all(work, account)
+        assert temporary_passwords.find_active(work, account) is None
     assert world.browser().sign_in(username, newer).status_code == 400
     assert world.account_row(username).state == AccountState.RESET_REQUIRED
 

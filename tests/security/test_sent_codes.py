@@ -145,7 +145,7 @@ def test_mf08_preferred_and_renamed(world: World) -> None:
     _, page = half_signed_in(world, username)
     assert "Use passkey" in page.text
     with world.work() as work:
-        rows = authenticators.of(work, accounts.by_username(work, username))
+        rows = authenticators.list_usable(work, accounts.by_username(work, username))
         path = f"/settings/factors/own/{rows[1].public_id}"
     page = browser.get(path)
     for bad in ("x" * 61, "\u202egnp", "\x07"):
@@ -198,13 +198,13 @@ def test_n63_a_number_that_was_removed_proves_nothing(world: World) -> None:
     world.clock.advance(minutes=5)
     half, page = half_signed_in(world, username)
     with world.work() as work:
-        rows = authenticators.of(work, accounts.by_username(work, username))
+        rows = authenticators.list_usable(work, accounts.by_username(work, username))
         number = next(row.public_id for row in rows if row.kind == "sms")
     page = half.submit(page, "/signin/factor", do="send", method=number)
     sent = last_code(world, "sms")
     with world.work() as work:
         account = accounts.by_username(work, username)
-        gone = next(row for row in authenticators.of(work, account) if row.kind == "sms")
+        gone = next(row for row in authenticators.list_usable(work, account) if row.kind == "sms")
         authenticators.remove(work, account, gone)
     refused = half.submit(page, "/signin/factor", code=sent)
     assert refused.status_code == 400
@@ -229,7 +229,7 @@ def test_set_up_needs_the_code_that_was_sent(world: World, kind: str) -> None:
     page = verify(browser, path, current=PASSWORD)
     assert browser.submit(page, path, code=sent).status_code == 400
     with world.work() as work:
-        assert authenticators.of(work, accounts.by_username(work, username)) == []
+        assert authenticators.list_usable(work, accounts.by_username(work, username)) == []
 
 
 def test_n63_the_code_of_one_number_sets_up_no_other(world: World) -> None:
@@ -245,8 +245,8 @@ def test_n63_the_code_of_one_number_sets_up_no_other(world: World) -> None:
     second = other.submit(proved, path, number="416 967 2222", **form)
     assert browser.submit(page, path, code=first).status_code == 400
     with world.work() as work:
-        assert authenticators.of(work, accounts.by_username(work, username)) == []
+        assert authenticators.list_usable(work, accounts.by_username(work, username)) == []
     other.submit(second, path, code=last_code(world, "sms"))
     with world.work() as work:
-        (row,) = authenticators.of(work, accounts.by_username(work, username))
+        (row,) = authenticators.list_usable(work, accounts.by_username(work, username))
         assert row.destination == "+14169672222"

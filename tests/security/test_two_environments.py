@@ -11,7 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from idp import safety
+from idp import settings_checks
 from idp.app import create_app, say_risks
 from idp.db import Base, db
 from idp.directory import accounts, activation
@@ -140,8 +140,8 @@ def test_every_start_says_which_risks_are_accepted(tmp_path: Path) -> None:
 def test_every_number_has_bounds_that_hold_its_default() -> None:
     """A number without bounds would be taken whatever it is; defaults are safe."""
     numbers = {item.name for item in fields(Settings) if type(item.default) is int}
-    assert numbers == set(safety.BOUNDS)
-    for name, bound in safety.BOUNDS.items():
+    assert numbers == set(settings_checks.BOUNDS)
+    for name, bound in settings_checks.BOUNDS.items():
         assert bound.least <= bound.safe_least <= bound.safe_most <= bound.most
         assert not bound.unsafe(getattr(SAFE, name)), name
 

@@ -13,10 +13,10 @@ import pytest
 from flask import Response, request
 from flask.typing import ResponseReturnValue
 
-from idp.credentials.hashing import HashingLane, PasswordHasher
+from idp.credentials.hashing import HashingLimiter, PasswordHasher
 from idp.errors import Overloaded
+from idp.serving.asgi_adapter import AsgiAdapter
 from idp.serving.bounds import Bounds
-from idp.serving.front import Front
 from idp.web.forward_auth import REALM
 from tests.world import World
 
@@ -52,7 +52,7 @@ class Client:
         self.sent.append(message)
         self.got_something.set()
 
-    async def ask(self, front: Front) -> None:
+    async def ask(self, front: AsgiAdapter) -> None:
         await asyncio.wait_for(front(self.scope, self.incoming.get, self.send), PATIENCE)
 
     @property
@@ -117,7 +117,7 @@ def test_n88_a_body_that_does_not_come_is_408_in_the_form_of_its_path(world: Wor
     """N88: OAuth JSON, a SCIM error, a page in the reader's language."""
 
     async def play() -> list[Client]:
-        front = Front(world.app, threads=1, bounds=Bounds(body_seconds=0.01))
+        front = AsgiAdapter(world.app, threads=1, bounds=Bounds(body_seconds=0.01))
         french = ("accept-language", "fr-CA,fr;q=0.9")
         clients = [
             long_body("/oauth2/v1/token"),
@@ -148,7 +148,7 @@ def test_n87_bodies_have_no_more_memory_than_is_theirs(world: World) -> None:
     """N87: the bodies of all requests together are bounded; the next one is told to come again."""
 
     async def play() -> tuple[Client, Client, Client]:
-        front = Front(world.app, threads=1, bounds=Bounds(held=100))
+        front = AsgiAdapter(world.app, threads=1, bounds=Bounds(held=100))
         first, second, third = (long_body("/oauth2/v1/token", 80) for _ in range(3))
         first.body(b"a=" + b"b" * 70, more=True)
         held = asyncio.ensure_future(first.ask(front))
@@ -174,7 +174,7 @@ def test_n88_a_full_queue_refuses_at_once_and_health_goes_on(
     """N88: one thread is held, one request waits; the next is 503, health and keys are 200."""
 
     async def play() -> tuple[list[Client], list[int]]:
-        front = Front(world.app, threads=1, bounds=Bounds(waiting=1))
+        front = AsgiAdapter(world.app, threads=1, bounds=Bounds(waiting=1))
         running, waiting, late = (Client("GET", "/hold") for _ in range(3))
         tasks = [asyncio.ensure_future(running.ask(front))]
         await asyncio.to_thread(gate["inside"].wait, PATIENCE)
@@ -203,7 +203,7 @@ def test_r08_a_database_that_hangs_under_readyz_keeps_no_key_waiting(
     world.app.view_functions["pages.readyz"] = world.app.view_functions["hold"]
 
     async def play() -> list[int]:
-        front = Front(world.app, threads=1)
+        front = AsgiAdapter(world.app, threads=1)
         probes = [Client("GET", "/readyz") for _ in range(4)]
         asked = [asyncio.ensure_future(probe.ask(front)) for probe in probes]
         await asyncio.to_thread(gate["inside"].wait, PATIENCE)
@@ -224,8 +224,8 @@ def test_n88_what_waits_too_long_or_for_nobody_does_not_begin(
     """N88: the application runs once, for the one that got the thread."""
 
     async def play() -> tuple[Client, Client]:
-        front = Front(world.app, threads=1, bounds=Bounds(wait_seconds=0.01))
-        patient = Front(world.app, threads=1)
+        front = AsgiAdapter(world.app, threads=1, bounds=Bounds(wait_seconds=0.01))
+        patient = AsgiAdapter(world.app, threads=1)
         # The same lanes: only how long requests wait differs.
         patient._lanes = front._lanes
         running, waiting, gone = (Client("GET", "/hold") for _ in range(3))
@@ -251,7 +251,7 @@ def test_a_download_is_sent_while_it_is_made(world: World, gate: dict[str, Any])
 
     async def play() -> Client:
         client = Client("GET", "/download/20000")
-        await client.ask(Front(world.app, threads=1))
+        await client.ask(AsgiAdapter(world.app, threads=1))
         return client
 
     client = in_a_loop(play())
@@ -267,7 +267,7 @@ def test_a_client_that_goes_away_ends_the_download(world: World, gate: dict[str,
 
     async def play() -> Client:
         client = Client("GET", "/download/1000000000")
-        asked = asyncio.ensure_future(client.ask(Front(world.app, threads=1)))
+        asked = asyncio.ensure_future(client.ask(AsgiAdapter(world.app, threads=1)))
         await client.got_something.wait()
         client.leave()
         await asked
@@ -283,7 +283,7 @@ def test_a_client_that_reads_nothing_ends_the_download(world: World, gate: dict[
 
     async def play() -> None:
         client = Client("GET", "/download/1000000000")
-        front = Front(world.app, threads=1, bounds=Bounds(send_seconds=0.05))
+        front = AsgiAdapter(world.app, threads=1, bounds=Bounds(send_seconds=0.05))
         asked = asyncio.ensure_future(client.ask(front))
         await client.got_something.wait()
         client.reads.clear()
@@ -301,7 +301,7 @@ def test_a_download_that_fails_half_way_is_cut(world: World, gate: dict[str, Any
         client = Client("GET", "/download/1000")
         client.scope["query_string"] = b"fails=1"
         with pytest.raises(RuntimeError):
-            await client.ask(Front(world.app, threads=1))
+            await client.ask(AsgiAdapter(world.app, threads=1))
         return client
 
     client = in_a_loop(play())
@@ -313,7 +313,7 @@ def test_a_download_that_fails_half_way_is_cut(world: World, gate: dict[str, Any
 def test_n28_a_field_that_comes_twice_is_refused(world: World, name: str) -> None:
     """N28: of two, a proxy may have judged the other one."""
     client = Client("GET", "/oauth2/v1/userinfo", (name, "a"), (name, "a"))
-    in_a_loop(client.ask(Front(world.app, threads=1)))
+    in_a_loop(client.ask(AsgiAdapter(world.app, threads=1)))
     assert client.status == 400
 
 
@@ -329,7 +329,7 @@ def test_n28_a_proxy_that_asks_hears_401_or_403(
 ) -> None:
     """N28, MA-11: two credentials are as good as none."""
     client = Client("GET", "/auth/verify", (name, "a"), (name, "a"))
-    in_a_loop(client.ask(Front(world.app, threads=1)))
+    in_a_loop(client.ask(AsgiAdapter(world.app, threads=1)))
     assert (client.status, client.text) == (status, b"")
     assert field in client.headers.items()
 
@@ -340,7 +340,7 @@ def test_n88_a_proxy_that_asks_hears_403_when_there_is_no_room(
     """N88, MA-11: with the time to wait; so does a script hear of it, and it may ask first."""
 
     async def play() -> tuple[Client, Client, Client]:
-        front = Front(world.app, threads=1, bounds=Bounds(waiting=0))
+        front = AsgiAdapter(world.app, threads=1, bounds=Bounds(waiting=0))
         held = asyncio.ensure_future(Client("GET", "/hold").ask(front))
         await asyncio.to_thread(gate["inside"].wait, PATIENCE)
         proxy, script = Client("GET", "/auth/verify"), Client("POST", "/oauth2/v1/token")
@@ -373,13 +373,13 @@ def test_n60_fields_with_underscores_are_nobody(world: World) -> None:
     world.app.add_url_rule("/show", "show", show)
     client = Client("GET", "/show", ("x_forwarded_for", "192.0.2.1"), ("proxy", "http://evil"),
                     ("cookie", "a=1"), ("cookie", "b=2"))  # fmt: skip
-    in_a_loop(client.ask(Front(world.app, threads=1)))
+    in_a_loop(client.ask(AsgiAdapter(world.app, threads=1)))
     assert seen == {"HTTP_HOST": "gateway.test", "HTTP_COOKIE": "a=1; b=2"}
 
 
 def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
     """N88: two hash or wait, the third is told to come again; then there is room again."""
-    lane = HashingLane(1, 1)
+    lane = HashingLimiter(1, 1)
     hasher = PasswordHasher(world.settings, lane)
     entered, leave = threading.Event(), threading.Event()
 
@@ -406,7 +406,7 @@ def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
 def test_n88_nobody_waits_for_a_hash_without_end(world: World) -> None:
     """N88: whose turn does not come in time is told to come again, and has taken no place; hashes
     that are slow to begin with stop nobody for good."""
-    lane = HashingLane(1, 1, seconds=0)
+    lane = HashingLimiter(1, 1, seconds=0)
     hasher = PasswordHasher(world.settings, lane)
     with lane.turn():
         for _ in range(3):

@@ -132,15 +132,15 @@ def test_contacts_appointed_at_once_are_all_there(world: World) -> None:
 
     def appoint(number: int) -> int:
         with world.work() as work:
-            row = participants.for_change(work, "200001")
-            known = contacts.entries_of(contacts.of(work, row))
-            new = contacts.Entry(f"ID-{number}", "rights_administrator")
+            row = participants.lock_by_number(work, "200001")
+            known = contacts.to_entries(contacts.list_contacts(work, row))
+            new = contacts.ContactRef(f"ID-{number}", "rights_administrator")
             return contacts.replace(work, row, [*known, new])
 
     assert at_once(appoint) == [True] * PARALLEL
     with world.work() as work:
         row = participants.by_number(work, "200001")
-        assert len(contacts.of(work, row)) == PARALLEL
+        assert len(contacts.list_contacts(work, row)) == PARALLEL
     assert world.events("participant.contact_ended") == []
 
 

@@ -46,7 +46,7 @@ def _authenticate_machine(
     """A machine account from a registered network, for the application that ``resource`` names
     (RFC 8707)."""
     resource = request.params.get("resource", "")
-    client = registry.of_resource(request.work, resource)
+    client = registry.find_by_resource(request.work, resource)
     outcome = server.machine_authenticator.authenticate(
         request.work, username=name, client=client, **credentials
     )

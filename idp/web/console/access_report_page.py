@@ -11,7 +11,7 @@ from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import access_report
-from idp.directory.access_report import Access, Question
+from idp.directory.access_report import AccessQuery, AccessRecord
 from idp.web.console import forms
 
 PAGE = 100
@@ -33,8 +33,8 @@ def report() -> BaseResponse:
     return _page(rows, question)
 
 
-def _question() -> Question:
-    return Question(
+def _question() -> AccessQuery:
+    return AccessQuery(
         at=forms.moment("at", end_of_day=True) or current.work().now,
         participant=request.args.get("participant", "").strip()[:20],
         group=request.args.get("group", "").strip()[:100],
@@ -43,7 +43,7 @@ def _question() -> Question:
 
 
 def _page(
-    rows: list[Access], question: Question | None = None, error: str | None = None
+    rows: list[AccessRecord], question: AccessQuery | None = None, error: str | None = None
 ) -> BaseResponse:
     body = render_template(
         "console/report.html",
@@ -65,6 +65,6 @@ def export_report() -> BaseResponse:
     work = current.work()
     asked = {name: value for name in FIELDS if (value := request.args.get(name))}
     events.record(work, AuditAction.ACCESS_EXPORTED, filter=asked)
-    rows = (astuple(row)[1:] for row in access_report.everything(work, question))
-    columns = [item.name for item in fields(Access)][1:]
+    rows = (astuple(row)[1:] for row in access_report.stream_all(work, question))
+    columns = [item.name for item in fields(AccessRecord)][1:]
     return forms.download(forms.csv_lines(columns, rows), name="access.csv", kind="text/csv")

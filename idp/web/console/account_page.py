@@ -9,16 +9,16 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import trail
-from idp.desk import account_actions, account_status, caller_verification
 from idp.directory import accounts, role_groups, separation_of_duties
 from idp.errors import Refused
 from idp.factors import authenticators, enrolment, security_question
+from idp.helpdesk import account_actions, account_status, caller_verification
 from idp.messages import outbox_reader
 from idp.models import Account, AccountKind, Assignment
 from idp.policy import console as rules
-from idp.policy.agents import describe_agent
-from idp.policy.phone_number import masked, shown
+from idp.policy.phone_number import formatted, masked
 from idp.policy.temporary_password import spelled
+from idp.policy.user_agents import describe_user_agent
 from idp.session import sessions
 from idp.web import factor_words
 from idp.web.console import gate, labels
@@ -53,9 +53,9 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
     work, operator = current.work(), gate.operator()
     person = found.person
     helps = operator.may_open("console.act")
-    verification = caller_verification.active(work, operator.account, found) if helps else None
+    verification = caller_verification.find_active(work, operator.account, found) if helps else None
     by_participant: dict[str, list[Assignment]] = {}
-    for row in role_groups.held(work, found):
+    for row in role_groups.list_held(work, found):
         title = f"{row.participant.name} ({row.participant.number})"
         by_participant.setdefault(title, []).append(row)
     body = render_template(
@@ -67,34 +67,43 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         state=labels.state(found.state),
         kind=labels.kind(found.kind),
         second=labels.second(found),
-        phone=shown(person.phone, person.phone_extension) if person.phone else "",
-        shared_by=accounts.persons_with_phone(work, person.phone),
+        phone=formatted(person.phone, person.phone_extension) if person.phone else "",
+        shared_by=accounts.count_persons_with_phone(work, person.phone),
         recovery_phone=masked(found.recovery_phone or ""),
-        factors=[(factor_words.title(row, found), row) for row in authenticators.of(work, found)],
-        enrolled=not enrolment.is_owed(work, found),
-        question=security_question.of(work, found),
-        risks=[(event, labels.assessment(event)) for event in trail.assessments(work, found)],
-        can_text=bool(found.recovery_phone) and current.runtime().ports.sms is not None,
-        obstacles=[labels.obstacle(entry) for entry in account_status.obstacles(work, found)],
-        unreachable=[client.name for client in account_status.unreachable(work, found)],
-        access=by_participant,
-        others=accounts.accounts_of(work, person, but=found),
-        sessions=[(row, describe_agent(row.user_agent)) for row in sessions.active(work, found)],
-        sign_ins=[
-            (event, describe_agent(event.user_agent))
-            for event in trail.sign_ins(work, found, SHOWN_SIGN_INS)
+        factors=[
+            (factor_words.title(row, found), row) for row in authenticators.list_usable(work, found)
         ],
-        events=trail.of_account(work, found, SHOWN_EVENTS),
-        messages=outbox_reader.of_account(work, found.id),
+        enrolled=not enrolment.is_incomplete(work, found),
+        question=security_question.find(work, found),
+        risks=[
+            (event, labels.assessment(event))
+            for event in trail.recent_risk_assessments(work, found)
+        ],
+        can_text=bool(found.recovery_phone) and current.runtime().ports.sms is not None,
+        obstacles=[labels.obstacle(entry) for entry in account_status.sign_in_blocks(work, found)],
+        unreachable=[client.name for client in account_status.inaccessible_clients(work, found)],
+        access=by_participant,
+        others=accounts.list_accounts(work, person, but=found),
+        sessions=[
+            (row, describe_user_agent(row.user_agent)) for row in sessions.active(work, found)
+        ],
+        sign_ins=[
+            (event, describe_user_agent(event.user_agent))
+            for event in trail.recent_sign_ins(work, found, SHOWN_SIGN_INS)
+        ],
+        events=trail.account_events(work, found, SHOWN_EVENTS),
+        messages=outbox_reader.account_messages(work, found.id),
         helps=helps,
         manages=operator.may_open("console.grant")
         and not separation_of_duties.is_same_person(found, operator.account),
-        needs_caller=helps and rules.needs_caller(operator.roles),
+        needs_caller=helps and rules.needs_caller_verification(operator.roles),
         facts=[(fact, labels.fact(fact)) for fact in rules.Fact],
         verification=verification,
         actions=[
             (name, labels.action(name))
-            for name in account_actions.offered(work, operator.account, operator.roles, found)
+            for name in account_actions.available_actions(
+                work, operator.account, operator.roles, found
+            )
         ],
         error=error,
         temporary=temporary,
@@ -107,7 +116,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
 def act(subject: str, action: str) -> BaseResponse:
     """Carry out an action, or say why not."""
     found, operator = one(subject), gate.operator()
-    order = account_actions.Order(
+    order = account_actions.ActionRequest(
         operator.account,
         operator.roles,
         action,
@@ -115,7 +124,7 @@ def act(subject: str, action: str) -> BaseResponse:
         request.form.get("ticket", ""),
     )
     try:
-        password = account_actions.carry_out(current.work(), current.hasher(), order, found)
+        password = account_actions.execute(current.work(), current.hasher(), order, found)
     except Refused as refusal:
         return page(found, error=labels.refusal(refusal))
     if password is not None:

@@ -11,7 +11,7 @@ from idp import current
 from idp.audit import events, verification
 from idp.audit import trail as service
 from idp.audit.actions import AuditAction
-from idp.audit.trail import Filter
+from idp.audit.trail import EventFilter
 from idp.models import Event
 from idp.web.console import forms
 
@@ -41,9 +41,9 @@ def trail() -> BaseResponse:
     return _page(rows)
 
 
-def _wanted() -> Filter:
+def _wanted() -> EventFilter:
     args = request.args
-    return Filter(
+    return EventFilter(
         account_ids=forms.people("person"),
         actor=args.get("actor", "").strip()[:320],
         client_id=args.get("client", "").strip()[:100],
@@ -77,7 +77,7 @@ def export_trail() -> BaseResponse:
     if as_csv:
         rows = (
             [json.dumps(record[c]) if c == "data" else record[c] for c in COLUMNS]
-            for record in service.records(work, wanted)
+            for record in service.export_records(work, wanted)
         )
         return forms.download(forms.csv_lines(COLUMNS, rows), name="audit.csv", kind="text/csv")
     lines = (line + "\n" for line in service.export(work, wanted))

@@ -62,9 +62,9 @@ def register(pages: Blueprint) -> None:
 def clients() -> BaseResponse:
     """All clients."""
     work = current.work()
-    waiting = len(client_proposals.waiting(work))
+    waiting = len(client_proposals.list_pending(work))
     body = render_template(
-        "console/clients.html", clients=service.every_client(work), waiting=waiting
+        "console/clients.html", clients=service.list_clients(work), waiting=waiting
     )
     return Response(body)
 
@@ -92,8 +92,8 @@ def client(client_id: str) -> BaseResponse:
     """What is registered of one, to change."""
     found = _one(client_id)
     if request.method != "POST":
-        return _form(found, service.data_of(found), list(found.role_groups))
-    data = _from_form(service.data_of(found))
+        return _form(found, service.current_data(found), list(found.role_groups))
+    data = _from_form(service.current_data(found))
     groups = _chosen_groups()
     try:
         data = _with_new_key(data)
@@ -107,10 +107,10 @@ def rotate_secret(client_id: str) -> BaseResponse:
     """A new secret; the old one works for as many hours as chosen."""
     found, typed = _one(client_id), request.form.get("overlap_hours", "").strip()
     try:
-        hours = client_secrets.overlap(typed)
+        hours = client_secrets.parse_overlap_hours(typed)
         outcome = client_proposals.rotate_secret(current.work(), found, overlap_hours=hours)
     except Invalid as error:
-        data, groups = service.data_of(found), list(found.role_groups)
+        data, groups = service.current_data(found), list(found.role_groups)
         return _form(found, data, groups, error=error.detail, overlap_hours=typed)
     return shown(outcome)
 
@@ -118,7 +118,7 @@ def rotate_secret(client_id: str) -> BaseResponse:
 def end_old_secret(client_id: str) -> BaseResponse:
     """The secret from before the last rotation ends at once."""
     found = _one(client_id)
-    client_secrets.end_former(current.work(), found)
+    client_secrets.revoke_old(current.work(), found)
     flash(gettext("The previous secret no longer works."))
     return redirect(url_for("console.client", client_id=found.client_id), code=303)
 
@@ -168,7 +168,9 @@ def _with_new_key(data: ClientData) -> ClientData:
 
 def _chosen_groups() -> list[RoleGroup]:
     wanted = set(request.form.getlist("role_groups"))
-    return [group for group, _ in role_groups.every_group(current.work()) if group.name in wanted]
+    return [
+        group for group, _ in role_groups.list_role_groups(current.work()) if group.name in wanted
+    ]
 
 
 def _form(
@@ -182,13 +184,13 @@ def _form(
     work = current.work()
     body = render_template(
         "console/client.html",
-        old_secret_until=client_secrets.former_until(work, found) if found else None,
+        old_secret_until=client_secrets.old_secret_expires_at(work, found) if found else None,
         overlap_hours=overlap_hours,
         max_overlap_hours=client_secrets.MAX_OVERLAP_HOURS,
         client=found,
         data=data,
         error=error,
-        groups=[group.name for group, _ in role_groups.every_group(current.work())],
+        groups=[group.name for group, _ in role_groups.list_role_groups(current.work())],
         seen=[group.name for group in groups],
         auth_methods=list(AuthMethod),
         grant_types=GRANT_TYPES,

@@ -33,7 +33,7 @@ def ask(session: BrowserSession) -> Response | None:
     needed = request.method == "POST" and request.endpoint in ENDPOINTS
     if not needed or authenticators.is_fresh(work, session):
         return None
-    if not authenticators.of(work, session.account):
+    if not authenticators.list_usable(work, session.account):
         return error_responses.page(
             403,
             title=gettext("Set up extra verification first"),

@@ -49,7 +49,7 @@ def people(name: str) -> tuple[int, ...] | None:
     typed = request.args.get(name, "").strip()
     if not typed:
         return None
-    found = account_search.find(current.work(), typed)
+    found = account_search.search(current.work(), typed)
     if found.more:
         raise BadField(gettext("Too many results. Enter more letters or a second word."))
     return tuple(account.id for account in found.accounts)

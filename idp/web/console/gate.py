@@ -127,7 +127,7 @@ def _refusal() -> BaseResponse | None:
         here = safe_path(request.full_path.rstrip("?"))
         return redirect(url_for("login.signin", next=here), code=303)
     work = current.work()
-    found = Operator(session.account, role_groups.of_console(work, session.account))
+    found = Operator(session.account, role_groups.console_roles(work, session.account))
     if not found.may_open(request.endpoint or ""):
         return forbid("role")
     account = session.account

@@ -21,9 +21,9 @@ def home() -> BaseResponse:
     """What fits the query; a single account is opened at once."""
     query = request.args.get("q", "").strip()[:MAX_QUERY]
     found = (
-        account_search.find(current.work(), query)
+        account_search.search(current.work(), query)
         if query
-        else account_search.Found([], more=False)
+        else account_search.SearchResult([], more=False)
     )
     if len(found.accounts) == 1:
         subject = found.accounts[0].subject

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask_babel import gettext
 
-from idp.desk.account_status import Obstacle
 from idp.errors import Refused
+from idp.helpdesk.account_status import SignInBlock
 from idp.models import Account, Event
 from idp.policy.console import Fact
 from idp.web import factor_words
@@ -164,7 +164,7 @@ def refusal(error: Refused) -> str:
     )
 
 
-def obstacle(entry: Obstacle) -> str:
+def obstacle(entry: SignInBlock) -> str:
     """One reason why an account cannot sign in, as a sentence."""
     since, until = eastern(entry.since), eastern(entry.until)
     detail = _reason(entry.detail)

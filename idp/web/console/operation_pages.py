@@ -71,7 +71,7 @@ def revoke_key(kid: str) -> BaseResponse:
 def messages() -> BaseResponse:
     """Messages that were given up, to read without their links and codes."""
     work = current.work()
-    rows = [(row, dead_letters.words(work, row)) for row in dead_letters.letters(work)]
+    rows = [(row, dead_letters.redacted_text(work, row)) for row in dead_letters.list_dead(work)]
     return Response(render_template("console/messages.html", messages=rows))
 
 

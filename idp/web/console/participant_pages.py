@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.directory import contacts, participations
 from idp.directory import participants as service
-from idp.directory.contacts import Entry
+from idp.directory.contacts import ContactRef
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.models import ContactFunction
 from idp.web.console import labels
@@ -29,10 +29,12 @@ def set_contact() -> BaseResponse:
     """Appoint a contact, or end the function of one."""
     work, form = current.work(), request.form
     number = form.get("number", "").strip()
-    entry = Entry(form.get("person_id", "").strip(), form.get("function", ""))
+    entry = ContactRef(form.get("person_id", "").strip(), form.get("function", ""))
     try:
-        row = service.for_change(work, number)
-        rest = {one for one in contacts.entries_of(contacts.of(work, row)) if one != entry}
+        row = service.lock_by_number(work, number)
+        rest = {
+            one for one in contacts.to_entries(contacts.list_contacts(work, row)) if one != entry
+        }
         contacts.replace(work, row, rest if form.get("change") == "dismiss" else {*rest, entry})
     except (Conflict, Invalid, NotFound, Refused) as error:
         return _page(number, error=error.detail)
@@ -50,8 +52,8 @@ def _page(number: str, *, error: str = "") -> BaseResponse:
         "console/participants.html",
         number=number,
         participant=row,
-        parts=participations.of(work, row) if row else [],
-        contacts=contacts.of(work, row) if row else [],
+        parts=participations.list_participations(work, row) if row else [],
+        contacts=contacts.list_contacts(work, row) if row else [],
         functions=[(str(one), labels.function(one)) for one in ContactFunction],
         error=error,
     )

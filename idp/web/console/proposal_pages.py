@@ -29,7 +29,7 @@ def _list(error: str | None = None) -> BaseResponse:
     work, operator = current.work(), gate.operator().account
     rows = [
         (row, service.changes(work, row), service.may_confirm(row, operator))
-        for row in service.waiting(work)
+        for row in service.list_pending(work)
     ]
     body = render_template("console/proposals.html", proposals=rows, error=error)
     return Response(body, status=400 if error else 200)

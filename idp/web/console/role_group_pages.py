@@ -31,7 +31,7 @@ def groups() -> BaseResponse:
 
 
 def _list(error: str | None = None) -> BaseResponse:
-    rows = role_groups.every_group(current.work())
+    rows = role_groups.list_role_groups(current.work())
     body = render_template(
         "console/groups.html",
         groups=rows,

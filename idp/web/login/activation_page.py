@@ -23,7 +23,7 @@ def register(pages: Blueprint) -> None:
 def activate() -> Response:
     """The link's page."""
     return mailed_link_page.serve(
-        Purpose.ACTIVATE, "activate.activate", activation.finish, _first_session
+        Purpose.ACTIVATE, "activate.activate", activation.complete, _first_session
     )
 
 

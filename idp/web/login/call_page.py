@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.credentials.links import Problem, Purpose
-from idp.desk import caller_verification
+from idp.helpdesk import caller_verification
 from idp.web.login import mailed_link_page
 
 
@@ -25,7 +25,7 @@ def call() -> BaseResponse:
         return mailed_link_page.problem_page(found, Purpose.CALL)
     _, account = found
     if request.method == "POST":
-        caller_verification.disown(current.work(), account)
+        caller_verification.report_impostor(current.work(), account)
         body = render_template(
             "message.html",
             title=gettext("Call reported"),
@@ -38,7 +38,7 @@ def call() -> BaseResponse:
         return Response(body)
     agents = [
         agent.person.full_name
-        for agent in caller_verification.agents_on_the_line(current.work(), account)
+        for agent in caller_verification.agents_on_call(current.work(), account)
     ]
     body = render_template("call.html", agents=agents, username=account.username)
     return Response(body)

@@ -23,7 +23,7 @@ from idp.factors import (
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator, Interaction
 from idp.policy.enrolment_steps import Step
-from idp.policy.phone_number import Fault, for_texts, in_country, masked
+from idp.policy.phone_number import Fault, for_sms, in_country, masked
 from idp.policy.signin_state import EnrolmentRequired
 from idp.signin import assurance_levels, state_loader, transitions
 from idp.web import factor_words, i18n, questions
@@ -57,7 +57,7 @@ def enrol_factor(kind: str) -> BaseResponse:
     found, account = _who()
     if found is None or account is None:
         return _resume()
-    if kind not in authenticators.offered(current.work()):
+    if kind not in authenticators.available_kinds(current.work()):
         abort(404)
     if _step(account, found) is not Step.FACTOR:
         return redirect(_home(found), code=303)
@@ -93,7 +93,7 @@ def _home(found: Interaction) -> str:
 
 
 def _step(account: Account, found: Interaction) -> Step:
-    return enrolment.step(current.work(), account, is_proved=_is_proved(found))
+    return enrolment.current_step(current.work(), account, is_proved=_is_proved(found))
 
 
 def _is_proved(found: Interaction) -> bool:
@@ -148,7 +148,7 @@ def _values_of_phone(account: Account, _found: Interaction) -> dict[str, object]
 
 def _values_of_factor(account: Account, found: Interaction) -> dict[str, object]:
     work = current.work()
-    rows = authenticators.of(work, account)
+    rows = authenticators.list_usable(work, account)
     return {
         "rows": [factor_words.title(row, account) for row in rows],
         "is_enough": authenticators.policy(work).is_enough(
@@ -160,7 +160,7 @@ def _values_of_factor(account: Account, found: Interaction) -> dict[str, object]
                 factor_words.help_of(kind),
                 url_for("login.enrol_factor", kind=kind, flow=found.handle),
             )
-            for kind in authenticators.offered(work)
+            for kind in authenticators.available_kinds(work)
             if kind in (FactorKind.PASSKEY, FactorKind.TOTP)
             or all(row.kind != kind for row in rows)
         ],
@@ -168,7 +168,7 @@ def _values_of_factor(account: Account, found: Interaction) -> dict[str, object]
 
 
 def _values_of_question(account: Account, _found: Interaction) -> dict[str, object]:
-    names = security_question.offered(current.work(), account)
+    names = security_question.short_list(current.work(), account)
     return {
         "questions": [(name, questions.words(name)) for name in names],
         "chosen": request.form.get("question", ""),
@@ -202,7 +202,7 @@ def _take_phone(account: Account, found: Interaction) -> BaseResponse | None:
     work, do = current.work(), request.form.get("do")
     if do == "send":
         typed, country = request.form.get("number", ""), request.form.get("country", "")
-        number = for_texts(in_country(typed, country), work.settings.sms_countries)
+        number = for_sms(in_country(typed, country), work.settings.sms_countries)
         if isinstance(number, Fault):
             fault = factor_words.number_fault(number)
             return _page(account, found, Step.PHONE, error=fault)
@@ -215,18 +215,18 @@ def _take_phone(account: Account, found: Interaction) -> BaseResponse | None:
         typed = request.form.get("code", "")
         if not recovery_phone.confirm(work, account, flow_of(found), typed):
             return _page(account, found, Step.PHONE, error=factor_words.wrong_code())
-    enrolment.pass_by(account, Step.PHONE)
+    enrolment.mark_done(account, Step.PHONE)
     return None
 
 
 def _take_factor(account: Account, _found: Interaction) -> BaseResponse | None:
-    enrolment.pass_by(account, Step.FACTOR)
+    enrolment.mark_done(account, Step.FACTOR)
     return None
 
 
 def _take_question(account: Account, found: Interaction) -> BaseResponse | None:
     name = request.form.get("question", "")
-    fault = security_question.choose(
+    fault = security_question.set_answer(
         current.work(),
         current.hasher(),
         account,
@@ -242,16 +242,16 @@ def _take_question(account: Account, found: Interaction) -> BaseResponse | None:
 def _take_codes(account: Account, found: Interaction) -> BaseResponse | None:
     if request.form.get("do") != "show":
         # Continue only after the codes were shown.
-        if recovery_codes.left(current.work(), account):
-            enrolment.pass_by(account, Step.CODES)
+        if recovery_codes.count_unused(current.work(), account):
+            enrolment.mark_done(account, Step.CODES)
         return None
-    made = recovery_codes.make(current.work(), account)
+    made = recovery_codes.generate(current.work(), account)
     body = render_template("recovery_codes.html", codes=made, flow=found.handle)
     return Response(body)
 
 
 def _take_finish(account: Account, found: Interaction) -> BaseResponse | None:
-    done = enrolment.finish(current.work(), account, is_proved=_is_proved(found))
+    done = enrolment.complete(current.work(), account, is_proved=_is_proved(found))
     return go_on(found) if done else None
 
 

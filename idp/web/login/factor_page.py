@@ -81,7 +81,7 @@ def _may_step_up(found: Interaction, session: BrowserSession) -> bool:
     """Whether the application of this sign-in may ask the person of the session for more."""
     if found.client is None or session.acr == ACR_PHR:
         return False
-    return bool(authenticators.of(current.work(), session.account))
+    return bool(authenticators.list_usable(current.work(), session.account))
 
 
 def _needs_passkey(found: Interaction) -> bool:
@@ -93,7 +93,7 @@ def _needs_passkey(found: Interaction) -> bool:
 
 def _advise(account: Account) -> None:
     """A person who had only a weak factor for an unusual sign-in should add a strong one."""
-    rows = authenticators.of(current.work(), account)
+    rows = authenticators.list_usable(current.work(), account)
     if not any(is_strong(row.kind) for row in rows):
         flash(
             gettext(

@@ -17,7 +17,7 @@ from idp.factors import authenticators, factor_codes, passkeys
 from idp.mfa import totp
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator
-from idp.policy.phone_number import Fault, for_texts, in_country, masked
+from idp.policy.phone_number import Fault, for_sms, in_country, masked
 from idp.web import factor_words, i18n
 
 
@@ -45,13 +45,13 @@ def serve(place: Place, kind: FactorKind) -> Authenticator | BaseResponse:
 
 
 def _begin_app(place: Place) -> BaseResponse:
-    factor_codes.begin_app(current.work(), place.account, request.form.get("name", ""))
+    factor_codes.start_app_enrolment(current.work(), place.account, request.form.get("name", ""))
     return redirect(place.here, code=303)
 
 
 def _begin_texts(place: Place) -> BaseResponse:
     typed, country = request.form.get("number", ""), request.form.get("country", "")
-    number = for_texts(in_country(typed, country), current.runtime().settings.sms_countries)
+    number = for_sms(in_country(typed, country), current.runtime().settings.sms_countries)
     if isinstance(number, Fault):
         return _page(place, FactorKind.SMS, error=factor_words.number_fault(number))
     return _send(place, FactorKind.SMS, number)
@@ -64,7 +64,7 @@ def _begin_mails(place: Place) -> BaseResponse:
 def _send(place: Place, kind: FactorKind, number: str) -> BaseResponse:
     work = current.work()
     try:
-        factor_codes.begin_sent(work, place.account, kind, place.flow, number=number)
+        factor_codes.start_sent_code_enrolment(work, place.account, kind, place.flow, number=number)
     except Refused as refusal:
         return _page(place, kind, error=factor_words.refusal(refusal.detail))
     return redirect(place.here, code=303)
@@ -91,7 +91,7 @@ def _confirm(place: Place, kind: FactorKind) -> Authenticator | BaseResponse:
             return made
         fault = gettext("The passkey was not set up. Try again or choose another method.")
         return _page(place, kind, error=factor_words.passkey_fault(made, otherwise=fault))
-    row = authenticators.begun(work, account, kind)
+    row = authenticators.pending(work, account, kind)
     if row is None:
         return _page(place, kind, error=gettext("Your request has expired. Start again."))
     typed = request.form.get("code", "")
@@ -102,7 +102,7 @@ def _confirm(place: Place, kind: FactorKind) -> Authenticator | BaseResponse:
 
 def _page(place: Place, kind: FactorKind, *, error: str = "") -> Response:
     work, account = current.work(), place.account
-    row = authenticators.begun(work, account, kind)
+    row = authenticators.pending(work, account, kind)
     anew = request.args.get("anew") == "1" and request.method != "POST"
     values: dict[str, object] = {"begun": None if anew else row}
     if kind is FactorKind.PASSKEY:

@@ -81,7 +81,9 @@ def find(purpose: Purpose) -> tuple[Link, Account] | Problem:
     value = session.get(f"link-{purpose}")
     if value is None:
         return Problem.ELSEWHERE
-    return links.owner_of(current.work(), purpose, value if isinstance(value, str) else "")
+    return links.look_up_with_account(
+        current.work(), purpose, value if isinstance(value, str) else ""
+    )
 
 
 def problem_page(problem: Problem, purpose: Purpose, link: Link | None = None) -> Response:

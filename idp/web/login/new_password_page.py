@@ -35,7 +35,7 @@ def chosen(account: Account) -> tuple[str, tuple[str, ...]]:
     if password == request.form.get("again", ""):
         return password, ()
     return password, (
-        *passwords.cheap_faults(current.work(), account, password),
+        *passwords.quick_violations(current.work(), account, password),
         "mismatch",
     )
 

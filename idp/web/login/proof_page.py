@@ -148,7 +148,7 @@ def _page(
         reasons=factor_words.reasons(demand.reasons, SHOWN_REASONS),
         kind=kind,
         chosen=chosen,
-        where=authenticators.shown_destination(chosen, account) if chosen else "",
+        where=authenticators.masked_destination(chosen, account) if chosen else "",
         is_sent=chosen is not None and _is_sent(demand, chosen),
         options=options,
         others=[
@@ -156,7 +156,7 @@ def _page(
             for row in rows
             if chosen is None or row.id != chosen.id
         ],
-        by_paper=not demand.needs_passkey and recovery_codes.left(work, account) > 0,
+        by_paper=not demand.needs_passkey and recovery_codes.count_unused(work, account) > 0,
         wrong=wrong,
         error=error,
     )

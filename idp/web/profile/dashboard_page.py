@@ -18,7 +18,7 @@ def register(pages: Blueprint) -> None:
 def dashboard(session: BrowserSession) -> Response:
     """One tile for each relying party of which the account holds a role group, and no other."""
     is_machine = session.account.kind == AccountKind.MACHINE
-    clients = [] if is_machine else role_groups.applications(current.work(), session.account)
+    clients = [] if is_machine else role_groups.list_applications(current.work(), session.account)
     tiles = [
         {"name": client.name, "description": client.description, "url": client.home_url}
         for client in clients

@@ -50,17 +50,17 @@ def register(pages: Blueprint) -> None:
 def shown(account: Account) -> dict[str, Any]:
     """What the settings page shows of it."""
     work = current.work()
-    rows, chosen = service.of(work, account), question.of(work, account)
+    rows, chosen = service.list_usable(work, account), question.find(work, account)
     several = (FactorKind.PASSKEY, FactorKind.TOTP)
     return {
         "factors": [_row(row, account) for row in rows],
         "offered": [
             (kind, factor_words.kind(kind), factor_words.help_of(kind))
-            for kind in service.offered(work)
+            for kind in service.available_kinds(work)
             if kind in several or all(row.kind != kind for row in rows)
         ],
         "question": questions.words(chosen.question) if chosen else "",
-        "codes_left": paper.left(work, account),
+        "codes_left": paper.count_unused(work, account),
     }
 
 
@@ -85,7 +85,7 @@ def needs_proof(
     first and come back."""
 
     def proved(session: BrowserSession, /, *args: P.args, **kwargs: P.kwargs) -> BaseResponse:
-        if not service.is_proved(current.work(), session):
+        if not service.is_recently_verified(current.work(), session):
             return redirect(url_for("profile.verify", next=request.path), code=303)
         return view(session, *args, **kwargs)
 
@@ -97,7 +97,7 @@ def verify(session: BrowserSession) -> BaseResponse:
     """Prove a factor, or the password where there is none, before a change (N66)."""
     work, account = current.work(), session.account
     target = safe_path(request.values.get("next"))
-    if not service.of(work, account):
+    if not service.list_usable(work, account):
         return _verify_by_password(session, target)
     demand = Demand(
         account=account,
@@ -110,7 +110,7 @@ def verify(session: BrowserSession) -> BaseResponse:
     outcome = proof_page.serve(demand)
     if not isinstance(outcome, tuple):
         return outcome
-    current.set_session(session, service.note_proof(work, session, outcome))
+    current.set_session(session, service.record_verification(work, session, outcome))
     return current.redirect_after_form(target)
 
 
@@ -119,7 +119,7 @@ def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
     if request.method == "POST":
         password = request.form.get("current", "")[:MAX_PASSWORD]
         if password_replacement.verify_password(work, current.hasher(), session, password):
-            current.set_session(session, service.note_proof(work, session, PASSWORD))
+            current.set_session(session, service.record_verification(work, session, PASSWORD))
             return current.redirect_after_form(target)
         wrong = True
     body = render_template(
@@ -132,7 +132,7 @@ def _verify_by_password(session: BrowserSession, target: str) -> BaseResponse:
 def set_up_factor(session: BrowserSession, kind: str) -> BaseResponse:
     """Set up one more factor; the first one brings recovery codes."""
     work, account = current.work(), session.account
-    if kind not in service.offered(work):
+    if kind not in service.available_kinds(work):
         abort(404)
     place = Place(
         account=account,
@@ -148,9 +148,9 @@ def set_up_factor(session: BrowserSession, kind: str) -> BaseResponse:
         session, sessions.step_up(work, session, assurance_levels.methods_of(outcome))
     )
     flash(gettext("Your verification method is set up."))
-    if paper.left(work, account):
+    if paper.count_unused(work, account):
         return _home()
-    return _codes_page(paper.make(work, account))
+    return _codes_page(paper.generate(work, account))
 
 
 @needs_proof
@@ -166,7 +166,7 @@ def own_factor(session: BrowserSession, public_id: str) -> BaseResponse:
         flash(gettext("The name is saved."))
         return _home()
     if action == "prefer":
-        service.prefer(work, account, row)
+        service.set_preferred(work, account, row)
         flash(gettext("This is now your preferred method."))
         return _home()
     if action == "remove":
@@ -184,7 +184,7 @@ def _own_page(account: Account, row: Authenticator, *, error: bool = False) -> B
         "own_factor.html",
         row=_row(row, account),
         name=row.name,
-        is_needed=service.is_needed(current.work(), account, row),
+        is_needed=service.is_required(current.work(), account, row),
         error=error,
     )
     return Response(body, status=400 if error else 200)
@@ -194,10 +194,10 @@ def _own_page(account: Account, row: Authenticator, *, error: bool = False) -> B
 def recovery_codes(session: BrowserSession) -> BaseResponse:
     """New recovery codes; the earlier ones end."""
     work, account = current.work(), session.account
-    if not service.of(work, account):
+    if not service.list_usable(work, account):
         abort(404)
     if request.method == "POST":
-        return _codes_page(paper.make(work, account))
+        return _codes_page(paper.generate(work, account))
     body = render_template(
         "confirm.html",
         title=gettext("New recovery codes"),
@@ -214,7 +214,7 @@ def security_question(session: BrowserSession) -> BaseResponse:
     work, account, error = current.work(), session.account, ""
     if request.method == "POST":
         name = request.form.get("question", "")
-        fault = question.choose(
+        fault = question.set_answer(
             work,
             current.hasher(),
             account,
@@ -228,7 +228,7 @@ def security_question(session: BrowserSession) -> BaseResponse:
         error = questions.fault(fault)
     body = render_template(
         "question.html",
-        questions=[(name, questions.words(name)) for name in question.offered(work, account)],
+        questions=[(name, questions.words(name)) for name in question.short_list(work, account)],
         chosen=request.form.get("question", ""),
         error=error,
     )

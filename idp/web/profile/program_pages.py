@@ -148,8 +148,10 @@ def _page(
         keys=machine_keys.of(work, account),
         now=work.now,
         former_until=until if until is not None and until > work.now else None,
-        applications=[(row.client_id, row.name) for row in role_groups.seeing(work, account)],
-        uses=[_use(event) for event in trail.refused_programs(work, account, RECENT)],
+        applications=[
+            (row.client_id, row.name) for row in role_groups.accessible_clients(work, account)
+        ],
+        uses=[_use(event) for event in trail.recent_machine_refusals(work, account, RECENT)],
         ip=ip,
         service=service,
         checks=[(_check_words(check), check.is_met, _detail(check)) for check in checks or ()],

@@ -10,7 +10,7 @@ from idp import current
 from idp.errors import Refused
 from idp.factors import recovery_phone as service
 from idp.models import BrowserSession
-from idp.policy.phone_number import Fault, for_texts, shown
+from idp.policy.phone_number import Fault, for_sms, formatted
 from idp.recovery import password_replacement
 from idp.web import factor_words
 from idp.web.guard import needs_session
@@ -33,7 +33,7 @@ def phone(session: BrowserSession) -> BaseResponse:
         return _number_page(session)
     typed = request.form.get("number", "").strip()
     removing = request.form.get("do") == "remove"
-    number = "" if removing else for_texts(typed, current.runtime().settings.sms_countries)
+    number = "" if removing else for_sms(typed, current.runtime().settings.sms_countries)
     if isinstance(number, Fault):
         return _number_page(session, typed=typed, error=factor_words.number_fault(number))
     password = request.form.get("current", "")[:MAX_PASSWORD]
@@ -80,7 +80,7 @@ def _number_page(
     body = render_template(
         "phone.html",
         username=session.account.username,
-        present=shown(present) if present else "",
+        present=formatted(present) if present else "",
         typed=typed,
         error=error,
     )

@@ -25,8 +25,8 @@ from idp.audit import trail
 from idp.directory import preferences as profile
 from idp.directory import role_groups
 from idp.models import Account, AccountKind, BrowserSession, Event, KnownBrowser
-from idp.policy.agents import describe_agent
-from idp.policy.phone_number import shown
+from idp.policy.phone_number import formatted
+from idp.policy.user_agents import describe_user_agent
 from idp.session import browsers, interactions, sessions
 from idp.web import i18n
 from idp.web.guard import needs_session
@@ -61,10 +61,10 @@ def settings(session: BrowserSession) -> BaseResponse:
         zones=i18n.zone_names(),
         zoneinfo=account.zoneinfo,
         offers_phone=current.runtime().ports.sms is not None,
-        phone=shown(account.recovery_phone) if account.recovery_phone else "",
+        phone=formatted(account.recovery_phone) if account.recovery_phone else "",
         **factor_pages.shown(account),
         browsers=[_browser(row) for row in browsers.remembered(work, account)],
-        recent=[_sign_in(event) for event in trail.sign_ins(work, account, RECENT)],
+        recent=[_sign_in(event) for event in trail.recent_sign_ins(work, account, RECENT)],
         sessions=[_session(row, session) for row in sessions.active(work, account)],
         consents=[
             {
@@ -142,7 +142,7 @@ def _home() -> BaseResponse:
 def _profile(account: Account) -> dict[str, Any]:
     person = account.person
     by_participant: dict[str, dict[str, Any]] = {}
-    for row in role_groups.held(current.work(), account):
+    for row in role_groups.list_held(current.work(), account):
         entry = by_participant.setdefault(
             row.participant.number,
             {"number": row.participant.number, "name": row.participant.name, "groups": []},
@@ -153,7 +153,7 @@ def _profile(account: Account) -> dict[str, Any]:
         "username": account.username,
         "full_name": person.full_name,
         "email": person.email,
-        "phone": shown(person.phone, person.phone_extension) if person.phone else "",
+        "phone": formatted(person.phone, person.phone_extension) if person.phone else "",
         "person_id": person.person_id,
         "participants": list(by_participant.values()),
     }
@@ -165,7 +165,7 @@ def _session(row: BrowserSession, own: BrowserSession) -> dict[str, Any]:
         "created_at": row.created_at,
         "last_seen_at": row.last_seen_at,
         "ip": row.ip or "",
-        "agent": describe_agent(row.user_agent),
+        "agent": describe_user_agent(row.user_agent),
         "current": row.id == own.id,
     }
 
@@ -176,7 +176,7 @@ def _browser(row: KnownBrowser) -> dict[str, Any]:
         "last_seen_at": row.last_seen_at,
         "until": row.remembered_until,
         "ip": row.ip or "",
-        "agent": describe_agent(row.user_agent),
+        "agent": describe_user_agent(row.user_agent),
     }
 
 
@@ -186,5 +186,5 @@ def _sign_in(event: Event) -> dict[str, Any]:
         "ok": event.outcome == "ok",
         "app": event.client_id or "",
         "ip": event.ip or "",
-        "agent": describe_agent(event.user_agent),
+        "agent": describe_user_agent(event.user_agent),
     }

@@ -26,8 +26,8 @@ from idp.directory import (
 from idp.factors import authenticators, recovery_codes
 from idp.grants import signing_keys
 from idp.machines import machine_accounts, machine_keys, registered_networks
-from idp.maintenance import replayed_denials
-from idp.maintenance.replayed_denials import Redone
+from idp.maintenance import revocation_replay
+from idp.maintenance.revocation_replay import ReplayResult
 from idp.mfa.assurance import FactorKind
 from idp.models import AccountKind, AccountState, Authenticator, Consent, Event, KeyState
 from idp.policy.scopes import ACRS
@@ -36,7 +36,7 @@ from idp.transaction import Origin, Runtime, UnitOfWork
 from tests.world import NEW_PASSWORD, World
 
 MACHINE = "APIIESO00042"
-SPEAKS = contacts.Entry("P-RITA", "rights_administrator")
+SPEAKS = contacts.ContactRef("P-RITA", "rights_administrator")
 NETWORKS = [("192.0.2.0/28", "Control room"), ("198.51.100.0/28", "Office")]
 
 
@@ -49,7 +49,7 @@ def filled(world: World) -> World:
     world.grant_role("ada", "EMI Viewer")
     with world.work() as work:
         row = participants.by_number(work, "109120")
-        participations.replace(work, row, [participations.Part("Energy Market")])
+        participations.replace(work, row, [participations.ParticipationRef("Energy Market")])
     world.account("rita", person_id="P-RITA")
     with world.work() as work:
         contacts.replace(work, participants.by_number(work, "109120"), [SPEAKS])
@@ -61,9 +61,9 @@ def filled(world: World) -> World:
         registered_networks.replace(work, machine, NETWORKS)
         machine_keys.add(work, machine, text, label="Robot")
         for kind in (FactorKind.TOTP, FactorKind.EMAIL):
-            row = authenticators.begin(work, ada, kind, name=str(kind))
-            authenticators.add(work, ada, row)
-        recovery_codes.make(work, ada)
+            row = authenticators.start_enrolment(work, ada, kind, name=str(kind))
+            authenticators.confirm(work, ada, row)
+        recovery_codes.generate(work, ada)
         ada.recovery_phone = "+14165550100"
         interactions.remember_consent(work, ada, registry.get(work, "emi"), ["openid"])
         world.made["secret"] = registry.get(work, "emi").secret_digest
@@ -93,13 +93,13 @@ def undone(world: World, act: Callable[[UnitOfWork], object]) -> list[Event]:
         return copies
 
 
-def redo(world: World, lost: list[Event]) -> Redone:
+def redo(world: World, lost: list[Event]) -> ReplayResult:
     with world.work() as work:
-        return replayed_denials.redo(work, lost, {})
+        return revocation_replay.replay(work, lost, {})
 
 
 def _factor(work: UnitOfWork, kind: FactorKind) -> Authenticator:
-    return next(row for row in authenticators.of(work, _ada(work)) if row.kind == kind)
+    return next(row for row in authenticators.list_usable(work, _ada(work)) if row.kind == kind)
 
 
 def _consent(work: UnitOfWork) -> None:
@@ -116,7 +116,7 @@ def _active(work: UnitOfWork) -> str:
 
 def _password(world: World, work: UnitOfWork) -> None:
     hasher = world.app.extensions["hasher"]
-    assert passwords.replace(work, hasher, _ada(work), NEW_PASSWORD, source="settings") == ()
+    assert passwords.change(work, hasher, _ada(work), NEW_PASSWORD, source="settings") == ()
 
 
 def _set_state(state: AccountState) -> Callable[[World, UnitOfWork], None]:
@@ -129,14 +129,18 @@ def _is(state: AccountState) -> Callable[[World, UnitOfWork], bool]:
 
 def _register(work: UnitOfWork, **values: Any) -> None:
     row = registry.get(work, "emi")
-    data = replace(registry.data_of(row), **values)
+    data = replace(registry.current_data(row), **values)
     registry.update(work, row, data, by_two=True)
 
 
 def _shorten(work: UnitOfWork, *, days: int) -> None:
     group, where = role_groups.by_name(work, "EMI Viewer"), participants.by_number(work, "109120")
     role_groups.assign(
-        work, _ada(work), group, where, role_groups.Terms(valid_until=work.after(days=days))
+        work,
+        _ada(work),
+        group,
+        where,
+        role_groups.AssignmentTerms(valid_until=work.after(days=days)),
     )
 
 
@@ -144,7 +148,7 @@ Case = tuple[str, Callable[[World, UnitOfWork], object], Callable[[World, UnitOf
 CASES: list[Case] = [
     *(
         ("account.state", _set_state(state), _is(state))
-        for state in replayed_denials.DENYING
+        for state in revocation_replay.DENYING
         if state != AccountState.RESET_REQUIRED
     ),
     (
@@ -161,13 +165,14 @@ CASES: list[Case] = [
             role_groups.by_name(work, "EMI Viewer"),
             participants.by_number(work, "109120"),
         ),
-        lambda _, work: role_groups.held(work, _ada(work)) == [],
+        lambda _, work: role_groups.list_held(work, _ada(work)) == [],
     ),
     (
         "role_group.terms",
         lambda _, work: _shorten(work, days=3),
         lambda _, work: (
-            [row.valid_until for row in role_groups.held(work, _ada(work))] == [work.after(days=3)]
+            [row.valid_until for row in role_groups.list_held(work, _ada(work))]
+            == [work.after(days=3)]
         ),
     ),
     (
@@ -179,7 +184,7 @@ CASES: list[Case] = [
     ),
     (
         "role_group.participation",
-        lambda _, work: participations.require(
+        lambda _, work: participations.set_required(
             work, role_groups.by_name(work, "EMI Viewer"), "Energy Market"
         ),
         lambda _, work: role_groups.by_name(work, "EMI Viewer").participation == "Energy Market",
@@ -189,18 +194,20 @@ CASES: list[Case] = [
         lambda _, work: participants.end(work, participants.by_number(work, "109120")),
         lambda _, work: (
             participants.by_number(work, "109120").ended_at is not None
-            and role_groups.held(work, _ada(work)) == []
+            and role_groups.list_held(work, _ada(work)) == []
         ),
     ),
     (
         "participant.participations",
         lambda _, work: participations.replace(work, participants.by_number(work, "109120"), ()),
-        lambda _, work: participations.of(work, participants.by_number(work, "109120")) == [],
+        lambda _, work: (
+            participations.list_participations(work, participants.by_number(work, "109120")) == []
+        ),
     ),
     (
         "participant.contact_ended",
         lambda _, work: contacts.replace(work, participants.by_number(work, "109120"), ()),
-        lambda _, work: contacts.of(work, participants.by_number(work, "109120")) == [],
+        lambda _, work: contacts.list_contacts(work, participants.by_number(work, "109120")) == [],
     ),
     (
         "client.updated",
@@ -212,7 +219,7 @@ CASES: list[Case] = [
     ),
     (
         "client.role_groups",
-        lambda _, work: registry.show_groups(work, registry.get(work, "emi"), []),
+        lambda _, work: registry.set_visible_groups(work, registry.get(work, "emi"), []),
         lambda _, work: list(registry.get(work, "emi").role_groups) == [],
     ),
     (
@@ -245,25 +252,25 @@ CASES: list[Case] = [
         "factor.removed",
         lambda _, work: authenticators.remove(work, _ada(work), _factor(work, FactorKind.TOTP)),
         lambda _, work: (
-            [row.kind for row in authenticators.of(work, _ada(work))] == [FactorKind.EMAIL]
+            [row.kind for row in authenticators.list_usable(work, _ada(work))] == [FactorKind.EMAIL]
         ),
     ),
     (
         "factors.reset",
         lambda _, work: authenticators.reset(work, _ada(work)),
-        lambda _, work: authenticators.of(work, _ada(work)) == [],
+        lambda _, work: authenticators.list_usable(work, _ada(work)) == [],
     ),
     (
         "recovery_codes.made",
-        lambda _, work: recovery_codes.make(work, _ada(work)),
-        lambda _, work: recovery_codes.left(work, _ada(work)) == 0,
+        lambda _, work: recovery_codes.generate(work, _ada(work)),
+        lambda _, work: recovery_codes.count_unused(work, _ada(work)) == 0,
     ),
     (
         "factor.checked",
         lambda _, work: events.record(
             work, "factor.checked", account=_ada(work), factor="recovery"
         ),
-        lambda _, work: recovery_codes.left(work, _ada(work)) == 0,
+        lambda _, work: recovery_codes.count_unused(work, _ada(work)) == 0,
     ),
     (
         "machine_key.removed",
@@ -296,7 +303,7 @@ CASES: list[Case] = [
     (
         "person.updated",
         lambda _, work: persons.update(
-            work, _ada(work).person, persons.Changes(email="new@participant.example")
+            work, _ada(work).person, persons.PersonChanges(email="new@participant.example")
         ),
         lambda _, work: _ada(work).person.email == "new@participant.example",
     ),
@@ -335,7 +342,7 @@ def test_n91_what_took_something_away_is_done_again(
 
 def test_every_denial_is_a_case() -> None:
     """A new line of the table comes with its case."""
-    assert {case[0] for case in CASES} == set(replayed_denials.DENIALS)
+    assert {case[0] for case in CASES} == set(revocation_replay.REPLAYS)
 
 
 def test_the_old_secret_of_a_pusher_does_not_come_back(filled: World) -> None:
@@ -375,7 +382,7 @@ def test_a_role_group_that_ended_since_is_revoked(filled: World) -> None:
     filled.clock.advance(hours=36)
     assert redo(filled, lost).done == {"role_group.terms": 1}
     with filled.work() as work:
-        assert role_groups.held(work, _ada(work)) == []
+        assert role_groups.list_held(work, _ada(work)) == []
 
 
 def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) -> None:
@@ -385,7 +392,7 @@ def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) ->
     lost = undone(filled, lambda work: _shorten(work, days=9))
     assert redo(filled, lost).done == {}
     with filled.work() as work:
-        assert [row.valid_until for row in role_groups.held(work, _ada(work))] == [
+        assert [row.valid_until for row in role_groups.list_held(work, _ada(work))] == [
             work.after(days=2)
         ]
 
@@ -401,7 +408,7 @@ def test_a_custodian_who_is_not_here_leaves_nobody_a_way_in(filled: World) -> No
             family_name="Okafor",
             email="n@participant.example",
         )
-        machine_accounts.change_custodian(work, machine, accounts.ensure_person(work, data))
+        machine_accounts.change_custodian(work, machine, accounts.get_or_create_person(work, data))
 
     assert redo(filled, undone(filled, act)).done["custodian.changed"] == 1
     assert filled.account_row(MACHINE).state == AccountState.SUSPENDED
@@ -428,7 +435,7 @@ def test_the_last_word_counts(filled: World) -> None:
     assert redo(filled, undone(filled, act)).done == {}
     with filled.work() as work:
         assert _ada(work).state == AccountState.ACTIVE
-        assert len(role_groups.held(work, _ada(work))) == 1
+        assert len(role_groups.list_held(work, _ada(work))) == 1
 
 
 def test_an_account_that_got_the_number_of_a_lost_one_is_left_alone(filled: World) -> None:

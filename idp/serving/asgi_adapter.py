@@ -10,29 +10,29 @@ from typing import Any
 import structlog
 from flask import Flask
 
-from idp.policy.addresses import sender
+from idp.policy.addresses import client_address
+from idp.serving.body_reader import BodyReader, Receive
 from idp.serving.bounds import Bounds
 from idp.serving.environ import environ_of
-from idp.serving.exchange import Answer, Exchange, Send
-from idp.serving.intake import Intake, Receive
-from idp.serving.lanes import Job, Lanes
+from idp.serving.exchange import Answer, RequestRun, Send
 from idp.serving.refusals import Refusals, RefusedRequest
+from idp.serving.thread_pools import Job, ThreadPools
 
 log = structlog.get_logger("gateway.request")
 
 
-class ClientLeft(Exception):
+class ClientDisconnected(Exception):
     """There is nobody to answer any more."""
 
 
-class Front:
+class AsgiAdapter:
     """Runs the gateway for ASGI servers. Held connections and slow bodies cost memory, no thread;
     what there is no room for is refused at once, with ``Retry-After``."""
 
     def __init__(self, app: Flask, *, threads: int, bounds: Bounds | None = None) -> None:
         self._app, self._bounds = app, bounds or Bounds()
-        self._lanes = Lanes(threads, self._bounds.waiting)
-        self._intake = Intake(self._bounds)
+        self._lanes = ThreadPools(threads, self._bounds.waiting)
+        self._intake = BodyReader(self._bounds)
         self._refusals = Refusals(app)
         self._trusted = app.extensions["runtime"].settings.trusted_proxies
         self._limits: dict[str, int] = app.config.get("LARGER_BODIES", {})
@@ -46,7 +46,7 @@ class Front:
             await self._serve(scope, receive, send)
         except RefusedRequest as refusal:
             await self._refuse(scope, send, refusal, started)
-        except ClientLeft:
+        except ClientDisconnected:
             _log(scope, 499, "client_left", started, self._trusted)
 
     async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -62,31 +62,31 @@ class Front:
                 # The application says so, in the form of its endpoint.
                 length = limit + 1 if body is None else None
             environ = environ_of(scope, body or b"", length)
-            exchange = Exchange(self._app, environ, send, self._bounds.send_seconds)
+            exchange = RequestRun(self._app, environ, send, self._bounds.send_seconds)
             job = self._lanes.of(scope["method"], scope["path"]).submit(exchange.run)
             answer = await self._wait(job, exchange, receive if body is not None else _never)
         if answer:
             await answer.send(send)
 
     async def _wait(
-        self, job: Job[Answer | None], exchange: Exchange, receive: Receive
+        self, job: Job[Answer | None], exchange: RequestRun, receive: Receive
     ) -> Answer | None:
         """The answer, when a thread has made it. What nobody waits for any more does not begin, and
         ends where it sends as it goes."""
-        left = asyncio.ensure_future(_departure(receive))
+        left = asyncio.ensure_future(_wait_for_disconnect(receive))
         both = (job.result, left)
         try:
             first = asyncio.FIRST_COMPLETED
             await asyncio.wait(both, timeout=self._bounds.wait_seconds, return_when=first)
             if not job.result.done() and job.withdraw():
                 if left.done():
-                    raise ClientLeft
+                    raise ClientDisconnected
                 raise RefusedRequest(503, "waited_too_long")
             await asyncio.wait(both, return_when=first)
             if left.done():
                 exchange.leave()
             return await job.result
-        except (ClientLeft, RefusedRequest):
+        except (ClientDisconnected, RefusedRequest):
             raise
         except Exception as error:
             log.error("unanswered", exc_info=error)
@@ -115,7 +115,7 @@ def _announced(headers: list[tuple[bytes, bytes]]) -> int:
     return int(length) if length.isdigit() else 0
 
 
-async def _departure(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     """Returns when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -123,7 +123,7 @@ async def _departure(receive: Receive) -> None:
 
 async def _never() -> dict[str, Any]:
     await asyncio.get_running_loop().create_future()
-    raise ClientLeft
+    raise ClientDisconnected
 
 
 def _log(
@@ -145,4 +145,4 @@ def _sender(scope: dict[str, Any], trusted: tuple[str, ...]) -> str | None:
     """The client's address, as the application would find it."""
     told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     forwarded = b",".join(told).decode("latin-1")
-    return sender((scope.get("client") or ("",))[0], forwarded, trusted).ip
+    return client_address((scope.get("client") or ("",))[0], forwarded, trusted).ip

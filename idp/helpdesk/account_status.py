@@ -24,7 +24,7 @@ from idp.transaction import UnitOfWork
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class SignInBlock:
     """One reason. ``kind`` names it; the moments and ``detail`` fill its sentence."""
 
     kind: str
@@ -33,45 +33,45 @@ class Obstacle:
     detail: str = ""
 
 
-def obstacles(work: UnitOfWork, account: Account) -> list[Obstacle]:
+def sign_in_blocks(work: UnitOfWork, account: Account) -> list[SignInBlock]:
     """Everything that keeps the account from signing in, the decisive one first; empty when
     nothing does."""
     found = [*_of_state(work, account)]
     if account.state == AccountState.ACTIVE:
         for lock in failed_attempts.locks(work, account):
             scope = lock.key.partition(":")[0]
-            found.append(Obstacle("too_many_failures", lock.locked_at, lock.locked_until, scope))
+            found.append(SignInBlock("too_many_failures", lock.locked_at, lock.locked_until, scope))
         if password_change.is_renewal_due(work, account) and account.password_changed_at:
             due = account.password_changed_at + timedelta(days=work.settings.password_max_age_days)
-            found.append(Obstacle("renewal_due", due))
+            found.append(SignInBlock("renewal_due", due))
     return found
 
 
-def _of_state(work: UnitOfWork, account: Account) -> list[Obstacle]:
+def _of_state(work: UnitOfWork, account: Account) -> list[SignInBlock]:
     since, reason = account.state_changed_at, account.state_reason
     if account.state == AccountState.PENDING:
-        link = activation.waiting(work, account)
+        link = activation.pending_link(work, account)
         if link is None:
-            return [Obstacle("never_activated", account.created_at)]
+            return [SignInBlock("never_activated", account.created_at)]
         if link.expires_at <= work.now:
-            return [Obstacle("activation_expired", link.created_at, link.expires_at)]
-        return [Obstacle("activation_waiting", link.created_at, link.expires_at)]
+            return [SignInBlock("activation_expired", link.created_at, link.expires_at)]
+        return [SignInBlock("activation_waiting", link.created_at, link.expires_at)]
     if account.state == AccountState.RESET_REQUIRED:
         return [_reset_required(work, account)]
     if account.state == AccountState.ACTIVE:
         return []
-    return [Obstacle(str(account.state), since, None, reason)]
+    return [SignInBlock(str(account.state), since, None, reason)]
 
 
-def _reset_required(work: UnitOfWork, account: Account) -> Obstacle:
+def _reset_required(work: UnitOfWork, account: Account) -> SignInBlock:
     """Which way in the holder was given, and whether it is still open."""
     since = account.state_changed_at
     given = temporary_passwords.latest(work, account)
     if given is not None and given.created_at >= since and given.superseded_at is None:
         if given.used_at is not None:
-            return Obstacle("temporary_used", since, given.used_at)
+            return SignInBlock("temporary_used", since, given.used_at)
         kind = "temporary_waiting" if given.expires_at > work.now else "temporary_expired"
-        return Obstacle(kind, since, given.expires_at)
+        return SignInBlock(kind, since, given.expires_at)
     link = work.db.scalar(
         select(Link)
         .where(
@@ -84,12 +84,12 @@ def _reset_required(work: UnitOfWork, account: Account) -> Obstacle:
         .limit(1)
     )
     if link is None:
-        return Obstacle("reset_required", since)
+        return SignInBlock("reset_required", since)
     kind = "reset_waiting" if link.expires_at > work.now else "reset_expired"
-    return Obstacle(kind, since, link.expires_at)
+    return SignInBlock(kind, since, link.expires_at)
 
 
-def unreachable(work: UnitOfWork, account: Account) -> list[Client]:
+def inaccessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties with a tile of which the account holds no role group, by name."""
     if account.kind == AccountKind.MACHINE:
         return []

@@ -20,8 +20,8 @@ def updated(work: UnitOfWork, event: Event) -> bool:
     takes two operators, two had decided it."""
     row = _client(work, event)
     before, after = registry.describe(row), event.data["after"]
-    data = registry.data_from(before | after)
-    if registry.written(data) == registry.written(registry.data_of(row)):
+    data = registry.from_json(before | after)
+    if registry.to_json(data) == registry.to_json(registry.current_data(row)):
         return False
     registry.update(work, row, data, by_two=True)
     return True
@@ -42,7 +42,7 @@ def groups_shown(work: UnitOfWork, event: Event) -> bool:
     row, after = _client(work, event), event.data["after"]
     kept = [group for group in row.role_groups if group.name in after]
     is_changed = len(kept) < len(row.role_groups)
-    registry.show_groups(work, row, kept)
+    registry.set_visible_groups(work, row, kept)
     return is_changed
 
 

@@ -18,8 +18,8 @@ import structlog
 from sqlalchemy import case, or_, select, update
 
 from idp.errors import ConfigurationError
-from idp.messages.kinds import CODES, LINKS
 from idp.messages.queue import LOGOUT
+from idp.messages.rendering import CODES, LINKS
 from idp.models import MessageState, OutboxMessage
 from idp.transaction import Runtime, UnitOfWork, committing
 
@@ -55,7 +55,7 @@ def deliver_due(
             break
         fault = _send(runtime, senders[row.channel], row)
         with committing(runtime.work()) as work:
-            _note(work, row.id, row.attempts, fault)
+            _record_outcome(work, row.id, row.attempts, fault)
         tried += 1
     return tried
 
@@ -148,7 +148,7 @@ def send_sms(runtime: Runtime, row: OutboxMessage) -> None:
 TO_PEOPLE: dict[str, Sender] = {"mail": send_mail, "sms": send_sms}
 
 
-def _note(work: UnitOfWork, pk: int, attempt: int, fault: str | None) -> None:
+def _record_outcome(work: UnitOfWork, pk: int, attempt: int, fault: str | None) -> None:
     """Write down how the try ended. A transfer is a fact and always noted; a failure only while
     the row is still this worker's."""
     row = work.db.get_one(OutboxMessage, pk, populate_existing=True, with_for_update=True)
@@ -167,12 +167,12 @@ def _note(work: UnitOfWork, pk: int, attempt: int, fault: str | None) -> None:
         return
     wait = min(FIRST_RETRY_SECONDS * 2 ** (attempt - 1), LONGEST_RETRY_SECONDS)
     row.next_attempt_at = work.now + timedelta(seconds=wait)
-    if row.channel == LOGOUT and not _is_answer(fault):
+    if row.channel == LOGOUT and not _is_rejection(fault):
         _postpone(work, row)
     log.warning("message_retry", id=pk, kind=row.kind, attempts=attempt, error=fault)
 
 
-def _is_answer(fault: str) -> bool:
+def _is_rejection(fault: str) -> bool:
     """Whether somebody is there and does not want this one: others may be welcome."""
     return fault.startswith("HTTPError 4") and fault not in ("HTTPError 408", "HTTPError 429")
 

@@ -15,11 +15,11 @@ from idp.audit.actions import AuditAction
 from idp.credentials import links, temporary_passwords
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Purpose
-from idp.desk import caller_verification
 from idp.directory import activation, lifecycle, role_groups, separation_of_duties, suspension
 from idp.directory.separation_of_duties import Forbidden
 from idp.errors import Refused
 from idp.factors import authenticators
+from idp.helpdesk import caller_verification
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.policy import console
@@ -32,7 +32,7 @@ MAX_REASON, MAX_TICKET = 500, 60
 
 
 @dataclass(frozen=True)
-class Order:
+class ActionRequest:
     """Who orders what, why, and under which ticket."""
 
     agent: Account
@@ -42,11 +42,11 @@ class Order:
     ticket: str
 
 
-def offered(
+def available_actions(
     work: UnitOfWork, agent: Account, agent_roles: frozenset[ConsoleRole], account: Account
 ) -> list[str]:
     """The actions that this operator could order now, verification of the caller aside."""
-    target = role_groups.of_console(work, account)
+    target = role_groups.console_roles(work, account)
     if not console.may_act(
         agent_roles, target, is_self=separation_of_duties.is_same_person(agent, account)
     ):
@@ -54,45 +54,45 @@ def offered(
     return [
         name
         for name, action in ACTIONS.items()
-        if action.roles & agent_roles and _makes_sense(work, name, account)
+        if action.roles & agent_roles and _is_applicable(work, name, account)
     ]
 
 
-def _makes_sense(work: UnitOfWork, name: str, account: Account) -> bool:
+def _is_applicable(work: UnitOfWork, name: str, account: Account) -> bool:
     if account.state not in ACTIONS[name].states:
         return False
     if name == "unlock" and account.state != AccountState.LOCKED:
         return bool(failed_attempts.locks(work, account))
     if name == "resend-activation":
-        link = activation.waiting(work, account)
+        link = activation.pending_link(work, account)
         return link is not None and link.expires_at > work.now
-    if name == "reset-factors" and not authenticators.of(work, account):
+    if name == "reset-factors" and not authenticators.list_usable(work, account):
         return False
     return name not in ("reset-mail", "reset-factors") or account.activated_at is not None
 
 
-def carry_out(
-    work: UnitOfWork, hasher: PasswordHasher, order: Order, account: Account
+def execute(
+    work: UnitOfWork, hasher: PasswordHasher, order: ActionRequest, account: Account
 ) -> str | None:
     """Do it, or raise: Forbidden (never, for this operator and account) or Refused, whose detail
     is ``state``, ``caller`` or ``reason``: what stands in the way now. Returns a
     temporary password for reading aloud, else None."""
     action = ACTIONS[order.action]
-    target = role_groups.of_console(work, account)
+    target = role_groups.console_roles(work, account)
     allowed = action.roles & order.roles and console.may_act(
         order.roles, target, is_self=separation_of_duties.is_same_person(order.agent, account)
     )
     if not allowed:
         raise Forbidden(f"{order.action} on {account.username}", account)
     if (
-        console.needs_caller(order.roles)
-        and caller_verification.active(work, order.agent, account) is None
+        console.needs_caller_verification(order.roles)
+        and caller_verification.find_active(work, order.agent, account) is None
     ):
         raise Refused("caller")
-    return perform(work, hasher, order.action, account, reason=order.reason, ticket=order.ticket)
+    return apply(work, hasher, order.action, account, reason=order.reason, ticket=order.ticket)
 
 
-def perform(
+def apply(
     work: UnitOfWork,
     hasher: PasswordHasher,
     action: str,
@@ -102,9 +102,9 @@ def perform(
     ticket: str,
 ) -> str | None:
     """Do it for somebody whose right to it is beyond question: the gate above, or the operator's
-    own shell. Raises Refused and returns as ``carry_out`` does."""
+    own shell. Raises Refused and returns as ``execute`` does."""
     separation_of_duties.check(work, account)
-    if not _makes_sense(work, action, account):
+    if not _is_applicable(work, action, account):
         raise Refused("state")
     if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):
         raise Refused("reason")
@@ -148,7 +148,7 @@ def _mail_reset(work: UnitOfWork, account: Account, kind: str, *, reason: str) -
 
 
 def _temporary_password(work: UnitOfWork, hasher: PasswordHasher, account: Account) -> str:
-    password = temporary_passwords.make(work, account)
+    password = temporary_passwords.new_password(work, account)
     hashed = hasher.hash(password)
     lifecycle.require_reset(work, account, reason="temporary_password")
     failed_attempts.clear(work, account)

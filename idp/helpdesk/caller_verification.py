@@ -58,7 +58,7 @@ def deny(work: UnitOfWork, account: Account, *, ticket: str) -> None:
     )
 
 
-def active(work: UnitOfWork, agent: Account, account: Account) -> CallerVerification | None:
+def find_active(work: UnitOfWork, agent: Account, account: Account) -> CallerVerification | None:
     """This agent's verification of the account's holder that counts now."""
     rows = [row for row in _open(work, account) if row.agent_id == agent.id]
     for row in rows:
@@ -98,7 +98,7 @@ def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) 
     if number:
         text_messages.send(work, "sms_caller_code", account, number, make, agent=name)
     else:
-        expires = work.after(seconds=one_time_codes.SECONDS)
+        expires = work.after(seconds=one_time_codes.LIFETIME_SECONDS)
         token = links.issue(work, account, Purpose.CALL, work.after(seconds=SECONDS))
         queue.enqueue(
             work,
@@ -135,17 +135,17 @@ def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) ->
     return False
 
 
-def agents_on_the_line(work: UnitOfWork, account: Account) -> list[Account]:
+def agents_on_call(work: UnitOfWork, account: Account) -> list[Account]:
     """The agents who have a call about this account open now, the last one first."""
     ids = dict.fromkeys(row.agent_id for row in _open(work, account))
     return [work.db.get_one(Account, pk) for pk in ids]
 
 
-def disown(work: UnitOfWork, account: Account) -> None:
+def report_impostor(work: UnitOfWork, account: Account) -> None:
     """The holder says that somebody else is on the telephone: nothing more can be done in it."""
     for row in _open(work, account):
         spend_once(work, row, CallerVerification.disowned_at)
-    one_time_codes.end_all(work, account, CodePurpose.CALLER)
+    one_time_codes.invalidate_all(work, account, CodePurpose.CALLER)
     events.record(work, AuditAction.CALLER_DISOWNED, reason="not_the_holder", account=account)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from idp.mfa.features import Hour
-from idp.mfa.risk_engine import Attempt, History, Population, Seen, agent_values, density_grid
+from idp.mfa.risk_engine import Attempt, History, PastSignIn, Population, agent_values, density_grid
 
 KEPT = 500
 KEPT_DAYS = 180
@@ -56,7 +56,9 @@ class _Person:
             sign_ins=len(self.kept),
             counts=self.counts,
             hours=[
-                Seen(one.hour.of_day, one.hour.is_free, (now - one.at).total_seconds() / 86400)
+                PastSignIn(
+                    one.hour.of_day, one.hour.is_free, (now - one.at).total_seconds() / 86400
+                )
                 for one in self.kept
             ],
             first_at=self.first_at,
@@ -65,7 +67,7 @@ class _Person:
         )
 
 
-class Ledger:
+class SignInHistories:
     """The complete sign-ins of a stream, in order of time."""
 
     def __init__(self, kappa: float) -> None:

@@ -45,7 +45,7 @@ def _worked(app: Flask, name: str, part: Part) -> bool:
 
 
 @dataclass
-class Lane:
+class WorkerThread:
     """One thread and its parts."""
 
     parts: Parts
@@ -53,7 +53,7 @@ class Lane:
     thread: threading.Thread = field(default_factory=threading.Thread)
 
 
-class Lanes:
+class WorkerThreads:
     """All lanes of a worker. ``now`` counts seconds from any beginning."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Lanes:
     ) -> None:
         self._app, self._interval, self._now = app, interval, now
         self._stop = threading.Event()
-        self._lanes = {name: Lane(parts, now()) for name, parts in lanes.items()}
+        self._lanes = {name: WorkerThread(parts, now()) for name, parts in lanes.items()}
 
     def run(self) -> None:
         """Work until told to stop. A lane whose thread ended is started again."""
@@ -105,7 +105,7 @@ class Lanes:
         is_well = all(past <= longest for past in seconds.values())
         return {"status": "ok" if is_well else "stale", "lanes": lanes}
 
-    def _repeat(self, lane: Lane) -> None:
+    def _repeat(self, lane: WorkerThread) -> None:
         def progressed() -> None:
             lane.progressed_at = self._now()
 

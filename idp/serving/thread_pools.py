@@ -26,7 +26,7 @@ class Job(Generic[T]):
         return self.running.cancel()
 
 
-class Lane:
+class ThreadPool:
     """Threads for one kind of request. Used from the event loop only."""
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
@@ -47,18 +47,18 @@ class Lane:
         self._room += 1
 
 
-class Lanes:
+class ThreadPools:
     """Which requests share threads. What monitors, proxies and relying parties need to go on waits
     neither for people nor for each other."""
 
     def __init__(self, threads: int, waiting: int) -> None:
-        self._health = Lane("health", 1, 32)
+        self._health = ThreadPool("health", 1, 32)
         # It waits for the database, which may hang.
-        self._ready = Lane("ready", 1, 8)
-        self._documents = Lane("documents", 2, 128)
-        self._others = Lane("requests", threads, waiting)
+        self._ready = ThreadPool("ready", 1, 8)
+        self._documents = ThreadPool("documents", 2, 128)
+        self._others = ThreadPool("requests", threads, waiting)
 
-    def of(self, method: str, path: str) -> Lane:
+    def of(self, method: str, path: str) -> ThreadPool:
         """The lane of a request."""
         if path == "/healthz":
             return self._health

@@ -1,7 +1,7 @@
 """Doing again what took something away from somebody, as a trail tells it.
 
 A restored database knows less than was done. What gave something may stay undone; what took
-something away must not. Each kind of event that does is a line of ``DENIALS``.
+something away must not. Each kind of event that does is a line of ``REPLAYS``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from idp.errors import GatewayError, NotFound
 from idp.factors import authenticators, recovery_codes
 from idp.grants import signing_keys
 from idp.machines import machine_accounts, machine_keys
-from idp.maintenance import replayed_client_denials
+from idp.maintenance import client_revocation_replay
 from idp.models import (
     Account,
     AccountState,
@@ -54,24 +54,24 @@ STEPS = (AuditAction.CUSTODIAN_CHANGED, AuditAction.PERSON_UPDATED)
 
 
 @dataclass
-class Redone:
+class ReplayResult:
     """What was done again, by name of event, and what could not be, in sentences."""
 
     done: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
 
 
-def redo(work: UnitOfWork, events: Iterable[Event], names: dict[int, str]) -> Redone:
+def replay(work: UnitOfWork, events: Iterable[Event], names: dict[int, str]) -> ReplayResult:
     """Do again what these events took away. Each is a step of its own: what is refused is told and
     stops nothing else."""
     last: dict[tuple[object, ...], Event] = {}
     for event in events:
         last.pop(_subject(event), None)
         last[_subject(event)] = event
-    found = Redone()
+    found = ReplayResult()
     # States last: an account that is closed keeps nothing that the steps before could need.
     for event in sorted(last.values(), key=lambda each: each.name == AuditAction.ACCOUNT_STATE):
-        act = DENIALS.get(event.name)
+        act = REPLAYS.get(event.name)
         if act is None or event.outcome != "ok":
             continue
         try:
@@ -137,7 +137,7 @@ def _terms(work: UnitOfWork, event: Event) -> bool:
     pair = (event.data["group"], event.data["participant"])
     held = {
         (row.role_group.name, row.participant.number): row
-        for row in role_groups.held(work, account)
+        for row in role_groups.list_held(work, account)
     }
     row = held.get(pair)
     if row is None:
@@ -169,7 +169,7 @@ def _needed_participation(work: UnitOfWork, event: Event) -> bool:
     group, needed = role_groups.by_name(work, event.data["group"]), event.data["participation"]
     is_other = bool(needed) and group.participation != needed
     if is_other:
-        participations.require(work, group, needed)
+        participations.set_required(work, group, needed)
     return is_other
 
 
@@ -183,7 +183,7 @@ def _participant(work: UnitOfWork, event: Event) -> bool:
 def _participations(work: UnitOfWork, event: Event) -> bool:
     """Those that ended; those that were added come with the next push."""
     row = participants.by_number(work, event.data["participant"])
-    parts = participations.of(work, row)
+    parts = participations.list_participations(work, row)
     return participations.replace(
         work, row, [part for part in parts if part.name in event.data["after"]]
     )
@@ -192,8 +192,8 @@ def _participations(work: UnitOfWork, event: Event) -> bool:
 def _contact(work: UnitOfWork, event: Event) -> bool:
     """Nobody hears of a participant's people who speaks for it no more."""
     row = participants.by_number(work, event.data["participant"])
-    gone = contacts.Entry(event.data["person_id"], event.data["function"])
-    known = contacts.entries_of(contacts.of(work, row))
+    gone = contacts.ContactRef(event.data["person_id"], event.data["function"])
+    known = contacts.to_entries(contacts.list_contacts(work, row))
     return contacts.replace(work, row, [entry for entry in known if entry != gone])
 
 
@@ -226,7 +226,7 @@ def _factor(work: UnitOfWork, event: Event) -> bool:
         .returning(Authenticator.id)
         .execution_options(synchronize_session=False)
     ).all()
-    authenticators.distrust(work, row, "factor_change")
+    authenticators.require_at_next_sign_in(work, row, "factor_change")
     return bool(gone)
 
 
@@ -236,7 +236,7 @@ def _factors(work: UnitOfWork, event: Event) -> bool:
 
 
 def _recovery_codes(work: UnitOfWork, event: Event) -> bool:
-    recovery_codes.end(work, _account(work, event))
+    recovery_codes.invalidate_all(work, _account(work, event))
     return True
 
 
@@ -281,7 +281,7 @@ def _address(work: UnitOfWork, event: Event) -> bool:
     before, after = event.data["before"].get("email"), event.data["after"].get("email")
     if not after or row.person.email != before:
         return False
-    return bool(persons.update(work, row.person, persons.Changes(email=after)))
+    return bool(persons.update(work, row.person, persons.PersonChanges(email=after)))
 
 
 def _phone(work: UnitOfWork, event: Event) -> bool:
@@ -300,7 +300,7 @@ def _end_date(work: UnitOfWork, event: Event) -> bool:
 
 
 #: By name of event; each returns whether it changed anything, or raises a named refusal.
-DENIALS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
+REPLAYS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
     AuditAction.ACCOUNT_STATE: _state,
     AuditAction.PASSWORD_SET: _password,
     AuditAction.ROLE_GROUP_REVOKED: _role_group,
@@ -310,10 +310,10 @@ DENIALS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
     AuditAction.PARTICIPANT_ENDED: _participant,
     AuditAction.PARTICIPANT_PARTICIPATIONS: _participations,
     AuditAction.PARTICIPANT_CONTACT_ENDED: _contact,
-    AuditAction.CLIENT_UPDATED: replayed_client_denials.updated,
-    AuditAction.CLIENT_DISABLED: replayed_client_denials.disabled,
-    AuditAction.CLIENT_SECRET_ROTATED: replayed_client_denials.secret_rotated,
-    AuditAction.CLIENT_ROLE_GROUPS: replayed_client_denials.groups_shown,
+    AuditAction.CLIENT_UPDATED: client_revocation_replay.updated,
+    AuditAction.CLIENT_DISABLED: client_revocation_replay.disabled,
+    AuditAction.CLIENT_SECRET_ROTATED: client_revocation_replay.secret_rotated,
+    AuditAction.CLIENT_ROLE_GROUPS: client_revocation_replay.groups_shown,
     AuditAction.CONSENT_REVOKED: _consent,
     AuditAction.KEY_REVOKED: _key,
     AuditAction.FACTOR_REMOVED: _factor,
@@ -329,7 +329,7 @@ DENIALS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
 }
 
 
-def not_here(work: UnitOfWork, names: dict[int, str]) -> list[str]:
+def missing_accounts(work: UnitOfWork, names: dict[int, str]) -> list[str]:
     """Of these accounts the login names of those that are not in the database."""
     here = set(
         work.db.scalars(select(Account.username).where(Account.username.in_(names.values())))

@@ -66,7 +66,7 @@ def faults(settings: Settings) -> list[str]:
     return found
 
 
-def accepted(settings: Settings) -> list[str]:
+def accepted_risks(settings: Settings) -> list[str]:
     """What is unsafe and accepted."""
     if settings.environment != "production":
         return []

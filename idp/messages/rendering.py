@@ -104,7 +104,7 @@ BUTTONS = {
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedMessage:
     """A mail's words."""
 
     subject: str
@@ -129,26 +129,28 @@ _TEMPLATES = _environment()
 
 def render(
     kind: str, locale: str, settings: Settings, name: str, username: str, data: Mapping[str, Any]
-) -> Rendered:
+) -> RenderedMessage:
     """The words of a mail. In ``data``, moments are written in Eastern Time and ``path`` or
     ``..._path`` (a path of the gateway) becomes ``link`` or ``..._link``. Links are built from
     the configured issuer only (N60); ValueError for a path that is none of this site."""
     values = _values(settings, locale, data)
     place = ENVIRONMENTS[locale][settings.environment]
     text = _template(kind, locale).render(
-        name=harmless(name), username=username, environment=place, settings=settings, **values
+        name=sanitized_name(name), username=username, environment=place, settings=settings, **values
     )
     subject, _, body = text.partition("\n")
     if settings.environment == "sandbox":
         subject = f"[{place}] {subject}"
-    return Rendered(
+    return RenderedMessage(
         subject.strip(),
         body.strip() + "\n",
         _html(body.strip(), locale, settings.issuer),
     )
 
 
-def render_sms(kind: str, locale: str, settings: Settings, data: Mapping[str, Any]) -> Rendered:
+def render_sms(
+    kind: str, locale: str, settings: Settings, data: Mapping[str, Any]
+) -> RenderedMessage:
     """The words of a text message."""
     place = ENVIRONMENTS[locale][settings.environment]
     values = _values(settings, locale, data)
@@ -161,7 +163,7 @@ def render_sms(kind: str, locale: str, settings: Settings, data: Mapping[str, An
     )
     if settings.environment == "sandbox":
         text = f"[{place}] {text}"
-    return Rendered("", text + "\n", "")
+    return RenderedMessage("", text + "\n", "")
 
 
 def _values(settings: Settings, locale: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def _values(settings: Settings, locale: str, data: Mapping[str, Any]) -> dict[st
     return values
 
 
-def harmless(name: str) -> str:
+def sanitized_name(name: str) -> str:
     """A display name without control or direction-changing characters, bounded (N82)."""
     return _one_line(name)[:MAX_NAME]
 

@@ -13,7 +13,7 @@ SYSTEMS = (
 )
 
 
-def describe_agent(user_agent: str | None) -> str:
+def describe_user_agent(user_agent: str | None) -> str:
     """Browser and system, such as "Edge, Windows"; empty when neither is known."""
     text = user_agent or ""
     found = [

@@ -13,7 +13,7 @@ from idp.serving.refusals import RefusedRequest
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class Intake:
+class BodyReader:
     """Holds bodies from their first byte to the end of their request."""
 
     def __init__(self, bounds: Bounds) -> None:
