@@ -1,4 +1,4 @@
-"""N89, N90: the life of signing keys."""
+"""N89, N90: life cycle of signing keys."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def people(world: World) -> None:
 
 
 def test_n90_the_next_key_is_published_before_it_signs(world: World) -> None:
-    """N90: with the lead time of the caches; --force is for emergencies."""
+    """N90: for as long as caches may keep the JWKS. ``--force`` is for emergencies."""
     first = by_state(world, "ES256")
     assert set(first.values()) <= published(world)
     with world.work() as work:
@@ -52,7 +52,7 @@ def test_n90_the_next_key_is_published_before_it_signs(world: World) -> None:
 
 
 def test_n90_a_retired_key_stays_until_its_last_token_and_session_have_ended(world: World) -> None:
-    """N90: then it leaves the JWKS; a token signed with it was dead before."""
+    """N90: then it leaves the JWKS. The tokens that it signed have expired before."""
     token = tokens_of(world)["access_token"]
     with world.work() as work:
         signing_keys.rotate(work, "ES256")
@@ -68,8 +68,8 @@ def test_n90_a_retired_key_stays_until_its_last_token_and_session_have_ended(wor
 
 @pytest.mark.parametrize("use", ["at+jwt", "JWT", "logout+jwt"])
 def test_n89_n90_a_key_that_left_the_jwks_verifies_nothing(world: World, use: str) -> None:
-    """N89, N90: neither a retired one after its time nor a revoked one, whatever the token is for
-    and however long it says that it lives."""
+    """N89, N90: neither a retired key after its time nor a revoked one, for every use of the token
+    and whatever its ``exp``."""
     ring = world.app.extensions["oidc"].ring
     claims = {"iss": world.settings.issuer, "exp": 4_000_000_000}
     with world.work() as work:
@@ -87,7 +87,7 @@ def test_n89_n90_a_key_that_left_the_jwks_verifies_nothing(world: World, use: st
 
 
 def test_n57_a_hint_serves_as_long_as_the_session_it_names(world: World) -> None:
-    """RP-Initiated Logout section 2: also when its key was retired meanwhile."""
+    """RP-Initiated Logout section 2: also if its key has been retired."""
     rp, browser = world.made["rp"], world.browser()
     hint = world.redeem(rp, browser.code(rp, world.made["username"])).json["id_token"]
     with world.work() as work:
@@ -98,7 +98,8 @@ def test_n57_a_hint_serves_as_long_as_the_session_it_names(world: World) -> None
 
 
 def test_n89_a_revoked_key_is_gone_at_once_and_refresh_remints(world: World) -> None:
-    """N89: tokens of it refused, the JWKS without it, a refresh gives tokens of another key."""
+    """N89: its tokens are refused, it leaves the JWKS, and a refresh gives tokens of another
+    key."""
     tokens = tokens_of(world)
     kid = header_of(tokens["access_token"])["kid"]
     with world.work() as work:
@@ -113,7 +114,7 @@ def test_n89_a_revoked_key_is_gone_at_once_and_refresh_remints(world: World) -> 
 
 
 def test_revoking_the_next_key_makes_another(world: World) -> None:
-    """There is always one that waits."""
+    """There is always a next key."""
     before = by_state(world, "RS256")
     with world.work() as work:
         signing_keys.revoke(work, before["next"])
@@ -132,7 +133,7 @@ def test_private_keys_are_sealed_and_never_published(world: World) -> None:
 
 
 def test_two_active_keys_of_an_algorithm_cannot_exist(world: World) -> None:
-    """The database refuses it, whatever runs at the same time."""
+    """A constraint of the database refuses it."""
     from idp.errors import Collision
 
     with pytest.raises(Collision), world.work() as work:  # noqa: PT012
@@ -147,7 +148,7 @@ def test_two_active_keys_of_an_algorithm_cannot_exist(world: World) -> None:
 
 
 def test_n90_an_unknown_kid_reads_the_keys_no_more_often(world: World) -> None:
-    """N90: a storm of unknown kids does not reach the database for keys."""
+    """N90: many unknown values of ``kid`` cause no database queries."""
     from sqlalchemy import event
 
     from idp.db import db

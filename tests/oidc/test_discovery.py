@@ -1,4 +1,4 @@
-"""Discovery says what is there, and nothing else."""
+"""Discovery lists what the gateway supports, and nothing else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_metadata_is_valid_by_an_independent_reading(world: World) -> None:
 
 
 def test_the_metadata_agrees_with_the_server(world: World) -> None:
-    """Endpoints exist at the issuer; grants and methods are the registered ones."""
+    """The endpoints exist. Grant types and authentication methods are the registered ones."""
     found = document(world, PATHS[0])
     assert found["issuer"] == world.settings.issuer
     known = {rule.rule for rule in world.app.url_map.iter_rules()}
@@ -52,7 +52,7 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
 
 
 def test_public_documents_are_cacheable_and_readable_by_scripts(world: World) -> None:
-    """CORS for everybody; the JWKS has an ETag."""
+    """CORS for every origin. The JWKS has an ETag."""
     client, base = world.app.test_client(), world.settings.issuer
     for path in (*PATHS, "/oauth2/v1/keys"):
         answer = client.get(path, base_url=base, headers={"Origin": "https://any.test"})
@@ -82,7 +82,8 @@ CALLED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke")
 
 @pytest.mark.parametrize("path", CALLED)
 def test_scripts_of_registered_origins_read_every_refusal(world: World, path: str) -> None:
-    """CORS: 400 or 401, 405, 413 and 429; with the fields that say what to do. Others read none."""
+    """CORS: 400 or 401, 405, 413 and 429, with the headers that a client needs. Other origins read
+    nothing."""
     world.relying_party(allowed_origins=("https://app.test",))
     client, base = world.app.test_client(), world.settings.issuer
     for origin, named in (("https://app.test", "https://app.test"), ("https://evil.test", None)):
@@ -111,7 +112,7 @@ def _limited(*_: object) -> NoReturn:
 
 @pytest.mark.parametrize("path", [*CALLED, *PATHS, "/oauth2/v1/keys"])
 def test_scripts_read_that_the_gateway_is_busy(world: World, path: str) -> None:
-    """CORS: 503 says the same to everybody, and is readable when no origin can be looked up."""
+    """CORS: 503 is the same for everybody, and readable when no origin can be looked up."""
     error = OperationalError("SELECT", {}, Exception("no answer"))
     headers = {"Origin": "https://any.test"}
     with (
@@ -131,7 +132,7 @@ def test_scripts_read_that_the_gateway_is_busy(world: World, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/signin", "/oauth2/v1/authorize", "/oauth2/v1/introspect"])
 def test_no_script_reads_anything_else(world: World, path: str) -> None:
-    """N20: neither pages nor what programs alone call."""
+    """N20: neither pages nor the endpoints of servers."""
     world.relying_party(allowed_origins=("https://app.test",))
     answer = world.app.test_client().post(
         path, base_url=world.settings.issuer, headers={"Origin": "https://app.test"}

@@ -1,4 +1,4 @@
-"""How many SQL statements the hot paths need. A number here goes down, not up."""
+"""The number of SQL statements of the frequent requests. A number here may only decrease."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def loaded(request: pytest.FixtureRequest, world: World) -> tuple[World, Rp, str
 
 @pytest.mark.parametrize("path", BOUNDS)
 def test_the_hot_paths_need_this_many_statements(loaded: tuple[World, Rp, str], path: str) -> None:
-    """Known, bounded, and the same however much there is."""
+    """The number is the same for few and many rows."""
     world, rp, username = loaded
     code = world.browser().code(rp, username)
     tokens = world.signed_in_tokens(rp, username)
@@ -79,7 +79,7 @@ PAGE_BOUNDS = {"sign-in": 30, "search": 7, "account page": 30}
 @pytest.mark.parametrize("page", PAGE_BOUNDS)
 @pytest.mark.parametrize("rows", [1, 12])
 def test_pages_of_people_need_this_many_statements(world: World, page: str, rows: int) -> None:
-    """Bounded, and the same however much there is around the account."""
+    """The number is the same for few and many rows of the account."""
     username = world.account("holder-one", family_name="Unique")
     for n in range(rows):
         world.role_group(f"Group {n}")

@@ -1,4 +1,4 @@
-"""private_key_jwt of clients and machine accounts, and how one credential replaces another (RFC
+"""``private_key_jwt`` of clients and machine accounts, and replacement of their credentials (RFC
 7523 section 3, FAPI 2.0 section 5.3.2.1; MA-06, MA-09, MA-10; N28, N35, N44, N45)."""
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def pem(key: Any) -> str:
 def assertion(
     world: World, name: str, key: Any = EC, header: dict[str, Any] | None = None, **changes: Any
 ) -> str:
-    """A good assertion; a change to None leaves a claim out."""
+    """A valid assertion with these changes. None removes a claim."""
     now = int(world.clock.now().timestamp())
     claims = {"iss": name, "sub": name, "aud": ISSUER, "iat": now, "exp": now + 60,
               "jti": f"j{next(NUMBERS)}"} | changes  # fmt: skip
@@ -60,7 +60,7 @@ def refused(answer: TestResponse) -> bool:
 
 @pytest.fixture
 def client(world: World) -> Rp:
-    """A pusher with two keys."""
+    """A SCIM client with two keys."""
     return world.relying_party(
         "Registration", auth_method=AuthMethod.KEY, grant_types=("client_credentials",),
         keys=(public_key(pem(EC)), public_key(json.dumps(RSA.as_dict(private=False)))),
@@ -70,7 +70,7 @@ def client(world: World) -> Rp:
 
 @pytest.fixture
 def machine(world: World) -> Rp:
-    """An application, and a machine account with a key that may use it from two networks."""
+    """An application and a machine account with a key that may use it from two networks."""
     rp = world.relying_party("MIM", is_resource_server=True, audience="https://mim.rp.test/soap")
     world.account(NAME, kind=AccountKind.MACHINE)
     world.role_group("MIM Web Services", rp.client_id, kind="machine")
@@ -90,7 +90,7 @@ def use(world: World, value: str, **more: Any) -> TestResponse:
 def test_a_client_proves_itself_with_either_key(
     world: World, client: Rp, key: Any, alg: str
 ) -> None:
-    """RFC 7523: token, introspection and revocation by the same method, and a push."""
+    """RFC 7523: at the token, introspection and revocation endpoints, and for SCIM."""
     answer = send(world, assertion(world, "registration", key, {"alg": alg}))
     assert answer.status_code == 200, answer.text
     issued = answer.json["access_token"]
@@ -107,8 +107,8 @@ def test_a_client_proves_itself_with_either_key(
 
 
 def test_n45_a_bad_assertion_is_one_answer(world: World, client: Rp) -> None:
-    """N44, N45, RFC 7523 section 3: whoever it names, whomever it is for, whenever it counts,
-    however it is signed; never told apart, counted in the trail."""
+    """N44, N45, RFC 7523 section 3: a wrong subject, audience, time or signature gets the same
+    answer. The audit trail counts them."""
     now = int(world.clock.now().timestamp())
     bad: list[dict[str, Any]] = [
         {"iss": "emi"}, {"sub": "emi"}, {"iss": None}, {"sub": None}, {"aud": None},
@@ -145,7 +145,7 @@ def test_n45_a_bad_assertion_is_one_answer(world: World, client: Rp) -> None:
 
 
 def test_an_assertion_counts_once(world: World, client: Rp) -> None:
-    """The same again is refused, at every endpoint; one of tolerated clocks is taken."""
+    """A second use is refused at every endpoint. A small difference of clocks is accepted."""
     value = assertion(world, "registration", jti="once")
     assert send(world, value).status_code == 200
     assert refused(send(world, value))
@@ -156,8 +156,8 @@ def test_an_assertion_counts_once(world: World, client: Rp) -> None:
 
 
 def test_n28_an_assertion_stands_alone(world: World, client: Rp) -> None:
-    """N28: beside a secret or a header, for another client, of another type; a client with keys
-    has no secret, one with a secret no assertion."""
+    """N28: refused with a secret, a header, another client id or another type. A client with keys
+    has no secret, and a client with a secret cannot use an assertion."""
     value = assertion(world, "registration")
     for answer in (
         send(world, value, client_secret="x"),
@@ -173,7 +173,7 @@ def test_n28_an_assertion_stands_alone(world: World, client: Rp) -> None:
 
 
 def test_keys_are_public_and_long_enough() -> None:
-    """What is registered is a public key of a good kind, whichever form it comes in."""
+    """Only a public key of an accepted type and length can be registered, as JWK or PEM."""
     assert public_key(pem(EC)) == public_key(json.dumps(EC.as_dict(private=False)))
     assert set(public_key(pem(RSA))) == {"kty", "n", "e", "kid"}
     private = json.dumps(EC.as_dict(private=True))
@@ -186,8 +186,8 @@ def test_keys_are_public_and_long_enough() -> None:
 
 
 def test_ma06_a_machine_signs_from_a_registered_network(world: World, machine: Rp) -> None:
-    """MA-06, N35: token with the role groups; elsewhere the right signature is refused; who it was
-    is in the trail; the key shows its use."""
+    """MA-06, N35: it gets a token with its role groups. From another network the right signature is
+    refused. The audit trail names the account, and the key shows when it was used."""
     answer = use(world, assertion(world, NAME))
     assert answer.status_code == 200, answer.text
     found = world.introspect(machine, answer.json["access_token"])
@@ -207,7 +207,7 @@ def test_ma06_a_machine_signs_from_a_registered_network(world: World, machine: R
 
 
 def test_n58_a_key_ends_with_everything_else(world: World, machine: Rp) -> None:
-    """N58: expiry, removal, suspension; a removed key ends what it opened."""
+    """N58: expiry, removal, suspension. Removing a key revokes the tokens."""
     issued = use(world, assertion(world, NAME)).json["access_token"]
     world.set_state(NAME, AccountState.SUSPENDED)
     assert refused(use(world, assertion(world, NAME)))
@@ -243,8 +243,8 @@ def change(world: World, hours: str, *, new: str = NEW_PASSWORD) -> Any:
 
 
 def test_ma09_an_overlap_lets_no_program_stop(world: World, machine: Rp) -> None:
-    """MA-09: the old password and the new one work side by side, tokens go on; after the time, or
-    at the custodian's word, the new one alone. The old one never signs anybody in."""
+    """MA-09: both passwords are accepted and tokens stay valid, until the time is over or the
+    custodian ends the overlap. Nobody can sign in with the former password."""
     issued = token(world).json["access_token"]
     assert change(world, "24").status_code == 200
     assert world.introspect(machine, issued)["active"]
@@ -282,7 +282,7 @@ def test_without_an_overlap_everything_ends_at_once(world: World, machine: Rp) -
 
 
 def test_ma10_another_custodian_ends_keys_and_overlap(world: World, machine: Rp) -> None:
-    """MA-10: nothing that the old custodian knows counts."""
+    """MA-10: no credential that the former custodian knows is accepted."""
     assert change(world, "168").status_code == 200
     with world.work() as work:
         new = accounts.get_or_create_person(
@@ -298,7 +298,8 @@ def test_ma10_another_custodian_ends_keys_and_overlap(world: World, machine: Rp)
 
 
 def test_the_custodian_sees_and_keeps_keys(world: World, machine: Rp) -> None:
-    """MA-09: registered after a proof, listed with their use, removed; not for people."""
+    """MA-09: the custodian confirms their identity, then registers, lists and removes keys. People
+    have none."""
     browser = world.browser().signed_in(NAME)
     assert "Robot" in browser.get("/settings/programs").text
     proof = browser.get("/settings/programs/keys")
@@ -331,7 +332,7 @@ def test_the_custodian_sees_and_keeps_keys(world: World, machine: Rp) -> None:
 
 
 def test_the_custodian_is_told_which_check_fails(world: World, machine: Rp) -> None:
-    """scim: the page names what stands in the way, and why a program was refused."""
+    """The page shows which check fails, and why a program was refused."""
     token(world, ip=OUTSIDE)
     verify(world, authorization=basic(password="Wrong-password-1"))
     browser = world.browser().signed_in(NAME)
@@ -349,7 +350,7 @@ def test_the_custodian_is_told_which_check_fails(world: World, machine: Rp) -> N
 
 
 def test_custodians_are_reminded_of_keys_and_disuse(world: World, machine: Rp) -> None:
-    """14 and 3 days before a key ends, once each; after 90 days without a program, once in 90."""
+    """14 and 3 days before a key expires, once each; after 90 days without use, once in 90 days."""
     world.clock.advance(days=89)
     assert token(world).status_code == 200
     world.run_worker()
@@ -364,7 +365,7 @@ def test_custodians_are_reminded_of_keys_and_disuse(world: World, machine: Rp) -
 
 
 def test_an_assertion_costs_as_much_for_nobody(world: World, client: Rp, machine: Rp) -> None:
-    """N47: a signature is checked whether the name has keys or not."""
+    """N47: one signature is verified even if the name has no keys."""
     counted: list[str] = []
     real = assertions._signed
 

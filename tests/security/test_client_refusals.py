@@ -1,5 +1,5 @@
-"""What the trail knows of clients that fail to authenticate, and how they may authenticate (RFC
-6749 section 2.3, RFC 7523; A5, N28, N29, N30, N45)."""
+"""Audit events of failed client authentication, and the methods that a client may use (RFC 6749
+section 2.3, RFC 7523; A5, N28, N29, N30, N45)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def later(seconds: int) -> Callable[[World], int]:
 
 
 def at(**moments: int) -> Request:
-    """Claims so many seconds from now."""
+    """Claims that are valid this many seconds from now."""
 
     def act(world: World) -> TestResponse:
         changes = {name: later(seconds)(world) for name, seconds in moments.items()}
@@ -78,7 +78,8 @@ CHECKS: dict[str, tuple[Request, str]] = {
 def test_n30_the_trail_says_which_check_of_an_assertion_failed(
     world: World, client: Any, name: str
 ) -> None:
-    """N30: outside the same words always; inside client, method sent, method registered, check."""
+    """N30: the caller always gets the same answer. The event has the client, the method of the
+    request, the registered method and the failed check."""
     act, check = CHECKS[name]
     assert_client_refused(act(world))
     (event,) = world.events("client.refused")
@@ -113,7 +114,7 @@ def test_n29_the_trail_says_which_method_was_sent(
 
 
 def test_n28_two_methods_and_a_disabled_client_are_named_too(world: World) -> None:
-    """N18, N28: whoever it is, the trail says what was wrong."""
+    """N18, N28: the event names the client and the failed check."""
     rp = world.relying_party()
     asked = {"grant_type": "authorization_code", "code": "x"}
     assert world.post(rp, **asked, client_id="emi", client_secret="x").status_code == 400
@@ -127,7 +128,7 @@ def test_n28_two_methods_and_a_disabled_client_are_named_too(world: World) -> No
 
 
 def test_failures_are_sampled_and_unknown_clients_make_no_rows_of_their_own(world: World) -> None:
-    """I7: one row for a client and a reason, then one at each power of ten, with the count."""
+    """I7: one row for each client and reason, then one at each power of ten with the count."""
     rp = world.relying_party()
     rp.secret = "x"
     for _ in range(12):
@@ -142,7 +143,7 @@ def test_failures_are_sampled_and_unknown_clients_make_no_rows_of_their_own(worl
 
 @pytest.mark.parametrize("method", ["basic", "post"])
 def test_a_secret_may_come_by_header_or_body(world: World, method: str) -> None:
-    """RFC 6749 section 2.3.1: a client that is registered for neither alone."""
+    """RFC 6749 section 2.3.1: for a client that is registered for both."""
     rp = world.relying_party("Robot", grant_types=("client_credentials",), scopes=("x",))
     with world.work() as work:
         assert registry.get(work, "robot").auth_method == AuthMethod.SECRET
@@ -153,8 +154,8 @@ def test_a_secret_may_come_by_header_or_body(world: World, method: str) -> None:
 def test_n30_the_token_endpoint_is_an_audience_for_those_who_need_it(
     world: World, client: Any
 ) -> None:
-    """RFC 7523 section 3: one client's switch; still one audience, still once, and no other
-    address; not for clients with a secret."""
+    """RFC 7523 section 3: a setting of one client. The assertion still has one audience, is used
+    once, and cannot name another URL. A client with a secret cannot have the setting."""
     with world.work() as work:
         row = registry.get(work, "registration")
         data = registry.current_data(row)
@@ -175,7 +176,7 @@ def test_n30_the_token_endpoint_is_an_audience_for_those_who_need_it(
 
 
 def test_the_documented_client_of_authlib_works(world: World) -> None:
-    """docs/relying-parties.md: the lines as they stand there, with their usual hour."""
+    """docs/relying-parties.md: the documented lines, with their default lifetime of an hour."""
     page = Path(__file__).parents[2] / "docs" / "relying-parties.md"
     lines = re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     assert lines is not None

@@ -1,4 +1,5 @@
-"""N25, N33, N34, N58: what ends takes everything with it that was issued under it."""
+"""N25, N33, N34, N58: when a session, an account or a grant ends, everything issued under it
+ends."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ ENDING_STATES = [s for s in AccountState if s not in (AccountState.ACTIVE, Accou
 
 
 def alive(world: World, rp: Any, tokens: dict[str, Any]) -> list[bool]:
-    """Whether access and refresh token still count, by introspection."""
+    """Whether the access token and the refresh token are active, by introspection."""
     return [
         world.introspect(rp, tokens[name])["active"] for name in ("access_token", "refresh_token")
     ]
@@ -33,8 +34,8 @@ def alive(world: World, rp: Any, tokens: dict[str, Any]) -> list[bool]:
 
 @pytest.mark.parametrize("state", ENDING_STATES)
 def test_n58_every_ending_state_ends_everything_at_once(world: World, state: AccountState) -> None:
-    """N58: session, code, refresh, access token at introspection and userinfo, in the same second;
-    going back to active revives nothing."""
+    """N58: session, code, refresh token, and access token at introspection and userinfo end in the
+    same second. Returning to active does not revive them."""
     rp, username = world.relying_party(), world.account()
     browser = world.browser()
     tokens = world.redeem(rp, browser.code(rp, username)).json or {}
@@ -61,7 +62,7 @@ def test_n58_every_ending_state_ends_everything_at_once(world: World, state: Acc
 
 
 def test_n25_a_code_used_twice_ends_what_the_first_use_gave(world: World) -> None:
-    """N25, A2: also 30 seconds later."""
+    """N25, A2: also when the second use comes 30 seconds later."""
     rp, username = world.relying_party(), world.account()
     code = world.browser().code(rp, username)
     tokens = world.redeem(rp, code).json or {}
@@ -71,7 +72,7 @@ def test_n25_a_code_used_twice_ends_what_the_first_use_gave(world: World) -> Non
 
 
 def test_n34_reuse_ends_the_family_and_a_lost_answer_does_not(world: World) -> None:
-    """N34: inside the grace the same request gets the same successor; later it is theft."""
+    """N34: within the grace period the same request gets the same successor. Later it is reuse."""
     rp, username = world.relying_party(), world.account()
     first = world.signed_in_tokens(rp, username)
     second = world.refresh(rp, first["refresh_token"]).json or {}
@@ -94,7 +95,7 @@ def test_n34_another_request_inside_the_grace_is_reuse(world: World) -> None:
 
 
 def test_n34_a_retry_after_the_successor_was_used_is_reuse(world: World) -> None:
-    """Who has used the successor has had the answer."""
+    """The client that used the successor had received the answer."""
     rp, username = world.relying_party(), world.account()
     first = world.signed_in_tokens(rp, username)
     second = world.refresh(rp, first["refresh_token"]).json or {}
@@ -104,7 +105,7 @@ def test_n34_a_retry_after_the_successor_was_used_is_reuse(world: World) -> None
 
 
 def test_n33_a_refresh_token_belongs_to_its_client(world: World) -> None:
-    """N33: presented by another client it is stolen, so its family ends."""
+    """N33: presented by another client, it must be stolen, so its family is revoked."""
     emi, crow, username = world.relying_party("EMI"), world.relying_party("CROW"), world.account()
     tokens = world.signed_in_tokens(emi, username)
     assert (world.refresh(crow, tokens["refresh_token"]).json or {})["error"] == "invalid_grant"
@@ -112,7 +113,7 @@ def test_n33_a_refresh_token_belongs_to_its_client(world: World) -> None:
 
 
 def test_n33_a_revoked_role_group_is_gone_from_the_next_token(world: World) -> None:
-    """N33: refresh goes on, without the group; userinfo and introspection know at once."""
+    """N33: the refresh succeeds without the group. Userinfo and introspection omit it at once."""
     rp, username = world.relying_party(), world.account()
     world.role_group("EMI Bids", "emi")
     world.grant_role(username, "EMI Bids")
@@ -125,7 +126,7 @@ def test_n33_a_revoked_role_group_is_gone_from_the_next_token(world: World) -> N
 
 
 def test_n33_a_withdrawn_consent_ends_the_family(world: World) -> None:
-    """N33: from settings."""
+    """N33: withdrawn on the settings page."""
     rp, username = world.relying_party(trusted=False), world.account()
     browser = world.browser()
     page = browser.sign_in(username, page=browser.authorize(rp))
@@ -139,7 +140,7 @@ def test_n33_a_withdrawn_consent_ends_the_family(world: World) -> None:
 
 
 def test_a_password_change_ends_other_sessions_and_their_tokens(world: World) -> None:
-    """The session in which it is changed goes on, under a new cookie."""
+    """The session that changes the password continues with a new cookie."""
     rp, username = world.relying_party(), world.account()
     elsewhere = world.signed_in_tokens(rp, username)
     browser = world.browser()
@@ -153,7 +154,7 @@ def test_a_password_change_ends_other_sessions_and_their_tokens(world: World) ->
 
 
 def test_refresh_keeps_auth_time_and_may_narrow_the_scope(world: World) -> None:
-    """A moved auth_time would be a lie; N32: never wider."""
+    """``auth_time`` is the time of the sign-in, not of the refresh. N32: the scope cannot grow."""
     from tests.security.test_signed_tokens import claims_of
 
     rp, username = world.relying_party(), world.account()
@@ -169,7 +170,7 @@ def test_refresh_keeps_auth_time_and_may_narrow_the_scope(world: World) -> None:
 
 @pytest.mark.parametrize(("limit", "step"), [("refresh_idle", None), ("refresh_absolute", 80_000)])
 def test_a_family_ends_by_its_limits(world: World, limit: str, step: int | None) -> None:
-    """Idle and absolute: settings."""
+    """The idle and the absolute limit of the settings."""
     rp, username = world.relying_party(), world.account()
     token = world.signed_in_tokens(rp, username)["refresh_token"]
     end = getattr(world.settings, limit)
@@ -191,8 +192,7 @@ def test_without_offline_access_there_is_no_refresh_token(world: World) -> None:
 def meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch, module: ModuleType, before: str, sql: str
 ) -> None:
-    """Let somebody end something just before a step of the token endpoint, unseen by what was read
-    until then."""
+    """Run ``sql`` just before a step of the token endpoint, without the session seeing it."""
     step = getattr(module, before)
 
     def ended(work: Any, *arguments: Any) -> Any:
@@ -213,7 +213,7 @@ ENDINGS = {
 def test_n27_what_ends_while_a_code_is_redeemed_has_ended(
     world: World, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """N27, N58: whether the authorization stands is asked after the code is spent; no token."""
+    """N27, N58: the grant is checked after the code is spent, and no token is issued."""
     rp = world.relying_party()
     code = world.browser().code(rp, world.account())
     meanwhile(world, monkeypatch, authorization_codes, "spend", ENDINGS[what])
@@ -227,7 +227,7 @@ def test_n27_what_ends_while_a_code_is_redeemed_has_ended(
 def test_n33_a_grant_that_ends_while_it_is_refreshed_has_ended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """N33: the refresh token is spent only under a grant that stands; no successor is made."""
+    """N33: a refresh token is spent only while its grant is not revoked. It gets no successor."""
     rp = world.relying_party()
     tokens = world.signed_in_tokens(rp, world.account())
     meanwhile(world, monkeypatch, refresh_tokens, "rotate", ENDINGS["grant"])

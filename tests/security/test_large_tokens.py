@@ -1,5 +1,5 @@
-"""What the gateway issues, it takes: tokens of people with very many role groups, everywhere; and a
-token counts only for the use that it was made for (N15, N38, N45, N57)."""
+"""Every endpoint accepts the tokens of people with very many role groups. A token is accepted only
+for the use that it was issued for (N15, N38, N45, N57)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FACE = "\N{GRINNING FACE}"
 def hold(
     world: World, rp: Rp, username: str, count: int, name: str = NAME, *, places: int = 1
 ) -> None:
-    """Let somebody hold so many role groups of the application, at so many participants."""
+    """Give an account this many role groups of the application at this many participants."""
     with world.work() as work:
         companies = [
             participants.register(work, f"1091{number}", FACE * 198 + f"{number:02}")
@@ -40,7 +40,7 @@ def hold(
 
 @pytest.fixture
 def rich(world: World) -> tuple[Browser, Rp, str]:
-    """A person with 145 role groups of an application that sees them."""
+    """A person with 145 role groups of an application that requests them."""
     rp, username = world.relying_party(), world.account()
     hold(world, rp, username, 145)
     return world.browser(), rp, username
@@ -67,7 +67,7 @@ def test_n15_a_large_id_token_is_a_hint_at_authorize(
 def test_n57_a_large_id_token_is_a_hint_at_logout(
     world: World, rich: tuple[Browser, Rp, str], method: str
 ) -> None:
-    """RP-Initiated Logout section 2: the sign-out is done, and the way leads back."""
+    """RP-Initiated Logout section 2: the person is signed out and redirected back."""
     browser, _, _ = rich
     sent = {"id_token_hint": tokens_of(world, rich)["id_token"], "state": "s",
             "post_logout_redirect_uri": BACK}  # fmt: skip
@@ -78,7 +78,7 @@ def test_n57_a_large_id_token_is_a_hint_at_logout(
 def test_n38_a_large_access_token_is_introspected_used_and_revoked(
     world: World, rich: tuple[Browser, Rp, str]
 ) -> None:
-    """RFC 7662, RFC 7009: who holds much can be locked out like anybody else."""
+    """RFC 7662, RFC 7009: the token of an account with many role groups can be revoked too."""
     rp, token = rich[1], str(tokens_of(world, rich)["access_token"])
     assert len(token) > 14_000
     assert len(world.introspect(rp, token)["groups"]) == 145
@@ -93,8 +93,8 @@ def test_n38_a_large_access_token_is_introspected_used_and_revoked(
 
 
 def test_no_token_is_larger_than_what_is_taken(world: World) -> None:
-    """The longest names, nonce and scope that there are: past the bytes for groups a token says
-    where they are (OIDC Core 5.6.2), and it stays within what every endpoint reads."""
+    """With the longest names, nonce and scope. Above the limit of bytes, role groups become
+    distributed claims (OIDC Core 5.6.2), so every endpoint can read the token."""
     names = ("given_name", "middle_name", "family_name", "preferred_name")
     scopes = tuple(f"{number:03}{'x' * 96}" for number in range(70))
     known = ("openid", "profile", "email", "phone", "groups", "participants")
@@ -120,7 +120,7 @@ def test_no_token_is_larger_than_what_is_taken(world: World) -> None:
 
 @pytest.mark.parametrize("spoiled", ["long", "modified", "garbage", "nul", "repeated"])
 def test_n57_a_spoiled_hint_leaves_the_rest_of_a_logout(world: World, spoiled: str) -> None:
-    """N57: the person is asked in the name of the application, and goes back with the state."""
+    """N57: the page names the application, and the person is redirected back with the state."""
     rp, username, browser = world.relying_party(), world.account(), world.browser()
     hint = str((world.redeem(rp, browser.code(rp, username)).json or {})["id_token"])
     bad = {"long": "x" * (MAX_TOKEN + 1), "modified": hint[:-6] + "AAAAAA", "garbage": "x",
@@ -137,8 +137,8 @@ def test_n57_a_spoiled_hint_leaves_the_rest_of_a_logout(world: World, spoiled: s
 
 @pytest.mark.parametrize("name", ["post_logout_redirect_uri", "client_id", "state", "x"])
 def test_n57_another_spoiled_parameter_leaves_the_hint(world: World, name: str) -> None:
-    """N57: a genuine hint signs out, whatever else could not be read; what is given twice is not
-    followed."""
+    """N57: a valid hint signs the person out even if another parameter is malformed. A repeated one
+    is ignored."""
     rp, username, browser = world.relying_party(), world.account(), world.browser()
     hint = str((world.redeem(rp, browser.code(rp, username)).json or {})["id_token"])
     sent = {"id_token_hint": hint, "post_logout_redirect_uri": BACK, "state": "s"}
@@ -152,7 +152,7 @@ def test_n57_another_spoiled_parameter_leaves_the_hint(world: World, name: str) 
 
 
 def other_use(world: World, tokens: dict[str, Any], typ: str) -> str:
-    """The claims of the ID token, signed by us for another use."""
+    """The claims of the ID token, signed by the gateway for another use."""
     with world.work() as work:
         ring = world.app.extensions["oidc"].ring
         return str(ring.sign(work, "RS256", typ, claims_of(tokens["id_token"])))
@@ -160,8 +160,8 @@ def other_use(world: World, tokens: dict[str, Any], typ: str) -> str:
 
 @pytest.mark.parametrize("typ", ["at+jwt", "logout+jwt"])
 def test_n45_a_token_of_another_use_is_no_hint(world: World, typ: str) -> None:
-    """N15, N45, N57: an access token or a logout token, with all the claims of a hint, is none: no
-    code at authorize, no sign-out without a question."""
+    """N15, N45, N57: an access token or a logout token with all the claims of an ID token is not
+    accepted as a hint: no code at authorize, and no sign-out without confirmation."""
     rp, username, browser = world.relying_party(), world.account(), world.browser()
     tokens = world.redeem(rp, browser.code(rp, username)).json or {}
     assert header_of(tokens["access_token"])["typ"] == "at+jwt"
@@ -177,8 +177,8 @@ def test_n45_a_token_of_another_use_is_no_hint(world: World, typ: str) -> None:
 
 @pytest.mark.parametrize("typ", ["JWT", "logout+jwt"])
 def test_n45_a_token_of_another_use_is_no_access_token(world: World, typ: str) -> None:
-    """N45: an ID token or a logout token, with all the claims of an access token: userinfo,
-    introspection, revocation and the bridge do not know it."""
+    """N45: userinfo, introspection, revocation and SCIM refuse an ID token or a logout token with
+    all the claims of an access token."""
     rp, username = world.relying_party(), world.account()
     tokens = world.signed_in_tokens(rp, username)
     with world.work() as work:

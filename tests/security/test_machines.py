@@ -33,7 +33,7 @@ VERIFY = "/auth/verify"
 
 @pytest.fixture
 def service(world: World) -> Rp:
-    """A web service, and a machine account that may use it from two networks."""
+    """A web service and a machine account that may use it from two networks."""
     rp = world.relying_party("MIM", is_resource_server=True, audience="https://mim.rp.test/soap")
     world.account(NAME, kind=AccountKind.MACHINE)
     world.role_group("MIM Web Services", rp.client_id, kind="machine")
@@ -72,7 +72,7 @@ def verify(
     authorization: str | None = "",
     headers: dict[str, str] | None = None,
 ) -> TestResponse:
-    """What a proxy asks."""
+    """The request that a proxy sends."""
     sent = dict(headers or {})
     if authorization is not None:
         sent["Authorization"] = authorization or basic()
@@ -86,7 +86,7 @@ def verify(
 def test_ma08_a_machine_gets_a_token_for_an_application(
     world: World, service: Rp, how: str
 ) -> None:
-    """MA-08: with its role groups of that application only; seen by introspection and userinfo."""
+    """MA-08: with its role groups of that application only, also at introspection and userinfo."""
     world.role_group("Other", kind="machine")
     world.grant_role(NAME, "Other")
     answer = token(world, how=how)
@@ -128,8 +128,8 @@ ADDRESSES = {
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_n35_only_registered_networks(world: World, service: Rp, address: str) -> None:
-    """N35, MA-06: the right password from elsewhere is refused and audited; IPv4 written as IPv6 is
-    IPv4."""
+    """N35, MA-06: the right password from another network is refused and recorded. An IPv4 address
+    that is mapped to IPv6 counts as IPv4."""
     good = ADDRESSES[address]
     assert token(world, ip=address).status_code == (200 if good else 401)
     assert verify(world, ip=address).status_code == (204 if good else 401)
@@ -153,12 +153,12 @@ def test_n35_only_registered_networks(world: World, service: Rp, address: str) -
 def test_n35_headers_of_the_caller_are_not_believed(
     world: World, service: Rp, headers: dict[str, str]
 ) -> None:
-    """N35: without a trusted proxy the peer counts."""
+    """N35: without a trusted proxy, the address of the connection is used."""
     assert verify(world, ip=OUTSIDE, headers=headers).status_code == 401
 
 
 def test_n35_a_trusted_proxy_is_believed(world: World, service: Rp) -> None:
-    """N35, F2: right to left; what is no address denies."""
+    """N35, F2: the header is read from right to left. A value that is not an address is refused."""
     settings = replace(world.settings, trusted_proxies=("127.0.0.1/32",))
     ports = world.app.extensions["runtime"].ports
     world = replace(world, app=create_app(settings, ports), settings=settings)
@@ -171,7 +171,7 @@ def test_n35_a_trusted_proxy_is_believed(world: World, service: Rp) -> None:
 
 
 def test_n35_without_networks_nothing_comes_in(world: World, service: Rp) -> None:
-    """N35: an empty list is nobody's."""
+    """N35: an account without networks cannot authenticate."""
     world.account("APIIESO00043", kind=AccountKind.MACHINE)
     world.grant_role("APIIESO00043", "MIM Web Services")
     answer = token(world, client_id="APIIESO00043")
@@ -207,7 +207,7 @@ BAD = {
 
 
 def test_ma11_who_sends_nothing_is_challenged(world: World, service: Rp) -> None:
-    """MA-11, N52: as often as it asks; it is no failure, and nobody is locked out by it."""
+    """MA-11, N52: every time. It is not a failed attempt and locks no account."""
     for _ in range(150):
         answer = verify(world, authorization=None)
         assert answer.status_code == 401
@@ -221,7 +221,7 @@ def test_ma11_who_sends_nothing_is_challenged(world: World, service: Rp) -> None
 
 @pytest.mark.parametrize("name", BAD)
 def test_ma11_whatever_else_is_401(world: World, service: Rp, name: str) -> None:
-    """MA-11: with a challenge; the trail has the reason."""
+    """MA-11: with a challenge. The audit trail has the reason."""
     answer = verify(world, authorization=BAD[name])
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
@@ -233,7 +233,7 @@ def test_ma11_whatever_else_is_401(world: World, service: Rp, name: str) -> None
 def test_ma11_a_proxy_that_names_no_service_is_told(
     world: World, service: Rp, authorization: str | None
 ) -> None:
-    """MA-11: whatever the caller shows, which is not looked at."""
+    """MA-11: whatever credentials the request has. They are not verified."""
     answer = verify(world, service="", authorization=authorization)
     assert (answer.status_code, answer.data) == (403, b"")
     assert answer.headers["X-Gateway-Error"] == "missing_service"
@@ -246,7 +246,7 @@ def test_ma11_a_proxy_that_names_no_service_is_told(
 def test_ma11_what_cannot_be_answered_is_403(
     world: World, service: Rp, method: str, host: str
 ) -> None:
-    """MA-11: another method, although OPTIONS has an answer elsewhere, and another host."""
+    """MA-11: another method, including OPTIONS, or another host."""
     answer = world.app.test_client(use_cookies=False).open(
         f"{VERIFY}?service=mim", method=method, base_url=host or world.settings.issuer,
         headers={"Authorization": basic()}, environ_base={"REMOTE_ADDR": INSIDE},
@@ -256,7 +256,7 @@ def test_ma11_what_cannot_be_answered_is_403(
 
 
 def test_ma11_a_gateway_that_fails_is_403(world: World, service: Rp) -> None:
-    """MA-11: nginx would make 500 of 503; overloaded, without database, and by a fault of ours."""
+    """MA-11: nginx would turn 503 into 500. On overload, without a database, and after a fault."""
     for error, reason, wait in (
         (Overloaded("no room"), "temporarily_unavailable", "5"),
         (OperationalError("SELECT", {}, Exception("no answer")), "temporarily_unavailable", "5"),
@@ -271,7 +271,8 @@ def test_ma11_a_gateway_that_fails_is_403(world: World, service: Rp) -> None:
 
 
 def test_ma08_each_service_has_its_own_role_gate(world: World, service: Rp) -> None:
-    """MA-08: 403 for a service whose role group is not held, is unknown, or switched off."""
+    """MA-08: 403 for a service that is unknown or disabled, or of which the account has no role
+    group."""
     world.relying_party("Other")
     for name in ("other", "nowhere"):
         answer = verify(world, service=name)
@@ -300,7 +301,7 @@ def test_ma08_each_service_has_its_own_role_gate(world: World, service: Rp) -> N
 def test_n58_every_state_but_active_ends_it_at_once(
     world: World, service: Rp, state: AccountState
 ) -> None:
-    """N58: although the password was verified a moment ago; tokens too."""
+    """N58: although the password was verified a moment ago. Tokens end too."""
     issued = (token(world).json or {})["access_token"]
     assert verify(world).status_code == 204
     world.set_state(NAME, state)
@@ -310,7 +311,7 @@ def test_n58_every_state_but_active_ends_it_at_once(
 
 
 def test_n33_a_revoked_role_group_is_gone_at_once(world: World, service: Rp) -> None:
-    """N33: from the next token, from forward auth, and introspection of a token that has it."""
+    """N33: from the next token, forward authentication, and introspection of an earlier token."""
     world.role_group("MIM Reports", "mim", kind="machine")
     world.grant_role(NAME, "MIM Reports")
     issued = (token(world).json or {})["access_token"]
@@ -326,7 +327,7 @@ def test_n33_a_revoked_role_group_is_gone_at_once(world: World, service: Rp) -> 
 
 
 def test_n71_a_temporary_password_is_none_for_programs(world: World, service: Rp) -> None:
-    """N71: nor is the old one any more."""
+    """N71: the former password is not accepted either."""
     temporary = Desk.of(world).temporary_password(NAME)
     for password in (temporary, PASSWORD):
         assert token(world, client_secret=password).status_code == 401
@@ -334,7 +335,7 @@ def test_n71_a_temporary_password_is_none_for_programs(world: World, service: Rp
 
 
 def test_a_verified_password_costs_one_hash_a_minute(world: World, service: Rp) -> None:
-    """500 requests a second cost one bcrypt; any change of the account ends it at once."""
+    """500 requests a second cost one bcrypt hash. Any change of the account has effect at once."""
     hasher = world.app.extensions["hasher"]
     with patch.object(hasher, "verify", wraps=hasher.verify) as spy:
         for _ in range(10):
@@ -356,7 +357,8 @@ def test_a_verified_password_costs_one_hash_a_minute(world: World, service: Rp) 
 
 
 def test_what_is_remembered_is_bounded_and_no_password() -> None:
-    """A process keeps digests, ten thousand at most, for a minute of a clock that may jump."""
+    """A process keeps at most ten thousand digests, each for a minute, even if the clock is set
+    back."""
     from datetime import UTC, datetime, timedelta
 
     now = datetime(2026, 11, 25, tzinfo=UTC)
@@ -371,8 +373,8 @@ def test_what_is_remembered_is_bounded_and_no_password() -> None:
 
 
 def test_n51_guesses_elsewhere_lock_no_machine_out(world: World, service: Rp) -> None:
-    """N49, N51: counted for the registered address they come from; from elsewhere they are refused
-    whatever they are."""
+    """N49, N51: failures are counted for the registered network that they come from. Attempts from
+    elsewhere are refused in any case."""
     for _ in range(15):
         assert verify(world, ip=OUTSIDE, authorization=basic(password="x")).status_code == 401
     assert verify(world).status_code == 204
@@ -388,7 +390,8 @@ def test_n51_guesses_elsewhere_lock_no_machine_out(world: World, service: Rp) ->
 
 
 def test_a_machine_asks_for_no_more_than_its_groups(world: World, service: Rp) -> None:
-    """No scopes about people, no ID token, no refresh token; a person is no client."""
+    """No scopes about people, no ID token, no refresh token. A person cannot use this grant
+    type."""
     for scope in ("openid", "groups openid", "offline_access", "email", "scim", "groups  x"):
         assert (token(world, scope=scope).json or {})["error"] == "invalid_scope", scope
     assert (token(world, scope="groups").json or {})["scope"] == "groups"
@@ -400,7 +403,7 @@ def test_a_machine_asks_for_no_more_than_its_groups(world: World, service: Rp) -
 
 
 def test_what_came_from_a_network_that_is_gone_ends(world: World, service: Rp) -> None:
-    """MA-02: tokens too; the custodian hears of it."""
+    """MA-02: tokens too. The custodian gets a mail."""
     issued = (token(world).json or {})["access_token"]
     with world.work() as work:
         registered_networks.replace(work, accounts.by_username(work, NAME), NETWORKS[1:])
@@ -433,7 +436,7 @@ def test_ma02_networks_have_one_spelling(typed: str, expected: str) -> None:
      "224.0.0.1", "169.254.1.1", "fe80::1", "::ffff:192.0.2.1", "192.0.2.1-5", "localhost"],
 )  # fmt: skip
 def test_ma02_what_is_no_network_is_refused(world: World, service: Rp, typed: str) -> None:
-    """MA-02: blank, invalid, much too wide, nobody's."""
+    """MA-02: blank, invalid, much too large, or not assigned to anybody."""
     with pytest.raises(BadNetwork):
         canonical(typed)
     with pytest.raises(Invalid), world.work() as work:
@@ -450,7 +453,7 @@ def test_ma02_at_least_one_and_only_for_machines(world: World, service: Rp) -> N
 
 
 def test_diagnosis_names_the_check_that_fails(world: World, service: Rp) -> None:
-    """Which check: network, state, role group; nothing is counted by asking."""
+    """Network, state or role group. A diagnosis is not counted as an attempt."""
 
     def failing(ip: str, name: str = "mim") -> list[str]:
         with world.work() as work:
@@ -482,7 +485,7 @@ def statements(world: World, act: Any) -> int:
 
 
 def test_forward_auth_needs_a_fixed_number_of_statements(world: World, service: Rp) -> None:
-    """Client, account, network, role groups, lock; nothing is written."""
+    """Client, account, network, role groups, lock. Nothing is written."""
     verify(world)
     assert statements(world, lambda: verify(world)) <= 6
 
@@ -494,8 +497,8 @@ AT = f"{NAME}@109120"
 def test_ma08_an_account_at_a_participant_acts_for_that_one(
     world: World, service: Rp, how: str
 ) -> None:
-    """MA-08, MA-11: the login of the operator's web services; with the role groups of that
-    participant and no other."""
+    """MA-08, MA-11: the form of login of the operator's web services. It gives the role groups at
+    that participant only."""
     world.role_group("MIM Read", service.client_id, kind="machine")
     world.grant_role(NAME, "MIM Read", "109121")
     issued = token(world, how=how, client_id=AT).json["access_token"]
@@ -518,8 +521,8 @@ def test_ma08_an_account_at_a_participant_acts_for_that_one(
 def test_ma08_at_another_participant_nothing_is_opened(
     world: World, service: Rp, name: str
 ) -> None:
-    """MA-08: an account that does not act there is told so after it proved the rest, and an account
-    that is none like every other."""
+    """MA-08: an account without a role group at the participant gets that reason only if everything
+    else is right. An unknown account gets the same answer as every failure."""
     known = name.startswith(f"{NAME}@") and name.count("@") == 1
     answer = token(world, client_id=name)
     assert answer.status_code == (400 if known else 401)
@@ -530,7 +533,7 @@ def test_ma08_at_another_participant_nothing_is_opened(
 
 
 def test_n49_both_names_of_a_machine_share_one_counter(world: World, service: Rp) -> None:
-    """N49: the spelling gives no more guesses."""
+    """N49: the other form of the login gives no further attempts."""
     for number in range(10):
         verify(world, authorization=basic(AT if number % 2 else NAME, f"x{number}"))
     assert verify(world).status_code == 401

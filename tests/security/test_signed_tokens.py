@@ -1,4 +1,4 @@
-"""N38 to N46: tokens as input. Only what we signed, for this use, counts."""
+"""N38 to N46: tokens as input. Only a token that the gateway signed for this use is accepted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def with_header(**changes: Any) -> Forge:
-    """The same token under another header, its signature kept."""
+    """The same token with another header and its original signature."""
 
     def forge(_world: World, token: str) -> str:
         _, body, signature = token.split(".")
@@ -64,7 +64,7 @@ def unsigned(alg: str) -> Forge:
 
 
 def with_public_key(form: str) -> Forge:
-    """N42: HMAC with what everybody knows."""
+    """N42: HMAC with the public key as secret."""
 
     def forge(world: World, token: str) -> str:
         keys = world.app.test_client().get("/oauth2/v1/keys", base_url=world.settings.issuer).json
@@ -126,7 +126,7 @@ def userinfo(world: World, token: str) -> TestResponse:
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_n39_to_n46_a_token_that_is_not_ours_is_dead(world: World, name: str) -> None:
-    """Refused by userinfo, inactive at introspection, without effect at revocation, and fast."""
+    """Userinfo refuses it, introspection says inactive, and revocation ignores it. All are fast."""
     rp, username = world.relying_party(), world.account()
     good = str(world.signed_in_tokens(rp, username)["access_token"])
     token = FORGERIES[name](world, good)
@@ -151,7 +151,7 @@ def test_n39_to_n46_a_token_that_is_not_ours_is_dead(world: World, name: str) ->
 
 @pytest.mark.parametrize("which", ["id_token", "refresh_token"])
 def test_n45_another_token_is_no_access_token(world: World, which: str) -> None:
-    """N45: an ID token, or a refresh token, opens nothing."""
+    """N45: an ID token or a refresh token is not accepted."""
     tokens = world.signed_in_tokens(world.relying_party(), world.account())
     assert userinfo(world, str(tokens[which])).status_code == 401
 
@@ -161,7 +161,7 @@ def test_n45_another_token_is_no_access_token(world: World, which: str) -> None:
     [{"iss": "https://other.test"}, {"iss": None}, {"jti": None}, {"jti": 7}, {"jti": "unknown"}],
 )
 def test_n45_our_own_signature_is_not_enough(world: World, claims: dict[str, Any]) -> None:
-    """N45: issuer and record count too; no token is valid without its row (I2)."""
+    """N45: the issuer must match, and no token is valid without its record (I2)."""
     rp, username = world.relying_party(), world.account()
     good = claims_of(world.signed_in_tokens(rp, username)["access_token"])
     with world.work() as work:
@@ -171,7 +171,7 @@ def test_n45_our_own_signature_is_not_enough(world: World, claims: dict[str, Any
 
 
 def test_n40_the_query_is_no_place_for_a_token(world: World) -> None:
-    """N40: also beside a good header."""
+    """N40: also with a valid header."""
     token = world.signed_in_tokens(world.relying_party(), world.account())["access_token"]
     client = world.app.test_client()
     for headers in ({}, {"Authorization": f"Bearer {token}"}):
@@ -186,7 +186,7 @@ def test_n40_the_query_is_no_place_for_a_token(world: World) -> None:
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic x", "DPoP x", "bearer", ""])
 def test_n80_no_token_is_no_token(world: World, header: str) -> None:
-    """N80, RFC 6750 section 3.1: 401 and the scheme, no error code."""
+    """N80, RFC 6750 section 3.1: 401 with the scheme and no error code."""
     response = world.app.test_client().get(
         "/oauth2/v1/userinfo", headers={"Authorization": header}, base_url=world.settings.issuer
     )
@@ -228,7 +228,7 @@ def test_n38_without_client_authentication_nothing_is_told(world: World, path: s
 def test_n38_another_clients_token_is_inactive_and_cannot_be_revoked(
     world: World, which: str
 ) -> None:
-    """N38: the same answers as for an unknown token, and no effect."""
+    """N38: the same answer as for an unknown token, and no effect."""
     emi, crow, username = world.relying_party("EMI"), world.relying_party("CROW"), world.account()
     tokens = world.signed_in_tokens(emi, username)
     assert world.introspect(crow, tokens[which]) == {"active": False}
@@ -237,7 +237,7 @@ def test_n38_another_clients_token_is_inactive_and_cannot_be_revoked(
 
 
 def test_a_resource_server_sees_tokens_meant_for_it(world: World) -> None:
-    """RFC 7662: by audience, and nobody else's."""
+    """RFC 7662: a resource server may introspect tokens with its audience and no others."""
     emi = world.relying_party("EMI", audience="https://api.test")
     crow, username = world.relying_party("CROW"), world.account()
     api = world.relying_party(
@@ -252,7 +252,7 @@ def test_a_resource_server_sees_tokens_meant_for_it(world: World) -> None:
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 def test_revocation_ends_what_it_names(world: World, which: str) -> None:
-    """RFC 7009: an access token alone; a refresh token with its family."""
+    """RFC 7009: an access token alone, or a refresh token with its family."""
     rp, username = world.relying_party(), world.account()
     tokens = world.signed_in_tokens(rp, username)
     assert world.post(rp, "/oauth2/v1/revoke", token=tokens[which]).status_code == 200
@@ -263,7 +263,7 @@ def test_revocation_ends_what_it_names(world: World, which: str) -> None:
 
 @pytest.mark.parametrize("form", ["jwt", "opaque"])
 def test_both_forms_of_access_token_behave_alike(world: World, form: str) -> None:
-    """Opaque per client where wanted; both die with their time."""
+    """A client may have opaque ones. Both formats expire."""
     rp: Rp = world.relying_party(access_token_format=form)
     username = world.account()
     token = str(world.signed_in_tokens(rp, username)["access_token"])
@@ -276,7 +276,7 @@ def test_both_forms_of_access_token_behave_alike(world: World, form: str) -> Non
 
 
 def test_the_tokens_are_what_the_standards_ask(world: World) -> None:
-    """RFC 9068 section 2, OIDC Core sections 2 and 3.1.3.6; a jti in every token."""
+    """RFC 9068 section 2, OIDC Core sections 2 and 3.1.3.6. Every token has a ``jti``."""
     import hashlib
 
     rp, username = world.relying_party(id_token_alg="ES256"), world.account()
@@ -298,7 +298,7 @@ def test_the_tokens_are_what_the_standards_ask(world: World) -> None:
 
 
 def test_a_disabled_client_has_no_tokens_any_more(world: World) -> None:
-    """N18, N58 for clients: at once, at userinfo too."""
+    """N18, N58 for clients: at once, also at userinfo."""
     rp, username = world.relying_party(), world.account()
     token = str(world.signed_in_tokens(rp, username)["access_token"])
     with world.work() as work:

@@ -1,5 +1,5 @@
-"""What tokens are for and what they hold: resource, audience, scope, role groups as plain words
-(RFC 8707, RFC 9068; MA-08, N14, N32)."""
+"""Audience and contents of tokens: resource, scope, role groups as strings (RFC 8707, RFC 9068;
+MA-08, N14, N32)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NOT_OURS = "The resource is not one that this client has tokens for."
 def test_a_resource_that_is_not_the_clients_is_refused(
     world: World, grant: str, audience: str
 ) -> None:
-    """RFC 8707 section 2: invalid_target, whatever the grant type; its own may be named, and an
-    empty one is none."""
+    """RFC 8707 section 2: invalid_target for every grant type. The client's own resource is
+    accepted, and an empty parameter counts as omitted."""
     rp, username = client_of(world, audience=audience), world.account()
     for resource in ("https://other.test", "x", rp.client_id, f"{audience}/"):
         sent = good_request(world, grant, rp, username) | {"resource": resource}
@@ -44,7 +44,7 @@ def test_a_resource_that_is_not_the_clients_is_refused(
 
 
 def test_a_resource_that_is_refused_leaves_the_code(world: World) -> None:
-    """RFC 8707: the fault is the request's, not the code's."""
+    """RFC 8707: the error is in the request, so the code is not spent."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
     assert (world.redeem(rp, code, resource="x").json or {})["error"] == "invalid_target"
@@ -52,7 +52,7 @@ def test_a_resource_that_is_refused_leaves_the_code(world: World) -> None:
 
 
 def test_a_resource_at_authorize_is_the_clients_or_refused(world: World) -> None:
-    """RFC 8707 section 2.1: answered by redirect, before anybody signs in."""
+    """RFC 8707 section 2.1: the error is a redirect, before the person signs in."""
     rp = world.relying_party(audience="https://api.test")
     answer = answer_of(world.browser().authorize(rp, resource="https://other.test"))
     assert (answer["error"], answer["error_description"]) == ("invalid_target", NOT_OURS)
@@ -61,8 +61,8 @@ def test_a_resource_at_authorize_is_the_clients_or_refused(world: World) -> None
 
 
 def test_an_empty_scope_is_left_out(world: World) -> None:
-    """RFC 6749 sections 3.3 and 5.1: scope has at least one word, or is not there: in the answer,
-    in the token, at introspection."""
+    """RFC 6749 sections 3.3 and 5.1: a scope cannot be empty, so it is omitted from the response,
+    the token and introspection."""
     rp = world.relying_party("Robot", grant_types=("client_credentials",), scopes=())
     body = world.post(rp, **OWN).json or {}
     assert set(body) == {"access_token", "token_type", "expires_in"}
@@ -85,7 +85,7 @@ NEVER: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
 def test_n32_a_scope_that_can_never_be_got_is_not_registered(
     world: World, grant_types: tuple[str, ...], scopes: tuple[str, ...], named: str
 ) -> None:
-    """N32: told at registration and at every change, not at the first token."""
+    """N32: refused at registration and at every change, not at the first token."""
     data: dict[str, Any] = {"name": "X", "redirect_uris": ("https://x.test/cb",)}
     text = f"with these grant types it can never get the scope {named}"
     with pytest.raises(Invalid) as refused, world.work() as work:
@@ -99,7 +99,7 @@ def test_n32_a_scope_that_can_never_be_got_is_not_registered(
 
 @pytest.fixture
 def robot(world: World) -> Rp:
-    """An application without an audience of its own, and a machine account that may use it."""
+    """An application without an audience of its own and a machine account that may use it."""
     rp = world.relying_party("MIM")
     world.account(NAME, kind=AccountKind.MACHINE)
     world.role_group("MIM Web Services", rp.client_id, kind="machine")
@@ -111,15 +111,15 @@ def robot(world: World) -> Rp:
 
 
 def test_ma08_a_machines_token_names_the_application(world: World, robot: Rp) -> None:
-    """MA-08, RFC 9068 section 2.2: aud is the application that the machine named, never the
-    gateway; introspection says the same."""
+    """MA-08, RFC 9068 section 2.2: ``aud`` is the application that the request named, never the
+    gateway, also at introspection."""
     issued = (token(world, resource="mim").json or {})["access_token"]
     assert claims_of(issued)["aud"] == "mim"
     assert world.introspect(robot, issued)["aud"] == "mim"
 
 
 def test_ma08_a_missing_resource_says_so(world: World, robot: Rp) -> None:
-    """RFC 8707 section 2; told to whoever proved the rest, like every other fault of the target."""
+    """RFC 8707 section 2: only a caller with the right credentials gets this error."""
     text = "Missing parameter: resource, the application that the token is for."
     assert_refused(token(world, resource=""), 400, "invalid_target", text)
     other = token(world, resource="https://other.test")
@@ -128,8 +128,8 @@ def test_ma08_a_missing_resource_says_so(world: World, robot: Rp) -> None:
 
 
 def test_role_groups_by_participant_are_plain_words_too(world: World, robot: Rp) -> None:
-    """For what reads lists of strings only (Apache): by scope, in both tokens, at userinfo and
-    introspection, and for machines."""
+    """For applications that read lists of strings only (Apache): by scope, in both tokens, at
+    userinfo and introspection, and for machine accounts."""
     rp = world.relying_party("EMI", scopes=("openid", "participant_groups"))
     username = world.account()
     world.role_group("EMI Bids and Offers", "emi")
@@ -155,7 +155,7 @@ def test_role_groups_by_participant_are_plain_words_too(world: World, robot: Rp)
 
 
 def test_role_groups_by_participant_can_be_asked_for_one_by_one(world: World) -> None:
-    """OIDC Core 5.5: by the claims parameter, only for clients that have the scope."""
+    """OIDC Core 5.5: by the ``claims`` parameter, for clients that have the scope."""
     username = world.account()
     asked = json.dumps({"id_token": {FLAT: None}})
     for name, scopes, expected in (
@@ -171,7 +171,7 @@ def test_role_groups_by_participant_can_be_asked_for_one_by_one(world: World) ->
 
 
 def test_too_many_role_groups_by_participant_are_at_userinfo(world: World) -> None:
-    """OIDC Core 5.6.2: as for the other two claims."""
+    """OIDC Core 5.6.2: like the other two claims."""
     rp = world.relying_party(scopes=("openid", "participant_groups"))
     username = world.account()
     for number in range(151):
@@ -210,7 +210,7 @@ WORDS = {
 def test_n14_a_demand_that_cannot_be_read_is_refused(
     world: World, wish: dict[str, Any], named: str
 ) -> None:
-    """N14, OIDC Core 5.5.1.1: a malformed demand for a level or a person is not taken for none."""
+    """N14, OIDC Core 5.5.1.1: a malformed request of a level or a subject is not ignored."""
     rp = world.relying_party()
     browser = world.browser().signed_in(world.account())
     answer = answer_of(browser.authorize(rp, claims=json.dumps({"id_token": wish})))
@@ -228,7 +228,7 @@ def test_n14_a_demand_that_cannot_be_read_is_refused(
      {"essential": True, "values": ["x", "urn:ieso:acr:password"]}],
 )  # fmt: skip
 def test_n14_a_demand_that_is_met_or_a_wish_is_answered(world: World, wish: Any) -> None:
-    """N14: essential without a value is met by any level; what is not essential is a wish."""
+    """N14: an essential ``acr`` without a value accepts any level. A voluntary one never fails."""
     rp = world.relying_party()
     browser = world.browser().signed_in(world.account())
     assert "code" in answer_of(

@@ -27,7 +27,7 @@ WAIVED = {"code_challenge": None, "code_challenge_method": None}
 
 @pytest.mark.parametrize("method", METHODS)
 def test_n21_authorize_without_a_challenge_is_refused(world: World, method: str) -> None:
-    """A3: PKCE is demanded of public and confidential clients, before anybody signs in."""
+    """A3: PKCE is required of public and confidential clients, before the person signs in."""
     rp = client_of(world, method)
     answer = answer_of(world.browser().authorize(rp, **WAIVED))
     assert answer == {
@@ -64,7 +64,7 @@ CHALLENGE_BAD = "The code_challenge is malformed."
 def test_n22_only_a_well_formed_s256_challenge_is_taken(
     world: World, require_pkce: bool, changes: dict[str, Any], text: str
 ) -> None:
-    """RFC 7636 section 4.2, RFC 9700 section 2.1.1; also where PKCE is waived it is not weaker."""
+    """RFC 7636 section 4.2, RFC 9700 section 2.1.1: also for a client that need not use PKCE."""
     rp = client_of(world, require_pkce=require_pkce)
     answer = answer_of(world.browser().authorize(rp, **changes))
     assert answer["error"] == "invalid_request"
@@ -74,7 +74,7 @@ def test_n22_only_a_well_formed_s256_challenge_is_taken(
 
 @pytest.mark.parametrize("name", ["code_challenge", "code_challenge_method"])
 def test_n22_a_repeated_challenge_is_refused(world: World, name: str) -> None:
-    """RFC 6749 section 3.1: a parameter comes once."""
+    """RFC 6749 section 3.1: a parameter must not be repeated."""
     rp = client_of(world)
     params = rp.authorize_params()
     query = urlencode([*params.items(), (name, params[name])])
@@ -101,7 +101,7 @@ def test_n22_a_repeated_challenge_is_refused(world: World, name: str) -> None:
 def test_n23_a_code_without_its_verifier_is_worthless(
     world: World, method: str, verifier: str | None, text: str
 ) -> None:
-    """RFC 7636 section 4.6; a try with the wrong one spends the code."""
+    """RFC 7636 section 4.6: an attempt with the wrong verifier spends the code."""
     rp = client_of(world, method)
     code = world.browser().code(rp, world.account())
     params = {"grant_type": "authorization_code", "code": code, "redirect_uri": rp.redirect_uri}
@@ -112,7 +112,7 @@ def test_n23_a_code_without_its_verifier_is_worthless(
 
 
 def test_n23_a_verifier_for_a_code_without_challenge_is_refused(world: World) -> None:
-    """A downgrade: the challenge was taken out on the way (RFC 9700 section 4.8.2)."""
+    """A downgrade attack has removed the challenge (RFC 9700 section 4.8.2)."""
     rp = client_of(world, require_pkce=False)
     username = world.account()
     browser = world.browser()
@@ -125,7 +125,8 @@ def test_n23_a_verifier_for_a_code_without_challenge_is_refused(world: World) ->
 
 @pytest.mark.parametrize("method", METHODS)
 def test_n24_a_code_of_another_client_is_refused_and_burnt(world: World, method: str) -> None:
-    """RFC 6749 section 4.1.3: a stolen code is of no use to another client, nor afterwards."""
+    """RFC 6749 section 4.1.3: another client cannot use a stolen code, and nobody can
+    afterwards."""
     owner, thief = client_of(world, name="EMI"), client_of(world, method, name="Thief")
     code = world.browser().code(owner, world.account())
     stolen = world.redeem(thief, code, redirect_uri=owner.redirect_uri)
@@ -134,7 +135,7 @@ def test_n24_a_code_of_another_client_is_refused_and_burnt(world: World, method:
 
 
 def test_n24_a_client_that_fails_to_authenticate_burns_nothing(world: World) -> None:
-    """Whoever has no client credentials cannot spend the code of somebody else."""
+    """A client that does not authenticate cannot spend the code of another."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
     wrong = client_of(world, name="Other")
@@ -145,7 +146,7 @@ def test_n24_a_client_that_fails_to_authenticate_burns_nothing(world: World) -> 
 
 @pytest.mark.parametrize("uri", ["https://other.rp.test/callback", "", None, "{}/", "{}?a=b"])
 def test_n24_another_redirect_uri_burns_the_code(world: World, uri: str | None) -> None:
-    """RFC 6749 section 4.1.3, RFC 9700 section 4.1: identical, not alike."""
+    """RFC 6749 section 4.1.3, RFC 9700 section 4.1: it must be identical, not similar."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
     params = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
@@ -158,7 +159,8 @@ def test_n24_another_redirect_uri_burns_the_code(world: World, uri: str | None) 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_n25_a_second_use_of_a_code_revokes_what_the_first_gave(world: World, method: str) -> None:
-    """A2, RFC 6749 section 4.1.2: one of the two users is a thief, and nobody knows which."""
+    """A2, RFC 6749 section 4.1.2: one of the two users stole the code, and the gateway cannot know
+    which."""
     rp, reader = client_of(world, method), client_of(world, name="Reader")
     code = world.browser().code(rp, world.account())
     tokens = world.redeem(rp, code).json
@@ -172,7 +174,7 @@ def test_n25_a_second_use_of_a_code_revokes_what_the_first_gave(world: World, me
 
 
 def test_n26_one_code_gives_one_answer_in_a_row_of_many(world: World) -> None:
-    """A1, serially; ``test_parallel`` does the same at once and over processes."""
+    """A1 in sequence. ``test_races`` does the same in parallel and in several processes."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
     assert [world.redeem(rp, code).status_code for _ in range(16)] == [200] + [400] * 15
@@ -192,7 +194,7 @@ def test_n27_a_code_lives_for_a_minute(world: World, seconds: int, status: int) 
 
 @pytest.mark.parametrize("state", REFUSING)
 def test_n27_a_code_dies_with_the_account(world: World, state: AccountState) -> None:
-    """N58: whatever ends the account ends its codes."""
+    """N58: every state that ends the account ends its codes."""
     rp = client_of(world)
     username = world.account()
     code = world.browser().code(rp, username)
@@ -215,7 +217,7 @@ def test_n27_a_code_dies_with_its_session(world: World) -> None:
 
 
 def test_n27_a_code_dies_with_a_password_reset(world: World) -> None:
-    """A reset is what people do when somebody else got in."""
+    """People reset their password when another person may know it."""
     from idp.credentials import passwords
     from idp.directory import accounts
     from idp.session import sessions
@@ -246,7 +248,7 @@ def test_a_code_that_never_was_is_refused(world: World, code: str | None) -> Non
 
 
 def test_a7_the_redirect_uri_is_never_assumed(world: World) -> None:
-    """OIDC Core 3.1.2.1: without it the person sees a page; nothing is sent anywhere."""
+    """OIDC Core 3.1.2.1: without it the person sees an error page, and there is no redirect."""
     rp = client_of(world)
     response = world.browser().authorize(rp, redirect_uri=None)
     assert response.status_code == 400
@@ -266,13 +268,13 @@ def test_a8_the_way_back_is_a_303(world: World) -> None:
 
 
 def test_a8_the_response_mode_is_not_ignored(world: World) -> None:
-    """A mode that is not served is refused instead of answered in another one."""
+    """An unsupported mode is refused, not replaced by another."""
     answer = answer_of(world.browser().authorize(client_of(world), response_mode="fragment"))
     assert answer["error"] == "invalid_request"
 
 
 def test_a9_refresh_tokens_rotate_and_the_nonce_comes_back(world: World) -> None:
-    """Both are off by default in the library."""
+    """Both are disabled by default in Authlib."""
     rp = client_of(world)
     first = world.signed_in_tokens(rp, world.account())
     second = world.refresh(rp, first["refresh_token"]).json

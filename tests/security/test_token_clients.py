@@ -45,7 +45,7 @@ def send(
     authorization: str | None = None,
     query: str = "",
 ) -> TestResponse:
-    """A POST as it is given, without anybody's credentials added."""
+    """A POST without added credentials."""
     headers = {"Authorization": authorization} if authorization is not None else {}
     client = world.app.test_client(use_cookies=False)
     return client.post(path + query, data=data, headers=headers, base_url=world.settings.issuer)
@@ -59,7 +59,7 @@ def basic(client_id: str, secret: str) -> str:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("secret", ["wrong", "right"])
 def test_n28_two_methods_in_one_request_are_refused(world: World, path: str, secret: str) -> None:
-    """A4, RFC 6749 section 2.3: one method a request, whatever the second one holds."""
+    """A4, RFC 6749 section 2.3: one method for each request, whether the second is valid or not."""
     rp = client_of(world)
     value = rp.secret if secret == "right" else "wrong"
     data = BODY[path] | {"client_id": rp.client_id, "client_secret": value}
@@ -69,7 +69,7 @@ def test_n28_two_methods_in_one_request_are_refused(world: World, path: str, sec
 
 @pytest.mark.parametrize("path", PATHS)
 def test_n28_two_clients_in_one_request_are_refused(world: World, path: str) -> None:
-    """A4: the header authenticates one, the body names another."""
+    """A4: the header authenticates one client, and the body names another."""
     rp, other = client_of(world), client_of(world, AuthMethod.NONE, name="Public")
     data = BODY[path] | {"client_id": other.client_id}
     response = send(world, path, data, basic(rp.client_id, rp.secret))
@@ -81,7 +81,7 @@ def test_n28_two_clients_in_one_request_are_refused(world: World, path: str) -> 
 def test_n28_an_assertion_beside_another_method_is_refused(
     world: World, path: str, method: str
 ) -> None:
-    """Beside a secret it is a second method; alone it has to be a good one."""
+    """With a secret it is a second method. Alone it must be valid."""
     rp = client_of(world, method)
     sent = {"client_assertion": "a.b.c", "client_assertion_type": ASSERTION_TYPE}
     response = world.post(rp, path, **BODY[path], **sent)
@@ -94,7 +94,7 @@ def test_n28_an_assertion_beside_another_method_is_refused(
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", ["client_secret", "client_id", "grant_type", "token", "x"])
 def test_n28_nothing_is_read_from_the_query(world: World, path: str, name: str) -> None:
-    """A4, RFC 6749 section 2.3.1: queries end up in logs."""
+    """A4, RFC 6749 section 2.3.1: queries are written to logs."""
     rp = client_of(world)
     response = send(
         world, path, BODY[path], basic(rp.client_id, rp.secret), f"?{name}={rp.client_id}"
@@ -119,8 +119,8 @@ def presented(rp: Rp, method: str, secret: str) -> tuple[dict[str, str], str | N
 def test_n29_only_the_registered_method_is_taken(
     world: World, registered: str, used: str, path: str
 ) -> None:
-    """A6: also at introspection and revocation; the right secret by another way is refused, unless
-    the client is registered for a secret in either place."""
+    """A6: also at introspection and revocation. The right secret by another method is refused,
+    unless the client is registered for both."""
     rp = client_of(world, registered)
     form, header = presented(rp, used, rp.secret or "s" * 43)
     response = send(world, path, BODY[path] | form, header)
@@ -157,7 +157,8 @@ def test_n29_another_secret_is_refused_in_the_same_words(
 def test_n29_an_unknown_client_is_refused_in_the_same_words(
     world: World, method: str, path: str, client_id: str
 ) -> None:
-    """A5: nobody learns which clients exist, and odd names never reach the database."""
+    """A5: the answer does not reveal which clients exist. A malformed name causes no database
+    error."""
     rp = client_of(world, method)
     stranger = Rp(client_id, rp.secret or "s", rp.redirect_uri)
     form, header = presented(stranger, method, stranger.secret)
@@ -190,13 +191,13 @@ def test_n29_an_unknown_client_is_refused_in_the_same_words(
 def test_n29_a_malformed_header_is_refused_in_the_same_words(
     world: World, path: str, header: str
 ) -> None:
-    """RFC 7617 section 2; whatever the header is, the answer is the same."""
+    """RFC 7617 section 2: the same answer for every malformed header."""
     client_of(world)
     assert_client_refused(send(world, path, BODY[path], header))
 
 
 def test_n29_basic_is_form_decoded(world: World) -> None:
-    """RFC 6749 section 2.3.1: ``%``-escapes count as the characters that they stand for."""
+    """RFC 6749 section 2.3.1: percent-encoded characters are decoded."""
     rp = client_of(world)
     escaped = "".join(f"%{ord(char):02X}" for char in rp.secret)
     raw = b64encode(f"{rp.client_id}:{escaped}".encode()).decode()
@@ -209,7 +210,7 @@ def test_n29_basic_is_form_decoded(world: World) -> None:
 def test_a_disabled_client_is_refused_in_the_same_words(
     world: World, method: str, path: str
 ) -> None:
-    """N18 behind the pages."""
+    """N18 at the protocol endpoints."""
     rp = client_of(world, method)
     with world.work() as work:
         registry.disable(work, registry.get(work, rp.client_id))
@@ -254,7 +255,7 @@ def test_n31_a_request_without_a_grant_type_is_invalid(
 def test_n31_a_grant_type_that_is_not_the_clients_is_unauthorized(
     world: World, method: str, grant: str
 ) -> None:
-    """Refused before anything of the request is looked at, let alone spent."""
+    """Refused before the rest of the request is read or spent."""
     rp = client_of(world, method)
     username = world.account()
     usable = grant in ("authorization_code", "refresh_token") or method != AuthMethod.NONE
@@ -276,14 +277,14 @@ def test_n31_a_grant_type_that_is_not_the_clients_is_unauthorized(
 def test_n32_a_client_alone_has_no_scopes_about_people(
     world: World, method: str, scope: str
 ) -> None:
-    """RFC 6749 section 4.4: even scopes that it is registered for."""
+    """RFC 6749 section 4.4: not even scopes that it is registered for."""
     rp = client_of(world, method)
     response = world.post(rp, grant_type="client_credentials", scope=scope)
     assert_refused(response, 400, "invalid_scope", TOO_WIDE)
 
 
 def test_n32_scopes_at_refresh_cannot_grow(world: World) -> None:
-    """RFC 6749 section 6; the refusal costs the client nothing."""
+    """RFC 6749 section 6: the refusal does not spend the refresh token."""
     rp = client_of(world)
     tokens = world.signed_in_tokens(rp, world.account(), scope="openid offline_access")
     text = "The scope is wider than what was granted."
@@ -299,7 +300,7 @@ UNSUPPORTED = f"Send the parameters as {FORM}."
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data", "", "x"])
 def test_n36_another_media_type_is_415(world: World, path: str, kind: str) -> None:
-    """RFC 6749 section 3.2: parameters come as a form."""
+    """RFC 6749 section 3.2: parameters are sent as a form."""
     rp = client_of(world)
     response = world.app.test_client().post(
         path,
@@ -313,7 +314,7 @@ def test_n36_another_media_type_is_415(world: World, path: str, kind: str) -> No
 
 @pytest.mark.parametrize("charset", ["utf-7", "utf-16", "ibm037", "x-unknown", '"utf-8"'])
 def test_n36_a_charset_changes_nothing(world: World, charset: str) -> None:
-    """The body is read as UTF-8 whatever it says of itself."""
+    """The body is read as UTF-8, whatever charset it names."""
     rp = client_of(world)
     response = world.app.test_client().post(
         TOKEN,
@@ -327,7 +328,7 @@ def test_n36_a_charset_changes_nothing(world: World, charset: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_n36_a_repeated_parameter_is_refused(world: World, path: str) -> None:
-    """RFC 6749 section 3.2, also for one that nobody reads."""
+    """RFC 6749 section 3.2, also for an unknown parameter."""
     rp = client_of(world)
     body = "&".join(f"{name}={value}" for name, value in BODY[path].items())
     for name in (*BODY[path], "unknown"):
@@ -344,7 +345,7 @@ def test_n36_a_repeated_parameter_is_refused(world: World, path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_n36_another_http_method_is_405(world: World, path: str, method: str) -> None:
-    """In the protocol's form, and it says which method is meant."""
+    """In the format of the protocol, with the allowed method."""
     response = world.app.test_client().open(
         path, method=method, base_url=world.settings.issuer, query_string={"token": "x"}
     )
@@ -356,7 +357,7 @@ def test_n36_another_http_method_is_405(world: World, path: str, method: str) ->
 
 @pytest.mark.parametrize("path", PATHS)
 def test_n36_a_body_of_a_megabyte_is_413(world: World, path: str) -> None:
-    """N87 at these endpoints: bounded before it is read."""
+    """N87 at these endpoints: the size is limited before the body is read."""
     rp = client_of(world)
     response = world.post(rp, path, **BODY[path], padding="x" * 1_000_000)
     assert_refused(response, 413, "invalid_request", "The request is too large.")
@@ -376,7 +377,8 @@ def test_n36_too_many_or_too_long_parameters_are_refused(world: World, path: str
 
 
 def test_n37_every_answer_of_these_endpoints_says_no_store(world: World) -> None:
-    """RFC 6749 section 5.1, RFC 7662 section 4; good answers here, refusals in all tests above."""
+    """RFC 6749 section 5.1, RFC 7662 section 4: successful answers. The tests above check
+    refusals."""
     rp = client_of(world)
     tokens = world.signed_in_tokens(rp, world.account())
     for path, data in BODY.items():

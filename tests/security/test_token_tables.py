@@ -56,7 +56,7 @@ PERSONAL = [name for name in GRANT_NAMES if name != "client_credentials"]
 
 
 def client_of(world: World, method: str = AuthMethod.BASIC, name: str = "EMI", **more: Any) -> Rp:
-    """A client of this authentication method, with every grant type and scope it may have."""
+    """A client with this authentication method and every grant type and scope that it may have."""
     types = [
         grant
         for grant in GRANT_NAMES
@@ -85,7 +85,7 @@ def assert_refused(response: TestResponse, status: int, code: str, text: str) ->
 
 
 def assert_client_refused(response: TestResponse) -> None:
-    """Every failure of client authentication is this one answer (A5)."""
+    """Every failure of client authentication has this answer (A5)."""
     assert_refused(response, 401, "invalid_client", FAILED)
 
 
@@ -105,7 +105,7 @@ def userinfo(world: World, token: str) -> TestResponse:
 
 
 def assert_dead(world: World, rp: Rp, token: str) -> None:
-    """An access token that is worth nothing: at userinfo and by introspection."""
+    """Userinfo refuses the access token, and introspection says that it is inactive."""
     assert_not_a_token(userinfo(world, token))
     assert world.introspect(rp, token) == {"active": False}
 
@@ -122,19 +122,21 @@ def assert_not_a_token(response: TestResponse) -> None:
 
 
 def test_every_grant_type_has_a_way_in() -> None:
-    """A grant type that is registered but not listed here would escape N31, N33 and N58."""
+    """A grant type that is registered but not listed here would not be tested for N31, N33 and
+    N58."""
     assert set(REQUESTS) == set(GRANT_NAMES) == set(GRANT_TYPES)
 
 
 def test_the_states_that_refuse_are_all_but_active() -> None:
-    """N58: a new state is refused until somebody decides otherwise."""
+    """N58: a new state is refused by default."""
     assert [state for state in AccountState if state not in REFUSING] == [AccountState.ACTIVE]
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("grant", GRANT_NAMES)
 def test_the_good_request_of_the_tables_succeeds(world: World, method: str, grant: str) -> None:
-    """The refusals below mean something only when the same request without the fault is served."""
+    """The same request without the fault succeeds, so a refusal in these tests is due to the
+    fault."""
     rp = client_of(world, method)
     username = world.account()
     if method == AuthMethod.NONE and grant == "client_credentials":
