@@ -1,4 +1,4 @@
-"""OpenID Connect Back-Channel Logout 1.0: relying parties hear at once what has ended."""
+"""OpenID Connect Back-Channel Logout 1.0: relying parties are notified when a session ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 def listening(world: World, name: str = "EMI", **changes: Any) -> Rp:
-    """A relying party that wants to be told."""
+    """A relying party with a ``backchannel_logout_uri``."""
     return world.relying_party(
         name, backchannel_logout_uri=f"https://{name.lower()}.rp.test/logout", **changes
     )
@@ -45,14 +45,14 @@ def listening(world: World, name: str = "EMI", **changes: Any) -> Rp:
 def signed_in(
     world: World, rp: Rp, username: str, browser: Browser | None = None
 ) -> dict[str, Any]:
-    """The claims of the ID token of a sign-on."""
+    """The claims of the ID token of a sign-in."""
     browser = browser or world.browser()
     tokens = world.redeem(rp, browser.code(rp, username)).json or {}
     return id_claims(world, tokens["id_token"]) | {"tokens": tokens}
 
 
 def suspended(world: World, *rps: Rp) -> list[str]:
-    """The ``sid`` of somebody at each of these, all of whom were suspended since."""
+    """Sign an account in at each relying party, then suspend it. Returns each ``sid``."""
     sids = []
     for rp in rps:
         username = world.account()
@@ -67,7 +67,7 @@ def id_claims(world: World, token: str) -> dict[str, Any]:
 
 
 def told(world: World) -> list[tuple[str, dict[str, Any]]]:
-    """Who was told what since the last question, each token verified as a relying party does."""
+    """The logout tokens that were sent since the last call, verified as a relying party does."""
     world.run_worker()
     keys = KeySet.import_key_set(world.browser().get("/oauth2/v1/keys").json)
     found = []
@@ -86,8 +86,8 @@ def told(world: World) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_n57_back_channel_logout_is_sent(world: World) -> None:
-    """N57, Back-Channel Logout 1.0 section 2.4: exact claims, no nonce; the subject of the ID token
-    and the ``sid`` of each relying party; those without an address hear nothing."""
+    """N57, Back-Channel Logout 1.0 section 2.4: the exact claims without a nonce, the subject of
+    the ID token and the ``sid`` of each relying party. Those without a URI get nothing."""
     emi, crow = listening(world), listening(world, "CROW", id_token_alg="ES256")
     deaf, username = world.relying_party("Reports"), world.account()
     browser = world.browser()
@@ -131,8 +131,10 @@ def state(to: AccountState) -> Callable[[World, str], None]:
         state(AccountState.DEACTIVATED),
     ],
 )
-def test_n58_whatever_ends_a_session_tells(world: World, end: Callable[[World, str], None]) -> None:
-    """N58: each session of the account, once; nobody else's."""
+def test_n58_every_end_of_a_session_is_notified(
+    world: World, end: Callable[[World, str], None]
+) -> None:
+    """N58: for each session of the account once, and for no session of another account."""
     rp, username, other = listening(world), world.account(), world.account()
     sids = {signed_in(world, rp, username)["sid"] for _ in range(2)}
     signed_in(world, rp, other)
@@ -142,9 +144,10 @@ def test_n58_whatever_ends_a_session_tells(world: World, end: Callable[[World, s
     assert len(found) == 2
 
 
-def test_what_is_taken_away_is_told_and_signing_on_again_shows_it(world: World) -> None:
-    """The session goes on at the gateway; whoever sees the role group is told once, whatever number
-    of them is taken; the next sign-on has a fresh ``sid`` (keycloak 22914) and what is left."""
+def test_a_removed_role_group_is_notified_and_the_next_sign_in_has_a_new_sid(world: World) -> None:
+    """The session at the gateway continues. Each relying party that sees a removed role group gets
+    one logout token. The next sign-in has a new ``sid`` (keycloak 22914) and the remaining
+    groups."""
     emi, crow = listening(world), listening(world, "CROW")
     username, browser = world.account(), world.browser()
     for name in ("Trader", "Viewer", "Clerk"):
@@ -169,9 +172,9 @@ def test_what_is_taken_away_is_told_and_signing_on_again_shows_it(world: World) 
     assert after["sid"] in {claims["sid"] for _, claims in told(world)}
 
 
-def test_what_goes_on_without_a_session_has_no_sid_any_more(world: World) -> None:
-    """Back-Channel Logout 1.0 section 2.7: a refresh token with offline_access goes on, with what
-    is left, and names no session that has ended; else all that came with the sign-on ends."""
+def test_a_grant_that_outlives_its_session_has_no_sid(world: World) -> None:
+    """Back-Channel Logout 1.0 section 2.7: a refresh token with offline_access stays valid, with
+    the remaining groups and without the ``sid`` that ended. Other tokens of the sign-in end."""
     emi, username, browser = listening(world), world.account(), world.browser()
     for name in ("Trader", "Viewer"):
         world.role_group(name, "emi")
@@ -189,8 +192,9 @@ def test_what_goes_on_without_a_session_has_no_sid_any_more(world: World) -> Non
     assert told(world) == []
 
 
-def test_tabs_that_sign_on_at_once_share_a_sid(world: World) -> None:
-    """Six of them, the first ones of the session at this application: six codes, one ``sid``."""
+def test_parallel_sign_ins_of_a_session_share_a_sid(world: World) -> None:
+    """Six parallel requests, the first of the session at this application: six codes, one
+    ``sid``."""
     emi, username, first = listening(world), world.account(), world.browser()
     first.signed_in(username)
     start = Barrier(6)
@@ -212,8 +216,8 @@ def test_tabs_that_sign_on_at_once_share_a_sid(world: World) -> None:
     assert len(tokens) == 6
 
 
-def test_a_beginning_that_moves_into_the_future_is_told(world: World) -> None:
-    """It takes the role group away until then."""
+def test_a_start_that_moves_into_the_future_is_notified(world: World) -> None:
+    """The account has no role group until then."""
     emi, username = listening(world), world.account()
     world.role_group("Trader", "emi")
     world.grant_role(username, "Trader")
@@ -230,8 +234,8 @@ def test_a_beginning_that_moves_into_the_future_is_told(world: World) -> None:
     assert [claims["sid"] for _, claims in told(world)] == [sid]
 
 
-def test_a_code_under_way_begins_no_session_that_nobody_ends(world: World) -> None:
-    """It was made before the role group was taken away, under a ``sid`` that has ended since."""
+def test_a_pending_code_starts_no_session_that_cannot_be_ended(world: World) -> None:
+    """It was issued before the role group was removed, with a ``sid`` that has ended since."""
     emi, username, browser = listening(world), world.account(), world.browser()
     world.role_group("Trader", "emi")
     world.grant_role(username, "Trader")
@@ -246,8 +250,8 @@ def test_a_code_under_way_begins_no_session_that_nobody_ends(world: World) -> No
     assert [claims["sid"] for _, claims in told(world)] == [sid]
 
 
-def test_what_is_granted_is_not_told(world: World) -> None:
-    """More access ends nobody's session."""
+def test_an_added_role_group_is_not_notified(world: World) -> None:
+    """More access ends no session."""
     rp, username = listening(world), world.account()
     signed_in(world, rp, username)
     world.role_group("Trader", "emi")
@@ -255,9 +259,9 @@ def test_what_is_granted_is_not_told(world: World) -> None:
     assert told(world) == []
 
 
-def test_r23_a_receiver_that_fails_is_tried_again_and_holds_nobody_up(world: World) -> None:
-    """R23: with a new token each time, at the address of that moment; what else it is to hear waits
-    with it, others do not."""
+def test_r23_a_relying_party_that_fails_is_retried_and_delays_no_other(world: World) -> None:
+    """R23: with a new token each time, at its present URI. Its other messages wait; those of other
+    relying parties do not."""
     emi, crow = listening(world), listening(world, "CROW")
     ended = suspended(world, emi, emi, crow)
     world.logouts.failing["https://emi.rp.test/logout"] = requests.ConnectTimeout("secret")
@@ -277,8 +281,8 @@ def test_r23_a_receiver_that_fails_is_tried_again_and_holds_nobody_up(world: Wor
     ]
 
 
-def test_r23_one_that_is_refused_holds_up_no_other(world: World) -> None:
-    """R23: an answer of 400 is about one token; the others of the same application go out."""
+def test_r23_a_refused_token_delays_no_other(world: World) -> None:
+    """R23: an answer of 400 is about one token. Other tokens for the same application are sent."""
     emi = listening(world)
     sids = suspended(world, emi, emi, emi)
     refusal = requests.Response()
@@ -289,8 +293,8 @@ def test_r23_one_that_is_refused_holds_up_no_other(world: World) -> None:
     assert [claims["sid"] for _, claims in told(world)] == sids[:1]
 
 
-def test_r23_who_hangs_is_asked_about_another_one_next_time(world: World) -> None:
-    """R23: what failed first is tried last."""
+def test_r23_after_a_timeout_another_message_is_sent_first(world: World) -> None:
+    """R23: the message that failed first is retried last."""
     emi = listening(world)
     sids = suspended(world, emi, emi)
     world.logouts.failing_once.append(requests.Timeout())
@@ -299,8 +303,8 @@ def test_r23_who_hangs_is_asked_about_another_one_next_time(world: World) -> Non
     assert [claims["sid"] for _, claims in told(world)] == sids[::-1]
 
 
-def test_r23_who_answers_drop_by_drop_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R23: there is a time for all of the answer, not only for each piece."""
+def test_r23_a_slow_answer_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R23: the time limit is for the whole answer, not for each part."""
     monkeypatch.setattr(logout_delivery, "DEADLINE_SECONDS", 0.3)
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as server,
@@ -309,8 +313,8 @@ def test_r23_who_answers_drop_by_drop_is_given_up(monkeypatch: pytest.MonkeyPatc
         HttpLogoutSender(LOOPBACK).send(f"http://127.0.0.1:{server.getsockname()[1]}/", "token")
 
 
-def test_r23_what_nobody_takes_is_given_up_where_operators_see_it(world: World) -> None:
-    """R23, Z-22: dead after ten tries, without a word of the error's text."""
+def test_r23_an_undeliverable_message_goes_to_the_dead_letter_queue(world: World) -> None:
+    """R23, Z-22: in the dead-letter queue after ten attempts, without the text of the error."""
     rp, username = listening(world), world.account()
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)
@@ -324,8 +328,8 @@ def test_r23_what_nobody_takes_is_given_up_where_operators_see_it(world: World) 
 
 
 @pytest.mark.parametrize("change", ["address", "client"])
-def test_who_wants_to_hear_no_more_does_not(world: World, change: str) -> None:
-    """A client that was switched off, or gave up its address, before the worker came."""
+def test_a_client_without_backchannel_logout_is_not_notified(world: World, change: str) -> None:
+    """A client that was disabled, or removed its URI, before the worker sent the message."""
     rp, username = listening(world), world.account()
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)
@@ -345,7 +349,7 @@ def test_who_wants_to_hear_no_more_does_not(world: World, change: str) -> None:
 
 
 def test_r23_mail_does_not_wait_for_relying_parties(world: World) -> None:
-    """R23: the parts that mail people never call another's server."""
+    """R23: the worker lanes for mail never call the server of a relying party."""
     rp, username = listening(world), world.account()
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)
@@ -358,8 +362,8 @@ def test_r23_mail_does_not_wait_for_relying_parties(world: World) -> None:
     assert told(world)
 
 
-def test_people_do_not_read_what_is_told_to_programs(world: World) -> None:
-    """The outbox of the demo and the console's list of mails hold mails and texts only."""
+def test_lists_of_mails_do_not_show_logout_tokens(world: World) -> None:
+    """The outbox of the demo and the list of mails in the console show mails and texts only."""
     rp, username = listening(world), world.account()
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)
@@ -370,14 +374,14 @@ def test_people_do_not_read_what_is_told_to_programs(world: World) -> None:
     "uri",
     ["http://emi.rp.test/x", "https://emi.rp.test/x#y", "ca.emi:/x", "https://u@emi.rp.test/", "x"],
 )
-def test_an_address_that_cannot_be_told_is_refused(world: World, uri: str) -> None:
+def test_an_invalid_backchannel_logout_uri_is_refused(world: World, uri: str) -> None:
     """Back-Channel Logout 1.0 section 2.2: absolute, https, no fragment."""
     with pytest.raises(Invalid, match="back-channel logout URI"):
         world.relying_party(backchannel_logout_uri=uri)
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """A relying party's server: answers with the status that its path names."""
+    """The server of a relying party. It answers with the status in the path."""
 
     taken: ClassVar[list[str]] = []
 
@@ -389,12 +393,12 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """No output."""
 
 
-def test_r23_only_success_is_success() -> None:
-    """Section 2.8: 200, 204 too; a redirect, a refusal and a fault are failures that name their
-    status; nothing is followed."""
+def test_r23_only_status_200_and_204_are_success() -> None:
+    """Section 2.8: 200 and 204. A redirect, a refusal and a server error are failures with their
+    status, and no redirect is followed."""
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     thread = Thread(target=server.serve_forever)
     thread.start()

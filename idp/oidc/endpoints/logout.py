@@ -26,7 +26,7 @@ from idp.session import sessions
 
 #: The parameters in the form of the confirmation page. They are validated again when it is sent.
 CONFIRMED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
-READ = ("id_token_hint", *CONFIRMED)
+PARAMETERS = ("id_token_hint", *CONFIRMED)
 
 
 @dataclass(frozen=True)
@@ -51,40 +51,40 @@ def register(pages: Blueprint) -> None:
 
 def logout() -> BaseResponse:
     """A relying party requests that the person is signed out."""
-    params = _readable(request.args, request.form)
-    asked = _checked(params)
-    if asked.sid is not None:
+    params = _readable_parameters(request.args, request.form)
+    logout_request = _validated(params)
+    if logout_request.sid is not None:
         # The tokens of that session end even if this browser has no session.
-        sessions.end_by_sid(current.work(), asked.sid)
+        sessions.end_by_sid(current.work(), logout_request.sid)
     fields = {name: params[name] for name in CONFIRMED if name in params}
-    if asked.client is not None:
-        fields["client_id"] = asked.client.client_id
+    if logout_request.client is not None:
+        fields["client_id"] = logout_request.client.client_id
     if request.method == "POST":
-        carried = {"fields": fields, "subject": asked.subject, "sid": asked.sid}
-        return posted.redirect_to_get("oidc.logout_posted", carried)
-    return _confirm_or_end(asked, fields)
+        validated = {"fields": fields, "subject": logout_request.subject, "sid": logout_request.sid}
+        return posted.redirect_to_get("oidc.logout_posted", validated)
+    return _confirm_or_end(logout_request, fields)
 
 
 def logout_posted() -> BaseResponse:
     """A request by POST, after its redirect. The POST has verified the hint."""
     received = posted.received() or {"fields": {}}
-    asked = _checked(received["fields"])
+    logout_request = _validated(received["fields"])
     known = {name: received.get(name) for name in ("subject", "sid")}
-    return _confirm_or_end(replace(asked, **known), received["fields"])
+    return _confirm_or_end(replace(logout_request, **known), received["fields"])
 
 
-def _confirm_or_end(asked: LogoutRequest, fields: dict[str, str]) -> BaseResponse:
+def _confirm_or_end(logout_request: LogoutRequest, fields: dict[str, str]) -> BaseResponse:
     """End the session if the hint is its own. Otherwise ask the person to confirm."""
     session = current.browser_session()
-    current.use_client_preferences(asked.client)
+    current.use_client_preferences(logout_request.client)
     if session is None:
-        return _done(asked)
-    if asked.subject == session.account.subject:
-        return _end(asked)
+        return _signed_out(logout_request)
+    if logout_request.subject == session.account.subject:
+        return _end(logout_request)
     return Response(
         render_template(
             "signout.html",
-            client_name=asked.client.name if asked.client else None,
+            client_name=logout_request.client.name if logout_request.client else None,
             fields=fields.items(),
             action=url_for("oidc.confirm_logout"),
         )
@@ -93,40 +93,43 @@ def _confirm_or_end(asked: LogoutRequest, fields: dict[str, str]) -> BaseRespons
 
 def confirm_logout() -> BaseResponse:
     """The person has confirmed (CSRF-protected, unlike the endpoint above)."""
-    params = _readable(request.form)
+    params = _readable_parameters(request.form)
     params.pop("id_token_hint", None)
-    asked = _checked(params)
-    current.use_client_preferences(asked.client)
-    return _end(asked, after_form=True)
+    logout_request = _validated(params)
+    current.use_client_preferences(logout_request.client)
+    return _end(logout_request, after_form=True)
 
 
-def _readable(*sources: MultiDict[str, str]) -> dict[str, str]:
+def _readable_parameters(*sources: MultiDict[str, str]) -> dict[str, str]:
     """The parameters without those that are repeated or malformed."""
     params, repeated = single(*sources)
     return {
         name: params[name]
-        for name in READ
+        for name in PARAMETERS
         if name in params and name not in repeated and not is_malformed(name, params[name])
     }
 
 
-def _end(asked: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
+def _end(logout_request: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
     session = current.browser_session()
     if session is not None:
         sessions.end(current.work(), session, "signed_out")
     current.clear_session()
-    return _done(asked, after_form=after_form)
+    return _signed_out(logout_request, after_form=after_form)
 
 
-def _done(asked: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
-    if asked.target:
+def _signed_out(logout_request: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
+    if logout_request.target:
         return (
-            current.continue_page(asked.target) if after_form else redirect(asked.target, code=303)
+            current.continue_page(logout_request.target)
+            if after_form
+            else redirect(logout_request.target, code=303)
         )
     return Response(render_template("signed_out.html", continue_url=None))
 
 
-def _checked(params: dict[str, str]) -> LogoutRequest:
+def _validated(params: dict[str, str]) -> LogoutRequest:
+    """The request with its client and redirect URI, or without them if they do not match."""
     hint = _hint(params.get("id_token_hint"))
     client_id = params.get("client_id")
     hinted = tokens.client_id_of(hint) if hint else None
