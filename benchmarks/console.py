@@ -124,13 +124,13 @@ def measure(environ: dict[str, str], requests: int) -> Iterator[tuple[str, list[
             known["passwords"]["customer_relations"],
             known["totp_secrets"]["customer_relations"],
         )
-        dice = random.Random(1)
+        rng = random.Random(1)
         yield "floor: /healthz", times(agent, ["/healthz"] * requests)
-        for page, queries in searches(dice, requests).items():
+        for page, queries in searches(rng, requests).items():
             yield page, times(agent, [f"/console?{urlencode({'q': q})}" for q in queries])
         listed = agent.ask("GET", "/console?" + urlencode({"q": "smith"}))[2]
         subjects = re.findall(r'href="/console/accounts/([\w-]+)\?', listed)
-        paths = [f"/console/accounts/{dice.choice(subjects)}" for _ in range(requests)]
+        paths = [f"/console/accounts/{rng.choice(subjects)}" for _ in range(requests)]
         yield "account page", times(agent, paths)
         auditor = Visitor(HTTPConnection("localhost", PORT, timeout=60), {})
         auditor.sign_in("nakamurh", *credentials(known, "auditor"))
@@ -160,19 +160,19 @@ REPORTS = {
 }
 
 
-def searches(dice: random.Random, requests: int) -> dict[str, list[str]]:
+def searches(rng: random.Random, requests: int) -> dict[str, list[str]]:
     """Queries as callers give them, and the widest that can be typed."""
 
     def names() -> str:
-        return f"{dice.choice(GIVEN)} {dice.choice(FAMILY)[:4]}"
+        return f"{rng.choice(GIVEN)} {rng.choice(FAMILY)[:4]}"
 
     return {
-        "search: a letter": [dice.choice("abcdefghijklmnopqrstuvwyz") for _ in range(requests)],
-        "search: family name": [dice.choice(FAMILY) for _ in range(requests)],
+        "search: a letter": [rng.choice("abcdefghijklmnopqrstuvwyz") for _ in range(requests)],
+        "search: family name": [rng.choice(FAMILY) for _ in range(requests)],
         "search: two names": [names() for _ in range(requests)],
-        "search: two letters": [f"{dice.choice('cglmps')} {dice.choice('acjmnt')}"
+        "search: two letters": [f"{rng.choice('cglmps')} {rng.choice('acjmnt')}"
                                 for _ in range(requests)],
-        "search: Person ID": [str(500_000 + dice.randrange(20, 900)) for _ in range(requests)],
+        "search: Person ID": [str(500_000 + rng.randrange(20, 900)) for _ in range(requests)],
         "search: telephone": ["705 555 0142"] * requests,
         "search: participant": ["700003"] * requests,
         "search: nothing fits": ["zzzzz"] * requests,

@@ -124,9 +124,9 @@ def default_ports(settings: Settings) -> Ports:
         SystemTokens(),
         mailer,
         sms,
-        places=GeoDatabase(settings.place_database, settings.asn_database),
-        listed=read_networks(settings.listed_networks),
-        denied=NetworkSet(settings.denied_networks),
+        geo_locator=GeoDatabase(settings.place_database, settings.asn_database),
+        suspicious_networks=read_networks(settings.listed_networks),
+        denied_networks=NetworkSet(settings.denied_networks),
         logouts=HttpLogoutSender(NetworkSet(settings.outbound_networks)),
     )
 

@@ -27,7 +27,7 @@ class Tokens(Protocol):
     def token(self, nbytes: int = 32) -> str:
         """``nbytes`` random bytes as unpadded base64url text."""
 
-    def below(self, bound: int) -> int:
+    def random_below(self, bound: int) -> int:
         """A random whole number from 0 up to but without ``bound``."""
 
 
@@ -82,7 +82,7 @@ class SystemTokens:
     def token(self, nbytes: int = 32) -> str:
         return secrets.token_urlsafe(nbytes)
 
-    def below(self, bound: int) -> int:
+    def random_below(self, bound: int) -> int:
         return secrets.randbelow(bound)
 
 
@@ -96,9 +96,9 @@ class Ports:
     #: None where no SMS gateway is configured: nothing is offered that needs one.
     sms: SmsSender | None = None
     #: Where addresses lie, and which have a bad name or are kept out.
-    places: GeoLocator = NULL_GEO_LOCATOR
-    listed: Container[Address | None] = ()
-    denied: Container[Address | None] = ()
+    geo_locator: GeoLocator = NULL_GEO_LOCATOR
+    suspicious_networks: Container[Address | None] = ()
+    denied_networks: Container[Address | None] = ()
     #: None where nobody is told: a trial without a network.
     logouts: LogoutSender | None = None
     #: Counts what callers did whom nobody knows.

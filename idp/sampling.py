@@ -79,7 +79,7 @@ class Sampler:
             window.shown[replace(kind, network="")] += 1
             return number
 
-    def ended(self, now: datetime) -> list[Total]:
+    def completed_totals(self, now: datetime) -> list[Total]:
         """The totals of windows that are over, each handed out once: one for each kind of which
         not all were written down, whatever the network."""
         with self._lock:

@@ -50,12 +50,12 @@ class Vault:
             found |= hmac.compare_digest(candidate, stored)
         return found
 
-    def chain(self, previous: str, record: str) -> str:
+    def seal_record(self, previous: str, record: str) -> str:
         """The seal of an audit record over the one before it, with the name of its key."""
         name, key = next(iter(self._chain_keys.items()))
         return f"{name}." + _mac(key, f"{previous}\n{record}")
 
-    def chain_matches(self, previous: str, record: str, seal: str) -> bool | None:
+    def is_record_seal_valid(self, previous: str, record: str, seal: str) -> bool | None:
         """Whether ``seal`` was made for this record after ``previous``; None when the key that it
         names is not here. Seals of earlier versions name none: every key is tried."""
         name, dot, value = seal.partition(".")

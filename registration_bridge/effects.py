@@ -74,7 +74,7 @@ class Effects:
                 client
                 for name in names
                 for client in seen.get(name, set())
-                if client.admits(account)
+                if client.allows_account(account)
             }
             left = before.difference(role_groups.list_applications(self._work, account))
             lost.update(client.name for client in left)

@@ -115,10 +115,14 @@ def _repeated(
     UniquenessException, with the state of the account and the way out (PR-06)."""
     account = work.db.get_one(Account, earlier.account_id)
     is_suspended = account.state == AccountState.SUSPENDED and user.active is not False
-    if is_same and not is_suspended and account.state_at(work.now) != AccountState.DEACTIVATED:
+    if (
+        is_same
+        and not is_suspended
+        and account.effective_state(work.now) != AccountState.DEACTIVATED
+    ):
         return account
     detail = f"externalId is taken by {_known(work, reach, account)}."
-    if account.state_at(work.now) == AccountState.DEACTIVATED:
+    if account.effective_state(work.now) == AccountState.DEACTIVATED:
         detail += " It is not opened again: push a new account, with another externalId."
     raise UniquenessException(detail=detail)
 
@@ -135,7 +139,7 @@ def _taken(
 
 def _known(work: UnitOfWork, reach: Reach, account: Account) -> str:
     """The account as the pusher may know it: by its id if it can read it, and its state."""
-    if account.state_at(work.now) == AccountState.DEACTIVATED:
+    if account.effective_state(work.now) == AccountState.DEACTIVATED:
         return "an account that is closed for good"
     if not work.db.scalar(select(Account.id).where(Account.id == account.id, reach.visible())):
         return "another account"
@@ -348,7 +352,7 @@ def _left_in_custody(work: UnitOfWork, account: Account) -> list[str]:
 
 
 def _check_mass_change(work: UnitOfWork) -> None:
-    if mass_change_breaker.status(work).is_stopped:
+    if mass_change_breaker.status(work).is_tripped:
         raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
 
 

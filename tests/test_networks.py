@@ -77,7 +77,7 @@ def test_the_settings_name_the_files(tmp_path: Path, settings: Settings) -> None
         smtp_host="localhost",
     )
     ports = create_app(named).extensions["runtime"].ports
-    assert ports.places.look_up(address_of("192.0.2.1"))[0].country == "CA"
-    assert address_of("203.0.113.5") in ports.listed
-    assert address_of("198.51.100.5") in ports.denied
-    assert address_of("198.51.100.5") not in ports.listed
+    assert ports.geo_locator.look_up(address_of("192.0.2.1"))[0].country == "CA"
+    assert address_of("203.0.113.5") in ports.suspicious_networks
+    assert address_of("198.51.100.5") in ports.denied_networks
+    assert address_of("198.51.100.5") not in ports.suspicious_networks

@@ -42,7 +42,7 @@ def test_records_of_a_window_are_bounded_whatever_the_number_of_networks() -> No
     kinds = [Kind(name="link.refused", reason="unknown", network=network) for network in networks]
     written = [n for kind in kinds for _ in range(10) if (n := sampler.count(NOW, kind))]
     assert len(written) <= MOST + 5
-    (total,) = sampler.ended(NOW + timedelta(seconds=WINDOW))
+    (total,) = sampler.completed_totals(NOW + timedelta(seconds=WINDOW))
     assert (total.count, total.kind.network, total.since) == (30_000, "", NOW)
 
 
@@ -53,7 +53,7 @@ def test_the_kinds_in_memory_are_bounded() -> None:
     sampler = Sampler()
     for number in range(KINDS + 500):
         sampler.count(NOW, Kind(name="a", network=str(number)))
-    (total,) = sampler.ended(NOW + timedelta(seconds=WINDOW))
+    (total,) = sampler.completed_totals(NOW + timedelta(seconds=WINDOW))
     assert total.count == KINDS + 500
     assert total.networks <= KINDS
     assert OTHERS == "others"
@@ -66,10 +66,12 @@ def test_totals_are_told_once_and_only_of_what_was_not_written() -> None:
     for _ in range(7):
         sampler.count(NOW, KIND)
     sampler.count(NOW, other)
-    assert sampler.ended(NOW) == []
+    assert sampler.completed_totals(NOW) == []
     later = NOW + timedelta(seconds=WINDOW)
-    assert [(t.kind.reason, t.count) for t in sampler.ended(later)] == [("link_unknown", 7)]
-    assert sampler.ended(later) == []
+    assert [(t.kind.reason, t.count) for t in sampler.completed_totals(later)] == [
+        ("link_unknown", 7)
+    ]
+    assert sampler.completed_totals(later) == []
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ class World:
             values.setdefault("keys", (public_key(KEY.as_pem(private=False).decode()),))
         with self.work() as work:
             client, secret = registry.create(
-                work, ClientData(**values), client_id=client_id, by_two=True
+                work, ClientData(**values), client_id=client_id, is_approved=True
             )
             uri = client.redirect_uris[0] if client.redirect_uris else ""
             is_by_key = client.auth_method == AuthMethod.KEY

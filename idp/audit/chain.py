@@ -86,7 +86,7 @@ def seal_status(vault: Vault, event: Event, before: str | None, end: int) -> Sea
     if before is None and event.seq > 1:
         return SealStatus.UNPROVED
     previous = GENESIS if event.seq == 1 else before or ""
-    matches = vault.chain_matches(previous, canonical(event), event.seal)
+    matches = vault.is_record_seal_valid(previous, canonical(event), event.seal)
     if matches is None:
         return SealStatus.UNKNOWN_KEY
     return SealStatus.PROVED if matches else SealStatus.CHANGED
@@ -131,7 +131,7 @@ def seal_pending(work: UnitOfWork, *, batch: int = BATCH) -> int:
     for seq, event in enumerate(rows, start + 1):
         work.db.expunge(event)
         event.seq = seq
-        seal = work.vault.chain(seal, canonical(event))
+        seal = work.vault.seal_record(seal, canonical(event))
         sealed.append({"id": event.id, "seq": seq, "seal": seal})
     moved = work.db.execute(
         update(ChainHead)
@@ -143,12 +143,12 @@ def seal_pending(work: UnitOfWork, *, batch: int = BATCH) -> int:
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         return 0
     # The head is ours until the commit: what has a number beyond it was not written by a sealer.
-    _put_aside(work, start)
+    _quarantine(work, start)
     work.db.execute(update(Event), sealed)
     return len(sealed)
 
 
-def _put_aside(work: UnitOfWork, end: int) -> None:
+def _quarantine(work: UnitOfWork, end: int) -> None:
     """Take the numbers off rows that no sealer numbered; all else of them stays, as evidence."""
     forged = work.db.scalars(
         update(Event)

@@ -68,7 +68,7 @@ def _sample(work: UnitOfWork, kind: Kind) -> int | None:
     """How many of the kind there were when this one is to be written down. Totals of windows that
     are over become rows first."""
     sampler = work.ports.sampler
-    for total in sampler.ended(work.now):
+    for total in sampler.completed_totals(work.now):
         about = {"event": total.kind.name, "reason": total.kind.reason, "count": total.count,
                  "networks": total.networks, "since": total.since.isoformat()}  # fmt: skip
         _add(

@@ -41,7 +41,7 @@ class LostEvents:
     #: SHA-256 of the lines that were read.
     digest: str = ""
 
-    def named(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """For the event of the restoration: which export holds what this trail has not."""
         return {
             "events": len(self.events), "sealed": self.sealed, "first": self.first,

@@ -40,7 +40,7 @@ class VerificationResult:
     told: list[str] = field(default_factory=list)
 
     @property
-    def is_whole(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether there is no fault."""
         return not self.faults
 

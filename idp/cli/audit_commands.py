@@ -51,7 +51,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
                 "told": found.told,
             }
         )
-    elif found.is_whole:
+    elif found.is_intact:
         click.echo(
             f"Integrity check passed: {found.sealed} records, {found.unsealed} not sealed yet."
         )
@@ -60,7 +60,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
         click.echo(f"Integrity check failed: {counts}.", err=True)
         for sentence in found.told:
             click.echo(sentence, err=True)
-    sys.exit(0 if found.is_whole else 1)
+    sys.exit(0 if found.is_intact else 1)
 
 
 @audit.command()

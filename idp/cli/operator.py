@@ -61,7 +61,7 @@ def _operator(work: UnitOfWork, username: str, needed: Collection[ConsoleRole]) 
     account = accounts.find_by_username(work, username)
     if account is None:
         raise NotFound(f"no account {username}")
-    if account.state_at(work.now) != AccountState.ACTIVE:
+    if account.effective_state(work.now) != AccountState.ACTIVE:
         raise Forbidden(f"{username} is {account.state}")
     if not role_groups.console_roles(work, account) & frozenset(needed):
         raise Forbidden(f"{username} does not have the role: {', '.join(sorted(needed))}")

@@ -24,7 +24,7 @@ def status(as_json: bool) -> None:
     with unit_of_work() as work:
         found = mass_change_breaker.status(work)
     _show(found, as_json=as_json)
-    if found.is_stopped:
+    if found.is_tripped:
         raise SystemExit(1)
 
 
@@ -42,7 +42,7 @@ def confirm(reason: str, as_json: bool) -> None:
 
 def _show(found: BreakerStatus, *, as_json: bool) -> None:
     if as_json:
-        show_json({"taken": found.taken, "bound": found.bound, "stopped": found.is_stopped})
+        show_json({"taken": found.changed, "bound": found.limit, "stopped": found.is_tripped})
         return
-    word = "stopped" if found.is_stopped else "open"
-    click.echo(f"{word}: {found.taken} of {found.bound} accounts in the last hour")
+    word = "stopped" if found.is_tripped else "open"
+    click.echo(f"{word}: {found.changed} of {found.limit} accounts in the last hour")

@@ -58,7 +58,7 @@ def _show_json(found: RestorationResult) -> None:
         {
             "ended": found.ended,
             "invited": found.invited,
-            "lost": found.lost.named() if found.lost else None,
+            "lost": found.lost.summary() if found.lost else None,
             "redone": dict(found.redone.done),
             "refused": found.redone.refused,
             "unknown_accounts": found.unknown,

@@ -144,7 +144,7 @@ def confirm(work: UnitOfWork, public_id: str) -> Outcome:
         raise Refused("the proposal was changed after it was made")
     if row.base != _base(work, row.client_id):
         raise Refused("the client was changed since: withdraw the proposal and make a new one")
-    able = row.proposer.state_at(work.now) == AccountState.ACTIVE
+    able = row.proposer.effective_state(work.now) == AccountState.ACTIVE
     if not able or ACCESS not in role_groups.console_roles(work, row.proposer):
         raise Refused("who proposed it is no operator of Access Management any more")
     _decide(work, row, operator, "confirmed")
@@ -238,15 +238,17 @@ def _carry_out(work: UnitOfWork, row: ClientProposal) -> Outcome:
     groups = row.data.get("role_groups")
     chosen = tuple(groups) if groups is not None else None
     if row.kind == ProposalKind.CREATE:
-        return _create(work, row.client_id, _read(row), chosen, by_two=True)
+        return _create(work, row.client_id, _read(row), chosen, is_approved=True)
     client = registry.get(work, row.client_id)
     if row.kind == ProposalKind.UPDATE:
-        return _update(work, client, _read(row), chosen, by_two=True)
+        return _update(work, client, _read(row), chosen, is_approved=True)
     if row.kind == ProposalKind.ENABLE:
-        registry.enable(work, client, by_two=True)
+        registry.enable(work, client, is_approved=True)
         return Outcome(client)
     hours = row.data["overlap_hours"]
-    return Outcome(client, client_secrets.rotate(work, client, overlap_hours=hours, by_two=True))
+    return Outcome(
+        client, client_secrets.rotate(work, client, overlap_hours=hours, is_approved=True)
+    )
 
 
 def _create(
@@ -255,9 +257,9 @@ def _create(
     data: ClientData,
     groups: tuple[str, ...] | None,
     *,
-    by_two: bool = False,
+    is_approved: bool = False,
 ) -> Outcome:
-    client, secret = registry.create(work, data, client_id=client_id, by_two=by_two)
+    client, secret = registry.create(work, data, client_id=client_id, is_approved=is_approved)
     _show(work, client, groups)
     return Outcome(client, secret)
 
@@ -268,15 +270,17 @@ def _update(
     data: ClientData,
     groups: tuple[str, ...] | None,
     *,
-    by_two: bool = False,
+    is_approved: bool = False,
 ) -> Outcome:
     gains = needs_dual_control(data.scopes) and not needs_dual_control(client.scopes)
-    registry.update(work, client, data, by_two=by_two)
+    registry.update(work, client, data, is_approved=is_approved)
     _show(work, client, groups)
     if not (gains and client.has_secret):
         return Outcome(client)
     # One operator alone could have made the secret that it had before.
-    return Outcome(client, client_secrets.rotate(work, client, overlap_hours=0, by_two=by_two))
+    return Outcome(
+        client, client_secrets.rotate(work, client, overlap_hours=0, is_approved=is_approved)
+    )
 
 
 def _show(work: UnitOfWork, client: Client, groups: tuple[str, ...] | None) -> None:

@@ -44,10 +44,12 @@ def check_rotation(client: Client, overlap_hours: int) -> None:
         raise Invalid(_OVERLAP_FAULT)
 
 
-def rotate(work: UnitOfWork, client: Client, *, overlap_hours: int, by_two: bool = False) -> str:
+def rotate(
+    work: UnitOfWork, client: Client, *, overlap_hours: int, is_approved: bool = False
+) -> str:
     """A new secret, shown this once; the one before works for some hours more, one that was old
-    already ends. Raises as ``check_rotation``, or Refused for a pusher without ``by_two``."""
-    separation_of_duties.check_dual_control(client.scopes, by_two=by_two)
+    already ends. Raises as ``check_rotation``, or Refused for a pusher without ``is_approved``."""
+    separation_of_duties.check_dual_control(client.scopes, is_approved=is_approved)
     check_rotation(client, overlap_hours)
     before = client.secret_digest
     secret = issue(work, client)

@@ -77,12 +77,12 @@ class ClientData:
 
 
 def create(
-    work: UnitOfWork, data: ClientData, *, client_id: str | None = None, by_two: bool = False
+    work: UnitOfWork, data: ClientData, *, client_id: str | None = None, is_approved: bool = False
 ) -> tuple[Client, str]:
     """Register a client; returns it and its secret, shown this once (empty when public).
-    Raises Invalid naming each fault, Conflict, or Refused for a pusher without ``by_two``."""
+    Raises Invalid naming each fault, Conflict, or Refused for a pusher without ``is_approved``."""
     client_id = client_id or work.token(16)
-    separation_of_duties.check_dual_control(data.scopes, by_two=by_two)
+    separation_of_duties.check_dual_control(data.scopes, is_approved=is_approved)
     check_new(work, client_id, data)
     client = Client(client_id=client_id, created_at=work.now, updated_at=work.now)
     _apply(client, data)
@@ -112,10 +112,12 @@ def check_update(work: UnitOfWork, client: Client, data: ClientData) -> None:
         raise Invalid("a public client cannot become confidential or the reverse: register anew")
 
 
-def update(work: UnitOfWork, client: Client, data: ClientData, *, by_two: bool = False) -> None:
+def update(
+    work: UnitOfWork, client: Client, data: ClientData, *, is_approved: bool = False
+) -> None:
     """Replace what is registered of a client. Raises Invalid, or Refused for a pusher without
-    ``by_two``."""
-    separation_of_duties.check_dual_control(data.scopes, by_two=by_two)
+    ``is_approved``."""
+    separation_of_duties.check_dual_control(data.scopes, is_approved=is_approved)
     check_update(work, client, data)
     before = describe(client)
     _apply(client, data)
@@ -148,10 +150,10 @@ def disable(work: UnitOfWork, client: Client) -> None:
         events.record(work, AuditAction.CLIENT_DISABLED, client=client)
 
 
-def enable(work: UnitOfWork, client: Client, *, by_two: bool = False) -> None:
+def enable(work: UnitOfWork, client: Client, *, is_approved: bool = False) -> None:
     """Switch a client on again, with the secret or keys it had. What was issued to it stays
-    ended. Raises Refused for a pusher without ``by_two``."""
-    separation_of_duties.check_dual_control(client.scopes, by_two=by_two)
+    ended. Raises Refused for a pusher without ``is_approved``."""
+    separation_of_duties.check_dual_control(client.scopes, is_approved=is_approved)
     if client.disabled_at is not None:
         client.disabled_at = None
         client.updated_at = work.now

@@ -41,7 +41,7 @@ class HashingLimiter:
         self._slots = threading.Semaphore(slots)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Wait for a slot and keep it. Raises Overloaded when too many wait already, or when it
         takes too long."""
         if not self._admitted.acquire(blocking=False):
@@ -62,7 +62,7 @@ class PasswordHasher:
     lane is full: nothing was tried then, and nothing counts."""
 
     def __init__(self, settings: Settings, lane: HashingLimiter | None = None) -> None:
-        self._lane = lane or HashingLimiter(os.cpu_count() or 1, MAX_WAITING)
+        self._limiter = lane or HashingLimiter(os.cpu_count() or 1, MAX_WAITING)
         pairs = (pepper.partition(":") for pepper in settings.password_peppers)
         self._peppers = {kid: value.encode() for kid, _, value in pairs}
         self._current = next(iter(self._peppers))
@@ -72,7 +72,7 @@ class PasswordHasher:
 
     def hash(self, password: str) -> str:
         """The stored form of a new password."""
-        with self._lane.turn():
+        with self._limiter.slot():
             digest = bcrypt.hashpw(
                 self._prehash(password, self._current), bcrypt.gensalt(self._cost)
             )
@@ -84,7 +84,7 @@ class PasswordHasher:
         known = scheme == SCHEME and kid in self._peppers
         if not known:
             _, kid, digest = _split(self._dummy)
-        with self._lane.turn():
+        with self._limiter.slot():
             matched = bcrypt.checkpw(self._prehash(password, kid), digest.encode())
         return matched and known and stored is not None
 

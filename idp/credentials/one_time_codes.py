@@ -49,7 +49,7 @@ def issue(
 ) -> str:
     """A new code for the flow with this digest; earlier ones of the same purpose end."""
     invalidate_all(work, account, purpose)
-    code = f"{work.ports.tokens.below(10**DIGITS):0{DIGITS}}"
+    code = f"{work.ports.tokens.random_below(10**DIGITS):0{DIGITS}}"
     work.db.add(
         OneTimeCode(
             purpose=purpose,

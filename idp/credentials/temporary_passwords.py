@@ -22,7 +22,7 @@ TRIES = 50
 def new_password(work: UnitOfWork, account: Account) -> str:
     """A pronounceable password that breaks no rule for this account."""
     for _ in range(TRIES):
-        password = generate(work.ports.tokens.below)
+        password = generate(work.ports.tokens.random_below)
         if not passwords.quick_violations(work, account, password):
             return password
     raise GatewayError("no generated password meets the policy")

@@ -75,7 +75,7 @@ def _pusher(work: UnitOfWork) -> str:
     data = ClientData(
         name="Registration system", grant_types=("client_credentials",), scopes=("scim",)
     )
-    _, secret = registry.create(work, data, client_id=PUSHER, by_two=True)
+    _, secret = registry.create(work, data, client_id=PUSHER, is_approved=True)
     return secret
 
 

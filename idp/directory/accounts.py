@@ -79,9 +79,9 @@ def by_subject(work: UnitOfWork, subject: str) -> Account | None:
     return work.db.scalar(select(Account).where(Account.subject == subject[:40]))
 
 
-def list_accounts(work: UnitOfWork, person: Person, *, but: Account) -> list[Account]:
+def list_accounts(work: UnitOfWork, person: Person, *, exclude: Account) -> list[Account]:
     """The other accounts of the person, by login name."""
-    query = select(Account).where(Account.person_id == person.id, Account.id != but.id)
+    query = select(Account).where(Account.person_id == person.id, Account.id != exclude.id)
     return list(work.db.scalars(query.order_by(Account.username_key)))
 
 

@@ -122,14 +122,14 @@ def notify(
     row: Participant,
     to: str,
     *,
-    but: Person | None = None,
+    exclude: Person | None = None,
     **values: Any,
 ) -> int:
     """One mail to each contact with this function, in the language of the contact; returns how
     many."""
     told = 0
     for account in contact_accounts(work, row, to):
-        if but is None or account.person_id != but.id:
+        if exclude is None or account.person_id != exclude.id:
             told += _mail(work, kind, account, participant=participant_details(row), **values)
     return told
 
@@ -172,7 +172,7 @@ def notify_state_change(work: UnitOfWork, account: Account) -> None:
             "holder_account_ended",
             row,
             function,
-            but=account.person,
+            exclude=account.person,
             holder=holder_details(account),
             state=str(account.state),
         )
@@ -190,7 +190,7 @@ def notify_activation_reminder(work: UnitOfWork, account: Account, expires_at: d
             "holder_not_activated",
             row,
             ContactFunction.RIGHTS_ADMINISTRATOR,
-            but=account.person,
+            exclude=account.person,
             holder=holder_details(account),
             expires_at=expires_at,
         )
@@ -281,4 +281,6 @@ def _account_of(work: UnitOfWork, person: Person) -> Account | None:
         )
         .order_by(Account.kind.desc(), Account.id)
     )
-    return next((row for row in rows if row.state_at(work.now) != AccountState.DEACTIVATED), None)
+    return next(
+        (row for row in rows if row.effective_state(work.now) != AccountState.DEACTIVATED), None
+    )

@@ -24,30 +24,30 @@ CONFIRMED = AuditAction.SCIM_MASS_CHANGE_CONFIRMED
 
 @dataclass(frozen=True)
 class BreakerStatus:
-    """How many accounts were taken since the last confirmation, within the last hour, and how many
-    may be."""
+    """The number of accounts suspended or deactivated in the last hour, since the last
+    confirmation, and the limit."""
 
-    taken: int
-    bound: int
+    changed: int
+    limit: int
 
     @property
-    def is_stopped(self) -> bool:
-        return self.taken >= self.bound
+    def is_tripped(self) -> bool:
+        return self.changed >= self.limit
 
 
 def status(work: UnitOfWork) -> BreakerStatus:
-    """Where the breaker stands now."""
+    """The present count and limit."""
     since = _last(work, CONFIRMED)
-    taken = work.db.scalar(
+    changed = work.db.scalar(
         select(func.count(Event.account_id.distinct())).where(
             Event.name.in_(COUNTED), Event.at > work.now - WINDOW, Event.id > since
         )
     )
-    living = work.db.scalar(
+    open_accounts = work.db.scalar(
         select(func.count(Account.id)).where(Account.state != AccountState.DEACTIVATED)
     )
-    share = (living or 0) * work.settings.mass_change_percent // 100
-    return BreakerStatus(taken or 0, max(work.settings.mass_change_least, share))
+    share = (open_accounts or 0) * work.settings.mass_change_percent // 100
+    return BreakerStatus(changed or 0, max(work.settings.mass_change_least, share))
 
 
 def _last(work: UnitOfWork, name: str) -> int:
@@ -57,16 +57,16 @@ def _last(work: UnitOfWork, name: str) -> int:
 
 
 def raise_alarm(work: UnitOfWork) -> None:
-    """Record the alarm: once until somebody confirms, at most once an hour."""
+    """Record the alarm, unless it was raised in the last hour and not confirmed since."""
     if _last(work, ALARM) > _last(work, CONFIRMED):
         return
     found = status(work)
-    events.record(work, ALARM, reason="mass_change", taken=found.taken, bound=found.bound)
-    log.error("mass change stopped", taken=found.taken, bound=found.bound)
+    events.record(work, ALARM, reason="mass_change", taken=found.changed, bound=found.limit)
+    log.error("mass change stopped", taken=found.changed, bound=found.limit)
 
 
 def confirm(work: UnitOfWork, why: str) -> BreakerStatus:
-    """Let as many again be taken. Returns where the breaker stood."""
+    """Reset the count, so that registration can go on. Returns the status before."""
     before = status(work)
-    events.record(work, CONFIRMED, taken=before.taken, why=why)
+    events.record(work, CONFIRMED, taken=before.changed, why=why)
     return before

@@ -56,7 +56,7 @@ def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[H
         .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
         .where(
             Assignment.account_id == account_id,
-            Assignment.counts(work.now),
+            Assignment.is_effective(work.now),
             client_role_group.c.client_id == client_pk,
         )
     )
@@ -84,7 +84,7 @@ def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
         .select_from(Assignment)
         .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
         .join(Participant, Participant.id == Assignment.participant_id)
-        .where(Assignment.account_id == account.id, Assignment.counts(work.now))
+        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
     ).all()
     consoles = set(ConsoleRole)
     found = [rule for _, rule, _ in rows if rule]
@@ -104,10 +104,12 @@ def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
     ids = (
         select(client_role_group.c.client_id)
         .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
-        .where(Assignment.account_id == account.id, Assignment.counts(work.now))
+        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
     )
     query = select(Client).where(Client.id.in_(ids), Client.disabled_at.is_(None))
-    return [row for row in work.db.scalars(query.order_by(Client.name)) if row.admits(account)]
+    return [
+        row for row in work.db.scalars(query.order_by(Client.name)) if row.allows_account(account)
+    ]
 
 
 def create(
@@ -238,7 +240,7 @@ class ChangeNotice:
                 "holder_access_changed",
                 row,
                 ContactFunction.RIGHTS_ADMINISTRATOR,
-                but=account.person,
+                exclude=account.person,
                 holder=contacts.holder_details(account),
                 granted=[name for name, is_new in here if is_new],
                 revoked=[name for name, is_new in here if not is_new],
@@ -467,7 +469,7 @@ def _in_console(work: UnitOfWork, accounts: Iterable[int] | Select[int]) -> Sele
         .join(Participant, Participant.id == Assignment.participant_id)
         .where(
             Assignment.account_id.in_(accounts),
-            Assignment.counts(work.now),
+            Assignment.is_effective(work.now),
             Participant.number == OPERATOR,
             RoleGroup.name.in_(list(ConsoleRole)),
         )

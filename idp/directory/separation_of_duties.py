@@ -50,7 +50,7 @@ def needs_dual_control(scopes: Collection[str]) -> bool:
     return SCIM in scopes
 
 
-def check_dual_control(scopes: Collection[str], *, by_two: bool) -> None:
+def check_dual_control(scopes: Collection[str], *, is_approved: bool) -> None:
     """Raises Refused for a change that no second operator has confirmed (``client_proposals``)."""
-    if needs_dual_control(scopes) and not by_two:
+    if needs_dual_control(scopes) and not is_approved:
         raise Refused(TWO)

@@ -15,7 +15,7 @@ from idp.transaction import UnitOfWork, spend_once
 def generate(work: UnitOfWork, account: Account) -> list[str]:
     """Ten new ones, shown this once; the earlier ones end."""
     invalidate_all(work, account)
-    made = codes.generate(work.ports.tokens.below)
+    made = codes.generate(work.ports.tokens.random_below)
     for code in made:
         digest = work.vault.digest(f"recovery:{account.id}", code.replace("-", ""))
         work.db.add(RecoveryCode(account_id=account.id, digest=digest, created_at=work.now))

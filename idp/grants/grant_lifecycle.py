@@ -86,7 +86,7 @@ def is_active(work: UnitOfWork, grant: Grant, *, with_session: bool = False) -> 
         return False
     account = grant.account
     if account is not None and not (
-        may_sign_in(account.state_at(work.now)) and grant.client.admits(account)
+        may_sign_in(account.effective_state(work.now)) and grant.client.allows_account(account)
     ):
         return False
     if with_session and grant.session is not None:

@@ -97,7 +97,7 @@ def inaccessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
         client_role_group.c.client_id == Client.id,
         Assignment.role_group_id == client_role_group.c.role_group_id,
         Assignment.account_id == account.id,
-        Assignment.counts(work.now),
+        Assignment.is_effective(work.now),
     )
     query = select(Client).where(Client.disabled_at.is_(None), Client.home_url != "", ~held)
     return list(work.db.scalars(query.order_by(Client.name)))

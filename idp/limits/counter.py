@@ -39,7 +39,7 @@ def install(app: Flask, settings: Settings) -> None:
         for endpoint in rule.endpoints:
             view: Any = app.view_functions[endpoint]
             limit = _provider(limiter, shared)
-            if rule.right_gets_through:
+            if rule.allows_valid_credentials:
                 view = _judged(app, rule, view, limiter.shared_limit(
                     limit, scope=f"own-{endpoint}", key_func=lambda: g.budget))  # fmt: skip
             app.view_functions[endpoint] = limiter.limit(limit, **_how(rule))(view)
@@ -101,7 +101,7 @@ def _is_own(rule: Rule) -> bool:
 
 def _how(rule: Rule) -> dict[str, Any]:
     def is_exempt() -> bool:
-        return not rule.applies() or (rule.right_gets_through and _is_own(rule))
+        return not rule.applies() or (rule.allows_valid_credentials and _is_own(rule))
 
     how: dict[str, Any] = {"key_func": rule.budget, "exempt_when": is_exempt}
     if rule.refusal is not None:

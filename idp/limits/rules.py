@@ -25,7 +25,7 @@ class Rule:
     refusal: int | None = None
     #: Whether a budget that is one's own uses up only what is refused: the right secret gets
     #: through, the wrong one gets 429 when the budget is empty.
-    right_gets_through: bool = False
+    allows_valid_credentials: bool = False
 
 
 RULES = (

@@ -124,7 +124,7 @@ class MachineAuthenticator:
             proof = self._verify_password(work, account, password, in_network=network is not None)
         return _Attempt(
             account=account,
-            state=account.state_at(work.now) if account is not None else None,
+            state=account.effective_state(work.now) if account is not None else None,
             participant=participant,
             network=network,
             client=client,
@@ -165,7 +165,7 @@ def role_groups_of(
     work: UnitOfWork, account: Account | None, client: Client | None, participant: str | None = None
 ) -> list[HeldRoleGroup]:
     """The account's role groups of the application, all of them or those at one participant."""
-    if account is None or client is None or not client.admits(account):
+    if account is None or client is None or not client.allows_account(account):
         return []
     rows = role_groups.held_for_client(work, account.id, client.id)
     return [row for row in rows if participant in (None, row.participant)]

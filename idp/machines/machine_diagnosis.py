@@ -24,7 +24,7 @@ class Check:
 def diagnose(work: UnitOfWork, account: Account, ip: str, client: Client | None) -> list[Check]:
     """The result of every check for a program at the address ``ip``, except the password itself.
     Counts and changes nothing."""
-    state = account.state_at(work.now)
+    state = account.effective_state(work.now)
     is_locked = failed_attempts.is_locked(work, attempts_key(account, ip))
     checks = [
         Check("kind", account.kind == AccountKind.MACHINE, str(account.kind)),

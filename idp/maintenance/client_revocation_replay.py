@@ -23,7 +23,7 @@ def updated(work: UnitOfWork, event: Event) -> bool:
     data = registry.from_json(before | after)
     if registry.to_json(data) == registry.to_json(registry.current_data(row)):
         return False
-    registry.update(work, row, data, by_two=True)
+    registry.update(work, row, data, is_approved=True)
     return True
 
 
@@ -33,7 +33,7 @@ def secret_rotated(work: UnitOfWork, event: Event) -> bool:
     row = _client(work, event)
     if not row.has_secret:
         return False
-    client_secrets.rotate(work, row, overlap_hours=0, by_two=True)
+    client_secrets.rotate(work, row, overlap_hours=0, is_approved=True)
     return True
 
 

@@ -81,7 +81,7 @@ def complete(
     ended["links"] = invited + _mark(work, Link, is_old, superseded_at=work.now)
     unknown = revocation_replay.missing_accounts(work, lost.names) if lost else []
     data: dict[str, Any] = {"why": why, "ended": ended, "redone": dict(redone.done)}
-    events.record(work, AuditAction.TRAIL_RESTORED, lost=lost.named() if lost else None, **data)
+    events.record(work, AuditAction.TRAIL_RESTORED, lost=lost.summary() if lost else None, **data)
     return RestorationResult(ended, invited, lost, redone, unknown)
 
 

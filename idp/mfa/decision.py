@@ -11,7 +11,7 @@ from idp.mfa.risk_engine import Band, Risk
 
 DUE = timedelta(days=30)
 #: Evidence of more weight than this is told as a reason.
-WEIGHTY = 0.5
+SUSPICIOUS = 0.5
 
 
 class Rule(StrEnum):
@@ -88,7 +88,7 @@ def _reasons(risk: Risk, rule: Rule, browser: Browser, now: datetime) -> Iterabl
     # Without a history nothing differs from it.
     if risk.band is not Band.LOW and "first_sign_in" not in risk.hits:
         weighty = sorted(risk.evidence, key=lambda entry: -entry.weight)
-        codes = [entry.code for entry in weighty if entry.weight > WEIGHTY]
+        codes = [entry.code for entry in weighty if entry.weight > SUSPICIOUS]
         yield from codes if codes or risk.hits else ["unlike_you"]
     if not browser.is_remembered and not risk.hits:
         yield "not_remembered"

@@ -135,7 +135,7 @@ class Account(Base):
         Index("ix_account_password_changed_at", "password_changed_at"),
     )
 
-    def state_at(self, now: datetime) -> AccountState:
+    def effective_state(self, now: datetime) -> AccountState:
         """The state that counts: past its end an account is closed, even before the worker has
         come to close it."""
         is_over = self.ends_at is not None and self.ends_at <= now
@@ -143,7 +143,7 @@ class Account(Base):
 
     @classmethod
     def is_open(cls, now: datetime) -> ColumnElement[bool]:
-        """Those that ``state_at`` does not call closed."""
+        """Those that ``effective_state`` does not call closed."""
         return and_(
             cls.state != AccountState.DEACTIVATED, or_(cls.ends_at.is_(None), cls.ends_at > now)
         )

@@ -95,7 +95,7 @@ class Client(Base):
         secondary=client_role_group, order_by=RoleGroup.name
     )
 
-    def admits(self, account: Account) -> bool:
+    def allows_account(self, account: Account) -> bool:
         """Whether accounts of this kind open it (EN-03, MA-07)."""
         return account.kind in self.account_kinds
 
@@ -109,7 +109,7 @@ class Client(Base):
         """Neither public clients nor those with keys have one."""
         return self.auth_method in (AuthMethod.SECRET, AuthMethod.BASIC, AuthMethod.POST)
 
-    def accepts(self, method: AuthMethod) -> bool:
+    def allows_auth_method(self, method: AuthMethod) -> bool:
         """Whether the client may authenticate so."""
         if self.auth_method == AuthMethod.SECRET:
             return method in (AuthMethod.BASIC, AuthMethod.POST)

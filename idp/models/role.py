@@ -123,7 +123,7 @@ class Assignment(Base):
     participant: Mapped[Participant] = relationship(lazy="joined", innerjoin=True)
 
     @classmethod
-    def counts(cls, now: datetime) -> ColumnElement[bool]:
+    def is_effective(cls, now: datetime) -> ColumnElement[bool]:
         """Those that give access at this moment: not revoked, begun, not over."""
         return and_(
             cls.revoked_at.is_(None),

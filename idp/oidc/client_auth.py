@@ -74,7 +74,7 @@ class ClientAuthenticator:
             fault = "unknown_client"
         elif client.disabled_at is not None:
             fault = "client_disabled"
-        elif not client.accepts(method):
+        elif not client.allows_auth_method(method):
             fault = "method_not_registered"
         elif method == AuthMethod.NONE:
             fault = None if endpoint in ("token", "revocation") else "public_client"

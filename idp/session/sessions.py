@@ -100,7 +100,7 @@ def last_account_id(work: UnitOfWork, cookie: str) -> int | None:
 
 def is_live(work: UnitOfWork, session: BrowserSession) -> bool:
     """Whether the session is active and its account may sign in."""
-    return may_sign_in(session.account.state_at(work.now)) and is_alive(
+    return may_sign_in(session.account.effective_state(work.now)) and is_alive(
         now=work.now,
         last_seen=session.last_seen_at,
         expires=session.expires_at,

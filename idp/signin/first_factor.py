@@ -77,8 +77,8 @@ def authenticate_passkey(
     found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
     account = None if isinstance(found, Fault) else found[0]
     reason = f"{found}_passkey" if isinstance(found, Fault) else None
-    if account is not None and not may_sign_in(account.state_at(work.now)):
-        reason = f"account_{account.state_at(work.now)}"
+    if account is not None and not may_sign_in(account.effective_state(work.now)):
+        reason = f"account_{account.effective_state(work.now)}"
     if is_denied(work):
         reason = reason or "network_denied"
     if reason is not None:
@@ -103,7 +103,7 @@ def _record_refusal(
 
 def is_denied(work: UnitOfWork) -> bool:
     """Whether the operator blocks the network. The answer is the same as for a wrong password."""
-    return address_of(work.origin.ip) in work.ports.denied
+    return address_of(work.origin.ip) in work.ports.denied_networks
 
 
 def _stored(account: Account | None, waiting: TemporaryPassword | None) -> str | None:
@@ -133,7 +133,7 @@ def _reason(
 ) -> str | None:
     if account is None:
         return "unknown_account"
-    state = account.state_at(work.now)
+    state = account.effective_state(work.now)
     if waiting is None and state == AccountState.RESET_REQUIRED:
         return "account_reset_required"
     if not matched:

@@ -132,7 +132,7 @@ def _attempt(
     work: UnitOfWork, account: Account, known: KnownBrowser | None, cookie: str, history: History
 ) -> Attempt:
     address = address_of(work.origin.ip)
-    place, asn = work.ports.places.look_up(address)
+    place, asn = work.ports.geo_locator.look_up(address)
     changed = account.distrusted_at
     is_new = changed is not None and (history.last_at is None or changed > history.last_at)
     return Attempt(
@@ -146,7 +146,7 @@ def _attempt(
         device_family=agent_of(known.user_agent or "").family if known else "",
         failures=_refused(work, Event.account_id == account.id),
         network_failures=_refused_nearby(work),
-        is_listed=address in work.ports.listed,
+        is_listed=address in work.ports.suspicious_networks,
         after=account.distrusted_for if is_new else "",
     )
 

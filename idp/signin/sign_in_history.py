@@ -31,7 +31,7 @@ WHOLE = ("total", "people", "distinct", "working", "free")
 def record_sign_in(work: UnitOfWork, account: Account) -> None:
     """Add a completed sign-in to the history. The engine never learns from one that was stopped."""
     address = address_of(work.origin.ip)
-    place, asn = work.ports.places.look_up(address)
+    place, asn = work.ports.geo_locator.look_up(address)
     agent = agent_of(work.origin.user_agent or "")
     work.db.add(
         SignIn(

@@ -87,7 +87,7 @@ def _read(work: UnitOfWork, found: Interaction) -> Progress:
         return Started()
     if found.stage == Stage.PASSWORD_CHANGE:
         return _password_change(work, found, account)
-    if not may_sign_in(account.state_at(work.now)):
+    if not may_sign_in(account.effective_state(work.now)):
         return Started()
     if found.stage == Stage.SECOND_FACTOR:
         return SecondFactorRequired(account.id, *_proved(found))

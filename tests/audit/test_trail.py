@@ -132,7 +132,7 @@ def test_every_kind_of_damage_is_found(world: World, damage: str, faults: dict[s
         world.account()
     count = seal_all(world)
     whole = verified(world)
-    assert (whole.sealed, whole.unsealed, whole.is_whole) == (count, 0, True)
+    assert (whole.sealed, whole.unsealed, whole.is_intact) == (count, 0, True)
     with world.work() as work:
         do_damage(work, damage, count)
     found = verified(world)
@@ -222,14 +222,14 @@ def test_seals_of_earlier_versions_still_prove(world: World) -> None:
         seal, rows = chain.GENESIS, work.db.scalars(select(Event).order_by(Event.id)).all()
         for seq, event in enumerate(rows, 1):
             event.seq = seq
-            seal = work.vault.chain(seal, chain.canonical(event)).partition(".")[2]
+            seal = work.vault.seal_record(seal, chain.canonical(event)).partition(".")[2]
             # Without a name the seal before is another text: made again over that one.
             event.seal = seal
         work.db.add(ChainHead(id=1, seq=len(rows), seal=seal))
-    assert verified(world).is_whole
+    assert verified(world).is_intact
     world.account()
     seal_all(world)
-    assert verified(world).is_whole
+    assert verified(world).is_intact
 
 
 def test_sealers_do_not_disturb_each_other(world: World) -> None:
@@ -256,7 +256,7 @@ def test_sealers_do_not_disturb_each_other(world: World) -> None:
         thread.join()
     seal_all(world)
     result = verified(world)
-    assert result.is_whole
+    assert result.is_intact
     with world.work() as work:
         assert result.sealed == work.db.scalar(select(func.count()).select_from(Event))
         head = work.db.get_one(ChainHead, 1)

@@ -213,7 +213,7 @@ def test_what_takes_power_away_takes_one(world: World, desk: Desk) -> None:
     Pusher.of(world)
     with world.work() as work:
         row = registry.get(work, "registration")
-        client_secrets.rotate(work, row, overlap_hours=5, by_two=True)
+        client_secrets.rotate(work, row, overlap_hours=5, is_approved=True)
     for path in ("end-old-secret", "disable"):
         assert desk.post(f"/console/clients/registration/{path}").status_code == 303
     after = registered(world)
@@ -288,7 +288,7 @@ def test_n74_a_proposal_for_what_has_changed_is_not_confirmed(
     with world.work() as work:
         row = registry.get(work, "registration")
         data = replace(registry.current_data(row), push_participants=("109120",))
-        registry.update(work, row, data, by_two=True)
+        registry.update(work, row, data, is_approved=True)
     before = registered(world)
     answer = confirm(other, proposed(world))
     assert answer.status_code == 400

@@ -130,7 +130,7 @@ def _is(state: AccountState) -> Callable[[World, UnitOfWork], bool]:
 def _register(work: UnitOfWork, **values: Any) -> None:
     row = registry.get(work, "emi")
     data = replace(registry.current_data(row), **values)
-    registry.update(work, row, data, by_two=True)
+    registry.update(work, row, data, is_approved=True)
 
 
 def _shorten(work: UnitOfWork, *, days: int) -> None:
@@ -352,7 +352,7 @@ def test_the_old_secret_of_a_pusher_does_not_come_back(filled: World) -> None:
     lost = undone(
         filled,
         lambda work: client_secrets.rotate(
-            work, registry.get(work, "emi"), overlap_hours=0, by_two=True
+            work, registry.get(work, "emi"), overlap_hours=0, is_approved=True
         ),
     )
     found = redo(filled, lost)

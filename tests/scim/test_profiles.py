@@ -54,7 +54,7 @@ def profiled(world: World, pusher: Pusher, **changes: Any) -> None:
     with world.work() as work:
         row = registry.get(work, pusher.rp.client_id)
         data = replace(registry.current_data(row), push_account_kind="email", **changes)
-        registry.update(work, row, data, by_two=True)
+        registry.update(work, row, data, is_approved=True)
 
 
 def test_a_plain_user_of_okta_is_made(world: World, pusher: Pusher) -> None:

@@ -25,7 +25,7 @@ def limit(world: World, name: str, **changes: Any) -> None:
     with world.work() as work:
         client = registry.get(work, name)
         registry.update(
-            work, client, replace(registry.current_data(client), **changes), by_two=True
+            work, client, replace(registry.current_data(client), **changes), is_approved=True
         )
 
 

@@ -160,7 +160,7 @@ def test_n30_the_token_endpoint_is_an_audience_for_those_who_need_it(
         row = registry.get(work, "registration")
         data = registry.current_data(row)
         changed = ClientData(**(vars(data) | {"token_endpoint_audience": True}))
-        registry.update(work, row, changed, by_two=True)
+        registry.update(work, row, changed, is_approved=True)
     for audience, status in (
         (TOKEN_URL, 200),
         (ISSUER, 200),

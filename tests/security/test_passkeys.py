@@ -288,7 +288,9 @@ def test_a_denied_network_refuses_a_passkey_that_signs_in_alone(
     _, device = holder
     runtime = world.app.extensions["runtime"]
     denied = NetworkSet(["198.51.100.66/32"])
-    world.app.extensions["runtime"] = replace(runtime, ports=replace(runtime.ports, denied=denied))
+    world.app.extensions["runtime"] = replace(
+        runtime, ports=replace(runtime.ports, denied_networks=denied)
+    )
     browser = world.browser()
     browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.66"
     answer = alone(browser, device)

@@ -384,7 +384,7 @@ def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def occupy() -> None:
-        with lane.turn():
+        with lane.slot():
             entered.set()
             assert leave.wait(PATIENCE)
 
@@ -408,7 +408,7 @@ def test_n88_nobody_waits_for_a_hash_without_end(world: World) -> None:
     that are slow to begin with stop nobody for good."""
     lane = HashingLimiter(1, 1, seconds=0)
     hasher = PasswordHasher(world.settings, lane)
-    with lane.turn():
+    with lane.slot():
         for _ in range(3):
             with pytest.raises(Overloaded):
                 hasher.verify("whatever", None)

@@ -52,7 +52,8 @@ def place(settings: Settings) -> World:
     clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()
     ports = Ports(
         clock, SystemTokens(), mailer, sms, Map(),
-        listed=NetworkSet(["198.51.100.0/24"]), denied=NetworkSet(["198.51.100.66/32"]),
+        suspicious_networks=NetworkSet(["198.51.100.0/24"]),
+        denied_networks=NetworkSet(["198.51.100.66/32"]),
     )  # fmt: skip
     app = create_app(settings, ports)
     return World(app, settings, clock, mailer, sms)

@@ -83,7 +83,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         obstacles=[labels.obstacle(entry) for entry in account_status.sign_in_blocks(work, found)],
         unreachable=[client.name for client in account_status.inaccessible_clients(work, found)],
         access=by_participant,
-        others=accounts.list_accounts(work, person, but=found),
+        others=accounts.list_accounts(work, person, exclude=found),
         sessions=[
             (row, describe_user_agent(row.user_agent)) for row in sessions.active(work, found)
         ],

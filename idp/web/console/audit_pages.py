@@ -92,7 +92,7 @@ def verify_trail() -> BaseResponse:
     events.record(
         work,
         AuditAction.TRAIL_VERIFIED,
-        reason=None if found.is_whole else "broken",
+        reason=None if found.is_intact else "broken",
         first=found.first,
         last=found.last,
         faults=dict(found.faults),
