@@ -53,7 +53,7 @@ def test_n68_what_ends_meanwhile_is_not_spent(world: World, kind: str, end: str)
         row = look(work, account)
         work.db.flush()
         if end == "replaced":
-            module.end_all(work, account)
+            module.invalidate_all(work, account)
         elif end == "late":
             work.now += timedelta(days=30)
         elif end == "used":

@@ -120,11 +120,11 @@ def test_countries_of_the_settings_are_checked(base_settings: Settings) -> None:
 
 
 def test_nothing_else_sends_texts() -> None:
-    """One door: whatever queues a text by itself would have no limits."""
+    """A text that another module queues would have no limits."""
     callers = [
         path.name
         for path in Path(idp.__file__).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr == "enqueue_sms"
     ]
-    assert callers == ["texts.py"]
+    assert callers == ["text_messages.py"]

@@ -51,7 +51,7 @@ def test_the_breaker_stops_what_follows_and_nothing_else(world: World, pusher: P
     (alarm,) = world.events(mass_change_breaker.ALARM)
     assert alarm.data == {"taken": 3, "bound": 3}
     seen = {
-        role: "registration suspended or closed 3 accounts"
+        role: "registration suspended or deactivated 3 accounts"
         in Desk.of(world, role).browser.get("/console").text
         for role in ConsoleRole
     }
