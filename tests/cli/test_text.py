@@ -23,6 +23,7 @@ from tests.world import World
 #: Commands whose text is tested where the processes, logs or exports are that they need.
 ELSEWHERE = {
     "account diagnose": "below: it ends with 1",
+    "account second": "tests/scim/test_second_accounts.py",
     "client confirm": "tests/console/test_two_operators.py",
     "client withdraw": "tests/console/test_two_operators.py",
     "serve": "tests/demo",
