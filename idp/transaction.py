@@ -105,6 +105,19 @@ def spend_once(
     return bool(result.rowcount == 1)  # type: ignore[attr-defined]
 
 
+def lock_rows(work: UnitOfWork, model: Any, *conditions: ColumnElement[bool]) -> None:
+    """A write that changes nothing: until the transaction ends nobody else writes these rows, on
+    every database, and what is read from now on is what the last transaction left."""
+    work.db.flush()
+    work.db.execute(
+        update(model)
+        .where(*conditions)
+        .values(updated_at=model.updated_at)
+        .execution_options(synchronize_session=False)
+    )
+    work.db.expire_all()
+
+
 @dataclass(frozen=True)
 class Runtime:
     """What every unit of work shares: settings, ports and keys. Made once by the factory."""

@@ -81,7 +81,7 @@ class BridgeClient:
         )
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=RETRY))
-        # An assertion is good once: a token is asked for again only when nobody heard the question.
+        # An assertion is valid once: the request is repeated only when no server received it.
         self._session.mount(
             f"{self._issuer}/oauth2/", HTTPAdapter(max_retries=Retry(connect=2, read=0, other=0))
         )
@@ -133,7 +133,7 @@ class BridgeClient:
     def _send(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         try:
             if not self._session.token:
-                # When it expires, the session fetches another one by itself.
+                # When it expires, the session fetches another one.
                 self._session.fetch_token()
             answer = self._session.request(
                 method, self._issuer + path, timeout=TIMEOUT, allow_redirects=False, **more

@@ -1,4 +1,4 @@
-"""``/scim/v2``: who may push, the form of answers, and that a push is done whole or not at all."""
+"""``/scim/v2``: authentication of the client, reading of the request, form of the answer."""
 
 from __future__ import annotations
 
@@ -23,33 +23,36 @@ from scim2_server.routing import ROUTES, Operation
 from werkzeug.exceptions import HTTPException
 
 from idp import current
+from idp.directory.dry_run import Effects
+from idp.directory.provisioning_scope import ProvisioningScope
 from idp.limits import counter
 from idp.models import Client
 from idp.oidc import tokens
 from idp.oidc.server import GatewayServer
 from idp.policy.scopes import SCIM
-from registration_bridge import normalise, openapi
-from registration_bridge.effects import Effects
+from registration_bridge import body_rules, normalise, openapi
+from registration_bridge.bulk_body import BulkBody, read_bulk
 from registration_bridge.filters import check_filter
+from registration_bridge.handler import Handler
 from registration_bridge.mapping_profile import Profile
-from registration_bridge.normalise import BulkBody
-from registration_bridge.reach import Reach
-from registration_bridge.service import Handler, Service, attempts, record_refusal, settle
-from registration_bridge.storage import PREFIX, BridgeStorage
+from registration_bridge.push_transaction import commit, record_refusal, with_retries
+from registration_bridge.request_context import PREFIX, base_url
+from registration_bridge.service import Service
+from registration_bridge.storage import BridgeStorage
 from registration_bridge.user_schema import EFFECTS, provider
-from registration_bridge.users import REASONS
+from registration_bridge.user_writes import REASONS
 
 SCOPE = SCIM
 WRITES = (Operation.create, Operation.replace, Operation.patch, Operation.delete)
 #: Header of a request: why it closes accounts. Of an answer: machine accounts whose custodian has
 #: no personal account any more.
 REASON, CUSTODY = "Deactivation-Reason", "Custodian-Of"
-#: Seconds until somebody may have confirmed a mass change.
+#: Seconds after which a client may try again what a mass change stopped.
 RETRY_AFTER = 300
 
 
 class Bridge(ScimServer):
-    """The extension of scim2-flask, with our authentication and transactions."""
+    """The extension of scim2-flask, with the authentication and transactions of the gateway."""
 
     def create_blueprint(self) -> Blueprint:
         self.handler = Handler(self.service, self.storage)
@@ -69,29 +72,29 @@ class Bridge(ScimServer):
 
     def openapi(self) -> Response:
         """The description of the service; public, as its documentation is."""
-        return jsonify(openapi.document(self.provider, current.runtime().settings.issuer + PREFIX))
+        return jsonify(openapi.document(self.provider, base_url()))
 
     def read_request(self) -> ScimRequest:
         """The request, authenticated before its body is read, at the configured address."""
-        g.scim_reach = Reach.of(authenticated())
+        g.scim_scope = ProvisioningScope.of(authenticated())
         if not is_exact(path()):
             raise NotFoundException
-        if is_dry():
+        if is_dry_run():
             g.scim_effects = Effects(current.work())
         g.scim_reason = reason()
         check_filter(request.args.get("filter", ""))
         found = super().read_request()
         bulk: BulkBody | None = g.get("scim_bulk")
-        counter.count_push(g.scim_reach.pusher.client_id, bulk.count if bulk else 1)
-        found.base_url = current.runtime().settings.issuer + PREFIX
-        found.path, found.query = path(), _said(found.query)
+        counter.count_push(g.scim_scope.client.client_id, bulk.count if bulk else 1)
+        found.base_url = base_url()
+        found.path, found.query = path(), _without_empty(found.query)
         return found
 
     def read_body(self, scim_request: ScimRequest) -> bytes:  # noqa: ARG002 - by name
-        place, profile = normalise.place_of(path()), Profile.of(g.scim_reach.pusher)
+        place, profile = body_rules.place_of(path()), Profile.of(g.scim_scope.client)
         if path() == "/Bulk" and request.method == "POST":
-            request.max_content_length = normalise.MAX_BULK_BODY
-            g.scim_bulk = normalise.bulk(request.get_data(), profile)
+            request.max_content_length = body_rules.MAX_BULK_BODY
+            g.scim_bulk = read_bulk(request.get_data(), profile)
             return cast(bytes, g.scim_bulk.body)
         body: bytes = request.get_data()
         if path().endswith("/.search"):
@@ -99,15 +102,15 @@ class Bridge(ScimServer):
             if not isinstance(asked, dict):
                 return body
             check_filter(str(asked.get("filter", "")))
-            return json.dumps(_said(asked)).encode()
-        if place not in normalise.PLACES:
+            return json.dumps(_without_empty(asked)).encode()
+        if place not in body_rules.PLACES:
             # No other place takes a body; the library says so in its own words.
             return body
-        form = normalise.PLACES[place].of(profile)
+        rules = body_rules.PLACES[place].of(profile)
         if request.method in ("POST", "PUT"):
-            return normalise.resource(body, form, is_new=request.method == "POST")
+            return normalise.resource(body, rules, is_new=request.method == "POST")
         if request.method == "PATCH":
-            return normalise.patch(body, form, normalise.id_of(path()))
+            return normalise.patch(body, rules, body_rules.id_of(path()))
         return body
 
     def _make_view(self, route: Any) -> Any:
@@ -120,13 +123,13 @@ class Bridge(ScimServer):
                 incoming, act = with_changes(incoming, method="GET", body=b""), self.handler.query
             is_conditional = bool(incoming.header("If-Match") or incoming.header("If-None-Match"))
             answer = self._to_response(
-                attempts(lambda: act(incoming), is_conditional=is_conditional)
+                with_retries(lambda: act(incoming), is_conditional=is_conditional)
             )
             if g.pop("scim_repeated", False):
                 answer.status_code = 200
-            effects = settle()
+            effects = commit()
             if effects is not None and route.operation in WRITES:
-                _tell(answer, effects)
+                _add_effects(answer, effects)
             if left := g.pop("scim_custody", None):
                 answer.headers[CUSTODY] = ", ".join(left)
             return answer
@@ -154,8 +157,8 @@ class Bridge(ScimServer):
         return answer
 
 
-def _tell(answer: Response, effects: dict[str, Any]) -> None:
-    """Add the effects of a push that was tried only; then there is a body in any case."""
+def _add_effects(answer: Response, effects: dict[str, Any]) -> None:
+    """Add the effects of a dry run to the answer; a 204 becomes a 200 with a body."""
     body = answer.get_json(silent=True) or {"schemas": []}
     body["schemas"].append(EFFECTS)
     answer.set_data(json.dumps(body | {EFFECTS: effects}))
@@ -170,14 +173,14 @@ def path() -> str:
 
 
 def is_exact(path: str) -> bool:
-    """Whether a path is written as the service publishes it: one that differs in case, or by more
-    slashes, would pass by what a proxy knows of paths."""
+    """Whether a path is written as the service publishes it. One that differs in case, or by more
+    slashes, could bypass the rules that a proxy has for paths."""
     if path == "/":
         return True
-    return path.startswith(f"/{normalise.place_of(path)}") and not path.endswith("/")
+    return path.startswith(f"/{body_rules.place_of(path)}") and not path.endswith("/")
 
 
-def _said(query: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(query: Mapping[str, Any]) -> dict[str, Any]:
     """A query without the parameters that are empty; an empty cursor asks for the first page (RFC
     9865)."""
     return {
@@ -187,8 +190,8 @@ def _said(query: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def is_dry() -> bool:
-    """Whether the push is tried only. Raises InvalidValueException."""
+def is_dry_run() -> bool:
+    """Whether the push is a dry run. Raises InvalidValueException."""
     asked = (request.args.get("dryRun") or "false").casefold()
     if asked not in ("true", "false"):
         raise InvalidValueException(detail="dryRun is true or false.")
@@ -223,8 +226,8 @@ def authenticated() -> Client:
 
 
 def install(app: Flask) -> Bridge:
-    """Mount the bridge. Its answers carry no cookies, its requests no form token. Tells the server
-    which of its paths takes a larger body than the others."""
+    """Mount the bridge. Its answers carry no cookies, its requests no form token. The
+    server learns which path takes a larger body than the others."""
     described = provider()
     bridge = Bridge(
         BridgeStorage(described),
@@ -234,6 +237,6 @@ def install(app: Flask) -> Bridge:
     )
     bridge.init_app(app)
     app.config["LARGER_BODIES"] = dict.fromkeys(
-        (f"{PREFIX}/Bulk", f"{PREFIX}/Bulk/"), normalise.MAX_BULK_BODY
+        (f"{PREFIX}/Bulk", f"{PREFIX}/Bulk/"), body_rules.MAX_BULK_BODY
     )
     return bridge

@@ -1,4 +1,4 @@
-"""Filters of SCIM as conditions of SQL: nothing is read that does not match."""
+"""Filters of SCIM as conditions of a search: the database reads only what matches."""
 
 from __future__ import annotations
 
@@ -18,102 +18,37 @@ from scim2_models.path import (
     Present,
     ValuePath,
 )
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    and_,
-    case,
-    exists,
-    false,
-    func,
-    not_,
-    or_,
-    true,
+
+from idp.directory import provisioned_accounts, provisioned_groups
+from idp.directory.provisioning_scope import ProvisioningScope
+from idp.directory.search_conditions import (
+    ALWAYS,
+    NEVER,
+    ORDERED,
+    Attribute,
+    AttributeType,
+    Condition,
+    Operator,
+    all_of,
+    any_of,
+    negate,
+)
+from registration_bridge.filter_attributes import (
+    GRANTS,
+    GROUPS,
+    MEMBERS,
+    PARTICIPANTS,
+    USERS,
+    Attributes,
 )
 
-from idp.db import UtcDateTime
-from idp.models import (
-    Account,
-    AccountState,
-    Assignment,
-    Participant,
-    Person,
-    ProvisionedAccount,
-    ProvisionedGroup,
-    RegisteredNetwork,
-    RoleGroup,
-)
-from idp.policy.email_address import email_key
-from idp.policy.names import name_key
-
-#: Longer ones are no question but an attack.
+#: Longer filters are refused before they are parsed.
 MAX_LENGTH, MAX_TERMS = 2048, 32
-
-Expression = ColumnElement[Any]
-#: Attribute, in lower case and without its schema: the column, and the form in which it compares.
-Columns = dict[str, tuple[Expression, Callable[[str], str]]]
-_PLAIN: Callable[[str], str] = str
-_FOLDED: Callable[[str], str] = str.casefold
-COLUMNS: Columns = {
-    "id": (Account.subject, _PLAIN),  # type: ignore[dict-item]
-    "username": (Account.username_key, name_key),  # type: ignore[dict-item]
-    "externalid": (ProvisionedAccount.external_id, _PLAIN),  # type: ignore[dict-item]
-    "displayname": (
-        func.trim(func.lower(Person.given_name + " " + Person.family_name)),
-        _FOLDED,
-    ),
-    "name.givenname": (func.lower(Person.given_name), _FOLDED),
-    "name.familyname": (func.lower(Person.family_name), _FOLDED),
-    "name.middlename": (func.lower(Person.middle_name), _FOLDED),
-    "nickname": (func.lower(Person.preferred_name), _FOLDED),
-    "emails": (Person.email_key, email_key),  # type: ignore[dict-item]
-    "emails.value": (Person.email_key, email_key),  # type: ignore[dict-item]
-    "phonenumbers": (Person.phone, _PLAIN),  # type: ignore[dict-item]
-    "phonenumbers.value": (Person.phone, _PLAIN),  # type: ignore[dict-item]
-    "preferredlanguage": (Account.locale, _FOLDED),  # type: ignore[dict-item]
-    "timezone": (func.lower(Account.zoneinfo), _FOLDED),
-    "meta.created": (Account.created_at, _PLAIN),  # type: ignore[dict-item]
-    "meta.lastmodified": (Account.updated_at, _PLAIN),  # type: ignore[dict-item]
-    "personid": (Person.person_id, _PLAIN),  # type: ignore[dict-item]
-    "accountkind": (Account.kind, _FOLDED),  # type: ignore[dict-item]
-    "requestnumber": (ProvisionedAccount.request_number, _PLAIN),  # type: ignore[dict-item]
-    "sequence": (ProvisionedAccount.sequence, _PLAIN),  # type: ignore[dict-item]
-}
-GROUP_COLUMNS: Columns = {
-    "id": (ProvisionedGroup.public_id, _PLAIN),  # type: ignore[dict-item]
-    "externalid": (ProvisionedGroup.external_id, _PLAIN),  # type: ignore[dict-item]
-    "displayname": (func.lower(ProvisionedGroup.display_name), _FOLDED),
-    "meta.created": (ProvisionedGroup.created_at, _PLAIN),  # type: ignore[dict-item]
-    "meta.lastmodified": (ProvisionedGroup.updated_at, _PLAIN),  # type: ignore[dict-item]
-    "rolegroup": (func.lower(RoleGroup.name), _FOLDED),
-    "participantid": (Participant.number, _PLAIN),  # type: ignore[dict-item]
-    "participantname": (func.lower(Participant.name), _FOLDED),
-}
-PARTICIPANT_COLUMNS: Columns = {
-    "id": (Participant.number, _PLAIN),  # type: ignore[dict-item]
-    "externalid": (Participant.external_id, _PLAIN),  # type: ignore[dict-item]
-    "participantid": (Participant.number, _PLAIN),  # type: ignore[dict-item]
-    "name": (func.lower(Participant.name), _FOLDED),
-    "status": (case((Participant.ended_at.is_(None), "active"), else_="ended"), _FOLDED),
-    "meta.created": (Participant.created_at, _PLAIN),  # type: ignore[dict-item]
-    "meta.lastmodified": (
-        func.coalesce(Participant.updated_at, Participant.created_at),
-        _PLAIN,
-    ),
-}
-#: Attributes of lists that are tables of their own.
-_GRANTS = {"grants.rolegroup": RoleGroup.name, "grants.participantid": Participant.number}
 _OPTIONAL = ("phonenumbers",)
-#: Attributes that a row may lack, and what stands for them then.
-_EMPTY: dict[str, str | int] = {
-    "externalid": "", "requestnumber": "", "nickname": "", "name.middlename": "",
-    "phonenumbers": "", "phonenumbers.value": "", "sequence": 0,
-}  # fmt: skip
-ACTIVE = Account.state != AccountState.SUSPENDED
 
 
 def key_of(path: AttrPath) -> str:
-    """The attribute's name as the tables above have it."""
+    """The attribute's name in lower case, with that of its parent."""
     name = path.attr.casefold()
     return f"{name}.{path.sub_attr.casefold()}" if path.sub_attr else name
 
@@ -126,110 +61,101 @@ def check_filter(text: str) -> None:
         )
 
 
-def of_groups(scim_filter: ScimFilter[Any] | None) -> ColumnElement[bool]:
+def of_groups(scim_filter: ScimFilter[Any] | None) -> Condition | None:
     """The condition of a filter on groups. Raises InvalidFilterException."""
-    return _condition(scim_filter, _OfGroups())
+    return _condition(scim_filter, _GroupFilter())
 
 
-def of_participants(scim_filter: ScimFilter[Any] | None) -> ColumnElement[bool]:
+def of_participants(scim_filter: ScimFilter[Any] | None) -> Condition | None:
     """The condition of a filter on participants. Raises InvalidFilterException."""
-    return _condition(scim_filter, _OfParticipants())
+    return _condition(scim_filter, _ParticipantFilter())
 
 
-def of_users(
-    scim_filter: ScimFilter[Any] | None, participants: ColumnElement[bool]
-) -> ColumnElement[bool]:
-    """The condition of a filter on users, whose grants are those at ``participants``. Raises
+def of_users(scim_filter: ScimFilter[Any] | None, scope: ProvisioningScope) -> Condition | None:
+    """The condition of a filter on users, as far as the pusher sees their grants. Raises
     InvalidFilterException."""
-    return _condition(scim_filter, _OfUsers(participants))
+    return _condition(scim_filter, _UserFilter(scope))
 
 
-def of_members(node: Any) -> ColumnElement[bool]:
+def of_members(node: Any) -> Condition:
     """The condition on accounts of the filter in ``members[...]``. Raises
     InvalidFilterException."""
-    visitor = _OfMembers()
+    visitor = _MemberFilter()
     return visitor.bounded(visitor.visit(node))
 
 
-def _condition(scim_filter: ScimFilter[Any] | None, visitor: _ToSql) -> ColumnElement[bool]:
+def _condition(scim_filter: ScimFilter[Any] | None, visitor: _Filter) -> Condition | None:
     if scim_filter is None:
-        return true()
+        return None
     return visitor.bounded(visitor.visit(scim_filter.ast))
 
 
-class _ToSql(FilterVisitor[ColumnElement[bool]]):
-    """What all resource types have in common; the others know their lists."""
+class _Filter(FilterVisitor[Condition]):
+    """What all resource types have in common; each of them knows its lists."""
 
-    columns: ClassVar[Columns]
-    #: What all have the same value of.
+    attributes: ClassVar[Attributes]
+    #: Attributes that have the same value in all resources.
     constants: ClassVar[Mapping[str, str | bool]]
 
     def __init__(self) -> None:
         self.terms = 0
         self._prefix = ""
 
-    def bounded(self, found: ColumnElement[bool]) -> ColumnElement[bool]:
-        """The condition, if it has not too many terms. Raises InvalidFilterException."""
+    def bounded(self, found: Condition) -> Condition:
+        """The condition, unless it has too many terms. Raises InvalidFilterException."""
         if self.terms > MAX_TERMS:
             raise InvalidFilterException(detail=f"A filter has at most {MAX_TERMS} terms.")
         return found
 
-    def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:  # noqa: ARG002
-        """The condition on what is no column; None for columns."""
+    def list_condition(self, name: str, node: Comparison | Present) -> Condition | None:  # noqa: ARG002
+        """The condition on an entry of a list; None for other attributes."""
         return None
 
-    def visit_comparison(self, node: Comparison) -> ColumnElement[bool]:
+    def visit_comparison(self, node: Comparison) -> Condition:
         self.terms += 1
         name = self._prefix + key_of(node.attr_path)
-        found = self.of_list(name, node)
+        found = self.list_condition(name, node)
         if found is not None:
             return found
-        if name not in self.columns:
+        if name not in self.attributes:
             return self._constant(name, node)
-        column, form = self.columns[name]
-        if node.value is None:
-            return _absent(column) if node.op is CompareOperator.eq else not_(_absent(column))
-        if name.startswith("meta."):
-            return _moment(column, node)
-        if name == "sequence":
-            return _number(column, node)
-        return _compare(column, node.op, form(str(node.value)))
+        return _compare(self.attributes[name], node)
 
-    def visit_present(self, node: Present) -> ColumnElement[bool]:
+    def visit_present(self, node: Present) -> Condition:
         self.terms += 1
         name = self._prefix + key_of(node.attr_path)
         if name in ("meta", "schemas"):
-            return true()
-        found = self.of_list(name, node)
+            return ALWAYS
+        found = self.list_condition(name, node)
         if found is not None:
             return found
         if name in self.constants:
             return self._has(name)
-        return not_(_absent(self.columns[name][0])) if name in self.columns else false()
+        return self.attributes[name].present() if name in self.attributes else NEVER
 
-    def _has(self, name: str) -> ColumnElement[bool]:
-        """Whether there is what the constant is a part of: of addresses there always is one."""
+    def _has(self, name: str) -> Condition:
+        """There is a value that has the constant; an e-mail address there always is."""
         owner = name.partition(".")[0]
-        return not_(_absent(self.columns[owner][0])) if owner in _OPTIONAL else true()
+        return self.attributes[owner].present() if owner in _OPTIONAL else ALWAYS
 
-    def _constant(self, name: str, node: Comparison) -> ColumnElement[bool]:
-        """The comparison with a value that everybody has who has any, or nobody."""
+    def _constant(self, name: str, node: Comparison) -> Condition:
+        """The comparison with a constant, or with an attribute that does not exist."""
         value = self.constants.get(name)
         is_same = value is not None and value == node.value
         if node.op is CompareOperator.ne:
-            return not_(self._has(name)) if is_same else true()
+            return negate(self._has(name)) if is_same else ALWAYS
         if node.op is CompareOperator.eq and is_same:
             return self._has(name)
-        return false()
+        return NEVER
 
-    def visit_not(self, node: Not) -> ColumnElement[bool]:
-        return not_(func.coalesce(self.visit(node.expr), false()))
+    def visit_not(self, node: Not) -> Condition:
+        return negate(self.visit(node.expr))
 
-    def visit_logical_expr(self, node: LogicalExpr) -> ColumnElement[bool]:
+    def visit_logical_expr(self, node: LogicalExpr) -> Condition:
         parts = [self.visit(term) for term in node.terms]
-        return and_(*parts) if node.op == LogicalOperator.and_ else or_(*parts)
+        return all_of(*parts) if node.op == LogicalOperator.and_ else any_of(*parts)
 
-    def visit_value_path(self, node: ValuePath) -> ColumnElement[bool]:
+    def visit_value_path(self, node: ValuePath) -> Condition:
         self._prefix, before = f"{key_of(node.attr_path)}.", self._prefix
         try:
             return self.visit(node.val_filter)
@@ -237,8 +163,8 @@ class _ToSql(FilterVisitor[ColumnElement[bool]]):
             self._prefix = before
 
 
-class _OfUsers(_ToSql):
-    columns = COLUMNS
+class _UserFilter(_Filter):
+    attributes = USERS
     # There is one address and one telephone.
     constants: ClassVar[Mapping[str, str | bool]] = {
         "emails.type": "work", "emails.primary": True,
@@ -246,170 +172,118 @@ class _OfUsers(_ToSql):
         "meta.resourcetype": "User",
     }  # fmt: skip
 
-    def __init__(self, participants: ColumnElement[bool]) -> None:
+    def __init__(self, scope: ProvisioningScope) -> None:
         super().__init__()
-        self._participants = participants
+        self._scope = scope
 
-    def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:
+    def list_condition(self, name: str, node: Comparison | Present) -> Condition | None:
         if name in ("active", "name") and isinstance(node, Present):
-            return true()
+            return ALWAYS
         if name == "active" and isinstance(node, Comparison):
             return _active(node)
-        if name in _GRANTS or (name == "grants" and isinstance(node, Present)):
-            return self._held(_each(node, _GRANTS.get(name, RoleGroup.name)))
+        if name in GRANTS or (name == "grants" and isinstance(node, Present)):
+            entry = _entry(node, GRANTS.get(name, provisioned_accounts.ROLE_GROUP))
+            return provisioned_accounts.holds(self._scope, entry)
         if name in ("registerednetworks", "registerednetworks.value"):
-            return _network(_each(node, RegisteredNetwork.network))
+            return provisioned_accounts.has_network(_entry(node, provisioned_accounts.NETWORK))
         return None
 
-    def visit_value_path(self, node: ValuePath) -> ColumnElement[bool]:
+    def visit_value_path(self, node: ValuePath) -> Condition:
         if key_of(node.attr_path) == "grants":
-            return self._held(_OfGrant(self._participants).visit(node.val_filter))
+            entry = _GrantFilter(self._scope).visit(node.val_filter)
+            return provisioned_accounts.holds(self._scope, entry)
         return super().visit_value_path(node)
 
-    def _held(self, where: ColumnElement[bool]) -> ColumnElement[bool]:
-        return exists().where(
-            Assignment.account_id == Account.id,
-            Assignment.revoked_at.is_(None),
-            RoleGroup.id == Assignment.role_group_id,
-            Participant.id == Assignment.participant_id,
-            self._participants,
-            where,
-        )
 
-
-class _OfGroups(_ToSql):
-    columns = GROUP_COLUMNS
+class _GroupFilter(_Filter):
+    attributes = GROUPS
     constants: ClassVar[Mapping[str, str | bool]] = {
         "meta.resourcetype": "Group",
         "members.type": "User",
     }
 
-    def of_list(self, name: str, node: Comparison | Present) -> ColumnElement[bool] | None:
+    def list_condition(self, name: str, node: Comparison | Present) -> Condition | None:
         if name in ("members", "members.value"):
-            return _has_member(_each(node, Account.subject))
+            return provisioned_groups.has_member(_entry(node, provisioned_groups.MEMBER))
         return None
 
 
-class _OfParticipants(_ToSql):
-    columns = PARTICIPANT_COLUMNS
+class _ParticipantFilter(_Filter):
+    attributes = PARTICIPANTS
     constants: ClassVar[Mapping[str, str | bool]] = {"meta.resourcetype": "Participant"}
 
 
-class _OfMembers(_ToSql):
-    columns: ClassVar[Columns] = {"value": (Account.subject, _PLAIN)}  # type: ignore[dict-item]
+class _MemberFilter(_Filter):
+    attributes = MEMBERS
     constants: ClassVar[Mapping[str, str | bool]] = {"type": "User"}
 
 
-def _each(node: Comparison | Present, column: Any) -> ColumnElement[bool]:
-    """The condition on one entry of a list."""
-    return true() if isinstance(node, Present) else _compare(column, node.op, str(node.value))
-
-
-def _has_member(where: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(
-        Assignment.role_group_id == ProvisionedGroup.role_group_id,
-        Assignment.participant_id == ProvisionedGroup.participant_id,
-        Assignment.revoked_at.is_(None),
-        Account.id == Assignment.account_id,
-        Account.state != AccountState.DEACTIVATED,
-        where,
-    )
-
-
-class _OfGrant(_OfUsers):
+class _GrantFilter(_UserFilter):
     """The conditions inside ``grants[...]``: all of one and the same grant."""
 
-    def visit_comparison(self, node: Comparison) -> ColumnElement[bool]:
+    def visit_comparison(self, node: Comparison) -> Condition:
         name = f"grants.{key_of(node.attr_path)}"
-        if name not in _GRANTS:
+        if name not in GRANTS:
             raise InvalidFilterException(detail="grants have roleGroup and participantId.")
-        return _compare(_GRANTS[name], node.op, str(node.value))
+        return _entry(node, GRANTS[name])
 
-    def visit_present(self, node: Present) -> ColumnElement[bool]:  # noqa: ARG002 - by name
-        return true()
-
-
-def _network(where: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(RegisteredNetwork.account_id == Account.id, where)
+    def visit_present(self, node: Present) -> Condition:  # noqa: ARG002 - by name
+        return ALWAYS
 
 
-def _active(node: Comparison) -> ColumnElement[bool]:
+def _entry(node: Comparison | Present, attribute: Attribute) -> Condition:
+    """The condition on one entry of a list."""
+    if isinstance(node, Present):
+        return ALWAYS
+    return attribute.compare(Operator(node.op), str(node.value))
+
+
+def _active(node: Comparison) -> Condition:
     if not isinstance(node.value, bool) or node.op not in (CompareOperator.eq, CompareOperator.ne):
         raise InvalidFilterException(detail="active is compared to true or false.")
     wanted = node.value == (node.op is CompareOperator.eq)
-    return ACTIVE if wanted else not_(ACTIVE)
+    return provisioned_accounts.ACTIVE if wanted else provisioned_accounts.SUSPENDED
 
 
-def _absent(column: Expression) -> ColumnElement[bool]:
-    if isinstance(column.type, UtcDateTime):
-        return column.is_(None)
-    if isinstance(column.type, Integer):
-        return func.coalesce(column, 0) == 0
-    return or_(column.is_(None), func.coalesce(func.length(column), 0) == 0)
+def _compare(attribute: Attribute, node: Comparison) -> Condition:
+    """The comparison with a value of the attribute's type. Raises InvalidFilterException."""
+    if node.value is None:
+        return attribute.absent() if node.op is CompareOperator.eq else attribute.present()
+    value = _VALUES[attribute.type](node.value)
+    operator = Operator(node.op)
+    if attribute.type is not AttributeType.TEXT and operator not in ORDERED:
+        raise InvalidFilterException(detail="This attribute is compared by eq, ne, gt, ge, lt, le.")
+    return attribute.compare(operator, value)
 
 
-def _compare(column: Any, op: CompareOperator, value: str) -> ColumnElement[bool]:
-    """Strings are compared as they are stored; wildcards in a value are no wildcards."""
-    if "\x00" in value:
-        return false()
-    made: dict[CompareOperator, Callable[[], ColumnElement[bool]]] = {
-        CompareOperator.eq: lambda: column == value,
-        CompareOperator.ne: lambda: or_(column != value, column.is_(None)),
-        CompareOperator.co: lambda: column.contains(value, autoescape=True),
-        CompareOperator.sw: lambda: column.startswith(value, autoescape=True),
-        CompareOperator.ew: lambda: column.endswith(value, autoescape=True),
-        CompareOperator.gt: lambda: column > value,
-        CompareOperator.ge: lambda: column >= value,
-        CompareOperator.lt: lambda: column < value,
-        CompareOperator.le: lambda: column <= value,
-    }
-    return made[op]()
-
-
-def _moment(column: Expression, node: Comparison) -> ColumnElement[bool]:
+def _time(value: Any) -> datetime:
     try:
-        moment = datetime.fromisoformat(str(node.value).replace("Z", "+00:00"))
-        if moment.tzinfo is None:
+        found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        if found.tzinfo is None:
             raise InvalidFilterException(detail="A moment needs its zone.")
-        moment = moment.astimezone(UTC)
+        return found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidFilterException(detail="A moment is written like 2026-11-25T00:00:00Z.") from (
             error
         )
-    return _ordered(column, node.op, moment)
 
 
-def _number(column: Expression, node: Comparison) -> ColumnElement[bool]:
-    if isinstance(node.value, bool) or not isinstance(node.value, int):
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidFilterException(detail="sequence is compared to a whole number.")
-    return _ordered(column, node.op, node.value)
+    return value
 
 
-def _ordered(column: Expression, op: CompareOperator, value: Any) -> ColumnElement[bool]:
-    made: dict[CompareOperator, ColumnElement[bool]] = {
-        CompareOperator.eq: column == value,
-        CompareOperator.ne: column != value,
-        CompareOperator.gt: column > value,
-        CompareOperator.ge: column >= value,
-        CompareOperator.lt: column < value,
-        CompareOperator.le: column <= value,
-    }
-    if op not in made:
-        raise InvalidFilterException(detail="This attribute is compared by eq, ne, gt, ge, lt, le.")
-    return made[op]
+_VALUES: Mapping[AttributeType, Callable[[Any], str | int | datetime]] = {
+    AttributeType.TEXT: str,
+    AttributeType.NUMBER: _number,
+    AttributeType.TIME: _time,
+}
 
 
-def sort_columns(path: str, columns: Columns) -> list[Any]:
-    """The columns that a ``sortBy`` names. Rows without a value come last, or first when the order
-    is descending (RFC 7644 section 3.4.2.3). Raises InvalidFilterException."""
+def sort_attribute(path: str, attributes: Attributes) -> Attribute:
+    """The attribute that a ``sortBy`` names. Raises InvalidFilterException."""
     name = path.casefold().rpartition(":")[2]
-    if name == "active" and columns is COLUMNS:
-        return [case((ACTIVE, 1), else_=0)]
-    if name not in columns:
+    if name not in attributes:
         raise InvalidFilterException(detail=f"{path} cannot be sorted by.")
-    column = columns[name][0]
-    if name not in _EMPTY:
-        return [column]
-    empty = _EMPTY[name]
-    value = func.coalesce(column, empty)
-    return [case((value == empty, 1), else_=0), value]
+    return attributes[name]

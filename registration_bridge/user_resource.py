@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
 from scim2_models import Meta
-from sqlalchemy import select
 
-from idp.directory import role_groups
+from idp.directory import provisioned_accounts, role_groups
+from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.role_groups import AssignmentTerms
+from idp.machines import registered_networks
 from idp.models import (
     Account,
     AccountState,
     Assignment,
+    Person,
     ProvisionedAccount,
     RegisteredNetwork,
 )
 from idp.transaction import UnitOfWork
-from registration_bridge import holders
-from registration_bridge.reach import Reach
-from registration_bridge.user_schema import AccessGrant, Network, Registration, SecondAccount
+from registration_bridge.user_schema import (
+    AccessGrant,
+    Email,
+    Name,
+    Network,
+    PhoneNumber,
+    Registration,
+    SecondAccount,
+)
 
 
-@dataclass
+@dataclass(frozen=True)
 class View:
     """An account with all that its resource shows."""
 
@@ -36,73 +44,45 @@ class View:
     networks: list[RegisteredNetwork]
 
 
-def views(work: UnitOfWork, reach: Reach, accounts: Iterable[Account]) -> list[View]:
+def views(work: UnitOfWork, scope: ProvisioningScope, accounts: Collection[Account]) -> list[View]:
     """What the pusher sees of these accounts, in three queries whatever their number."""
-    rows = list(accounts)
-    ids = [row.id for row in rows]
-    sides = {
-        side.account_id: side
-        for side in work.db.scalars(
-            select(ProvisionedAccount).where(ProvisionedAccount.account_id.in_(ids))
-        )
-    }
-    held: dict[int, list[Assignment]] = {}
-    for grant in work.db.scalars(
-        select(Assignment)
-        .join(Assignment.participant)
-        .where(
-            Assignment.account_id.in_(ids),
-            Assignment.revoked_at.is_(None),
-            reach.of_participants(),
-        )
-    ):
-        held.setdefault(grant.account_id, []).append(grant)
-    nets: dict[int, list[RegisteredNetwork]] = {}
-    for network in work.db.scalars(
-        select(RegisteredNetwork)
-        .where(RegisteredNetwork.account_id.in_(ids))
-        .order_by(RegisteredNetwork.network)
-    ):
-        nets.setdefault(network.account_id, []).append(network)
+    rows = provisioned_accounts.registrations(work, accounts)
+    grants = provisioned_accounts.assignments(work, scope, accounts)
+    networks = registered_networks.of_many(work, accounts)
     return [
-        View(row, sides.get(row.id), held.get(row.id, []), nets.get(row.id, [])) for row in rows
+        View(
+            account,
+            rows.get(account.id),
+            grants.get(account.id, []),
+            networks.get(account.id, []),
+        )
+        for account in accounts
     ]
 
 
 def resource_of(model: Any, view: View) -> Any:
     """The User of a view, its version a digest of what it shows."""
-    account, person, side = view.account, view.account.person, view.provisioned
+    account, person, row = view.account, view.account.person, view.provisioned
     user = model(
         id=account.subject,
-        external_id=side.external_id if side else None,
+        external_id=row.external_id if row else None,
         user_name=account.username,
         display_name=person.full_name,
         preferred_language=account.locale,
         timezone=account.zoneinfo,
         active=account.state != AccountState.SUSPENDED,
-        **holders.shown(person),
+        **shown_holder(person),
     )
     user[Registration] = Registration(
         person_id=person.person_id,
         account_kind=str(account.kind),
-        second_account=second_of(account),
+        second_account=_second_account(account),
         registered_networks=[Network(value=n.network, label=n.label or None) for n in view.networks]
         or None,
-        grants=[
-            AccessGrant(
-                role_group=name,
-                participant_id=number,
-                valid_from=terms.valid_from,
-                valid_until=terms.valid_until,
-                granted_by=terms.requested_by or None,
-                request_number=terms.request_number or None,
-            )
-            for (name, number), terms in sorted(terms_of(view.grants).items(), key=itemgetter(0))
-        ]
-        or None,
+        grants=_grants(view) or None,
         end_date=account.ends_at,
-        request_number=(side.request_number or None) if side else None,
-        sequence=side.sequence if side and side.sequence else None,
+        request_number=(row.request_number or None) if row else None,
+        sequence=row.sequence if row and row.sequence else None,
     )
     digest = sha256(user.model_dump_json(exclude_none=True).encode()).hexdigest()[:32]
     user.meta = Meta(
@@ -114,12 +94,23 @@ def resource_of(model: Any, view: View) -> Any:
     return user
 
 
-def second_of(account: Account) -> SecondAccount | None:
-    """What makes the account a second one, if it is."""
-    if not account.second_reason:
-        return None
-    only = account.second_participant
-    return SecondAccount(reason=account.second_reason, participant_id=only.number if only else None)
+def shown_holder(person: Person) -> dict[str, Any]:
+    """What a User shows of its holder, by the names of the resource's attributes."""
+    extension = f";ext={person.phone_extension}" if person.phone_extension else ""
+    return {
+        "name": Name(
+            family_name=person.family_name or None,
+            given_name=person.given_name or None,
+            middle_name=person.middle_name or None,
+        ),
+        "nick_name": person.preferred_name or None,
+        "emails": [Email(value=person.email, type="work", primary=True)],
+        "phone_numbers": [
+            PhoneNumber(value=f"tel:{person.phone}{extension}", type="work", primary=True)
+        ]
+        if person.phone
+        else None,
+    }
 
 
 def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], AssignmentTerms]:
@@ -128,3 +119,25 @@ def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], AssignmentTe
         (grant.role_group.name, grant.participant.number): role_groups.terms_of(grant)
         for grant in grants
     }
+
+
+def _grants(view: View) -> list[AccessGrant]:
+    return [
+        AccessGrant(
+            role_group=name,
+            participant_id=number,
+            valid_from=terms.valid_from,
+            valid_until=terms.valid_until,
+            granted_by=terms.requested_by or None,
+            request_number=terms.request_number or None,
+        )
+        for (name, number), terms in sorted(terms_of(view.grants).items(), key=itemgetter(0))
+    ]
+
+
+def _second_account(account: Account) -> SecondAccount | None:
+    """What makes the account a second one, if it is."""
+    if not account.second_reason:
+        return None
+    only = account.second_participant
+    return SecondAccount(reason=account.second_reason, participant_id=only.number if only else None)

@@ -31,11 +31,11 @@ from scim2_models import (
     Uniqueness,
 )
 
-from registration_bridge.normalise import MAX_BULK_BODY
+from registration_bridge.body_rules import MAX_BULK_BODY
 
 REGISTRATION = URN("urn:ieso:params:scim:schemas:extension:registration:2.0:User")
 ROLE = URN("urn:ieso:params:scim:schemas:extension:role:2.0:Group")
-#: What a push that was only tried would entail.
+#: The effects of a dry run.
 EFFECTS = "urn:ieso:params:scim:api:messages:2.0:Effects"
 MAX_RESULTS = 1000
 #: A cursor is good for an hour.
@@ -45,8 +45,8 @@ MAX_OPERATIONS = 1000
 
 
 class Name(ComplexAttribute):
-    """The name of the holder; of a machine account, of its custodian. Whoever has one name only has
-    it as the family name."""
+    """The name of the holder; of a machine account, of its custodian. A person with
+    one name has it as the family name."""
 
     family_name: Annotated[str | None, Required.true] = None
     given_name: str | None = None
@@ -82,7 +82,7 @@ class User(Resource[AnyExtension]):
     nick_name: str | None = None
     preferred_language: str | None = Field(None, examples=["en", "fr"])
     timezone: str | None = Field(None, examples=["America/Toronto", "America/Winnipeg"])
-    #: False: suspended by registration. It can be taken back; a DELETE cannot.
+    #: False: suspended by registration. This can be undone, a DELETE cannot.
     active: bool | None = None
     emails: Annotated[list[Email] | None, Required.true] = None
     phone_numbers: list[PhoneNumber] | None = None
@@ -132,7 +132,7 @@ class Registration(Extension):
     #: Of a second personal account only.
     second_account: Annotated[SecondAccount | None, Mutability.immutable] = None
     registered_networks: list[Network] | None = None
-    #: The whole truth about the role groups of the account.
+    #: All role groups of the account; those that are missing are revoked.
     grants: list[AccessGrant] | None = None
     #: From then on the account is closed.
     end_date: datetime | None = Field(None, examples=["2041-01-01T00:00:00Z"])
@@ -203,11 +203,11 @@ class Participant(Resource[Any]):
         str | None, Mutability.immutable, Required.true, Uniqueness.server, CaseExact.true
     ] = Field(None, examples=["109120"])
     name: Annotated[str | None, Required.true] = None
-    #: ``active``, or ``ended``: then all role groups there are taken away.
+    #: ``active``, or ``ended``: then all role groups there are revoked.
     status: str | None = Field(None, examples=["active", "ended"])
-    #: The whole truth about what it takes part in; role groups that need what ends are taken away.
+    #: All its participations; role groups that need one that ends are revoked.
     participations: list[ParticipationEntry] | None = None
-    #: The whole truth about who speaks for it; they are told of changes of its people's access.
+    #: All its contacts; they are notified of changes to the access of its people.
     contacts: list[ContactEntry] | None = None
 
 

@@ -75,11 +75,11 @@ def test_no_view_takes_up_what_the_database_refused() -> None:
                 assert not caught & {"GatewayError", "Collision", "Unstorable"}, path
 
 
-ASKS_SERVICES = ("idp/web", "idp/oidc")
+ASKS_SERVICES = ("idp/web", "idp/oidc", "registration_bridge")
 
 
 @pytest.mark.parametrize("package", ASKS_SERVICES)
-def test_pages_and_endpoints_never_use_the_database_session(package: str) -> None:
+def test_what_speaks_a_protocol_never_uses_the_database_session(package: str) -> None:
     """They ask services: ``work.db`` is not used there. The import contract ``tables`` keeps
     SQLAlchemy out."""
     for path in (Path(idp.__file__).parent.parent / package).rglob("*.py"):

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import track
 
 from idp.cli.common import as_json, show_json, show_table
-from registration_bridge import export
+from registration_bridge import export, reconciliation
 from registration_bridge.bridge_client import BridgeClient, BridgeError, Result
-from registration_bridge.export import Entry, Step
+from registration_bridge.export import Entry
+from registration_bridge.reconciliation import Step
 
 Command = Callable[..., Any]
 #: Fewer accounts are looked up one by one.
@@ -94,7 +95,7 @@ def push(client: BridgeClient, entries: list[Entry], *, is_applied: bool, as_jso
 
     Without --apply, this is a dry run: the table shows what would change and what would be refused.
     Accounts that are not in FILE stay the same. The exit code is 1 if a change is refused."""
-    steps = export.plan(entries, _present(client, entries))
+    steps = reconciliation.plan(entries, _present(client, entries))
     results: list[Result] = []
     for part in _progress(_batches(steps), "pushing" if is_applied else "trying"):
         operations = [step.operation() for step in part]
@@ -133,7 +134,7 @@ def diff(
     with --except, such as those of gateway operators. The exit code is 1 if there are
     differences."""
     present = _everybody(client)
-    steps = export.plan(entries, present)
+    steps = reconciliation.plan(entries, present)
     named = {key for entry in entries for key in export.keys_of(entry.values)}
     named |= {key for name in known for key in export.keys_of({"userName": name})}
     extra = {

@@ -35,6 +35,13 @@ def by_person_id(work: UnitOfWork, person_id: str) -> Person | None:
     return work.db.scalar(select(Person).where(Person.person_id == person_id))
 
 
+def lock_by_person_id(work: UnitOfWork, person_id: str) -> Person | None:
+    """As ``by_person_id``; nobody else changes the person until the transaction ends."""
+    query = select(Person.id).where(Person.person_id == person_id).with_for_update()
+    work.db.execute(query)
+    return by_person_id(work, person_id)
+
+
 def accounts_of(work: UnitOfWork, person: Person) -> list[Account]:
     """The accounts that the person holds or is custodian of, but closed ones; the personal ones
     first."""

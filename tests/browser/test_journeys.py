@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from registration_bridge.bridge_client import BridgeClient
-from registration_bridge.export import EXTENSION, PATCH
+from registration_bridge.export_mapping import EXTENSION
+from registration_bridge.reconciliation import PATCH
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live")]
 NEW_PASSWORD = "Violet-Canoe4-thunder"

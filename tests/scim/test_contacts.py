@@ -117,7 +117,7 @@ def test_nt11_a_function_without_anybody_is_told_above(world: World, erie: Pushe
     world.set_state("ra", AccountState.DEACTIVATED)
     (mail,) = world.mails("contact_vacant")
     assert mail.recipient == "pc@participant.example"
-    assert "Nobody is Rights Administrator of Erie Wind (200001) any more." in mail.text
+    assert "Erie Wind (200001) no longer has a Rights Administrator." in mail.text
     world.set_state("pc", AccountState.DEACTIVATED)
     assert told(world, "contact_vacant") == ["pc", "ar"]
     world.set_state("ar", AccountState.DEACTIVATED)

@@ -11,7 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from idp.policy.console import OPERATOR, ConsoleRole
-from registration_bridge import storage
+from registration_bridge import group_storage
 from tests.oidc.test_statements import count
 from tests.scim.pusher import EXTENSION, PATCH, Pusher, fault
 from tests.world import World
@@ -317,7 +317,7 @@ def test_g2_a_large_group_is_changed_without_reading_it(world: World, pusher: Pu
     assert patch(pusher, key, many).status_code == 200
     assert (statements(add), statements(remove)) == small
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(storage, "MAX_RESULTS", 4)
+        patched.setattr(group_storage, "MAX_RESULTS", 4)
         answer = patch(pusher, key, add)
         assert (answer.status_code, answer.get_data()) == (204, b"")
         assert answer.headers["ETag"]

@@ -8,7 +8,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from registration_bridge.filters import COLUMNS, GROUP_COLUMNS, PARTICIPANT_COLUMNS
+from registration_bridge.filter_attributes import GROUPS, PARTICIPANTS
+from registration_bridge.filter_attributes import USERS as USER_ATTRIBUTES
 from tests.oidc.test_statements import count
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
 from tests.world import World
@@ -75,7 +76,7 @@ def test_a_cursor_is_stable_while_accounts_come_and_go(pusher: Pusher) -> None:
 def test_n86_every_attribute_can_be_asked_for(pusher: Pusher, place: str) -> None:
     """N86: ``pr`` and null on columns of every type, and moments beyond the calendar: an answer or
     invalidFilter, never a fault of ours."""
-    names = {"Users": COLUMNS, "Groups": GROUP_COLUMNS, "Participants": PARTICIPANT_COLUMNS}[place]
+    names = {"Users": USER_ATTRIBUTES, "Groups": GROUPS, "Participants": PARTICIPANTS}[place]
     for name in names:
         for text in (f"{name} pr", f"not ({name} pr)", f"{name} eq null", f"{name} ne null"):
             answer = pusher.send("GET", f"/scim/v2/{place}?filter={quote(text)}")

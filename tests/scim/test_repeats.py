@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from idp.directory import provisioned_accounts
 from idp.models import AccountState
-from registration_bridge import users
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault, user
 from tests.world import World
 
@@ -109,12 +109,12 @@ def test_pr01_a_create_beside_the_same_create_is_its_repetition(
     200 as for one that comes later, no second mail."""
     made = pusher.create()
     looks: list[object] = [None]
-    look = users._earlier
+    look = provisioned_accounts.by_external_id
 
     def too_early(*about: Any) -> Any:
         return looks.pop() if looks else look(*about)
 
-    monkeypatch.setattr(users, "_earlier", too_early)
+    monkeypatch.setattr(provisioned_accounts, "by_external_id", too_early)
     status, found = again(pusher, way, user())
     assert looks == []
     assert (status, found.get("id", made["id"])) == (200, made["id"])

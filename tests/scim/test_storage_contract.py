@@ -24,7 +24,7 @@ from scim2_server.utils import parametrize
 
 from idp import current
 from idp.clients import registry
-from registration_bridge.reach import Reach
+from idp.directory.provisioning_scope import ProvisioningScope
 from registration_bridge.storage import BridgeStorage
 from registration_bridge.user_schema import Email, Name, Registration, Role, provider
 from tests.world import World, registered
@@ -87,7 +87,7 @@ class TestOurStorage(ScimStorageContract):
         world.role_group("EMI Trader", rp.client_id)
         world.relying_party("Registration", grant_types=("client_credentials",), scopes=("scim",))
         with world.app.test_request_context(base_url=world.settings.issuer), provider:
-            g.scim_reach = Reach.of(registry.get(current.work(), "registration"))
+            g.scim_scope = ProvisioningScope.of(registry.get(current.work(), "registration"))
             yield Completed(BridgeStorage(provider))
             current.work().db.rollback()
 

@@ -1,5 +1,5 @@
-"""What a push that is only tried would entail beside its answer: mails, sessions that end,
-applications that are lost."""
+"""The effects of a transaction that is tried and then rolled back: mails, ended sessions, lost
+applications."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMED = 20
 
 
 class Effects:
-    """Collects what the transactions of one request write into the trail and the outbox."""
+    """Collects what the transactions of one request write to the audit log and the outbox."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
@@ -35,7 +35,7 @@ class Effects:
         self._rows.clear()
 
     def take(self) -> dict[str, Any]:
-        """The effects since the last question, before they are rolled back."""
+        """The effects since the last call, before they are rolled back."""
         self._work.db.flush()
         events = [row for row in self._rows if isinstance(row, Event)]
         messages = [row for row in self._rows if isinstance(row, OutboxMessage)]
@@ -50,7 +50,7 @@ class Effects:
         return {name: value for name, value in found.items() if value}
 
     def _lost(self, events: list[Event]) -> list[dict[str, Any]]:
-        """The applications of whose role groups accounts hold none any more, and how many do."""
+        """The applications that accounts can no longer open, and how many accounts."""
         taken: dict[int, set[str]] = {}
         for row in events:
             if row.name == AuditAction.ROLE_GROUP_REVOKED and row.account_id is not None:

@@ -1,4 +1,4 @@
-"""Time zones under the names that pushers use."""
+"""Time zones under the names that clients use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WINDOWS = {name.casefold(): zone for name, zone in win_tz.items()}
 MAX_ZONE = 40
 
 
-def zone_of(name: str) -> str:
+def iana_zone(name: str) -> str:
     """The name in the IANA database of a zone; Windows names are taken too (CLDR windowsZones).
     Empty for one that is unknown."""
     zone = _WINDOWS.get(name.casefold(), name)

@@ -1,0 +1,225 @@
+"""Accounts as a provisioning client sees them: found within its scope, with its own key of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import case, exists, func, not_, select
+
+from idp.directory.provisioning_scope import ProvisioningScope
+from idp.directory.result_pages import Page, PageRequest, page_of
+from idp.directory.search_conditions import Attribute, Condition
+from idp.errors import Invalid
+from idp.models import (
+    Account,
+    AccountState,
+    Assignment,
+    Participant,
+    Person,
+    ProvisionedAccount,
+    RegisteredNetwork,
+    RoleGroup,
+)
+from idp.policy.email_address import email_key
+from idp.policy.names import name_key
+from idp.transaction import UnitOfWork, lock_rows
+
+#: Longer subject identifiers belong to no account.
+MAX_SUBJECT = 40
+
+ACTIVE: Condition = Account.state != AccountState.SUSPENDED
+SUSPENDED: Condition = not_(ACTIVE)
+
+SUBJECT = Attribute(Account.subject)
+USERNAME = Attribute(Account.username_key, name_key)
+EXTERNAL_ID = Attribute(ProvisionedAccount.external_id, empty="")
+FULL_NAME = Attribute(
+    func.trim(func.lower(Person.given_name + " " + Person.family_name)), str.casefold
+)
+GIVEN_NAME = Attribute(func.lower(Person.given_name), str.casefold)
+FAMILY_NAME = Attribute(func.lower(Person.family_name), str.casefold)
+MIDDLE_NAME = Attribute(func.lower(Person.middle_name), str.casefold, empty="")
+PREFERRED_NAME = Attribute(func.lower(Person.preferred_name), str.casefold, empty="")
+EMAIL = Attribute(Person.email_key, email_key)
+PHONE = Attribute(Person.phone, empty="")
+LANGUAGE = Attribute(Account.locale, str.casefold)
+TIME_ZONE = Attribute(func.lower(Account.zoneinfo), str.casefold)
+CREATED = Attribute(Account.created_at)
+UPDATED = Attribute(Account.updated_at)
+PERSON_ID = Attribute(Person.person_id)
+KIND = Attribute(Account.kind, str.casefold)
+REQUEST_NUMBER = Attribute(ProvisionedAccount.request_number, empty="")
+SEQUENCE = Attribute(ProvisionedAccount.sequence, empty=0)
+#: Of an order only.
+IS_ACTIVE = Attribute(case((ACTIVE, 1), else_=0))
+#: Of one role group that an account holds.
+ROLE_GROUP = Attribute(RoleGroup.name)
+PARTICIPANT = Attribute(Participant.number)
+#: Of one registered network.
+NETWORK = Attribute(RegisteredNetwork.network)
+
+
+def holds(scope: ProvisioningScope, condition: Condition) -> Condition:
+    """The account holds a role group at a participant of the client, of which the condition is
+    true."""
+    return exists().where(
+        Assignment.account_id == Account.id,
+        Assignment.revoked_at.is_(None),
+        RoleGroup.id == Assignment.role_group_id,
+        Participant.id == Assignment.participant_id,
+        scope.visible_participants(),
+        condition,
+    )
+
+
+def has_network(condition: Condition) -> Condition:
+    """The account has a registered network of which the condition is true."""
+    return exists().where(RegisteredNetwork.account_id == Account.id, condition)
+
+
+def page(
+    work: UnitOfWork, scope: ProvisioningScope, condition: Condition | None, request: PageRequest
+) -> Page:
+    """A page of the accounts that are not closed and that the client may see."""
+    base = select(Account).where(Account.is_open(work.now), scope.visible_accounts())
+    if condition is not None or request.sort_by is not None:
+        # Without them the count needs one table only.
+        base = base.join(Person, Person.id == Account.person_id).outerjoin(
+            ProvisionedAccount, ProvisionedAccount.account_id == Account.id
+        )
+    if condition is not None:
+        base = base.where(condition)
+    return page_of(work, base, Account.id, request)
+
+
+def find(work: UnitOfWork, scope: ProvisioningScope, subject: str) -> Account | None:
+    """The open account of this subject identifier, if the client may see it."""
+    return next(iter(find_many(work, scope, [subject])), None)
+
+
+def find_many(
+    work: UnitOfWork, scope: ProvisioningScope, subjects: Collection[str]
+) -> list[Account]:
+    """The open accounts among these that the client may see."""
+    wanted = [subject[:MAX_SUBJECT] for subject in subjects]
+    query = select(Account).where(
+        Account.subject.in_(wanted), Account.is_open(work.now), scope.visible_accounts()
+    )
+    return list(work.db.scalars(query))
+
+
+def is_visible(work: UnitOfWork, scope: ProvisioningScope, account: Account) -> bool:
+    """Whether the client may see the account, open or closed."""
+    query = select(Account.id).where(Account.id == account.id, scope.visible_accounts())
+    return work.db.scalar(query) is not None
+
+
+def lock(work: UnitOfWork, subject: str) -> None:
+    """Nobody else changes the account of this subject identifier until the transaction ends."""
+    lock_rows(work, Account, Account.subject == subject[:MAX_SUBJECT], Account.is_open(work.now))
+
+
+def assignments(
+    work: UnitOfWork, scope: ProvisioningScope, accounts: Collection[Account]
+) -> dict[int, list[Assignment]]:
+    """What the accounts hold at participants of the client, by the key of the account."""
+    query = (
+        select(Assignment)
+        .join(Assignment.participant)
+        .where(
+            Assignment.account_id.in_([account.id for account in accounts]),
+            Assignment.revoked_at.is_(None),
+            scope.visible_participants(),
+        )
+    )
+    found: dict[int, list[Assignment]] = {}
+    for row in work.db.scalars(query):
+        found.setdefault(row.account_id, []).append(row)
+    return found
+
+
+def registrations(work: UnitOfWork, accounts: Collection[Account]) -> dict[int, ProvisionedAccount]:
+    """What clients keep of the accounts, by the key of the account."""
+    ids = [account.id for account in accounts]
+    rows = work.db.scalars(select(ProvisionedAccount).where(ProvisionedAccount.account_id.in_(ids)))
+    return {row.account_id: row for row in rows}
+
+
+def by_external_id(
+    work: UnitOfWork, scope: ProvisioningScope, external_id: str | None
+) -> ProvisionedAccount | None:
+    """What the client registered under its own key; None without a key."""
+    if not external_id:
+        return None
+    return work.db.scalar(
+        select(ProvisionedAccount).where(
+            ProvisionedAccount.client_id == scope.client.id,
+            ProvisionedAccount.external_id == external_id,
+        )
+    )
+
+
+def account_of(work: UnitOfWork, row: ProvisionedAccount) -> Account:
+    """The account, open or closed."""
+    return work.db.get_one(Account, row.account_id)
+
+
+@dataclass(frozen=True)
+class Push:
+    """What a push says of itself: the client's key of the account, the number of the request behind
+    it, and its place in the order of pushes."""
+
+    external_id: str | None = None
+    request_number: str = ""
+    sequence: int | None = None
+
+
+def register(
+    work: UnitOfWork, scope: ProvisioningScope, account: Account, push: Push, *, content: str = ""
+) -> ProvisionedAccount:
+    """Remember which client provisions the account. A retry is recognised by ``content``, a digest
+    of the push that made the account; empty for an account that no push made."""
+    row = ProvisionedAccount(
+        account_id=account.id,
+        client_id=scope.client.id,
+        external_id=push.external_id,
+        content=content,
+        request_number=push.request_number,
+        sequence=push.sequence or 0,
+        created_at=work.now,
+    )
+    work.db.add(row)
+    work.db.flush()
+    return row
+
+
+def record_push(work: UnitOfWork, account: Account, row: ProvisionedAccount, push: Push) -> None:
+    """The push was applied to the account."""
+    account.updated_at = work.now
+    row.external_id = push.external_id
+    row.sequence = push.sequence or row.sequence
+    row.request_number = push.request_number or row.request_number
+    work.db.flush()
+
+
+def set_preferences(account: Account, *, language: str = "", time_zone: str = "") -> bool:
+    """Language, until the holder chooses one, and time zone; empty: as before. False when nothing
+    changes."""
+    before = (account.locale, account.zoneinfo)
+    if language and not account.locale_is_chosen:
+        account.locale = language
+    account.zoneinfo = time_zone or account.zoneinfo
+    return before != (account.locale, account.zoneinfo)
+
+
+def set_end(work: UnitOfWork, account: Account, end: datetime | None) -> bool:
+    """When the account closes without another push; False when that was set before. Raises Invalid
+    for a time that is past."""
+    if end == account.ends_at:
+        return False
+    if end is not None and end <= work.now:
+        raise Invalid("endDate is past; a DELETE closes an account at once")
+    account.ends_at = end
+    return True

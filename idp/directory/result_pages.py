@@ -1,0 +1,119 @@
+"""Pages of a search: by index, and by cursor after or before a row (RFC 9865)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+
+from idp.db import UtcDateTime
+from idp.directory.search_conditions import Attribute
+from idp.transaction import UnitOfWork
+
+AFTER, BEFORE = "after", "before"
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """``count`` rows after the first ``start``; or, by cursor, those after or before ``position``,
+    which ``Page`` gave for it."""
+
+    count: int
+    start: int = 0
+    sort_by: Attribute | None = None
+    is_descending: bool = False
+    is_by_cursor: bool = False
+    position: list[Any] | None = None
+
+    @property
+    def is_backwards(self) -> bool:
+        """Whether the page before a row is asked for."""
+        return self.position is not None and self.position[0] == BEFORE
+
+
+@dataclass(frozen=True)
+class Page:
+    """The number of all rows, the rows of the page, and the positions of the pages around it."""
+
+    total: int
+    rows: list[Any]
+    next: list[Any] | None = None
+    previous: list[Any] | None = None
+
+
+def page_of(work: UnitOfWork, base: Select[Any], key: Any, request: PageRequest) -> Page:
+    """A page of what ``base`` selects, in the order of the request and then of ``key``."""
+    total = work.db.scalar(base.with_only_columns(func.count(key))) or 0
+    if request.count == 0 or request.start >= total:
+        return Page(total, [])
+    columns = request.sort_by.order() if request.sort_by is not None else []
+    if request.is_by_cursor:
+        return _by_cursor(work, base, key, request, columns, total)
+    keys = base.with_only_columns(key).order_by(*_order(columns, key, request))
+    found = work.db.scalars(keys.offset(request.start).limit(request.count)).all()
+    return Page(total, _rows(work, key, found))
+
+
+def _by_cursor(
+    work: UnitOfWork,
+    base: Select[Any],
+    key: Any,
+    request: PageRequest,
+    columns: list[Any],
+    total: int,
+) -> Page:
+    position, is_backwards = request.position, request.is_backwards
+    query = base.order_by(*_order(columns, key, request))
+    if position is not None:
+        query = query.where(_beyond(columns, key, position[1:], request))
+    found = work.db.execute(query.add_columns(*columns, key).limit(request.count + 1)).all()
+    rows, has_more = list(found[: request.count]), len(found) > request.count
+    if is_backwards:
+        rows.reverse()
+    if not rows:
+        return Page(total, [])
+    has_next, has_previous = (True, has_more) if is_backwards else (has_more, position is not None)
+    return Page(
+        total,
+        [row[0] for row in rows],
+        [AFTER, *map(_plain, rows[-1][1:])] if has_next else None,
+        [BEFORE, *map(_plain, rows[0][1:])] if has_previous else None,
+    )
+
+
+def _rows(work: UnitOfWork, key: Any, keys: Sequence[Any]) -> list[Any]:
+    """The rows of these keys, in their order: of those before the page only keys were read."""
+    found = work.db.scalars(select(key.class_).where(key.in_(keys)))
+    by_key = {getattr(row, key.key): row for row in found}
+    # A row that was deleted meanwhile is left out.
+    return [by_key[value] for value in keys if value in by_key]
+
+
+def _order(columns: list[Any], key: Any, request: PageRequest) -> list[Any]:
+    """The columns in the wanted order, then the key; reversed for a page before a row."""
+    is_down = request.is_descending != request.is_backwards
+    turned = [column.desc() if is_down else column.asc() for column in columns]
+    return [*turned, key.desc() if request.is_backwards else key.asc()]
+
+
+def _beyond(
+    columns: list[Any], key: Any, values: list[Any], request: PageRequest
+) -> ColumnElement[bool]:
+    """The condition of rows that come after a position, or before it. The position is sealed, so it
+    has our form."""
+    last = values[len(columns)]
+    found: ColumnElement[bool] = key < last if request.is_backwards else key > last
+    is_down = request.is_descending != request.is_backwards
+    for column, value in reversed(list(zip(columns, values, strict=False))):
+        if isinstance(column.type, UtcDateTime):
+            value = datetime.fromisoformat(value)
+        beyond = column < value if is_down else column > value
+        found = or_(beyond, and_(column == value, found))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

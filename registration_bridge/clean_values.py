@@ -1,0 +1,37 @@
+"""Texts and times of a push, checked once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from scim2_models import InvalidValueException
+
+from idp.policy.names import printable
+
+MAX_TEXT = 200
+MAX_REQUEST_NUMBER = 60
+
+
+def clean(value: str | None) -> str:
+    """A text without the space around it; empty for none. Raises InvalidValueException."""
+    text = (value or "").strip()
+    if len(text) > MAX_TEXT or not printable(text):
+        raise InvalidValueException(detail="A value is too long or holds characters that are none.")
+    return text
+
+
+def clean_request_number(value: str | None) -> str:
+    """As ``clean``, as long as the gateway stores it."""
+    return clean(value)[:MAX_REQUEST_NUMBER]
+
+
+def clean_time(value: datetime | None) -> datetime | None:
+    """In UTC. Raises InvalidValueException."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise InvalidValueException(detail="a moment needs its zone, as in 2027-01-01T00:00:00Z")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidValueException(detail="a moment lies between the years 1 and 9999") from error

@@ -1,0 +1,87 @@
+"""PATCH and PUT of a machine account that name another custodian. A push writes only what it says
+itself, about the person that it names: what the account showed of the former custodian is never
+carried over to the new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scim2_models import PatchOp
+
+from idp.directory import persons
+from idp.errors import Invalid
+from idp.models import AccountKind, Person
+from idp.policy import phone_number as phones
+from idp.policy.names import name_key
+from idp.transaction import UnitOfWork
+from registration_bridge.pushed_user import PushedHolder, person_id_of
+from registration_bridge.user_resource import shown_holder
+from registration_bridge.user_schema import Registration
+
+
+def prepare_patch(work: UnitOfWork, user: Any, patch: PatchOp[Any]) -> None:
+    """Make ``user`` ready for a PATCH that names another custodian: it then shows that person as
+    registered, or nothing of a person who is not, so that the PATCH changes nothing but what its
+    operations say."""
+    if not _has_custodian(user):
+        return
+    tried = user.model_copy(deep=True)
+    patch.patch(tried)
+    if not tried[Registration] or not tried[Registration].person_id:
+        return
+    wanted = person_id_of(tried)
+    if wanted == person_id_of(user):
+        return
+    person = persons.lock_by_person_id(work, wanted)
+    blank = {"name": None, "nick_name": None, "emails": None, "phone_numbers": None}
+    for name, value in (shown_holder(person) if person else blank).items():
+        setattr(user, name, value)
+
+
+def complete_replacement(work: UnitOfWork, current: Any, replacement: Any) -> None:
+    """Make a PUT that names another custodian whole: what it does not say of that person stays as
+    registered. Raises Invalid when it says of the new custodian what the account showed of the
+    former one, as clients do that send back what they have read."""
+    if not _has_custodian(current) or person_id_of(replacement) == person_id_of(current):
+        return
+    person = persons.lock_by_person_id(work, person_id_of(replacement))
+    if person is not None:
+        _fill(replacement, person)
+    said, former = PushedHolder.of(replacement), PushedHolder.of(current)
+    own = PushedHolder.registered(person) if person else PushedHolder(said.person_id)
+    carried = [
+        word
+        for word, key_of in _IDENTIFYING.items()
+        if (key := key_of(said))
+        and key == key_of(former)
+        and key != key_of(own)
+        # A person who is not known yet may well have the same name.
+        and (person is not None or word != "name")
+    ]
+    if carried:
+        raise Invalid(
+            f"the {' and '.join(carried)} is the former custodian's: say the new "
+            "custodian's own, or name the new custodian by a PATCH of personId alone"
+        )
+
+
+def _fill(user: Any, person: Person) -> None:
+    """What is registered of the person, where ``user`` says nothing."""
+    for name, value in shown_holder(person).items():
+        if not getattr(user, name):
+            setattr(user, name, value)
+    if user.name.middle_name is None:
+        user.name.middle_name = person.middle_name or None
+
+
+def _has_custodian(user: Any) -> bool:
+    return bool(user[Registration].account_kind == AccountKind.MACHINE)
+
+
+#: What identifies a person: the word for it, and the form in which it is compared.
+_IDENTIFYING: dict[str, Callable[[PushedHolder], Any]] = {
+    "name": lambda holder: holder.name.key if holder.name else "",
+    "e-mail address": lambda holder: name_key(holder.email),
+    "telephone": lambda holder: phones.parse(holder.phone or ""),
+}

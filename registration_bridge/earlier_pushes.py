@@ -1,0 +1,60 @@
+"""A push that creates what is there already: the answer to a retry, and to a name that is taken."""
+
+from __future__ import annotations
+
+from scim2_models import UniquenessException
+
+from idp.directory import accounts, provisioned_accounts
+from idp.directory.provisioning_scope import ProvisioningScope
+from idp.models import Account, AccountState, ProvisionedAccount
+from idp.transaction import UnitOfWork
+from registration_bridge.pushed_user import PushedUser
+
+#: The reason of a state that registration brought about, and may take back.
+BY_REGISTRATION = "registration"
+
+
+def repeated(
+    work: UnitOfWork,
+    scope: ProvisioningScope,
+    user: PushedUser,
+    earlier: ProvisionedAccount,
+    *,
+    is_same: bool,
+) -> Account:
+    """The account that the same push made before, if the push is still true of it. Raises
+    UniquenessException, with the state of the account and the way out (PR-06)."""
+    account = provisioned_accounts.account_of(work, earlier)
+    is_suspended = account.state == AccountState.SUSPENDED and user.active is not False
+    is_closed = account.effective_state(work.now) == AccountState.DEACTIVATED
+    if is_same and not is_suspended and not is_closed:
+        return account
+    detail = f"externalId is taken by {_described(work, scope, account)}."
+    if is_closed:
+        detail += " It is not opened again: push a new account, with another externalId."
+    raise UniquenessException(detail=detail)
+
+
+def taken(work: UnitOfWork, scope: ProvisioningScope, user: PushedUser, detail: str) -> str:
+    """Why there can be no new account, as far as the pusher may know (N76): its name is taken, or
+    ``detail``."""
+    other = accounts.find_by_username(work, user.username)
+    if other is None:
+        return f"{detail}."
+    described = _described(work, scope, other)
+    return f"userName is taken by {described}; a UserID is never given again."
+
+
+def _described(work: UnitOfWork, scope: ProvisioningScope, account: Account) -> str:
+    """The account as the pusher may know it: by its id if it can read it, and its state."""
+    if account.effective_state(work.now) == AccountState.DEACTIVATED:
+        return "an account that is closed for good"
+    if not provisioned_accounts.is_visible(work, scope, account):
+        return "another account"
+    if account.state != AccountState.SUSPENDED:
+        return f"the User {account.subject}"
+    if account.state_reason == BY_REGISTRATION:
+        return (
+            f"the User {account.subject}, who is suspended: a PATCH of active to true restores it"
+        )
+    return f"the User {account.subject}, whom an operator suspended: Customer Relations restores it"

@@ -1,0 +1,83 @@
+"""A push, and each operation of a Bulk, is one transaction. It is repeated after a conflict with
+another push, and then committed, or rolled back if it is refused or a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import g
+from scim2_models import ForbiddenException, InvalidValueException, PreconditionFailedException
+
+from idp import current
+from idp.audit import events
+from idp.audit.actions import AuditAction
+from idp.directory import mass_change_breaker
+from idp.directory.dry_run import Effects
+from idp.directory.provisioning_scope import OutOfScope, ProvisioningScope
+from idp.errors import Collision, GatewayError
+from idp.transaction import DatabaseError, committing, is_contention
+from registration_bridge.user_writes import MassChange
+
+Answer = TypeVar("Answer")
+#: How often a push is tried again after another one changed the same account.
+RETRIES = 5
+MAX_REASON, MAX_PATH = 60, 200
+
+
+def with_retries(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
+    """Do it; after a conflict with another push do it again with what that left, unless the client
+    asked for a version. Refusals of the gateway become errors of SCIM."""
+    for left in range(RETRIES, -1, -1):
+        try:
+            return act()
+        except (PreconditionFailedException, Collision):
+            if not left or is_conditional:
+                raise
+            roll_back()
+        except DatabaseError as error:
+            if not left or not is_contention(error):
+                raise
+            roll_back()
+        except OutOfScope as error:
+            raise ForbiddenException(detail=error.detail) from error
+        except GatewayError as error:
+            raise InvalidValueException(detail=error.detail or error.code) from error
+    raise AssertionError("not reached")
+
+
+def roll_back() -> None:
+    """Discard what was done, and on a dry run its effects."""
+    current.work().rollback()
+    if "scim_effects" in g:
+        g.scim_effects.clear()
+
+
+def commit() -> dict[str, Any] | None:
+    """Commit a push; or, on a dry run, roll it back and return its effects."""
+    if "scim_effects" not in g:
+        current.work().commit()
+        return None
+    effects: Effects = g.scim_effects
+    found = effects.take()
+    current.work().rollback()
+    return found
+
+
+def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
+    """Record a refusal in a transaction of its own, since that of the push is rolled back; a dry
+    run leaves no record."""
+    if "scim_effects" in g:
+        return
+    scope: ProvisioningScope | None = g.get("scim_scope")
+    with committing(current.runtime().work(current.work().origin)) as work:
+        events.record(
+            work,
+            AuditAction.SCIM_REFUSED,
+            reason=reason[:MAX_REASON],
+            pusher=scope.client.client_id if scope is not None else None,
+            method=method,
+            path=path[:MAX_PATH],
+        )
+        if status == MassChange.status:
+            mass_change_breaker.raise_alarm(work)

@@ -1,0 +1,21 @@
+"""What the bridge knows about the present request."""
+
+from __future__ import annotations
+
+from flask import g
+
+from idp import current
+from idp.directory.provisioning_scope import ProvisioningScope
+
+PREFIX = "/scim/v2"
+
+
+def scope() -> ProvisioningScope:
+    """What the client of this request may do."""
+    found: ProvisioningScope = g.scim_scope
+    return found
+
+
+def base_url() -> str:
+    """The address of the service, as configured."""
+    return current.runtime().settings.issuer + PREFIX

@@ -1,0 +1,292 @@
+"""What a pushed User does to an account. The rules are those of the services that everybody uses;
+this module says who may push what, and in which order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from scim2_models import MutabilityException, SCIMException, UniquenessException
+
+from idp.audit import events
+from idp.audit.actions import AuditAction
+from idp.directory import (
+    accounts,
+    activation,
+    lifecycle,
+    mass_change_breaker,
+    participants,
+    persons,
+    provisioned_accounts,
+    role_groups,
+    suspension,
+    userids,
+)
+from idp.directory.provisioning_scope import ProvisioningScope
+from idp.directory.second_accounts import PersonalAccountExists, SecondAccountGrounds
+from idp.errors import Collision, Conflict, Invalid, Refused
+from idp.machines import machine_accounts, registered_networks
+from idp.models import Account, AccountKind, AccountState, Person
+from idp.policy.names import name_key
+from idp.policy.scopes import PushOperation
+from idp.transaction import UnitOfWork
+from registration_bridge import earlier_pushes
+from registration_bridge.earlier_pushes import BY_REGISTRATION
+from registration_bridge.pushed_user import PushedHolder, PushedSecondAccount, PushedUser
+from registration_bridge.user_resource import View, terms_of, views
+
+#: Why an account is closed (PR-04, TM-14): the manual's list, what it does not foresee, and a
+#: mistake of registration. The first is meant when a push does not say.
+REASONS = (
+    "no_longer_required",
+    "left_organization",
+    "affiliation_change",
+    "bankruptcy",
+    "compromise",
+    "superseded",
+    "registered_in_error",
+    "other",
+)
+#: An end that is so near counts as a closing.
+SOON = timedelta(days=7)
+NO_SECOND_ACCOUNT = PushedSecondAccount()
+
+
+class MassChange(SCIMException):
+    """The mass-change circuit breaker is open; clients try again later (RFC 6585 section 4)."""
+
+    status = 429
+
+
+def create(
+    work: UnitOfWork, scope: ProvisioningScope, user: PushedUser, content: str
+) -> tuple[Account, bool]:
+    """A pending account with its mail, or the one that the same push made before (False).
+    ``content`` is the push as it was sent. Raises the errors of SCIM and of the gateway."""
+    digest = work.vault.digest("scim-content", content)
+    earlier = provisioned_accounts.by_external_id(work, scope, user.push.external_id)
+    if earlier is not None:
+        is_same = earlier.content == digest
+        return earlier_pushes.repeated(work, scope, user, earlier, is_same=is_same), False
+    try:
+        account = _make(work, scope, user)
+        _set_networks(work, account, user)
+        provisioned_accounts.set_preferences(
+            account, language=user.language, time_zone=user.time_zone
+        )
+        provisioned_accounts.set_end(work, account, user.end)
+        _set_grants(work, scope, account, user)
+        if user.active is False:
+            lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
+        else:
+            activation.invite(work, account)
+    except (Conflict, PersonalAccountExists) as error:
+        if provisioned_accounts.by_external_id(work, scope, user.push.external_id) is not None:
+            # The same push came at the same time: this one is its repetition.
+            raise Collision("the push is carried out already") from error
+        detail = earlier_pushes.taken(work, scope, user, error.detail)
+        raise UniquenessException(detail=detail) from error
+    provisioned_accounts.register(work, scope, account, user.push, content=digest)
+    return account, True
+
+
+def _make(work: UnitOfWork, scope: ProvisioningScope, user: PushedUser) -> Account:
+    kind = user.kind or AccountKind.PERSONAL
+    holder = _register_holder(work, scope, user.holder, keeps_unsaid=True)
+    second = _second_account(work, scope, user.second_account)
+    if user.username:
+        return accounts.create_account(
+            work, holder, kind=kind, username=user.username, second=second
+        )
+    return userids.create(work, holder, kind=kind, second=second)
+
+
+def _second_account(
+    work: UnitOfWork, scope: ProvisioningScope, wanted: PushedSecondAccount | None
+) -> SecondAccountGrounds | None:
+    if wanted is None:
+        return None
+    scope.check_no_operator(wanted.participant_id)
+    scope.check_participant(wanted.participant_id)
+    return SecondAccountGrounds.of(
+        wanted.reason, participants.by_number(work, wanted.participant_id)
+    )
+
+
+def _register_holder(
+    work: UnitOfWork, scope: ProvisioningScope, holder: PushedHolder, *, keeps_unsaid: bool = False
+) -> Person:
+    """The person whom a User names: made, or changed to what it says. With ``keeps_unsaid`` what it
+    does not say stays as registered. Raises Invalid and the errors of the scope."""
+    known = persons.by_person_id(work, holder.person_id)
+    if known is not None:
+        scope.check_person(work, known)
+        whole = holder.completed(known) if keeps_unsaid else holder
+        scope.update_person(work, known, whole.changes())
+        return known
+    said = holder.changes()
+    if not said.email or not (said.given_name or said.family_name):
+        raise Invalid(
+            f"{holder.person_id} is not registered yet: the push has to say name and e-mail"
+        )
+    return accounts.get_or_create_person(
+        work,
+        accounts.NewPerson(
+            person_id=holder.person_id,
+            given_name=said.given_name or "",
+            middle_name=said.middle_name or "",
+            family_name=said.family_name or "",
+            preferred_name=said.preferred_name or "",
+            email=said.email,
+            phone=said.phone or "",
+        ),
+    )
+
+
+def update(work: UnitOfWork, scope: ProvisioningScope, view: View, user: PushedUser) -> None:
+    """Bring an account to the pushed state; a push with a lower sequence number than the last one
+    changes nothing. Raises the errors of SCIM and of the gateway."""
+    account, push = view.account, user.push
+    scope.check_accounts(work, [account])
+    row = view.provisioned or provisioned_accounts.register(
+        work, scope, account, provisioned_accounts.Push()
+    )
+    if push.sequence is not None and push.sequence < row.sequence:
+        events.record(work, AuditAction.SCIM_STALE, account=account, sequence=push.sequence)
+        return
+    _check_immutable(account, user)
+    _set_holder(work, scope, account, user.holder)
+    is_changed = _set_networks(work, account, user)
+    is_changed |= provisioned_accounts.set_preferences(
+        account, language=user.language, time_zone=user.time_zone
+    )
+    if is_changed:
+        scope.check(PushOperation.UPDATE)
+        scope.check_whole_account(work, account)
+    _set_end(work, scope, account, user)
+    _set_grants(work, scope, account, user)
+    _set_active(work, scope, account, user.active)
+    if push.external_id != row.external_id and provisioned_accounts.by_external_id(
+        work, scope, push.external_id
+    ):
+        raise UniquenessException(detail="externalId is taken.")
+    provisioned_accounts.record_push(work, account, row, push)
+
+
+def _check_immutable(account: Account, user: PushedUser) -> None:
+    """What belongs to an account for ever is as it was. Raises MutabilityException."""
+    only = account.second_participant
+    second = PushedSecondAccount(account.second_reason, only.number if only else "")
+    changed = {
+        "userName": bool(user.username) and name_key(user.username) != account.username_key,
+        "accountKind": user.kind not in (None, account.kind),
+        "secondAccount": (user.second_account or NO_SECOND_ACCOUNT) != second,
+    }
+    for attribute, is_changed in changed.items():
+        if is_changed:
+            raise MutabilityException(attribute=attribute, mutability="immutable")
+
+
+def _set_holder(
+    work: UnitOfWork, scope: ProvisioningScope, account: Account, holder: PushedHolder
+) -> None:
+    """The person's data; of a machine account another custodian too (MA-10), of whom the push says
+    what is registered and what it changes of it (``custodian_changes``)."""
+    if holder.person_id == account.person.person_id:
+        scope.update_person(work, account.person, holder.changes())
+    elif account.kind == AccountKind.MACHINE:
+        scope.check(PushOperation.UPDATE)
+        scope.check_whole_account(work, account)
+        custodian = _register_holder(work, scope, holder)
+        machine_accounts.change_custodian(work, account, custodian)
+    else:
+        raise MutabilityException(attribute="personId", mutability="immutable")
+
+
+def _set_networks(work: UnitOfWork, account: Account, user: PushedUser) -> bool:
+    """Whether they are others than before."""
+    if account.kind == AccountKind.MACHINE:
+        return registered_networks.replace(work, account, user.networks)
+    if user.networks:
+        raise Invalid("only a machine account has registeredNetworks")
+    return False
+
+
+def _set_grants(
+    work: UnitOfWork, scope: ProvisioningScope, account: Account, user: PushedUser
+) -> None:
+    """Assign what is new and revoke what is gone: the push has all role groups that the pusher sees
+    (RG, PR-07)."""
+    after = user.grants
+    held = views(work, scope, [account])[0].grants
+    before = terms_of(held)
+    changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    for name, number in changed:
+        scope.check_role_group(name, number)
+    role_groups.lock_participants(work, {number for _, number in changed})
+    notice = role_groups.ChangeNotice()
+    for name, number in changed:
+        if terms := after.get((name, number)):
+            participant = participants.by_number(work, number)
+            group = role_groups.by_name(work, name)
+            role_groups.assign(work, account, group, participant, terms, notice=notice)
+    for grant in held:
+        if (grant.role_group.name, grant.participant.number) not in after:
+            role_groups.revoke(work, account, grant.role_group, grant.participant, notice=notice)
+    notice.send(work, account)
+
+
+def _set_end(
+    work: UnitOfWork, scope: ProvisioningScope, account: Account, user: PushedUser
+) -> None:
+    """When the account is closed without another push."""
+    if not provisioned_accounts.set_end(work, account, user.end):
+        return
+    if user.end is not None and user.end < work.now + SOON:
+        _check_mass_change(work)
+        events.record(work, AuditAction.SCIM_ENDING, account=account, at=user.end.isoformat())
+    scope.check(PushOperation.DEACTIVATE)
+    scope.check_whole_account(work, account)
+
+
+def _set_active(
+    work: UnitOfWork, scope: ProvisioningScope, account: Account, active: bool | None
+) -> None:
+    """A push that does not say it neither activates nor suspends."""
+    if active is None or active == (account.state != AccountState.SUSPENDED):
+        return
+    scope.check(PushOperation.SUSPEND)
+    scope.check_whole_account(work, account)
+    if not active:
+        _check_mass_change(work)
+        lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
+        events.record(work, AuditAction.SCIM_SUSPENDED, account=account)
+    else:
+        if account.state_reason != BY_REGISTRATION:
+            raise Refused("an operator suspended this account; registration cannot restore it")
+        suspension.lift(work, account, reason=BY_REGISTRATION)
+
+
+def delete(work: UnitOfWork, scope: ProvisioningScope, account: Account, reason: str) -> list[str]:
+    """Close the account for good; its name stays taken (N81). ``reason`` is one of ``REASONS``
+    (PR-04). Returns the machine accounts whose custodian has no personal account any more."""
+    scope.check(PushOperation.DEACTIVATE)
+    scope.check_whole_account(work, account)
+    _check_mass_change(work)
+    lifecycle.change_state(work, account, AccountState.DEACTIVATED, reason=BY_REGISTRATION)
+    left = _left_in_custody(work, account)
+    events.record(work, AuditAction.SCIM_DELETED, account=account, why=reason, custodian_of=left)
+    return left
+
+
+def _left_in_custody(work: UnitOfWork, account: Account) -> list[str]:
+    if account.kind != AccountKind.PERSONAL:
+        return []
+    rest = persons.accounts_of(work, account.person)
+    if any(row.kind == AccountKind.PERSONAL for row in rest):
+        return []
+    return [row.username for row in rest if row.kind == AccountKind.MACHINE]
+
+
+def _check_mass_change(work: UnitOfWork) -> None:
+    if mass_change_breaker.status(work).is_tripped:
+        raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
