@@ -1,8 +1,8 @@
-"""The chain of the audit trail: sealing in batches.
+"""The hash chain of the audit trail: the worker seals events in batches.
 
-Requests only insert rows, so they never wait for each other's hash. The worker gives each row
-its place and a seal: HMAC-SHA-256 over the seal before it and the row's canonical JSON. Whoever
-changes, removes or reorders a sealed row breaks every seal after it.
+Requests only insert rows, so they never wait for each other's hash. The worker gives each row a
+sequence number and a seal: HMAC-SHA-256 over the previous seal and the row's canonical JSON.
+Changing, removing or reordering a sealed row breaks every later seal.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from idp.vault import Vault
 log = structlog.get_logger("gateway.alarm")
 BATCH = 500
 GENESIS = "genesis"
-#: Somebody wrote rows into the chain, or removed its end: what the sealer found and put aside.
+#: Events about rows forged into the chain and about a deleted head.
 FORGED, HEAD_LOST = AuditAction.TRAIL_FORGED, AuditAction.TRAIL_HEAD_LOST
-#: In place of the seal of a forged row that has none.
+#: Stored as the seal of a forged row that has none.
 NO_SEAL = "forged"
 _WAITING = and_(Event.seq.is_(None), Event.seal.is_(None))
 _previous = aliased(Event, name="before")
 
 
 class SealStatus(StrEnum):
-    """What the seal of a row says."""
+    """The result of checking the seal of a row."""
 
     PROVED = "proved"
-    #: Its turn has not come.
+    #: Waiting for the sealer.
     UNSEALED = "unsealed"
-    #: The sealer did not put it where it is: beyond the end of the chain, or half sealed.
+    #: Not written by the sealer: numbered beyond the head, or half sealed.
     FORGED = "forged"
-    #: Its seal was made for another content or another place.
+    #: The row was changed or moved after it was sealed.
     CHANGED = "changed"
-    #: The key that its seal names is not among those given.
+    #: The key named in the seal is not among the given keys.
     UNKNOWN_KEY = "unknown_key"
-    #: The row before it is missing, so nothing proves this one.
+    #: The previous row is missing, so the seal cannot be checked.
     UNPROVED = "unproved"
 
 
 def canonical(event: Event) -> str:
-    """What is sealed of a row."""
+    """The canonical JSON of a row: what the seal covers."""
     return json.dumps(
         {
             "id": event.id,
@@ -77,8 +77,8 @@ def canonical(event: Event) -> str:
 
 
 def seal_status(vault: Vault, event: Event, before: str | None, end: int) -> SealStatus:
-    """What the row's seal says, given the seal of the row before it (None when that is missing)
-    and the number at which the chain ends."""
+    """Check the seal of a row. ``before`` is the seal of the previous row, or None if that row is
+    missing; ``end`` is the sequence number of the head."""
     if event.seq is None and event.seal is None:
         return SealStatus.UNSEALED
     if event.seq is None or event.seal is None or not 0 < event.seq <= end:
@@ -93,31 +93,31 @@ def seal_status(vault: Vault, event: Event, before: str | None, end: int) -> Sea
 
 
 def with_previous_seal(query: Any) -> Select[Any]:
-    """The query of events with one more column: the seal of the row before each."""
+    """Add the seal of the previous row as a column to a query of events."""
     joined: Select[Any] = query.outerjoin(_previous, _previous.seq == Event.seq - 1)
     return joined.add_columns(_previous.seal)
 
 
 def chain_end(work: UnitOfWork) -> int:
-    """The number at which the chain ends."""
+    """The sequence number of the head."""
     return work.db.scalar(select(ChainHead.seq).where(ChainHead.id == 1)) or 0
 
 
 def oldest_unsealed_at(work: UnitOfWork) -> datetime | None:
-    """When the oldest row was written that has no seal yet."""
+    """The time of the oldest unsealed row, or None."""
     return work.db.scalar(select(func.min(Event.at)).where(_WAITING))
 
 
 def count_unsealed(work: UnitOfWork) -> int:
-    """How many rows have no seal yet."""
+    """The number of unsealed rows."""
     return work.db.scalar(select(func.count()).where(_WAITING)) or 0
 
 
 def seal_pending(work: UnitOfWork, *, batch: int = BATCH) -> int:
-    """Seal up to ``batch`` rows; returns how many. Safe beside other sealers: whoever finds the
-    head moved by another seals nothing and leaves the rows to the next round. Rows that somebody
-    numbered beyond the head are put aside first, so that they stop nothing."""
-    # The head before the rows: rows that another sealer took meanwhile come with a moved head.
+    """Seal up to ``batch`` rows and return how many. Safe with concurrent sealers: a sealer that
+    finds a moved head seals nothing. Rows with forged sequence numbers beyond the head are
+    quarantined first, so that they do not block the chain."""
+    # Read the head before the rows. If another sealer takes rows in between, the head has moved.
     head = work.db.get(ChainHead, 1, populate_existing=True)
     rows = work.db.scalars(select(Event).where(_WAITING).order_by(Event.id).limit(batch)).all()
     if not rows:
@@ -142,14 +142,15 @@ def seal_pending(work: UnitOfWork, *, batch: int = BATCH) -> int:
     work.db.expire(head)
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         return 0
-    # The head is ours until the commit: what has a number beyond it was not written by a sealer.
+    # We hold the head until the commit, so rows numbered beyond it are forged.
     _quarantine(work, start)
     work.db.execute(update(Event), sealed)
     return len(sealed)
 
 
 def _quarantine(work: UnitOfWork, end: int) -> None:
-    """Take the numbers off rows that no sealer numbered; all else of them stays, as evidence."""
+    """Clear the sequence number of rows that no sealer wrote. The rest of the row stays as
+    evidence."""
     forged = work.db.scalars(
         update(Event)
         .where(or_(Event.seq > end, Event.seq < 1))
@@ -164,9 +165,9 @@ def _quarantine(work: UnitOfWork, end: int) -> None:
 
 
 def _first_head(work: UnitOfWork) -> ChainHead | None:
-    """The head of a chain that has none; None when another sealer was first. Where there are
-    sealed rows, somebody removed it: the chain goes on at the last row whose seal holds, and the
-    loss is an event."""
+    """Create the head; returns None if another sealer created it first. If sealed rows exist, the
+    head was deleted: the chain continues at the last row with a valid seal, and the loss is
+    recorded as an event."""
     last = _last_verified(work)
     head = ChainHead(id=1, seq=last.seq if last else 0, seal=last.seal if last else GENESIS)
     try:
@@ -181,8 +182,8 @@ def _first_head(work: UnitOfWork) -> ChainHead | None:
 
 
 def _last_verified(work: UnitOfWork) -> Event | None:
-    """The last row whose seal holds; None when no row was ever sealed. Raises Refused when there
-    are seals and none of them holds: with another key the chain would begin anew."""
+    """The last row with a valid seal; None if no row was ever sealed. Raises Refused if there are
+    seals but none is valid: a new chain under another key would hide the old one."""
     query = with_previous_seal(select(Event)).where(Event.seq > 0, Event.seal.is_not(None))
     query = query.order_by(Event.seq.desc()).execution_options(yield_per=BATCH)
     is_any = False
@@ -197,7 +198,7 @@ def _last_verified(work: UnitOfWork) -> Event | None:
 
 
 def seal_all(runtime: Runtime) -> None:
-    """Seal until nothing is left. Needs an application context."""
+    """Seal all pending rows. Needs an application context."""
     while True:
         with committing(runtime.work()) as work:
             if not seal_pending(work):

@@ -1,4 +1,4 @@
-"""Writing the audit trail: one row in the transaction of the change."""
+"""Write the audit trail: each event is inserted in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
 
-#: Total of one kind that was sampled.
+#: The total of one kind of sampled event.
 SAMPLED_EVENTS = AuditAction.CALLERS_COUNTED
-#: Refused secrets. The alarm about guessing counts their rows, so it has as many as it needs.
+#: Failed authentication. The password-guessing alarm counts these rows, so sampling keeps enough of
+#: them.
 GUESSES = (AuditAction.SIGNIN_REFUSED, AuditAction.MACHINE_REFUSED)
 
 
@@ -27,13 +28,13 @@ def record(
     proved: bool = True,
     **data: Any,
 ) -> None:
-    """Record a security event. With a ``reason`` it is a refusal.
+    """Record a security event. An event with a ``reason`` is a refusal.
 
-    ``data`` must be JSON and must hold no secret: no password, code, token or link.
+    ``data`` must be JSON and must not contain a secret: no password, code, token or link.
 
-    ``proved=False`` says that anybody could have sent the request, although it names a client or
-    an account. Such events, and those of a request that names nobody, are sampled (see
-    ``idp.sampling``): the row's ``count`` tells how many there were by then in the window.
+    ``proved=False`` means that the sender is not authenticated, although the request names a client
+    or an account. Such events, and those of anonymous requests, are sampled (see ``idp.sampling``):
+    the row's ``count`` is the number of such events in the window so far.
     """
     is_known = account or client or session or work.origin.actor or not work.origin.ip
     if not (proved and is_known):
@@ -65,8 +66,8 @@ def record(
 
 
 def _sample(work: UnitOfWork, kind: Kind) -> int | None:
-    """How many of the kind there were when this one is to be written down. Totals of windows that
-    are over become rows first."""
+    """Count an event. Returns the count if this event is to be recorded, else None. Also records
+    the totals of completed windows."""
     sampler = work.ports.sampler
     for total in sampler.completed_totals(work.now):
         about = {"event": total.kind.name, "reason": total.kind.reason, "count": total.count,

@@ -1,4 +1,4 @@
-"""What an export of the trail knows that a restored database does not."""
+"""Events that an export of the audit trail contains and a restored database does not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idp.errors import Invalid, Refused
 from idp.models import Event
 from idp.transaction import UnitOfWork
 
-#: The largest number of a row.
+#: The largest value of a BIGINT column.
 MAX_INTEGER = 2**63 - 1
 COLUMNS = (
     "id", "name", "outcome", "reason", "account_id", "actor", "client_id", "session_id", "ip",
@@ -28,21 +28,21 @@ COLUMNS = (
 
 @dataclass
 class LostEvents:
-    """Events of an export that are not in the database, oldest first."""
+    """Events of an export that are missing from the database, oldest first."""
 
     events: list[Event] = field(default_factory=list)
-    #: The login names of the accounts that they are about, by number.
+    #: The login names of the accounts concerned, by account id.
     names: dict[int, str] = field(default_factory=dict)
-    #: How many of them are sealed, the numbers of the first and the last one, and its seal.
+    #: The number of sealed events, the first and last sequence number, and the last seal.
     sealed: int = 0
     first: int | None = None
     last: int | None = None
     seal: str | None = None
-    #: SHA-256 of the lines that were read.
+    #: SHA-256 of the lines read.
     digest: str = ""
 
     def summary(self) -> dict[str, Any]:
-        """For the event of the restoration: which export holds what this trail has not."""
+        """Data for the restoration event: identifies the export and the missing events."""
         return {
             "events": len(self.events), "sealed": self.sealed, "first": self.first,
             "last": self.last, "seal": self.seal, "sha256": self.digest,
@@ -50,9 +50,9 @@ class LostEvents:
 
 
 def compare_export(work: UnitOfWork, lines: Iterable[str]) -> LostEvents:
-    """Compare the lines of exports with the trail. Every sealed event that is not here is proved,
-    from the record where the two part; those that were not sealed yet are taken as they are.
-    Raises Invalid for a line that is no record, Refused for a fault in the chain of the export."""
+    """Compare exported lines with the trail. The seals of missing events are verified, starting
+    where the export and the trail diverge; unsealed events are accepted as they are. Raises Invalid
+    for a line that is not a record, Refused if the chain of the export is broken."""
     found, digest = LostEvents(), sha256()
     sealed: dict[int, Event] = {}
     waiting: dict[int, Event] = {}
@@ -68,7 +68,7 @@ def compare_export(work: UnitOfWork, lines: Iterable[str]) -> LostEvents:
                 waiting[event.id] = event
     found.digest = digest.hexdigest()
     _verify_seals(work, [sealed[number] for number in sorted(sealed)], found)
-    # Exported twice, before and after it was sealed: the sealed one counts.
+    # If an event was exported before and after sealing, the sealed copy is used.
     ids = {event.id for event in found.events}
     found.events += [waiting[pk] for pk in sorted(waiting) if pk not in ids]
     return found
@@ -92,7 +92,7 @@ def _parsed(lines: Iterable[str], digest: Any, names: dict[int, str]) -> Iterato
 
 
 def _check(values: dict[str, Any]) -> None:
-    """Raises ValueError for what no row of the trail holds."""
+    """Raises ValueError if the values cannot be those of an event."""
     for name in ("id", "account_id", "seq"):
         value = values[name]
         if value is None and name != "id":

@@ -1,4 +1,4 @@
-"""Reading the audit trail: search, pages, export."""
+"""Read the audit trail: search, paging, export."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from idp.transaction import UnitOfWork
 
 @dataclass(frozen=True, kw_only=True)
 class EventFilter:
-    """Which events are wanted; what is None or empty excludes nothing."""
+    """Filter criteria for events. None or empty means no restriction."""
 
     account_ids: tuple[int, ...] | None = None
     actor: str = ""
     client_id: str = ""
-    #: A whole name, or its beginning with a full stop at the end: ``signin.``
+    #: An event name, or a prefix that ends with a full stop, such as ``signin.``
     name: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """For the WHERE clause."""
+        """The conditions for the WHERE clause."""
         found: list[ColumnElement[bool]] = []
         if self.account_ids is not None:
             found.append(Event.account_id.in_(self.account_ids))
@@ -52,14 +52,14 @@ class EventFilter:
 def page(
     work: UnitOfWork, wanted: EventFilter, *, before: int | None = None, limit: int = 100
 ) -> list[tuple[Event, str | None]]:
-    """The newest such events with the login name of whom they are about, older than ``before``
-    (an event's id)."""
+    """The newest matching events with id below ``before``, each with the login name of its
+    account."""
     rows = work.db.execute(page_query(wanted, before, limit))
     return [(event, username) for event, username in rows]
 
 
 def page_query(wanted: EventFilter, before: int | None, limit: int) -> Select[Event, str]:
-    """What ``page`` asks of the database."""
+    """The query behind ``page``."""
     query = (
         select(Event, Account.username)
         .outerjoin(Account, Account.id == Event.account_id)
@@ -71,26 +71,26 @@ def page_query(wanted: EventFilter, before: int | None, limit: int) -> Select[Ev
 
 
 def recent_sign_ins(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
-    """The last sign-ins of the account, refused ones too, newest first."""
+    """The last sign-ins of the account, including refused ones, newest first."""
     return account_events(
         work, account, limit, AuditAction.SIGNIN_SUCCEEDED, AuditAction.SIGNIN_REFUSED
     )
 
 
 def recent_risk_assessments(work: UnitOfWork, account: Account, limit: int = 10) -> list[Event]:
-    """The last decisions of the risk engine about the account, newest first."""
+    """The last risk assessments for the account, newest first."""
     return account_events(work, account, limit, AuditAction.SIGNIN_ASSESSED)
 
 
 def recent_machine_refusals(work: UnitOfWork, account: Account, limit: int) -> list[Event]:
-    """The last programs of a machine account that were refused, newest first."""
+    """The last refused requests of a machine account, newest first."""
     return account_events(work, account, limit, AuditAction.MACHINE_REFUSED)
 
 
 def account_events(
     work: UnitOfWork, account: Account, limit: int, *names: AuditAction
 ) -> list[Event]:
-    """The last events about the account, of these names if any are given, newest first."""
+    """The last events of the account, newest first, optionally restricted to these names."""
     query = select(Event).where(Event.account_id == account.id)
     if names:
         query = query.where(Event.name.in_(names))
@@ -98,14 +98,14 @@ def account_events(
 
 
 def export(work: UnitOfWork, wanted: EventFilter | None = None) -> Iterator[str]:
-    """Such events as JSON lines, oldest first, streamed."""
+    """The matching events as JSON lines, oldest first, streamed."""
     for record in export_records(work, wanted):
         yield json.dumps(record, sort_keys=True)
 
 
 def export_records(work: UnitOfWork, wanted: EventFilter | None = None) -> Iterator[dict[str, Any]]:
-    """The same as dictionaries. ``proof`` says of each what its seal says: ``proved`` and nothing
-    else is proved (see ``idp.audit.chain.SealStatus``)."""
+    """The matching events as dictionaries. ``proof`` is the status of the seal; only ``proved``
+    means that the seal is valid (see ``idp.audit.chain.SealStatus``)."""
     query = (
         chain.with_previous_seal(select(Event, Account.username))
         .outerjoin(Account, Account.id == Event.account_id)
@@ -114,7 +114,7 @@ def export_records(work: UnitOfWork, wanted: EventFilter | None = None) -> Itera
         .execution_options(yield_per=chain.BATCH)
     )
     with closing(work.db.execute(query)) as rows:
-        # After the query: what was sealed before it began lies before the end of the chain.
+        # Read after the query, so that every row in the result is before this head.
         end = chain.chain_end(work)
         for event, username, before in rows:
             record: dict[str, Any] = json.loads(chain.canonical(event))

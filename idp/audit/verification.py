@@ -1,4 +1,4 @@
-"""Proof of the audit trail: every row is looked at, and each kind of fault has its words."""
+"""Verify the integrity of the audit trail: check every row and describe each fault."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from idp.audit.chain import SealStatus
 from idp.models import ChainHead, Event
 from idp.transaction import UnitOfWork
 
-#: Kinds of fault beside those of ``Standing``.
+#: Faults in addition to those of ``SealStatus``.
 MISSING, HEAD = "missing", "head"
-#: So many faults of each kind are named; all are counted.
+#: The number of faults described for each kind; all are counted.
 NAMED = 20
 
 
 @dataclass
 class VerificationResult:
-    """What a verification found."""
+    """The result of a verification."""
 
-    #: Rows between ``first`` and ``last`` that a seal proves.
+    #: Rows between ``first`` and ``last`` with a valid seal.
     sealed: int = 0
     unsealed: int = 0
     oldest_unsealed: datetime | None = None
-    #: The numbers that were looked at, and where the chain ends.
+    #: The sequence numbers checked, and the head of the chain.
     first: int = 1
     last: int = 0
     end: int = 0
-    #: How many there are of each kind: ``forged``, ``missing``, ``changed``, ``unknown_key``,
+    #: The number of faults by kind: ``forged``, ``missing``, ``changed``, ``unknown_key``,
     #: ``unproved``, ``head``.
     faults: Counter[str] = field(default_factory=Counter)
-    #: Sentences about the first of each kind.
+    #: Descriptions of the first faults of each kind.
     told: list[str] = field(default_factory=list)
 
     @property
     def is_intact(self) -> bool:
-        """Whether there is no fault."""
+        """Whether no fault was found."""
         return not self.faults
 
     @property
     def is_complete(self) -> bool:
-        """Whether the end of the chain was reached."""
+        """Whether the verification reached the head of the chain."""
         return self.last >= self.end
 
     def add(self, kind: str, sentence: str, count: int = 1) -> None:
-        """Note a fault."""
+        """Record a fault."""
         if self.faults[kind] < NAMED:
             self.told.append(sentence)
         self.faults[kind] += count
 
 
 def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> VerificationResult:
-    """Look at every row of the trail, streaming; memory does not grow with it. With ``after`` and
-    ``limit`` at so many numbers of the chain after that one, so that a proof can be made in steps:
-    each row is proved by the seal before it."""
-    # The head first: what is sealed while we read is left to the next proof.
+    """Verify every row of the trail; rows are streamed, so memory use is constant. With ``after``
+    and ``limit``, verify at most ``limit`` rows after that sequence number, so that a verification
+    can be split into steps."""
+    # Read the head first: rows sealed meanwhile are left to the next verification.
     head = work.db.execute(select(ChainHead.seq, ChainHead.seal).where(ChainHead.id == 1)).first()
     found = VerificationResult(first=after + 1, end=head.seq if head else 0)
     if head is None and _is_any_sealed(work):
@@ -82,7 +82,7 @@ def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> Ver
 
 
 def _walk(work: UnitOfWork, found: VerificationResult, after: int) -> str | None:
-    """Look at the numbers of the proof; returns the seal of the last one, None if it is missing."""
+    """Verify the sealed rows; returns the seal of the last one, or None if it is missing."""
     seal = work.db.scalar(select(Event.seal).where(Event.seq == after)) if after else chain.GENESIS
     place = after
     query = select(Event).where(Event.seq > after, Event.seq <= found.last).order_by(Event.seq)
@@ -121,7 +121,7 @@ def _missing(found: VerificationResult, first: int, last: int) -> None:
 
 
 def _forged(work: UnitOfWork) -> Iterator[int]:
-    """Rows that look sealed and are not in the chain, by id."""
+    """The ids of rows that have a seal or number but are not part of the chain."""
     end = select(ChainHead.seq).where(ChainHead.id == 1).scalar_subquery()
     is_outside = or_(Event.seq > end, Event.seq < 1)
     is_half = Event.seq.is_(None) & Event.seal.is_not(None)

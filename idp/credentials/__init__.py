@@ -1,7 +1,7 @@
-"""Secrets and how they reach people: passwords, hashing, links, one-time codes, texts, notices.
+"""Secrets and their delivery: passwords, hashing, links, one-time codes, text messages, notices.
 
-A secret is kept as a hash or a keyed digest and used once where it can be. Nothing here decides who
-may have one, opens a session or changes the state of an account.
+A secret is stored as a hash or a keyed digest, and most are valid once. This package never decides
+who may have a secret, opens a session or changes the state of an account.
 """
 
 __all__ = [

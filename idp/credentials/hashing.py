@@ -1,9 +1,9 @@
-"""Password hashes: bcrypt over a keyed pre-hash.
+"""Password hashing: bcrypt over a keyed pre-hash.
 
-bcrypt reads 72 bytes at most; the pre-hash (HMAC-SHA-256 under a pepper, 44 characters of
-base64) lets any length count in full. Stored as ``v1$<pepper id>$<bcrypt>``. bcrypt releases the
-GIL, so hashing runs beside other requests; a lane keeps it to the number of cores, so that
-sign-ins queue among themselves instead of starving everything else.
+bcrypt reads at most 72 bytes. The pre-hash (HMAC-SHA-256 under a pepper, as 44 characters of
+base64) makes every character of a longer password count. Stored as ``v1$<pepper id>$<bcrypt>``.
+bcrypt releases the GIL, so other requests continue during hashing. A limiter allows one hash per
+core, so that sign-ins queue instead of slowing down all other requests.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from idp.policy.password import normalize
 from idp.settings import Settings
 
 SCHEME = "v1"
-#: Where nobody bounds the threads: commands and the worker have few.
+#: The default for commands and the worker, which have few threads.
 MAX_WAITING = 1000
-#: Nobody waits longer for a turn: a busy machine says so while the person is still there.
+#: The maximum wait for a slot, short enough to answer while the user still waits.
 MAX_WAIT_SECONDS = 10
 
 
 class HashingLimiter:
-    """So many hashes at once, and so many waiting for so many seconds; whoever comes then, or has
-    waited for so long, is told to come again."""
+    """Limits concurrent hashes, the number of waiting threads and their waiting time. Beyond these
+    limits the caller gets Overloaded."""
 
     def __init__(self, slots: int, waiting: int, seconds: float = MAX_WAIT_SECONDS) -> None:
         self._seconds = seconds
-        #: Threads that can be in the lane, hashing or waiting.
+        #: Threads that hash or wait.
         self.most = slots + waiting
         self._admitted = threading.Semaphore(self.most)
         self._slots = threading.Semaphore(slots)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for a slot and keep it. Raises Overloaded when too many wait already, or when it
-        takes too long."""
+        """Wait for a slot and hold it. Raises Overloaded if too many threads wait or the wait is
+        too long."""
         if not self._admitted.acquire(blocking=False):
             raise Overloaded("too many password hashes wait")
         try:
@@ -58,8 +58,8 @@ class HashingLimiter:
 
 
 class PasswordHasher:
-    """Makes and checks hashes by the settings' cost and peppers. Each raises Overloaded when its
-    lane is full: nothing was tried then, and nothing counts."""
+    """Hashes and verifies passwords with the configured cost and peppers. Every method raises
+    Overloaded if the limiter is full; then nothing was verified and no failure is counted."""
 
     def __init__(self, settings: Settings, lane: HashingLimiter | None = None) -> None:
         self._limiter = lane or HashingLimiter(os.cpu_count() or 1, MAX_WAITING)
@@ -67,7 +67,7 @@ class PasswordHasher:
         self._peppers = {kid: value.encode() for kid, _, value in pairs}
         self._current = next(iter(self._peppers))
         self._cost = settings.bcrypt_cost
-        # Checked when there is no account to check: unknown names cost the same time (N47).
+        # Verified when there is no account, so that unknown names take the same time (N47).
         self._dummy = self.hash("no account has this password")
 
     def hash(self, password: str) -> str:
@@ -79,7 +79,8 @@ class PasswordHasher:
         return f"{SCHEME}${self._current}${digest.decode()}"
 
     def verify(self, password: str, stored: str | None) -> bool:
-        """Whether ``password`` is the stored one. Always does the work of one check."""
+        """Whether ``password`` matches the stored hash. Always costs one hash, also without a
+        stored one."""
         scheme, kid, digest = _split(stored or self._dummy)
         known = scheme == SCHEME and kid in self._peppers
         if not known:
@@ -89,7 +90,7 @@ class PasswordHasher:
         return matched and known and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether the hash has a lower cost or an older pepper than the settings ask for."""
+        """Whether the hash has a lower cost or an older pepper than configured."""
         _, kid, digest = _split(stored)
         return kid != self._current or int(digest.split("$")[2]) < self._cost
 

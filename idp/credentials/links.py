@@ -1,4 +1,4 @@
-"""One-time links: random, kept as keyed digests bound to their purpose, spent by one UPDATE."""
+"""One-time links: random tokens, stored as keyed digests bound to a purpose, used once."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from idp.transaction import UnitOfWork, spend_once
 
 
 class Purpose(StrEnum):
-    """What a link is good for; a link of one purpose is unknown at another (N68)."""
+    """The purpose of a link. A link is invalid for any other purpose (N68)."""
 
     ACTIVATE = "activate"
     RESET = "reset"
     UNLOCK = "unlock"
-    #: "This was not me": ends what is going on and starts a reset.
+    #: "This was not me": ends all sessions and starts a password reset.
     DISOWN = "disown"
-    #: Shows the holder which agent is on the telephone.
+    #: Shows the holder which support agent has a call open.
     CALL = "call"
 
 
-#: The states in which the link of a purpose is good for something.
+#: The account states in which a link of this purpose can be used.
 STATES = {
     Purpose.ACTIVATE: (AccountState.PENDING,),
     Purpose.RESET: (AccountState.ACTIVE, AccountState.RESET_REQUIRED),
@@ -31,15 +31,15 @@ STATES = {
     Purpose.DISOWN: (AccountState.ACTIVE, AccountState.RESET_REQUIRED),
     Purpose.CALL: tuple(state for state in AccountState if state != AccountState.DEACTIVATED),
 }
-#: Purposes of which every mail stays good: each mail tells of something else.
+#: Purposes for which earlier links remain valid, because each mail reports another event.
 LASTING = (Purpose.DISOWN,)
 
 
 class Problem(StrEnum):
-    """Why a link cannot be used; each has its own page."""
+    """Why a link cannot be used. Each problem has its own page."""
 
     UNKNOWN = "unknown"
-    #: The page of a link, in a browser that did not open the link.
+    #: Shown in a browser that did not open the link itself.
     ELSEWHERE = "elsewhere"
     EXPIRED = "expired"
     USED = "used"
@@ -55,8 +55,8 @@ def issue(
     reminders: int = 0,
     asks_question: bool = False,
 ) -> str:
-    """A new link token for the account; earlier ones of the same purpose end. With
-    ``asks_question`` it is not enough alone where the holder chose a security question."""
+    """Issue a new link token; earlier links of the same purpose are invalidated. With
+    ``asks_question``, the holder must also answer the security question, if one is set."""
     if purpose not in LASTING:
         invalidate_all(work, account, purpose)
     token = work.token(24)
@@ -75,7 +75,7 @@ def issue(
 
 
 def look_up(work: UnitOfWork, purpose: Purpose, token: str) -> Link | Problem:
-    """The live link of this token, or what is wrong with it. Consumes nothing (N69)."""
+    """The active link for this token, or the problem. Does not use up the link (N69)."""
     digests = work.vault.digests(f"link:{purpose}", token)
     link = work.db.scalar(select(Link).where(Link.digest.in_(digests), Link.purpose == purpose))
     if link is None:
@@ -92,8 +92,8 @@ def look_up(work: UnitOfWork, purpose: Purpose, token: str) -> Link | Problem:
 def look_up_with_account(
     work: UnitOfWork, purpose: Purpose, token: str
 ) -> tuple[Link, Account] | Problem:
-    """The live link and its account, or the problem. An account that can no longer use it
-    (deactivated, already active) answers like a link that has ended."""
+    """The active link and its account, or the problem. If the account's state does not allow the
+    link (deactivated, already active), the link counts as superseded."""
     link = look_up(work, purpose, token)
     if isinstance(link, Problem):
         return link
@@ -102,13 +102,13 @@ def look_up_with_account(
 
 
 def spend(work: UnitOfWork, link: Link) -> bool:
-    """Spend it; False when another request was first."""
+    """Use up the link; False if another request used it first."""
     alive = (Link.superseded_at.is_(None), Link.expires_at > work.now)
     return spend_once(work, link, Link.used_at, *alive)
 
 
 def invalidate_all(work: UnitOfWork, account: Account, purpose: Purpose | None = None) -> None:
-    """End the account's unspent links, of one purpose or of all."""
+    """Invalidate the account's unused links, of one purpose or of all."""
     where = [Link.account_id == account.id, Link.used_at.is_(None), Link.superseded_at.is_(None)]
     if purpose is not None:
         where.append(Link.purpose == purpose)

@@ -1,4 +1,5 @@
-"""Six digits by SMS or mail: ten minutes, five tries, bound to the flow that asked for them."""
+"""Six-digit codes by SMS or mail: valid for ten minutes and five attempts, bound to the flow that
+requested them."""
 
 from __future__ import annotations
 
@@ -17,37 +18,38 @@ from idp.session import failed_attempts
 from idp.transaction import UnitOfWork, spend_once
 
 LIFETIME_SECONDS = 600
-#: Seconds before a second, third and further code of one purpose.
+#: Seconds before a second, third and any further code of one purpose can be sent.
 RESEND_AFTER = (30, 60, 120)
 MAX_ATTEMPTS = 5
-#: Wrong codes of one account over all flows and all codes (N63).
+#: Limit on wrong codes for an account, over all flows and codes (N63).
 WRONG = Budget(15, timedelta(hours=1), timedelta(minutes=15))
 
 
 class CodePurpose(StrEnum):
-    """What a code is good for; one of another purpose is unknown (N68)."""
+    """The purpose of a code. A code is invalid for any other purpose (N68)."""
 
     RESET = "reset"
     UNLOCK = "unlock"
     PHONE = "phone"
     CALLER = "caller"
-    #: Of a sign-in, or before a change of factors.
+    #: For a sign-in or a change of verification methods.
     FACTOR = "factor"
-    #: Proves a new number or address.
+    #: Verifies a new number or address.
     SETUP = "setup"
-    #: Before enrolment by a password alone.
+    #: Before enrolment, if the account was opened with a password only.
     ENROL = "enrol"
 
 
 def flow_digest(work: UnitOfWork, purpose: CodePurpose, flow: str) -> str:
-    """The form in which the secret of a flow is stored."""
+    """The stored form of a flow's secret."""
     return work.vault.digest(f"flow:{purpose}", flow)
 
 
 def issue(
     work: UnitOfWork, account: Account, purpose: CodePurpose, flow: str, *, destination: str = ""
 ) -> str:
-    """A new code for the flow with this digest; earlier ones of the same purpose end."""
+    """Issue a new code for the flow with this digest; earlier codes of the same purpose are
+    invalidated."""
     invalidate_all(work, account, purpose)
     code = f"{work.ports.tokens.random_below(10**DIGITS):0{DIGITS}}"
     work.db.add(
@@ -65,8 +67,8 @@ def issue(
 
 
 def redeem(work: UnitOfWork, purpose: CodePurpose, flow: str, code: str) -> OneTimeCode | None:
-    """The spent row when ``code`` is right; None for whatever is wrong, always recorded. A try is
-    counted before it is compared, so that parallel guesses are no more than serial ones."""
+    """Use up ``code`` and return its row, or None if it is not valid. Failures are recorded. The
+    attempt is counted before the comparison, so that parallel guesses get no extra attempts."""
     row = latest(work, purpose, flow)
     account = work.db.get(Account, row.account_id) if row is not None else None
     reason = _refusal(work, row, account, code)
@@ -77,7 +79,7 @@ def redeem(work: UnitOfWork, purpose: CodePurpose, flow: str, code: str) -> OneT
 
 
 def latest(work: UnitOfWork, purpose: CodePurpose, flow: str) -> OneTimeCode | None:
-    """The last code that was made for the flow with this digest, good or not."""
+    """The last code issued for the flow with this digest, in whatever state."""
     return work.db.scalar(
         select(OneTimeCode)
         .where(OneTimeCode.flow == flow, OneTimeCode.purpose == purpose)
@@ -107,7 +109,7 @@ def _active(work: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
 
 
 def count_attempt(work: UnitOfWork, row: OneTimeCode) -> bool:
-    """Count one try of a code; False when it is over: used, replaced, late or tried out."""
+    """Count one attempt; False if the code is used, superseded, expired or out of attempts."""
     counted = work.db.execute(
         update(OneTimeCode)
         .where(
@@ -123,20 +125,20 @@ def count_attempt(work: UnitOfWork, row: OneTimeCode) -> bool:
 
 
 def matches(work: UnitOfWork, row: OneTimeCode, typed: str) -> bool:
-    """Whether these digits are the code's; spaces and dashes between them do not matter."""
+    """Whether the digits are those of the code. Spaces and dashes are ignored."""
     code = typed_code(typed)
     purpose = f"code:{row.purpose}"
     return code is not None and work.vault.matches(purpose, f"{row.flow}:{code}", row.digest)
 
 
 def spend(work: UnitOfWork, row: OneTimeCode) -> bool:
-    """Use it up; False when another request was first."""
+    """Use up the code; False if another request used it first."""
     return spend_once(work, row, OneTimeCode.used_at, *_active(work))
 
 
 def resend_delay(work: UnitOfWork, purpose: CodePurpose, flow: str, destination: str) -> int:
-    """How long until another code can be sent there in the flow with this digest: half a minute
-    after the first, a minute after the second, two after each further one within the hour."""
+    """The seconds until another code can be sent to this destination in the flow with this digest:
+    30 after the first, 60 after the second, 120 after each further code within an hour."""
     sent = work.db.scalars(
         select(OneTimeCode.created_at)
         .where(
@@ -155,7 +157,7 @@ def resend_delay(work: UnitOfWork, purpose: CodePurpose, flow: str, destination:
 
 
 def invalidate_all(work: UnitOfWork, account: Account, purpose: CodePurpose | None = None) -> None:
-    """End the account's unspent codes, of one purpose or of all."""
+    """Invalidate the account's unused codes, of one purpose or of all."""
     where = [
         OneTimeCode.account_id == account.id,
         OneTimeCode.used_at.is_(None),

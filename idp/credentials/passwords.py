@@ -1,4 +1,4 @@
-"""Passwords of accounts: setting a new one through the one policy."""
+"""Passwords of accounts. Every new password passes the password policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from idp.transaction import UnitOfWork
 
 
 def policy(work: UnitOfWork) -> Policy:
-    """The policy that the settings describe."""
+    """The configured password policy."""
     return Policy(
         min_length=work.settings.password_min_length,
         require_special=work.settings.password_require_special,
@@ -27,7 +27,7 @@ def policy(work: UnitOfWork) -> Policy:
 
 
 def owner(account: Account) -> Owner:
-    """What a password must not contain for this account."""
+    """The personal data that the account's password must not contain."""
     person = account.person
     return Owner(
         username=account.username,
@@ -39,8 +39,8 @@ def owner(account: Account) -> Owner:
 def change(
     work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str, *, source: str
 ) -> tuple[Rule, ...]:
-    """Set a new password, or return the rules it breaks and change nothing (PW-13).
-    ``source`` says where it was set, for the audit trail."""
+    """Set a new password, or return the violated rules and change nothing (PW-13). ``source`` says
+    where it was set, for the audit trail."""
     broken = find_violations(work, hasher, account, password)
     if not broken:
         store(work, account, hasher.hash(password), source=source)
@@ -50,8 +50,8 @@ def change(
 def find_violations(
     work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str
 ) -> tuple[Rule, ...]:
-    """The rules that a new password breaks. The history is compared only when every cheap rule
-    is met, since each comparison costs a bcrypt."""
+    """The rules that a new password violates. The history is checked only if all other rules are
+    met, because each comparison costs one bcrypt hash."""
     broken = quick_violations(work, account, password)
     if not broken and _is_reused(work, hasher, account, password, policy(work).history):
         broken = (Rule.REUSED,)
@@ -66,9 +66,9 @@ def verify_and_hash(
     verify: Callable[[], bool],
     new: str,
 ) -> tuple[str, ...] | str:
-    """The hash of a new password that may replace one which was just proved; or the broken rules,
-    ``("current",)`` when ``verify`` says that the old one is not right or its guesses are used up
-    (``key``). All hashing is done before anything is written, so that no lock waits for it."""
+    """Verify the current password, then return the hash of the new one. Returns the violated rules
+    if there are any, or ``("current",)`` if ``verify`` fails or the attempts counted under ``key``
+    are used up. Hashing is completed before any write, so that no lock is held meanwhile."""
     proved = verify() and not failed_attempts.is_locked(work, key)
     broken = find_violations(work, hasher, account, new) if proved else ()
     hashed = hasher.hash(new) if proved and not broken else ""
@@ -79,13 +79,14 @@ def verify_and_hash(
 
 
 def quick_violations(work: UnitOfWork, account: Account, password: str) -> tuple[Rule, ...]:
-    """The broken rules that cost no hash to find."""
+    """The violated rules that need no hash comparison."""
     return violations(password, owner(account), policy(work), shipped())
 
 
 def store(work: UnitOfWork, account: Account, password_hash: str, *, source: str) -> None:
-    """Set a password that breaks no rule. Whoever allows it by a one-time secret spends that
-    before, so that only the winner writes (N68), and hashes before that: no lock waits."""
+    """Store the hash of a password that meets the policy. A caller authorized by a one-time secret
+    must spend the secret first, so that only one request succeeds (N68), and hash before that, so
+    that no lock is held meanwhile."""
     account.password_hash = password_hash
     account.former_password_hash = account.former_password_until = None
     account.password_changed_at = work.now

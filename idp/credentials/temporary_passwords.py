@@ -1,4 +1,4 @@
-"""Temporary passwords: issued by an operator, shown once, good for one sign-in (CR-05, N71)."""
+"""Temporary passwords: issued by an operator, shown once, valid for one sign-in (CR-05, N71)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from idp.models import Account, TemporaryPassword
 from idp.policy.temporary_password import generate
 from idp.transaction import UnitOfWork, spend_once
 
-#: A made-up password can break a rule by chance, such as a part of the user name.
+#: A generated password can violate a rule by chance, for example contain part of the user name.
 TRIES = 50
 
 
 def new_password(work: UnitOfWork, account: Account) -> str:
-    """A pronounceable password that breaks no rule for this account."""
+    """A pronounceable password that meets the policy for this account."""
     for _ in range(TRIES):
         password = generate(work.ports.tokens.random_below)
         if not passwords.quick_violations(work, account, password):
@@ -29,7 +29,8 @@ def new_password(work: UnitOfWork, account: Account) -> str:
 
 
 def issue(work: UnitOfWork, account: Account, password_hash: str) -> datetime:
-    """Make this hash the account's only way in; returns until when. Earlier ones end."""
+    """Store this hash as the account's temporary password and return its expiry. Earlier ones are
+    invalidated."""
     invalidate_all(work, account)
     expires = work.after(seconds=work.settings.temporary_password_seconds)
     work.db.add(
@@ -48,7 +49,7 @@ def issue(work: UnitOfWork, account: Account, password_hash: str) -> datetime:
 
 
 def find_active(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
-    """The one that can still be used, if any."""
+    """The account's temporary password that is still valid, or None."""
     return work.db.scalar(
         select(TemporaryPassword)
         .where(
@@ -63,7 +64,7 @@ def find_active(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
 
 
 def latest(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
-    """The last one that was issued, whatever became of it."""
+    """The last temporary password issued, in whatever state."""
     return work.db.scalar(
         select(TemporaryPassword)
         .where(TemporaryPassword.account_id == account.id)
@@ -73,28 +74,28 @@ def latest(work: UnitOfWork, account: Account) -> TemporaryPassword | None:
 
 
 def spend(work: UnitOfWork, row: TemporaryPassword) -> bool:
-    """Use it at a sign-in; False when another one was first."""
+    """Use it up at a sign-in; False if another sign-in used it first."""
     alive = (TemporaryPassword.superseded_at.is_(None), TemporaryPassword.expires_at > work.now)
     return spend_once(work, row, TemporaryPassword.used_at, *alive)
 
 
 def is_still_valid(work: UnitOfWork, row_id: int | None) -> bool:
-    """Whether the one that opened a sign-in was neither replaced nor ended since."""
+    """Whether the temporary password of this sign-in has not been superseded."""
     row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
     return row is not None and row.superseded_at is None
 
 
 def matches(work: UnitOfWork, hasher: PasswordHasher, row_id: int | None, password: str) -> bool:
-    """Whether ``password`` is the one that opened this sign-in, entered again (CR-06), and it has
-    not expired. Callers check ``is_still_valid`` first; ``complete`` checks it again. Always costs
-    one hash comparison."""
+    """Whether ``password`` is the temporary password of this sign-in, entered again (CR-06), and it
+    has not expired. Callers check ``is_still_valid`` first; ``complete`` checks it again. Always
+    costs one hash comparison."""
     row = work.db.get(TemporaryPassword, row_id) if row_id is not None else None
     matched = hasher.verify(password, row.password_hash if row else None)
     return matched and row is not None and work.now < row.expires_at
 
 
 def complete(work: UnitOfWork, row_id: int | None) -> bool:
-    """A new password takes its place; False when another request was first."""
+    """Mark it as replaced by a new password; False if another request did so first."""
     ended = work.db.execute(
         update(TemporaryPassword)
         .where(TemporaryPassword.id == row_id, TemporaryPassword.superseded_at.is_(None))
@@ -105,7 +106,7 @@ def complete(work: UnitOfWork, row_id: int | None) -> bool:
 
 
 def invalidate_all(work: UnitOfWork, account: Account) -> None:
-    """End what was issued and not followed by a new password."""
+    """Invalidate the temporary passwords that no new password has replaced."""
     work.db.execute(
         update(TemporaryPassword)
         .where(

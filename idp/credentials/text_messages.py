@@ -1,5 +1,5 @@
-"""Text messages with codes, within limits: each costs money, and whoever can have them sent to
-numbers of his own earns by it (toll fraud). The only door to text messages."""
+"""Send codes by text message, within limits. Each message costs money, and attackers profit from
+messages to their own numbers (toll fraud). All text messages are sent from here."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def send(
     make: Callable[[], str],
     **words: str,
 ) -> None:
-    """Queue a text with a code, which ``make`` makes, to an E.164 number. Raises Refused, with the
-    name of the limit, when there were enough; then no code is made, an earlier one stays good, and
-    the reason is in the trail."""
+    """Queue a text message with a code to an E.164 number. ``make`` creates the code. Raises
+    Refused with the name of the limit that is reached; then no code is created, an earlier code
+    stays valid, and the reason is recorded."""
     reason = _refusal(work, account, number)
     if reason is not None:
         events.record(work, AuditAction.TEXT_REFUSED, reason=reason, account=account, kind=kind)
@@ -52,7 +52,7 @@ def _refusal(work: UnitOfWork, account: Account, number: str) -> str | None:
 
 
 def _accounts_of(work: UnitOfWork, account: Account, number: str) -> int:
-    """How many accounts had codes sent to the number within a day, this one included."""
+    """How many accounts, including this one, had codes sent to the number in the last day."""
     query = select(func.count(OneTimeCode.account_id.distinct())).where(
         OneTimeCode.destination == number,
         OneTimeCode.created_at > work.now - DAY,
@@ -64,8 +64,8 @@ def _accounts_of(work: UnitOfWork, account: Account, number: str) -> int:
 def _budgets(
     work: UnitOfWork, account: Account, number: str
 ) -> Iterator[tuple[str, str, Account | None, Budget]]:
-    """Name, key, owner and size, the narrowest first, always in this order: two senders that
-    wait for each other's rows cannot be."""
+    """Name, key, account and size of each limit, the narrowest first. The fixed order prevents
+    deadlocks between concurrent senders."""
     limits = work.settings
     digest = work.vault.digest("text-number", number)
     yield (

@@ -1,7 +1,8 @@
-"""Who exists and who may do what: persons, accounts, participants, role groups, life cycle.
+"""The directory: persons, accounts, participants, role groups, and their life cycle.
 
-Only this package changes the state of an account or grants a role group; each change ends what it
-must end, and tells whom it must tell. It never checks a password or a second factor.
+Only this package changes the state of an account or grants a role group. Each change ends the
+sessions and grants that depend on it and sends the required notices. The package never checks a
+password or a second factor.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Who has access to what, now or at any past moment: assignments stay, so the past is known."""
+"""Who has access to what, now or at any time in the past. Assignments are never deleted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 500
 
 @dataclass(frozen=True, kw_only=True)
 class AccessQuery:
-    """Which assignments; what is empty excludes nothing."""
+    """Filter criteria for assignments. Empty means no restriction."""
 
     at: datetime
     participant: str = ""
@@ -46,13 +46,13 @@ class AccessRecord:
 def page(
     work: UnitOfWork, question: AccessQuery, *, after: int = 0, limit: int = 100
 ) -> list[AccessRecord]:
-    """The next such assignments after the one with the id ``after``, in the order of granting."""
+    """The next matching assignments after the id ``after``, in the order of granting."""
     query = _query(work, question).where(Assignment.id > after).limit(limit)
     return [_access(*row) for row in work.db.execute(query)]
 
 
 def stream_all(work: UnitOfWork, question: AccessQuery) -> Iterator[AccessRecord]:
-    """All of them, streamed."""
+    """All matching assignments, streamed."""
     query = _query(work, question).execution_options(yield_per=BATCH)
     with closing(work.db.execute(query)) as rows:
         for row in rows:
@@ -72,7 +72,7 @@ def _query(work: UnitOfWork, question: AccessQuery) -> Select[Assignment, Accoun
         )
         .order_by(Assignment.id)
     )
-    # Equal to one number, so that the index gives the rows in their order; 0 is nobody's.
+    # Comparing with a constant lets the index return the rows in order; no account has id 0.
     if question.participant:
         wanted = select(Participant.id).where(Participant.number == question.participant)
         query = query.where(Assignment.participant_id == (work.db.scalar(wanted) or 0))

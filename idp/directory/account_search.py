@@ -1,4 +1,4 @@
-"""The console's one search box: accounts by the beginning of whatever the caller says."""
+"""The search box of the console: finds accounts by prefixes of names and identifiers."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from idp.models import Account, Assignment, Participant, Person, SearchTerm
 from idp.policy.search_terms import fold, prefix_range, query_words, terms
 from idp.transaction import UnitOfWork
 
-#: More than anybody reads; the page says that there are more.
+#: The maximum shown; the page says that there are more.
 LIMIT = 50
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Accounts, and whether there are more than are shown."""
+    """The accounts found, and whether there are more."""
 
     accounts: list[Account]
     more: bool
 
 
 def index_account(work: UnitOfWork, account: Account) -> None:
-    """Write the words of an account anew: after it was made, and after its person changed."""
+    """Rebuild the search terms of an account after it is created or its person changes."""
     work.db.execute(delete(SearchTerm).where(SearchTerm.account_id == account.id))
     rows = [{"term": term, "account_id": account.id} for term in account_terms(account)]
     work.db.execute(insert(SearchTerm), rows)
 
 
 def account_terms(account: Account) -> list[str]:
-    """The words under which an account is found."""
+    """The search terms of an account."""
     person = account.person
     return sorted(
         terms(
@@ -48,8 +48,8 @@ def account_terms(account: Account) -> list[str]:
 
 
 def search(work: UnitOfWork, query: str) -> SearchResult:
-    """The accounts for which every word of ``query`` begins one of their words; without any, the
-    accounts that hold something for the participants whose number or name begins with it."""
+    """The accounts for which every word of ``query`` is a prefix of a search term. If there are
+    none, the accounts with a role group at participants whose number or name has that prefix."""
     words = query_words(query)
     if not words:
         return SearchResult([], more=False)
@@ -70,7 +70,7 @@ def _ids(work: UnitOfWork, query: Select[int]) -> list[int]:
 
 
 def _by_words(words: Iterable[str]) -> Select[int]:
-    """Walks the index of the longest word and stops when there are enough."""
+    """Scans the index by the longest word and stops when the limit is reached."""
     first, *others = words
     start, end = prefix_range(first)
     query = (
@@ -90,7 +90,8 @@ def _by_words(words: Iterable[str]) -> Select[int]:
 
 
 def _by_participant(text: str) -> Select[int]:
-    """Holders for a participant; participants are few, so that their names need no index."""
+    """Accounts with a role group at a participant. There are few participants, so their names need
+    no index."""
     text = text.strip()
     escaped = fold(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     matching = select(Participant.id).where(

@@ -1,4 +1,4 @@
-"""Who exists: persons and accounts, and how they are found."""
+"""Persons and accounts: create and find them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_PERSON_NAME = 100
 
 @dataclass(frozen=True, kw_only=True)
 class NewPerson:
-    """What a registration says about a person."""
+    """The data of a person as registered."""
 
     person_id: str
     given_name: str
@@ -37,10 +37,10 @@ class NewPerson:
 
 
 def find_for_sign_in(work: UnitOfWork, typed: str) -> Account | None:
-    """The account that a person means by what they typed: a UserID or an e-mail address.
+    """The account for a UserID or an e-mail address entered at sign-in.
 
-    A login name wins. An e-mail address that is no login name counts only when exactly one
-    personal account has it, since one person may hold several accounts.
+    A login name takes precedence. An e-mail address that is not a login name is accepted only if
+    exactly one personal account has it, because a person may hold several accounts.
     """
     key = email_key(typed)
     if not key:
@@ -80,13 +80,13 @@ def by_subject(work: UnitOfWork, subject: str) -> Account | None:
 
 
 def list_accounts(work: UnitOfWork, person: Person, *, exclude: Account) -> list[Account]:
-    """The other accounts of the person, by login name."""
+    """The person's other accounts, by login name."""
     query = select(Account).where(Account.person_id == person.id, Account.id != exclude.id)
     return list(work.db.scalars(query.order_by(Account.username_key)))
 
 
 def count_persons_with_phone(work: UnitOfWork, phone: str) -> int:
-    """How many persons have this telephone: one of many is a company's, and proves little
+    """How many persons have this telephone number. A shared number is a company's and proves little
     (CR-09)."""
     if not phone:
         return 0
@@ -102,7 +102,7 @@ def count_persons_with_phone(work: UnitOfWork, phone: str) -> int:
 def stream_accounts(
     work: UnitOfWork, *, after: str = "", limit: int | None = None
 ) -> Iterator[Account]:
-    """Accounts by login name, those after ``after``, streamed."""
+    """Accounts with a login name after ``after``, in order, streamed."""
     query = select(Account).order_by(Account.username_key).limit(limit)
     if after:
         query = query.where(Account.username_key > name_key(after))
@@ -110,7 +110,7 @@ def stream_accounts(
 
 
 def get_or_create_person(work: UnitOfWork, data: NewPerson) -> Person:
-    """The person of this Person ID, made when there is none. Raises Invalid."""
+    """The person with this Person ID, created if necessary. Raises Invalid."""
     person = work.db.scalar(select(Person).where(Person.person_id == data.person_id))
     if person is not None:
         return person
@@ -128,7 +128,7 @@ def get_or_create_person(work: UnitOfWork, data: NewPerson) -> Person:
 
 
 def validated(data: NewPerson) -> dict[str, str]:
-    """The columns of a person, checked and in their stored form. Raises Invalid."""
+    """Validate and normalize the data of a person. Raises Invalid."""
     names = (data.given_name, data.middle_name, data.family_name, data.preferred_name)
     if not data.given_name and not data.family_name:
         raise Invalid("a person needs a given or a family name")
@@ -150,7 +150,7 @@ def validated(data: NewPerson) -> dict[str, str]:
 
 
 def validated_email(text: str) -> str:
-    """One plain address in its stored form. Raises Invalid (N85)."""
+    """Validate and normalize one plain e-mail address. Raises Invalid (N85)."""
     try:
         return single_address(text)
     except ValueError as error:
@@ -166,8 +166,8 @@ def create_account(
     locale: str = "en",
     second: SecondAccountGrounds | None = None,
 ) -> Account:
-    """A pending account. Raises Conflict when the name was ever used, by anyone (N81), and the
-    errors of ``second.columns``."""
+    """Create a pending account. Raises Conflict if any account ever had the name (N81), and the
+    errors of ``second_accounts.columns``."""
     separation_of_duties.check_person(work, person)
     if kind is AccountKind.EMAIL:
         username = validated_email(username)

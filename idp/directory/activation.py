@@ -1,4 +1,4 @@
-"""Activation of a pending account by a mailed link (manual 6.5, procedure K)."""
+"""Activate a pending account with a mailed link (manual 6.5, procedure K)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from idp.models import Account, AccountState, Link
 from idp.policy.password import Rule
 from idp.transaction import UnitOfWork
 
-#: A link that nobody opened is brought to mind this many days before its end.
+#: The holder of an unopened link gets a reminder this many days before it expires.
 REMINDER_DAYS = (14, 3)
 
 
 def invite(work: UnitOfWork, account: Account) -> str:
-    """Mail an activation link, ending earlier ones. Returns the link's path (for the demo's
-    seed and the tests; the mail carries it to the person). Raises Refused unless pending."""
+    """Mail an activation link and invalidate earlier ones. Returns the path of the link, for the
+    demo and the tests. Raises Refused unless the account is pending."""
     return _send(work, account, "account_created", work.after(days=work.settings.activation_days))
 
 
 def resend(work: UnitOfWork, account: Account) -> None:
-    """Mail a new link with the end of the last one, which ends. Raises Refused unless there is
-    one that has not expired: after that only a temporary password helps (AC-03)."""
+    """Mail a new link with the expiry of the last one, which is invalidated. Raises Refused unless
+    there is an unexpired link: after expiry only a temporary password helps (AC-03)."""
     link = pending_link(work, account)
     if link is None or link.expires_at <= work.now:
         raise Refused("the activation link has expired or was ended: issue a temporary password")
@@ -39,7 +39,7 @@ def resend(work: UnitOfWork, account: Account) -> None:
 
 
 def pending_link(work: UnitOfWork, account: Account) -> Link | None:
-    """The last activation link of the account that nobody used or ended, expired or not."""
+    """The account's last activation link that was not used or invalidated, expired or not."""
     return work.db.scalar(
         select(Link)
         .where(
@@ -54,8 +54,8 @@ def pending_link(work: UnitOfWork, account: Account) -> Link | None:
 
 
 def send_next_reminder(work: UnitOfWork) -> bool:
-    """Remind one holder whose link ends soon; False when nobody is left. The mail has a link of
-    its own with the same end, since the first one is not known any more."""
+    """Remind one holder whose link expires soon; False if no reminder is due. The mail has a new
+    link with the same expiry, because the first token is not stored."""
     for count, days in enumerate(REMINDER_DAYS):
         row = work.db.execute(
             select(Link, Account)
@@ -79,7 +79,8 @@ def send_next_reminder(work: UnitOfWork) -> bool:
                     _send(work, account, "activation_reminder", link.expires_at)
                     contacts.notify_activation_reminder(work, account, link.expires_at)
             except Invalid:
-                # Nobody behind this one waits for the address to be mended; the link stays.
+                # An address that cannot receive mail must not delay other reminders; the link stays
+                # valid.
                 link.reminders = count + 1
                 events.record(
                     work, AuditAction.REMINDER_FAILED, reason="bad_address", account=account
@@ -89,7 +90,7 @@ def send_next_reminder(work: UnitOfWork) -> bool:
 
 
 def _send(work: UnitOfWork, account: Account, kind: str, expires: datetime) -> str:
-    """A link that ends at ``expires``; reminders whose day has passed count as sent."""
+    """Mail a link that expires at ``expires``. Reminders due before now count as sent."""
     if account.state != AccountState.PENDING:
         raise Refused(f"{account.username} is {account.state}, not pending")
     reminders = sum(1 for days in REMINDER_DAYS if expires <= work.after(days=days))
@@ -103,10 +104,11 @@ def _send(work: UnitOfWork, account: Account, kind: str, expires: datetime) -> s
 def complete(
     work: UnitOfWork, hasher: PasswordHasher, link: Link, account: Account, password: str
 ) -> tuple[Rule, ...] | Problem:
-    """Set the first password and activate, spending the link in the same transaction.
+    """Set the first password, activate the account and use up the link, in one transaction.
 
-    Returns the broken rules (the link stays usable), ``Problem.USED`` when another request was
-    first, or an empty tuple."""
+    Returns the violated rules (the link stays valid), ``Problem.USED`` if another request was
+    first, or an empty tuple on success.
+    """
     broken = find_violations(work, hasher, account, password)
     if broken:
         return broken

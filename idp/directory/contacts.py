@@ -1,5 +1,5 @@
-"""Who speaks for a participant, and is told what happens to its people's access (NT-03, NT-05,
-NT-06, NT-11; TM-01, TM-03, TM-05, TM-06)."""
+"""Contacts of participants, and the notices they get about access of the participant's people
+(NT-03, NT-05, NT-06, NT-11; TM-01, TM-03, TM-05, TM-06)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from idp.models import (
 )
 from idp.transaction import UnitOfWork
 
-#: Of one participant at a time.
+#: For one participant.
 MAX_COUNT = 100
-#: Who is asked when nobody has a function any more (TM-05, TM-06); nobody is above an AR but the
-#: operator (TM-03).
+#: Who is notified of a vacancy (TM-05, TM-06). Only the operator is above an Authorized
+#: Representative (TM-03).
 ESCALATION: Mapping[str, ContactFunction] = {
     ContactFunction.RIGHTS_ADMINISTRATOR: ContactFunction.PRIMARY_CONTACT,
     ContactFunction.PRIMARY_CONTACT: ContactFunction.AUTHORIZED_REPRESENTATIVE,
@@ -38,7 +38,7 @@ ESCALATION: Mapping[str, ContactFunction] = {
 
 @dataclass(frozen=True, order=True)
 class ContactRef:
-    """A person by Person ID, and the function."""
+    """A person, by Person ID, and a contact role."""
 
     person_id: str
     function: str
@@ -52,7 +52,7 @@ def list_contacts(work: UnitOfWork, row: Participant) -> list[Contact]:
 def contacts_by_participant(
     work: UnitOfWork, rows: Collection[Participant]
 ) -> dict[int, list[Contact]]:
-    """As ``list_contacts``, by the key of each participant that has any."""
+    """As ``list_contacts``, for several participants, by primary key."""
     found: dict[int, list[Contact]] = {}
     for contact in work.db.scalars(
         select(Contact)
@@ -65,14 +65,14 @@ def contacts_by_participant(
 
 
 def to_entries(contacts: Iterable[Contact]) -> list[ContactRef]:
-    """As they are named by a push and on the command line."""
+    """As they appear in a push and on the command line."""
     return sorted(ContactRef(contact.person.person_id, contact.function) for contact in contacts)
 
 
 def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ContactRef]) -> bool:
-    """Let exactly these be the contacts; False when they are already. Whoever comes and goes is
-    told, and the tier above when a function is left to nobody. Raises Invalid for a person without
-    an account here and for a function that there is not."""
+    """Set the participant's contacts; False if nothing changes. Added and removed contacts get a
+    notice. If a function becomes vacant, the next tier gets one too. Raises Invalid for a person
+    without an account and for an unknown function."""
     before = {
         entry: contact for contact in list_contacts(work, row) for entry in to_entries([contact])
     }
@@ -81,7 +81,7 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ContactRef]) ->
         return False
     check_count(after)
     new = {entry: _person(work, entry) for entry in sorted(after - before.keys())}
-    # Whoever changes them at the same time waits for this row.
+    # Lock the row against concurrent changes.
     row.updated_at = work.now
     work.db.flush()
     for entry, person in new.items():
@@ -100,13 +100,13 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ContactRef]) ->
 
 
 def check_count(wanted: Collection[ContactRef]) -> None:
-    """Raises Invalid for more contacts than a participant may have."""
+    """Raises Invalid if there are more contacts than a participant may have."""
     if len(wanted) > MAX_COUNT:
         raise Invalid(f"a participant has at most {MAX_COUNT} contacts")
 
 
 def end_for_closed_account(work: UnitOfWork, account: Account) -> None:
-    """End what the holder of a closed account is, when no other account is left to reach them."""
+    """End the contact roles of the holder of a deactivated account who has no other account."""
     if _account_of(work, account.person) is not None:
         return
     query = select(Contact, Participant).join(Participant, Participant.id == Contact.participant_id)
@@ -125,8 +125,8 @@ def notify(
     exclude: Person | None = None,
     **values: Any,
 ) -> int:
-    """One mail to each contact with this function, in the language of the contact; returns how
-    many."""
+    """Mail each contact with this function, in the contact's language. Returns the number of
+    mails."""
     told = 0
     for account in contact_accounts(work, row, to):
         if exclude is None or account.person_id != exclude.id:
@@ -135,7 +135,7 @@ def notify(
 
 
 def contact_accounts(work: UnitOfWork, row: Participant, function: str) -> list[Account]:
-    """An account of each contact with this function: that gives address and language."""
+    """One account of each contact with this function: it supplies address and language."""
     found = [
         _account_of(work, contact.person)
         for contact in list_contacts(work, row)
@@ -145,16 +145,16 @@ def contact_accounts(work: UnitOfWork, row: Participant, function: str) -> list[
 
 
 def functions_of(work: UnitOfWork, row: Participant, person: Person) -> list[str]:
-    """What the person is for the participant."""
+    """The person's contact roles at the participant."""
     return [
         contact.function for contact in list_contacts(work, row) if contact.person_id == person.id
     ]
 
 
 def notify_state_change(work: UnitOfWork, account: Account) -> None:
-    """Whoever speaks for the participants that the account acts for hears that it was suspended or
-    closed: the Rights Administrators; of one of them, the Primary Contacts; of a Primary Contact,
-    the Authorized Representatives (NT-05). Called before role groups are taken away."""
+    """Notify contacts that an account was suspended or deactivated, for each participant it acts
+    for: the Rights Administrators; if it is one of theirs, the Primary Contacts; if a Primary
+    Contact's, the Authorized Representatives (NT-05). Call this before role groups are revoked."""
     held = select(Assignment.participant_id).where(
         Assignment.account_id == account.id, Assignment.revoked_at.is_(None)
     )
@@ -179,8 +179,8 @@ def notify_state_change(work: UnitOfWork, account: Account) -> None:
 
 
 def notify_activation_reminder(work: UnitOfWork, account: Account, expires_at: datetime) -> None:
-    """The Rights Administrators of the participants that an account acts for hear that it is not
-    activated yet."""
+    """Notify the Rights Administrators that an account of their participant is not activated
+    yet."""
     held = select(Assignment.participant_id).where(
         Assignment.account_id == account.id, Assignment.revoked_at.is_(None)
     )
@@ -197,12 +197,12 @@ def notify_activation_reminder(work: UnitOfWork, account: Account, expires_at: d
 
 
 def holder_details(account: Account) -> str:
-    """An account and its holder in a mail to somebody else."""
+    """Mail fields that describe an account and its holder."""
     return f"{account.person.full_name}, {account.username}"
 
 
 def participant_details(row: Participant) -> str:
-    """The participant in a mail."""
+    """Mail fields that describe the participant."""
     return f"{row.name} ({row.number})"
 
 
@@ -218,8 +218,8 @@ def _end(work: UnitOfWork, row: Participant, gone: Collection[Contact]) -> None:
 
 
 def _notify_vacancy(work: UnitOfWork, row: Participant, function: str) -> None:
-    """The first tier above that has anybody is told (NT-11); else the trail alone, where the
-    operator sees it (TM-03)."""
+    """Notify the first tier above that has a contact (NT-11). If there is none, only the audit
+    trail shows the vacancy (TM-03)."""
     told, tier = 0, ESCALATION.get(function)
     while tier and not told:
         told = notify(work, "contact_vacant", row, tier, function=function)
@@ -252,7 +252,7 @@ def _notify_person(
 
 
 def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
-    """Nobody else's change waits until the address of a contact is mended."""
+    """Queue a mail. An invalid address of a contact must not block the change itself."""
     try:
         queue.enqueue(work, kind, account, **values)
     except Invalid:
@@ -271,7 +271,7 @@ def _person(work: UnitOfWork, entry: ContactRef) -> Person:
 
 
 def _account_of(work: UnitOfWork, person: Person) -> Account | None:
-    """The account by which a person is reached: the one with a UserID before the e-mail account."""
+    """The account used to reach a person: one with a UserID before an e-mail account."""
     rows = work.db.scalars(
         select(Account)
         .where(

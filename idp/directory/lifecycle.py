@@ -1,4 +1,4 @@
-"""Changes of state, and what each of them ends, in one place (N58)."""
+"""Changes of account state and their effects, in one place (N58)."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from idp.models import Account, AccountState
 from idp.session import browsers, failed_attempts, sessions
 from idp.transaction import UnitOfWork
 
-#: The mail that tells the holder, by new state.
+#: The notice to the holder, by new state.
 NOTICES = {
     AccountState.LOCKED: "account_locked",
     AccountState.SUSPENDED: "account_suspended",
     AccountState.DEACTIVATED: "account_deactivated",
 }
-#: States that are put on top of another one, which comes back afterwards.
+#: States that store the previous state and restore it afterwards.
 HELD = (AccountState.LOCKED, AccountState.SUSPENDED)
 
 
 def change_state(work: UnitOfWork, account: Account, state: AccountState, *, reason: str) -> None:
-    """Move the account to ``state``. Every state but active and pending ends sessions, grants,
-    remembered browsers and waiting secrets at once; deactivated is final and takes the role
-    groups too (PR-04). Raises Refused, or Conflict when another change came first: no denial is
-    ever overwritten by somebody who had not seen it."""
+    """Move the account to ``state``. Every state except active and pending ends sessions, grants,
+    remembered browsers and pending secrets at once. Deactivation is final and revokes the role
+    groups too (PR-04). Raises Refused, or Conflict if a concurrent change came first, so that no
+    restriction is overwritten unseen."""
     separation_of_duties.check(work, account)
     before = account.state
     if before == AccountState.DEACTIVATED:
@@ -62,7 +62,8 @@ def change_state(work: UnitOfWork, account: Account, state: AccountState, *, rea
 
 
 def _claim(work: UnitOfWork, account: Account, before: AccountState, state: AccountState) -> None:
-    """Take the row from the state it was read in; everybody else waits or finds it changed."""
+    """Update the row only if it still has the state that was read; concurrent changes wait or
+    conflict."""
     work.db.flush()
     moved = work.db.execute(
         update(Account)
@@ -75,8 +76,8 @@ def _claim(work: UnitOfWork, account: Account, before: AccountState, state: Acco
 
 
 def resume(work: UnitOfWork, account: Account, *, reason: str) -> None:
-    """Take a lock or a suspension off: back to the state before it, without failures counted. A
-    lock that lies under a suspension is in force again. Raises Refused when there is neither."""
+    """Lift a lock or a suspension: restore the previous state and reset counted failures. A lock
+    below a suspension takes effect again. Raises Refused if there is neither."""
     if account.state not in HELD:
         raise Refused(f"{account.username} is {account.state}")
     failed_attempts.clear(work, account)
@@ -86,7 +87,7 @@ def resume(work: UnitOfWork, account: Account, *, reason: str) -> None:
 
 
 def _previous_states(before: AccountState, known: str | None, state: AccountState) -> str | None:
-    """The states to which an account in ``state`` leads back one after the other."""
+    """The states restored one after the other from ``state``."""
     if state not in HELD:
         return None
     beneath = [before, *(known.split(",") if known else [])]
@@ -94,7 +95,7 @@ def _previous_states(before: AccountState, known: str | None, state: AccountStat
 
 
 def deactivate_next_expired(work: UnitOfWork) -> bool:
-    """Close one account whose end has come; False when there is none."""
+    """Deactivate one account whose end date has passed; False if there is none."""
     account = work.db.scalar(
         select(Account)
         .where(Account.ends_at <= work.now, Account.state != AccountState.DEACTIVATED)
@@ -108,8 +109,8 @@ def deactivate_next_expired(work: UnitOfWork) -> bool:
 
 
 def require_reset(work: UnitOfWork, account: Account, *, reason: str) -> None:
-    """From now on the password no longer counts: the holder chooses a new one by a link or a
-    temporary password. Ends everything as ``change_state`` does, also when it is so already."""
+    """Invalidate the password: the holder must choose a new one with a link or a temporary
+    password. Ends everything that ``change_state`` ends, also if a reset is already required."""
     if account.state == AccountState.RESET_REQUIRED:
         links.invalidate_all(work, account)
         one_time_codes.invalidate_all(work, account)

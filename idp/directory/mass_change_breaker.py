@@ -1,5 +1,5 @@
-"""The breaker of mass changes: when registration suspends or closes too many accounts within an
-hour, what follows waits until an administrator has looked."""
+"""Mass-change circuit breaker: if registration suspends or deactivates too many accounts within an
+hour, further changes wait until an administrator confirms them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from idp.transaction import UnitOfWork
 
 log = structlog.get_logger("gateway.alarm")
 WINDOW = timedelta(hours=1)
-#: The events that count, each an account that somebody cannot use any more.
+#: The events counted. Each takes access away from an account.
 COUNTED = (AuditAction.SCIM_SUSPENDED, AuditAction.SCIM_DELETED, AuditAction.SCIM_ENDING)
 ALARM = AuditAction.ALARM_MASS_CHANGE
 CONFIRMED = AuditAction.SCIM_MASS_CHANGE_CONFIRMED
@@ -51,7 +51,7 @@ def status(work: UnitOfWork) -> BreakerStatus:
 
 
 def _last(work: UnitOfWork, name: str) -> int:
-    """The number of the last such event of the window, or 0."""
+    """The id of the last such event in the window, or 0."""
     recent = select(func.max(Event.id)).where(Event.name == name, Event.at > work.now - WINDOW)
     return work.db.scalar(recent) or 0
 

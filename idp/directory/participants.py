@@ -1,4 +1,4 @@
-"""Participants: registered, renamed, ended; and what the end of one takes with it."""
+"""Participants: register, rename and end them, and revoke the role groups of an ended one."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from idp.policy.search_terms import fold
 from idp.transaction import UnitOfWork
 
 MAX_NAME = 200
-#: Folded, a name may be longer than it was.
+#: Case folding can lengthen a name.
 MAX_KEY = 200
 _NUMBER = re.compile(r"[A-Za-z0-9._-]{1,20}")
 
 
 def find(work: UnitOfWork, number: str) -> Participant | None:
-    """The participant of this number, also one that has ended or was removed."""
+    """The participant with this number, including ended and removed ones."""
     return work.db.scalar(select(Participant).where(Participant.number == number))
 
 
 def by_number(work: UnitOfWork, number: str) -> Participant:
-    """As ``find``. Raises NotFound: whatever names a participant, only registration makes one
-    (TM-08)."""
+    """As ``find``. Raises NotFound: only registration creates a participant (TM-08)."""
     row = find(work, number)
     if row is None:
         raise NotFound(f"participant {number} is not registered")
@@ -39,8 +38,8 @@ def by_number(work: UnitOfWork, number: str) -> Participant:
 
 
 def lock_by_number(work: UnitOfWork, number: str) -> Participant:
-    """As ``by_number``, for a change that adds to what is there: nobody else changes the
-    participant until it is done, so that two changes at once both count."""
+    """As ``by_number``, but locks the row until the transaction ends, so that concurrent additions
+    do not overwrite each other."""
     work.db.execute(
         update(Participant)
         .where(Participant.number == number)
@@ -51,14 +50,14 @@ def lock_by_number(work: UnitOfWork, number: str) -> Participant:
 
 
 def stream_pages(work: UnitOfWork) -> Iterator[Sequence[Participant]]:
-    """All that are not removed, by number, some at a time."""
+    """All participants that are not removed, by number, in pages."""
     query = select(Participant).where(Participant.removed_at.is_(None)).order_by(Participant.number)
     return work.db.scalars(query.execution_options(yield_per=500)).partitions()
 
 
 def register(work: UnitOfWork, number: str, name: str) -> Participant:
-    """A new participant, or one that was removed before, without the role groups of that time.
-    Raises Invalid, or Conflict when the number is taken."""
+    """Create a participant, or restore a removed one without its former role groups. Raises
+    Invalid, or Conflict if the number is taken."""
     if not _NUMBER.fullmatch(number):
         raise Invalid(
             "a participant's number is 1 to 20 ASCII letters, digits, dots, hyphens and underscores"
@@ -84,7 +83,7 @@ def register(work: UnitOfWork, number: str, name: str) -> Participant:
 
 
 def rename(work: UnitOfWork, row: Participant, name: str) -> bool:
-    """Another name for everybody from now on; False when it is the present one. Raises Invalid."""
+    """Rename the participant; False if the name is unchanged. Raises Invalid."""
     name = _checked_name(name)
     if name == row.name:
         return False
@@ -101,8 +100,8 @@ def _checked_name(name: str) -> str:
 
 
 def end(work: UnitOfWork, row: Participant) -> int:
-    """Nobody holds anything there any more, and nothing is given; returns how many assignments
-    ended. Role groups elsewhere stay. Raises Refused for the gateway's own operator."""
+    """End the participant: revoke every role group held there and allow no new ones. Returns the
+    number of revoked assignments. Raises Refused for the gateway's own operator."""
     if row.number == OPERATOR:
         raise Refused("the gateway's own operator does not end")
     if row.ended_at is not None:
@@ -115,8 +114,8 @@ def end(work: UnitOfWork, row: Participant) -> int:
 
 
 def restore(work: UnitOfWork, row: Participant) -> bool:
-    """Role groups may be given there again; those that ended do not come back. False when it had
-    not ended."""
+    """Allow role groups at the participant again; revoked ones stay revoked. False if it had not
+    ended."""
     if row.ended_at is None:
         return False
     row.ended_at, row.updated_at = None, work.now

@@ -1,4 +1,5 @@
-"""What participants take part in: markets, programs, services. A role group may need one."""
+"""Participations: the markets, programs and services of participants. A role group may require
+one."""
 
 from __future__ import annotations
 
@@ -22,27 +23,27 @@ from idp.models import (
 )
 from idp.transaction import UnitOfWork
 
-#: Of one participant at a time.
+#: For one participant.
 MAX_COUNT = 100
 
 
 @dataclass(frozen=True, order=True)
 class ParticipationRef:
-    """The name of a market, program or service, and which of them it is (RG-12)."""
+    """The name and kind of a market, program or service (RG-12)."""
 
     name: str
     kind: str = ParticipationKind.MARKET
 
 
 def list_participations(work: UnitOfWork, row: Participant) -> list[ParticipationRef]:
-    """What the participant takes part in now, by name."""
+    """The participant's current participations, by name."""
     return participations_by_participant(work, [row]).get(row.id, [])
 
 
 def participations_by_participant(
     work: UnitOfWork, rows: Collection[Participant]
 ) -> dict[int, list[ParticipationRef]]:
-    """As ``list_participations``, by the key of each participant that takes part in anything."""
+    """As ``list_participations``, for several participants, by primary key."""
     query = select(Participation).where(
         Participation.participant_id.in_([row.id for row in rows]),
         Participation.ended_at.is_(None),
@@ -54,15 +55,15 @@ def participations_by_participant(
 
 
 def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ParticipationRef]) -> bool:
-    """Let the participant take part in exactly this; False when it does already. Role groups there
-    that need what ends are taken away. Raises Invalid."""
+    """Set the participant's participations; False if nothing changes. Role groups that require an
+    ended one are revoked. Raises Invalid."""
     after = {part.name: part.kind for part in map(_checked, wanted)}
     if len(after) > MAX_COUNT:
         raise Invalid(f"a participant has at most {MAX_COUNT} participations")
     before = {part.name: part.kind for part in list_participations(work, row)}
     if after == before:
         return False
-    # A grant at the same time waits for this row, or is found below.
+    # A concurrent grant waits for this lock, or is found below.
     row.updated_at = work.now
     work.db.flush()
     changed = {name for name in before if after.get(name) != before[name]}
@@ -94,14 +95,14 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ParticipationRe
 def affected_accounts(
     work: UnitOfWork, row: Participant, wanted: Iterable[ParticipationRef]
 ) -> list[Account]:
-    """The accounts that would lose a role group there if ``wanted`` were all."""
+    """The accounts that would lose a role group if the participations were ``wanted``."""
     gone = {part.name for part in list_participations(work, row)} - {part.name for part in wanted}
     return role_groups.accounts_at_participant(work, row, RoleGroup.participation.in_(gone))
 
 
 def set_required(work: UnitOfWork, group: RoleGroup, name: str) -> None:
-    """From now on the role group is given only where the participant takes part in ``name``; empty:
-    anywhere. Raises Invalid, and Refused while somebody holds it elsewhere."""
+    """Set the participation that the role group requires; empty means none. Raises Invalid, and
+    Refused while an account holds the group at a participant without it."""
     name = checked_participation(name) if name else ""
     # A grant at the same time waits for this row, or is found below.
     work.db.execute(select(RoleGroup.id).where(RoleGroup.id == group.id).with_for_update())
@@ -114,7 +115,7 @@ def set_required(work: UnitOfWork, group: RoleGroup, name: str) -> None:
 
 
 def _held_elsewhere(work: UnitOfWork, group: RoleGroup, name: str) -> str | None:
-    """The number of a participant without this participation where somebody holds the group."""
+    """The number of a participant where the group is held without this participation."""
     takes_part = exists().where(
         Participation.participant_id == Participant.id,
         Participation.name == name,

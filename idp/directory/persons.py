@@ -1,5 +1,5 @@
-"""What registration changes about a person: it reaches every account, machine accounts included
-(RG-09, AC-08, NT-04, NT-12)."""
+"""Changes of a person's data by registration. They apply to all accounts of the person, including
+machine accounts (RG-09, AC-08, NT-04, NT-12)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from idp.transaction import UnitOfWork
 
 @dataclass(frozen=True, kw_only=True)
 class PersonChanges:
-    """New values; None leaves one as it is."""
+    """New values. None leaves a value unchanged."""
 
     given_name: str | None = None
     middle_name: str | None = None
@@ -31,7 +31,7 @@ class PersonChanges:
 
 
 def by_person_id(work: UnitOfWork, person_id: str) -> Person | None:
-    """The person of this Person ID."""
+    """The person with this Person ID."""
     return work.db.scalar(select(Person).where(Person.person_id == person_id))
 
 
@@ -43,8 +43,8 @@ def lock_by_person_id(work: UnitOfWork, person_id: str) -> Person | None:
 
 
 def accounts_of(work: UnitOfWork, person: Person) -> list[Account]:
-    """The accounts that the person holds or is custodian of, but closed ones; the personal ones
-    first."""
+    """The accounts that the person holds or is custodian of, except deactivated ones; personal
+    accounts first."""
     order = case({kind: n for n, kind in enumerate(AccountKind)}, value=Account.kind)
     rows = work.db.scalars(
         select(Account)
@@ -55,12 +55,13 @@ def accounts_of(work: UnitOfWork, person: Person) -> list[Account]:
 
 
 def update(work: UnitOfWork, person: Person, changes: PersonChanges) -> list[str]:
-    """Apply changes; returns the names of what differs now. Raises Invalid, and then nothing is
-    changed.
+    """Apply changes and return the names of the changed fields. Raises Invalid and then changes
+    nothing.
 
-    One mail tells the person; when the address changes, one goes to the old address before,
-    without a link that would work there. Links and codes that went to the old address end, and an
-    activation that still waits is mailed anew, with the same last day."""
+    The person gets one notice. If the e-mail address changes, the old address gets one too, without
+    a usable link. Links and codes sent to the old address are invalidated, and a pending activation
+    is mailed again with the same expiry.
+    """
     separation_of_duties.check_person(work, person)
     after = _checked(person, changes)
     changed = _different(person, after)
@@ -123,7 +124,7 @@ def _checked(person: Person, changes: PersonChanges) -> dict[str, str]:
 
 
 def _renew_links(work: UnitOfWork, account: Account) -> None:
-    """What was sent to the old address counts no more."""
+    """Invalidate the links and codes sent to the old address."""
     waiting = (
         activation.pending_link(work, account) if account.state == AccountState.PENDING else None
     )

@@ -12,7 +12,7 @@ from idp.transaction import UnitOfWork
 def set_preferences(
     work: UnitOfWork, session: BrowserSession, *, locale: str, zoneinfo: str
 ) -> None:
-    """Language and time zone; both checked by the caller."""
+    """Set language and time zone. The caller validates both."""
     account = session.account
     account.locale = locale
     account.locale_is_chosen = True
@@ -29,12 +29,12 @@ def set_preferences(
 
 
 def set_language(work: UnitOfWork, session: BrowserSession, locale: str) -> None:
-    """Language only; checked by the caller."""
+    """Set the language. The caller validates it."""
     set_preferences(work, session, locale=locale, zoneinfo=session.account.zoneinfo)
 
 
 def revoke_consent(work: UnitOfWork, session: BrowserSession, consent_id: int) -> bool:
-    """Take a consent back and end what was issued under it; False when it is not one's own."""
+    """Revoke a consent and everything issued under it; False if it belongs to another account."""
     row = work.db.get(Consent, consent_id)
     if row is None or row.account_id != session.account_id:
         return False

@@ -1,4 +1,4 @@
-"""Role groups: which exist, which relying parties see them, who holds them for whom."""
+"""Role groups: which exist, which relying parties see them, and which accounts hold them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class HeldRoleGroup:
 
 
 def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[HeldRoleGroup]:
-    """The role groups of one relying party that the account holds; one indexed query."""
+    """The account's role groups that one relying party sees; one indexed query."""
     rows = work.db.execute(
         select(RoleGroup.name, Participant.number, Participant.name)
         .select_from(Assignment)
@@ -64,8 +64,8 @@ def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[H
 
 
 def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:
-    """All that the account was given and not taken, by participant and group: also what counts
-    only later."""
+    """The account's assignments that are not revoked, by participant and group, including those
+    that start later."""
     rows = work.db.scalars(
         select(Assignment)
         .join(Assignment.participant)
@@ -77,8 +77,8 @@ def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:
 
 
 def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
-    """When a second factor is asked of the account for what it holds: the rules of its role
-    groups, and the administrators' rule for whoever has a role in the console (Z-13)."""
+    """The second-factor rules that apply to the account: those of its role groups, and the
+    administrators' rule for accounts with a console role (Z-13)."""
     rows = work.db.execute(
         select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
         .select_from(Assignment)
@@ -94,13 +94,13 @@ def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
 
 
 def list_applications(work: UnitOfWork, account: Account) -> list[Client]:
-    """The relying parties with a tile of whose role groups the account holds one (GW-05)."""
+    """The relying parties with a tile for which the account holds a role group (GW-05)."""
     return [client for client in accessible_clients(work, account) if client.home_url]
 
 
 def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
-    """The relying parties that the account opens: it holds one of their role groups and is of a
-    kind that they take. By name."""
+    """The relying parties that the account can open, by name: it holds one of their role groups,
+    and they allow its kind of account."""
     ids = (
         select(client_role_group.c.client_id)
         .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
@@ -121,8 +121,8 @@ def create(
     clients: list[Client] | None = None,
     participation: str = "",
 ) -> RoleGroup:
-    """A new role group, seen by these relying parties, given where the participant takes part in
-    ``participation``, or anywhere. Raises Invalid or Conflict."""
+    """Create a role group for these relying parties. If ``participation`` is set, participants must
+    have it. Raises Invalid or Conflict."""
     if not _NAME.fullmatch(name):
         raise Invalid("a role group's name is 1 to 100 ASCII letters, digits, spaces and ._:/()-")
     if kind not in list(AccountKind):
@@ -150,7 +150,7 @@ def create(
 
 
 def checked_participation(name: str) -> str:
-    """The name of a market, program or service, without blanks around it. Raises Invalid."""
+    """Validate the name of a market, program or service and strip it. Raises Invalid."""
     name = name.strip()
     if not 0 < len(name) <= MAX_PARTICIPATION or not printable(name):
         raise Invalid(
@@ -160,7 +160,7 @@ def checked_participation(name: str) -> str:
 
 
 def set_rule(work: UnitOfWork, group: RoleGroup, rule: str) -> None:
-    """When a second factor is asked of its holders; empty for the environment's rule. Raises
+    """Set the second-factor rule of the group; empty for the default of the environment. Raises
     Invalid."""
     if rule not in ("", *Rule):
         raise Invalid(f"second_factor is one of {', '.join(Rule)}")
@@ -179,7 +179,7 @@ def by_name(work: UnitOfWork, name: str) -> RoleGroup:
 def clients_by_role_group(
     work: UnitOfWork, groups: Collection[int] | None = None
 ) -> dict[int, list[str]]:
-    """The client ids that see each role group; of all, or of these."""
+    """The client ids that see each role group; for all groups or for these."""
     query = select(client_role_group.c.role_group_id, Client.client_id).join(
         Client, Client.id == client_role_group.c.client_id
     )
@@ -200,7 +200,7 @@ def list_role_groups(work: UnitOfWork) -> list[tuple[RoleGroup, list[str]]]:
 
 @dataclass(frozen=True)
 class AssignmentTerms:
-    """From when until when an assignment counts, and who granted it in which request."""
+    """The validity of an assignment, who requested it, and the request number."""
 
     valid_from: datetime | None = None
     valid_until: datetime | None = None
@@ -209,22 +209,22 @@ class AssignmentTerms:
 
 
 def terms_of(row: Assignment) -> AssignmentTerms:
-    """As it was granted."""
+    """The terms of an existing assignment."""
     return AssignmentTerms(row.valid_from, row.valid_until, row.requested_by, row.request_number)
 
 
 @dataclass
 class ChangeNotice:
-    """What one mail tells the holder of changes that belong together."""
+    """Collects changes that the holder is notified of in one mail."""
 
     granted: list[str] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
-    #: The participant, the role group, and whether it was granted.
+    #: Participant, role group, and whether it was granted.
     lines: list[tuple[Participant, str, bool]] = field(default_factory=list)
 
     def send(self, work: UnitOfWork, account: Account) -> None:
-        """Queue it, if there is anything to tell. Whoever has not activated the account yet has one
-        mail, with the link to it, and sees what there is on signing in."""
+        """Queue the notice if there is a change. The holder of a pending account gets only the
+        activation mail."""
         if (self.granted or self.revoked) and account.state != AccountState.PENDING:
             queue.enqueue(
                 work, "access_changed", account, granted=self.granted, revoked=self.revoked
@@ -232,7 +232,7 @@ class ChangeNotice:
         self._tell_contacts(work, account)
 
     def _tell_contacts(self, work: UnitOfWork, account: Account) -> None:
-        """The Rights Administrators of each participant hear of what is theirs (NT-03)."""
+        """Notify the Rights Administrators of each participant (NT-03)."""
         for row in {row.id: row for row, _, _ in self.lines}.values():
             here = [(name, is_new) for place, name, is_new in self.lines if place.id == row.id]
             contacts.notify(
@@ -256,11 +256,11 @@ def assign(
     *,
     notice: ChangeNotice | None = None,
 ) -> bool:
-    """Grant; False when it was held already on these terms, or on whatever terms if none are
+    """Assign a role group; False if it is already held on these terms, or on any terms if none are
     given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
-    account, one of another kind (MA-04, EN-03), a participant that has ended, lacks the
-    participation, or for which a second account does not act; Invalid for an end that is not after
-    the beginning or is past."""
+    account, a wrong kind of account (MA-04, EN-03), and a participant that has ended, lacks the
+    participation or is not the one of a second account. Raises Invalid if the end is past or not
+    after the start."""
     separation_of_duties.check(work, account)
     if account.state == AccountState.DEACTIVATED:
         raise Refused(f"{account.username} is deactivated")
@@ -296,8 +296,8 @@ def assign(
 
 
 def lock_participants(work: UnitOfWork, numbers: Collection[str]) -> None:
-    """Nobody ends these participants until the change is done; taken before anything else is
-    written, so that two that meet wait for each other in one order."""
+    """Lock these participants until the transaction ends. Call this before any write, so that
+    concurrent transactions lock in the same order."""
     work.db.execute(
         select(Participant.id)
         .where(Participant.number.in_(numbers))
@@ -307,8 +307,8 @@ def lock_participants(work: UnitOfWork, numbers: Collection[str]) -> None:
 
 
 def _check_assignable(work: UnitOfWork, group: RoleGroup, participant: Participant) -> None:
-    """Read under a lock: whoever ends the participant or a participation, or makes the role group
-    need one, at this time is waited for."""
+    """Check under a lock, so that a concurrent end of the participant or a participation, or a
+    change of the role group, is seen."""
     ended, needed = work.db.execute(
         select(Participant.ended_at, RoleGroup.participation)
         .join(RoleGroup, RoleGroup.id == group.id)
@@ -357,8 +357,8 @@ def _written(terms: AssignmentTerms) -> dict[str, str]:
 
 
 def revoke_next_expired(work: UnitOfWork) -> bool:
-    """Revoke one assignment whose time is over, so that holder and trail know; False when none is.
-    It gave no access since its end."""
+    """Revoke one expired assignment, for the notice and the audit trail; False if there is none. It
+    gave no access after its expiry."""
     row = work.db.scalar(
         select(Assignment)
         .where(Assignment.revoked_at.is_(None), Assignment.valid_until <= work.now)
@@ -380,8 +380,8 @@ def revoke(
     *,
     notice: ChangeNotice | None = None,
 ) -> bool:
-    """Revoke; False when it was not held. The next token shows it, and relying parties that see the
-    role group are told. The holder gets a mail, or a line in ``notice``."""
+    """Revoke; False if it was not held. The next token reflects it, and relying parties that see
+    the group get a back-channel logout. The holder gets a mail, or a line in ``notice``."""
     separation_of_duties.check(work, account)
     row = _active(work, account, group, participant)
     if row is None:
@@ -392,7 +392,7 @@ def revoke(
         .values(revoked_at=work.now, revoked_by=work.origin.actor or "system")
     )
     if taken.rowcount != 1:  # type: ignore[attr-defined]
-        # Somebody else took it away since it was read, and has told everybody.
+        # A concurrent request revoked it and sent the notices.
         return False
     _record_and_notify(
         work, AuditAction.ROLE_GROUP_REVOKED, account, group, participant, notice, granted=False
@@ -402,7 +402,7 @@ def revoke(
 
 
 def revoke_all(work: UnitOfWork, account: Account) -> int:
-    """Revoke all that the account holds, without a mail for each; returns how many."""
+    """Revoke all role groups of the account without separate mails; returns how many."""
     rows = list_held(work, account)
     for row in rows:
         row.revoked_at, row.revoked_by = work.now, work.origin.actor or "system"
@@ -419,8 +419,8 @@ def revoke_all(work: UnitOfWork, account: Account) -> int:
 def revoke_at_participant(
     work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]
 ) -> int:
-    """Revoke all that accounts hold at the participant, or what these conditions on assignments and
-    their role groups name; a mail for each holder. Returns how many were revoked."""
+    """Revoke all assignments at the participant, or those that match these conditions, with one
+    mail per holder. Returns how many."""
     rows = work.db.execute(
         select(Assignment, Account)
         .join(Account, Account.id == Assignment.account_id)
@@ -439,7 +439,7 @@ def revoke_at_participant(
 def accounts_at_participant(
     work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]
 ) -> list[Account]:
-    """Whose role groups ``revoke_at_participant`` would revoke."""
+    """The accounts that ``revoke_at_participant`` would affect."""
     held = (
         select(Assignment.account_id)
         .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
@@ -449,14 +449,13 @@ def accounts_at_participant(
 
 
 def console_roles(work: UnitOfWork, account: Account) -> frozenset[ConsoleRole]:
-    """What the account is in the console: the gateway's own role groups, held for the operator
-    itself and for nobody else; a group that a relying party sees gives no role here."""
+    """The account's roles in the console: the gateway's own role groups, held for the operator's
+    own participant. Groups that a relying party sees give no console role."""
     return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
 
 
 def any_is_operator(work: UnitOfWork, accounts: Iterable[Account]) -> bool:
-    """Whether any of these accounts is one of a person who has a role in the console, by
-    whichever account."""
+    """Whether the person of any of these accounts has a console role through any account."""
     persons = {account.person_id for account in accounts}
     held = select(Account.id).where(Account.person_id.in_(persons))
     return work.db.scalar(_in_console(work, held).limit(1)) is not None

@@ -1,5 +1,5 @@
-"""Second personal accounts. A person has one personal account; another one exists only for a stated
-reason and acts for one participant (UI-10, UI-11)."""
+"""Second personal accounts. A person has one personal account; another one needs a stated reason
+and acts for one participant (UI-10, UI-11)."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from idp.transaction import UnitOfWork
 class Reason(StrEnum):
     """Why a person has a second account."""
 
-    #: Whoever takes part in the auction for several participants has a UserID for each (UI-10).
+    #: A person who bids in the auction for several participants has a UserID for each (UI-10).
     TRANSMISSION_RIGHTS = "transmission_rights"
 
 
 @dataclass(frozen=True)
 class SecondAccountGrounds:
-    """What makes an account a second one."""
+    """The reason for a second account, and its participant."""
 
     reason: Reason
     participant: Participant
 
     @classmethod
     def of(cls, reason: str, participant: Participant) -> SecondAccountGrounds:
-        """Raises Invalid for a reason that is none."""
+        """Raises Invalid for an unknown reason."""
         if reason not in set(Reason):
             raise Invalid(f"the reason of a second account is one of {', '.join(Reason)}")
         return cls(Reason(reason), participant)
 
 
-#: Of second accounts that are older than the rule.
+#: For second accounts that are older than the rule.
 UNSTATED = "unstated"
 
 
 class PersonalAccountExists(Refused):
-    """The person has a personal account, and no reason for another one is stated."""
+    """The person has a personal account, and no reason for another one is given."""
 
 
 def columns(
     work: UnitOfWork, person: Person, kind: AccountKind, second: SecondAccountGrounds | None
 ) -> dict[str, Any]:
-    """What a new account of this person stores of it. Raises HasAccount, Invalid for an account of
-    another kind, Refused for a participant that has ended."""
+    """The columns of a new account that record the grounds. Raises PersonalAccountExists, Invalid
+    for an account of another kind, Refused for a participant that has ended."""
     if second is None:
         if kind is AccountKind.PERSONAL and _has(work, person, None):
             raise PersonalAccountExists(
@@ -71,8 +71,9 @@ def columns(
 
 
 def state_reason(work: UnitOfWork, account: Account, second: SecondAccountGrounds) -> None:
-    """State why an account exists that is older than the rule; it never changes then. Raises
-    Refused for any other account, and while it holds a role group elsewhere; and as ``columns``."""
+    """State the reason for a second account that is older than the rule. It cannot be changed
+    later. Raises Refused for any other account or if it holds a role group at another participant,
+    and the errors of ``columns``."""
     separation_of_duties.check(work, account)
     if account.second_reason != UNSTATED:
         raise Refused(f"{account.username} is no second account without a stated reason")
@@ -106,14 +107,14 @@ def state_reason(work: UnitOfWork, account: Account, second: SecondAccountGround
 
 
 def check_participant(account: Account, participant: Participant) -> None:
-    """The account may hold a role group there. Raises Refused."""
+    """Raises Refused if the account may not hold a role group at this participant."""
     only = account.second_participant
     if only is not None and only.id != participant.id:
         raise Refused(f"{account.username} acts for participant {only.number} only")
 
 
 def _has(work: UnitOfWork, person: Person, participant: Participant | None) -> bool:
-    """Whether the person has an open account that is no second one, or a second one for this
+    """Whether the person has an open account that is not a second one, or a second one for this
     participant."""
     query = select(Account.id).where(
         Account.person_id == person.id,

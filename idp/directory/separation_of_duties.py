@@ -1,8 +1,8 @@
-"""Who acts as an operator, and on whom not: on no account of their own person (N74).
+"""Separation of duties: operators do not act on their own accounts (N74).
 
 A person may hold several accounts and be the custodian of machine accounts. The console, and the
-command line with ``--as``, name the person who acts in the ``Origin`` of their work; the services
-that change somebody's access ask here, so that no page and no command has to remember it.
+command line with ``--as``, name the operator in the ``Origin`` of the unit of work. The services
+that change access check it here, so that pages and commands do not have to.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TWO = "a change to a client with the scope scim requires approval by a second op
 
 
 class Forbidden(GatewayError):
-    """This operator may not do this to this account; a page says no more than that."""
+    """The operator may not do this to this account. The page shows no further detail."""
 
     code = "forbidden"
 
@@ -28,29 +28,30 @@ class Forbidden(GatewayError):
 
 
 def is_same_person(one: Account, other: Account) -> bool:
-    """Whether the same person holds both, or is the custodian of one of them."""
+    """Whether one person is the holder or custodian of both accounts."""
     return one.person_id == other.person_id
 
 
 def check(work: UnitOfWork, account: Account) -> None:
-    """Raises Forbidden when the operator who acts is the holder or custodian of the account."""
+    """Raises Forbidden if the operator is the holder or custodian of the account."""
     if work.origin.person_id is not None and work.origin.person_id == account.person_id:
         raise Forbidden(f"{account.username} is an account of the operator who acts", account)
 
 
 def check_person(work: UnitOfWork, person: Person) -> None:
-    """Raises Forbidden when the operator who acts is this person."""
+    """Raises Forbidden if the operator is this person."""
     if work.origin.person_id is not None and work.origin.person_id == person.id:
         raise Forbidden(f"{person.person_id} is the operator who acts")
 
 
 def needs_dual_control(scopes: Collection[str]) -> bool:
-    """Whether a client with these scopes is made, and made stronger, by two operators: it makes
-    accounts and grants role groups."""
+    """Whether creating a client with these scopes, or extending it, needs two operators: such a
+    client creates accounts and grants role groups."""
     return SCIM in scopes
 
 
 def check_dual_control(scopes: Collection[str], *, is_approved: bool) -> None:
-    """Raises Refused for a change that no second operator has confirmed (``client_proposals``)."""
+    """Raises Refused for a change that needs a second operator's approval
+    (``client_proposals``)."""
     if needs_dual_control(scopes) and not is_approved:
         raise Refused(TWO)

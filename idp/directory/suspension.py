@@ -1,5 +1,5 @@
-"""The end of a suspension, by whichever door: the holder is told, and gets back the link that it
-ended."""
+"""Lift a suspension: the holder gets a notice and a replacement for a link that the suspension
+invalidated."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from idp.transaction import UnitOfWork
 
 
 def lift(work: UnitOfWork, account: Account, *, reason: str) -> None:
-    """Take the suspension off. One mail tells the holder: with an activation link, a link to a new
-    password where the account needs one, or that everything is as before; a lock that lies under
-    the suspension has a mail of its own. Raises Refused when there is no suspension."""
+    """Lift the suspension. The holder gets one mail: with an activation link, with a reset link if
+    a new password is required, or with the message that access is restored. If a lock takes effect
+    again, the mail says so. Raises Refused if the account is not suspended."""
     lifecycle.resume(work, account, reason=reason)
     if account.state == AccountState.PENDING:
         activation.invite(work, account)

@@ -1,4 +1,4 @@
-"""Accounts whose login name the gateway makes by the manual's rules (UI-01 to UI-11)."""
+"""Accounts with a generated login name, by the rules of the manual (UI-01 to UI-11)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idp.policy import userid
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork
 
-#: Others may take the same id at the same moment; each of them got one, so this ends.
+#: Limits the retries when concurrent requests take the same UserID.
 ATTEMPTS = 100
 
 
@@ -24,8 +24,8 @@ def create(
     locale: str = "en",
     second: SecondAccountGrounds | None = None,
 ) -> Account:
-    """A pending account with the next free UserID of the person, or of machines. Raises Invalid
-    when no name can be made, ``directory.create_account``'s errors."""
+    """Create a pending account with the next free personal or machine UserID. Raises Invalid if no
+    name can be generated, and the errors of ``accounts.create_account``."""
     if kind is AccountKind.EMAIL:
         raise Invalid("the login name of an e-mail account is its address")
     for _ in range(ATTEMPTS):
@@ -36,7 +36,7 @@ def create(
                     work, person, kind=kind, username=username, locale=locale, second=second
                 )
         except (Collision, Conflict):
-            # Somebody else took it meanwhile: look again.
+            # A concurrent request took it: try the next one.
             continue
     raise Conflict("no free UserID could be taken")
 
@@ -59,8 +59,8 @@ def _next(work: UnitOfWork, person: Person, kind: AccountKind) -> str:
 
 
 def _personal(work: UnitOfWork, person: Person) -> str:
-    """By the name as registered, or, where that is in another script, by the preferred one, whose
-    last word is the family name."""
+    """From the registered name or, if that is in another script, from the preferred name, whose
+    last word counts as family name."""
     given, middle, family = person.given_name, person.middle_name, person.family_name
     try:
         userid.plain_letters(given + middle + family)
