@@ -6,12 +6,13 @@ from scim2_models import UniquenessException
 
 from idp.directory import accounts, provisioned_accounts
 from idp.directory.provisioning_scope import ProvisioningScope
+from idp.directory.state_reasons import StateReason
 from idp.models import Account, AccountState, ProvisionedAccount
 from idp.transaction import UnitOfWork
 from registration_bridge.pushed_user import PushedUser
 
 #: The reason of a state that registration brought about, and may take back.
-BY_REGISTRATION = "registration"
+BY_REGISTRATION = StateReason.REGISTRATION
 
 
 def repeated(

@@ -11,7 +11,7 @@ from scim2_models import ForbiddenException, InvalidValueException, Precondition
 
 from idp import current
 from idp.audit import events
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AuditAction, ProtocolCode
 from idp.directory import mass_change_breaker
 from idp.directory.dry_run import Effects
 from idp.directory.provisioning_scope import OutOfScope, ProvisioningScope
@@ -74,7 +74,7 @@ def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
         events.record(
             work,
             AuditAction.SCIM_REFUSED,
-            reason=reason[:MAX_REASON],
+            reason=ProtocolCode(reason[:MAX_REASON]),
             pusher=scope.client.client_id if scope is not None else None,
             method=method,
             path=path[:MAX_PATH],

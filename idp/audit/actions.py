@@ -1,8 +1,9 @@
-"""What the audit trail records: the name of every event."""
+"""What the audit trail records: the name of every event, and the reasons of its own refusals."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NewType
 
 
 class AuditAction(StrEnum):
@@ -132,3 +133,19 @@ class AuditAction(StrEnum):
     TRAIL_RESTORED = "trail.restored"
     TRAIL_VERIFIED = "trail.verified"
     UNLOCK_REQUESTED = "unlock.requested"
+
+
+#: An error code that OAuth 2.0, OpenID Connect or SCIM defines, as a protocol library names it.
+ProtocolCode = NewType("ProtocolCode", str)
+
+
+class AlarmReason(StrEnum):
+    """Why an alarm was raised."""
+
+    FORGED = "forged"
+    HEAD_LOST = "head_lost"
+    NOT_SEALED = "not_sealed"
+    TOO_MANY_FAILURES = "too_many_failures"
+    MASS_CHANGE = "mass_change"
+    #: The integrity check of the trail failed.
+    BROKEN = "broken"

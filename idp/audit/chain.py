@@ -18,7 +18,7 @@ from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from idp.audit import events
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AlarmReason, AuditAction
 from idp.errors import Collision, Refused
 from idp.models import ChainHead, Event
 from idp.transaction import Runtime, UnitOfWork, committing
@@ -160,7 +160,7 @@ def _quarantine(work: UnitOfWork, end: int) -> None:
     ).all()
     if forged:
         ids = sorted(forged)[:BATCH]
-        events.record(work, FORGED, reason="forged", count=len(forged), events=ids)
+        events.record(work, FORGED, reason=AlarmReason.FORGED, count=len(forged), events=ids)
         log.error("trail_forged", count=len(forged), events=ids)
 
 
@@ -176,7 +176,7 @@ def _first_head(work: UnitOfWork) -> ChainHead | None:
     except Collision:
         return None
     if last is not None:
-        events.record(work, HEAD_LOST, reason="head_lost", seq=last.seq)
+        events.record(work, HEAD_LOST, reason=AlarmReason.HEAD_LOST, seq=last.seq)
         log.error("trail_head_lost", seq=last.seq)
     return head
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AuditAction, ProtocolCode
 from idp.models import Account, BrowserSession, Client, Event
 from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
@@ -21,7 +22,7 @@ def record(
     work: UnitOfWork,
     name: AuditAction,
     *,
-    reason: str | None = None,
+    reason: StrEnum | ProtocolCode | None = None,
     account: Account | None = None,
     client: Client | None = None,
     session: BrowserSession | None = None,
@@ -40,7 +41,7 @@ def record(
     if not (proved and is_known):
         kind = Kind(
             name=str(name),
-            reason=reason,
+            reason=_text(reason),
             client_id=client.client_id if client else None,
             account_id=account.id if account else None,
             network=network_of(work.origin.ip),
@@ -54,7 +55,7 @@ def record(
         name=str(name),
         actor=work.origin.actor,
         outcome="refused" if reason else "ok",
-        reason=reason,
+        reason=_text(reason),
         account_id=account.id if account else None,
         client_id=client.client_id if client else None,
         session_id=session.public_id if session else None,
@@ -63,6 +64,10 @@ def record(
         request_id=work.origin.request_id,
         data=data,
     )
+
+
+def _text(reason: StrEnum | ProtocolCode | None) -> str | None:
+    return None if reason is None else str(reason)
 
 
 def _sample(work: UnitOfWork, kind: Kind) -> int | None:

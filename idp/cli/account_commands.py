@@ -31,7 +31,14 @@ from idp.directory import (
     userids,
 )
 from idp.directory.second_accounts import Reason, SecondAccountGrounds
-from idp.errors import Invalid, NotFound, Refused
+from idp.errors import (
+    ActionNotPossible,
+    CallerNotVerified,
+    Invalid,
+    NotFound,
+    ReasonMissing,
+    Refused,
+)
 from idp.helpdesk import account_actions
 from idp.machines import machine_accounts, machine_diagnosis, machine_keys, registered_networks
 from idp.models import Account, AccountKind, Person
@@ -40,11 +47,6 @@ from idp.policy.temporary_password import spelled
 from idp.transaction import UnitOfWork
 
 SHOWN_EVENTS = 10
-REFUSALS = {
-    "state": "{row.username} is {row.state}; this action is not available",
-    "reason": "enter the reason and the ticket reference on one line each",
-    "caller": "verify the caller in the console first",
-}
 
 
 @click.group()
@@ -301,9 +303,14 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
         row = accounts.by_username(work, username)
         try:
             password = _order(work, app.extensions["hasher"], action, row, reason, ticket)
-        except Refused as refusal:
-            words = REFUSALS.get(refusal.detail, refusal.detail)
-            raise Refused(words.format(row=row)) from refusal
+        except ActionNotPossible as refusal:
+            raise Refused(
+                f"{username} is {refusal.state}; this action is not available"
+            ) from refusal
+        except ReasonMissing as refusal:
+            raise Refused("enter the reason and the ticket reference on one line each") from refusal
+        except CallerNotVerified as refusal:
+            raise Refused("verify the caller in the console first") from refusal
         state = row.state
     if password is not None:
         click.echo(password)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select
@@ -32,6 +33,18 @@ from idp.transaction import UnitOfWork, spend_once
 HOURS = 72
 _PURPOSE = "client-proposal"
 Change = tuple[str, Any, Any]
+
+
+class Decision(StrEnum):
+    """What became of a proposal."""
+
+    CONFIRMED = "confirmed"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+#: Its name in the audit trail; a decision without one is found at import.
+RECORDED_AS = {decision: AuditAction(f"client.proposal_{decision}") for decision in Decision}
 
 
 @dataclass(frozen=True)
@@ -147,7 +160,7 @@ def confirm(work: UnitOfWork, public_id: str) -> Outcome:
     able = row.proposer.effective_state(work.now) == AccountState.ACTIVE
     if not able or ACCESS not in role_groups.console_roles(work, row.proposer):
         raise Refused("who proposed it is no operator of Access Management any more")
-    _decide(work, row, operator, "confirmed")
+    _decide(work, row, operator, Decision.CONFIRMED)
     return _carry_out(work, row)
 
 
@@ -155,7 +168,7 @@ def withdraw(work: UnitOfWork, public_id: str) -> None:
     """Take a proposal back: its proposer, or any other operator. Raises Refused or Conflict."""
     row, operator = get(work, public_id), _operator(work)
     _check_open(work, row)
-    _decide(work, row, operator, "withdrawn")
+    _decide(work, row, operator, Decision.WITHDRAWN)
 
 
 def expire_next(work: UnitOfWork) -> bool:
@@ -168,7 +181,7 @@ def expire_next(work: UnitOfWork) -> bool:
     )
     if row is None:
         return False
-    _decide(work, row, None, "expired")
+    _decide(work, row, None, Decision.EXPIRED)
     return True
 
 
@@ -213,12 +226,14 @@ def _check_open(work: UnitOfWork, row: ClientProposal) -> None:
         raise Refused("the proposal has expired")
 
 
-def _decide(work: UnitOfWork, row: ClientProposal, operator: Account | None, outcome: str) -> None:
+def _decide(
+    work: UnitOfWork, row: ClientProposal, operator: Account | None, outcome: Decision
+) -> None:
     by = operator.id if operator else None
     if not spend_once(work, row, ClientProposal.decided_at, decided_by=by, outcome=outcome):
         raise Conflict(f"proposal {row.public_id} was decided meanwhile")
     work.db.refresh(row)
-    _record(work, AuditAction(f"client.proposal_{outcome}"), row)
+    _record(work, RECORDED_AS[outcome], row)
 
 
 def _record(work: UnitOfWork, name: AuditAction, row: ClientProposal) -> None:

@@ -31,6 +31,7 @@ from idp.policy.scopes import (
     obtainable,
 )
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 SIGNING_ALGS = ("RS256", "ES256")
@@ -146,7 +147,7 @@ def disable(work: UnitOfWork, client: Client) -> None:
     if client.disabled_at is None:
         client.disabled_at = work.now
         client.updated_at = work.now
-        sessions.revoke_grants(work, Grant.client_id == client.id, "client_disabled")
+        sessions.revoke_grants(work, Grant.client_id == client.id, EndReason.CLIENT_DISABLED)
         events.record(work, AuditAction.CLIENT_DISABLED, client=client)
 
 

@@ -6,6 +6,7 @@ who may have a secret, opens a session or changes the state of an account.
 
 __all__ = [
     "assertions",
+    "credential_refusals",
     "hashing",
     "links",
     "notices",

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import select, update
 
+from idp.credentials.credential_refusals import LinkRefusal
 from idp.models import Account, AccountState, Link
 from idp.transaction import UnitOfWork, spend_once
 
@@ -44,6 +45,11 @@ class Problem(StrEnum):
     EXPIRED = "expired"
     USED = "used"
     SUPERSEDED = "superseded"
+
+    @property
+    def refusal(self) -> LinkRefusal:
+        """Its name in the audit trail."""
+        return LinkRefusal[self.name]
 
 
 def issue(

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.credentials.credential_refusals import CodeRefusal
 from idp.mfa.totp import DIGITS, typed_code
 from idp.models import Account, OneTimeCode
 from idp.policy.lockout import Budget
@@ -90,18 +91,18 @@ def latest(work: UnitOfWork, purpose: CodePurpose, flow: str) -> OneTimeCode | N
 
 def _refusal(
     work: UnitOfWork, row: OneTimeCode | None, account: Account | None, code: str
-) -> str | None:
+) -> CodeRefusal | None:
     if row is None or account is None:
-        return "unknown_flow"
+        return CodeRefusal.UNKNOWN_FLOW
     key = f"code:{account.id}"
     if failed_attempts.is_locked(work, key):
-        return "too_many_codes"
+        return CodeRefusal.TOO_MANY_CODES
     if not count_attempt(work, row):
-        return "code_over"
+        return CodeRefusal.CODE_OVER
     if not matches(work, row, code):
         failed_attempts.consume(work, key, account, WRONG)
-        return "wrong_code"
-    return None if spend(work, row) else "code_over"
+        return CodeRefusal.WRONG_CODE
+    return None if spend(work, row) else CodeRefusal.CODE_OVER
 
 
 def _active(work: UnitOfWork) -> tuple[ColumnElement[bool], ...]:

@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.credentials.credential_refusals import EntryFault, PasswordRefusal
 from idp.credentials.hashing import PasswordHasher
 from idp.models import Account, PasswordHistory
 from idp.policy.data import shipped
@@ -73,8 +74,13 @@ def verify_and_hash(
     broken = find_violations(work, hasher, account, new) if proved else ()
     hashed = hasher.hash(new) if proved and not broken else ""
     if not failed_attempts.record_outcome(work, key, account, matched=proved):
-        events.record(work, AuditAction.PASSWORD_CONFIRMED, account=account, reason="wrong_current")
-        return ("current",)
+        events.record(
+            work,
+            AuditAction.PASSWORD_CONFIRMED,
+            account=account,
+            reason=PasswordRefusal.WRONG_CURRENT,
+        )
+        return (EntryFault.CURRENT,)
     return broken or hashed
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.errors import Refused
+from idp.errors import CodeNotSent, SendLimit
 from idp.messages import queue
 from idp.models import Account, OneTimeCode
 from idp.policy.addresses import network_of
@@ -31,20 +31,20 @@ def send(
     **words: str,
 ) -> None:
     """Queue a text message with a code to an E.164 number. ``make`` creates the code. Raises
-    Refused with the name of the limit that is reached; then no code is created, an earlier code
+    CodeNotSent with the limit that is reached; then no code is created, an earlier code
     stays valid, and the reason is recorded."""
     reason = _refusal(work, account, number)
     if reason is not None:
         events.record(work, AuditAction.TEXT_REFUSED, reason=reason, account=account, kind=kind)
-        raise Refused(reason)
+        raise CodeNotSent(reason)
     queue.enqueue_sms(work, kind, account, number, code=make(), **words)
 
 
-def _refusal(work: UnitOfWork, account: Account, number: str) -> str | None:
+def _refusal(work: UnitOfWork, account: Account, number: str) -> SendLimit | None:
     if country_of(number) not in work.settings.sms_countries:
-        return "texts_country"
+        return SendLimit.TEXTS_COUNTRY
     if _accounts_of(work, account, number) > work.settings.sms_number_accounts:
-        return "texts_number_accounts"
+        return SendLimit.TEXTS_NUMBER_ACCOUNTS
     for name, key, whose, budget in _budgets(work, account, number):
         if not failed_attempts.consume(work, key, whose, budget):
             return name
@@ -63,30 +63,35 @@ def _accounts_of(work: UnitOfWork, account: Account, number: str) -> int:
 
 def _budgets(
     work: UnitOfWork, account: Account, number: str
-) -> Iterator[tuple[str, str, Account | None, Budget]]:
+) -> Iterator[tuple[SendLimit, str, Account | None, Budget]]:
     """Name, key, account and size of each limit, the narrowest first. The fixed order prevents
     deadlocks between concurrent senders."""
     limits = work.settings
     digest = work.vault.digest("text-number", number)
     yield (
-        "texts_account",
+        SendLimit.TEXTS_ACCOUNT,
         f"text-hour:{account.id}",
         account,
         _sent_within(limits.sms_account_hour, HOUR),
     )
     yield (
-        "texts_account",
+        SendLimit.TEXTS_ACCOUNT,
         f"text-day:{account.id}",
         account,
         _sent_within(limits.sms_account_day, DAY),
     )
-    yield "texts_number", f"text-number:{digest}", None, _sent_within(limits.sms_number_day, DAY)
+    yield (
+        SendLimit.TEXTS_NUMBER,
+        f"text-number:{digest}",
+        None,
+        _sent_within(limits.sms_number_day, DAY),
+    )
     if work.origin.ip:
         key = f"text-network:{network_of(work.origin.ip)}"
-        yield "texts_network", key, None, _sent_within(limits.sms_network_hour, HOUR)
+        yield SendLimit.TEXTS_NETWORK, key, None, _sent_within(limits.sms_network_hour, HOUR)
     key = f"text-country:{country_of(number)}"
-    yield "texts_country", key, None, _sent_within(limits.sms_country_hour, HOUR)
-    yield "texts_all", "text-all:", None, _sent_within(limits.sms_hour, HOUR)
+    yield SendLimit.TEXTS_COUNTRY, key, None, _sent_within(limits.sms_country_hour, HOUR)
+    yield SendLimit.TEXTS_ALL, "text-all:", None, _sent_within(limits.sms_hour, HOUR)
 
 
 def _sent_within(uses: int, window: timedelta) -> Budget:

@@ -10,6 +10,7 @@ from idp.credentials import passwords as credentials
 from idp.demo.home import Home, make_password
 from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, ROLE_GROUPS, App, Figure
 from idp.directory import account_search, accounts, activation, lifecycle, participants, role_groups
+from idp.directory.state_reasons import StateReason
 from idp.errors import GatewayError
 from idp.factors import authenticators
 from idp.machines import registered_networks
@@ -104,12 +105,12 @@ def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, 
         account_search.index_account(work, account)
     if figure.state is not AccountState.PENDING:
         passwords[figure.role] = _set_password(work, app, account, passwords[figure.role])
-        lifecycle.change_state(work, account, AccountState.ACTIVE, reason="demo")
+        lifecycle.change_state(work, account, AccountState.ACTIVE, reason=StateReason.DEMO)
     for group, number in figure.holds:
         participant = participants.by_number(work, number)
         role_groups.assign(work, account, role_groups.by_name(work, group), participant)
     if figure.state is AccountState.LOCKED:
-        lifecycle.change_state(work, account, AccountState.LOCKED, reason="demo")
+        lifecycle.change_state(work, account, AccountState.LOCKED, reason=StateReason.DEMO)
     return account
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "search_conditions",
     "second_accounts",
     "separation_of_duties",
+    "state_reasons",
     "suspension",
     "userids",
 ]

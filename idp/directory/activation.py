@@ -9,10 +9,12 @@ from sqlalchemy import select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import links, notices
+from idp.credentials.credential_refusals import NotSent
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.credentials.passwords import find_violations, store
 from idp.directory import contacts, lifecycle
+from idp.directory.state_reasons import StateReason
 from idp.errors import Invalid, Refused
 from idp.messages import queue
 from idp.models import Account, AccountState, Link
@@ -83,7 +85,7 @@ def send_next_reminder(work: UnitOfWork) -> bool:
                 # valid.
                 link.reminders = count + 1
                 events.record(
-                    work, AuditAction.REMINDER_FAILED, reason="bad_address", account=account
+                    work, AuditAction.REMINDER_FAILED, reason=NotSent.BAD_ADDRESS, account=account
                 )
             return True
     return False
@@ -116,7 +118,7 @@ def complete(
     if not links.spend(work, link):
         return Problem.USED
     store(work, account, hashed, source="activation")
-    lifecycle.change_state(work, account, AccountState.ACTIVE, reason="activated")
+    lifecycle.change_state(work, account, AccountState.ACTIVE, reason=StateReason.ACTIVATED)
     events.record(work, AuditAction.LINK_SPENT, account=account, purpose=str(Purpose.ACTIVATE))
     notices.send(work, "activation_finished", account)
     return ()

@@ -12,6 +12,7 @@ from sqlalchemy import or_, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.credentials.credential_refusals import NotSent
 from idp.errors import Invalid
 from idp.messages import queue
 from idp.models import (
@@ -256,7 +257,7 @@ def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
     try:
         queue.enqueue(work, kind, account, **values)
     except Invalid:
-        events.record(work, AuditAction.NOTICE_FAILED, reason="bad_address", account=account)
+        events.record(work, AuditAction.NOTICE_FAILED, reason=NotSent.BAD_ADDRESS, account=account)
         return False
     return True
 

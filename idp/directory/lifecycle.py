@@ -8,10 +8,11 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import links, one_time_codes, temporary_passwords
 from idp.directory import contacts, role_groups, separation_of_duties
+from idp.directory.state_reasons import StateReason
 from idp.errors import Conflict, Refused
 from idp.messages import queue
 from idp.models import Account, AccountState
-from idp.session import browsers, failed_attempts, sessions
+from idp.session import browsers, end_reasons, failed_attempts, sessions
 from idp.transaction import UnitOfWork
 
 #: The notice to the holder, by new state.
@@ -24,7 +25,9 @@ NOTICES = {
 HELD = (AccountState.LOCKED, AccountState.SUSPENDED)
 
 
-def change_state(work: UnitOfWork, account: Account, state: AccountState, *, reason: str) -> None:
+def change_state(
+    work: UnitOfWork, account: Account, state: AccountState, *, reason: StateReason
+) -> None:
     """Move the account to ``state``. Every state except active and pending ends sessions, grants,
     remembered browsers and pending secrets at once. Deactivation is final and revokes the role
     groups too (PR-04). Raises Refused, or Conflict if a concurrent change came first, so that no
@@ -44,7 +47,7 @@ def change_state(work: UnitOfWork, account: Account, state: AccountState, *, rea
     if state == AccountState.ACTIVE and account.activated_at is None:
         account.activated_at = work.now
     if state not in (AccountState.ACTIVE, AccountState.PENDING):
-        sessions.end_all(work, account, f"account_{state}")
+        sessions.end_all(work, account, end_reasons.OF_STATE[state])
         browsers.forget_all(work, account)
         links.invalidate_all(work, account)
         one_time_codes.invalidate_all(work, account)
@@ -75,7 +78,7 @@ def _claim(work: UnitOfWork, account: Account, before: AccountState, state: Acco
         raise Conflict(f"the state of {account.username} changed meanwhile")
 
 
-def resume(work: UnitOfWork, account: Account, *, reason: str) -> None:
+def resume(work: UnitOfWork, account: Account, *, reason: StateReason) -> None:
     """Lift a lock or a suspension: restore the previous state and reset counted failures. A lock
     below a suspension takes effect again. Raises Refused if there is neither."""
     if account.state not in HELD:
@@ -104,11 +107,11 @@ def deactivate_next_expired(work: UnitOfWork) -> bool:
     )
     if account is None:
         return False
-    change_state(work, account, AccountState.DEACTIVATED, reason="end_date")
+    change_state(work, account, AccountState.DEACTIVATED, reason=StateReason.END_DATE)
     return True
 
 
-def require_reset(work: UnitOfWork, account: Account, *, reason: str) -> None:
+def require_reset(work: UnitOfWork, account: Account, *, reason: StateReason) -> None:
     """Invalidate the password: the holder must choose a new one with a link or a temporary
     password. Ends everything that ``change_state`` ends, also if a reset is already required."""
     if account.state == AccountState.RESET_REQUIRED:

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import func, select
 
 from idp.audit import events
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AlarmReason, AuditAction
 from idp.models import Account, AccountState, Event
 from idp.transaction import UnitOfWork
 
@@ -61,7 +61,9 @@ def raise_alarm(work: UnitOfWork) -> None:
     if _last(work, ALARM) > _last(work, CONFIRMED):
         return
     found = status(work)
-    events.record(work, ALARM, reason="mass_change", taken=found.changed, bound=found.limit)
+    events.record(
+        work, ALARM, reason=AlarmReason.MASS_CHANGE, taken=found.changed, bound=found.limit
+    )
     log.error("mass change stopped", taken=found.changed, bound=found.limit)
 
 

@@ -6,6 +6,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.models import BrowserSession, Consent, Grant
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 
@@ -39,7 +40,7 @@ def revoke_consent(work: UnitOfWork, session: BrowserSession, consent_id: int) -
     if row is None or row.account_id != session.account_id:
         return False
     where = (Grant.account_id == row.account_id) & (Grant.client_id == row.client_id)
-    sessions.revoke_grants(work, where, "consent_revoked")
+    sessions.revoke_grants(work, where, EndReason.CONSENT_REVOKED)
     events.record(
         work,
         AuditAction.CONSENT_REVOKED,

@@ -8,12 +8,13 @@ from idp.audit.actions import AuditAction
 from idp.credentials import links
 from idp.credentials.links import Purpose
 from idp.directory import activation, lifecycle
+from idp.directory.state_reasons import StateReason
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.transaction import UnitOfWork
 
 
-def lift(work: UnitOfWork, account: Account, *, reason: str) -> None:
+def lift(work: UnitOfWork, account: Account, *, reason: StateReason) -> None:
     """Lift the suspension. The holder gets one mail: with an activation link, with a reset link if
     a new password is required, or with the message that access is restored. If a lock takes effect
     again, the mail says so. Raises Refused if the account is not suspended."""

@@ -11,8 +11,9 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import one_time_codes, text_messages
 from idp.credentials.one_time_codes import CodePurpose
-from idp.errors import Refused
+from idp.errors import CodeNotSent, SendLimit
 from idp.factors import authenticators, recovery_codes
+from idp.factors.factor_refusals import FactorRefusal
 from idp.messages import queue
 from idp.mfa import totp
 from idp.mfa.assurance import METHODS, RECOVERY, FactorKind
@@ -37,7 +38,7 @@ def start_sent_code_enrolment(
     work: UnitOfWork, account: Account, kind: FactorKind, flow: str, *, number: str = ""
 ) -> Authenticator:
     """Codes to a number, or to the registered address; a first one goes there now. ``flow`` ties
-    it to this session or sign-in. Raises Refused when too many were sent."""
+    it to this session or sign-in. Raises CodeNotSent when too many were sent."""
     _send(work, account, kind, number, CodePurpose.SETUP, flow)
     return authenticators.start_enrolment(work, account, kind, destination=number)
 
@@ -66,8 +67,8 @@ def confirm(work: UnitOfWork, account: Account, row: Authenticator, typed: str, 
 
 
 def send(work: UnitOfWork, account: Account, row: Authenticator, flow: str) -> None:
-    """Send a code of this factor for a sign-in or a change; an earlier one ends. Raises Refused:
-    ``wait`` within half a minute of the last one, or the name of a limit."""
+    """Send a code of this factor for a sign-in or a change; an earlier one ends. Raises
+    CodeNotSent."""
     _send(work, account, FactorKind(row.kind), row.destination, CodePurpose.FACTOR, flow)
 
 
@@ -81,7 +82,7 @@ def _send(
 ) -> None:
     digest = one_time_codes.flow_digest(work, purpose, flow)
     if one_time_codes.resend_delay(work, purpose, digest, number):
-        raise Refused("wait")
+        raise CodeNotSent(SendLimit.WAIT)
 
     def make() -> str:
         return one_time_codes.issue(work, account, purpose, digest, destination=number)
@@ -92,7 +93,7 @@ def _send(
         expires = work.after(seconds=one_time_codes.LIFETIME_SECONDS)
         queue.enqueue(work, f"{purpose}_code", account, code=make(), expires_at=expires)
     else:
-        raise Refused("mails_account")
+        raise CodeNotSent(SendLimit.MAILS_ACCOUNT)
     events.record(
         work, AuditAction.FACTOR_CODE_SENT, account=account, factor=str(kind), purpose=str(purpose)
     )
@@ -100,7 +101,7 @@ def _send(
 
 def send_enrolment_code(work: UnitOfWork, account: Account, flow: str) -> None:
     """A code to the registered address, before factors are set up by a password alone. Raises
-    Refused."""
+    CodeNotSent."""
     _send(work, account, FactorKind.EMAIL, "", CodePurpose.ENROL, flow)
 
 
@@ -109,7 +110,7 @@ def check_enrolment_code(work: UnitOfWork, account: Account, typed: str, flow: s
     sent = _matching(work, CodePurpose.ENROL, flow, typed, account)
     counts = authenticators.record_outcome(work, account, matched=sent is not None)
     done = counts and sent is not None and one_time_codes.spend(work, sent)
-    reason = None if done else "wrong_code"
+    reason = None if done else FactorRefusal.WRONG_CODE
     events.record(work, AuditAction.ENROLMENT_PROVED, reason=reason, account=account)
     return done
 
@@ -124,7 +125,7 @@ def check(work: UnitOfWork, account: Account, typed: str, flow: str) -> tuple[st
 
 def _check(
     work: UnitOfWork, account: Account, typed: str, flow: str
-) -> tuple[str | None, str | None, tuple[str, ...]]:
+) -> tuple[FactorRefusal | None, str | None, tuple[str, ...]]:
     rows = authenticators.list_usable(work, account)
     apps = [row for row in rows if row.kind == FactorKind.TOTP]
     steps = [(row, _step(work, row, typed, totp.WINDOW)) for row in apps]
@@ -132,7 +133,7 @@ def _check(
     sent = _matching(work, CodePurpose.FACTOR, flow, typed, account)
     matched = paper is not None or sent is not None or any(step for _, step in steps)
     if not authenticators.record_outcome(work, account, matched=matched):
-        return "too_many_codes" if matched else "wrong_code", None, ()
+        return FactorRefusal.TOO_MANY_CODES if matched else FactorRefusal.WRONG_CODE, None, ()
     for row, step in steps:
         if step is not None and _accept(work, row, step):
             return None, str(row.kind), METHODS[FactorKind.TOTP]
@@ -145,7 +146,7 @@ def _check(
         if own and one_time_codes.spend(work, sent):
             own[0].last_used_at = work.now
             return None, str(kind), METHODS[kind]
-    return "code_used", None, ()
+    return FactorRefusal.CODE_USED, None, ()
 
 
 def _matching(

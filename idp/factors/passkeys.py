@@ -14,7 +14,7 @@ from idp.db import insert_if_missing
 from idp.factors import authenticators
 from idp.mfa import passkey_ceremony
 from idp.mfa.assurance import FactorKind, passkey_methods
-from idp.mfa.passkey_ceremony import Passkey, Refused, Site
+from idp.mfa.passkey_ceremony import Passkey, PasskeyRefusal, PasskeyRefused, Site
 from idp.models import Account, Authenticator, SpentChallenge
 from idp.transaction import UnitOfWork
 
@@ -43,9 +43,9 @@ class Fault(StrEnum):
 
 
 _TOLD = {
-    "challenge_expired": Fault.LATE,
-    "challenge_used": Fault.LATE,
-    "backup_eligibility_changed": Fault.CHANGED,
+    PasskeyRefusal.CHALLENGE_EXPIRED: Fault.LATE,
+    PasskeyRefusal.CHALLENGE_USED: Fault.LATE,
+    PasskeyRefusal.BACKUP_ELIGIBILITY_CHANGED: Fault.CHANGED,
 }
 
 
@@ -66,16 +66,16 @@ def _bound(ceremony: Ceremony, flow: str, random: str, at: int) -> tuple[str, st
 
 
 def _spend(work: UnitOfWork, ceremony: Ceremony, flow: str, given: bytes) -> None:
-    """Raises Refused for a challenge of another session or purpose, an old or a used one."""
+    """Raises PasskeyRefused for a challenge of another session or purpose, an old or a used one."""
     random, _, rest = given.decode("ascii", "replace").partition(".")
     issued, _, mac = rest.partition(".")
     if not (issued.isascii() and issued.isdigit() and len(issued) < 12):
-        raise Refused("challenge_unknown")
+        raise PasskeyRefused(PasskeyRefusal.CHALLENGE_UNKNOWN)
     if not work.vault.matches(*_bound(ceremony, flow, random, int(issued)), mac):
-        raise Refused("challenge_unknown")
+        raise PasskeyRefused(PasskeyRefusal.CHALLENGE_UNKNOWN)
     age = work.now.timestamp() - int(issued)
     if not -1 <= age < CHALLENGE_SECONDS:
-        raise Refused("challenge_expired")
+        raise PasskeyRefused(PasskeyRefusal.CHALLENGE_EXPIRED)
     fresh = insert_if_missing(
         work.db,
         SpentChallenge,
@@ -83,7 +83,7 @@ def _spend(work: UnitOfWork, ceremony: Ceremony, flow: str, given: bytes) -> Non
         expires_at=work.now + timedelta(seconds=CHALLENGE_SECONDS),
     )
     if not fresh:
-        raise Refused("challenge_used")
+        raise PasskeyRefused(PasskeyRefusal.CHALLENGE_USED)
 
 
 def list_passkeys(work: UnitOfWork, account: Account) -> list[Authenticator]:
@@ -126,8 +126,8 @@ def register(
         _spend(work, Ceremony.REGISTER, flow, answer.challenge)
         made = passkey_ceremony.register(site(work), answer)
         if _row_of(work, made.credential_id) is not None:
-            raise Refused("known_already")
-    except Refused as refusal:
+            raise PasskeyRefused(PasskeyRefusal.KNOWN_ALREADY)
+    except PasskeyRefused as refusal:
         return _refused(work, refusal, account, Ceremony.REGISTER)
     row = authenticators.start_enrolment(work, account, FactorKind.PASSKEY, name=name)
     row.credential_id, row.public_key = made.credential_id, made.public_key
@@ -148,19 +148,19 @@ def verify(
         row = _row_of(work, answer.credential_id)
         owner = work.db.get(Account, row.account_id) if row is not None else None
         if row is None or owner is None or row.confirmed_at is None or row.removed_at is not None:
-            raise Refused("unknown_passkey")
+            raise PasskeyRefused(PasskeyRefusal.UNKNOWN_PASSKEY)
         if account is not None and owner.id != account.id:
-            raise Refused("passkey_of_another")
+            raise PasskeyRefused(PasskeyRefusal.PASSKEY_OF_ANOTHER)
         # Without a list of keys the authenticator names the account, and it has to be this one.
         if answer.user_handle != owner.user_handle and (answer.user_handle or account is None):
-            raise Refused("wrong_user_handle")
+            raise PasskeyRefused(PasskeyRefusal.WRONG_USER_HANDLE)
         used = passkey_ceremony.verify(site(work), answer, _key(row))
         if not _record_use(work, row, used):
-            raise Refused("counter_fell")
-    except Refused as refusal:
+            raise PasskeyRefused(PasskeyRefusal.COUNTER_FELL)
+    except PasskeyRefused as refusal:
         told = work.db.get(Account, row.account_id) if row is not None else account
         fault = _refused(work, refusal, told, ceremony)
-        if str(refusal) == "counter_fell" and told is not None:
+        if refusal.reason is PasskeyRefusal.COUNTER_FELL and told is not None:
             # Two devices hold the key: the next sign-in needs another proof, and the holder hears.
             authenticators.require_at_next_sign_in(work, told, "copied_passkey")
             notices.send(work, "passkey_copied", told, at=work.now, ip=work.origin.ip or "")
@@ -187,19 +187,18 @@ def _record_use(work: UnitOfWork, row: Authenticator, used: passkey_ceremony.Use
 
 
 def _refused(
-    work: UnitOfWork, refusal: Refused, account: Account | None, ceremony: Ceremony
+    work: UnitOfWork, refusal: PasskeyRefused, account: Account | None, ceremony: Ceremony
 ) -> Fault:
-    reason, _, detail = str(refusal).partition(": ")
     events.record(
         work,
         AuditAction.FACTOR_CHECKED,
-        reason=reason,
+        reason=refusal.reason,
         account=account,
         factor="passkey",
         ceremony=str(ceremony),
-        detail=detail,
+        detail=refusal.detail,
     )
-    return _TOLD.get(reason, Fault.WRONG)
+    return _TOLD.get(refusal.reason, Fault.WRONG)
 
 
 def _row_of(work: UnitOfWork, credential_id: str) -> Authenticator | None:

@@ -7,7 +7,7 @@ from idp.audit.actions import AuditAction
 from idp.credentials import notices, one_time_codes, text_messages
 from idp.credentials.one_time_codes import CodePurpose
 from idp.directory import account_search
-from idp.errors import Refused
+from idp.errors import CodeNotSent, SendLimit
 from idp.models import Account
 from idp.policy.phone_number import masked
 from idp.transaction import UnitOfWork
@@ -15,10 +15,10 @@ from idp.transaction import UnitOfWork
 
 def send_code(work: UnitOfWork, account: Account, flow: str, number: str) -> None:
     """Send a code to an E.164 number that is to become the recovery telephone; ``flow`` names the
-    session or sign-in. Raises Refused when too many were sent, or the last one just now."""
+    session or sign-in. Raises CodeNotSent when too many were sent, or the last one just now."""
     digest = one_time_codes.flow_digest(work, CodePurpose.PHONE, flow)
     if one_time_codes.resend_delay(work, CodePurpose.PHONE, digest, number):
-        raise Refused("wait")
+        raise CodeNotSent(SendLimit.WAIT)
 
     def make() -> str:
         return one_time_codes.issue(work, account, CodePurpose.PHONE, digest, destination=number)

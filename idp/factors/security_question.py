@@ -10,6 +10,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.credentials.hashing import PasswordHasher
+from idp.factors.factor_refusals import FactorRefusal
 from idp.mfa import question_pool as rules
 from idp.mfa.question_pool import Fault
 from idp.models import Account, SecurityAnswer
@@ -75,6 +76,6 @@ def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool
     """Count what ``matches`` found. While too many were wrong, the right one is refused too."""
     key = f"question:{account.id}"
     counts = failed_attempts.record_code_outcome(work, key, account, WRONG, matched=matched)
-    reason = None if counts else "wrong_answer"
+    reason = None if counts else FactorRefusal.WRONG_ANSWER
     events.record(work, AuditAction.QUESTION_ANSWERED, reason=reason, account=account)
     return counts

@@ -8,4 +8,5 @@ __all__ = [
     "account_actions",
     "account_status",
     "caller_verification",
+    "helpdesk_refusals",
 ]

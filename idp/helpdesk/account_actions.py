@@ -7,7 +7,7 @@ nobody acts on operators of the same kind, on Access Management, or on an accoun
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from idp.audit import events
@@ -17,18 +17,24 @@ from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Purpose
 from idp.directory import activation, lifecycle, role_groups, separation_of_duties, suspension
 from idp.directory.separation_of_duties import Forbidden
-from idp.errors import Refused
+from idp.directory.state_reasons import StateReason
+from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
 from idp.factors import authenticators
 from idp.helpdesk import caller_verification
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.policy import console
-from idp.policy.console import ACTIONS, ConsoleRole
+from idp.policy.console import ACTIONS, ConsoleAction, ConsoleRole
 from idp.policy.names import printable
 from idp.session import browsers, failed_attempts, sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 MAX_REASON, MAX_TICKET = 500, 60
+#: The names of the actions in the audit trail; one without a name is found at import.
+RECORDED_AS: Mapping[str, AuditAction] = {
+    action: AuditAction(f"console.{action}") for action in ConsoleAction
+}
 
 
 @dataclass(frozen=True)
@@ -61,21 +67,24 @@ def available_actions(
 def _is_applicable(work: UnitOfWork, name: str, account: Account) -> bool:
     if account.state not in ACTIONS[name].states:
         return False
-    if name == "unlock" and account.state != AccountState.LOCKED:
+    if name == ConsoleAction.UNLOCK and account.state != AccountState.LOCKED:
         return bool(failed_attempts.locks(work, account))
-    if name == "resend-activation":
+    if name == ConsoleAction.RESEND_ACTIVATION:
         link = activation.pending_link(work, account)
         return link is not None and link.expires_at > work.now
-    if name == "reset-factors" and not authenticators.list_usable(work, account):
+    if name == ConsoleAction.RESET_FACTORS and not authenticators.list_usable(work, account):
         return False
-    return name not in ("reset-mail", "reset-factors") or account.activated_at is not None
+    return (
+        name not in (ConsoleAction.RESET_MAIL, ConsoleAction.RESET_FACTORS)
+        or account.activated_at is not None
+    )
 
 
 def execute(
     work: UnitOfWork, hasher: PasswordHasher, order: ActionRequest, account: Account
 ) -> str | None:
-    """Do it, or raise: Forbidden (never, for this operator and account) or Refused, whose detail
-    is ``state``, ``caller`` or ``reason``: what stands in the way now. Returns a
+    """Do it, or raise: Forbidden (never, for this operator and account) or
+    CallerNotVerified, ActionNotPossible or ReasonMissing: what stands in the way now. Returns a
     temporary password for reading aloud, else None."""
     action = ACTIONS[order.action]
     target = role_groups.console_roles(work, account)
@@ -88,7 +97,7 @@ def execute(
         console.needs_caller_verification(order.roles)
         and caller_verification.find_active(work, order.agent, account) is None
     ):
-        raise Refused("caller")
+        raise CallerNotVerified()
     return apply(work, hasher, order.action, account, reason=order.reason, ticket=order.ticket)
 
 
@@ -102,15 +111,15 @@ def apply(
     ticket: str,
 ) -> str | None:
     """Do it for somebody whose right to it is beyond question: the gate above, or the operator's
-    own shell. Raises Refused and returns as ``execute`` does."""
+    own shell. Raises and returns as ``execute`` does."""
     separation_of_duties.check(work, account)
     if not _is_applicable(work, action, account):
-        raise Refused("state")
+        raise ActionNotPossible(action, account.state)
     if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):
-        raise Refused("reason")
+        raise ReasonMissing()
     events.record(
         work,
-        AuditAction(f"console.{action}"),
+        RECORDED_AS[action],
         account=account,
         why=reason.strip(),
         ticket=ticket.strip(),
@@ -123,17 +132,17 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _reset_mail(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    _mail_reset(work, account, "password_reset_by_agent", reason="reset_mail")
+    _mail_reset(work, account, "password_reset_by_agent", reason=StateReason.RESET_MAIL)
 
 
 def _reset_factors(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     """Without its factor the account must not be as open as its password: the next sign-in needs
     a one-time secret (N66)."""
     authenticators.reset(work, account)
-    _mail_reset(work, account, "factors_reset", reason="factors_reset")
+    _mail_reset(work, account, "factors_reset", reason=StateReason.FACTORS_RESET)
 
 
-def _mail_reset(work: UnitOfWork, account: Account, kind: str, *, reason: str) -> None:
+def _mail_reset(work: UnitOfWork, account: Account, kind: str, *, reason: StateReason) -> None:
     lifecycle.require_reset(work, account, reason=reason)
     expires = work.after(days=work.settings.agent_reset_days)
     token = links.issue(work, account, Purpose.RESET, expires)
@@ -150,7 +159,7 @@ def _mail_reset(work: UnitOfWork, account: Account, kind: str, *, reason: str) -
 def _temporary_password(work: UnitOfWork, hasher: PasswordHasher, account: Account) -> str:
     password = temporary_passwords.new_password(work, account)
     hashed = hasher.hash(password)
-    lifecycle.require_reset(work, account, reason="temporary_password")
+    lifecycle.require_reset(work, account, reason=StateReason.TEMPORARY_PASSWORD)
     failed_attempts.clear(work, account)
     expires = temporary_passwords.issue(work, account, hashed)
     queue.enqueue(work, "temporary_password_issued", account, expires_at=expires)
@@ -159,7 +168,7 @@ def _temporary_password(work: UnitOfWork, hasher: PasswordHasher, account: Accou
 
 def _unlock(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     if account.state == AccountState.LOCKED:
-        lifecycle.resume(work, account, reason="unlocked")
+        lifecycle.resume(work, account, reason=StateReason.UNLOCKED)
     else:
         failed_attempts.clear(work, account)
     events.record(work, AuditAction.ACCOUNT_UNLOCKED, account=account)
@@ -171,36 +180,36 @@ def _resend_activation(work: UnitOfWork, _hasher: PasswordHasher, account: Accou
 
 
 def _end_sessions(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    sessions.end_all(work, account, "ended_by_operator")
+    sessions.end_all(work, account, EndReason.ENDED_BY_OPERATOR)
     browsers.forget_all(work, account)
     queue.enqueue(work, "sessions_ended", account)
 
 
 def _lock(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    lifecycle.change_state(work, account, AccountState.LOCKED, reason="operator")
+    lifecycle.change_state(work, account, AccountState.LOCKED, reason=StateReason.OPERATOR)
 
 
 def _suspend(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    lifecycle.change_state(work, account, AccountState.SUSPENDED, reason="operator")
+    lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=StateReason.OPERATOR)
 
 
 def _restore(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    suspension.lift(work, account, reason="restored")
+    suspension.lift(work, account, reason=StateReason.RESTORED)
 
 
 def _deactivate(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    lifecycle.change_state(work, account, AccountState.DEACTIVATED, reason="operator")
+    lifecycle.change_state(work, account, AccountState.DEACTIVATED, reason=StateReason.OPERATOR)
 
 
 _HANDLERS: dict[str, Callable[[UnitOfWork, PasswordHasher, Account], str | None]] = {
-    "reset-mail": _reset_mail,
-    "temporary-password": _temporary_password,
-    "unlock": _unlock,
-    "resend-activation": _resend_activation,
-    "reset-factors": _reset_factors,
-    "end-sessions": _end_sessions,
-    "lock": _lock,
-    "suspend": _suspend,
-    "restore": _restore,
-    "deactivate": _deactivate,
+    ConsoleAction.RESET_MAIL: _reset_mail,
+    ConsoleAction.TEMPORARY_PASSWORD: _temporary_password,
+    ConsoleAction.UNLOCK: _unlock,
+    ConsoleAction.RESEND_ACTIVATION: _resend_activation,
+    ConsoleAction.RESET_FACTORS: _reset_factors,
+    ConsoleAction.END_SESSIONS: _end_sessions,
+    ConsoleAction.LOCK: _lock,
+    ConsoleAction.SUSPEND: _suspend,
+    ConsoleAction.RESTORE: _restore,
+    ConsoleAction.DEACTIVATE: _deactivate,
 }

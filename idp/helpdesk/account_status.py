@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import exists, select
 
@@ -23,11 +24,30 @@ from idp.signin import password_change
 from idp.transaction import UnitOfWork
 
 
+class SignInBlockKind(StrEnum):
+    """What keeps an account from signing in."""
+
+    NEVER_ACTIVATED = "never_activated"
+    ACTIVATION_WAITING = "activation_waiting"
+    ACTIVATION_EXPIRED = "activation_expired"
+    TOO_MANY_FAILURES = "too_many_failures"
+    RENEWAL_DUE = "renewal_due"
+    TEMPORARY_WAITING = "temporary_waiting"
+    TEMPORARY_EXPIRED = "temporary_expired"
+    TEMPORARY_USED = "temporary_used"
+    RESET_WAITING = "reset_waiting"
+    RESET_EXPIRED = "reset_expired"
+    RESET_REQUIRED = "reset_required"
+    LOCKED = "locked"
+    SUSPENDED = "suspended"
+    DEACTIVATED = "deactivated"
+
+
 @dataclass(frozen=True)
 class SignInBlock:
     """One reason. ``kind`` names it; the moments and ``detail`` fill its sentence."""
 
-    kind: str
+    kind: SignInBlockKind
     since: datetime | None = None
     until: datetime | None = None
     detail: str = ""
@@ -40,10 +60,14 @@ def sign_in_blocks(work: UnitOfWork, account: Account) -> list[SignInBlock]:
     if account.state == AccountState.ACTIVE:
         for lock in failed_attempts.locks(work, account):
             scope = lock.key.partition(":")[0]
-            found.append(SignInBlock("too_many_failures", lock.locked_at, lock.locked_until, scope))
+            found.append(
+                SignInBlock(
+                    SignInBlockKind.TOO_MANY_FAILURES, lock.locked_at, lock.locked_until, scope
+                )
+            )
         if password_change.is_renewal_due(work, account) and account.password_changed_at:
             due = account.password_changed_at + timedelta(days=work.settings.password_max_age_days)
-            found.append(SignInBlock("renewal_due", due))
+            found.append(SignInBlock(SignInBlockKind.RENEWAL_DUE, due))
     return found
 
 
@@ -52,15 +76,17 @@ def _of_state(work: UnitOfWork, account: Account) -> list[SignInBlock]:
     if account.state == AccountState.PENDING:
         link = activation.pending_link(work, account)
         if link is None:
-            return [SignInBlock("never_activated", account.created_at)]
+            return [SignInBlock(SignInBlockKind.NEVER_ACTIVATED, account.created_at)]
         if link.expires_at <= work.now:
-            return [SignInBlock("activation_expired", link.created_at, link.expires_at)]
-        return [SignInBlock("activation_waiting", link.created_at, link.expires_at)]
+            return [
+                SignInBlock(SignInBlockKind.ACTIVATION_EXPIRED, link.created_at, link.expires_at)
+            ]
+        return [SignInBlock(SignInBlockKind.ACTIVATION_WAITING, link.created_at, link.expires_at)]
     if account.state == AccountState.RESET_REQUIRED:
         return [_reset_required(work, account)]
     if account.state == AccountState.ACTIVE:
         return []
-    return [SignInBlock(str(account.state), since, None, reason)]
+    return [SignInBlock(SignInBlockKind(account.state), since, None, reason)]
 
 
 def _reset_required(work: UnitOfWork, account: Account) -> SignInBlock:
@@ -69,8 +95,12 @@ def _reset_required(work: UnitOfWork, account: Account) -> SignInBlock:
     given = temporary_passwords.latest(work, account)
     if given is not None and given.created_at >= since and given.superseded_at is None:
         if given.used_at is not None:
-            return SignInBlock("temporary_used", since, given.used_at)
-        kind = "temporary_waiting" if given.expires_at > work.now else "temporary_expired"
+            return SignInBlock(SignInBlockKind.TEMPORARY_USED, since, given.used_at)
+        kind = (
+            SignInBlockKind.TEMPORARY_WAITING
+            if given.expires_at > work.now
+            else SignInBlockKind.TEMPORARY_EXPIRED
+        )
         return SignInBlock(kind, since, given.expires_at)
     link = work.db.scalar(
         select(Link)
@@ -84,8 +114,12 @@ def _reset_required(work: UnitOfWork, account: Account) -> SignInBlock:
         .limit(1)
     )
     if link is None:
-        return SignInBlock("reset_required", since)
-    kind = "reset_waiting" if link.expires_at > work.now else "reset_expired"
+        return SignInBlock(SignInBlockKind.RESET_REQUIRED, since)
+    kind = (
+        SignInBlockKind.RESET_WAITING
+        if link.expires_at > work.now
+        else SignInBlockKind.RESET_EXPIRED
+    )
     return SignInBlock(kind, since, link.expires_at)
 
 

@@ -11,7 +11,8 @@ from idp.audit.actions import AuditAction
 from idp.credentials import links, one_time_codes, text_messages
 from idp.credentials.links import Purpose
 from idp.credentials.one_time_codes import CodePurpose
-from idp.errors import Refused
+from idp.errors import CodeNotSent, NoRecoveryPhone, SendLimit
+from idp.helpdesk.helpdesk_refusals import CallerRefusal
 from idp.messages import queue
 from idp.models import Account, CallerVerification
 from idp.policy.console import Fact, is_verified
@@ -37,7 +38,7 @@ def record(
             expires_at=work.after(seconds=SECONDS),
         )
     )
-    reason = None if enough else "too_little_matched"
+    reason = None if enough else CallerRefusal.TOO_LITTLE_MATCHED
     events.record(
         work,
         AuditAction.CALLER_VERIFIED,
@@ -54,7 +55,11 @@ def deny(work: UnitOfWork, account: Account, *, ticket: str) -> None:
     for row in _open(work, account):
         row.expires_at = work.now
     events.record(
-        work, AuditAction.CALLER_VERIFIED, reason="denied", account=account, ticket=ticket
+        work,
+        AuditAction.CALLER_VERIFIED,
+        reason=CallerRefusal.DENIED,
+        account=account,
+        ticket=ticket,
     )
 
 
@@ -83,13 +88,13 @@ def _open(work: UnitOfWork, account: Account) -> list[CallerVerification]:
 
 def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) -> None:
     """Send a code that the caller reads back, to the registered address or recovery telephone;
-    it names the agent. Raises Refused."""
+    it names the agent. Raises CodeNotSent or NoRecoveryPhone."""
     if not failed_attempts.consume(work, f"caller:{account.id}", account, failed_attempts.SENDING):
-        raise Refused("too many codes were sent for this account within the hour")
+        raise CodeNotSent(SendLimit.CALLS_ACCOUNT)
     name = agent.person.full_name
     number = account.recovery_phone or "" if channel == "sms" else ""
     if channel == "sms" and not number:
-        raise Refused("the account has no recovery telephone")
+        raise NoRecoveryPhone()
     flow = _flow(work, agent, account)
 
     def make() -> str:
@@ -146,7 +151,9 @@ def report_impostor(work: UnitOfWork, account: Account) -> None:
     for row in _open(work, account):
         spend_once(work, row, CallerVerification.disowned_at)
     one_time_codes.invalidate_all(work, account, CodePurpose.CALLER)
-    events.record(work, AuditAction.CALLER_DISOWNED, reason="not_the_holder", account=account)
+    events.record(
+        work, AuditAction.CALLER_DISOWNED, reason=CallerRefusal.NOT_THE_HOLDER, account=account
+    )
 
 
 def _flow(work: UnitOfWork, agent: Account, account: Account) -> str:

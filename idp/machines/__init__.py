@@ -10,5 +10,6 @@ __all__ = [
     "machine_authentication",
     "machine_diagnosis",
     "machine_keys",
+    "machine_refusals",
     "registered_networks",
 ]

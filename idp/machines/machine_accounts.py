@@ -10,6 +10,7 @@ from idp.credentials import links
 from idp.credentials.links import Purpose
 from idp.directory import account_search, activation, lifecycle, separation_of_duties
 from idp.directory.lifecycle import HELD
+from idp.directory.state_reasons import StateReason
 from idp.errors import Invalid, Refused
 from idp.factors import authenticators
 from idp.machines import machine_keys
@@ -108,7 +109,7 @@ def _invite_custodian(work: UnitOfWork, account: Account) -> None:
         account.resumes_as = str(AccountState.RESET_REQUIRED)
         links.invalidate_all(work, account)
         return
-    lifecycle.require_reset(work, account, reason="custodian_changed")
+    lifecycle.require_reset(work, account, reason=StateReason.CUSTODIAN_CHANGED)
     expires = work.after(days=work.settings.agent_reset_days)
     token = links.issue(work, account, Purpose.RESET, expires)
     path = f"/recover/open?token={token}"

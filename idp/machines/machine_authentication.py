@@ -14,6 +14,7 @@ from idp.credentials.hashing import PasswordHasher
 from idp.directory import role_groups
 from idp.directory.role_groups import HeldRoleGroup
 from idp.machines import machine_accounts, machine_keys, registered_networks
+from idp.machines.machine_refusals import OF_STATE, MachineRefusal
 from idp.machines.verified_passwords import VerifiedPasswords
 from idp.models import Account, AccountState, Client, MachineKey, RegisteredNetwork
 from idp.policy.addresses import network_of
@@ -40,7 +41,7 @@ class AuthenticatedMachine:
 class Denied:
     """The check that failed. The audit trail gets it; the caller does not."""
 
-    reason: str
+    reason: MachineRefusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +95,14 @@ class MachineAuthenticator:
         ``APIIESO00042@109120`` acts for that participant only. A request without password and
         assertion is not a guess and counts against nobody. Every refusal is an audit event."""
         if not password and not assertion:
-            return _denied(work, "no_credentials", client=client)
+            return _denied(work, MachineRefusal.NO_CREDENTIALS, client=client)
         attempt = self._check(work, username, password, assertion, client)
         account, network, proof = attempt.account, attempt.network, attempt.proof
         reason = _first_failure(attempt)
         if account is not None and network is not None:
             reason = _count(work, account, password, proof, reason)
         if reason is not None or account is None or network is None or client is None:
-            reason = reason or "unknown_account"
+            reason = reason or MachineRefusal.UNKNOWN_ACCOUNT
             return _denied(work, reason, account=account, client=client, check=proof.failed_check)
         _note_use(work, network, proof.key)
         return AuthenticatedMachine(
@@ -189,42 +190,46 @@ def _verify_assertion(
     return _Proof(is_valid=True, is_assertion=True, key=key)
 
 
-def _first_failure(attempt: _Attempt) -> str | None:
+def _first_failure(attempt: _Attempt) -> MachineRefusal | None:
     """The reason to refuse, if any: the first check that failed."""
     if attempt.account is None or attempt.state is None:
-        return "unknown_account"
+        return MachineRefusal.UNKNOWN_ACCOUNT
     if attempt.network is None:
-        return "network_not_registered"
+        return MachineRefusal.NETWORK_NOT_REGISTERED
     if not attempt.proof.is_valid:
         if attempt.proof.is_assertion:
-            return "wrong_key"
-        return "wrong_password" if attempt.account.password_hash else "no_password"
+            return MachineRefusal.WRONG_KEY
+        return (
+            MachineRefusal.WRONG_PASSWORD
+            if attempt.account.password_hash
+            else MachineRefusal.NO_PASSWORD
+        )
     if not may_sign_in(attempt.state):
-        return f"account_{attempt.state}"
+        return OF_STATE[attempt.state]
     if attempt.client is None or attempt.client.disabled_at is not None:
-        return "unknown_application"
-    return None if attempt.role_groups else "no_role_group"
+        return MachineRefusal.UNKNOWN_APPLICATION
+    return None if attempt.role_groups else MachineRefusal.NO_ROLE_GROUP
 
 
 def _count(
-    work: UnitOfWork, account: Account, password: str, proof: _Proof, reason: str | None
-) -> str | None:
+    work: UnitOfWork, account: Account, password: str, proof: _Proof, reason: MachineRefusal | None
+) -> MachineRefusal | None:
     """Count the attempt under the network of the request. Returns the reason to refuse, if any.
 
     A program that repeats the same wrong password counts once, so it does not lock the account for
     other programs."""
     key = attempts_key(account, work.origin.ip)
     if not proof.is_counted:
-        return "throttled" if failed_attempts.is_locked(work, key) else reason
+        return MachineRefusal.THROTTLED if failed_attempts.is_locked(work, key) else reason
     if not proof.is_valid and failed_attempts.was_tried(work, key, account, password):
         return reason
     is_accepted = failed_attempts.record_outcome(work, key, account, matched=proof.is_valid)
-    return "throttled" if proof.is_valid and not is_accepted else reason
+    return MachineRefusal.THROTTLED if proof.is_valid and not is_accepted else reason
 
 
 def _denied(
     work: UnitOfWork,
-    reason: str,
+    reason: MachineRefusal,
     *,
     client: Client | None,
     account: Account | None = None,

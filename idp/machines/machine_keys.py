@@ -17,6 +17,7 @@ from idp.models import Account, AccountKind, Grant, MachineKey
 from idp.policy.machine_networks import MAX_LABEL
 from idp.policy.names import printable
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 MAX_KEYS = 10
@@ -77,7 +78,7 @@ def revoke(work: UnitOfWork, account: Account, kid: str) -> None:
     if row is None:
         raise NotFound(f"no key {kid}")
     _remove(work, account, row)
-    sessions.revoke_grants(work, Grant.account_id == account.id, "machine_key.removed")
+    sessions.revoke_grants(work, Grant.account_id == account.id, EndReason.MACHINE_KEY_REMOVED)
 
 
 def revoke_all(work: UnitOfWork, account: Account) -> None:

@@ -18,6 +18,7 @@ from idp.policy.addresses import address_of
 from idp.policy.machine_networks import MAX_LABEL, BadNetwork, canonical
 from idp.policy.names import name_key, printable
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 MAX_NETWORKS = 50
@@ -107,7 +108,7 @@ def _remove(work: UnitOfWork, account: Account, networks: set[str]) -> None:
             RegisteredNetwork.account_id == account.id, RegisteredNetwork.network.in_(networks)
         )
     )
-    sessions.revoke_grants(work, Grant.account_id == account.id, "networks_changed")
+    sessions.revoke_grants(work, Grant.account_id == account.id, EndReason.NETWORKS_CHANGED)
 
 
 def _validated(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:

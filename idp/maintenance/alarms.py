@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import func, select
 
 from idp.audit import chain, events
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AlarmReason, AuditAction
 from idp.directory import mass_change_breaker
 from idp.models import Event
 from idp.policy.addresses import network_of
@@ -43,7 +43,7 @@ def _not_sealed(work: UnitOfWork) -> int:
     told = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - REPEAT_AFTER)
     if work.db.scalar(told.limit(1)) is not None:
         return 0
-    events.record(work, UNSEALED, reason="not_sealed", since=oldest.isoformat())
+    events.record(work, UNSEALED, reason=AlarmReason.NOT_SEALED, since=oldest.isoformat())
     log.error("trail_not_sealed", since=oldest.isoformat())
     return 1
 
@@ -71,7 +71,9 @@ def _guessing(work: UnitOfWork) -> int:
     told = {event.data.get("network") for event in recent}
     fresh = {network: n for network, n in over.items() if network not in told}
     for network, count in fresh.items():
-        events.record(work, NAME, reason="too_many_failures", network=network, failures=count)
+        events.record(
+            work, NAME, reason=AlarmReason.TOO_MANY_FAILURES, network=network, failures=count
+        )
         log.error("guessing", network=network, failures=count)
     return len(fresh)
 

@@ -10,6 +10,7 @@ from sqlalchemy import exists, or_, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.credentials.credential_refusals import NotSent
 from idp.directory import activation
 from idp.errors import Invalid
 from idp.messages import queue
@@ -114,4 +115,6 @@ def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> None:
         queue.enqueue(work, kind, account, **values)
     except Invalid:
         # Nobody behind this one waits for the address to be mended.
-        events.record(work, AuditAction.REMINDER_FAILED, reason="bad_address", account=account)
+        events.record(
+            work, AuditAction.REMINDER_FAILED, reason=NotSent.BAD_ADDRESS, account=account
+        )

@@ -46,6 +46,7 @@ from idp.models import (
     TemporaryPassword,
 )
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 WHY = "restored"
@@ -132,7 +133,7 @@ def _end_sessions(work: UnitOfWork) -> int:
     """Each by itself: relying parties that take part in it are told."""
     rows = work.db.scalars(select(BrowserSession).where(BrowserSession.ended_at.is_(None))).all()
     for row in rows:
-        sessions.end(work, row, WHY)
+        sessions.end(work, row, EndReason.RESTORED)
     return len(rows)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 from idp.audit.actions import AuditAction
 from idp.clients import registry
 from idp.directory import contacts, lifecycle, participants, participations, persons, role_groups
+from idp.directory.state_reasons import StateReason
 from idp.errors import GatewayError, NotFound
 from idp.factors import authenticators, recovery_codes
 from idp.grants import signing_keys
@@ -31,9 +32,9 @@ from idp.models import (
     RegisteredNetwork,
 )
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
-WHY = "restored"
 DENYING = (
     AccountState.LOCKED,
     AccountState.SUSPENDED,
@@ -102,6 +103,12 @@ def _account(work: UnitOfWork, event: Event) -> Account:
     return row
 
 
+def _why(event: Event) -> StateReason:
+    """The reason that the event names; an unknown one of an older release is not kept."""
+    why = event.data.get("why")
+    return StateReason(why) if why in list(StateReason) else StateReason.RESTORED
+
+
 def _state(work: UnitOfWork, event: Event) -> bool:
     state, row = AccountState(event.data["after"]), _account(work, event)
     if state not in DENYING or state == row.state or row.state == AccountState.DEACTIVATED:
@@ -110,9 +117,9 @@ def _state(work: UnitOfWork, event: Event) -> bool:
         # It stays locked or suspended; what it leads back to needs a new password.
         row.resumes_as = str(state)
     elif state == AccountState.RESET_REQUIRED:
-        lifecycle.require_reset(work, row, reason=WHY)
+        lifecycle.require_reset(work, row, reason=StateReason.RESTORED)
     else:
-        lifecycle.change_state(work, row, state, reason=str(event.data.get("why") or WHY))
+        lifecycle.change_state(work, row, state, reason=_why(event))
     return True
 
 
@@ -121,7 +128,7 @@ def _password(work: UnitOfWork, event: Event) -> bool:
     row = _account(work, event)
     if row.state != AccountState.ACTIVE:
         return False
-    lifecycle.require_reset(work, row, reason=WHY)
+    lifecycle.require_reset(work, row, reason=StateReason.RESTORED)
     return True
 
 
@@ -204,7 +211,9 @@ def _consent(work: UnitOfWork, event: Event) -> bool:
         .where(Consent.account_id == row.id, Consent.client_id == client.id)
         .returning(Consent.id)
     ).all()
-    sessions.revoke_grants(work, (Grant.account_id == row.id) & (Grant.client_id == client.id), WHY)
+    sessions.revoke_grants(
+        work, (Grant.account_id == row.id) & (Grant.client_id == client.id), EndReason.RESTORED
+    )
     return bool(gone)
 
 
@@ -271,7 +280,9 @@ def _custodian(work: UnitOfWork, event: Event) -> bool:
     if person is not None:
         machine_accounts.change_custodian(work, row, person)
     else:
-        lifecycle.change_state(work, row, AccountState.SUSPENDED, reason="custodian_changed")
+        lifecycle.change_state(
+            work, row, AccountState.SUSPENDED, reason=StateReason.CUSTODIAN_CHANGED
+        )
     return True
 
 

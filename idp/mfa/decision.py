@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from idp.mfa.prompt_reasons import PromptReason
 from idp.mfa.risk_engine import Band, Risk
 
 DUE = timedelta(days=30)
@@ -19,7 +20,7 @@ class Rule(StrEnum):
 
     RISK = "risk"
     EVERY_30_DAYS = "every_30_days"
-    ALWAYS = "always"
+    ALWAYS = PromptReason.ALWAYS
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def strictest(rules: Iterable[str]) -> Rule:
 def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> Decision:
     """Without a risk (it could not be reckoned) a factor is asked for."""
     if risk is None:
-        return Prompt(("not_assessed",))
+        return Prompt((PromptReason.NOT_ASSESSED,))
     reasons = list(_reasons(risk, rule, browser, now))
     if not reasons:
         recent = (NoPromptReason.RECENT_FACTOR,) if rule is Rule.EVERY_30_DAYS else ()
@@ -86,16 +87,16 @@ def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> De
 def _reasons(risk: Risk, rule: Rule, browser: Browser, now: datetime) -> Iterable[str]:
     yield from risk.hits
     # Without a history nothing differs from it.
-    if risk.band is not Band.LOW and "first_sign_in" not in risk.hits:
+    if risk.band is not Band.LOW and PromptReason.FIRST_SIGN_IN not in risk.hits:
         weighty = sorted(risk.evidence, key=lambda entry: -entry.weight)
         codes = [entry.code for entry in weighty if entry.weight > SUSPICIOUS]
-        yield from codes if codes or risk.hits else ["unlike_you"]
+        yield from codes if codes or risk.hits else [PromptReason.UNLIKE_YOU]
     if not browser.is_remembered and not risk.hits:
-        yield "not_remembered"
+        yield PromptReason.NOT_REMEMBERED
     if rule is Rule.ALWAYS:
-        yield "always"
+        yield PromptReason.ALWAYS
     if rule is Rule.EVERY_30_DAYS and not _is_fresh(browser, now):
-        yield "due"
+        yield PromptReason.DUE
 
 
 def _is_fresh(browser: Browser, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,8 +37,32 @@ TIMEOUT_MS = 300_000
 _TRANSPORTS = {entry.value for entry in AuthenticatorTransport}
 
 
-class Refused(ValueError):
-    """The answer does not hold; the text says why, for the trail."""
+class PasskeyRefusal(StrEnum):
+    """Why the answer of a passkey does not hold."""
+
+    TOO_LONG = "too_long"
+    MALFORMED = "malformed"
+    CROSS_ORIGIN = "cross_origin"
+    #: Signature, origin, site or user verification.
+    NOT_VERIFIED = "not_verified"
+    #: Another device has used the same key.
+    COUNTER_FELL = "counter_fell"
+    BACKUP_ELIGIBILITY_CHANGED = "backup_eligibility_changed"
+    CHALLENGE_UNKNOWN = "challenge_unknown"
+    CHALLENGE_EXPIRED = "challenge_expired"
+    CHALLENGE_USED = "challenge_used"
+    KNOWN_ALREADY = "known_already"
+    UNKNOWN_PASSKEY = "unknown_passkey"
+    PASSKEY_OF_ANOTHER = "passkey_of_another"
+    WRONG_USER_HANDLE = "wrong_user_handle"
+
+
+class PasskeyRefused(ValueError):
+    """The answer does not hold: why, and what the library says of it, for the trail."""
+
+    def __init__(self, reason: PasskeyRefusal, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True)
@@ -141,10 +166,10 @@ class Answer:
 
 
 def read(text: str) -> Answer:
-    """Take an answer apart. Raises Refused for anything that is none, or was given to another
-    site's frame."""
+    """Take an answer apart. Raises PasskeyRefused for anything that is none, or was given to
+    another site's frame."""
     if len(text) > MAX_ANSWER:
-        raise Refused("too_long")
+        raise PasskeyRefused(PasskeyRefusal.TOO_LONG)
     try:
         body: Any = json.loads(text)
         response = body["response"]
@@ -161,14 +186,14 @@ def read(text: str) -> Answer:
         )
         framed = client_data.get("crossOrigin") not in (None, False) or "topOrigin" in client_data
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Refused("malformed") from error
+        raise PasskeyRefused(PasskeyRefusal.MALFORMED) from error
     if framed:
-        raise Refused("cross_origin")
+        raise PasskeyRefused(PasskeyRefusal.CROSS_ORIGIN)
     return answer
 
 
 def register(site: Site, answer: Answer) -> Passkey:
-    """The key that was made. Raises Refused."""
+    """The key that was made. Raises PasskeyRefused."""
     try:
         made = webauthn.verify_registration_response(
             credential=_without_statement(answer.text),
@@ -179,7 +204,7 @@ def register(site: Site, answer: Answer) -> Passkey:
         )
     except Exception as error:
         # The library parses what anybody may send: whatever goes wrong in it is no key.
-        raise Refused(f"not_verified: {type(error).__name__}") from error
+        raise PasskeyRefused(PasskeyRefusal.NOT_VERIFIED, type(error).__name__) from error
     return Passkey(
         credential_id=bytes_to_base64url(made.credential_id),
         public_key=bytes_to_base64url(made.credential_public_key),
@@ -202,7 +227,7 @@ def _without_statement(text: str) -> dict[str, Any]:
 
 
 def verify(site: Site, answer: Answer, key: Passkey) -> Used:
-    """Whether the answer was signed by this key, its user verified. Raises Refused."""
+    """Whether the answer was signed by this key, its user verified. Raises PasskeyRefused."""
     try:
         used = webauthn.verify_authentication_response(
             credential=answer.text,
@@ -215,9 +240,9 @@ def verify(site: Site, answer: Answer, key: Passkey) -> Used:
             require_user_verification=True,
         )
     except Exception as error:
-        raise Refused(f"not_verified: {type(error).__name__}") from error
+        raise PasskeyRefused(PasskeyRefusal.NOT_VERIFIED, type(error).__name__) from error
     if (used.new_sign_count or key.sign_count) and used.new_sign_count <= key.sign_count:
-        raise Refused("counter_fell")
+        raise PasskeyRefused(PasskeyRefusal.COUNTER_FELL)
     if (used.credential_device_type is CredentialDeviceType.MULTI_DEVICE) != key.is_synced:
-        raise Refused("backup_eligibility_changed")
+        raise PasskeyRefused(PasskeyRefusal.BACKUP_ELIGIBILITY_CHANGED)
     return Used(used.new_sign_count, used.credential_backed_up)

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from idp.mfa.features import Agent, Hour
+from idp.mfa.prompt_reasons import PromptReason
 
 MODEL = "2026-11"
 NO_AGENT = Agent()
@@ -179,20 +180,20 @@ def assess(attempt: Attempt, history: History, population: Population, tuning: T
 
 
 #: Rules after which only a strong factor will do.
-GRAVE = ("stolen_device", "impossible_travel", "new_country")
+GRAVE = (PromptReason.STOLEN_DEVICE, PromptReason.IMPOSSIBLE_TRAVEL, PromptReason.NEW_COUNTRY)
 
 
 def _hits(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[str]:
     if attempt.device is not Device.KNOWN:
         yield {
-            Device.UNKNOWN: "new_device",
-            Device.OF_ANOTHER: "new_device",
-            Device.REVOKED: "forgotten_device",
+            Device.UNKNOWN: PromptReason.NEW_DEVICE,
+            Device.OF_ANOTHER: PromptReason.NEW_DEVICE,
+            Device.REVOKED: PromptReason.FORGOTTEN_DEVICE,
         }[attempt.device]
     elif attempt.device_family and attempt.agent.family != attempt.device_family:
-        yield "stolen_device"
+        yield PromptReason.STOLEN_DEVICE
     if history.sign_ins == 0:
-        yield "first_sign_in"
+        yield PromptReason.FIRST_SIGN_IN
     else:
         yield from _hits_of_history(attempt, history, tuning)
     if attempt.after:
@@ -203,13 +204,13 @@ def _hits_of_history(attempt: Attempt, history: History, tuning: Tuning) -> Iter
     country = attempt.place.country
     seen = history.counts.get("country", _NO_COUNTS)
     if country and any(seen) and country not in seen:
-        yield "new_country"
+        yield PromptReason.NEW_COUNTRY
     if is_impossible_travel(attempt, history):
-        yield "impossible_travel"
+        yield PromptReason.IMPOSSIBLE_TRAVEL
     if history.first_at and attempt.at - history.first_at < timedelta(days=tuning.young_days):
-        yield "young_account"
+        yield PromptReason.YOUNG_ACCOUNT
     if history.last_at and attempt.at - history.last_at > timedelta(days=tuning.dormant_days):
-        yield "dormant_account"
+        yield PromptReason.DORMANT_ACCOUNT
 
 
 def is_impossible_travel(attempt: Attempt, history: History) -> bool:
@@ -248,12 +249,14 @@ def _evidence(
     yield _hour_evidence(attempt, history, population, tuning)
     if attempt.failures:
         weight = min(2.0, 0.6 * math.log1p(attempt.failures))
-        yield Evidence("failures", "failures_before", str(attempt.failures), weight)
+        yield Evidence("failures", PromptReason.FAILURES_BEFORE, str(attempt.failures), weight)
     if attempt.network_failures:
         weight = min(2.0, 0.4 * math.log1p(attempt.network_failures))
-        yield Evidence("failures", "failures_of_network", str(attempt.network_failures), weight)
+        yield Evidence(
+            "failures", PromptReason.FAILURES_OF_NETWORK, str(attempt.network_failures), weight
+        )
     if attempt.is_listed:
-        yield Evidence("network", "listed_network", attempt.ip, 2.0)
+        yield Evidence("network", PromptReason.LISTED_NETWORK, attempt.ip, 2.0)
 
 
 def agent_values(agent: Agent) -> dict[str, str]:
@@ -343,7 +346,7 @@ def _hour_evidence(
     )
     weight = max(-1.5, min(2.0, math.log((1 / 24) / density)))
     unusual = weight > 0 and is_unusual_hour(hour, history, population, tuning)
-    code = "unusual_hour" if unusual else "hour"
+    code = PromptReason.UNUSUAL_HOUR if unusual else "hour"
     return Evidence("hour", code, f"{int(hour.of_day):02}:{int(hour.of_day % 1 * 60):02}", weight)
 
 

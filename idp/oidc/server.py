@@ -11,7 +11,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantT
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.audit import events
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AuditAction, ProtocolCode
 from idp.clients import registry
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import AuthMethod, Client
@@ -109,7 +109,7 @@ class GatewayServer(AuthorizationServer):
             events.record(
                 request.work,
                 AuditAction.TOKEN_REFUSED,
-                reason=error.error,
+                reason=ProtocolCode(error.error),
                 client=client,
                 # A public client proves nothing: everybody may know its id.
                 proved=client is not None and client.auth_method != AuthMethod.NONE,
@@ -129,7 +129,7 @@ def _record_client_refusal(work: UnitOfWork, error: OAuth2Error) -> bool:
     events.record(
         work,
         AuditAction.CLIENT_REFUSED,
-        reason=error.check,
+        reason=ProtocolCode(error.check),
         client=client,
         proved=False,
         sent=str(error.sent),

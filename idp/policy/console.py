@@ -60,17 +60,35 @@ class Action:
 _OPEN = frozenset(("pending", "active", "reset_required"))
 _HELP = frozenset((AGENT, ACCESS))
 
+
+class ConsoleAction(StrEnum):
+    """What operators do to accounts; the values are part of addresses and of the trail."""
+
+    RESET_MAIL = "reset-mail"
+    TEMPORARY_PASSWORD = "temporary-password"  # noqa: S105 - the name of an action
+    UNLOCK = "unlock"
+    RESEND_ACTIVATION = "resend-activation"
+    RESET_FACTORS = "reset-factors"
+    END_SESSIONS = "end-sessions"
+    LOCK = "lock"
+    SUSPEND = "suspend"
+    RESTORE = "restore"
+    DEACTIVATE = "deactivate"
+
+
 ACTIONS: Mapping[str, Action] = {
-    "reset-mail": Action(_HELP, frozenset(("active", "reset_required"))),
-    "temporary-password": Action(_HELP, _OPEN),
-    "unlock": Action(_HELP, frozenset(("pending", "active", "reset_required", "locked"))),
-    "resend-activation": Action(_HELP, frozenset(("pending",))),
-    "reset-factors": Action(_HELP, frozenset(("active", "reset_required"))),
-    "end-sessions": Action(_HELP, frozenset(("active", "reset_required"))),
-    "lock": Action(_HELP, _OPEN),
-    "suspend": Action(_HELP, _OPEN | {"locked"}),
-    "restore": Action(_HELP, frozenset(("suspended",))),
-    "deactivate": Action(frozenset((ACCESS,)), _OPEN | {"locked", "suspended"}),
+    ConsoleAction.RESET_MAIL: Action(_HELP, frozenset(("active", "reset_required"))),
+    ConsoleAction.TEMPORARY_PASSWORD: Action(_HELP, _OPEN),
+    ConsoleAction.UNLOCK: Action(
+        _HELP, frozenset(("pending", "active", "reset_required", "locked"))
+    ),
+    ConsoleAction.RESEND_ACTIVATION: Action(_HELP, frozenset(("pending",))),
+    ConsoleAction.RESET_FACTORS: Action(_HELP, frozenset(("active", "reset_required"))),
+    ConsoleAction.END_SESSIONS: Action(_HELP, frozenset(("active", "reset_required"))),
+    ConsoleAction.LOCK: Action(_HELP, _OPEN),
+    ConsoleAction.SUSPEND: Action(_HELP, _OPEN | {"locked"}),
+    ConsoleAction.RESTORE: Action(_HELP, frozenset(("suspended",))),
+    ConsoleAction.DEACTIVATE: Action(frozenset((ACCESS,)), _OPEN | {"locked", "suspended"}),
 }
 
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import links, one_time_codes
+from idp.credentials.credential_refusals import EntryFault
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.credentials.one_time_codes import CodePurpose
 from idp.credentials.passwords import find_violations, store
 from idp.directory import lifecycle
+from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators, security_question
 from idp.messages import queue
 from idp.models import Account, Link, SecurityAnswer
@@ -63,7 +65,7 @@ def disown(work: UnitOfWork, link: Link, account: Account) -> str | None:
     if not links.spend(work, link):
         return None
     events.record(work, AuditAction.ACCOUNT_DISOWNED, account=account)
-    lifecycle.require_reset(work, account, reason="disowned")
+    lifecycle.require_reset(work, account, reason=StateReason.DISOWNED)
     expires = work.after(seconds=work.settings.reset_seconds)
     return links.issue(work, account, Purpose.RESET, expires, asks_question=True)
 
@@ -90,7 +92,7 @@ def reset_password(
     broken = find_violations(work, hasher, account, password) if is_right else ()
     hashed = hasher.hash(password) if is_right and not broken else ""
     if asked is not None and not security_question.record_outcome(work, account, matched=is_right):
-        return ("answer",)
+        return (EntryFault.ANSWER,)
     if broken:
         return broken
     if not links.spend(work, link):

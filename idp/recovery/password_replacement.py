@@ -7,14 +7,17 @@ from datetime import timedelta
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import links, notices, one_time_codes
+from idp.credentials.credential_refusals import PasswordRefusal
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Purpose
 from idp.credentials.one_time_codes import CodePurpose
 from idp.credentials.passwords import store, verify_and_hash
 from idp.directory import lifecycle
+from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators
 from idp.models import Account, AccountKind, AccountState, BrowserSession
 from idp.session import browsers, failed_attempts, sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 HOUR = timedelta(hours=1)
@@ -32,9 +35,11 @@ def on_password_changed(
     ``keep`` is the session in which the change was made, if any. With ``are_programs_kept`` the
     tokens of programs stay valid."""
     if account.state == AccountState.RESET_REQUIRED:
-        lifecycle.change_state(work, account, AccountState.ACTIVE, reason="password_replaced")
+        lifecycle.change_state(
+            work, account, AccountState.ACTIVE, reason=StateReason.PASSWORD_REPLACED
+        )
     sessions.end_all(
-        work, account, "password_changed", but=keep, are_programs_kept=are_programs_kept
+        work, account, EndReason.PASSWORD_CHANGED, but=keep, are_programs_kept=are_programs_kept
     )
     browsers.forget_all(work, account)
     failed_attempts.clear(work, account)
@@ -91,7 +96,7 @@ def verify_password(
         AuditAction.PASSWORD_CONFIRMED,
         account=account,
         session=session,
-        reason="wrong_current",
+        reason=PasswordRefusal.WRONG_CURRENT,
     )
     return False
 

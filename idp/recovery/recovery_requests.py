@@ -18,10 +18,11 @@ from idp.credentials import links, one_time_codes, text_messages
 from idp.credentials.links import Purpose
 from idp.credentials.one_time_codes import CodePurpose
 from idp.directory import accounts
-from idp.errors import Refused
+from idp.errors import CodeNotSent
 from idp.messages import queue
 from idp.models import Account, AccountState, RecoveryRequest
 from idp.policy.names import MAX_NAME
+from idp.recovery.recovery_refusals import OF_STATE, RecoveryRefusal
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork, spend_once
 
@@ -33,6 +34,10 @@ class Goal(StrEnum):
 
     RESET = "reset"
     UNLOCK = "unlock"
+
+
+#: Its name in the audit trail; a goal without one is found at import.
+RECORDED_AS = {goal: AuditAction(f"{goal}.requested") for goal in Goal}
 
 
 class Channel(StrEnum):
@@ -84,10 +89,10 @@ def process_next(work: UnitOfWork) -> bool:
         except Exception as error:
             # Whatever is wrong with this account, the requests behind it are processed.
             log.error("recovery_failed", request=row.id, error=type(error).__name__)
-            refusal = "failed"
+            refusal = RecoveryRefusal.FAILED
         events.record(
             work,
-            AuditAction(f"{row.goal}.requested"),
+            RECORDED_AS[Goal(row.goal)],
             reason=refusal,
             account=account,
             # Anybody can ask in any name, so requests that send nothing are sampled.
@@ -97,23 +102,23 @@ def process_next(work: UnitOfWork) -> bool:
     return True
 
 
-def _respond(work: UnitOfWork, row: RecoveryRequest, account: Account | None) -> str | None:
+def _respond(work: UnitOfWork, row: RecoveryRequest, account: Account | None) -> StrEnum | None:
     """Send the link or the code, or return why not. An account that was never activated has no
     password to recover (RS-07). The holder of one that an operator closed learns whom to call."""
     if account is None:
-        return "unknown_account"
+        return RecoveryRefusal.UNKNOWN_ACCOUNT
     if account.state == AccountState.DEACTIVATED:
-        return "account_deactivated"
+        return RecoveryRefusal.ACCOUNT_DEACTIVATED
     if not failed_attempts.consume(
         work, f"recovery:{account.id}", account, failed_attempts.SENDING
     ):
-        return "too_many_requests"
+        return RecoveryRefusal.TOO_MANY_REQUESTS
     if account.activated_at is None:
         queue.enqueue(work, "not_activated", account)
-        return f"account_{account.state}"
+        return OF_STATE[AccountState(account.state)]
     if account.state not in links.STATES[Purpose.RESET]:
         queue.enqueue(work, "recovery_not_possible", account, state=str(account.state))
-        return f"account_{account.state}"
+        return OF_STATE[AccountState(account.state)]
     # Where a new password is due, unlocking alone would lead nowhere.
     needs_reset = account.state == AccountState.RESET_REQUIRED
     goal = Goal.RESET if needs_reset else Goal(row.goal)
@@ -126,8 +131,8 @@ def _respond(work: UnitOfWork, row: RecoveryRequest, account: Account | None) ->
 
         try:
             text_messages.send(work, f"sms_{goal}_code", account, number, make)
-        except Refused as refusal:
-            return refusal.detail
+        except CodeNotSent as refusal:
+            return refusal.limit
     else:
         _send_link(work, account, goal)
     return None

@@ -6,6 +6,7 @@ and knows no password and no role group.
 
 __all__ = [
     "browsers",
+    "end_reasons",
     "failed_attempts",
     "interactions",
     "sessions",

@@ -23,6 +23,7 @@ from idp.models import (
 )
 from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
 from idp.session import logout_recipients
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 MAX_AGENT = 400
@@ -49,7 +50,7 @@ def start(
         session = previous
     else:
         if previous is not None:
-            end(work, previous, "replaced")
+            end(work, previous, EndReason.REPLACED)
         session = _new(work, account)
         work.db.add(session)
     session.digest = work.vault.digest("session", cookie)
@@ -156,7 +157,7 @@ def active(work: UnitOfWork, account: Account) -> list[BrowserSession]:
 
 
 def end(
-    work: UnitOfWork, session: BrowserSession, reason: str, *, keep_offline: bool = False
+    work: UnitOfWork, session: BrowserSession, reason: EndReason, *, keep_offline: bool = False
 ) -> None:
     """End a session and revoke what was granted in it. ``keep_offline`` keeps grants with
     ``offline_access``: a plain sign-out does not end them."""
@@ -173,7 +174,7 @@ def end(
 def end_all(
     work: UnitOfWork,
     account: Account,
-    reason: str,
+    reason: EndReason,
     *,
     but: BrowserSession | None = None,
     are_programs_kept: bool = False,
@@ -198,7 +199,7 @@ def end_all(
 
 
 def revoke_grants(
-    work: UnitOfWork, where: ColumnElement[bool], reason: str, *, keep_offline: bool = False
+    work: UnitOfWork, where: ColumnElement[bool], reason: EndReason, *, keep_offline: bool = False
 ) -> None:
     """Revoke grants, and with them their codes and tokens."""
     rows = work.db.execute(select(Grant.id, Grant.scopes).where(where, Grant.revoked_at.is_(None)))
@@ -216,7 +217,7 @@ def end_client_sessions(work: UnitOfWork, account: Account, group: RoleGroup) ->
     revoked. They get a back-channel logout; the next single sign-on there has another ``sid``."""
     for row, client_id in logout_recipients.client_sessions_seeing(work, account, group):
         queue.enqueue_logout(work, account, client_id, row.sid)
-        revoke_grants(work, Grant.sid == row.sid, "access_revoked", keep_offline=True)
+        revoke_grants(work, Grant.sid == row.sid, EndReason.ACCESS_REVOKED, keep_offline=True)
         _detach_offline_grants(work, row.sid)
         work.db.delete(row)
 
@@ -239,4 +240,4 @@ def _detach_offline_grants(work: UnitOfWork, sid: str) -> None:
 
 def end_by_sid(work: UnitOfWork, sid: str) -> None:
     """End what was granted to the relying party that knows a session as ``sid``."""
-    revoke_grants(work, Grant.sid == sid, "signed_out")
+    revoke_grants(work, Grant.sid == sid, EndReason.SIGNED_OUT)

@@ -12,6 +12,7 @@ __all__ = [
     "password_change",
     "population_counts",
     "second_factor",
+    "signin_refusals",
     "state_loader",
     "transitions",
 ]

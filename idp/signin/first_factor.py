@@ -17,6 +17,7 @@ from idp.policy.session_rules import may_sign_in
 from idp.policy.signin_state import ChangeReason
 from idp.session import browsers, failed_attempts
 from idp.signin.password_change import is_renewal_due
+from idp.signin.signin_refusals import OF_PASSKEY, OF_STATE, SignInRefusal
 from idp.transaction import UnitOfWork
 
 
@@ -48,16 +49,16 @@ def authenticate_password(
     matched = hasher.verify(password, _stored(account, waiting))
     reason = _reason(work, account, waiting, matched=matched)
     if is_denied(work):
-        reason = reason or "network_denied"
+        reason = reason or SignInRefusal.NETWORK_DENIED
     known = browsers.known(work, account, cookie)
     key = failed_attempts.key_of(work, account, typed, known)
     fresh = _fresh_hash(work, hasher, account, password, key) if reason is None else None
     if not failed_attempts.record_outcome(work, key, account, matched=reason is None):
-        reason = reason or "throttled"
+        reason = reason or SignInRefusal.THROTTLED
     elif waiting is not None and not temporary_passwords.spend(work, waiting):
-        reason = "temporary_password_used"
+        reason = SignInRefusal.TEMPORARY_PASSWORD_USED
     if reason is not None or account is None:
-        _record_refusal(work, reason, account, client)
+        _record_refusal(work, reason, account, client, method="password")
         return None
     if waiting is not None:
         events.record(work, AuditAction.TEMPORARY_PASSWORD_USED, account=account)
@@ -76,21 +77,26 @@ def authenticate_passkey(
     lock-out after wrong passwords does not apply: nobody else can lock out a passkey (N51)."""
     found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
     account = None if isinstance(found, Fault) else found[0]
-    reason = f"{found}_passkey" if isinstance(found, Fault) else None
+    reason = OF_PASSKEY[found] if isinstance(found, Fault) else None
     if account is not None and not may_sign_in(account.effective_state(work.now)):
-        reason = f"account_{account.effective_state(work.now)}"
+        reason = OF_STATE[account.effective_state(work.now)]
     if is_denied(work):
-        reason = reason or "network_denied"
+        reason = reason or SignInRefusal.NETWORK_DENIED
     if reason is not None:
-        _record_refusal(work, reason, account, client)
+        _record_refusal(work, reason, account, client, method="passkey")
         return found if isinstance(found, Fault) else Fault.WRONG
     return found
 
 
 def _record_refusal(
-    work: UnitOfWork, reason: str | None, account: Account | None, client: Client | None
+    work: UnitOfWork,
+    reason: SignInRefusal | None,
+    account: Account | None,
+    client: Client | None,
+    *,
+    method: str,
 ) -> None:
-    """Write why a sign-in was refused to the audit trail. Nobody has proved who they are."""
+    """Some reasons are the same for a password and a passkey; ``method`` says which it was."""
     events.record(
         work,
         AuditAction.SIGNIN_REFUSED,
@@ -98,6 +104,7 @@ def _record_refusal(
         account=account,
         client=client,
         proved=False,
+        method=method,
     )
 
 
@@ -130,15 +137,19 @@ def _fresh_hash(
 
 def _reason(
     work: UnitOfWork, account: Account | None, waiting: TemporaryPassword | None, *, matched: bool
-) -> str | None:
+) -> SignInRefusal | None:
     if account is None:
-        return "unknown_account"
+        return SignInRefusal.UNKNOWN_ACCOUNT
     state = account.effective_state(work.now)
     if waiting is None and state == AccountState.RESET_REQUIRED:
-        return "account_reset_required"
+        return SignInRefusal.ACCOUNT_RESET_REQUIRED
     if not matched:
-        return "wrong_password" if account.password_hash or waiting else "no_password"
+        return (
+            SignInRefusal.WRONG_PASSWORD
+            if account.password_hash or waiting
+            else SignInRefusal.NO_PASSWORD
+        )
     # A temporary password reopens some states, but not this one.
     if state == AccountState.DEACTIVATED or (waiting is None and not may_sign_in(state)):
-        return f"account_{state}"
+        return OF_STATE[state]
     return None

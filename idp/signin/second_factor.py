@@ -8,6 +8,7 @@ from idp.credentials import notices
 from idp.factors import authenticators, enrolment
 from idp.mfa.assurance import acr_of
 from idp.mfa.decision import NoPrompt, NoPromptReason, Prompt
+from idp.mfa.prompt_reasons import PromptReason
 from idp.models import Account, Client, Interaction
 from idp.policy.lockout import Budget
 from idp.policy.scopes import ACR_PHR
@@ -54,12 +55,12 @@ def decide(
     elif not authenticators.list_usable(work, account):
         no_prompt = (NoPromptReason.NO_FACTOR_SET_UP,)
     risk_assessment.record(work, account, client, assessment, no_prompt)
-    if assessment.risk is not None and "stolen_device" in assessment.risk.hits:
+    if assessment.risk is not None and PromptReason.STOLEN_DEVICE in assessment.risk.hits:
         notices.send(work, "browser_suspect", account, at=work.now, ip=work.origin.ip or "")
     asked = prompt if isinstance(prompt, Prompt) else None
     return SecondFactorDecision(
         reasons=(
-            *(["enrolment"] if is_enrolment_owed else []),
+            *([PromptReason.ENROLMENT] if is_enrolment_owed else []),
             *(asked.reasons if asked else ()),
         ),
         needs_strong=bool(asked and asked.needs_strong),

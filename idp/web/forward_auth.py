@@ -11,12 +11,11 @@ from idp import current
 from idp.clients import registry
 from idp.directory.role_groups import HeldRoleGroup
 from idp.machines.machine_authentication import AuthenticatedMachine
+from idp.machines.machine_refusals import ABOUT_APPLICATION
 
 PATH = "/auth/verify"
 REALM = 'Basic realm="IESO Gateway", charset="UTF-8"'
 MAX_CREDENTIAL = 1000
-#: Refusals that another password would not change: 403 instead of 401.
-NOT_ALLOWED = ("unknown_application", "no_role_group")
 
 
 def blueprint() -> Blueprint:
@@ -47,7 +46,8 @@ def verify() -> Response:
     )
     if isinstance(outcome, AuthenticatedMachine):
         return _allowed(outcome)
-    if outcome.reason in NOT_ALLOWED:
+    # Another password would not change these.
+    if outcome.reason in ABOUT_APPLICATION:
         return denied("access_denied")
     return challenge()
 

@@ -10,6 +10,7 @@ from idp.grants import signing_keys
 from idp.messages import outbox_reader
 from idp.policy.local_path import safe_path
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import DatabaseError, current_schema_status
 from idp.web import kept
 from idp.web.i18n import remember_choice
@@ -45,7 +46,7 @@ def signout() -> BaseResponse:
             "signout.html", client_name=None, fields=[], action=url_for("pages.signout")
         )
         return Response(body)
-    sessions.end(current.work(), session, "signed_out", keep_offline=True)
+    sessions.end(current.work(), session, EndReason.SIGNED_OUT, keep_offline=True)
     current.clear_session()
     return Response(render_template("signed_out.html", continue_url=None))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 
 from idp.mfa.question_pool import Fault
+from idp.web.texts import complete
 
 
 def words(name: str) -> str:
@@ -68,18 +70,23 @@ def _pool() -> dict[str, str]:
     }
 
 
-def fault(name: Fault) -> str:
-    """What is wrong with an answer."""
-    texts: dict[str, str] = {
-        Fault.TOO_SHORT: gettext("Enter an answer of at least 4 characters."),
-        Fault.TOO_LONG: gettext("Enter an answer of no more than 100 characters."),
-        Fault.NOT_ASCII: gettext(
+FAULTS = complete(
+    Fault,
+    {
+        Fault.TOO_SHORT: _("Enter an answer of at least 4 characters."),
+        Fault.TOO_LONG: _("Enter an answer of no more than 100 characters."),
+        Fault.NOT_ASCII: _(
             "Use only letters, digits and symbols from an English keyboard. Accents are allowed."
         ),
-        Fault.IN_QUESTION: gettext(
+        Fault.IN_QUESTION: _(
             "Choose a question from the list. Your answer must not be part of the question."
         ),
-        Fault.USER_NAME: gettext("Your answer must not resemble your user name."),
-        Fault.PASSWORD: gettext("Your answer must not be your password."),
-    }
-    return texts[name]
+        Fault.USER_NAME: _("Your answer must not resemble your user name."),
+        Fault.PASSWORD: _("Your answer must not be your password."),
+    },
+)
+
+
+def fault(name: Fault) -> str:
+    """What is wrong with an answer."""
+    return FAULTS.of(name)

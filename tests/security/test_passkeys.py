@@ -16,6 +16,7 @@ from idp.models import AccountState
 from idp.networks import NetworkSet
 from idp.policy.scopes import ACR_PHR
 from tests.authenticator import SoftAuthenticator, b64, unb64
+from tests.console.desk import Desk
 from tests.factor_steps import (
     add_passkey,
     code,
@@ -277,7 +278,11 @@ def test_n58_a_passkey_opens_no_closed_account(
     world.set_state(username, state)
     answer = alone(world.browser(), device)
     assert answer.status_code == 400
-    assert world.events("signin.refused")[-1].reason == f"account_{state}"
+    refused = world.events("signin.refused")[-1]
+    assert refused.reason == f"account_{state}"
+    shown = Desk.of(world).open(username).text
+    assert "Correct passkey, but the account was " in shown
+    assert "Correct password" not in shown
 
 
 def test_a_denied_network_refuses_a_passkey_that_signs_in_alone(

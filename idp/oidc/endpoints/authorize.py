@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import events
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AuditAction, ProtocolCode
 from idp.clients import registry
 from idp.grants import authorization_codes, grant_lifecycle
 from idp.models import BrowserSession, Client, Interaction
@@ -57,7 +57,7 @@ def authorize() -> BaseResponse:
         events.record(
             work,
             AuditAction.AUTHORIZE_REFUSED,
-            reason=error.code,
+            reason=ProtocolCode(error.code),
             client=error.client,
             proved=False,
         )
@@ -195,7 +195,7 @@ def _refuse(
     events.record(
         current.work(),
         AuditAction.AUTHORIZE_REFUSED,
-        reason=refusal.code,
+        reason=ProtocolCode(refusal.code),
         client=client,
         session=session,
         account=session.account if session else None,

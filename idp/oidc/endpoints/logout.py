@@ -23,6 +23,7 @@ from idp.oidc.jwks import BadToken
 from idp.oidc.parameters import is_malformed, single
 from idp.policy.redirect_uri import is_registered
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 
 #: The parameters in the form of the confirmation page. They are validated again when it is sent.
 CONFIRMED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
@@ -113,7 +114,7 @@ def _readable_parameters(*sources: MultiDict[str, str]) -> dict[str, str]:
 def _end(logout_request: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
     session = current.browser_session()
     if session is not None:
-        sessions.end(current.work(), session, "signed_out")
+        sessions.end(current.work(), session, EndReason.SIGNED_OUT)
     current.clear_session()
     return _signed_out(logout_request, after_form=after_form)
 

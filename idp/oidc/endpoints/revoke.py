@@ -10,6 +10,7 @@ from idp.models import AccessToken, Client, RefreshToken
 from idp.oidc import tokens
 from idp.oidc.endpoints.wiring import respond, server
 from idp.oidc.server import ProtocolRequest
+from idp.session.end_reasons import EndReason
 
 
 class Revocation(RevocationEndpoint):
@@ -30,7 +31,7 @@ class Revocation(RevocationEndpoint):
         if isinstance(token, AccessToken):
             access_tokens.revoke(request.work, token)
         else:
-            grant_lifecycle.revoke(request.work, token.grant, "revoked_by_client")
+            grant_lifecycle.revoke(request.work, token.grant, EndReason.REVOKED_BY_CLIENT)
 
 
 def register(pages: Blueprint) -> None:

@@ -11,6 +11,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from idp.grants import authorization_codes, grant_lifecycle
 from idp.models import AuthorizationCode
 from idp.oidc.grants.pipeline import GrantType, Redeemed, TokenRequest
+from idp.session.end_reasons import EndReason
 
 INVALID = "The code is not valid."
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
@@ -24,10 +25,10 @@ def redeem(request: TokenRequest) -> Redeemed:
         raise InvalidGrantError(INVALID)
     if not is_first_use:
         # The code was stolen: end what its first use gave (RFC 6749 section 4.1.2).
-        grant_lifecycle.revoke(work, row.grant, "code_reused")
+        grant_lifecycle.revoke(work, row.grant, EndReason.CODE_REUSED)
         raise InvalidGrantError(INVALID)
     if row.grant.client_id != request.client.id:
-        grant_lifecycle.revoke(work, row.grant, "code_of_other_client")
+        grant_lifecycle.revoke(work, row.grant, EndReason.CODE_OF_OTHER_CLIENT)
         raise InvalidGrantError(INVALID)
     if fault := _mismatch(request, row):
         raise InvalidGrantError(fault)

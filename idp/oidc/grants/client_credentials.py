@@ -11,6 +11,7 @@ from idp.clients import registry
 from idp.grants import grant_lifecycle
 from idp.machines import machine_accounts
 from idp.machines.machine_authentication import AuthenticatedMachine, Denied
+from idp.machines.machine_refusals import ABOUT_APPLICATION
 from idp.models import AuthMethod, Client
 from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.client_auth import ClientRefused, presented_credentials
@@ -52,7 +53,7 @@ def _authenticate_machine(
     )
     if isinstance(outcome, Denied):
         # Only a caller with the right credentials learns that the application is the reason.
-        if outcome.reason in ("unknown_application", "no_role_group"):
+        if outcome.reason in ABOUT_APPLICATION:
             raise InvalidTargetError(NOT_ALLOWED if resource else MISSING)
         raise ClientRefused()
     return outcome

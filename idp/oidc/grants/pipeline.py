@@ -31,6 +31,7 @@ from idp.machines.machine_authentication import AuthenticatedMachine
 from idp.models import Client, Grant, RefreshToken
 from idp.oidc import tokens
 from idp.oidc.jwks import KeyRing
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _refresh_token(request: TokenRequest, redeemed: Redeemed) -> str | None:
         scope = request.params.get("scope", "")
         successor = refresh_tokens.rotate(work, redeemed.refresh_token, scope)
         if successor is None:
-            grant_lifecycle.revoke(work, grant, "refresh_token_reused")
+            grant_lifecycle.revoke(work, grant, EndReason.REFRESH_TOKEN_REUSED)
             raise InvalidGrantError(redeemed.inactive)
         return successor
     can_refresh = "offline_access" in grant.scopes and "refresh_token" in grant.client.grant_types

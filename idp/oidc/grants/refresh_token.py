@@ -7,6 +7,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 from idp.grants import grant_lifecycle, refresh_tokens
 from idp.oidc.grants.pipeline import GrantType, Redeemed, TokenRequest
 from idp.policy.scopes import parse_scope
+from idp.session.end_reasons import EndReason
 
 INVALID = "The refresh token is not valid."
 
@@ -18,7 +19,7 @@ def redeem(request: TokenRequest) -> Redeemed:
     if row is None:
         raise InvalidGrantError(INVALID)
     if row.grant.client_id != request.client.id:
-        grant_lifecycle.revoke(work, row.grant, "refresh_token_of_other_client")
+        grant_lifecycle.revoke(work, row.grant, EndReason.REFRESH_TOKEN_OF_OTHER_CLIENT)
         raise InvalidGrantError(INVALID)
     # A spent one is rotated however old it is: its reuse must end the family.
     if row.consumed_at is None and refresh_tokens.is_expired(work, row):

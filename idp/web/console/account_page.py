@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.audit import trail
 from idp.directory import accounts, role_groups, separation_of_duties
-from idp.errors import Refused
+from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
 from idp.factors import authenticators, enrolment, security_question
 from idp.helpdesk import account_actions, account_status, caller_verification
 from idp.messages import outbox_reader
@@ -125,7 +125,7 @@ def act(subject: str, action: str) -> BaseResponse:
     )
     try:
         password = account_actions.execute(current.work(), current.hasher(), order, found)
-    except Refused as refusal:
+    except (ActionNotPossible, CallerNotVerified, ReasonMissing) as refusal:
         return page(found, error=labels.refusal(refusal))
     if password is not None:
         return page(found, temporary=password)

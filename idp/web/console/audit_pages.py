@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.audit import events, verification
 from idp.audit import trail as service
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AlarmReason, AuditAction
 from idp.audit.trail import EventFilter
 from idp.models import Event
 from idp.web.console import forms
@@ -92,7 +92,7 @@ def verify_trail() -> BaseResponse:
     events.record(
         work,
         AuditAction.TRAIL_VERIFIED,
-        reason=None if found.is_intact else "broken",
+        reason=None if found.is_intact else AlarmReason.BROKEN,
         first=found.first,
         last=found.last,
         faults=dict(found.faults),

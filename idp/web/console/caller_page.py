@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from idp import current
 from idp.directory import role_groups, separation_of_duties
-from idp.errors import Refused
+from idp.errors import CodeNotSent, NoRecoveryPhone
 from idp.helpdesk import caller_verification
 from idp.models import Account
 from idp.policy import console as rules
@@ -75,8 +75,10 @@ def send_code(subject: str) -> Response:
         return page(found, error=gettext("We cannot send text messages. Send a code by e-mail."))
     try:
         caller_verification.send_code(current.work(), gate.operator().account, found, channel)
-    except Refused:
+    except CodeNotSent:
         return page(found, error=gettext("Too many codes were sent. Wait an hour."))
+    except NoRecoveryPhone:
+        return page(found, error=gettext("The account has no recovery phone number."))
     flash(gettext("We sent a code that includes your name. Ask the caller to read it aloud."))
     return back(found)
 

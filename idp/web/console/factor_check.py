@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from idp import current
 from idp.factors import authenticators
+from idp.mfa.prompt_reasons import PromptReason
 from idp.models import BrowserSession
 from idp.session import sessions
 from idp.web import error_responses
@@ -48,7 +49,7 @@ def ask(session: BrowserSession) -> Response | None:
         flow=flow_of(session),
         action=request.path,
         hidden={},
-        reasons=("operator_change",),
+        reasons=(PromptReason.OPERATOR_CHANGE,),
         needs_strong=not work.settings.weak_factors_satisfy_mfa,
         waiting=True,
         back=url_for("console.home"),

@@ -19,6 +19,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import role_groups
 from idp.directory.separation_of_duties import Forbidden
+from idp.helpdesk.helpdesk_refusals import ConsoleRefusal
 from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
 from idp.policy.local_path import safe_path
@@ -148,7 +149,7 @@ def forbid(why: str, about: Account | None = None) -> Response:
     events.record(
         current.work(),
         AuditAction.CONSOLE_REFUSED,
-        reason="forbidden",
+        reason=ConsoleRefusal.FORBIDDEN,
         account=about or (session.account if session else None),
         session=session,
         page=request.endpoint,

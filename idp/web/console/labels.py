@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 
-from idp.errors import Refused
-from idp.helpdesk.account_status import SignInBlock
-from idp.models import Account, Event
-from idp.policy.console import Fact
+from idp.directory.state_reasons import StateReason
+from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
+from idp.helpdesk.account_status import SignInBlock, SignInBlockKind
+from idp.models import Account, AccountKind, AccountState, ContactFunction, Event
+from idp.policy.console import ConsoleAction, Fact
+from idp.signin import signin_refusals
+from idp.signin.signin_refusals import SignInRefusal
 from idp.web import factor_words
 from idp.web.i18n import eastern
+from idp.web.texts import complete
+
+STATES = complete(
+    AccountState,
+    {
+        AccountState.PENDING: _("pending activation"),
+        AccountState.ACTIVE: _("active"),
+        AccountState.LOCKED: _("locked"),
+        AccountState.RESET_REQUIRED: _("password reset required"),
+        AccountState.SUSPENDED: _("suspended"),
+        AccountState.DEACTIVATED: _("deactivated"),
+    },
+)
 
 
 def state(name: str) -> str:
     """An account's state."""
-    known: dict[str, str] = {
-        "pending": gettext("pending activation"),
-        "active": gettext("active"),
-        "locked": gettext("locked"),
-        "reset_required": gettext("password reset required"),
-        "suspended": gettext("suspended"),
-        "deactivated": gettext("deactivated"),
-    }
-    return known.get(name, name)
+    return STATES.of(name)
 
 
 def assessment(event: Event) -> dict[str, Any]:
@@ -45,35 +54,56 @@ def assessment(event: Event) -> dict[str, Any]:
     }
 
 
-def refused(reason: str | None) -> str:
-    """Why a sign-in was refused; the person saw none of it."""
-    known: dict[str, str] = {
-        "wrong_password": gettext("Incorrect password"),
-        "no_password": gettext("No password set"),
-        "throttled": gettext(
+_OF_STATE = set(signin_refusals.OF_STATE.values()) - {SignInRefusal.ACCOUNT_RESET_REQUIRED}
+REFUSALS = complete(
+    SignInRefusal,
+    {
+        SignInRefusal.UNKNOWN_ACCOUNT: _("Unknown account"),
+        SignInRefusal.WRONG_PASSWORD: _("Incorrect password"),
+        SignInRefusal.NO_PASSWORD: _("No password set"),
+        SignInRefusal.THROTTLED: _(
             "Correct password, but the account was locked after too many failed attempts"
         ),
-        "temporary_password_used": gettext("Temporary password already used"),
-        "account_reset_required": gettext("Password reset required"),
-        "wrong_passkey": gettext("Passkey not accepted"),
-        "late_passkey": gettext("Passkey used on an expired page"),
-        "changed_passkey": gettext("Passkey properties changed"),
-        "network_denied": gettext("Blocked network"),
-    }
-    if reason in known:
-        return known[reason]
-    was = state((reason or "").removeprefix("account_"))
-    return str(gettext("Correct password, but the account was %(state)s", state=was))
+        SignInRefusal.TEMPORARY_PASSWORD_USED: _("Temporary password already used"),
+        SignInRefusal.ACCOUNT_RESET_REQUIRED: _("Password reset required"),
+        SignInRefusal.WRONG_PASSKEY: _("Passkey not accepted"),
+        SignInRefusal.LATE_PASSKEY: _("Passkey used on an expired page"),
+        SignInRefusal.CHANGED_PASSKEY: _("Passkey properties changed"),
+        SignInRefusal.NETWORK_DENIED: _("Blocked network"),
+    },
+    without=_OF_STATE,
+)
+
+
+def refused(event: Event) -> str:
+    """Why a sign-in was refused; the person saw none of it."""
+    reason = event.reason or ""
+    if reason not in _OF_STATE:
+        return REFUSALS.of(reason)
+    was = state(reason.removeprefix("account_"))
+    match event.data.get("method"):
+        case "passkey":
+            return str(gettext("Correct passkey, but the account was %(state)s", state=was))
+        case "password":
+            return str(gettext("Correct password, but the account was %(state)s", state=was))
+        case _:
+            # An event of an older release does not say which of the two was used.
+            return str(gettext("The account was %(state)s", state=was))
+
+
+KINDS = complete(
+    AccountKind,
+    {
+        AccountKind.PERSONAL: _("personal account"),
+        AccountKind.MACHINE: _("machine account"),
+        AccountKind.EMAIL: _("e-mail account"),
+    },
+)
 
 
 def kind(name: str) -> str:
     """An account's kind."""
-    known: dict[str, str] = {
-        "personal": gettext("personal account"),
-        "machine": gettext("machine account"),
-        "email": gettext("e-mail account"),
-    }
-    return known.get(name, name)
+    return KINDS.of(name)
 
 
 def second(account: Account) -> str:
@@ -92,134 +122,161 @@ def second(account: Account) -> str:
     )
 
 
+FUNCTIONS = complete(
+    ContactFunction,
+    {
+        ContactFunction.AUTHORIZED_REPRESENTATIVE: _("Authorized Representative"),
+        ContactFunction.PRIMARY_CONTACT: _("Primary Contact"),
+        ContactFunction.RIGHTS_ADMINISTRATOR: _("Rights Administrator"),
+    },
+)
+
+
 def function(name: str) -> str:
     """What a contact is for a participant."""
-    known: dict[str, str] = {
-        "authorized_representative": gettext("Authorized Representative"),
-        "primary_contact": gettext("Primary Contact"),
-        "rights_administrator": gettext("Rights Administrator"),
-    }
-    return known.get(name, name)
+    return FUNCTIONS.of(name)
+
+
+FACTS = complete(
+    Fact,
+    {
+        Fact.USERNAME: _("Gave the user name"),
+        Fact.EMAIL: _("Gave the registered e-mail address"),
+        Fact.PERSON_ID: _("Gave the Person ID"),
+        Fact.ORGANIZATION: _("Named the organization"),
+        Fact.CALLBACK: _("Answered a call to the registered phone number"),
+    },
+)
 
 
 def fact(name: Fact) -> str:
     """What the caller was asked."""
-    known: dict[str, str] = {
-        Fact.USERNAME: gettext("Gave the user name"),
-        Fact.EMAIL: gettext("Gave the registered e-mail address"),
-        Fact.PERSON_ID: gettext("Gave the Person ID"),
-        Fact.ORGANIZATION: gettext("Named the organization"),
-        Fact.CALLBACK: gettext("Answered a call to the registered phone number"),
-    }
-    return known[name]
+    return FACTS.of(name)
+
+
+ACTIONS = complete(
+    ConsoleAction,
+    {
+        ConsoleAction.RESET_MAIL: _("Send a reset e-mail"),
+        ConsoleAction.TEMPORARY_PASSWORD: _("Issue a temporary password"),
+        ConsoleAction.UNLOCK: _("Unlock"),
+        ConsoleAction.RESEND_ACTIVATION: _("Resend the activation e-mail"),
+        ConsoleAction.RESET_FACTORS: _("Reset verification methods"),
+        ConsoleAction.END_SESSIONS: _("End all sessions"),
+        ConsoleAction.LOCK: _("Lock"),
+        ConsoleAction.SUSPEND: _("Suspend"),
+        ConsoleAction.RESTORE: _("Reactivate"),
+        ConsoleAction.DEACTIVATE: _("Deactivate"),
+    },
+)
 
 
 def action(name: str) -> str:
     """What an action does, on its button."""
-    known: dict[str, str] = {
-        "reset-mail": gettext("Send a reset e-mail"),
-        "temporary-password": gettext("Issue a temporary password"),
-        "unlock": gettext("Unlock"),
-        "resend-activation": gettext("Resend the activation e-mail"),
-        "reset-factors": gettext("Reset verification methods"),
-        "end-sessions": gettext("End all sessions"),
-        "lock": gettext("Lock"),
-        "suspend": gettext("Suspend"),
-        "restore": gettext("Reactivate"),
-        "deactivate": gettext("Deactivate"),
-    }
-    return known[name]
+    return ACTIONS.of(name)
+
+
+DONE = complete(
+    ConsoleAction,
+    {
+        ConsoleAction.RESET_MAIL: _(
+            "We sent a reset e-mail. The current password no longer works."
+        ),
+        ConsoleAction.UNLOCK: _("The account is unlocked."),
+        ConsoleAction.RESEND_ACTIVATION: _(
+            "We sent a new activation e-mail. The previous link no longer works."
+        ),
+        ConsoleAction.RESET_FACTORS: _(
+            "The verification methods were removed. We sent an e-mail to choose a new password."
+        ),
+        ConsoleAction.END_SESSIONS: _("All sessions were ended. No browsers are remembered."),
+        ConsoleAction.LOCK: _("The account is locked."),
+        ConsoleAction.SUSPEND: _("The account is suspended."),
+        ConsoleAction.RESTORE: _("The account was reactivated."),
+        ConsoleAction.DEACTIVATE: _("The account is deactivated."),
+    },
+    without=(ConsoleAction.TEMPORARY_PASSWORD,),
+)
 
 
 def done(name: str) -> str:
     """That an action was carried out."""
-    known: dict[str, str] = {
-        "reset-mail": gettext("We sent a reset e-mail. The current password no longer works."),
-        "unlock": gettext("The account is unlocked."),
-        "resend-activation": gettext(
-            "We sent a new activation e-mail. The previous link no longer works."
-        ),
-        "reset-factors": gettext(
-            "The verification methods were removed. We sent an e-mail to choose a new password."
-        ),
-        "end-sessions": gettext("All sessions were ended. No browsers are remembered."),
-        "lock": gettext("The account is locked."),
-        "suspend": gettext("The account is suspended."),
-        "restore": gettext("The account was reactivated."),
-        "deactivate": gettext("The account is deactivated."),
-    }
-    return known[name]
+    return DONE.of(name)
 
 
-def refusal(error: Refused) -> str:
+def refusal(error: ActionNotPossible | CallerNotVerified | ReasonMissing) -> str:
     """Why an action was not carried out."""
-    known: dict[str, str] = {
-        "caller": gettext("Verify the caller first."),
-        "reason": gettext("Enter a reason and a ticket reference, each on one line."),
-    }
-    if error.detail in known:
-        return known[error.detail]
-    return str(
-        gettext("The account status has changed and no longer allows this action. Reload the page.")
-    )
+    match error:
+        case CallerNotVerified():
+            text = gettext("Verify the caller first.")
+        case ReasonMissing():
+            text = gettext("Enter a reason and a ticket reference, each on one line.")
+        case ActionNotPossible():
+            text = gettext(
+                "The account status has changed and no longer allows this action. Reload the page."
+            )
+        case _:
+            assert_never(error)
+    return str(text)
+
+
+OBSTACLES = complete(
+    SignInBlockKind,
+    {
+        SignInBlockKind.NEVER_ACTIVATED: _(
+            "Not activated, and there is no activation link. Issue a temporary password."
+        ),
+        SignInBlockKind.ACTIVATION_WAITING: _(
+            "Not activated. The activation link sent on %(since)s expires on %(until)s."
+        ),
+        SignInBlockKind.ACTIVATION_EXPIRED: _(
+            "Not activated. The activation link expired on %(until)s. Issue a temporary password."
+        ),
+        SignInBlockKind.TOO_MANY_FAILURES: _(
+            "Locked since %(since)s after too many failed attempts%(where)s. Unlocks "
+            "automatically on %(until)s."
+        ),
+        SignInBlockKind.RENEWAL_DUE: _(
+            "The password expired on %(since)s. The account holder must choose a new one at "
+            "the next sign-in."
+        ),
+        SignInBlockKind.TEMPORARY_WAITING: _(
+            "A temporary password was issued and expires on %(until)s."
+        ),
+        SignInBlockKind.TEMPORARY_EXPIRED: _(
+            "The temporary password expired on %(until)s. Issue a new one."
+        ),
+        SignInBlockKind.TEMPORARY_USED: _(
+            "The temporary password was used on %(until)s, but no new password was chosen. "
+            "Issue a new one."
+        ),
+        SignInBlockKind.RESET_WAITING: _(
+            "Password reset required since %(since)s. The reset link expires on %(until)s."
+        ),
+        SignInBlockKind.RESET_EXPIRED: _(
+            "Password reset required since %(since)s. The reset link expired on %(until)s."
+        ),
+        SignInBlockKind.RESET_REQUIRED: _("Password reset required since %(since)s."),
+        SignInBlockKind.LOCKED: _("Locked since %(since)s%(why)s."),
+        SignInBlockKind.SUSPENDED: _("Suspended since %(since)s%(why)s."),
+        SignInBlockKind.DEACTIVATED: _("Deactivated since %(since)s%(why)s."),
+    },
+)
 
 
 def obstacle(entry: SignInBlock) -> str:
     """One reason why an account cannot sign in, as a sentence."""
-    since, until = eastern(entry.since), eastern(entry.until)
-    detail = _reason(entry.detail)
-    known: dict[str, str] = {
-        "never_activated": gettext(
-            "Not activated, and there is no activation link. Issue a temporary password."
-        ),
-        "activation_waiting": gettext(
-            "Not activated. The activation link sent on %(since)s expires on %(until)s.",
-            since=since, until=until,
-        ),
-        "activation_expired": gettext(
-            "Not activated. The activation link expired on %(until)s. Issue a temporary "
-            "password.",
-            until=until,
-        ),
-        "too_many_failures": gettext(
-            "Locked since %(since)s after too many failed attempts%(where)s. Unlocks "
-            "automatically on %(until)s.",
-            since=since, until=until, where=_where(entry.detail),
-        ),
-        "renewal_due": gettext(
-            "The password expired on %(since)s. The account holder must choose a new one at "
-            "the next sign-in.",
-            since=since,
-        ),
-        "temporary_waiting": gettext(
-            "A temporary password was issued and expires on %(until)s.", until=until
-        ),
-        "temporary_expired": gettext(
-            "The temporary password expired on %(until)s. Issue a new one.", until=until
-        ),
-        "temporary_used": gettext(
-            "The temporary password was used on %(until)s, but no new password was chosen. "
-            "Issue a new one.",
-            until=until,
-        ),
-        "reset_waiting": gettext(
-            "Password reset required since %(since)s. The reset link expires on %(until)s.",
-            since=since, until=until,
-        ),
-        "reset_expired": gettext(
-            "Password reset required since %(since)s. The reset link expired on %(until)s.",
-            since=since, until=until,
-        ),
-        "reset_required": gettext("Password reset required since %(since)s.", since=since),
-        "locked": gettext("Locked since %(since)s%(why)s.", since=since, why=detail),
-        "suspended": gettext("Suspended since %(since)s%(why)s.", since=since, why=detail),
-        "deactivated": gettext("Deactivated since %(since)s%(why)s.", since=since, why=detail),
-    }  # fmt: skip
-    return known[entry.kind]
+    return OBSTACLES.of(
+        entry.kind,
+        since=eastern(entry.since),
+        until=eastern(entry.until),
+        why=_reason(entry.detail),
+        where=_where(entry.detail),
+    )
 
 
 def _reason(name: str) -> str:
-    return gettext(" by an operator") if name == "operator" else ""
+    return gettext(" by an operator") if name == StateReason.OPERATOR else ""
 
 
 def _where(scope: str) -> str:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.credentials import one_time_codes
 from idp.credentials.one_time_codes import CodePurpose
-from idp.errors import Refused
+from idp.errors import CodeNotSent
 from idp.factors import (
     authenticators,
     enrolment,
@@ -188,8 +188,8 @@ def _take_proof(account: Account, found: Interaction) -> BaseResponse | None:
     if request.form.get("do") == "send":
         try:
             factor_codes.send_enrolment_code(work, account, flow_of(found))
-        except Refused as refusal:
-            return _page(account, found, Step.PROOF, error=factor_words.refusal(refusal.detail))
+        except CodeNotSent as refusal:
+            return _page(account, found, Step.PROOF, error=factor_words.not_sent(refusal.limit))
         return None
     typed = request.form.get("code", "")
     if not factor_codes.check_enrolment_code(work, account, typed, flow_of(found)):
@@ -208,8 +208,8 @@ def _take_phone(account: Account, found: Interaction) -> BaseResponse | None:
             return _page(account, found, Step.PHONE, error=fault)
         try:
             recovery_phone.send_code(work, account, flow_of(found), number)
-        except Refused as refusal:
-            return _page(account, found, Step.PHONE, error=factor_words.refusal(refusal.detail))
+        except CodeNotSent as refusal:
+            return _page(account, found, Step.PHONE, error=factor_words.not_sent(refusal.limit))
         return None
     if do == "confirm":
         typed = request.form.get("code", "")

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.factors import authenticators
 from idp.mfa.assurance import is_strong
+from idp.mfa.prompt_reasons import PromptReason
 from idp.models import Account, BrowserSession, Interaction
 from idp.oidc.interaction import AuthorizationRequest, needs_passkey
 from idp.policy.scopes import ACR_PHR
@@ -67,7 +68,7 @@ def _step_up(found: Interaction, session: BrowserSession) -> BaseResponse:
         flow=flow_of(found),
         action=url_for("login.factor"),
         hidden={"flow": found.handle},
-        reasons=("step_up",),
+        reasons=(PromptReason.STEP_UP,),
         needs_passkey=_needs_passkey(found),
     )
     outcome = proof_page.serve(demand)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
-from idp.errors import Refused
+from idp.errors import CodeNotSent
 from idp.factors import authenticators, factor_codes, passkeys
 from idp.mfa import totp
 from idp.mfa.assurance import FactorKind
@@ -65,8 +65,8 @@ def _send(place: Place, kind: FactorKind, number: str) -> BaseResponse:
     work = current.work()
     try:
         factor_codes.start_sent_code_enrolment(work, place.account, kind, place.flow, number=number)
-    except Refused as refusal:
-        return _page(place, kind, error=factor_words.refusal(refusal.detail))
+    except CodeNotSent as refusal:
+        return _page(place, kind, error=factor_words.not_sent(refusal.limit))
     return redirect(place.here, code=303)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flask import Response, redirect, render_template, request, session, url_for
+from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
@@ -22,7 +23,18 @@ from idp.recovery import account_recovery
 from idp.transaction import UnitOfWork
 from idp.web import questions
 from idp.web.login import new_password_page
+from idp.web.texts import complete
 
+TITLES = complete(
+    Problem,
+    {
+        Problem.EXPIRED: _("This link has expired"),
+        Problem.USED: _("This link has already been used"),
+        Problem.SUPERSEDED: _("This link has been replaced"),
+        Problem.UNKNOWN: _("This link is incomplete"),
+        Problem.ELSEWHERE: _("Open the link from your e-mail in this browser"),
+    },
+)
 Finish = Callable[[UnitOfWork, PasswordHasher, Link, Account, str], tuple[str, ...] | Problem]
 
 
@@ -91,9 +103,14 @@ def problem_page(problem: Problem, purpose: Purpose, link: Link | None = None) -
     events.record(
         current.work(),
         AuditAction.LINK_REFUSED,
-        reason=f"link_{problem}",
+        reason=problem.refusal,
         purpose=str(purpose),
         link=link.id if link else None,
     )
-    body = render_template("link_problem.html", problem=str(problem), purpose=str(purpose))
+    body = render_template(
+        "link_problem.html",
+        title=TITLES.of(problem),
+        problem=str(problem),
+        purpose=str(purpose),
+    )
     return Response(body, status=400)

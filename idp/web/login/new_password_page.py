@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from flask import Response, render_template, request
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 
 from idp import current
 from idp.credentials import passwords
+from idp.credentials.credential_refusals import EntryFault
 from idp.models import Account, AccountKind
 from idp.policy.password import Rule, rules
+from idp.web.texts import complete
 
 #: Hours for which programs of a machine account may go on using the old password.
 OVERLAPS = (0, 1, 24, 168)
@@ -36,7 +39,7 @@ def chosen(account: Account) -> tuple[str, tuple[str, ...]]:
         return password, ()
     return password, (
         *passwords.quick_violations(current.work(), account, password),
-        "mismatch",
+        EntryFault.MISMATCH,
     )
 
 
@@ -84,34 +87,51 @@ def _overlaps() -> list[tuple[str, str]]:
 
 
 def _fault(rule: str, purpose: str) -> str:
-    if rule == "current" and purpose == "temporary":
+    if rule == EntryFault.CURRENT and purpose == "temporary":
         return str(gettext("The temporary password is incorrect or has expired."))
     return text_of(rule)
 
 
-def text_of(rule: str) -> str:
-    """A rule in words."""
-    policy = passwords.policy(current.work())
-    words: dict[str, str] = {
-        Rule.TOO_SHORT: gettext("At least %(n)s characters", n=policy.min_length),
-        Rule.TOO_LONG: gettext("At most %(n)s characters", n=policy.max_length),
-        Rule.NO_UPPER: gettext("An uppercase letter"),
-        Rule.NO_LOWER: gettext("A lowercase letter"),
-        Rule.NO_DIGIT: gettext("A digit"),
-        Rule.NO_SPECIAL: gettext("A special character, such as ! # $ % * - ?"),
-        Rule.FORBIDDEN_CHARACTER: gettext("None of these: & \\ < > ' \" and curly quotes"),
-        Rule.WHITE_SPACE: gettext("No spaces or invisible characters"),
-        Rule.CONTROL_CHARACTER: gettext("Only printable characters"),
-        Rule.CONTAINS_USER_NAME: gettext("No part of your user name or e-mail address"),
-        Rule.CONTAINS_NAME: gettext("None of your names"),
-        Rule.COMMON: gettext("Not a common or leaked password, or a variation of one"),
-        Rule.REUSED: gettext("Not one of your last %(n)s passwords", n=policy.history),
-        "mismatch": gettext("Both passwords match"),
-        "current": gettext("The current password is incorrect."),
-        "answer": gettext(
+RULES = complete(
+    Rule,
+    {
+        Rule.TOO_SHORT: _("At least %(n)s characters"),
+        Rule.TOO_LONG: _("At most %(n)s characters"),
+        Rule.NO_UPPER: _("An uppercase letter"),
+        Rule.NO_LOWER: _("A lowercase letter"),
+        Rule.NO_DIGIT: _("A digit"),
+        Rule.NO_SPECIAL: _("A special character, such as ! # $ % * - ?"),
+        Rule.FORBIDDEN_CHARACTER: _("None of these: & \\ < > ' \" and curly quotes"),
+        Rule.WHITE_SPACE: _("No spaces or invisible characters"),
+        Rule.CONTROL_CHARACTER: _("Only printable characters"),
+        Rule.CONTAINS_USER_NAME: _("No part of your user name or e-mail address"),
+        Rule.CONTAINS_NAME: _("None of your names"),
+        Rule.COMMON: _("Not a common or leaked password, or a variation of one"),
+        Rule.REUSED: _("Not one of your last %(n)s passwords"),
+    },
+)
+FAULTS = complete(
+    EntryFault,
+    {
+        EntryFault.MISMATCH: _("Both passwords match"),
+        EntryFault.CURRENT: _("The current password is incorrect."),
+        EntryFault.ANSWER: _(
             "The answer to your security question is incorrect. After several incorrect "
             "answers, no answer is accepted for an hour. If you need help, call Customer "
             "Relations."
         ),
+    },
+)
+
+
+def text_of(rule: str) -> str:
+    """A rule in words."""
+    if rule in FAULTS:
+        return FAULTS.of(rule)
+    policy = passwords.policy(current.work())
+    number = {
+        Rule.TOO_SHORT: policy.min_length,
+        Rule.TOO_LONG: policy.max_length,
+        Rule.REUSED: policy.history,
     }
-    return words[rule]
+    return RULES.of(rule, n=number[Rule(rule)]) if rule in number else RULES.of(rule)

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.credentials import one_time_codes
 from idp.credentials.one_time_codes import CodePurpose
-from idp.errors import Refused
+from idp.errors import CodeNotSent
 from idp.factors import authenticators, factor_codes, passkeys, recovery_codes
 from idp.factors.passkeys import Ceremony, Fault
 from idp.mfa.assurance import FactorKind
@@ -84,7 +84,7 @@ def send_first(account: Account, flow: str, *, needs_strong: bool) -> None:
     if rows and rows[0].kind in SENT:
         try:
             factor_codes.send(current.work(), account, rows[0], flow)
-        except Refused:
+        except CodeNotSent:
             return
 
 
@@ -103,8 +103,8 @@ def _send(demand: Demand, rows: list[Authenticator], chosen: Authenticator | Non
         return _page(demand, rows, chosen)
     try:
         factor_codes.send(current.work(), demand.account, chosen, demand.flow)
-    except Refused as refusal:
-        return _page(demand, rows, chosen, error=factor_words.refusal(refusal.detail))
+    except CodeNotSent as refusal:
+        return _page(demand, rows, chosen, error=factor_words.not_sent(refusal.limit))
     if demand.waiting:
         return _page(demand, rows, chosen)
     return redirect(_address(demand, chosen), code=303)

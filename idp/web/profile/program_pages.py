@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
@@ -16,11 +17,20 @@ from idp.audit import trail
 from idp.clients import registry
 from idp.directory import role_groups
 from idp.errors import Conflict, Invalid, NotFound
-from idp.machines import machine_accounts, machine_diagnosis, machine_keys, registered_networks
+from idp.machines import (
+    machine_accounts,
+    machine_diagnosis,
+    machine_keys,
+    machine_refusals,
+    registered_networks,
+)
+from idp.machines.machine_diagnosis import CheckName
+from idp.machines.machine_refusals import MachineRefusal
 from idp.models import Account, AccountKind, BrowserSession, Event
 from idp.policy.addresses import address_of
 from idp.web.guard import needs_session
 from idp.web.profile.factor_pages import needs_proof
+from idp.web.texts import complete
 
 P = ParamSpec("P")
 RECENT = 20
@@ -169,17 +179,23 @@ def _use(event: Event) -> dict[str, object]:
     }
 
 
+CHECKS = complete(
+    CheckName,
+    {
+        CheckName.KIND: _("Account type"),
+        CheckName.STATE: _("Account status"),
+        CheckName.PASSWORD_OR_KEY: _("Password or key"),
+        CheckName.NETWORK: _("Registered network"),
+        CheckName.LOCK: _("Lock after failed attempts"),
+        CheckName.APPLICATION: _("Application"),
+        CheckName.ROLE_GROUP: _("Role for the application"),
+    },
+)
+
+
 def _check_words(check: machine_diagnosis.Check) -> str:
-    words: dict[str, str] = {
-        "kind": gettext("Account type"),
-        "state": gettext("Account status"),
-        "password or key": gettext("Password or key"),
-        "network": gettext("Registered network"),
-        "lock": gettext("Lock after failed attempts"),
-        "application": gettext("Application"),
-        "role group": gettext("Role for the application"),
-    }
-    return words[check.name]
+    """The name of a check."""
+    return CHECKS.of(check.name)
 
 
 def _detail(check: machine_diagnosis.Check) -> str:
@@ -188,20 +204,29 @@ def _detail(check: machine_diagnosis.Check) -> str:
     return check.detail if is_name and check.is_met else ""
 
 
-def reason_words(reason: str) -> str:
-    """Why a program was refused."""
-    words: dict[str, str] = {
-        "network_not_registered": gettext("The address is not in a registered network."),
-        "wrong_password": gettext("The password was incorrect."),
-        "no_password": gettext("The account has no password."),
-        "wrong_key": gettext(
+_NOT_ACTIVE = _("The account was not active.")
+REFUSALS = complete(
+    MachineRefusal,
+    {
+        MachineRefusal.NO_CREDENTIALS: _("The program sent no password and no signed assertion."),
+        MachineRefusal.UNKNOWN_ACCOUNT: _("Unknown account"),
+        MachineRefusal.NETWORK_NOT_REGISTERED: _("The address is not in a registered network."),
+        MachineRefusal.WRONG_PASSWORD: _("The password was incorrect."),
+        MachineRefusal.NO_PASSWORD: _("The account has no password."),
+        MachineRefusal.WRONG_KEY: _(
             "The signature was invalid, had expired or was already used, or the key is not "
             "registered."
         ),
-        "unknown_application": gettext("The application does not exist."),
-        "no_role_group": gettext("The account has no role for this application."),
-        "throttled": gettext(
+        MachineRefusal.UNKNOWN_APPLICATION: _("The application does not exist."),
+        MachineRefusal.NO_ROLE_GROUP: _("The account has no role for this application."),
+        MachineRefusal.THROTTLED: _(
             "There were too many failed attempts from this address. Wait and try again."
         ),
     }
-    return words.get(reason) or str(gettext("The account was not active."))
+    | dict.fromkeys(machine_refusals.OF_STATE.values(), _NOT_ACTIVE),
+)
+
+
+def reason_words(reason: str) -> str:
+    """Why a program was refused."""
+    return REFUSALS.of(reason)

@@ -7,7 +7,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
-from idp.errors import Refused
+from idp.errors import CodeNotSent
 from idp.factors import recovery_phone as service
 from idp.models import BrowserSession
 from idp.policy.phone_number import Fault, for_sms, formatted
@@ -48,8 +48,8 @@ def phone(session: BrowserSession) -> BaseResponse:
         return redirect(url_for("profile.settings"), code=303)
     try:
         service.send_code(current.work(), session.account, flow_of(session), number)
-    except Refused as refusal:
-        error = factor_words.refusal(refusal.detail)
+    except CodeNotSent as refusal:
+        error = factor_words.not_sent(refusal.limit)
         return _number_page(session, typed=typed, error=error)
     return redirect(url_for("profile.phone_code"), code=303)
 

@@ -28,6 +28,7 @@ from idp.models import Account, AccountKind, BrowserSession, Event, KnownBrowser
 from idp.policy.phone_number import formatted
 from idp.policy.user_agents import describe_user_agent
 from idp.session import browsers, interactions, sessions
+from idp.session.end_reasons import EndReason
 from idp.web import i18n
 from idp.web.guard import needs_session
 from idp.web.profile import factor_pages
@@ -99,7 +100,7 @@ def end_session(session: BrowserSession, public_id: str) -> BaseResponse:
     rows = [r for r in sessions.active(work, session.account) if r.public_id == public_id]
     if not rows:
         abort(404)
-    sessions.end(work, rows[0], "ended_by_holder")
+    sessions.end(work, rows[0], EndReason.ENDED_BY_HOLDER)
     if rows[0].id == session.id:
         current.clear_session()
         return redirect(url_for("login.signin"), code=303)
@@ -111,7 +112,7 @@ def end_session(session: BrowserSession, public_id: str) -> BaseResponse:
 def end_other_sessions(session: BrowserSession) -> BaseResponse:
     """End every session but this one."""
     work, account = current.work(), session.account
-    sessions.end_all(work, account, "ended_by_holder", but=session)
+    sessions.end_all(work, account, EndReason.ENDED_BY_HOLDER, but=session)
     browsers.forget_all(work, account)
     flash(gettext("All other sessions were ended. Your browsers are no longer remembered."))
     return _home()

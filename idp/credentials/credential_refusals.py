@@ -1,0 +1,46 @@
+"""Why passwords, codes, links and messages are refused."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class PasswordRefusal(StrEnum):
+    """Why the present password was not confirmed."""
+
+    WRONG_CURRENT = "wrong_current"
+
+
+class CodeRefusal(StrEnum):
+    """Why a one-time code was refused."""
+
+    #: No code was sent for this sign-in or page.
+    UNKNOWN_FLOW = "unknown_flow"
+    WRONG_CODE = "wrong_code"
+    #: Used, replaced, expired, or tried too often.
+    CODE_OVER = "code_over"
+    TOO_MANY_CODES = "too_many_codes"
+
+
+class LinkRefusal(StrEnum):
+    """Why a mailed link was refused."""
+
+    UNKNOWN = "link_unknown"
+    ELSEWHERE = "link_elsewhere"
+    EXPIRED = "link_expired"
+    USED = "link_used"
+    SUPERSEDED = "link_superseded"
+
+
+class NotSent(StrEnum):
+    """Why a message was not sent."""
+
+    BAD_ADDRESS = "bad_address"
+
+
+class EntryFault(StrEnum):
+    """What else can be wrong with the form of a new password, beside the rules."""
+
+    MISMATCH = "mismatch"
+    CURRENT = "current"
+    ANSWER = "answer"

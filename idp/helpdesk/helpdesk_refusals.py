@@ -1,0 +1,21 @@
+"""Why callers are not verified, and why operators are refused."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class CallerRefusal(StrEnum):
+    """Why a caller was not verified."""
+
+    TOO_LITTLE_MATCHED = "too_little_matched"
+    #: The agent found that the caller is not the holder.
+    DENIED = "denied"
+    #: The holder said so, by the link in the mail with the code.
+    NOT_THE_HOLDER = "not_the_holder"
+
+
+class ConsoleRefusal(StrEnum):
+    """Why an operator was refused."""
+
+    FORBIDDEN = "forbidden"

@@ -1,0 +1,38 @@
+"""Why a second factor is asked for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class PromptReason(StrEnum):
+    """Why a second factor is asked for. Other evidence of the risk engine is not shown to anybody
+    but operators."""
+
+    OPERATOR_CHANGE = "operator_change"
+    NEW_DEVICE = "new_device"
+    FORGOTTEN_DEVICE = "forgotten_device"
+    STOLEN_DEVICE = "stolen_device"
+    FIRST_SIGN_IN = "first_sign_in"
+    YOUNG_ACCOUNT = "young_account"
+    DORMANT_ACCOUNT = "dormant_account"
+    NEW_COUNTRY = "new_country"
+    IMPOSSIBLE_TRAVEL = "impossible_travel"
+    AFTER_NEW_PASSWORD = "after_new_password"
+    AFTER_UNLOCK = "after_unlock"
+    AFTER_FACTOR_CHANGE = "after_factor_change"
+    AFTER_COPIED_PASSKEY = "after_copied_passkey"
+    NEW_NETWORK = "new_network"
+    NEW_BROWSER = "new_browser"
+    UNUSUAL_HOUR = "unusual_hour"
+    FAILURES_BEFORE = "failures_before"
+    FAILURES_OF_NETWORK = "failures_of_network"
+    LISTED_NETWORK = "listed_network"
+    UNLIKE_YOU = "unlike_you"
+    NOT_REMEMBERED = "not_remembered"
+    ALWAYS = "always"
+    DUE = "due"
+    ENROLMENT = "enrolment"
+    STEP_UP = "step_up"
+    #: The risk could not be assessed.
+    NOT_ASSESSED = "not_assessed"
