@@ -1,4 +1,4 @@
-"""Networks and places of addresses, from files of this machine: nothing is asked outside."""
+"""Networks and locations of IP addresses, from local files; no external service is used."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from idp.policy.addresses import Address
 
 
 class NetworkSet:
-    """Networks of any number; membership costs one look-up for each length of prefix."""
+    """A set of networks; a membership test costs one look-up per prefix length."""
 
     def __init__(self, networks: Iterable[str]) -> None:
-        """Raises ValueError for what is no network."""
+        """Raises ValueError for an invalid network."""
         self._by_prefix: dict[tuple[int, int], set[int]] = {}
         for text in networks:
             network = ipaddress.ip_network(text)
@@ -34,7 +34,7 @@ class NetworkSet:
 
 
 def read_networks(path: str) -> NetworkSet:
-    """A file with one network a line; ``#`` begins a remark. Raises ConfigurationError."""
+    """Read a file with one network per line; ``#`` starts a comment. Raises ConfigurationError."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines() if path else []
         return NetworkSet(text for line in lines if (text := line.partition("#")[0].strip()))
@@ -43,7 +43,7 @@ def read_networks(path: str) -> NetworkSet:
 
 
 class GeoDatabase:
-    """Looks up where an address lies and whose network it is, in MaxMind's file format."""
+    """Looks up the location and network of an address in MaxMind DB files."""
 
     def __init__(self, places: str, networks: str) -> None:
         """``places`` and ``networks`` are paths, or empty. Raises ConfigurationError."""
@@ -51,7 +51,7 @@ class GeoDatabase:
         self._networks = _open("IDP_ASN_DATABASE", networks)
 
     def look_up(self, address: Address | None) -> tuple[Place, str]:
-        """The place and the number of the autonomous system; empty where it is not known."""
+        """The location and the autonomous system number; empty if unknown."""
         place = _record(self._places, address)
         network = _record(self._networks, address)
         number = network.get("autonomous_system_number") or network.get("asn") or ""
@@ -77,7 +77,7 @@ def _record(reader: maxminddb.Reader | None, address: Address | None) -> dict[st
 
 
 def _place(record: dict[str, Any]) -> Place:
-    """Both shapes in use: MaxMind's own, and the flat one of freely licensed files."""
+    """Reads both formats in use: MaxMind's own, and the flat one of freely licensed files."""
     country = record.get("country_code") or (record.get("country") or {})
     if isinstance(country, dict):
         country = country.get("iso_code") or ""

@@ -1,8 +1,8 @@
-"""Requests to addresses that others registered: to public networks, and to those that are allowed.
+"""Outgoing requests to registered URLs, only to public or allowed networks.
 
-A name is resolved once, every address that it has is checked, and the connection goes to one of
-them: what the name means a moment later (DNS rebinding) changes nothing. Proxies of the environment
-are not used, since they would resolve the name themselves.
+A host name is resolved once, all its addresses are checked, and the connection uses one of them, so
+that DNS rebinding has no effect. Proxy settings of the environment are ignored, because a proxy
+would resolve the name itself.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from urllib3.util.connection import create_connection
 from idp.networks import NetworkSet
 from idp.policy.addresses import Address, address_of
 
-#: Addresses that end in the IPv4 address that they stand for: translated ones (RFC 6052 section
-#: 2.1, RFC 8215) and the old IPv4-compatible ones (RFC 4291 section 2.5.5.1).
+#: Prefixes with an embedded IPv4 address: translated ones (RFC 6052 section 2.1, RFC 8215) and the
+#: old IPv4-compatible ones (RFC 4291 section 2.5.5.1).
 ENDING_IN_IPV4 = tuple(
     ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/96", "::/96")
 )
@@ -37,8 +37,8 @@ def is_reachable(address: Address, allowed: NetworkSet) -> bool:
 
 
 def url_fault(url: str, allowed: NetworkSet) -> str | None:
-    """Why an address cannot be registered as one that the gateway calls, or None. Names are looked
-    up when they are called, not now."""
+    """Why a URL that the gateway calls cannot be registered, or None. Host names are resolved at
+    the time of the call."""
     host = urlsplit(url).hostname or ""
     names_this_machine = host == "localhost" or host.endswith(".localhost")
     address = address_of("127.0.0.1" if names_this_machine else host)
@@ -48,7 +48,7 @@ def url_fault(url: str, allowed: NetworkSet) -> str | None:
 
 
 def session(allowed: NetworkSet) -> requests.Session:
-    """A session that refuses to connect anywhere else: ``requests.ConnectionError``."""
+    """A session that refuses connections to other networks with ``requests.ConnectionError``."""
     guarded = requests.Session()
     guarded.trust_env = False
     for scheme in ("http://", "https://"):
@@ -83,7 +83,7 @@ class _GuardedAdapter(HTTPAdapter):
 
 
 def _connect(connection: HTTPConnection, allowed: NetworkSet) -> socket.socket:
-    """A connection to an address that was checked. Raises urllib3's errors."""
+    """Connect to an address that was checked. Raises urllib3's errors."""
     host, port = connection.host.strip("[]"), connection.port
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -102,7 +102,7 @@ def _connect(connection: HTTPConnection, allowed: NetworkSet) -> socket.socket:
 
 
 def _meant(address: Address) -> list[Address]:
-    """The address, and the IPv4 addresses that it carries packets to."""
+    """The address, and the IPv4 addresses embedded in it."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     carried: list[Address] = [address]

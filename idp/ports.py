@@ -1,4 +1,4 @@
-"""The outside world as arguments: clock, randomness, mail, text messages. Tests pass fakes."""
+"""Interfaces to the outside: clock, randomness, mail, text messages. Tests use fakes."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from idp.sampling import Sampler
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Provides the time."""
 
     def now(self) -> datetime:
-        """The present moment, timezone-aware, in UTC."""
+        """The current time in UTC, timezone-aware."""
 
 
 class Tokens(Protocol):
-    """Makes unguessable values."""
+    """Generates random values."""
 
     def token(self, nbytes: int = 32) -> str:
         """``nbytes`` random bytes as unpadded base64url text."""
 
     def random_below(self, bound: int) -> int:
-        """A random whole number from 0 up to but without ``bound``."""
+        """A random integer from 0 to ``bound`` - 1."""
 
 
 class Mailer(Protocol):
-    """Hands one message over for delivery."""
+    """Transfers mails."""
 
     def send(self, message: EmailMessage) -> None:
-        """Deliver or raise; raising means that it can be tried again."""
+        """Transfer the message; raises if it can be retried."""
 
 
 class SmsSender(Protocol):
-    """Hands one text message over for delivery."""
+    """Transfers text messages."""
 
     def send(self, number: str, text: str) -> None:
-        """Deliver to an E.164 number or raise; raising means that it can be tried again."""
+        """Send to an E.164 number; raises if it can be retried."""
 
 
 class LogoutSender(Protocol):
-    """Tells one relying party that a session has ended."""
+    """Sends logout tokens to relying parties."""
 
     def send(self, uri: str, logout_token: str) -> None:
-        """Deliver or raise; raising means that it can be tried again."""
+        """Send the token; raises if it can be retried."""
 
 
 class GeoLocator(Protocol):
-    """Knows where addresses lie."""
+    """Locates IP addresses."""
 
     def look_up(self, address: Address | None) -> tuple[Place, str]:
-        """The place and the number of the network (ASN); empty where they are not known."""
+        """The location and the autonomous system number; empty if unknown."""
 
 
 class NullGeoLocator:
-    """Knows no place."""
+    """Locates nothing."""
 
     def look_up(self, address: Address | None) -> tuple[Place, str]:  # noqa: ARG002 - by name
         return Place(), ""
@@ -70,14 +70,14 @@ NULL_GEO_LOCATOR = NullGeoLocator()
 
 
 class SystemClock:
-    """The clock of this machine."""
+    """The system clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
 
 class SystemTokens:
-    """Randomness of the operating system."""
+    """The random generator of the operating system."""
 
     def token(self, nbytes: int = 32) -> str:
         return secrets.token_urlsafe(nbytes)
@@ -88,18 +88,18 @@ class SystemTokens:
 
 @dataclass(frozen=True)
 class Ports:
-    """All ports that the application is wired with."""
+    """All ports of the application."""
 
     clock: Clock
     tokens: Tokens
     mailer: Mailer
-    #: None where no SMS gateway is configured: nothing is offered that needs one.
+    #: None if no SMS gateway is configured; then nothing that needs one is offered.
     sms: SmsSender | None = None
-    #: Where addresses lie, and which have a bad name or are kept out.
+    #: Locations of addresses; networks that raise the risk; networks that are refused.
     geo_locator: GeoLocator = NULL_GEO_LOCATOR
     suspicious_networks: Container[Address | None] = ()
     denied_networks: Container[Address | None] = ()
-    #: None where nobody is told: a trial without a network.
+    #: None if no logout tokens are sent, as in a trial without a network.
     logouts: LogoutSender | None = None
-    #: Counts what callers did whom nobody knows.
+    #: Samples events of unauthenticated callers.
     sampler: Sampler = field(default_factory=Sampler)

@@ -1,9 +1,9 @@
-"""Requests of unknown callers: all are counted, and a few of each kind are written down.
+"""Sampling of audit events about unauthenticated requests: all are counted, some are recorded.
 
-Anybody can send requests that are refused, as many as the network carries. The trail is kept for
-ever, so it takes a sample of them: the first ones of each kind and network within a window, then
-one at each power of ten, and after the window the total. What is written in a window is bounded
-whatever is sent. Each process counts for itself.
+Anyone can send requests that are refused, in any number, and the audit trail is never deleted. So
+only a sample is recorded: the first of each kind and network in a window, then one at each power of
+ten, and the total after the window. The number of rows per window is limited. Each process counts
+separately.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-#: Length of a window in seconds.
+#: The window in seconds.
 WINDOW = 900
-#: Most records of one kind in a window, and most kinds that are told apart by network.
+#: The maximum of records per kind and window, and of kinds counted by network.
 MOST, KINDS = 200, 10_000
-#: The network of all callers together, once a kind has had its records.
+#: Used instead of the network once a kind has reached its maximum.
 OTHERS = "others"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What happened, to whom, and from which network."""
+    """The event, the subject and the network."""
 
     name: str
     reason: str | None = None
@@ -34,7 +34,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Total:
-    """How often a kind was seen in a window that is over, and from how many networks."""
+    """The count of a kind in a completed window, and its number of networks."""
 
     kind: Kind
     since: datetime
@@ -52,7 +52,7 @@ class _Window:
 
 
 class Sampler:
-    """Counts in memory. Safe to use from several threads."""
+    """Counts in memory. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -60,9 +60,9 @@ class Sampler:
         self._ended: list[Total] = []
 
     def count(self, now: datetime, kind: Kind, *, each: int = 1, most: int = MOST) -> int | None:
-        """Count one of this kind. Returns how many there were in this window when this one is to
-        be written down, else None. The first ``each`` of a network are, then every power of ten,
-        as long as the kind has fewer than ``most`` records from single networks."""
+        """Count one of this kind. Returns the count in this window if this one is to be recorded,
+        else None. Recorded are the first ``each`` of a network, then every power of ten, until the
+        kind has ``most`` records from single networks."""
         with self._lock:
             window = self._turn(now)
             group = replace(kind, reason=None, network="")
@@ -80,8 +80,8 @@ class Sampler:
             return number
 
     def completed_totals(self, now: datetime) -> list[Total]:
-        """The totals of windows that are over, each handed out once: one for each kind of which
-        not all were written down, whatever the network."""
+        """The totals of completed windows, returned once: one for each kind that was not recorded
+        completely, over all networks."""
         with self._lock:
             self._turn(now)
             ended, self._ended = self._ended, []

@@ -1,4 +1,4 @@
-"""Which version the tables have, beside the one that this release needs."""
+"""Compares the version of the database tables with the version that this release needs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from idp.errors import DatabaseNotReady
 
 
 class SchemaStatus(StrEnum):
-    """What the tables are. While a release is rolled out they are newer than the one before, which
-    goes on working."""
+    """The status of the tables. During a rollout they can be newer than a running old release,
+    which continues to work."""
 
     OK = "ok"
     AWAY = "no answer"
@@ -27,7 +27,7 @@ class SchemaStatus(StrEnum):
     NEWER = "newer version"
 
 
-#: What this release works with.
+#: Versions that this release works with.
 USABLE = (SchemaStatus.OK, SchemaStatus.NEWER)
 _REASONS = {
     SchemaStatus.EMPTY: "the database has no tables",
@@ -47,8 +47,8 @@ def schema_status(connection: Connection) -> SchemaStatus:
 
 
 def require(url: str) -> None:
-    """Raise DatabaseNotReady, saying what to do, unless this release works with the tables there;
-    SQLAlchemyError when the database does not answer."""
+    """Raises DatabaseNotReady with instructions unless this release works with the tables;
+    SQLAlchemyError if the database does not answer."""
     options = {"connect_args": engine_options(url).get("connect_args", {})}
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, **options)
     with engine.connect() as connection:

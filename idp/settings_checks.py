@@ -1,7 +1,7 @@
-"""Which settings make no sense, and which are unsafe in production.
+"""Checks of settings: invalid values, and values that are unsafe in production.
 
-What is out of its bounds is refused everywhere. What is unsafe is refused in production, unless
-``IDP_ACCEPTED_RISKS`` names the setting: then every start and ``gateway settings`` say so.
+Values out of bounds are always refused. Unsafe values are refused in production, unless
+``IDP_ACCEPTED_RISKS`` names the setting; then every start and ``gateway settings`` report it.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 ENVIRONMENTS = ("production", "sandbox")
 #: Shorter secrets can be guessed; 32 characters of base64 are 192 bits.
 MIN_SECRET_LENGTH = 32
-#: Words that mark a secret as one nobody replaced, and the mark of keys made for trials.
+#: Words that mark a placeholder secret, and the mark of trial keys.
 PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "insecure")
 TRIAL_MARK = "sandbox-"
-#: Shortest prefix by IP version: wider networks hold strangers, who name any address as theirs.
+#: Shortest prefix by IP version: wider networks contain strangers, who could forge X-Forwarded-For.
 WIDEST_PROXIES = {4: 8, 6: 16}
 
 
 _FIELDS = [item for _, item in in_order()]
-#: Numbers: the values that work, and those that are safe.
+#: Numbers: the valid range and the range that is safe in production.
 BOUNDS: dict[str, Bound] = {
     item.name: item.metadata["bound"] for item in _FIELDS if item.metadata["bound"]
 }
-#: Rate limits: most a minute that is still a limit in production.
+#: Rate limits: the highest safe value per minute.
 SAFE_RATES: dict[str, int] = {
     item.name: item.metadata["rate"] for item in _FIELDS if item.metadata["rate"]
 }
-#: Other settings with one safe value, and what the others mean.
+#: Other settings with one safe value, and the effect of other values.
 SAFE_VALUES = {
     "password_refuse_common": (True, "common and breached passwords are taken"),
     "password_require_special": (True, "passwords need no special character"),
@@ -53,7 +53,7 @@ RISKS = (*BOUNDS, *SAFE_RATES, *SAFE_VALUES, "database_url", "redis_url")
 
 
 def faults(settings: Settings) -> list[str]:
-    """All reasons why these settings are refused."""
+    """All reasons to refuse these settings."""
     found = list(_faults(settings))
     if settings.environment != "production":
         return found
@@ -67,15 +67,15 @@ def faults(settings: Settings) -> list[str]:
 
 
 def accepted_risks(settings: Settings) -> list[str]:
-    """What is unsafe and accepted."""
+    """The unsafe settings that are accepted."""
     if settings.environment != "production":
         return []
     return [text for name, text in _unsafe(settings) if name in settings.accepted_risks]
 
 
 def safe_values(name: str) -> str:
-    """The values of a setting that are safe in production, for people; empty where all are or other
-    rules say it."""
+    """The values of a setting that are safe in production, as text; empty if all are, or if other
+    rules apply."""
     if bound := BOUNDS.get(name):
         return f"{bound.safe_least} to {bound.safe_most}"
     if name in SAFE_RATES:
@@ -84,7 +84,7 @@ def safe_values(name: str) -> str:
 
 
 def _unsafe(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The unsafe settings, each with a sentence."""
+    """The unsafe settings, each with an explanation."""
     for name, bound in BOUNDS.items():
         value = getattr(settings, name)
         if bound.unsafe(value):
@@ -109,7 +109,7 @@ def _unsafe(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _rate(text: str) -> float | None:
-    """Requests a minute that a limit allows at most; None when it is no limit."""
+    """The requests per minute that a limit allows; None if it is not a limit."""
     try:
         return min(limit.amount * 60 / limit.get_expiry() for limit in parse_many(text))
     except ValueError:

@@ -1,7 +1,7 @@
-"""Return commits, raise rolls back.
+"""Units of work: returning commits, raising rolls back.
 
-A ``UnitOfWork`` is what a request, a command or a worker step does in one transaction. Services
-take it as their first argument; they never commit. What answers a request or runs a command does.
+A ``UnitOfWork`` is one transaction of a request, a command or a worker step. Services take it as
+their first argument and never commit; the caller does.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ CONTENTION = ("40P01", "40001", "55P03")
 
 
 def is_contention(error: Exception) -> bool:
-    """Whether the database ended the transaction because of another one; a retry may succeed."""
+    """Whether the database aborted the transaction because of a concurrent one; a retry may
+    succeed."""
     original = error.orig if isinstance(error, OperationalError) else None
     return getattr(original, "sqlstate", None) in CONTENTION
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a request comes from, for audit and sessions. ``actor`` names an operator, and
-    ``person_id`` the row of the operator's person: nobody acts on himself."""
+    """The origin of a request, for audit and sessions. ``actor`` names an operator, and
+    ``person_id`` the operator's person, for separation of duties."""
 
     ip: str | None = None
     user_agent: str | None = None
@@ -58,7 +59,7 @@ class UnitOfWork:
     ports: Ports
     vault: Vault
     origin: Origin = field(default_factory=Origin)
-    #: Clients that were found, by client id: what asks again needs no other query.
+    #: Clients already loaded, by client id.
     clients: dict[str, Any] = field(default_factory=dict)
     now: datetime = field(init=False)
 
@@ -66,23 +67,23 @@ class UnitOfWork:
         self.now = self.ports.clock.now()
 
     def token(self, nbytes: int = 32) -> str:
-        """A fresh random token, base64url."""
+        """A new random token, base64url."""
         return self.ports.tokens.token(nbytes)
 
     def commit(self) -> None:
-        """Keep what was done so far. Services do not call it."""
+        """Commit what was done so far. Services do not call it."""
         self.db.commit()
 
     def rollback(self) -> None:
-        """Discard what was done since the last commit. Services do not call it."""
+        """Roll back to the last commit. Services do not call it."""
         self.db.rollback()
 
     def close(self) -> None:
-        """Give the connection back before the end of the request."""
+        """Release the connection before the end of the request."""
         self.db.close()
 
     def after(self, *, seconds: int = 0, days: int = 0) -> datetime:
-        """A moment this long after now."""
+        """This time after now."""
         return self.now + timedelta(seconds=seconds, days=days)
 
 
@@ -93,8 +94,8 @@ def spend_once(
     *conditions: ColumnElement[bool],
     **also: Any,
 ) -> bool:
-    """Set ``mark`` of the row to now if it is empty (and the conditions hold), with the values of
-    ``also``. Of any number of simultaneous callers exactly one gets True."""
+    """Set ``mark`` of the row to now if it is empty and the conditions are met, with the values of
+    ``also``. Of concurrent callers, exactly one gets True."""
     model = type(row)
     result = work.db.execute(
         update(model)
@@ -120,14 +121,15 @@ def lock_rows(work: UnitOfWork, model: Any, *conditions: ColumnElement[bool]) ->
 
 @dataclass(frozen=True)
 class Runtime:
-    """What every unit of work shares: settings, ports and keys. Made once by the factory."""
+    """What all units of work share: settings, ports and keys. Created once by the application
+    factory."""
 
     settings: Settings
     ports: Ports
     vault: Vault
 
     def work(self, origin: Origin | None = None) -> UnitOfWork:
-        """A unit of work on the session of the present application context."""
+        """A unit of work on the session of the current application context."""
         return UnitOfWork(db.session(), self.settings, self.ports, self.vault, origin or Origin())
 
 
@@ -143,10 +145,10 @@ def committing(work: UnitOfWork) -> Iterator[UnitOfWork]:
 
 
 def current_schema_status(work: UnitOfWork) -> schema_version.SchemaStatus:
-    """The version of the tables. Raises DatabaseError when the database does not answer."""
+    """The version of the tables. Raises DatabaseError if the database does not answer."""
     return schema_version.schema_status(work.db.connection())
 
 
 def discard() -> None:
-    """Roll back the session of the present application context, whatever used it."""
+    """Roll back the session of the current application context."""
     db.session.rollback()

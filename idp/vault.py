@@ -1,7 +1,7 @@
-"""Everything keyed in one place: digests of random tokens, sealing of what must be read back.
+"""Keyed digests of random tokens, and encryption of values that must be read back.
 
-One-time secrets and tokens are random (>= 128 bits), so a keyed digest is the right way to keep
-them; slow hashing is for what people choose (``idp.credentials.hashing``).
+One-time secrets and tokens are random (at least 128 bits), so a keyed digest is sufficient; slow
+hashing is for chosen passwords (``idp.credentials.hashing``).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from idp.settings import Settings
 
 
 class Vault:
-    """Keys derived from the settings. Holds no state that changes."""
+    """Keys derived from the settings. Stateless."""
 
     def __init__(self, settings: Settings) -> None:
         roots = (settings.secret_key, *settings.secret_key_fallbacks)
         self._digest_keys = tuple(_derive(root, b"token-digest") for root in roots)
         chain = [_derive(root, b"audit-chain") for root in (*roots, *settings.audit_keys)]
-        #: By name; the first seals.
+        #: By key id; the first one seals.
         self._chain_keys = {_mac(key, "name")[:8]: key for key in chain}
         self.cookie_keys = [_derive(root, b"cookie").hex() for root in roots]
         try:
@@ -36,28 +36,28 @@ class Vault:
             ) from error
 
     def digest(self, purpose: str, value: str) -> str:
-        """The form in which a secret is stored: HMAC-SHA-256, bound to its purpose."""
+        """The stored form of a secret: HMAC-SHA-256, bound to its purpose."""
         return _mac(self._digest_keys[0], f"{purpose}\0{value}")
 
     def digests(self, purpose: str, value: str) -> list[str]:
-        """The digests under which a secret may have been stored, newest key first."""
+        """The possible stored digests of a secret, newest key first."""
         return [_mac(key, f"{purpose}\0{value}") for key in self._digest_keys]
 
     def matches(self, purpose: str, value: str, stored: str) -> bool:
-        """Whether ``value`` is the secret kept as ``stored``; constant time for each key."""
+        """Whether ``value`` has the digest ``stored``; constant time for each key."""
         found = False
         for candidate in self.digests(purpose, value):
             found |= hmac.compare_digest(candidate, stored)
         return found
 
     def seal_record(self, previous: str, record: str) -> str:
-        """The seal of an audit record over the one before it, with the name of its key."""
+        """The seal of an audit record over the previous seal, with the key id."""
         name, key = next(iter(self._chain_keys.items()))
         return f"{name}." + _mac(key, f"{previous}\n{record}")
 
     def is_record_seal_valid(self, previous: str, record: str, seal: str) -> bool | None:
-        """Whether ``seal`` was made for this record after ``previous``; None when the key that it
-        names is not here. Seals of earlier versions name none: every key is tried."""
+        """Whether ``seal`` is valid for this record after ``previous``; None if its key is not
+        available. Seals of earlier versions have no key id: all keys are tried."""
         name, dot, value = seal.partition(".")
         if not dot:
             name, value, keys = "", seal, list(self._chain_keys.values())
@@ -69,11 +69,11 @@ class Vault:
         return any(hmac.compare_digest(each, value) for each in made)
 
     def encrypt(self, text: str) -> str:
-        """Encrypt text that has to be read back (private keys, mails with links)."""
+        """Encrypt text that must be read back (private keys, mails with links)."""
         return self._fernet.encrypt(text.encode()).decode()
 
     def decrypt(self, sealed: str) -> str:
-        """Decrypt. Raises ConfigurationError when the key is no longer configured."""
+        """Decrypt. Raises ConfigurationError if the key is no longer configured."""
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken as error:
@@ -87,6 +87,6 @@ def _derive(root: str, purpose: bytes) -> bytes:
 
 
 def _mac(key: bytes, text: str) -> str:
-    # Lone surrogates can arrive in parameters: they must give a digest, not an exception.
+    # Parameters can contain lone surrogates: they must give a digest, not an error.
     raw = hmac.new(key, text.encode("utf-8", "surrogatepass"), sha256).digest()
     return urlsafe_b64encode(raw).decode().rstrip("=")

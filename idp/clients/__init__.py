@@ -1,7 +1,7 @@
-"""Relying parties and other OAuth clients: registered, changed, disabled, their secrets.
+"""Relying parties and other OAuth clients: register, change and disable them, and manage their
+secrets.
 
-A client with far reach is changed by two operators (``client_proposals``). Nothing here issues a
-token.
+Sensitive changes need two operators (``client_proposals``). This package never issues a token.
 """
 
 __all__ = [

@@ -1,12 +1,12 @@
-"""Changes of clients, and those that two operators make: one proposes, another person confirms.
+"""Changes of clients, with dual control: for sensitive ones, one operator proposes and another
+confirms.
 
-A client with the scope ``scim`` makes accounts and grants role groups. To register one, to change
-what is registered of it, to give it a secret or a key, or to switch it on again takes two operators
-of Access Management; what takes power away (switching off, ending an old secret) takes one.
+A client with the scope ``scim`` creates accounts and grants role groups. Registering or updating
+such a client, issuing a secret or key, and enabling it again need two operators of Access
+Management. Restrictions (disabling it, revoking an old secret) need one.
 
-A proposal is never edited. It is confirmed as it was made: its seal covers everything. It cannot be
-confirmed when the client was changed meanwhile, when its time is over, or when its proposer is no
-operator any more.
+A proposal is never edited, and its seal covers all of it. It cannot be confirmed if the client was
+changed since, if it has expired, or if its proposer is no longer an operator.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ RECORDED_AS = {decision: AuditAction(f"client.proposal_{decision}") for decision
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an order: the client as it is now, and its secret where there is a new one;
-    or a proposal that waits."""
+    """The result of a change: the client, and its secret if there is a new one; or a pending
+    proposal."""
 
     client: Client | None = None
     secret: str = ""
@@ -64,8 +64,8 @@ def create(
     client_id: str | None = None,
     groups: tuple[str, ...] | None = None,
 ) -> Outcome:
-    """Register a client that sees these role groups, or propose it. Raises as ``clients.create``
-    and ``propose``."""
+    """Register a client that sees these role groups, or propose to. Raises as ``registry.create``
+    and ``_propose``."""
     client_id = client_id or work.token(16)
     if needs_dual_control(data.scopes):
         registry.check_new(work, client_id, data)
@@ -76,7 +76,7 @@ def create(
 def update(
     work: UnitOfWork, client: Client, data: ClientData, *, groups: tuple[str, ...] | None = None
 ) -> Outcome:
-    """Change what is registered, or propose it. Raises as ``clients.update`` and ``propose``."""
+    """Update the registration, or propose to. Raises as ``registry.update`` and ``_propose``."""
     if needs_dual_control(data.scopes):
         registry.check_update(work, client, data)
         return _propose(work, ProposalKind.UPDATE, client.client_id, _written(data, groups))
@@ -84,7 +84,7 @@ def update(
 
 
 def rotate_secret(work: UnitOfWork, client: Client, *, overlap_hours: int) -> Outcome:
-    """Give it a new secret, or propose it. Raises as ``client_secrets.rotate`` and ``propose``."""
+    """Issue a new secret, or propose to. Raises as ``client_secrets.rotate`` and ``_propose``."""
     if needs_dual_control(client.scopes):
         client_secrets.check_rotation(client, overlap_hours)
         details = {"overlap_hours": overlap_hours}
@@ -93,7 +93,7 @@ def rotate_secret(work: UnitOfWork, client: Client, *, overlap_hours: int) -> Ou
 
 
 def enable(work: UnitOfWork, client: Client) -> Outcome:
-    """Switch it on again, or propose it. Raises as ``propose``."""
+    """Enable the client again, or propose to. Raises as ``_propose``."""
     if needs_dual_control(client.scopes) and client.disabled_at is not None:
         return _propose(work, ProposalKind.ENABLE, client.client_id, {})
     registry.enable(work, client)
@@ -117,8 +117,8 @@ def get(work: UnitOfWork, public_id: str) -> ClientProposal:
 
 
 def changes(work: UnitOfWork, row: ClientProposal) -> list[Change]:
-    """What it would change: name, present value, proposed value. Of a client that gets the scope,
-    everything that is registered: nobody has confirmed the rest of it yet."""
+    """The changes that it proposes: name, present value, proposed value. For a client that gets the
+    scope ``scim``, the complete registration, because nobody has confirmed the rest yet."""
     client = registry.find(work, row.client_id)
     before = registry.describe(client) if client else {}
     groups = sorted(group.name for group in client.role_groups) if client else []
@@ -146,9 +146,9 @@ def may_confirm(row: ClientProposal, operator: Account) -> bool:
 
 
 def confirm(work: UnitOfWork, public_id: str) -> Outcome:
-    """Carry it out in the name of the operator who acts. Raises Forbidden for the proposer's own
-    person; Refused for a proposal that was decided, is over, was changed, or no longer fits;
-    Conflict when another operator was first; and what the change itself raises."""
+    """Apply the proposal as the acting operator. Raises Forbidden for the proposer; Refused for a
+    proposal that was decided, has expired, was tampered with or no longer applies; Conflict if
+    another operator was first; and the errors of the change."""
     row, operator = get(work, public_id), _operator(work)
     if not may_confirm(row, operator):
         raise Forbidden("a proposal is confirmed by another person than proposed it", operator)
@@ -165,14 +165,15 @@ def confirm(work: UnitOfWork, public_id: str) -> Outcome:
 
 
 def withdraw(work: UnitOfWork, public_id: str) -> None:
-    """Take a proposal back: its proposer, or any other operator. Raises Refused or Conflict."""
+    """Withdraw a proposal. Its proposer or any other operator can do so. Raises Refused or
+    Conflict."""
     row, operator = get(work, public_id), _operator(work)
     _check_open(work, row)
     _decide(work, row, operator, Decision.WITHDRAWN)
 
 
 def expire_next(work: UnitOfWork) -> bool:
-    """Note that the time of one proposal is over; False when there is none."""
+    """Record that one proposal has expired; False if there is none."""
     row = work.db.scalar(
         select(ClientProposal)
         .where(ClientProposal.decided_at.is_(None), ClientProposal.expires_at <= work.now)
@@ -188,7 +189,7 @@ def expire_next(work: UnitOfWork) -> bool:
 def _propose(
     work: UnitOfWork, kind: ProposalKind, client_id: str, details: dict[str, Any]
 ) -> Outcome:
-    """Write a proposal down. Raises Refused when nobody is named who makes it."""
+    """Store a proposal. Raises Refused if no operator is named."""
     row = ClientProposal(
         public_id=f"p{work.token(12)}",
         kind=kind,
@@ -208,7 +209,7 @@ def _propose(
 
 
 def _operator(work: UnitOfWork) -> Account:
-    """The operator who acts, by console or ``--as``. Raises Refused when a command names none."""
+    """The acting operator, from the console or ``--as``. Raises Refused if a command names none."""
     account = (
         work.db.scalar(select(Account).where(Account.username == work.origin.actor))
         if work.origin.person_id is not None
@@ -292,7 +293,7 @@ def _update(
     _show(work, client, groups)
     if not (gains and client.has_secret):
         return Outcome(client)
-    # One operator alone could have made the secret that it had before.
+    # The present secret was issued by one operator, without dual control.
     return Outcome(
         client, client_secrets.rotate(work, client, overlap_hours=0, is_approved=is_approved)
     )

@@ -1,7 +1,7 @@
-"""Secrets of clients: made, compared, replaced with an overlap.
+"""Client secrets: issue, compare and rotate them with an overlap.
 
-After a rotation the old secret works beside the new one for some hours, so that an application does
-not stop while its configuration changes; it can be ended at once. Only digests are stored.
+After a rotation, the old secret works for some hours, so that the application keeps working while
+its configuration changes. It can be revoked at once. Only digests are stored.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from idp.errors import Invalid
 from idp.models import Client
 from idp.transaction import UnitOfWork
 
-#: Hours for which an old secret works: when nothing else is said, and at most.
+#: Hours that an old secret works: the default and the maximum.
 OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
 _PURPOSE = "client-secret"
 _OVERLAP_FAULT = f"an old secret works for 0 to {MAX_OVERLAP_HOURS} whole hours"
 
 
 def issue(work: UnitOfWork, client: Client) -> str:
-    """A new secret, to be shown once."""
+    """Issue a new secret, to be shown only now."""
     secret = work.token(32)
     client.secret_digest = work.vault.digest(_PURPOSE, secret)
     return secret
 
 
 def parse_overlap_hours(typed: str) -> int:
-    """Hours as somebody typed them. Raises Invalid for what is no whole number: nobody's old secret
-    ends at once because of a typing error."""
+    """Parse hours as entered. Raises Invalid unless it is a whole number, so that a typing error
+    revokes no secret."""
     if not (typed.isascii() and typed.isdigit() and len(typed) < 5):
         raise Invalid(_OVERLAP_FAULT)
     return int(typed)
@@ -47,8 +47,9 @@ def check_rotation(client: Client, overlap_hours: int) -> None:
 def rotate(
     work: UnitOfWork, client: Client, *, overlap_hours: int, is_approved: bool = False
 ) -> str:
-    """A new secret, shown this once; the one before works for some hours more, one that was old
-    already ends. Raises as ``check_rotation``, or Refused for a pusher without ``is_approved``."""
+    """Issue a new secret, to be shown only now. The present one works for the overlap; an older one
+    is revoked. Raises as ``check_rotation``, or Refused for a provisioning client without
+    ``is_approved``."""
     separation_of_duties.check_dual_control(client.scopes, is_approved=is_approved)
     check_rotation(client, overlap_hours)
     before = client.secret_digest
@@ -64,13 +65,13 @@ def rotate(
 
 
 def old_secret_expires_at(work: UnitOfWork, client: Client) -> datetime | None:
-    """Until when the old secret works; None when there is none any more."""
+    """When the old secret expires; None if there is none."""
     until = client.former_secret_until
     return until if until is not None and until > work.now else None
 
 
 def revoke_old(work: UnitOfWork, client: Client) -> bool:
-    """The old secret ends now; False when there was none."""
+    """Revoke the old secret; False if there is none."""
     if old_secret_expires_at(work, client) is None:
         return False
     clear_old(client)
@@ -80,19 +81,19 @@ def revoke_old(work: UnitOfWork, client: Client) -> bool:
 
 
 def clear(client: Client) -> None:
-    """The client has no secret any more, neither a new nor an old one."""
+    """Remove all secrets of the client."""
     client.secret_digest = None
     clear_old(client)
 
 
 def clear_old(client: Client) -> None:
-    """As ``revoke_old``, for a change that has an event of its own."""
+    """As ``revoke_old``, for a change that records its own event."""
     client.former_secret_digest = client.former_secret_until = None
 
 
 def matches(work: UnitOfWork, client: Client | None, secret: str) -> bool:
-    """Constant-time comparison with the stored digests, the new one and an old one; as much is done
-    when there is no client, or no old secret."""
+    """Compare with the stored digests, new and old, in constant time. A missing client or old
+    secret costs the same time."""
     stored = client.secret_digest if client else None
     former = client.former_secret_digest if client and old_secret_expires_at(work, client) else None
     is_new = work.vault.matches(_PURPOSE, secret, stored or "")

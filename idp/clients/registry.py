@@ -1,4 +1,4 @@
-"""The register of relying parties and other clients, as Access Management keeps it."""
+"""The registry of relying parties and other OAuth clients."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class ClientData:
-    """What can be said of a client when it is created or updated. Lists are tuples of strings."""
+    """The registration data of a client. Lists are tuples of strings."""
 
     name: str
     description: str = ""
@@ -80,8 +80,9 @@ class ClientData:
 def create(
     work: UnitOfWork, data: ClientData, *, client_id: str | None = None, is_approved: bool = False
 ) -> tuple[Client, str]:
-    """Register a client; returns it and its secret, shown this once (empty when public).
-    Raises Invalid naming each fault, Conflict, or Refused for a pusher without ``is_approved``."""
+    """Register a client. Returns it and its secret, to be shown only now (empty for a public
+    client). Raises Invalid with all faults, Conflict, or Refused for a provisioning client without
+    ``is_approved``."""
     client_id = client_id or work.token(16)
     separation_of_duties.check_dual_control(data.scopes, is_approved=is_approved)
     check_new(work, client_id, data)
@@ -95,7 +96,7 @@ def create(
 
 
 def check_new(work: UnitOfWork, client_id: str, data: ClientData) -> None:
-    """Raises Invalid or Conflict for what cannot be registered."""
+    """Raises Invalid or Conflict if the data cannot be registered."""
     if not _CLIENT_ID.fullmatch(client_id):
         raise Invalid("a client id is 3 to 100 letters, digits and ._~-")
     if work.db.scalar(select(Client.id).where(Client.client_id == client_id)) is not None:
@@ -104,7 +105,7 @@ def check_new(work: UnitOfWork, client_id: str, data: ClientData) -> None:
 
 
 def check_update(work: UnitOfWork, client: Client, data: ClientData) -> None:
-    """Raises Invalid for what cannot be registered of this client."""
+    """Raises Invalid if the data cannot be registered for this client."""
     _validate(work, data)
     if data.auth_method != client.auth_method and AuthMethod.NONE in (
         data.auth_method,
@@ -116,8 +117,8 @@ def check_update(work: UnitOfWork, client: Client, data: ClientData) -> None:
 def update(
     work: UnitOfWork, client: Client, data: ClientData, *, is_approved: bool = False
 ) -> None:
-    """Replace what is registered of a client. Raises Invalid, or Refused for a pusher without
-    ``is_approved``."""
+    """Replace the registration of a client. Raises Invalid, or Refused for a provisioning client
+    without ``is_approved``."""
     separation_of_duties.check_dual_control(data.scopes, is_approved=is_approved)
     check_update(work, client, data)
     before = describe(client)
@@ -131,7 +132,7 @@ def update(
 
 
 def set_visible_groups(work: UnitOfWork, client: Client, groups: list[RoleGroup]) -> None:
-    """Let the client see these role groups and no others."""
+    """Set the role groups that the client sees."""
     before = sorted(group.name for group in client.role_groups)
     after = sorted(group.name for group in groups)
     if before != after:
@@ -143,7 +144,8 @@ def set_visible_groups(work: UnitOfWork, client: Client, groups: list[RoleGroup]
 
 
 def disable(work: UnitOfWork, client: Client) -> None:
-    """End a client: nothing is issued to it, and everything issued ends at once (N18)."""
+    """Disable a client: it gets no new tokens, and everything issued to it is revoked at once
+    (N18)."""
     if client.disabled_at is None:
         client.disabled_at = work.now
         client.updated_at = work.now
@@ -152,8 +154,8 @@ def disable(work: UnitOfWork, client: Client) -> None:
 
 
 def enable(work: UnitOfWork, client: Client, *, is_approved: bool = False) -> None:
-    """Switch a client on again, with the secret or keys it had. What was issued to it stays
-    ended. Raises Refused for a pusher without ``is_approved``."""
+    """Enable a client again, with its secret or keys. What was revoked stays revoked. Raises
+    Refused for a provisioning client without ``is_approved``."""
     separation_of_duties.check_dual_control(client.scopes, is_approved=is_approved)
     if client.disabled_at is not None:
         client.disabled_at = None
@@ -162,8 +164,8 @@ def enable(work: UnitOfWork, client: Client, *, is_approved: bool = False) -> No
 
 
 def find(work: UnitOfWork, client_id: str) -> Client | None:
-    """The client of this id, disabled or not."""
-    # What can be no id is not looked for: PostgreSQL takes no NUL and no lone surrogate.
+    """The client with this id, disabled or not."""
+    # Do not query for an impossible id: PostgreSQL rejects NUL and lone surrogates.
     if not _CLIENT_ID.fullmatch(client_id):
         return None
     found: Client | None = work.clients.get(client_id)
@@ -175,7 +177,7 @@ def find(work: UnitOfWork, client_id: str) -> Client | None:
 
 
 def find_by_resource(work: UnitOfWork, resource: str) -> Client | None:
-    """The enabled client whose audience a resource names, or whose id it is."""
+    """The enabled client with this audience or client id."""
     if not resource or len(resource) > MAX_RESOURCE or not resource.isprintable():
         return None
     named = or_(Client.client_id == resource, Client.audience == resource)
@@ -197,13 +199,13 @@ def list_clients(work: UnitOfWork) -> list[Client]:
 
 
 def allowed_origins(work: UnitOfWork) -> set[str]:
-    """The origins that any enabled client registered for scripts."""
+    """The origins that enabled clients registered for cross-origin requests."""
     query = select(Client.allowed_origins).where(Client.disabled_at.is_(None))
     return {origin for row in work.db.scalars(query) for origin in row}
 
 
 def describe(client: Client) -> dict[str, Any]:
-    """All that is registered, without the secret."""
+    """The complete registration, without the secret."""
     values = {
         item.name: getattr(client, item.name)
         for item in fields(ClientData)
@@ -213,12 +215,12 @@ def describe(client: Client) -> dict[str, Any]:
 
 
 def current_data(client: Client) -> ClientData:
-    """The present registration as data, to change parts of with ``dataclasses.replace``."""
+    """The present registration as data, for ``dataclasses.replace``."""
     return from_json(describe(client))
 
 
 def from_json(known: dict[str, Any]) -> ClientData:
-    """What ``to_json`` or ``describe`` made of it, as data again."""
+    """The inverse of ``to_json`` and ``describe``."""
     values: dict[str, Any] = {
         item.name: tuple(value) if isinstance(value := known[item.name], list) else value
         for item in fields(ClientData)
@@ -228,7 +230,7 @@ def from_json(known: dict[str, Any]) -> ClientData:
 
 
 def to_json(data: ClientData) -> dict[str, Any]:
-    """As JSON has it."""
+    """The data in JSON types."""
     return {
         item.name: list(value) if isinstance(value := getattr(data, item.name), tuple) else value
         for item in fields(data)
@@ -292,7 +294,7 @@ def _choice_faults(data: ClientData) -> list[str]:
         ),
         f"push_person_id is one of {', '.join(PERSON_ID_ATTRIBUTES)}": data.push_person_id
         in ("", *PERSON_ID_ATTRIBUTES),
-        # A machine has networks, and the standard has no attribute for them.
+        # Machine accounts have networks, for which SCIM has no standard attribute.
         f"push_account_kind is one of {', '.join(PUSHED_KINDS)}": data.push_account_kind
         in PUSHED_KINDS,
         "push_default_participant is one of push_participants": not data.push_participants
@@ -315,7 +317,7 @@ def _uri_faults(work: UnitOfWork, data: ClientData) -> list[str]:
         ("redirect URI", data.redirect_uris, native),
         ("post-logout redirect URI", data.post_logout_redirect_uris, native),
         ("home URL", (data.home_url,) if data.home_url else (), native),
-        # The gateway itself calls it, so it is no address of an application on somebody's phone.
+        # The gateway calls this URI, so it cannot be a native application's.
         ("back-channel logout URI", (told,) if told else (), False),
     )
     for label, uris, is_native in groups:

@@ -1,7 +1,7 @@
-"""Second factors of an account: enrolled, verified, removed.
+"""Second factors of an account: enrol, verify and remove them.
 
-Calculations are in ``idp.mfa``; here they meet the database. Nothing here decides whether a factor
-is needed, or opens a session.
+The algorithms are in ``idp.mfa``; this package stores the results. It never decides whether a
+factor is required, and never opens a session.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Second factors of an account: which there are, added, renamed, preferred, removed, reset."""
+"""Second factors of an account: list, add, rename, prefer, remove and reset them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from idp.policy.phone_number import masked as masked_number
 from idp.session import failed_attempts, sessions
 from idp.transaction import UnitOfWork, spend_once
 
-#: Wrong codes of one account, whatever the session, the page and the factor (N63).
+#: Limit on wrong codes for an account, over all sessions, pages and factors (N63).
 WRONG = Budget(10, timedelta(minutes=15), timedelta(minutes=15))
-#: Between the beginning of a set-up and the code that confirms it.
+#: Minutes between the start of an enrolment and its confirmation.
 SETUP_MINUTES = 15
-#: How long a proof allows changes of factors in its session (N66).
+#: How long a verification permits changes of factors in its session (N66).
 PROOF = timedelta(minutes=5)
-#: How long a proof, at the sign-in or later, allows an operator's changes that reach far.
+#: How long a verification, including one at sign-in, permits sensitive changes by an operator.
 FRESH = timedelta(minutes=15)
 MAX_NAME = 60
 
 
 def list_usable(work: UnitOfWork, account: Account) -> list[Authenticator]:
-    """The factors that count and can be used here: the preferred one first, then the stronger."""
+    """The confirmed factors that can be used in this environment: the preferred one first, then by
+    strength."""
     rows = work.db.scalars(
         select(Authenticator).where(
             Authenticator.account_id == account.id,
@@ -54,7 +55,7 @@ def acceptable(work: UnitOfWork, account: Account, *, needs_strong: bool) -> lis
 
 
 def policy(work: UnitOfWork) -> rules.Policy:
-    """What this environment demands of factors."""
+    """The factor policy of this environment."""
     return rules.Policy(
         offers_texts=work.ports.sms is not None,
         weak_counts=work.settings.weak_factors_satisfy_mfa,
@@ -62,15 +63,15 @@ def policy(work: UnitOfWork) -> rules.Policy:
 
 
 def available_kinds(work: UnitOfWork) -> list[FactorKind]:
-    """The kinds that can be set up here."""
+    """The kinds of factor that can be enrolled here."""
     return [kind for kind in FactorKind if kind is not FactorKind.SMS or work.ports.sms]
 
 
 def start_enrolment(
     work: UnitOfWork, account: Account, kind: FactorKind, *, name: str = "", destination: str = ""
 ) -> Authenticator:
-    """A new factor, to be confirmed; one of its kind that was begun before and not confirmed is
-    forgotten. No factor that counts is touched."""
+    """Create an unconfirmed factor. An earlier unconfirmed one of the same kind is discarded;
+    confirmed factors are not affected."""
     work.db.execute(
         update(Authenticator)
         .where(
@@ -96,7 +97,7 @@ def start_enrolment(
 
 
 def pending(work: UnitOfWork, account: Account, kind: FactorKind) -> Authenticator | None:
-    """The factor that waits for its first code, while there is time."""
+    """The factor waiting for its first code, until the enrolment expires."""
     return work.db.scalar(
         select(Authenticator)
         .where(
@@ -112,7 +113,7 @@ def pending(work: UnitOfWork, account: Account, kind: FactorKind) -> Authenticat
 
 
 def confirm(work: UnitOfWork, account: Account, row: Authenticator, **values: int) -> bool:
-    """Make a begun factor count; False when another request was first."""
+    """Confirm a pending factor; False if another request was first."""
     work.db.flush()
     alive = Authenticator.removed_at.is_(None)
     if not spend_once(work, row, Authenticator.confirmed_at, alive, **values):
@@ -127,18 +128,18 @@ def confirm(work: UnitOfWork, account: Account, row: Authenticator, **values: in
 
 
 def clean_name(name: str) -> str:
-    """A name for a factor; what cannot be one is left empty."""
+    """A valid name for a factor; empty if the input cannot be one."""
     name = name.strip()
     return name if name and len(name) <= MAX_NAME and printable(name) else ""
 
 
 def find(work: UnitOfWork, account: Account, public_id: str) -> Authenticator | None:
-    """One of the account's own factors that count."""
+    """One of the account's confirmed factors."""
     return next((row for row in list_usable(work, account) if row.public_id == public_id), None)
 
 
 def rename(work: UnitOfWork, account: Account, row: Authenticator, name: str) -> None:
-    """Another name; the holder hears of it."""
+    """Rename the factor; the holder gets a notice."""
     row.name = clean_name(name)
     events.record(
         work, AuditAction.FACTOR_RENAMED, account=account, factor=str(row.kind), id=row.public_id
@@ -147,7 +148,7 @@ def rename(work: UnitOfWork, account: Account, row: Authenticator, name: str) ->
 
 
 def set_preferred(work: UnitOfWork, account: Account, row: Authenticator) -> None:
-    """Offer this one first from now on."""
+    """Offer this factor first."""
     for other in list_usable(work, account):
         other.is_preferred = other.id == row.id
     events.record(
@@ -157,7 +158,7 @@ def set_preferred(work: UnitOfWork, account: Account, row: Authenticator) -> Non
 
 
 def is_required(work: UnitOfWork, account: Account, row: Authenticator) -> bool:
-    """Whether what is required would be missing without this one (MF-08)."""
+    """Whether the account would no longer meet the policy without this factor (MF-08)."""
     if work.settings.enrolment != "required":
         return False
     rest = {FactorKind(other.kind) for other in list_usable(work, account) if other.id != row.id}
@@ -165,8 +166,9 @@ def is_required(work: UnitOfWork, account: Account, row: Authenticator) -> bool:
 
 
 def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
-    """Remove one; with the last one the recovery codes end. Raises Refused when it is needed."""
-    # One after the other: two requests must not remove the last two at the same time.
+    """Remove a factor; with the last one, the recovery codes are invalidated. Raises Refused if the
+    policy requires it."""
+    # Lock: two concurrent requests must not remove the last two factors.
     failed_attempts.lock_row(work, _key(account), account)
     work.db.refresh(row)
     if row.removed_at is not None:
@@ -185,8 +187,8 @@ def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
 
 
 def reset(work: UnitOfWork, account: Account) -> None:
-    """Remove all and the security question too: an operator helps somebody whose telephone is
-    gone. Enrolment begins anew, from a one-time secret."""
+    """Remove all factors and the security question, for a holder who lost the telephone. Enrolment
+    starts again and needs a one-time secret."""
     work.db.execute(
         update(Authenticator)
         .where(Authenticator.account_id == account.id, Authenticator.removed_at.is_(None))
@@ -201,36 +203,36 @@ def reset(work: UnitOfWork, account: Account) -> None:
 
 
 def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
-    """Count one code of any factor: compared first, then counted one after the other, so that of
-    parallel guesses no more count than of serial ones (N63)."""
+    """Count an attempt with a code of any factor. The code is compared before the lock and counted
+    under it, so that parallel guesses get no extra attempts (N63)."""
     return failed_attempts.record_code_outcome(work, _key(account), account, WRONG, matched=matched)
 
 
 def require_at_next_sign_in(work: UnitOfWork, account: Account, why: str) -> None:
-    """The next sign-in is asked for a factor, whatever it looks like; ``why`` names a reason."""
+    """Require a second factor at the next sign-in, whatever its risk. ``why`` names the reason."""
     account.distrusted_at, account.distrusted_for = work.now, why
 
 
 def is_recently_verified(work: UnitOfWork, session: BrowserSession) -> bool:
-    """Whether a factor was proved in this session just now: an open session alone, or one that
-    was opened long ago, changes no factor (N66)."""
+    """Whether a factor was verified in this session recently. An open session alone is not enough
+    to change factors (N66)."""
     return session.proved_at is not None and work.now - session.proved_at < PROOF
 
 
 def is_fresh(work: UnitOfWork, session: BrowserSession) -> bool:
-    """Whether a second factor was proved in this session, also at its sign-in, a moment ago."""
+    """Whether a second factor was verified recently in this session, including at its sign-in."""
     return session.factor_at is not None and work.now - session.factor_at < FRESH
 
 
 def record_verification(work: UnitOfWork, session: BrowserSession, methods: tuple[str, ...]) -> str:
-    """A factor, or the password where there is none, was proved to change something. Returns the
-    session's new cookie (N53)."""
+    """Record that a factor, or the password if there is none, was verified for a change. Returns
+    the session's new cookie (N53)."""
     session.proved_at = work.now
     return sessions.step_up(work, session, methods)
 
 
 def masked_destination(row: Authenticator, account: Account) -> str:
-    """Where its codes go, as far as a page may say."""
+    """Where the factor's codes are sent, masked."""
     if row.kind == FactorKind.SMS:
         return masked_number(row.destination)
     if row.kind == FactorKind.EMAIL:

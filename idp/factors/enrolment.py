@@ -1,4 +1,5 @@
-"""Enrolment: what an account still has to set up before it opens anything (AC-04)."""
+"""Enrolment: the setup steps that an account must complete before it can open applications
+(AC-04)."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from idp.transaction import UnitOfWork
 
 
 def is_incomplete(work: UnitOfWork, account: Account) -> bool:
-    """Whether steps are left, or what was required is there no more. Where enrolment is optional
-    nothing is owed."""
+    """Whether steps remain, or a required factor is missing again. False if enrolment is
+    optional."""
     if work.settings.enrolment != "required":
         return False
     return account.enrolled_at is None or not authenticators.policy(work).is_enough(
@@ -22,8 +23,8 @@ def is_incomplete(work: UnitOfWork, account: Account) -> bool:
 
 
 def current_step(work: UnitOfWork, account: Account, *, is_proved: bool) -> Step:
-    """The step that comes next. ``is_proved``: a factor, or a one-time secret that was sent to the
-    holder, was shown in this sign-in; a password alone sets up nothing."""
+    """The next step. ``is_proved``: a factor or a one-time secret sent to the holder was used in
+    this sign-in; a password alone does not permit enrolment."""
     state = State(
         is_proved=is_proved,
         kinds=_kinds(work, account),
@@ -42,13 +43,13 @@ def _passed(account: Account) -> frozenset[str]:
 
 
 def mark_done(account: Account, done: Step) -> None:
-    """Leave a step behind that is done when its page says so."""
+    """Mark a step as done."""
     if done in PASSED_BY_HAND:
         account.enrolment_passed = ",".join(sorted({*_passed(account), done}))
 
 
 def complete(work: UnitOfWork, account: Account, *, is_proved: bool) -> bool:
-    """Close it when nothing else is owed; False otherwise."""
+    """Complete enrolment if no step remains; otherwise returns False."""
     if current_step(work, account, is_proved=is_proved) is not Step.FINISH:
         return False
     account.enrolled_at, account.enrolment_passed = work.now, ""

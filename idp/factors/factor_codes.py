@@ -1,4 +1,4 @@
-"""Codes of second factors: of apps, by text message and by mail, on paper; sent and checked."""
+"""Codes of second factors: from apps, by text message, by mail, and recovery codes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from idp.policy.lockout import Budget
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork
 
-#: Codes by mail for one account; the first ones of a morning must not be the last.
+#: Limit on codes by mail for an account, high enough for several sign-ins in a row.
 MAILS = Budget(20, timedelta(hours=1), timedelta(minutes=30))
 
 
 def start_app_enrolment(work: UnitOfWork, account: Account, name: str) -> Authenticator:
-    """An authenticator app with a secret of its own, to be confirmed by its first code."""
+    """Create an unconfirmed authenticator app with a new secret; its first code confirms it."""
     row = authenticators.start_enrolment(work, account, FactorKind.TOTP, name=name)
     random = urlsafe_b64decode(work.token(totp.SECRET_BYTES) + "==")
     row.secret_sealed = work.vault.encrypt(totp.secret_of(random))
@@ -37,19 +37,20 @@ def start_app_enrolment(work: UnitOfWork, account: Account, name: str) -> Authen
 def start_sent_code_enrolment(
     work: UnitOfWork, account: Account, kind: FactorKind, flow: str, *, number: str = ""
 ) -> Authenticator:
-    """Codes to a number, or to the registered address; a first one goes there now. ``flow`` ties
-    it to this session or sign-in. Raises CodeNotSent when too many were sent."""
+    """Create an unconfirmed factor that sends codes to a number or to the registered address, and
+    send the first code. ``flow`` binds the code to this session or sign-in. Raises Refused if a
+    limit is reached."""
     _send(work, account, kind, number, CodePurpose.SETUP, flow)
     return authenticators.start_enrolment(work, account, kind, destination=number)
 
 
 def secret(work: UnitOfWork, row: Authenticator) -> str:
-    """The secret of an app in base32, for the page where it is set up."""
+    """The app's secret in base32, for the setup page."""
     return work.vault.decrypt(row.secret_sealed)
 
 
 def confirm(work: UnitOfWork, account: Account, row: Authenticator, typed: str, flow: str) -> bool:
-    """Make the begun factor count; False for a wrong code."""
+    """Confirm the pending factor; False for an incorrect code."""
     if row.kind == FactorKind.TOTP:
         step = _step(work, row, typed, totp.WINDOW_AT_SETUP)
         if (
@@ -67,8 +68,8 @@ def confirm(work: UnitOfWork, account: Account, row: Authenticator, typed: str, 
 
 
 def send(work: UnitOfWork, account: Account, row: Authenticator, flow: str) -> None:
-    """Send a code of this factor for a sign-in or a change; an earlier one ends. Raises
-    CodeNotSent."""
+    """Send a code for a sign-in or a change; an earlier code is invalidated. Raises Refused:
+    ``wait`` if the last code was sent less than 30 seconds ago, or the name of a limit."""
     _send(work, account, FactorKind(row.kind), row.destination, CodePurpose.FACTOR, flow)
 
 
@@ -100,13 +101,13 @@ def _send(
 
 
 def send_enrolment_code(work: UnitOfWork, account: Account, flow: str) -> None:
-    """A code to the registered address, before factors are set up by a password alone. Raises
-    CodeNotSent."""
+    """Send a code to the registered address before an enrolment that started with a password only.
+    Raises Refused."""
     _send(work, account, FactorKind.EMAIL, "", CodePurpose.ENROL, flow)
 
 
 def check_enrolment_code(work: UnitOfWork, account: Account, typed: str, flow: str) -> bool:
-    """Whether the code that came by mail was typed; now spent."""
+    """Whether the code sent by mail is correct; uses it up."""
     sent = _matching(work, CodePurpose.ENROL, flow, typed, account)
     counts = authenticators.record_outcome(work, account, matched=sent is not None)
     done = counts and sent is not None and one_time_codes.spend(work, sent)
@@ -116,8 +117,9 @@ def check_enrolment_code(work: UnitOfWork, account: Account, typed: str, flow: s
 
 
 def check(work: UnitOfWork, account: Account, typed: str, flow: str) -> tuple[str, ...] | None:
-    """What the typed code proves, as values of ``amr``, now spent; None when it is wrong, was used
-    before, or too many were wrong. Whatever the page showed: a code of any factor counts."""
+    """Use up the code and return what it proves, as ``amr`` values; None if it is incorrect, was
+    already used, or the account is out of attempts. Codes of every factor are accepted, whichever
+    one the page asked for."""
     reason, kind, methods = _check(work, account, typed, flow)
     events.record(work, AuditAction.FACTOR_CHECKED, reason=reason, account=account, factor=kind)
     return methods if reason is None else None
@@ -142,7 +144,7 @@ def _check(
     if sent is not None:
         kind = FactorKind.SMS if sent.destination else FactorKind.EMAIL
         own = [r for r in rows if r.kind == kind and r.destination == sent.destination]
-        # A number that was removed since then proves nothing any more.
+        # The number was removed in the meantime.
         if own and one_time_codes.spend(work, sent):
             own[0].last_used_at = work.now
             return None, str(kind), METHODS[kind]
@@ -152,7 +154,7 @@ def _check(
 def _matching(
     work: UnitOfWork, purpose: CodePurpose, flow: str, typed: str, account: Account
 ) -> OneTimeCode | None:
-    """The code of this flow, when it was typed and is still good; its tries are counted."""
+    """The active code of this flow if it matches; counts the attempt."""
     row = one_time_codes.latest(work, purpose, one_time_codes.flow_digest(work, purpose, flow))
     if row is None or row.account_id != account.id or totp.typed_code(typed) is None:
         return None
@@ -171,7 +173,7 @@ def _step(work: UnitOfWork, row: Authenticator, typed: str, window: int) -> int 
 
 
 def _accept(work: UnitOfWork, row: Authenticator, step: int) -> bool:
-    """Of any number of simultaneous uses of a code exactly one is accepted (N64)."""
+    """Of concurrent uses of a code, exactly one is accepted (N64)."""
     accepted = work.db.execute(
         update(Authenticator)
         .where(

@@ -1,4 +1,4 @@
-"""Passkeys of accounts: challenges, registration, sign-in (N67)."""
+"""Passkeys of accounts: challenges, registration and sign-in (N67)."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ NAMES = {"sandbox": "IESO Gateway Sandbox", "production": "IESO Gateway"}
 
 
 class Ceremony(StrEnum):
-    """What a challenge is good for."""
+    """The purpose of a challenge."""
 
     REGISTER = "register"
     #: As a second factor, or before a change.
     FACTOR = "factor"
-    #: Signing in by the passkey alone.
+    #: Sign-in with the passkey alone.
     ALONE = "alone"
 
 
 class Fault(StrEnum):
-    """What the holder may know of a refusal; the trail has the reason."""
+    """The reason for a refusal as shown to the holder; the audit trail has the exact reason."""
 
     WRONG = "wrong"
-    #: The page was open too long, or its answer was sent before: a fresh page helps.
+    #: The challenge has expired or was used. Reloading the page helps.
     LATE = "late"
-    #: The key itself is another kind of key than the one that was set up.
+    #: The response is of another kind than the stored passkey.
     CHANGED = "changed"
 
 
@@ -50,13 +50,13 @@ _TOLD = {
 
 
 def site(work: UnitOfWork) -> Site:
-    """This gateway as browsers know it."""
+    """The gateway as a WebAuthn relying party."""
     return passkey_ceremony.site_of(work.settings.issuer, NAMES[work.settings.environment])
 
 
 def challenge(work: UnitOfWork, ceremony: Ceremony, flow: str) -> bytes:
-    """A fresh challenge. It proves by itself for what, for which session or browser (``flow``) and
-    when it was made, so that showing a page writes nothing."""
+    """A new challenge. It is signed and contains its purpose, session or browser (``flow``) and
+    time, so that showing a page writes nothing to the database."""
     random, at = work.token(16), int(work.now.timestamp())
     return f"{random}.{at}.{work.vault.digest(*_bound(ceremony, flow, random, at))}".encode()
 
@@ -66,7 +66,8 @@ def _bound(ceremony: Ceremony, flow: str, random: str, at: int) -> tuple[str, st
 
 
 def _spend(work: UnitOfWork, ceremony: Ceremony, flow: str, given: bytes) -> None:
-    """Raises PasskeyRefused for a challenge of another session or purpose, an old or a used one."""
+    """Raises Refused if the challenge belongs to another session or purpose, has expired or was
+    used."""
     random, _, rest = given.decode("ascii", "replace").partition(".")
     issued, _, mac = rest.partition(".")
     if not (issued.isascii() and issued.isdigit() and len(issued) < 12):
@@ -94,7 +95,7 @@ def list_passkeys(work: UnitOfWork, account: Account) -> list[Authenticator]:
 
 
 def creation_options(work: UnitOfWork, account: Account, flow: str) -> str:
-    """JSON for a browser that is to make a passkey."""
+    """The JSON with which a browser creates a passkey."""
     if account.user_handle is None:
         account.user_handle = work.token(64)
     return passkey_ceremony.creation_options(
@@ -110,7 +111,7 @@ def creation_options(work: UnitOfWork, account: Account, flow: str) -> str:
 def request_options(
     work: UnitOfWork, ceremony: Ceremony, flow: str, account: Account | None
 ) -> str:
-    """JSON for a browser that is to use one: the account's, or any."""
+    """The JSON with which a browser signs in with a passkey, of the account or any."""
     allowed = [_key(row) for row in list_passkeys(work, account)] if account is not None else []
     return passkey_ceremony.request_options(
         site(work), challenge=challenge(work, ceremony, flow), allowed=allowed
@@ -120,7 +121,8 @@ def request_options(
 def register(
     work: UnitOfWork, account: Account, flow: str, text: str, name: str
 ) -> Authenticator | Fault:
-    """The passkey that the browser made, now a factor; a fault when its answer does not hold."""
+    """Store the passkey that the browser created as a factor; returns a fault if its response is
+    not valid."""
     try:
         answer = passkey_ceremony.read(text)
         _spend(work, Ceremony.REGISTER, flow, answer.challenge)
@@ -139,8 +141,8 @@ def register(
 def verify(
     work: UnitOfWork, ceremony: Ceremony, flow: str, text: str, account: Account | None
 ) -> tuple[Account, tuple[str, ...]] | Fault:
-    """Whose passkey answered, and what that proves as values of ``amr``; a fault when it does not
-    hold. With ``account`` it has to be one of that account's."""
+    """The account that owns the passkey, and what the response proves, as ``amr`` values; or a
+    fault. With ``account``, the passkey must be one of that account's."""
     row = None
     try:
         answer = passkey_ceremony.read(text)
@@ -151,7 +153,7 @@ def verify(
             raise PasskeyRefused(PasskeyRefusal.UNKNOWN_PASSKEY)
         if account is not None and owner.id != account.id:
             raise PasskeyRefused(PasskeyRefusal.PASSKEY_OF_ANOTHER)
-        # Without a list of keys the authenticator names the account, and it has to be this one.
+        # Without a list of keys, the response must name the account, and it must be this one.
         if answer.user_handle != owner.user_handle and (answer.user_handle or account is None):
             raise PasskeyRefused(PasskeyRefusal.WRONG_USER_HANDLE)
         used = passkey_ceremony.verify(site(work), answer, _key(row))
@@ -161,7 +163,8 @@ def verify(
         told = work.db.get(Account, row.account_id) if row is not None else account
         fault = _refused(work, refusal, told, ceremony)
         if refusal.reason is PasskeyRefusal.COUNTER_FELL and told is not None:
-            # Two devices hold the key: the next sign-in needs another proof, and the holder hears.
+            # The passkey may be cloned: require another factor at the next sign-in and notify the
+            # holder.
             authenticators.require_at_next_sign_in(work, told, "copied_passkey")
             notices.send(work, "passkey_copied", told, at=work.now, ip=work.origin.ip or "")
         return fault
@@ -172,7 +175,8 @@ def verify(
 
 
 def _record_use(work: UnitOfWork, row: Authenticator, used: passkey_ceremony.Used) -> bool:
-    """Keep the counter; of two answers with the same one only the first counts."""
+    """Store the signature counter. Of two responses with the same counter, only the first is
+    accepted."""
     moved = work.db.execute(
         update(Authenticator)
         .where(

@@ -1,4 +1,4 @@
-"""Recovery codes: made, shown once, each spent once (N65)."""
+"""Recovery codes: generated, shown once, valid once (N65)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idp.transaction import UnitOfWork, spend_once
 
 
 def generate(work: UnitOfWork, account: Account) -> list[str]:
-    """Ten new ones, shown this once; the earlier ones end."""
+    """Generate ten codes, to be shown only now; earlier ones are invalidated."""
     invalidate_all(work, account)
     made = codes.generate(work.ports.tokens.random_below)
     for code in made:
@@ -25,7 +25,7 @@ def generate(work: UnitOfWork, account: Account) -> list[str]:
 
 
 def count_unused(work: UnitOfWork, account: Account) -> int:
-    """How many were not used yet."""
+    """The number of unused codes."""
     rows = select(RecoveryCode.id).where(
         RecoveryCode.account_id == account.id,
         RecoveryCode.used_at.is_(None),
@@ -35,7 +35,7 @@ def count_unused(work: UnitOfWork, account: Account) -> int:
 
 
 def find(work: UnitOfWork, account: Account, typed: str) -> RecoveryCode | None:
-    """The unused code that was typed, if it is one of the account's."""
+    """The unused code of the account that matches the input, or None."""
     code = codes.typed_code(typed)
     if code is None:
         return None
@@ -50,7 +50,7 @@ def find(work: UnitOfWork, account: Account, typed: str) -> RecoveryCode | None:
 
 
 def spend(work: UnitOfWork, account: Account, row: RecoveryCode) -> bool:
-    """Use it up; False when another request was first. The holder gets a notice."""
+    """Use up the code; False if another request used it first. The holder gets a notice."""
     if not spend_once(work, row, RecoveryCode.used_at, RecoveryCode.superseded_at.is_(None)):
         return False
     notices.send(work, "recovery_code_used", account, left=count_unused(work, account))
@@ -58,7 +58,7 @@ def spend(work: UnitOfWork, account: Account, row: RecoveryCode) -> bool:
 
 
 def invalidate_all(work: UnitOfWork, account: Account) -> None:
-    """End all that were not used."""
+    """Invalidate all unused codes."""
     work.db.execute(
         update(RecoveryCode)
         .where(

@@ -1,4 +1,4 @@
-"""The recovery telephone: proved by a code before it counts (SP-03)."""
+"""The recovery telephone: a code verifies the number before it is used (SP-03)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from idp.transaction import UnitOfWork
 
 
 def send_code(work: UnitOfWork, account: Account, flow: str, number: str) -> None:
-    """Send a code to an E.164 number that is to become the recovery telephone; ``flow`` names the
-    session or sign-in. Raises CodeNotSent when too many were sent, or the last one just now."""
+    """Send a code to verify an E.164 number; ``flow`` identifies the session or sign-in. Raises
+    Refused if a limit is reached or the last code was sent just now."""
     digest = one_time_codes.flow_digest(work, CodePurpose.PHONE, flow)
     if one_time_codes.resend_delay(work, CodePurpose.PHONE, digest, number):
         raise CodeNotSent(SendLimit.WAIT)
@@ -28,7 +28,7 @@ def send_code(work: UnitOfWork, account: Account, flow: str, number: str) -> Non
 
 
 def confirm(work: UnitOfWork, account: Account, flow: str, code: str) -> bool:
-    """Make the number to which this flow's code went the account's; False for a wrong code."""
+    """Store the number that this flow's code was sent to; False for an incorrect code."""
     digest = one_time_codes.flow_digest(work, CodePurpose.PHONE, flow)
     row = one_time_codes.redeem(work, CodePurpose.PHONE, digest, code)
     if row is None or row.account_id != account.id:
@@ -38,7 +38,7 @@ def confirm(work: UnitOfWork, account: Account, flow: str, code: str) -> bool:
 
 
 def remove(work: UnitOfWork, account: Account) -> None:
-    """Forget the number."""
+    """Remove the number."""
     if account.recovery_phone:
         _set(work, account, None)
 
@@ -46,7 +46,7 @@ def remove(work: UnitOfWork, account: Account) -> None:
 def _set(work: UnitOfWork, account: Account, number: str | None) -> None:
     account.recovery_phone = number
     account.updated_at = work.now
-    # Codes under way went to the earlier number.
+    # Codes already sent went to the previous number.
     one_time_codes.invalidate_all(work, account)
     account_search.index_account(work, account)
     events.record(work, AuditAction.PHONE_CHANGED, account=account, set=bool(number))

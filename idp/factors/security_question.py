@@ -1,4 +1,4 @@
-"""The security question of an account: chosen from a short list, hashed, asked at recovery."""
+"""The security question: chosen from a short list, its answer hashed, asked during recovery."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idp.policy.lockout import Budget
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork
 
-#: Wrong answers of one account: few, since answers can be guessed.
+#: Limit on wrong answers for an account: low, because answers can be guessed.
 WRONG = Budget(5, timedelta(hours=1), timedelta(hours=1))
 
 
@@ -28,7 +28,7 @@ def find(work: UnitOfWork, account: Account) -> SecurityAnswer | None:
 
 
 def short_list(work: UnitOfWork, account: Account, *, days_ago: int = 0) -> tuple[str, ...]:
-    """The short list: random, and the same for a person the whole day (MF-05)."""
+    """A random short list that stays the same for a person for a day (MF-05)."""
     day = (work.now - timedelta(days=days_ago)).date().isoformat()
     return rules.short_list(work.vault.digest("questions", f"{account.id}:{day}"))
 
@@ -42,8 +42,8 @@ def set_answer(
     *,
     words: str,
 ) -> Fault | None:
-    """Set question and answer; ``words`` is the question's text. Returns what is wrong with the
-    answer. A question that was not offered counts as one that the answer lies in."""
+    """Store question and answer; ``words`` is the text of the question. Returns a fault of the
+    answer. Choosing a question that was not offered counts as a fault."""
     lists = (*short_list(work, account), *short_list(work, account, days_ago=1))
     if name not in lists:
         return Fault.IN_QUESTION
@@ -63,17 +63,18 @@ def set_answer(
 
 
 def remove(work: UnitOfWork, account: Account) -> None:
-    """Take question and answer away."""
+    """Remove question and answer."""
     work.db.execute(delete(SecurityAnswer).where(SecurityAnswer.account_id == account.id))
 
 
 def matches(hasher: PasswordHasher, row: SecurityAnswer, answer: str) -> bool:
-    """Whether this is the answer; one hash, nothing counted yet."""
+    """Whether the answer is correct. Costs one hash; counts no attempt."""
     return hasher.verify(rules.normalised(answer), row.answer_hash)
 
 
 def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool:
-    """Count what ``matches`` found. While too many were wrong, the right one is refused too."""
+    """Count the result of ``matches``. After too many wrong answers, a correct one is refused
+    too."""
     key = f"question:{account.id}"
     counts = failed_attempts.record_code_outcome(work, key, account, WRONG, matched=matched)
     reason = None if counts else FactorRefusal.WRONG_ANSWER

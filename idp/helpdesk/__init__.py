@@ -1,7 +1,7 @@
-"""What operators do for account holders: verify the caller, see the status, act.
+"""The help desk: operators verify the caller, see the account status and act for account holders.
 
-Every action passes one gate (``account_actions``). No operator acts on an account of their own
-person, or chooses or sees a lasting password.
+Every action passes the same checks (``account_actions``). No operator acts on an account of their
+own, or chooses or sees a permanent password.
 """
 
 __all__ = [

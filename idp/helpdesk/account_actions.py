@@ -1,8 +1,9 @@
-"""What operators do to accounts, by one gate: role, target, state, caller, reason, then the act.
+"""Actions of operators on accounts. Every action passes the same checks, in this order: role,
+target, state, caller, reason.
 
-Every act is audited and told to the holder. Nobody here chooses or sees a lasting password, and
-nobody acts on operators of the same kind, on Access Management, or on an account of his own person
-(N74).
+Every action is audited, and the holder gets a notice. Operators never choose or see a permanent
+password. They cannot act on operators of the same kind, on Access Management, or on an account of
+their own (N74).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ RECORDED_AS: Mapping[str, AuditAction] = {
 
 @dataclass(frozen=True)
 class ActionRequest:
-    """Who orders what, why, and under which ticket."""
+    """The operator, the action, the reason and the ticket."""
 
     agent: Account
     roles: frozenset[ConsoleRole]
@@ -51,7 +52,7 @@ class ActionRequest:
 def available_actions(
     work: UnitOfWork, agent: Account, agent_roles: frozenset[ConsoleRole], account: Account
 ) -> list[str]:
-    """The actions that this operator could order now, verification of the caller aside."""
+    """The actions that this operator can take now, apart from the verification of the caller."""
     target = role_groups.console_roles(work, account)
     if not console.may_act(
         agent_roles, target, is_self=separation_of_duties.is_same_person(agent, account)
@@ -83,9 +84,9 @@ def _is_applicable(work: UnitOfWork, name: str, account: Account) -> bool:
 def execute(
     work: UnitOfWork, hasher: PasswordHasher, order: ActionRequest, account: Account
 ) -> str | None:
-    """Do it, or raise: Forbidden (never, for this operator and account) or
-    CallerNotVerified, ActionNotPossible or ReasonMissing: what stands in the way now. Returns a
-    temporary password for reading aloud, else None."""
+    """Check and execute the action. Raises Forbidden if the operator may never do this to the
+    account, Refused if not now; its detail is ``state``, ``caller`` or ``reason``. Returns a
+    temporary password to read aloud, else None."""
     action = ACTIONS[order.action]
     target = role_groups.console_roles(work, account)
     allowed = action.roles & order.roles and console.may_act(
@@ -110,8 +111,8 @@ def apply(
     reason: str,
     ticket: str,
 ) -> str | None:
-    """Do it for somebody whose right to it is beyond question: the gate above, or the operator's
-    own shell. Raises and returns as ``execute`` does."""
+    """Execute the action without the checks: for ``execute``, and for an administrator with shell
+    access. Raises Refused and returns as ``execute`` does."""
     separation_of_duties.check(work, account)
     if not _is_applicable(work, action, account):
         raise ActionNotPossible(action, account.state)
@@ -136,7 +137,7 @@ def _reset_mail(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> 
 
 
 def _reset_factors(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    """Without its factor the account must not be as open as its password: the next sign-in needs
+    """Without a second factor, the password alone must not open the account: the next sign-in needs
     a one-time secret (N66)."""
     authenticators.reset(work, account)
     _mail_reset(work, account, "factors_reset", reason=StateReason.FACTORS_RESET)

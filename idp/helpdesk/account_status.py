@@ -1,4 +1,4 @@
-"""Why an account cannot sign in or use something, as facts that a page puts into words."""
+"""Why an account cannot sign in or open an application, as data for a page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SignInBlockKind(StrEnum):
 
 @dataclass(frozen=True)
 class SignInBlock:
-    """One reason. ``kind`` names it; the moments and ``detail`` fill its sentence."""
+    """One reason. ``kind`` selects the text; times and ``detail`` are its parameters."""
 
     kind: SignInBlockKind
     since: datetime | None = None
@@ -54,8 +54,7 @@ class SignInBlock:
 
 
 def sign_in_blocks(work: UnitOfWork, account: Account) -> list[SignInBlock]:
-    """Everything that keeps the account from signing in, the decisive one first; empty when
-    nothing does."""
+    """Everything that prevents a sign-in, the decisive reason first; empty if nothing does."""
     found = [*_of_state(work, account)]
     if account.state == AccountState.ACTIVE:
         for lock in failed_attempts.locks(work, account):
@@ -90,7 +89,7 @@ def _of_state(work: UnitOfWork, account: Account) -> list[SignInBlock]:
 
 
 def _reset_required(work: UnitOfWork, account: Account) -> SignInBlock:
-    """Which way in the holder was given, and whether it is still open."""
+    """How the holder can set a new password, and whether that is still possible."""
     since = account.state_changed_at
     given = temporary_passwords.latest(work, account)
     if given is not None and given.created_at >= since and given.superseded_at is None:
@@ -124,7 +123,7 @@ def _reset_required(work: UnitOfWork, account: Account) -> SignInBlock:
 
 
 def inaccessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
-    """The relying parties with a tile of which the account holds no role group, by name."""
+    """The relying parties with a tile for which the account holds no role group, by name."""
     if account.kind == AccountKind.MACHINE:
         return []
     held = exists().where(

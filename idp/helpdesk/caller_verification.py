@@ -1,4 +1,4 @@
-"""Who is on the telephone: what matched, and a code that only the holder can read (CR-02)."""
+"""Verification of a caller: matching facts, and a code that only the holder can read (CR-02)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from idp.policy.console import Fact, is_verified
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork, spend_once
 
-#: As long as a call takes.
+#: The length of a call.
 SECONDS = 1800
 
 
 def record(
     work: UnitOfWork, agent: Account, account: Account, facts: Collection[str], *, ticket: str
 ) -> bool:
-    """Record what the caller knew. False when that is not enough: recorded as a refusal."""
+    """Record the facts that the caller knew. False if they are not enough; then a refusal is
+    recorded."""
     known = sorted({fact for fact in facts if fact in list(Fact)})
     enough = is_verified(known, code_confirmed=False)
     work.db.add(
@@ -51,7 +52,7 @@ def record(
 
 
 def deny(work: UnitOfWork, account: Account, *, ticket: str) -> None:
-    """Record that the caller is not the holder; an earlier verification ends."""
+    """Record that the caller is not the holder; ends an earlier verification."""
     for row in _open(work, account):
         row.expires_at = work.now
     events.record(
@@ -64,7 +65,7 @@ def deny(work: UnitOfWork, account: Account, *, ticket: str) -> None:
 
 
 def find_active(work: UnitOfWork, agent: Account, account: Account) -> CallerVerification | None:
-    """This agent's verification of the account's holder that counts now."""
+    """This agent's current verification of the account's holder, or None."""
     rows = [row for row in _open(work, account) if row.agent_id == agent.id]
     for row in rows:
         if is_verified(row.facts, code_confirmed=row.code_confirmed_at is not None):
@@ -87,8 +88,8 @@ def _open(work: UnitOfWork, account: Account) -> list[CallerVerification]:
 
 
 def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) -> None:
-    """Send a code that the caller reads back, to the registered address or recovery telephone;
-    it names the agent. Raises CodeNotSent or NoRecoveryPhone."""
+    """Send a code for the caller to read back, to the registered address or recovery telephone. The
+    message names the agent. Raises Refused."""
     if not failed_attempts.consume(work, f"caller:{account.id}", account, failed_attempts.SENDING):
         raise CodeNotSent(SendLimit.CALLS_ACCOUNT)
     name = agent.person.full_name
@@ -127,7 +128,7 @@ def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) 
 
 
 def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) -> bool:
-    """Whether the caller read back the code that this agent had sent."""
+    """Whether the caller read back the code that this agent sent."""
     flow = _flow(work, agent, account)
     if one_time_codes.redeem(work, CodePurpose.CALLER, flow, code) is None:
         return False
@@ -141,13 +142,13 @@ def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) ->
 
 
 def agents_on_call(work: UnitOfWork, account: Account) -> list[Account]:
-    """The agents who have a call about this account open now, the last one first."""
+    """The agents with an open call about this account, the latest first."""
     ids = dict.fromkeys(row.agent_id for row in _open(work, account))
     return [work.db.get_one(Account, pk) for pk in ids]
 
 
 def report_impostor(work: UnitOfWork, account: Account) -> None:
-    """The holder says that somebody else is on the telephone: nothing more can be done in it."""
+    """The holder reports that someone else is on the call: its verification ends."""
     for row in _open(work, account):
         spend_once(work, row, CallerVerification.disowned_at)
     one_time_codes.invalidate_all(work, account, CodePurpose.CALLER)

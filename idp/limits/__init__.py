@@ -1,2 +1,2 @@
-"""Rate limits: ``rules`` is the table, ``budgets`` says whom a request counts for, ``counter``
-counts. docs/decisions/0029 says why there are three budgets."""
+"""Rate limits: ``rules`` is the table, ``budgets`` selects the key that a request counts under, and
+``counter`` counts. docs/decisions/0029 explains the three budgets."""

@@ -1,5 +1,6 @@
-"""Whom a request counts for: the account or client that it names, where the network is known for
-it, else the network. Strangers use up what strangers have (docs/decisions/0029)."""
+"""The key that a request counts under: the account or client that it names, if the network is known
+for it, else the network. Unknown senders cannot use up the budget of an account or client
+(docs/decisions/0029)."""
 
 from __future__ import annotations
 
@@ -16,17 +17,17 @@ from idp.policy.addresses import network_of
 from idp.session import browsers, failed_attempts
 from idp.signin import state_loader
 
-#: Scopes of lock-outs that strangers cannot use up.
+#: Lock-out keys that unknown senders cannot use up.
 OWN = ("browser:", "network:")
 
 
 def by_network() -> str:
-    """The network that the request comes from; of IPv6 the /64."""
+    """The network of the request; for IPv6, the /64."""
     return network_of(current.origin().ip)
 
 
 def by_name() -> str:
-    """Somebody who signs in: remembered in this browser, or known in this network."""
+    """The account that signs in, if it is remembered in this browser or known in this network."""
     work = current.work()
     typed = request.form.get("username", "")
     account = accounts.find_for_sign_in(work, typed)
@@ -36,7 +37,7 @@ def by_name() -> str:
 
 
 def by_holder() -> str:
-    """A person whose first factor was right in this sign-in, or who has a session."""
+    """The person whose first factor was verified in this sign-in, or who has a session."""
     work, found, session = (
         current.work(),
         current.interaction(),
@@ -73,17 +74,18 @@ def _of_machine(name: str) -> str:
 
 
 def is_post() -> bool:
-    """Whether something was sent."""
+    """Whether the method is POST."""
     return request.method == "POST"
 
 
 def sends_basic() -> bool:
-    """Whether a program shows anything to judge: many ask without, to be challenged first."""
+    """Whether a program sends credentials; many first send a request without, to get a
+    challenge."""
     return bool(request.headers.get("Authorization"))
 
 
 def sends_client_credentials() -> bool:
-    """The same at the token endpoint."""
+    """Whether the request to the token endpoint has client credentials."""
     form = request.form
     return is_post() and (
         sends_basic() or bool(form.get("client_secret") or form.get("client_assertion"))

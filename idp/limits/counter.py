@@ -1,5 +1,5 @@
-"""Counting for the rate limits, in Redis; with Redis down each process counts for itself, and
-allows a part only."""
+"""Count requests for the rate limits in Redis. If Redis is down, each process counts alone and
+allows a share of the limit."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from idp.limits import budgets
 from idp.limits.rules import PUSH, RULES, Rule
 from idp.settings import Settings
 
-#: How many processes may count alone without allowing more than one count for all.
+#: The number of processes among which the limit is divided without Redis.
 PROCESSES = 4
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Put the rules on their endpoints."""
+    """Apply the rules to their endpoints."""
     limiter = Limiter(
         key_func=budgets.by_network,
         app=app,
         storage_uri=settings.redis_url or "memory://",
-        # Counting alone is stricter than not counting: never swallow errors (F4).
+        # Per-process limits are stricter than none: never swallow errors (F4).
         in_memory_fallback_enabled=bool(settings.redis_url),
         storage_options={"socket_connect_timeout": 1, "socket_timeout": 1}
         if settings.redis_url
@@ -54,13 +54,13 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def count_push(client_id: str, operations: int) -> None:
-    """Count what a client pushes; raises RateLimitExceeded (429)."""
+    """Count SCIM operations of a client; raises RateLimitExceeded (429)."""
     g.counted_client, g.counted_operations = client_id, operations
     current_app.extensions["count_push"]()
 
 
 def retry_after_seconds() -> int:
-    """After how many seconds the limit that this request exceeded lets another one through."""
+    """Seconds until the exceeded limit allows another request."""
     return int(current_app.extensions["seconds_left"]())
 
 
@@ -93,7 +93,7 @@ def _judged(app: Flask, rule: Rule, view: Any, counting: Any) -> Callable[..., R
 
 
 def _is_own(rule: Rule) -> bool:
-    """Whether the budget of this request is that of an account or client."""
+    """Whether the request counts under the key of an account or client."""
     if "budget" not in g:
         g.budget = rule.budget()
     return bool(g.budget != budgets.by_network())
@@ -114,8 +114,8 @@ def _is(status: int, response: Response) -> bool:
 
 
 def _provider(limiter: Limiter, shared: str) -> Callable[[], str]:
-    """The limit, or a part of it while each process counts alone: together they allow no more
-    than before, up to ``PROCESSES`` of them (R11)."""
+    """The limit, or a share of it while each process counts alone: up to ``PROCESSES`` processes
+    together allow no more than the limit (R11)."""
     alone = ";".join(
         f"{max(1, item.amount // PROCESSES)} per {item.multiples} {item.GRANULARITY.name}"
         for item in parse_many(shared)

@@ -1,4 +1,4 @@
-"""All rate limits of the application in one table. What is counted in the database is elsewhere:
+"""All rate limits of the application in one table. Limits counted in the database are elsewhere:
 lock-outs in ``idp.session.failed_attempts``, text messages in ``idp.credentials.text_messages``."""
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from idp.limits import budgets
 class Rule:
     """A limit on some endpoints."""
 
-    #: The setting that holds it.
+    #: The setting with the limit.
     setting: str
-    #: Each of them has a count of its own.
+    #: Each endpoint is counted separately.
     endpoints: tuple[str, ...]
-    #: Whom a request counts for.
+    #: The key that a request counts under.
     budget: Callable[[], str] = budgets.by_network
-    #: Which requests are looked at.
+    #: Which requests count.
     applies: Callable[[], bool] = budgets.is_post
-    #: The answer that counts; None for every one.
+    #: The response that counts; None for all.
     refusal: int | None = None
-    #: Whether a budget that is one's own uses up only what is refused: the right secret gets
-    #: through, the wrong one gets 429 when the budget is empty.
+    #: Whether only refused requests use up the budget of an account or client: valid credentials
+    #: are accepted, invalid ones get 429 when the budget is used up.
     allows_valid_credentials: bool = False
 
 
@@ -43,8 +43,8 @@ RULES = (
         budgets.by_holder,
         refusal=400,
     ),
-    # Nobody guesses the secret of a client, or a signature, and what a machine may guess wrong is
-    # in the database (``machines``): looking at them first lets nobody guess more.
+    # Client secrets and signatures cannot be guessed, and failed attempts of machine accounts are
+    # limited in the database (``machines``), so valid credentials can pass first.
     Rule(
         "signin_failure_limit",
         ("oidc.token",),

@@ -1,6 +1,6 @@
-"""What the worker and the command line do: purge, reminders, alarms, restoration.
+"""Tasks of the worker and the command line: purge, reminders, alarms, restoration.
 
-Nothing here runs in a request.
+None of this runs in a request.
 """
 
 __all__ = [

@@ -1,5 +1,5 @@
-"""Alarms: guessing that no single account shows (one password tried at many, N50), and an audit
-trail that is not sealed in time."""
+"""Alarms: password guessing spread over many accounts (N50), and an audit trail that is not sealed
+in time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from idp.transaction import UnitOfWork
 log = structlog.get_logger("gateway.alarm")
 NAME = AuditAction.ALARM_GUESSING
 UNSEALED = AuditAction.ALARM_UNSEALED
-#: A row of the trail that is older than this and has no seal is an alarm, told once an hour.
+#: An event that stays unsealed for longer raises an alarm, repeated once an hour.
 SEALED_WITHIN, REPEAT_AFTER = timedelta(minutes=5), timedelta(hours=1)
-#: Events that are alarms, whoever recorded them.
+#: All events that are alarms.
 ALL = (NAME, UNSEALED, mass_change_breaker.ALARM, chain.FORGED, chain.HEAD_LOST)
 
 
@@ -31,7 +31,7 @@ def raise_due(work: UnitOfWork) -> int:
 
 
 def unsealed_since(work: UnitOfWork) -> datetime | None:
-    """Since when a row of the trail waits for its seal, if that is too long."""
+    """The time of the oldest unsealed event, if it is overdue."""
     oldest = chain.oldest_unsealed_at(work)
     return oldest if oldest is not None and work.now - oldest >= SEALED_WITHIN else None
 
@@ -49,8 +49,8 @@ def _not_sealed(work: UnitOfWork) -> int:
 
 
 def _guessing(work: UnitOfWork) -> int:
-    """Look at the refused sign-ins of the last window, in all and by network; record an alarm
-    for each that is over its bound, once a window. Returns how many were raised."""
+    """Count the refused sign-ins of the last window, in total and by network, and record an alarm
+    for each count over its limit, once per window. Returns the number of alarms."""
     since = work.now - timedelta(seconds=work.settings.lockout_window)
     by_address = work.db.execute(
         select(Event.ip, func.count())

@@ -1,4 +1,4 @@
-"""What a trail says was taken from clients, done again (``denials``)."""
+"""Replay of revocations that concern clients (see ``revocation_replay``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from idp.transaction import UnitOfWork
 
 
 def disabled(work: UnitOfWork, event: Event) -> bool:
-    """It is switched off."""
+    """Disable the client."""
     row = _client(work, event)
     is_on = row.disabled_at is None
     registry.disable(work, row)
@@ -16,8 +16,8 @@ def disabled(work: UnitOfWork, event: Event) -> bool:
 
 
 def updated(work: UnitOfWork, event: Event) -> bool:
-    """It is registered as it was last: a scope, key or address that was removed is gone. Where that
-    takes two operators, two had decided it."""
+    """Restore the last registration: scopes, keys and URIs removed since the backup are removed
+    again. Where dual control applies, two operators had already decided."""
     row = _client(work, event)
     before, after = registry.describe(row), event.data["after"]
     data = registry.from_json(before | after)
@@ -28,8 +28,7 @@ def updated(work: UnitOfWork, event: Event) -> bool:
 
 
 def secret_rotated(work: UnitOfWork, event: Event) -> bool:
-    """The secret of the backup was replaced: nobody knows the one it has from now on, so one
-    operator is enough."""
+    """Replace the secret of the backup. Nobody knows the new one, so one operator is enough."""
     row = _client(work, event)
     if not row.has_secret:
         return False
@@ -38,7 +37,7 @@ def secret_rotated(work: UnitOfWork, event: Event) -> bool:
 
 
 def groups_shown(work: UnitOfWork, event: Event) -> bool:
-    """It sees no role group that was taken from its view."""
+    """Remove role groups that the client no longer sees."""
     row, after = _client(work, event), event.data["after"]
     kept = [group for group in row.role_groups if group.name in after]
     is_changed = len(kept) < len(row.role_groups)

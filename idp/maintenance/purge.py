@@ -1,6 +1,6 @@
-"""Deleting what is past use, in batches small enough to disturb nobody.
+"""Delete expired rows in small batches, so that requests are not delayed.
 
-Events, accounts, assignments, consents and messages that were not delivered always stay.
+Events, accounts, assignments, consents and undelivered messages are never deleted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from idp.transaction import UnitOfWork
 
 BATCH = 1000
 DAY = timedelta(days=1)
-#: Sessions are shown in settings and named in the trail: keep them a month past their end.
+#: Settings and the audit trail show sessions: keep them for a month after they end.
 SESSION_DAYS = 30
 MESSAGE_DAYS = 30
 LINK_DAYS = 180
@@ -44,7 +44,7 @@ def _expired(model: type, age: timedelta) -> Callable[[datetime], ColumnElement[
 
 
 def _idle_grants(now: datetime) -> ColumnElement[bool]:
-    """Old grants under which nothing is left."""
+    """Old grants without codes or tokens."""
     issued = [
         exists().where(model.grant_id == Grant.id)
         for model in (AuthorizationCode, RefreshToken, AccessToken)
@@ -58,14 +58,14 @@ def _old_sessions(now: datetime) -> ColumnElement[bool]:
     return over & ~exists().where(Grant.session_id == BrowserSession.id)
 
 
-#: In an order that leaves no row pointing to a deleted one.
+#: Ordered so that no row refers to a deleted one.
 KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
     "interactions": (Interaction, _expired(Interaction, DAY)),
     "authorization_codes": (AuthorizationCode, _expired(AuthorizationCode, DAY)),
     "access_tokens": (AccessToken, _expired(AccessToken, DAY)),
     "refresh_tokens": (
         RefreshToken,
-        # An idle member of a living family stays: its reuse must be recognised.
+        # Keep unused members of an active family, so that reuse is detected.
         lambda now: RefreshToken.family_expires_at < now - DAY,
     ),
     "grants": (Grant, _idle_grants),

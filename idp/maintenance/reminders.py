@@ -1,5 +1,5 @@
-"""Mails that are due by the calendar: renewal of passwords, activation links and keys that end,
-machine accounts that no program uses."""
+"""Scheduled mails: password renewal, expiring activation links and keys, unused machine
+accounts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from idp.messages import queue
 from idp.models import Account, AccountKind, AccountState, MachineKey, RegisteredNetwork
 from idp.transaction import UnitOfWork
 
-#: Days before a password is to be renewed.
+#: Days before the password must be renewed.
 RENEWAL_DAYS = (14, 3)
-#: Days before a key ends.
+#: Days before a key expires.
 KEY_DAYS = (14, 3)
 
 
 def send_next(work: UnitOfWork) -> bool:
-    """Send one mail that is due; False when none is. Each reminder goes out once."""
+    """Send one mail that is due; False if none is. Each reminder is sent once."""
     return (
         activation.send_next_reminder(work)
         or _remind_of_renewal(work)
@@ -59,7 +59,7 @@ def _remind_of_renewal(work: UnitOfWork) -> bool:
 
 
 def _remind_of_key(work: UnitOfWork) -> bool:
-    """The custodian, 14 and 3 days before a key ends."""
+    """Notify the custodian 14 and 3 days before a key expires."""
     for count, days in enumerate(KEY_DAYS):
         row = work.db.scalar(
             select(MachineKey)
@@ -83,7 +83,7 @@ def _remind_of_key(work: UnitOfWork) -> bool:
 
 
 def _remind_of_dormancy(work: UnitOfWork) -> bool:
-    """The custodian of a machine account that no program has used for long."""
+    """Notify the custodian of a machine account that has not been used for a long time."""
     days = work.settings.machine_dormant_days
     if not days:
         return False
@@ -114,7 +114,7 @@ def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> None:
     try:
         queue.enqueue(work, kind, account, **values)
     except Invalid:
-        # Nobody behind this one waits for the address to be mended.
+        # An address that cannot receive mail must not delay other reminders.
         events.record(
             work, AuditAction.REMINDER_FAILED, reason=NotSent.BAD_ADDRESS, account=account
         )

@@ -1,9 +1,9 @@
-"""After a restoration: what was over must not come back with an older copy of the database.
+"""Make a restored database safe: nothing that was revoked after the backup may become valid again.
 
-The copy knows sessions that have ended, tokens and codes that were used, mails that were sent.
-Nobody can tell which, so all of that kind ends. What else was taken from somebody since the copy
-was made is done again as far as an export of the trail tells it. The chain goes on where the
-copy's ends, and an event names the export that holds what lies between.
+The backup contains sessions that have ended, tokens and codes that were used, and mails that were
+sent. Nobody can tell which, so all of these are invalidated. Other revocations since the backup are
+replayed from an export of the audit trail. The chain continues at the head of the backup, and an
+event identifies the export with the events in between.
 """
 
 from __future__ import annotations
@@ -54,24 +54,24 @@ WHY = "restored"
 
 @dataclass(frozen=True)
 class RestorationResult:
-    """What ended, what was done again, and what the export knows that is not here."""
+    """What was invalidated, what was replayed, and the events that only the export has."""
 
     ended: dict[str, int]
     invited: int
     lost: LostEvents | None
     redone: ReplayResult
-    #: Accounts that the export names and the database does not hold.
+    #: Accounts that the export names and the database does not have.
     unknown: list[str]
 
 
 def complete(
     work: UnitOfWork, *, why: str, lines: Iterable[str] | None = None
 ) -> RestorationResult:
-    """Make a restored database safe to serve, in one transaction. ``lines`` are those of exports of
-    the trail. Raises Invalid or Refused for an export that cannot be read or proved; nothing is
-    changed then."""
+    """Make a restored database safe to serve, in one transaction. ``lines`` are the lines of
+    exports of the audit trail. Raises Invalid or Refused if an export cannot be read or verified;
+    then nothing is changed."""
     if work.db.get_bind().dialect.name == "postgresql":
-        # Every session and grant at once may take longer than a request may.
+        # Ending every session and grant at once can exceed the time limit of a request.
         work.db.execute(text("SET LOCAL statement_timeout = 0"))
     lost = lost_events.compare_export(work, lines) if lines is not None else None
     ended = _end_all(work, with_recovery_codes=lost is None)
@@ -111,7 +111,7 @@ def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
          {"former_secret_digest": None, "former_secret_until": None}),
         ("old_passwords", Account, Account.former_password_until > now,
          {"former_password_hash": None, "former_password_until": None}),
-        # Sent since, or with a link that is dead now. What tells of an end is told again.
+        # Sent already, or with an invalid link. Notices about ended access are sent again.
         ("messages", OutboxMessage,
          (OutboxMessage.state == MessageState.QUEUED) & (OutboxMessage.channel != LOGOUT),
          {"state": MessageState.DEAD, "last_error": WHY}),
@@ -122,7 +122,7 @@ def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
         )
     for name, model, where, values in steps:
         ended[name] = _mark(work, model, where, **values)
-    # A code that an app showed before now counts no more (N64).
+    # Codes that an app showed before now are no longer accepted (N64).
     step = int(now.timestamp()) // STEP_SECONDS + 1
     is_app = (Authenticator.kind == FactorKind.TOTP) & (Authenticator.last_step < step)
     _mark(work, Authenticator, is_app, last_step=step)
@@ -130,7 +130,7 @@ def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
 
 
 def _end_sessions(work: UnitOfWork) -> int:
-    """Each by itself: relying parties that take part in it are told."""
+    """End each session separately, so that its relying parties get a back-channel logout."""
     rows = work.db.scalars(select(BrowserSession).where(BrowserSession.ended_at.is_(None))).all()
     for row in rows:
         sessions.end(work, row, EndReason.RESTORED)
@@ -138,7 +138,7 @@ def _end_sessions(work: UnitOfWork) -> int:
 
 
 def _invite(work: UnitOfWork, redone: ReplayResult) -> int:
-    """Who still has to activate gets a new link with the end of the old one."""
+    """Mail the holders of pending accounts a new link with the same expiry."""
     waiting = select(Link.account_id).where(
         Link.purpose == Purpose.ACTIVATE, _is_unspent(Link), Link.expires_at > work.now
     )

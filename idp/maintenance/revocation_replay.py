@@ -1,7 +1,7 @@
-"""Doing again what took something away from somebody, as a trail tells it.
+"""Replay revocations from an export of the audit trail after a restoration.
 
-A restored database knows less than was done. What gave something may stay undone; what took
-something away must not. Each kind of event that does is a line of ``REPLAYS``.
+The database is older than the trail. What was granted since may be lost; what was revoked must be
+revoked again. ``REPLAYS`` has one handler for each such event.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DENYING = (
     AccountState.RESET_REQUIRED,
     AccountState.DEACTIVATED,
 )
-#: Whose last word counts: of these names with the same subject, only the last one is looked at.
+#: Events of which only the last one for a subject is replayed.
 PAIRS: dict[str, str] = {
     AuditAction.ROLE_GROUP_ASSIGNED: AuditAction.ROLE_GROUP_REVOKED,
     AuditAction.PARTICIPANT_RESTORED: AuditAction.PARTICIPANT_ENDED,
@@ -50,27 +50,27 @@ PAIRS: dict[str, str] = {
     AuditAction.CONSENT_GIVEN: AuditAction.CONSENT_REVOKED,
 }
 
-#: Of which each is done again, in their order.
+#: Events that are all replayed, in order.
 STEPS = (AuditAction.CUSTODIAN_CHANGED, AuditAction.PERSON_UPDATED)
 
 
 @dataclass
 class ReplayResult:
-    """What was done again, by name of event, and what could not be, in sentences."""
+    """What was replayed, by event name, and descriptions of what could not be."""
 
     done: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
 
 
 def replay(work: UnitOfWork, events: Iterable[Event], names: dict[int, str]) -> ReplayResult:
-    """Do again what these events took away. Each is a step of its own: what is refused is told and
-    stops nothing else."""
+    """Replay these events. Each is a separate step: a refused one is reported, and the others
+    continue."""
     last: dict[tuple[object, ...], Event] = {}
     for event in events:
         last.pop(_subject(event), None)
         last[_subject(event)] = event
     found = ReplayResult()
-    # States last: an account that is closed keeps nothing that the steps before could need.
+    # States come last: a deactivated account lacks what the earlier steps need.
     for event in sorted(last.values(), key=lambda each: each.name == AuditAction.ACCOUNT_STATE):
         act = REPLAYS.get(event.name)
         if act is None or event.outcome != "ok":
@@ -80,7 +80,7 @@ def replay(work: UnitOfWork, events: Iterable[Event], names: dict[int, str]) -> 
                 if act(work, event):
                     found.done[event.name] += 1
         except NotFound:
-            # Made since the backup: where it is not, nothing has to be taken from it.
+            # Created since the backup: if it is missing, there is nothing to revoke.
             continue
         except GatewayError as error:
             whom = names.get(event.account_id or 0) or event.client_id or ""
@@ -96,7 +96,8 @@ def _subject(event: Event) -> tuple[object, ...]:
 
 
 def _account(work: UnitOfWork, event: Event) -> Account:
-    """The account of the event: an account made since the backup may have got its number."""
+    """The account of the event. An account created since the backup may have had an id that is in
+    use again."""
     row = work.db.get(Account, event.account_id) if event.account_id is not None else None
     if row is None or row.created_at > event.at:
         raise NotFound("the account is not here")
@@ -114,7 +115,7 @@ def _state(work: UnitOfWork, event: Event) -> bool:
     if state not in DENYING or state == row.state or row.state == AccountState.DEACTIVATED:
         return False
     if state == AccountState.RESET_REQUIRED and row.state in lifecycle.HELD:
-        # It stays locked or suspended; what it leads back to needs a new password.
+        # It stays locked or suspended; the state restored later requires a new password.
         row.resumes_as = str(state)
     elif state == AccountState.RESET_REQUIRED:
         lifecycle.require_reset(work, row, reason=StateReason.RESTORED)
@@ -124,7 +125,7 @@ def _state(work: UnitOfWork, event: Event) -> bool:
 
 
 def _password(work: UnitOfWork, event: Event) -> bool:
-    """The password of the backup is an old one. Who is still to activate has none."""
+    """The password of the backup is outdated. A pending account has none."""
     row = _account(work, event)
     if row.state != AccountState.ACTIVE:
         return False
@@ -139,7 +140,7 @@ def _role_group(work: UnitOfWork, event: Event) -> bool:
 
 
 def _terms(work: UnitOfWork, event: Event) -> bool:
-    """The role group ends sooner or begins later than the backup knows."""
+    """The assignment ends sooner or starts later than in the backup."""
     account, after = _account(work, event), event.data["after"]
     pair = (event.data["group"], event.data["participant"])
     held = {
@@ -163,7 +164,7 @@ def _moment(values: dict[str, str], name: str) -> datetime | None:
 
 
 def _rule(work: UnitOfWork, event: Event) -> bool:
-    """When a second factor is asked of the holders."""
+    """The second-factor rule of the role group."""
     group, rule = role_groups.by_name(work, event.data["group"]), event.data["second_factor"]
     is_other = bool(group.second_factor != rule)
     if is_other:
@@ -172,7 +173,7 @@ def _rule(work: UnitOfWork, event: Event) -> bool:
 
 
 def _needed_participation(work: UnitOfWork, event: Event) -> bool:
-    """What the role group needs; after the participations that ended since."""
+    """The participation that the role group requires; replayed after ended participations."""
     group, needed = role_groups.by_name(work, event.data["group"]), event.data["participation"]
     is_other = bool(needed) and group.participation != needed
     if is_other:
@@ -188,7 +189,7 @@ def _participant(work: UnitOfWork, event: Event) -> bool:
 
 
 def _participations(work: UnitOfWork, event: Event) -> bool:
-    """Those that ended; those that were added come with the next push."""
+    """End participations; new ones come with the next push."""
     row = participants.by_number(work, event.data["participant"])
     parts = participations.list_participations(work, row)
     return participations.replace(
@@ -197,7 +198,7 @@ def _participations(work: UnitOfWork, event: Event) -> bool:
 
 
 def _contact(work: UnitOfWork, event: Event) -> bool:
-    """Nobody hears of a participant's people who speaks for it no more."""
+    """End contact roles, so that former contacts get no more notices."""
     row = participants.by_number(work, event.data["participant"])
     gone = contacts.ContactRef(event.data["person_id"], event.data["function"])
     known = contacts.to_entries(contacts.list_contacts(work, row))
@@ -250,7 +251,7 @@ def _recovery_codes(work: UnitOfWork, event: Event) -> bool:
 
 
 def _recovery_code(work: UnitOfWork, event: Event) -> bool:
-    """One of them was used: nobody knows which, so none is good any more."""
+    """A code was used. Nobody knows which one, so all are invalidated."""
     return event.data.get("factor") == "recovery" and _recovery_codes(work, event)
 
 
@@ -260,7 +261,7 @@ def _machine_key(work: UnitOfWork, event: Event) -> bool:
 
 
 def _networks(work: UnitOfWork, event: Event) -> bool:
-    """Networks that were taken away; those that were added come with the next push."""
+    """Remove networks; new ones come with the next push."""
     row = _account(work, event)
     kept = list(event.data["after"])
     gone = work.db.execute(
@@ -272,7 +273,7 @@ def _networks(work: UnitOfWork, event: Event) -> bool:
 
 
 def _custodian(work: UnitOfWork, event: Event) -> bool:
-    """The old custodian has no way in. Where the new one is not here, nobody has."""
+    """Remove the access of the old custodian. If the new one is missing here, nobody has access."""
     row = _account(work, event)
     if row.state == AccountState.DEACTIVATED or row.person.person_id != event.data["before"]:
         return False
@@ -287,7 +288,7 @@ def _custodian(work: UnitOfWork, event: Event) -> bool:
 
 
 def _address(work: UnitOfWork, event: Event) -> bool:
-    """Links and codes go to the address that counts now, not to the one that was given up."""
+    """Links and codes must go to the current address, not to the former one."""
     row = _account(work, event)
     before, after = event.data["before"].get("email"), event.data["after"].get("email")
     if not after or row.person.email != before:
@@ -296,7 +297,7 @@ def _address(work: UnitOfWork, event: Event) -> bool:
 
 
 def _phone(work: UnitOfWork, event: Event) -> bool:
-    """The number of the backup was removed or replaced; the new one is not in the trail."""
+    """Remove the number of the backup. The trail does not contain the new one."""
     row = _account(work, event)
     had, row.recovery_phone = row.recovery_phone, None
     return had is not None
@@ -310,7 +311,7 @@ def _end_date(work: UnitOfWork, event: Event) -> bool:
     return True
 
 
-#: By name of event; each returns whether it changed anything, or raises a named refusal.
+#: By event name. A handler returns whether it changed anything, or raises a refusal.
 REPLAYS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
     AuditAction.ACCOUNT_STATE: _state,
     AuditAction.PASSWORD_SET: _password,
@@ -341,7 +342,7 @@ REPLAYS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
 
 
 def missing_accounts(work: UnitOfWork, names: dict[int, str]) -> list[str]:
-    """Of these accounts the login names of those that are not in the database."""
+    """The login names of these accounts that are not in the database."""
     here = set(
         work.db.scalars(select(Account.username).where(Account.username.in_(names.values())))
     )

@@ -1,4 +1,4 @@
-"""Messages that could not be delivered: read without their secrets, and tried again."""
+"""The dead-letter queue: read undeliverable messages without their secrets, and retry them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 from idp.models import MessageState, OutboxMessage
 from idp.transaction import UnitOfWork
 
-#: What follows ``token=`` in a link, and codes of six digits that stand alone.
+#: The value after ``token=`` in a link, and separate six-digit codes.
 _SECRETS = re.compile(r"(?<=token=)[\w-]+|(?<!\d)\d{6}(?!\d)")
 
 
 def list_dead(work: UnitOfWork, limit: int = 200) -> list[OutboxMessage]:
-    """The newest ones first."""
+    """The dead letters, newest first."""
     return list(
         work.db.scalars(
             select(OutboxMessage)
@@ -27,13 +27,13 @@ def list_dead(work: UnitOfWork, limit: int = 200) -> list[OutboxMessage]:
 
 
 def redacted_text(work: UnitOfWork, message: OutboxMessage) -> str:
-    """The text of a message; what it lets its reader do, links and codes, is left out."""
+    """The text of a message without its links and codes."""
     text = str(json.loads(work.vault.decrypt(message.body_sealed))["text"])
     return _SECRETS.sub("•••", text).strip()
 
 
 def retry(work: UnitOfWork, pk: int) -> bool:
-    """Put one back into the queue, to be tried at once; False when it is not dead."""
+    """Queue a dead letter for immediate delivery; False if it is not one."""
     result = work.db.execute(
         update(OutboxMessage)
         .where(OutboxMessage.id == pk, OutboxMessage.state == MessageState.DEAD)

@@ -1,8 +1,8 @@
-"""The outbox worker: claims by lease, sends outside any transaction, retries, gives up aloud.
+"""The outbox worker: leases a message, sends it outside any transaction, retries, and finally moves
+it to the dead-letter queue.
 
-A message is sent at least once. A worker that is killed between the transfer and the note of it
-leaves the row queued; when its lease is over another worker sends it again under the same
-Message-ID.
+Delivery is at least once. If a worker is killed between the transfer and its record, the lease
+expires and another worker sends the message again with the same Message-ID.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from idp.messages.rendering import CODES, LINKS
 from idp.models import MessageState, OutboxMessage
 from idp.transaction import Runtime, UnitOfWork, committing
 
-#: Hands a message of one channel over; raises when it can be tried again.
+#: Sends a message of one channel; raises if the attempt can be repeated.
 Sender = Callable[[Runtime, OutboxMessage], None]
 log = structlog.get_logger("gateway.outbox")
 LEASE_SECONDS = 120
@@ -40,12 +40,13 @@ def deliver_due(
     limit: int = 20,
     lease_seconds: int = LEASE_SECONDS,
 ) -> int:
-    """Send what is due by these channels, else by mail and text message; of these kinds, else of
-    all, codes and links first; at most ``limit`` messages. Returns how many were tried. Needs an
-    application context.
+    """Send the messages due on these channels (default: mail and text message) and of these kinds
+    (default: all), codes and links first, at most ``limit``. Returns the number of attempts. Needs
+    an application context.
 
-    Each message is leased right before its own transfer: slow transfers before it in the round
-    take nothing of its lease."""
+    Each message is leased right before its own transfer, so that slow transfers do not use up the
+    leases of later ones.
+    """
     senders = senders or TO_PEOPLE
     tried = 0
     while tried < limit:
@@ -63,9 +64,9 @@ def deliver_due(
 def _claim(
     work: UnitOfWork, channels: Collection[str], lease_seconds: int, kinds: Collection[str] = ()
 ) -> OutboxMessage | None:
-    """Lease the row that is due longest, a code before a link, a link before all others; a
-    detached copy of it, or None. PostgreSQL skips rows that another worker is claiming; on
-    SQLite the conditional UPDATE decides."""
+    """Lease the message that is due longest, codes before links before all others. Returns a
+    detached copy, or None. PostgreSQL skips rows locked by another worker; on SQLite the
+    conditional UPDATE decides."""
     due = (
         *([OutboxMessage.kind.in_(list(kinds))] if kinds else []),
         OutboxMessage.channel.in_(list(channels)),
@@ -100,7 +101,7 @@ def _claim(
 
 
 def _compose(runtime: Runtime, row: OutboxMessage) -> EmailMessage:
-    """The mail as it is transferred; the same Message-ID at each try."""
+    """The mail to transfer; the Message-ID is the same at each attempt."""
     body = json.loads(runtime.vault.decrypt(row.body_sealed))
     sender = Address(runtime.settings.mail_from_name, addr_spec=runtime.settings.mail_from)
     message = EmailMessage()
@@ -116,29 +117,29 @@ def _compose(runtime: Runtime, row: OutboxMessage) -> EmailMessage:
 
 
 def _send(runtime: Runtime, sender: Sender, row: OutboxMessage) -> str | None:
-    """Hand it over; the name of what went wrong, or None."""
+    """Send it; returns the name of the error, or None."""
     try:
         sender(runtime, row)
     except Exception as error:
-        # Whatever a mail system can raise, or a row that cannot be opened: this message waits,
-        # the others go on. The fault is kept by name and code; its text could tell a link.
+        # Any error of a mail system, or a row that cannot be decrypted, delays only this message.
+        # Only the name and code of the error are stored, because its text could contain a link.
         return f"{type(error).__name__} {_code(error)}".strip()
     return None
 
 
 def _code(error: Exception) -> str:
-    """The status by SMTP or HTTP, if there is one."""
+    """The SMTP or HTTP status, if there is one."""
     answer = getattr(error, "response", None)
     return str(getattr(error, "smtp_code", None) or getattr(answer, "status_code", None) or "")
 
 
 def send_mail(runtime: Runtime, row: OutboxMessage) -> None:
-    """Transfer a mail. Raises what the mailer raises."""
+    """Transfer a mail. Raises the errors of the mailer."""
     runtime.ports.mailer.send(_compose(runtime, row))
 
 
 def send_sms(runtime: Runtime, row: OutboxMessage) -> None:
-    """Hand a text over. Raises ConfigurationError where no sender is configured any more."""
+    """Send a text message. Raises ConfigurationError if no sender is configured any more."""
     if runtime.ports.sms is None:
         raise ConfigurationError("no SMS gateway is configured")
     body = json.loads(runtime.vault.decrypt(row.body_sealed))
@@ -149,8 +150,8 @@ TO_PEOPLE: dict[str, Sender] = {"mail": send_mail, "sms": send_sms}
 
 
 def _record_outcome(work: UnitOfWork, pk: int, attempt: int, fault: str | None) -> None:
-    """Write down how the try ended. A transfer is a fact and always noted; a failure only while
-    the row is still this worker's."""
+    """Record the result of an attempt. A success is always recorded; a failure only while this
+    worker holds the lease."""
     row = work.db.get_one(OutboxMessage, pk, populate_existing=True, with_for_update=True)
     if fault is None:
         row.state, row.sent_at, row.last_error = MessageState.SENT, work.now, None
@@ -173,13 +174,13 @@ def _record_outcome(work: UnitOfWork, pk: int, attempt: int, fault: str | None) 
 
 
 def _is_rejection(fault: str) -> bool:
-    """Whether somebody is there and does not want this one: others may be welcome."""
+    """Whether the server answered and rejected this message: it may accept others."""
     return fault.startswith("HTTPError 4") and fault not in ("HTTPError 408", "HTTPError 429")
 
 
 def _postpone(work: UnitOfWork, failed: OutboxMessage) -> None:
-    """What else the same relying party is to be told waits almost as long: one that hangs holds up
-    the others for one timeout, not for one each; and next time another one is tried first."""
+    """Postpone other logout tokens for the same relying party, so that an unresponsive one costs
+    one timeout, not one for each token. The next attempt starts with another token."""
     until = failed.next_attempt_at - timedelta(seconds=1)
     work.db.execute(
         update(OutboxMessage)
@@ -189,7 +190,7 @@ def _postpone(work: UnitOfWork, failed: OutboxMessage) -> None:
             OutboxMessage.recipient == failed.recipient,
             OutboxMessage.id != failed.id,
             OutboxMessage.next_attempt_at < until,
-            # Another worker has it, and writes down by itself how that ends.
+            # Another worker has the lease and records the result.
             or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= work.now),
         )
         .values(next_attempt_at=until)

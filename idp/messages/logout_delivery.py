@@ -1,4 +1,4 @@
-"""Handing logout tokens to relying parties."""
+"""Delivery of logout tokens to relying parties (OpenID Connect Back-Channel Logout 1.0)."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import requests
 from idp import outbound
 from idp.networks import NetworkSet
 
-#: To connect, and between two pieces of the answer; and for all of it.
+#: Timeouts in seconds: for the connection and between two reads; and for the whole exchange.
 TIMEOUT_SECONDS, DEADLINE_SECONDS = 5, 10
 
 
 class HttpLogoutSender:
-    """Posts the logout token as a form (Back-Channel Logout 1.0 section 2.5), to public
-    networks and to those that are allowed."""
+    """Posts the logout token as a form (Back-Channel Logout 1.0 section 2.5), to public and to
+    allowed networks only."""
 
     def __init__(self, allowed: NetworkSet) -> None:
         self._allowed = allowed
 
     def send(self, uri: str, logout_token: str) -> None:
-        """Hand one over. Raises requests.RequestException for everything but a status of 2xx; a
-        redirect is a failure, since the address is a registered one. The body is not read. Whoever
-        answers drop by drop is left to a thread that dies with it."""
+        """Send one token. Raises requests.RequestException for any status but 2xx. A redirect is a
+        failure, because only the registered URI is allowed. The body is not read. A response that
+        exceeds the deadline is abandoned in its thread."""
         outcome: Queue[Exception | None] = Queue()
         Thread(target=self._try, args=(uri, logout_token, outcome), daemon=True).start()
         try:

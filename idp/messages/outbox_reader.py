@@ -1,4 +1,4 @@
-"""Reading the outbox: for the console what became of messages, for the demo also their words."""
+"""Read the outbox: the state of messages for the console, and their text for the demo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINK = re.compile(r"https?://\S+")
 
 @dataclass(frozen=True)
 class OutboxEntry:
-    """A message with its body opened."""
+    """A message with its decrypted body."""
 
     id: int
     channel: str
@@ -34,18 +34,18 @@ class OutboxEntry:
 
     @property
     def links(self) -> list[str]:
-        """The addresses in the text."""
+        """The URLs in the text."""
         return _LINK.findall(self.text)
 
 
 def recent(work: UnitOfWork, limit: int = 50) -> list[OutboxEntry]:
-    """The newest messages to people first."""
+    """The messages to people, newest first."""
     query = _to_people().order_by(OutboxMessage.id.desc()).limit(limit)
     return [_opened(work, row) for row in work.db.scalars(query)]
 
 
 def account_messages(work: UnitOfWork, account_id: int, limit: int = 10) -> list[OutboxMessage]:
-    """The last messages to an account's holder, whatever became of them."""
+    """The last messages to an account's holder, in whatever state."""
     return list(
         work.db.scalars(
             _to_people()

@@ -1,4 +1,4 @@
-"""Putting a message into the outbox, in the transaction of the change it tells of."""
+"""Queue messages in the outbox, in the transaction of the change they report."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from idp.models import Account, MessageState, OutboxMessage, Person
 from idp.policy.email_address import single_address
 from idp.transaction import UnitOfWork
 
-#: The channel of what is told to relying parties.
+#: The channel for logout tokens.
 LOGOUT = "logout"
 
 
 def enqueue(
     work: UnitOfWork, kind: str, account: Account, *, to: Person | None = None, **data: Any
 ) -> OutboxMessage:
-    """Write a mail to the account's holder, or to somebody else whom it concerns, in the account's
-    language. Raises Invalid when the address on record is not one plain address."""
+    """Queue a mail to the account's holder, or to another recipient, in the account's language.
+    Raises Invalid if the recorded address is not one plain address."""
     person = to or account.person
     try:
         recipient = single_address(person.email)
@@ -33,14 +33,14 @@ def enqueue(
 def enqueue_sms(
     work: UnitOfWork, kind: str, account: Account, number: str, **data: Any
 ) -> OutboxMessage:
-    """Write a text message to an E.164 number of the account's holder."""
+    """Queue a text message to an E.164 number of the account's holder."""
     words = render_sms(kind, _locale(account), work.settings, data)
     return _add(work, kind, account, "sms", number, words.subject, _body(words))
 
 
 def enqueue_logout(work: UnitOfWork, account: Account, client_id: str, sid: str) -> OutboxMessage:
-    """Tell a relying party that what it knows as ``sid`` has ended. The token is made when it is
-    sent: it lives for minutes only."""
+    """Queue a back-channel logout for the relying party's ``sid``. The token is created on
+    delivery, because it is valid for minutes only."""
     body = {"text": f"sub {account.subject}, sid {sid}", "html": ""}
     body |= {"sub": account.subject, "sid": sid}
     return _add(work, "logout", account, LOGOUT, client_id, "Back-channel logout", body)

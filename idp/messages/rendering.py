@@ -1,7 +1,8 @@
-"""The mails, in words: one template for each kind and language, text and HTML from one source.
+"""Render mails and text messages: one template for each kind and language; text and HTML come from
+the same template.
 
-A template is plain text. Its first line is the subject; blank lines separate paragraphs; a
-paragraph that is nothing but an address of the gateway becomes a button in the HTML part.
+A template is plain text. Its first line is the subject. Blank lines separate paragraphs. A
+paragraph that contains only a URL of the gateway becomes a button in the HTML part.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ KINDS = (
     "temporary_password_issued",
     "unlock_link",
 )
-#: Text messages: one short text, no subject.
+#: Kinds of text message: one short text without a subject.
 SMS_KINDS = (
     "sms_caller_code",
     "sms_factor_code",
@@ -83,7 +84,7 @@ SMS_KINDS = (
     "sms_setup_code",
     "sms_unlock_code",
 )
-#: Somebody waits at a page for a code, and in front of a mailbox for a link.
+#: Sent first: the user waits for a code at a page, and for a link at the mailbox.
 CODES = (*SMS_KINDS, "caller_code", "enrol_code", "factor_code", "setup_code")
 LINKS = ("password_reset_link", "unlock_link")
 LOCALES = ("en", "fr")
@@ -93,7 +94,7 @@ ENVIRONMENTS = {
     "en": {"sandbox": "Sandbox", "production": "Production"},
     "fr": {"sandbox": "Bac à sable", "production": "Production"},
 }
-#: Words of the buttons, by the page that an address leads to.
+#: Button labels, by the page that the URL leads to.
 BUTTONS = {
     "/activate": {"en": "Activate my account", "fr": "Activer mon compte"},
     "/recover/open": {"en": "Choose a new password", "fr": "Choisir un nouveau mot de passe"},
@@ -105,7 +106,7 @@ BUTTONS = {
 
 @dataclass(frozen=True)
 class RenderedMessage:
-    """A mail's words."""
+    """A rendered mail."""
 
     subject: str
     text: str
@@ -113,7 +114,7 @@ class RenderedMessage:
 
 
 def _environment() -> Environment:
-    # Plain text is not escaped here; the HTML part escapes every paragraph itself.
+    # Plain text needs no escaping; the HTML part escapes every paragraph.
     return Environment(
         loader=PackageLoader("idp.messages"),
         undefined=StrictUndefined,
@@ -130,9 +131,9 @@ _TEMPLATES = _environment()
 def render(
     kind: str, locale: str, settings: Settings, name: str, username: str, data: Mapping[str, Any]
 ) -> RenderedMessage:
-    """The words of a mail. In ``data``, moments are written in Eastern Time and ``path`` or
-    ``..._path`` (a path of the gateway) becomes ``link`` or ``..._link``. Links are built from
-    the configured issuer only (N60); ValueError for a path that is none of this site."""
+    """Render a mail. In ``data``, times are formatted in Eastern Time, and ``path`` or ``..._path``
+    (a path of the gateway) becomes ``link`` or ``..._link``. Links use the configured issuer only
+    (N60). Raises ValueError for a path outside the gateway."""
     values = _values(settings, locale, data)
     place = ENVIRONMENTS[locale][settings.environment]
     text = _template(kind, locale).render(
@@ -151,10 +152,10 @@ def render(
 def render_sms(
     kind: str, locale: str, settings: Settings, data: Mapping[str, Any]
 ) -> RenderedMessage:
-    """The words of a text message."""
+    """Render a text message."""
     place = ENVIRONMENTS[locale][settings.environment]
     values = _values(settings, locale, data)
-    # The last line lets browsers offer the code on this site alone (WebOTP).
+    # With the last line, browsers offer the code on this site only (WebOTP).
     host = urlsplit(settings.issuer).hostname
     text = (
         _template(kind, locale)
@@ -179,17 +180,17 @@ def _values(settings: Settings, locale: str, data: Mapping[str, Any]) -> dict[st
 
 
 def sanitized_name(name: str) -> str:
-    """A display name without control or direction-changing characters, bounded (N82)."""
+    """A display name, shortened, without control or bidirectional override characters (N82)."""
     return _one_line(name)[:MAX_NAME]
 
 
 def _one_line(text: str) -> str:
-    # split() also takes the line separators of Unicode, which are no control characters.
+    # split() also removes the Unicode line separators, which are not control characters.
     return " ".join("".join(char for char in text if printable(char)).split())
 
 
 def _inert(value: Any) -> Any:
-    """Names of role groups, participants, agents and programs: text that others typed (N82)."""
+    """Names of role groups, participants, agents and programs: text entered by others (N82)."""
     if isinstance(value, list):
         return [_one_line(entry) for entry in value]
     return _one_line(value) if isinstance(value, str) else value
@@ -206,7 +207,7 @@ def _template(kind: str, locale: str) -> Template:
 
 
 def _moment(moment: datetime, locale: str) -> str:
-    """A moment in Eastern Time with its zone."""
+    """A time in Eastern Time, with its zone."""
     pattern = "d MMMM y, HH:mm zzz" if locale == "en" else "d MMMM y, HH 'h' mm zzz"
     return format_datetime(
         moment.astimezone(EASTERN), pattern, tzinfo=EASTERN, locale=f"{locale}_CA"

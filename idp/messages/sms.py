@@ -13,15 +13,15 @@ log = logging.getLogger("gateway.outbox")
 
 
 class FormSmsSender:
-    """Posts ``To``, ``From`` and ``Body`` as a form with Basic authentication: the API that most
-    providers offer in some form, Twilio's Messages resource among them."""
+    """Posts ``To``, ``From`` and ``Body`` as a form with Basic authentication. Many providers offer
+    this API, for example Twilio's Messages resource."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def send(self, number: str, text: str) -> None:
-        """Hand one message over. Raises requests.RequestException; a redirect is a failure, since
-        credentials are not carried elsewhere."""
+        """Send one message. Raises requests.RequestException. A redirect is a failure, so that the
+        credentials go nowhere else."""
         settings = self._settings
         answer = requests.post(
             settings.sms_url,
@@ -37,7 +37,7 @@ class FormSmsSender:
 
 
 class DemoSmsSender:
-    """Sends nowhere: in the demo the outbox page shows what was handed over."""
+    """Sends nothing: the outbox page of the demo shows the message."""
 
     def send(self, number: str, text: str) -> None:  # noqa: ARG002 - named by the port
         """Accept the message."""

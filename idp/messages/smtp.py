@@ -15,7 +15,7 @@ log = logging.getLogger("gateway.outbox")
 
 
 class SmtpMailer:
-    """Sends by SMTP, verified TLS unless the server is on this machine."""
+    """Sends by SMTP, with verified TLS unless the server is on this machine."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -36,13 +36,13 @@ class SmtpMailer:
             if settings.smtp_username:
                 server.login(settings.smtp_username, settings.smtp_password)
             server.send_message(message)
-            # The message is accepted: a bad farewell must not have it sent again.
+            # The server accepted the message; an error in QUIT must not cause a second delivery.
             with suppress(OSError):
                 server.quit()
 
 
 class DemoMailer:
-    """Sends nowhere: in the demo the outbox page shows what was handed over."""
+    """Sends nothing: the outbox page of the demo shows the message."""
 
     def send(self, message: EmailMessage) -> None:  # noqa: ARG002 - named by the port
         """Accept the message."""

@@ -1,1 +1,1 @@
-"""Second factors and risk: calculations only."""
+"""Algorithms for second factors and risk, without database access."""

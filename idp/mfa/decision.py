@@ -1,4 +1,5 @@
-"""Whether a second factor is asked for: policy over a risk (manual 9.1.2; MF-03, Z-13)."""
+"""The decision whether to require a second factor: a rule applied to a risk (manual 9.1.2; MF-03,
+Z-13)."""
 
 from __future__ import annotations
 
@@ -11,12 +12,13 @@ from idp.mfa.prompt_reasons import PromptReason
 from idp.mfa.risk_engine import Band, Risk
 
 DUE = timedelta(days=30)
-#: Evidence of more weight than this is told as a reason.
+#: Evidence above this weight is given as a reason.
 SUSPICIOUS = 0.5
 
 
 class Rule(StrEnum):
-    """When a factor is asked for, the mildest first. Each asks when the ones before it do."""
+    """When a second factor is required, the mildest rule first. Each rule includes the ones before
+    it."""
 
     RISK = "risk"
     EVERY_30_DAYS = "every_30_days"
@@ -25,24 +27,24 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Browser:
-    """What counts for this browser alone, never for its person elsewhere."""
+    """The state of this browser; it does not apply to the person's other browsers."""
 
     is_remembered: bool = False
-    #: When a second factor was last proved in it.
+    #: When a second factor was last verified in it.
     proved_at: datetime | None = None
 
 
 class NoPromptReason(StrEnum):
-    """Why no second factor is asked for."""
+    """Why no second factor is required."""
 
-    #: A passkey verified its user: it is as strong as two factors.
+    #: A passkey with user verification counts as two factors.
     PASSKEY = "passkey"
     #: The risk is low, and the holder wanted this browser remembered.
     LOW_RISK = "low_risk"
     REMEMBERED_BROWSER = "remembered_browser"
-    #: The rule is ``every_30_days``, and a factor was proved in this browser within that time.
+    #: The rule is ``every_30_days``, and a factor was verified in this browser within that time.
     RECENT_FACTOR = "recent_factor"
-    #: A factor would be asked for, but the account has none.
+    #: A factor would be required, but the account has none.
     NO_FACTOR_SET_UP = "no_factor_set_up"
 
 
@@ -50,15 +52,15 @@ class NoPromptReason(StrEnum):
 class NoPrompt:
     """The first factor is enough."""
 
-    #: Why; never empty.
+    #: The reasons; never empty.
     reasons: tuple[NoPromptReason, ...]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A factor is asked for; a strong one where there is one, if ``needs_strong``."""
+    """A second factor is required; a strong one, if available, with ``needs_strong``."""
 
-    #: Names, the weightiest first.
+    #: Names, the strongest evidence first.
     reasons: tuple[str, ...]
     needs_strong: bool = False
 
@@ -67,14 +69,14 @@ Decision = NoPrompt | Prompt
 
 
 def strictest(rules: Iterable[str]) -> Rule:
-    """The rule that asks most; unknown names ask always."""
+    """The strictest rule; an unknown name means always."""
     order = list(Rule)
     named = [Rule(name) if name in order else Rule.ALWAYS for name in rules if name]
     return max(named, key=order.index, default=Rule.RISK)
 
 
 def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> Decision:
-    """Without a risk (it could not be reckoned) a factor is asked for."""
+    """Without a risk (the assessment failed) a second factor is required."""
     if risk is None:
         return Prompt((PromptReason.NOT_ASSESSED,))
     reasons = list(_reasons(risk, rule, browser, now))
@@ -86,7 +88,7 @@ def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> De
 
 def _reasons(risk: Risk, rule: Rule, browser: Browser, now: datetime) -> Iterable[str]:
     yield from risk.hits
-    # Without a history nothing differs from it.
+    # Without a history there is nothing to compare.
     if risk.band is not Band.LOW and PromptReason.FIRST_SIGN_IN not in risk.hits:
         weighty = sorted(risk.evidence, key=lambda entry: -entry.weight)
         codes = [entry.code for entry in weighty if entry.weight > SUSPICIOUS]

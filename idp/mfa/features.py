@@ -1,4 +1,4 @@
-"""What the risk engine looks at, taken from what a server sees: program, hour, kind of day."""
+"""Features for the risk engine: browser, hour and kind of day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import holidays
 from ua_parser import parse
 
-#: The zone of a person who has told none, and the one whose holidays count.
+#: The default time zone; its public holidays apply.
 HOME_ZONE = "America/Toronto"
 MAX_AGENT = 400
 _FREE = holidays.country_holidays("CA", subdiv="ON")
@@ -18,18 +18,18 @@ _FREE = holidays.country_holidays("CA", subdiv="ON")
 
 @dataclass(frozen=True)
 class Agent:
-    """A browser, without what changes by itself: the exact version and the build."""
+    """A browser, without details that change on their own, such as the exact version and build."""
 
     family: str = ""
     major: int = 0
     system: str = ""
-    #: ``desktop``, ``mobile`` or ``tablet``; empty for programs that are no browser.
+    #: ``desktop``, ``mobile`` or ``tablet``; empty for other programs.
     kind: str = ""
 
 
 @lru_cache(maxsize=4096)
 def agent_of(user_agent: str) -> Agent:
-    """The parts of a User-Agent header; what is not recognised is empty."""
+    """The parts of a User-Agent header; unrecognized parts are empty."""
     found = parse(user_agent[:MAX_AGENT])
     browser, system, device = found.user_agent, found.os, found.device
     major = browser.major if browser and browser.major else ""
@@ -51,18 +51,18 @@ def _kind(system: str, device: str, user_agent: str) -> str:
 
 @dataclass(frozen=True)
 class Hour:
-    """Where a moment lies in a person's day."""
+    """The time of day for a person."""
 
-    #: Hours since midnight on the wall clock, 0 up to 24.
+    #: Local hours since midnight, from 0 to 24.
     of_day: float
     #: A weekend or an Ontario holiday.
     is_free: bool
-    #: Within a week after the clocks changed, when habits are an hour off.
+    #: Within a week after a daylight-saving change, when habits shift by an hour.
     after_change: bool = False
 
 
 def hour_of(moment: datetime, zone: str) -> Hour:
-    """The hour of a moment on the wall clock of ``zone``; an unknown zone counts as home."""
+    """The local hour in ``zone``; an unknown zone means the home zone."""
     local = moment.astimezone(_zone(zone))
     before = (moment - timedelta(days=7)).astimezone(local.tzinfo)
     return Hour(

@@ -1,8 +1,9 @@
-"""Passkeys: what a browser is asked, and whether its answer holds (WebAuthn level 3; by webauthn).
+"""WebAuthn ceremonies: options for the browser, and verification of its response (WebAuthn level 3;
+library webauthn).
 
-The library checks type, challenge, origin, RP id hash, user presence and signature. Asked of it
-besides: user verification. Checked here: that no other site framed the page, that the counter did
-not fall, that what makes a key able to be copied did not change, and whose key it is.
+The library checks type, challenge, origin, RP id hash, user presence and signature; user
+verification is required of it too. This module also checks cross-origin framing, the signature
+counter, the backup-eligible flag and the owner of the credential.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-#: Longest answer of a browser that is looked at.
+#: The longest response accepted.
 MAX_ANSWER = 20_000
 TIMEOUT_MS = 300_000
 _TRANSPORTS = {entry.value for entry in AuthenticatorTransport}
@@ -67,7 +68,7 @@ class PasskeyRefused(ValueError):
 
 @dataclass(frozen=True)
 class Site:
-    """Who asks: the relying party of WebAuthn."""
+    """The WebAuthn relying party."""
 
     rp_id: str
     origin: str
@@ -76,7 +77,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Passkey:
-    """A registered key. Ids and key are base64url."""
+    """A registered credential. Id and public key are base64url."""
 
     credential_id: str
     public_key: str
@@ -95,7 +96,7 @@ class Used:
 
 
 def site_of(issuer: str, name: str) -> Site:
-    """The site of an issuer: its origin, its host name as the RP id."""
+    """The relying party for an issuer: its origin, with its host name as the RP id."""
     return Site(urlsplit(issuer).hostname or "", issuer, name)
 
 
@@ -108,8 +109,8 @@ def creation_options(
     display_name: str,
     present: Iterable[Passkey],
 ) -> str:
-    """JSON for ``parseCreationOptionsFromJSON``: a discoverable key that verifies its user, no
-    attestation, none that the account has already."""
+    """JSON for ``parseCreationOptionsFromJSON``: a discoverable credential with user verification,
+    no attestation, excluding the account's existing credentials."""
     options = webauthn.generate_registration_options(
         rp_id=site.rp_id,
         rp_name=site.name,
@@ -128,7 +129,7 @@ def creation_options(
 
 
 def request_options(site: Site, *, challenge: bytes, allowed: Iterable[Passkey] = ()) -> str:
-    """JSON for ``parseRequestOptionsFromJSON``; without ``allowed`` any key of the site."""
+    """JSON for ``parseRequestOptionsFromJSON``; without ``allowed``, any credential of the site."""
     options = webauthn.generate_authentication_options(
         rp_id=site.rp_id,
         challenge=challenge,
@@ -155,19 +156,18 @@ def _known(transports: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a browser sent, taken apart as far as is needed to look up what it is about."""
+    """A response of the browser, parsed as far as the look-up of its credential needs."""
 
     text: str
     credential_id: str
     challenge: bytes
-    #: Whose key the authenticator says it is, base64url; empty at registration.
+    #: The user handle, base64url; empty at registration.
     user_handle: str
     transports: str
 
 
 def read(text: str) -> Answer:
-    """Take an answer apart. Raises PasskeyRefused for anything that is none, or was given to
-    another site's frame."""
+    """Parse a response. Raises Refused if it is malformed or was made in another site's frame."""
     if len(text) > MAX_ANSWER:
         raise PasskeyRefused(PasskeyRefusal.TOO_LONG)
     try:
@@ -193,7 +193,7 @@ def read(text: str) -> Answer:
 
 
 def register(site: Site, answer: Answer) -> Passkey:
-    """The key that was made. Raises PasskeyRefused."""
+    """The new credential. Raises Refused."""
     try:
         made = webauthn.verify_registration_response(
             credential=_without_statement(answer.text),
@@ -203,7 +203,7 @@ def register(site: Site, answer: Answer) -> Passkey:
             require_user_verification=True,
         )
     except Exception as error:
-        # The library parses what anybody may send: whatever goes wrong in it is no key.
+        # The library parses untrusted input: any error in it means an invalid response.
         raise PasskeyRefused(PasskeyRefusal.NOT_VERIFIED, type(error).__name__) from error
     return Passkey(
         credential_id=bytes_to_base64url(made.credential_id),
@@ -216,9 +216,9 @@ def register(site: Site, answer: Answer) -> Passkey:
 
 
 def _without_statement(text: str) -> dict[str, Any]:
-    """The answer without an attestation statement. None was asked for, nothing is decided by one,
-    and some keys send one all the same, signed by chains that nobody here knows (WebAuthn level 3
-    section 6.5.4)."""
+    """The response without an attestation statement. None was requested and none is used, but some
+    authenticators send one, signed by unknown certificate chains (WebAuthn level 3 section
+    6.5.4)."""
     body: dict[str, Any] = json.loads(text)
     sent = parse_cbor(base64url_to_bytes(body["response"]["attestationObject"]))
     plain = {"fmt": "none", "attStmt": {}, "authData": sent["authData"]}
@@ -227,7 +227,7 @@ def _without_statement(text: str) -> dict[str, Any]:
 
 
 def verify(site: Site, answer: Answer, key: Passkey) -> Used:
-    """Whether the answer was signed by this key, its user verified. Raises PasskeyRefused."""
+    """Verify that this credential signed the response with user verification. Raises Refused."""
     try:
         used = webauthn.verify_authentication_response(
             credential=answer.text,
@@ -235,7 +235,7 @@ def verify(site: Site, answer: Answer, key: Passkey) -> Used:
             expected_rp_id=site.rp_id,
             expected_origin=site.origin,
             credential_public_key=base64url_to_bytes(key.public_key),
-            # Compared below, so that a copied key is told from a broken answer.
+            # Compared below, to tell a cloned credential from an invalid response.
             credential_current_sign_count=0,
             require_user_verification=True,
         )

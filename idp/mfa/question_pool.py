@@ -1,4 +1,4 @@
-"""The security question: a pool, a short list of it for each person, answers in one form."""
+"""The security question: the pool, a short list for each person, and normalization of answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIN_LENGTH, MAX_LENGTH = 4, 100
 
 
 class Fault(StrEnum):
-    """Why an answer will not do."""
+    """Why an answer is not accepted."""
 
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
@@ -36,8 +36,8 @@ class Fault(StrEnum):
 
 
 def short_list(seed: str) -> tuple[str, ...]:
-    """Some questions of the pool, the same ones for the same seed: whoever asks again and again
-    does not get to choose (MF-05)."""
+    """Some questions of the pool, always the same for a seed, so that reloading the page gives no
+    other choice (MF-05)."""
 
     def place(name: str) -> bytes:
         return hashlib.sha256(f"{seed}\0{name}".encode()).digest()
@@ -46,12 +46,12 @@ def short_list(seed: str) -> tuple[str, ...]:
 
 
 def normalised(answer: str) -> str:
-    """The form in which answers are compared: without accents, case and doubled spaces (MF-06)."""
+    """The answer as compared: without accents, case and repeated spaces (MF-06)."""
     return " ".join(fold(answer).split())
 
 
 def fault(answer: str, *, question: str, username: str) -> Fault | None:
-    """What is wrong with a new answer; ``question`` is its text in words."""
+    """The fault of a new answer, if any; ``question`` is the text of the question."""
     form = normalised(answer)
     if len(form) < MIN_LENGTH:
         return Fault.TOO_SHORT

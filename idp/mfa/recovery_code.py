@@ -1,4 +1,4 @@
-"""Recovery codes: ten of sixty random bits each, in letters that are not mistaken for others."""
+"""Recovery codes: ten codes of 60 random bits each, without easily confused letters."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ _ALIKE = str.maketrans({"I": "1", "L": "1", "O": "0"})
 
 
 def generate(below: Callable[[int], int]) -> list[str]:
-    """Ten codes such as ``7QK4-M2XD-09RT``; ``below(n)`` gives a random number under ``n``."""
+    """Ten codes such as ``7QK4-M2XD-09RT``. ``below(n)`` returns a random number under ``n``."""
     return [
         shown("".join(ALPHABET[below(len(ALPHABET))] for _ in range(_LENGTH))) for _ in range(COUNT)
     ]
 
 
 def shown(code: str) -> str:
-    """In groups, as it is printed."""
+    """The code in groups, as printed."""
     return "-".join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))
 
 
 def typed_code(text: str) -> str | None:
-    """The code that was typed, however it was grouped and in whatever case; None when it cannot
-    be one."""
+    """The code entered, without grouping and in upper case; None if it cannot be one."""
     code = compact(text).upper().translate(_ALIKE)
     return code if len(code) == _LENGTH and all(char in ALPHABET for char in code) else None

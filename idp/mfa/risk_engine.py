@@ -25,18 +25,18 @@ GRID = 96
 
 
 class Device(StrEnum):
-    """What is known of the cookie that the browser showed."""
+    """The state of the browser's cookie."""
 
     KNOWN = "known"
     UNKNOWN = "unknown"
-    #: The cookie is known to other accounts only, as on a workstation that people share.
+    #: The cookie is known for other accounts only, as on a shared workstation.
     OF_ANOTHER = "of_another"
-    #: The holder, or a change of the password, ended it.
+    #: Ended by the holder or a password change.
     REVOKED = "revoked"
 
 
 class Band(StrEnum):
-    """What the score means for the decision."""
+    """The risk level."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -45,7 +45,7 @@ class Band(StrEnum):
 
 @dataclass(frozen=True)
 class Place:
-    """Where an address lies, as far as a database says; empty and None where it does not."""
+    """The location of an address; empty and None if the database does not have it."""
 
     country: str = ""
     region: str = ""
@@ -56,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A sign-in whose password is right, as the server sees it."""
+    """A sign-in with a correct password."""
 
     at: datetime
     hour: Hour
@@ -65,20 +65,20 @@ class Attempt:
     place: Place = Place()
     agent: Agent = NO_AGENT
     device: Device = Device.UNKNOWN
-    #: The browser family that the known cookie was given to; another one now is theft.
+    #: The browser family that got the cookie; another one indicates theft.
     device_family: str = ""
     #: Refused sign-ins of this account, and of this network, in the last hour.
     failures: int = 0
     network_failures: int = 0
-    #: On the operator's list of networks with a bad name.
+    #: On the operator's list of suspicious networks.
     is_listed: bool = False
-    #: Something that lowers trust and happened since the last complete sign-in, by name.
+    #: The name of an event since the last completed sign-in that requires a second factor.
     after: str = ""
 
 
 @dataclass(frozen=True)
 class PastSignIn:
-    """The hour of one earlier sign-in."""
+    """The hour of an earlier sign-in."""
 
     of_day: float
     is_free: bool
@@ -91,7 +91,7 @@ _NO_COUNTS: dict[str, int] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """A person's complete sign-ins, as counts; bounded by whoever keeps it."""
+    """A person's completed sign-ins as counts; the caller limits its size."""
 
     sign_ins: int = 0
     #: How often each value was seen, by level: ``ip``, ``asn``, ``country``, ``version``,
@@ -105,7 +105,7 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """The same of everybody together."""
+    """The same for all persons together."""
 
     people: int = 0
     sign_ins: int = 0
@@ -117,7 +117,7 @@ class Population:
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """What an operator can turn. The thresholds are those of ``docs/risk.md``."""
+    """Parameters that an operator can change. ``docs/risk.md`` describes the thresholds."""
 
     medium: float = 0.0
     high: float = 3.0
@@ -132,7 +132,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One feature's part of the score; ``shown`` is what the person may read."""
+    """One feature's part of the score; ``shown`` is the text for the person."""
 
     feature: str
     code: str
@@ -142,25 +142,25 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Risk:
-    """The outcome: what the trail keeps and the console explains."""
+    """The result, for the audit trail and the console."""
 
     score: float
     band: Band
     evidence: tuple[Evidence, ...]
-    #: The hard rules that apply: each asks for a factor, whatever the score.
+    #: Hard rules that apply: each requires a second factor, whatever the score.
     hits: tuple[str, ...]
     model: str = MODEL
 
     @property
     def asks(self) -> bool:
-        """Whether a factor is to be asked for."""
+        """Whether a second factor is required."""
         return bool(self.hits) or self.band is not Band.LOW
 
 
 #: Level, and its weight among the levels of its feature.
 NETWORK = (("ip", 0.6), ("asn", 0.3), ("country", 0.1))
 AGENT = (("version", 0.54), ("family", 0.27), ("system", 0.185), ("kind", 0.005))
-#: A browser may have updated itself by so many major versions since it was last seen.
+#: The number of major versions that a browser may update between two sign-ins.
 UPDATES = 6
 EARTH_KM = 6371.0
 
@@ -179,7 +179,7 @@ def assess(attempt: Attempt, history: History, population: Population, tuning: T
     return Risk(score, band, evidence, hits)
 
 
-#: Rules after which only a strong factor will do.
+#: Rules that require a strong factor.
 GRAVE = (PromptReason.STOLEN_DEVICE, PromptReason.IMPOSSIBLE_TRAVEL, PromptReason.NEW_COUNTRY)
 
 
@@ -214,8 +214,8 @@ def _hits_of_history(attempt: Attempt, history: History, tuning: Tuning) -> Iter
 
 
 def is_impossible_travel(attempt: Attempt, history: History) -> bool:
-    """At least 100 km at 900 km/h or more since the last sign-in. A place that is not known is
-    no travel."""
+    """At least 100 km at 900 km/h or more since the last sign-in. False if a location is
+    unknown."""
     km = distance_km(history.last_place, attempt.place)
     if km is None or km < 100 or history.last_at is None:
         return False
@@ -224,7 +224,7 @@ def is_impossible_travel(attempt: Attempt, history: History) -> bool:
 
 
 def distance_km(one: Place, other: Place) -> float | None:
-    """The way between two places over the globe (haversine), or None when one is not known."""
+    """The great-circle distance (haversine), or None if a location is unknown."""
     if None in (one.latitude, one.longitude, other.latitude, other.longitude):
         return None
     lat1, lon1, lat2, lon2 = (
@@ -270,7 +270,7 @@ def agent_values(agent: Agent) -> dict[str, str]:
 
 
 def _as_seen(agent: Agent, history: History) -> Agent:
-    """The browser as the person's history knows it: updated by itself, it is the same one."""
+    """The browser as in the person's history: an automatic update does not make it a new one."""
     versions = history.counts.get("version", _NO_COUNTS)
     majors = [
         int(value.rpartition(" ")[2])
@@ -326,7 +326,7 @@ def _likelihood(
 
 
 def _rarity(history: History, population: Population) -> float:
-    """``ln((1/|U|) / (n_u/N))``: who signs in often is met more often by anybody's guess."""
+    """``ln((1/|U|) / (n_u/N))``: a person who signs in often is a likelier target of guessing."""
     if not history.sign_ins or not population.people or not population.sign_ins:
         return 0.0
     share = history.sign_ins / population.sign_ins
@@ -336,8 +336,8 @@ def _rarity(history: History, population: Population) -> float:
 def _hour_evidence(
     attempt: Attempt, history: History, population: Population, tuning: Tuning
 ) -> Evidence:
-    """``ln((1/24) / f_u)`` between -1.5 and 2; the kindest hour beside it after a change of
-    clocks."""
+    """``ln((1/24) / f_u)`` between -1.5 and 2; after a daylight-saving change, the best of the
+    neighbouring hours."""
     hour = attempt.hour
     around = (-1.0, 0.0, 1.0) if hour.after_change else (0.0,)
     density = max(
@@ -374,8 +374,8 @@ def _prior(hour: Hour, population: Population) -> float:
 
 
 def is_unusual_hour(hour: Hour, history: History, population: Population, tuning: Tuning) -> bool:
-    """Whether the hour is worth telling the person: fewer than 2 per cent of their sign-ins lie
-    at less likely hours, five or more count, and none was within two hours of it."""
+    """Whether to report the hour to the person: fewer than 2 per cent of their sign-ins are at less
+    likely hours, there are at least five, and none was within two hours of it."""
     effective = sum(0.5 ** (seen.age_days / tuning.half_life) for seen in history.hours)
     near = any(_apart(hour.of_day, seen.of_day) <= 2 for seen in history.hours)
     if effective < 5 or near:
@@ -389,13 +389,13 @@ def is_unusual_hour(hour: Hour, history: History, population: Population, tuning
 
 
 def _apart(one: float, other: float) -> float:
-    """Hours between two hours of the day, the short way round."""
+    """The shorter distance between two hours of the day."""
     away = abs(one - other) % 24
     return min(away, 24 - away)
 
 
 def density_grid(hours: Iterable[float], kappa: float) -> list[float]:
-    """Everybody's density over the day from the hours of their sign-ins, ``GRID`` values."""
+    """The population's density over the day, from the hours of sign-ins: ``GRID`` values."""
     bins = [0] * GRID
     for hour in hours:
         bins[bin_of(hour)] += 1
@@ -403,12 +403,12 @@ def density_grid(hours: Iterable[float], kappa: float) -> list[float]:
 
 
 def bin_of(hour: float) -> int:
-    """The part of the day, of ``GRID``, in which an hour lies."""
+    """The bin of ``GRID`` for an hour."""
     return int(hour * GRID / 24) % GRID
 
 
 def density_of(bins: Sequence[int], kappa: float) -> list[float]:
-    """The same from how many sign-ins lie in each part of the day."""
+    """The same from the number of sign-ins in each bin."""
     total = sum(bins)
     if not total:
         return []

@@ -1,6 +1,6 @@
-"""Histories as they grow: what each person, and everybody together, did until now.
+"""Sign-in histories in memory, per person and for the population.
 
-Bounded: a person's sign-ins of the last 180 days, 500 at most.
+Limited to a person's last 500 sign-ins within 180 days.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from idp.mfa.risk_engine import Attempt, History, PastSignIn, Population, agent_
 
 KEPT = 500
 KEPT_DAYS = 180
-#: Of so many sign-ins the hours of everybody are counted anew.
+#: Recalculate the population's hours after this many sign-ins.
 REFRESH = 500
 LEVELS = ("ip", "asn", "country", "version", "family", "system", "kind")
 
 
 def values_of(attempt: Attempt) -> dict[str, str]:
-    """The value of an attempt at each level; an empty one is not counted."""
+    """The value of an attempt at each level; empty ones are not counted."""
     network = {"ip": attempt.ip, "asn": attempt.asn, "country": attempt.place.country}
     return network | agent_values(attempt.agent)
 
@@ -68,7 +68,7 @@ class _Person:
 
 
 class SignInHistories:
-    """The complete sign-ins of a stream, in order of time."""
+    """The completed sign-ins of a log, in chronological order."""
 
     def __init__(self, kappa: float) -> None:
         self._kappa = kappa
@@ -79,12 +79,12 @@ class SignInHistories:
         self._total = 0
 
     def history(self, user: str, now: datetime) -> History:
-        """What is known of a person at this moment."""
+        """The person's history at this time."""
         person = self._people.get(user)
         return person.history(now) if person else History()
 
     def population(self) -> Population:
-        """What is known of everybody."""
+        """The history of the population."""
         return Population(
             people=len(self._people),
             sign_ins=self._total,
@@ -94,7 +94,7 @@ class SignInHistories:
         )
 
     def add(self, user: str, attempt: Attempt) -> None:
-        """A sign-in was complete: only those teach the engine, never one that was stopped."""
+        """Add a completed sign-in. Blocked attempts are never added."""
         self._people.setdefault(user, _Person()).add(attempt)
         for level, value in values_of(attempt).items():
             if value:

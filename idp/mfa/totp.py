@@ -1,4 +1,4 @@
-"""Codes of authenticator apps: time-based one-time passwords (RFC 6238) by pyotp."""
+"""Codes of authenticator apps: time-based one-time passwords (RFC 6238), by pyotp."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ STEP_SECONDS = 30
 DIGITS = 6
 #: 160 bits, as RFC 4226 section 4 recommends.
 SECRET_BYTES = 20
-#: Steps to each side that still count: a clock half a minute off is nobody's fault.
+#: Accepted steps to each side: tolerates clocks that are 30 seconds off.
 WINDOW = 1
-#: When the app is set up, so that a clock that is further off is noticed and not left outside.
+#: The window during setup: wider, to detect a clock that is further off.
 WINDOW_AT_SETUP = 2
 
 
 def secret_of(random: bytes) -> str:
-    """The base32 form of a secret, for the QR code and for typing."""
+    """The secret in base32, for the QR code and manual entry."""
     return b32encode(random).decode().rstrip("=")
 
 
 def uri(secret: str, *, username: str, issuer: str) -> str:
-    """The address in the QR code (Google's Key URI format, which all apps read)."""
+    """The URI in the QR code (Google's Key URI format)."""
     return str(pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=issuer))
 
 
 def typed_code(text: str) -> str | None:
-    """The six digits that were typed, without separators; None for anything else. Digits of other
-    scripts are no digits here (N64)."""
+    """The six digits entered, without separators; None for anything else. Only ASCII digits count
+    (N64)."""
     code = compact(text)
     return code if len(code) == DIGITS and code.isascii() and code.isdigit() else None
 
@@ -41,8 +41,8 @@ def typed_code(text: str) -> str | None:
 def matching_step(
     secret: str, code: str, now: datetime, *, after: int, window: int = WINDOW
 ) -> int | None:
-    """The time step of which ``code`` is the code, among those around ``now`` that lie after the
-    last accepted one; None for a wrong or repeated code. Every step is compared."""
+    """The time step of ``code``, within the window around ``now`` and after the last accepted step;
+    None for an incorrect or repeated code. Every step is compared."""
     found = None
     for step in _steps(now, window):
         expected = pyotp.TOTP(secret).generate_otp(step)

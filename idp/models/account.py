@@ -1,4 +1,4 @@
-"""People and their accounts."""
+"""Persons and accounts, with their passwords, links and codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from idp.models.role import Participant
 
 
 class AccountKind(StrEnum):
-    """What an account is for (manual 2.1, 7.6)."""
+    """The kind of account (manual 2.1, 7.6)."""
 
     PERSONAL = "personal"
     MACHINE = "machine"
@@ -31,7 +31,7 @@ class AccountKind(StrEnum):
 
 
 class AccountState(StrEnum):
-    """Where an account is in its life. Deactivated is final."""
+    """The state of an account. Deactivated is final."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -42,12 +42,12 @@ class AccountState(StrEnum):
 
 
 class Person(Base):
-    """A person of a participant; also the custodian of machine accounts."""
+    """A person of a participant, also as custodian of machine accounts."""
 
     __tablename__ = "person"
 
     id: Mapped[PrimaryKey]
-    #: The Person ID that the registration system gives and people quote; never changes.
+    #: The Person ID assigned by the registration system. It never changes.
     person_id: Mapped[str] = mapped_column(String(40), unique=True)
     given_name: Mapped[str] = mapped_column(String(100))
     middle_name: Mapped[str] = mapped_column(String(100), default="")
@@ -71,7 +71,7 @@ class Person(Base):
 
 
 class Account(Base):
-    """One login. ``username`` and ``subject`` belong to it for ever (N81)."""
+    """One login. ``username`` and ``subject`` are never assigned again (N81)."""
 
     __tablename__ = "account"
 
@@ -81,46 +81,46 @@ class Account(Base):
     kind: Mapped[AccountKind] = mapped_column(String(10))
     state: Mapped[AccountState] = mapped_column(String(20))
     state_changed_at: Mapped[datetime]
-    #: Why it came to this state, by name; the console says it in words.
+    #: The name of the reason for this state; the console translates it.
     state_reason: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))
-    #: Where a lock or a suspension leads back to, the next state first, separated by commas: a
-    #: suspension can lie on a lock. None while neither is in force.
+    #: The states to restore after a lock or suspension, the next one first, separated by commas (a
+    #: suspension can follow a lock). None if neither is in effect.
     resumes_as: Mapped[str | None] = mapped_column(String(60))
     username: Mapped[str] = mapped_column(String(320))
-    #: Case-folded and NFKC: one name whatever the spelling.
+    #: Case-folded and NFKC: one key for all spellings of a name.
     username_key: Mapped[str] = mapped_column(String(320), unique=True)
-    #: The holder, or for a machine account its custodian.
+    #: The holder; for a machine account, its custodian.
     person_id: Mapped[int] = mapped_column(BigId, ForeignKey("person.id"), index=True)
-    #: Why it is beside the person's first personal account, and the only participant for which it
-    #: acts; empty for all others (UI-10).
+    #: The reason for a second account, and the only participant it acts for; empty for all others
+    #: (UI-10).
     second_reason: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))
     second_participant_id: Mapped[int | None] = mapped_column(
         BigId, ForeignKey("participant.id"), index=True
     )
     password_hash: Mapped[str | None] = mapped_column(String(200))
     password_changed_at: Mapped[datetime | None]
-    #: The password before, as long as programs of a machine account may still use it.
+    #: The previous password, while programs of a machine account may still use it.
     former_password_hash: Mapped[str | None] = mapped_column(String(200))
     former_password_until: Mapped[datetime | None]
-    #: From then on it is closed (PR-05).
+    #: The time when it is deactivated (PR-05).
     ends_at: Mapped[datetime | None] = mapped_column(index=True)
-    #: When the custodian of a machine account was last told that no program uses it.
+    #: When the custodian was last notified that the machine account is unused.
     dormancy_notice_at: Mapped[datetime | None]
-    #: How many reminders of its renewal were sent since it was set (procedure L).
+    #: The number of renewal reminders sent for this password (procedure L).
     renewal_reminders: Mapped[int] = mapped_column(default=0, server_default="0")
-    #: When all steps of enrolment were done; None while some are owed.
+    #: When enrolment was completed; None while steps remain.
     enrolled_at: Mapped[datetime | None]
-    #: Steps of enrolment that leave nothing behind and were passed, separated by commas.
+    #: Completed enrolment steps that store nothing else, separated by commas.
     enrolment_passed: Mapped[str] = mapped_column(String(60), default="", server_default=text("''"))
-    #: The last thing that lowers trust until the next complete sign-in, and its name.
+    #: The last event that requires a second factor at the next sign-in, and its name.
     distrusted_at: Mapped[datetime | None]
     distrusted_for: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
-    #: What passkeys know the account by: random, 64 bytes in base64url (WebAuthn 14.6.1).
+    #: The WebAuthn user handle: random, 64 bytes in base64url (WebAuthn 14.6.1).
     user_handle: Mapped[str | None] = mapped_column(String(100), unique=True)
-    #: E.164, verified: where codes for recovery are sent by SMS (SP-03).
+    #: E.164, verified: the number for recovery codes by SMS (SP-03).
     recovery_phone: Mapped[str | None] = mapped_column(String(20))
     locale: Mapped[str] = mapped_column(String(5), default="en")
-    #: Whether the holder chose the language; until then pages follow the browser.
+    #: Whether the holder chose the language; otherwise pages use the browser's.
     locale_is_chosen: Mapped[bool] = mapped_column(default=False)
     zoneinfo: Mapped[str] = mapped_column(String(40), default="America/Toronto")
     activated_at: Mapped[datetime | None]
@@ -131,25 +131,25 @@ class Account(Base):
     second_participant: Mapped[Participant | None] = relationship()
 
     __table_args__ = (
-        # Serves the reminders of renewal.
+        # For the renewal reminders.
         Index("ix_account_password_changed_at", "password_changed_at"),
     )
 
     def effective_state(self, now: datetime) -> AccountState:
-        """The state that counts: past its end an account is closed, even before the worker has
-        come to close it."""
+        """The state in effect: an account past its end date is deactivated, even before the worker
+        has recorded it."""
         is_over = self.ends_at is not None and self.ends_at <= now
         return AccountState.DEACTIVATED if is_over else self.state
 
     @classmethod
     def is_open(cls, now: datetime) -> ColumnElement[bool]:
-        """Those that ``effective_state`` does not call closed."""
+        """The condition for accounts whose ``effective_state`` is not deactivated."""
         return and_(
             cls.state != AccountState.DEACTIVATED, or_(cls.ends_at.is_(None), cls.ends_at > now)
         )
 
 
-# A person has one personal account, and one more for a participant at most, besides closed ones.
+# A person has one open personal account, and at most one more per participant.
 _OPEN = and_(Account.kind == AccountKind.PERSONAL, Account.state != AccountState.DEACTIVATED)
 _FIRST = and_(_OPEN, Account.second_reason == "")
 Index(
@@ -170,11 +170,11 @@ Index(
 
 
 class SearchTerm(Base):
-    """A folded word under which the console finds an account, by its beginning."""
+    """A case-folded search term of an account; the console matches prefixes."""
 
     __tablename__ = "search_term"
 
-    #: Compared byte by byte on every database, so that a range is a prefix.
+    #: Binary collation on every database, so that a range query matches a prefix.
     term: Mapped[str] = mapped_column(
         String(320).with_variant(String(320, collation="C"), "postgresql"), primary_key=True
     )
@@ -184,7 +184,7 @@ class SearchTerm(Base):
 
 
 class PasswordHistory(Base):
-    """Hashes of the last passwords of an account, the present one included (PW-08, PW-11)."""
+    """Hashes of the account's last passwords, including the current one (PW-08, PW-11)."""
 
     __tablename__ = "password_history"
 
@@ -195,7 +195,7 @@ class PasswordHistory(Base):
 
 
 class Link(Base):
-    """A one-time secret sent to its owner: purpose, owner, life, and when it was spent."""
+    """A one-time link: its purpose, account, expiry and use."""
 
     __tablename__ = "link"
 
@@ -207,16 +207,16 @@ class Link(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     superseded_at: Mapped[datetime | None]
-    #: Whether the security question is asked too: what a person starts alone does (Z-02).
+    #: Whether the security question is asked too: yes if the holder requested the link (Z-02).
     asks_question: Mapped[bool] = mapped_column(default=False, server_default=false())
-    #: How many reminders were sent before its end.
+    #: The number of reminders sent before it expires.
     reminders: Mapped[int] = mapped_column(default=0, server_default="0")
 
     __table_args__ = (Index("ix_link_expires_at", "expires_at"),)
 
 
 class TemporaryPassword(Base):
-    """A password that Customer Relations reads aloud; good for one sign-in (CR-05, CR-06)."""
+    """A password that Customer Relations reads aloud, valid for one sign-in (CR-05, CR-06)."""
 
     __tablename__ = "temporary_password"
 
@@ -231,17 +231,17 @@ class TemporaryPassword(Base):
 
 
 class OneTimeCode(Base):
-    """Six digits sent to their owner, bound to the flow that asked for them."""
+    """A six-digit code, bound to the flow that requested it."""
 
     __tablename__ = "one_time_code"
 
     id: Mapped[PrimaryKey]
     purpose: Mapped[str] = mapped_column(String(20))
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
-    #: Digest of the flow's own secret: a code is unknown in any other flow.
+    #: Digest of the flow's secret: a code is invalid in any other flow.
     flow: Mapped[str] = mapped_column(String(64), index=True)
     digest: Mapped[str] = mapped_column(String(64))
-    #: The number it was sent to, when using it makes that number the account's.
+    #: The number it was sent to, if the code verifies that number.
     destination: Mapped[str] = mapped_column(String(320), default="")
     attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
@@ -251,14 +251,14 @@ class OneTimeCode(Base):
 
     __table_args__ = (
         Index("ix_one_time_code_expires_at", "expires_at"),
-        # Serves the limits of one number.
+        # For the limits per number.
         Index("ix_one_time_code_destination_created_at", "destination", "created_at"),
     )
 
 
 class RecoveryRequest(Base):
-    """What somebody typed who cannot sign in. The worker finds out whether an account fits, so
-    that the page takes the same time whoever exists (N48)."""
+    """A request for account recovery, as entered. The worker looks up the account, so that the page
+    takes the same time whether the account exists or not (N48)."""
 
     __tablename__ = "recovery_request"
 
@@ -279,18 +279,18 @@ class RecoveryRequest(Base):
 
 
 class CallerVerification(Base):
-    """An agent's record of who is on the telephone; actions need a living one (CR-02)."""
+    """An agent's verification of a caller; actions need an active one (CR-02)."""
 
     __tablename__ = "caller_verification"
 
     id: Mapped[PrimaryKey]
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
     agent_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
-    #: The facts that matched, by name.
+    #: The names of the facts that matched.
     facts: Mapped[list[str]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     #: When the caller read back the code that was sent to a registered address.
     code_confirmed_at: Mapped[datetime | None]
-    #: When the holder said that this call is not theirs.
+    #: When the holder reported that they are not on this call.
     disowned_at: Mapped[datetime | None]

@@ -1,5 +1,5 @@
-"""Factors of an account beside its password: apps, passkeys, codes by text and by mail, the
-security question, recovery codes."""
+"""Verification methods of an account: apps, passkeys, codes by text message and mail, the security
+question, recovery codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idp.mfa.assurance import FactorKind
 
 
 class Authenticator(Base):
-    """A second factor of an account. Counts once its holder has confirmed it."""
+    """A second factor of an account. It is valid once it is confirmed."""
 
     __tablename__ = "authenticator"
 
@@ -23,21 +23,21 @@ class Authenticator(Base):
     kind: Mapped[FactorKind] = mapped_column(String(10), server_default=text("'totp'"))
     name: Mapped[str] = mapped_column(String(60))
     is_preferred: Mapped[bool] = mapped_column(default=False, server_default=false())
-    #: Of an app: the shared secret in base32, sealed.
+    #: App: the shared secret in base32, encrypted.
     secret_sealed: Mapped[str] = mapped_column(Text, default="")
-    #: Of an app: the last time step of which a code was accepted: none counts twice (N64).
+    #: App: the last time step accepted; no code is accepted twice (N64).
     last_step: Mapped[int] = mapped_column(BigId, default=0)
-    #: Of text messages: the number in E.164.
+    #: Text message: the number in E.164.
     destination: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
-    #: Of a passkey: its id and public key (COSE), base64url.
+    #: Passkey: credential id and public key (COSE), base64url.
     credential_id: Mapped[str | None] = mapped_column(String(1400), unique=True)
     public_key: Mapped[str | None] = mapped_column(Text)
-    #: Of a passkey: the highest signature counter seen; a copy shows by a lower one.
+    #: Passkey: the highest signature counter seen; a lower one indicates a clone.
     sign_count: Mapped[int] = mapped_column(BigId, default=0, server_default="0")
-    #: Of a passkey: whether it can leave its device (backup eligible), and whether it did.
+    #: Passkey: backup eligible, and backed up.
     is_synced: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_backed_up: Mapped[bool] = mapped_column(default=False, server_default=false())
-    #: Of a passkey: how browsers reach it, separated by commas.
+    #: Passkey: its transports, separated by commas.
     transports: Mapped[str] = mapped_column(String(100), default="", server_default=text("''"))
     created_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
@@ -48,21 +48,21 @@ class Authenticator(Base):
 
 
 class SecurityAnswer(Base):
-    """The question that the holder chose, and the hash of the normalised answer (MF-05, MF-06)."""
+    """The chosen question and the hash of the normalized answer (MF-05, MF-06)."""
 
     __tablename__ = "security_answer"
 
     id: Mapped[PrimaryKey]
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), unique=True)
-    #: Name of a question of the pool.
+    #: The name of the question in the pool.
     question: Mapped[str] = mapped_column(String(40))
     answer_hash: Mapped[str] = mapped_column(String(200))
     set_at: Mapped[datetime]
 
 
 class SpentChallenge(Base):
-    """A WebAuthn challenge that was answered; none counts twice (N67). Challenges prove by
-    themselves who made them for which session and purpose, and when."""
+    """A WebAuthn challenge that was used and is not accepted again (N67). Challenges are signed and
+    contain session, purpose and time, so that unused ones are not stored."""
 
     __tablename__ = "spent_challenge"
 
@@ -72,7 +72,7 @@ class SpentChallenge(Base):
 
 
 class RecoveryCode(Base):
-    """A code on paper, for when the telephone is gone; each works once (N65)."""
+    """A printed code for a holder without the telephone, valid once (N65)."""
 
     __tablename__ = "recovery_code"
 

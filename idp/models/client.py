@@ -15,8 +15,8 @@ from idp.models.role import RoleGroup, client_role_group
 
 
 class AuthMethod(StrEnum):
-    """Client authentication methods (RFC 7591 section 2); a client is registered for one of them,
-    or for a secret in either place."""
+    """Client authentication methods (RFC 7591 section 2). A client is registered for one of them,
+    or for a secret in the header or body."""
 
     SECRET = "client_secret"  # noqa: S105 - the name of a method
     BASIC = "client_secret_basic"
@@ -34,14 +34,14 @@ class Client(Base):
     client_id: Mapped[str] = mapped_column(String(100), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(String(500), default="")
-    #: Where its tile on the dashboard leads; empty: no tile.
+    #: The URL of its tile on the dashboard; empty: no tile.
     home_url: Mapped[str] = mapped_column(String(2000), default="")
     auth_method: Mapped[AuthMethod] = mapped_column(String(30))
     secret_digest: Mapped[str | None] = mapped_column(String(64))
-    #: The secret before the last rotation, and until when it works beside the new one.
+    #: The secret before the last rotation, and when it expires.
     former_secret_digest: Mapped[str | None] = mapped_column(String(64))
     former_secret_until: Mapped[datetime | None]
-    #: Public keys (JWK) of ``private_key_jwt``; several while one replaces another.
+    #: Public keys (JWK) for ``private_key_jwt``; several during a key rotation.
     keys: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     #: Assertions may name the token endpoint as ``aud`` instead of the issuer (old libraries).
     token_endpoint_audience: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -49,22 +49,21 @@ class Client(Base):
     scopes: Mapped[list[str]]
     redirect_uris: Mapped[list[str]]
     post_logout_redirect_uris: Mapped[list[str]]
-    #: Told by POST when a session ends (Back-Channel Logout 1.0); empty: not told.
+    #: The back-channel logout URI (Back-Channel Logout 1.0); empty: none.
     backchannel_logout_uri: Mapped[str] = mapped_column(
         String(2000), default="", server_default=text("''")
     )
     #: Origins whose browsers may call the token endpoint and userinfo (CORS).
     allowed_origins: Mapped[list[str]]
-    #: The kinds of account that open it (``AccountKind``).
+    #: The kinds of account that can open it (``AccountKind``).
     account_kinds: Mapped[list[str]]
     require_pkce: Mapped[bool] = mapped_column(default=True)
-    #: A first-party relying party: consent is not asked.
+    #: A first-party relying party: no consent is requested.
     trusted: Mapped[bool] = mapped_column(default=False)
-    #: Signs people in in a popup that has to know the window that opened it.
+    #: Opens the sign-in in a popup that needs access to its opener.
     uses_popups: Mapped[bool] = mapped_column(default=False, server_default=false())
     minimum_acr: Mapped[str | None] = mapped_column(String(100))
-    #: When a second factor is asked for: a rule of ``idp.mfa.decision``, or empty for the
-    #: environment's.
+    #: The second-factor rule (``idp.mfa.decision``); empty for the default of the environment.
     second_factor: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     id_token_alg: Mapped[str] = mapped_column(String(10), default="RS256")
     access_token_alg: Mapped[str] = mapped_column(String(10), default="ES256")
@@ -74,12 +73,13 @@ class Client(Base):
     audience: Mapped[str] = mapped_column(String(2000), default="")
     #: May introspect tokens that were issued to other clients for its audience.
     is_resource_server: Mapped[bool] = mapped_column(default=False)
-    #: What it may do by SCIM with the scope ``scim``: words of ``PushOperation``.
+    #: Operations allowed with the scope ``scim``: values of ``PushOperation``.
     push_operations: Mapped[list[str]] = mapped_column(default=list)
-    #: The numbers of the participants that it acts for there; none: for every one.
+    #: The participants that it may provision, by number; empty: all.
     push_participants: Mapped[list[str]] = mapped_column(default=list)
-    #: For clients that know the standard's attributes only: which of them holds the Person ID
-    #: (empty: an extension of the gateway), the kind of their accounts, the participant they mean.
+    #: For clients limited to the standard SCIM attributes: the attribute that contains the Person
+    #: ID (empty: the gateway's extension), the kind of account to create, and the default
+    #: participant.
     push_person_id: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     push_account_kind: Mapped[str] = mapped_column(
         String(10), default="personal", server_default=text("'personal'")
@@ -96,7 +96,7 @@ class Client(Base):
     )
 
     def allows_account(self, account: Account) -> bool:
-        """Whether accounts of this kind open it (EN-03, MA-07)."""
+        """Whether accounts of this kind can open the client (EN-03, MA-07)."""
         return account.kind in self.account_kinds
 
     @property
@@ -106,11 +106,11 @@ class Client(Base):
 
     @property
     def has_secret(self) -> bool:
-        """Neither public clients nor those with keys have one."""
+        """False for public clients and clients with keys."""
         return self.auth_method in (AuthMethod.SECRET, AuthMethod.BASIC, AuthMethod.POST)
 
     def allows_auth_method(self, method: AuthMethod) -> bool:
-        """Whether the client may authenticate so."""
+        """Whether the client may use this authentication method."""
         if self.auth_method == AuthMethod.SECRET:
             return method in (AuthMethod.BASIC, AuthMethod.POST)
         return method == self.auth_method

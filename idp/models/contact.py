@@ -1,4 +1,4 @@
-"""Who speaks for participants."""
+"""Contacts of participants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idp.models.account import Person
 
 
 class ContactFunction(StrEnum):
-    """What a contact is for a participant (TM-01)."""
+    """The role of a contact for a participant (TM-01)."""
 
     AUTHORIZED_REPRESENTATIVE = "authorized_representative"
     PRIMARY_CONTACT = "primary_contact"
@@ -21,7 +21,7 @@ class ContactFunction(StrEnum):
 
 
 class Contact(Base):
-    """Somebody who speaks for a participant. Rows stay, so that the past is known."""
+    """A contact of a participant. Rows are never deleted, so that the history is known."""
 
     __tablename__ = "contact"
 
@@ -35,7 +35,7 @@ class Contact(Base):
     person: Mapped[Person] = relationship(lazy="joined", innerjoin=True)
 
 
-# Once at a time.
+# At most one current row.
 Index(
     "uq_contact_running",
     Contact.participant_id,

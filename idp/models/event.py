@@ -1,4 +1,5 @@
-"""The audit trail. Rows are written with the change; the worker seals them into a chain."""
+"""The audit trail. Events are inserted in the transaction of the change; the worker seals them into
+a hash chain."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from idp.db import Base, BigId, PrimaryKey
 
 
 class Event(Base):
-    """One security event. ``data`` holds what else is worth knowing, never a secret."""
+    """One security event. ``data`` has further details, never a secret."""
 
     __tablename__ = "event"
 
@@ -22,11 +23,11 @@ class Event(Base):
     name: Mapped[str] = mapped_column(String(60))
     #: ``ok`` or ``refused``.
     outcome: Mapped[str] = mapped_column(String(10))
-    #: The named refusal, for ``refused``.
+    #: The name of the refusal, if ``refused``.
     reason: Mapped[str | None] = mapped_column(String(60))
-    #: Whom it is about.
+    #: The account concerned.
     account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
-    #: Who did it, when that is not the account itself: an operator, a command, a client.
+    #: The actor, if it is not the account itself: an operator, a command or a client.
     actor: Mapped[str | None] = mapped_column(String(320))
     client_id: Mapped[str | None] = mapped_column(String(100))
     session_id: Mapped[str | None] = mapped_column(String(40))
@@ -34,7 +35,7 @@ class Event(Base):
     user_agent: Mapped[str | None] = mapped_column(String(400))
     request_id: Mapped[str | None] = mapped_column(String(40))
     data: Mapped[dict[str, Any]]
-    #: Place in the chain and seal over the one before; None until sealed.
+    #: Sequence number and seal; None until sealed.
     seq: Mapped[int | None] = mapped_column(BigId, unique=True)
     seal: Mapped[str | None] = mapped_column(String(64))
 
@@ -42,7 +43,7 @@ class Event(Base):
         Index("ix_event_account_id_at", "account_id", "at"),
         Index("ix_event_at", "at"),
         Index("ix_event_name_at", "name", "at"),
-        # Operators and commands are named in few events.
+        # Few events name an operator or a command.
         Index(
             "ix_event_actor_at",
             "actor",
@@ -50,7 +51,7 @@ class Event(Base):
             sqlite_where=text("actor IS NOT NULL"),
             postgresql_where=text("actor IS NOT NULL"),
         ),
-        # The trail of a client, newest first: by id, as it is shown and paged.
+        # For the events of a client, newest first, ordered by id.
         Index(
             "ix_event_client_id_id",
             "client_id",
@@ -62,7 +63,7 @@ class Event(Base):
 
 
 class ChainHead(Base):
-    """The end of the chain: one row, so that two sealers cannot both extend it."""
+    """The head of the chain: a single row, so that two sealers cannot both extend it."""
 
     __tablename__ = "chain_head"
 

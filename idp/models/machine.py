@@ -1,4 +1,4 @@
-"""Where machine accounts may be used from, and their keys."""
+"""Registered networks and keys of machine accounts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from idp.db import Base, BigId, PrimaryKey
 
 
 class RegisteredNetwork(Base):
-    """A network of a machine account, with what its custodian calls it (MA-02)."""
+    """A network from which a machine account may be used, with the custodian's label (MA-02)."""
 
     __tablename__ = "registered_network"
 
     id: Mapped[PrimaryKey]
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
-    #: CIDR in its one spelling.
+    #: CIDR in canonical form.
     network: Mapped[str] = mapped_column(String(50))
     label: Mapped[str] = mapped_column(String(60))
     created_at: Mapped[datetime]
@@ -30,8 +30,8 @@ class RegisteredNetwork(Base):
 
 
 class MachineKey(Base):
-    """A public key by which programs of a machine account authenticate instead of its password;
-    several while one replaces another."""
+    """A public key that programs of a machine account use instead of its password; several during a
+    key rotation."""
 
     __tablename__ = "machine_key"
 
@@ -44,5 +44,5 @@ class MachineKey(Base):
     expires_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    #: How many reminders of its end were mailed.
+    #: The number of expiry reminders sent.
     reminders: Mapped[int] = mapped_column(default=0)

@@ -1,4 +1,4 @@
-"""The outbox: messages written with the change they tell of, sent later by the worker."""
+"""The outbox: messages stored in the transaction of the change and sent later by the worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idp.db import Base, BigId, PrimaryKey
 
 
 class MessageState(StrEnum):
-    """Fate of a message."""
+    """The delivery state of a message."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -20,19 +20,19 @@ class MessageState(StrEnum):
 
 
 class OutboxMessage(Base):
-    """One message to one recipient. The body is sealed: it may hold a link."""
+    """One message to one recipient. The body is encrypted because it may contain a link."""
 
     __tablename__ = "outbox_message"
 
     id: Mapped[PrimaryKey]
-    #: Stable over retries: a receiver can tell a repetition.
+    #: The same for all attempts, so that a receiver detects duplicates.
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
     channel: Mapped[str] = mapped_column(String(10))
     kind: Mapped[str] = mapped_column(String(40))
     account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
     recipient: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(String(300))
-    #: Sealed JSON: {"text": ..., "html": ...}.
+    #: Encrypted JSON: {"text": ..., "html": ...}.
     body_sealed: Mapped[str] = mapped_column(Text)
     state: Mapped[MessageState] = mapped_column(String(10))
     attempts: Mapped[int] = mapped_column(default=0)

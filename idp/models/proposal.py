@@ -1,4 +1,4 @@
-"""Changes of clients that wait for a second operator."""
+"""Changes of clients that need a second operator's approval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idp.models.account import Account
 
 
 class ProposalKind(StrEnum):
-    """What is proposed for a client."""
+    """The kind of change."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -23,8 +23,8 @@ class ProposalKind(StrEnum):
 
 
 class ClientProposal(Base):
-    """One change, proposed by one operator; it is never edited. ``seal`` covers all that a second
-    operator confirms."""
+    """One change, proposed by one operator and never edited. ``seal`` covers everything that a
+    second operator confirms."""
 
     __tablename__ = "client_proposal"
 
@@ -32,9 +32,9 @@ class ClientProposal(Base):
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
     kind: Mapped[ProposalKind] = mapped_column(String(10))
     client_id: Mapped[str] = mapped_column(String(100))
-    #: The new registration, the role groups that it sees, or the hours of an overlap.
+    #: The new registration, the visible role groups, or the hours of an overlap.
     data: Mapped[dict[str, Any]]
-    #: Digest of what was registered then: a proposal is for that and nothing else.
+    #: Digest of the registration at that time: if it changed since, the proposal is invalid.
     base: Mapped[str] = mapped_column(String(64))
     seal: Mapped[str] = mapped_column(String(64))
     proposed_by: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))

@@ -1,4 +1,4 @@
-"""Which pusher provisioned an account, and under which key of its own."""
+"""Which provisioning client created an account, and the client's own id for it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from idp.models.role import Participant, RoleGroup
 
 
 class ProvisionedAccount(Base):
-    """The registration system's side of an account."""
+    """The registration system's view of an account."""
 
     __tablename__ = "provisioned"
 
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), primary_key=True)
-    #: The pusher: an OAuth client with scope ``scim``.
+    #: The provisioning client: an OAuth client with scope ``scim``.
     client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"))
-    #: Its key of the account, unique for it; None when it has none.
+    #: The client's id for the account (``externalId``), unique per client; None if it has none.
     external_id: Mapped[str | None] = mapped_column(String(200))
-    #: Digest of what the account was created with: a retry is recognised by it.
+    #: Digest of the create request, to detect a retry.
     content: Mapped[str] = mapped_column(String(64))
     request_number: Mapped[str] = mapped_column(String(60), default="")
-    #: The highest number of a push that was applied; lower ones are stale.
+    #: The highest sequence number applied; lower ones are stale.
     sequence: Mapped[int] = mapped_column(BigId, default=0)
     created_at: Mapped[datetime]
 
@@ -34,8 +34,7 @@ class ProvisionedAccount(Base):
 
 
 class ProvisionedGroup(Base):
-    """A role group at one participant, as a resource of the registration system. Its members are
-    the assignments; this is only its name there."""
+    """A role group at one participant, as a SCIM Group. The assignments are its members."""
 
     __tablename__ = "provisioned_group"
 

@@ -1,4 +1,4 @@
-"""Participants, role groups, and who holds what."""
+"""Participants, role groups and assignments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
 
-#: Which relying parties a role group belongs to. A group of none is the gateway's own.
+#: The relying parties that see a role group. The gateway's own groups have none.
 client_role_group = Table(
     "client_role_group",
     Base.metadata,
@@ -30,27 +30,27 @@ client_role_group = Table(
 
 
 class Participant(Base):
-    """An organization of the market; ``number`` is its public id, such as 109120."""
+    """An organization in the market; ``number`` is its public id, such as 109120."""
 
     __tablename__ = "participant"
 
     id: Mapped[PrimaryKey]
     number: Mapped[str] = mapped_column(String(20), unique=True)
     name: Mapped[str] = mapped_column(String(200))
-    #: Folded, for look-ups by the beginning of the name.
+    #: Case-folded, for prefix searches by name.
     name_key: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
-    #: The registration system's own key of it, if it has another one than the number.
+    #: The registration system's id, if it is not the number.
     external_id: Mapped[str | None] = mapped_column(String(200), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
-    #: Since when nobody holds, and nobody is given, a role group there.
+    #: When the participant ended: since then no role group is held or granted there.
     ended_at: Mapped[datetime | None]
-    #: Since when registration shows it no more.
+    #: When registration removed it.
     removed_at: Mapped[datetime | None]
 
 
 class ParticipationKind(StrEnum):
-    """What somebody takes part in (RG-12)."""
+    """The kind of participation (RG-12)."""
 
     MARKET = "market"
     PROGRAM = "program"
@@ -58,8 +58,8 @@ class ParticipationKind(StrEnum):
 
 
 class Participation(Base):
-    """A market, program or service that a participant takes part in. Rows stay, so that the past is
-    known."""
+    """A market, program or service that a participant takes part in. Rows are never deleted, so
+    that the history is known."""
 
     __tablename__ = "participation"
 
@@ -71,7 +71,7 @@ class Participation(Base):
     ended_at: Mapped[datetime | None]
 
 
-# Once at a time; also serves "does this participant take part in it" of every grant.
+# At most one current row; also the index for checking a participant's participations.
 Index(
     "uq_participation_running",
     Participation.participant_id,
@@ -83,24 +83,25 @@ Index(
 
 
 class RoleGroup(Base):
-    """An access role of the manual, as relying parties see it in ``groups``."""
+    """An access role (manual), shown to relying parties in ``groups``."""
 
     __tablename__ = "role_group"
 
     id: Mapped[PrimaryKey]
     name: Mapped[str] = mapped_column(String(100), unique=True)
     description: Mapped[str] = mapped_column(String(500), default="")
-    #: The kind of account that may hold it (MA-04, EN-03); a value of ``AccountKind``.
+    #: The kind of account that may hold it (MA-04, EN-03): a value of ``AccountKind``.
     kind: Mapped[str] = mapped_column(String(10), default="personal")
-    #: When a second factor is asked of whoever holds it, as for clients.
+    #: The second-factor rule for its holders, as for clients.
     second_factor: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
-    #: The participation that a participant needs for it; empty: none.
+    #: The participation that it requires; empty: none.
     participation: Mapped[str] = mapped_column(String(100), default="", server_default=text("''"))
     created_at: Mapped[datetime]
 
 
 class Assignment(Base):
-    """A role group held by an account for a participant. Rows stay, so that the past is known."""
+    """A role group held by an account for a participant. Rows are never deleted, so that the
+    history is known."""
 
     __tablename__ = "assignment"
 
@@ -112,10 +113,10 @@ class Assignment(Base):
     granted_by: Mapped[str] = mapped_column(String(320))
     revoked_at: Mapped[datetime | None]
     revoked_by: Mapped[str | None] = mapped_column(String(320))
-    #: Counts from then, and until then; None: from the start, without end.
+    #: Start and end of validity; None: unlimited.
     valid_from: Mapped[datetime | None]
     valid_until: Mapped[datetime | None] = mapped_column(index=True)
-    #: Who granted it in the registration system, and in which request.
+    #: Who requested it in the registration system, and the request number.
     requested_by: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
     request_number: Mapped[str] = mapped_column(String(60), default="", server_default=text("''"))
 
@@ -124,7 +125,7 @@ class Assignment(Base):
 
     @classmethod
     def is_effective(cls, now: datetime) -> ColumnElement[bool]:
-        """Those that give access at this moment: not revoked, begun, not over."""
+        """The condition for assignments in effect: not revoked, started and not expired."""
         return and_(
             cls.revoked_at.is_(None),
             or_(cls.valid_from.is_(None), cls.valid_from <= now),
@@ -132,7 +133,7 @@ class Assignment(Base):
         )
 
 
-# Held once at a time; also serves "which groups does this account hold" of every token.
+# At most one current row; also the index for an account's groups in tokens.
 Index(
     "uq_assignment_active",
     Assignment.account_id,

@@ -1,4 +1,4 @@
-"""Server-side sessions of browsers."""
+"""Browser sessions, known browsers and failed attempts."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from idp.models.account import Account
 
 
 class BrowserSession(Base):
-    """A signed-in browser. The cookie's value is kept as a keyed digest only."""
+    """A signed-in browser. Only a keyed digest of the cookie is stored."""
 
     __tablename__ = "browser_session"
 
     id: Mapped[PrimaryKey]
-    #: Names the session on pages and in the trail; gives no access.
+    #: Identifies the session on pages and in the audit trail; grants no access.
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
-    #: When the person last proved who they are; ``auth_time`` of ID tokens.
+    #: The time of the last authentication: ``auth_time`` in ID tokens.
     auth_time: Mapped[datetime]
     expires_at: Mapped[datetime]
     acr: Mapped[str] = mapped_column(String(100))
     amr: Mapped[list[str]]
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
-    #: When a factor was last proved in it to change something about the account (N66).
+    #: When a factor was last verified in this session for a change of the account (N66).
     proved_at: Mapped[datetime | None]
-    #: When a second factor was last proved in it, at the sign-in or later.
+    #: When a second factor was last verified in this session, including at sign-in.
     factor_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None] = mapped_column(String(40))
@@ -43,7 +43,7 @@ class BrowserSession(Base):
 
 
 class ClientSession(Base):
-    """A relying party that took part in a session, under its own ``sid``."""
+    """A relying party in a session, with its own ``sid``."""
 
     __tablename__ = "client_session"
 
@@ -56,8 +56,8 @@ class ClientSession(Base):
 
 
 class KnownBrowser(Base):
-    """A browser in which an account signed in. Its cookie is kept as a keyed digest only, and
-    changes at every sign-in; one browser may be known to several accounts."""
+    """A browser in which an account has signed in. Only a keyed digest of its cookie is stored,
+    which changes at each sign-in. A browser can be known to several accounts."""
 
     __tablename__ = "known_browser"
 
@@ -69,9 +69,9 @@ class KnownBrowser(Base):
     last_seen_at: Mapped[datetime]
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
-    #: When a second factor was last proved here; it counts for this browser, not the person.
+    #: When a second factor was last verified in this browser; it applies to this browser only.
     proved_at: Mapped[datetime | None]
-    #: Until when the holder wants it remembered; None when not ticked.
+    #: How long the browser is remembered, if the holder chose that.
     remembered_until: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
@@ -82,15 +82,15 @@ class KnownBrowser(Base):
 
 
 class Throttle(Base):
-    """Failures counted under one key, and until when nothing counts under it (N49 to N51)."""
+    """Failed attempts counted under a key, and the end of a lock-out (N49 to N51)."""
 
     __tablename__ = "throttle"
 
     id: Mapped[PrimaryKey]
     key: Mapped[str] = mapped_column(String(100), unique=True)
-    #: Whose it is; None for names that nobody has.
+    #: The account; None for unknown names.
     account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
-    #: Moments of the failures that still count, seconds since the epoch.
+    #: Times of the failures in the window, in seconds since the epoch.
     failures: Mapped[list[float]]
     locked_at: Mapped[datetime | None]
     locked_until: Mapped[datetime | None]

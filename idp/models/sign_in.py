@@ -1,4 +1,4 @@
-"""Where and when people signed in, for the risk engine: bounded, and as counts where counts do."""
+"""Sign-in history for the risk engine: limited in size, and aggregated as counts where possible."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _UNCOUNTED = text("counted_at IS NULL")
 
 
 class SignIn(Base):
-    """A complete sign-in of an account, a factor passed where one was asked for."""
+    """A completed sign-in of an account, including a second factor if one was required."""
 
     __tablename__ = "sign_in"
 
     id: Mapped[PrimaryKey]
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
     at: Mapped[datetime]
-    #: The zone in which its hour counts.
+    #: The time zone for its hour.
     zone: Mapped[str] = mapped_column(String(40))
     ip: Mapped[str] = mapped_column(String(45))
     asn: Mapped[str] = mapped_column(String(20))
     country: Mapped[str] = mapped_column(String(2))
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
-    #: The browser's parts (``idp.mfa.features.Agent``).
+    #: Parts of the user agent (``idp.mfa.features.Agent``).
     family: Mapped[str] = mapped_column(String(60))
     major: Mapped[int]
     system: Mapped[str] = mapped_column(String(60))
     kind: Mapped[str] = mapped_column(String(10))
-    #: When it entered the counts of everybody; None until the worker came by.
+    #: When the worker added it to the population counts; None before.
     counted_at: Mapped[datetime | None]
 
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Signing keys, their private halves sealed."""
+"""Signing keys. Their private keys are encrypted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SigningKey(Base):
     retired_at: Mapped[datetime | None]
 
     __table_args__ = (
-        # One key of each algorithm signs and one waits, whatever runs at the same time.
+        # At most one active and one next key per algorithm, even with concurrent processes.
         Index(
             "uq_signing_key_alg_state",
             "alg",

@@ -1,1 +1,1 @@
-"""Decisions as values: data in, an answer out, no clock and no database."""
+"""Policies as pure functions: data in, decision out; no clock and no database."""

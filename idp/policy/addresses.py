@@ -1,4 +1,4 @@
-"""Addresses of callers: how they are written, which one counts, and which network each is of."""
+"""IP addresses of callers: parsing, trusted proxies, and the network that limits apply to."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: The address of a caller that a trusted proxy did not name.
+#: The address of a client that the trusted proxies do not name.
 UNKNOWN = "unknown"
-#: One customer has at least so many bits of an IPv6 address for itself (RFC 6177).
+#: A customer has at least this prefix of IPv6 addresses (RFC 6177).
 CUSTOMER = 64
 _WITH_PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[0-9.]+))(?::[0-9]{1,5})?")
 
 
 def address_of(text: str | None) -> Address | None:
-    """An address, or None; an IPv4 one that is written as IPv6 is an IPv4 one. The zone of an IPv6
-    address (RFC 4007 section 11) names an interface of another machine: it is left out."""
+    """Parse an address; None if it is not one. An IPv4-mapped IPv6 address becomes IPv4. The zone
+    of an IPv6 address (RFC 4007 section 11) belongs to another machine and is removed."""
     bare, percent, _ = (text or "").partition("%")
     try:
         parsed = ipaddress.ip_address(bare)
@@ -31,8 +31,8 @@ def address_of(text: str | None) -> Address | None:
 
 
 def network_of(ip: str | None) -> str:
-    """The network that an address counts for: itself, or of IPv6 its /64, which is one customer.
-    Everything that counts by address counts by this."""
+    """The network for limits and counters: the IPv4 address itself, or the /64 of an IPv6 address,
+    which belongs to one customer."""
     address = address_of(ip)
     if address is None:
         return UNKNOWN
@@ -43,17 +43,17 @@ def network_of(ip: str | None) -> str:
 
 @dataclass(frozen=True)
 class ClientAddress:
-    """Who sent a request: the text of an address in its one spelling, ``unknown``, or None without
-    a peer. ``unreadable`` is what a trusted proxy sent instead of an address, for the log."""
+    """The sender of a request: its address in canonical form, ``unknown``, or None without a peer.
+    ``unreadable`` is what a trusted proxy sent instead of an address, for the log."""
 
     ip: str | None
     unreadable: str = ""
 
 
 def client_address(peer: str, forwarded: str, trusted: Collection[str]) -> ClientAddress:
-    """The peer, or what trusted proxies say of it in X-Forwarded-For, read from right to left up to
-    the first address that is no proxy of ours. What stands left of something unreadable is nobody's
-    word: such a caller is unknown, and whatever asks for a certain network refuses it."""
+    """The peer address, or the one that trusted proxies report in X-Forwarded-For, read from right
+    to left up to the first address that is not a trusted proxy. Entries left of an unreadable one
+    are not trusted: the client is then unknown, and checks that need a network refuse it."""
     networks = [ipaddress.ip_network(text) for text in trusted]
     address = address_of(peer)
     if not _is_within(address, networks):
@@ -70,7 +70,7 @@ def client_address(peer: str, forwarded: str, trusted: Collection[str]) -> Clien
 
 
 def _hop(text: str) -> Address | None:
-    """An address as proxies write it: alone, with a port, in brackets with or without a port."""
+    """Parse an address as proxies write it: alone, with a port, or in brackets."""
     written = _WITH_PORT.fullmatch(text)
     if written is None:
         return address_of(text)

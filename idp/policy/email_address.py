@@ -1,4 +1,4 @@
-"""One plain e-mail address: nothing that could become a second recipient or a header (N85)."""
+"""Validation of one plain e-mail address, without further recipients or header injection (N85)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from email_validator import EmailNotValidError, validate_email
 
 from idp.policy.names import name_key
 
-#: RFC 3696, erratum 1690: what a path of SMTP can hold.
+#: RFC 3696, erratum 1690: the maximum length of an SMTP path.
 MAX_LENGTH = 254
 
 
 def single_address(text: str) -> str:
-    """``text`` as one addr-spec (RFC 5322 section 3.4.1) with an ASCII local part of at most 64
-    characters. An international domain is given in the form that mail systems use (``xn--``, RFC
-    5891), so that applying this twice changes nothing. Raises ValueError with the reason."""
+    """Parse ``text`` as one addr-spec (RFC 5322 section 3.4.1) with an ASCII local part of at most
+    64 characters. An internationalized domain is returned as A-labels (``xn--``, RFC 5891), so that
+    the function is idempotent. Raises ValueError with the reason."""
     if not text or len(text) > MAX_LENGTH:
         raise ValueError("it is empty or too long")
     if any(char in text for char in ',;<>()"\\') or not text.isprintable() or " " in text:
@@ -34,8 +34,8 @@ def single_address(text: str) -> str:
 
 
 def email_key(text: str) -> str:
-    """The key by which an address is found, in whichever form its domain was typed; of another text
-    the key of a name."""
+    """The look-up key of an address, the same for both forms of its domain; for other text, a name
+    key."""
     key = name_key(text)
     try:
         return name_key(single_address(key))

@@ -1,4 +1,4 @@
-"""What has to be set up before an account opens anything, and in which order (AC-04, Z-12)."""
+"""The enrolment steps and their order (AC-04, Z-12)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from idp.mfa.assurance import FactorKind, is_strong
 class Step(StrEnum):
     """A page of enrolment."""
 
-    #: A code by mail: a password alone sets up no factor (N66).
+    #: A code by mail: a password alone permits no enrolment (N66).
     PROOF = "proof"
-    #: The telephone for recovery; can be passed over.
+    #: The recovery telephone; can be skipped.
     PHONE = "phone"
     FACTOR = "factor"
     QUESTION = "question"
@@ -23,27 +23,27 @@ class Step(StrEnum):
 
 
 ORDER = tuple(Step)
-#: Steps that are done when their page says so; the others when what they set up is there.
+#: Steps completed on their page; the others are complete when their factor exists.
 PASSED_BY_HAND = (Step.PHONE, Step.FACTOR, Step.CODES)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What this environment demands."""
+    """What the environment requires."""
 
-    #: Whether text messages can be sent at all.
+    #: Whether text messages can be sent.
     offers_texts: bool
-    #: Whether a code by mail is enough of a factor.
+    #: Whether codes by mail are a sufficient factor.
     weak_counts: bool
 
     def is_enough(self, kinds: frozenset[FactorKind]) -> bool:
-        """Whether these factors are what is required: at least one that counts."""
+        """Whether these factors meet the policy: at least one that counts."""
         return any(self.weak_counts or is_strong(kind) for kind in kinds)
 
 
 @dataclass(frozen=True)
 class State:
-    """What is there already."""
+    """What is already set up."""
 
     is_proved: bool
     kinds: frozenset[FactorKind]
@@ -52,7 +52,7 @@ class State:
 
 
 def next_step(policy: Policy, state: State) -> Step:
-    """The first step that is still owed; ``FINISH`` when all are done."""
+    """The first step that remains; ``FINISH`` if none does."""
     done = {
         Step.PROOF: state.is_proved,
         Step.PHONE: not policy.offers_texts or Step.PHONE in state.passed,

@@ -1,6 +1,6 @@
-"""When guessing must stop: failures in a sliding window, and a lock that ends by itself (N49-N51).
+"""Lock-out after failed attempts: a sliding window and a lock that expires (N49-N51).
 
-Pure: what is known of a key and the moment come in, what is known afterwards comes out.
+Pure functions: the record and the time in, the new record out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class Budget:
-    """So many failures within ``window`` start a lock of the length ``lock``."""
+    """``failures`` within ``window`` cause a lock of length ``lock``."""
 
     failures: int
     window: timedelta
@@ -20,14 +20,14 @@ class Budget:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a key: the failures that still count, and the lock, if any."""
+    """The state of a key: recent failures, and the lock, if any."""
 
     failures: tuple[datetime, ...] = ()
     locked_at: datetime | None = None
     locked_until: datetime | None = None
 
     def is_locked(self, now: datetime) -> bool:
-        """A lock that was set in the future (a clock was wrong) does not hold for ever."""
+        """A lock with a start in the future (after a wrong clock) has no effect."""
         if self.locked_at is None or self.locked_until is None:
             return False
         return now < self.locked_until and now >= self.locked_at - (
@@ -36,8 +36,8 @@ class Record:
 
 
 def after_failure(record: Record, now: datetime, budget: Budget) -> Record:
-    """One more failure. A failure during a lock does not lengthen it: nobody can keep an owner
-    out for ever by failing on purpose."""
+    """Add a failure. A failure during a lock does not extend it, so that an attacker cannot lock
+    out the holder permanently."""
     if record.is_locked(now):
         return record
     recent = tuple(at for at in record.failures if now - budget.window < at <= now)

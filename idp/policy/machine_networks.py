@@ -5,16 +5,16 @@ from __future__ import annotations
 import ipaddress
 
 MAX_LABEL = 60
-#: Wider ones would be nearly everybody's.
+#: Wider networks would include almost everyone.
 WIDEST = {4: 16, 6: 32}
 
 
 class BadNetwork(ValueError):
-    """Not a network that can be registered; the text says why."""
+    """A network that cannot be registered; the text gives the reason."""
 
 
 def canonical(text: str) -> str:
-    """An address or a network in CIDR form, in its one spelling. Raises BadNetwork."""
+    """An address or network in canonical CIDR form. Raises BadNetwork."""
     try:
         network = ipaddress.ip_network(text.strip())
     except ValueError as error:

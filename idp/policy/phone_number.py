@@ -1,4 +1,4 @@
-"""Telephone numbers as people type them, in E.164 (ITU-T E.164; CR-09)."""
+"""Telephone numbers as entered, in E.164 (ITU-T E.164; CR-09)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-#: Numbers without a country are read as Canadian.
+#: The country of numbers without a calling code.
 REGION = "CA"
 MAX_TYPED = 60
 _TEXTABLE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
@@ -26,14 +26,14 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Phone:
-    """A number in E.164, and the extension behind it, if any."""
+    """A number in E.164, and the extension, if any."""
 
     e164: str
     extension: str = ""
 
 
 def parse(typed: str) -> Phone | None:
-    """The number, or None when it is none."""
+    """The number, or None if it is not valid."""
     if len(typed) > MAX_TYPED:
         return None
     try:
@@ -46,8 +46,8 @@ def parse(typed: str) -> Phone | None:
 
 
 def for_sms(typed: str, countries: Iterable[str]) -> str | Fault:
-    """The E.164 number to send texts to. An extension cannot be texted, nor a fixed line, nor a
-    country that is not among ``countries`` (ISO 3166)."""
+    """The E.164 number for text messages. Returns a fault for an extension, a fixed line, or a
+    country that is not in ``countries`` (ISO 3166)."""
     phone = parse(typed)
     if phone is None:
         return Fault.NOT_A_NUMBER
@@ -59,23 +59,24 @@ def for_sms(typed: str, countries: Iterable[str]) -> str | Fault:
 
 
 def country_of(e164: str) -> str:
-    """The country of a number (ISO 3166), or empty. Several share +1."""
+    """The country of a number (ISO 3166), or empty. Several countries share +1."""
     parsed = _parsed(e164)
     return (phonenumbers.region_code_for_number(parsed) or "") if parsed else ""
 
 
 def is_country(code: str) -> bool:
-    """Whether numbers of this country are known."""
+    """Whether this is a known country."""
     return code in phonenumbers.SUPPORTED_REGIONS
 
 
 def calling_code(country: str) -> int:
-    """What its numbers begin with, such as 1."""
+    """The calling code of the country, such as 1."""
     return int(phonenumbers.country_code_for_region(country))
 
 
 def in_country(typed: str, country: str) -> str:
-    """A number as typed beside a chosen country: with ``+`` where it has none of its own."""
+    """A number entered with a selected country, as international text; a number with ``+`` stays as
+    it is."""
     text = typed.strip()
     if not text or text.startswith(("+", "00")) or not is_country(country):
         return text
@@ -85,7 +86,7 @@ def in_country(typed: str, country: str) -> str:
 
 
 def formatted(e164: str, extension: str = "") -> str:
-    """A number as people read it: international, with its extension."""
+    """A number in international format, with its extension."""
     parsed = _parsed(e164)
     if parsed is None:
         return e164
@@ -94,12 +95,12 @@ def formatted(e164: str, extension: str = "") -> str:
 
 
 def masked(e164: str) -> str:
-    """Enough to recognise one's own number by: the last two digits."""
+    """The last two digits, enough for the holder to recognize the number."""
     return f"••• {e164[-2:]}" if e164 else ""
 
 
 def national(e164: str) -> str:
-    """The digits without the country's, as people search for them."""
+    """The national digits, as entered in a search."""
     parsed = _parsed(e164)
     return str(phonenumbers.national_significant_number(parsed)) if parsed else e164.lstrip("+")
 

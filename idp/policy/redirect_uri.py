@@ -1,8 +1,8 @@
-"""Which redirect URIs may be registered, and which requested one is a registered one.
+"""Registration and matching of redirect URIs.
 
 OAuth 2.1 section 2.3.1 and RFC 9700 section 4.1: exact string comparison; RFC 8252 section 7.3:
-only the port of a loopback IP literal may differ. Nothing is parsed at request time, so that
-there is no parser to confuse.
+only the port of a loopback IP literal may differ. Requests are not parsed, so that parser
+differences cannot be exploited.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def registration_fault(uri: str, *, native: bool, allow_loopback_http: bool) -> str | None:
-    """Why ``uri`` cannot be registered, or None. ``native`` admits private-use schemes (RFC 8252
+    """Why ``uri`` cannot be registered, or None. ``native`` allows private-use schemes (RFC 8252
     section 7.1) and loopback; ``allow_loopback_http`` is for development installations."""
     if not uri or len(uri) > MAX_LENGTH:
         return "is empty or too long"

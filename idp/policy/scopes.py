@@ -1,4 +1,4 @@
-"""The fixed vocabularies of the provider: scopes, grants, assurance levels."""
+"""Fixed vocabularies of the provider: scopes, grant types, authentication levels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-#: Scopes about people; a client acting for itself cannot have them.
+#: Scopes with personal data; not available to a client that acts for itself.
 IDENTITY_SCOPES = (
     "openid",
     "profile",
@@ -17,30 +17,30 @@ IDENTITY_SCOPES = (
     "participant_groups",
     "offline_access",
 )
-#: What a relying party may ask for when nothing else is said.
+#: The default scopes of a relying party.
 PERSONAL_SCOPES = ("openid", "profile", "email", "groups", "participants")
-#: Accepted although nothing is stored behind it (OIDC Core 5.4).
+#: Accepted without effect (OIDC Core 5.4).
 IGNORED_SCOPES = ("address",)
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 
 ACR_PASSWORD = "urn:ieso:acr:password"  # noqa: S105 - an assurance level, not a password
 ACR_MFA = "urn:ieso:acr:mfa"
 ACR_PHR = "phr"
-#: Weakest first; a stronger one satisfies a request for a weaker one.
+#: Weakest first; a stronger level satisfies a weaker one.
 ACRS = (ACR_PASSWORD, ACR_MFA, ACR_PHR)
 
 
-#: Makes accounts and grants role groups by pushes.
+#: Creates accounts and grants role groups by SCIM.
 SCIM = "scim"
 
-#: Standard attributes of SCIM that may hold the Person ID of a client that knows no others.
+#: Standard SCIM attributes that may contain the Person ID, for clients without the extension.
 PERSON_ID_ATTRIBUTES = ("externalId", "userName", "employeeNumber")
-#: The kinds of account that such a client makes.
+#: The kinds of account that such a client can create.
 PUSHED_KINDS = ("personal", "email")
 
 
 class PushOperation(StrEnum):
-    """What a client with the scope ``scim`` may do by a push."""
+    """The operations that a client with the scope ``scim`` may be allowed."""
 
     READ = "read"
     CREATE = "create"
@@ -62,7 +62,7 @@ def is_scope_token(text: str) -> bool:
 
 
 def satisfies(acr: str | None, wanted: str | None) -> bool:
-    """Whether a session of level ``acr`` meets ``wanted``. An unknown level is never met."""
+    """Whether the level ``acr`` meets ``wanted``. An unknown level is never met."""
     if wanted is None:
         return True
     if wanted not in ACRS or acr not in ACRS:
@@ -71,7 +71,7 @@ def satisfies(acr: str | None, wanted: str | None) -> bool:
 
 
 def obtainable(scope: str, grant_types: Iterable[str]) -> bool:
-    """Whether a client with these grant types can ever be given this scope."""
+    """Whether a client with these grant types can get this scope."""
     types = set(grant_types)
     if scope == "offline_access":
         return "refresh_token" in types
@@ -81,18 +81,18 @@ def obtainable(scope: str, grant_types: Iterable[str]) -> bool:
 
 
 def default_scopes(grant_types: Iterable[str]) -> tuple[str, ...]:
-    """What a client with these grant types may ask for when nothing else is said."""
+    """The scopes of a client with these grant types unless others are registered."""
     types = tuple(grant_types)
     return tuple(scope for scope in PERSONAL_SCOPES if obtainable(scope, types))
 
 
 def parse_scope(text: str | None) -> tuple[str, ...] | None:
-    """The words of a scope parameter without repetitions, or None when it is malformed."""
+    """The distinct values of a scope parameter, or None if it is malformed."""
     words = tuple(dict.fromkeys((text or "").split(" ")))
     words = tuple(word for word in words if word)
     return words if all(map(is_scope_token, words)) else None
 
 
 def within(asked: Iterable[str], allowed: Iterable[str]) -> bool:
-    """Whether every asked scope is allowed (ignored ones always are)."""
+    """Whether all requested scopes are allowed (ignored ones always are)."""
     return set(asked) <= set(allowed) | set(IGNORED_SCOPES)

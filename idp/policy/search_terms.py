@@ -1,4 +1,4 @@
-"""Under which words the console finds an account, and how a query is read."""
+"""Search terms of accounts, and parsing of queries in the console."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idp.policy.phone_number import national
 
 MAX_TERM = 320
 MAX_WORDS = 4
-#: What a query must not be longer than to be worth looking up.
+#: Longer queries are not searched.
 MAX_QUERY = 200
 _WORDS = re.compile(r"[^\w@.+'’-]+")
 _DIGITS = re.compile(r"\D+")
@@ -19,7 +19,7 @@ _LAST = "\U0010ffff"
 
 
 def fold(text: str) -> str:
-    """Case, accents and compatibility forms folded: "Noémie" is found by "noemie"."""
+    """Fold case, accents and compatibility forms, so that "noemie" finds "Noémie"."""
     plain = unicodedata.normalize("NFKD", name_key(text)).replace("’", "'")
     return "".join(char for char in plain if not unicodedata.combining(char))[:MAX_TERM]
 
@@ -27,8 +27,8 @@ def fold(text: str) -> str:
 def terms(
     *, username: str, email: str, person_id: str, names: Iterable[str], phones: Iterable[str]
 ) -> set[str]:
-    """All the words of one account: login name, address, Person ID, each word of each name, and
-    the digits of each telephone with and without the country."""
+    """All search terms of an account: login name, address, Person ID, each word of each name, and
+    the digits of each telephone number with and without the country code."""
     found = {fold(username), fold(email), fold(person_id)}
     for name in names:
         for word in _words(name):
@@ -42,8 +42,8 @@ def terms(
 
 
 def query_words(query: str) -> list[str]:
-    """The words of a query, the longest first: it narrows most. A telephone number, however it
-    is punctuated, is one word."""
+    """The words of a query, the longest first because it narrows most. A telephone number is one
+    word, however it is punctuated."""
     query = query.strip()[:MAX_QUERY]
     digits = _DIGITS.sub("", query)
     if len(digits) >= 7 and not re.search(r"[^\W\d]", query):
@@ -53,7 +53,7 @@ def query_words(query: str) -> list[str]:
 
 
 def prefix_range(word: str) -> tuple[str, str]:
-    """From (with) and to (without): every term that begins with the word."""
+    """The range, from inclusive to exclusive, of terms with this prefix."""
     return word, word + _LAST
 
 

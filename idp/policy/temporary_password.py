@@ -1,7 +1,7 @@
-"""Temporary passwords: made to be read aloud on the telephone, and spelled (CR-05).
+"""Temporary passwords that can be read aloud and spelled on the telephone (CR-05).
 
-Eight syllables of a consonant and a vowel and two digits are about 55 bits, for 24 hours and one
-use. Letters that are easily mistaken for others are left out.
+Eight syllables of a consonant and a vowel, and two digits, have about 55 bits, for 24 hours and one
+use. Letters that are easily confused are not used.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _CONSONANTS = "bdfgkmnprstvz"
 _VOWELS = "aeiou"
 _GROUPS, _SYLLABLES = 4, 2
 
-#: ICAO Annex 10 volume II, 5.2.1.3: the same words in every language on the telephone.
+#: ICAO Annex 10 volume II, 5.2.1.3: the same spelling words in every language.
 ALPHABET = {
     "a": "Alfa", "b": "Bravo", "c": "Charlie", "d": "Delta", "e": "Echo", "f": "Foxtrot",
     "g": "Golf", "h": "Hotel", "i": "India", "j": "Juliett", "k": "Kilo", "l": "Lima",
@@ -23,7 +23,8 @@ ALPHABET = {
 
 
 def generate(below: Callable[[int], int]) -> str:
-    """Such as ``Bako-tefi-muna-gidu-47``; ``below(n)`` gives a random number under ``n``."""
+    """A password such as ``Bako-tefi-muna-gidu-47``. ``below(n)`` returns a random number under
+    ``n``."""
 
     def syllable() -> str:
         return _CONSONANTS[below(len(_CONSONANTS))] + _VOWELS[below(len(_VOWELS))]
@@ -34,5 +35,5 @@ def generate(below: Callable[[int], int]) -> str:
 
 
 def spelled(password: str) -> list[tuple[str, str, bool]]:
-    """Each character with its word (itself where there is none) and whether it is a capital."""
+    """Each character with its spelling word (or itself), and whether it is a capital."""
     return [(char, ALPHABET.get(char.lower(), char), char.isupper()) for char in password]

@@ -1,4 +1,4 @@
-"""A browser in words that its owner recognises."""
+"""User-Agent headers as names of browsers and systems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SYSTEMS = (
 
 
 def describe_user_agent(user_agent: str | None) -> str:
-    """Browser and system, such as "Edge, Windows"; empty when neither is known."""
+    """Browser and system, such as "Edge, Windows"; empty if neither is known."""
     text = user_agent or ""
     found = [
         next((name for mark, name in table if mark in text), "") for table in (BROWSERS, SYSTEMS)

@@ -1,7 +1,8 @@
-"""UserIDs from names, by the manual's steps, and numbers of machine accounts (UI-01 to UI-08).
+"""UserIDs generated from names, by the rules of the manual, and numbers of machine accounts (UI-01
+to UI-08).
 
-Pure: the names and a test for what is taken come in, the first free id comes out. The same names
-and the same taken ids give the same result.
+Pure functions: names and a test for taken ids in, the first free id out. The result depends on
+these only.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 MAX_LENGTH, MIN_LENGTH = 8, 2
 MACHINE_PREFIX = "APIIESO"
 MACHINE_DIGITS = 5
-#: Ids that would read as somebody else's, or as nobody's.
+#: Ids that could be mistaken for a role or a system.
 RESERVED = frozenset(
     {
         "admin", "administ", "anonymou", "api", "crow", "emi", "everyone", "gateway", "guest",
@@ -23,28 +24,28 @@ RESERVED = frozenset(
         "user", "webmaste", "www",
     }
 )  # fmt: skip
-#: Letters that do not fall apart into a Latin one and a mark.
+#: Letters without a Unicode decomposition into a Latin letter and a mark.
 _LETTERS = str.maketrans(
     {
         "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l",
         "ħ": "h", "ı": "i", "ŋ": "n", "ĸ": "k", "ŧ": "t", "ə": "e", "ǝ": "e", "ƒ": "f",
     }
 )  # fmt: skip
-#: What stands after a family name and is none of it.
+#: Suffixes after a family name.
 _SUFFIX = re.compile(r"[\s,]+(?:jr|sr|ii|iii|iv|esq|phd|md|p\.?\s?eng)\.?$", re.IGNORECASE)
 
 
 class NotLatin(ValueError):
-    """A name in another script: nobody but its owner says how it is spelled in Latin letters."""
+    """A name in another script: only its owner knows the spelling in Latin letters."""
 
 
 class Exhausted(ValueError):
-    """Every id that the steps give is taken."""
+    """All candidate ids are taken."""
 
 
 def plain_letters(name: str) -> str:
-    """The plain letters of a name in lower case: accents folded, everything else left out. Raises
-    NotLatin when a letter has no plain form."""
+    """The letters of a name in lower case, without accents; other characters are removed. Raises
+    NotLatin if a letter has no Latin form."""
     folded = unicodedata.normalize("NFKD", name.casefold().translate(_LETTERS))
     plain = [char for char in folded if char.isalpha()]
     if not all(char.isascii() for char in plain):
@@ -55,8 +56,8 @@ def plain_letters(name: str) -> str:
 def personal_userid(
     *, given: str, middle: str, family: str, is_taken: Callable[[str], bool]
 ) -> str:
-    """The first free UserID: at most eight lower-case letters, and digits in the last step.
-    ``is_taken`` says whether an id belongs to somebody, for ever. Raises NotLatin or Exhausted."""
+    """The first free UserID: at most eight lower-case letters, with digits as the last resort.
+    ``is_taken`` tells whether an id was ever assigned. Raises NotLatin or Exhausted."""
     for candidate in candidates(given=given, middle=middle, family=family):
         if is_allowed(candidate) and not is_taken(candidate):
             return candidate
@@ -64,7 +65,7 @@ def personal_userid(
 
 
 def candidates(*, given: str, middle: str, family: str) -> Iterator[str]:
-    """The ids in the order in which they are tried. A person of one name has it as family name."""
+    """The candidate ids, in order. A single name counts as family name."""
     first, second, last = (
         plain_letters(given),
         plain_letters(middle),
@@ -85,15 +86,15 @@ def candidates(*, given: str, middle: str, family: str) -> Iterator[str]:
 
 
 def is_allowed(candidate: str) -> bool:
-    """Neither reserved nor like a machine's, and long enough."""
+    """Whether the id is long enough, not reserved, and not like a machine's."""
     if not MIN_LENGTH <= len(candidate) <= MAX_LENGTH or candidate in RESERVED:
         return False
     return not candidate.startswith(MACHINE_PREFIX.lower()[:MAX_LENGTH])
 
 
 def machine_userid(taken: Iterable[str], *, pads: bool) -> str:
-    """The id after the highest one that was ever given; with ``pads`` of five digits. Ids of
-    another form are not counted. Raises Exhausted."""
+    """The id after the highest one assigned; with ``pads``, of five digits. Ids of another form are
+    ignored. Raises Exhausted."""
     pattern = re.compile(rf"{MACHINE_PREFIX}([0-9]{{1,{MACHINE_DIGITS}}})", re.IGNORECASE)
     numbers = [int(found[1]) for name in taken if (found := pattern.fullmatch(name))]
     number = max(numbers, default=0) + 1

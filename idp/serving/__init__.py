@@ -1,8 +1,8 @@
-"""How the gateway is served: granian takes connections, ``Front`` takes whole requests, and a
-bounded number of threads runs the application.
+"""How the gateway is served: granian accepts connections, ``AsgiAdapter`` reads whole requests, and
+a limited number of threads runs the application.
 
-A thread is worth more than a connection: whoever sends slowly, reads slowly or waits for a password
-hash must hold none of the threads that answer everybody else. docs/decisions/0025 says why.
+Threads are scarce, connections are not: a client that sends or reads slowly, or waits for a
+password hash, must not hold a thread that others need. See docs/decisions/0025.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from idp.credentials.hashing import HashingLimiter
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
 
-#: A head, or the next one on a kept connection, comes within so many milliseconds.
+#: Milliseconds for the request head, also the next one on a kept-alive connection.
 HEAD_MILLISECONDS = 10_000
 #: Room for an ID token of 150 role groups as id_token_hint.
 MAX_HEAD = 65_536
-#: Connections of one process; each costs memory and no thread.
+#: Connections per process; each costs memory, but no thread.
 CONNECTIONS = 1024
-#: Hashes that wait for their turn in each process: about four seconds of one core at cost 12.
+#: Hashes waiting in each process: about four seconds of one core at cost 12.
 HASHES_WAITING = 16
 
 
 @dataclass(frozen=True)
 class Options:
-    """What ``gateway serve`` was told."""
+    """The options of ``gateway serve``."""
 
     host: str
     port: int
     workers: int
     threads: int
-    #: Seconds in which requests that run are finished when the gateway is told to stop.
+    #: Seconds to finish running requests when the gateway is stopped.
     stop_seconds: int
 
 
 def serve(options: Options, log_level: str) -> None:
-    """Serve until told to stop. A process that ends by itself is started again; one that ends
-    twice within seconds ends all, with exit code 1, so that the supervisor sees it."""
+    """Serve until stopped. A worker process that ends is restarted. If it ends twice within
+    seconds, everything stops with exit code 1, so that the supervisor notices."""
     Granian(
         "idp.serving:load",
         address=options.host,
@@ -73,8 +73,8 @@ def load(options: Options) -> AsgiAdapter:
     lane = HashingLimiter(cores, HASHES_WAITING)
     app = create_app(Settings.from_environ(os.environ), hashing=lane)
     say_risks(app)
-    # Who waits for a hash takes no thread from the others.
+    # Requests that wait for a hash take no threads from others.
     front = AsgiAdapter(app, threads=options.threads + lane.most)
-    # It tells of every client that went away before its answer.
+    # It logs every client that disconnects early.
     logging.getLogger("_granian").setLevel(logging.WARNING)
     return front

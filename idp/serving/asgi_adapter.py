@@ -1,4 +1,5 @@
-"""The ASGI application in front of the gateway: takes the whole request, then asks for a thread."""
+"""The ASGI application in front of the gateway: reads the whole request, then waits for a
+thread."""
 
 from __future__ import annotations
 
@@ -22,12 +23,12 @@ log = structlog.get_logger("gateway.request")
 
 
 class ClientDisconnected(Exception):
-    """There is nobody to answer any more."""
+    """The client disconnected before the response."""
 
 
 class AsgiAdapter:
-    """Runs the gateway for ASGI servers. Held connections and slow bodies cost memory, no thread;
-    what there is no room for is refused at once, with ``Retry-After``."""
+    """Runs the WSGI application under an ASGI server. Open connections and slow bodies cost memory,
+    but no thread. Requests beyond the limits are refused at once, with ``Retry-After``."""
 
     def __init__(self, app: Flask, *, threads: int, bounds: Bounds | None = None) -> None:
         self._app, self._bounds = app, bounds or Bounds()
@@ -59,7 +60,7 @@ class AsgiAdapter:
                 body = None
                 if announced <= limit:
                     body = await stack.enter_async_context(self._intake.body(receive, limit))
-                # The application says so, in the form of its endpoint.
+                # The application refuses it, in the form of its endpoint.
                 length = limit + 1 if body is None else None
             environ = environ_of(scope, body or b"", length)
             exchange = RequestRun(self._app, environ, send, self._bounds.send_seconds)
@@ -71,8 +72,8 @@ class AsgiAdapter:
     async def _wait(
         self, job: Job[Answer | None], exchange: RequestRun, receive: Receive
     ) -> Answer | None:
-        """The answer, when a thread has made it. What nobody waits for any more does not begin, and
-        ends where it sends as it goes."""
+        """The response, once a thread has produced it. If the client disconnects, a queued request
+        is dropped and a streamed response stops."""
         left = asyncio.ensure_future(_wait_for_disconnect(receive))
         both = (job.result, left)
         try:
@@ -91,7 +92,8 @@ class AsgiAdapter:
         except Exception as error:
             log.error("unanswered", exc_info=error)
             if exchange.begun:
-                # The server cuts the connection, so that nobody takes a part for the whole.
+                # The server closes the connection, so that no client takes a partial response for a
+                # complete one.
                 raise
             raise RefusedRequest(500, type(error).__name__) from error
         finally:
@@ -107,7 +109,7 @@ class AsgiAdapter:
 
 
 def _announced(headers: list[tuple[bytes, bytes]]) -> int:
-    """How many bytes are announced; 1 for a body whose length is not told, 0 for none."""
+    """The announced body length in bytes; 1 if unknown, 0 for no body."""
     fields = dict(headers)
     if b"transfer-encoding" in fields:
         return 1
@@ -116,7 +118,7 @@ def _announced(headers: list[tuple[bytes, bytes]]) -> int:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Returns when the client has gone."""
+    """Returns when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -129,7 +131,7 @@ async def _never() -> dict[str, Any]:
 def _log(
     scope: dict[str, Any], status: int, reason: str, started: float, trusted: tuple[str, ...]
 ) -> None:
-    """As the application logs a request that it answers: the path without its query (N69)."""
+    """Log the request as the application does: the path without its query (N69)."""
     log.info(
         "request",
         method=scope["method"],
@@ -142,7 +144,7 @@ def _log(
 
 
 def _sender(scope: dict[str, Any], trusted: tuple[str, ...]) -> str | None:
-    """The client's address, as the application would find it."""
+    """The client's address, as the application determines it."""
     told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     forwarded = b",".join(told).decode("latin-1")
     return client_address((scope.get("client") or ("",))[0], forwarded, trusted).ip

@@ -1,4 +1,4 @@
-"""Taking request bodies whole before a thread is given to them."""
+"""Read complete request bodies before a thread is used."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class BodyReader:
-    """Holds bodies from their first byte to the end of their request."""
+    """Limits the memory of all request bodies together."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._left, self._seconds = bounds.held, bounds.body_seconds
 
     @asynccontextmanager
     async def body(self, receive: Receive, limit: int) -> AsyncIterator[bytes | None]:
-        """The body; None when it is longer than ``limit``. Raises RefusedRequest when it does not
-        come in time (408), there is no room for it (503), or it breaks off (400)."""
+        """The body; None if it is longer than ``limit``. Raises RefusedRequest if it does not
+        arrive in time (408), there is no memory left for it (503), or it breaks off (400)."""
         held = bytearray()
         try:
             yield bytes(held) if await self._read(receive, limit, held) else None
@@ -35,7 +35,7 @@ class BodyReader:
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        # Or of chunks that cannot be read: their client waits for an answer.
+                        # Or the chunks are malformed, and the client waits for a response.
                         raise RefusedRequest(400, "body_broken_off")
                     piece = message.get("body", b"")
                     held += piece

@@ -1,4 +1,4 @@
-"""What one process holds, and for how long."""
+"""Limits of one process."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bounds:
-    """Beyond these a request is refused, or its answer ends."""
+    """Beyond these limits a request is refused, or its response is aborted."""
 
-    #: Requests that wait for a thread, and how many seconds they do.
+    #: Requests waiting for a thread, and the maximum wait in seconds.
     waiting: int = 256
     wait_seconds: float = 10
-    #: The whole body comes within so many seconds.
+    #: Seconds for the complete body.
     body_seconds: float = 30
-    #: Bytes that the bodies of all requests take together.
+    #: Total bytes of all request bodies.
     held: int = 64 << 20
-    #: A client takes a piece of an answer within so many seconds.
+    #: Seconds for a client to read a chunk of the response.
     send_seconds: float = 30

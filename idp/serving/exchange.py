@@ -1,4 +1,4 @@
-"""One run of the application in a thread: a whole answer, or one that is sent while it is made."""
+"""Run the application in a thread: the response is returned complete or streamed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-#: Longer answers are sent piece by piece.
+#: Longer responses are streamed.
 MAX_WHOLE = 1 << 20
 PIECE = 16_384
 WITHOUT_BODY = (204, 304)
@@ -18,22 +18,22 @@ WITHOUT_BODY = (204, 304)
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that is complete."""
+    """A complete response."""
 
     status: int
     headers: Headers
     body: bytes
 
     async def send(self, send: Send) -> None:
-        """Hand it over."""
+        """Send it."""
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
         await send({"type": "http.response.body", "body": self.body})
 
 
 class RequestRun:
-    """One request on its way through the application, which calls ``start_response`` before it
-    returns, as Flask does."""
+    """One request in the application, which must call ``start_response`` before it returns, as
+    Flask does."""
 
     def __init__(
         self,
@@ -48,15 +48,15 @@ class RequestRun:
         self._gone = threading.Event()
         self._status = 500
         self._headers: Headers = []
-        #: Whether the head has been sent: what fails then cannot be told in words any more.
+        #: Whether the head was sent; after that, an error cannot be reported any more.
         self.begun = False
 
     def leave(self) -> None:
-        """The client went away: what is still being made ends."""
+        """Stop a streamed response, because the client disconnected."""
         self._gone.set()
 
     def run(self) -> Answer | None:
-        """Run the application; None when the answer has been sent already. Raises TimeoutError when
+        """Run the application. Returns None if the response was streamed. Raises TimeoutError if
         the client does not read."""
         chunks = self._app(self._environ, self._start)
         try:
@@ -65,7 +65,7 @@ class RequestRun:
             self._stream(chunks)
             return None
         finally:
-            # Closes the generator behind it too, which gives back its database connection.
+            # Also closes the generator behind it, which releases its database connection.
             if close := getattr(chunks, "close", None):
                 close()
 
@@ -83,7 +83,7 @@ class RequestRun:
         return self._status in WITHOUT_BODY or self._environ["REQUEST_METHOD"] == "HEAD"
 
     def _stream(self, chunks: Iterable[bytes]) -> None:
-        """Send the head, the first chunk at once, and then pieces as the client takes them."""
+        """Send the head with the first chunk at once, then the rest as the client reads."""
         start = {"type": "http.response.start", "status": self._status, "headers": self._headers}
         self._deliver(start)
         self.begun = True

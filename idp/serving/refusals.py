@@ -1,5 +1,5 @@
-"""What the front refuses by itself, in the form of the path: OAuth JSON, a SCIM error, a no for a
-proxy that asks, a page."""
+"""Responses that the server sends without the application, in the form of the path: OAuth JSON, a
+SCIM error, a forward-authentication response, or a page."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from idp.serving.exchange import Answer, Headers
 from idp.web import error_responses, forward_auth
 
 STATUSES = (400, 401, 408, 500, 503)
-#: Seconds after which a second try is worth while.
+#: ``Retry-After`` in seconds.
 RETRY_AFTER = 5
 LOCALES = ("en", "fr")
-#: Nobody can tell which of them a proxy means: as good as none.
+#: It is ambiguous which one the proxy means, so neither is used.
 TWO_CREDENTIALS = "repeated_authorization"
 #: One path of each form.
 SAMPLES = {
@@ -39,7 +39,7 @@ class RefusedRequest(Exception):
 
 
 class Refusals:
-    """The answers, made once: refusing must cost next to nothing."""
+    """The responses, rendered once, so that a refusal costs almost nothing."""
 
     def __init__(self, app: Flask) -> None:
         self._made = {
@@ -50,7 +50,7 @@ class Refusals:
         }
 
     def answer(self, path: str, language: bytes, refusal: RefusedRequest) -> Answer:
-        """The answer at a path; ``language`` is the Accept-Language header."""
+        """The response for a path; ``language`` is the Accept-Language header."""
         locale = "fr" if _FRENCH.match(language) else "en"
         form, status = error_responses.form_of(path), refusal.status
         if form == "forward" and refusal.reason == TWO_CREDENTIALS:
@@ -81,7 +81,7 @@ def _fields(headers: dict[str, str]) -> Headers:
 
 
 def _page(status: int, locale: str) -> str:
-    """A page that needs nothing else from here: there may be no thread to serve a style sheet."""
+    """A self-contained page: there may be no thread to serve a style sheet."""
     title, message, advice = map(escape, error_responses.words(status))
     return (
         f'<!doctype html><html lang="{locale}"><meta charset="utf-8">'

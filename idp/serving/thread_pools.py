@@ -1,4 +1,4 @@
-"""Lanes: a bounded number of threads each, and a bounded queue before them."""
+"""Thread pools with bounded queues."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Job(Generic[T]):
-    """Something that a thread of a lane does, or will do."""
+    """A queued or running call."""
 
     running: Future[T]
     #: The same for the event loop.
     result: asyncio.Future[T]
 
     def withdraw(self) -> bool:
-        """Take it out of the queue; False when a thread has begun."""
+        """Remove it from the queue; False if a thread has started it."""
         return self.running.cancel()
 
 
 class ThreadPool:
-    """Threads for one kind of request. Used from the event loop only."""
+    """Threads for one kind of request. Use it from the event loop only."""
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._room = threads + waiting
 
     def submit(self, call: Callable[[], T]) -> Job[T]:
-        """Have it done. Raises RefusedRequest (503) when the queue is full."""
+        """Queue a call. Raises RefusedRequest (503) if the queue is full."""
         if self._room <= 0:
             raise RefusedRequest(503, "queue_full")
         self._room -= 1
@@ -48,23 +48,23 @@ class ThreadPool:
 
 
 class ThreadPools:
-    """Which requests share threads. What monitors, proxies and relying parties need to go on waits
-    neither for people nor for each other."""
+    """Separate pools, so that monitoring, proxies and relying parties do not wait for users or for
+    each other."""
 
     def __init__(self, threads: int, waiting: int) -> None:
         self._health = ThreadPool("health", 1, 32)
-        # It waits for the database, which may hang.
+        # It waits for the database, which may not answer.
         self._ready = ThreadPool("ready", 1, 8)
         self._documents = ThreadPool("documents", 2, 128)
         self._others = ThreadPool("requests", threads, waiting)
 
     def of(self, method: str, path: str) -> ThreadPool:
-        """The lane of a request."""
+        """The pool for a request."""
         if path == "/healthz":
             return self._health
         if path == "/readyz":
             return self._ready
-        # A browser that asks first whether its script may call (CORS) takes a busy no for a never.
+        # A browser treats a refused CORS preflight as a permanent denial.
         if path.startswith(DOCUMENTS) or method == "OPTIONS":
             return self._documents
         return self._others
