@@ -62,7 +62,7 @@ def with_passkey(page: Page, site: Site) -> None:
     page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Create a passkey").click()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I saved my codes").click()
 
 
 def make_group(page: Page, site: Site, name: str) -> None:

@@ -61,7 +61,7 @@ def test_e_reset_by_mail(
     page.get_by_label("Username").fill(person["email"])
     page.get_by_role("button", name="Reset by e-mail").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Check your e-mail")
-    mail = message(page, issuer, "Choose a new password", person["email"])
+    mail = message(page, issuer, "Reset your password", person["email"])
     mail.get_by_role("link").first.click()
     expect(page).not_to_have_url(re.compile("token"))
     choose(page, "Marble-Otter3-window")
