@@ -16,7 +16,7 @@ def clean(value: str | None) -> str:
     """A text without the space around it; empty for none. Raises InvalidValueException."""
     text = (value or "").strip()
     if len(text) > MAX_TEXT or not printable(text):
-        raise InvalidValueException(detail="A value is too long or holds characters that are none.")
+        raise InvalidValueException(detail="A value is too long or contains invalid characters.")
     return text
 
 
@@ -30,8 +30,10 @@ def clean_time(value: datetime | None) -> datetime | None:
     if value is None:
         return None
     if value.tzinfo is None:
-        raise InvalidValueException(detail="a moment needs its zone, as in 2027-01-01T00:00:00Z")
+        raise InvalidValueException(
+            detail="a date and time needs a time zone, such as 2027-01-01T00:00:00Z"
+        )
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
-        raise InvalidValueException(detail="a moment lies between the years 1 and 9999") from error
+        raise InvalidValueException(detail="the year must be between 1 and 9999") from error

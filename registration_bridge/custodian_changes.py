@@ -61,8 +61,8 @@ def complete_replacement(work: UnitOfWork, current: Any, replacement: Any) -> No
     ]
     if carried:
         raise Invalid(
-            f"the {' and '.join(carried)} is the former custodian's: say the new "
-            "custodian's own, or name the new custodian by a PATCH of personId alone"
+            f"the {' and '.join(carried)} belongs to the previous custodian: send the "
+            "values of the new custodian, or PATCH personId alone"
         )
 
 

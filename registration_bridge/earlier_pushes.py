@@ -30,9 +30,9 @@ def repeated(
     is_closed = account.effective_state(work.now) == AccountState.DEACTIVATED
     if is_same and not is_suspended and not is_closed:
         return account
-    detail = f"externalId is taken by {_described(work, scope, account)}."
+    detail = f"externalId is already in use by {_described(work, scope, account)}."
     if is_closed:
-        detail += " It is not opened again: push a new account, with another externalId."
+        detail += " It cannot be reactivated. Create a new account with another externalId."
     raise UniquenessException(detail=detail)
 
 
@@ -43,19 +43,17 @@ def taken(work: UnitOfWork, scope: ProvisioningScope, user: PushedUser, detail: 
     if other is None:
         return f"{detail}."
     described = _described(work, scope, other)
-    return f"userName is taken by {described}; a UserID is never given again."
+    return f"userName is already in use by {described}; a UserID is never reused."
 
 
 def _described(work: UnitOfWork, scope: ProvisioningScope, account: Account) -> str:
     """The account as the pusher may know it: by its id if it can read it, and its state."""
     if account.effective_state(work.now) == AccountState.DEACTIVATED:
-        return "an account that is closed for good"
+        return "a deactivated account"
     if not provisioned_accounts.is_visible(work, scope, account):
         return "another account"
     if account.state != AccountState.SUSPENDED:
         return f"the User {account.subject}"
     if account.state_reason == BY_REGISTRATION:
-        return (
-            f"the User {account.subject}, who is suspended: a PATCH of active to true restores it"
-        )
-    return f"the User {account.subject}, whom an operator suspended: Customer Relations restores it"
+        return f"the User {account.subject}, which is suspended: PATCH active to true"
+    return f"the User {account.subject}, which an operator suspended: contact Customer Relations"

@@ -194,7 +194,7 @@ def is_dry_run() -> bool:
     """Whether the push is a dry run. Raises InvalidValueException."""
     asked = (request.args.get("dryRun") or "false").casefold()
     if asked not in ("true", "false"):
-        raise InvalidValueException(detail="dryRun is true or false.")
+        raise InvalidValueException(detail="dryRun must be true or false.")
     return asked == "true"
 
 
@@ -202,7 +202,7 @@ def reason() -> str:
     """Why accounts are closed (PR-04), if it is said. Raises InvalidValueException."""
     given = request.headers.get(REASON, "")
     if given and given not in REASONS:
-        raise InvalidValueException(detail=f"{REASON} is one of {', '.join(REASONS)}.")
+        raise InvalidValueException(detail=f"{REASON} must be one of {', '.join(REASONS)}.")
     return given
 
 
@@ -221,7 +221,7 @@ def authenticated() -> Client:
     work.origin = with_changes(work.origin, actor=f"client:{client.client_id}")
     # The scope may have been taken from the client since the token was issued.
     if SCOPE not in row.scopes or SCOPE not in client.scopes:
-        raise ForbiddenException(detail="The token does not have the scope scim.")
+        raise ForbiddenException(detail="The access token does not have the scope scim.")
     return client
 
 

@@ -41,10 +41,10 @@ def read(file: TextIO, *, is_csv: bool) -> list[Entry]:
     seen: dict[tuple[str, str], int] = {}
     for entry in entries:
         if not entry.name:
-            raise BadExport(f"line {entry.line}: externalId or userName is needed")
+            raise BadExport(f"line {entry.line}: externalId or userName is required")
         for key in keys_of(entry.values):
             if key in seen:
-                raise BadExport(f"line {entry.line}: {key[1]} is in line {seen[key]} already")
+                raise BadExport(f"line {entry.line}: {key[1]} is already in line {seen[key]}")
             seen[key] = entry.line
     return entries
 
@@ -63,11 +63,11 @@ def _of_csv(file: TextIO) -> Iterator[Entry]:
     rows = csv.DictReader(file)
     unknown = set(rows.fieldnames or ()) - set(COLUMNS)
     if not rows.fieldnames or unknown:
-        raise BadExport(f"line 1: columns are {', '.join(COLUMNS)}; not {', '.join(unknown)}")
+        raise BadExport(f"line 1: unknown columns: {', '.join(unknown)}; use {', '.join(COLUMNS)}")
     for row in rows:
         line = rows.line_num
         if None in row or None in row.values():
-            raise BadExport(f"line {line}: as many values as columns are needed")
+            raise BadExport(f"line {line}: the number of values differs from the number of columns")
         values: dict[str, Any] = {name: value.strip() for name, value in row.items()}
         if "grants" in values:
             values["grants"] = _grants(line, values["grants"])
@@ -82,7 +82,7 @@ def _grants(line: int, text: str) -> list[Grant]:
         return sorted(map(Grant.of_text, _parts(text)))
     except ValueError as error:
         raise BadExport(
-            f"line {line}: a grant is written 'role group@participant', perhaps with "
+            f"line {line}: write a grant as 'role group@participant', optionally with "
             "' 2027-01-01T00:00:00Z/2027-12-31T00:00:00Z' behind it, '..' for no end"
         ) from error
 
@@ -98,35 +98,35 @@ def _of_lines(file: TextIO) -> Iterator[Entry]:
         try:
             user = json.loads(text)
         except ValueError as error:
-            raise BadExport(f"line {line}: this is no JSON object") from error
+            raise BadExport(f"line {line}: not a JSON object") from error
         if not isinstance(user, dict):
-            raise BadExport(f"line {line}: this is no JSON object")
+            raise BadExport(f"line {line}: not a JSON object")
         try:
             yield Entry(line, _checked(line, values_of(user)))
         except BadExport:
             raise
         except (TypeError, KeyError, AttributeError, ValueError) as error:
-            raise BadExport(f"line {line}: this is no User of SCIM") from error
+            raise BadExport(f"line {line}: not a SCIM User") from error
 
 
 def _checked(line: int, values: dict[str, Any]) -> dict[str, Any]:
     """The values in the form that the gateway keeps."""
     if values.get("state", "active") not in STATES:
-        raise BadExport(f"line {line}: state is one of {', '.join(STATES)}")
+        raise BadExport(f"line {line}: state must be one of {', '.join(STATES)}")
     if "networks" in values:
         values["networks"] = {_network(net): label for net, label in values["networks"].items()}
     if values.get("endDate"):
         try:
             values["endDate"] = utc_text(values["endDate"])
         except ValueError as error:
-            raise BadExport(f"line {line}: endDate is written 2027-12-31T00:00:00Z") from error
+            raise BadExport(f"line {line}: write endDate as 2027-12-31T00:00:00Z") from error
     if values.get("phone"):
         values["phone"] = phone_text(values["phone"])
     if values.get("sequence") not in (None, ""):
         try:
             values["sequence"] = int(values["sequence"])
         except ValueError as error:
-            raise BadExport(f"line {line}: sequence is a whole number") from error
+            raise BadExport(f"line {line}: sequence must be an integer") from error
     return values
 
 

@@ -57,7 +57,7 @@ def check_filter(text: str) -> None:
     """Refuse what is too long or too deep before it is parsed. Raises InvalidFilterException."""
     if len(text) > MAX_LENGTH or text.count("(") + text.count("[") > MAX_TERMS:
         raise InvalidFilterException(
-            detail=f"A filter has at most {MAX_LENGTH} characters and {MAX_TERMS} terms."
+            detail=f"A filter must not exceed {MAX_LENGTH} characters and {MAX_TERMS} terms."
         )
 
 
@@ -104,7 +104,7 @@ class _Filter(FilterVisitor[Condition]):
     def bounded(self, found: Condition) -> Condition:
         """The condition, unless it has too many terms. Raises InvalidFilterException."""
         if self.terms > MAX_TERMS:
-            raise InvalidFilterException(detail=f"A filter has at most {MAX_TERMS} terms.")
+            raise InvalidFilterException(detail=f"A filter must not exceed {MAX_TERMS} terms.")
         return found
 
     def list_condition(self, name: str, node: Comparison | Present) -> Condition | None:  # noqa: ARG002
@@ -224,7 +224,9 @@ class _GrantFilter(_UserFilter):
     def visit_comparison(self, node: Comparison) -> Condition:
         name = f"grants.{key_of(node.attr_path)}"
         if name not in GRANTS:
-            raise InvalidFilterException(detail="grants have roleGroup and participantId.")
+            raise InvalidFilterException(
+                detail="A filter on grants supports roleGroup and participantId only."
+            )
         return _entry(node, GRANTS[name])
 
     def visit_present(self, node: Present) -> Condition:  # noqa: ARG002 - by name
@@ -240,7 +242,7 @@ def _entry(node: Comparison | Present, attribute: Attribute) -> Condition:
 
 def _active(node: Comparison) -> Condition:
     if not isinstance(node.value, bool) or node.op not in (CompareOperator.eq, CompareOperator.ne):
-        raise InvalidFilterException(detail="active is compared to true or false.")
+        raise InvalidFilterException(detail="active must be compared with true or false.")
     wanted = node.value == (node.op is CompareOperator.eq)
     return provisioned_accounts.ACTIVE if wanted else provisioned_accounts.SUSPENDED
 
@@ -252,7 +254,9 @@ def _compare(attribute: Attribute, node: Comparison) -> Condition:
     value = _VALUES[attribute.type](node.value)
     operator = Operator(node.op)
     if attribute.type is not AttributeType.TEXT and operator not in ORDERED:
-        raise InvalidFilterException(detail="This attribute is compared by eq, ne, gt, ge, lt, le.")
+        raise InvalidFilterException(
+            detail="This attribute supports eq, ne, gt, ge, lt and le only."
+        )
     return attribute.compare(operator, value)
 
 
@@ -260,17 +264,17 @@ def _time(value: Any) -> datetime:
     try:
         found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
         if found.tzinfo is None:
-            raise InvalidFilterException(detail="A moment needs its zone.")
+            raise InvalidFilterException(detail="A date and time needs a time zone.")
         return found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidFilterException(detail="A moment is written like 2026-11-25T00:00:00Z.") from (
+        raise InvalidFilterException(detail="Write a date and time as 2026-11-25T00:00:00Z.") from (
             error
         )
 
 
 def _number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidFilterException(detail="sequence is compared to a whole number.")
+        raise InvalidFilterException(detail="sequence must be compared with an integer.")
     return value
 
 
@@ -285,5 +289,5 @@ def sort_attribute(path: str, attributes: Attributes) -> Attribute:
     """The attribute that a ``sortBy`` names. Raises InvalidFilterException."""
     name = path.casefold().rpartition(":")[2]
     if name not in attributes:
-        raise InvalidFilterException(detail=f"{path} cannot be sorted by.")
+        raise InvalidFilterException(detail=f"Sorting by {path} is not supported.")
     return attributes[name]

@@ -36,9 +36,11 @@ def create(
         external_id=group.external_id,
     )
     if row is None:
-        raise UniquenessException(detail="externalId is taken.")
+        raise UniquenessException(detail="externalId is already in use.")
     if not is_new and (row.external_id is None or row.external_id != group.external_id):
-        raise UniquenessException(detail="This role group of this participant is a Group already.")
+        raise UniquenessException(
+            detail="A Group for this role group and participant already exists."
+        )
     if is_new:
         events.record(
             work,

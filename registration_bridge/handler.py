@@ -88,7 +88,7 @@ class Handler(ScimHandler):
     def apply_bulk_operation(self, resource_type: Any, operation: Any) -> Any:
         model = self.service.get_model(resource_type)
         if operation.data is not None and not isinstance(operation.data, (model, PatchOp)):
-            raise InvalidValueException(detail="The data is of another resource type.")
+            raise InvalidValueException(detail="The data belongs to another resource type.")
 
         def act() -> Any:
             return super(Handler, self).apply_bulk_operation(

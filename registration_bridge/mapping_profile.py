@@ -89,7 +89,7 @@ class Profile:
         person = _get(extension, "personId") or self._person_id(body)
         if not person and is_new:
             raise InvalidValueException(
-                detail=f"{self.person_id} is needed: it holds the Person ID of this client's Users."
+                detail=f"{self.person_id} is required: it contains the Person ID."
             )
         if person:
             extension = _but(extension, "personId") | {"personId": person}

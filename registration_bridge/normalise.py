@@ -38,17 +38,17 @@ def parse(body: bytes, longest: int = MAX_BODY) -> Any:
     """JSON without repeated keys: of two values it is unknown which was meant. Raises the errors of
     SCIM."""
     if len(body) > longest:
-        raise PayloadTooLargeException(detail=f"A body has at most {longest} bytes.")
+        raise PayloadTooLargeException(detail=f"The body must not exceed {longest} bytes.")
     try:
         return json.loads(body, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
-        raise InvalidSyntaxException(detail="The body is no JSON object.") from error
+        raise InvalidSyntaxException(detail="The body must be a JSON object.") from error
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len({name.casefold() for name in found}) != len(pairs):
-        raise InvalidSyntaxException(detail="An attribute is given twice.")
+        raise InvalidSyntaxException(detail="An attribute is repeated.")
     return found
 
 
@@ -60,7 +60,7 @@ def resource(body: bytes, rules: BodyRules, *, is_new: bool) -> bytes:
 def normalise_resource(value: Any, rules: BodyRules, *, is_new: bool) -> dict[str, Any]:
     """A whole resource. Raises the errors of SCIM."""
     if not isinstance(value, dict):
-        raise InvalidSyntaxException(detail="The body is no JSON object.")
+        raise InvalidSyntaxException(detail="The body must be a JSON object.")
     if rules.profile is not None:
         # Clients with a profile send a password of their own making with every new User.
         value = rules.profile.complete(rules.name, value, is_new=is_new)
@@ -72,7 +72,7 @@ def normalise_resource(value: Any, rules: BodyRules, *, is_new: bool) -> dict[st
 def _check_password(value: dict[str, Any]) -> None:
     if any(entry and attribute_of(name) == "password" for name, entry in value.items()):
         raise InvalidValueException(
-            detail="password is not taken: people choose their own, by the link in their mail."
+            detail="password is not supported: people choose it with the link in their e-mail."
         )
 
 
@@ -100,7 +100,7 @@ def _schemas(names: Iterable[Any]) -> list[Any]:
 def _value(key: str, entry: Any) -> Any:
     if key == "active" and isinstance(entry, str):
         if entry.casefold() not in BOOLEANS:
-            raise InvalidValueException(detail="active is true or false.")
+            raise InvalidValueException(detail="active must be true or false.")
         return BOOLEANS[entry.casefold()]
     if key == "name" and isinstance(entry, dict):
         return _name({k: v for k, v in entry.items() if k.casefold() not in DROPPED_OF_NAME})
@@ -137,7 +137,9 @@ def normalise_patch(value: Any, rules: BodyRules, resource_id: str) -> dict[str,
     if not operations:
         raise InvalidValueException(detail="Operations is empty.")
     if len(operations) > MAX_OPERATIONS:
-        raise InvalidValueException(detail=f"At most {MAX_OPERATIONS} operations.")
+        raise InvalidValueException(
+            detail=f"The request must not exceed {MAX_OPERATIONS} operations."
+        )
     kept = [
         done
         for given in operations
@@ -157,7 +159,7 @@ def has_operations(body: bytes) -> bool:
 def operations_of(value: Any) -> Any:
     """The operations of a PATCH or a Bulk. Raises InvalidSyntaxException."""
     if not isinstance(value, dict):
-        raise InvalidSyntaxException(detail="The body is no JSON object.")
+        raise InvalidSyntaxException(detail="The body must be a JSON object.")
     return next((entry for name, entry in value.items() if name.casefold() == "operations"), None)
 
 
@@ -190,7 +192,7 @@ def _is_path(key: str) -> bool:
 
 def _operation(entry: Any, rules: BodyRules, resource_id: str) -> dict[str, Any] | None:
     if not isinstance(entry, dict):
-        raise InvalidSyntaxException(detail="An operation is no object.")
+        raise InvalidSyntaxException(detail="An operation must be an object.")
     given = {name.casefold(): part for name, part in entry.items()}
     op, path = given.get("op"), given.get("path")
     done: dict[str, Any] = {"op": op.casefold() if isinstance(op, str) else op}

@@ -18,7 +18,7 @@ COMMON = {
 }
 MISSING = {"404": "There is no such resource"}
 VERSIONED = {"412": "It has another version than If-Match says"}
-TAKEN = {"409": "A name or key is taken"}
+TAKEN = {"409": "A name or key is already in use"}
 TOO_LARGE = {"413": "The body is too large"}
 WRITTEN = {**TOO_LARGE, "415": "The body is not JSON"}
 SEARCHED = ("filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "attributes",

@@ -38,7 +38,9 @@ def create(
     except Conflict as error:
         row = participants.by_number(work, wanted.number)
         if not _is_as_pushed(work, row, wanted):
-            raise UniquenessException(detail=f"participantId {wanted.number} is taken.") from error
+            raise UniquenessException(
+                detail=f"participantId {wanted.number} is already in use."
+            ) from error
         return row, False
     provisioned_participants.set_external_id(work, row, wanted.external_id)
     events.record(work, AuditAction.SCIM_PARTICIPANT_CREATED, participant=wanted.number)

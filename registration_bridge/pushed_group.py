@@ -38,7 +38,7 @@ class PushedGroup:
         """Raises InvalidValueException."""
         extension = resource[Role]
         if extension is None:
-            raise InvalidValueException(detail="The extension of role groups is needed.")
+            raise InvalidValueException(detail="The role group extension is required.")
         return cls(
             external_id=clean(resource.external_id) or None,
             display_name=clean(resource.display_name),
@@ -78,7 +78,7 @@ def _member_change(operation: Any) -> MemberChange:
         raise MutabilityException(attribute="members", mutability="immutable")
     if path.value_filter is not None:
         if op != "remove":
-            raise InvalidPathException(detail="Members are added by their value, without a filter.")
+            raise InvalidPathException(detail="Add members by value, without a filter.")
         return MemberChange(op, condition=of_members(path.value_filter))
     values = operation.value
     if op == "remove" and values in (None, []):
@@ -94,12 +94,12 @@ def _member(entry: Any) -> Member:
     try:
         return Member.model_validate(entry)
     except ValidationError as error:
-        raise InvalidValueException(detail="A member is an object with a value.") from error
+        raise InvalidValueException(detail="A member must be an object with a value.") from error
 
 
 def _subjects(members: Iterable[Member] | None) -> frozenset[str]:
     """The ids of members, each once."""
     rows = list(members or ())
     if any(row.type not in (None, "User") for row in rows):
-        raise InvalidValueException(detail="Members are Users.")
+        raise InvalidValueException(detail="Members must be Users.")
     return frozenset(clean(row.value)[:MAX_SUBJECT] for row in rows)

@@ -32,7 +32,7 @@ class PushedParticipant:
     def of(cls, resource: Any) -> PushedParticipant:
         """Raises InvalidValueException."""
         if resource.status not in _IS_ENDED:
-            raise InvalidValueException(detail=f"status is {ACTIVE} or {ENDED}.")
+            raise InvalidValueException(detail=f"status must be {ACTIVE} or {ENDED}.")
         parts = {
             ParticipationRef(clean(entry.value), clean(entry.type) or ParticipationKind.MARKET)
             for entry in resource.participations or ()

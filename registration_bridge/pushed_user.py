@@ -179,7 +179,7 @@ def extension_of(resource: Any) -> Registration:
     """The gateway's extension of a User. Raises InvalidValueException."""
     found = resource[Registration]
     if found is None:
-        raise InvalidValueException(detail="The extension of registration is needed.")
+        raise InvalidValueException(detail="The registration extension is required.")
     return found  # type: ignore[no-any-return]
 
 
@@ -188,7 +188,7 @@ def person_id_of(resource: Any) -> str:
     person_id = clean(extension_of(resource).person_id)
     if not person_id or len(person_id) > MAX_PERSON_ID:
         raise InvalidValueException(
-            detail=f"personId is needed, {MAX_PERSON_ID} characters at most"
+            detail=f"personId is required, with at most {MAX_PERSON_ID} characters"
         )
     return person_id
 
@@ -197,7 +197,9 @@ def _kind(value: str | None) -> AccountKind | None:
     try:
         return AccountKind(value) if value else None
     except ValueError as error:
-        raise InvalidValueException(detail="accountKind is personal, machine or email.") from error
+        raise InvalidValueException(
+            detail="accountKind must be personal, machine or email."
+        ) from error
 
 
 def _language(value: str | None) -> str:
@@ -222,11 +224,9 @@ def _single(rows: list[Any] | None, word: str, key: Callable[[str], Any]) -> str
     primary = [row.primary for row in rows or ()]
     if False in primary and True not in primary:
         raise InvalidValueException(
-            detail=f"the only {word} is the primary one: leave primary out, or let it be true"
+            detail=f"the only {word} is primary: omit primary or set it to true"
         )
     if len({key(clean(row.value)) for row in rows or ()}) > 1:
-        raise InvalidValueException(
-            detail=f"a person has one {word}: push the one that counts, without another one"
-        )
+        raise InvalidValueException(detail=f"a person has one {word}: send only one")
     ranked = sorted(rows or (), key=lambda row: (not row.primary, str(row.type or "") != "work"))
     return clean(ranked[0].value) if ranked else ""

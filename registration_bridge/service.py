@@ -112,4 +112,4 @@ def check_targets(current: Any, patch_op: PatchOp[Any]) -> None:
         words = str(path.value_filter).casefold().split(" ")
         is_of_kind = len(words) == 3 and words[:2] == ["type", "eq"]
         if not is_of_kind and not path.get(current, strict=False):
-            raise NoTargetException(detail=f"Nothing is found by {str(path)!a}.")
+            raise NoTargetException(detail=f"No value matches {str(path)!a}.")

@@ -48,7 +48,7 @@ class BridgeStorage(ScimStorage):
         if len(parts) == 1:
             return parts[0].search(search_request, position)
         if search_request.sort_by is not None:
-            raise NotImplementedException(detail="Only resources of one type are sorted.")
+            raise NotImplementedException(detail="Sorting requires a single resource type.")
         if search_request.cursor is None:
             return by_index(parts, search_request)
         return by_cursor(parts, search_request, position)

@@ -126,7 +126,7 @@ def _register_holder(
     said = holder.changes()
     if not said.email or not (said.given_name or said.family_name):
         raise Invalid(
-            f"{holder.person_id} is not registered yet: the push has to say name and e-mail"
+            f"{holder.person_id} is a new person: include the name and the e-mail address"
         )
     return accounts.get_or_create_person(
         work,
@@ -168,7 +168,7 @@ def update(work: UnitOfWork, scope: ProvisioningScope, view: View, user: PushedU
     if push.external_id != row.external_id and provisioned_accounts.by_external_id(
         work, scope, push.external_id
     ):
-        raise UniquenessException(detail="externalId is taken.")
+        raise UniquenessException(detail="externalId is already in use.")
     provisioned_accounts.record_push(work, account, row, push)
 
 
@@ -207,7 +207,7 @@ def _set_networks(work: UnitOfWork, account: Account, user: PushedUser) -> bool:
     if account.kind == AccountKind.MACHINE:
         return registered_networks.replace(work, account, user.networks)
     if user.networks:
-        raise Invalid("only a machine account has registeredNetworks")
+        raise Invalid("only machine accounts can have registeredNetworks")
     return False
 
 
@@ -262,7 +262,7 @@ def _set_active(
         events.record(work, AuditAction.SCIM_SUSPENDED, account=account)
     else:
         if account.state_reason != BY_REGISTRATION:
-            raise Refused("an operator suspended this account; registration cannot restore it")
+            raise Refused("an operator suspended this account; registration cannot reactivate it")
         suspension.lift(work, account, reason=BY_REGISTRATION)
 
 
@@ -289,4 +289,6 @@ def _left_in_custody(work: UnitOfWork, account: Account) -> list[str]:
 
 def _check_mass_change(work: UnitOfWork) -> None:
     if mass_change_breaker.status(work).is_tripped:
-        raise MassChange(detail="Too many accounts within an hour: an administrator must confirm.")
+        raise MassChange(
+            detail="The mass-change circuit breaker is open. An administrator must confirm."
+        )

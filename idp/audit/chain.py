@@ -193,7 +193,7 @@ def _last_verified(work: UnitOfWork) -> Event | None:
             if seal_status(work.vault, event, before, event.seq) is SealStatus.PROVED:
                 return cast(Event, event)
     if is_any:
-        raise Refused("the head of the trail is missing and no seal of it can be proved")
+        raise Refused("the head of the audit log is missing and no seal can be verified")
     return None
 
 

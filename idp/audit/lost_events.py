@@ -87,7 +87,7 @@ def _parsed(lines: Iterable[str], digest: Any, names: dict[int, str]) -> Iterato
             if event.account_id is not None and record["account"]:
                 names[int(event.account_id)] = str(record["account"])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise Invalid(f"line {number} of the export is no record of the trail") from error
+            raise Invalid(f"line {number} of the export is not an audit log record") from error
         yield event
 
 

@@ -151,15 +151,17 @@ def confirm(work: UnitOfWork, public_id: str) -> Outcome:
     another operator was first; and the errors of the change."""
     row, operator = get(work, public_id), _operator(work)
     if not may_confirm(row, operator):
-        raise Forbidden("a proposal is confirmed by another person than proposed it", operator)
+        raise Forbidden("the operator who proposed a change cannot confirm it", operator)
     _check_open(work, row)
     if not work.vault.matches(_PURPOSE, _content(row), row.seal):
         raise Refused("the proposal was changed after it was made")
     if row.base != _base(work, row.client_id):
-        raise Refused("the client was changed since: withdraw the proposal and make a new one")
+        raise Refused("the client has changed: withdraw the proposal and create a new one")
     able = row.proposer.effective_state(work.now) == AccountState.ACTIVE
     if not able or ACCESS not in role_groups.console_roles(work, row.proposer):
-        raise Refused("who proposed it is no operator of Access Management any more")
+        raise Refused(
+            "the operator who proposed the change is no longer an operator of Access Management"
+        )
     _decide(work, row, operator, Decision.CONFIRMED)
     return _carry_out(work, row)
 
@@ -232,7 +234,7 @@ def _decide(
 ) -> None:
     by = operator.id if operator else None
     if not spend_once(work, row, ClientProposal.decided_at, decided_by=by, outcome=outcome):
-        raise Conflict(f"proposal {row.public_id} was decided meanwhile")
+        raise Conflict(f"proposal {row.public_id} was already decided")
     work.db.refresh(row)
     _record(work, RECORDED_AS[outcome], row)
 

@@ -39,7 +39,7 @@ def parse_overlap_hours(typed: str) -> int:
 def check_rotation(client: Client, overlap_hours: int) -> None:
     """Raises Invalid for a client without a secret, or an overlap that is too long."""
     if not client.has_secret:
-        raise Invalid("a public client, or one with keys, has no secret")
+        raise Invalid("public clients and clients with keys have no secret")
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise Invalid(_OVERLAP_FAULT)
 

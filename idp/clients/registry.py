@@ -98,9 +98,9 @@ def create(
 def check_new(work: UnitOfWork, client_id: str, data: ClientData) -> None:
     """Raises Invalid or Conflict if the data cannot be registered."""
     if not _CLIENT_ID.fullmatch(client_id):
-        raise Invalid("a client id is 3 to 100 letters, digits and ._~-")
+        raise Invalid("a client ID has 3 to 100 letters, digits and ._~-")
     if work.db.scalar(select(Client.id).where(Client.client_id == client_id)) is not None:
-        raise Conflict(f"client {client_id} exists")
+        raise Conflict(f"client {client_id} already exists")
     _validate(work, data)
 
 
@@ -111,7 +111,9 @@ def check_update(work: UnitOfWork, client: Client, data: ClientData) -> None:
         data.auth_method,
         client.auth_method,
     ):
-        raise Invalid("a public client cannot become confidential or the reverse: register anew")
+        raise Invalid(
+            "a public client cannot become confidential or the reverse: register a new client"
+        )
 
 
 def update(
@@ -285,7 +287,7 @@ def _choice_faults(data: ClientData) -> list[str]:
         "access_token_format is jwt or opaque": data.access_token_format in ("jwt", "opaque"),
         f"minimum_acr is one of {', '.join(ACRS)}": data.minimum_acr is None
         or data.minimum_acr in ACRS,
-        f"second_factor is one of {', '.join(Rule)}": data.second_factor in ("", *Rule),
+        f"second_factor must be one of {', '.join(Rule)}": data.second_factor in ("", *Rule),
         f"push_operations are among {', '.join(PushOperation)}": set(data.push_operations)
         <= set(PushOperation),
         "a participant number is 1 to 20 ASCII characters": all(

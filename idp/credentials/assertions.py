@@ -74,7 +74,7 @@ def _of_pem(text: str) -> PublicKey:
 def _of_jwk(text: str) -> PublicKey:
     values = json.loads(text)
     if "d" in values:
-        raise Invalid("this is a private key: keep it to yourself and register the public one")
+        raise Invalid("this is a private key: keep it secret and register the public key")
     if values["kty"] == "RSA" and len(_bytes(values["n"])) * 8 < MIN_RSA_BITS:
         raise ValueError("too short")
     return _members(values)

@@ -131,13 +131,13 @@ def validated(data: NewPerson) -> dict[str, str]:
     """Validate and normalize the data of a person. Raises Invalid."""
     names = (data.given_name, data.middle_name, data.family_name, data.preferred_name)
     if not data.given_name and not data.family_name:
-        raise Invalid("a person needs a given or a family name")
+        raise Invalid("a person needs a first or last name")
     if any(len(name) > MAX_PERSON_NAME or not printable(name) for name in names):
-        raise Invalid("a name is too long or holds characters that cannot be shown")
+        raise Invalid("a name is too long or contains characters that cannot be displayed")
     email = validated_email(data.email)
     phone = phones.parse(data.phone) if data.phone else phones.Phone("")
     if phone is None:
-        raise Invalid(f"{data.phone!a} is no telephone number")
+        raise Invalid(f"{data.phone!a} is not a phone number")
     return {
         "given_name": data.given_name,
         "middle_name": data.middle_name,
@@ -154,7 +154,7 @@ def validated_email(text: str) -> str:
     try:
         return single_address(text)
     except ValueError as error:
-        raise Invalid(f"not one plain e-mail address: {error}") from error
+        raise Invalid(f"not a valid e-mail address: {error}") from error
 
 
 def create_account(
@@ -179,11 +179,11 @@ def create_account(
         or any(char.isspace() for char in username)
         or (kind is not AccountKind.EMAIL and "@" in key)
     ):
-        raise Invalid("a UserID is made of ASCII letters, digits and signs, without @ and spaces")
+        raise Invalid("a UserID contains ASCII letters, digits and symbols, without @ or spaces")
     if locale not in ("en", "fr"):
         raise Invalid("the language must be en or fr")
     if work.db.scalar(select(Account.id).where(Account.username_key == key)) is not None:
-        raise Conflict(f"{username} is taken")
+        raise Conflict(f"{username} is already in use")
     account = Account(
         subject=work.token(16),
         kind=kind,

@@ -36,7 +36,7 @@ def resend(work: UnitOfWork, account: Account) -> None:
     there is an unexpired link: after expiry only a temporary password helps (AC-03)."""
     link = pending_link(work, account)
     if link is None or link.expires_at <= work.now:
-        raise Refused("the activation link has expired or was ended: issue a temporary password")
+        raise Refused("the activation link has expired or was revoked: issue a temporary password")
     _send(work, account, "account_created", link.expires_at)
 
 

@@ -264,10 +264,10 @@ def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
 
 def _person(work: UnitOfWork, entry: ContactRef) -> Person:
     if entry.function not in list(ContactFunction):
-        raise Invalid(f"the function of a contact is one of {', '.join(ContactFunction)}")
+        raise Invalid(f"the function of a contact must be one of {', '.join(ContactFunction)}")
     person = work.db.scalar(select(Person).where(Person.person_id == entry.person_id))
     if person is None or _account_of(work, person) is None:
-        raise Invalid(f"person {entry.person_id} has no account here, so cannot be a contact")
+        raise Invalid(f"person {entry.person_id} has no account and cannot be a contact")
     return person
 
 

@@ -35,7 +35,7 @@ def change_state(
     separation_of_duties.check(work, account)
     before = account.state
     if before == AccountState.DEACTIVATED:
-        raise Refused("a deactivated account stays deactivated")
+        raise Refused("a deactivated account cannot be reactivated")
     if state == before:
         return
     _claim(work, account, before, state)
@@ -75,7 +75,7 @@ def _claim(work: UnitOfWork, account: Account, before: AccountState, state: Acco
         .execution_options(synchronize_session=False)
     )
     if moved.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict(f"the state of {account.username} changed meanwhile")
+        raise Conflict(f"the state of {account.username} has changed")
 
 
 def resume(work: UnitOfWork, account: Account, *, reason: StateReason) -> None:

@@ -73,7 +73,7 @@ def register(work: UnitOfWork, number: str, name: str) -> Participant:
     )
     row = by_number(work, number)
     if not is_new and row.removed_at is None:
-        raise Conflict(f"participant {number} is registered already")
+        raise Conflict(f"participant {number} is already registered")
     if not is_new:
         row.removed_at = None
         restore(work, row)
@@ -95,7 +95,7 @@ def rename(work: UnitOfWork, row: Participant, name: str) -> bool:
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME or not printable(name):
-        raise Invalid(f"a participant's name is 1 to {MAX_NAME} characters that can be shown")
+        raise Invalid(f"a participant name has 1 to {MAX_NAME} printable characters")
     return name
 
 
@@ -103,7 +103,7 @@ def end(work: UnitOfWork, row: Participant) -> int:
     """End the participant: revoke every role group held there and allow no new ones. Returns the
     number of revoked assignments. Raises Refused for the gateway's own operator."""
     if row.number == OPERATOR:
-        raise Refused("the gateway's own operator does not end")
+        raise Refused("the operator of the gateway cannot be ended")
     if row.ended_at is not None:
         return 0
     row.ended_at = row.updated_at = work.now

@@ -139,5 +139,5 @@ def _current(row: Participant, names: Collection[str]) -> Select[Participation]:
 
 def _checked(part: ParticipationRef) -> ParticipationRef:
     if part.kind not in list(ParticipationKind):
-        raise Invalid(f"a participation is one of {', '.join(ParticipationKind)}")
+        raise Invalid(f"a participation must be one of {', '.join(ParticipationKind)}")
     return ParticipationRef(checked_participation(part.name), part.kind)

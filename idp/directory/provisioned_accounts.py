@@ -220,6 +220,6 @@ def set_end(work: UnitOfWork, account: Account, end: datetime | None) -> bool:
     if end == account.ends_at:
         return False
     if end is not None and end <= work.now:
-        raise Invalid("endDate is past; a DELETE closes an account at once")
+        raise Invalid("endDate is in the past; to deactivate an account now, use DELETE")
     account.ends_at = end
     return True

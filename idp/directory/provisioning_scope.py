@@ -47,31 +47,31 @@ class ProvisioningScope:
     def check(self, operation: PushOperation) -> None:
         """The client may do this at all."""
         if operation not in self.operations:
-            raise OutOfScope(f"This client may not {operation} by a push.")
+            raise OutOfScope(f"This client does not have permission to {operation} by SCIM.")
 
     def check_role_group(self, name: str, participant: str) -> None:
         """The client may grant and revoke this role group there. No push makes or unmakes an
         operator."""
         self.check(PushOperation.GRANT)
         if name in set(ConsoleRole):
-            raise OutOfScope("Roles of the gateway's own operators are not pushed.")
+            raise OutOfScope("SCIM cannot change the roles of gateway operators.")
         self.check_participant(participant)
 
     def check_no_operator(self, number: str) -> None:
         """The participant is not the gateway's own operator."""
         if number == OPERATOR:
-            raise OutOfScope("The gateway's own operator is out of reach of pushes.")
+            raise OutOfScope("SCIM cannot change the operator of the gateway.")
 
     def check_participant(self, number: str) -> None:
         """The client acts for this participant."""
         if self.participants and number not in self.participants:
-            raise OutOfScope("This client does not act for that participant.")
+            raise OutOfScope("This client does not have access to this participant.")
 
     def check_accounts(self, work: UnitOfWork, accounts: Collection[Account]) -> None:
         """None of the accounts belongs to an operator, by whichever account."""
         for batch in batches(accounts):
             if role_groups.any_is_operator(work, batch):
-                raise OutOfScope("This account belongs to the gateway's operator.")
+                raise OutOfScope("SCIM cannot change accounts of the operator of the gateway.")
 
     def check_whole_account(self, work: UnitOfWork, account: Account) -> None:
         """No participant of another client needs the account (PR-05)."""
@@ -86,7 +86,7 @@ class ProvisioningScope:
             )
             .limit(1)
         ):
-            raise OutOfScope("The account is needed for another participant too.")
+            raise OutOfScope("Another participant also uses this account.")
 
     def check_person(self, work: UnitOfWork, person: Person) -> None:
         """The person is no operator, and the client may see one of the person's accounts."""
@@ -96,7 +96,7 @@ class ProvisioningScope:
             .where(Account.person_id == person.id, self.visible_accounts())
             .limit(1)
         ):
-            raise OutOfScope("This personId is not one of this client's.")
+            raise OutOfScope("This personId belongs to another client.")
 
     def update_person(self, work: UnitOfWork, person: Person, changes: PersonChanges) -> None:
         """Change a person. Name and address belong to all accounts of the person, so the client has

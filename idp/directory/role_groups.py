@@ -124,11 +124,11 @@ def create(
     """Create a role group for these relying parties. If ``participation`` is set, participants must
     have it. Raises Invalid or Conflict."""
     if not _NAME.fullmatch(name):
-        raise Invalid("a role group's name is 1 to 100 ASCII letters, digits, spaces and ._:/()-")
+        raise Invalid("a role group name has 1 to 100 ASCII letters, digits, spaces and ._:/()-")
     if kind not in list(AccountKind):
-        raise Invalid(f"the kind is one of {', '.join(AccountKind)}")
+        raise Invalid(f"the kind must be one of {', '.join(AccountKind)}")
     if work.db.scalar(select(RoleGroup.id).where(RoleGroup.name == name)) is not None:
-        raise Conflict(f"role group {name} exists")
+        raise Conflict(f"role group {name} already exists")
     group = RoleGroup(
         name=name,
         description=description,
@@ -163,7 +163,7 @@ def set_rule(work: UnitOfWork, group: RoleGroup, rule: str) -> None:
     """Set the second-factor rule of the group; empty for the default of the environment. Raises
     Invalid."""
     if rule not in ("", *Rule):
-        raise Invalid(f"second_factor is one of {', '.join(Rule)}")
+        raise Invalid(f"second_factor must be one of {', '.join(Rule)}")
     group.second_factor = rule
     events.record(work, AuditAction.ROLE_GROUP_RULE, group=group.name, second_factor=rule)
 
@@ -273,7 +273,7 @@ def assign(
     terms = terms or AssignmentTerms()
     begins = max(terms.valid_from or work.now, work.now)
     if terms.valid_until is not None and terms.valid_until <= begins:
-        raise Invalid(f"{group.name} would end before it begins, or has ended")
+        raise Invalid(f"{group.name} ends before it starts, or has already ended")
     if row is not None:
         _set_terms(work, account, row, terms)
         return True

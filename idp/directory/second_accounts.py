@@ -35,7 +35,7 @@ class SecondAccountGrounds:
     def of(cls, reason: str, participant: Participant) -> SecondAccountGrounds:
         """Raises Invalid for an unknown reason."""
         if reason not in set(Reason):
-            raise Invalid(f"the reason of a second account is one of {', '.join(Reason)}")
+            raise Invalid(f"the reason for a second account must be one of {', '.join(Reason)}")
         return cls(Reason(reason), participant)
 
 
@@ -60,7 +60,7 @@ def columns(
             )
         return {}
     if kind is not AccountKind.PERSONAL:
-        raise Invalid("only a personal account is a second one")
+        raise Invalid("only a personal account can be a second account")
     if second.participant.ended_at is not None:
         raise Refused(f"participant {second.participant.number} has ended")
     if _has(work, person, second.participant):

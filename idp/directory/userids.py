@@ -27,7 +27,7 @@ def create(
     """Create a pending account with the next free personal or machine UserID. Raises Invalid if no
     name can be generated, and the errors of ``accounts.create_account``."""
     if kind is AccountKind.EMAIL:
-        raise Invalid("the login name of an e-mail account is its address")
+        raise Invalid("the user name of an e-mail account is its e-mail address")
     for _ in range(ATTEMPTS):
         username = _next(work, person, kind)
         try:
@@ -38,7 +38,7 @@ def create(
         except (Collision, Conflict):
             # A concurrent request took it: try the next one.
             continue
-    raise Conflict("no free UserID could be taken")
+    raise Conflict("no UserID is available")
 
 
 def _next(work: UnitOfWork, person: Person, kind: AccountKind) -> str:
@@ -55,7 +55,7 @@ def _next(work: UnitOfWork, person: Person, kind: AccountKind) -> str:
             "the name has letters that are not Latin: give the preferred name in Latin letters"
         ) from error
     except userid.Exhausted as error:
-        raise Invalid(f"no UserID is left for {error}") from error
+        raise Invalid(f"no UserID is available for {error}") from error
 
 
 def _personal(work: UnitOfWork, person: Person) -> str:

@@ -174,7 +174,7 @@ def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     if row.removed_at is not None:
         return
     if is_required(work, account, row):
-        raise Refused("the last required factor cannot go")
+        raise Refused("the last required verification method cannot be removed")
     row.removed_at = work.now
     work.db.flush()
     if not list_usable(work, account):

@@ -42,7 +42,9 @@ def rotate(work: UnitOfWork, alg: str, *, force: bool = False) -> SigningKey:
     lead = timedelta(seconds=work.settings.key_publish_lead)
     if not force and work.now - upcoming.created_at < lead:
         ready = (upcoming.created_at + lead).isoformat(timespec="seconds")
-        raise Refused(f"the next {alg} key can sign from {ready}; caches may not have it yet")
+        raise Refused(
+            f"the next {alg} key can sign from {ready}; relying parties may not have it yet"
+        )
     _retire(work, _one(work, alg, KeyState.ACTIVE), KeyState.RETIRED)
     _promote(work, upcoming)
     events.record(work, AuditAction.KEY_ROTATED, kid=upcoming.kid, alg=alg)

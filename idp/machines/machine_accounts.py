@@ -66,7 +66,7 @@ def change_custodian(work: UnitOfWork, account: Account, person: Person) -> None
     a password or, before activation, a new activation link. Programs cannot authenticate until they
     have the new password. Raises Invalid or Refused."""
     if account.kind != AccountKind.MACHINE:
-        raise Invalid("only a machine account has a custodian")
+        raise Invalid("only machine accounts can have a custodian")
     separation_of_duties.check(work, account)
     separation_of_duties.check_person(work, person)
     if account.state == AccountState.DEACTIVATED:

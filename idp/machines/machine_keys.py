@@ -43,19 +43,19 @@ def add(
 ) -> MachineKey:
     """Register a public key (JWK or PEM). The custodian gets a mail. Raises Invalid or Conflict."""
     if account.kind != AccountKind.MACHINE:
-        raise Invalid("only a machine account has keys")
+        raise Invalid("only machine accounts can have keys")
     separation_of_duties.check(work, account)
     label = label.strip()
     if not label or len(label) > MAX_LABEL or not printable(label):
-        raise Invalid(f"a key needs a name of at most {MAX_LABEL} printable characters")
+        raise Invalid(f"a key needs a name with at most {MAX_LABEL} printable characters")
     if not 0 < days <= MAX_DAYS:
-        raise Invalid(f"a key is good for 1 to {MAX_DAYS} days")
+        raise Invalid(f"a key is valid for 1 to {MAX_DAYS} days")
     present = of(work, account)
     if len(present) >= MAX_KEYS:
         raise Invalid(f"a machine account has at most {MAX_KEYS} keys")
     jwk = assertions.public_key(text)
     if any(row.kid == jwk["kid"] for row in present):
-        raise Conflict("this key is registered already")
+        raise Conflict("this key is already registered")
     row = MachineKey(
         account_id=account.id,
         kid=jwk["kid"],

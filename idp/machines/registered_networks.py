@@ -69,7 +69,7 @@ def replace(work: UnitOfWork, account: Account, wanted: Iterable[tuple[str, str]
     Returns False when nothing changes. Removing a network revokes the account's grants. The
     custodian of an activated account gets a mail. Raises Invalid."""
     if account.kind != AccountKind.MACHINE:
-        raise Invalid("only a machine account has networks")
+        raise Invalid("only machine accounts can have networks")
     separation_of_duties.check(work, account)
     after = _validated(wanted)
     before = {row.network: row for row in of(work, account)}

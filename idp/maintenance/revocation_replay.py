@@ -100,7 +100,7 @@ def _account(work: UnitOfWork, event: Event) -> Account:
     use again."""
     row = work.db.get(Account, event.account_id) if event.account_id is not None else None
     if row is None or row.created_at > event.at:
-        raise NotFound("the account is not here")
+        raise NotFound("the account does not exist here")
     return row
 
 

@@ -27,8 +27,8 @@ REALM = "IESO Gateway"
 MAX_CREDENTIAL = 1000
 TOKEN_PATH = "/oauth2/v1/token"  # noqa: S105 - a path
 SEVERAL = {
-    "method": "More than one client authentication method.",
-    "client": "More than one client is named.",
+    "method": "More than one client authentication method was used.",
+    "client": "More than one client was named.",
 }
 
 

@@ -84,7 +84,7 @@ def validate(
         code = "invalid_request" if missing else "unsupported_response_type"
         raise RequestError(code, "The response_type must be code.")
     if not tokens.is_valid_resource(work, client, params):
-        text = "The resource is not one that this client has tokens for."
+        text = "The resource is not allowed for this client."
         raise RequestError("invalid_target", text)
     return AuthorizationRequest(
         redirect_uri=redirect_uri,
@@ -125,7 +125,7 @@ def _scopes(client: Client, params: dict[str, str]) -> tuple[str, ...]:
     if not scopes or "openid" not in scopes:
         raise RequestError("invalid_scope", "The scope must include openid.")
     if not within(scopes, client.scopes):
-        raise RequestError("invalid_scope", "The scope is wider than what this client may have.")
+        raise RequestError("invalid_scope", "The scope exceeds what is allowed for this client.")
     return scopes
 
 
@@ -160,7 +160,7 @@ def _challenge(client: Client, params: dict[str, str]) -> str | None:
 def _prompt(params: dict[str, str]) -> tuple[str, ...]:
     prompt = tuple(params.get("prompt", "").split())
     if not set(prompt) <= set(PROMPTS) or ("none" in prompt and len(prompt) > 1):
-        raise RequestError("invalid_request", "The prompt is not a valid combination.")
+        raise RequestError("invalid_request", "The prompt value is invalid.")
     return prompt
 
 
@@ -181,9 +181,9 @@ def _claims(client: Client, params: dict[str, str]) -> dict[str, Any]:
     try:
         parsed = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise RequestError("invalid_request", "The claims are not JSON.") from error
+        raise RequestError("invalid_request", "The claims parameter must be JSON.") from error
     if not isinstance(parsed, dict):
-        raise RequestError("invalid_request", "The claims must be a JSON object.")
+        raise RequestError("invalid_request", "The claims parameter must be a JSON object.")
     allowed = {"sub", "acr", "auth_time"}
     for scope in client.scopes:
         allowed.update(SCOPE_CLAIMS.get(scope, ()))
@@ -196,7 +196,9 @@ def _claim_requests(requests: Any, allowed: set[str]) -> dict[str, Any]:
     if requests is None:
         return {}
     if not isinstance(requests, dict):
-        raise RequestError("invalid_request", "The claims must be JSON objects.")
+        raise RequestError(
+            "invalid_request", "The members of the claims parameter must be JSON objects."
+        )
     kept = {}
     for name, request in requests.items():
         if name in allowed and name in (*CLAIMS_SUPPORTED, "acr", "auth_time"):

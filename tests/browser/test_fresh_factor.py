@@ -82,19 +82,19 @@ def test_n66_a_passkey_answers_and_the_form_goes_on(page: Page, site: Site, key:
     expect(page.get_by_role("rowheader", name="First")).to_be_visible()
     site.world.clock.advance(minutes=16)
     make_group(page, site, "Second")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Second step")
-    expect(page.locator(".why")).to_contain_text("This change reaches far")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Verify your identity")
+    expect(page.locator(".why")).to_contain_text("This change affects security")
     assert groups(site, "Second") == 0
 
     key(False)
-    page.get_by_role("button", name="Use my passkey").click()
+    page.get_by_role("button", name="Use passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("Your passkey was not used")
     key(True)
     site.world.clock.advance(minutes=6)
-    page.get_by_role("button", name="Use my passkey").click()
+    page.get_by_role("button", name="Use passkey").click()
     expect(page.get_by_role("alert").first).to_contain_text("open for more than five minutes")
     assert groups(site, "Second") == 0
-    page.get_by_role("button", name="Use my passkey").click()
+    page.get_by_role("button", name="Use passkey").click()
     expect(page.get_by_role("rowheader", name="Second")).to_be_visible()
     expect(page.get_by_role("cell", name="Offers & bids, “both”")).to_have_count(2)
     assert groups(site, "Second") == 1

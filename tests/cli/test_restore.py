@@ -250,8 +250,8 @@ def _spoil(lines: list[dict[str, Any]], how: str) -> list[dict[str, Any]]:
         ("changed", "of the export is changed, or from another trail"),
         ("missing", "of the export is not provable"),
         ("another key", "of the export is sealed by a key that is not here"),
-        ("no record", "line 1 of the export is no record of the trail"),
-        *((how, "of the export is no record of the trail") for how in WRONG),
+        ("no record", "line 1 of the export is not an audit log record"),
+        *((how, "of the export is not an audit log record") for how in WRONG),
     ],
 )
 def test_an_export_that_is_not_proved_changes_nothing(

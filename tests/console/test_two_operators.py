@@ -292,7 +292,7 @@ def test_n74_a_proposal_for_what_has_changed_is_not_confirmed(
     before = registered(world)
     answer = confirm(other, proposed(world))
     assert answer.status_code == 400
-    assert "the client was changed since" in answer.text
+    assert "the client has changed" in answer.text
     assert registered(world) == before
 
 

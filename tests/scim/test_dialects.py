@@ -332,5 +332,5 @@ def test_dialect_20_a_deleted_user_is_gone_and_its_name_taken(world: World, push
         404, None)  # fmt: skip
     again = pusher.send("POST", body=user(2, userName="JSmith"))
     assert fault(again) == (409, "uniqueness")
-    assert "never given again" in again.json["detail"]
+    assert "never reused" in again.json["detail"]
     assert world.account_row("jsmith").state == AccountState.DEACTIVATED

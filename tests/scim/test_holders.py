@@ -110,7 +110,7 @@ def test_ma10_a_custodian_who_is_not_registered_is_described_by_the_push(
     made = machine(pusher)
     alone = hand_over(pusher, "patch", made)
     assert fault(alone) == (400, "invalidValue")
-    assert "R00002 is not registered yet" in alone.text
+    assert "R00002 is a new person" in alone.text
     name_only = pusher.patch(
         made["id"],
         {"op": "replace", "path": CUSTODIAN, "value": "R00002"},
@@ -146,7 +146,7 @@ def test_ma10_a_put_that_sends_back_the_former_custodian_is_refused(
         assert answer.status_code == 200, answer.text
         return
     assert fault(answer) == (400, "invalidValue")
-    assert "the former custodian's" in answer.text
+    assert "the previous custodian" in answer.text
     assert person_of(world, made["userName"]) == OLA
     if is_known:
         assert person_of(world, "newn") == NIA

@@ -39,8 +39,8 @@ def test_pr06_a_closed_account_is_not_reported_as_active(
         status, error = again(pusher, way, body)
         assert (status, error["scimType"]) == (409, "uniqueness")
         assert error["detail"] == (
-            "externalId is taken by an account that is closed for good. It is not opened again: "
-            "push a new account, with another externalId."
+            "externalId is already in use by a deactivated account. It cannot be reactivated. "
+            "Create a new account with another externalId."
         )
     assert world.account_row("smithbj").state == AccountState.DEACTIVATED
     assert len(world.mails()) == before
@@ -64,10 +64,10 @@ def test_pr06_a_suspended_account_is_not_reported_as_active(
     status, error = again(pusher, way, user())
     assert (status, error["scimType"]) == (409, "uniqueness")
     ends = {
-        "registration": "who is suspended: a PATCH of active to true restores it.",
-        "operator": "whom an operator suspended: Customer Relations restores it.",
+        "registration": "which is suspended: PATCH active to true.",
+        "operator": "which an operator suspended: contact Customer Relations.",
     }
-    assert error["detail"] == f"externalId is taken by the User {made['id']}, {ends[by]}"
+    assert error["detail"] == f"externalId is already in use by the User {made['id']}, {ends[by]}"
     assert world.account_row("smithbj").state == AccountState.SUSPENDED
     if by == "registration":
         assert pusher.patch(made["id"], ACTIVE | {"value": True}).json["active"] is True
@@ -98,7 +98,7 @@ def test_pr06_an_account_past_its_end_is_closed_before_the_worker_comes(
     assert fault(pusher.patch(made["id"], later)) == (404, None)
     answer = pusher.send("POST", body=body)
     assert fault(answer) == (409, "uniqueness")
-    assert "closed for good" in answer.text
+    assert "deactivated" in answer.text
 
 
 @pytest.mark.parametrize("way", ["alone", "bulk"])
@@ -132,4 +132,4 @@ def test_what_is_missing_is_named(pusher: Pusher) -> None:
     ):
         for answer in (pusher.send("POST", body=body), pusher.send("PUT", made["id"], body)):
             assert fault(answer) == (400, "invalidValue")
-            assert answer.json["detail"] == f"{name} is needed."
+            assert answer.json["detail"] == f"{name} is required."

@@ -70,7 +70,7 @@ def test_n72_no_second_account_acts_for_the_operator(world: World, pusher: Pushe
     wanted = {"secondAccount": SECOND | {"participantId": OPERATOR}}
     answer = pusher.send("POST", body=second(extension=wanted))
     assert fault(answer) == (403, None)
-    assert answer.json["detail"] == "The gateway's own operator is out of reach of pushes."
+    assert answer.json["detail"] == "SCIM cannot change the operator of the gateway."
     assert len(world.events("account.created")) == 1
 
 

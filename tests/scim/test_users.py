@@ -161,7 +161,7 @@ def test_n81_a_user_id_is_never_given_again(world: World, pusher: Pusher) -> Non
     pusher.send("DELETE", made["id"])
     answer = pusher.send("POST", body=user(2, userName="smithbj"))
     assert fault(answer) == (409, "uniqueness")
-    assert "never given again" in answer.text
+    assert "never reused" in answer.text
     again = pusher.send("POST", body=user())
     assert fault(again) == (409, "uniqueness")
     for method, body in (("PUT", user()), ("DELETE", None)):

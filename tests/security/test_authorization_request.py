@@ -97,10 +97,10 @@ def test_n12_request_objects_are_refused_and_never_fetched(
 @pytest.mark.parametrize(
     ("claims", "text"),
     [
-        ("{", "The claims are not JSON."),
-        ("[" * 3000, "The claims are not JSON."),
-        ("[]", "The claims must be a JSON object."),
-        ('{"userinfo": []}', "The claims must be JSON objects."),
+        ("{", "The claims parameter must be JSON."),
+        ("[" * 3000, "The claims parameter must be JSON."),
+        ("[]", "The claims parameter must be a JSON object."),
+        ('{"userinfo": []}', "The members of the claims parameter must be JSON objects."),
         ('{"id_token": {"acr": 7}}', "A claim must be null or an object."),
     ],
 )

@@ -268,6 +268,6 @@ def test_n33_a_refused_refresh_leaves_the_refresh_token_unspent(world: World) ->
 
     allow(AccountKind.MACHINE)
     refused = world.refresh(rp, token)
-    assert_refused(refused, 400, "invalid_grant", "The refresh token is not valid.")
+    assert_refused(refused, 400, "invalid_grant", "The refresh token is invalid or has expired.")
     allow(AccountKind.PERSONAL)
     assert world.refresh(rp, token).status_code == 200

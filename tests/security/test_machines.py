@@ -280,7 +280,7 @@ def test_ma08_each_service_has_its_own_role_gate(world: World, service: Rp) -> N
         assert answer.headers["X-Gateway-Error"] == "access_denied"
     assert token(world, resource="other").json == {
         "error": "invalid_target",
-        "error_description": "This account may not use this resource.",
+        "error_description": "This account is not authorized for this resource.",
     }
     assert token(world, resource="").status_code == 400
     # Whoever did not prove the rest does not hear of it.

@@ -21,7 +21,7 @@ from tests.world import Rp, World, answer_of
 
 FLAT = "urn:ieso:participant_groups"
 OWN = {"grant_type": "client_credentials"}
-NOT_OURS = "The resource is not one that this client has tokens for."
+NOT_OURS = "The resource is not allowed for this client."
 
 
 @pytest.mark.parametrize("grant", ["authorization_code", "refresh_token", "client_credentials"])
@@ -120,10 +120,12 @@ def test_ma08_a_machines_token_names_the_application(world: World, robot: Rp) ->
 
 def test_ma08_a_missing_resource_says_so(world: World, robot: Rp) -> None:
     """RFC 8707 section 2: only a caller with the right credentials gets this error."""
-    text = "Missing parameter: resource, the application that the token is for."
+    text = "Missing parameter: resource (the application for the token)."
     assert_refused(token(world, resource=""), 400, "invalid_target", text)
     other = token(world, resource="https://other.test")
-    assert_refused(other, 400, "invalid_target", "This account may not use this resource.")
+    assert_refused(
+        other, 400, "invalid_target", "This account is not authorized for this resource."
+    )
     assert token(world, resource="", client_secret="x").status_code == 401
 
 

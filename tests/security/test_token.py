@@ -19,7 +19,7 @@ from tests.security.test_token_tables import (
 )
 from tests.world import AUTHORIZE, NEW_PASSWORD, VERIFIER, World, answer_of, challenge_of
 
-NOT_VALID = "The code is not valid."
+NOT_VALID = "The authorization code is invalid or has expired."
 ENDED = "The sign-in has ended."
 MALFORMED_VERIFIER = "The code_verifier is missing or malformed."
 WAIVED = {"code_challenge": None, "code_challenge_method": None}
@@ -94,8 +94,8 @@ def test_n22_a_repeated_challenge_is_refused(world: World, name: str) -> None:
         ("v" * 42, MALFORMED_VERIFIER),
         ("v" * 129, MALFORMED_VERIFIER),
         ("v" * 42 + "!", MALFORMED_VERIFIER),
-        ("w" * 43, "The code_verifier does not match."),
-        (challenge_of(VERIFIER), "The code_verifier does not match."),
+        ("w" * 43, "The code_verifier does not match the code_challenge."),
+        (challenge_of(VERIFIER), "The code_verifier does not match the code_challenge."),
     ],
 )
 def test_n23_a_code_without_its_verifier_is_worthless(
@@ -117,7 +117,12 @@ def test_n23_a_verifier_for_a_code_without_challenge_is_refused(world: World) ->
     username = world.account()
     browser = world.browser()
     code = browser.code(rp, username, **WAIVED)
-    assert_refused(world.redeem(rp, code), 400, "invalid_grant", "There was no code_challenge.")
+    assert_refused(
+        world.redeem(rp, code),
+        400,
+        "invalid_grant",
+        "The authorization request had no code_challenge.",
+    )
     code = browser.code(rp, username, **WAIVED)
     params = {"grant_type": "authorization_code", "code": code, "redirect_uri": rp.redirect_uri}
     assert world.post(rp, **params).status_code == 200
@@ -152,7 +157,7 @@ def test_n24_another_redirect_uri_burns_the_code(world: World, uri: str | None) 
     params = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
     if uri is not None:
         params["redirect_uri"] = uri.replace("{}", rp.redirect_uri)
-    text = "The redirect_uri is not the one of the authorization request."
+    text = "The redirect_uri does not match the authorization request."
     assert_refused(world.post(rp, **params), 400, "invalid_grant", text)
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", NOT_VALID)
 
@@ -168,7 +173,7 @@ def test_n25_a_second_use_of_a_code_revokes_what_the_first_gave(world: World, me
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", NOT_VALID)
     assert_dead(world, reader if method == AuthMethod.NONE else rp, tokens["access_token"])
     again = world.refresh(rp, tokens["refresh_token"])
-    assert_refused(again, 400, "invalid_grant", "The refresh token is not valid.")
+    assert_refused(again, 400, "invalid_grant", "The refresh token is invalid or has expired.")
     revoked = world.events("grant.revoked")
     assert [event.data["why"] for event in revoked] == ["code_reused"]
 

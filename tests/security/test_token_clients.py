@@ -34,8 +34,8 @@ BODY = {
     REVOKE: {"token": "x"},
 }
 SECRETS = (AuthMethod.SECRET, AuthMethod.BASIC, AuthMethod.POST)
-TWO_METHODS = "More than one client authentication method."
-TOO_WIDE = "The scope is wider than what this client may have."
+TWO_METHODS = "More than one client authentication method was used."
+TOO_WIDE = "The scope exceeds what is allowed for this client."
 
 
 def send(
@@ -73,7 +73,7 @@ def test_n28_two_clients_in_one_request_are_refused(world: World, path: str) -> 
     rp, other = client_of(world), client_of(world, AuthMethod.NONE, name="Public")
     data = BODY[path] | {"client_id": other.client_id}
     response = send(world, path, data, basic(rp.client_id, rp.secret))
-    assert_refused(response, 400, "invalid_request", "More than one client is named.")
+    assert_refused(response, 400, "invalid_request", "More than one client was named.")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -263,7 +263,7 @@ def test_n31_a_grant_type_that_is_not_the_clients_is_unauthorized(
     with world.work() as work:
         client = registry.get(work, rp.client_id)
         client.grant_types = [name for name in client.grant_types if name != grant]
-    text = "This client may not use this grant type."
+    text = "This client is not authorized for this grant type."
     assert_refused(world.post(rp, **params), 400, "unauthorized_client", text)
     if usable:
         with world.work() as work:
@@ -287,7 +287,7 @@ def test_n32_scopes_at_refresh_cannot_grow(world: World) -> None:
     """RFC 6749 section 6: the refusal does not spend the refresh token."""
     rp = client_of(world)
     tokens = world.signed_in_tokens(rp, world.account(), scope="openid offline_access")
-    text = "The scope is wider than what was granted."
+    text = "The scope exceeds the original grant."
     for scope in ("openid profile", "profile", " ", "é", OWN_SCOPE):
         response = world.refresh(rp, tokens["refresh_token"], scope=scope)
         assert_refused(response, 400, "invalid_scope", text)

@@ -112,7 +112,7 @@ def assert_dead(world: World, rp: Rp, token: str) -> None:
 
 def assert_not_a_token(response: TestResponse) -> None:
     """The exact refusal of a token at userinfo (RFC 6750 section 3.1)."""
-    text = "The access token is not valid."
+    text = "The access token is invalid or has expired."
     assert response.status_code == 401
     assert response.json == {"error": "invalid_token", "error_description": text}
     assert_json_no_store(response)
@@ -142,7 +142,10 @@ def test_the_good_request_of_the_tables_succeeds(world: World, method: str, gran
     if method == AuthMethod.NONE and grant == "client_credentials":
         response = world.post(rp, grant_type=grant, scope=OWN_SCOPE)
         assert_refused(
-            response, 400, "unauthorized_client", "This client may not use this grant type."
+            response,
+            400,
+            "unauthorized_client",
+            "This client is not authorized for this grant type.",
         )
         return
     response = world.post(rp, **good_request(world, grant, rp, username))

@@ -17,16 +17,16 @@ def register(pages: Blueprint) -> None:
 def userinfo() -> Response:
     """The claims of the person, as they are now."""
     if any(request.args.getlist("access_token")):
-        return _refuse(400, "invalid_request", "The token must not be in the query.")
+        return _refuse(400, "invalid_request", "Do not send the token in the query.")
     found = _presented_tokens()
     if len(found) > 1:
-        return _refuse(400, "invalid_request", "The token is given more than once.")
+        return _refuse(400, "invalid_request", "The token was sent more than once.")
     if not found:
         return _refuse(401, None, "")
     work = current.work()
     row = tokens.find_active_access_token(work, ring(), found[0])
     if row is None or row.grant.account is None:
-        return _refuse(401, "invalid_token", "The access token is not valid.")
+        return _refuse(401, "invalid_token", "The access token is invalid or has expired.")
     if "openid" not in row.scopes:
         return _refuse(403, "insufficient_scope", "The scope openid is required.")
     claims = tokens.claims_for(work, row.grant, tuple(row.scopes), "userinfo")

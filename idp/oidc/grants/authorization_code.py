@@ -13,7 +13,7 @@ from idp.models import AuthorizationCode
 from idp.oidc.grants.pipeline import GrantType, Redeemed, TokenRequest
 from idp.session.end_reasons import EndReason
 
-INVALID = "The code is not valid."
+INVALID = "The authorization code is invalid or has expired."
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 
 
@@ -46,14 +46,14 @@ def _mismatch(request: TokenRequest, row: AuthorizationCode) -> str | None:
     if request.work.now >= row.expires_at:
         return INVALID
     if not hmac.compare_digest(params.get("redirect_uri", "").encode(), row.redirect_uri.encode()):
-        return "The redirect_uri is not the one of the authorization request."
+        return "The redirect_uri does not match the authorization request."
     verifier = params.get("code_verifier")
     if row.code_challenge is None:
-        return "There was no code_challenge." if verifier is not None else None
+        return "The authorization request had no code_challenge." if verifier is not None else None
     if not verifier or not _VERIFIER.fullmatch(verifier):
         return "The code_verifier is missing or malformed."
     if not hmac.compare_digest(create_s256_code_challenge(verifier), row.code_challenge):
-        return "The code_verifier does not match."
+        return "The code_verifier does not match the code_challenge."
     return None
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 #: The scopes of a machine account that asks for none.
 MACHINE_SCOPES = ("groups", "participants")
-NOT_ALLOWED = "This account may not use this resource."
-MISSING = "Missing parameter: resource, the application that the token is for."
+NOT_ALLOWED = "This account is not authorized for this resource."
+MISSING = "Missing parameter: resource (the application for the token)."
 
 
 def authenticate(server: GatewayServer, request: ProtocolRequest) -> Client | AuthenticatedMachine:
@@ -65,14 +65,14 @@ def redeem(request: TokenRequest) -> Redeemed:
         return _redeem_machine(request, request.machine)
     allowed = tuple(scope for scope in request.client.scopes if scope not in IDENTITY_SCOPES)
     scopes = _scopes(
-        request, allowed, allowed, "The scope is wider than what this client may have."
+        request, allowed, allowed, "The scope exceeds what is allowed for this client."
     )
     grant = grant_lifecycle.create_for_client(request.work, request.client, list(scopes))
     return Redeemed(grant=grant, scopes=scopes)
 
 
 def _redeem_machine(request: TokenRequest, machine: AuthenticatedMachine) -> Redeemed:
-    refusal = f"A machine account may ask for {', '.join(GROUP_SCOPES)}."
+    refusal = f"A machine account can only request {', '.join(GROUP_SCOPES)}."
     scopes = _scopes(request, GROUP_SCOPES, MACHINE_SCOPES, refusal)
     grant = grant_lifecycle.create_for_machine(
         request.work, machine.client, machine.account, list(scopes), machine.participant

@@ -130,9 +130,9 @@ def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
     if request.machine is not None:
         return
     if grant_type.name not in request.client.grant_types:
-        raise UnauthorizedClientError("This client may not use this grant type.")
+        raise UnauthorizedClientError("This client is not authorized for this grant type.")
     if not tokens.is_valid_resource(request.work, request.client, request.params):
-        raise InvalidTargetError("The resource is not one that this client has tokens for.")
+        raise InvalidTargetError("The resource is not allowed for this client.")
 
 
 def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:

@@ -9,7 +9,7 @@ from idp.oidc.grants.pipeline import GrantType, Redeemed, TokenRequest
 from idp.policy.scopes import parse_scope
 from idp.session.end_reasons import EndReason
 
-INVALID = "The refresh token is not valid."
+INVALID = "The refresh token is invalid or has expired."
 
 
 def redeem(request: TokenRequest) -> Redeemed:
@@ -38,7 +38,7 @@ def _narrowed(requested: str | None, granted: list[str]) -> tuple[str, ...]:
         return tuple(granted)
     scopes = parse_scope(requested)
     if not scopes or not set(scopes) <= set(granted):
-        raise InvalidScopeError("The scope is wider than what was granted.")
+        raise InvalidScopeError("The scope exceeds the original grant.")
     return scopes
 
 
