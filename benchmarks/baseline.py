@@ -1,4 +1,5 @@
-"""The floor: what Flask, granian, one ES256 signature and one commit cost without a gateway."""
+"""The baseline: the cost of Flask, granian, one ES256 signature and one commit without a
+gateway."""
 
 from __future__ import annotations
 
@@ -35,5 +36,5 @@ def token() -> object:
 
 @app.get("/read")
 def read() -> object:
-    """Answer a small JSON."""
+    """Return a small JSON document."""
     return jsonify(status="ok")

@@ -1,8 +1,8 @@
-"""Times of the console's pages with few and with many accounts, in one run.
+"""Response times of the console's pages with few and with many accounts, in one run.
 
-Makes a demo database of each size, serves it, signs in as an agent and as the auditor, and asks
-for each page over one kept-alive connection, as one person does. The floor of the run is the
-process's own ``/healthz``.
+Creates a demo database of each size, serves it, signs in as an agent and as the auditor, and
+requests each page over one kept-alive connection. The baseline is the ``/healthz`` of the same
+process.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ PORT = 18820
 
 @dataclass
 class Visitor:
-    """A browser with cookies, one connection."""
+    """A browser with cookies and one connection."""
 
     connection: HTTPConnection
     cookies: dict[str, str]
 
     def ask(self, method: str, path: str, body: str = "") -> tuple[int, str, str]:
-        """Status, Location and body of one request."""
+        """Send one request; returns status, Location and body."""
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
         if body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -54,7 +54,7 @@ class Visitor:
         return answer.status, answer.headers.get("Location", ""), answer.read().decode()
 
     def sign_in(self, username: str, password: str, secret: str) -> None:
-        """Through the page, as a person does."""
+        """Sign in through the page."""
         page = self.ask("GET", "/signin")[2]
         token = re.findall(r'name="csrf_token" value="([^"]+)"', page)[0]
         form = {"csrf_token": token, "username": username, "password": password}
@@ -91,7 +91,7 @@ def main() -> None:
 
 @contextmanager
 def data(size: int, folder: str, server: str) -> Iterator[dict[str, str]]:
-    """A demo of this size; yields the environment of its server."""
+    """Create a demo of this size; yields the environment of its server."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith("IDP_")}
     more = {"IDP_DATABASE_URL": scratch(server)} if server else {}
     subprocess.run(
@@ -148,7 +148,7 @@ def measure(environ: dict[str, str], requests: int) -> Iterator[tuple[str, list[
 
 
 def credentials(known: dict[str, dict[str, str]], role: str) -> tuple[str, str]:
-    """Password and secret of the app."""
+    """The password, and the secret of the authenticator app."""
     return known["passwords"][role], known["totp_secrets"][role]
 
 
@@ -161,7 +161,7 @@ REPORTS = {
 
 
 def searches(rng: random.Random, requests: int) -> dict[str, list[str]]:
-    """Queries as callers give them, and the widest that can be typed."""
+    """Typical queries, and the widest possible ones."""
 
     def names() -> str:
         return f"{rng.choice(GIVEN)} {rng.choice(FAMILY)[:4]}"
@@ -180,7 +180,7 @@ def searches(rng: random.Random, requests: int) -> dict[str, list[str]]:
 
 
 def times(visitor: Visitor, paths: list[str]) -> list[float]:
-    """Milliseconds of each request; any answer but 200 or 303 ends the run."""
+    """Milliseconds for each request; stops on any status but 200 or 303."""
     found = []
     for path in paths:
         start = time.perf_counter()
@@ -192,7 +192,7 @@ def times(visitor: Visitor, paths: list[str]) -> list[float]:
 
 
 def scratch(server: str) -> str:
-    """An empty database of the server."""
+    """Create an empty database on the server."""
     url = make_url(server)
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -203,7 +203,7 @@ def scratch(server: str) -> str:
 
 
 def wait() -> None:
-    """Until the server answers."""
+    """Wait until the server answers."""
     for _ in range(300):
         try:
             connection = HTTPConnection("localhost", PORT, timeout=5)

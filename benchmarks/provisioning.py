@@ -1,7 +1,8 @@
-"""Times of the registration bridge beside scim2-server's own in-memory store, in one run.
+"""Response times of the registration bridge compared with scim2-server's in-memory store, in one
+run.
 
-Makes a demo database of each size and a peer with as many users in memory, serves each by one
-process, and pushes over one kept-alive connection, as a registration system does.
+Creates a demo database of each size and a peer with as many users in memory, serves each with one
+process, and pushes over one kept-alive connection.
 """
 
 from __future__ import annotations
@@ -61,11 +62,11 @@ def main() -> None:
 
 @contextmanager
 def served(command: list[str], port: int, environ: dict[str, str]) -> Iterator[None]:
-    """A server while the block runs."""
+    """Run a server for the duration of the block."""
     process = subprocess.Popen(command, env=environ, cwd=ROOT, start_new_session=True)
     try:
         for _ in range(PATIENCE):
-            # A hundred thousand users in memory take their time.
+            # A hundred thousand users in memory take some time to create.
             with suppress(SystemExit):
                 wait(port, "/healthz")
                 break
@@ -76,7 +77,7 @@ def served(command: list[str], port: int, environ: dict[str, str]) -> Iterator[N
 
 
 def token(environ: dict[str, str]) -> str:
-    """An access token of the demo's registration system."""
+    """Get an access token for the demo's registration system."""
     secrets = json.loads(environ["DEMO_SECRETS"])["client_secrets"]
     basic = base64.b64encode(f"registration:{secrets['registration']}".encode()).decode()
     connection = HTTPConnection("localhost", PORT, timeout=60)
@@ -96,7 +97,7 @@ class Pusher:
                          "Content-Type": "application/scim+json"}  # fmt: skip
 
     def send(self, method: str, path: str, body: object = None) -> dict[str, object]:
-        """The answer; anything but success ends the run."""
+        """Send a request and return the response; stops on any error status."""
         text = json.dumps(body) if body is not None else None
         self._connection.request(method, path, text, self._headers)
         answer = self._connection.getresponse()
@@ -106,7 +107,7 @@ class Pusher:
         return dict(json.loads(content)) if content else {}
 
     def cases(self, requests: int) -> Iterator[tuple[str, list[float]]]:
-        """Each kind of request with its times in milliseconds."""
+        """The times of each kind of request in milliseconds."""
         numbers = iter(range(10**9))
         total = int(str(self.send("GET", f"{USERS}?count=0")["totalResults"]))
         made: list[str] = []
@@ -151,14 +152,14 @@ def user(number: int) -> dict[str, object]:
 
 
 def timed(act: Callable[[], None]) -> float:
-    """Milliseconds of one request."""
+    """The milliseconds of one request."""
     begin = perf_counter()
     act()
     return (perf_counter() - begin) * 1000
 
 
 def void(_value: object) -> None:
-    """An answer that nobody looks at."""
+    """Ignore the response."""
 
 
 if __name__ == "__main__":

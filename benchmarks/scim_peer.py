@@ -1,5 +1,5 @@
-"""The peer: scim2-server's own in-memory store behind scim2-flask, with the bridge's models. It
-keeps no promise beyond the process: no disk, no rules, no trail, no mail."""
+"""The peer for comparison: scim2-server's in-memory store behind scim2-flask, with the bridge's
+models. It has no persistence, rules, audit trail or mail."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ ScimServer(storage, described, app)
 
 @app.get("/healthz")
 def healthz() -> str:
-    """All users are there."""
+    """Answers once all users exist."""
     return "ok"

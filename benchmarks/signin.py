@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def measure(path: str, names: dict[str, str], samples: int) -> dict[str, list[float]]:
-    """Milliseconds of each case, taken in turns so that whatever else happens meets them all."""
+    """Milliseconds for each case, taken in turns so that other load affects all cases alike."""
     visitor = Visitor(HTTPConnection("localhost", PORT, timeout=60), {})
     page = visitor.ask("GET", path)[2]
     token = re.findall(r'name="csrf_token" value="([^"]+)"', page)[0]
@@ -83,7 +83,7 @@ def measure(path: str, names: dict[str, str], samples: int) -> dict[str, list[fl
 
 
 def show(found: dict[str, list[float]]) -> None:
-    """A line for each case, beside nobody."""
+    """Print a line for each case, next to the unknown name."""
     nobody = found["nobody"]
     for case, times in found.items():
         away = median(times) / median(nobody) - 1
@@ -101,7 +101,7 @@ def mann_whitney(first: list[float], second: list[float]) -> float:
 
 
 def environment(folder: str) -> dict[str, str]:
-    """Settings under which nothing is refused for being too much."""
+    """Settings with limits high enough for the run."""
     return {
         "IDP_ISSUER": f"http://localhost:{PORT}",
         "IDP_DATABASE_URL": f"sqlite:///{Path(folder) / 'bench.db'}",
@@ -118,7 +118,7 @@ def environment(folder: str) -> dict[str, str]:
 
 
 def prepare(environ: dict[str, str]) -> dict[str, str]:
-    """An account in each state; returns the name to use for each case."""
+    """Create an account in each state; returns the name to use for each case."""
     app = create_app(Settings.from_environ(environ))
     names = {"nobody": "nobody-00", "wrong password": "holder-00"}
     upgrade_database(app)
@@ -143,7 +143,7 @@ def prepare(environ: dict[str, str]) -> dict[str, str]:
 
 
 def add(work: UnitOfWork, hasher: PasswordHasher, name: str, state: AccountState) -> None:
-    """One account with the password, in a state."""
+    """Create one account with the password, in a state."""
     person = accounts.NewPerson(
         person_id=name, given_name="Ada", family_name="Moreau", email=f"{name}@bench.example"
     )

@@ -1,4 +1,4 @@
-"""Requests a second of the protocol endpoints beside the floor, in one run."""
+"""Requests per second of the protocol endpoints compared with the baseline, in one run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def report(seconds: float, secret: str, tokens: dict[str, str]) -> None:
-    """Measure each and print a table."""
+    """Measure each endpoint and print a table."""
     basic = base64.b64encode(f"bench:{secret}".encode()).decode()
     client = FORM | {"Authorization": f"Basic {basic}"}
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
@@ -87,7 +87,7 @@ def report(seconds: float, secret: str, tokens: dict[str, str]) -> None:
 
 
 def rate(port: int, request: Callable[[], Request], seconds: float) -> float:
-    """Answers a second over CONNECTIONS kept-alive connections. Any error ends the run."""
+    """Responses per second over CONNECTIONS kept-alive connections. Stops on any error."""
     end = time.perf_counter() + seconds
     counts = [0] * CONNECTIONS
 
@@ -112,7 +112,8 @@ def rate(port: int, request: Callable[[], Request], seconds: float) -> float:
 
 
 def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """Tables, keys, a client, a person with ten role groups, and an access token of theirs."""
+    """Create tables, keys, a client, a person with ten role groups, and an access token for
+    them."""
     app = create_app(Settings.from_environ(environ))
     upgrade_database(app)
     with app.app_context():
@@ -161,7 +162,7 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def environment(url: str) -> dict[str, str]:
-    """Settings of the gateway under test; access tokens outlive the run."""
+    """Settings of the gateway under test; access tokens do not expire during the run."""
     return {
         "IDP_ISSUER": f"http://localhost:{PORT}",
         "IDP_DATABASE_URL": url,
@@ -173,7 +174,7 @@ def environment(url: str) -> dict[str, str]:
 
 
 def scratch(server: str, folder: str) -> str:
-    """An empty database for the run."""
+    """Create an empty database for the run."""
     if not server:
         return f"sqlite:///{Path(folder) / 'bench.db'}"
     url = make_url(server)
@@ -186,7 +187,7 @@ def scratch(server: str, folder: str) -> str:
 
 
 def serve(target: str, port: int, environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Two granian processes of eight threads."""
+    """Start two granian processes of eight threads."""
     command = [
         sys.executable, "-m", "granian", target, "--interface", "wsgi", "--port", str(port),
         "--workers", "2", "--blocking-threads", "8", "--log-level", "error",
@@ -196,7 +197,7 @@ def serve(target: str, port: int, environ: dict[str, str]) -> subprocess.Popen[b
 
 
 def wait(port: int, path: str) -> None:
-    """Until it answers."""
+    """Wait until the server answers."""
     for _ in range(200):
         try:
             connection = HTTPConnection("localhost", port, timeout=5)

@@ -50,20 +50,20 @@ class EventFilter:
 
 
 def page(
-    work: UnitOfWork, wanted: EventFilter, *, before: int | None = None, limit: int = 100
+    work: UnitOfWork, criteria: EventFilter, *, before: int | None = None, limit: int = 100
 ) -> list[tuple[Event, str | None]]:
     """The newest matching events with id below ``before``, each with the login name of its
     account."""
-    rows = work.db.execute(page_query(wanted, before, limit))
+    rows = work.db.execute(page_query(criteria, before, limit))
     return [(event, username) for event, username in rows]
 
 
-def page_query(wanted: EventFilter, before: int | None, limit: int) -> Select[Event, str]:
+def page_query(criteria: EventFilter, before: int | None, limit: int) -> Select[Event, str]:
     """The query behind ``page``."""
     query = (
         select(Event, Account.username)
         .outerjoin(Account, Account.id == Event.account_id)
-        .where(*wanted.conditions())
+        .where(*criteria.conditions())
         .order_by(Event.id.desc())
         .limit(limit)
     )
@@ -97,19 +97,21 @@ def account_events(
     return list(work.db.scalars(query.order_by(Event.at.desc(), Event.id.desc()).limit(limit)))
 
 
-def export(work: UnitOfWork, wanted: EventFilter | None = None) -> Iterator[str]:
+def export(work: UnitOfWork, criteria: EventFilter | None = None) -> Iterator[str]:
     """The matching events as JSON lines, oldest first, streamed."""
-    for record in export_records(work, wanted):
+    for record in export_records(work, criteria):
         yield json.dumps(record, sort_keys=True)
 
 
-def export_records(work: UnitOfWork, wanted: EventFilter | None = None) -> Iterator[dict[str, Any]]:
+def export_records(
+    work: UnitOfWork, criteria: EventFilter | None = None
+) -> Iterator[dict[str, Any]]:
     """The matching events as dictionaries. ``proof`` is the status of the seal; only ``proved``
     means that the seal is valid (see ``idp.audit.chain.SealStatus``)."""
     query = (
         chain.with_previous_seal(select(Event, Account.username))
         .outerjoin(Account, Account.id == Event.account_id)
-        .where(*(wanted or EventFilter()).conditions())
+        .where(*(criteria or EventFilter()).conditions())
         .order_by(Event.id)
         .execution_options(yield_per=chain.BATCH)
     )

@@ -37,7 +37,7 @@ class VerificationResult:
     #: ``unproved``, ``head``.
     faults: Counter[str] = field(default_factory=Counter)
     #: Descriptions of the first faults of each kind.
-    told: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
 
     @property
     def is_intact(self) -> bool:
@@ -52,7 +52,7 @@ class VerificationResult:
     def add(self, kind: str, sentence: str, count: int = 1) -> None:
         """Record a fault."""
         if self.faults[kind] < NAMED:
-            self.told.append(sentence)
+            self.descriptions.append(sentence)
         self.faults[kind] += count
 
 

@@ -1,4 +1,5 @@
-"""The command line: ``gateway``. The same services as the pages use, audited in the same way."""
+"""The command line, ``gateway``. It uses the same services as the pages and is audited in the same
+way."""
 
 from idp.cli.main import main
 

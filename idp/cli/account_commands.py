@@ -322,7 +322,8 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
 def _order(
     work: UnitOfWork, hasher: PasswordHasher, action: str, row: Account, reason: str, ticket: str
 ) -> str | None:
-    """In the name of an operator by the rules of the console, else as the shell."""
+    """Execute the action as the operator named by ``--as``, with the rules of the console, or else
+    with the rights of the shell."""
     agent = operator.named(work)
     if agent is None:
         return account_actions.apply(work, hasher, action, row, reason=reason, ticket=ticket)
@@ -333,8 +334,8 @@ def _order(
 
 
 def _holder(work: UnitOfWork, *, person_id: str, **said: str) -> Person:
-    """The person, made when there is none. Raises Invalid when what is said is not as registered:
-    a new account changes nobody."""
+    """The person, created if necessary. Raises Invalid if the data differ from the registered ones:
+    creating an account does not change a person."""
     known = persons.by_person_id(work, person_id)
     if known is None:
         return accounts.get_or_create_person(work, accounts.NewPerson(person_id=person_id, **said))

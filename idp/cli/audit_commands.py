@@ -47,8 +47,8 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
                 "unsealed": found.unsealed,
                 "oldest_unsealed": found.oldest_unsealed,
                 "faults": dict(found.faults),
-                "fault": found.told[0] if found.told else None,
-                "told": found.told,
+                "fault": found.descriptions[0] if found.descriptions else None,
+                "told": found.descriptions,
             }
         )
     elif found.is_intact:
@@ -58,7 +58,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
     else:
         counts = ", ".join(f"{kind} {count}" for kind, count in found.faults.items())
         click.echo(f"Integrity check failed: {counts}.", err=True)
-        for sentence in found.told:
+        for sentence in found.descriptions:
             click.echo(sentence, err=True)
     sys.exit(0 if found.is_intact else 1)
 

@@ -1,4 +1,4 @@
-"""``gateway client``: the register of relying parties."""
+"""``gateway client``: the registry of relying parties."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ _FLAGS = {
 
 
 def _client_options(command: Command) -> Command:
-    """The options of every field of ClientData; None means "not given"."""
+    """The options for the fields of ClientData; None means "not given"."""
     for name, (flag, text, choices) in (*_LISTS.items(), *_CHOICES.items()):
         kind = choice(choices) if choices else click.STRING
         several = name in _LISTS
@@ -135,8 +135,7 @@ def _key_option(command: Command) -> Command:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given; ``none``, ``default``, ``extension`` and ``every`` take a demand
-    away."""
+    """The options given; ``none``, ``default``, ``extension`` and ``every`` reset a value."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if files := given.pop("key_files", ()):
         given["keys"] = tuple(public_key(file.read_text()) for file in files)

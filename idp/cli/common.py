@@ -1,4 +1,4 @@
-"""What the commands share: an application, a unit of work, tables and JSON."""
+"""Shared by the commands: the application, units of work, tables and JSON output."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ from idp.db import db
 from idp.settings import Settings
 from idp.transaction import Runtime, UnitOfWork, committing
 
-#: Rows that decide how wide a table is.
+#: The number of rows that determine the column widths.
 PAGE = 200
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 def choice(values: Iterable[str]) -> click.Choice[str]:
-    """One of these values. By itself click takes an enumeration by the names of its members."""
+    """A choice of these values. By default, click would use the member names of an enumeration."""
     return click.Choice([str(value) for value in values])
 
 
 def check_database(url: str) -> None:
-    """Raises DatabaseNotReady when the tables are not those of this release. A database that does
-    not answer now may do so later: that is for those who need it to say."""
+    """Raises DatabaseNotReady if the tables are not those of this release. A database that does not
+    answer is left to the commands that need it."""
     with suppress(OperationalError):
         schema_version.require(url)
 
 
 def application(*, is_upgrade: bool = False) -> Flask:
-    """The application of the environment's settings; its connections close with the command.
-    Raises ConfigurationError, and DatabaseNotReady unless it is there to upgrade the database."""
+    """The application with the settings of the environment; its connections are closed with the
+    command. Raises ConfigurationError, and DatabaseNotReady unless the command upgrades the
+    database."""
     settings = Settings.from_environ(os.environ)
     app = create_app(settings)
     if not is_upgrade:
@@ -58,8 +59,8 @@ def application(*, is_upgrade: bool = False) -> Flask:
 
 @contextmanager
 def unit_of_work(app: Flask | None = None) -> Iterator[UnitOfWork]:
-    """One committed unit of work in the name of the person who runs the command, or of the
-    operator whom ``--as`` names."""
+    """A unit of work, committed at the end, in the name of the shell user or the operator in
+    ``--as``."""
     app = app or application()
     with app.app_context():
         runtime: Runtime = app.extensions["runtime"]
@@ -69,7 +70,7 @@ def unit_of_work(app: Flask | None = None) -> Iterator[UnitOfWork]:
 
 
 def actor() -> str:
-    """Who is at the keyboard, for the trail."""
+    """The shell user, for the audit trail."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
@@ -77,15 +78,14 @@ def actor() -> str:
 
 
 def show_json(value: Any) -> None:
-    """JSON with times in ISO 8601."""
+    """Print JSON with times in ISO 8601."""
     click.echo(_json(value))
 
 
 def show_list(
     columns: Sequence[str], records: Iterable[Mapping[str, Any]], *, as_json: bool, empty: str
 ) -> None:
-    """A listing as a JSON array of whole records or as a table of these columns, printed while
-    it is read."""
+    """Print records as a JSON array, or as a table of these columns, while they are read."""
     if as_json:
         _show_array(records)
     else:
@@ -93,10 +93,10 @@ def show_list(
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
-    """A table for people, or a sentence when there is nothing.
+    """Print a table, or a sentence if it is empty.
 
-    Nothing is cut or wrapped, however narrow the terminal: what stands here is copied and typed.
-    The first rows decide how wide the columns are; a later value that is wider moves its line.
+    Nothing is cut or wrapped, however narrow the terminal, so that values can be copied. The first
+    rows determine the column widths; a wider value later shifts its line.
     """
     lines = ([_text(value).split("\n") for value in row] for row in rows)
     first = list(islice(lines, PAGE))
@@ -115,7 +115,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: 
 
 
 def show_record(record: Mapping[str, Any]) -> None:
-    """One thing, a line for each of its parts; the values of a list one below the other."""
+    """Print one record, one line per field; the values of a list below each other."""
     for name, value in record.items():
         click.echo(f"{name:28} {_text(value)}".replace("\n", f"\n{'':29}").rstrip())
 

@@ -1,4 +1,4 @@
-"""``gateway demo``: everything on one machine, with people to sign in as."""
+"""``gateway demo``: everything on one machine, with demo accounts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
 
 
 def _add_crowd(app: Flask, wanted: int) -> None:
-    """Add the people that are missing, telling how far it is."""
+    """Add the missing people and report progress."""
     with unit_of_work(app) as work:
         count = crowd.missing(work, wanted)
         if not count:

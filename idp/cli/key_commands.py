@@ -1,4 +1,4 @@
-"""``gateway key``: the signing keys."""
+"""``gateway key``: manage signing keys."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rotate(alg: str, force: bool, as_json: bool) -> None:
     )
 
 
-# A kid is a thumbprint (RFC 7638), and one in 64 begins like an option.
+# A kid is a thumbprint (RFC 7638), and one in 64 starts with a dash, like an option.
 @key.command(context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
 @as_operator()

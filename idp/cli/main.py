@@ -1,4 +1,4 @@
-"""The root command, and what its exit codes mean: 0 done, 1 refused, 2 not understood."""
+"""The root command and its exit codes: 0 success, 1 refused, 2 usage error."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 
 from idp.errors import ConfigurationError, DatabaseNotReady, GatewayError
 
-#: The module of each command, and what the list of commands says of it. A module is imported when
-#: its command is used: all of them take seconds.
+#: The module of each command, and its line in the help. A module is imported only when its command
+#: is used, because importing all of them takes seconds.
 COMMANDS = {
     "account": ("account_commands", "Accounts of people and machines."),
     "audit": ("audit_commands", "Audit log."),
@@ -54,7 +54,7 @@ COMMANDS = {
 
 
 class RootGroup(click.Group):
-    """Finds the commands, and turns named refusals into messages and exit codes."""
+    """Loads the commands on demand, and maps refusals to messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - named by click
         return list(COMMANDS)
@@ -92,7 +92,7 @@ class RootGroup(click.Group):
             click.echo(f"refused: {error.detail or error.code}", err=True)
             sys.exit(1)
         except Exception as error:
-            # Imported already where it was raised.
+            # Already imported where it was raised.
             from sqlalchemy.exc import OperationalError
 
             if not isinstance(error, OperationalError):

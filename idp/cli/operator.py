@@ -1,7 +1,7 @@
-"""``--as``: the operator in whose name a command is given, held to the rules of the console.
+"""``--as``: run a command as an operator, with the rules of the console.
 
-The shell vouches for who it is: a person who can run a command can also write to the database. The
-trail names the operator, and the login of the shell beside.
+The operator is not authenticated: a person who can run a command can also write to the database.
+The audit trail records the operator and the shell login.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _KEY = "idp.cli.operator"
 
 
 def as_operator(*needed: ConsoleRole) -> Callable[[Command], Command]:
-    """The option, for a command that changes something: an operator who has one of these roles;
-    none named: Access Management."""
+    """The ``--as`` option for a command that changes something: an operator with one of these
+    roles, by default Access Management."""
 
     def note(ctx: click.Context, _option: click.Parameter, username: str | None) -> None:
         ctx.meta[_KEY] = (username, frozenset(needed or (ACCESS,))) if username else None
@@ -39,8 +39,8 @@ def as_operator(*needed: ConsoleRole) -> Callable[[Command], Command]:
 
 
 def origin(work: UnitOfWork, shell: str) -> Origin:
-    """Where the work of this command comes from. Raises NotFound or Forbidden for an operator who
-    may not do it."""
+    """The origin for this command's unit of work. Raises NotFound, or Forbidden for an operator
+    without a required role."""
     context = click.get_current_context(silent=True)
     named = context.meta.get(_KEY) if context else None
     if named is None:

@@ -1,4 +1,4 @@
-"""``gateway participant``: the organizations for which role groups are given."""
+"""``gateway participant``: market participants."""
 
 from __future__ import annotations
 

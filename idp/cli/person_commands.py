@@ -1,4 +1,4 @@
-"""``gateway person``: what registration holds about people."""
+"""``gateway person``: the registered data of people."""
 
 from __future__ import annotations
 

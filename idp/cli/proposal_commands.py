@@ -1,4 +1,4 @@
-"""``gateway client proposals``, ``confirm``, ``withdraw``: changes that take two operators."""
+"""``gateway client proposals``, ``confirm`` and ``withdraw``: changes that need two operators."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def withdraw(proposal: str, as_json: bool) -> None:
 
 
 def describe(row: ClientProposal) -> dict[str, Any]:
-    """A proposal, for people and programs."""
+    """A proposal as a record for output."""
     return {
         "proposal": row.public_id,
         "kind": str(row.kind),
@@ -88,7 +88,7 @@ def describe(row: ClientProposal) -> dict[str, Any]:
 
 
 def result(work: UnitOfWork, outcome: Outcome) -> dict[str, Any]:
-    """What became of an order: the proposal, or the client with a new secret."""
+    """The result of a change as a record: the proposal, or the client with a new secret."""
     if outcome.client is None:
         return describe(outcome.proposal) if outcome.proposal else {}
     record = registry.describe(outcome.client) | {"client_secret": outcome.secret or None}
@@ -96,7 +96,8 @@ def result(work: UnitOfWork, outcome: Outcome) -> dict[str, Any]:
 
 
 def show_result(record: dict[str, Any], *, as_json: bool, done: str) -> None:
-    """Print it: the secret with its warning, or how a proposal is confirmed, or that it is done."""
+    """Print the result: the secret with its warning, how to confirm a proposal, or that the change
+    is done."""
     if as_json:
         show_json(record)
         return

@@ -1,4 +1,4 @@
-"""``gateway registration``: the breaker of mass changes."""
+"""``gateway registration``: the mass-change circuit breaker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gateway restore``: after a backup was put back."""
+"""``gateway restore``: make a restored backup safe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gateway risk``: what the risk engine would ask and stop on a log of sign-ins."""
+"""``gateway risk``: simulate sign-ins and evaluate the risk engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from idp.errors import Invalid
 from idp.risk_lab import evaluation, plot, simulation
 from idp.risk_lab.evaluation import BadRow, Row, Scored
 
-#: Rows between two looks of the progress bar.
+#: Rows between two updates of the progress bar.
 STEP = 500
 
 
@@ -89,7 +89,7 @@ def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: 
 
 
 def _score(source: IO[str], size: int, found: list[Scored]) -> None:
-    """Score row after row, telling how far into the file it is."""
+    """Score row by row and report progress through the file."""
     with Progress(
         TextColumn("Replaying"),
         BarColumn(),
@@ -106,7 +106,7 @@ def _score(source: IO[str], size: int, found: list[Scored]) -> None:
 
 
 class _Lines:
-    """The lines of a file, and how many bytes of it they were."""
+    """The lines of a file, with a count of the bytes read."""
 
     def __init__(self, source: IO[str]) -> None:
         self._source = source
@@ -161,8 +161,8 @@ def _print(result: list[dict[str, Any]]) -> None:
             empty="Too few sign-ins to evaluate.",
         )
         if entry["slices"]:
-            told = ", ".join(f"{name} {rate:.1%}" for name, rate in entry["slices"].items())
-            click.echo(f"asked by itself: {told}")
+            rates = ", ".join(f"{name} {rate:.1%}" for name, rate in entry["slices"].items())
+            click.echo(f"asked by itself: {rates}")
     click.echo("\nmedian prompts of a person where so many attacks are stopped: first 12, first 39")
     cells = {
         (entry["engine"], one["kind"], one["stopped"]): f"{one['first_12']:g}, {one['first_39']:g} "

@@ -1,4 +1,4 @@
-"""``gateway role-group``: create, list, assign, revoke."""
+"""``gateway role-group``: create, list, assign and revoke role groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gateway scim``: an export of the registration system, pushed or compared (PR-07)."""
+"""``gateway scim``: push an export of the registration system, or compare it (PR-07)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from registration_bridge.export import Entry
 from registration_bridge.reconciliation import Step
 
 Command = Callable[..., Any]
-#: Fewer accounts are looked up one by one.
+#: Up to this number, accounts are looked up one by one.
 FEW = 100
 BATCH = 100
 SHOWN = 50
@@ -33,7 +33,7 @@ def scim() -> None:
 
 
 def _connected(command: Command) -> Command:
-    """With the options that lead to the gateway, a client instead of them."""
+    """Adds the options for the connection to the gateway, and passes the command a client."""
 
     @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     @click.option("--url", envvar="GATEWAY_URL", required=True, help="URL of the gateway.")
@@ -152,14 +152,14 @@ def diff(
     else:
         shown = ((row["account"], row["drift"], _words(row["differences"])) for row in rows[:SHOWN])
         show_table(("account", "drift", "gateway → export"), shown, empty="No drift.")
-        _tell_rest(len(rows))
+        _print_remaining(len(rows))
         click.echo(f"{len(entries)} compared, {len(rows)} differ")
     if rows:
         raise SystemExit(1)
 
 
 def _present(client: BridgeClient, entries: list[Entry]) -> dict[tuple[str, str], dict[str, Any]]:
-    """The Users that the entries may mean, by what they are recognised by."""
+    """The Users that the entries may match."""
     if len(entries) > FEW:
         return _everybody(client)
     found: dict[tuple[str, str], dict[str, Any]] = {}
@@ -187,7 +187,7 @@ def _progress(parts: list[list[Step]], label: str) -> Iterable[list[Step]]:
 
 
 def _errors() -> Console:
-    """Progress is for people who wait, not for what they pipe."""
+    """Progress goes to standard error, and only on a terminal."""
     return Console(stderr=True)
 
 
@@ -214,7 +214,7 @@ def _drift(step: Step) -> dict[str, Any]:
 
 
 def _show(steps: list[Step], results: list[Result], *, is_applied: bool) -> None:
-    """What is refused comes first."""
+    """Refused changes first."""
     pairs = sorted(zip(steps, results, strict=True), key=lambda pair: pair[1].is_done)
     done = "done" if is_applied else "possible"
     rows = (
@@ -231,11 +231,11 @@ def _show(steps: list[Step], results: list[Result], *, is_applied: bool) -> None
     )
     columns = ("line", "account", "action", "gateway → export", "result")
     show_table(columns, rows, empty="No changes.")
-    _tell_rest(len(pairs))
+    _print_remaining(len(pairs))
 
 
 def _entails(effects: dict[str, Any]) -> Iterator[str]:
-    """What a push that was tried would bring about."""
+    """The further effects of a dry-run push."""
     for mail in effects.get("mails", ()):
         yield f"{mail['count']} mail: {mail['kind']}"
     if count := effects.get("sessions"):
@@ -244,7 +244,7 @@ def _entails(effects: dict[str, Any]) -> Iterator[str]:
         yield f"{application['name']} would be lost"
 
 
-def _tell_rest(count: int) -> None:
+def _print_remaining(count: int) -> None:
     if count > SHOWN:
         click.echo(f"and {count - SHOWN} more. To show all, use --json.")
 

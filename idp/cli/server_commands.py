@@ -33,7 +33,7 @@ from idp.settings import Settings
 from idp.signin import population_counts
 from idp.transaction import Runtime, UnitOfWork, committing
 
-#: Steps, and transfers to another server, of one part in one round.
+#: Maximum steps, and transfers to other servers, of one part in one round.
 MAX_STEPS = 100
 MAX_TRANSFERS = 5
 
@@ -51,7 +51,7 @@ def upgrade() -> None:
 
 
 def upgrade_database(app: Flask) -> None:
-    """Run the migrations that come with the package."""
+    """Run the migrations of the package."""
     with resources.as_file(resources.files("migrations")) as directory, app.app_context():
         flask_migrate.upgrade(directory=str(Path(directory)))
     with unit_of_work(app) as work:
@@ -109,16 +109,16 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     if once:
         work_round(app)
         return
-    lanes = WorkerThreads(app, THREADS, interval=interval)
+    workers = WorkerThreads(app, THREADS, interval=interval)
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: lanes.stop())
-    probe = answering(health_host, health_port, lanes.state) if health_port else nullcontext()
+        signal.signal(name, lambda *_: workers.stop())
+    probe = answering(health_host, health_port, workers.state) if health_port else nullcontext()
     with probe:
-        lanes.run()
+        workers.run()
 
 
 def work_round(app: Flask, parts: Parts | None = None) -> bool:
-    """One round of these parts, else of all; returns whether there was anything to do."""
+    """Run one round of these parts, or of all; returns whether there was anything to do."""
     return work_through(app, PARTS if parts is None else parts)
 
 
@@ -130,7 +130,7 @@ def _remind(app: Flask) -> int:
     return _until_idle(app, reminders.send_next)
 
 
-#: What has an end of its own: accounts, assignments, proposals.
+#: Expiry of accounts, assignments and proposals.
 ENDS = (
     lifecycle.deactivate_next_expired,
     role_groups.revoke_next_expired,
@@ -143,8 +143,8 @@ def _end(app: Flask) -> int:
 
 
 def _until_idle(app: Flask, step: Callable[[UnitOfWork], bool]) -> int:
-    """Repeat a step, each in its own transaction, as long as it finds something; bounded, so
-    that the other parts have their turn."""
+    """Repeat a step, each in its own transaction, until there is nothing left or the maximum is
+    reached, so that other parts get their turn."""
     for done in range(MAX_STEPS):
         with app.app_context():
             runtime: Runtime = app.extensions["runtime"]
@@ -195,7 +195,7 @@ def _count(app: Flask) -> int:
         return population_counts.refresh(work)
 
 
-#: The threads of a worker. Only the lanes after ``upkeep`` wait for other people's servers.
+#: The threads of a worker and their parts. Those after ``upkeep`` wait for other servers.
 THREADS: Mapping[str, Parts] = {
     "recovery": {"recovery": _recover},
     "upkeep": {
@@ -210,5 +210,5 @@ THREADS: Mapping[str, Parts] = {
     "texts": {"texts": _send_texts},
     "logouts": {"logouts": _send_logouts},
 }
-#: All of them.
+#: All parts.
 PARTS: Parts = {name: part for parts in THREADS.values() for name, part in parts.items()}

@@ -1,4 +1,4 @@
-"""``gateway settings``: the settings in force and where they come from."""
+"""``gateway settings``: the settings in effect and their sources."""
 
 from __future__ import annotations
 

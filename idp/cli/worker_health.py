@@ -1,4 +1,4 @@
-"""The worker's health answer, for the program that supervises it."""
+"""The worker's health endpoint, for its supervisor."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 @contextmanager
 def answering(host: str, port: int, state: Callable[[], dict[str, Any]]) -> Iterator[None]:
-    """Answer ``GET /healthz`` with the state: 200 while its ``status`` is ok, else 503. Raises
-    OSError when the port is not free."""
+    """Serve ``GET /healthz`` with the state: 200 if its ``status`` is ok, else 503. Raises OSError
+    if the port is in use."""
 
     class Handler(BaseHTTPRequestHandler):
-        #: A caller that sends nothing holds a thread only briefly.
+        #: A client that sends nothing holds a thread only briefly.
         timeout = 5
 
         def do_GET(self) -> None:
@@ -30,7 +30,7 @@ def answering(host: str, port: int, state: Callable[[], dict[str, Any]]) -> Iter
             self.wfile.write(body)
 
         def log_message(self, *_args: Any) -> None:
-            """Probes are not worth a line."""
+            """Do not log health checks."""
 
     with ThreadingHTTPServer((host, port), Handler) as server:
         server.daemon_threads = True

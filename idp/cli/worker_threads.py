@@ -1,5 +1,5 @@
-"""Lanes of the worker: a thread each, so that what waits for other people's servers keeps nothing
-else waiting; and the watch over them."""
+"""The threads of the worker: parts that wait for other servers run in their own threads, so that
+they delay no other part. Failed threads are restarted."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from typing import Any
 import structlog
 from flask import Flask
 
-#: Does some of its work; returns how much.
+#: Does some of its work and returns how much.
 Part = Callable[[Flask], int]
 Parts = Mapping[str, Part]
-#: A lane that finished no part for so long hangs: longer than a few transfers to a slow server.
+#: A thread that finishes no part for this long is considered stalled: longer than a few transfers
+#: to a slow server.
 STALE_SECONDS = 300
-#: Parts that run are finished within so many seconds after the word to stop.
+#: Seconds to finish the running parts when stopped.
 STOP_SECONDS = 20
 WATCH_SECONDS = 1.0
 log = structlog.get_logger("gateway.worker")
 
 
 def work_through(app: Flask, parts: Parts, progressed: Callable[[], None] = lambda: None) -> bool:
-    """One round of these parts; returns whether there was anything to do. A part that fails is
-    tried again in the next round and keeps no other part from its work."""
+    """Run one round of these parts; returns whether there was anything to do. A part that fails is
+    retried in the next round and does not stop the others."""
     busy = False
     for name, part in parts.items():
         busy = _worked(app, name, part) or busy
@@ -54,61 +55,61 @@ class WorkerThread:
 
 
 class WorkerThreads:
-    """All lanes of a worker. ``now`` counts seconds from any beginning."""
+    """All threads of a worker. ``now`` is a monotonic clock in seconds."""
 
     def __init__(
         self,
         app: Flask,
-        lanes: Mapping[str, Parts],
+        workers: Mapping[str, Parts],
         *,
         interval: float,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app, self._interval, self._now = app, interval, now
         self._stop = threading.Event()
-        self._lanes = {name: WorkerThread(parts, now()) for name, parts in lanes.items()}
+        self._workers = {name: WorkerThread(parts, now()) for name, parts in workers.items()}
 
     def run(self) -> None:
-        """Work until told to stop. A lane whose thread ended is started again."""
+        """Run until stopped. A thread that ended is restarted."""
         while not self._stop.is_set():
             self.start_missing()
             self._stop.wait(WATCH_SECONDS)
         end = self._now() + STOP_SECONDS
-        for lane in self._lanes.values():
-            lane.thread.join(max(0.0, end - self._now()))
+        for worker in self._workers.values():
+            worker.thread.join(max(0.0, end - self._now()))
 
     def stop(self) -> None:
-        """Tell ``run`` to return; what runs is finished first."""
+        """Make ``run`` return after the running parts have finished."""
         self._stop.set()
 
     def start_missing(self) -> None:
-        """Start each lane whose thread does not run."""
-        for name, lane in self._lanes.items():
-            if lane.thread.is_alive():
+        """Start each thread that is not running."""
+        for name, worker in self._workers.items():
+            if worker.thread.is_alive():
                 continue
-            if lane.thread.ident is not None:
+            if worker.thread.ident is not None:
                 log.error("worker_lane_ended", lane=name)
-            lane.thread = threading.Thread(
-                target=self._repeat, args=(lane,), name=f"lane-{name}", daemon=True
+            worker.thread = threading.Thread(
+                target=self._repeat, args=(worker,), name=f"lane-{name}", daemon=True
             )
-            lane.thread.start()
+            worker.thread.start()
 
     def state(self) -> dict[str, Any]:
-        """What the health answer says: for each lane the seconds since it last finished a part,
-        and whether that is too long ago."""
+        """The state for the health endpoint: for each thread, the seconds since it last finished a
+        part, and whether that is too long."""
         now, longest = self._now(), STALE_SECONDS + self._interval
-        seconds = {name: now - lane.progressed_at for name, lane in self._lanes.items()}
-        lanes = {
+        seconds = {name: now - worker.progressed_at for name, worker in self._workers.items()}
+        workers = {
             name: {"status": "ok" if past <= longest else "stale", "seconds": round(past)}
             for name, past in seconds.items()
         }
         is_well = all(past <= longest for past in seconds.values())
-        return {"status": "ok" if is_well else "stale", "lanes": lanes}
+        return {"status": "ok" if is_well else "stale", "lanes": workers}
 
-    def _repeat(self, lane: WorkerThread) -> None:
+    def _repeat(self, worker: WorkerThread) -> None:
         def progressed() -> None:
-            lane.progressed_at = self._now()
+            worker.progressed_at = self._now()
 
         while not self._stop.is_set():
-            if not work_through(self._app, lane.parts, progressed):
+            if not work_through(self._app, worker.parts, progressed):
                 self._stop.wait(self._interval)

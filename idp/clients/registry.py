@@ -314,13 +314,13 @@ def _uri_faults(work: UnitOfWork, data: ClientData) -> list[str]:
     native = data.auth_method == AuthMethod.NONE
     development = work.settings.is_loopback_http
     faults = []
-    told = data.backchannel_logout_uri
+    logout_uri = data.backchannel_logout_uri
     groups = (
         ("redirect URI", data.redirect_uris, native),
         ("post-logout redirect URI", data.post_logout_redirect_uris, native),
         ("home URL", (data.home_url,) if data.home_url else (), native),
         # The gateway calls this URI, so it cannot be a native application's.
-        ("back-channel logout URI", (told,) if told else (), False),
+        ("back-channel logout URI", (logout_uri,) if logout_uri else (), False),
     )
     for label, uris, is_native in groups:
         for uri in uris:
@@ -328,7 +328,7 @@ def _uri_faults(work: UnitOfWork, data: ClientData) -> list[str]:
             if fault:
                 faults.append(f"{label} {uri!a} {fault}")
     allowed = NetworkSet(work.settings.outbound_networks)
-    if told and (fault := outbound.url_fault(told, allowed)):
+    if logout_uri and (fault := outbound.url_fault(logout_uri, allowed)):
         faults.append(f"back-channel logout URI {told!a} {fault}")
     if "authorization_code" in data.grant_types and not data.redirect_uris:
         faults.append("authorization_code needs a redirect URI")

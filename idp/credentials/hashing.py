@@ -61,8 +61,8 @@ class PasswordHasher:
     """Hashes and verifies passwords with the configured cost and peppers. Every method raises
     Overloaded if the limiter is full; then nothing was verified and no failure is counted."""
 
-    def __init__(self, settings: Settings, lane: HashingLimiter | None = None) -> None:
-        self._limiter = lane or HashingLimiter(os.cpu_count() or 1, MAX_WAITING)
+    def __init__(self, settings: Settings, limiter: HashingLimiter | None = None) -> None:
+        self._limiter = limiter or HashingLimiter(os.cpu_count() or 1, MAX_WAITING)
         pairs = (pepper.partition(":") for pepper in settings.password_peppers)
         self._peppers = {kid: value.encode() for kid, _, value in pairs}
         self._current = next(iter(self._peppers))

@@ -128,11 +128,11 @@ def notify(
 ) -> int:
     """Mail each contact with this function, in the contact's language. Returns the number of
     mails."""
-    told = 0
+    count = 0
     for account in contact_accounts(work, row, to):
         if exclude is None or account.person_id != exclude.id:
-            told += _mail(work, kind, account, participant=participant_details(row), **values)
-    return told
+            count += _mail(work, kind, account, participant=participant_details(row), **values)
+    return count
 
 
 def contact_accounts(work: UnitOfWork, row: Participant, function: str) -> list[Account]:
@@ -221,12 +221,12 @@ def _end(work: UnitOfWork, row: Participant, gone: Collection[Contact]) -> None:
 def _notify_vacancy(work: UnitOfWork, row: Participant, function: str) -> None:
     """Notify the first tier above that has a contact (NT-11). If there is none, only the audit
     trail shows the vacancy (TM-03)."""
-    told, tier = 0, ESCALATION.get(function)
-    while tier and not told:
-        told = notify(work, "contact_vacant", row, tier, function=function)
+    count, tier = 0, ESCALATION.get(function)
+    while tier and not count:
+        count = notify(work, "contact_vacant", row, tier, function=function)
         tier = ESCALATION.get(tier)
     events.record(
-        work, AuditAction.PARTICIPANT_VACANCY, participant=row.number, function=function, told=told
+        work, AuditAction.PARTICIPANT_VACANCY, participant=row.number, function=function, told=count
     )
 
 

@@ -68,10 +68,10 @@ def update(work: UnitOfWork, person: Person, changes: PersonChanges) -> list[str
     if not changed:
         return []
     held = accounts_of(work, person)
-    told = [name for name in changed if name not in ("email_key", "phone_extension")]
+    columns = [name for name in changed if name not in ("email_key", "phone_extension")]
     if "email" in changed and held:
         queue.enqueue(work, "address_changed", held[0])
-    before = {name: getattr(person, name) for name in told}
+    before = {name: getattr(person, name) for name in columns}
     for name in changed:
         setattr(person, name, after[name])
     person.updated_at = work.now
@@ -85,16 +85,16 @@ def update(work: UnitOfWork, person: Person, changes: PersonChanges) -> list[str
             AuditAction.PERSON_UPDATED,
             account=account,
             before=before,
-            after={name: after[name] for name in told},
+            after={name: after[name] for name in columns},
         )
     if held:
-        queue.enqueue(work, "profile_changed", held[0], changed=told)
+        queue.enqueue(work, "profile_changed", held[0], changed=columns)
     else:
-        after = {name: after[name] for name in told}
+        after = {name: after[name] for name in columns}
         events.record(
             work, AuditAction.PERSON_UPDATED, person_id=person.person_id, before=before, after=after
         )
-    return told
+    return columns
 
 
 def differences(person: Person, changes: PersonChanges) -> list[str]:

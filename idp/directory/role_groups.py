@@ -229,9 +229,9 @@ class ChangeNotice:
             queue.enqueue(
                 work, "access_changed", account, granted=self.granted, revoked=self.revoked
             )
-        self._tell_contacts(work, account)
+        self._notify_contacts(work, account)
 
-    def _tell_contacts(self, work: UnitOfWork, account: Account) -> None:
+    def _notify_contacts(self, work: UnitOfWork, account: Account) -> None:
         """Notify the Rights Administrators of each participant (NT-03)."""
         for row in {row.id: row for row, _, _ in self.lines}.values():
             here = [(name, is_new) for place, name, is_new in self.lines if place.id == row.id]
@@ -499,8 +499,8 @@ def _record_and_notify(
     granted: bool,
 ) -> None:
     events.record(work, event, account=account, group=group.name, participant=participant.number)
-    told = notice or ChangeNotice()
-    (told.granted if granted else told.revoked).append(f"{group.name} ({participant.number})")
-    told.lines.append((participant, group.name, granted))
+    mail = notice or ChangeNotice()
+    (mail.granted if granted else mail.revoked).append(f"{group.name} ({participant.number})")
+    mail.lines.append((participant, group.name, granted))
     if notice is None:
-        told.send(work, account)
+        mail.send(work, account)

@@ -160,13 +160,13 @@ def verify(
         if not _record_use(work, row, used):
             raise PasskeyRefused(PasskeyRefusal.COUNTER_FELL)
     except PasskeyRefused as refusal:
-        told = work.db.get(Account, row.account_id) if row is not None else account
-        fault = _refused(work, refusal, told, ceremony)
-        if refusal.reason is PasskeyRefusal.COUNTER_FELL and told is not None:
+        holder = work.db.get(Account, row.account_id) if row is not None else account
+        fault = _refused(work, refusal, holder, ceremony)
+        if refusal.reason is PasskeyRefusal.COUNTER_FELL and holder is not None:
             # The passkey may be cloned: require another factor at the next sign-in and notify the
             # holder.
-            authenticators.require_at_next_sign_in(work, told, "copied_passkey")
-            notices.send(work, "passkey_copied", told, at=work.now, ip=work.origin.ip or "")
+            authenticators.require_at_next_sign_in(work, holder, "copied_passkey")
+            notices.send(work, "passkey_copied", holder, at=work.now, ip=work.origin.ip or "")
         return fault
     events.record(
         work, AuditAction.FACTOR_CHECKED, account=owner, factor="passkey", ceremony=str(ceremony)

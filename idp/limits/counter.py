@@ -40,7 +40,7 @@ def install(app: Flask, settings: Settings) -> None:
             view: Any = app.view_functions[endpoint]
             limit = _provider(limiter, shared)
             if rule.allows_valid_credentials:
-                view = _judged(app, rule, view, limiter.shared_limit(
+                view = _limit_refusals(app, rule, view, limiter.shared_limit(
                     limit, scope=f"own-{endpoint}", key_func=lambda: g.budget))  # fmt: skip
             app.view_functions[endpoint] = limiter.limit(limit, **_how(rule))(view)
     counted: Any = limiter.shared_limit(
@@ -69,7 +69,7 @@ def _seconds_left(limiter: Limiter) -> int:
     return max(1, exceeded.reset_at - int(time.time())) if exceeded else 1
 
 
-def _judged(app: Flask, rule: Rule, view: Any, counting: Any) -> Callable[..., Response]:
+def _limit_refusals(app: Flask, rule: Rule, view: Any, counting: Any) -> Callable[..., Response]:
     """The view, whose refusals count afterwards for whom the request names: once the budget is
     empty they are 429. What was written stays, since nothing is raised."""
 

@@ -40,8 +40,8 @@ def _not_sealed(work: UnitOfWork) -> int:
     oldest = unsealed_since(work)
     if oldest is None:
         return 0
-    told = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - REPEAT_AFTER)
-    if work.db.scalar(told.limit(1)) is not None:
+    raised = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - REPEAT_AFTER)
+    if work.db.scalar(raised.limit(1)) is not None:
         return 0
     events.record(work, UNSEALED, reason=AlarmReason.NOT_SEALED, since=oldest.isoformat())
     log.error("trail_not_sealed", since=oldest.isoformat())
@@ -68,8 +68,8 @@ def _guessing(work: UnitOfWork) -> int:
     if not over:
         return 0
     recent = work.db.scalars(select(Event).where(Event.name == NAME, Event.at > since))
-    told = {event.data.get("network") for event in recent}
-    fresh = {network: n for network, n in over.items() if network not in told}
+    raised = {event.data.get("network") for event in recent}
+    fresh = {network: n for network, n in over.items() if network not in raised}
     for network, count in fresh.items():
         events.record(
             work, NAME, reason=AlarmReason.TOO_MANY_FAILURES, network=network, failures=count

@@ -61,11 +61,11 @@ def client_address(peer: str, forwarded: str, trusted: Collection[str]) -> Clien
     for text in reversed(forwarded.split(",")):
         if not (hop := text.strip()):
             continue
-        told = _hop(hop)
-        if told is None:
+        reported = _hop(hop)
+        if reported is None:
             return ClientAddress(UNKNOWN, hop)
-        if not _is_within(told, networks):
-            return ClientAddress(str(told))
+        if not _is_within(reported, networks):
+            return ClientAddress(str(reported))
     return ClientAddress(str(address))
 
 

@@ -1,8 +1,9 @@
-"""Is a password a listed word, or a listed word in disguise? (PW-09; NIST SP 800-63B, 3.1.1.2)
+"""Check whether a password is a common one, or a common word with decoration (PW-09; NIST SP
+800-63B, 3.1.1.2).
 
-Few leaked passwords satisfy the composition rules as they stand, so an exact look-up refuses next
-to nothing: people decorate a word until it passes. The *base word* is what is looked up here.
-Pure: the list comes in as bytes (`load`) or as any container of folded words.
+Few leaked passwords meet the composition rules, so an exact look-up refuses almost nothing: users
+decorate a word until it passes. This module looks up the *base word*. Pure functions: the list is
+passed in, as bytes (`load`) or as a container of folded words.
 """
 
 import gzip
@@ -13,9 +14,9 @@ from dataclasses import dataclass, field
 SHORTEST_WORD = 4
 LONGEST_WORD = 32
 
-# Taking the punctuation out of a short random password often leaves a short word by chance.
+# Removing punctuation from a short random password often leaves a short word by chance.
 _SHORTEST_JOINED = 6
-# A base word tells about a password only if it makes up at least a third of it.
+# A base word counts only if it is at least a third of the password.
 _SHARE = 3
 
 _LEET = "4@8(3€69057$+2"
@@ -31,8 +32,8 @@ _UNSHIFT = str.maketrans("!@#$%^&*()", "1234567890")
 def fold(text: str) -> str:
     """The text without case, accents and compatibility forms (reading Z-05).
 
-    After Unicode's compatibility caseless match (The Unicode Standard, 3.13, D146), but without
-    the marks. Recomposed at the end, so that a character of Hangul counts as one letter.
+    Like Unicode's compatibility caseless match (The Unicode Standard, 3.13, D146), but without
+    marks. Recomposed at the end, so that a Hangul syllable counts as one letter.
     """
     if text.isascii():
         return text.lower()
@@ -46,13 +47,13 @@ def _bare(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CommonPasswords:
-    """The list: folded words and passwords, usable as a container of them."""
+    """The list of folded words and passwords, as a container."""
 
-    # Out of the repr: a traceback or a log line would carry the whole list.
+    # Excluded from the repr: a traceback or a log line would contain the whole list.
     words: frozenset[str] = field(repr=False)
 
     def contains(self, word: str) -> bool:
-        """Whether this very word is listed, in any case and with any accents."""
+        """Whether exactly this word is listed, in any case and with any accents."""
         return fold(word) in self.words
 
     def __contains__(self, word: object) -> bool:
@@ -60,19 +61,19 @@ class CommonPasswords:
 
 
 def load(data: bytes) -> CommonPasswords:
-    """The list from its shipped form: gzip, UTF-8, one folded word a line.
+    """Load the shipped list: gzip, UTF-8, one folded word per line.
 
-    Raises `OSError` (`gzip.BadGzipFile`), `EOFError` or `UnicodeDecodeError` for anything else:
-    a deployment with a broken list must not start as if there were no list.
+    Raises `OSError` (`gzip.BadGzipFile`), `EOFError` or `UnicodeDecodeError` for anything else: a
+    deployment with a damaged list must not start without one.
     """
     return CommonPasswords(frozenset(gzip.decompress(data).decode("utf-8").split()))
 
 
 def is_common(password: str, words: Container[str]) -> bool:
-    """Whether the password, or the base word under its decoration, is listed.
+    """Whether the password, or its base word, is listed.
 
-    `words` holds folded words. Passwords of which no listed word could be a third are let through
-    unread, which bounds the work too.
+    `words` is a container of folded words. A password too long for a listed word to be a third of
+    it is accepted unchecked, which also limits the work.
     """
     text = fold(password)
     if len(text) > _SHARE * LONGEST_WORD:
@@ -83,7 +84,8 @@ def is_common(password: str, words: Container[str]) -> bool:
 
 
 def _wholes(text: str) -> Iterator[str]:
-    """The password as a whole: as it is, without punctuation around or inside, and unshifted."""
+    """Variants of the whole password: as it is, without punctuation around or inside, and
+    unshifted."""
     trimmed = text.strip("".join(c for c in text if not c.isalnum()))
     joined = _joined(text)
     for whole in (text, trimmed, joined if len(joined) >= _SHORTEST_JOINED else text):
@@ -93,7 +95,7 @@ def _wholes(text: str) -> Iterator[str]:
 
 
 def _base_words(text: str) -> Iterator[str]:
-    """What is left when decoration is taken off and look-alikes are turned back into letters."""
+    """The password without decoration, and with look-alike characters as letters."""
     for form, shortest in ((text, SHORTEST_WORD), (_joined(text), _SHORTEST_JOINED)):
         for core in _cores(form, max(shortest, -(-len(text) // _SHARE))):
             for substitution in _SUBSTITUTIONS:
@@ -104,10 +106,10 @@ def _base_words(text: str) -> Iterator[str]:
 
 
 def _cores(text: str, shortest: int) -> Iterator[str]:
-    """Every piece that keeps all the letters.
+    """All parts that contain every letter.
 
-    Digits and signs next to them may be decoration or look-alikes (the 3 of `Welcom3!`, not that
-    of `Welcome3!`), so each way to cut is tried.
+    Adjacent digits and signs may be decoration or look-alikes (the 3 of `Welcom3!`, not that of
+    `Welcome3!`), so every cut is tried.
     """
     letters = [i for i, c in enumerate(text) if c.isalpha()]
     if not letters:
@@ -122,5 +124,5 @@ def _joined(text: str) -> str:
 
 
 def _unit(text: str) -> str:
-    """The shortest piece that the text repeats (`passwordpassword` is no better than one)."""
+    """The shortest unit that the text repeats (`passwordpassword` is no better than one)."""
     return text[: (text + text).find(text, 1)]

@@ -1,6 +1,7 @@
-"""Who may do what in the console: roles, and what an action needs (N72, N74).
+"""Access control of the console: roles, and what each action requires (N72, N74).
 
-Pure. Roles are role groups of the gateway itself, held for the operator's own organization.
+Pure functions. Console roles are the gateway's own role groups, held for the operator's own
+organization.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-#: The organization whose people operate the gateway.
+#: The participant of the gateway's operators.
 OPERATOR = "IESO"
 
 
 class ConsoleRole(StrEnum):
-    """What an operator is; the values are the names of the role groups."""
+    """Roles of operators; the values are the names of the role groups."""
 
     AGENT = "Gateway Customer Relations"
     ACCESS = "Gateway Access Management"
@@ -26,7 +27,7 @@ ANY = frozenset(ConsoleRole)
 
 
 class Fact(StrEnum):
-    """What a caller can be asked, and what was heard (CR-01, CR-02)."""
+    """Facts that a caller can be asked for (CR-01, CR-02)."""
 
     USERNAME = "username"
     EMAIL = "email"
@@ -35,14 +36,14 @@ class Fact(StrEnum):
     CALLBACK = "callback"
 
 
-#: Either names the account; without one nobody knows whom the call is about (CR-01).
+#: Facts that identify the account; one is required (CR-01).
 NAMING = frozenset((Fact.USERNAME, Fact.EMAIL))
 NEEDED_BESIDES = 2
 
 
 def is_verified(facts: Collection[str], *, code_confirmed: bool) -> bool:
-    """Whether the caller counts as the holder: the account was named and two more facts matched;
-    a code read back from a registered address stands for all of it."""
+    """Whether the caller is verified: one fact identifies the account and two more match, or the
+    caller read back a code sent to a registered address."""
     known = {Fact(fact) for fact in facts if fact in list(Fact)}
     named = known & NAMING
     return code_confirmed or bool(named and len(known) - 1 >= NEEDED_BESIDES)
@@ -50,10 +51,10 @@ def is_verified(facts: Collection[str], *, code_confirmed: bool) -> bool:
 
 @dataclass(frozen=True)
 class Action:
-    """What an operator can do to an account."""
+    """An action of an operator on an account."""
 
     roles: frozenset[ConsoleRole]
-    #: The states in which it makes sense.
+    #: The account states in which the action applies.
     states: frozenset[str]
 
 
@@ -62,7 +63,7 @@ _HELP = frozenset((AGENT, ACCESS))
 
 
 class ConsoleAction(StrEnum):
-    """What operators do to accounts; the values are part of addresses and of the trail."""
+    """Actions of operators on accounts; the values appear in URLs and in the audit trail."""
 
     RESET_MAIL = "reset-mail"
     TEMPORARY_PASSWORD = "temporary-password"  # noqa: S105 - the name of an action
@@ -93,16 +94,16 @@ ACTIONS: Mapping[str, Action] = {
 
 
 def needs_caller_verification(actor: Collection[ConsoleRole]) -> bool:
-    """Customer Relations acts for somebody on the telephone, who has to be verified first;
-    Access Management acts on its own duty."""
+    """Customer Relations acts for a caller, who must be verified first. Access Management does not
+    need a caller."""
     return ACCESS not in actor
 
 
 def may_act(
     actor: Collection[ConsoleRole], target: Collection[ConsoleRole], *, is_self: bool
 ) -> bool:
-    """Nobody acts on an account of his own person; only Access Management acts on operators, and
-    on its own kind nobody does (that takes the operator's shell)."""
+    """Nobody acts on an account of their own. Only Access Management acts on operators, and nobody
+    acts on Access Management except through the shell."""
     if is_self or ACCESS in target:
         return False
     return ACCESS in actor if target else bool(actor)

@@ -1,8 +1,8 @@
-"""The password policy as a value: what a new password must satisfy (MAN-107; PW-01 to PW-09).
+"""The password policy: what a new password must satisfy (MAN-107; PW-01 to PW-09).
 
-Pure: a password, its owner, the policy and the word list come in, the failed rules come out. The
-page that shows the rules, the script that ticks them off and every door through which a password
-can be replaced (PW-13) read the same `Policy`.
+Pure functions: a password, its owner, the policy and the word list in, the violated rules out. The
+page that shows the rules, its script, and every way to replace a password (PW-13) use the same
+`Policy`.
 """
 
 import unicodedata
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from idp.policy.common_passwords import fold, is_common
 
-# The six of the manual, then every curly or low quotation mark that stands for the last two, the
+# The six of the manual, then every curly or low quotation mark equivalent to the last two, the
 # modifier letters used as apostrophes, and the ornamental and CJK ones (PW-05).
 FORBIDDEN = frozenset(
     "&\\<>'\""
@@ -26,13 +26,13 @@ _SHORTEST_PART = 3
 # A canonical decomposition is at most four code points long (Unicode Standard Annex #15).
 _NFC_SHRINKS_BY = 4
 
-# Controls that a reader would call white space, and letters or signs that are drawn as nothing.
+# Controls that count as white space, and letters or signs without a visible glyph.
 _SPACING_CONTROLS = frozenset("\t\n\v\f\r\x85")
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 
 class Rule(StrEnum):
-    """The rules, in the order in which they are shown; the values are stable identifiers."""
+    """The rules, in the order shown; the values are stable identifiers."""
 
     TOO_SHORT = "too-short"
     TOO_LONG = "too-long"
@@ -51,7 +51,8 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose password it is: UserID, e-mail address, and the names (first, middle, last, preferred).
+    """The owner of the password: UserID, e-mail address, and names (first, middle, last,
+    preferred).
 
     A machine account has no names.
     """
@@ -63,10 +64,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings. Lengths count characters (code points) after normalisation.
+    """The configured policy. Lengths count code points after normalization.
 
-    `history` is the number of last passwords, the current one included, that may not come back
-    (0: any may).
+    `history` is the number of last passwords, including the current one, that cannot be used again
+    (0: none).
     """
 
     min_length: int = 8
@@ -77,12 +78,12 @@ class Policy:
 
 
 def normalize(password: str) -> str:
-    """The one form that is checked and hashed: NFC (RFC 8265, 4.2.2), and never trimmed."""
+    """The form that is checked and hashed: NFC (RFC 8265, 4.2.2), not trimmed."""
     return unicodedata.normalize("NFC", password)
 
 
 def rules(policy: Policy) -> tuple[Rule, ...]:
-    """The rules in force, in order, for the page that shows them."""
+    """The rules in effect, in order, for the page that shows them."""
     switched_off = {
         Rule.NO_SPECIAL: not policy.require_special,
         Rule.COMMON: not policy.refuse_common,
@@ -94,14 +95,14 @@ def rules(policy: Policy) -> tuple[Rule, ...]:
 def violations(
     password: str, owner: Owner, policy: Policy, common: Container[str]
 ) -> tuple[Rule, ...]:
-    """Every cheap rule that the password fails, each by itself, in the order of `rules`.
+    """All violated rules that need no hash, in the order of `rules`.
 
-    `common` holds folded words (`CommonPasswords` or any set). Never raises, whatever the text.
-    `Rule.REUSED` is not decided here: it costs bcrypt verifications, so the service asks it only
-    once this is empty.
+    `common` is a container of folded words (such as `CommonPasswords`). Never raises, whatever the
+    text. `Rule.REUSED` is not checked here: it costs bcrypt comparisons, so the caller checks it
+    only if this returns nothing.
     """
     if len(password) > _NFC_SHRINKS_BY * policy.max_length:
-        # Too long in any form: ordering a long run of combining marks takes quadratic time.
+        # Too long in any form: normalizing a long run of combining marks takes quadratic time.
         return (Rule.TOO_LONG,)
     text = normalize(password)
     folded = fold(text)
@@ -123,12 +124,12 @@ def violations(
 
 
 def _is_special(character: str) -> bool:
-    """Punctuation or a symbol (Z-01); a forbidden one earns nothing, since it has to go."""
+    """Punctuation or a symbol (Z-01). A forbidden character does not count."""
     return unicodedata.category(character)[0] in "PS" and not _is_forbidden(character)
 
 
 def _is_forbidden(character: str) -> bool:
-    """Forbidden itself or in a compatibility form (a full-width `<`, a small `&`).
+    """Forbidden, also in a compatibility form (a full-width `<`, a small `&`).
 
     NFKD and not NFKC: `<` with a combining solidus is one character in NFC and NFKC.
     """
@@ -138,7 +139,7 @@ def _is_forbidden(character: str) -> bool:
 def _is_white_space(character: str) -> bool:
     """Separators, spacing controls, zero-width and format characters, blanks (PW-06).
 
-    What cannot be seen cannot be typed again.
+    The user could not see these and so could not type them again.
     """
     category = unicodedata.category(character)
     return (
@@ -152,14 +153,15 @@ def _is_white_space(character: str) -> bool:
 def _is_control(character: str) -> bool:
     """Controls, lone surrogates, private use and unassigned code points (RFC 8264, 4.3).
 
-    A surrogate has no UTF-8 form to hash, and an unassigned code point may normalise differently
-    once Unicode assigns it: the same password would stop working after an upgrade.
+    A surrogate has no UTF-8 form to hash. An unassigned code point may normalize differently once
+    Unicode assigns it, and the password would stop working after an upgrade.
     """
     return unicodedata.category(character)[0] == "C" and not _is_white_space(character)
 
 
 def _user_name_parts(owner: Owner) -> Iterator[str]:
-    """Runs of four characters of the UserID and the e-mail's local part; three when that is all."""
+    """All runs of four characters of the UserID and the e-mail local part; three if it has only
+    three."""
     local_part = owner.email.rpartition("@")[0] or owner.email
     for name in (fold(owner.username), fold(local_part)):
         if len(name) >= _SHORTEST_PART:
@@ -168,7 +170,7 @@ def _user_name_parts(owner: Owner) -> Iterator[str]:
 
 
 def _name_words(owner: Owner) -> Iterator[str]:
-    """The words of three letters or more of the owner's names."""
+    """The words of at least three letters in the owner's names."""
     for name in owner.names:
         letters = "".join(c if c.isalpha() else " " for c in fold(name))
         yield from (word for word in letters.split() if len(word) >= _SHORTEST_PART)

@@ -1,6 +1,6 @@
-"""A laboratory for the risk engine: invented sign-in logs, comparison with other engines, a plot.
+"""Evaluation of the risk engine: simulated sign-in logs, comparison with other engines, a plot.
 
-No request path imports it, and it knows no database.
+No request path imports this package, and it has no database access.
 """
 
 __all__ = [

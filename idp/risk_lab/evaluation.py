@@ -1,7 +1,8 @@
-"""What an engine would have asked and stopped on a log, beside three others, in one pass.
+"""Replay a sign-in log and compare four risk engines in one pass.
 
-Prequential: in order of time, each row is scored by what was known before it; thresholds are fixed
-on the first half of the time and judged on the second. Confidence by bootstrap over people.
+Prequential evaluation: in chronological order, each row is scored with what was learned before it.
+Thresholds are chosen on the first half and evaluated on the second. Confidence intervals by
+bootstrap over people.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from idp.mfa.features import HOME_ZONE, agent_of, hour_of
 from idp.mfa.risk_engine import Attempt, Device, Place, Tuning, assess
 from idp.mfa.sign_in_histories import SignInHistories
 
-#: What a hard rule adds to a score, so that one number orders all attempts.
+#: Added to the score by a hard rule, so that one number orders all attempts.
 HARD = 100.0
 PROMPT_RATES = (0.01, 0.02, 0.05, 0.10)
 STOPPED = (0.98, 0.99, 0.995, 0.999)
 BOOTSTRAP = 200
 WARM_UP = 12
-#: Columns of the public data set of the same papers, by ours.
+#: Columns of the public data set, by our names.
 OTHER_COLUMNS = {
     "time": "Login Timestamp", "user": "User ID", "ip": "IP Address", "country": "Country",
     "region": "Region", "city": "City", "asn": "ASN", "user_agent": "User Agent String",
@@ -35,12 +36,12 @@ OTHER_COLUMNS = {
 
 
 class BadRow(ValueError):
-    """A row of the log cannot be read; the message names the column."""
+    """A row of the log is invalid; the message names the column."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a log."""
+    """One row of a log."""
 
     user: str
     attempt: Attempt
@@ -51,7 +52,7 @@ class Row:
 
 
 def parse_row(record: Mapping[str, str]) -> Row:
-    """A row from either set of columns. Raises BadRow."""
+    """Parse a row with either set of columns. Raises BadRow."""
     if "time" not in record:
         record = {
             ours: record[theirs] for ours, theirs in OTHER_COLUMNS.items() if theirs in record
@@ -85,21 +86,21 @@ def parse_row(record: Mapping[str, str]) -> Row:
 
 
 class Model(Protocol):
-    """Something that scores: the higher, the less like the person."""
+    """A risk model. A higher score means less like the person."""
 
     name: str
-    #: Above it the model asks by itself; None where it is given a prompt rate only.
+    #: The model's own threshold; None if it is used at given prompt rates only.
     threshold: float | None
 
     def score(self, row: Row) -> float:
-        """Of a row, by what was learnt so far."""
+        """Score a row with what was learned so far."""
 
     def learn(self, row: Row) -> None:
-        """A complete sign-in of the person."""
+        """Learn a completed sign-in of the person."""
 
 
 class Engine:
-    """Ours: hard rules, network, browser, hour."""
+    """The gateway's engine: hard rules, network, browser, hour."""
 
     name = "this engine"
 
@@ -111,7 +112,7 @@ class Engine:
         self._elsewhere: Counter[str] = Counter()
 
     def score(self, row: Row) -> float:
-        """The score, with the hard rules above everything that has none."""
+        """The score; hard rules rank above all other scores."""
         found = assess(
             self._recognised(row),
             self._ledger.history(row.user, row.attempt.at),
@@ -136,7 +137,7 @@ class Engine:
 
 
 class Freeman:
-    """The published model of address and browser: no cookie, no hour, no hard rule."""
+    """The published model of address and browser, without cookie, hour and hard rules."""
 
     name = "Freeman/Wiefling"
     threshold: float | None = None
@@ -145,7 +146,7 @@ class Freeman:
         self._ledger = SignInHistories(6.0)
 
     def score(self, row: Row) -> float:
-        """Network, browser and rarity of the same calculation, without the rest."""
+        """Network, browser and rarity, from the same calculation."""
         history = self._ledger.history(row.user, row.attempt.at)
         found = assess(row.attempt, history, self._ledger.population(), Tuning())
         wanted = ("network", "browser", "rarity")
@@ -157,7 +158,7 @@ class Freeman:
 
 
 class Rule:
-    """The usual rule: an address or a browser that is not among the last twenty."""
+    """The common rule: an address or a browser that is not among the last twenty."""
 
     name = "new device or new IP (20)"
     threshold: float | None = 0.5
@@ -166,7 +167,7 @@ class Rule:
         self._last: dict[str, deque[tuple[str, str]]] = defaultdict(lambda: deque(maxlen=20))
 
     def score(self, row: Row) -> float:
-        """1 when it asks."""
+        """1 if it requires a second factor."""
         last = self._last[row.user]
         known_ip = any(ip == row.attempt.ip for ip, _ in last)
         known_device = any(device == _device(row) for _, device in last)
@@ -183,7 +184,7 @@ def _device(row: Row) -> str:
 
 
 class Cookie:
-    """The device cookie alone."""
+    """The device cookie only."""
 
     name = "device cookie alone"
     threshold: float | None = 0.5
@@ -192,7 +193,7 @@ class Cookie:
         self._known: dict[str, set[str]] = defaultdict(set)
 
     def score(self, row: Row) -> float:
-        """1 when it asks."""
+        """1 if it requires a second factor."""
         return 0.0 if row.cookie and row.cookie in self._known[row.user] else 1.0
 
     def learn(self, row: Row) -> None:
@@ -202,13 +203,13 @@ class Cookie:
 
 
 def models() -> list[Model]:
-    """Those that are compared."""
+    """The models to compare."""
     return [Engine(), Freeman(), Rule(), Cookie()]
 
 
 @dataclass
 class Scored:
-    """A model's scores: ``own`` of people's own sign-ins, ``attacks`` by kind."""
+    """The scores of a model: ``own`` for people's own sign-ins, ``attacks`` by kind."""
 
     model: Model
     own: list[tuple[int, str, int, float]] = field(default_factory=list)
@@ -218,7 +219,7 @@ class Scored:
 
 
 def run(rows: Iterable[Row], found: list[Scored]) -> Iterator[int]:
-    """Score all rows in order; yields the number of rows done, to show how far it is."""
+    """Score all rows in order; yields the number of rows done, for a progress bar."""
     numbers: Counter[str] = Counter()
     for done, row in enumerate(rows, 1):
         when = int(row.attempt.at.timestamp())
@@ -236,20 +237,20 @@ def run(rows: Iterable[Row], found: list[Scored]) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Point:
-    """At a threshold from the first half: what the second half would have seen."""
+    """The results on the second half, for a threshold from the first half."""
 
-    #: The prompt rate that the threshold was chosen for; None for the model's own threshold.
+    #: The prompt rate for which the threshold was chosen; None for the model's own.
     wanted: float | None
     threshold: float
     prompts: float
-    #: Share stopped by kind of attack, with the bounds of 95 per cent.
+    #: Share stopped by kind of attack, with its 95 per cent interval.
     stopped: dict[str, tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
 class Friction:
-    """Where a share of the attacks of one kind is stopped: median prompts of a person in the
-    first 12 and 39 sign-ins, and the rate at 39."""
+    """The cost of stopping a share of the attacks of one kind: a person's median number of prompts
+    in the first 12 and 39 sign-ins, and the rate at 39."""
 
     kind: str
     stopped: float
@@ -259,13 +260,13 @@ class Friction:
 
 
 def midpoint(scored: Scored) -> int:
-    """The moment between the two halves."""
+    """The time between the two halves."""
     return (scored.own[0][0] + scored.own[-1][0]) // 2 if scored.own else 0
 
 
 def points(scored: Scored, random: Random) -> list[Point]:
-    """The trade-off: at the model's own threshold, then at the prompt rates. A threshold for a
-    rate is taken from the first half without each person's first sign-ins, which teach."""
+    """The trade-off at the model's own threshold and at fixed prompt rates. A threshold for a rate
+    is chosen on the first half, without each person's first sign-ins."""
     cut = midpoint(scored)
     early = sorted(
         score for when, _, number, score in scored.own if when < cut and number > WARM_UP
@@ -276,7 +277,7 @@ def points(scored: Scored, random: Random) -> list[Point]:
     wanted: list[tuple[float | None, float]] = []
     if scored.model.threshold is not None:
         wanted.append((None, scored.model.threshold))
-    # A rule that only says yes or no cannot be turned to a rate.
+    # A yes/no rule cannot be adjusted to a rate.
     if len(set(early)) > 2:
         wanted += [(rate, early[int(len(early) * (1 - rate))]) for rate in PROMPT_RATES]
     return [
@@ -293,7 +294,7 @@ def points(scored: Scored, random: Random) -> list[Point]:
 def _share(
     rows: list[tuple[int, str, float]], cut: int, threshold: float, random: Random
 ) -> tuple[float, float, float]:
-    """Share over the threshold with a bootstrap over the people attacked."""
+    """The share above the threshold, with a bootstrap over the people attacked."""
     people: dict[str, list[bool]] = defaultdict(list)
     for when, user, score in rows:
         if when >= cut:
@@ -311,7 +312,7 @@ def _share(
 
 
 def friction(scored: Scored) -> list[Friction]:
-    """The published way of telling the cost, for each kind of attack and share stopped."""
+    """The cost as in the published papers, for each kind of attack and share stopped."""
     found = []
     first: dict[str, list[float]] = defaultdict(list)
     for _, user, _, score in scored.own:
@@ -338,7 +339,7 @@ def friction(scored: Scored) -> list[Friction]:
 
 
 def curve(scored: Scored, kind: str) -> list[tuple[float, float]]:
-    """Prompt rate and share stopped as the threshold falls, over the second half."""
+    """Prompt rate and share stopped for falling thresholds, on the second half."""
     cut = midpoint(scored)
     own = sorted(score for when, _, _, score in scored.own if when >= cut)
     hits = sorted(score for when, _, score in scored.attacks[kind] if when >= cut)
@@ -353,8 +354,8 @@ def curve(scored: Scored, kind: str) -> list[tuple[float, float]]:
 
 
 def slices(scored: Scored, threshold: float) -> dict[str, float]:
-    """Prompt rates at one threshold in the situations that annoy: the first week, the week after
-    a change of clocks, and everything."""
+    """Prompt rates at one threshold in the first week, in the week after a daylight-saving change,
+    and overall."""
     first: dict[str, int] = {}
     total: Counter[str] = Counter()
     asked: Counter[str] = Counter()

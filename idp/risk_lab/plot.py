@@ -1,4 +1,4 @@
-"""The trade-off as a picture: prompts people see against attacks stopped."""
+"""Plot the trade-off: prompt rate against attacks stopped."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from html import escape
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 760, 460, 70, 60, 40
 LEAST = 0.001
-#: Told apart by dash as well as by colour.
+#: Distinguished by dash pattern as well as colour.
 STYLES = (("#0b5c66", ""), ("#a3231f", "8 4"), ("#7a4a00", "2 4"), ("#4a5b61", "10 3 2 3"))
 
 Curve = Sequence[tuple[float, float]]
 
 
 def svg(title: str, curves: Mapping[str, Curve]) -> str:
-    """An SVG document: prompt rate on a logarithmic scale, share stopped on a linear one."""
+    """An SVG document with a logarithmic prompt rate and a linear share stopped."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'font-family="sans-serif" font-size="13"><title>{escape(title)}</title>',

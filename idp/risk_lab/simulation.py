@@ -1,6 +1,6 @@
-"""A sign-in log of an invented market: people at work, their habits, and five kinds of attackers.
+"""Simulate a sign-in log: people at work, their habits, and five kinds of attacks.
 
-Everything comes from the random numbers that the caller gives, so that a seed names a log.
+All randomness comes from the given generator, so that a seed determines the log.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CITIES = (
     ("Toronto", 40), ("Ottawa", 14), ("Mississauga", 10), ("Hamilton", 8), ("London", 6),
     ("Sudbury", 5), ("Thunder Bay", 4), ("Kingston", 4), ("Windsor", 4), ("Peterborough", 3),
 )  # fmt: skip
-#: Providers of homes: system number and share.
+#: Residential providers: AS number and share.
 PROVIDERS = (("64601", 45), ("64602", 35), ("64603", 12), ("64604", 8))
 MOBILE_ASN, VPN_ASNS = "64610", ("64701", "64702", "64703")
 COUNTRIES = ("US", "CN", "RU", "BR", "IN", "VN", "NG", "DE", "NL", "FR", "ID", "TR", "UA", "GB")
@@ -34,7 +34,7 @@ RELEASE_DAYS = 28
 
 @dataclass
 class Device:
-    """A workstation: its cookie, its browser, how far behind its updates are."""
+    """A workstation: its cookie, its browser, and how late it installs updates."""
 
     cookie: str
     family: str
@@ -43,7 +43,7 @@ class Device:
 
 @dataclass
 class Person:
-    """Who signs in: where, when, with what."""
+    """A person's location, hours and devices."""
 
     name: str
     role: str
@@ -63,7 +63,7 @@ Row = dict[str, str]
 
 
 def simulate(random: Random, *, people: int, days: int, start: datetime) -> Iterator[Row]:
-    """The rows of the log in order of time; times are UTC, ISO 8601."""
+    """The rows of the log in chronological order; times are UTC, ISO 8601."""
     crowd = [_person(random, number) for number in range(people)]
     rooms = {company: _device(random) for company in {person.company for person in crowd}}
     rows: list[Row] = []
@@ -119,7 +119,7 @@ def _address(random: Random) -> str:
 
 
 def _times(random: Random, person: Person, day: datetime) -> Iterator[datetime]:
-    """The moments of one day at which the person signs in, on the wall clock of Ontario."""
+    """The times of one day at which the person signs in, in Ontario time."""
     local = day.astimezone(ZONE)
     free = is_free_day(local.date())
     if person.role == "shift":
@@ -157,7 +157,7 @@ def _legitimate(random: Random, person: Person, at: datetime, rooms: dict[int, D
 
 
 def _device_today(random: Random, person: Person, rooms: dict[int, Device]) -> Device:
-    """The own workstation; in a control room the one that everybody on the shift uses."""
+    """The person's workstation; in a control room, the one shared by the shift."""
     if person.role == "shift" and random.random() < 0.8:
         return rooms[person.company]
     if random.random() < 1 / 250:
@@ -166,7 +166,7 @@ def _device_today(random: Random, person: Person, rooms: dict[int, Device]) -> D
 
 
 def _network_today(random: Random, person: Person, at: datetime) -> tuple[str, str, str, str]:
-    """Office, home, mobile, or away from all of them for some days."""
+    """Office, home, mobile, or travelling for some days."""
     if person.away_until and at < person.away_until:
         return (_address(random), person.away[1], person.away[0], person.away[2])
     person.away_until = None
@@ -208,7 +208,7 @@ def _row(
 
 
 def user_agent(family: str, at: datetime, lag_days: int) -> str:
-    """The header of a browser as new as it was then, some days behind."""
+    """The User-Agent header of a browser that is some days behind the latest version."""
     release = 120 + max(0, ((at.toordinal() - lag_days) - 738_000)) // RELEASE_DAYS
     windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
     chrome = f"AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{release}.0.0.0 Safari/537.36"
@@ -223,7 +223,7 @@ def user_agent(family: str, at: datetime, lag_days: int) -> str:
 
 
 def _attacks(random: Random, rows: list[Row], crowd: list[Person]) -> Iterator[Row]:
-    """Two attempts of each kind on every person, at moments after half of the log."""
+    """Two attempts of each kind on every person, in the second half of the log."""
     middle, end = (datetime.fromisoformat(rows[i]["time"]) for i in (len(rows) // 3, -1))
     span = (end - middle).total_seconds()
     for person in crowd:

@@ -70,11 +70,11 @@ def serve(options: Options, log_level: str) -> None:
 def load(options: Options) -> AsgiAdapter:
     """The application of one process, from the environment. Raises ConfigurationError."""
     cores = max(1, (os.cpu_count() or 1) // options.workers)
-    lane = HashingLimiter(cores, HASHES_WAITING)
-    app = create_app(Settings.from_environ(os.environ), hashing=lane)
+    limiter = HashingLimiter(cores, HASHES_WAITING)
+    app = create_app(Settings.from_environ(os.environ), hashing=limiter)
     say_risks(app)
     # Requests that wait for a hash take no threads from others.
-    front = AsgiAdapter(app, threads=options.threads + lane.most)
+    front = AsgiAdapter(app, threads=options.threads + limiter.most)
     # It logs every client that disconnects early.
     logging.getLogger("_granian").setLevel(logging.WARNING)
     return front

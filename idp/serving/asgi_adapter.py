@@ -145,6 +145,6 @@ def _log(
 
 def _sender(scope: dict[str, Any], trusted: tuple[str, ...]) -> str | None:
     """The client's address, as the application determines it."""
-    told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    forwarded = b",".join(told).decode("latin-1")
+    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    forwarded = b",".join(values).decode("latin-1")
     return client_address((scope.get("client") or ("",))[0], forwarded, trusted).ip
