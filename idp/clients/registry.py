@@ -329,7 +329,7 @@ def _uri_faults(work: UnitOfWork, data: ClientData) -> list[str]:
                 faults.append(f"{label} {uri!a} {fault}")
     allowed = NetworkSet(work.settings.outbound_networks)
     if logout_uri and (fault := outbound.url_fault(logout_uri, allowed)):
-        faults.append(f"back-channel logout URI {told!a} {fault}")
+        faults.append(f"back-channel logout URI {logout_uri!a} {fault}")
     if "authorization_code" in data.grant_types and not data.redirect_uris:
         faults.append("authorization_code needs a redirect URI")
     faults += [
