@@ -206,7 +206,7 @@ def test_n74_nobody_grants_roles_of_the_console(world: World) -> None:
     with world.work() as work:
         from idp.directory import accounts, role_groups
 
-        assert role_groups.held(work, accounts.by_username(work, holder)) == []
+        assert role_groups.list_held(work, accounts.by_username(work, holder)) == []
 
 
 def test_pr02_access_management_grants_and_revokes_by_hand(world: World) -> None:

@@ -351,7 +351,7 @@ def test_a_verified_password_costs_one_hash_a_minute(world: World, service: Rp) 
         from idp.credentials import passwords
 
         account = accounts.by_username(work, NAME)
-        assert passwords.replace(work, hasher, account, NEW_PASSWORD, source="test") == ()
+        assert passwords.change(work, hasher, account, NEW_PASSWORD, source="test") == ()
     assert verify(world).status_code == 401
     assert verify(world, authorization=basic(password=NEW_PASSWORD)).status_code == 204
 

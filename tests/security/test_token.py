@@ -233,7 +233,7 @@ def test_n27_a_code_dies_with_a_password_reset(world: World) -> None:
     with world.work() as work:
         account = accounts.by_username(work, username)
         hasher = world.app.extensions["hasher"]
-        assert passwords.replace(work, hasher, account, NEW_PASSWORD, source="test") == ()
+        assert passwords.change(work, hasher, account, NEW_PASSWORD, source="test") == ()
         sessions.end_all(work, account, "password_reset")
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", ENDED)
 
