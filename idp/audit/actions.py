@@ -5,11 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NewType
 
+from idp.policy.console import ConsoleAction
+
 
 class AuditAction(StrEnum):
     """What happened, as the column ``name`` holds it. A stored name is never changed: the trail is
-    sealed."""
+    sealed. Each action of the console has its own, ``console.<action>``."""
 
+    _ignore_ = "each"
+    for each in ConsoleAction:
+        vars()[f"CONSOLE_{each.name}"] = f"console.{each}"
     ACCESS_EXPORTED = "access.exported"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_DISOWNED = "account.disowned"
@@ -41,17 +46,7 @@ class AuditAction(StrEnum):
     CODE_REDEEMED = "code.redeemed"
     CONSENT_GIVEN = "consent.given"
     CONSENT_REVOKED = "consent.revoked"
-    CONSOLE_DEACTIVATE = "console.deactivate"
-    CONSOLE_END_SESSIONS = "console.end-sessions"
-    CONSOLE_LOCK = "console.lock"
     CONSOLE_REFUSED = "console.refused"
-    CONSOLE_RESEND_ACTIVATION = "console.resend-activation"
-    CONSOLE_RESET_FACTORS = "console.reset-factors"
-    CONSOLE_RESET_MAIL = "console.reset-mail"
-    CONSOLE_RESTORE = "console.restore"
-    CONSOLE_SUSPEND = "console.suspend"
-    CONSOLE_TEMPORARY_PASSWORD = "console.temporary-password"
-    CONSOLE_UNLOCK = "console.unlock"
     CUSTODIAN_CHANGED = "custodian.changed"
     ENROLMENT_FINISHED = "enrolment.finished"
     ENROLMENT_PROVED = "enrolment.proved"

@@ -8,7 +8,7 @@ their own (N74).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from idp.audit import events
@@ -32,10 +32,6 @@ from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 MAX_REASON, MAX_TICKET = 500, 60
-#: The names of the actions in the audit trail; one without a name is found at import.
-RECORDED_AS: Mapping[str, AuditAction] = {
-    action: AuditAction(f"console.{action}") for action in ConsoleAction
-}
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ def apply(
         raise ReasonMissing()
     events.record(
         work,
-        RECORDED_AS[action],
+        AuditAction(f"console.{action}"),
         account=account,
         why=reason.strip(),
         ticket=ticket.strip(),
@@ -214,3 +210,5 @@ _HANDLERS: dict[str, Callable[[UnitOfWork, PasswordHasher, Account], str | None]
     ConsoleAction.RESTORE: _restore,
     ConsoleAction.DEACTIVATE: _deactivate,
 }
+if missing := [*set(ConsoleAction).difference(_HANDLERS), *set(ConsoleAction).difference(ACTIONS)]:
+    raise RuntimeError(f"no function or no rule for {', '.join(missing)}")
