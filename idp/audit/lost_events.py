@@ -135,8 +135,8 @@ def _verify_seals(work: UnitOfWork, events: list[Event], found: LostEvents) -> N
 
 FAULT_TEXTS = {
     SealStatus.FORGED: "forged",
-    SealStatus.CHANGED: "changed, or from another trail",
-    SealStatus.UNKNOWN_KEY: "sealed by a key that is not here: give it with --key",
-    SealStatus.UNPROVED: "not provable: the record before it is neither in the export nor here",
+    SealStatus.CHANGED: "changed, or from another audit log",
+    SealStatus.UNKNOWN_KEY: "sealed with an unknown key: use --key",
+    SealStatus.UNPROVED: "not verifiable: the previous record is missing here and in the export",
     SealStatus.UNSEALED: "not sealed",
 }

@@ -106,10 +106,10 @@ def _check_seal(found: VerificationResult, event: Event, standing: SealStatus) -
         return
     words = {
         SealStatus.FORGED: "has a number and no seal",
-        SealStatus.CHANGED: "was changed: its seal was made for something else",
-        SealStatus.UNPROVED: "cannot be proved: the record before it is missing",
-        SealStatus.UNKNOWN_KEY: "is sealed by a key that is not here"
-        f" ({(event.seal or '').partition('.')[0]}): give it with --key",
+        SealStatus.CHANGED: "was changed: its seal does not match",
+        SealStatus.UNPROVED: "cannot be verified: the previous record is missing",
+        SealStatus.UNKNOWN_KEY: "is sealed with an unknown key"
+        f" ({(event.seal or '').partition('.')[0]}): use --key",
     }
     found.add(standing, f"record {event.seq} (event {event.id}) {words[standing]}")
 

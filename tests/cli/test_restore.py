@@ -247,9 +247,9 @@ def _spoil(lines: list[dict[str, Any]], how: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("changed", "of the export is changed, or from another trail"),
-        ("missing", "of the export is not provable"),
-        ("another key", "of the export is sealed by a key that is not here"),
+        ("changed", "of the export is changed, or from another audit log"),
+        ("missing", "of the export is not verifiable"),
+        ("another key", "of the export is sealed with an unknown key"),
         ("no record", "line 1 of the export is not an audit log record"),
         *((how, "of the export is not an audit log record") for how in WRONG),
     ],
