@@ -12,6 +12,7 @@ from idp.credentials import notices
 from idp.errors import Refused
 from idp.factors import recovery_codes, security_question
 from idp.mfa.assurance import FactorKind, is_strong, strongest_first
+from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, Authenticator, BrowserSession
 from idp.policy import enrolment_steps as rules
 from idp.policy.lockout import Budget
@@ -119,7 +120,7 @@ def confirm(work: UnitOfWork, account: Account, row: Authenticator, **values: in
     if not spend_once(work, row, Authenticator.confirmed_at, alive, **values):
         return False
     work.db.refresh(row)
-    require_at_next_sign_in(work, account, "factor_change")
+    require_at_next_sign_in(work, account, AccountChange.FACTOR_CHANGE)
     events.record(
         work, AuditAction.FACTOR_ADDED, account=account, factor=str(row.kind), id=row.public_id
     )
@@ -179,7 +180,7 @@ def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     work.db.flush()
     if not list_usable(work, account):
         recovery_codes.invalidate_all(work, account)
-    require_at_next_sign_in(work, account, "factor_change")
+    require_at_next_sign_in(work, account, AccountChange.FACTOR_CHANGE)
     events.record(
         work, AuditAction.FACTOR_REMOVED, account=account, factor=str(row.kind), id=row.public_id
     )
@@ -197,7 +198,7 @@ def reset(work: UnitOfWork, account: Account) -> None:
     recovery_codes.invalidate_all(work, account)
     security_question.remove(work, account)
     account.enrolled_at, account.enrolment_passed = None, ""
-    require_at_next_sign_in(work, account, "factor_change")
+    require_at_next_sign_in(work, account, AccountChange.FACTOR_CHANGE)
     failed_attempts.forget(work, _key(account))
     events.record(work, AuditAction.FACTORS_RESET, account=account)
 
@@ -208,7 +209,7 @@ def record_outcome(work: UnitOfWork, account: Account, *, matched: bool) -> bool
     return failed_attempts.record_code_outcome(work, _key(account), account, WRONG, matched=matched)
 
 
-def require_at_next_sign_in(work: UnitOfWork, account: Account, why: str) -> None:
+def require_at_next_sign_in(work: UnitOfWork, account: Account, why: AccountChange) -> None:
     """Require a second factor at the next sign-in, whatever its risk. ``why`` names the reason."""
     account.distrusted_at, account.distrusted_for = work.now, why
 

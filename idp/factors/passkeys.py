@@ -15,6 +15,7 @@ from idp.factors import authenticators
 from idp.mfa import passkey_ceremony
 from idp.mfa.assurance import FactorKind, passkey_methods
 from idp.mfa.passkey_ceremony import Passkey, PasskeyRefusal, PasskeyRefused, Site
+from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, Authenticator, SpentChallenge
 from idp.transaction import UnitOfWork
 
@@ -165,7 +166,7 @@ def verify(
         if refusal.reason is PasskeyRefusal.COUNTER_FELL and holder is not None:
             # The passkey may be cloned: require another factor at the next sign-in and notify the
             # holder.
-            authenticators.require_at_next_sign_in(work, holder, "copied_passkey")
+            authenticators.require_at_next_sign_in(work, holder, AccountChange.COPIED_PASSKEY)
             notices.send(work, "passkey_copied", holder, at=work.now, ip=work.origin.ip or "")
         return fault
     events.record(

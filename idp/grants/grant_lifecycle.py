@@ -13,6 +13,7 @@ from idp.models import Account, AccountKind, BrowserSession, Client, Grant
 from idp.policy.scopes import ACR_PASSWORD
 from idp.policy.session_rules import may_sign_in
 from idp.session import sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 
@@ -94,7 +95,7 @@ def is_active(work: UnitOfWork, grant: Grant, *, with_session: bool = False) -> 
     return True
 
 
-def revoke(work: UnitOfWork, grant: Grant, reason: str) -> None:
+def revoke(work: UnitOfWork, grant: Grant, reason: EndReason) -> None:
     """End the grant and every token issued under it."""
     work.db.execute(
         update(Grant)

@@ -22,6 +22,7 @@ from idp.factors import authenticators, recovery_codes
 from idp.grants import signing_keys
 from idp.machines import machine_accounts, machine_keys
 from idp.maintenance import client_revocation_replay
+from idp.mfa.prompt_reasons import AccountChange
 from idp.models import (
     Account,
     AccountState,
@@ -236,7 +237,7 @@ def _factor(work: UnitOfWork, event: Event) -> bool:
         .returning(Authenticator.id)
         .execution_options(synchronize_session=False)
     ).all()
-    authenticators.require_at_next_sign_in(work, row, "factor_change")
+    authenticators.require_at_next_sign_in(work, row, AccountChange.FACTOR_CHANGE)
     return bool(gone)
 
 

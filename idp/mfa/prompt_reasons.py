@@ -36,3 +36,16 @@ class PromptReason(StrEnum):
     STEP_UP = "step_up"
     #: The risk could not be assessed.
     NOT_ASSESSED = "not_assessed"
+
+
+class AccountChange(StrEnum):
+    """What happened to an account since its last sign-in, so that the next one is verified."""
+
+    NEW_PASSWORD = "new_password"
+    UNLOCK = "unlock"
+    FACTOR_CHANGE = "factor_change"
+    COPIED_PASSKEY = "copied_passkey"
+
+
+#: The reason to ask for a second factor after each; a change without one is found at import.
+AFTER = {change: PromptReason(f"after_{change}") for change in AccountChange}

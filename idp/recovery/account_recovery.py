@@ -15,6 +15,7 @@ from idp.directory import lifecycle
 from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators, security_question
 from idp.messages import queue
+from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, Link, SecurityAnswer
 from idp.recovery import password_replacement
 from idp.recovery.recovery_requests import Goal
@@ -45,7 +46,7 @@ def redeem_code(work: UnitOfWork, goal: Goal, flow: str, code: str) -> str | Acc
 def unlock(work: UnitOfWork, account: Account) -> None:
     """Forget the failures; the password stays as it is (RS-08, Z-07)."""
     failed_attempts.clear(work, account)
-    authenticators.require_at_next_sign_in(work, account, "unlock")
+    authenticators.require_at_next_sign_in(work, account, AccountChange.UNLOCK)
     events.record(work, AuditAction.ACCOUNT_UNLOCKED, account=account)
     queue.enqueue(work, "account_unlocked", account)
 

@@ -15,6 +15,7 @@ from idp.credentials.passwords import store, verify_and_hash
 from idp.directory import lifecycle
 from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators
+from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, AccountKind, AccountState, BrowserSession
 from idp.session import browsers, failed_attempts, sessions
 from idp.session.end_reasons import EndReason
@@ -43,7 +44,7 @@ def on_password_changed(
     )
     browsers.forget_all(work, account)
     failed_attempts.clear(work, account)
-    authenticators.require_at_next_sign_in(work, account, "new_password")
+    authenticators.require_at_next_sign_in(work, account, AccountChange.NEW_PASSWORD)
     links.invalidate_all(work, account, Purpose.RESET)
     one_time_codes.invalidate_all(work, account, CodePurpose.RESET)
     notices.send(work, "password_changed", account)

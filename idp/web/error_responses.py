@@ -9,6 +9,7 @@ from flask_babel import gettext
 from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 
+from idp.directory.separation_of_duties import Forbidden
 from idp.errors import (
     Collision,
     Conflict,
@@ -36,6 +37,7 @@ STATUSES: dict[type[Exception], int] = {
     Unstorable: 400,
     NotFound: 404,
     Refused: 403,
+    Forbidden: 403,
 }
 CODES = {
     429: "temporarily_unavailable",

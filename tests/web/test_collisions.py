@@ -10,13 +10,16 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from idp.directory import accounts, contacts, participants, role_groups
+from idp.directory.separation_of_duties import Forbidden
 from idp.errors import (
+    CodeNotSent,
     Collision,
     Conflict,
     GatewayError,
     Invalid,
     NotFound,
     Refused,
+    SendLimit,
     Unstorable,
 )
 from idp.models import Account, RoleGroup
@@ -105,7 +108,8 @@ def test_what_the_database_refuses_has_a_name(world: World) -> None:
 @pytest.mark.parametrize(
     ("error", "status"),
     [(Collision(), 409), (Conflict(), 409), (Unstorable(), 400), (Invalid(), 400),
-     (NotFound(), 404), (Refused(), 403)],
+     (NotFound(), 404), (Refused(), 403),
+     (Forbidden("closed"), 403), (CodeNotSent(SendLimit.WAIT), 403)],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/settings", "/oauth2/v1/keys", "/scim/v2/Users"])
 def test_a_refusal_that_no_view_answers_has_a_status(

@@ -6,8 +6,11 @@ from enum import StrEnum
 
 import pytest
 
+from idp.models import Event
 from idp.web import texts
+from idp.web.console import labels
 from idp.web.texts import MissingText
+from tests.world import World
 
 
 class Colour(StrEnum):
@@ -33,3 +36,22 @@ def test_a_member_can_be_left_out_on_purpose() -> None:
 def test_an_unknown_stored_value_is_shown_as_it_is() -> None:
     """A row of another release is never an error of the server."""
     assert texts.complete(Colour, {Colour.RED: "Red", Colour.BLUE: "Blue"}).of("green") == "green"
+
+
+@pytest.mark.parametrize(
+    ("reason", "data", "shown"),
+    [
+        ("account_locked", {"method": "passkey"}, "Correct passkey, but the account was locked"),
+        ("account_locked", {"method": "password"}, "Correct password, but the account was locked"),
+        ("account_locked", {}, "The account was locked"),
+        ("unknown_account", {}, "Unknown account"),
+        ("reason_of_another_release", {}, "reason_of_another_release"),
+    ],
+)
+def test_a_refused_sign_in_is_shown_as_what_it_was(
+    world: World, reason: str, data: dict[str, str], shown: str
+) -> None:
+    """Only what was sent is called right; an older event does not say what that was."""
+    event = Event(name="signin.refused", reason=reason, data=data)
+    with world.app.test_request_context("/"):
+        assert labels.refused(event) == shown
