@@ -135,7 +135,7 @@ def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
         assert delivery.deliver_due(world.app.extensions["runtime"], limit=2) == 2
     code, link = (mail["Subject"] for mail in world.mailer.sent)
     assert code.endswith("Your verification code")
-    assert link.endswith("Choose a new password")
+    assert link.endswith("Reset your password")
 
 
 def test_the_lane_of_codes_sends_codes_only(world: World) -> None:

@@ -57,7 +57,7 @@ def test_n74_no_action_on_an_account_of_ones_own_person(
         refusal = world.events("console.refused")[-1]
         assert (refusal.actor, refusal.data["action"]) == (desk.username, action)
         assert f"/actions/{action}" not in page
-        result = run("account", "act", action, target, *WHY, "--as", desk.username)
+        result = run("account", "act", str(action), target, *WHY, "--as", desk.username)
         assert (result.exit_code, result.stdout) == (1, ""), action
         assert result.stderr.startswith("refused: ")
     assert untouched(world, target) == before
@@ -158,7 +158,7 @@ def test_the_rules_of_the_console_hold_in_the_shell(world: World, run: Run) -> N
     unverified = run(*lock, target, *WHY, "--as", agent)
     assert (unverified.exit_code, unverified.stderr) == (
         1,
-        "refused: the caller is not verified: do that in the console first\n",
+        "refused: verify the caller in the console first\n",
     )
     assert run(*lock, manager, *WHY, "--as", agent).exit_code == 1
     assert run(*lock, world.operator(ACCESS), *WHY, "--as", manager).exit_code == 1
