@@ -9,7 +9,7 @@ import pytest
 from idp.models import AccountState
 from tests.scim.pusher import Pusher, fault
 from tests.scim.test_participants import ERIE, PARTICIPANTS, body, create, patch
-from tests.scim.test_reach import limit
+from tests.scim.test_provisioning_scope import limit
 from tests.world import World
 
 RA, PC, AR = "rights_administrator", "primary_contact", "authorized_representative"

@@ -17,7 +17,7 @@ from idp.policy.scopes import PushOperation
 from tests.scim.conftest import registration
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, fault, user
 from tests.scim.test_groups import GROUPS, NAMED, ROLE, TRADER, grants, group
-from tests.scim.test_reach import limit
+from tests.scim.test_provisioning_scope import limit
 from tests.world import World, answer_of
 
 PARTICIPANTS = "/scim/v2/Participants"

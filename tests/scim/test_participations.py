@@ -12,7 +12,7 @@ from idp.policy.console import ConsoleRole
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, fault
 from tests.scim.test_groups import GROUPS, ROLE, grants
 from tests.scim.test_participants import ERIE, PARTICIPANTS, body, create, patch
-from tests.scim.test_reach import limit
+from tests.scim.test_provisioning_scope import limit
 from tests.world import World
 
 ENERGY = {"value": "Energy Market", "type": "market"}
