@@ -93,7 +93,7 @@ def create_app(
     app.extensions["oidc"] = _oidc_server(app.extensions["machine_authenticator"])
     _database(app)
     logs.configure(settings.log_level)
-    # First of all: also a request that the form check refuses has its id and nonce (N59).
+    # First, so that a request that the form check refuses has its id and nonce too (N59).
     security.install(app, settings)
     csrf = CSRFProtect(app)
     Babel(app, locale_selector=i18n.choose, default_translation_directories="translations")
@@ -114,7 +114,7 @@ def say_risks(app: Flask) -> None:
 
 
 def default_ports(settings: Settings) -> Ports:
-    """The real world; in the demo mails and texts go to the outbox page only."""
+    """The ports of production; in the demo mails and texts go to the outbox page only."""
     mailer: Mailer = SmtpMailer(settings)
     sms: SmsSender | None = FormSmsSender(settings) if settings.sms_url else None
     if settings.demo:

@@ -74,7 +74,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-#: 64-bit keys; SQLite numbers rows by itself only for INTEGER.
+#: 64-bit keys; SQLite generates keys only for INTEGER.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 PrimaryKey = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
 
@@ -101,7 +101,7 @@ db = SQLAlchemy(metadata=Base.metadata)
 
 
 def insert_if_missing(session: Session, model: type[Base], **values: Any) -> bool:
-    """Insert a row unless its unique key is there already, whoever else does so at the time; True
+    """Insert a row unless its unique key exists, also when concurrent calls insert it; True
     when this call inserted it."""
     dialect = session.get_bind().dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert

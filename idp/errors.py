@@ -53,7 +53,7 @@ class Unstorable(GatewayError):
 
 
 class Invalid(GatewayError):
-    """A value from outside does not fit; ``detail`` says which and why."""
+    """A value from outside is invalid; ``detail`` says which and why."""
 
     code = "invalid"
 

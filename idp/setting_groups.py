@@ -85,7 +85,7 @@ class Network:
         (), "networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8"
     )
     outbound_networks: tuple[str, ...] = _setting(
-        (), "private networks where applications are told of logouts, e.g. 10.20.0.0/16"
+        (), "private networks where applications receive back-channel logouts, e.g. 10.20.0.0/16"
     )
     max_body: int = _setting(
         262144, "largest request body, in bytes", bound=Bound(1024, 64 << 20, 65_536, 8 << 20)
@@ -149,7 +149,7 @@ class Guessing:
     )
     lockout_window: int = _setting(900, "within so many seconds", bound=Bound(1, DAY, 300, DAY))
     lockout_seconds: int = _setting(
-        900, "and for so long; then the lock ends by itself", bound=Bound(1, DAY, 300, DAY)
+        900, "and for so many seconds; then the lock ends", bound=Bound(1, DAY, 300, DAY)
     )
     signin_limit: str = _setting(
         "600 per minute",
@@ -187,7 +187,7 @@ class Verification:
         "risk", "when a second factor is asked for: risk, every_30_days or always"
     )
     second_factor_administrators: str = _setting(
-        "always", "the same for whoever has a role in the console"
+        "always", "the same for accounts with a role in the console"
     )
     weak_factors_satisfy_mfa: bool = _setting(
         True, "whether a code by mail is enough of a second factor (acr mfa)"
@@ -203,7 +203,7 @@ class Verification:
         "", "path of a file of networks with a bad name, one a line; their sign-ins weigh more"
     )
     denied_networks: tuple[str, ...] = _setting(
-        (), "networks from which nobody signs in, e.g. 192.0.2.0/24"
+        (), "networks from which no sign-in is accepted, e.g. 192.0.2.0/24"
     )
 
 

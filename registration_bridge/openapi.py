@@ -12,7 +12,7 @@ REF = "#/components/schemas/{model}"
 #: What any request may be answered with, whatever it asks.
 COMMON = {
     "400": "Not understood, or a value that cannot be; scimType says which kind",
-    "401": "No living token",
+    "401": "No valid access token",
     "403": "The token does not have the scope scim, or it is out of this client's reach",
     "429": "Too many pushes, or a mass change that waits for an administrator; see Retry-After",
 }

@@ -43,7 +43,7 @@ class PushedName:
 
 @dataclass(frozen=True)
 class PushedHolder:
-    """The person behind a User. None stands for what the push does not say."""
+    """The person behind a User. None means that the push does not contain it."""
 
     person_id: str
     name: PushedName | None = None

@@ -173,7 +173,7 @@ def update(work: UnitOfWork, scope: ProvisioningScope, view: View, user: PushedU
 
 
 def _check_immutable(account: Account, user: PushedUser) -> None:
-    """What belongs to an account for ever is as it was. Raises MutabilityException."""
+    """Check that permanent attributes of the account are unchanged. Raises MutabilityException."""
     only = account.second_participant
     second = PushedSecondAccount(account.second_reason, only.number if only else "")
     changed = {
@@ -267,8 +267,8 @@ def _set_active(
 
 
 def delete(work: UnitOfWork, scope: ProvisioningScope, account: Account, reason: str) -> list[str]:
-    """Close the account for good; its name stays taken (N81). ``reason`` is one of ``REASONS``
-    (PR-04). Returns the machine accounts whose custodian has no personal account any more."""
+    """Deactivate the account; its name stays reserved (N81). ``reason`` is one of ``REASONS``
+    (PR-04). Returns the machine accounts whose custodian has no personal account left."""
     scope.check(PushOperation.DEACTIVATE)
     scope.check_whole_account(work, account)
     _check_mass_change(work)

@@ -1,9 +1,11 @@
-"""What code and tests cite can be read in docs/requirements.md."""
+"""What code and tests cite can be read in the documents, and what the documents name exists."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+from idp.audit.actions import AuditAction
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = ROOT / "docs" / "requirements.md"
@@ -47,3 +49,70 @@ def test_every_document_that_is_cited_exists() -> None:
             if "node_modules" not in path.parts:
                 named = set(re.findall(r"[\w-]+\.md\b", path.read_text(encoding="utf-8")))
                 assert named <= pages, (path, sorted(named - pages))
+
+
+#: Documents in which every module path in backquotes must exist.
+WITH_PATHS = (ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md")
+CODE = ("idp", "registration_bridge")
+PATH = re.compile(r"\.?\w[\w-]*(?:[/.]\w[\w-]*)+")
+FILES = (".cfg", ".lock", ".md", ".toml", ".yaml", ".yml")
+
+
+def _modules() -> dict[str, str]:
+    """The source of each module by its path without suffix; a package is its folder."""
+    return {
+        path.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__init__"): path.read_text(
+            encoding="utf-8"
+        )
+        for folder in CODE
+        for path in (ROOT / folder).rglob("*.py")
+    }
+
+
+def _missing_paths(document: str, modules: dict[str, str], events: set[str]) -> set[str]:
+    """The dotted or slashed paths in backquotes that name nothing in this repository. A path is
+    that of a file, of a module (from any package down), or of a name in a module."""
+    text = re.sub(r"^```.*?^```", "", document, flags=re.DOTALL | re.MULTILINE)
+    missing = set()
+    for path in re.findall(r"`([^`\n]+)`", text):
+        if not PATH.fullmatch(path) or path in events or (ROOT / path).exists():
+            continue
+        # ``mutation.toml`` is a file that the reader makes.
+        if "/" not in path and path.endswith(FILES):
+            continue
+        if not _names_code(path, modules):
+            missing.add(path)
+    return missing
+
+
+def _names_code(path: str, modules: dict[str, str]) -> bool:
+    tail = path.removesuffix(".py").replace(".", "/")
+    if any(f"/{name}".endswith(f"/{tail}") for name in modules):
+        return True
+    owner, _, name = tail.rpartition("/")
+    definition = re.compile(rf"^\s*(?:def|class) {name}\b|^{name}\b", re.MULTILINE)
+    return any(
+        definition.search(source) is not None
+        for module, source in modules.items()
+        if f"/{module}".endswith(f"/{owner}") or re.search(rf"^class {owner}\b", source, re.M)
+    )
+
+
+def test_every_module_path_of_the_documents_exists() -> None:
+    """A moved or renamed module, class or function is renamed in the documents too."""
+    modules, events = _modules(), {str(action) for action in AuditAction}
+    for document in WITH_PATHS:
+        missing = _missing_paths(document.read_text(encoding="utf-8"), modules, events)
+        assert not missing, (document.name, sorted(missing))
+
+
+def test_a_path_that_does_not_exist_is_found() -> None:
+    modules, events = _modules(), {str(action) for action in AuditAction}
+    text = (
+        "`audit/trail` `idp.audit.trail` `Gateway.dispatch_request`"
+        " `grants/grant_lifecycle.is_active` `signin.assessed` `tests/oidc` `idp/policy/console.py`"
+        " `desk/trail` `idp.audit.trial` `Gateway.dispatch` `grants/grant_lifecycle.is_alive`"
+    )
+    assert _missing_paths(text, modules, events) == {
+        "desk/trail", "idp.audit.trial", "Gateway.dispatch", "grants/grant_lifecycle.is_alive",
+    }  # fmt: skip

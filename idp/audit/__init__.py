@@ -1,7 +1,8 @@
 """The audit trail: events are written here, chained, read, exported and verified.
 
-Every change writes its event through ``events`` in its own transaction. Nothing here changes an
-account, a client or a session, and no event is ever changed or deleted.
+A change writes its event through ``events`` in its own transaction. Nothing here changes an
+account, a client or a session. No event is deleted; only ``chain`` updates one, to set its
+sequence number and its seal.
 """
 
 __all__ = [

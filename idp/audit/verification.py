@@ -60,7 +60,7 @@ def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> Ver
     """Verify every row of the trail; rows are streamed, so memory use is constant. With ``after``
     and ``limit``, verify at most ``limit`` rows after that sequence number, so that a verification
     can be split into steps."""
-    # Read the head first: rows sealed meanwhile are left to the next verification.
+    # Read the head first: rows sealed during the check are left to the next verification.
     head = work.db.execute(select(ChainHead.seq, ChainHead.seal).where(ChainHead.id == 1)).first()
     found = VerificationResult(first=after + 1, end=head.seq if head else 0)
     if head is None and _is_any_sealed(work):
@@ -69,7 +69,7 @@ def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> Ver
     found.last = found.end if limit is None else min(found.end, after + limit)
     seal = _walk(work, found, after)
     if found.is_complete and head is not None and seal is not None and seal != head.seal:
-        found.add(HEAD, f"the head of the chain does not fit its last record, {found.end}")
+        found.add(HEAD, f"the head of the chain does not match its last record, {found.end}")
     for event_id in _forged(work):
         found.add(
             SealStatus.FORGED, f"event {event_id} was not sealed here: somebody wrote it as sealed"

@@ -103,7 +103,7 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
 
     It processes recovery requests, deactivates expired accounts, revokes expired role groups, sends
     reminders and messages, sends back-channel logouts, raises alerts, updates the risk engine and
-    seals the audit log. Codes, other e-mail, text messages and logouts have separate lanes."""
+    seals the audit log. Codes, other e-mail, text messages and logouts have separate threads."""
     app = application()
     say_risks(app)
     if once:

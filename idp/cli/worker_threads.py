@@ -88,9 +88,9 @@ class WorkerThreads:
             if worker.thread.is_alive():
                 continue
             if worker.thread.ident is not None:
-                log.error("worker_lane_ended", lane=name)
+                log.error("worker_thread_ended", thread=name)
             worker.thread = threading.Thread(
-                target=self._repeat, args=(worker,), name=f"lane-{name}", daemon=True
+                target=self._repeat, args=(worker,), name=f"worker-{name}", daemon=True
             )
             worker.thread.start()
 
@@ -104,7 +104,7 @@ class WorkerThreads:
             for name, past in seconds.items()
         }
         is_well = all(past <= longest for past in seconds.values())
-        return {"status": "ok" if is_well else "stale", "lanes": workers}
+        return {"status": "ok" if is_well else "stale", "threads": workers}
 
     def _repeat(self, worker: WorkerThread) -> None:
         def progressed() -> None:

@@ -1,7 +1,7 @@
 """Secrets and their delivery: passwords, hashing, links, one-time codes, text messages, notices.
 
 A secret is stored as a hash or a keyed digest, and most are valid once. This package never decides
-who may have a secret, opens a session or changes the state of an account.
+who may have a secret, starts a session or changes the state of an account.
 """
 
 __all__ = [

@@ -69,7 +69,7 @@ def verify_and_hash(
 ) -> tuple[str, ...] | str:
     """Verify the current password, then return the hash of the new one. Returns the violated rules
     if there are any, or ``("current",)`` if ``verify`` fails or the attempts counted under ``key``
-    are used up. Hashing is completed before any write, so that no lock is held meanwhile."""
+    are used up. Hashing is completed before any write, so that no lock is held while hashing."""
     proved = verify() and not failed_attempts.is_locked(work, key)
     broken = find_violations(work, hasher, account, new) if proved else ()
     hashed = hasher.hash(new) if proved and not broken else ""
@@ -92,7 +92,7 @@ def quick_violations(work: UnitOfWork, account: Account, password: str) -> tuple
 def store(work: UnitOfWork, account: Account, password_hash: str, *, source: str) -> None:
     """Store the hash of a password that meets the policy. A caller authorized by a one-time secret
     must spend the secret first, so that only one request succeeds (N68), and hash before that, so
-    that no lock is held meanwhile."""
+    that no lock is held while hashing."""
     account.password_hash = password_hash
     account.former_password_hash = account.former_password_until = None
     account.password_changed_at = work.now

@@ -59,7 +59,7 @@ class Processes:
             self._wait(app.name, self._home.port + app.offset, "/")
 
     def dead(self) -> str | None:
-        """The name of a process that ended by itself, if any."""
+        """The name of a process that ended unexpectedly, if any."""
         return next((n for n, p in self._running.items() if p.poll() is not None), None)
 
     def stop(self) -> None:

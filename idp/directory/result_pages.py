@@ -88,7 +88,7 @@ def _rows(work: UnitOfWork, key: Any, keys: Sequence[Any]) -> list[Any]:
     """The rows of these keys, in their order: of those before the page only keys were read."""
     found = work.db.scalars(select(key.class_).where(key.in_(keys)))
     by_key = {getattr(row, key.key): row for row in found}
-    # A row that was deleted meanwhile is left out.
+    # A row that has just been deleted is left out.
     return [by_key[value] for value in keys if value in by_key]
 
 

@@ -48,7 +48,7 @@ class AttributeType(StrEnum):
 @dataclass(frozen=True, eq=False)
 class Attribute:
     """What a search can be about. A text value is normalised before it is compared. ``empty``
-    stands for a missing value in an order; it is None where every row has one."""
+    replaces a missing value in an order; it is None where every row has one."""
 
     column: Any
     normalise: Callable[[str], str] = str

@@ -1,7 +1,7 @@
 """Second factors of an account: enrol, verify and remove them.
 
 The algorithms are in ``idp.mfa``; this package stores the results. It never decides whether a
-factor is required, and never opens a session.
+factor is required, and never starts a session.
 """
 
 __all__ = [

@@ -27,7 +27,7 @@ def issue(work: UnitOfWork, grant: Grant, *, redirect_uri: str, code_challenge: 
 def spend(work: UnitOfWork, code: str) -> tuple[AuthorizationCode | None, bool]:
     """Spend a code. Returns its row, if there is one, and True for exactly one caller.
 
-    The row and its grant are read after the code is spent, so that a change made meanwhile is
+    The row and its grant are read after the code is spent, so that a concurrent change is
     seen."""
     named = AuthorizationCode.digest.in_(work.vault.digests("code", code))
     result = work.db.execute(

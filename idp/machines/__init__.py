@@ -1,8 +1,8 @@
 """Machine accounts: the accounts with which programs use applications.
 
 May touch a machine account's registered networks, keys, custodian and former password. A program is
-authenticated in one place, ``machine_authentication``. Nothing here gives a machine account a
-browser session, and a person never authenticates here.
+authenticated in one place, ``machine_authentication``. A machine account gets no browser
+session, and a person never authenticates here.
 """
 
 __all__ = [

@@ -30,5 +30,5 @@ class MachineRefusal(StrEnum):
 
 #: By the state of the account; a state without a refusal is found at import.
 OF_STATE = {state: MachineRefusal(f"account_{state}") for state in AccountState}
-#: Other credentials would not help; only whoever proved the rest gets one of these.
+#: Other credentials would not help; only a caller with valid credentials gets one of these.
 ABOUT_APPLICATION = (MachineRefusal.UNKNOWN_APPLICATION, MachineRefusal.NO_ROLE_GROUP)

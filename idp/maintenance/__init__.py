@@ -1,6 +1,6 @@
 """Tasks of the worker and the command line: purge, reminders, alarms, restoration.
 
-None of this runs in a request.
+No request runs one of these tasks. The console reads from ``alarms`` what it shows.
 """
 
 __all__ = [

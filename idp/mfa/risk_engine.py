@@ -5,7 +5,7 @@ its evidence comes out. Hard rules say what always asks for a factor; the score 
 ratios, natural logarithm, in the manner of Freeman, Jain, Duermuth, Biggio and Giacinto, "Who Are
 You? A Statistical Approach to Measuring User Authenticity" (NDSS 2016), equation 7 without attack
 data, with the smoothing published by Wiefling et al. (ACM TOPS 2022), and the hour of the day as a
-density on the circle. Whoever calls treats an error here as "ask for a factor".
+density on the circle. The caller treats an error here as "ask for a factor".
 """
 
 from __future__ import annotations

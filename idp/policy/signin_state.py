@@ -70,7 +70,7 @@ STAGE_COLUMNS = tuple(sorted(frozenset().union(*SET_COLUMNS.values())))
 
 
 def is_legal(stage: str, values: Mapping[str, object]) -> bool:
-    """Whether these columns may stand together: the table above."""
+    """Whether the table above allows these columns together."""
     if stage not in list(Stage):
         return False
     given = {name for name in STAGE_COLUMNS if values[name] is not None}

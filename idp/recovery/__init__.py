@@ -1,6 +1,6 @@
 """Forgotten passwords, unlocking, and password changes by the holder.
 
-It answers the same to everyone, and proves the holder before anything changes. It starts no
+It answers the same to everyone, and verifies the holder before anything changes. It starts no
 session; ``idp.signin`` does.
 """
 

@@ -1,8 +1,8 @@
 """How the gateway is served: granian accepts connections, ``AsgiAdapter`` reads whole requests, and
 a limited number of threads runs the application.
 
-Threads are scarce, connections are not: a client that sends or reads slowly, or waits for a
-password hash, must not hold a thread that others need. See docs/decisions/0025.
+Threads are few, connections are many: a client that sends or reads slowly, or waits for a
+password hash, must not occupy a thread that others need. See docs/decisions/0025.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class AsgiAdapter:
 
     def __init__(self, app: Flask, *, threads: int, bounds: Bounds | None = None) -> None:
         self._app, self._bounds = app, bounds or Bounds()
-        self._lanes = ThreadPools(threads, self._bounds.waiting)
+        self._pools = ThreadPools(threads, self._bounds.waiting)
         self._intake = BodyReader(self._bounds)
         self._refusals = Refusals(app)
         self._trusted = app.extensions["runtime"].settings.trusted_proxies
@@ -64,7 +64,7 @@ class AsgiAdapter:
                 length = limit + 1 if body is None else None
             environ = environ_of(scope, body or b"", length)
             exchange = RequestRun(self._app, environ, send, self._bounds.send_seconds)
-            job = self._lanes.of(scope["method"], scope["path"]).submit(exchange.run)
+            job = self._pools.of(scope["method"], scope["path"]).submit(exchange.run)
             answer = await self._wait(job, exchange, receive if body is not None else _never)
         if answer:
             await answer.send(send)

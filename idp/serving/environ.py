@@ -11,7 +11,7 @@ from idp.serving.refusals import RefusedRequest
 
 #: Fields that come once (RFC 9110 section 5.3): of two, a proxy may have judged the other one.
 SINGLE = {b"authorization", b"host", b"content-type", b"origin"}
-#: Told by the body that is here, or about the connection only; ``Proxy`` would become HTTP_PROXY.
+#: About the connection, or known from the body that was read; ``Proxy`` would become HTTP_PROXY.
 DROPPED = {b"content-length", b"transfer-encoding", b"connection", b"expect", b"proxy"}
 
 

@@ -1,7 +1,7 @@
 """What belongs to a browser: sessions, recognised browsers, sign-ins in progress, failed attempts.
 
-It ends sessions and queues the back-channel logouts that follow. It never decides who may sign in,
-and knows no password and no role group.
+It ends sessions and queues the back-channel logouts that follow. It never decides who may sign in
+and knows no password. Of role groups it knows only which relying parties see them.
 """
 
 __all__ = [

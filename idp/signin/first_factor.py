@@ -74,7 +74,7 @@ def authenticate_passkey(
 ) -> tuple[Account, tuple[str, ...]] | Fault:
     """Check a passkey without a password; ``browser`` binds the challenge to this browser. Returns
     its account and the methods that it proves (``amr``), or the fault that its holder may know. A
-    lock-out after wrong passwords does not apply: nobody else can lock out a passkey (N51)."""
+    lock-out after wrong passwords does not apply: guesses cannot lock out a passkey (N51)."""
     found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
     account = None if isinstance(found, Fault) else found[0]
     reason = OF_PASSKEY[found] if isinstance(found, Fault) else None

@@ -57,7 +57,7 @@ def evaluate(
     by_passkey: bool = False,
 ) -> Assessment:
     """Whether the risk or a rule asks for a second factor after the first one. If the risk cannot
-    be computed a factor is asked for; nobody passes without one and nobody is locked out."""
+    be computed a factor is asked for; no sign-in passes without one and no person is locked out."""
     rule = rules.strictest(
         [
             work.settings.second_factor,
@@ -101,14 +101,14 @@ def record(
 def _explained(found: Assessment) -> dict[str, Any]:
     """What the audit trail keeps and the console shows."""
     asked = found.decision if isinstance(found.decision, Prompt) else None
-    told: dict[str, Any] = {
+    data: dict[str, Any] = {
         "decision": "prompt" if asked else "no_prompt",
         "reasons": list(asked.reasons) if asked else [],
         "needs_strong": bool(asked and asked.needs_strong),
         "rule": str(found.rule),
     }
     if found.risk is not None:
-        told |= {
+        data |= {
             "model": found.risk.model,
             "score": round(found.risk.score, 2),
             "band": str(found.risk.band),
@@ -118,7 +118,7 @@ def _explained(found: Assessment) -> dict[str, Any]:
             ],
             "hits": list(found.risk.hits),
         }
-    return told
+    return data
 
 
 def _assess(work: UnitOfWork, account: Account, known: KnownBrowser | None, cookie: str) -> Risk:

@@ -128,13 +128,13 @@ def _seen_from(
 def _password_change(work: UnitOfWork, found: Interaction, account: Account) -> Progress:
     reason = ChangeReason(found.change_reason or "")
     if reason is ChangeReason.RENEWAL:
-        stands = account.state == AccountState.ACTIVE
+        is_current = account.state == AccountState.ACTIVE
     else:
-        stands = (
+        is_current = (
             account.state == AccountState.RESET_REQUIRED
             and temporary_passwords.is_still_valid(work, found.temporary_password_id)
         )
-    if not stands:
+    if not is_current:
         return Started()
     return PasswordChangeRequired(account.id, reason, found.temporary_password_id)
 

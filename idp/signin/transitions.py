@@ -127,7 +127,7 @@ def _rewrite(found: Interaction, **changes: Any) -> None:
 
 def _write(found: Interaction, stage: Stage, **values: Any) -> None:
     """The only function that writes the stage. It writes every column that belongs to it, so that
-    of two tabs at the same time the last one leaves a legal row."""
+    concurrent requests of two tabs leave a legal row."""
     row = dict.fromkeys(_COLUMNS) | {"has_secret": False, "remember": False} | values
     if not is_legal(stage, row):
         raise GatewayError(f"no such state of a sign-in: {stage} with {sorted(values)}")

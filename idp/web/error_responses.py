@@ -59,7 +59,7 @@ def install(app: Flask) -> None:
 
 
 def answer(status: int, headers: list[tuple[str, str]] | None = None) -> Response:
-    """The answer for ``status`` in the form that fits the path."""
+    """The answer for ``status`` in the form of the path."""
     form = form_of(request.path)
     if form == "scim":
         response = _for_scim(status)

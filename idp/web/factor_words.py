@@ -67,7 +67,7 @@ HELP = complete(
 
 
 def help_of(name: str) -> str:
-    """What it needs and does, for whoever chooses one."""
+    """What a factor needs and does, for the page where the person chooses one."""
     return HELP.of(name)
 
 
@@ -127,8 +127,8 @@ PROMPT_REASONS = complete(
 def reasons(codes: Iterable[str], most: int = 10) -> list[str]:
     """Why a factor is asked for, each reason once, the weightiest first, at most so many; what
     does not help the holder is left out."""
-    told = list(dict.fromkeys(PROMPT_REASONS.of(code) for code in codes if code in PROMPT_REASONS))
-    return told[:most] or [gettext("Extra verification protects your account.")]
+    texts = list(dict.fromkeys(PROMPT_REASONS.of(code) for code in codes if code in PROMPT_REASONS))
+    return texts[:most] or [gettext("Extra verification protects your account.")]
 
 
 def wrong_code() -> str:

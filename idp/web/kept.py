@@ -87,7 +87,7 @@ def show() -> BaseResponse:
     if "kept" not in kept or kept["account"] not in (None, session.account_id):
         return redirect(url_for("profile.dashboard"), code=303)
     if found is not None and kept["account"] is None:
-        # Nothing told whose it is: it belongs to the first who signs in, and to nobody after.
+        # Its owner is unknown: it belongs to the first person who signs in, and to no other.
         found.request = {**kept, "account": session.account_id}
     return _page(kept["kept"], kept["action"], kept["back"], is_whole=kept["is_whole"], status=200)
 

@@ -1,4 +1,4 @@
-"""Small pages that belong to nobody else: language, sign-out, health, demo outbox."""
+"""Small pages of no other module: language, sign-out, health, demo outbox."""
 
 from __future__ import annotations
 

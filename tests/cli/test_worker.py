@@ -59,13 +59,13 @@ class SlowForNotices:
 
 
 @contextmanager
-def running(lanes: WorkerThreads) -> Iterator[None]:
-    thread = threading.Thread(target=lanes.run)
+def running(workers: WorkerThreads) -> Iterator[None]:
+    thread = threading.Thread(target=workers.run)
     thread.start()
     try:
         yield
     finally:
-        lanes.stop()
+        workers.stop()
         thread.join(PATIENCE)
 
 
@@ -98,7 +98,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
     enqueue(world, username, "account_restored")
     mailer = SlowForNotices()
     with_mailer(world, mailer)
-    lanes = WorkerThreads(world.app, THREADS, interval=0.02)
+    workers = WorkerThreads(world.app, THREADS, interval=0.02)
 
     def count(query: Any) -> int:
         with world.work() as work:
@@ -106,7 +106,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
 
     waiting = select(func.count()).where(RecoveryRequest.processed_at.is_(None))
     unsealed = select(func.count()).where(Event.seq.is_(None))
-    with running(lanes):
+    with running(workers):
         assert mailer.inside.wait(PATIENCE)
         with world.work() as work:
             recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
@@ -122,7 +122,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
 
 
 def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
-    """Somebody waits for it at a page; the same order in every lane."""
+    """Somebody waits for it at a page; the same order in every thread."""
     username = world.account()
     all_sent(world)
     enqueue(world, username, "account_restored", "account_restored")
@@ -150,7 +150,7 @@ def test_the_lane_of_codes_sends_codes_only(world: World) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_lane_whose_thread_ends_is_started_again(world: World) -> None:
-    """What ends a thread ends neither its lane nor another one."""
+    """What ends a thread ends neither its worker thread nor another one."""
     runs = {"first": 0, "second": 0}
 
     def dies(_app: Flask) -> int:
@@ -163,14 +163,14 @@ def test_a_lane_whose_thread_ends_is_started_again(world: World) -> None:
         runs["second"] += 1
         return 0
 
-    lanes = WorkerThreads(world.app, {"a": {"dies": dies}, "b": {"lives": lives}}, interval=0.01)
-    with running(lanes):
+    workers = WorkerThreads(world.app, {"a": {"dies": dies}, "b": {"lives": lives}}, interval=0.01)
+    with running(workers):
         wait_until(lambda: runs["first"] > 2 and runs["second"] > 2)
-        assert lanes.state()["status"] == "ok"
+        assert workers.state()["status"] == "ok"
 
 
 def test_a_part_that_fails_keeps_no_other_from_its_work(world: World) -> None:
-    """The next part of the same lane has its turn."""
+    """The next part of the same thread has its turn."""
     done = threading.Event()
 
     def fails(_app: Flask) -> int:
@@ -180,13 +180,13 @@ def test_a_part_that_fails_keeps_no_other_from_its_work(world: World) -> None:
         done.set()
         return 0
 
-    lanes = WorkerThreads(world.app, {"a": {"fails": fails, "works": works}}, interval=0.01)
-    with running(lanes):
+    workers = WorkerThreads(world.app, {"a": {"fails": fails, "works": works}}, interval=0.01)
+    with running(workers):
         assert done.wait(PATIENCE)
 
 
 def test_health_names_the_lane_that_hangs(world: World) -> None:
-    """503 as long as a lane has finished nothing for five minutes, 200 again when it goes on."""
+    """503 as long as a thread has finished nothing for five minutes, 200 again when it goes on."""
     seconds = {"now": 1000.0}
     release, inside = threading.Event(), threading.Event()
 
@@ -195,23 +195,23 @@ def test_health_names_the_lane_that_hangs(world: World) -> None:
         release.wait(PATIENCE)
         return 0
 
-    lanes = WorkerThreads(
+    workers = WorkerThreads(
         world.app,
         {"mail": {"mail": hangs}, "other": {"other": lambda _app: 0}},
         interval=0.01,
         now=lambda: seconds["now"],
     )
     port = free_ports(1)
-    with running(lanes), answering("127.0.0.1", port, lanes.state):
+    with running(workers), answering("127.0.0.1", port, workers.state):
         assert inside.wait(PATIENCE)
         assert ask(port)[0] == 200
         assert ask(port, "/")[0] == 404
         seconds["now"] += STALE_SECONDS + 1
-        wait_until(lambda: lanes.state()["lanes"]["other"]["status"] == "ok")
+        wait_until(lambda: workers.state()["threads"]["other"]["status"] == "ok")
         status, said = ask(port)
         assert (status, said["status"]) == (503, "stale")
-        assert said["lanes"]["mail"] == {"status": "stale", "seconds": STALE_SECONDS + 1}
-        assert said["lanes"]["other"] == {"status": "ok", "seconds": 0}
+        assert said["threads"]["mail"] == {"status": "stale", "seconds": STALE_SECONDS + 1}
+        assert said["threads"]["other"] == {"status": "ok", "seconds": 0}
         release.set()
         wait_until(lambda: ask(port)[0] == 200)
 
@@ -227,7 +227,7 @@ def ask(port: int, path: str = "/healthz") -> tuple[int, dict[str, Any]]:
 
 
 def test_the_worker_process_tells_how_it_is_and_stops(world: World) -> None:
-    """``gateway worker --health-port``: all six lanes, and an end with exit code 0."""
+    """``gateway worker --health-port``: all six threads, and an end with exit code 0."""
     world.clock.moment = datetime.now(UTC)
     port = free_ports(1)
     process = subprocess.Popen(
@@ -245,7 +245,7 @@ def test_the_worker_process_tells_how_it_is_and_stops(world: World) -> None:
 
     try:
         wait_until(answers)
-        assert set(ask(port)[1]["lanes"]) == {
+        assert set(ask(port)[1]["threads"]) == {
             "recovery", "upkeep", "codes", "mail", "texts", "logouts",
         }  # fmt: skip
     finally:

@@ -349,7 +349,7 @@ def test_a_client_without_backchannel_logout_is_not_notified(world: World, chang
 
 
 def test_r23_mail_does_not_wait_for_relying_parties(world: World) -> None:
-    """R23: the worker lanes for mail never call the server of a relying party."""
+    """R23: the worker threads for mail never call the server of a relying party."""
     rp, username = listening(world), world.account()
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)

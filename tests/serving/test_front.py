@@ -226,8 +226,8 @@ def test_n88_what_waits_too_long_or_for_nobody_does_not_begin(
     async def play() -> tuple[Client, Client]:
         front = AsgiAdapter(world.app, threads=1, bounds=Bounds(wait_seconds=0.01))
         patient = AsgiAdapter(world.app, threads=1)
-        # The same lanes: only how long requests wait differs.
-        patient._lanes = front._lanes
+        # The same pools: only how long requests wait differs.
+        patient._pools = front._pools
         running, waiting, gone = (Client("GET", "/hold") for _ in range(3))
         held = asyncio.ensure_future(running.ask(patient))
         await asyncio.to_thread(gate["inside"].wait, PATIENCE)
@@ -379,12 +379,12 @@ def test_n60_fields_with_underscores_are_nobody(world: World) -> None:
 
 def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
     """N88: two hash or wait, the third is told to come again; then there is room again."""
-    lane = HashingLimiter(1, 1)
-    hasher = PasswordHasher(world.settings, lane)
+    limiter = HashingLimiter(1, 1)
+    hasher = PasswordHasher(world.settings, limiter)
     entered, leave = threading.Event(), threading.Event()
 
     def occupy() -> None:
-        with lane.slot():
+        with limiter.slot():
             entered.set()
             assert leave.wait(PATIENCE)
 
@@ -393,7 +393,7 @@ def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
     assert entered.wait(PATIENCE)
     threads.append(threading.Thread(target=hasher.hash, args=("another",)))
     threads[1].start()
-    while lane._admitted._value:
+    while limiter._admitted._value:
         pass
     with pytest.raises(Overloaded):
         hasher.verify("whatever", None)
@@ -406,9 +406,9 @@ def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
 def test_n88_nobody_waits_for_a_hash_without_end(world: World) -> None:
     """N88: whose turn does not come in time is told to come again, and has taken no place; hashes
     that are slow to begin with stop nobody for good."""
-    lane = HashingLimiter(1, 1, seconds=0)
-    hasher = PasswordHasher(world.settings, lane)
-    with lane.slot():
+    limiter = HashingLimiter(1, 1, seconds=0)
+    hasher = PasswordHasher(world.settings, limiter)
+    with limiter.slot():
         for _ in range(3):
             with pytest.raises(Overloaded):
                 hasher.verify("whatever", None)

@@ -136,7 +136,7 @@ def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
 
 
 def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:
-    """After redeeming, so that a grant that ended meanwhile gives no tokens; before a refresh token
+    """After redeeming, so that a grant that has just ended gives no tokens; before a refresh token
     is spent, so that a suspended account does not lose it."""
     is_active = grant_lifecycle.is_active(
         request.work, redeemed.grant, with_session=redeemed.is_first

@@ -32,7 +32,7 @@ def register(pages: Blueprint) -> None:
 
 
 def trail() -> BaseResponse:
-    """The newest events that fit, a page at a time."""
+    """The newest events that match, a page at a time."""
     try:
         wanted = _wanted()
     except forms.BadField as error:
@@ -63,7 +63,7 @@ def _page(rows: list[tuple[Event, str | None]], error: str | None = None) -> Bas
 
 
 def export_trail() -> BaseResponse:
-    """The events that fit, oldest first, as CSV or as JSON lines."""
+    """The events that match, oldest first, as CSV or as JSON lines."""
     try:
         wanted = _wanted()
     except forms.BadField as error:

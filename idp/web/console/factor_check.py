@@ -58,6 +58,6 @@ def ask(session: BrowserSession) -> Response | None:
     if not isinstance(outcome, tuple):
         return outcome
     current.set_session(session, sessions.step_up(work, session, outcome))
-    # The proof stands by itself, whatever becomes of the form.
+    # The proof counts whether or not the form is accepted.
     work.commit()
     return None

@@ -1,6 +1,6 @@
 """Which operator may open which page: one table, asked before every view (N72).
 
-A route without an entry is open to nobody.
+A route without an entry is denied to everyone.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def register(pages: Blueprint) -> None:
 
 
 def home() -> BaseResponse:
-    """What fits the query; a single account is opened at once."""
+    """The accounts that match the query; a single one is opened at once."""
     query = request.args.get("q", "").strip()[:MAX_QUERY]
     found = (
         account_search.search(current.work(), query)

@@ -199,7 +199,7 @@ def _check_words(check: machine_diagnosis.Check) -> str:
 
 
 def _detail(check: machine_diagnosis.Check) -> str:
-    """Names that say more: what fits, in no language."""
+    """The name of what was found, which needs no translation."""
     is_name = check.name in ("network", "application", "role group")
     return check.detail if is_name and check.is_met else ""
 
