@@ -138,7 +138,7 @@ def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
     assert link.endswith("Reset your password")
 
 
-def test_the_lane_of_codes_sends_codes_only(world: World) -> None:
+def test_the_thread_for_codes_sends_codes_only(world: World) -> None:
     """It must be free when a code comes."""
     username = world.account()
     all_sent(world)
@@ -149,7 +149,7 @@ def test_the_lane_of_codes_sends_codes_only(world: World) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_lane_whose_thread_ends_is_started_again(world: World) -> None:
+def test_a_thread_that_ends_is_started_again(world: World) -> None:
     """What ends a thread ends neither its worker thread nor another one."""
     runs = {"first": 0, "second": 0}
 
@@ -185,7 +185,7 @@ def test_a_part_that_fails_keeps_no_other_from_its_work(world: World) -> None:
         assert done.wait(PATIENCE)
 
 
-def test_health_names_the_lane_that_hangs(world: World) -> None:
+def test_health_names_the_thread_that_hangs(world: World) -> None:
     """503 as long as a thread has finished nothing for five minutes, 200 again when it goes on."""
     seconds = {"now": 1000.0}
     release, inside = threading.Event(), threading.Event()

@@ -193,7 +193,7 @@ def test_n88_a_full_queue_refuses_at_once_and_health_goes_on(
     assert others == [200, 200, 200]
     assert (running.text, waiting.text) == (b"held", b"held")
     assert (late.status, late.headers[b"retry-after"]) == (503, b"5")
-    assert b"Busy for a moment" in late.text
+    assert b"not available right now" in late.text
 
 
 def test_r08_a_database_that_hangs_under_readyz_keeps_no_key_waiting(
@@ -377,7 +377,7 @@ def test_n60_fields_with_underscores_are_nobody(world: World) -> None:
     assert seen == {"HTTP_HOST": "gateway.test", "HTTP_COOKIE": "a=1; b=2"}
 
 
-def test_n88_a_full_hashing_lane_refuses_before_it_hashes(world: World) -> None:
+def test_n88_a_full_hashing_queue_refuses_before_it_hashes(world: World) -> None:
     """N88: two hash or wait, the third is told to come again; then there is room again."""
     limiter = HashingLimiter(1, 1)
     hasher = PasswordHasher(world.settings, limiter)
@@ -415,10 +415,10 @@ def test_n88_nobody_waits_for_a_hash_without_end(world: World) -> None:
     assert not hasher.verify("whatever", None)
 
 
-def test_n88_a_full_hashing_lane_is_503_at_every_door(world: World) -> None:
+def test_n88_a_full_hashing_queue_is_503_at_every_door(world: World) -> None:
     """N88: a page for people, an OAuth error at the token endpoint; nothing counts as a failure."""
     username = world.account("someone")
-    world.app.extensions["hasher"]._lane._admitted = threading.Semaphore(0)
+    world.app.extensions["hasher"]._limiter._admitted = threading.Semaphore(0)
     browser = world.browser()
     page = browser.sign_in(username)
     assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
