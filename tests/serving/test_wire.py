@@ -87,7 +87,7 @@ def test_what_the_front_takes_and_refuses(world: World) -> None:
         twice = request("GET", "/auth/verify?service=x").replace(
             b"\r\n\r\n", b"\r\nAuthorization: Basic YTpi\r\nauthorization: Basic Yzpk\r\n\r\n"
         )
-        assert answer_on(served.send(twice))[0].status == 400
+        assert answer_on(served.send(twice))[0].status == 401
         hosts = request("GET", "/signin").replace(b"\r\n\r\n", b"\r\nHost: evil.test\r\n\r\n")
         assert answer_on(served.send(hosts))[0].status == 400
         chunked = request(
