@@ -288,7 +288,7 @@ def test_tm08_participants_are_registered_by_the_operator(run: Any, world: World
     }  # fmt: skip
     twice = run("participant", "create", "109120", "Other")
     assert (twice.exit_code, twice.output) == (
-        1, "refused: participant 109120 is registered already\n")  # fmt: skip
+        1, "refused: participant 109120 is already registered\n")  # fmt: skip
     assert run("participant", "create", "10/9", "Other").exit_code == 1
     assert run("participant", "rename", "109120", "Lakes Inc.").output == "109120 is Lakes Inc.\n"
     needed = run("participant", "enter", "109120", "Energy Market")
@@ -316,7 +316,7 @@ def test_tm08_participants_are_registered_by_the_operator(run: Any, world: World
     assert good(run("account", "show", holder, "--json"))["role_groups"] == []
     world.participant(OPERATOR)
     assert run("participant", "end", OPERATOR).output == (
-        "refused: the gateway's own operator does not end\n"
+        "refused: the operator of the gateway cannot be ended\n"
     )
 
 

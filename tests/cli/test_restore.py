@@ -160,7 +160,7 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
     _, said, proof = at_the_desk.put_back()
 
     assert proof.startswith("Integrity check passed: ")
-    assert "Accounts that were made since the backup and are not here:\n  newcomer\n" in said
+    assert "Accounts created since the backup that are missing:\n  newcomer\n" in said
     # One's session, tokens and codes do not come back.
     assert anna.client.get("/settings", base_url=anna.base).status_code == 303
     assert (world.refresh(emi, tokens["refresh_token"]).json or {})["error"] == "invalid_grant"

@@ -22,6 +22,9 @@ def test_access_management_sets_contacts(world: World) -> None:
     assert "Rosa" not in desk.browser.get("/console/participants", number="200001").text
     wrong = desk.post("/console/participants/contact", change="appoint", **(
         sent | {"person_id": "ID-none"}))  # fmt: skip
-    assert (wrong.status_code, "person ID-none has no account here" in wrong.text) == (400, True)
+    assert (
+        wrong.status_code,
+        "person ID-none has no account and cannot be a contact" in wrong.text,
+    ) == (400, True)
     unknown = desk.browser.get("/console/participants", number="9")
     assert (unknown.status_code, "participant 9 is not registered" in unknown.text) == (400, True)

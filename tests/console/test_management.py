@@ -96,7 +96,7 @@ def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
         ({"grant_types": ["password"]}, "grant_types are among"),
         ({"id_token_alg": "none"}, "id_token_alg"),
         ({"auth_method": "none", "grant_types": ["client_credentials"]}, "client_credentials"),
-        ({"client_id": "x"}, "client id"),
+        ({"client_id": "x"}, "client ID"),
         ({"client_id": "emi"}, "exists"),
         ({"allowed_origins": "*"}, "origin"),
         ({"backchannel_logout_uri": "http://tra.rp.test/logout"}, "back-channel logout URI"),

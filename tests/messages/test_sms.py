@@ -106,8 +106,8 @@ def test_texts_go_through_the_outbox(world: World) -> None:
     world.clock.advance(minutes=5)
     world.run_worker()
     assert world.sms.sent == [
-        ("+14169671111", "[Sandbox] IESO Gateway: 123456 is your code to choose a new password. "
-         "Good for 10 minutes. Tell it to nobody.\n\n@gateway.test #123456")
+        ("+14169671111", "[Sandbox] IESO Gateway: 123456 is your code to reset your password. "
+         "It expires in 10 minutes. Do not share it.\n\n@gateway.test #123456")
     ]  # fmt: skip
 
 

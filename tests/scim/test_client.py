@@ -123,4 +123,4 @@ def test_a_key_of_another_kind_is_named(tmp_path: Path) -> None:
             ["scim", "diff", str(export), "--url", "https://gateway.test", "--client-id", "x",
              "--key-file", str(file)],
         )  # fmt: skip
-        assert (done.exit_code, "key.pem: no private key" in done.output) == (2, True), done.output
+        assert (done.exit_code, "not a private key (PEM)" in done.output) == (2, True), done.output

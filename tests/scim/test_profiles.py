@@ -183,9 +183,7 @@ def test_a_user_without_the_attribute_is_refused(world: World, pusher: Pusher) -
     profiled(world, pusher, push_person_id="employeeNumber")
     answer = pusher.send("POST", body=OKTA)
     assert fault(answer) == (400, "invalidValue")
-    assert answer.json["detail"] == (
-        "employeeNumber is needed: it holds the Person ID of this client's Users."
-    )
+    assert answer.json["detail"] == "employeeNumber is required: it contains the Person ID."
 
 
 def test_without_a_profile_a_plain_user_is_refused(pusher: Pusher) -> None:

@@ -23,7 +23,11 @@ from tests.scim.test_participants import body as participant
 
 pytestmark = [pytest.mark.independent, pytest.mark.xdist_group("live")]
 #: The tools make up a value where only one that exists will do.
-MADE_UP = ("no role group ", "participantId 109120 is taken")
+MADE_UP = (
+    "no role group ",
+    "participantId 109120 is already in use",
+    "is primary: omit primary or set it to true",
+)
 #: displayName is the name and follows it; a member is somebody who exists (G3).
 RIGHT = {
     "GET /Users/{id} after PUT": "Expected displayName='Updated-",

@@ -46,8 +46,11 @@ def test_en03_a_userid_session_is_asked_for_the_email_account(world: World, work
     browser = world.browser().signed_in("moreaua")
     page = browser.authorize(workspaces)
     assert page.request.path == "/signin/other-account"
-    assert "You are signed in as moreaua. This account does not open Workspaces." in page.text
-    assert "Workspaces opens with your e-mail account" in page.text
+    assert (
+        "You are signed in as moreaua. This account does not have access to Workspaces."
+        in page.text
+    )
+    assert "Workspaces requires an e-mail account" in page.text
     form = browser.submit(page, "/signin/other-account", choice="other")
     assert form.request.path == "/signin"
     again = browser.sign_in("moreaua", page=form)
