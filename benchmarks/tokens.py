@@ -24,7 +24,13 @@ from idp.cli.server_commands import upgrade_database
 from idp.clients import registry
 from idp.credentials import passwords
 from idp.db import db
-from idp.directory import accounts, lifecycle, participants, role_groups
+from idp.directory import (
+    accounts,
+    lifecycle,
+    participants,
+    role_group_assignments,
+    role_groups,
+)
 from idp.grants import grant_lifecycle
 from idp.models import AccountKind, AccountState
 from idp.session import sessions
@@ -142,7 +148,7 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
             participant = participants.register(work, "109120", "Northern Lakes")
             for n in range(10):
                 group = role_groups.create(work, f"Group {n}", clients=[client])
-                role_groups.assign(work, account, group, participant)
+                role_group_assignments.assign(work, account, group, participant)
             session, _ = sessions.start(work, account, methods=["pwd"], previous=None)
             found = grant_lifecycle.Authorization(
                 session=session,

@@ -9,7 +9,13 @@ from scim2_models import InvalidValueException, MutabilityException, UniquenessE
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import participants, provisioned_accounts, provisioned_groups, role_groups
+from idp.directory import (
+    participants,
+    provisioned_accounts,
+    provisioned_groups,
+    role_group_assignments,
+    role_groups,
+)
 from idp.directory.provisioning_scope import ProvisioningScope, batches
 from idp.directory.search_conditions import ALWAYS, Condition
 from idp.models import Participant, ProvisionedGroup
@@ -63,7 +69,7 @@ def change(
     """Names as in ``group``, if given, and these changes of members one after the other. Raises the
     errors of SCIM and of the gateway."""
     _check(scope, row)
-    role_groups.lock_participants(work, [row.participant.number])
+    role_group_assignments.lock_participants(work, [row.participant.number])
     before = _names(row)
     if group is not None:
         _rename(work, scope, row, group)
@@ -115,7 +121,7 @@ def _add(
             raise InvalidValueException(detail=f"There is no User {min(unknown)!a}.")
         scope.check_accounts(work, found)
         for account in found:
-            added += role_groups.assign(work, account, row.role_group, row.participant)
+            added += role_group_assignments.assign(work, account, row.role_group, row.participant)
     return added
 
 
@@ -126,7 +132,7 @@ def _remove(
     found = provisioned_groups.members_by(work, row, condition)
     scope.check_accounts(work, found)
     for account in found:
-        role_groups.revoke(work, account, row.role_group, row.participant)
+        role_group_assignments.revoke(work, account, row.role_group, row.participant)
     return len(found)
 
 

@@ -15,7 +15,7 @@ from idp.directory import (
     participations,
     persons,
     provisioned_participants,
-    role_groups,
+    role_group_assignments,
 )
 from idp.directory.contacts import ContactRef
 from idp.directory.participations import ParticipationRef
@@ -101,7 +101,7 @@ def delete(work: UnitOfWork, scope: ProvisioningScope, row: Participant) -> None
 def _check_end(work: UnitOfWork, scope: ProvisioningScope, row: Participant) -> None:
     """All who hold role groups there may lose them by a push."""
     scope.check(PushOperation.DEACTIVATE)
-    scope.check_accounts(work, role_groups.accounts_at_participant(work, row))
+    scope.check_accounts(work, role_group_assignments.accounts_at_participant(work, row))
 
 
 def _set_participations(

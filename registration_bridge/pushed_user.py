@@ -15,7 +15,7 @@ from scim2_models import InvalidValueException
 
 from idp.directory.persons import PersonChanges
 from idp.directory.provisioned_accounts import Push
-from idp.directory.role_groups import AssignmentTerms
+from idp.directory.role_group_assignments import AssignmentTerms
 from idp.models import AccountKind, Person
 from idp.policy import phone_number as phones
 from idp.policy.email_address import email_key

@@ -10,9 +10,9 @@ from typing import Any
 
 from scim2_models import Meta
 
-from idp.directory import provisioned_accounts, role_groups
+from idp.directory import provisioned_accounts, role_group_assignments
 from idp.directory.provisioning_scope import ProvisioningScope
-from idp.directory.role_groups import AssignmentTerms
+from idp.directory.role_group_assignments import AssignmentTerms
 from idp.machines import registered_networks
 from idp.models import (
     Account,
@@ -116,7 +116,7 @@ def shown_holder(person: Person) -> dict[str, Any]:
 def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], AssignmentTerms]:
     """By role group and participant."""
     return {
-        (grant.role_group.name, grant.participant.number): role_groups.terms_of(grant)
+        (grant.role_group.name, grant.participant.number): role_group_assignments.terms_of(grant)
         for grant in grants
     }
 

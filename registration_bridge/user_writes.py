@@ -17,6 +17,7 @@ from idp.directory import (
     participants,
     persons,
     provisioned_accounts,
+    role_group_assignments,
     role_groups,
     suspension,
     userids,
@@ -222,16 +223,18 @@ def _set_grants(
     changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
     for name, number in changed:
         scope.check_role_group(name, number)
-    role_groups.lock_participants(work, {number for _, number in changed})
-    notice = role_groups.ChangeNotice()
+    role_group_assignments.lock_participants(work, {number for _, number in changed})
+    notice = role_group_assignments.ChangeNotice()
     for name, number in changed:
         if terms := after.get((name, number)):
             participant = participants.by_number(work, number)
             group = role_groups.by_name(work, name)
-            role_groups.assign(work, account, group, participant, terms, notice=notice)
+            role_group_assignments.assign(work, account, group, participant, terms, notice=notice)
     for grant in held:
         if (grant.role_group.name, grant.participant.number) not in after:
-            role_groups.revoke(work, account, grant.role_group, grant.participant, notice=notice)
+            role_group_assignments.revoke(
+                work, account, grant.role_group, grant.participant, notice=notice
+            )
     notice.send(work, account)
 
 

@@ -25,7 +25,14 @@ from idp.clients import registry
 from idp.clients.registry import ClientData
 from idp.credentials import passwords
 from idp.credentials.assertions import ASSERTION_TYPE, public_key
-from idp.directory import accounts, lifecycle, participants, persons, role_groups
+from idp.directory import (
+    accounts,
+    lifecycle,
+    participants,
+    persons,
+    role_group_assignments,
+    role_groups,
+)
 from idp.directory.second_accounts import Reason, SecondAccountGrounds
 from idp.messages import outbox_reader
 from idp.messages.outbox_reader import OutboxEntry
@@ -202,7 +209,7 @@ class World:
         """Assign a role group, making group and participant when there are none."""
         with self.work() as work:
             organization = registered(work, participant)
-            role_groups.assign(
+            role_group_assignments.assign(
                 work,
                 accounts.by_username(work, username),
                 role_groups.by_name(work, group),
@@ -227,7 +234,7 @@ class World:
     def revoke_role(self, username: str, group: str, participant: str = "109120") -> None:
         with self.work() as work:
             organization = registered(work, participant)
-            role_groups.revoke(
+            role_group_assignments.revoke(
                 work,
                 accounts.by_username(work, username),
                 role_groups.by_name(work, group),

@@ -26,7 +26,7 @@ from idp.directory import (
     activation,
     participants,
     persons,
-    role_groups,
+    role_group_assignments,
     second_accounts,
     userids,
 )
@@ -328,7 +328,7 @@ def _order(
     if agent is None:
         return account_actions.apply(work, hasher, action, row, reason=reason, ticket=ticket)
     order = account_actions.ActionRequest(
-        agent, role_groups.console_roles(work, agent), action, reason, ticket
+        agent, role_group_assignments.console_roles(work, agent), action, reason, ticket
     )
     return account_actions.execute(work, hasher, order, row)
 
@@ -378,7 +378,7 @@ def _role_groups(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
             "valid_until": held.valid_until,
             "by": held.granted_by,
         }
-        for held in role_groups.list_held(work, row)
+        for held in role_group_assignments.list_held(work, row)
     ]
 
 

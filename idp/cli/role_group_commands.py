@@ -7,7 +7,13 @@ import click
 from idp.cli.common import as_json, choice, show_json, show_list, unit_of_work
 from idp.cli.operator import as_operator
 from idp.clients import registry
-from idp.directory import accounts, participants, participations, role_groups
+from idp.directory import (
+    accounts,
+    participants,
+    participations,
+    role_group_assignments,
+    role_groups,
+)
 from idp.mfa.decision import Rule
 from idp.models import AccountKind
 
@@ -136,7 +142,7 @@ def list_groups(as_json: bool) -> None:
 def assign(username: str, name: str, number: str, as_json: bool) -> None:
     """Assign a role group to an account for a registered participant."""
     with unit_of_work() as work:
-        changed = role_groups.assign(
+        changed = role_group_assignments.assign(
             work,
             accounts.by_username(work, username),
             role_groups.by_name(work, name),
@@ -154,7 +160,7 @@ def assign(username: str, name: str, number: str, as_json: bool) -> None:
 def revoke(username: str, name: str, number: str, as_json: bool) -> None:
     """Revoke a role group. New tokens no longer contain it."""
     with unit_of_work() as work:
-        changed = role_groups.revoke(
+        changed = role_group_assignments.revoke(
             work,
             accounts.by_username(work, username),
             role_groups.by_name(work, name),

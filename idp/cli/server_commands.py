@@ -20,7 +20,7 @@ from idp.cli.common import application, check_database, unit_of_work
 from idp.cli.worker_health import answering
 from idp.cli.worker_threads import Parts, WorkerThreads, work_through
 from idp.clients import client_proposals
-from idp.directory import lifecycle, role_groups
+from idp.directory import lifecycle, role_group_assignments
 from idp.grants import signing_keys
 from idp.maintenance import alarms, reminders
 from idp.messages import delivery
@@ -133,7 +133,7 @@ def _remind(app: Flask) -> int:
 #: Expiry of accounts, assignments and proposals.
 ENDS = (
     lifecycle.deactivate_next_expired,
-    role_groups.revoke_next_expired,
+    role_group_assignments.revoke_next_expired,
     client_proposals.expire_next,
 )
 

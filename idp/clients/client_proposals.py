@@ -23,7 +23,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.clients import client_secrets, registry
 from idp.clients.registry import ClientData
-from idp.directory import role_groups
+from idp.directory import role_group_assignments, role_groups
 from idp.directory.separation_of_duties import TWO, Forbidden, is_same_person, needs_dual_control
 from idp.errors import Conflict, NotFound, Refused
 from idp.models import Account, AccountState, Client, ClientProposal, ProposalKind
@@ -158,7 +158,7 @@ def confirm(work: UnitOfWork, public_id: str) -> Outcome:
     if row.base != _base(work, row.client_id):
         raise Refused("the client has changed: withdraw the proposal and create a new one")
     able = row.proposer.effective_state(work.now) == AccountState.ACTIVE
-    if not able or ACCESS not in role_groups.console_roles(work, row.proposer):
+    if not able or ACCESS not in role_group_assignments.console_roles(work, row.proposer):
         raise Refused(
             "the operator who proposed the change is no longer an operator of Access Management"
         )

@@ -9,7 +9,15 @@ from idp.clients.registry import ClientData
 from idp.credentials import passwords as credentials
 from idp.demo.home import Home, make_password
 from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, ROLE_GROUPS, App, Figure
-from idp.directory import account_search, accounts, activation, lifecycle, participants, role_groups
+from idp.directory import (
+    account_search,
+    accounts,
+    activation,
+    lifecycle,
+    participants,
+    role_group_assignments,
+    role_groups,
+)
 from idp.directory.state_reasons import StateReason
 from idp.errors import GatewayError
 from idp.factors import authenticators
@@ -108,7 +116,7 @@ def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, 
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason=StateReason.DEMO)
     for group, number in figure.holds:
         participant = participants.by_number(work, number)
-        role_groups.assign(work, account, role_groups.by_name(work, group), participant)
+        role_group_assignments.assign(work, account, role_groups.by_name(work, group), participant)
     if figure.state is AccountState.LOCKED:
         lifecycle.change_state(work, account, AccountState.LOCKED, reason=StateReason.DEMO)
     return account

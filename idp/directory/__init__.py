@@ -23,6 +23,7 @@ __all__ = [
     "provisioned_participants",
     "provisioning_scope",
     "result_pages",
+    "role_group_assignments",
     "role_groups",
     "search_conditions",
     "second_accounts",

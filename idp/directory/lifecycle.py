@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import links, one_time_codes, temporary_passwords
-from idp.directory import contacts, role_groups, separation_of_duties
+from idp.directory import contacts, role_group_assignments, separation_of_duties
 from idp.directory.state_reasons import StateReason
 from idp.errors import Conflict, Refused
 from idp.messages import queue
@@ -58,7 +58,7 @@ def change_state(
     if state in (AccountState.SUSPENDED, AccountState.DEACTIVATED):
         contacts.notify_state_change(work, account)
     if state == AccountState.DEACTIVATED:
-        role_groups.revoke_all(work, account)
+        role_group_assignments.revoke_all(work, account)
         contacts.end_for_closed_account(work, account)
     if notice := NOTICES.get(state):
         queue.enqueue(work, notice, account)

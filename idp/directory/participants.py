@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
-from idp.directory import role_groups
+from idp.directory import role_group_assignments
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.models import Participant
 from idp.policy.console import OPERATOR
@@ -108,7 +108,7 @@ def end(work: UnitOfWork, row: Participant) -> int:
         return 0
     row.ended_at = row.updated_at = work.now
     work.db.flush()
-    ended = role_groups.revoke_at_participant(work, row)
+    ended = role_group_assignments.revoke_at_participant(work, row)
     events.record(work, AuditAction.PARTICIPANT_ENDED, participant=row.number, assignments=ended)
     return ended
 

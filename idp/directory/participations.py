@@ -10,7 +10,7 @@ from sqlalchemy import Select, exists, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import role_groups
+from idp.directory import role_group_assignments
 from idp.directory.role_groups import checked_participation
 from idp.errors import Invalid, Refused
 from idp.models import (
@@ -77,7 +77,7 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ParticipationRe
     work.db.flush()
     gone = before.keys() - after
     ended = (
-        role_groups.revoke_at_participant(work, row, RoleGroup.participation.in_(gone))
+        role_group_assignments.revoke_at_participant(work, row, RoleGroup.participation.in_(gone))
         if gone
         else 0
     )
@@ -97,7 +97,9 @@ def affected_accounts(
 ) -> list[Account]:
     """The accounts that would lose a role group if the participations were ``wanted``."""
     gone = {part.name for part in list_participations(work, row)} - {part.name for part in wanted}
-    return role_groups.accounts_at_participant(work, row, RoleGroup.participation.in_(gone))
+    return role_group_assignments.accounts_at_participant(
+        work, row, RoleGroup.participation.in_(gone)
+    )
 
 
 def set_required(work: UnitOfWork, group: RoleGroup, name: str) -> None:

@@ -16,7 +16,13 @@ from idp.audit.actions import AuditAction
 from idp.credentials import links, temporary_passwords
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Purpose
-from idp.directory import activation, lifecycle, role_groups, separation_of_duties, suspension
+from idp.directory import (
+    activation,
+    lifecycle,
+    role_group_assignments,
+    separation_of_duties,
+    suspension,
+)
 from idp.directory.separation_of_duties import Forbidden
 from idp.directory.state_reasons import StateReason
 from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
@@ -49,7 +55,7 @@ def available_actions(
     work: UnitOfWork, agent: Account, agent_roles: frozenset[ConsoleRole], account: Account
 ) -> list[str]:
     """The actions that this operator can take now, apart from the verification of the caller."""
-    target = role_groups.console_roles(work, account)
+    target = role_group_assignments.console_roles(work, account)
     if not console.may_act(
         agent_roles, target, is_self=separation_of_duties.is_same_person(agent, account)
     ):
@@ -84,7 +90,7 @@ def execute(
     account, Refused if not now; its detail is ``state``, ``caller`` or ``reason``. Returns a
     temporary password to read aloud, else None."""
     action = ACTIONS[order.action]
-    target = role_groups.console_roles(work, account)
+    target = role_group_assignments.console_roles(work, account)
     allowed = action.roles & order.roles and console.may_act(
         order.roles, target, is_self=separation_of_duties.is_same_person(order.agent, account)
     )

@@ -15,7 +15,15 @@ from sqlalchemy import delete, select, update
 
 from idp.audit.actions import AuditAction
 from idp.clients import registry
-from idp.directory import contacts, lifecycle, participants, participations, persons, role_groups
+from idp.directory import (
+    contacts,
+    lifecycle,
+    participants,
+    participations,
+    persons,
+    role_group_assignments,
+    role_groups,
+)
 from idp.directory.state_reasons import StateReason
 from idp.errors import GatewayError, NotFound
 from idp.factors import authenticators, recovery_codes
@@ -137,7 +145,7 @@ def _password(work: UnitOfWork, event: Event) -> bool:
 def _role_group(work: UnitOfWork, event: Event) -> bool:
     group = role_groups.by_name(work, event.data["group"])
     participant = participants.by_number(work, event.data["participant"])
-    return role_groups.revoke(work, _account(work, event), group, participant)
+    return role_group_assignments.revoke(work, _account(work, event), group, participant)
 
 
 def _terms(work: UnitOfWork, event: Event) -> bool:
@@ -146,18 +154,18 @@ def _terms(work: UnitOfWork, event: Event) -> bool:
     pair = (event.data["group"], event.data["participant"])
     held = {
         (row.role_group.name, row.participant.number): row
-        for row in role_groups.list_held(work, account)
+        for row in role_group_assignments.list_held(work, account)
     }
     row = held.get(pair)
     if row is None:
         return False
     begins, ends = (_moment(after, name) for name in ("valid_from", "valid_until"))
     if ends is not None and ends <= work.now:
-        return role_groups.revoke(work, account, row.role_group, row.participant)
+        return role_group_assignments.revoke(work, account, row.role_group, row.participant)
     ends = min((end for end in (ends, row.valid_until) if end is not None), default=None)
     begins = max((start for start in (begins, row.valid_from) if start is not None), default=None)
-    terms = replace(role_groups.terms_of(row), valid_from=begins, valid_until=ends)
-    return role_groups.assign(work, account, row.role_group, row.participant, terms)
+    terms = replace(role_group_assignments.terms_of(row), valid_from=begins, valid_until=ends)
+    return role_group_assignments.assign(work, account, row.role_group, row.participant, terms)
 
 
 def _moment(values: dict[str, str], name: str) -> datetime | None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import role_groups
+from idp.directory import role_group_assignments
 from idp.mfa import decision as rules
 from idp.mfa.decision import Browser, Decision, NoPrompt, NoPromptReason, Prompt
 from idp.mfa.features import agent_of, hour_of
@@ -62,7 +62,7 @@ def evaluate(
         [
             work.settings.second_factor,
             client.second_factor if client else "",
-            *role_groups.second_factor_rules(work, account),
+            *role_group_assignments.second_factor_rules(work, account),
         ]
     )
     try:

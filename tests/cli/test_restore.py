@@ -21,7 +21,13 @@ from idp.clients import registry
 from idp.credentials import links, passwords
 from idp.credentials.links import Purpose
 from idp.db import db
-from idp.directory import accounts, activation, lifecycle, participants, role_groups
+from idp.directory import (
+    accounts,
+    activation,
+    lifecycle,
+    participants,
+    role_group_assignments,
+)
 from idp.grants import signing_keys
 from idp.models import AccountState, BrowserSession, KeyState
 from idp.session import sessions
@@ -180,7 +186,10 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
         held = [row for row in signing_keys.every_key(work) if row.kid == kid]
         assert [row.state for row in held] == [KeyState.REVOKED]
         assert (
-            role_groups.accounts_at_participant(work, participants.by_number(work, "109120")) == []
+            role_group_assignments.accounts_at_participant(
+                work, participants.by_number(work, "109120")
+            )
+            == []
         )
     # The trail names the export with what lies between.
     (restored,) = world.events("trail.restored")

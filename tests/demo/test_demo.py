@@ -18,7 +18,7 @@ from idp.cli.server_commands import upgrade_database
 from idp.db import db
 from idp.demo.home import Home, make_password
 from idp.demo.seed import seed
-from idp.directory import accounts, role_groups
+from idp.directory import accounts, role_group_assignments
 from idp.models import AccountState
 from idp.transaction import committing
 
@@ -97,11 +97,16 @@ def test_people_are_what_their_roles_say(app: Flask, home: Home) -> None:
             account = accounts.by_username(work, person["username"])
             assert account.state == states.get(person["role"], AccountState.ACTIVE)
         trader = accounts.by_username(work, "tremblam")
-        assert {row.participant.number for row in role_groups.list_held(work, trader)} == {
+        assert {
+            row.participant.number for row in role_group_assignments.list_held(work, trader)
+        } == {
             "109120",
             "111340",
         }
-        assert [c.client_id for c in role_groups.list_applications(work, trader)] == ["crow", "emi"]
+        assert [c.client_id for c in role_group_assignments.list_applications(work, trader)] == [
+            "crow",
+            "emi",
+        ]
 
 
 def test_a_second_start_keeps_the_data(app: Flask, home: Home) -> None:

@@ -21,6 +21,7 @@ from idp.directory import (
     participants,
     participations,
     persons,
+    role_group_assignments,
     role_groups,
 )
 from idp.factors import authenticators, recovery_codes
@@ -135,12 +136,12 @@ def _register(work: UnitOfWork, **values: Any) -> None:
 
 def _shorten(work: UnitOfWork, *, days: int) -> None:
     group, where = role_groups.by_name(work, "EMI Viewer"), participants.by_number(work, "109120")
-    role_groups.assign(
+    role_group_assignments.assign(
         work,
         _ada(work),
         group,
         where,
-        role_groups.AssignmentTerms(valid_until=work.after(days=days)),
+        role_group_assignments.AssignmentTerms(valid_until=work.after(days=days)),
     )
 
 
@@ -159,19 +160,19 @@ CASES: list[Case] = [
     ("password.set", _password, _is(AccountState.RESET_REQUIRED)),
     (
         "role_group.revoked",
-        lambda _, work: role_groups.revoke(
+        lambda _, work: role_group_assignments.revoke(
             work,
             _ada(work),
             role_groups.by_name(work, "EMI Viewer"),
             participants.by_number(work, "109120"),
         ),
-        lambda _, work: role_groups.list_held(work, _ada(work)) == [],
+        lambda _, work: role_group_assignments.list_held(work, _ada(work)) == [],
     ),
     (
         "role_group.terms",
         lambda _, work: _shorten(work, days=3),
         lambda _, work: (
-            [row.valid_until for row in role_groups.list_held(work, _ada(work))]
+            [row.valid_until for row in role_group_assignments.list_held(work, _ada(work))]
             == [work.after(days=3)]
         ),
     ),
@@ -194,7 +195,7 @@ CASES: list[Case] = [
         lambda _, work: participants.end(work, participants.by_number(work, "109120")),
         lambda _, work: (
             participants.by_number(work, "109120").ended_at is not None
-            and role_groups.list_held(work, _ada(work)) == []
+            and role_group_assignments.list_held(work, _ada(work)) == []
         ),
     ),
     (
@@ -382,7 +383,7 @@ def test_a_role_group_that_ended_since_is_revoked(filled: World) -> None:
     filled.clock.advance(hours=36)
     assert redo(filled, lost).done == {"role_group.terms": 1}
     with filled.work() as work:
-        assert role_groups.list_held(work, _ada(work)) == []
+        assert role_group_assignments.list_held(work, _ada(work)) == []
 
 
 def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) -> None:
@@ -392,7 +393,7 @@ def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) ->
     lost = undone(filled, lambda work: _shorten(work, days=9))
     assert redo(filled, lost).done == {}
     with filled.work() as work:
-        assert [row.valid_until for row in role_groups.list_held(work, _ada(work))] == [
+        assert [row.valid_until for row in role_group_assignments.list_held(work, _ada(work))] == [
             work.after(days=2)
         ]
 
@@ -425,8 +426,8 @@ def test_the_last_word_counts(filled: World) -> None:
         )
         lifecycle.change_state(work, ada, AccountState.SUSPENDED, reason="leave")
         lifecycle.resume(work, ada, reason="back")
-        role_groups.revoke(work, ada, group, where)
-        role_groups.assign(work, ada, group, where)
+        role_group_assignments.revoke(work, ada, group, where)
+        role_group_assignments.assign(work, ada, group, where)
         registry.disable(work, emi)
         registry.enable(work, emi)
         contacts.replace(work, where, ())
@@ -435,7 +436,7 @@ def test_the_last_word_counts(filled: World) -> None:
     assert redo(filled, undone(filled, act)).done == {}
     with filled.work() as work:
         assert _ada(work).state == AccountState.ACTIVE
-        assert len(role_groups.list_held(work, _ada(work))) == 1
+        assert len(role_group_assignments.list_held(work, _ada(work))) == 1
 
 
 def test_an_account_that_got_the_number_of_a_lost_one_is_left_alone(filled: World) -> None:

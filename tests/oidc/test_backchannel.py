@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from idp.cli.server_commands import PARTS, work_round
 from idp.clients import registry
-from idp.directory import accounts, participants, role_groups
+from idp.directory import accounts, participants, role_group_assignments, role_groups
 from idp.errors import Invalid
 from idp.messages import delivery, logout_delivery
 from idp.messages.logout_delivery import HttpLogoutSender
@@ -160,7 +160,9 @@ def test_a_removed_role_group_is_notified_and_the_next_sign_in_has_a_new_sid(wor
         account = accounts.by_username(work, username)
         participant = participants.by_number(work, "109120")
         for name in ("Trader", "Viewer"):
-            assert role_groups.revoke(work, account, role_groups.by_name(work, name), participant)
+            assert role_group_assignments.revoke(
+                work, account, role_groups.by_name(work, name), participant
+            )
     assert [(uri, claims["sid"]) for uri, claims in told(world)] == [
         ("https://emi.rp.test/logout", before["sid"])
     ]
@@ -228,8 +230,12 @@ def test_a_start_that_moves_into_the_future_is_notified(world: World) -> None:
         group = role_groups.by_name(work, "Trader")
         for days in (-1, 0, 1):
             begin = world.clock.now() + timedelta(days=days)
-            assert role_groups.assign(
-                work, account, group, participant, role_groups.AssignmentTerms(valid_from=begin)
+            assert role_group_assignments.assign(
+                work,
+                account,
+                group,
+                participant,
+                role_group_assignments.AssignmentTerms(valid_from=begin),
             )
     assert [claims["sid"] for _, claims in told(world)] == [sid]
 

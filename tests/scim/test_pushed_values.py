@@ -16,7 +16,7 @@ import registration_bridge
 from idp.directory.contacts import ContactRef
 from idp.directory.participations import ParticipationRef
 from idp.directory.provisioned_accounts import Push
-from idp.directory.role_groups import AssignmentTerms
+from idp.directory.role_group_assignments import AssignmentTerms
 from registration_bridge.pushed_group import PushedGroup
 from registration_bridge.pushed_participant import PushedParticipant
 from registration_bridge.pushed_user import (

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from idp.clients import registry
-from idp.directory import accounts, participants, role_groups
+from idp.directory import accounts, participants, role_group_assignments, role_groups
 from idp.errors import Invalid, Refused
 from idp.models import AccountKind
 from tests.world import Rp, World, answer_of
@@ -122,10 +122,10 @@ def test_ma04_a_role_group_is_for_one_kind(world: World, kind: AccountKind, grou
         account, row = accounts.by_username(work, name), role_groups.by_name(work, "Group")
         participant = participants.by_number(work, "109120")
         if kind == group:
-            assert role_groups.assign(work, account, row, participant)
+            assert role_group_assignments.assign(work, account, row, participant)
             return
         with pytest.raises(Refused) as refused:
-            role_groups.assign(work, account, row, participant)
+            role_group_assignments.assign(work, account, row, participant)
         assert refused.value.detail == f"Group is for {group} accounts"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from idp.clients import registry
-from idp.directory import accounts, participants, role_groups
+from idp.directory import accounts, participants, role_group_assignments, role_groups
 from idp.oidc.claims import MAX_GROUP_BYTES
 from idp.oidc.jwks import MAX_TOKEN
 from tests.security.test_signed_tokens import claims_of, header_of, userinfo
@@ -35,7 +35,7 @@ def hold(
         account = accounts.by_username(work, username)
         for number in range(count):
             group = role_groups.create(work, f"{name} {number}", clients=[client])
-            role_groups.assign(work, account, group, companies[number % places])
+            role_group_assignments.assign(work, account, group, companies[number % places])
 
 
 @pytest.fixture

@@ -9,7 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import insert, select, update
 
-from idp.directory import accounts, contacts, participants, role_groups
+from idp.directory import (
+    accounts,
+    contacts,
+    participants,
+    role_group_assignments,
+    role_groups,
+)
 from idp.directory.separation_of_duties import Forbidden
 from idp.errors import (
     CodeNotSent,
@@ -160,7 +166,9 @@ def test_the_same_revocation_at_once_is_recorded_once(world: World) -> None:
                 accounts.by_username(work, username),
                 role_groups.by_name(work, "EMI Bids and Offers"),
             )
-            return role_groups.revoke(work, account, group, participants.by_number(work, "109120"))
+            return role_group_assignments.revoke(
+                work, account, group, participants.by_number(work, "109120")
+            )
 
     assert at_once(revoke).count(True) == 1
     assert len(world.events("role_group.revoked")) == 1

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import trail
-from idp.directory import accounts, role_groups, separation_of_duties
+from idp.directory import accounts, role_group_assignments, separation_of_duties
 from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
 from idp.factors import authenticators, enrolment, security_question
 from idp.helpdesk import account_actions, account_status, caller_verification
@@ -55,7 +55,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
     helps = operator.may_open("console.act")
     verification = caller_verification.find_active(work, operator.account, found) if helps else None
     by_participant: dict[str, list[Assignment]] = {}
-    for row in role_groups.list_held(work, found):
+    for row in role_group_assignments.list_held(work, found):
         title = f"{row.participant.name} ({row.participant.number})"
         by_participant.setdefault(title, []).append(row)
     body = render_template(

@@ -7,7 +7,12 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
-from idp.directory import participants, role_groups, separation_of_duties
+from idp.directory import (
+    participants,
+    role_group_assignments,
+    role_groups,
+    separation_of_duties,
+)
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.mfa.decision import Rule
 from idp.models import Account, AccountKind
@@ -106,5 +111,5 @@ def _apply(found: Account, name: str, number: str, *, granting: bool) -> None:
     work = current.work()
     group = role_groups.by_name(work, name)
     participant = participants.by_number(work, number)
-    change = role_groups.assign if granting else role_groups.revoke
+    change = role_group_assignments.assign if granting else role_group_assignments.revoke
     change(work, found, group, participant)

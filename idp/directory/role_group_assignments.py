@@ -1,0 +1,413 @@
+"""Assignments: which accounts hold which role groups, for which participants and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import ColumnElement, Select, select, update
+
+from idp.audit import events
+from idp.audit.actions import AuditAction
+from idp.directory import contacts, second_accounts, separation_of_duties
+from idp.errors import Invalid, Refused
+from idp.messages import queue
+from idp.models import (
+    Account,
+    AccountState,
+    Assignment,
+    Client,
+    ContactFunction,
+    Participant,
+    Participation,
+    RoleGroup,
+    client_role_group,
+)
+from idp.policy.console import OPERATOR, ConsoleRole
+from idp.session import sessions
+from idp.transaction import UnitOfWork
+
+
+@dataclass(frozen=True)
+class HeldRoleGroup:
+    """A role group that an account holds for a participant."""
+
+    group: str
+    participant: str
+    participant_name: str
+
+
+def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[HeldRoleGroup]:
+    """The account's role groups that one relying party sees; one indexed query."""
+    rows = work.db.execute(
+        select(RoleGroup.name, Participant.number, Participant.name)
+        .select_from(Assignment)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
+        .where(
+            Assignment.account_id == account_id,
+            Assignment.is_effective(work.now),
+            client_role_group.c.client_id == client_pk,
+        )
+    )
+    return [HeldRoleGroup(*row) for row in rows]
+
+
+def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:
+    """The account's assignments that are not revoked, by participant and group, including those
+    that start later."""
+    rows = work.db.scalars(
+        select(Assignment)
+        .join(Assignment.participant)
+        .join(Assignment.role_group)
+        .where(Assignment.account_id == account.id, Assignment.revoked_at.is_(None))
+        .order_by(Participant.number, RoleGroup.name)
+    )
+    return list(rows)
+
+
+def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
+    """The second-factor rules that apply to the account: those of its role groups, and the
+    administrators' rule for accounts with a console role (Z-13)."""
+    rows = work.db.execute(
+        select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
+        .select_from(Assignment)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
+    ).all()
+    consoles = set(ConsoleRole)
+    found = [rule for _, rule, _ in rows if rule]
+    if any(number == OPERATOR and name in consoles for name, _, number in rows):
+        found.append(work.settings.second_factor_administrators)
+    return found
+
+
+def list_applications(work: UnitOfWork, account: Account) -> list[Client]:
+    """The relying parties with a tile for which the account holds a role group (GW-05)."""
+    return [client for client in accessible_clients(work, account) if client.home_url]
+
+
+def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
+    """The relying parties that the account can open, by name: it holds one of their role groups,
+    and they allow its kind of account."""
+    ids = (
+        select(client_role_group.c.client_id)
+        .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
+        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
+    )
+    query = select(Client).where(Client.id.in_(ids), Client.disabled_at.is_(None))
+    return [
+        row for row in work.db.scalars(query.order_by(Client.name)) if row.allows_account(account)
+    ]
+
+
+@dataclass(frozen=True)
+class AssignmentTerms:
+    """The validity of an assignment, who requested it, and the request number."""
+
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    requested_by: str = ""
+    request_number: str = ""
+
+
+def terms_of(row: Assignment) -> AssignmentTerms:
+    """The terms of an existing assignment."""
+    return AssignmentTerms(row.valid_from, row.valid_until, row.requested_by, row.request_number)
+
+
+@dataclass
+class ChangeNotice:
+    """Collects changes that the holder is notified of in one mail."""
+
+    granted: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+    #: Participant, role group, and whether it was granted.
+    lines: list[tuple[Participant, str, bool]] = field(default_factory=list)
+
+    def send(self, work: UnitOfWork, account: Account) -> None:
+        """Queue the notice if there is a change. The holder of a pending account gets only the
+        activation mail."""
+        if (self.granted or self.revoked) and account.state != AccountState.PENDING:
+            queue.enqueue(
+                work, "access_changed", account, granted=self.granted, revoked=self.revoked
+            )
+        self._notify_contacts(work, account)
+
+    def _notify_contacts(self, work: UnitOfWork, account: Account) -> None:
+        """Notify the Rights Administrators of each participant (NT-03)."""
+        for row in {row.id: row for row, _, _ in self.lines}.values():
+            here = [(name, is_new) for place, name, is_new in self.lines if place.id == row.id]
+            contacts.notify(
+                work,
+                "holder_access_changed",
+                row,
+                ContactFunction.RIGHTS_ADMINISTRATOR,
+                exclude=account.person,
+                holder=contacts.holder_details(account),
+                granted=[name for name, is_new in here if is_new],
+                revoked=[name for name, is_new in here if not is_new],
+            )
+
+
+def assign(
+    work: UnitOfWork,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    terms: AssignmentTerms | None = None,
+    *,
+    notice: ChangeNotice | None = None,
+) -> bool:
+    """Assign a role group; False if it is already held on these terms, or on any terms if none are
+    given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
+    account, a wrong kind of account (MA-04, EN-03), and a participant that has ended, lacks the
+    participation or is not the one of a second account. Raises Invalid if the end is past or not
+    after the start."""
+    separation_of_duties.check(work, account)
+    if account.state == AccountState.DEACTIVATED:
+        raise Refused(f"{account.username} is deactivated")
+    if account.kind != group.kind:
+        raise Refused(f"{group.name} is for {group.kind} accounts")
+    second_accounts.check_participant(account, participant)
+    row = _active(work, account, group, participant)
+    if row is not None and terms in (None, terms_of(row)):
+        return False
+    terms = terms or AssignmentTerms()
+    begins = max(terms.valid_from or work.now, work.now)
+    if terms.valid_until is not None and terms.valid_until <= begins:
+        raise Invalid(f"{group.name} ends before it starts, or has already ended")
+    if row is not None:
+        _set_terms(work, account, row, terms)
+        return True
+    _check_assignable(work, group, participant)
+    work.db.add(
+        Assignment(
+            account_id=account.id,
+            role_group_id=group.id,
+            participant_id=participant.id,
+            granted_at=work.now,
+            granted_by=work.origin.actor or "system",
+            **asdict(terms),
+        )
+    )
+    work.db.flush()
+    _record_and_notify(
+        work, AuditAction.ROLE_GROUP_ASSIGNED, account, group, participant, notice, granted=True
+    )
+    return True
+
+
+def lock_participants(work: UnitOfWork, numbers: Collection[str]) -> None:
+    """Lock these participants until the transaction ends. Call this before any write, so that
+    concurrent transactions lock in the same order."""
+    work.db.execute(
+        select(Participant.id)
+        .where(Participant.number.in_(numbers))
+        .order_by(Participant.id)
+        .with_for_update(read=True)
+    )
+
+
+def _check_assignable(work: UnitOfWork, group: RoleGroup, participant: Participant) -> None:
+    """Check under a lock, so that a concurrent end of the participant or a participation, or a
+    change of the role group, is seen."""
+    ended, needed = work.db.execute(
+        select(Participant.ended_at, RoleGroup.participation)
+        .join(RoleGroup, RoleGroup.id == group.id)
+        .where(Participant.id == participant.id)
+        .with_for_update(read=True)
+    ).one()
+    if ended is not None:
+        raise Refused(f"participant {participant.number} has ended")
+    if needed and not work.db.scalar(
+        select(Participation.id).where(
+            Participation.participant_id == participant.id,
+            Participation.name == needed,
+            Participation.ended_at.is_(None),
+        )
+    ):
+        raise Refused(
+            f"{group.name} needs the participation {needed}, which participant "
+            f"{participant.number} does not have"
+        )
+
+
+def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: AssignmentTerms) -> None:
+    before = terms_of(row)
+    counted = before.valid_from is None or before.valid_from <= work.now
+    for name, value in asdict(terms).items():
+        setattr(row, name, value)
+    if counted and terms.valid_from is not None and terms.valid_from > work.now:
+        sessions.end_client_sessions(work, account, row.role_group)
+    events.record(
+        work,
+        AuditAction.ROLE_GROUP_TERMS,
+        account=account,
+        group=row.role_group.name,
+        participant=row.participant.number,
+        before=_written(before),
+        after=_written(terms),
+    )
+
+
+def _written(terms: AssignmentTerms) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else value.isoformat()
+        for name, value in asdict(terms).items()
+        if value
+    }
+
+
+def revoke_next_expired(work: UnitOfWork) -> bool:
+    """Revoke one expired assignment, for the notice and the audit trail; False if there is none. It
+    gave no access after its expiry."""
+    row = work.db.scalar(
+        select(Assignment)
+        .where(Assignment.revoked_at.is_(None), Assignment.valid_until <= work.now)
+        .order_by(Assignment.valid_until)
+        .limit(1)
+    )
+    if row is None:
+        return False
+    account = work.db.get_one(Account, row.account_id)
+    revoke(work, account, row.role_group, row.participant)
+    return True
+
+
+def revoke(
+    work: UnitOfWork,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    *,
+    notice: ChangeNotice | None = None,
+) -> bool:
+    """Revoke; False if it was not held. The next token reflects it, and relying parties that see
+    the group get a back-channel logout. The holder gets a mail, or a line in ``notice``."""
+    separation_of_duties.check(work, account)
+    row = _active(work, account, group, participant)
+    if row is None:
+        return False
+    taken = work.db.execute(
+        update(Assignment)
+        .where(Assignment.id == row.id, Assignment.revoked_at.is_(None))
+        .values(revoked_at=work.now, revoked_by=work.origin.actor or "system")
+    )
+    if taken.rowcount != 1:  # type: ignore[attr-defined]
+        # A concurrent request revoked it and sent the notices.
+        return False
+    _record_and_notify(
+        work, AuditAction.ROLE_GROUP_REVOKED, account, group, participant, notice, granted=False
+    )
+    sessions.end_client_sessions(work, account, group)
+    return True
+
+
+def revoke_all(work: UnitOfWork, account: Account) -> int:
+    """Revoke all role groups of the account without separate mails; returns how many."""
+    rows = list_held(work, account)
+    for row in rows:
+        row.revoked_at, row.revoked_by = work.now, work.origin.actor or "system"
+        events.record(
+            work,
+            AuditAction.ROLE_GROUP_REVOKED,
+            account=account,
+            group=row.role_group.name,
+            participant=row.participant.number,
+        )
+    return len(rows)
+
+
+def revoke_at_participant(
+    work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]
+) -> int:
+    """Revoke all assignments at the participant, or those that match these conditions, with one
+    mail per holder. Returns how many."""
+    rows = work.db.execute(
+        select(Assignment, Account)
+        .join(Account, Account.id == Assignment.account_id)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .where(Assignment.participant_id == participant.id, Assignment.revoked_at.is_(None), *where)
+        .order_by(Account.id)
+    ).all()
+    for account, held in groupby(rows, lambda pair: pair[1]):
+        notice = ChangeNotice()
+        for assignment, _ in held:
+            revoke(work, account, assignment.role_group, participant, notice=notice)
+        notice.send(work, account)
+    return len(rows)
+
+
+def accounts_at_participant(
+    work: UnitOfWork, participant: Participant, *where: ColumnElement[bool]
+) -> list[Account]:
+    """The accounts that ``revoke_at_participant`` would affect."""
+    held = (
+        select(Assignment.account_id)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .where(Assignment.participant_id == participant.id, Assignment.revoked_at.is_(None), *where)
+    )
+    return list(work.db.scalars(select(Account).where(Account.id.in_(held)).order_by(Account.id)))
+
+
+def console_roles(work: UnitOfWork, account: Account) -> frozenset[ConsoleRole]:
+    """The account's roles in the console: the gateway's own role groups, held for the operator's
+    own participant. Groups that a relying party sees give no console role."""
+    return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
+
+
+def any_is_operator(work: UnitOfWork, accounts: Iterable[Account]) -> bool:
+    """Whether the person of any of these accounts has a console role through any account."""
+    persons = {account.person_id for account in accounts}
+    held = select(Account.id).where(Account.person_id.in_(persons))
+    return work.db.scalar(_in_console(work, held).limit(1)) is not None
+
+
+def _in_console(work: UnitOfWork, accounts: Iterable[int] | Select[int]) -> Select[str]:
+    return (
+        select(RoleGroup.name)
+        .join(Assignment, Assignment.role_group_id == RoleGroup.id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(
+            Assignment.account_id.in_(accounts),
+            Assignment.is_effective(work.now),
+            Participant.number == OPERATOR,
+            RoleGroup.name.in_(list(ConsoleRole)),
+        )
+    )
+
+
+def _active(
+    work: UnitOfWork, account: Account, group: RoleGroup, participant: Participant
+) -> Assignment | None:
+    return work.db.scalar(
+        select(Assignment).where(
+            Assignment.account_id == account.id,
+            Assignment.role_group_id == group.id,
+            Assignment.participant_id == participant.id,
+            Assignment.revoked_at.is_(None),
+        )
+    )
+
+
+def _record_and_notify(
+    work: UnitOfWork,
+    event: AuditAction,
+    account: Account,
+    group: RoleGroup,
+    participant: Participant,
+    notice: ChangeNotice | None,
+    *,
+    granted: bool,
+) -> None:
+    events.record(work, event, account=account, group=group.name, participant=participant.number)
+    mail = notice or ChangeNotice()
+    (mail.granted if granted else mail.revoked).append(f"{group.name} ({participant.number})")
+    mail.lines.append((participant, group.name, granted))
+    if notice is None:
+        mail.send(work, account)
