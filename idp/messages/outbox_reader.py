@@ -13,7 +13,7 @@ from idp.messages.queue import LOGOUT
 from idp.models import OutboxMessage
 from idp.transaction import UnitOfWork
 
-_LINK = re.compile(r"https?://\S+")
+_LINK = re.compile(r"^https?://\S+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class OutboxEntry:
 
     @property
     def links(self) -> list[str]:
-        """The URLs in the text."""
+        """The URLs that stand alone on a line of the text: the buttons of the HTML part."""
         return _LINK.findall(self.text)
 
 

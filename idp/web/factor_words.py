@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _
 from idp.errors import SendLimit
 from idp.factors import authenticators, passkeys
 from idp.mfa.assurance import FactorKind
+from idp.mfa.decision import NoPromptReason
 from idp.mfa.prompt_reasons import PromptReason
 from idp.models import Account, Authenticator
 from idp.policy.phone_number import Fault
@@ -129,6 +130,20 @@ def reasons(codes: Iterable[str], most: int = 10) -> list[str]:
     does not help the holder is left out."""
     texts = list(dict.fromkeys(PROMPT_REASONS.of(code) for code in codes if code in PROMPT_REASONS))
     return texts[:most] or [gettext("Extra verification protects your account.")]
+
+
+NO_PROMPT_REASONS = complete(
+    NoPromptReason,
+    {
+        NoPromptReason.PASSKEY: _("The account holder signed in with a passkey."),
+        NoPromptReason.LOW_RISK: _("The risk is low."),
+        NoPromptReason.REMEMBERED_BROWSER: _("The browser was remembered."),
+        NoPromptReason.RECENT_FACTOR: _(
+            "Extra verification was completed in the same browser less than 30 days before."
+        ),
+        NoPromptReason.NO_FACTOR_SET_UP: _("The account has no verification method yet."),
+    },
+)
 
 
 def wrong_code() -> str:

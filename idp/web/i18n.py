@@ -14,7 +14,7 @@ from flask_babel import get_locale, gettext
 from idp import current
 from idp.directory import preferences
 from idp.models import Assignment
-from idp.policy.phone_number import calling_code
+from idp.policy.phone_number import calling_code, formatted
 
 LANGUAGES = ("en", "fr")
 EASTERN = ZoneInfo("America/Toronto")
@@ -42,6 +42,14 @@ def eastern(moment: datetime | None) -> str:
     locale = get_locale() or "en"
     pattern = "d MMMM y, HH:mm zzz" if str(locale).startswith("en") else "d MMMM y, HH 'h' mm zzz"
     return format_datetime(moment.astimezone(EASTERN), pattern, tzinfo=EASTERN, locale=_canada())
+
+
+def phone(e164: str, extension: str) -> str:
+    """A phone number with its extension."""
+    number = formatted(e164)
+    if not extension:
+        return number
+    return str(gettext("%(number)s ext. %(extension)s", number=number, extension=extension))
 
 
 def term(row: Assignment) -> str:

@@ -415,3 +415,13 @@ def test_cr09_a_shared_number_is_no_proof(world: World) -> None:
     assert "It does not identify the caller" not in desk.open(alone).text
     world.account(phone="613-555-0100 x7")
     assert "2 people share this number. It does not identify the caller" in desk.open(alone).text
+
+
+def test_mf03_the_console_says_why_no_verification_was_asked_for(world: World) -> None:
+    """MF-03: the reasons of the audit log in words."""
+    desk = Desk.of(world)
+    holder = world.account()
+    world.browser().sign_in(holder)
+    page = desk.open(holder).text
+    assert "The account has no verification method yet." in page
+    assert "no_factor_set_up" not in page

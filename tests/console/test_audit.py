@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,19 @@ def test_the_trail_is_searched_by_person_agent_client_event_and_time(
     assert len(found(person="granite", name="signin.succeeded", since="2026-11-27")) == 1
     assert len(found(person="granite", name="signin.succeeded", until="2026-11-26")) == 1
     assert "No results" in found(person="nobody-at-all")[0]
+
+
+def test_the_data_of_events_is_plain_text(world: World, desk: Desk) -> None:
+    """Lists, yes or no and nothing are written for readers, not as the program stores them."""
+    world.browser().sign_in(world.account("granite"))
+    (signed_in,) = rows(
+        desk.browser.get("/console/audit", person="granite", name="signin.succeeded").text
+    )
+    assert "amr: pwd" in signed_in
+    assert re.search(r"new_browser: (yes|no)\b", signed_in)
+    page = desk.browser.get("/console/audit", person="granite").text
+    assert "no_prompt_reasons: no_factor_set_up;" in page
+    assert "&#39;" not in "".join(rows(page))
 
 
 def test_a_bad_date_is_said(desk: Desk) -> None:

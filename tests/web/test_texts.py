@@ -7,7 +7,7 @@ from enum import StrEnum
 import pytest
 
 from idp.models import Event
-from idp.web import texts
+from idp.web import i18n, texts
 from idp.web.console import labels
 from idp.web.texts import MissingText
 from tests.world import World
@@ -55,3 +55,12 @@ def test_a_refused_sign_in_is_shown_as_what_it_was(
     event = Event(name="signin.refused", reason=reason, data=data)
     with world.app.test_request_context("/"):
         assert labels.refused(event) == shown
+
+
+def test_cr09_an_extension_is_written_in_the_language_of_the_page(world: World) -> None:
+    """CR-09: "ext." in English, "poste" in French."""
+    written = []
+    for language in ("en", "fr"):
+        with world.app.test_request_context(headers={"Accept-Language": language}):
+            written.append(i18n.phone("+16135550100", "12"))
+    assert written == ["+1 613-555-0100 ext. 12", "+1 613-555-0100, poste 12"]

@@ -16,11 +16,11 @@ from idp.helpdesk import account_actions, account_status, caller_verification
 from idp.messages import outbox_reader
 from idp.models import Account, AccountKind, Assignment
 from idp.policy import console as rules
-from idp.policy.phone_number import formatted, masked
+from idp.policy.phone_number import masked
 from idp.policy.temporary_password import spelled
 from idp.policy.user_agents import describe_user_agent
 from idp.session import sessions
-from idp.web import factor_words
+from idp.web import factor_words, i18n
 from idp.web.console import gate, labels
 
 SHOWN_EVENTS = 25
@@ -67,7 +67,7 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         state=labels.state(found.state),
         kind=labels.kind(found.kind),
         second=labels.second(found),
-        phone=formatted(person.phone, person.phone_extension) if person.phone else "",
+        phone=i18n.phone(person.phone, person.phone_extension) if person.phone else "",
         shared_by=accounts.count_persons_with_phone(work, person.phone),
         recovery_phone=masked(found.recovery_phone or ""),
         factors=[

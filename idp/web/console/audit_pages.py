@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Blueprint, Response, render_template, request
+from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
@@ -26,9 +29,23 @@ COLUMNS = (
 
 
 def register(pages: Blueprint) -> None:
+    pages.add_app_template_filter(plain_value)
     pages.add_url_rule("/audit", "trail", trail)
     pages.add_url_rule("/audit/export", "export_trail", export_trail)
     pages.add_url_rule("/audit/verify", "verify_trail", verify_trail, methods=["POST"])
+
+
+def plain_value(found: Any) -> str:
+    """A value of an event's data, with its lists and mappings, as plain text."""
+    if found is None or found in ("", [], {}):
+        return "–"
+    if isinstance(found, bool):
+        return str(gettext("yes") if found else gettext("no"))
+    if isinstance(found, Mapping):
+        return "(" + ", ".join(f"{key} {plain_value(entry)}" for key, entry in found.items()) + ")"
+    if isinstance(found, list):
+        return ", ".join(plain_value(entry) for entry in found)
+    return str(found)
 
 
 def trail() -> BaseResponse:

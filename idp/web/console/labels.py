@@ -43,6 +43,9 @@ def assessment(event: Event) -> dict[str, Any]:
     return {
         "asked": data.get("decision") == "prompt",
         "reasons": factor_words.reasons(data["reasons"]) if data.get("reasons") else [],
+        "no_prompt_reasons": [
+            factor_words.NO_PROMPT_REASONS.of(code) for code in data.get("no_prompt_reasons", [])
+        ],
         "rule": data.get("rule", ""),
         "score": data.get("score"),
         "band": data.get("band", ""),

@@ -154,7 +154,7 @@ def _profile(account: Account) -> dict[str, Any]:
         "username": account.username,
         "full_name": person.full_name,
         "email": person.email,
-        "phone": formatted(person.phone, person.phone_extension) if person.phone else "",
+        "phone": i18n.phone(person.phone, person.phone_extension) if person.phone else "",
         "person_id": person.person_id,
         "participants": list(by_participant.values()),
     }
