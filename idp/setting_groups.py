@@ -82,7 +82,7 @@ class Network:
     """Network."""
 
     trusted_proxies: tuple[str, ...] = _setting(
-        (), "networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8"
+        (), "networks of proxies whose X-Forwarded-For header is trusted, e.g. 10.0.0.0/8"
     )
     outbound_networks: tuple[str, ...] = _setting(
         (), "private networks where applications receive back-channel logouts, e.g. 10.20.0.0/16"
@@ -100,9 +100,9 @@ class Passwords:
         12, "bcrypt work factor; raised at the next sign-in", bound=Bound(4, 16, 12, 16)
     )
     password_min_length: int = _setting(8, "shortest password", bound=Bound(4, 64, 8, 64))
-    password_require_special: bool = _setting(True, "demand a special character")
+    password_require_special: bool = _setting(True, "require a special character")
     password_history: int = _setting(
-        4, "how many last passwords may not return", bound=Bound(0, 24, 4, 24)
+        4, "number of recent passwords that cannot be used again", bound=Bound(0, 24, 4, 24)
     )
     password_refuse_common: bool = _setting(True, "refuse common and breached passwords")
     password_max_age_days: int = _setting(
@@ -132,7 +132,7 @@ class Accounts:
     )
     reset_seconds: int = _setting(
         3600,
-        "life of a reset or unlock link that a person asked for",
+        "life of a reset or unlock link that an account holder requested",
         bound=Bound(60, 7 * DAY, 300, DAY),
     )
     agent_reset_days: int = _setting(
@@ -145,11 +145,17 @@ class Guessing:
     """Lock-out, rate limits and alarms."""
 
     lockout_failures: int = _setting(
-        10, "so many wrong passwords lock an account", bound=Bound(1, 1000, 3, 100)
+        10,
+        "number of incorrect passwords that block sign-in to an account",
+        bound=Bound(1, 1000, 3, 100),
     )
-    lockout_window: int = _setting(900, "within so many seconds", bound=Bound(1, DAY, 300, DAY))
+    lockout_window: int = _setting(
+        900,
+        "the time in which failed attempts are counted, in seconds",
+        bound=Bound(1, DAY, 300, DAY),
+    )
     lockout_seconds: int = _setting(
-        900, "and for so many seconds; then the lock ends", bound=Bound(1, DAY, 300, DAY)
+        900, "how long sign-in is blocked, in seconds", bound=Bound(1, DAY, 300, DAY)
     )
     signin_limit: str = _setting(
         "600 per minute",
@@ -181,16 +187,17 @@ class Verification:
     """Second factors and risk."""
 
     enrolment: str = _setting(
-        "required", "required: factor and security question come before all else; or optional"
+        "required",
+        "required: a new account sets up a factor and a security question first; or optional",
     )
     second_factor: str = _setting(
-        "risk", "when a second factor is asked for: risk, every_30_days or always"
+        "risk", "when a second factor is required: risk, every_30_days or always"
     )
     second_factor_administrators: str = _setting(
         "always", "the same for accounts with a role in the console"
     )
     weak_factors_satisfy_mfa: bool = _setting(
-        True, "whether a code by mail is enough of a second factor (acr mfa)"
+        True, "whether a code by e-mail is accepted as a second factor (acr mfa)"
     )
     remember_days: int = _setting(
         30, "how long a browser is remembered", bound=Bound(1, 365, 1, 90)
@@ -200,7 +207,8 @@ class Verification:
     )
     asn_database: str = _setting("", "the same for the numbers of their networks (ASN)")
     listed_networks: str = _setting(
-        "", "path of a file of networks with a bad name, one a line; their sign-ins weigh more"
+        "",
+        "path of a file of suspicious networks, one a line; sign-ins from them have a higher risk",
     )
     denied_networks: tuple[str, ...] = _setting(
         (), "networks from which no sign-in is accepted, e.g. 192.0.2.0/24"
@@ -232,21 +240,21 @@ class Tokens:
     access_token_ttl: int = _setting(600, "life of an access token", bound=Bound(10, DAY, 60, HOUR))
     refresh_idle: int = _setting(
         86400,
-        "a refresh token dies after this long without use",
+        "a refresh token expires after this long without use",
         bound=Bound(10, 90 * DAY, 60, 30 * DAY),
     )
     refresh_absolute: int = _setting(
         2592000,
-        "a family of refresh tokens dies after this long",
+        "a family of refresh tokens expires after this long",
         bound=Bound(10, 365 * DAY, 60, 90 * DAY),
     )
     refresh_grace: int = _setting(
         10,
-        "a refresh whose answer was lost may be repeated for this long",
+        "how long a refresh can be repeated if its response was lost",
         bound=Bound(0, 300, 0, 60),
     )
     key_cache: int = _setting(
-        5, "how long a process trusts its copy of the signing keys", bound=Bound(0, 300, 0, 60)
+        5, "how long a process uses its copy of the signing keys", bound=Bound(0, 300, 0, 60)
     )
     key_publish_lead: int = _setting(
         3600, "a key is published this long before it signs", bound=Bound(0, 7 * DAY, 300, 7 * DAY)
@@ -307,7 +315,7 @@ class TextMessages:
         3, "most accounts that text one number within a day", bound=Bound(0, 1000, 0, 20)
     )
     sms_network_hour: int = _setting(
-        60, "most asked for from one network within an hour", bound=Bound(0, 100_000, 0, 1000)
+        60, "most requested from one network within an hour", bound=Bound(0, 100_000, 0, 1000)
     )
     sms_country_hour: int = _setting(
         600, "most to one country within an hour", bound=Bound(0, 1_000_000, 0, 10_000)
