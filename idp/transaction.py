@@ -107,8 +107,8 @@ def spend_once(
 
 
 def lock_rows(work: UnitOfWork, model: Any, *conditions: ColumnElement[bool]) -> None:
-    """A write that changes nothing: until the transaction ends nobody else writes these rows, on
-    every database, and what is read from now on is what the last transaction left."""
+    """Lock these rows until the transaction ends, on every database, by a write that changes
+    nothing. Later reads see the result of the last transaction."""
     work.db.flush()
     work.db.execute(
         update(model)

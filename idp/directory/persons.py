@@ -36,7 +36,7 @@ def by_person_id(work: UnitOfWork, person_id: str) -> Person | None:
 
 
 def lock_by_person_id(work: UnitOfWork, person_id: str) -> Person | None:
-    """As ``by_person_id``; nobody else changes the person until the transaction ends."""
+    """As ``by_person_id``, and lock the person until the transaction ends."""
     query = select(Person.id).where(Person.person_id == person_id).with_for_update()
     work.db.execute(query)
     return by_person_id(work, person_id)

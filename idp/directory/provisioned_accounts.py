@@ -117,14 +117,14 @@ def is_visible(work: UnitOfWork, scope: ProvisioningScope, account: Account) -> 
 
 
 def lock(work: UnitOfWork, subject: str) -> None:
-    """Nobody else changes the account of this subject identifier until the transaction ends."""
+    """Lock the account of this subject identifier until the transaction ends."""
     lock_rows(work, Account, Account.subject == subject[:MAX_SUBJECT], Account.is_open(work.now))
 
 
 def assignments(
     work: UnitOfWork, scope: ProvisioningScope, accounts: Collection[Account]
 ) -> dict[int, list[Assignment]]:
-    """What the accounts hold at participants of the client, by the key of the account."""
+    """The assignments of the accounts at participants of the client, by the key of the account."""
     query = (
         select(Assignment)
         .join(Assignment.participant)
@@ -141,7 +141,7 @@ def assignments(
 
 
 def registrations(work: UnitOfWork, accounts: Collection[Account]) -> dict[int, ProvisionedAccount]:
-    """What clients keep of the accounts, by the key of the account."""
+    """The registration data of the accounts, by the key of the account."""
     ids = [account.id for account in accounts]
     rows = work.db.scalars(select(ProvisionedAccount).where(ProvisionedAccount.account_id.in_(ids)))
     return {row.account_id: row for row in rows}

@@ -102,8 +102,8 @@ def needs_caller_verification(actor: Collection[ConsoleRole]) -> bool:
 def may_act(
     actor: Collection[ConsoleRole], target: Collection[ConsoleRole], *, is_self: bool
 ) -> bool:
-    """Nobody acts on an account of their own. Only Access Management acts on operators, and nobody
-    acts on Access Management except through the shell."""
+    """No operator acts on an account of their own. Only Access Management acts on operators; on
+    members of Access Management only the shell acts."""
     if is_self or ACCESS in target:
         return False
     return ACCESS in actor if target else bool(actor)

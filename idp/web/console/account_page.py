@@ -20,6 +20,7 @@ from idp.policy.phone_number import masked
 from idp.policy.temporary_password import spelled
 from idp.policy.user_agents import describe_user_agent
 from idp.session import sessions
+from idp.transaction import UnitOfWork
 from idp.web import factor_words, i18n
 from idp.web.console import gate, labels
 
@@ -44,77 +45,108 @@ def one(subject: str) -> Account:
 
 
 def account(subject: str) -> BaseResponse:
-    """State, reasons in plain words, and everything an agent needs at a glance."""
+    """The account: its state, what blocks a sign-in, and the available actions."""
     return page(one(subject))
 
 
 def page(found: Account, *, error: str | None = None, temporary: str | None = None) -> Response:
     """The page; with a temporary password it shows it, this once."""
-    work, operator = current.work(), gate.operator()
-    person = found.person
-    helps = operator.may_open("console.act")
-    verification = caller_verification.find_active(work, operator.account, found) if helps else None
-    by_participant: dict[str, list[Assignment]] = {}
-    for row in role_group_assignments.list_held(work, found):
-        title = f"{row.participant.name} ({row.participant.number})"
-        by_participant.setdefault(title, []).append(row)
+    work = current.work()
     body = render_template(
         "console/account.html",
         query=request.args.get("q", ""),
         account=found,
-        person=person,
-        is_machine=found.kind == AccountKind.MACHINE,
-        state=labels.state(found.state),
-        kind=labels.kind(found.kind),
-        second=labels.second(found),
-        phone=i18n.phone(person.phone, person.phone_extension) if person.phone else "",
-        shared_by=accounts.count_persons_with_phone(work, person.phone),
-        recovery_phone=masked(found.recovery_phone or ""),
-        factors=[
-            (factor_words.title(row, found), row) for row in authenticators.list_usable(work, found)
-        ],
-        enrolled=not enrolment.is_incomplete(work, found),
-        question=security_question.find(work, found),
-        risks=[
-            (event, labels.assessment(event))
-            for event in trail.recent_risk_assessments(work, found)
-        ],
-        can_text=bool(found.recovery_phone) and current.runtime().ports.sms is not None,
-        obstacles=[labels.obstacle(entry) for entry in account_status.sign_in_blocks(work, found)],
-        unreachable=[client.name for client in account_status.inaccessible_clients(work, found)],
-        access=by_participant,
-        others=accounts.list_accounts(work, person, exclude=found),
-        sessions=[
-            (row, describe_user_agent(row.user_agent)) for row in sessions.active(work, found)
-        ],
-        sign_ins=[
-            (event, describe_user_agent(event.user_agent))
-            for event in trail.recent_sign_ins(work, found, SHOWN_SIGN_INS)
-        ],
-        events=trail.account_events(work, found, SHOWN_EVENTS),
-        messages=outbox_reader.account_messages(work, found.id),
-        helps=helps,
-        manages=operator.may_open("console.grant")
-        and not separation_of_duties.is_same_person(found, operator.account),
-        needs_caller=helps and rules.needs_caller_verification(operator.roles),
-        facts=[(fact, labels.fact(fact)) for fact in rules.Fact],
-        verification=verification,
-        actions=[
-            (name, labels.action(name))
-            for name in account_actions.available_actions(
-                work, operator.account, operator.roles, found
-            )
-        ],
         error=error,
         temporary=temporary,
         spelled=spelled(temporary) if temporary else [],
         hours=work.settings.temporary_password_seconds // 3600,
+        **_identity(work, found),
+        **_verification_methods(work, found),
+        **_access(work, found),
+        **_activity(work, found),
+        **_operator_options(work, found),
     )
     return Response(body, status=400 if error else 200)
 
 
+def _identity(work: UnitOfWork, found: Account) -> dict[str, Any]:
+    person = found.person
+    return {
+        "person": person,
+        "is_machine": found.kind == AccountKind.MACHINE,
+        "state": labels.state(found.state),
+        "kind": labels.kind(found.kind),
+        "second": labels.second(found),
+        "phone": i18n.phone(person.phone, person.phone_extension) if person.phone else "",
+        "shared_by": accounts.count_persons_with_phone(work, person.phone),
+        "others": accounts.list_accounts(work, person, exclude=found),
+    }
+
+
+def _verification_methods(work: UnitOfWork, found: Account) -> dict[str, Any]:
+    usable = authenticators.list_usable(work, found)
+    return {
+        "recovery_phone": masked(found.recovery_phone or ""),
+        "can_text": bool(found.recovery_phone) and current.runtime().ports.sms is not None,
+        "factors": [(factor_words.title(row, found), row) for row in usable],
+        "enrolled": not enrolment.is_incomplete(work, found),
+        "question": security_question.find(work, found),
+    }
+
+
+def _access(work: UnitOfWork, found: Account) -> dict[str, Any]:
+    """What blocks a sign-in, and the role groups by participant."""
+    by_participant: dict[str, list[Assignment]] = {}
+    for row in role_group_assignments.list_held(work, found):
+        title = f"{row.participant.name} ({row.participant.number})"
+        by_participant.setdefault(title, []).append(row)
+    return {
+        "obstacles": [
+            labels.obstacle(entry) for entry in account_status.sign_in_blocks(work, found)
+        ],
+        "unreachable": [client.name for client in account_status.inaccessible_clients(work, found)],
+        "access": by_participant,
+    }
+
+
+def _activity(work: UnitOfWork, found: Account) -> dict[str, Any]:
+    return {
+        "sessions": [
+            (row, describe_user_agent(row.user_agent)) for row in sessions.active(work, found)
+        ],
+        "sign_ins": [
+            (event, describe_user_agent(event.user_agent))
+            for event in trail.recent_sign_ins(work, found, SHOWN_SIGN_INS)
+        ],
+        "risks": [
+            (event, labels.assessment(event))
+            for event in trail.recent_risk_assessments(work, found)
+        ],
+        "events": trail.account_events(work, found, SHOWN_EVENTS),
+        "messages": outbox_reader.account_messages(work, found.id),
+    }
+
+
+def _operator_options(work: UnitOfWork, found: Account) -> dict[str, Any]:
+    """What this operator may do here."""
+    operator = gate.operator()
+    helps = operator.may_open("console.act")
+    is_own = separation_of_duties.is_same_person(found, operator.account)
+    names = account_actions.available_actions(work, operator.account, operator.roles, found)
+    return {
+        "helps": helps,
+        "manages": operator.may_open("console.grant") and not is_own,
+        "needs_caller": helps and rules.needs_caller_verification(operator.roles),
+        "facts": [(fact, labels.fact(fact)) for fact in rules.Fact],
+        "verification": caller_verification.find_active(work, operator.account, found)
+        if helps
+        else None,
+        "actions": [(name, labels.action(name)) for name in names],
+    }
+
+
 def act(subject: str, action: str) -> BaseResponse:
-    """Carry out an action, or say why not."""
+    """Execute an action, or show why it was refused."""
     found, operator = one(subject), gate.operator()
     order = account_actions.ActionRequest(
         operator.account,

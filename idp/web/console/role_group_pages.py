@@ -93,8 +93,8 @@ def revoke(subject: str) -> BaseResponse:
 
 
 def _change(subject: str, *, granting: bool) -> BaseResponse:
-    """Nobody gives anything to an account of his own person, and nobody makes or unmakes operators
-    here (N74)."""
+    """Refused for an account of the operator's own person, and for the role groups of operators
+    (N74)."""
     found, name = one(subject), request.form.get("group", "").strip()
     separation_of_duties.check(current.work(), found)
     if name in list(rules.ConsoleRole):
