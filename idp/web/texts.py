@@ -1,18 +1,17 @@
-"""Tables of texts in which no member of an enumeration is forgotten."""
+"""Tables of texts in which no member of an enumeration or of a pool is forgotten."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from enum import StrEnum
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 
 class MissingText(Exception):
-    """Members of an enumeration have no text; raised at import."""
+    """Members have no text; raised at import."""
 
-    def __init__(self, kind: type[StrEnum], members: Collection[StrEnum]) -> None:
-        super().__init__(f"no text for {', '.join(f'{kind.__name__}.{m.name}' for m in members)}")
-        self.kind, self.members = kind, tuple(members)
+    def __init__(self, members: Collection[str]) -> None:
+        super().__init__(f"no text for {', '.join(map(repr, members))}")
+        self.members = tuple(members)
 
 
 class Texts:
@@ -34,11 +33,11 @@ class Texts:
 
 
 def complete(
-    kind: type[StrEnum], texts: Mapping[Any, Any], *, without: Collection[StrEnum] = ()
+    kind: Iterable[str], texts: Mapping[Any, Any], *, without: Collection[str] = ()
 ) -> Texts:
-    """A table of lazy texts for the enumeration ``kind``. Raises MissingText when a member is
-    neither there nor named in ``without``."""
+    """A table of lazy texts for ``kind``, an enumeration or a collection of names. Raises
+    MissingText when a member is neither there nor named in ``without``."""
     missing = [member for member in kind if member not in texts and member not in without]
     if missing:
-        raise MissingText(kind, missing)
+        raise MissingText(missing)
     return Texts(texts)

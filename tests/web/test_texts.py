@@ -6,8 +6,9 @@ from enum import StrEnum
 
 import pytest
 
+from idp.mfa.question_pool import POOL
 from idp.models import Event
-from idp.web import i18n, texts
+from idp.web import i18n, questions, texts
 from idp.web.console import labels
 from idp.web.texts import MissingText
 from tests.world import World
@@ -22,9 +23,20 @@ class Colour(StrEnum):
 
 def test_a_forgotten_text_is_noticed_at_import() -> None:
     """The error names what is missing."""
-    with pytest.raises(MissingText, match=r"^no text for Colour\.BLUE$") as missing:
+    with pytest.raises(MissingText, match=r"^no text for <Colour\.BLUE: 'blue'>$") as missing:
         texts.complete(Colour, {Colour.RED: "Red"})
-    assert (missing.value.kind, missing.value.members) == (Colour, (Colour.BLUE,))
+    assert missing.value.members == (Colour.BLUE,)
+
+
+def test_every_question_of_the_pool_has_its_text(world: World) -> None:
+    """MF-05: a question that only an older row names is shown by its name; a form that names none
+    of the pool gets nothing."""
+    with world.app.test_request_context("/"):
+        assert all(questions.words(name).endswith("?") for name in POOL)
+        assert questions.words("first_moped") == "first_moped"
+        assert questions.words_or_nothing("first_moped") == ""
+    with pytest.raises(MissingText, match="first_pet"):
+        texts.complete(POOL, {name: name for name in POOL if name != "first_pet"})
 
 
 def test_a_member_can_be_left_out_on_purpose() -> None:
