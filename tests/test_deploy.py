@@ -286,7 +286,8 @@ def test_n88_the_proxy_keeps_slow_bodies_to_itself(world: World, kind: str, tmp_
         assert _ask(https, "GET", "/signin")[0] == 200
         assert served.established() < 20
         assert _ask(https, "GET", "/readyz")[0] == 404
-        assert _ask(https, "POST", "/signin", b"a" * 300_000)[0] == 413
+        # The proxy refuses by the announced length: an answer of the gateway could be lost.
+        assert {_ask(https, "POST", "/signin", b"a" * 300_000)[0] for _ in range(20)} == {413}
         for bulk in ("/scim/v2/Bulk", "/scim/v2/Bulk/"):
             assert _ask(https, "POST", bulk, b"a" * 300_000)[0] == 401
         assert _redirect(http) == f"https://{NAME}/signin?a=b"
