@@ -155,6 +155,26 @@ def test_pr05_what_another_participant_needs_stays(
     assert world.mails("address_changed") == []
 
 
+def test_n73_what_a_client_made_shows_it_nothing_else(
+    world: World, pusher: Pusher, local: Pusher
+) -> None:
+    """N73: it finds the accounts that it made, without any grant, and none made by another; N76: a
+    person of another client is not taken over, whichever of the two was registered first."""
+    before = pusher.create(1, extension={"grants": [THERE]})
+    own = local.create(2)
+    after = pusher.create(3, extension={"grants": [THERE]})
+    assert local.found("userName pr") == [own["userName"]]
+    assert local.send("GET", own["id"]).status_code == 200
+    for other in (before, after):
+        assert fault(local.send("GET", other["id"])) == (404, None)
+    machine = {"accountKind": "machine", "registeredNetworks": [{"value": "192.0.2.1"}]}
+    for number, answer in ((1, 403), (2, 201), (3, 403)):
+        body = user(4, externalId=f"m-{number}",
+                    name=user(number)["name"], emails=user(number)["emails"],
+                    extension=machine | {"personId": f"R{number:05}"})  # fmt: skip
+        assert local.send("POST", USERS, body).status_code == answer, number
+
+
 def test_pushes_of_one_client_are_counted(world: World) -> None:
     """Too many are 429 in the protocol's form; another client and later ones pass."""
     with gateway(world, replace(world.settings, redis_url="", push_limit="3 per minute")) as other:
