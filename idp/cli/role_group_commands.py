@@ -15,7 +15,8 @@ from idp.directory import (
     role_groups,
 )
 from idp.mfa.decision import Rule
-from idp.models import AccountKind
+from idp.models import Account, AccountKind, Participant, RoleGroup
+from idp.transaction import UnitOfWork
 
 _who = click.option("--account", "username", required=True, help="User name of the account holder.")
 _what = click.option("--role-group", "name", required=True, help="Role group.")
@@ -142,12 +143,7 @@ def list_groups(as_json: bool) -> None:
 def assign(username: str, name: str, number: str, as_json: bool) -> None:
     """Assign a role group to an account for a registered participant."""
     with unit_of_work() as work:
-        changed = role_group_assignments.assign(
-            work,
-            accounts.by_username(work, username),
-            role_groups.by_name(work, name),
-            participants.by_number(work, number),
-        )
+        changed = role_group_assignments.assign(work, *_named(work, username, name, number))
     _report(username, name, number, as_json, changed=changed, held=True)
 
 
@@ -160,13 +156,18 @@ def assign(username: str, name: str, number: str, as_json: bool) -> None:
 def revoke(username: str, name: str, number: str, as_json: bool) -> None:
     """Revoke a role group. New tokens no longer contain it."""
     with unit_of_work() as work:
-        changed = role_group_assignments.revoke(
-            work,
-            accounts.by_username(work, username),
-            role_groups.by_name(work, name),
-            participants.by_number(work, number),
-        )
+        changed = role_group_assignments.revoke(work, *_named(work, username, name, number))
     _report(username, name, number, as_json, changed=changed, held=False)
+
+
+def _named(
+    work: UnitOfWork, username: str, name: str, number: str
+) -> tuple[Account, RoleGroup, Participant]:
+    return (
+        accounts.by_username(work, username),
+        role_groups.by_name(work, name),
+        participants.by_number(work, number),
+    )
 
 
 def _report(

@@ -87,8 +87,8 @@ def execute(
     work: UnitOfWork, hasher: PasswordHasher, order: ActionRequest, account: Account
 ) -> str | None:
     """Check and execute the action. Raises Forbidden if the operator may never do this to the
-    account, Refused if not now; its detail is ``state``, ``caller`` or ``reason``. Returns a
-    temporary password to read aloud, else None."""
+    account, CallerNotVerified, and the errors of ``apply``. Returns a temporary password to read
+    aloud, else None."""
     action = ACTIONS[order.action]
     target = role_group_assignments.console_roles(work, account)
     allowed = action.roles & order.roles and console.may_act(
@@ -114,7 +114,7 @@ def apply(
     ticket: str,
 ) -> str | None:
     """Execute the action without the checks: for ``execute``, and for an administrator with shell
-    access. Raises Refused and returns as ``execute`` does."""
+    access. Raises ActionNotPossible or ReasonMissing, and returns as ``execute`` does."""
     separation_of_duties.check(work, account)
     if not _is_applicable(work, action, account):
         raise ActionNotPossible(action, account.state)
