@@ -21,7 +21,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, 
 
 from idp.app import create_app
 from idp.cli.server_commands import upgrade_database
-from idp.clients import registry
+from idp.clients import client_data, registry
 from idp.credentials import passwords
 from idp.db import db
 from idp.directory import (
@@ -125,7 +125,7 @@ def prepare(environ: dict[str, str]) -> tuple[str, dict[str, str]]:
     with app.app_context():
         FLOOR_TABLE.create(db.engine)
         with committing(app.extensions["runtime"].work()) as work:
-            data = registry.ClientData(
+            data = client_data.ClientData(
                 name="bench",
                 grant_types=("authorization_code", "client_credentials"),
                 scopes=("openid", "profile", "groups", "participants", "api"),

@@ -10,7 +10,7 @@ from typing import Any
 import maxminddb
 
 from idp.errors import ConfigurationError
-from idp.mfa.risk_engine import Place
+from idp.mfa.risk_values import Place
 from idp.policy.addresses import Address
 
 

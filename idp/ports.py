@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Protocol
 
-from idp.mfa.risk_engine import Place
+from idp.mfa.risk_values import Place
 from idp.policy.addresses import Address
 from idp.sampling import Sampler
 

@@ -10,7 +10,7 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from idp.app import create_app
-from idp.mfa.risk_engine import Place
+from idp.mfa.risk_values import Place
 from idp.networks import GeoDatabase
 from idp.policy.addresses import address_of
 from idp.settings import Settings

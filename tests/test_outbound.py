@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from idp import outbound
-from idp.clients import registry
+from idp.clients import client_data, registry
 from idp.errors import Invalid
 from idp.networks import NetworkSet
 from idp.policy.addresses import address_of
@@ -72,7 +72,7 @@ def test_a_private_address_is_not_registered(world: World, uri: str) -> None:
     rp = world.relying_party()
     with world.work() as work:
         client = registry.get(work, rp.client_id)
-        data = replace(registry.current_data(client), backchannel_logout_uri=uri)
+        data = replace(client_data.current_data(client), backchannel_logout_uri=uri)
         with pytest.raises(Invalid, match="IDP_OUTBOUND_NETWORKS"):
             registry.update(work, client, data)
 

@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 
 from idp.cli.server_commands import work_round
 from idp.clients import registry
-from idp.clients.registry import ClientData
+from idp.clients.client_data import ClientData
 from idp.credentials import passwords
 from idp.credentials.assertions import ASSERTION_TYPE, public_key
 from idp.directory import (

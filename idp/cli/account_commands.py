@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from idp.audit import trail
-from idp.cli import operator
+from idp.cli import machine_commands, operator
 from idp.cli.common import (
     application,
     as_json,
@@ -19,14 +18,13 @@ from idp.cli.common import (
     show_table,
     unit_of_work,
 )
-from idp.clients import registry
 from idp.credentials.hashing import PasswordHasher
 from idp.directory import (
     accounts,
     activation,
+    held_role_groups,
     participants,
     persons,
-    role_group_assignments,
     second_accounts,
     userids,
 )
@@ -35,12 +33,10 @@ from idp.errors import (
     ActionNotPossible,
     CallerNotVerified,
     Invalid,
-    NotFound,
     ReasonMissing,
     Refused,
 )
 from idp.helpdesk import account_actions
-from idp.machines import machine_accounts, machine_diagnosis, machine_keys, registered_networks
 from idp.models import Account, AccountKind, Person
 from idp.policy.console import ACTIONS, ConsoleRole
 from idp.policy.temporary_password import spelled
@@ -52,6 +48,15 @@ SHOWN_EVENTS = 10
 @click.group()
 def account() -> None:
     """Accounts of people and machines."""
+
+
+for command in (
+    machine_commands.networks,
+    machine_commands.keys,
+    machine_commands.custodian,
+    machine_commands.diagnose,
+):
+    account.add_command(command)
 
 
 @account.command()
@@ -168,83 +173,6 @@ def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
 
 @account.command()
 @click.argument("username")
-@click.option(
-    "--network",
-    "wanted",
-    multiple=True,
-    metavar="CIDR[=LABEL]",
-    help="Allowed network. Repeat for several. Replaces the current list.",
-)
-@operator.as_operator()
-@as_json
-def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
-    """Show or set the networks of a machine account."""
-    with unit_of_work() as work:
-        row = accounts.by_username(work, username)
-        if wanted:
-            pairs = (entry.partition("=") for entry in wanted)
-            registered_networks.replace(
-                work, row, [(network, label) for network, _, label in pairs]
-            )
-            work.db.flush()
-        records = [
-            {"network": one.network, "label": one.label, "last_used_at": one.last_used_at}
-            for one in registered_networks.of(work, row)
-        ]
-    columns = ("network", "label", "last_used_at")
-    show_list(columns, records, as_json=as_json, empty="No networks.")
-
-
-@account.command()
-@click.argument("username")
-@click.option(
-    "--add",
-    "added",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Public key file (PEM or JWK) to register.",
-)
-@click.option("--label", default="", help="Name of the new key.")
-@click.option(
-    "--days", default=machine_keys.DEFAULT_DAYS, show_default=True, help="Validity in days."
-)
-@click.option("--remove", "removed", help="Key ID (kid) of a key to remove.")
-@operator.as_operator()
-@as_json
-def keys(
-    username: str, added: Path | None, label: str, days: int, removed: str | None, as_json: bool
-) -> None:
-    """Show, register or remove keys of a machine account."""
-    with unit_of_work() as work:
-        row = accounts.by_username(work, username)
-        if added is not None:
-            machine_keys.add(work, row, added.read_text(), label=label, days=days)
-        if removed is not None:
-            machine_keys.revoke(work, row, removed)
-        work.db.flush()
-        columns = ("kid", "label", "expires_at", "last_used_at")
-        records = [
-            {name: getattr(one, name) for name in columns} for one in machine_keys.of(work, row)
-        ]
-    show_list(columns, records, as_json=as_json, empty="No keys.")
-
-
-@account.command()
-@click.argument("username")
-@click.option("--person-id", required=True, help="Person ID of the new custodian.")
-@operator.as_operator()
-def custodian(username: str, person_id: str) -> None:
-    """Change the custodian of a machine account; its password and verification methods end."""
-    with unit_of_work() as work:
-        row, holder = accounts.by_username(work, username), persons.by_person_id(work, person_id)
-        if holder is None:
-            raise NotFound(f"no person with Person ID {person_id}")
-        machine_accounts.change_custodian(work, row, holder)
-        state = row.state
-    click.echo(f"{person_id} is now the custodian of {username}. State: {state}.")
-
-
-@account.command()
-@click.argument("username")
 @click.option("--reason", type=choice(Reason), required=True, help="Why it exists.")
 @click.option("--participant", required=True, help="The only participant for which it acts.")
 @operator.as_operator()
@@ -263,29 +191,6 @@ def second(username: str, reason: str, participant: str, as_json: bool) -> None:
         show_json(record)
     else:
         click.echo(f"{username} is a second account ({reason}) for participant {participant}.")
-
-
-@account.command()
-@click.argument("username")
-@click.option("--from", "ip", required=True, help="IP address of the program.")
-@click.option("--service", default="", help="Client ID of the application.")
-@as_json
-def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
-    """Show which checks a program with this UserID fails. The exit code is 1 if any fail."""
-    with unit_of_work() as work:
-        row = accounts.by_username(work, username)
-        client = registry.get(work, service) if service else None
-        checks = machine_diagnosis.diagnose(work, row, ip, client)
-    if as_json:
-        show_json([{"check": c.name, "met": c.is_met, "detail": c.detail} for c in checks])
-    else:
-        show_table(
-            ("check", "met", "detail"),
-            ((c.name, "yes" if c.is_met else "NO", c.detail) for c in checks),
-            empty="",
-        )
-    if not all(check.is_met for check in checks):
-        raise SystemExit(1)
 
 
 @account.command()
@@ -328,7 +233,7 @@ def _order(
     if agent is None:
         return account_actions.apply(work, hasher, action, row, reason=reason, ticket=ticket)
     order = account_actions.ActionRequest(
-        agent, role_group_assignments.console_roles(work, agent), action, reason, ticket
+        agent, held_role_groups.console_roles(work, agent), action, reason, ticket
     )
     return account_actions.execute(work, hasher, order, row)
 
@@ -378,7 +283,7 @@ def _role_groups(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
             "valid_until": held.valid_until,
             "by": held.granted_by,
         }
-        for held in role_group_assignments.list_held(work, row)
+        for held in held_role_groups.list_held(work, row)
     ]
 
 

@@ -12,8 +12,8 @@ import click
 from idp.cli import proposal_commands
 from idp.cli.common import as_json, choice, show_json, show_list, show_record, unit_of_work
 from idp.cli.operator import as_operator
-from idp.clients import client_proposals, client_secrets, registry
-from idp.clients.registry import ClientData
+from idp.clients import client_data, client_proposals, client_secrets, registry
+from idp.clients.client_data import ClientData
 from idp.credentials.assertions import public_key
 from idp.mfa.decision import Rule
 from idp.models import AccountKind, AuthMethod
@@ -69,11 +69,11 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
         "Client authentication method. client_secret: in the header or the body.",
         list(AuthMethod),
     ),
-    "id_token_alg": ("--id-token-alg", "ID token algorithm.", list(registry.SIGNING_ALGS)),
+    "id_token_alg": ("--id-token-alg", "ID token algorithm.", list(client_data.SIGNING_ALGS)),
     "access_token_alg": (
         "--access-token-alg",
         "Access token algorithm.",
-        list(registry.SIGNING_ALGS),
+        list(client_data.SIGNING_ALGS),
     ),
     "access_token_format": ("--access-token-format", "Access token format.", ["jwt", "opaque"]),
     "minimum_acr": ("--minimum-acr", "Minimum level of assurance.", ["none", *ACRS]),
@@ -184,7 +184,9 @@ def update(client_id: str, as_json: bool, **options: Any) -> None:
         raise click.UsageError("Nothing to change. Use at least one option.")
     with unit_of_work() as work:
         row = registry.get(work, client_id)
-        outcome = client_proposals.update(work, row, replace(registry.current_data(row), **given))
+        outcome = client_proposals.update(
+            work, row, replace(client_data.current_data(row), **given)
+        )
         record = proposal_commands.result(work, outcome)
     if outcome.proposal is not None:
         proposal_commands.show_result(record, as_json=as_json, done="")
@@ -200,7 +202,7 @@ def show(client_id: str, as_json: bool) -> None:
     """Show a client and its role groups."""
     with unit_of_work() as work:
         row = registry.get(work, client_id)
-        record = registry.describe(row) | {
+        record = client_data.describe(row) | {
             "role_groups": [group.name for group in row.role_groups],
             "old_secret_until": client_secrets.old_secret_expires_at(work, row),
         }
@@ -213,7 +215,7 @@ def list_clients(as_json: bool) -> None:
     """List all clients."""
     columns = ("client_id", "name", "auth_method", "grant_types", "trusted", "disabled")
     with unit_of_work() as work:
-        records = map(registry.describe, registry.list_clients(work))
+        records = map(client_data.describe, registry.list_clients(work))
         show_list(columns, records, as_json=as_json, empty="No clients.")
 
 

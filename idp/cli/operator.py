@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from idp.directory import accounts, role_group_assignments
+from idp.directory import accounts, held_role_groups
 from idp.directory.separation_of_duties import Forbidden
 from idp.errors import NotFound
 from idp.models import Account, AccountState
@@ -63,6 +63,6 @@ def _operator(work: UnitOfWork, username: str, needed: Collection[ConsoleRole]) 
         raise NotFound(f"no account {username}")
     if account.effective_state(work.now) != AccountState.ACTIVE:
         raise Forbidden(f"{username} is {account.state}")
-    if not role_group_assignments.console_roles(work, account) & frozenset(needed):
+    if not held_role_groups.console_roles(work, account) & frozenset(needed):
         raise Forbidden(f"{username} does not have the role: {', '.join(sorted(needed))}")
     return account

@@ -8,8 +8,8 @@ import click
 
 from idp.cli.common import as_json, show_json, show_record, unit_of_work
 from idp.cli.operator import as_operator
+from idp.clients import client_data, client_secrets, proposal_contents
 from idp.clients import client_proposals as service
-from idp.clients import client_secrets, registry
 from idp.clients.client_proposals import Outcome
 from idp.models import ClientProposal
 from idp.transaction import UnitOfWork
@@ -31,7 +31,7 @@ def proposals(as_json: bool) -> None:
             | {
                 "changes": [
                     {"name": name, "now": before, "proposed": after}
-                    for name, before, after in service.changes(work, row)
+                    for name, before, after in proposal_contents.changes(work, row)
                 ]
             }
             for row in service.list_pending(work)
@@ -91,7 +91,7 @@ def result(work: UnitOfWork, outcome: Outcome) -> dict[str, Any]:
     """The result of a change as a record: the proposal, or the client with a new secret."""
     if outcome.client is None:
         return describe(outcome.proposal) if outcome.proposal else {}
-    record = registry.describe(outcome.client) | {"client_secret": outcome.secret or None}
+    record = client_data.describe(outcome.client) | {"client_secret": outcome.secret or None}
     return record | {"old_secret_until": client_secrets.old_secret_expires_at(work, outcome.client)}
 
 

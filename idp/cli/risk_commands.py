@@ -17,8 +17,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from idp.cli.common import as_json, show_json, show_table
 from idp.errors import Invalid
-from idp.risk_lab import evaluation, plot, simulation
-from idp.risk_lab.evaluation import BadRow, Row, Scored
+from idp.risk_lab import compared_models, evaluation, plot, sign_in_log, simulation
+from idp.risk_lab.evaluation import Scored
+from idp.risk_lab.sign_in_log import BadRow, Row
 
 #: Rows between two updates of the progress bar.
 STEP = 500
@@ -70,7 +71,7 @@ def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: 
 
     FILE is CSV with the columns of `gateway risk simulate`, or with those of the public RBA data
     set (its times are scrambled: the hour tells nothing there)."""
-    found = [Scored(model) for model in evaluation.models()]
+    found = [Scored(model) for model in compared_models.models()]
     with file.open(encoding="utf-8", newline="") as source:
         _score(source, file.stat().st_size, found)
     if not found[0].own:
@@ -122,7 +123,7 @@ def _rows(records: csv.DictReader[str]) -> Iterator[Row]:
     last = None
     for number, record in enumerate(records, 2):
         try:
-            row = evaluation.parse_row(record)
+            row = sign_in_log.parse_row(record)
         except (BadRow, TypeError) as error:
             raise Invalid(f"line {number} cannot be read: {error}") from error
         if last is not None and row.attempt.at < last:

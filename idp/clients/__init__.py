@@ -5,7 +5,9 @@ Sensitive changes need two operators (``client_proposals``). This package never 
 """
 
 __all__ = [
+    "client_data",
     "client_proposals",
     "client_secrets",
+    "proposal_contents",
     "registry",
 ]

@@ -11,7 +11,6 @@ changed since, if it has expired, or if its proposer is no longer an operator.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -21,9 +20,9 @@ from sqlalchemy import select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.clients import client_secrets, registry
-from idp.clients.registry import ClientData
-from idp.directory import role_group_assignments, role_groups
+from idp.clients import client_secrets, proposal_contents, registry
+from idp.clients.client_data import ClientData
+from idp.directory import held_role_groups, role_groups
 from idp.directory.separation_of_duties import TWO, Forbidden, is_same_person, needs_dual_control
 from idp.errors import Conflict, NotFound, Refused
 from idp.models import Account, AccountState, Client, ClientProposal, ProposalKind
@@ -31,8 +30,6 @@ from idp.policy.console import ACCESS
 from idp.transaction import UnitOfWork, spend_once
 
 HOURS = 72
-_PURPOSE = "client-proposal"
-Change = tuple[str, Any, Any]
 
 
 class Decision(StrEnum):
@@ -69,7 +66,9 @@ def create(
     client_id = client_id or work.token(16)
     if needs_dual_control(data.scopes):
         registry.check_new(work, client_id, data)
-        return _propose(work, ProposalKind.CREATE, client_id, _written(data, groups))
+        return _propose(
+            work, ProposalKind.CREATE, client_id, proposal_contents.to_json(data, groups)
+        )
     return _create(work, client_id, data, groups)
 
 
@@ -79,7 +78,9 @@ def update(
     """Update the registration, or propose to. Raises as ``registry.update`` and ``_propose``."""
     if needs_dual_control(data.scopes):
         registry.check_update(work, client, data)
-        return _propose(work, ProposalKind.UPDATE, client.client_id, _written(data, groups))
+        return _propose(
+            work, ProposalKind.UPDATE, client.client_id, proposal_contents.to_json(data, groups)
+        )
     return _update(work, client, data, groups)
 
 
@@ -116,30 +117,6 @@ def get(work: UnitOfWork, public_id: str) -> ClientProposal:
     return row
 
 
-def changes(work: UnitOfWork, row: ClientProposal) -> list[Change]:
-    """The changes that it proposes: name, present value, proposed value. For a client that gets the
-    scope ``scim``, the complete registration, because nobody has confirmed the rest yet."""
-    client = registry.find(work, row.client_id)
-    before = registry.describe(client) if client else {}
-    groups = sorted(group.name for group in client.role_groups) if client else []
-    after = dict(row.data.get("settings", {}))
-    gains = row.kind == ProposalKind.UPDATE and not needs_dual_control(before.get("scopes", ()))
-    if row.data.get("role_groups") is not None:
-        before["role_groups"], after["role_groups"] = groups, sorted(row.data["role_groups"])
-    else:
-        after.pop("role_groups", None)
-    if row.kind == ProposalKind.ENABLE:
-        after["disabled"] = False
-    if row.kind == ProposalKind.SECRET:
-        before["secret"], after["secret"] = None, "new"
-        after["overlap_hours"] = row.data.get("overlap_hours")
-    return [
-        (name, before.get(name), value)
-        for name, value in after.items()
-        if (before.get(name) or None) != (value or None) or (gains and value)
-    ]
-
-
 def may_confirm(row: ClientProposal, operator: Account) -> bool:
     """Whether the operator is another person than the proposer."""
     return not is_same_person(row.proposer, operator)
@@ -153,12 +130,12 @@ def confirm(work: UnitOfWork, public_id: str) -> Outcome:
     if not may_confirm(row, operator):
         raise Forbidden("the operator who proposed a change cannot confirm it", operator)
     _check_open(work, row)
-    if not work.vault.matches(_PURPOSE, _content(row), row.seal):
+    if not proposal_contents.is_sealed(work, row):
         raise Refused("the proposal was changed after it was made")
-    if row.base != _base(work, row.client_id):
+    if row.base != proposal_contents.fingerprint(work, row.client_id):
         raise Refused("the client has changed: withdraw the proposal and create a new one")
     able = row.proposer.effective_state(work.now) == AccountState.ACTIVE
-    if not able or ACCESS not in role_group_assignments.console_roles(work, row.proposer):
+    if not able or ACCESS not in held_role_groups.console_roles(work, row.proposer):
         raise Refused(
             "the operator who proposed the change is no longer an operator of Access Management"
         )
@@ -197,14 +174,14 @@ def _propose(
         kind=kind,
         client_id=client_id,
         data=details,
-        base=_base(work, client_id),
+        base=proposal_contents.fingerprint(work, client_id),
         proposer=_operator(work),
         created_at=work.now,
         expires_at=work.now + timedelta(hours=HOURS),
     )
     work.db.add(row)
     row.proposed_by = row.proposer.id
-    row.seal = work.vault.digest(_PURPOSE, _content(row))
+    row.seal = proposal_contents.seal(work, row)
     work.db.flush()
     _record(work, AuditAction.CLIENT_PROPOSED, row)
     return Outcome(proposal=row)
@@ -256,10 +233,14 @@ def _carry_out(work: UnitOfWork, row: ClientProposal) -> Outcome:
     groups = row.data.get("role_groups")
     chosen = tuple(groups) if groups is not None else None
     if row.kind == ProposalKind.CREATE:
-        return _create(work, row.client_id, _read(row), chosen, is_approved=True)
+        return _create(
+            work, row.client_id, proposal_contents.client_data_of(row), chosen, is_approved=True
+        )
     client = registry.get(work, row.client_id)
     if row.kind == ProposalKind.UPDATE:
-        return _update(work, client, _read(row), chosen, is_approved=True)
+        return _update(
+            work, client, proposal_contents.client_data_of(row), chosen, is_approved=True
+        )
     if row.kind == ProposalKind.ENABLE:
         registry.enable(work, client, is_approved=True)
         return Outcome(client)
@@ -306,35 +287,3 @@ def _show(work: UnitOfWork, client: Client, groups: tuple[str, ...] | None) -> N
         registry.set_visible_groups(
             work, client, [role_groups.by_name(work, name) for name in groups]
         )
-
-
-def _written(data: ClientData, groups: tuple[str, ...] | None) -> dict[str, Any]:
-    settings = registry.to_json(data)
-    return {"settings": settings, "role_groups": None if groups is None else list(groups)}
-
-
-def _read(row: ClientProposal) -> ClientData:
-    return registry.from_json(row.data["settings"])
-
-
-def _base(work: UnitOfWork, client_id: str) -> str:
-    client = registry.find(work, client_id)
-    return work.vault.digest(_PURPOSE, _json(registry.describe(client))) if client else ""
-
-
-def _content(row: ClientProposal) -> str:
-    return _json(
-        [
-            row.public_id,
-            row.kind,
-            row.client_id,
-            row.data,
-            row.base,
-            row.proposed_by,
-            int(row.expires_at.timestamp()),
-        ]
-    )
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from idp.clients import registry
-from idp.clients.registry import ClientData
+from idp.clients.client_data import ClientData
 from idp.credentials import passwords as credentials
 from idp.demo.home import Home, make_password
 from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, ROLE_GROUPS, App, Figure

@@ -12,6 +12,7 @@ __all__ = [
     "activation",
     "contacts",
     "dry_run",
+    "held_role_groups",
     "lifecycle",
     "mass_change_breaker",
     "participants",

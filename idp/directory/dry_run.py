@@ -10,7 +10,7 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session, UOWTransaction
 
 from idp.audit.actions import AuditAction
-from idp.directory import role_group_assignments
+from idp.directory import held_role_groups
 from idp.messages.queue import LOGOUT
 from idp.models import Account, Client, Event, OutboxMessage, RoleGroup
 from idp.transaction import UnitOfWork
@@ -76,7 +76,7 @@ class Effects:
                 for client in seen.get(name, set())
                 if client.allows_account(account)
             }
-            left = before.difference(role_group_assignments.list_applications(self._work, account))
+            left = before.difference(held_role_groups.list_applications(self._work, account))
             lost.update(client.name for client in left)
         return [{"name": name, "accounts": count} for name, count in sorted(lost.items())]
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import exists, or_, select
 
-from idp.directory import persons, role_group_assignments
+from idp.directory import held_role_groups, persons
 from idp.directory.persons import PersonChanges
 from idp.directory.search_conditions import ALWAYS, Condition
 from idp.errors import GatewayError
@@ -70,7 +70,7 @@ class ProvisioningScope:
     def check_accounts(self, work: UnitOfWork, accounts: Collection[Account]) -> None:
         """None of the accounts belongs to an operator, by whichever account."""
         for batch in batches(accounts):
-            if role_group_assignments.any_is_operator(work, batch):
+            if held_role_groups.any_is_operator(work, batch):
                 raise OutOfScope("SCIM cannot change accounts of the operator of the gateway.")
 
     def check_whole_account(self, work: UnitOfWork, account: Account) -> None:

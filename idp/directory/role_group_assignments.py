@@ -2,107 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import contacts, second_accounts, separation_of_duties
+from idp.directory import contacts, held_role_groups, second_accounts, separation_of_duties
 from idp.errors import Invalid, Refused
 from idp.messages import queue
 from idp.models import (
     Account,
     AccountState,
     Assignment,
-    Client,
     ContactFunction,
     Participant,
     Participation,
     RoleGroup,
-    client_role_group,
 )
-from idp.policy.console import OPERATOR, ConsoleRole
 from idp.session import sessions
 from idp.transaction import UnitOfWork
-
-
-@dataclass(frozen=True)
-class HeldRoleGroup:
-    """A role group that an account holds for a participant."""
-
-    group: str
-    participant: str
-    participant_name: str
-
-
-def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[HeldRoleGroup]:
-    """The account's role groups that one relying party sees; one indexed query."""
-    rows = work.db.execute(
-        select(RoleGroup.name, Participant.number, Participant.name)
-        .select_from(Assignment)
-        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
-        .join(Participant, Participant.id == Assignment.participant_id)
-        .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
-        .where(
-            Assignment.account_id == account_id,
-            Assignment.is_effective(work.now),
-            client_role_group.c.client_id == client_pk,
-        )
-    )
-    return [HeldRoleGroup(*row) for row in rows]
-
-
-def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:
-    """The account's assignments that are not revoked, by participant and group, including those
-    that start later."""
-    rows = work.db.scalars(
-        select(Assignment)
-        .join(Assignment.participant)
-        .join(Assignment.role_group)
-        .where(Assignment.account_id == account.id, Assignment.revoked_at.is_(None))
-        .order_by(Participant.number, RoleGroup.name)
-    )
-    return list(rows)
-
-
-def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
-    """The second-factor rules that apply to the account: those of its role groups, and the
-    administrators' rule for accounts with a console role (Z-13)."""
-    rows = work.db.execute(
-        select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
-        .select_from(Assignment)
-        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
-        .join(Participant, Participant.id == Assignment.participant_id)
-        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
-    ).all()
-    consoles = set(ConsoleRole)
-    found = [rule for _, rule, _ in rows if rule]
-    if any(number == OPERATOR and name in consoles for name, _, number in rows):
-        found.append(work.settings.second_factor_administrators)
-    return found
-
-
-def list_applications(work: UnitOfWork, account: Account) -> list[Client]:
-    """The relying parties with a tile for which the account holds a role group (GW-05)."""
-    return [client for client in accessible_clients(work, account) if client.home_url]
-
-
-def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
-    """The relying parties that the account can open, by name: it holds one of their role groups,
-    and they allow its kind of account."""
-    ids = (
-        select(client_role_group.c.client_id)
-        .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
-        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
-    )
-    query = select(Client).where(Client.id.in_(ids), Client.disabled_at.is_(None))
-    return [
-        row for row in work.db.scalars(query.order_by(Client.name)) if row.allows_account(account)
-    ]
 
 
 @dataclass(frozen=True)
@@ -310,7 +232,7 @@ def revoke(
 
 def revoke_all(work: UnitOfWork, account: Account) -> int:
     """Revoke all role groups of the account without separate mails; returns how many."""
-    rows = list_held(work, account)
+    rows = held_role_groups.list_held(work, account)
     for row in rows:
         row.revoked_at, row.revoked_by = work.now, work.origin.actor or "system"
         events.record(
@@ -353,33 +275,6 @@ def accounts_at_participant(
         .where(Assignment.participant_id == participant.id, Assignment.revoked_at.is_(None), *where)
     )
     return list(work.db.scalars(select(Account).where(Account.id.in_(held)).order_by(Account.id)))
-
-
-def console_roles(work: UnitOfWork, account: Account) -> frozenset[ConsoleRole]:
-    """The account's roles in the console: the gateway's own role groups, held for the operator's
-    own participant. Groups that a relying party sees give no console role."""
-    return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
-
-
-def any_is_operator(work: UnitOfWork, accounts: Iterable[Account]) -> bool:
-    """Whether the person of any of these accounts has a console role through any account."""
-    persons = {account.person_id for account in accounts}
-    held = select(Account.id).where(Account.person_id.in_(persons))
-    return work.db.scalar(_in_console(work, held).limit(1)) is not None
-
-
-def _in_console(work: UnitOfWork, accounts: Iterable[int] | Select[int]) -> Select[str]:
-    return (
-        select(RoleGroup.name)
-        .join(Assignment, Assignment.role_group_id == RoleGroup.id)
-        .join(Participant, Participant.id == Assignment.participant_id)
-        .where(
-            Assignment.account_id.in_(accounts),
-            Assignment.is_effective(work.now),
-            Participant.number == OPERATOR,
-            RoleGroup.name.in_(list(ConsoleRole)),
-        )
-    )
 
 
 def _active(

@@ -18,8 +18,8 @@ from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Purpose
 from idp.directory import (
     activation,
+    held_role_groups,
     lifecycle,
-    role_group_assignments,
     separation_of_duties,
     suspension,
 )
@@ -55,7 +55,7 @@ def available_actions(
     work: UnitOfWork, agent: Account, agent_roles: frozenset[ConsoleRole], account: Account
 ) -> list[str]:
     """The actions that this operator can take now, apart from the verification of the caller."""
-    target = role_group_assignments.console_roles(work, account)
+    target = held_role_groups.console_roles(work, account)
     if not console.may_act(
         agent_roles, target, is_self=separation_of_duties.is_same_person(agent, account)
     ):
@@ -90,7 +90,7 @@ def execute(
     account, CallerNotVerified, and the errors of ``apply``. Returns a temporary password to read
     aloud, else None."""
     action = ACTIONS[order.action]
-    target = role_group_assignments.console_roles(work, account)
+    target = held_role_groups.console_roles(work, account)
     allowed = action.roles & order.roles and console.may_act(
         order.roles, target, is_self=separation_of_duties.is_same_person(order.agent, account)
     )

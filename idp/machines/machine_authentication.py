@@ -11,8 +11,8 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials.assertions import BadAssertion
 from idp.credentials.hashing import PasswordHasher
-from idp.directory import role_group_assignments
-from idp.directory.role_group_assignments import HeldRoleGroup
+from idp.directory import held_role_groups
+from idp.directory.held_role_groups import HeldRoleGroup
 from idp.machines import machine_accounts, machine_keys, registered_networks
 from idp.machines.machine_refusals import OF_STATE, MachineRefusal
 from idp.machines.verified_passwords import VerifiedPasswords
@@ -168,7 +168,7 @@ def role_groups_of(
     """The account's role groups of the application, all of them or those at one participant."""
     if account is None or client is None or not client.allows_account(account):
         return []
-    rows = role_group_assignments.held_for_client(work, account.id, client.id)
+    rows = held_role_groups.held_for_client(work, account.id, client.id)
     return [row for row in rows if participant in (None, row.participant)]
 
 

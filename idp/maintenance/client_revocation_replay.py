@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.clients import client_secrets, registry
+from idp.clients import client_data, client_secrets, registry
 from idp.models import Client, Event
 from idp.transaction import UnitOfWork
 
@@ -19,9 +19,9 @@ def updated(work: UnitOfWork, event: Event) -> bool:
     """Restore the last registration: scopes, keys and URIs removed since the backup are removed
     again. Where dual control applies, two operators had already decided."""
     row = _client(work, event)
-    before, after = registry.describe(row), event.data["after"]
-    data = registry.from_json(before | after)
-    if registry.to_json(data) == registry.to_json(registry.current_data(row)):
+    before, after = client_data.describe(row), event.data["after"]
+    data = client_data.from_json(before | after)
+    if client_data.to_json(data) == client_data.to_json(client_data.current_data(row)):
         return False
     registry.update(work, row, data, is_approved=True)
     return True

@@ -8,48 +8,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 
 from idp.audit.actions import AuditAction
-from idp.clients import registry
 from idp.directory import (
     contacts,
-    lifecycle,
     participants,
     participations,
-    persons,
-    role_group_assignments,
     role_groups,
 )
-from idp.directory.state_reasons import StateReason
 from idp.errors import GatewayError, NotFound
-from idp.factors import authenticators, recovery_codes
 from idp.grants import signing_keys
-from idp.machines import machine_accounts, machine_keys
-from idp.maintenance import client_revocation_replay
-from idp.mfa.prompt_reasons import AccountChange
+from idp.maintenance import account_revocation_replay, client_revocation_replay
 from idp.models import (
     Account,
-    AccountState,
-    Authenticator,
-    Consent,
     Event,
-    Grant,
-    RegisteredNetwork,
 )
-from idp.session import sessions
-from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
-DENYING = (
-    AccountState.LOCKED,
-    AccountState.SUSPENDED,
-    AccountState.RESET_REQUIRED,
-    AccountState.DEACTIVATED,
-)
 #: Events of which only the last one for a subject is replayed.
 PAIRS: dict[str, str] = {
     AuditAction.ROLE_GROUP_ASSIGNED: AuditAction.ROLE_GROUP_REVOKED,
@@ -104,74 +82,6 @@ def _subject(event: Event) -> tuple[object, ...]:
     return PAIRS.get(event.name, event.name), event.account_id, event.client_id, step, *about
 
 
-def _account(work: UnitOfWork, event: Event) -> Account:
-    """The account of the event. An account created since the backup may have had an id that is in
-    use again."""
-    row = work.db.get(Account, event.account_id) if event.account_id is not None else None
-    if row is None or row.created_at > event.at:
-        raise NotFound("the account does not exist here")
-    return row
-
-
-def _why(event: Event) -> StateReason:
-    """The reason that the event names; an unknown one of an older release is not kept."""
-    why = event.data.get("why")
-    return StateReason(why) if why in list(StateReason) else StateReason.RESTORED
-
-
-def _state(work: UnitOfWork, event: Event) -> bool:
-    state, row = AccountState(event.data["after"]), _account(work, event)
-    if state not in DENYING or state == row.state or row.state == AccountState.DEACTIVATED:
-        return False
-    if state == AccountState.RESET_REQUIRED and row.state in lifecycle.HELD:
-        # It stays locked or suspended; the state restored later requires a new password.
-        row.resumes_as = str(state)
-    elif state == AccountState.RESET_REQUIRED:
-        lifecycle.require_reset(work, row, reason=StateReason.RESTORED)
-    else:
-        lifecycle.change_state(work, row, state, reason=_why(event))
-    return True
-
-
-def _password(work: UnitOfWork, event: Event) -> bool:
-    """The password of the backup is outdated. A pending account has none."""
-    row = _account(work, event)
-    if row.state != AccountState.ACTIVE:
-        return False
-    lifecycle.require_reset(work, row, reason=StateReason.RESTORED)
-    return True
-
-
-def _role_group(work: UnitOfWork, event: Event) -> bool:
-    group = role_groups.by_name(work, event.data["group"])
-    participant = participants.by_number(work, event.data["participant"])
-    return role_group_assignments.revoke(work, _account(work, event), group, participant)
-
-
-def _terms(work: UnitOfWork, event: Event) -> bool:
-    """The assignment ends sooner or starts later than in the backup."""
-    account, after = _account(work, event), event.data["after"]
-    pair = (event.data["group"], event.data["participant"])
-    held = {
-        (row.role_group.name, row.participant.number): row
-        for row in role_group_assignments.list_held(work, account)
-    }
-    row = held.get(pair)
-    if row is None:
-        return False
-    begins, ends = (_moment(after, name) for name in ("valid_from", "valid_until"))
-    if ends is not None and ends <= work.now:
-        return role_group_assignments.revoke(work, account, row.role_group, row.participant)
-    ends = min((end for end in (ends, row.valid_until) if end is not None), default=None)
-    begins = max((start for start in (begins, row.valid_from) if start is not None), default=None)
-    terms = replace(role_group_assignments.terms_of(row), valid_from=begins, valid_until=ends)
-    return role_group_assignments.assign(work, account, row.role_group, row.participant, terms)
-
-
-def _moment(values: dict[str, str], name: str) -> datetime | None:
-    return datetime.fromisoformat(values[name]) if name in values else None
-
-
 def _rule(work: UnitOfWork, event: Event) -> bool:
     """The second-factor rule of the role group."""
     group, rule = role_groups.by_name(work, event.data["group"]), event.data["second_factor"]
@@ -214,118 +124,17 @@ def _contact(work: UnitOfWork, event: Event) -> bool:
     return contacts.replace(work, row, [entry for entry in known if entry != gone])
 
 
-def _consent(work: UnitOfWork, event: Event) -> bool:
-    row, client = _account(work, event), registry.get(work, event.client_id or "")
-    gone = work.db.execute(
-        delete(Consent)
-        .where(Consent.account_id == row.id, Consent.client_id == client.id)
-        .returning(Consent.id)
-    ).all()
-    sessions.revoke_grants(
-        work, (Grant.account_id == row.id) & (Grant.client_id == client.id), EndReason.RESTORED
-    )
-    return bool(gone)
-
-
 def _key(work: UnitOfWork, event: Event) -> bool:
     signing_keys.revoke(work, event.data["kid"])
     return True
 
 
-def _factor(work: UnitOfWork, event: Event) -> bool:
-    row = _account(work, event)
-    gone = work.db.execute(
-        update(Authenticator)
-        .where(
-            Authenticator.account_id == row.id,
-            Authenticator.public_id == event.data["id"],
-            Authenticator.removed_at.is_(None),
-        )
-        .values(removed_at=work.now)
-        .returning(Authenticator.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    authenticators.require_at_next_sign_in(work, row, AccountChange.FACTOR_CHANGE)
-    return bool(gone)
-
-
-def _factors(work: UnitOfWork, event: Event) -> bool:
-    authenticators.reset(work, _account(work, event))
-    return True
-
-
-def _recovery_codes(work: UnitOfWork, event: Event) -> bool:
-    recovery_codes.invalidate_all(work, _account(work, event))
-    return True
-
-
-def _recovery_code(work: UnitOfWork, event: Event) -> bool:
-    """A code was used. Nobody knows which one, so all are invalidated."""
-    return event.data.get("factor") == "recovery" and _recovery_codes(work, event)
-
-
-def _machine_key(work: UnitOfWork, event: Event) -> bool:
-    machine_keys.revoke(work, _account(work, event), event.data["kid"])
-    return True
-
-
-def _networks(work: UnitOfWork, event: Event) -> bool:
-    """Remove networks; new ones come with the next push."""
-    row = _account(work, event)
-    kept = list(event.data["after"])
-    gone = work.db.execute(
-        delete(RegisteredNetwork)
-        .where(RegisteredNetwork.account_id == row.id, RegisteredNetwork.network.not_in(kept))
-        .returning(RegisteredNetwork.id)
-    ).all()
-    return bool(gone)
-
-
-def _custodian(work: UnitOfWork, event: Event) -> bool:
-    """Remove the access of the old custodian. If the new one is missing here, nobody has access."""
-    row = _account(work, event)
-    if row.state == AccountState.DEACTIVATED or row.person.person_id != event.data["before"]:
-        return False
-    person = persons.by_person_id(work, event.data["after"])
-    if person is not None:
-        machine_accounts.change_custodian(work, row, person)
-    else:
-        lifecycle.change_state(
-            work, row, AccountState.SUSPENDED, reason=StateReason.CUSTODIAN_CHANGED
-        )
-    return True
-
-
-def _address(work: UnitOfWork, event: Event) -> bool:
-    """Links and codes must go to the current address, not to the former one."""
-    row = _account(work, event)
-    before, after = event.data["before"].get("email"), event.data["after"].get("email")
-    if not after or row.person.email != before:
-        return False
-    return bool(persons.update(work, row.person, persons.PersonChanges(email=after)))
-
-
-def _phone(work: UnitOfWork, event: Event) -> bool:
-    """Remove the number of the backup. The trail does not contain the new one."""
-    row = _account(work, event)
-    had, row.recovery_phone = row.recovery_phone, None
-    return had is not None
-
-
-def _end_date(work: UnitOfWork, event: Event) -> bool:
-    row, end = _account(work, event), datetime.fromisoformat(event.data["at"])
-    if row.ends_at is not None and row.ends_at <= end:
-        return False
-    row.ends_at = end
-    return True
-
-
 #: By event name. A handler returns whether it changed anything, or raises a refusal.
 REPLAYS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
-    AuditAction.ACCOUNT_STATE: _state,
-    AuditAction.PASSWORD_SET: _password,
-    AuditAction.ROLE_GROUP_REVOKED: _role_group,
-    AuditAction.ROLE_GROUP_TERMS: _terms,
+    AuditAction.ACCOUNT_STATE: account_revocation_replay.state_changed,
+    AuditAction.PASSWORD_SET: account_revocation_replay.password_set,
+    AuditAction.ROLE_GROUP_REVOKED: account_revocation_replay.role_group_revoked,
+    AuditAction.ROLE_GROUP_TERMS: account_revocation_replay.terms_changed,
     AuditAction.ROLE_GROUP_RULE: _rule,
     AuditAction.ROLE_GROUP_PARTICIPATION: _needed_participation,
     AuditAction.PARTICIPANT_ENDED: _participant,
@@ -335,18 +144,18 @@ REPLAYS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
     AuditAction.CLIENT_DISABLED: client_revocation_replay.disabled,
     AuditAction.CLIENT_SECRET_ROTATED: client_revocation_replay.secret_rotated,
     AuditAction.CLIENT_ROLE_GROUPS: client_revocation_replay.groups_shown,
-    AuditAction.CONSENT_REVOKED: _consent,
+    AuditAction.CONSENT_REVOKED: account_revocation_replay.consent_revoked,
     AuditAction.KEY_REVOKED: _key,
-    AuditAction.FACTOR_REMOVED: _factor,
-    AuditAction.FACTORS_RESET: _factors,
-    AuditAction.FACTOR_CHECKED: _recovery_code,
-    AuditAction.RECOVERY_CODES_MADE: _recovery_codes,
-    AuditAction.MACHINE_KEY_REMOVED: _machine_key,
-    AuditAction.NETWORKS_SET: _networks,
-    AuditAction.CUSTODIAN_CHANGED: _custodian,
-    AuditAction.PERSON_UPDATED: _address,
-    AuditAction.PHONE_CHANGED: _phone,
-    AuditAction.SCIM_ENDING: _end_date,
+    AuditAction.FACTOR_REMOVED: account_revocation_replay.factor_removed,
+    AuditAction.FACTORS_RESET: account_revocation_replay.factors_reset,
+    AuditAction.FACTOR_CHECKED: account_revocation_replay.recovery_code_used,
+    AuditAction.RECOVERY_CODES_MADE: account_revocation_replay.recovery_codes_replaced,
+    AuditAction.MACHINE_KEY_REMOVED: account_revocation_replay.machine_key_removed,
+    AuditAction.NETWORKS_SET: account_revocation_replay.networks_set,
+    AuditAction.CUSTODIAN_CHANGED: account_revocation_replay.custodian_changed,
+    AuditAction.PERSON_UPDATED: account_revocation_replay.address_changed,
+    AuditAction.PHONE_CHANGED: account_revocation_replay.phone_changed,
+    AuditAction.SCIM_ENDING: account_revocation_replay.end_date_set,
 }
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from idp.mfa.prompt_reasons import PromptReason
-from idp.mfa.risk_engine import Band, Risk
+from idp.mfa.risk_values import Band, Risk
 
 DUE = timedelta(days=30)
 #: Evidence above this weight is given as a reason.

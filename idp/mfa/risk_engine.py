@@ -12,150 +12,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 
 from idp.mfa.features import Agent, Hour
+from idp.mfa.hour_density import hour_density, is_unusual_hour
 from idp.mfa.prompt_reasons import PromptReason
-
-MODEL = "2026-11"
-NO_AGENT = Agent()
-GRID = 96
-
-
-class Device(StrEnum):
-    """The state of the browser's cookie."""
-
-    KNOWN = "known"
-    UNKNOWN = "unknown"
-    #: The cookie is known for other accounts only, as on a shared workstation.
-    OF_ANOTHER = "of_another"
-    #: Ended by the holder or a password change.
-    REVOKED = "revoked"
-
-
-class Band(StrEnum):
-    """The risk level."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
-@dataclass(frozen=True)
-class Place:
-    """The location of an address; empty and None if the database does not have it."""
-
-    country: str = ""
-    region: str = ""
-    city: str = ""
-    latitude: float | None = None
-    longitude: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """A sign-in with a correct password."""
-
-    at: datetime
-    hour: Hour
-    ip: str
-    asn: str = ""
-    place: Place = Place()
-    agent: Agent = NO_AGENT
-    device: Device = Device.UNKNOWN
-    #: The browser family that got the cookie; another one indicates theft.
-    device_family: str = ""
-    #: Refused sign-ins of this account, and of this network, in the last hour.
-    failures: int = 0
-    network_failures: int = 0
-    #: On the operator's list of suspicious networks.
-    is_listed: bool = False
-    #: The name of an event since the last completed sign-in that requires a second factor.
-    after: str = ""
-
-
-@dataclass(frozen=True)
-class PastSignIn:
-    """The hour of an earlier sign-in."""
-
-    of_day: float
-    is_free: bool
-    age_days: float
-
-
-Counts = Mapping[str, int]
-_NO_COUNTS: dict[str, int] = {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """A person's completed sign-ins as counts; the caller limits its size."""
-
-    sign_ins: int = 0
-    #: How often each value was seen, by level: ``ip``, ``asn``, ``country``, ``version``,
-    #: ``family``, ``system``, ``kind``.
-    counts: Mapping[str, Counts] = field(default_factory=dict)
-    hours: Sequence[PastSignIn] = ()
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-    last_place: Place = Place()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Population:
-    """The same for all persons together."""
-
-    people: int = 0
-    sign_ins: int = 0
-    counts: Mapping[str, Counts] = field(default_factory=dict)
-    #: Density of sign-ins over the hours of a working day and of a free day, ``GRID`` values.
-    working: Sequence[float] = ()
-    free: Sequence[float] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tuning:
-    """Parameters that an operator can change. ``docs/risk.md`` describes the thresholds."""
-
-    medium: float = 0.0
-    high: float = 3.0
-    #: Sharpness of the kernel of hours, weight of everybody's habits, half-life in days.
-    kappa: float = 6.0
-    alpha: float = 4.0
-    half_life: float = 60.0
-    other_class: float = 0.3
-    young_days: int = 5
-    dormant_days: int = 90
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One feature's part of the score; ``shown`` is the text for the person."""
-
-    feature: str
-    code: str
-    shown: str
-    weight: float
-
-
-@dataclass(frozen=True)
-class Risk:
-    """The result, for the audit trail and the console."""
-
-    score: float
-    band: Band
-    evidence: tuple[Evidence, ...]
-    #: Hard rules that apply: each requires a second factor, whatever the score.
-    hits: tuple[str, ...]
-    model: str = MODEL
-
-    @property
-    def asks(self) -> bool:
-        """Whether a second factor is required."""
-        return bool(self.hits) or self.band is not Band.LOW
-
+from idp.mfa.risk_values import (
+    NO_COUNTS,
+    Attempt,
+    Band,
+    Counts,
+    Device,
+    Evidence,
+    History,
+    Place,
+    Population,
+    Risk,
+    Tuning,
+)
 
 #: Level, and its weight among the levels of its feature.
 NETWORK = (("ip", 0.6), ("asn", 0.3), ("country", 0.1))
@@ -202,7 +76,7 @@ def _hits(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[str]:
 
 def _hits_of_history(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[str]:
     country = attempt.place.country
-    seen = history.counts.get("country", _NO_COUNTS)
+    seen = history.counts.get("country", NO_COUNTS)
     if country and any(seen) and country not in seen:
         yield PromptReason.NEW_COUNTRY
     if is_impossible_travel(attempt, history):
@@ -271,7 +145,7 @@ def agent_values(agent: Agent) -> dict[str, str]:
 
 def _as_seen(agent: Agent, history: History) -> Agent:
     """The browser as in the person's history: an automatic update does not make it a new one."""
-    versions = history.counts.get("version", _NO_COUNTS)
+    versions = history.counts.get("version", NO_COUNTS)
     majors = [
         int(value.rpartition(" ")[2])
         for value in versions
@@ -314,7 +188,7 @@ def _likelihood(
     unseen = 1
     found = 0.0
     for level, weight in reversed(levels):
-        known = counts.get(level, _NO_COUNTS)
+        known = counts.get(level, NO_COUNTS)
         seen = known.get(values[level], 0)
         if smooth:
             part = seen / total * (1 - unseen / (total + unseen)) if seen else 1 / (total + unseen)
@@ -348,82 +222,3 @@ def _hour_evidence(
     unusual = weight > 0 and is_unusual_hour(hour, history, population, tuning)
     code = PromptReason.UNUSUAL_HOUR if unusual else "hour"
     return Evidence("hour", code, f"{int(hour.of_day):02}:{int(hour.of_day % 1 * 60):02}", weight)
-
-
-def hour_density(hour: Hour, history: History, population: Population, tuning: Tuning) -> float:
-    """How likely the person is to sign in at this hour of such a day, per hour: a kernel density
-    on the circle over the own hours, with everybody's as a prior (2 per cent of it uniform)."""
-    scale = 1 / (24 * _bessel_i0(tuning.kappa))
-    theta = hour.of_day * math.tau / 24
-    mass = weighted = 0.0
-    for seen in history.hours:
-        weight = 0.5 ** (seen.age_days / tuning.half_life)
-        if seen.is_free != hour.is_free:
-            weight *= tuning.other_class
-        mass += weight
-        apart = theta - seen.of_day * math.tau / 24
-        weighted += weight * scale * math.exp(tuning.kappa * math.cos(apart))
-    return (weighted + tuning.alpha * _prior(hour, population)) / (mass + tuning.alpha)
-
-
-def _prior(hour: Hour, population: Population) -> float:
-    grid = population.free if hour.is_free else population.working
-    if not grid:
-        return 1 / 24
-    return 0.9 * grid[int(hour.of_day * GRID / 24) % GRID] + 0.1 / 24
-
-
-def is_unusual_hour(hour: Hour, history: History, population: Population, tuning: Tuning) -> bool:
-    """Whether to report the hour to the person: fewer than 2 per cent of their sign-ins are at less
-    likely hours, there are at least five, and none was within two hours of it."""
-    effective = sum(0.5 ** (seen.age_days / tuning.half_life) for seen in history.hours)
-    near = any(_apart(hour.of_day, seen.of_day) <= 2 for seen in history.hours)
-    if effective < 5 or near:
-        return False
-    here = hour_density(hour, history, population, tuning)
-    grid = (
-        hour_density(Hour(step * 24 / GRID, hour.is_free), history, population, tuning)
-        for step in range(GRID)
-    )
-    return sum(value * 24 / GRID for value in grid if value < here) < 0.02
-
-
-def _apart(one: float, other: float) -> float:
-    """The shorter distance between two hours of the day."""
-    away = abs(one - other) % 24
-    return min(away, 24 - away)
-
-
-def density_grid(hours: Iterable[float], kappa: float) -> list[float]:
-    """The population's density over the day, from the hours of sign-ins: ``GRID`` values."""
-    bins = [0] * GRID
-    for hour in hours:
-        bins[bin_of(hour)] += 1
-    return density_of(bins, kappa)
-
-
-def bin_of(hour: float) -> int:
-    """The bin of ``GRID`` for an hour."""
-    return int(hour * GRID / 24) % GRID
-
-
-def density_of(bins: Sequence[int], kappa: float) -> list[float]:
-    """The same from the number of sign-ins in each bin."""
-    total = sum(bins)
-    if not total:
-        return []
-    scale = 1 / (24 * _bessel_i0(kappa))
-    kernel = [scale * math.exp(kappa * math.cos(k * math.tau / GRID)) for k in range(GRID)]
-    return [
-        sum(count * kernel[(step - at) % GRID] for at, count in enumerate(bins) if count) / total
-        for step in range(GRID)
-    ]
-
-
-def _bessel_i0(x: float) -> float:
-    """Modified Bessel function of the first kind, order 0, by its series."""
-    term = total = 1.0
-    for k in range(1, 60):
-        term *= (x / (2 * k)) ** 2
-        total += term
-    return total

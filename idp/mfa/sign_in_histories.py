@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from idp.mfa.features import Hour
-from idp.mfa.risk_engine import Attempt, History, PastSignIn, Population, agent_values, density_grid
+from idp.mfa.hour_density import density_grid
+from idp.mfa.risk_engine import agent_values
+from idp.mfa.risk_values import Attempt, History, PastSignIn, Population
 
 KEPT = 500
 KEPT_DAYS = 180

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from idp.directory import role_group_assignments
+from idp.directory import held_role_groups
 from idp.grants import access_tokens, grant_lifecycle
 from idp.models import AccessToken, Account, AccountKind, Client, Grant
 from idp.oidc import claims as claim_rules
@@ -57,7 +57,7 @@ def claims_for(
 
 def held_groups(work: UnitOfWork, grant: Grant) -> list[HeldGroup]:
     """The role groups of the grant's relying party that its account has now."""
-    rows = role_group_assignments.held_for_client(work, _account(grant).id, grant.client_id)
+    rows = held_role_groups.held_for_client(work, _account(grant).id, grant.client_id)
     return [
         HeldGroup(row.group, row.participant, row.participant_name)
         for row in rows

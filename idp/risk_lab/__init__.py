@@ -4,7 +4,9 @@ No request path imports this package, and it has no database access.
 """
 
 __all__ = [
+    "compared_models",
     "evaluation",
     "plot",
+    "sign_in_log",
     "simulation",
 ]

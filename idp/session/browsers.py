@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.mfa.risk_engine import Device
+from idp.mfa.risk_values import Device
 from idp.models import Account, KnownBrowser
 from idp.policy.addresses import network_of
 from idp.transaction import UnitOfWork

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.directory import role_group_assignments
+from idp.directory import held_role_groups
 from idp.factors import authenticators
 from idp.mfa.assurance import METHODS, FactorKind, acr_of, passkey_methods
 from idp.mfa.decision import DUE, Rule, strictest
@@ -23,7 +23,7 @@ def demanded(
     if authenticators.list_usable(work, session.account):
         rules += [
             work.settings.second_factor,
-            *role_group_assignments.second_factor_rules(work, session.account),
+            *held_role_groups.second_factor_rules(work, session.account),
         ]
     rule = strictest(rules)
     asks = rule is Rule.ALWAYS

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 
 from idp.db import insert_if_missing
 from idp.mfa.features import hour_of
-from idp.mfa.risk_engine import bin_of
+from idp.mfa.hour_density import bin_of
 from idp.mfa.sign_in_histories import KEPT, KEPT_DAYS
 from idp.models import PopulationCount, SignIn
 from idp.signin.sign_in_history import values_of

@@ -14,17 +14,12 @@ from sqlalchemy import func, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import role_group_assignments
+from idp.directory import held_role_groups
 from idp.mfa import decision as rules
 from idp.mfa.decision import Browser, Decision, NoPrompt, NoPromptReason, Prompt
 from idp.mfa.features import agent_of, hour_of
-from idp.mfa.risk_engine import (
-    Attempt,
-    History,
-    Risk,
-    Tuning,
-    assess,
-)
+from idp.mfa.risk_engine import assess
+from idp.mfa.risk_values import Attempt, History, Risk, Tuning
 from idp.models import Account, Client, Event, KnownBrowser
 from idp.policy.addresses import address_of, network_of
 from idp.session import browsers
@@ -62,7 +57,7 @@ def evaluate(
         [
             work.settings.second_factor,
             client.second_factor if client else "",
-            *role_group_assignments.second_factor_rules(work, account),
+            *held_role_groups.second_factor_rules(work, account),
         ]
     )
     try:

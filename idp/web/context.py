@@ -12,7 +12,7 @@ from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
 from idp import current
-from idp.directory import role_group_assignments
+from idp.directory import held_role_groups
 from idp.policy.local_path import safe_path
 from idp.settings import Settings
 from idp.web.i18n import eastern, term
@@ -61,7 +61,7 @@ def install(app: Flask, settings: Settings) -> None:
                 "username": session.account.username,
                 "full_name": person.full_name,
                 "is_operator": lambda: bool(
-                    role_group_assignments.console_roles(current.work(), session.account)
+                    held_role_groups.console_roles(current.work(), session.account)
                 ),
             }
             if session and person

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from idp import current
 from idp.clients import registry
-from idp.directory.role_group_assignments import HeldRoleGroup
+from idp.directory.held_role_groups import HeldRoleGroup
 from idp.machines.machine_authentication import AuthenticatedMachine
 from idp.machines.machine_refusals import ABOUT_APPLICATION
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from idp.credentials import passwords, temporary_passwords
 from idp.db import db
-from idp.directory import accounts, activation, role_group_assignments
+from idp.directory import accounts, activation, held_role_groups
 from idp.factors import authenticators
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState, TemporaryPassword
@@ -371,7 +371,7 @@ def test_pr04_closing_for_good_ends_everything_and_takes_the_roles(world: World)
     assert desk.act("deactivate", username).status_code == 303
     assert "Sign in" in browser.get("/").text
     with world.work() as work:
-        assert role_group_assignments.list_held(work, accounts.by_username(work, username)) == []
+        assert held_role_groups.list_held(work, accounts.by_username(work, username)) == []
     for action in ACTIONS:
         assert desk.act(action, username).status_code == 400
     assert world.account_row(username).state == AccountState.DEACTIVATED

@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from idp.clients import client_secrets, registry
+from idp.clients import client_data, client_secrets, registry
 from idp.directory import accounts
 from idp.messages import dead_letters, queue
 from idp.models import AccountState, MessageState, OutboxMessage
@@ -189,7 +189,7 @@ def test_which_role_groups_an_application_sees(world: World, desk: Desk) -> None
     username = world.account()
     world.grant_role(username, "TRA Bidder")
     with world.work() as work:
-        data = registry.current_data(registry.get(work, "emi"))
+        data = client_data.current_data(registry.get(work, "emi"))
     form = FORM | {
         "name": data.name,
         "home_url": data.home_url,

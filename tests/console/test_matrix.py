@@ -204,9 +204,9 @@ def test_n74_nobody_grants_roles_of_the_console(world: World) -> None:
         assert desk.post(f"{desk.path(target)}/grant", **sent).status_code == 403
         assert desk.post(f"{desk.path(target)}/revoke", **sent).status_code == 403
     with world.work() as work:
-        from idp.directory import accounts, role_group_assignments
+        from idp.directory import accounts, held_role_groups
 
-        assert role_group_assignments.list_held(work, accounts.by_username(work, holder)) == []
+        assert held_role_groups.list_held(work, accounts.by_username(work, holder)) == []
 
 
 def test_pr02_access_management_grants_and_revokes_by_hand(world: World) -> None:

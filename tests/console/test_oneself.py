@@ -8,7 +8,7 @@ import click
 import pytest
 
 from idp.cli import main
-from idp.directory import accounts, role_group_assignments
+from idp.directory import accounts, held_role_groups
 from idp.models import AccountKind
 from idp.policy.console import ACTIONS, ConsoleRole
 from tests.console.desk import Desk
@@ -36,7 +36,7 @@ def untouched(world: World, username: str) -> tuple[object, ...]:
     """What no action of an operator may have changed."""
     row = world.account_row(username)
     with world.work() as work:
-        held = len(role_group_assignments.list_held(work, accounts.by_username(work, username)))
+        held = len(held_role_groups.list_held(work, accounts.by_username(work, username)))
     return row.state, row.password_hash, row.updated_at, held, len(world.mails(to=username))
 
 

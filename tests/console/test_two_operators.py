@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from idp.clients import client_proposals, client_secrets, registry
-from idp.clients.registry import ClientData
+from idp.clients import client_data, client_proposals, client_secrets, registry
+from idp.clients.client_data import ClientData
 from idp.directory import accounts, participants
 from idp.errors import Refused
 from idp.models import AccountState, Client, ClientProposal
@@ -287,7 +287,7 @@ def test_n74_a_proposal_for_what_has_changed_is_not_confirmed(
     desk.post("/console/clients/registration", **sent)
     with world.work() as work:
         row = registry.get(work, "registration")
-        data = replace(registry.current_data(row), push_participants=("109120",))
+        data = replace(client_data.current_data(row), push_participants=("109120",))
         registry.update(work, row, data, is_approved=True)
     before = registered(world)
     answer = confirm(other, proposed(world))

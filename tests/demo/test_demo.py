@@ -18,7 +18,7 @@ from idp.cli.server_commands import upgrade_database
 from idp.db import db
 from idp.demo.home import Home, make_password
 from idp.demo.seed import seed
-from idp.directory import accounts, role_group_assignments
+from idp.directory import accounts, held_role_groups
 from idp.models import AccountState
 from idp.transaction import committing
 
@@ -97,13 +97,11 @@ def test_people_are_what_their_roles_say(app: Flask, home: Home) -> None:
             account = accounts.by_username(work, person["username"])
             assert account.state == states.get(person["role"], AccountState.ACTIVE)
         trader = accounts.by_username(work, "tremblam")
-        assert {
-            row.participant.number for row in role_group_assignments.list_held(work, trader)
-        } == {
+        assert {row.participant.number for row in held_role_groups.list_held(work, trader)} == {
             "109120",
             "111340",
         }
-        assert [c.client_id for c in role_group_assignments.list_applications(work, trader)] == [
+        assert [c.client_id for c in held_role_groups.list_applications(work, trader)] == [
             "crow",
             "emi",
         ]

@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import inspect, select
 
 from idp.audit import events
-from idp.clients import client_secrets, registry
+from idp.clients import client_data, client_secrets, registry
 from idp.credentials import passwords
 from idp.directory import (
     accounts,
     contacts,
+    held_role_groups,
     lifecycle,
     participants,
     participations,
@@ -27,7 +28,7 @@ from idp.directory import (
 from idp.factors import authenticators, recovery_codes
 from idp.grants import signing_keys
 from idp.machines import machine_accounts, machine_keys, registered_networks
-from idp.maintenance import revocation_replay
+from idp.maintenance import account_revocation_replay, revocation_replay
 from idp.maintenance.revocation_replay import ReplayResult
 from idp.mfa.assurance import FactorKind
 from idp.models import AccountKind, AccountState, Authenticator, Consent, Event, KeyState
@@ -130,7 +131,7 @@ def _is(state: AccountState) -> Callable[[World, UnitOfWork], bool]:
 
 def _register(work: UnitOfWork, **values: Any) -> None:
     row = registry.get(work, "emi")
-    data = replace(registry.current_data(row), **values)
+    data = replace(client_data.current_data(row), **values)
     registry.update(work, row, data, is_approved=True)
 
 
@@ -149,7 +150,7 @@ Case = tuple[str, Callable[[World, UnitOfWork], object], Callable[[World, UnitOf
 CASES: list[Case] = [
     *(
         ("account.state", _set_state(state), _is(state))
-        for state in revocation_replay.DENYING
+        for state in account_revocation_replay.DENYING
         if state != AccountState.RESET_REQUIRED
     ),
     (
@@ -166,13 +167,13 @@ CASES: list[Case] = [
             role_groups.by_name(work, "EMI Viewer"),
             participants.by_number(work, "109120"),
         ),
-        lambda _, work: role_group_assignments.list_held(work, _ada(work)) == [],
+        lambda _, work: held_role_groups.list_held(work, _ada(work)) == [],
     ),
     (
         "role_group.terms",
         lambda _, work: _shorten(work, days=3),
         lambda _, work: (
-            [row.valid_until for row in role_group_assignments.list_held(work, _ada(work))]
+            [row.valid_until for row in held_role_groups.list_held(work, _ada(work))]
             == [work.after(days=3)]
         ),
     ),
@@ -195,7 +196,7 @@ CASES: list[Case] = [
         lambda _, work: participants.end(work, participants.by_number(work, "109120")),
         lambda _, work: (
             participants.by_number(work, "109120").ended_at is not None
-            and role_group_assignments.list_held(work, _ada(work)) == []
+            and held_role_groups.list_held(work, _ada(work)) == []
         ),
     ),
     (
@@ -383,7 +384,7 @@ def test_a_role_group_that_ended_since_is_revoked(filled: World) -> None:
     filled.clock.advance(hours=36)
     assert redo(filled, lost).done == {"role_group.terms": 1}
     with filled.work() as work:
-        assert role_group_assignments.list_held(work, _ada(work)) == []
+        assert held_role_groups.list_held(work, _ada(work)) == []
 
 
 def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) -> None:
@@ -393,7 +394,7 @@ def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) ->
     lost = undone(filled, lambda work: _shorten(work, days=9))
     assert redo(filled, lost).done == {}
     with filled.work() as work:
-        assert [row.valid_until for row in role_group_assignments.list_held(work, _ada(work))] == [
+        assert [row.valid_until for row in held_role_groups.list_held(work, _ada(work))] == [
             work.after(days=2)
         ]
 
@@ -436,7 +437,7 @@ def test_the_last_word_counts(filled: World) -> None:
     assert redo(filled, undone(filled, act)).done == {}
     with filled.work() as work:
         assert _ada(work).state == AccountState.ACTIVE
-        assert len(role_group_assignments.list_held(work, _ada(work))) == 1
+        assert len(held_role_groups.list_held(work, _ada(work))) == 1
 
 
 def test_an_account_that_got_the_number_of_a_lost_one_is_left_alone(filled: World) -> None:

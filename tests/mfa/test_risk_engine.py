@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.mfa.features import HOME_ZONE, Agent, Hour, agent_of, hour_of
-from idp.mfa.risk_engine import (
+from idp.mfa.hour_density import density_grid, hour_density, is_unusual_hour
+from idp.mfa.risk_engine import assess, distance_km
+from idp.mfa.risk_values import (
     Attempt,
     Band,
     Device,
@@ -22,11 +24,6 @@ from idp.mfa.risk_engine import (
     Population,
     Risk,
     Tuning,
-    assess,
-    density_grid,
-    distance_km,
-    hour_density,
-    is_unusual_hour,
 )
 from idp.mfa.sign_in_histories import KEPT, KEPT_DAYS, SignInHistories
 

@@ -20,7 +20,7 @@ from joserfc.jwt import JWTClaimsRegistry
 from sqlalchemy import select
 
 from idp.cli.server_commands import PARTS, work_round
-from idp.clients import registry
+from idp.clients import client_data, registry
 from idp.directory import accounts, participants, role_group_assignments, role_groups
 from idp.errors import Invalid
 from idp.messages import delivery, logout_delivery
@@ -276,7 +276,7 @@ def test_r23_a_relying_party_that_fails_is_retried_and_delays_no_other(world: Wo
     with world.work() as work:
         row = registry.get(work, "emi")
         moved = replace(
-            registry.current_data(row), backchannel_logout_uri="https://new.rp.test/logout"
+            client_data.current_data(row), backchannel_logout_uri="https://new.rp.test/logout"
         )
         registry.update(work, row, moved)
     world.clock.advance(28)
@@ -345,7 +345,7 @@ def test_a_client_without_backchannel_logout_is_not_notified(world: World, chang
             registry.disable(work, row)
         else:
             registry.update(
-                work, row, replace(registry.current_data(row), backchannel_logout_uri="")
+                work, row, replace(client_data.current_data(row), backchannel_logout_uri="")
             )
     assert told(world) == []
     with world.work() as work:

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from idp.cli import main
-from idp.risk_lab import evaluation, plot, simulation
-from idp.risk_lab.evaluation import BadRow, Scored, parse_row
+from idp.risk_lab import compared_models, evaluation, plot, simulation
+from idp.risk_lab.evaluation import Scored
+from idp.risk_lab.sign_in_log import BadRow, parse_row
 
 HEADER = ",".join(simulation.COLUMNS)
 
@@ -185,7 +186,7 @@ def test_only_complete_sign_ins_teach(log: Path) -> None:
     """An attack that is repeated does not become a habit."""
     rows = [parse_row(row) for row in csv.DictReader(io.StringIO(log.read_text()))]
     attack = next(row for row in reversed(rows) if row.attack == "naive")
-    scored = Scored(evaluation.Engine())
+    scored = Scored(compared_models.Engine())
     for _ in evaluation.run([*rows, *[attack] * 30], [scored]):
         pass
     last = [score for _, _, score in scored.attacks["naive"][-30:]]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from idp.clients import registry
+from idp.clients import client_data, registry
 from idp.directory import accounts
 from idp.models import AccountState, Assignment, BrowserSession, Event, OutboxMessage
 from registration_bridge.user_schema import EFFECTS
@@ -27,7 +27,9 @@ def emi(world: World, pusher: Pusher) -> dict[str, Any]:
     with world.work() as work:
         row = registry.get(work, "emi")
         uri = "https://emi.rp.test/logout"
-        registry.update(work, row, replace(registry.current_data(row), backchannel_logout_uri=uri))
+        registry.update(
+            work, row, replace(client_data.current_data(row), backchannel_logout_uri=uri)
+        )
     name = world.account()
     for grant in (TRADER, VIEWER):
         world.grant_role(name, grant["roleGroup"], grant["participantId"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idp.clients import registry
+from idp.clients import client_data, registry
 from tests.scim.pusher import CORE, EXTENSION, PATCH, Pusher, fault
 from tests.scim.test_bulk import BULK, REQUEST
 from tests.scim.test_dialects import ENTERPRISE, search
@@ -53,7 +53,7 @@ def profiled(world: World, pusher: Pusher, **changes: Any) -> None:
     """Register the pusher with a profile."""
     with world.work() as work:
         row = registry.get(work, pusher.rp.client_id)
-        data = replace(registry.current_data(row), push_account_kind="email", **changes)
+        data = replace(client_data.current_data(row), push_account_kind="email", **changes)
         registry.update(work, row, data, is_approved=True)
 
 

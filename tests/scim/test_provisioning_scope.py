@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idp.clients import registry
+from idp.clients import client_data, registry
 from idp.policy.scopes import PushOperation
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault, user
 from tests.scim.test_groups import GROUPS, ROLE, group
@@ -25,7 +25,7 @@ def limit(world: World, name: str, **changes: Any) -> None:
     with world.work() as work:
         client = registry.get(work, name)
         registry.update(
-            work, client, replace(registry.current_data(client), **changes), is_approved=True
+            work, client, replace(client_data.current_data(client), **changes), is_approved=True
         )
 
 

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from idp.clients import client_secrets, registry
-from idp.directory import accounts, participants, role_group_assignments, role_groups
+from idp.directory import (
+    accounts,
+    held_role_groups,
+    participants,
+    role_group_assignments,
+    role_groups,
+)
 from idp.models import AccountState
 from idp.policy.console import OPERATOR, ConsoleRole
 from tests.scim.pusher import EXTENSION, USERS, Pusher, fault
@@ -127,13 +133,10 @@ def test_n72_an_operators_role_with_an_end_ends(world: World) -> None:
         role_group_assignments.assign(
             work, account, group, participants.by_number(work, OPERATOR), end
         )
-        assert role_group_assignments.console_roles(work, account) == {ConsoleRole.AGENT}
+        assert held_role_groups.console_roles(work, account) == {ConsoleRole.AGENT}
     world.clock.advance(hours=1)
     with world.work() as work:
-        assert (
-            role_group_assignments.console_roles(work, accounts.by_username(work, name))
-            == frozenset()
-        )
+        assert held_role_groups.console_roles(work, accounts.by_username(work, name)) == frozenset()
 
 
 def test_n58_an_account_ends_at_its_end(world: World, pusher: Pusher, emi: Rp) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from idp.clients import registry
+from idp.clients import client_data, registry
 from idp.directory import accounts, participants, role_group_assignments, role_groups
 from idp.errors import Invalid, Refused
 from idp.models import AccountKind
@@ -37,7 +37,7 @@ def emi(world: World) -> Rp:
 def take_kinds(world: World, client_id: str, *kinds: AccountKind) -> None:
     with world.work() as work:
         row = registry.get(work, client_id)
-        registry.update(work, row, replace(registry.current_data(row), account_kinds=kinds))
+        registry.update(work, row, replace(client_data.current_data(row), account_kinds=kinds))
 
 
 def test_en03_a_userid_session_is_asked_for_the_email_account(world: World, workspaces: Rp) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.clients import registry
+from idp.clients import client_data, registry
 from idp.policy.redirect_uri import is_registered, registration_fault
 from tests.world import AUTHORIZE, Rp, World, answer_of
 
@@ -187,7 +187,7 @@ def test_n09_a_dangerous_uri_is_refused_when_it_is_saved(world: World, uri: str)
     with world.work() as work:
         row = registry.get(work, rp.client_id)
         with pytest.raises(Invalid):
-            registry.update(work, row, replace(registry.current_data(row), redirect_uris=(uri,)))
+            registry.update(work, row, replace(client_data.current_data(row), redirect_uris=(uri,)))
 
 
 def test_n18_a_disabled_or_unknown_client_is_a_page(world: World) -> None:

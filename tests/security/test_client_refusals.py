@@ -13,8 +13,8 @@ import pytest
 from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
-from idp.clients import registry
-from idp.clients.registry import ClientData
+from idp.clients import client_data, registry
+from idp.clients.client_data import ClientData
 from idp.credentials.assertions import public_key
 from idp.errors import Invalid
 from idp.models import AuthMethod
@@ -158,7 +158,7 @@ def test_n30_the_token_endpoint_is_an_audience_for_those_who_need_it(
     once, and cannot name another URL. A client with a secret cannot have the setting."""
     with world.work() as work:
         row = registry.get(work, "registration")
-        data = registry.current_data(row)
+        data = client_data.current_data(row)
         changed = ClientData(**(vars(data) | {"token_endpoint_audience": True}))
         registry.update(work, row, changed, is_approved=True)
     for audience, status in (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from idp.clients import registry
-from idp.clients.registry import ClientData
+from idp.clients.client_data import ClientData
 from idp.directory import accounts
 from idp.errors import Invalid
 from idp.machines import registered_networks

@@ -14,7 +14,7 @@ from idp.app import create_app
 from idp.cli.server_commands import work_round
 from idp.directory import accounts
 from idp.errors import ConfigurationError
-from idp.mfa.risk_engine import Place
+from idp.mfa.risk_values import Place
 from idp.mfa.sign_in_histories import KEPT
 from idp.models import AccountState, Event, PopulationCount, SignIn
 from idp.networks import GeoDatabase, NetworkSet, read_networks

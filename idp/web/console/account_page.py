@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import trail
-from idp.directory import accounts, role_group_assignments, separation_of_duties
+from idp.directory import accounts, held_role_groups, separation_of_duties
 from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
 from idp.factors import authenticators, enrolment, security_question
 from idp.helpdesk import account_actions, account_status, caller_verification
@@ -97,7 +97,7 @@ def _verification_methods(work: UnitOfWork, found: Account) -> dict[str, Any]:
 def _access(work: UnitOfWork, found: Account) -> dict[str, Any]:
     """What blocks a sign-in, and the role groups by participant."""
     by_participant: dict[str, list[Assignment]] = {}
-    for row in role_group_assignments.list_held(work, found):
+    for row in held_role_groups.list_held(work, found):
         title = f"{row.participant.name} ({row.participant.number})"
         by_participant.setdefault(title, []).append(row)
     return {

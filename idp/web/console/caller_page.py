@@ -7,7 +7,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from idp import current
-from idp.directory import role_group_assignments, separation_of_duties
+from idp.directory import held_role_groups, separation_of_duties
 from idp.errors import CodeNotSent, NoRecoveryPhone
 from idp.helpdesk import caller_verification
 from idp.models import Account
@@ -29,7 +29,7 @@ def register(pages: Blueprint) -> None:
 def _found(subject: str) -> Account | Response:
     """The account, unless this operator may not act on it at all (N74)."""
     found, operator = one(subject), gate.operator()
-    target = role_group_assignments.console_roles(current.work(), found)
+    target = held_role_groups.console_roles(current.work(), found)
     is_self = separation_of_duties.is_same_person(found, operator.account)
     if not rules.may_act(operator.roles, target, is_self=is_self):
         return gate.forbid("target", found)

@@ -10,10 +10,10 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
-from idp.clients import client_proposals, client_secrets
+from idp.clients import client_data, client_proposals, client_secrets
 from idp.clients import registry as service
+from idp.clients.client_data import SIGNING_ALGS, ClientData
 from idp.clients.client_proposals import Outcome
-from idp.clients.registry import SIGNING_ALGS, ClientData
 from idp.credentials.assertions import public_key
 from idp.directory import role_groups
 from idp.errors import Conflict, Invalid
@@ -92,8 +92,8 @@ def client(client_id: str) -> BaseResponse:
     """What is registered of one, to change."""
     found = _one(client_id)
     if request.method != "POST":
-        return _form(found, service.current_data(found), list(found.role_groups))
-    data = _from_form(service.current_data(found))
+        return _form(found, client_data.current_data(found), list(found.role_groups))
+    data = _from_form(client_data.current_data(found))
     groups = _chosen_groups()
     try:
         data = _with_new_key(data)
@@ -110,7 +110,7 @@ def rotate_secret(client_id: str) -> BaseResponse:
         hours = client_secrets.parse_overlap_hours(typed)
         outcome = client_proposals.rotate_secret(current.work(), found, overlap_hours=hours)
     except Invalid as error:
-        data, groups = service.current_data(found), list(found.role_groups)
+        data, groups = client_data.current_data(found), list(found.role_groups)
         return _form(found, data, groups, error=error.detail, overlap_hours=typed)
     return shown(outcome)
 

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import role_group_assignments
+from idp.directory import held_role_groups
 from idp.directory.separation_of_duties import Forbidden
 from idp.helpdesk.helpdesk_refusals import ConsoleRefusal
 from idp.models import Account
@@ -128,7 +128,7 @@ def _refusal() -> BaseResponse | None:
         here = safe_path(request.full_path.rstrip("?"))
         return redirect(url_for("login.signin", next=here), code=303)
     work = current.work()
-    found = Operator(session.account, role_group_assignments.console_roles(work, session.account))
+    found = Operator(session.account, held_role_groups.console_roles(work, session.account))
     if not found.may_open(request.endpoint or ""):
         return forbid("role")
     account = session.account

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.clients import client_proposals as service
+from idp.clients import proposal_contents
 from idp.clients.client_proposals import Outcome
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.web.console import gate
@@ -28,7 +29,7 @@ def proposals() -> BaseResponse:
 def _list(error: str | None = None) -> BaseResponse:
     work, operator = current.work(), gate.operator().account
     rows = [
-        (row, service.changes(work, row), service.may_confirm(row, operator))
+        (row, proposal_contents.changes(work, row), service.may_confirm(row, operator))
         for row in service.list_pending(work)
     ]
     body = render_template("console/proposals.html", proposals=rows, error=error)

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.audit import trail
 from idp.clients import registry
-from idp.directory import role_group_assignments
+from idp.directory import held_role_groups
 from idp.errors import Conflict, Invalid, NotFound
 from idp.machines import (
     machine_accounts,
@@ -159,8 +159,7 @@ def _page(
         now=work.now,
         former_until=until if until is not None and until > work.now else None,
         applications=[
-            (row.client_id, row.name)
-            for row in role_group_assignments.accessible_clients(work, account)
+            (row.client_id, row.name) for row in held_role_groups.accessible_clients(work, account)
         ],
         uses=[_use(event) for event in trail.recent_machine_refusals(work, account, RECENT)],
         ip=ip,

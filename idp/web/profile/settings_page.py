@@ -22,8 +22,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import trail
+from idp.directory import held_role_groups
 from idp.directory import preferences as profile
-from idp.directory import role_group_assignments
 from idp.models import Account, AccountKind, BrowserSession, Event, KnownBrowser
 from idp.policy.phone_number import formatted
 from idp.policy.user_agents import describe_user_agent
@@ -143,7 +143,7 @@ def _home() -> BaseResponse:
 def _profile(account: Account) -> dict[str, Any]:
     person = account.person
     by_participant: dict[str, dict[str, Any]] = {}
-    for row in role_group_assignments.list_held(current.work(), account):
+    for row in held_role_groups.list_held(current.work(), account):
         entry = by_participant.setdefault(
             row.participant.number,
             {"number": row.participant.number, "name": row.participant.name, "groups": []},

@@ -1,0 +1,84 @@
+"""The registration data of a client, as a value and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from idp.credentials.assertions import PublicKey
+from idp.models import AccountKind, AuthMethod, Client
+from idp.policy.scopes import (
+    PERSONAL_SCOPES,
+    PushOperation,
+)
+
+SIGNING_ALGS = ("RS256", "ES256")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientData:
+    """The registration data of a client. Lists are tuples of strings."""
+
+    name: str
+    description: str = ""
+    home_url: str = ""
+    auth_method: str = AuthMethod.SECRET
+    #: Public keys (JWK with ``kid``) of ``private_key_jwt``; see ``assertions.public_key``.
+    keys: tuple[PublicKey, ...] = ()
+    token_endpoint_audience: bool = False
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    scopes: tuple[str, ...] = PERSONAL_SCOPES
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    account_kinds: tuple[str, ...] = (AccountKind.PERSONAL, AccountKind.MACHINE)
+    require_pkce: bool = True
+    trusted: bool = False
+    uses_popups: bool = False
+    minimum_acr: str | None = None
+    second_factor: str = ""
+    id_token_alg: str = "RS256"  # noqa: S105 - names of algorithms and forms, no secrets
+    access_token_alg: str = "ES256"  # noqa: S105
+    access_token_format: str = "jwt"  # noqa: S105
+    audience: str = ""
+    is_resource_server: bool = False
+    push_operations: tuple[str, ...] = tuple(PushOperation)
+    push_participants: tuple[str, ...] = ()
+    push_person_id: str = ""
+    push_account_kind: str = AccountKind.PERSONAL
+    push_default_participant: str = ""
+    role_groups: tuple[str, ...] = field(default=(), metadata={"relation": True})
+
+
+def describe(client: Client) -> dict[str, Any]:
+    """The complete registration, without the secret."""
+    values = {
+        item.name: getattr(client, item.name)
+        for item in fields(ClientData)
+        if not item.metadata.get("relation")
+    }
+    return {"client_id": client.client_id, **values, "disabled": client.disabled_at is not None}
+
+
+def current_data(client: Client) -> ClientData:
+    """The present registration as data, for ``dataclasses.replace``."""
+    return from_json(describe(client))
+
+
+def from_json(known: dict[str, Any]) -> ClientData:
+    """The inverse of ``to_json`` and ``describe``."""
+    values: dict[str, Any] = {
+        item.name: tuple(value) if isinstance(value := known[item.name], list) else value
+        for item in fields(ClientData)
+        if item.name in known
+    }
+    return ClientData(**values)
+
+
+def to_json(data: ClientData) -> dict[str, Any]:
+    """The data in JSON types."""
+    return {
+        item.name: list(value) if isinstance(value := getattr(data, item.name), tuple) else value
+        for item in fields(data)
+    }

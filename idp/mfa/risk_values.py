@@ -1,0 +1,150 @@
+"""What the risk engine gets and returns, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from idp.mfa.features import Agent, Hour
+
+MODEL = "2026-11"
+
+
+NO_AGENT = Agent()
+
+
+class Device(StrEnum):
+    """The state of the browser's cookie."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    #: The cookie is known for other accounts only, as on a shared workstation.
+    OF_ANOTHER = "of_another"
+    #: Ended by the holder or a password change.
+    REVOKED = "revoked"
+
+
+class Band(StrEnum):
+    """The risk level."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The location of an address; empty and None if the database does not have it."""
+
+    country: str = ""
+    region: str = ""
+    city: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A sign-in with a correct password."""
+
+    at: datetime
+    hour: Hour
+    ip: str
+    asn: str = ""
+    place: Place = Place()
+    agent: Agent = NO_AGENT
+    device: Device = Device.UNKNOWN
+    #: The browser family that got the cookie; another one indicates theft.
+    device_family: str = ""
+    #: Refused sign-ins of this account, and of this network, in the last hour.
+    failures: int = 0
+    network_failures: int = 0
+    #: On the operator's list of suspicious networks.
+    is_listed: bool = False
+    #: The name of an event since the last completed sign-in that requires a second factor.
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class PastSignIn:
+    """The hour of an earlier sign-in."""
+
+    of_day: float
+    is_free: bool
+    age_days: float
+
+
+Counts = Mapping[str, int]
+
+
+NO_COUNTS: dict[str, int] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """A person's completed sign-ins as counts; the caller limits its size."""
+
+    sign_ins: int = 0
+    #: How often each value was seen, by level: ``ip``, ``asn``, ``country``, ``version``,
+    #: ``family``, ``system``, ``kind``.
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    hours: Sequence[PastSignIn] = ()
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    last_place: Place = Place()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """The same for all persons together."""
+
+    people: int = 0
+    sign_ins: int = 0
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    #: Density of sign-ins over the hours of a working day and of a free day, ``GRID`` values.
+    working: Sequence[float] = ()
+    free: Sequence[float] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """Parameters that an operator can change. ``docs/risk.md`` describes the thresholds."""
+
+    medium: float = 0.0
+    high: float = 3.0
+    #: Sharpness of the kernel of hours, weight of everybody's habits, half-life in days.
+    kappa: float = 6.0
+    alpha: float = 4.0
+    half_life: float = 60.0
+    other_class: float = 0.3
+    young_days: int = 5
+    dormant_days: int = 90
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One feature's part of the score; ``shown`` is the text for the person."""
+
+    feature: str
+    code: str
+    shown: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Risk:
+    """The result, for the audit trail and the console."""
+
+    score: float
+    band: Band
+    evidence: tuple[Evidence, ...]
+    #: Hard rules that apply: each requires a second factor, whatever the score.
+    hits: tuple[str, ...]
+    model: str = MODEL
+
+    @property
+    def asks(self) -> bool:
+        """Whether a second factor is required."""
+        return bool(self.hits) or self.band is not Band.LOW
