@@ -15,6 +15,7 @@ from idp import current
 from idp.directory import held_role_groups
 from idp.policy.local_path import safe_path
 from idp.settings import Settings
+from idp.web import branding
 from idp.web.i18n import eastern, term
 
 
@@ -47,6 +48,7 @@ def install(app: Flask, settings: Settings) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters["eastern"] = eastern
     app.jinja_env.filters["term"] = term
+    app.jinja_env.filters["monogram"] = branding.monogram
 
     @app.context_processor
     def names() -> dict[str, Any]:

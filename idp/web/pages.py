@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current, schema_version
 from idp.grants import signing_keys
 from idp.messages import outbox_reader
+from idp.models import AccountState
 from idp.policy.local_path import safe_path
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
@@ -18,7 +19,7 @@ from idp.web.login.signin_page import KEPT
 
 
 def blueprint(*, demo: bool) -> Blueprint:
-    """The pages; the outbox page exists in the demo only."""
+    """The pages; the outbox and the components exist in the demo only."""
     pages = Blueprint("pages", __name__)
     pages.add_url_rule("/language", "language", language, methods=["POST"])
     pages.add_url_rule("/signout", "signout", signout, methods=["GET", "POST"])
@@ -27,6 +28,7 @@ def blueprint(*, demo: bool) -> Blueprint:
     pages.add_url_rule("/readyz", "readyz", readyz)
     if demo:
         pages.add_url_rule("/demo/outbox", "demo_outbox", demo_outbox)
+        pages.add_url_rule("/demo/components", "demo_components", demo_components)
     return pages
 
 
@@ -80,3 +82,10 @@ def demo_outbox() -> BaseResponse:
     return Response(
         render_template("demo_outbox.html", messages=outbox_reader.recent(current.work()))
     )
+
+
+def demo_components() -> BaseResponse:
+    """Every component of the pages in every state. Registered in the demo only."""
+    if not current.runtime().settings.demo:
+        abort(404)
+    return Response(render_template("demo/components.html", states=list(AccountState)))

@@ -12,6 +12,7 @@ from idp.web.console import (
     client_pages,
     home_page,
     labels,
+    navigation,
     operation_pages,
     participant_pages,
     proposal_pages,
@@ -27,6 +28,7 @@ def blueprint() -> Blueprint:
     pages.add_app_template_filter(labels.function, "function_in_words")
     pages.add_app_template_filter(labels.kind, "kind_in_words")
     pages.add_app_template_filter(labels.refused, "refusal_in_words")
+    pages.add_app_template_global(navigation.places, "console_navigation")
     for module in (
         home_page,
         account_page,

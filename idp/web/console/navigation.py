@@ -1,0 +1,53 @@
+"""The navigation of the console: its places, and which of them an operator may open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request
+from flask_babel import lazy_gettext as _
+
+from idp.web.console.gate import Operator
+
+
+@dataclass(frozen=True)
+class Place:
+    """A link of the navigation. ``inside`` are the pages that belong to it; it is marked as the
+    current place on them too."""
+
+    group: int
+    endpoint: str
+    text: object
+    icon: str
+    inside: tuple[str, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the page of this request is this place or belongs to it."""
+        return request.endpoint == self.endpoint or request.endpoint in self.inside
+
+
+PLACES = (
+    Place(1, "console.home", _("Home"), "home"),
+    Place(1, "console.people", _("People"), "people", ("console.account",)),
+    Place(
+        1,
+        "console.clients",
+        _("Applications"),
+        "apps",
+        ("console.client", "console.new_client", "console.proposals"),
+    ),
+    Place(1, "console.groups", _("Role groups"), "groups", ("console.group", "console.new_group")),
+    Place(1, "console.participants", _("Participants"), "building", ("console.participant",)),
+    Place(1, "console.messages", _("Messages"), "mail"),
+    Place(1, "console.trail", _("Audit log"), "log"),
+    Place(1, "console.alarms", _("Alarms"), "bell"),
+    Place(2, "console.report", _("Access report"), "report"),
+    Place(2, "console.keys", _("Keys"), "key"),
+    Place(2, "console.settings", _("Settings"), "settings"),
+)
+
+
+def places(operator: Operator) -> list[Place]:
+    """The places that the operator may open, in order."""
+    return [place for place in PLACES if operator.may_open(place.endpoint)]
