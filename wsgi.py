@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from idp.app import create_app, say_risks
+from idp.app import create_app
+from idp.foundation import say_risks
 from idp.settings import Settings
 
 app = create_app(Settings.from_environ(os.environ))

@@ -26,7 +26,7 @@ from cryptography.fernet import Fernet
 
 from benchmarks.console import PORT, ROOT, Visitor, wait
 from idp.app import create_app
-from idp.cli.server_commands import upgrade_database
+from idp.cli.database_commands import upgrade_database
 from idp.credentials import passwords
 from idp.credentials.hashing import PasswordHasher
 from idp.db import db

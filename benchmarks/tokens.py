@@ -20,7 +20,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, make_url, text
 
 from idp.app import create_app
-from idp.cli.server_commands import upgrade_database
+from idp.cli.database_commands import upgrade_database
 from idp.clients import client_data, registry
 from idp.credentials import passwords
 from idp.db import db

@@ -1,4 +1,4 @@
-"""The factory: settings and ports in, an application out. The only module that wires."""
+"""The factory: settings and ports in, an application out. It adds the web to ``idp.foundation``."""
 
 from __future__ import annotations
 
@@ -8,29 +8,21 @@ import structlog
 from flask import Flask, Request, g
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
-from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import MapAdapter
 
-from idp import current
-from idp.credentials.hashing import HashingLimiter, PasswordHasher
-from idp.db import db, engine_options, prepare_engine
+from idp import current, foundation
+from idp.credentials.hashing import HashingLimiter
 from idp.limits import counter
 from idp.machines.machine_authentication import MachineAuthenticator
-from idp.messages.logout_delivery import HttpLogoutSender
-from idp.messages.sms import DemoSmsSender, FormSmsSender
-from idp.messages.smtp import DemoMailer, SmtpMailer
-from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.oidc import endpoints
 from idp.oidc.endpoints.introspect import Introspection
 from idp.oidc.endpoints.revoke import Revocation
 from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.jwks import KeyRing
 from idp.oidc.server import GatewayServer
-from idp.ports import Mailer, Ports, SmsSender, SystemClock, SystemTokens
+from idp.ports import Ports
 from idp.settings import Settings
-from idp.transaction import Runtime
-from idp.vault import Vault
 from idp.web import (
     console,
     context,
@@ -39,7 +31,6 @@ from idp.web import (
     i18n,
     kept,
     login,
-    logs,
     pages,
     profile,
     security,
@@ -85,14 +76,11 @@ def create_app(
     settings.validate()
     app = Gateway("idp")
     app.config.update(_config(settings))
-    vault = Vault(settings)
-    app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = vault.cookie_keys[0], vault.cookie_keys[1:]
-    app.extensions["runtime"] = Runtime(settings, ports or default_ports(settings), vault)
-    app.extensions["hasher"] = PasswordHasher(settings, hashing)
+    foundation.prepare(app, settings, ports, hashing=hashing)
+    cookie_keys = foundation.runtime(app).vault.cookie_keys
+    app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = cookie_keys[0], cookie_keys[1:]
     app.extensions["machine_authenticator"] = MachineAuthenticator(app.extensions["hasher"])
     app.extensions["oidc"] = _oidc_server(app.extensions["machine_authenticator"])
-    _database(app)
-    logs.configure(settings.log_level)
     # First, so that a request that the form check refuses has its id and nonce too (N59).
     security.install(app, settings)
     csrf = CSRFProtect(app)
@@ -106,37 +94,10 @@ def create_app(
     return app
 
 
-def say_risks(app: Flask) -> None:
-    """Log what is unsafe and accepted: at the start of every process that serves or works."""
-    runtime: Runtime = app.extensions["runtime"]
-    for risk in runtime.settings.risks():
-        log.warning("accepted_risk", risk=risk)
-
-
-def default_ports(settings: Settings) -> Ports:
-    """The ports of production; in the demo mails and texts go to the outbox page only."""
-    mailer: Mailer = SmtpMailer(settings)
-    sms: SmsSender | None = FormSmsSender(settings) if settings.sms_url else None
-    if settings.demo:
-        mailer, sms = DemoMailer(), DemoSmsSender()
-    return Ports(
-        SystemClock(),
-        SystemTokens(),
-        mailer,
-        sms,
-        geo_locator=GeoDatabase(settings.place_database, settings.asn_database),
-        suspicious_networks=read_networks(settings.listed_networks),
-        denied_networks=NetworkSet(settings.denied_networks),
-        logouts=HttpLogoutSender(NetworkSet(settings.outbound_networks)),
-    )
-
-
 def _config(settings: Settings) -> dict[str, Any]:
     host = settings.issuer.split("://", 1)[1]
     return {
         "DEBUG": settings.debug,
-        "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url),
         "ISSUER_HOST": host,
         "MAX_CONTENT_LENGTH": settings.max_body,
         "MAX_FORM_MEMORY_SIZE": settings.max_body,
@@ -153,13 +114,6 @@ def _config(settings: Settings) -> dict[str, Any]:
         "BABEL_DEFAULT_LOCALE": "en",
         "PREFERRED_URL_SCHEME": settings.issuer.split("://", 1)[0],
     }
-
-
-def _database(app: Flask) -> None:
-    db.init_app(app)
-    Migrate(app, db, render_as_batch=True)
-    with app.app_context():
-        prepare_engine(db.engine)
 
 
 def _oidc_server(authenticator: MachineAuthenticator) -> GatewayServer:

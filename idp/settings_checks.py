@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 
-from idp.mfa.decision import Rule
+from idp.mfa.second_factor_rule import Rule
 from idp.policy import phone_number
 from idp.setting_groups import Bound, in_order
 

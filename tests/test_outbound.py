@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from idp import outbound
+from idp import outbound, outbound_session
 from idp.clients import client_data, registry
 from idp.errors import Invalid
 from idp.networks import NetworkSet
@@ -106,13 +106,13 @@ def test_a_name_is_checked_when_it_is_called(
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{listener.server_port}")
     url = f"http://localhost:{listener.server_port}/"
     with (
-        outbound.session(NULL_GEO_LOCATOR) as session,
+        outbound_session.session(NULL_GEO_LOCATOR) as session,
         pytest.raises(requests.ConnectionError) as refused,
     ):
         session.get(url, timeout=5)
     assert "private network" in str(refused.value)
     everywhere = NetworkSet(["127.0.0.0/8", "::1/128"])
-    with outbound.session(everywhere) as session:
+    with outbound_session.session(everywhere) as session:
         assert (
             session.get(f"http://127.0.0.1:{listener.server_port}/", timeout=5).status_code == 204
         )
@@ -134,10 +134,13 @@ def test_a_name_with_one_private_address_is_refused_and_looked_up_once(
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     url = f"http://rp.test:{listener.server_port}/"
-    with outbound.session(HERE) as session:
+    with outbound_session.session(HERE) as session:
         assert session.get(url, timeout=5).status_code == 204
     assert lookups == ["rp.test"]
-    with outbound.session(NULL_GEO_LOCATOR) as session, pytest.raises(requests.ConnectionError):
+    with (
+        outbound_session.session(NULL_GEO_LOCATOR) as session,
+        pytest.raises(requests.ConnectionError),
+    ):
         session.get(url, timeout=5)
     assert lookups == ["rp.test"] * 2
 
@@ -147,5 +150,5 @@ def test_an_unknown_name_and_a_closed_port_are_connection_errors() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}/", "http://nobody.invalid/", f"http://{'a' * 64}.test/"):
-        with outbound.session(HERE) as session, pytest.raises(requests.RequestException):
+        with outbound_session.session(HERE) as session, pytest.raises(requests.RequestException):
             session.get(url, timeout=5)

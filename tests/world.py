@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from idp.cli.server_commands import work_round
+from idp.cli.worker_parts import work_round
 from idp.clients import registry
 from idp.clients.client_data import ClientData
 from idp.credentials import passwords

@@ -15,7 +15,7 @@ from idp.cli.operator import as_operator
 from idp.clients import client_data, client_proposals, client_secrets, registry
 from idp.clients.client_data import ClientData
 from idp.credentials.assertions import public_key
-from idp.mfa.decision import Rule
+from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod
 from idp.policy.scopes import (
     ACRS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, islice, zip_longest
@@ -16,12 +16,11 @@ import click
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from idp import schema_version
-from idp.app import create_app
+from idp import foundation, schema_version
 from idp.cli import operator
 from idp.db import db
 from idp.settings import Settings
-from idp.transaction import Runtime, UnitOfWork, committing
+from idp.transaction import UnitOfWork, committing
 
 #: The number of rows that determine the column widths.
 PAGE = 200
@@ -40,12 +39,18 @@ def check_database(url: str) -> None:
         schema_version.require(url)
 
 
-def application(*, is_upgrade: bool = False) -> Flask:
-    """The application with the settings of the environment; its connections are closed with the
-    command. Raises ConfigurationError, and DatabaseNotReady unless the command upgrades the
-    database."""
+def _without_web(settings: Settings) -> Flask:
+    return foundation.prepare(Flask("idp"), settings)
+
+
+def application(
+    factory: Callable[[Settings], Flask] | None = None, *, is_upgrade: bool = False
+) -> Flask:
+    """What a command needs of the gateway, with the settings of the environment: no pages, no
+    endpoints. Its connections are closed with the command. Raises ConfigurationError, and
+    DatabaseNotReady unless the command upgrades the database."""
     settings = Settings.from_environ(os.environ)
-    app = create_app(settings)
+    app = (factory or _without_web)(settings)
     if not is_upgrade:
         check_database(settings.database_url)
 
@@ -62,11 +67,9 @@ def unit_of_work(app: Flask | None = None) -> Iterator[UnitOfWork]:
     """A unit of work, committed at the end, in the name of the shell user or the operator in
     ``--as``."""
     app = app or application()
-    with app.app_context():
-        runtime: Runtime = app.extensions["runtime"]
-        with committing(runtime.work()) as work:
-            work.origin = operator.origin(work, actor())
-            yield work
+    with app.app_context(), committing(foundation.runtime(app).work()) as work:
+        work.origin = operator.origin(work, actor())
+        yield work
 
 
 def actor() -> str:

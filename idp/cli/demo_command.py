@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from idp.app import create_app
 from idp.cli.common import show_table, unit_of_work
-from idp.cli.server_commands import upgrade_database
+from idp.cli.database_commands import upgrade_database
 from idp.demo import crowd
 from idp.demo.home import Home, write_private
 from idp.demo.processes import Processes

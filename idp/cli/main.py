@@ -15,7 +15,7 @@ COMMANDS = {
     "account": ("account_commands", "Accounts of people and machines."),
     "audit": ("audit_commands", "Audit log."),
     "client": ("client_commands", "Relying parties and other OAuth clients."),
-    "db": ("server_commands", "Database."),
+    "db": ("database_commands", "Database."),
     "demo": (
         "demo_command",
         "Start the gateway, three relying parties and the worker with demo accounts.",

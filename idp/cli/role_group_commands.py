@@ -14,7 +14,7 @@ from idp.directory import (
     role_group_assignments,
     role_groups,
 )
-from idp.mfa.decision import Rule
+from idp.mfa.second_factor_rule import Rule
 from idp.models import Account, AccountKind, Participant, RoleGroup
 from idp.transaction import UnitOfWork
 

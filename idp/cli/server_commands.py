@@ -1,61 +1,14 @@
-"""``gateway db``, ``serve`` and ``worker``: the processes of an installation."""
+"""``gateway serve`` and ``worker``: the processes of an installation."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
-from importlib import resources
-from pathlib import Path
 
 import click
-import flask_migrate
-from flask import Flask
 
-from idp import serving
-from idp.app import say_risks
-from idp.audit import chain
-from idp.cli.common import application, check_database, unit_of_work
-from idp.cli.worker_health import answering
-from idp.cli.worker_threads import Parts, WorkerThreads, work_through
-from idp.clients import client_proposals
-from idp.directory import lifecycle, role_group_assignments
-from idp.grants import signing_keys
-from idp.maintenance import alarms, reminders
-from idp.messages import delivery
-from idp.messages.delivery import Sender
-from idp.messages.queue import LOGOUT
-from idp.messages.rendering import CODES
-from idp.oidc import logout_token
-from idp.recovery import recovery_requests
-from idp.settings import Settings
-from idp.signin import population_counts
-from idp.transaction import Runtime, UnitOfWork, committing
-
-#: Maximum steps, and transfers to other servers, of one part in one round.
-MAX_STEPS = 100
-MAX_TRANSFERS = 5
-
-
-@click.group()
-def db() -> None:
-    """Database."""
-
-
-@db.command()
-def upgrade() -> None:
-    """Upgrade the database and create missing signing keys."""
-    upgrade_database(application(is_upgrade=True))
-    click.echo("The database is up to date.")
-
-
-def upgrade_database(app: Flask) -> None:
-    """Run the migrations of the package."""
-    with resources.as_file(resources.files("migrations")) as directory, app.app_context():
-        flask_migrate.upgrade(directory=str(Path(directory)))
-    with unit_of_work(app) as work:
-        signing_keys.ensure(work)
+from idp.cli.common import application, check_database
 
 
 @click.command()
@@ -83,6 +36,9 @@ def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -
 
     A process that stops unexpectedly is restarted. If it stops again within seconds, the command
     exits with code 1."""
+    from idp import serving
+    from idp.settings import Settings
+
     settings = Settings.from_environ(os.environ)
     check_database(settings.database_url)
     serving.serve(serving.Options(host, port, workers, threads, stop_seconds), settings.log_level)
@@ -104,7 +60,14 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     It processes recovery requests, deactivates expired accounts, revokes expired role groups, sends
     reminders and messages, sends back-channel logouts, raises alerts, updates the risk engine and
     seals the audit log. Codes, other e-mail, text messages and logouts have separate threads."""
-    app = application()
+    from idp.app import create_app
+    from idp.cli.worker_health import answering
+    from idp.cli.worker_parts import THREADS, work_round
+    from idp.cli.worker_threads import WorkerThreads
+    from idp.foundation import say_risks
+
+    # The keys that sign logout tokens are those of the endpoints.
+    app = application(create_app)
     say_risks(app)
     if once:
         work_round(app)
@@ -115,100 +78,3 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     probe = answering(health_host, health_port, workers.state) if health_port else nullcontext()
     with probe:
         workers.run()
-
-
-def work_round(app: Flask, parts: Parts | None = None) -> bool:
-    """Run one round of these parts, or of all; returns whether there was anything to do."""
-    return work_through(app, PARTS if parts is None else parts)
-
-
-def _recover(app: Flask) -> int:
-    return _until_idle(app, recovery_requests.process_next)
-
-
-def _remind(app: Flask) -> int:
-    return _until_idle(app, reminders.send_next)
-
-
-#: Expiry of accounts, assignments and proposals.
-ENDS = (
-    lifecycle.deactivate_next_expired,
-    role_group_assignments.revoke_next_expired,
-    client_proposals.expire_next,
-)
-
-
-def _end(app: Flask) -> int:
-    return _until_idle(app, lambda work: any(step(work) for step in ENDS))
-
-
-def _until_idle(app: Flask, step: Callable[[UnitOfWork], bool]) -> int:
-    """Repeat a step, each in its own transaction, until there is nothing left or the maximum is
-    reached, so that other parts get their turn."""
-    for done in range(MAX_STEPS):
-        with app.app_context():
-            runtime: Runtime = app.extensions["runtime"]
-            with committing(runtime.work()) as work:
-                found = step(work)
-        if not found:
-            return done
-    return MAX_STEPS
-
-
-def _alarm(app: Flask) -> int:
-    with unit_of_work(app) as work:
-        return alarms.raise_due(work)
-
-
-def _send_codes(app: Flask) -> int:
-    return _deliver(app, {"mail": delivery.send_mail}, kinds=CODES)
-
-
-def _send_mail(app: Flask) -> int:
-    return _deliver(app, {"mail": delivery.send_mail})
-
-
-def _send_texts(app: Flask) -> int:
-    return _deliver(app, {"sms": delivery.send_sms})
-
-
-def _send_logouts(app: Flask) -> int:
-    with app.app_context():
-        ring = app.extensions["oidc"].ring
-    return _deliver(app, {LOGOUT: logout_token.sender(ring)})
-
-
-def _deliver(app: Flask, senders: Mapping[str, Sender], kinds: Collection[str] = ()) -> int:
-    with app.app_context():
-        return delivery.deliver_due(
-            app.extensions["runtime"], senders, kinds=kinds, limit=MAX_TRANSFERS
-        )
-
-
-def _seal(app: Flask) -> int:
-    with unit_of_work(app) as work:
-        return chain.seal_pending(work)
-
-
-def _count(app: Flask) -> int:
-    with unit_of_work(app) as work:
-        return population_counts.refresh(work)
-
-
-#: The threads of a worker and their parts. Those after ``upkeep`` wait for other servers.
-THREADS: Mapping[str, Parts] = {
-    "recovery": {"recovery": _recover},
-    "upkeep": {
-        "ends": _end,
-        "reminders": _remind,
-        "alarms": _alarm,
-        "population": _count,
-        "trail": _seal,
-    },
-    "codes": {"codes": _send_codes},
-    "mail": {"mail": _send_mail},
-    "texts": {"texts": _send_texts},
-    "logouts": {"logouts": _send_logouts},
-}
-#: All parts.
-PARTS: Parts = {name: part for parts in THREADS.values() for name, part in parts.items()}

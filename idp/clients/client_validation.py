@@ -7,7 +7,7 @@ import re
 from idp import outbound
 from idp.clients.client_data import SIGNING_ALGS, ClientData
 from idp.errors import Invalid
-from idp.mfa.decision import Rule
+from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod
 from idp.networks import NetworkSet
 from idp.policy.names import printable

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.errors import Conflict, Invalid, NotFound
-from idp.mfa.decision import Rule
+from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, Client, RoleGroup, client_role_group
 from idp.policy.names import printable
 from idp.transaction import UnitOfWork

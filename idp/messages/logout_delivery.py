@@ -5,9 +5,6 @@ from __future__ import annotations
 from queue import Empty, Queue
 from threading import Thread
 
-import requests
-
-from idp import outbound
 from idp.networks import NetworkSet
 
 #: Timeouts in seconds: for the connection and between two reads; and for the whole exchange.
@@ -25,6 +22,8 @@ class HttpLogoutSender:
         """Send one token. Raises requests.RequestException for any status but 2xx. A redirect is a
         failure, because only the registered URI is allowed. The body is not read. A response that
         exceeds the deadline is abandoned in its thread."""
+        import requests  # only the worker sends logouts
+
         outcome: Queue[Exception | None] = Queue()
         Thread(target=self._try, args=(uri, logout_token, outcome), daemon=True).start()
         try:
@@ -43,8 +42,12 @@ class HttpLogoutSender:
             outcome.put(None)
 
     def _post(self, uri: str, logout_token: str) -> None:
+        import requests
+
+        from idp import outbound_session
+
         with (
-            outbound.session(self._allowed) as session,
+            outbound_session.session(self._allowed) as session,
             session.post(
                 uri,
                 data={"logout_token": logout_token},

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import requests
-
 from idp.settings import Settings
 
 TIMEOUT_SECONDS = 15
@@ -22,6 +20,8 @@ class FormSmsSender:
     def send(self, number: str, text: str) -> None:
         """Send one message. Raises requests.RequestException. A redirect is a failure, so that the
         credentials go nowhere else."""
+        import requests  # most processes send no text
+
         settings = self._settings
         answer = requests.post(
             settings.sms_url,

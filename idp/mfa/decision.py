@@ -6,23 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from idp.mfa.prompt_reasons import PromptReason
+from idp.mfa.prompt_reasons import NoPromptReason, PromptReason
 from idp.mfa.risk_values import Band, Risk
+from idp.mfa.second_factor_rule import Rule
 
 DUE = timedelta(days=30)
 #: Evidence above this weight is given as a reason.
 SUSPICIOUS = 0.5
-
-
-class Rule(StrEnum):
-    """When a second factor is required, the mildest rule first. Each rule includes the ones before
-    it."""
-
-    RISK = "risk"
-    EVERY_30_DAYS = "every_30_days"
-    ALWAYS = PromptReason.ALWAYS
 
 
 @dataclass(frozen=True)
@@ -32,20 +23,6 @@ class Browser:
     is_remembered: bool = False
     #: When a second factor was last verified in it.
     proved_at: datetime | None = None
-
-
-class NoPromptReason(StrEnum):
-    """Why no second factor is required."""
-
-    #: A passkey with user verification counts as two factors.
-    PASSKEY = "passkey"
-    #: The risk is low, and the holder wanted this browser remembered.
-    LOW_RISK = "low_risk"
-    REMEMBERED_BROWSER = "remembered_browser"
-    #: The rule is ``every_30_days``, and a factor was verified in this browser within that time.
-    RECENT_FACTOR = "recent_factor"
-    #: A factor would be required, but the account has none.
-    NO_FACTOR_SET_UP = "no_factor_set_up"
 
 
 @dataclass(frozen=True)
@@ -66,13 +43,6 @@ class Prompt:
 
 
 Decision = NoPrompt | Prompt
-
-
-def strictest(rules: Iterable[str]) -> Rule:
-    """The strictest rule; an unknown name means always."""
-    order = list(Rule)
-    named = [Rule(name) if name in order else Rule.ALWAYS for name in rules if name]
-    return max(named, key=order.index, default=Rule.RISK)
 
 
 def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> Decision:

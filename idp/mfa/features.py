@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -10,21 +9,12 @@ from zoneinfo import ZoneInfo
 import holidays
 from ua_parser import parse
 
+from idp.mfa.risk_values import Agent, Hour
+
 #: The default time zone; its public holidays apply.
 HOME_ZONE = "America/Toronto"
 MAX_AGENT = 400
 _FREE = holidays.country_holidays("CA", subdiv="ON")
-
-
-@dataclass(frozen=True)
-class Agent:
-    """A browser, without details that change on their own, such as the exact version and build."""
-
-    family: str = ""
-    major: int = 0
-    system: str = ""
-    #: ``desktop``, ``mobile`` or ``tablet``; empty for other programs.
-    kind: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -47,18 +37,6 @@ def _kind(system: str, device: str, user_agent: str) -> str:
     if system in ("iOS", "Android"):
         return "mobile" if "Mobile" in user_agent else "tablet"
     return "desktop" if system else ""
-
-
-@dataclass(frozen=True)
-class Hour:
-    """The time of day for a person."""
-
-    #: Local hours since midnight, from 0 to 24.
-    of_day: float
-    #: A weekend or an Ontario holiday.
-    is_free: bool
-    #: Within a week after a daylight-saving change, when habits shift by an hour.
-    after_change: bool = False
 
 
 def hour_of(moment: datetime, zone: str) -> Hour:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from idp.mfa.features import Hour
-from idp.mfa.risk_values import History, Population, Tuning
+from idp.mfa.risk_values import History, Hour, Population, Tuning
 
 GRID = 96
 

@@ -1,4 +1,4 @@
-"""Why a second factor is asked for."""
+"""Why a second factor is asked for, or not."""
 
 from __future__ import annotations
 
@@ -36,6 +36,20 @@ class PromptReason(StrEnum):
     STEP_UP = "step_up"
     #: The risk could not be assessed.
     NOT_ASSESSED = "not_assessed"
+
+
+class NoPromptReason(StrEnum):
+    """Why no second factor is required."""
+
+    #: A passkey with user verification counts as two factors.
+    PASSKEY = "passkey"
+    #: The risk is low, and the holder wanted this browser remembered.
+    LOW_RISK = "low_risk"
+    REMEMBERED_BROWSER = "remembered_browser"
+    #: The rule is ``every_30_days``, and a factor was verified in this browser within that time.
+    RECENT_FACTOR = "recent_factor"
+    #: A factor would be required, but the account has none.
+    NO_FACTOR_SET_UP = "no_factor_set_up"
 
 
 class AccountChange(StrEnum):

@@ -14,17 +14,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from idp.mfa.features import Agent, Hour
 from idp.mfa.hour_density import hour_density, is_unusual_hour
 from idp.mfa.prompt_reasons import PromptReason
 from idp.mfa.risk_values import (
     NO_COUNTS,
+    Agent,
     Attempt,
     Band,
     Counts,
     Device,
     Evidence,
     History,
+    Hour,
     Place,
     Population,
     Risk,

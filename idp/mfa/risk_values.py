@@ -7,9 +7,30 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from idp.mfa.features import Agent, Hour
-
 MODEL = "2026-11"
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A browser, without details that change on their own, such as the exact version and build."""
+
+    family: str = ""
+    major: int = 0
+    system: str = ""
+    #: ``desktop``, ``mobile`` or ``tablet``; empty for other programs.
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Hour:
+    """The time of day for a person."""
+
+    #: Local hours since midnight, from 0 to 24.
+    of_day: float
+    #: A weekend or an Ontario holiday.
+    is_free: bool
+    #: Within a week after a daylight-saving change, when habits shift by an hour.
+    after_change: bool = False
 
 
 NO_AGENT = Agent()
@@ -45,6 +66,9 @@ class Place:
     longitude: float | None = None
 
 
+NO_PLACE = Place()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """A sign-in with a correct password."""
@@ -53,7 +77,7 @@ class Attempt:
     hour: Hour
     ip: str
     asn: str = ""
-    place: Place = Place()
+    place: Place = NO_PLACE
     agent: Agent = NO_AGENT
     device: Device = Device.UNKNOWN
     #: The browser family that got the cookie; another one indicates theft.
@@ -93,7 +117,7 @@ class History:
     hours: Sequence[PastSignIn] = ()
     first_at: datetime | None = None
     last_at: datetime | None = None
-    last_place: Place = Place()
+    last_place: Place = NO_PLACE
 
 
 @dataclass(frozen=True, kw_only=True)

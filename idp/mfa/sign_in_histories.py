@@ -9,10 +9,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from idp.mfa.features import Hour
 from idp.mfa.hour_density import density_grid
 from idp.mfa.risk_engine import agent_values
-from idp.mfa.risk_values import Attempt, History, PastSignIn, Population
+from idp.mfa.risk_values import Attempt, History, Hour, PastSignIn, Population
 
 KEPT = 500
 KEPT_DAYS = 180

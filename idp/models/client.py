@@ -63,7 +63,7 @@ class Client(Base):
     #: Opens the sign-in in a popup that needs access to its opener.
     uses_popups: Mapped[bool] = mapped_column(default=False, server_default=false())
     minimum_acr: Mapped[str | None] = mapped_column(String(100))
-    #: The second-factor rule (``idp.mfa.decision``); empty for the default of the environment.
+    #: The rule (``idp.mfa.second_factor_rule``); empty for the default of the environment.
     second_factor: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     id_token_alg: Mapped[str] = mapped_column(String(10), default="RS256")
     access_token_alg: Mapped[str] = mapped_column(String(10), default="ES256")

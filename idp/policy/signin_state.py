@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from idp.mfa.decision import NoPromptReason
+from idp.mfa.prompt_reasons import NoPromptReason
 
 
 class Stage(StrEnum):

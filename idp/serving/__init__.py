@@ -17,8 +17,9 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from idp.app import create_app, say_risks
+from idp.app import create_app
 from idp.credentials.hashing import HashingLimiter
+from idp.foundation import say_risks
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from idp.directory import held_role_groups
 from idp.factors import authenticators
 from idp.mfa.assurance import METHODS, FactorKind, acr_of, passkey_methods
-from idp.mfa.decision import DUE, Rule, strictest
+from idp.mfa.decision import DUE
+from idp.mfa.second_factor_rule import Rule, strictest
 from idp.models import Authenticator, BrowserSession, Client
 from idp.policy.scopes import ACR_MFA, satisfies
 from idp.session import browsers

@@ -16,10 +16,12 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import held_role_groups
 from idp.mfa import decision as rules
-from idp.mfa.decision import Browser, Decision, NoPrompt, NoPromptReason, Prompt
+from idp.mfa.decision import Browser, Decision, NoPrompt, Prompt
 from idp.mfa.features import agent_of, hour_of
+from idp.mfa.prompt_reasons import NoPromptReason
 from idp.mfa.risk_engine import assess
 from idp.mfa.risk_values import Attempt, History, Risk, Tuning
+from idp.mfa.second_factor_rule import Rule, strictest
 from idp.models import Account, Client, Event, KnownBrowser
 from idp.policy.addresses import address_of, network_of
 from idp.session import browsers
@@ -39,7 +41,7 @@ class Assessment:
 
     decision: Decision
     risk: Risk | None
-    rule: rules.Rule
+    rule: Rule
 
 
 def evaluate(
@@ -53,7 +55,7 @@ def evaluate(
 ) -> Assessment:
     """Whether the risk or a rule asks for a second factor after the first one. If the risk cannot
     be computed a factor is asked for; no sign-in passes without one and no person is locked out."""
-    rule = rules.strictest(
+    rule = strictest(
         [
             work.settings.second_factor,
             client.second_factor if client else "",

@@ -7,8 +7,8 @@ from datetime import timedelta
 from idp.credentials import notices
 from idp.factors import authenticators, enrolment
 from idp.mfa.assurance import acr_of
-from idp.mfa.decision import NoPrompt, NoPromptReason, Prompt
-from idp.mfa.prompt_reasons import PromptReason
+from idp.mfa.decision import NoPrompt, Prompt
+from idp.mfa.prompt_reasons import NoPromptReason, PromptReason
 from idp.models import Account, Client, Interaction
 from idp.policy.lockout import Budget
 from idp.policy.scopes import ACR_PHR

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, or_, select
 
-from idp.mfa.features import Agent, agent_of, hour_of
+from idp.mfa.features import agent_of, hour_of
 from idp.mfa.hour_density import GRID, density_of
 from idp.mfa.risk_engine import agent_values
-from idp.mfa.risk_values import Attempt, History, PastSignIn, Place, Population
+from idp.mfa.risk_values import Agent, Attempt, History, PastSignIn, Place, Population
 from idp.mfa.sign_in_histories import KEPT, KEPT_DAYS, LEVELS
 from idp.models import Account, PopulationCount, SignIn
 from idp.policy.addresses import UNKNOWN, address_of, network_of

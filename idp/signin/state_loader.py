@@ -6,7 +6,7 @@ import structlog
 
 from idp.credentials import temporary_passwords
 from idp.factors import enrolment
-from idp.mfa.decision import NoPromptReason
+from idp.mfa.prompt_reasons import NoPromptReason
 from idp.models import Account, AccountState, BrowserSession, Client, Interaction
 from idp.policy.session_rules import may_sign_in
 from idp.policy.signin_state import (

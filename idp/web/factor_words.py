@@ -10,8 +10,7 @@ from flask_babel import lazy_gettext as _
 from idp.errors import SendLimit
 from idp.factors import authenticators, passkeys
 from idp.mfa.assurance import FactorKind
-from idp.mfa.decision import NoPromptReason
-from idp.mfa.prompt_reasons import PromptReason
+from idp.mfa.prompt_reasons import NoPromptReason, PromptReason
 from idp.models import Account, Authenticator
 from idp.policy.phone_number import Fault
 from idp.web.texts import complete

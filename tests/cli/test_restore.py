@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 import pytest
 from sqlalchemy import create_engine, select, text
 
@@ -48,13 +47,11 @@ BACKUP_SQLITE, BACKUP_POSTGRES, EXPORT, RESTORE_SQLITE, RESTORE_POSTGRES, AFTER 
 def at_the_desk(
     world: World, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Desk]:
-    """A shell in an empty directory, with the clock of the world; tables that migrations know."""
-    monkeypatch.setattr("idp.app.SystemClock", lambda: world.clock)
+    """A shell in an empty directory, with the clock of the world."""
+    monkeypatch.setattr("idp.foundation.SystemClock", lambda: world.clock)
     place = tmp_path / "shell"
     place.mkdir()
     monkeypatch.chdir(place)
-    with world.app.app_context():
-        flask_migrate.stamp(directory=str(ROOT / "migrations"), revision="heads")
     yield Desk(world, run)
     if not world.settings.database_url.startswith("sqlite"):
         engine = create_engine(world.settings.database_url)

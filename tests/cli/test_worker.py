@@ -21,8 +21,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from idp.cli.server_commands import THREADS
 from idp.cli.worker_health import answering
+from idp.cli.worker_parts import THREADS
 from idp.cli.worker_threads import STALE_SECONDS, WorkerThreads
 from idp.directory import accounts
 from idp.messages import delivery, queue

@@ -14,7 +14,7 @@ from flask import Flask
 
 from idp.app import create_app
 from idp.cli import main
-from idp.cli.server_commands import upgrade_database
+from idp.cli.database_commands import upgrade_database
 from idp.db import db
 from idp.demo.home import Home, make_password
 from idp.demo.seed import seed

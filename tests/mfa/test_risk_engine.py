@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.mfa.features import HOME_ZONE, Agent, Hour, agent_of, hour_of
+from idp.mfa.features import HOME_ZONE, agent_of, hour_of
 from idp.mfa.hour_density import density_grid, hour_density, is_unusual_hour
 from idp.mfa.risk_engine import assess, distance_km
 from idp.mfa.risk_values import (
+    Agent,
     Attempt,
     Band,
     Device,
     History,
+    Hour,
     PastSignIn,
     Place,
     Population,

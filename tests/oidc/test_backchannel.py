@@ -19,7 +19,7 @@ from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 from sqlalchemy import select
 
-from idp.cli.server_commands import PARTS, work_round
+from idp.cli.worker_parts import PARTS, work_round
 from idp.clients import client_data, registry
 from idp.directory import accounts, participants, role_group_assignments, role_groups
 from idp.errors import Invalid

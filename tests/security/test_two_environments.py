@@ -12,10 +12,11 @@ from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
 from idp import settings_checks
-from idp.app import create_app, say_risks
+from idp.app import create_app
 from idp.db import Base, db
 from idp.directory import accounts, activation
 from idp.errors import ConfigurationError
+from idp.foundation import say_risks
 from idp.grants import signing_keys
 from idp.models import AccountState
 from idp.ports import Ports, SystemTokens

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from idp.app import create_app
-from idp.cli.server_commands import work_round
+from idp.cli.worker_parts import work_round
 from idp.directory import accounts
 from idp.errors import ConfigurationError
 from idp.mfa.risk_values import Place

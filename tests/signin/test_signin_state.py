@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from idp.directory import accounts
 from idp.errors import GatewayError, Unstorable
-from idp.mfa.decision import NoPromptReason
+from idp.mfa.prompt_reasons import NoPromptReason
 from idp.models import Interaction
 from idp.oidc import interaction as rules
 from idp.oidc.interaction import AuthorizationRequest, decide

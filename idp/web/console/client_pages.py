@@ -17,7 +17,7 @@ from idp.clients.client_proposals import Outcome
 from idp.credentials.assertions import public_key
 from idp.directory import role_groups
 from idp.errors import Conflict, Invalid
-from idp.mfa.decision import Rule
+from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod, Client, RoleGroup
 from idp.policy.scopes import ACRS, GRANT_TYPES, PERSON_ID_ATTRIBUTES, PUSHED_KINDS
 from idp.web.console import labels

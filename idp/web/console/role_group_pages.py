@@ -14,7 +14,7 @@ from idp.directory import (
     separation_of_duties,
 )
 from idp.errors import Conflict, Invalid, NotFound, Refused
-from idp.mfa.decision import Rule
+from idp.mfa.second_factor_rule import Rule
 from idp.models import Account, AccountKind
 from idp.policy import console as rules
 from idp.web.console import gate
