@@ -72,6 +72,7 @@ def test_the_second_migration_fills_what_existed(tmp_path: Path) -> None:
             connection.scalars(text("SELECT term FROM search_term WHERE account_id = 1")).all()
         )
         assert {"gauthie1", "noemie", "gauthier", "100231", "6135550177"} <= terms
+        assert connection.scalar(text("SELECT sort_name FROM account")) == "gauthier noemie"
         states = connection.execute(text("SELECT state, resumes_as FROM account ORDER BY id")).all()
         assert [tuple(row) for row in states] == [
             ("active", None), ("locked", "active"), ("suspended", "pending"),

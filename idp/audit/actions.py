@@ -16,6 +16,7 @@ class AuditAction(StrEnum):
     for each in ConsoleAction:
         vars()[f"CONSOLE_{each.name}"] = f"console.{each}"
     ACCESS_EXPORTED = "access.exported"
+    ACCOUNTS_EXPORTED = "accounts.exported"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_DISOWNED = "account.disowned"
     ACCOUNT_SECOND = "account.second"

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, text
 
 from idp.audit.actions import AuditAction
+from idp.directory.account_search import sort_name
 from idp.models import Account, AccountState, Assignment, Event, Participant, Person, RoleGroup
 from idp.models import SearchTerm as Term
 from idp.policy.names import name_key
@@ -110,7 +111,8 @@ def _rows(
         "id": account_pk, "subject": f"{PREFIX}{work.token(12)}", "kind": "personal",
         "state": state, "state_changed_at": since, "state_reason": "operator" if held else "demo",
         "resumes_as": AccountState.ACTIVE if held else None, "username": username,
-        "username_key": name_key(username), "person_id": person_pk,
+        "username_key": name_key(username), "sort_name": sort_name(family, given),
+        "person_id": person_pk,
         "activated_at": None if state is AccountState.PENDING else since,
         "created_at": since, "updated_at": since,
     }  # fmt: skip

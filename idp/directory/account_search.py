@@ -14,6 +14,7 @@ from idp.transaction import UnitOfWork
 
 #: The maximum shown; the page says that there are more.
 LIMIT = 50
+MAX_SORT_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,17 @@ class SearchResult:
 
 
 def index_account(work: UnitOfWork, account: Account) -> None:
-    """Rebuild the search terms of an account after it is created or its person changes."""
+    """Rebuild the search terms of an account, and its place in lists, after it is created or its
+    person changes."""
+    account.sort_name = sort_name(account.person.family_name, account.person.given_name)
     work.db.execute(delete(SearchTerm).where(SearchTerm.account_id == account.id))
     rows = [{"term": term, "account_id": account.id} for term in account_terms(account)]
     work.db.execute(insert(SearchTerm), rows)
+
+
+def sort_name(family_name: str, given_name: str) -> str:
+    """By what an account stands in lists."""
+    return f"{fold(family_name)} {fold(given_name)}"[:MAX_SORT_NAME]
 
 
 def account_terms(account: Account) -> list[str]:

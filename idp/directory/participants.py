@@ -49,6 +49,16 @@ def lock_by_number(work: UnitOfWork, number: str) -> Participant:
     return by_number(work, number)
 
 
+def list_choices(work: UnitOfWork) -> list[tuple[str, str]]:
+    """Number and name of all participants that are not removed, for forms, by name."""
+    rows = work.db.execute(
+        select(Participant.number, Participant.name)
+        .where(Participant.removed_at.is_(None))
+        .order_by(Participant.name_key, Participant.number)
+    )
+    return [(number, f"{name} ({number})") for number, name in rows]
+
+
 def stream_pages(work: UnitOfWork) -> Iterator[Sequence[Participant]]:
     """All participants that are not removed, by number, in pages."""
     query = select(Participant).where(Participant.removed_at.is_(None)).order_by(Participant.number)

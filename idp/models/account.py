@@ -89,6 +89,13 @@ class Account(Base):
     username: Mapped[str] = mapped_column(String(320))
     #: Case-folded and NFKC: one key for all spellings of a name.
     username_key: Mapped[str] = mapped_column(String(320), unique=True)
+    #: The family and given name of the person, folded: the order of lists. Binary collation, as in
+    #: ``SearchTerm``.
+    sort_name: Mapped[str] = mapped_column(
+        String(200).with_variant(String(200, collation="C"), "postgresql"),
+        default="",
+        server_default=text("''"),
+    )
     #: The holder; for a machine account, its custodian.
     person_id: Mapped[int] = mapped_column(BigId, ForeignKey("person.id"), index=True)
     #: The reason for a second account, and the only participant it acts for; empty for all others
@@ -133,6 +140,12 @@ class Account(Base):
     __table_args__ = (
         # For the renewal reminders.
         Index("ix_account_password_changed_at", "password_changed_at"),
+        # For the lists of the console, and the number of accounts in each state.
+        Index("ix_account_sort_name_id", "sort_name", "id"),
+        Index("ix_account_state_sort_name_id", "state", "sort_name", "id"),
+        Index("ix_account_state_state_changed_at_id", "state", "state_changed_at", "id"),
+        Index("ix_account_state_changed_at_id", "state_changed_at", "id"),
+        Index("ix_account_kind", "kind"),
     )
 
     def effective_state(self, now: datetime) -> AccountState:
@@ -228,6 +241,9 @@ class TemporaryPassword(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     superseded_at: Mapped[datetime | None]
+
+    # For the list of those that wait.
+    __table_args__ = (Index("ix_temporary_password_expires_at", "expires_at"),)
 
 
 class OneTimeCode(Base):

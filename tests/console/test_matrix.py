@@ -15,6 +15,8 @@ ANY, HELP = {AGENT, ACCESS, AUDITOR}, {AGENT, ACCESS}
 #: Written apart from the table of the code: the two must say the same.
 ALLOWED = {
     "GET /console": ANY,
+    "GET /console/people": ANY,
+    "GET /console/people/export": {ACCESS, AUDITOR},
     "GET /console/accounts/<subject>": ANY,
     "POST /console/accounts/<subject>/caller": HELP,
     "POST /console/accounts/<subject>/caller/deny": HELP,

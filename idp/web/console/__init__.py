@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from idp.web.console import (
     access_report_page,
+    account_list_pages,
     account_page,
     audit_pages,
     caller_page,
@@ -31,6 +32,7 @@ def blueprint() -> Blueprint:
     pages.add_app_template_global(navigation.places, "console_navigation")
     for module in (
         home_page,
+        account_list_pages,
         account_page,
         caller_page,
         client_pages,

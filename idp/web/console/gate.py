@@ -33,6 +33,8 @@ _AUDIT = frozenset((AUDITOR,))
 #: Every route of the console, by endpoint. What an action needs besides is in policy.console.
 ROUTES: dict[str, frozenset[ConsoleRole]] = {
     "console.home": ANY,
+    "console.people": ANY,
+    "console.export_people": _MANAGE | _AUDIT,
     "console.account": ANY,
     "console.verify_caller": _HELP,
     "console.deny_caller": _HELP,

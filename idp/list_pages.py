@@ -1,0 +1,141 @@
+"""Lists for people: rows in a chosen order, one page at a time (keyset pagination).
+
+A page begins after a row or ends before one, and the row is named by its id. The database starts
+reading there, so a late page costs as much as the first, and addresses contain no names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, literal, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from idp.transaction import UnitOfWork
+
+#: Rows on a page.
+SIZE = 50
+R = TypeVar("R")
+S = TypeVar("S")
+#: The columns of an order; none of them is null.
+Sorts = Mapping[str, tuple[InstrumentedAttribute[Any], ...]]
+
+
+@dataclass(frozen=True)
+class ListRequest:
+    """Which page is asked for. An unknown order is the first one of the list; a row that does not
+    exist is the beginning."""
+
+    sort: str = ""
+    is_descending: bool = False
+    after: int = 0
+    before: int = 0
+
+
+@dataclass(frozen=True)
+class ListPage(Generic[R]):
+    """The rows of a page, its order, and the ids with which the pages around it are asked for; None
+    where there is no such page."""
+
+    rows: list[R]
+    sort: str = ""
+    is_descending: bool = False
+    next: int | None = None
+    previous: int | None = None
+
+    def of(self, rows: Sequence[S]) -> ListPage[S]:
+        """The same page with other values for its rows."""
+        return replace(self, rows=list(rows))  # type: ignore[arg-type, return-value]
+
+
+def page(
+    work: UnitOfWork,
+    key: InstrumentedAttribute[int],
+    sorts: Sorts,
+    request: ListRequest,
+    *conditions: ColumnElement[bool],
+    size: int = SIZE,
+) -> ListPage[int]:
+    """The keys of a page. Load their rows with ``load``."""
+    name = request.sort if request.sort in sorts else next(iter(sorts), "")
+    columns = sorts[name] if name else ()
+    is_backwards = bool(request.before)
+    anchor = _anchor(work, key, columns, request.before or request.after)
+    query = keys_query(
+        key,
+        columns,
+        *conditions,
+        is_descending=request.is_descending != is_backwards,
+        anchor=anchor,
+    )
+    found = list(work.db.scalars(query.limit(size + 1)))
+    rows, has_more = found[:size], len(found) > size
+    if is_backwards:
+        rows.reverse()
+    has_next = bool(rows) and (is_backwards or has_more)
+    has_previous = bool(rows) and (has_more if is_backwards else anchor is not None)
+    return ListPage(
+        rows,
+        name,
+        request.is_descending,
+        rows[-1] if has_next else None,
+        rows[0] if has_previous else None,
+    )
+
+
+def keys_query(
+    key: InstrumentedAttribute[int],
+    columns: tuple[InstrumentedAttribute[Any], ...],
+    *conditions: ColumnElement[bool],
+    is_descending: bool = False,
+    anchor: tuple[Any, ...] | None = None,
+) -> Select[int]:
+    """The query behind ``page``, without its limit. The order and the anchor are row values, which
+    both databases read from one index."""
+    ordered = (*columns, key)
+    query = select(key).where(*conditions)
+    if anchor is not None:
+        here = tuple_(*(literal(v, c.type) for v, c in zip(anchor, ordered, strict=True)))
+        beyond = tuple_(*ordered) < here if is_descending else tuple_(*ordered) > here
+        query = query.where(beyond if columns else _beyond(key, anchor[-1], is_descending))
+    return query.order_by(*(c.desc() if is_descending else c.asc() for c in ordered))
+
+
+def _beyond(
+    key: InstrumentedAttribute[int], value: int, is_descending: bool
+) -> ColumnElement[bool]:
+    return key < value if is_descending else key > value
+
+
+def _anchor(
+    work: UnitOfWork,
+    key: InstrumentedAttribute[int],
+    columns: tuple[InstrumentedAttribute[Any], ...],
+    at: int,
+) -> tuple[Any, ...] | None:
+    if not at:
+        return None
+    row = work.db.execute(select(*columns, key).where(key == at)).first()
+    return tuple(row) if row is not None else None
+
+
+def load(
+    work: UnitOfWork, query: Select[Any], key: InstrumentedAttribute[int], keys: Sequence[int]
+) -> list[Any]:
+    """The entities of these keys, in their order."""
+    found = {getattr(row, key.key): row for row in work.db.scalars(query.where(key.in_(keys)))}
+    return [found[value] for value in keys if value in found]
+
+
+def page_of(
+    rows: Sequence[R],
+    request: ListRequest,
+    sorts: Mapping[str, Callable[[R], Any]],
+    matches: Callable[[R], bool] = lambda row: True,  # noqa: ARG005 - every row
+) -> ListPage[R]:
+    """All rows of a short list that match, in the order that is asked for, on one page."""
+    name = request.sort if request.sort in sorts else next(iter(sorts))
+    chosen = sorted(filter(matches, rows), key=sorts[name], reverse=request.is_descending)
+    return ListPage(chosen, name, request.is_descending)
