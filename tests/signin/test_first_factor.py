@@ -1,0 +1,146 @@
+"""The first factor: which hash counts, which reason is recorded, when a hash is made again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from idp.credentials import temporary_passwords
+from idp.credentials.hashing import PasswordHasher
+from idp.directory import accounts
+from idp.models import AccountState
+from idp.networks import NetworkSet
+from idp.signin import first_factor
+from idp.transaction import UnitOfWork
+from tests.console.desk import Desk
+from tests.security.test_lockout import ELSEWHERE, browser_at, fail, gets_in
+from tests.world import NEW_PASSWORD, PASSWORD, World
+
+WRONG = "Wrong-Heron7-lantern"
+
+
+def stored(world: World, username: str) -> str:
+    return world.account_row(username).password_hash or ""
+
+
+def rotate_pepper(world: World) -> None:
+    """From now on new hashes are made under another pepper; the earlier one still verifies."""
+    peppers = ("k2:" + "q" * 32, *world.settings.password_peppers)
+    settings = replace(world.settings, password_peppers=peppers)
+    world.app.extensions["hasher"] = PasswordHasher(settings)
+
+
+def reasons(world: World) -> list[str | None]:
+    return [event.reason for event in world.events("signin.refused")]
+
+
+def test_a_hash_of_older_settings_is_made_again_by_the_right_password(world: World) -> None:
+    """PW-10: by the sign-in that shows the password; a current hash stays as it is."""
+    username = world.account()
+    before = stored(world, username)
+    assert gets_in(world, username)
+    assert stored(world, username) == before
+    rotate_pepper(world)
+    fail(world, username, 1)
+    assert stored(world, username) == before
+    assert gets_in(world, username)
+    after = stored(world, username)
+    assert after.startswith("v1$k2$")
+    assert gets_in(world, username)
+    assert stored(world, username) == after
+
+
+@pytest.mark.parametrize("kind", ["wrong", "locked", "denied"])
+def test_n47_a_refused_password_is_hashed_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """N47, N49: no refusal makes a new hash, or its time would tell that the password was right."""
+    username = world.account()
+    before = stored(world, username)
+    rotate_pepper(world)
+    if kind == "locked":
+        fail(world, username, 10)
+    elif kind == "denied":
+        deny(world, ELSEWHERE)
+    made: list[str] = []
+    hasher: PasswordHasher = world.app.extensions["hasher"]
+    monkeypatch.setattr(hasher, "hash", lambda password: made.append(password) or before)
+    password = WRONG if kind == "wrong" else PASSWORD
+    assert browser_at(world, ELSEWHERE).sign_in(username, password).status_code == 400
+    assert made == []
+    assert stored(world, username) == before
+
+
+def test_n71_a_temporary_password_leaves_the_hash_of_the_former_one(world: World) -> None:
+    """N71: the old hash stays in the history of passwords, not replaced by the temporary one."""
+    username = world.account()
+    temporary = Desk.of(world).temporary_password(username)
+    before = stored(world, username)
+    rotate_pepper(world)
+    assert world.browser().sign_in(username, temporary).request.path == "/signin/password"
+    assert stored(world, username) == before
+
+
+def deny(world: World, address: str) -> None:
+    """The operator blocks this address."""
+    runtime = world.app.extensions["runtime"]
+    ports = replace(runtime.ports, denied_networks=NetworkSet([f"{address}/32"]))
+    world.app.extensions["runtime"] = replace(runtime, ports=ports)
+
+
+def test_the_first_reason_of_a_refusal_is_recorded(world: World) -> None:
+    """N47: a denied network or a lock-out does not hide that the password was wrong."""
+    username = world.account()
+    fail(world, username, 11)
+    assert not gets_in(world, username)
+    assert reasons(world)[-2:] == ["wrong_password", "throttled"]
+    deny(world, ELSEWHERE)
+    fail(world, username, 1)
+    fail(world, "nobody1", 1)
+    assert reasons(world)[-2:] == ["wrong_password", "unknown_account"]
+    world.clock.advance(minutes=15)
+    assert not gets_in(world, username)
+    assert reasons(world)[-1] == "network_denied"
+
+
+class Beside(PasswordHasher):
+    """A hasher while whose work another sign-in uses the same temporary password."""
+
+    work: UnitOfWork
+    username: str
+
+    def verify(self, password: str, stored: str | None) -> bool:
+        matched = super().verify(password, stored)
+        row = temporary_passwords.find_active(
+            self.work, accounts.by_username(self.work, self.username)
+        )
+        assert row is not None
+        assert temporary_passwords.spend(self.work, row)
+        return matched
+
+
+def test_n71_of_two_sign_ins_at_once_one_gets_the_page(world: World) -> None:
+    """N71: the password was still unused when it was compared; the other was first."""
+    username = world.account()
+    temporary = Desk.of(world).temporary_password(username)
+    hasher = Beside(world.settings)
+    with world.work() as work:
+        hasher.work, hasher.username = work, username
+        fields: dict[str, Any] = {"typed": username, "password": temporary, "cookie": ""}
+        assert first_factor.authenticate_password(work, hasher, **fields) is None
+    assert reasons(world)[-1] == "temporary_password_used"
+    assert world.events("temporary_password.used") == []
+    assert world.account_row(username).state == AccountState.RESET_REQUIRED
+
+
+def test_n58_a_temporary_password_opens_no_account_whose_time_is_over(world: World) -> None:
+    """N58, N71: the account ends while its temporary password is still valid."""
+    username = world.account()
+    temporary = Desk.of(world).temporary_password(username)
+    with world.work() as work:
+        accounts.by_username(work, username).ends_at = work.now
+    assert world.browser().sign_in(username, temporary).status_code == 400
+    assert reasons(world)[-1] == "account_deactivated"
+    assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 400
