@@ -8,5 +8,6 @@ __all__ = [
     "account_actions",
     "account_status",
     "caller_verification",
+    "consequences",
     "helpdesk_refusals",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -31,24 +32,26 @@ from idp.helpdesk import caller_verification
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.policy import console
-from idp.policy.console import ACTIONS, ConsoleAction, ConsoleRole
+from idp.policy.console import ACTIONS, MAX_TICKET, ConsoleAction, ConsoleRole
 from idp.policy.names import printable
 from idp.session import browsers, failed_attempts, sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
-MAX_REASON, MAX_TICKET = 500, 60
+MAX_REASON = 500
 
 
 @dataclass(frozen=True)
 class ActionRequest:
-    """The operator, the action, the reason and the ticket."""
+    """The operator, the action, the reason and the ticket. ``details`` says more than a reason of
+    the list."""
 
     agent: Account
     roles: frozenset[ConsoleRole]
     action: str
     reason: str
     ticket: str
+    details: str = ""
 
 
 def available_actions(
@@ -83,12 +86,9 @@ def _is_applicable(work: UnitOfWork, name: str, account: Account) -> bool:
     )
 
 
-def execute(
-    work: UnitOfWork, hasher: PasswordHasher, order: ActionRequest, account: Account
-) -> str | None:
-    """Check and execute the action. Raises Forbidden if the operator may never do this to the
-    account, CallerNotVerified, and the errors of ``apply``. Returns a temporary password to read
-    aloud, else None."""
+def check(work: UnitOfWork, order: ActionRequest, account: Account) -> None:
+    """Raises Forbidden if the operator may never do this to the account, CallerNotVerified if the
+    caller is not verified, and ActionNotPossible if the state does not allow it."""
     action = ACTIONS[order.action]
     target = held_role_groups.console_roles(work, account)
     allowed = action.roles & order.roles and console.may_act(
@@ -101,7 +101,25 @@ def execute(
         and caller_verification.find_active(work, order.agent, account) is None
     ):
         raise CallerNotVerified()
-    return apply(work, hasher, order.action, account, reason=order.reason, ticket=order.ticket)
+    if not _is_applicable(work, order.action, account):
+        raise ActionNotPossible(order.action, account.state)
+
+
+def execute(
+    work: UnitOfWork, hasher: PasswordHasher, order: ActionRequest, account: Account
+) -> str | None:
+    """Check and execute the action. Raises the errors of ``check`` and ``apply``. Returns a
+    temporary password to read aloud, else None."""
+    check(work, order, account)
+    return apply(
+        work,
+        hasher,
+        order.action,
+        account,
+        reason=order.reason,
+        ticket=order.ticket,
+        details=order.details,
+    )
 
 
 def apply(
@@ -112,6 +130,7 @@ def apply(
     *,
     reason: str,
     ticket: str,
+    details: str = "",
 ) -> str | None:
     """Execute the action without the checks: for ``execute``, and for an administrator with shell
     access. Raises ActionNotPossible or ReasonMissing, and returns as ``execute`` does."""
@@ -120,12 +139,14 @@ def apply(
         raise ActionNotPossible(action, account.state)
     if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):
         raise ReasonMissing()
+    said: dict[str, Any] = {"details": details} if details else {}
     events.record(
         work,
         AuditAction(f"console.{action}"),
         account=account,
         why=reason.strip(),
         ticket=ticket.strip(),
+        **said,
     )
     return _HANDLERS[action](work, hasher, account)
 

@@ -93,6 +93,27 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
+#: Actions that end nothing and are easily undone.
+HARMLESS = frozenset((ConsoleAction.UNLOCK, ConsoleAction.RESTORE, ConsoleAction.RESEND_ACTIVATION))
+
+
+class ActReason(StrEnum):
+    """Why an operator orders an act, as the audit trail keeps it (TM-14, PR-04)."""
+
+    REQUEST_OF_HOLDER = "request_of_holder"
+    REQUEST_OF_PARTICIPANT = "request_of_participant"
+    COMPROMISE = "compromise"
+    LEFT_ORGANIZATION = "left_organization"
+    CHANGE_OF_DUTIES = "change_of_duties"
+    SUPERSEDED = "superseded"
+    CORRECTION = "correction"
+    MAINTENANCE = "maintenance"
+    OTHER = "other"
+
+
+MAX_DETAILS, MAX_TICKET = 500, 60
+
+
 def needs_caller_verification(actor: Collection[ConsoleRole]) -> bool:
     """Customer Relations acts for a caller, who must be verified first. Access Management does not
     need a caller."""

@@ -22,7 +22,7 @@ SECRETS = frozenset({"password", "again", "current", "answer", "code", "credenti
 #: As much as people type; more is not stored for somebody who has not signed in.
 MAX_KEPT = 16_384
 #: Fields that no person types.
-_MACHINERY = frozenset({"csrf_token", "account"})
+_MACHINERY = frozenset({"csrf_token", "account", "confirmation"})
 _UNSHOWN = frozenset({"flow", "next", "method", "do", "step"})
 SIGN_IN = ("login.signin", "login.passkey")
 

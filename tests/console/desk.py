@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import unescape
 
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from idp.models import BrowserSession
 from idp.policy.console import ConsoleRole
-from tests.world import Browser, World
+from tests.world import Browser, World, hidden_fields
 
 FACTS = ["username", "person_id", "organization"]
 
@@ -49,11 +50,30 @@ class Desk:
             mine = BrowserSession.account_id == self.world.id_of(work, self.username)
             work.db.execute(update(BrowserSession).where(mine).values(factor_at=work.now))
 
-    def post(self, path: str, **fields: str | list[str]) -> TestResponse:
-        """Send a form of the console, with a fresh second factor."""
+    def send(self, path: str, **fields: str | list[str]) -> TestResponse:
+        """Send a form of the console once, with a fresh second factor."""
         self.prove()
         data = {"csrf_token": self.token(), **fields}
         return self.browser.client.post(path, data=data, base_url=self.browser.base)
+
+    def post(self, path: str, **fields: str | list[str]) -> TestResponse:
+        """Send a form of the console, and confirm it where a page asks for that. The reason, its
+        details, the ticket and what is typed once more can be among the fields."""
+        answer = self.send(path, **fields)
+        if 'name="confirmation"' not in answer.text:
+            return answer
+        return self.confirm(path, answer, **fields)
+
+    def confirm(self, path: str, page: TestResponse, **fields: str | list[str]) -> TestResponse:
+        """Answer the confirmation page."""
+        typed = re.search(r'id="typed-hint">([^<]+)<', page.text)
+        answers: dict[str, str | list[str]] = {
+            "reason": "request_of_holder",
+            "details": "asked on the telephone",
+            "ticket": "CR-1001",
+            "typed": unescape(typed[1]) if typed else "",
+        }
+        return self.send(path, **(hidden_fields(page.text, path) | answers | fields))
 
     def verify(self, username: str, facts: list[str] | None = None) -> TestResponse:
         """Record that the caller knew these facts."""
@@ -62,9 +82,8 @@ class Desk:
         )
 
     def act(self, action: str, username: str, **changes: str) -> TestResponse:
-        """Order an action."""
-        fields = {"reason": "asked on the telephone", "ticket": "CR-1001"} | changes
-        return self.post(f"{self.path(username)}/actions/{action}", **fields)
+        """Order an action and confirm it."""
+        return self.post(f"{self.path(username)}/actions/{action}", **changes)
 
     def temporary_password(self, username: str) -> str:
         """Verify the caller and give a temporary password; returns it as the agent reads it."""

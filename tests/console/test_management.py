@@ -246,9 +246,9 @@ def test_n89_the_drill_of_a_compromised_key(world: World, desk: Desk) -> None:
     assert kid in page
     path = f"/console/keys/{kid}/revoke"
     for confirm in ("", "yes", kid[:-1]):
-        assert desk.post(path, confirm=confirm).status_code == 400
+        assert desk.post(path, typed=confirm).status_code == 400
     assert userinfo() == 200
-    assert desk.post(path, confirm=kid).status_code == 303
+    assert desk.post(path, typed=kid).status_code == 303
     world.clock.advance(seconds=10)
     assert userinfo() == 401
     jwks = world.app.test_client().get("/oauth2/v1/keys", base_url=world.settings.issuer)

@@ -11,6 +11,7 @@ from idp.web.console import (
     audit_pages,
     caller_page,
     client_pages,
+    confirmed_acts,
     home_page,
     labels,
     navigation,
@@ -24,7 +25,7 @@ from idp.web.console.gate import GatedBlueprint
 
 def blueprint() -> Blueprint:
     """All pages under ``/console``."""
-    pages = GatedBlueprint("console", __name__, url_prefix="/console")
+    pages = GatedBlueprint("console", __name__, url_prefix="/console", acts=confirmed_acts.ACTS)
     pages.add_app_template_filter(labels.state, "state_in_words")
     pages.add_app_template_filter(labels.function, "function_in_words")
     pages.add_app_template_filter(labels.kind, "kind_in_words")

@@ -22,7 +22,7 @@ from idp.policy.user_agents import describe_user_agent
 from idp.session import sessions
 from idp.transaction import UnitOfWork
 from idp.web import factor_words, i18n
-from idp.web.console import gate, labels
+from idp.web.console import confirmation, gate, labels
 
 SHOWN_EVENTS = 25
 SHOWN_SIGN_INS = 5
@@ -141,19 +141,16 @@ def _operator_options(work: UnitOfWork, found: Account) -> dict[str, Any]:
         "verification": caller_verification.find_active(work, operator.account, found)
         if helps
         else None,
-        "actions": [(name, labels.action(name)) for name in names],
+        "actions": [(name, labels.action(name)) for name in names if name in rules.HARMLESS],
+        "dangers": [(name, labels.action(name)) for name in names if name not in rules.HARMLESS],
     }
 
 
 def act(subject: str, action: str) -> BaseResponse:
     """Execute an action, or show why it was refused."""
-    found, operator = one(subject), gate.operator()
+    found, operator, said = one(subject), gate.operator(), confirmation.given()
     order = account_actions.ActionRequest(
-        operator.account,
-        operator.roles,
-        action,
-        request.form.get("reason", ""),
-        request.form.get("ticket", ""),
+        operator.account, operator.roles, action, said.reason, said.ticket, said.details
     )
     try:
         password = account_actions.execute(current.work(), current.hasher(), order, found)

@@ -110,9 +110,14 @@ def rotate_secret(client_id: str) -> BaseResponse:
         hours = client_secrets.parse_overlap_hours(typed)
         outcome = client_proposals.rotate_secret(current.work(), found, overlap_hours=hours)
     except Invalid as error:
-        data, groups = client_data.current_data(found), list(found.role_groups)
-        return _form(found, data, groups, error=error.detail, overlap_hours=typed)
+        return secret_refused(found, error.detail, typed)
     return shown(outcome)
+
+
+def secret_refused(found: Client, error: str, typed: str) -> BaseResponse:
+    """The page with the reason why there is no new secret."""
+    data, groups = client_data.current_data(found), list(found.role_groups)
+    return _form(found, data, groups, error=error, overlap_hours=typed)
 
 
 def end_old_secret(client_id: str) -> BaseResponse:

@@ -5,7 +5,7 @@ A route without an entry is denied to everyone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, cast
@@ -24,7 +24,8 @@ from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
 from idp.policy.local_path import safe_path
 from idp.web import error_responses, kept
-from idp.web.console import factor_check
+from idp.web.console import confirmation, factor_check
+from idp.web.console.confirmation import Act
 
 _HELP = frozenset((AGENT, ACCESS))
 _MANAGE = frozenset((ACCESS,))
@@ -85,7 +86,12 @@ class Operator:
 
 
 class GatedBlueprint(Blueprint):
-    """A blueprint whose every view asks the table first; a view cannot be added around it."""
+    """A blueprint whose every view asks the tables first; a view cannot be added around them.
+    ``acts``: by endpoint, what is confirmed before it is done."""
+
+    def __init__(self, *args: Any, acts: Mapping[str, Act], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._acts = acts
 
     def add_url_rule(
         self,
@@ -98,15 +104,23 @@ class GatedBlueprint(Blueprint):
         """As Flask's, with the gate around the view."""
         if endpoint is None or view_func is None:
             raise TypeError("a route of the console has a name and a view")
-        gated = _gated(cast("Callable[..., BaseResponse]", view_func))
+        act = self._acts.get(f"console.{endpoint}")
+        gated = _gated(cast("Callable[..., BaseResponse]", view_func), act)
         super().add_url_rule(rule, endpoint, gated, provide_automatic_options, **options)
 
 
-def _gated(view: Callable[..., BaseResponse]) -> Callable[..., BaseResponse]:
+def _gated(view: Callable[..., BaseResponse], act: Act | None) -> Callable[..., BaseResponse]:
+    """The order of the checks: the role, the confirmation of an act that reaches far, a fresh
+    factor."""
+
     @wraps(view)
     def gated(**values: Any) -> BaseResponse:
         try:
-            return _refusal() or _proof() or view(**values)
+            if (earlier := _refusal() or _confirmation(act, values) or _proof()) is not None:
+                return earlier
+            answer = view(**values)
+            confirmation.record(answer)
+            return answer
         except Forbidden as refusal:
             # Nothing of what was begun is kept, but that it was tried.
             current.work().rollback()
@@ -137,6 +151,13 @@ def _refusal() -> BaseResponse | None:
     work.origin = replace(work.origin, actor=account.username, person_id=account.person_id)
     g.operator = found
     return None
+
+
+def _confirmation(act: Act | None, values: Mapping[str, Any]) -> BaseResponse | None:
+    """The page to confirm an act; None when this request confirms it, or does not need to."""
+    if act is None or request.method != "POST":
+        return None
+    return confirmation.ask(act, operator().account, values)
 
 
 def _proof() -> BaseResponse | None:

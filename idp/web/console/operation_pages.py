@@ -56,10 +56,7 @@ def rotate_key() -> BaseResponse:
 
 
 def revoke_key(kid: str) -> BaseResponse:
-    """After a compromise (N89): nothing that the key signed is accepted any more. The kid is
-    typed once more, since this cannot be undone."""
-    if request.form.get("confirm", "").strip() != kid:
-        return _keys(gettext("To confirm, enter the key ID. You cannot undo this action."))
+    """After a compromise (N89): nothing that the key signed is accepted any more."""
     try:
         service.revoke(current.work(), kid)
     except NotFound:

@@ -93,18 +93,22 @@ def revoke(subject: str) -> BaseResponse:
 
 
 def _change(subject: str, *, granting: bool) -> BaseResponse:
-    """Refused for an account of the operator's own person, and for the role groups of operators
-    (N74)."""
     found, name = one(subject), request.form.get("group", "").strip()
-    separation_of_duties.check(current.work(), found)
-    if name in list(rules.ConsoleRole):
-        raise separation_of_duties.Forbidden(f"{name} is not granted in the console", found)
+    check(found, name)
     try:
         _apply(found, name, request.form.get("participant", "").strip(), granting=granting)
     except (Invalid, NotFound, Refused) as error:
         return page(found, error=error.detail)
     flash(gettext("Access was changed. Applications apply the change at the next sign-in."))
     return back(found)
+
+
+def check(found: Account, name: str) -> None:
+    """Raises Forbidden for an account of the operator's own person, and for the role groups of
+    operators (N74)."""
+    separation_of_duties.check(current.work(), found)
+    if name in list(rules.ConsoleRole):
+        raise separation_of_duties.Forbidden(f"{name} is not granted in the console", found)
 
 
 def _apply(found: Account, name: str, number: str, *, granting: bool) -> None:
