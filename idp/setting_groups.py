@@ -335,6 +335,25 @@ class Contact:
     contact_email: str = _setting("customer.relations@ieso.ca", "Customer Relations, e-mail")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Branding:
+    """Branding."""
+
+    brand_name: str = _setting("IESO Gateway", "name of the gateway on pages and in messages")
+    brand_accent: str = _setting("#0b5c66", "accent colour of light pages; needs contrast (AA)")
+    brand_accent_dark: str = _setting("#7fd0d8", "the same of dark pages")
+    brand_folder: str = _setting(
+        "",
+        "folder with logo.svg or logo.png, conditions.en.txt, conditions.fr.txt; empty: built in",
+    )
+    platform_url: str = _setting(
+        "https://www.ieso.ca/", "page with system status and supported browsers; empty: no link"
+    )
+    other_environment_url: str = _setting(
+        "", "address of the other environment's gateway, linked in the footer; empty: no link"
+    )
+
+
 GROUPS: tuple[type[Any], ...] = (
     Installation,
     Secrets,
@@ -349,6 +368,7 @@ GROUPS: tuple[type[Any], ...] = (
     Mail,
     TextMessages,
     Contact,
+    Branding,
 )
 
 

@@ -32,6 +32,7 @@ class Settings(
     groups.Mail,
     groups.TextMessages,
     groups.Contact,
+    groups.Branding,
 ):
     """All that an operator can choose. Durations are whole seconds unless the name says days."""
 

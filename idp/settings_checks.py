@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from limits import parse_many
 
 from idp.mfa.second_factor_rule import Rule
-from idp.policy import phone_number
+from idp.policy import contrast, phone_number
 from idp.setting_groups import Bound, in_order
 
 if TYPE_CHECKING:
@@ -28,7 +29,14 @@ PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "in
 TRIAL_MARK = "sandbox-"
 #: Shortest prefix by IP version: wider networks contain strangers, who could forge X-Forwarded-For.
 WIDEST_PROXIES = {4: 8, 6: 16}
-
+#: What an accent colour lies on or under: the surfaces of tokens.css, and the share of the accent
+#: in its tint.
+ACCENTS = {
+    "brand_accent": (("#ffffff", "#f3f6f7", "#edf1f2"), 0.09),
+    "brand_accent_dark": (("#182326", "#10181a", "#131c1f", "#0b2226"), 0.12),
+}
+LOGOS = ("logo.svg", "logo.png")
+MAX_LOGO = 200_000
 
 _FIELDS = [item for _, item in in_order()]
 #: Numbers: the valid range and the range that is safe in production.
@@ -155,6 +163,7 @@ def _faults(settings: Settings) -> Iterator[str]:
     if settings.sms_url and not settings.sms_url.startswith("https://"):
         yield "IDP_SMS_URL must be https"
     yield from _factor_faults(settings)
+    yield from _brand_faults(settings)
     yield from _bound_faults(settings)
     if settings.smtp_security not in ("starttls", "tls", "none"):
         yield "IDP_SMTP_SECURITY must be starttls, tls or none"
@@ -195,6 +204,48 @@ def _factor_faults(settings: Settings) -> Iterator[str]:
     for country in settings.sms_countries:
         if not phone_number.is_country(country):
             yield f"IDP_SMS_COUNTRIES: {country} is no country"
+
+
+def _brand_faults(settings: Settings) -> Iterator[str]:
+    for name, (surfaces, share) in ACCENTS.items():
+        colour, setting = getattr(settings, name), f"IDP_{name.upper()}"
+        if not contrast.is_colour(colour):
+            yield f"{setting} must be a colour such as #0b5c66"
+            continue
+        tint = contrast.mixed(colour, share, surfaces[0])
+        least = min(contrast.ratio(colour, surface) for surface in (*surfaces, tint))
+        if least < contrast.AA:
+            yield f"{setting}: {colour} has a contrast of {least:.1f}; text needs {contrast.AA}"
+    if not settings.brand_name.strip():
+        yield "IDP_BRAND_NAME is empty"
+    for name in ("platform_url", "other_environment_url"):
+        url = getattr(settings, name)
+        if url and not url.startswith(("https://", "http://localhost")):
+            yield f"IDP_{name.upper()} must be https"
+    if settings.brand_folder:
+        yield from _brand_file_faults(settings)
+
+
+def _brand_file_faults(settings: Settings) -> Iterator[str]:
+    folder = Path(settings.brand_folder)
+    if not folder.is_dir():
+        yield f"IDP_BRAND_FOLDER: {folder} is no folder"
+        return
+    for name in LOGOS:
+        if (folder / name).is_file() and (folder / name).stat().st_size > MAX_LOGO:
+            yield f"IDP_BRAND_FOLDER: {name} is larger than {MAX_LOGO} bytes"
+    found = [conditions_file(settings, locale) for locale in ("en", "fr")]
+    if any(found) and not all(found):
+        yield "IDP_BRAND_FOLDER needs conditions.en.txt and conditions.fr.txt, or neither"
+    for path in filter(None, found):
+        if not path.read_text(encoding="utf-8").strip():
+            yield f"IDP_BRAND_FOLDER: {path.name} is empty"
+
+
+def conditions_file(settings: Settings, locale: str) -> Path | None:
+    """The file with the brand's conditions of use in a language, if there is one."""
+    path = Path(settings.brand_folder) / f"conditions.{locale}.txt"
+    return path if settings.brand_folder and path.is_file() else None
 
 
 def _production_faults(settings: Settings) -> list[str]:

@@ -20,7 +20,6 @@ from idp.models import Account, Authenticator, SpentChallenge
 from idp.transaction import UnitOfWork
 
 CHALLENGE_SECONDS = 300
-NAMES = {"sandbox": "IESO Gateway Sandbox", "production": "IESO Gateway"}
 
 
 class Ceremony(StrEnum):
@@ -52,7 +51,10 @@ _TOLD = {
 
 def site(work: UnitOfWork) -> Site:
     """The gateway as a WebAuthn relying party."""
-    return passkey_ceremony.site_of(work.settings.issuer, NAMES[work.settings.environment])
+    name = work.settings.brand_name
+    if work.settings.environment == "sandbox":
+        name += " Sandbox"
+    return passkey_ceremony.site_of(work.settings.issuer, name)
 
 
 def challenge(work: UnitOfWork, ceremony: Ceremony, flow: str) -> bytes:

@@ -79,9 +79,15 @@ def accept_first_factor(
     )
 
 
-def accept_factor(found: Interaction, methods: Sequence[str]) -> None:
-    """A second factor was proved, or set up and confirmed during enrolment."""
-    _rewrite(found, stage=Stage.PROVED, proved=[*(found.proved or ()), *methods])
+def accept_factor(found: Interaction, methods: Sequence[str], *, remember: bool = False) -> None:
+    """A second factor was proved, or set up and confirmed during enrolment. ``remember``: the
+    holder wants this browser remembered, if they did not say so before."""
+    _rewrite(
+        found,
+        stage=Stage.PROVED,
+        proved=[*(found.proved or ()), *methods],
+        remember=found.remember or remember,
+    )
 
 
 def accept_secret(found: Interaction) -> None:

@@ -1,5 +1,5 @@
 /*
- * Ticks the password rules off while one types (PW-01 to PW-07, PW-14), hints at Caps Lock, and
+ * Shows the password rules that are not met yet while one types (PW-01 to PW-07, PW-14), hints at Caps Lock, and
  * shows or hides the password. Nothing leaves the page: the server decides again, and alone knows
  * the rules "common" and "reused", which stay neutral here.
  *
@@ -9,6 +9,8 @@
  *   li[data-rule="<rule>"]     gets data-met="true|false" once something is typed
  *   [data-rule="mismatch"]     the same for the second entry, inside the list or elsewhere
  *   input[data-password-new], input[data-password-again]
+ *   meter[data-password-meter][hidden], [data-password-done][hidden]   the share of the rules that
+ *                              are met; shown when all of them are
  *   [data-caps-lock][hidden]   shown while Caps Lock is on in a password field
  *   button[data-toggle-password][hidden]   aria-controls lists the ids of the fields it reveals
  *
@@ -138,6 +140,23 @@
     }
     const settings = readList(list);
 
+    const meter = document.querySelector("[data-password-meter]");
+    const done = document.querySelector("[data-password-done]");
+
+    // Once something is typed, only what is not met yet stays in sight.
+    function summarize() {
+      const judged = list.querySelectorAll("[data-met]");
+      const met = list.querySelectorAll('[data-met="true"]').length;
+      list.toggleAttribute("data-typed", judged.length > 0);
+      if (meter) {
+        meter.hidden = judged.length === 0;
+        meter.value = judged.length ? met / judged.length : 0;
+      }
+      if (done) {
+        done.hidden = judged.length === 0 || met < judged.length;
+      }
+    }
+
     function update() {
       const failed = new Set(violations(first.value, settings.owner, settings.policy));
       for (const item of list.querySelectorAll("[data-rule]")) {
@@ -150,6 +169,7 @@
         const same = first.value.normalize("NFC") === second.value.normalize("NFC");
         mark(mismatch, second.value ? same : undefined, settings.texts);
       }
+      summarize();
     }
 
     for (const input of [first, second]) {

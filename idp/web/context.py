@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, g, request, url_for
 from flask_babel import get_locale
 from jinja2 import StrictUndefined
+from werkzeug.local import LocalProxy
 
 from idp import current
 from idp.directory import held_role_groups
@@ -45,6 +46,7 @@ def install(app: Flask, settings: Settings) -> None:
     def asset(name: str) -> str:
         return url_for("static", filename=name, v=versions.get(name, ""))
 
+    brand = branding.brand(settings)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters["eastern"] = eastern
     app.jinja_env.filters["term"] = term
@@ -56,6 +58,8 @@ def install(app: Flask, settings: Settings) -> None:
         person = session.account.person if session else None
         return {
             "environment": settings.environment,
+            "brand": brand,
+            "conditions": LocalProxy(branding.conditions),
             "contact": contact,
             "csp_nonce": g.get("csp_nonce", ""),
             "locale": str(get_locale() or "en"),

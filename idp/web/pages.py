@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current, schema_version
@@ -13,7 +13,7 @@ from idp.policy.local_path import safe_path
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import DatabaseError, current_schema_status
-from idp.web import kept
+from idp.web import branding, kept
 from idp.web.i18n import remember_choice
 from idp.web.login.signin_page import KEPT
 
@@ -26,6 +26,9 @@ def blueprint(*, demo: bool) -> Blueprint:
     pages.add_url_rule(KEPT, "kept", kept.show)
     pages.add_url_rule("/healthz", "healthz", healthz)
     pages.add_url_rule("/readyz", "readyz", readyz)
+    pages.add_url_rule("/brand/colours.css", "brand_colours", branding.colours)
+    pages.add_url_rule("/brand/logo", "brand_logo", branding.logo)
+    pages.add_url_rule("/.well-known/change-password", "change_password", change_password)
     if demo:
         pages.add_url_rule("/demo/outbox", "demo_outbox", demo_outbox)
         pages.add_url_rule("/demo/components", "demo_components", demo_components)
@@ -36,6 +39,11 @@ def language() -> BaseResponse:
     """Switch the language of the pages."""
     remember_choice(request.form.get("locale", ""))
     return current.redirect_after_form(safe_path(request.form.get("next")))
+
+
+def change_password() -> BaseResponse:
+    """Where password managers look for the page (W3C, A Well-Known URL for Changing Passwords)."""
+    return redirect(url_for("profile.change_password"), code=302)
 
 
 def signout() -> BaseResponse:

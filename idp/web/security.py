@@ -14,7 +14,14 @@ from idp.settings import Settings
 
 log = structlog.get_logger("gateway.request")
 #: Documents that may be cached; everything else says no-store.
-CACHEABLE = {"static", "oidc.openid_configuration", "oidc.oauth_metadata", "oidc.keys"}
+CACHEABLE = {
+    "static",
+    "pages.brand_colours",
+    "pages.brand_logo",
+    "oidc.openid_configuration",
+    "oidc.oauth_metadata",
+    "oidc.keys",
+}
 
 _PORT = re.compile(r":[0-9]+$")
 

@@ -188,6 +188,7 @@ def test_n37_only_public_documents_may_be_cached(visitor: World) -> None:
         answer.close()
     assert cached == {
         "/static/password.js",
+        "/brand/colours.css",
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
         "/oauth2/v1/keys",

@@ -50,12 +50,13 @@ def _second_factor(found: Interaction, required: SecondFactorRequired) -> BaseRe
         hidden={"flow": found.handle},
         reasons=required.decision.reasons,
         needs_strong=required.decision.needs_strong,
+        offers_remember=not found.remember,
         failed=partial(second_factor.notify_of_failure, work, account),
     )
     outcome = proof_page.serve(demand)
     if not isinstance(outcome, tuple):
         return outcome
-    transitions.accept_factor(found, outcome)
+    transitions.accept_factor(found, outcome, remember=bool(request.form.get("remember")))
     if required.decision.needs_strong:
         _advise(account)
     return go_on(found)

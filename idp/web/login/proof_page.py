@@ -40,6 +40,8 @@ class Demand:
     waiting: bool = False
     #: The target of the link that cancels; empty: no such link.
     back: str = ""
+    #: Whether the page asks to remember the browser (a sign-in that does not do so yet).
+    offers_remember: bool = False
     #: Called after a wrong code or passkey.
     failed: Callable[[], None] = lambda: None
 

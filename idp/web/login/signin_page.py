@@ -96,7 +96,7 @@ def _attempt(found: Interaction | None) -> BaseResponse:
         refused = gettext("Incorrect user name or password. Check both, and that Caps Lock is off.")
         more = gettext(
             "After too many failed attempts, sign-in is blocked for 15 minutes. To unlock your "
-            "account sooner, select “Need help signing in?”."
+            "account sooner, use “Unlock account?” below."
         )
         return _page(found, username=typed, error=f"{refused} {more}", status=400)
     found = found or interactions.begin(
