@@ -1,18 +1,84 @@
-"""Refusals have names. Public text is separate from the detail that goes to the log."""
+"""Refusals have names. Public text is separate from the detail that goes to the log.
+
+A refusal of a change is a class with data. Its sentence is made in one place, from the template of
+the class: in English for programs, commands and the log, in the language of the page for people
+(``idp.web.refusal_texts``). No caller reads the sentence: it reads the class and its data.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from string import Formatter
+from typing import Any, ClassVar, dataclass_transform
+
+from idp.policy.phrases import Phrase
 
 
 class GatewayError(Exception):
     """Base of every refusal the services raise; ``detail`` is for the log only."""
 
-    code = "refused"
+    code: ClassVar[str] = "refused"
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.code)
-        self.detail = detail
+        self._detail = detail
+
+    @property
+    def detail(self) -> str:
+        """What is refused, in English."""
+        return self._detail
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(field,))
+class Refusal(GatewayError):
+    """A refusal with data: its fields. ``template`` is its sentence, with fields in braces; it is
+    marked with ``N_`` if a page shows it.
+
+    A class without a sentence, or whose sentence names no field of it, is found at import;
+    ``abstract`` classes have none and only group others."""
+
+    template: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, abstract: bool = False) -> None:
+        dataclass(eq=False, repr=False)(cls)
+        if abstract:
+            return
+        if not cls.template:
+            raise TypeError(f"{cls.__name__} has no sentence")
+        known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+        if unknown := fields_of(cls.template) - known:
+            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
+
+    def sentence(self, translate: Callable[[str], str]) -> str:
+        """The sentence, and the phrases in its data, as ``translate`` gives them."""
+        data = {item.name: _shown(getattr(self, item.name), translate) for item in fields(self)}  # type: ignore[arg-type]
+        return translate(self.template).format(**data) if self.template else ""
+
+    @property
+    def detail(self) -> str:
+        """The sentence in English."""
+        return self.sentence(str)
+
+    def __str__(self) -> str:
+        return self.detail or self.code
+
+
+def fields_of(template: str) -> set[str]:
+    """The names in braces."""
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+def _shown(value: Any, translate: Callable[[str], str]) -> Any:
+    if isinstance(value, Refusal):
+        return value.sentence(translate)
+    if isinstance(value, Phrase):
+        return translate(value)
+    if isinstance(value, tuple):
+        separator = "; " if any(isinstance(one, Refusal) for one in value) else ", "
+        return separator.join(str(_shown(one, translate)) for one in value)
+    return value
 
 
 class ConfigurationError(GatewayError):
@@ -27,13 +93,13 @@ class DatabaseNotReady(GatewayError):
     code = "database"
 
 
-class NotFound(GatewayError):
+class NotFound(Refusal, abstract=True):
     """The named thing does not exist."""
 
     code = "not_found"
 
 
-class Conflict(GatewayError):
+class Conflict(Refusal, abstract=True):
     """The thing exists already, or the change collides with another."""
 
     code = "conflict"
@@ -52,13 +118,13 @@ class Unstorable(GatewayError):
     code = "unstorable"
 
 
-class Invalid(GatewayError):
-    """A value from outside is invalid; ``detail`` says which and why."""
+class Invalid(Refusal, abstract=True):
+    """A value from outside is invalid; the class and its data say which and why."""
 
     code = "invalid"
 
 
-class Refused(GatewayError):
+class Refused(Refusal, abstract=True):
     """The rules forbid the change."""
 
     code = "refused"
@@ -84,38 +150,39 @@ class CodeNotSent(Refused):
     """A one-time code was not sent: ``limit`` says which limit is reached."""
 
     code = "code_not_sent"
-
-    def __init__(self, limit: SendLimit) -> None:
-        super().__init__(str(limit))
-        self.limit = limit
+    template = "the limit {limit} is reached"
+    limit: SendLimit
 
 
 class NoRecoveryPhone(Refused):
     """A text message was asked for, and the account has no recovery telephone."""
 
     code = "no_recovery_phone"
+    template = "the account has no recovery phone"
 
 
 class ActionNotPossible(Refused):
     """The state of the account does not allow what an operator ordered."""
 
     code = "action_not_possible"
-
-    def __init__(self, action: str, state: str) -> None:
-        super().__init__(f"{action}: the account is {state}")
-        self.action, self.state = action, state
+    template = "{username} is {state}; this action is not available"
+    action: str
+    username: str
+    state: str
 
 
 class CallerNotVerified(Refused):
     """An operator acts for a caller who was not verified."""
 
     code = "caller_not_verified"
+    template = "verify the caller in the console first"
 
 
 class ReasonMissing(Refused):
     """An operator's action needs a reason and a ticket reference, one line each."""
 
     code = "reason_missing"
+    template = "enter the reason and the ticket reference on one line each"
 
 
 class Overloaded(GatewayError):

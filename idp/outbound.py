@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from idp.networks import NetworkSet
 from idp.policy.addresses import Address, address_of
+from idp.policy.phrases import N_, Phrase
 
 #: Prefixes with an embedded IPv4 address: translated ones (RFC 6052 section 2.1, RFC 8215) and the
 #: old IPv4-compatible ones (RFC 4291 section 2.5.5.1).
@@ -22,14 +23,22 @@ def is_reachable(address: Address, allowed: NetworkSet) -> bool:
     return all(part.is_global and not part.is_multicast for part in _meant(address))
 
 
-def url_fault(url: str, allowed: NetworkSet) -> str | None:
+class UrlFault(Phrase):
+    """Why a URL that the gateway calls cannot be registered."""
+
+    PRIVATE_NETWORK = N_(
+        "names a private network (IDP_OUTBOUND_NETWORKS lists those that are allowed)"
+    )
+
+
+def url_fault(url: str, allowed: NetworkSet) -> UrlFault | None:
     """Why a URL that the gateway calls cannot be registered, or None. Host names are resolved at
     the time of the call."""
     host = urlsplit(url).hostname or ""
     names_this_machine = host == "localhost" or host.endswith(".localhost")
     address = address_of("127.0.0.1" if names_this_machine else host)
     if address is not None and not is_reachable(address, allowed):
-        return "names a private network (IDP_OUTBOUND_NETWORKS lists those that are allowed)"
+        return UrlFault.PRIVATE_NETWORK
     return None
 
 

@@ -13,8 +13,9 @@ from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.directory import mass_change_breaker
+from idp.directory.directory_refusals import OutOfScope
 from idp.directory.dry_run import Effects
-from idp.directory.provisioning_scope import OutOfScope, ProvisioningScope
+from idp.directory.provisioning_scope import ProvisioningScope
 from idp.errors import Collision, GatewayError
 from idp.transaction import DatabaseError, committing, is_contention
 from registration_bridge.user_writes import MassChange

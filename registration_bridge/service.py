@@ -12,7 +12,7 @@ from scim2_server.routing import Operation
 from scim2_server.service import ScimService
 
 from idp.current import work as work_of_request
-from idp.directory.provisioning_scope import OutOfScope
+from idp.directory.directory_refusals import OutOfScope
 from idp.policy.scopes import PushOperation
 from registration_bridge import custodian_changes, error_texts
 from registration_bridge.user_schema import EFFECTS, Group, Participant, Registration, Role, User

@@ -22,15 +22,21 @@ from idp.directory import (
     suspension,
     userids,
 )
+from idp.directory.directory_refusals import PersonalAccountExists
 from idp.directory.provisioning_scope import ProvisioningScope
-from idp.directory.second_accounts import PersonalAccountExists, SecondAccountGrounds
-from idp.errors import Collision, Conflict, Invalid, Refused
+from idp.directory.second_accounts import SecondAccountGrounds
+from idp.errors import Collision, Conflict
 from idp.machines import machine_accounts, registered_networks
 from idp.models import Account, AccountKind, AccountState, Person
 from idp.policy.names import name_key
 from idp.policy.scopes import PushOperation
 from idp.transaction import UnitOfWork
 from registration_bridge import earlier_pushes
+from registration_bridge.bridge_refusals import (
+    NetworksOfPerson,
+    NewPersonIncomplete,
+    SuspendedByOperator,
+)
 from registration_bridge.earlier_pushes import BY_REGISTRATION
 from registration_bridge.pushed_user import PushedHolder, PushedSecondAccount, PushedUser
 from registration_bridge.user_resource import View, terms_of, views
@@ -126,9 +132,7 @@ def _register_holder(
         return known
     said = holder.changes()
     if not said.email or not (said.given_name or said.family_name):
-        raise Invalid(
-            f"{holder.person_id} is a new person: include the name and the e-mail address"
-        )
+        raise NewPersonIncomplete(holder.person_id)
     return accounts.get_or_create_person(
         work,
         accounts.NewPerson(
@@ -208,7 +212,7 @@ def _set_networks(work: UnitOfWork, account: Account, user: PushedUser) -> bool:
     if account.kind == AccountKind.MACHINE:
         return registered_networks.replace(work, account, user.networks)
     if user.networks:
-        raise Invalid("only machine accounts can have registeredNetworks")
+        raise NetworksOfPerson()
     return False
 
 
@@ -265,7 +269,7 @@ def _set_active(
         events.record(work, AuditAction.SCIM_SUSPENDED, account=account)
     else:
         if account.state_reason != BY_REGISTRATION:
-            raise Refused("an operator suspended this account; registration cannot reactivate it")
+            raise SuspendedByOperator()
         suspension.lift(work, account, reason=BY_REGISTRATION)
 
 

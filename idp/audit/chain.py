@@ -19,7 +19,8 @@ from sqlalchemy.orm import aliased
 
 from idp.audit import events
 from idp.audit.actions import AlarmReason, AuditAction
-from idp.errors import Collision, Refused
+from idp.audit.audit_refusals import ChainHeadMissing
+from idp.errors import Collision
 from idp.models import ChainHead, Event
 from idp.transaction import Runtime, UnitOfWork, committing
 from idp.vault import Vault
@@ -193,7 +194,7 @@ def _last_verified(work: UnitOfWork) -> Event | None:
             if seal_status(work.vault, event, before, event.seq) is SealStatus.PROVED:
                 return cast(Event, event)
     if is_any:
-        raise Refused("the head of the audit log is missing and no seal can be verified")
+        raise ChainHeadMissing()
     return None
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import select
 
 from idp.audit import chain
+from idp.audit.audit_refusals import ExportNotVerified, ExportUnreadable, RecordFault
 from idp.audit.chain import SealStatus
-from idp.errors import Invalid, Refused
 from idp.models import Event
 from idp.transaction import UnitOfWork
 
@@ -87,7 +87,7 @@ def _parsed(lines: Iterable[str], digest: Any, names: dict[int, str]) -> Iterato
             if event.account_id is not None and record["account"]:
                 names[int(event.account_id)] = str(record["account"])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise Invalid(f"line {number} of the export is not an audit log record") from error
+            raise ExportUnreadable(number) from error
         yield event
 
 
@@ -127,16 +127,13 @@ def _verify_seals(work: UnitOfWork, events: list[Event], found: LostEvents) -> N
         known = before if number == place + 1 else None
         standing = chain.seal_status(work.vault, event, known, last)
         if standing is not SealStatus.PROVED:
-            raise Refused(f"record {number} of the export is {FAULT_TEXTS[standing]}")
+            raise ExportNotVerified(number, FAULTS[standing])
         place, before = number, event.seal
     found.events, found.sealed = list(events), len(events)
     found.first, found.last, found.seal = first, last, before
 
 
-FAULT_TEXTS = {
-    SealStatus.FORGED: "forged",
-    SealStatus.CHANGED: "changed, or from another audit log",
-    SealStatus.UNKNOWN_KEY: "sealed with an unknown key: use --key",
-    SealStatus.UNPROVED: "not verifiable: the previous record is missing here and in the export",
-    SealStatus.UNSEALED: "not sealed",
+#: By the status of the seal; a status without a fault is found at import.
+FAULTS = {
+    status: RecordFault[status.name] for status in SealStatus if status is not SealStatus.PROVED
 }

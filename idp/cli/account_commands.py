@@ -8,6 +8,7 @@ import click
 
 from idp.audit import trail
 from idp.cli import machine_commands, operator
+from idp.cli.cli_refusals import PersonDiffers
 from idp.cli.common import (
     application,
     as_json,
@@ -29,13 +30,6 @@ from idp.directory import (
     userids,
 )
 from idp.directory.second_accounts import Reason, SecondAccountGrounds
-from idp.errors import (
-    ActionNotPossible,
-    CallerNotVerified,
-    Invalid,
-    ReasonMissing,
-    Refused,
-)
 from idp.helpdesk import account_actions
 from idp.models import Account, AccountKind, Person
 from idp.policy.console import ACTIONS, ConsoleRole
@@ -206,16 +200,7 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
     app = application()
     with unit_of_work(app) as work:
         row = accounts.by_username(work, username)
-        try:
-            password = _order(work, app.extensions["hasher"], action, row, reason, ticket)
-        except ActionNotPossible as refusal:
-            raise Refused(
-                f"{username} is {refusal.state}; this action is not available"
-            ) from refusal
-        except ReasonMissing as refusal:
-            raise Refused("enter the reason and the ticket reference on one line each") from refusal
-        except CallerNotVerified as refusal:
-            raise Refused("verify the caller in the console first") from refusal
+        password = _order(work, app.extensions["hasher"], action, row, reason, ticket)
         state = row.state
     if password is not None:
         click.echo(password)
@@ -246,10 +231,7 @@ def _holder(work: UnitOfWork, *, person_id: str, **said: str) -> Person:
         return accounts.get_or_create_person(work, accounts.NewPerson(person_id=person_id, **said))
     changes = persons.PersonChanges(**{name: value for name, value in said.items() if value})
     if other := persons.differences(known, changes):
-        raise Invalid(
-            f"{person_id} is registered with another {', '.join(other)}; "
-            "gateway person update changes it"
-        )
+        raise PersonDiffers(person_id, tuple(other))
     return known
 
 

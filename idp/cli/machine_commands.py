@@ -19,9 +19,7 @@ from idp.directory import (
     accounts,
     persons,
 )
-from idp.errors import (
-    NotFound,
-)
+from idp.directory.directory_refusals import PersonNotFound
 from idp.machines import machine_accounts, machine_diagnosis, machine_keys, registered_networks
 
 
@@ -96,7 +94,7 @@ def custodian(username: str, person_id: str) -> None:
     with unit_of_work() as work:
         row, holder = accounts.by_username(work, username), persons.by_person_id(work, person_id)
         if holder is None:
-            raise NotFound(f"no person with Person ID {person_id}")
+            raise PersonNotFound(person_id)
         machine_accounts.change_custodian(work, row, holder)
         state = row.state
     click.echo(f"{person_id} is now the custodian of {username}. State: {state}.")

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
+from idp.cli.cli_refusals import OperatorNotActive, OperatorWithoutRole
 from idp.directory import accounts, held_role_groups
-from idp.directory.separation_of_duties import Forbidden
-from idp.errors import NotFound
+from idp.directory.directory_refusals import AccountNotFound
 from idp.models import Account, AccountState
 from idp.policy.console import ACCESS, ConsoleRole
 from idp.transaction import Origin, UnitOfWork
@@ -60,9 +60,9 @@ def named(work: UnitOfWork) -> Account | None:
 def _operator(work: UnitOfWork, username: str, needed: Collection[ConsoleRole]) -> Account:
     account = accounts.find_by_username(work, username)
     if account is None:
-        raise NotFound(f"no account {username}")
+        raise AccountNotFound(username)
     if account.effective_state(work.now) != AccountState.ACTIVE:
-        raise Forbidden(f"{username} is {account.state}")
+        raise OperatorNotActive(username, account.state)
     if not held_role_groups.console_roles(work, account) & frozenset(needed):
-        raise Forbidden(f"{username} does not have the role: {', '.join(sorted(needed))}")
+        raise OperatorWithoutRole(username, tuple(sorted(needed)))
     return account

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from idp.cli.cli_refusals import NotAContact, NotAParticipation
 from idp.cli.common import as_json, choice, show_json, show_list, unit_of_work
 from idp.cli.operator import as_operator
 from idp.directory import contacts as service
 from idp.directory import participants, participations
 from idp.directory.contacts import ContactRef
 from idp.directory.participations import ParticipationRef
-from idp.errors import NotFound
 from idp.models import ContactFunction, Participant, ParticipationKind
 from idp.transaction import UnitOfWork
 
@@ -128,7 +128,7 @@ def leave(number: str, participation: str, as_json: bool) -> None:
         parts = participations.list_participations(work, row)
         rest = [part for part in parts if part.name != participation]
         if len(rest) == len(parts):
-            raise NotFound(f"participant {number} does not participate in {participation}")
+            raise NotAParticipation(number, participation)
         participations.replace(work, row, rest)
         record = _record(work, row)
     show_json(record) if as_json else click.echo(
@@ -181,7 +181,7 @@ def dismiss(number: str, person_id: str, function: str) -> None:
         row = participants.lock_by_number(work, number)
         known = service.to_entries(service.list_contacts(work, row))
         if gone not in known:
-            raise NotFound(f"{person_id} is not {function} of participant {number}")
+            raise NotAContact(person_id, function, number)
         service.replace(work, row, [entry for entry in known if entry != gone])
     click.echo(f"{person_id} is no longer {function} of {number}.")
 

@@ -9,8 +9,8 @@ import click
 from idp.cli.common import as_json, show_json, show_record, show_table, unit_of_work
 from idp.cli.operator import as_operator
 from idp.directory import persons
+from idp.directory.directory_refusals import PersonNotFound
 from idp.directory.persons import PersonChanges
-from idp.errors import NotFound
 from idp.models import Person
 from idp.transaction import UnitOfWork
 
@@ -66,5 +66,5 @@ def update(person_id: str, as_json: bool, **values: str | None) -> None:
 def _one(work: UnitOfWork, person_id: str) -> Person:
     row = persons.by_person_id(work, person_id)
     if row is None:
-        raise NotFound(f"no person with Person ID {person_id}")
+        raise PersonNotFound(person_id)
     return row

@@ -15,8 +15,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from idp.cli.cli_refusals import LogEmpty, LogLineUnreadable, LogUnsorted
 from idp.cli.common import as_json, show_json, show_table
-from idp.errors import Invalid
 from idp.risk_lab import compared_models, evaluation, plot, sign_in_log, simulation
 from idp.risk_lab.evaluation import Scored
 from idp.risk_lab.sign_in_log import BadRow, Row
@@ -75,7 +75,7 @@ def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: 
     with file.open(encoding="utf-8", newline="") as source:
         _score(source, file.stat().st_size, found)
     if not found[0].own:
-        raise Invalid("the log contains no legitimate sign-ins")
+        raise LogEmpty()
     random = Random(seed)  # noqa: S311 - a bootstrap to be made again
     result = [_describe(scored, random) for scored in found]
     if picture is not None:
@@ -125,9 +125,9 @@ def _rows(records: csv.DictReader[str]) -> Iterator[Row]:
         try:
             row = sign_in_log.parse_row(record)
         except (BadRow, TypeError) as error:
-            raise Invalid(f"line {number} cannot be read: {error}") from error
+            raise LogLineUnreadable(number, str(error)) from error
         if last is not None and row.attempt.at < last:
-            raise Invalid(f"line {number} is earlier than the previous line: sort the log by time")
+            raise LogUnsorted(number)
         last = row.attempt.at
         yield row
 

@@ -22,9 +22,19 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.clients import client_secrets, proposal_contents, registry
 from idp.clients.client_data import ClientData
+from idp.clients.client_refusals import (
+    ClientChanged,
+    DecidedConcurrently,
+    OperatorMissing,
+    OwnProposal,
+    ProposalDecided,
+    ProposalExpired,
+    ProposalNotFound,
+    ProposalTampered,
+    ProposerLeft,
+)
 from idp.directory import held_role_groups, role_groups
-from idp.directory.separation_of_duties import TWO, Forbidden, is_same_person, needs_dual_control
-from idp.errors import Conflict, NotFound, Refused
+from idp.directory.separation_of_duties import is_same_person, needs_dual_control
 from idp.models import Account, AccountState, Client, ClientProposal, ProposalKind
 from idp.policy.console import ACCESS
 from idp.transaction import UnitOfWork, spend_once
@@ -113,7 +123,7 @@ def get(work: UnitOfWork, public_id: str) -> ClientProposal:
     """Raises NotFound."""
     row = work.db.scalar(select(ClientProposal).where(ClientProposal.public_id == public_id[:40]))
     if row is None:
-        raise NotFound(f"no proposal {public_id}")
+        raise ProposalNotFound(public_id)
     return row
 
 
@@ -128,17 +138,15 @@ def confirm(work: UnitOfWork, public_id: str) -> Outcome:
     another operator was first; and the errors of the change."""
     row, operator = get(work, public_id), _operator(work)
     if not may_confirm(row, operator):
-        raise Forbidden("the operator who proposed a change cannot confirm it", operator)
+        raise OwnProposal(account=operator)
     _check_open(work, row)
     if not proposal_contents.is_sealed(work, row):
-        raise Refused("the proposal was changed after it was made")
+        raise ProposalTampered()
     if row.base != proposal_contents.fingerprint(work, row.client_id):
-        raise Refused("the client has changed: withdraw the proposal and create a new one")
+        raise ClientChanged()
     able = row.proposer.effective_state(work.now) == AccountState.ACTIVE
     if not able or ACCESS not in held_role_groups.console_roles(work, row.proposer):
-        raise Refused(
-            "the operator who proposed the change is no longer an operator of Access Management"
-        )
+        raise ProposerLeft()
     _decide(work, row, operator, Decision.CONFIRMED)
     return _carry_out(work, row)
 
@@ -195,15 +203,15 @@ def _operator(work: UnitOfWork) -> Account:
         else None
     )
     if account is None:
-        raise Refused(f"{TWO}; name the operator with --as")
+        raise OperatorMissing()
     return account
 
 
 def _check_open(work: UnitOfWork, row: ClientProposal) -> None:
     if row.decided_at is not None:
-        raise Refused(f"the proposal is {row.outcome}")
+        raise ProposalDecided(row.outcome or "")
     if row.expires_at <= work.now:
-        raise Refused("the proposal has expired")
+        raise ProposalExpired()
 
 
 def _decide(
@@ -211,7 +219,7 @@ def _decide(
 ) -> None:
     by = operator.id if operator else None
     if not spend_once(work, row, ClientProposal.decided_at, decided_by=by, outcome=outcome):
-        raise Conflict(f"proposal {row.public_id} was already decided")
+        raise DecidedConcurrently(row.public_id)
     work.db.refresh(row)
     _record(work, RECORDED_AS[outcome], row)
 

@@ -10,15 +10,14 @@ from datetime import datetime, timedelta
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.clients.client_refusals import NoSecret, OverlapInvalid
 from idp.directory import separation_of_duties
-from idp.errors import Invalid
 from idp.models import Client
 from idp.transaction import UnitOfWork
 
 #: Hours that an old secret works: the default and the maximum.
 OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
 _PURPOSE = "client-secret"
-_OVERLAP_FAULT = f"an old secret works for 0 to {MAX_OVERLAP_HOURS} whole hours"
 
 
 def issue(work: UnitOfWork, client: Client) -> str:
@@ -32,16 +31,16 @@ def parse_overlap_hours(typed: str) -> int:
     """Parse hours as entered. Raises Invalid unless it is a whole number, so that a typing error
     revokes no secret."""
     if not (typed.isascii() and typed.isdigit() and len(typed) < 5):
-        raise Invalid(_OVERLAP_FAULT)
+        raise OverlapInvalid(MAX_OVERLAP_HOURS)
     return int(typed)
 
 
 def check_rotation(client: Client, overlap_hours: int) -> None:
     """Raises Invalid for a client without a secret, or an overlap that is too long."""
     if not client.has_secret:
-        raise Invalid("public clients and clients with keys have no secret")
+        raise NoSecret()
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
-        raise Invalid(_OVERLAP_FAULT)
+        raise OverlapInvalid(MAX_OVERLAP_HOURS)
 
 
 def rotate(

@@ -10,8 +10,13 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.clients import client_secrets, client_validation
 from idp.clients.client_data import ClientData, describe, to_json
+from idp.clients.client_refusals import (
+    ClientExists,
+    ClientIdInvalid,
+    ClientNotFound,
+    PublicityChanged,
+)
 from idp.directory import separation_of_duties
-from idp.errors import Conflict, Invalid, NotFound
 from idp.models import AuthMethod, Client, Grant, RoleGroup
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
@@ -42,9 +47,9 @@ def create(
 def check_new(work: UnitOfWork, client_id: str, data: ClientData) -> None:
     """Raises Invalid or Conflict if the data cannot be registered."""
     if not _CLIENT_ID.fullmatch(client_id):
-        raise Invalid("a client ID has 3 to 100 letters, digits and ._~-")
+        raise ClientIdInvalid()
     if work.db.scalar(select(Client.id).where(Client.client_id == client_id)) is not None:
-        raise Conflict(f"client {client_id} already exists")
+        raise ClientExists(client_id)
     client_validation.check(work, data)
 
 
@@ -55,9 +60,7 @@ def check_update(work: UnitOfWork, client: Client, data: ClientData) -> None:
         data.auth_method,
         client.auth_method,
     ):
-        raise Invalid(
-            "a public client cannot become confidential or the reverse: register a new client"
-        )
+        raise PublicityChanged()
 
 
 def update(
@@ -135,7 +138,7 @@ def get(work: UnitOfWork, client_id: str) -> Client:
     """As ``find``; raises NotFound."""
     client = find(work, client_id)
     if client is None:
-        raise NotFound(f"no client {client_id}")
+        raise ClientNotFound(client_id)
     return client
 
 

@@ -17,8 +17,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, RSAKey
 
+from idp.credentials.credential_refusals import KeyInvalid, KeyPrivate
 from idp.db import insert_if_missing
-from idp.errors import Invalid
 from idp.models import SpentChallenge
 from idp.transaction import UnitOfWork
 
@@ -56,9 +56,7 @@ def public_key(text: str) -> PublicKey:
         values = _of_jwk(text) if text.lstrip().startswith("{") else _of_pem(text)
         kid = (ECKey if values["kty"] == "EC" else RSAKey).import_key(values).thumbprint()
     except (JoseError, ValueError, TypeError, KeyError, UnsupportedAlgorithm) as error:
-        raise Invalid(
-            f"a key is a public JWK or PEM: EC P-256, or RSA of at least {MIN_RSA_BITS} bits"
-        ) from error
+        raise KeyInvalid(MIN_RSA_BITS) from error
     return values | {"kid": kid}
 
 
@@ -74,7 +72,7 @@ def _of_pem(text: str) -> PublicKey:
 def _of_jwk(text: str) -> PublicKey:
     values = json.loads(text)
     if "d" in values:
-        raise Invalid("this is a private key: keep it secret and register the public key")
+        raise KeyPrivate()
     if values["kty"] == "RSA" and len(_bytes(values["n"])) * 8 < MIN_RSA_BITS:
         raise ValueError("too short")
     return _members(values)

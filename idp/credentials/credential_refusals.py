@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from idp.errors import Invalid
+from idp.policy.phrases import N_
+
 
 class PasswordRefusal(StrEnum):
     """Why the present password was not confirmed."""
@@ -44,3 +47,16 @@ class EntryFault(StrEnum):
     MISMATCH = "mismatch"
     CURRENT = "current"
     ANSWER = "answer"
+
+
+class KeyInvalid(Invalid):
+    """The text is not a public key that the gateway accepts."""
+
+    template = N_("a key is a public JWK or PEM: EC P-256, or RSA of at least {bits} bits")
+    bits: int
+
+
+class KeyPrivate(Invalid):
+    """The text is a private key."""
+
+    template = N_("this is a private key: keep it secret and register the public key")

@@ -12,6 +12,7 @@ __all__ = [
     "accounts",
     "activation",
     "contacts",
+    "directory_refusals",
     "dry_run",
     "held_role_groups",
     "lifecycle",

@@ -11,16 +11,26 @@ from sqlalchemy import func, select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import account_search, separation_of_duties
+from idp.directory.directory_refusals import (
+    AccountNotFound,
+    EmailInvalid,
+    LanguageUnknown,
+    PersonNameInvalid,
+    PersonNameMissing,
+    PhoneInvalid,
+    UserIDInvalid,
+    UsernameTaken,
+)
 from idp.directory.second_accounts import SecondAccountGrounds, columns
-from idp.errors import Conflict, Invalid, NotFound
 from idp.models import Account, AccountKind, AccountState, Person, SearchTerm
 from idp.policy import phone_number as phones
-from idp.policy.email_address import email_key, single_address
+from idp.policy.email_address import BadAddress, email_key, single_address
 from idp.policy.names import MAX_NAME, name_key, printable
 from idp.policy.phone_number import national
 from idp.transaction import UnitOfWork
 
 MAX_PERSON_NAME = 100
+LOCALES = ("en", "fr")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +75,7 @@ def by_username(work: UnitOfWork, username: str) -> Account:
     """The account with exactly this login name. Raises NotFound."""
     account = find_by_username(work, username)
     if account is None:
-        raise NotFound(f"no account {username}")
+        raise AccountNotFound(username)
     return account
 
 
@@ -131,13 +141,13 @@ def validated(data: NewPerson) -> dict[str, str]:
     """Validate and normalize the data of a person. Raises Invalid."""
     names = (data.given_name, data.middle_name, data.family_name, data.preferred_name)
     if not data.given_name and not data.family_name:
-        raise Invalid("a person needs a first or last name")
+        raise PersonNameMissing()
     if any(len(name) > MAX_PERSON_NAME or not printable(name) for name in names):
-        raise Invalid("a name is too long or contains characters that cannot be displayed")
+        raise PersonNameInvalid()
     email = validated_email(data.email)
     phone = phones.parse(data.phone) if data.phone else phones.Phone("")
     if phone is None:
-        raise Invalid(f"{data.phone!a} is not a phone number")
+        raise PhoneInvalid(data.phone)
     return {
         "given_name": data.given_name,
         "middle_name": data.middle_name,
@@ -153,8 +163,19 @@ def validated_email(text: str) -> str:
     """Validate and normalize one plain e-mail address. Raises Invalid (N85)."""
     try:
         return single_address(text)
-    except ValueError as error:
-        raise Invalid(f"not a valid e-mail address: {error}") from error
+    except BadAddress as error:
+        raise EmailInvalid(error.fault) from error
+
+
+def validated_username(username: str, kind: AccountKind) -> str:
+    """Validate a user name, and normalize that of an e-mail account. Raises Invalid."""
+    if kind is AccountKind.EMAIL:
+        username = validated_email(username)
+    is_plain = username.isascii() and username.isprintable() and 0 < len(username) <= MAX_NAME
+    has_at = kind is not AccountKind.EMAIL and "@" in username
+    if not is_plain or has_at or any(char.isspace() for char in username):
+        raise UserIDInvalid()
+    return username
 
 
 def create_account(
@@ -169,21 +190,12 @@ def create_account(
     """Create a pending account. Raises Conflict if any account ever had the name (N81), and the
     errors of ``second_accounts.columns``."""
     separation_of_duties.check_person(work, person)
-    if kind is AccountKind.EMAIL:
-        username = validated_email(username)
+    username = validated_username(username, kind)
     key = name_key(username)
-    plain = username.isascii() and username.isprintable() and len(username) <= MAX_NAME
-    if (
-        not plain
-        or not key
-        or any(char.isspace() for char in username)
-        or (kind is not AccountKind.EMAIL and "@" in key)
-    ):
-        raise Invalid("a UserID contains ASCII letters, digits and symbols, without @ or spaces")
-    if locale not in ("en", "fr"):
-        raise Invalid("the language must be en or fr")
+    if locale not in LOCALES:
+        raise LanguageUnknown()
     if work.db.scalar(select(Account.id).where(Account.username_key == key)) is not None:
-        raise Conflict(f"{username} is already in use")
+        raise UsernameTaken(username)
     account = Account(
         subject=work.token(16),
         kind=kind,

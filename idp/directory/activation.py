@@ -14,8 +14,9 @@ from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.credentials.passwords import find_violations, store
 from idp.directory import contacts, lifecycle
+from idp.directory.directory_refusals import ActivationExpired, NotPending
 from idp.directory.state_reasons import StateReason
-from idp.errors import Invalid, Refused
+from idp.errors import Invalid
 from idp.messages import queue
 from idp.models import Account, AccountState, Link
 from idp.policy.password import Rule
@@ -36,7 +37,7 @@ def resend(work: UnitOfWork, account: Account) -> None:
     there is an unexpired link: after expiry only a temporary password helps (AC-03)."""
     link = pending_link(work, account)
     if link is None or link.expires_at <= work.now:
-        raise Refused("the activation link has expired or was revoked: issue a temporary password")
+        raise ActivationExpired()
     _send(work, account, "account_created", link.expires_at)
 
 
@@ -94,7 +95,7 @@ def send_next_reminder(work: UnitOfWork) -> bool:
 def _send(work: UnitOfWork, account: Account, kind: str, expires: datetime) -> str:
     """Mail a link that expires at ``expires``. Reminders due before now count as sent."""
     if account.state != AccountState.PENDING:
-        raise Refused(f"{account.username} is {account.state}, not pending")
+        raise NotPending(account.username, account.state)
     reminders = sum(1 for days in REMINDER_DAYS if expires <= work.after(days=days))
     token = links.issue(work, account, Purpose.ACTIVATE, expires, reminders=reminders)
     path = f"/activate?token={token}"

@@ -13,6 +13,11 @@ from sqlalchemy import or_, select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials.credential_refusals import NotSent
+from idp.directory.directory_refusals import (
+    ContactFunctionUnknown,
+    ContactWithoutAccount,
+    TooManyContacts,
+)
 from idp.errors import Invalid
 from idp.messages import queue
 from idp.models import (
@@ -103,7 +108,7 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ContactRef]) ->
 def check_count(wanted: Collection[ContactRef]) -> None:
     """Raises Invalid if there are more contacts than a participant may have."""
     if len(wanted) > MAX_COUNT:
-        raise Invalid(f"a participant has at most {MAX_COUNT} contacts")
+        raise TooManyContacts(MAX_COUNT)
 
 
 def end_for_closed_account(work: UnitOfWork, account: Account) -> None:
@@ -264,10 +269,10 @@ def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
 
 def _person(work: UnitOfWork, entry: ContactRef) -> Person:
     if entry.function not in list(ContactFunction):
-        raise Invalid(f"the function of a contact must be one of {', '.join(ContactFunction)}")
+        raise ContactFunctionUnknown(tuple(ContactFunction))
     person = work.db.scalar(select(Person).where(Person.person_id == entry.person_id))
     if person is None or _account_of(work, person) is None:
-        raise Invalid(f"person {entry.person_id} has no account and cannot be a contact")
+        raise ContactWithoutAccount(entry.person_id)
     return person
 
 

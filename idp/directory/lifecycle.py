@@ -8,8 +8,8 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import links, one_time_codes, temporary_passwords
 from idp.directory import contacts, role_group_assignments, separation_of_duties
+from idp.directory.directory_refusals import CannotReactivate, NotHeld, StateChanged
 from idp.directory.state_reasons import StateReason
-from idp.errors import Conflict, Refused
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.session import browsers, end_reasons, failed_attempts, sessions
@@ -35,7 +35,7 @@ def change_state(
     separation_of_duties.check(work, account)
     before = account.state
     if before == AccountState.DEACTIVATED:
-        raise Refused("a deactivated account cannot be reactivated")
+        raise CannotReactivate()
     if state == before:
         return
     _claim(work, account, before, state)
@@ -75,14 +75,14 @@ def _claim(work: UnitOfWork, account: Account, before: AccountState, state: Acco
         .execution_options(synchronize_session=False)
     )
     if moved.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict(f"the state of {account.username} has changed")
+        raise StateChanged(account.username)
 
 
 def resume(work: UnitOfWork, account: Account, *, reason: StateReason) -> None:
     """Lift a lock or a suspension: restore the previous state and reset counted failures. A lock
     below a suspension takes effect again. Raises Refused if there is neither."""
     if account.state not in HELD:
-        raise Refused(f"{account.username} is {account.state}")
+        raise NotHeld(account.username, account.state)
     failed_attempts.clear(work, account)
     back, _, rest = (account.resumes_as or AccountState.ACTIVE).partition(",")
     change_state(work, account, AccountState(back), reason=reason)

@@ -11,7 +11,13 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
 from idp.directory import role_group_assignments
-from idp.errors import Conflict, Invalid, NotFound, Refused
+from idp.directory.directory_refusals import (
+    OperatorCannotEnd,
+    ParticipantExists,
+    ParticipantNameInvalid,
+    ParticipantNotFound,
+    ParticipantNumberInvalid,
+)
 from idp.models import Participant
 from idp.policy.console import OPERATOR
 from idp.policy.names import printable
@@ -33,7 +39,7 @@ def by_number(work: UnitOfWork, number: str) -> Participant:
     """As ``find``. Raises NotFound: only registration creates a participant (TM-08)."""
     row = find(work, number)
     if row is None:
-        raise NotFound(f"participant {number} is not registered")
+        raise ParticipantNotFound(number)
     return row
 
 
@@ -69,9 +75,7 @@ def register(work: UnitOfWork, number: str, name: str) -> Participant:
     """Create a participant, or restore a removed one without its former role groups. Raises
     Invalid, or Conflict if the number is taken."""
     if not _NUMBER.fullmatch(number):
-        raise Invalid(
-            "a participant's number is 1 to 20 ASCII letters, digits, dots, hyphens and underscores"
-        )
+        raise ParticipantNumberInvalid()
     name = _checked_name(name)
     is_new = insert_if_missing(
         work.db,
@@ -83,7 +87,7 @@ def register(work: UnitOfWork, number: str, name: str) -> Participant:
     )
     row = by_number(work, number)
     if not is_new and row.removed_at is None:
-        raise Conflict(f"participant {number} is already registered")
+        raise ParticipantExists(number)
     if not is_new:
         row.removed_at = None
         restore(work, row)
@@ -105,7 +109,7 @@ def rename(work: UnitOfWork, row: Participant, name: str) -> bool:
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME or not printable(name):
-        raise Invalid(f"a participant name has 1 to {MAX_NAME} printable characters")
+        raise ParticipantNameInvalid(MAX_NAME)
     return name
 
 
@@ -113,7 +117,7 @@ def end(work: UnitOfWork, row: Participant) -> int:
     """End the participant: revoke every role group held there and allow no new ones. Returns the
     number of revoked assignments. Raises Refused for the gateway's own operator."""
     if row.number == OPERATOR:
-        raise Refused("the operator of the gateway cannot be ended")
+        raise OperatorCannotEnd()
     if row.ended_at is not None:
         return 0
     row.ended_at = row.updated_at = work.now

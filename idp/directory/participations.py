@@ -11,8 +11,12 @@ from sqlalchemy import Select, exists, select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import role_group_assignments
+from idp.directory.directory_refusals import (
+    HeldWithoutParticipation,
+    ParticipationKindUnknown,
+    TooManyParticipations,
+)
 from idp.directory.role_groups import checked_participation
-from idp.errors import Invalid, Refused
 from idp.models import (
     Account,
     Assignment,
@@ -59,7 +63,7 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ParticipationRe
     ended one are revoked. Raises Invalid."""
     after = {part.name: part.kind for part in map(_checked, wanted)}
     if len(after) > MAX_COUNT:
-        raise Invalid(f"a participant has at most {MAX_COUNT} participations")
+        raise TooManyParticipations(MAX_COUNT)
     before = {part.name: part.kind for part in list_participations(work, row)}
     if after == before:
         return False
@@ -109,9 +113,7 @@ def set_required(work: UnitOfWork, group: RoleGroup, name: str) -> None:
     # A grant at the same time waits for this row, or is found below.
     work.db.execute(select(RoleGroup.id).where(RoleGroup.id == group.id).with_for_update())
     if name and (number := _held_elsewhere(work, group, name)):
-        raise Refused(
-            f"{group.name} is held at participant {number}, which does not take part in {name}"
-        )
+        raise HeldWithoutParticipation(group.name, number, name)
     group.participation = name
     events.record(work, AuditAction.ROLE_GROUP_PARTICIPATION, group=group.name, participation=name)
 
@@ -141,5 +143,5 @@ def _current(row: Participant, names: Collection[str]) -> Select[Participation]:
 
 def _checked(part: ParticipationRef) -> ParticipationRef:
     if part.kind not in list(ParticipationKind):
-        raise Invalid(f"a participation must be one of {', '.join(ParticipationKind)}")
+        raise ParticipationKindUnknown(tuple(ParticipationKind))
     return ParticipationRef(checked_participation(part.name), part.kind)

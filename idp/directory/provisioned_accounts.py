@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import case, exists, func, not_, select
 
+from idp.directory.directory_refusals import EndDatePast
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.result_pages import Page, PageRequest, page_of
 from idp.directory.search_conditions import Attribute, Condition
-from idp.errors import Invalid
 from idp.models import (
     Account,
     AccountState,
@@ -220,6 +220,6 @@ def set_end(work: UnitOfWork, account: Account, end: datetime | None) -> bool:
     if end == account.ends_at:
         return False
     if end is not None and end <= work.now:
-        raise Invalid("endDate is in the past; to deactivate an account now, use DELETE")
+        raise EndDatePast()
     account.ends_at = end
     return True

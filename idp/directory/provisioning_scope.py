@@ -11,9 +11,17 @@ from typing import TypeVar
 from sqlalchemy import exists, or_, select
 
 from idp.directory import held_role_groups, persons
+from idp.directory.directory_refusals import (
+    OperationNotAllowed,
+    OperatorAccount,
+    OperatorParticipant,
+    OperatorRole,
+    OtherClientsPerson,
+    OtherParticipant,
+    SharedAccount,
+)
 from idp.directory.persons import PersonChanges
 from idp.directory.search_conditions import ALWAYS, Condition
-from idp.errors import GatewayError
 from idp.models import Account, Assignment, Client, Participant, Person, ProvisionedAccount
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
@@ -22,12 +30,6 @@ from idp.transaction import UnitOfWork
 Item = TypeVar("Item")
 #: How many accounts are looked up by one statement.
 BATCH = 500
-
-
-class OutOfScope(GatewayError):
-    """The client may not do this; ``detail`` is for the client."""
-
-    code = "out_of_scope"
 
 
 @dataclass(frozen=True)
@@ -47,31 +49,31 @@ class ProvisioningScope:
     def check(self, operation: PushOperation) -> None:
         """The client may do this at all."""
         if operation not in self.operations:
-            raise OutOfScope(f"This client does not have permission to {operation} by SCIM.")
+            raise OperationNotAllowed(operation)
 
     def check_role_group(self, name: str, participant: str) -> None:
         """The client may grant and revoke this role group there. No push makes or unmakes an
         operator."""
         self.check(PushOperation.GRANT)
         if name in set(ConsoleRole):
-            raise OutOfScope("SCIM cannot change the roles of gateway operators.")
+            raise OperatorRole()
         self.check_participant(participant)
 
     def check_no_operator(self, number: str) -> None:
         """The participant is not the gateway's own operator."""
         if number == OPERATOR:
-            raise OutOfScope("SCIM cannot change the operator of the gateway.")
+            raise OperatorParticipant()
 
     def check_participant(self, number: str) -> None:
         """The client acts for this participant."""
         if self.participants and number not in self.participants:
-            raise OutOfScope("This client does not have access to this participant.")
+            raise OtherParticipant()
 
     def check_accounts(self, work: UnitOfWork, accounts: Collection[Account]) -> None:
         """None of the accounts belongs to an operator, by whichever account."""
         for batch in batches(accounts):
             if held_role_groups.any_is_operator(work, batch):
-                raise OutOfScope("SCIM cannot change accounts of the operator of the gateway.")
+                raise OperatorAccount()
 
     def check_whole_account(self, work: UnitOfWork, account: Account) -> None:
         """No participant of another client needs the account (PR-05)."""
@@ -86,7 +88,7 @@ class ProvisioningScope:
             )
             .limit(1)
         ):
-            raise OutOfScope("Another participant also uses this account.")
+            raise SharedAccount()
 
     def check_person(self, work: UnitOfWork, person: Person) -> None:
         """The person is no operator, and the client may see one of the person's accounts."""
@@ -96,7 +98,7 @@ class ProvisioningScope:
             .where(Account.person_id == person.id, self.visible_accounts())
             .limit(1)
         ):
-            raise OutOfScope("This personId belongs to another client.")
+            raise OtherClientsPerson()
 
     def update_person(self, work: UnitOfWork, person: Person, changes: PersonChanges) -> None:
         """Change a person. Name and address belong to all accounts of the person, so the client has

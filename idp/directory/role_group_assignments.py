@@ -12,7 +12,13 @@ from sqlalchemy import ColumnElement, select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import contacts, held_role_groups, second_accounts, separation_of_duties
-from idp.errors import Invalid, Refused
+from idp.directory.directory_refusals import (
+    AccountDeactivated,
+    ParticipantEnded,
+    ParticipationMissing,
+    TermsInvalid,
+    WrongAccountKind,
+)
 from idp.messages import queue
 from idp.models import (
     Account,
@@ -92,9 +98,9 @@ def assign(
     after the start."""
     separation_of_duties.check(work, account)
     if account.state == AccountState.DEACTIVATED:
-        raise Refused(f"{account.username} is deactivated")
+        raise AccountDeactivated(account.username)
     if account.kind != group.kind:
-        raise Refused(f"{group.name} is for {group.kind} accounts")
+        raise WrongAccountKind(group.name, group.kind)
     second_accounts.check_participant(account, participant)
     row = _active(work, account, group, participant)
     if row is not None and terms in (None, terms_of(row)):
@@ -102,7 +108,7 @@ def assign(
     terms = terms or AssignmentTerms()
     begins = max(terms.valid_from or work.now, work.now)
     if terms.valid_until is not None and terms.valid_until <= begins:
-        raise Invalid(f"{group.name} ends before it starts, or has already ended")
+        raise TermsInvalid(group.name)
     if row is not None:
         _set_terms(work, account, row, terms)
         return True
@@ -145,7 +151,7 @@ def _check_assignable(work: UnitOfWork, group: RoleGroup, participant: Participa
         .with_for_update(read=True)
     ).one()
     if ended is not None:
-        raise Refused(f"participant {participant.number} has ended")
+        raise ParticipantEnded(participant.number)
     if needed and not work.db.scalar(
         select(Participation.id).where(
             Participation.participant_id == participant.id,
@@ -153,10 +159,7 @@ def _check_assignable(work: UnitOfWork, group: RoleGroup, participant: Participa
             Participation.ended_at.is_(None),
         )
     ):
-        raise Refused(
-            f"{group.name} needs the participation {needed}, which participant "
-            f"{participant.number} does not have"
-        )
+        raise ParticipationMissing(group.name, needed, participant.number)
 
 
 def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: AssignmentTerms) -> None:

@@ -12,7 +12,14 @@ from sqlalchemy import select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.errors import Conflict, Invalid, NotFound
+from idp.directory.directory_refusals import (
+    AccountKindUnknown,
+    ParticipationNameInvalid,
+    RoleGroupExists,
+    RoleGroupNameInvalid,
+    RoleGroupNotFound,
+    RuleUnknown,
+)
 from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, Client, RoleGroup, client_role_group
 from idp.policy.names import printable
@@ -34,11 +41,11 @@ def create(
     """Create a role group for these relying parties. If ``participation`` is set, participants must
     have it. Raises Invalid or Conflict."""
     if not _NAME.fullmatch(name):
-        raise Invalid("a role group name has 1 to 100 ASCII letters, digits, spaces and ._:/()-")
+        raise RoleGroupNameInvalid()
     if kind not in list(AccountKind):
-        raise Invalid(f"the kind must be one of {', '.join(AccountKind)}")
+        raise AccountKindUnknown(tuple(AccountKind))
     if work.db.scalar(select(RoleGroup.id).where(RoleGroup.name == name)) is not None:
-        raise Conflict(f"role group {name} already exists")
+        raise RoleGroupExists(name)
     group = RoleGroup(
         name=name,
         description=description,
@@ -63,9 +70,7 @@ def checked_participation(name: str) -> str:
     """Validate the name of a market, program or service and strip it. Raises Invalid."""
     name = name.strip()
     if not 0 < len(name) <= MAX_PARTICIPATION or not printable(name):
-        raise Invalid(
-            f"a participation's name is 1 to {MAX_PARTICIPATION} characters that can be shown"
-        )
+        raise ParticipationNameInvalid(MAX_PARTICIPATION)
     return name
 
 
@@ -73,7 +78,7 @@ def set_rule(work: UnitOfWork, group: RoleGroup, rule: str) -> None:
     """Set the second-factor rule of the group; empty for the default of the environment. Raises
     Invalid."""
     if rule not in ("", *Rule):
-        raise Invalid(f"second_factor must be one of {', '.join(Rule)}")
+        raise RuleUnknown(tuple(Rule))
     group.second_factor = rule
     events.record(work, AuditAction.ROLE_GROUP_RULE, group=group.name, second_factor=rule)
 
@@ -82,7 +87,7 @@ def by_name(work: UnitOfWork, name: str) -> RoleGroup:
     """Raises NotFound."""
     group = work.db.scalar(select(RoleGroup).where(RoleGroup.name == name))
     if group is None:
-        raise NotFound(f"no role group {name}")
+        raise RoleGroupNotFound(name)
     return group
 
 

@@ -12,7 +12,16 @@ from sqlalchemy import select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import separation_of_duties
-from idp.errors import Invalid, Refused
+from idp.directory.directory_refusals import (
+    FirstAccountExists,
+    OtherParticipantOnly,
+    ParticipantEnded,
+    RoleGroupHeldElsewhere,
+    SecondAccountExists,
+    SecondNotPersonal,
+    SecondReasonStated,
+    SecondReasonUnknown,
+)
 from idp.models import Account, AccountKind, AccountState, Assignment, Participant, Person
 from idp.transaction import UnitOfWork
 
@@ -35,16 +44,12 @@ class SecondAccountGrounds:
     def of(cls, reason: str, participant: Participant) -> SecondAccountGrounds:
         """Raises Invalid for an unknown reason."""
         if reason not in set(Reason):
-            raise Invalid(f"the reason for a second account must be one of {', '.join(Reason)}")
+            raise SecondReasonUnknown(tuple(Reason))
         return cls(Reason(reason), participant)
 
 
 #: For second accounts that are older than the rule.
 UNSTATED = "unstated"
-
-
-class PersonalAccountExists(Refused):
-    """The person has a personal account, and no reason for another one is given."""
 
 
 def columns(
@@ -54,19 +59,14 @@ def columns(
     for an account of another kind, Refused for a participant that has ended."""
     if second is None:
         if kind is AccountKind.PERSONAL and _has(work, person, None):
-            raise PersonalAccountExists(
-                f"{person.person_id} has a personal account; a second one needs a reason "
-                f"({', '.join(Reason)}) and one participant"
-            )
+            raise FirstAccountExists(person.person_id, tuple(Reason))
         return {}
     if kind is not AccountKind.PERSONAL:
-        raise Invalid("only a personal account can be a second account")
+        raise SecondNotPersonal()
     if second.participant.ended_at is not None:
-        raise Refused(f"participant {second.participant.number} has ended")
+        raise ParticipantEnded(second.participant.number)
     if _has(work, person, second.participant):
-        raise PersonalAccountExists(
-            f"{person.person_id} has a second account for participant {second.participant.number}"
-        )
+        raise SecondAccountExists(person.person_id, second.participant.number)
     return {"second_reason": str(second.reason), "second_participant": second.participant}
 
 
@@ -76,7 +76,7 @@ def state_reason(work: UnitOfWork, account: Account, second: SecondAccountGround
     and the errors of ``columns``."""
     separation_of_duties.check(work, account)
     if account.second_reason != UNSTATED:
-        raise Refused(f"{account.username} is no second account without a stated reason")
+        raise SecondReasonStated(account.username)
     stated = columns(work, account.person, AccountKind(account.kind), second)
     elsewhere = work.db.scalar(
         select(Participant.number)
@@ -90,9 +90,7 @@ def state_reason(work: UnitOfWork, account: Account, second: SecondAccountGround
         .limit(1)
     )
     if elsewhere is not None:
-        raise Refused(
-            f"{account.username} holds a role group at participant {elsewhere}: revoke it first"
-        )
+        raise RoleGroupHeldElsewhere(account.username, elsewhere)
     for name, value in stated.items():
         setattr(account, name, value)
     account.updated_at = work.now
@@ -110,7 +108,7 @@ def check_participant(account: Account, participant: Participant) -> None:
     """Raises Refused if the account may not hold a role group at this participant."""
     only = account.second_participant
     if only is not None and only.id != participant.id:
-        raise Refused(f"{account.username} acts for participant {only.number} only")
+        raise OtherParticipantOnly(account.username, only.number)
 
 
 def _has(work: UnitOfWork, person: Person, participant: Participant | None) -> bool:

@@ -9,22 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from idp.errors import GatewayError, Refused
+from idp.directory.directory_refusals import DualControlNeeded, OwnAccount, OwnPerson
 from idp.models import Account, Person
 from idp.policy.scopes import SCIM
 from idp.transaction import UnitOfWork
-
-TWO = "a change to a client with the scope scim requires approval by a second operator"
-
-
-class Forbidden(GatewayError):
-    """The operator may not do this to this account. The page shows no further detail."""
-
-    code = "forbidden"
-
-    def __init__(self, detail: str, account: Account | None = None) -> None:
-        super().__init__(detail)
-        self.account = account
 
 
 def is_same_person(one: Account, other: Account) -> bool:
@@ -35,13 +23,13 @@ def is_same_person(one: Account, other: Account) -> bool:
 def check(work: UnitOfWork, account: Account) -> None:
     """Raises Forbidden if the operator is the holder or custodian of the account."""
     if work.origin.person_id is not None and work.origin.person_id == account.person_id:
-        raise Forbidden(f"{account.username} is an account of the operator who acts", account)
+        raise OwnAccount(account.username, account=account)
 
 
 def check_person(work: UnitOfWork, person: Person) -> None:
     """Raises Forbidden if the operator is this person."""
     if work.origin.person_id is not None and work.origin.person_id == person.id:
-        raise Forbidden(f"{person.person_id} is the operator who acts")
+        raise OwnPerson(person.person_id)
 
 
 def needs_dual_control(scopes: Collection[str]) -> bool:
@@ -54,4 +42,4 @@ def check_dual_control(scopes: Collection[str], *, is_approved: bool) -> None:
     """Raises Refused for a change that needs a second operator's approval
     (``client_proposals``)."""
     if needs_dual_control(scopes) and not is_approved:
-        raise Refused(TWO)
+        raise DualControlNeeded()

@@ -5,8 +5,14 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from idp.directory import accounts
+from idp.directory.directory_refusals import (
+    EmailAccountHasNoUserID,
+    NameNotLatin,
+    UserIDsExhausted,
+    UserIDsTaken,
+)
 from idp.directory.second_accounts import SecondAccountGrounds
-from idp.errors import Collision, Conflict, Invalid
+from idp.errors import Collision, Conflict
 from idp.models import Account, AccountKind, Person
 from idp.policy import userid
 from idp.policy.names import name_key
@@ -27,7 +33,7 @@ def create(
     """Create a pending account with the next free personal or machine UserID. Raises Invalid if no
     name can be generated, and the errors of ``accounts.create_account``."""
     if kind is AccountKind.EMAIL:
-        raise Invalid("the user name of an e-mail account is its e-mail address")
+        raise EmailAccountHasNoUserID()
     for _ in range(ATTEMPTS):
         username = _next(work, person, kind)
         try:
@@ -38,7 +44,7 @@ def create(
         except (Collision, Conflict):
             # A concurrent request took it: try the next one.
             continue
-    raise Conflict("no UserID is available")
+    raise UserIDsTaken()
 
 
 def _next(work: UnitOfWork, person: Person, kind: AccountKind) -> str:
@@ -51,11 +57,9 @@ def _next(work: UnitOfWork, person: Person, kind: AccountKind) -> str:
             return userid.machine_userid(names, pads=work.settings.machine_id_pads)
         return _personal(work, person)
     except userid.NotLatin as error:
-        raise Invalid(
-            "the name has letters that are not Latin: give the preferred name in Latin letters"
-        ) from error
+        raise NameNotLatin() from error
     except userid.Exhausted as error:
-        raise Invalid(f"no UserID is available for {error}") from error
+        raise UserIDsExhausted(error.name) from error
 
 
 def _personal(work: UnitOfWork, person: Person) -> str:

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
-from idp.errors import Refused
 from idp.factors import recovery_codes, security_question
+from idp.factors.factor_refusals import LastRequiredFactor
 from idp.mfa.assurance import FactorKind, is_strong, strongest_first
 from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, Authenticator, BrowserSession
@@ -175,7 +175,7 @@ def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     if row.removed_at is not None:
         return
     if is_required(work, account, row):
-        raise Refused("the last required verification method cannot be removed")
+        raise LastRequiredFactor()
     row.removed_at = work.now
     work.db.flush()
     if not list_usable(work, account):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from idp.errors import Refused
+from idp.policy.phrases import N_
+
 
 class FactorRefusal(StrEnum):
     """Why a code or an answer was refused."""
@@ -12,3 +15,9 @@ class FactorRefusal(StrEnum):
     CODE_USED = "code_used"
     TOO_MANY_CODES = "too_many_codes"
     WRONG_ANSWER = "wrong_answer"
+
+
+class LastRequiredFactor(Refused):
+    """The policy requires the factor."""
+
+    template = N_("the last required verification method cannot be removed")

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.errors import NotFound, Refused
+from idp.grants.grant_refusals import KeyNotPublishedYet, SigningKeyMissing, SigningKeyNotFound
 from idp.models import KeyState, SigningKey
 from idp.transaction import UnitOfWork
 
@@ -42,9 +42,7 @@ def rotate(work: UnitOfWork, alg: str, *, force: bool = False) -> SigningKey:
     lead = timedelta(seconds=work.settings.key_publish_lead)
     if not force and work.now - upcoming.created_at < lead:
         ready = (upcoming.created_at + lead).isoformat(timespec="seconds")
-        raise Refused(
-            f"the next {alg} key can sign from {ready}; relying parties may not have it yet"
-        )
+        raise KeyNotPublishedYet(alg, ready)
     _retire(work, _one(work, alg, KeyState.ACTIVE), KeyState.RETIRED)
     _promote(work, upcoming)
     events.record(work, AuditAction.KEY_ROTATED, kid=upcoming.kid, alg=alg)
@@ -56,7 +54,7 @@ def revoke(work: UnitOfWork, kid: str) -> None:
     accepted."""
     key = work.db.scalar(select(SigningKey).where(SigningKey.kid == kid))
     if key is None:
-        raise NotFound(f"no key {kid}")
+        raise SigningKeyNotFound(kid)
     state = key.state
     _retire(work, key, KeyState.REVOKED)
     if state == KeyState.ACTIVE:
@@ -123,7 +121,7 @@ def _add(work: UnitOfWork, alg: str, state: KeyState) -> SigningKey:
 def _one(work: UnitOfWork, alg: str, state: KeyState) -> SigningKey:
     row = work.db.scalar(select(SigningKey).where(SigningKey.alg == alg, SigningKey.state == state))
     if row is None:
-        raise NotFound(f"no {state} key for {alg}")
+        raise SigningKeyMissing(state, alg)
     return row
 
 

@@ -24,11 +24,11 @@ from idp.directory import (
     separation_of_duties,
     suspension,
 )
-from idp.directory.separation_of_duties import Forbidden
 from idp.directory.state_reasons import StateReason
 from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
 from idp.factors import authenticators
 from idp.helpdesk import caller_verification
+from idp.helpdesk.helpdesk_refusals import ActionForbidden
 from idp.messages import queue
 from idp.models import Account, AccountState
 from idp.policy import console
@@ -95,7 +95,7 @@ def check(work: UnitOfWork, order: ActionRequest, account: Account) -> None:
         order.roles, target, is_self=separation_of_duties.is_same_person(order.agent, account)
     )
     if not allowed:
-        raise Forbidden(f"{order.action} on {account.username}", account)
+        raise ActionForbidden(order.action, account.username, account=account)
     if (
         console.needs_caller_verification(order.roles)
         and caller_verification.find_active(work, order.agent, account) is None
@@ -136,7 +136,7 @@ def apply(
     access. Raises ActionNotPossible or ReasonMissing, and returns as ``execute`` does."""
     separation_of_duties.check(work, account)
     if not _is_applicable(work, action, account):
-        raise ActionNotPossible(action, account.state)
+        raise ActionNotPossible(action, account.username, account.state)
     if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):
         raise ReasonMissing()
     said: dict[str, Any] = {"details": details} if details else {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from idp.directory.directory_refusals import Forbidden
+
 
 class CallerRefusal(StrEnum):
     """Why a caller was not verified."""
@@ -19,3 +21,11 @@ class ConsoleRefusal(StrEnum):
     """Why an operator was refused."""
 
     FORBIDDEN = "forbidden"
+
+
+class ActionForbidden(Forbidden):
+    """The operator may never do this to the account."""
+
+    template = "{action} on {username}"
+    action: str
+    username: str

@@ -11,9 +11,9 @@ from idp.credentials.links import Purpose
 from idp.directory import account_search, activation, lifecycle, separation_of_duties
 from idp.directory.lifecycle import HELD
 from idp.directory.state_reasons import StateReason
-from idp.errors import Invalid, Refused
 from idp.factors import authenticators
 from idp.machines import machine_keys
+from idp.machines.machine_refusals import CustodianOfDeactivated, CustodianOfPerson
 from idp.messages import queue
 from idp.models import Account, AccountKind, AccountState, Person
 from idp.policy.names import name_key
@@ -66,11 +66,11 @@ def change_custodian(work: UnitOfWork, account: Account, person: Person) -> None
     a password or, before activation, a new activation link. Programs cannot authenticate until they
     have the new password. Raises Invalid or Refused."""
     if account.kind != AccountKind.MACHINE:
-        raise Invalid("only machine accounts can have a custodian")
+        raise CustodianOfPerson()
     separation_of_duties.check(work, account)
     separation_of_duties.check_person(work, person)
     if account.state == AccountState.DEACTIVATED:
-        raise Refused("the account is deactivated")
+        raise CustodianOfDeactivated()
     if account.person.id == person.id:
         return
     _set_custodian(work, account, person)

@@ -11,7 +11,14 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import assertions
 from idp.directory import separation_of_duties
-from idp.errors import Conflict, Invalid, NotFound
+from idp.machines.machine_refusals import (
+    KeyDaysInvalid,
+    KeyExists,
+    KeyNameInvalid,
+    KeysOfPerson,
+    MachineKeyNotFound,
+    TooManyKeys,
+)
 from idp.messages import queue
 from idp.models import Account, AccountKind, Grant, MachineKey
 from idp.policy.machine_networks import MAX_LABEL
@@ -43,19 +50,19 @@ def add(
 ) -> MachineKey:
     """Register a public key (JWK or PEM). The custodian gets a mail. Raises Invalid or Conflict."""
     if account.kind != AccountKind.MACHINE:
-        raise Invalid("only machine accounts can have keys")
+        raise KeysOfPerson()
     separation_of_duties.check(work, account)
     label = label.strip()
     if not label or len(label) > MAX_LABEL or not printable(label):
-        raise Invalid(f"a key needs a name with at most {MAX_LABEL} printable characters")
+        raise KeyNameInvalid(MAX_LABEL)
     if not 0 < days <= MAX_DAYS:
-        raise Invalid(f"a key is valid for 1 to {MAX_DAYS} days")
+        raise KeyDaysInvalid(MAX_DAYS)
     present = of(work, account)
     if len(present) >= MAX_KEYS:
-        raise Invalid(f"a machine account has at most {MAX_KEYS} keys")
+        raise TooManyKeys(MAX_KEYS)
     jwk = assertions.public_key(text)
     if any(row.kid == jwk["kid"] for row in present):
-        raise Conflict("this key is already registered")
+        raise KeyExists()
     row = MachineKey(
         account_id=account.id,
         kid=jwk["kid"],
@@ -76,7 +83,7 @@ def revoke(work: UnitOfWork, account: Account, kid: str) -> None:
     separation_of_duties.check(work, account)
     row = next((row for row in of(work, account) if row.kid == kid), None)
     if row is None:
-        raise NotFound(f"no key {kid}")
+        raise MachineKeyNotFound(kid)
     _remove(work, account, row)
     sessions.revoke_grants(work, Grant.account_id == account.id, EndReason.MACHINE_KEY_REMOVED)
 

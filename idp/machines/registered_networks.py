@@ -10,7 +10,13 @@ from sqlalchemy import delete, select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import separation_of_duties
-from idp.errors import Invalid
+from idp.machines.machine_refusals import (
+    LabelInvalid,
+    NetworkInvalid,
+    NetworkMissing,
+    NetworksOfPerson,
+    TooManyNetworks,
+)
 from idp.messages import queue
 from idp.models import Account, AccountKind, AccountState, Grant, RegisteredNetwork
 from idp.networks import NetworkSet
@@ -69,7 +75,7 @@ def replace(work: UnitOfWork, account: Account, wanted: Iterable[tuple[str, str]
     Returns False when nothing changes. Removing a network revokes the account's grants. The
     custodian of an activated account gets a mail. Raises Invalid."""
     if account.kind != AccountKind.MACHINE:
-        raise Invalid("only machine accounts can have networks")
+        raise NetworksOfPerson()
     separation_of_duties.check(work, account)
     after = _validated(wanted)
     before = {row.network: row for row in of(work, account)}
@@ -117,13 +123,13 @@ def _validated(wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
     for text, label in wanted:
         label = label.strip()
         if len(label) > MAX_LABEL or not printable(label):
-            raise Invalid(f"a label has at most {MAX_LABEL} printable characters")
+            raise LabelInvalid(MAX_LABEL)
         try:
             labels[canonical(text)] = label
         except BadNetwork as error:
-            raise Invalid(str(error)) from error
+            raise NetworkInvalid(text, error.fault) from error
     if not labels:
-        raise Invalid("a machine account needs at least one network")
+        raise NetworkMissing()
     if len(labels) > MAX_NETWORKS:
-        raise Invalid(f"a machine account has at most {MAX_NETWORKS} networks")
+        raise TooManyNetworks(MAX_NETWORKS)
     return labels

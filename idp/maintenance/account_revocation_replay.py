@@ -42,12 +42,18 @@ DENYING = (
 )
 
 
+class AccountNotHere(NotFound):
+    """The account was created since the backup."""
+
+    template = "the account does not exist here"
+
+
 def _account(work: UnitOfWork, event: Event) -> Account:
     """The account of the event. An account created since the backup may have had an id that is in
     use again."""
     row = work.db.get(Account, event.account_id) if event.account_id is not None else None
     if row is None or row.created_at > event.at:
-        raise NotFound("the account does not exist here")
+        raise AccountNotHere()
     return row
 
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from idp.errors import Invalid
+from idp.messages.message_refusals import RecipientInvalid
 from idp.messages.rendering import LOCALES, RenderedMessage, render, render_sms
 from idp.models import Account, MessageState, OutboxMessage, Person
-from idp.policy.email_address import single_address
+from idp.policy.email_address import BadAddress, single_address
 from idp.transaction import UnitOfWork
 
 #: The channel for logout tokens.
@@ -24,8 +24,8 @@ def enqueue(
     person = to or account.person
     try:
         recipient = single_address(person.email)
-    except ValueError as error:
-        raise Invalid(f"the address of {account.username}: {error}") from error
+    except BadAddress as error:
+        raise RecipientInvalid(account.username, error.fault) from error
     words = render(kind, _locale(account), work.settings, person.full_name, account.username, data)
     return _add(work, kind, account, "mail", recipient, words.subject, _body(words))
 

@@ -5,31 +5,50 @@ from __future__ import annotations
 from email_validator import EmailNotValidError, validate_email
 
 from idp.policy.names import name_key
+from idp.policy.phrases import N_, Phrase
 
 #: RFC 3696, erratum 1690: the maximum length of an SMTP path.
 MAX_LENGTH = 254
 
 
+class AddressFault(Phrase):
+    """Why a text is not one plain e-mail address."""
+
+    LENGTH = N_("it is empty or too long")
+    CHARACTERS = N_("it holds characters that do not belong into one plain address")
+    LOCAL_PART = N_("only ASCII names before the @ can be reached by every mail system")
+    FORM = N_("it is not of the form name@company.example")
+    DOMAIN_LENGTH = N_("it is too long")
+
+
+class BadAddress(ValueError):
+    """A text that is not one plain e-mail address."""
+
+    def __init__(self, fault: AddressFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
 def single_address(text: str) -> str:
     """Parse ``text`` as one addr-spec (RFC 5322 section 3.4.1) with an ASCII local part of at most
     64 characters. An internationalized domain is returned as A-labels (``xn--``, RFC 5891), so that
-    the function is idempotent. Raises ValueError with the reason."""
+    the function is idempotent. Raises BadAddress."""
     if not text or len(text) > MAX_LENGTH:
-        raise ValueError("it is empty or too long")
+        raise BadAddress(AddressFault.LENGTH)
     if any(char in text for char in ',;<>()"\\') or not text.isprintable() or " " in text:
-        raise ValueError("it holds characters that do not belong into one plain address")
+        raise BadAddress(AddressFault.CHARACTERS)
     if not text.rpartition("@")[0].isascii():
-        raise ValueError("only ASCII names before the @ can be reached by every mail system")
+        raise BadAddress(AddressFault.LOCAL_PART)
     try:
         found = validate_email(
             text, check_deliverability=False, allow_smtputf8=False, test_environment=True,
             strict=True,
         )  # fmt: skip
     except EmailNotValidError as error:
-        raise ValueError("it is not of the form name@company.example") from error
+        raise BadAddress(AddressFault.FORM) from error
     address = f"{found.local_part}@{found.ascii_domain}"
     if len(address) > MAX_LENGTH:
-        raise ValueError("it is too long")
+        raise BadAddress(AddressFault.DOMAIN_LENGTH)
     return address
 
 
@@ -39,5 +58,5 @@ def email_key(text: str) -> str:
     key = name_key(text)
     try:
         return name_key(single_address(key))
-    except ValueError:
+    except BadAddress:
         return key

@@ -42,6 +42,10 @@ class NotLatin(ValueError):
 class Exhausted(ValueError):
     """All candidate ids are taken."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
 
 def plain_letters(name: str) -> str:
     """The letters of a name in lower case, without accents; other characters are removed. Raises

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 
-from idp.directory.separation_of_duties import Forbidden
+from idp.directory.directory_refusals import Forbidden
 from idp.errors import (
     Collision,
     Conflict,

@@ -14,7 +14,7 @@ import idp
 from idp.app import create_app
 from idp.credentials import text_messages
 from idp.directory import accounts
-from idp.errors import ConfigurationError, Refused
+from idp.errors import CodeNotSent, ConfigurationError
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from idp.transaction import Origin
@@ -37,8 +37,8 @@ def send(world: World, username: str, number: str = NUMBER, ip: str = "192.0.2.1
         account = accounts.by_username(work, username)
         try:
             text_messages.send(work, "sms_reset_code", account, number, lambda: "123456")
-        except Refused as refusal:
-            return refusal.detail
+        except CodeNotSent as refusal:
+            return refusal.limit
     return ""
 
 

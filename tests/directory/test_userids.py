@@ -9,7 +9,8 @@ import pytest
 
 from idp.app import create_app
 from idp.directory import accounts, userids
-from idp.directory.second_accounts import PersonalAccountExists, SecondAccountGrounds
+from idp.directory.directory_refusals import PersonalAccountExists
+from idp.directory.second_accounts import SecondAccountGrounds
 from idp.errors import Invalid
 from idp.models import AccountKind, AccountState
 from idp.ports import Ports, SystemTokens

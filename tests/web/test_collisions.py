@@ -16,7 +16,7 @@ from idp.directory import (
     role_group_assignments,
     role_groups,
 )
-from idp.directory.separation_of_duties import Forbidden
+from idp.directory.directory_refusals import OwnPerson
 from idp.errors import (
     CodeNotSent,
     Collision,
@@ -115,7 +115,7 @@ def test_what_the_database_refuses_has_a_name(world: World) -> None:
     ("error", "status"),
     [(Collision(), 409), (Conflict(), 409), (Unstorable(), 400), (Invalid(), 400),
      (NotFound(), 404), (Refused(), 403),
-     (Forbidden("closed"), 403), (CodeNotSent(SendLimit.WAIT), 403)],
+     (OwnPerson("P-1"), 403), (CodeNotSent(SendLimit.WAIT), 403)],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/settings", "/oauth2/v1/keys", "/scim/v2/Users"])
 def test_a_refusal_that_no_view_answers_has_a_status(

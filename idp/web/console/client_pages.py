@@ -20,6 +20,7 @@ from idp.errors import Conflict, Invalid
 from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod, Client, RoleGroup
 from idp.policy.scopes import ACRS, GRANT_TYPES, PERSON_ID_ATTRIBUTES, PUSHED_KINDS
+from idp.web import refusal_texts
 from idp.web.console import labels
 from idp.web.console.proposal_pages import shown
 
@@ -84,7 +85,7 @@ def new_client() -> BaseResponse:
             groups=_names(_chosen_groups()),
         )
     except (Invalid, Conflict) as error:
-        return _form(None, data, _chosen_groups(), error=error.detail)
+        return _form(None, data, _chosen_groups(), error=refusal_texts.of(error))
     return _saved(outcome)
 
 
@@ -99,7 +100,7 @@ def client(client_id: str) -> BaseResponse:
         data = _with_new_key(data)
         outcome = client_proposals.update(current.work(), found, data, groups=_names(groups))
     except Invalid as error:
-        return _form(found, data, groups, error=error.detail)
+        return _form(found, data, groups, error=refusal_texts.of(error))
     return _saved(outcome)
 
 
@@ -110,7 +111,7 @@ def rotate_secret(client_id: str) -> BaseResponse:
         hours = client_secrets.parse_overlap_hours(typed)
         outcome = client_proposals.rotate_secret(current.work(), found, overlap_hours=hours)
     except Invalid as error:
-        return secret_refused(found, error.detail, typed)
+        return secret_refused(found, refusal_texts.of(error), typed)
     return shown(outcome)
 
 

@@ -22,6 +22,7 @@ from idp.helpdesk import account_actions, consequences
 from idp.helpdesk.consequences import AccountReach, ClientReach
 from idp.models import Account, AccountKind, Client, KeyState
 from idp.policy.console import HARMLESS, ConsoleAction
+from idp.web import refusal_texts
 from idp.web.console import account_page, client_pages, gate, labels, role_group_pages
 from idp.web.console.confirmation import Act, Effect
 
@@ -219,7 +220,7 @@ def _revoke(subject: str) -> Effect | BaseResponse:
         group = role_groups.by_name(work, fields["group"])
         participant = participants.by_number(work, fields["participant"])
     except (Invalid, NotFound) as error:
-        return account_page.page(account, error=error.detail)
+        return account_page.page(account, error=refusal_texts.of(error))
     held = [
         row.id
         for row in held_role_groups.list_held(work, account)
@@ -293,7 +294,7 @@ def _rotate_secret(client_id: str) -> Effect | BaseResponse:
         hours = client_secrets.parse_overlap_hours(typed)
         client_secrets.check_rotation(client, hours)
     except Invalid as error:
-        return client_pages.secret_refused(client, error.detail, typed)
+        return client_pages.secret_refused(client, refusal_texts.of(error), typed)
     ends = (
         ngettext(
             "The present secret works for %(num)s more hour.",

@@ -18,7 +18,7 @@ from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import held_role_groups
-from idp.directory.separation_of_duties import Forbidden
+from idp.directory.directory_refusals import Forbidden
 from idp.helpdesk.helpdesk_refusals import ConsoleRefusal
 from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole

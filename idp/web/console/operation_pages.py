@@ -12,6 +12,7 @@ from idp.audit.actions import AuditAction
 from idp.errors import NotFound, Refused
 from idp.grants import signing_keys as service
 from idp.messages import dead_letters
+from idp.web import refusal_texts
 
 #: The largest number that a row can have.
 MAX_ID = 2**63 - 1
@@ -50,7 +51,7 @@ def rotate_key() -> BaseResponse:
     try:
         service.rotate(current.work(), alg)
     except Refused as error:
-        return _keys(error.detail)
+        return _keys(refusal_texts.of(error))
     flash(gettext("The next key is now in use."))
     return redirect(url_for("console.keys"), code=303)
 

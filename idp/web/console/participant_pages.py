@@ -12,6 +12,7 @@ from idp.directory import participants as service
 from idp.directory.contacts import ContactRef
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.models import ContactFunction
+from idp.web import refusal_texts
 from idp.web.console import labels
 
 
@@ -37,7 +38,7 @@ def set_contact() -> BaseResponse:
         }
         contacts.replace(work, row, rest if form.get("change") == "dismiss" else {*rest, entry})
     except (Conflict, Invalid, NotFound, Refused) as error:
-        return _page(number, error=error.detail)
+        return _page(number, error=refusal_texts.of(error))
     flash(gettext("The contacts were changed. The people concerned will receive an e-mail."))
     return redirect(url_for("console.participants", number=number), code=303)
 
@@ -47,7 +48,7 @@ def _page(number: str, *, error: str = "") -> BaseResponse:
     try:
         row = service.by_number(work, number[:20]) if number else None
     except NotFound as unknown:
-        error = error or unknown.detail
+        error = error or refusal_texts.of(unknown)
     body = render_template(
         "console/participants.html",
         number=number,

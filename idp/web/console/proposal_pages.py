@@ -11,6 +11,7 @@ from idp.clients import client_proposals as service
 from idp.clients import proposal_contents
 from idp.clients.client_proposals import Outcome
 from idp.errors import Conflict, Invalid, NotFound, Refused
+from idp.web import refusal_texts
 from idp.web.console import gate
 
 
@@ -42,7 +43,7 @@ def confirm_proposal(public_id: str) -> BaseResponse:
         outcome = service.confirm(current.work(), public_id)
     except (Refused, Invalid, NotFound, Conflict) as error:
         current.work().rollback()
-        return _list(error.detail)
+        return _list(refusal_texts.of(error))
     flash(gettext("The proposal was confirmed and the change was made."))
     return shown(outcome)
 
@@ -53,7 +54,7 @@ def withdraw_proposal(public_id: str) -> BaseResponse:
         service.withdraw(current.work(), public_id)
     except (Refused, NotFound, Conflict) as error:
         current.work().rollback()
-        return _list(error.detail)
+        return _list(refusal_texts.of(error))
     flash(gettext("The proposal was withdrawn. Nothing was changed."))
     return redirect(url_for("console.proposals"), code=303)
 

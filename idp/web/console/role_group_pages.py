@@ -13,10 +13,12 @@ from idp.directory import (
     role_groups,
     separation_of_duties,
 )
+from idp.directory.directory_refusals import OperatorRoleGroup
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.mfa.second_factor_rule import Rule
 from idp.models import Account, AccountKind
 from idp.policy import console as rules
+from idp.web import refusal_texts
 from idp.web.console import gate
 from idp.web.console.account_page import back, one, page
 
@@ -64,7 +66,7 @@ def new_group() -> BaseResponse:
             participation=form.get("participation", "").strip(),
         )
     except (Invalid, Conflict) as error:
-        return _list(error.detail)
+        return _list(refusal_texts.of(error))
     flash(gettext("The role group was created."))
     return redirect(url_for("console.groups"), code=303)
 
@@ -77,7 +79,7 @@ def set_rule() -> BaseResponse:
             work, role_groups.by_name(work, form.get("name", "")), form.get("rule", "")
         )
     except (Conflict, Invalid, NotFound, Refused) as error:
-        return _list(error.detail)
+        return _list(refusal_texts.of(error))
     flash(gettext("The rule is saved. It applies from the next sign-in."))
     return redirect(url_for("console.groups"), code=303)
 
@@ -98,7 +100,7 @@ def _change(subject: str, *, granting: bool) -> BaseResponse:
     try:
         _apply(found, name, request.form.get("participant", "").strip(), granting=granting)
     except (Invalid, NotFound, Refused) as error:
-        return page(found, error=error.detail)
+        return page(found, error=refusal_texts.of(error))
     flash(gettext("Access was changed. Applications apply the change at the next sign-in."))
     return back(found)
 
@@ -108,7 +110,7 @@ def check(found: Account, name: str) -> None:
     operators (N74)."""
     separation_of_duties.check(current.work(), found)
     if name in list(rules.ConsoleRole):
-        raise separation_of_duties.Forbidden(f"{name} is not granted in the console", found)
+        raise OperatorRoleGroup(name, account=found)
 
 
 def _apply(found: Account, name: str, number: str, *, granting: bool) -> None:

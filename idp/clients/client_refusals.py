@@ -1,0 +1,214 @@
+"""Why registrations of clients, their secrets and proposals are refused."""
+
+from __future__ import annotations
+
+from idp.directory.directory_refusals import Forbidden
+from idp.errors import Conflict, Invalid, NotFound, Refusal, Refused
+from idp.policy.phrases import N_, Phrase
+
+
+class ClientNotFound(NotFound):
+    """No client has this client ID."""
+
+    template = N_("no client {client_id}")
+    client_id: str
+
+
+class ClientIdInvalid(Invalid):
+    """The text cannot be a client ID."""
+
+    template = N_("a client ID has 3 to 100 letters, digits and ._~-")
+
+
+class ClientExists(Conflict):
+    """Another client has the client ID."""
+
+    template = N_("client {client_id} already exists")
+    client_id: str
+
+
+class PublicityChanged(Invalid):
+    """A public client stays public, and a confidential one confidential."""
+
+    template = N_(
+        "a public client cannot become confidential or the reverse: register a new client"
+    )
+
+
+class RegistrationInvalid(Invalid):
+    """The registration has these faults."""
+
+    template = "{faults}"
+    faults: tuple[Refusal, ...]
+
+
+class ClientNameInvalid(Invalid):
+    """The name is empty, too long, or cannot be displayed."""
+
+    template = N_("the name is 1 to {most} printable characters")
+    most: int
+
+
+class DescriptionInvalid(Invalid):
+    """The description is too long, or cannot be displayed."""
+
+    template = N_("the description is at most {most} printable characters")
+    most: int
+
+
+class NotOneOf(Invalid):
+    """The value of the field is none of those that it can have."""
+
+    template = N_("{name} is one of {choices}")
+    name: str
+    choices: tuple[str, ...]
+
+
+class NotAmong(Invalid):
+    """A value of the field is none of those that it can have."""
+
+    template = N_("{name} are among {choices}")
+    name: str
+    choices: tuple[str, ...]
+
+
+class AccountKindsInvalid(Invalid):
+    """The client allows no kind of account, or an unknown one."""
+
+    template = N_("account_kinds are one or several of {kinds}")
+    kinds: tuple[str, ...]
+
+
+class KeysMissingOrExcess(Invalid):
+    """A client that signs assertions has keys; no other client has any."""
+
+    template = N_("private_key_jwt needs 1 to {most} keys, and nothing else has any")
+    most: int
+
+
+class RuleFault(Phrase):
+    """Which rule the combination of the fields violates."""
+
+    ASSERTION_AUDIENCE = N_("only private_key_jwt has an audience of its assertions")
+    PUBLIC_CREDENTIALS = N_("a public client cannot use client_credentials")
+    REFRESH_WITHOUT_CODE = N_("refresh_token needs authorization_code")
+    SCOPE_CHARACTERS = N_("scopes are words of printable ASCII")
+    PKCE_WAIVED = N_("PKCE can be waived for a confidential client only")
+    TOKEN_FORMAT = N_("access_token_format is jwt or opaque")
+    PARTICIPANT_NUMBER = N_("a participant number is 1 to 20 ASCII characters")
+    DEFAULT_PARTICIPANT = N_("push_default_participant is one of push_participants")
+    NO_REDIRECT_URI = N_("authorization_code needs a redirect URI")
+
+
+class RuleViolated(Invalid):
+    """The fields do not go together."""
+
+    template = "{fault}"
+    fault: RuleFault
+
+
+class ScopeNotObtainable(Invalid):
+    """No grant type of the client gives the scope."""
+
+    template = N_("with these grant types it can never get the scope {scopes}")
+    scopes: tuple[str, ...]
+
+
+class UriUse(Phrase):
+    """What the URI is for."""
+
+    REDIRECT = N_("redirect URI")
+    POST_LOGOUT = N_("post-logout redirect URI")
+    HOME = N_("home URL")
+    BACKCHANNEL_LOGOUT = N_("back-channel logout URI")
+
+
+class UriInvalid(Invalid):
+    """The URI cannot be registered for this use."""
+
+    template = N_("{use} {uri!a} {fault}")
+    use: UriUse
+    uri: str
+    fault: Phrase
+
+
+class OriginInvalid(Invalid):
+    """The text is not an origin."""
+
+    template = N_("origin {origin!a} is not scheme://host[:port]")
+    origin: str
+
+
+class NoSecret(Invalid):
+    """The client authenticates with keys, or not at all."""
+
+    template = N_("public clients and clients with keys have no secret")
+
+
+class OverlapInvalid(Invalid):
+    """The overlap of two secrets is not a number of hours, or too long."""
+
+    template = N_("an old secret works for 0 to {most} whole hours")
+    most: int
+
+
+class ProposalNotFound(NotFound):
+    """There is no such proposal."""
+
+    template = N_("no proposal {public_id}")
+    public_id: str
+
+
+class OwnProposal(Forbidden):
+    """The proposer cannot confirm the proposal."""
+
+    template = "the operator who proposed a change cannot confirm it"
+
+
+class ProposalTampered(Refused):
+    """The seal of the proposal is not that of its content."""
+
+    template = N_("the proposal was changed after it was made")
+
+
+class ClientChanged(Refused):
+    """The client is not as it was when the change was proposed."""
+
+    template = N_("the client has changed: withdraw the proposal and create a new one")
+
+
+class ProposerLeft(Refused):
+    """The proposer may not change clients any more."""
+
+    template = N_(
+        "the operator who proposed the change is no longer an operator of Access Management"
+    )
+
+
+class OperatorMissing(Refused):
+    """A command names no operator for a change that needs two."""
+
+    template = (
+        "a change to a client with the scope scim requires approval by a second operator; name the "
+        "operator with --as"
+    )
+
+
+class ProposalDecided(Refused):
+    """The proposal was confirmed or withdrawn before."""
+
+    template = N_("the proposal is {outcome}")
+    outcome: str
+
+
+class ProposalExpired(Refused):
+    """The proposal has expired."""
+
+    template = N_("the proposal has expired")
+
+
+class DecidedConcurrently(Conflict):
+    """Another operator decided at the same time."""
+
+    template = N_("proposal {public_id} was already decided")
+    public_id: str

@@ -1,0 +1,18 @@
+"""Refusals of the services in the language of the page."""
+
+from __future__ import annotations
+
+from flask_babel import gettext
+
+from idp.errors import Refusal
+
+
+def of(error: Refusal) -> str:
+    """The sentence of the refusal and the phrases in its data, translated."""
+    return error.sentence(_translated)
+
+
+def _translated(text: str) -> str:
+    # A placeholder such as "{faults}" is the whole sentence of some refusals; "" is the catalogue's
+    # own header.
+    return gettext(text) if text else ""

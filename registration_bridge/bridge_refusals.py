@@ -1,0 +1,24 @@
+"""Why pushes are refused, beside the refusals of the services."""
+
+from __future__ import annotations
+
+from idp.errors import Invalid, Refused
+
+
+class NewPersonIncomplete(Invalid):
+    """A new person needs a name and an address."""
+
+    template = "{person_id} is a new person: include the name and the e-mail address"
+    person_id: str
+
+
+class NetworksOfPerson(Invalid):
+    """The account is not one of a program."""
+
+    template = "only machine accounts can have registeredNetworks"
+
+
+class SuspendedByOperator(Refused):
+    """Registration lifts its own suspensions only."""
+
+    template = "an operator suspended this account; registration cannot reactivate it"
