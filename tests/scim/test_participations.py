@@ -136,7 +136,8 @@ def test_a_role_group_comes_to_need_one(world: World, market: Pusher) -> None:
             work, role_groups.by_name(work, "EMI Viewer"), "Transmission Rights"
         )
     assert refused.value.detail == (
-        "EMI Viewer is held at participant 200001, which does not take part in Transmission Rights"
+        "EMI Viewer is held at participant 200001, "
+        "which does not participate in Transmission Rights"
     )
     with world.work() as work:
         viewer = role_groups.by_name(work, "EMI Viewer")
