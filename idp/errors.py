@@ -41,6 +41,10 @@ class Refusal(GatewayError):
 
     template: ClassVar[str] = ""
 
+    def __init__(self) -> None:
+        """A refusal without fields takes none; the others take theirs."""
+        super().__init__()
+
     def __init_subclass__(cls, *, abstract: bool = False) -> None:
         dataclass(eq=False, repr=False)(cls)
         if abstract:

@@ -22,3 +22,13 @@ class SuspendedByOperator(Refused):
     """Registration lifts its own suspensions only."""
 
     template = "an operator suspended this account; registration cannot reactivate it"
+
+
+class PreviousCustodiansData(Invalid):
+    """The push says of the new custodian what the account showed of the previous one."""
+
+    template = (
+        "the {words} belongs to the previous custodian: send the values of the new custodian, or "
+        "PATCH personId alone"
+    )
+    words: str

@@ -10,11 +10,11 @@ from typing import Any
 from scim2_models import PatchOp
 
 from idp.directory import persons
-from idp.errors import Invalid
 from idp.models import AccountKind, Person
 from idp.policy import phone_number as phones
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork
+from registration_bridge.bridge_refusals import PreviousCustodiansData
 from registration_bridge.pushed_user import PushedHolder, person_id_of
 from registration_bridge.user_resource import shown_holder
 from registration_bridge.user_schema import Registration
@@ -60,10 +60,7 @@ def complete_replacement(work: UnitOfWork, current: Any, replacement: Any) -> No
         and (person is not None or word != "name")
     ]
     if carried:
-        raise Invalid(
-            f"the {' and '.join(carried)} belongs to the previous custodian: send the "
-            "values of the new custodian, or PATCH personId alone"
-        )
+        raise PreviousCustodiansData(" and ".join(carried))
 
 
 def _fill(user: Any, person: Person) -> None:
