@@ -102,7 +102,7 @@ def check(work: UnitOfWork, order: ActionRequest, account: Account) -> None:
     ):
         raise CallerNotVerified()
     if not _is_applicable(work, order.action, account):
-        raise ActionNotPossible(order.action, account.state)
+        raise ActionNotPossible(order.action, account.username, account.state)
 
 
 def execute(
