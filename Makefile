@@ -12,7 +12,7 @@ NODE_DIR := tests/independent_client
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.po))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format migration translations dist lock clean browser nginx node-tools
+.PHONY: help run test check format migration screenshots translations dist lock clean browser nginx node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -38,6 +38,9 @@ format: $(VENV)/.test ## Format the code and apply the safe fixes of the linter
 migration: $(VENV)/.test ## Write the migration that leads to the present models (MESSAGE="add passkeys")
 	@test -n "$(MESSAGE)" || { echo 'say what it does: make migration MESSAGE="add passkeys"'; exit 2; }
 	@$(BIN)/python scripts/check_migrations.py --write "$(MESSAGE)"
+
+screenshots: $(VENV)/.test $(CATALOGUES) browser ## Make pictures of every page in build/screenshots (ARGS="--page console --width 320" for some)
+	@$(BIN)/python -m scripts.screenshots $(ARGS)
 
 translations: $(VENV)/.test ## Bring the French catalogue up to the texts of the pages
 	@mkdir -p build

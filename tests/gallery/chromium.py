@@ -1,0 +1,97 @@
+"""Views in Chromium: the document is the answer that a view holds, styles and scripts are
+files of this tree. No server runs and nothing reaches the network."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page, Playwright, Route
+
+import idp
+from tests.gallery.studio import LOCALES, View
+
+STATIC = Path(idp.__file__).parent / "static"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+#: How a page goes on at once; it stays here.
+GOES_ON = re.compile(rb'<meta http-equiv="refresh"[^>]*>|[^;>]*\.submit\(\);')
+#: What the page is wider than its window by, and what closes over the right edge.
+SIDEWAYS = """() => {
+  const width = document.documentElement.clientWidth;
+  const scrolls = (e) => {
+    for (let p = e.parentElement; p; p = p.parentElement) {
+      if (getComputedStyle(p).overflowX !== "visible") return true;
+    }
+    return false;
+  };
+  if (document.documentElement.scrollWidth <= width) return "";
+  const wide = [...document.body.querySelectorAll("*")].filter(
+    (e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e));
+  const last = wide[wide.length - 1];
+  return `${document.documentElement.scrollWidth} in ${width}`
+    + (last ? `: <${last.tagName.toLowerCase()} class="${last.className}">` : "");
+}"""
+
+
+def launch(playwright: Playwright) -> Browser:
+    """The browser of this machine."""
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+
+
+class Stage:
+    """A tab that shows one view after the other."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._shown: View | None = None
+        page.route("**/*", self._serve)
+
+    def show(self, view: View) -> None:
+        """Open a view."""
+        self._shown = view
+        self.page.goto(view.url, wait_until="load")
+
+    def open_details(self) -> None:
+        """Open what the page keeps closed at first."""
+        self.page.evaluate("document.querySelectorAll('details').forEach((e) => e.open = true)")
+
+    def sideways(self) -> str:
+        """Why the page scrolls sideways; empty when it does not."""
+        return str(self.page.evaluate(SIDEWAYS))
+
+    def _serve(self, route: Route) -> None:
+        if not route.request.is_navigation_request():
+            path = urlsplit(route.request.url).path
+            found = STATIC / path.removeprefix("/static/")
+            is_ours = path.startswith("/static/") and found.is_file()
+            route.fulfill(path=found) if is_ours else route.fulfill(status=204)
+            return
+        view, self._shown = self._shown, None
+        if view is None:
+            route.fulfill(status=204)
+            return
+        headers = {k: v for k, v in view.answer.headers.items() if k.lower() != "set-cookie"}
+        body = GOES_ON.sub(b"", view.answer.data)
+        route.fulfill(status=view.answer.status_code, headers=headers, body=body)
+
+
+@contextmanager
+def open_stage(browser: Browser, language: str) -> Iterator[Stage]:
+    """A clean profile in a language."""
+    context = browser.new_context(locale=LOCALES[language], reduced_motion="reduce")
+    try:
+        yield Stage(context.new_page())
+    finally:
+        context.close()
