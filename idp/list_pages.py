@@ -57,17 +57,19 @@ def page(
     request: ListRequest,
     *conditions: ColumnElement[bool],
     size: int = SIZE,
+    newest_first: bool = False,
 ) -> ListPage[int]:
-    """The keys of a page. Load their rows with ``load``."""
+    """The keys of a page. Load their rows with ``load``. Without ``sorts`` they are in the order of
+    their keys, or in its reverse with ``newest_first``."""
     name = request.sort if request.sort in sorts else next(iter(sorts), "")
     columns = sorts[name] if name else ()
-    is_backwards = bool(request.before)
+    is_backwards, is_descending = bool(request.before), request.is_descending != newest_first
     anchor = _anchor(work, key, columns, request.before or request.after)
     query = keys_query(
         key,
         columns,
         *conditions,
-        is_descending=request.is_descending != is_backwards,
+        is_descending=is_descending != is_backwards,
         anchor=anchor,
     )
     found = list(work.db.scalars(query.limit(size + 1)))

@@ -10,6 +10,7 @@ __all__ = [
     "chain",
     "events",
     "lost_events",
+    "sign_in_activity",
     "trail",
     "verification",
 ]

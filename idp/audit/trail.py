@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, select
 
+from idp import list_pages
 from idp.audit import chain
 from idp.audit.actions import AuditAction
+from idp.list_pages import ListPage, ListRequest
 from idp.models import Account, Event
 from idp.transaction import UnitOfWork
 
@@ -26,6 +28,8 @@ class EventFilter:
     client_id: str = ""
     #: An event name, or a prefix that ends with a full stop, such as ``signin.``
     name: str = ""
+    #: ``ok`` or ``refused``.
+    outcome: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -42,6 +46,8 @@ class EventFilter:
             found.append(Event.name.startswith(self.name, autoescape=True))
         elif self.name:
             found.append(Event.name == self.name)
+        if self.outcome:
+            found.append(Event.outcome == self.outcome)
         if self.since is not None:
             found.append(Event.at >= self.since)
         if self.until is not None:
@@ -49,25 +55,27 @@ class EventFilter:
         return found
 
 
-def page(
-    work: UnitOfWork, criteria: EventFilter, *, before: int | None = None, limit: int = 100
-) -> list[tuple[Event, str | None]]:
-    """The newest matching events with id below ``before``, each with the login name of its
-    account."""
-    rows = work.db.execute(page_query(criteria, before, limit))
-    return [(event, username) for event, username in rows]
+@dataclass(frozen=True)
+class TrailEntry:
+    """An event, with its account as it is now."""
+
+    event: Event
+    username: str
+    subject: str
 
 
-def page_query(criteria: EventFilter, before: int | None, limit: int) -> Select[Event, str]:
-    """The query behind ``page``."""
-    query = (
-        select(Event, Account.username)
-        .outerjoin(Account, Account.id == Event.account_id)
-        .where(*criteria.conditions())
-        .order_by(Event.id.desc())
-        .limit(limit)
-    )
-    return query if before is None else query.where(Event.id < before)
+def page(work: UnitOfWork, criteria: EventFilter, request: ListRequest) -> ListPage[TrailEntry]:
+    """A page of the matching events, newest first."""
+    found = list_pages.page(work, Event.id, {}, request, *criteria.conditions(), newest_first=True)
+    rows = list_pages.load(work, select(Event), Event.id, found.rows)
+    about = {event.account_id for event in rows if event.account_id is not None}
+    names = {
+        pk: (username, subject)
+        for pk, username, subject in work.db.execute(
+            select(Account.id, Account.username, Account.subject).where(Account.id.in_(about))
+        )
+    }
+    return found.of([TrailEntry(row, *names.get(row.account_id, ("", ""))) for row in rows])
 
 
 def recent_sign_ins(work: UnitOfWork, account: Account, limit: int) -> list[Event]:

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import func, select
 
+from idp import list_pages
 from idp.audit import chain, events
 from idp.audit.actions import AlarmReason, AuditAction
 from idp.directory import mass_change_breaker
+from idp.list_pages import ListPage, ListRequest
 from idp.models import Event
 from idp.policy.addresses import network_of
 from idp.transaction import UnitOfWork
@@ -83,3 +85,11 @@ def recent(work: UnitOfWork) -> list[Event]:
     since = work.now - timedelta(days=1)
     query = select(Event).where(Event.name.in_(ALL), Event.at > since)
     return list(work.db.scalars(query.order_by(Event.at.desc())))
+
+
+def page(work: UnitOfWork, request: ListRequest, name: str = "") -> ListPage[Event]:
+    """A page of all alarms, or of those with one name, newest first."""
+    names = (name,) if name in ALL else ALL
+    wanted = Event.name.in_(names)
+    found = list_pages.page(work, Event.id, {}, request, wanted, newest_first=True)
+    return found.of(list_pages.load(work, select(Event), Event.id, found.rows))

@@ -5,25 +5,39 @@ from __future__ import annotations
 import json
 import re
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, func, select, update
 
+from idp import list_pages
+from idp.list_pages import ListPage, ListRequest
 from idp.models import MessageState, OutboxMessage
 from idp.transaction import UnitOfWork
 
+_IS_DEAD = OutboxMessage.state == MessageState.DEAD
 #: The value after ``token=`` in a link, and separate six-digit codes.
 _SECRETS = re.compile(r"(?<=token=)[\w-]+|(?<!\d)\d{6}(?!\d)")
 
 
-def list_dead(work: UnitOfWork, limit: int = 200) -> list[OutboxMessage]:
-    """The dead letters, newest first."""
-    return list(
-        work.db.scalars(
-            select(OutboxMessage)
-            .where(OutboxMessage.state == MessageState.DEAD)
-            .order_by(OutboxMessage.id.desc())
-            .limit(limit)
-        )
+def page(work: UnitOfWork, request: ListRequest, kind: str = "") -> ListPage[OutboxMessage]:
+    """A page of the dead letters, of one kind if it is given, newest first."""
+    wanted = and_(_IS_DEAD, OutboxMessage.kind == kind) if kind else _IS_DEAD
+    found = list_pages.page(work, OutboxMessage.id, {}, request, wanted, newest_first=True)
+    return found.of(list_pages.load(work, select(OutboxMessage), OutboxMessage.id, found.rows))
+
+
+def kinds(work: UnitOfWork) -> dict[str, int]:
+    """The kinds of message among the dead letters, each with its number."""
+    rows = work.db.execute(
+        select(OutboxMessage.kind, func.count())
+        .where(_IS_DEAD)
+        .group_by(OutboxMessage.kind)
+        .order_by(OutboxMessage.kind)
     )
+    return {row[0]: row[1] for row in rows}
+
+
+def count(work: UnitOfWork) -> int:
+    """The number of dead letters."""
+    return work.db.scalar(select(func.count()).where(_IS_DEAD)) or 0
 
 
 def redacted_text(work: UnitOfWork, message: OutboxMessage) -> str:

@@ -9,7 +9,9 @@ from html import unescape
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from idp.models import BrowserSession
+from idp.audit.actions import AuditAction
+from idp.directory import mass_change_breaker
+from idp.models import AccountState, BrowserSession, Event
 from idp.policy.console import ConsoleRole
 from tests.world import Browser, World, hidden_fields
 
@@ -93,3 +95,15 @@ class Desk:
         found = re.search(r'class="big"><code>([^<]+)</code>', answer.text)
         assert found
         return found[1]
+
+
+def trip_breaker(world: World, *, days: int = 0) -> None:
+    """Let registration suspend so many accounts that the circuit breaker stops it; in some days."""
+    with world.work() as work:
+        limit = mass_change_breaker.status(work).limit
+    names = [world.account(state=AccountState.PENDING) for _ in range(limit)]
+    with world.work() as work:
+        at = work.after(days=days)
+        for name in names:
+            values = {"account_id": world.id_of(work, name), "outcome": "ok", "data": {}}
+            work.db.add(Event(at=at, name=AuditAction.SCIM_SUSPENDED, **values))

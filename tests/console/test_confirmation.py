@@ -16,7 +16,7 @@ from idp.models import AccountState, KeyState
 from idp.policy.console import ACTIONS, ActReason, ConsoleRole
 from idp.web.console.confirmed_acts import ACTS
 from idp.web.console.gate import ROUTES
-from tests.console.desk import Desk
+from tests.console.desk import Desk, trip_breaker
 from tests.console.test_actions import prepared
 from tests.console.test_fresh_factor import CONFIRMED, kept, send, stale, with_app
 from tests.console.test_two_operators import DATA
@@ -96,6 +96,9 @@ def acts(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "rotate_key": ("/console/keys/rotate", {"alg": "RS256"}),
         "revoke_key": (f"/console/keys/{kid}/revoke", {}),
     }
+    # The events of the circuit breaker count within an hour; the test signs in a day later.
+    trip_breaker(world, days=1)
+    found["confirm_mass_change"] = ("/console/alarms/breaker", {})
     assert {f"console.{name.split()[0]}" for name in found} == set(ACTS)
     return found
 

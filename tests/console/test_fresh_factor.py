@@ -21,7 +21,7 @@ from idp.models import BrowserSession, KeyState
 from idp.policy.console import ConsoleRole
 from idp.web.console import factor_check
 from idp.web.console.gate import ROUTES
-from tests.console.desk import Desk
+from tests.console.desk import Desk, trip_breaker
 from tests.console.test_two_operators import DATA
 from tests.factor_steps import code, last_code
 from tests.world import OTHER_KEY, PASSWORD, World
@@ -99,6 +99,7 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
         world.role_group(name)
     world.relying_party()
     world.relying_party("Crow")
+    trip_breaker(world)
     holder = world.account()
     world.grant_role(holder, "Trader")
     subject, proposer = world.account_row(holder).subject, world.operator(ACCESS)
@@ -136,6 +137,7 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
         ),
         "rotate_key": ("/console/keys/rotate", [("alg", "RS256")]),
         "revoke_key": (f"/console/keys/{kid}/revoke", []),
+        "confirm_mass_change": ("/console/alarms/breaker", []),
     }
 
 

@@ -47,6 +47,8 @@ ALLOWED = {
     "GET /console/messages": {ACCESS},
     "POST /console/messages/<int(max=9223372036854775807):number>/retry": {ACCESS},
     "GET /console/settings": {ACCESS},
+    "GET /console/alarms": {ACCESS, AUDITOR},
+    "POST /console/alarms/breaker": {ACCESS},
     "GET /console/audit": {AUDITOR},
     "GET /console/audit/export": {AUDITOR},
     "GET /console/participants": {ACCESS},

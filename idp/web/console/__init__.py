@@ -8,6 +8,7 @@ from idp.web.console import (
     access_report_page,
     account_list_pages,
     account_page,
+    alarm_pages,
     audit_pages,
     caller_page,
     client_pages,
@@ -42,6 +43,7 @@ def blueprint() -> Blueprint:
         participant_pages,
         proposal_pages,
         access_report_page,
+        alarm_pages,
         audit_pages,
     ):
         module.register(pages)

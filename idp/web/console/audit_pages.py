@@ -1,13 +1,10 @@
-"""The audit trail: search, download, proof. Read only."""
+"""The audit trail: search, download, integrity check. Read only."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from flask import Blueprint, Response, render_template, request
-from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
@@ -15,13 +12,14 @@ from idp.audit import events, verification
 from idp.audit import trail as service
 from idp.audit.actions import AlarmReason, AuditAction
 from idp.audit.trail import EventFilter
-from idp.models import Event
-from idp.web.console import forms
+from idp.clients import registry
+from idp.list_pages import ListPage
+from idp.web.console import event_words, forms, gate, listing
+from idp.web.console.listing import ListView
 
-PAGE = 100
 #: So many records are proved in one request: a second or two.
 STEP = 10_000
-FIELDS = ("person", "actor", "client", "name", "since", "until")
+FIELDS = ("person", "actor", "client", "name", "outcome", "since", "until")
 COLUMNS = (
     "at", "name", "outcome", "reason", "account", "actor", "client_id", "ip", "user_agent",
     "session_id", "request_id", "data", "seq", "proof",
@@ -29,23 +27,13 @@ COLUMNS = (
 
 
 def register(pages: Blueprint) -> None:
-    pages.add_app_template_filter(plain_value)
+    pages.add_app_template_filter(event_words.event_name, "event_in_words")
+    pages.add_app_template_filter(event_words.event_reason, "event_reason_in_words")
+    pages.add_app_template_filter(event_words.field_name, "field_in_words")
+    pages.add_app_template_filter(event_words.plain_value, "plain_value")
     pages.add_url_rule("/audit", "trail", trail)
     pages.add_url_rule("/audit/export", "export_trail", export_trail)
     pages.add_url_rule("/audit/verify", "verify_trail", verify_trail, methods=["POST"])
-
-
-def plain_value(found: Any) -> str:
-    """A value of an event's data, with its lists and mappings, as plain text."""
-    if found is None or found in ("", [], {}):
-        return "–"
-    if isinstance(found, bool):
-        return str(gettext("yes") if found else gettext("no"))
-    if isinstance(found, Mapping):
-        return "(" + ", ".join(f"{key} {plain_value(entry)}" for key, entry in found.items()) + ")"
-    if isinstance(found, list):
-        return ", ".join(plain_value(entry) for entry in found)
-    return str(found)
 
 
 def trail() -> BaseResponse:
@@ -53,28 +41,33 @@ def trail() -> BaseResponse:
     try:
         wanted = _wanted()
     except forms.BadField as error:
-        return _page([], error=str(error))
-    rows = service.page(current.work(), wanted, before=forms.number("before") or None, limit=PAGE)
-    return _page(rows)
+        return _page(ListPage([]), error=str(error))
+    return _page(service.page(current.work(), wanted, listing.asked_page()))
 
 
 def _wanted() -> EventFilter:
-    args = request.args
+    asked = listing.asked_filters(*FIELDS)
     return EventFilter(
         account_ids=forms.people("person"),
-        actor=args.get("actor", "").strip()[:320],
-        client_id=args.get("client", "").strip()[:100],
-        name=args.get("name", "").strip()[:60],
+        actor=asked["actor"],
+        client_id=asked["client"][:100],
+        name=asked["name"][:60],
+        outcome=asked["outcome"][:10],
         since=forms.moment("since"),
         until=forms.moment("until", end_of_day=True),
     )
 
 
-def _page(rows: list[tuple[Event, str | None]], error: str | None = None) -> BaseResponse:
-    asked = {name: request.args.get(name, "") for name in FIELDS}
-    older = rows[-1][0].id if len(rows) == PAGE else None
+def _page(page: ListPage[service.TrailEntry], error: str | None = None) -> BaseResponse:
+    view = ListView("console.trail", page, listing.asked_filters(*FIELDS))
+    clients = registry.list_clients(current.work())
     body = render_template(
-        "console/trail.html", rows=rows, asked=asked, older=older, error=error, proof=None
+        "console/trail.html",
+        view=view,
+        error=error,
+        names=event_words.choices(),
+        clients=[(client.client_id, client.name) for client in clients],
+        may_verify=gate.operator().may_open("console.verify_trail"),
     )
     return Response(body, status=400 if error else 200)
 
@@ -84,7 +77,7 @@ def export_trail() -> BaseResponse:
     try:
         wanted = _wanted()
     except forms.BadField as error:
-        return _page([], error=str(error))
+        return _page(ListPage([]), error=str(error))
     work = current.work()
     as_csv = request.args.get("format") == "csv"
     asked = {name: value for name in FIELDS if (value := request.args.get(name))}
@@ -114,12 +107,4 @@ def verify_trail() -> BaseResponse:
         last=found.last,
         faults=dict(found.faults),
     )
-    body = render_template(
-        "console/trail.html",
-        rows=[],
-        asked=dict.fromkeys(FIELDS, ""),
-        older=None,
-        error=None,
-        proof=found,
-    )
-    return Response(body)
+    return Response(render_template("console/integrity.html", proof=found))

@@ -15,14 +15,20 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.clients import client_proposals, client_secrets, registry
-from idp.directory import contacts, held_role_groups, participants, role_groups
+from idp.directory import (
+    contacts,
+    held_role_groups,
+    mass_change_breaker,
+    participants,
+    role_groups,
+)
 from idp.errors import ActionNotPossible, CallerNotVerified, Invalid, NotFound
 from idp.grants import signing_keys
 from idp.helpdesk import account_actions, consequences
 from idp.helpdesk.consequences import AccountReach, ClientReach
 from idp.models import Account, AccountKind, Client, KeyState
 from idp.policy.console import HARMLESS, ConsoleAction
-from idp.web import refusal_texts
+from idp.web import error_responses, refusal_texts
 from idp.web.console import account_page, client_pages, gate, labels, role_group_pages
 from idp.web.console.confirmation import Act, Effect
 
@@ -431,6 +437,39 @@ def _dismiss_contact() -> Effect | BaseResponse:
     )
 
 
+def _confirm_mass_change() -> Effect | BaseResponse:
+    breaker = mass_change_breaker.status(current.work())
+    if not breaker.is_tripped:
+        return error_responses.page(
+            409,
+            title=gettext("The circuit breaker has not stopped registration"),
+            message=gettext("Nothing was changed."),
+            advice=gettext("Open the page of the alarms to see its status."),
+        )
+    return Effect(
+        title=gettext("Let registration continue"),
+        about=gettext("Mass-change circuit breaker"),
+        consequences=[
+            ngettext(
+                "Accepts the suspension or deactivation of %(num)s account in the last hour. It is "
+                "not undone.",
+                "Accepts the suspension or deactivation of %(num)s accounts in the last hour. They "
+                "are not undone.",
+                breaker.changed,
+            ),
+            ngettext(
+                "Registration can suspend or deactivate %(num)s more account within an hour.",
+                "Registration can suspend or deactivate %(num)s more accounts within an hour.",
+                breaker.limit,
+            ),
+        ],
+        way_back="",
+        button=gettext("Let registration continue"),
+        back=url_for("console.alarms"),
+        version=f"{breaker.changed}/{breaker.limit}",
+    )
+
+
 def _is_dismissal() -> bool:
     return request.form.get("change") == "dismiss"
 
@@ -445,5 +484,6 @@ ACTS: Mapping[str, Act] = {
     "console.withdraw_proposal": Act(_withdraw_proposal),
     "console.rotate_key": Act(_rotate_key),
     "console.revoke_key": Act(_revoke_key),
+    "console.confirm_mass_change": Act(_confirm_mass_change),
     "console.set_contact": Act(_dismiss_contact, applies=_is_dismissal),
 }

@@ -24,6 +24,7 @@ ENDPOINTS = frozenset(
     for name in (
         "new_client", "client", "rotate_secret", "enable_client", "confirm_proposal",
         "new_group", "set_rule", "grant", "revoke", "set_contact", "rotate_key", "revoke_key",
+        "confirm_mass_change",
     )
 )  # fmt: skip
 

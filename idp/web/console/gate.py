@@ -65,6 +65,8 @@ ROUTES: dict[str, frozenset[ConsoleRole]] = {
     "console.messages": _MANAGE,
     "console.retry_message": _MANAGE,
     "console.settings": _MANAGE,
+    "console.alarms": _MANAGE | _AUDIT,
+    "console.confirm_mass_change": _MANAGE,
     "console.trail": _AUDIT,
     "console.export_trail": _AUDIT,
     "console.verify_trail": _AUDIT,

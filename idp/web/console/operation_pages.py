@@ -13,6 +13,8 @@ from idp.errors import NotFound, Refused
 from idp.grants import signing_keys as service
 from idp.messages import dead_letters
 from idp.web import refusal_texts
+from idp.web.console import event_words, gate, listing
+from idp.web.console.listing import ListView
 
 #: The largest number that a row can have.
 MAX_ID = 2**63 - 1
@@ -68,9 +70,17 @@ def revoke_key(kid: str) -> BaseResponse:
 
 def messages() -> BaseResponse:
     """Messages that were given up, to read without their links and codes."""
-    work = current.work()
-    rows = [(row, dead_letters.redacted_text(work, row)) for row in dead_letters.list_dead(work)]
-    return Response(render_template("console/messages.html", messages=rows))
+    work, asked = current.work(), listing.asked_filters("kind")
+    found = dead_letters.page(work, listing.asked_page(), asked["kind"])
+    rows = [(row, dead_letters.redacted_text(work, row)) for row in found.rows]
+    kinds = [
+        (kind, f"{event_words.in_words(kind)} ({count})")
+        for kind, count in dead_letters.kinds(work).items()
+    ]
+    view = ListView("console.messages", found.of(rows), asked)
+    may_retry = gate.operator().may_open("console.retry_message")
+    body = render_template("console/messages.html", view=view, kinds=kinds, may_retry=may_retry)
+    return Response(body)
 
 
 def retry_message(number: int) -> BaseResponse:
