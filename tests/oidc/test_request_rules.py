@@ -1,0 +1,352 @@
+"""The rules of an authorization request at their limits, without a gateway around them.
+
+What a whole request is answered is in ``tests/security/test_authorization_request``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from idp.models import AuthMethod, Client
+from idp.oidc import claims as claim_rules
+from idp.oidc import interaction, parameters
+from idp.oidc.claims import PARTICIPANT_GROUPS, PARTICIPANTS, HeldGroup
+from idp.oidc.interaction import AuthorizationRequest, Proceed, Refuse, SignIn, StepUp, decide
+from idp.oidc.jwks import KeyRing
+from idp.oidc.request_validation import RequestError, validate
+from idp.policy.scopes import ACR_MFA, ACR_PASSWORD, ACR_PHR
+from idp.policy.signin_state import Answers, ClientView, SessionView, SignInState
+from idp.transaction import UnitOfWork
+from tests.fakes import FakeClock
+
+NOW = FakeClock().now()
+WORK = cast(UnitOfWork, SimpleNamespace(settings=SimpleNamespace(issuer="https://gateway.test")))
+RING = KeyRing()
+PARAMS = {
+    "response_type": "code",
+    "scope": "openid",
+    "code_challenge": "c" * 43,
+    "code_challenge_method": "S256",
+}
+
+
+def client(**changes: Any) -> Client:
+    """A relying party that nobody stored."""
+    values: dict[str, Any] = {
+        "auth_method": AuthMethod.SECRET,
+        "scopes": ["openid", "email"],
+        "require_pkce": True,
+        "audience": "",
+    }
+    return Client(**(values | changes))
+
+
+def read(rp: Client | None = None, **params: str | None) -> AuthorizationRequest:
+    """The request as it is understood; a parameter of None is left out."""
+    given = {name: value for name, value in (PARAMS | params).items() if value is not None}
+    return validate(WORK, RING, rp or client(), "https://rp.test/", given, set())
+
+
+def refused(rp: Client | None = None, **params: str | None) -> str:
+    """The error of a request that is refused."""
+    with pytest.raises(RequestError) as caught:
+        read(rp, **params)
+    return caught.value.code
+
+
+# Parameters
+
+
+def test_n16_each_parameter_has_its_longest_value() -> None:
+    """N16, N87: the last length that is taken, and the first that is not."""
+    assert read(state="s" * 4096).state == "s" * 4096
+    assert refused(state="s" * 4097) == "invalid_request"
+    assert read(nonce="n" * 4094).nonce == "n" * 4094
+    assert refused(nonce="n" * 4095) == "invalid_request"
+    assert refused(nonce="\u00e9" * 700) == "invalid_request"
+    assert read(max_age="999999999").max_age == 999_999_999
+    assert refused(max_age="1000000000") == "invalid_request"
+    assert read(login_hint="h" * 321).login_hint == "h" * 320
+    words = " ".join(f"w{number}" for number in range(11))
+    assert read(ui_locales=words).ui_locales == tuple(words.split()[:10])
+    assert read(acr_values=words).acr_values == tuple(words.split()[:10])
+
+
+def test_n87_the_form_of_parameters_at_its_limits() -> None:
+    """N87: how many, how long, and which one is named."""
+    assert parameters.malformed({f"p{number}": "x" for number in range(60)}) is None
+    assert parameters.malformed({f"p{n}": "x" for n in range(61)}) == "too many parameters"
+    for name, longest in (("state", 8_192), ("token", 65_536), ("id_token_hint", 65_536)):
+        assert parameters.malformed({name: "x" * longest}) is None
+        assert parameters.malformed({"first": "x", name: "x" * (longest + 1)}) == name
+    assert parameters.malformed({"state": "a\0b"}) == "state"
+    assert parameters.malformed({"state": "\ud800"}) == "state"
+    for name in ("\u00e9tat", "a b"):
+        assert parameters.malformed({name: "\0"}) == "a parameter"
+
+
+def test_n10_what_is_missing_or_of_another_kind_is_named() -> None:
+    """N10 to N12: the parameters that decide what kind of request it is."""
+    assert refused(response_type=None) == "invalid_request"
+    assert refused(response_type="token") == "unsupported_response_type"
+    assert refused(request="x") == "request_not_supported"
+    assert refused(request_uri="https://rp.test/r") == "request_uri_not_supported"
+    assert refused(resource="https://other.test") == "invalid_target"
+    assert read(resource="https://gateway.test").scopes == ("openid",)
+    own = client(audience="https://api.test")
+    assert read(own, resource="https://api.test").scopes == ("openid",)
+    assert refused(own, resource="https://gateway.test") == "invalid_target"
+    assert read(response_mode="form_post").response_mode == "form_post"
+    assert read().response_mode == "query"
+    with pytest.raises(RequestError) as caught:
+        validate(WORK, RING, client(), "https://rp.test/", PARAMS, {"nonce"})
+    assert caught.value.code == "invalid_request"
+
+
+def test_scopes_are_the_registered_ones() -> None:
+    """OIDC Core 3.1.2.1: ``openid`` always; no more than the client is registered for."""
+    assert read(scope="openid email").scopes == ("openid", "email")
+    for scope in (None, "email", 'openid "'):
+        assert refused(scope=scope) == "invalid_scope"
+    assert refused(scope="openid phone") == "invalid_scope"
+
+
+@pytest.mark.parametrize(
+    ("challenge", "method", "is_good"),
+    [
+        ("c" * 43, "S256", True),
+        ("c" * 42, "S256", False),
+        ("c" * 44, "S256", False),
+        ("c" * 42 + "=", "S256", False),
+        ("c" * 43, "plain", False),
+        ("c" * 43, None, False),
+        (None, "S256", False),
+    ],
+)
+@pytest.mark.parametrize("required", [True, False])
+def test_n22_pkce_is_used_correctly_or_not_at_all(
+    challenge: str | None, method: str | None, is_good: bool, required: bool
+) -> None:
+    """N22: also by a client that need not use it."""
+    rp = client(require_pkce=required)
+    params = {"code_challenge": challenge, "code_challenge_method": method}
+    if is_good:
+        assert read(rp, **params).code_challenge == challenge
+    else:
+        assert refused(rp, **params) == "invalid_request"
+
+
+def test_n22_only_a_client_that_need_not_use_pkce_leaves_it_out() -> None:
+    """N22."""
+    params = {"code_challenge": None, "code_challenge_method": None}
+    assert refused(**params) == "invalid_request"
+    assert read(client(require_pkce=False), **params).code_challenge is None
+
+
+def test_n14_prompts_that_go_together() -> None:
+    """OIDC Core 3.1.2.1: ``none`` stands alone."""
+    assert read(prompt="none").prompt == ("none",)
+    assert read(prompt="login consent").prompt == ("login", "consent")
+    assert read(prompt=None).prompt == ()
+    for prompt in ("none consent", "login other"):
+        assert refused(prompt=prompt) == "invalid_request"
+
+
+# The claims parameter
+
+
+def asked(rp: Client | None = None, **members: Any) -> dict[str, Any]:
+    """The claims that are kept of these requests."""
+    return read(rp, claims=json.dumps(members)).claims
+
+
+def test_a_client_gets_the_claims_of_its_own_scopes() -> None:
+    """OIDC Core 5.5: others are ignored, unknown ones too; the level and the time are for all."""
+    assert read().claims == {}
+    wish = {"email": None, "phone_number": None, "acr": None, "auth_time": None, "x": None}
+    kept = {"email": None, "acr": None, "auth_time": None}
+    assert asked(id_token=wish) == {"userinfo": {}, "id_token": kept}
+    assert asked(userinfo=wish | {"sub": None}, id_token=None) == {
+        "userinfo": kept | {"sub": None},
+        "id_token": {},
+    }
+    # What is ignored is not read either.
+    assert asked(userinfo={"x": 7}) == {"userinfo": {}, "id_token": {}}
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "is_good"),
+    [
+        ("email", {}, True),
+        ("email", {"essential": True}, True),
+        ("email", {"essential": "true"}, False),
+        ("email", {"essential": None}, False),
+        ("email", {"value": 7}, True),
+        ("email", "x", False),
+        ("sub", {"value": "a"}, True),
+        ("sub", {"value": 7}, False),
+        ("sub", {"value": None}, False),
+        ("sub", {"values": ["a"]}, False),
+        ("acr", {}, True),
+        ("acr", {"essential": True}, True),
+        ("acr", {"value": ACR_MFA}, True),
+        ("acr", {"value": 7}, False),
+        ("acr", {"value": ACR_MFA, "values": [ACR_MFA]}, False),
+        ("acr", {"values": [ACR_MFA, ACR_PHR]}, True),
+        ("acr", {"values": [ACR_MFA, 7]}, False),
+        ("acr", {"values": []}, False),
+        ("acr", {"values": ACR_MFA}, False),
+        ("auth_time", {"values": []}, True),
+    ],
+)
+def test_a_malformed_request_of_one_claim_is_refused(name: str, wish: Any, is_good: bool) -> None:
+    """OIDC Core 5.5.1."""
+    claims = json.dumps({"id_token": {name: wish}})
+    if is_good:
+        assert read(claims=claims).claims["id_token"] == {name: wish}
+    else:
+        assert refused(claims=claims) == "invalid_request"
+
+
+def test_n15_the_subject_that_the_client_expects() -> None:
+    """N15: by the claim; a hint that is none of ours matches nobody."""
+    assert read().expected_subject is None
+    assert read(claims='{"id_token": {"sub": null}}').expected_subject is None
+    assert read(claims='{"userinfo": {"sub": {"value": "a"}}}').expected_subject is None
+    wish = '{"id_token": {"sub": {"value": "a"}}}'
+    assert read(claims=wish).expected_subject == "a"
+    assert read(id_token_hint="\u00e9").expected_subject == ""
+    assert read(claims=wish, id_token_hint="no token").expected_subject == "a"
+
+
+# What is decided
+
+
+SESSION = SessionView("subject", "personal", NOW - timedelta(seconds=60), ACR_PASSWORD)
+REQUEST = AuthorizationRequest(redirect_uri="https://rp.test/", scopes=("openid", "email"))
+STATE = SignInState(session=SESSION, client=ClientView(trusted=True, minimum_acr=None))
+
+
+def step(request: AuthorizationRequest = REQUEST, **changes: Any) -> interaction.Step:
+    return decide(replace(STATE, **changes), request, NOW)
+
+
+def demanding(*levels: str, essential: bool = True) -> AuthorizationRequest:
+    """A request of one of these levels."""
+    wish = {"essential": essential, "values": list(levels)}
+    return replace(REQUEST, claims={"id_token": {"acr": wish}})
+
+
+def test_n14_the_last_moment_of_max_age() -> None:
+    """OIDC Core 3.1.2.1: older than asked, not as old."""
+    assert step(replace(REQUEST, max_age=60)) == Proceed()
+    assert step(replace(REQUEST, max_age=59)) == SignIn()
+    silent = replace(REQUEST, max_age=59, prompt=("none",))
+    assert step(silent) == Refuse("login_required")
+
+
+def test_n14_whom_the_client_expects() -> None:
+    """N15."""
+    assert step(replace(REQUEST, expected_subject="subject")) == Proceed()
+    other = step(replace(REQUEST, expected_subject="other"))
+    assert other == Refuse("login_required", "another person is signed in")
+    invalid = step(replace(REQUEST, expected_subject=""), session=None)
+    assert invalid == Refuse("login_required", "the hint is not valid here")
+    assert step(replace(REQUEST, expected_subject="other"), session=None) == SignIn()
+
+
+def test_en03_a_machine_account_has_no_browser_sign_on() -> None:
+    """MA-07: even where the application takes its kind elsewhere."""
+    kinds = ClientView(trusted=True, minimum_acr=None, account_kinds=("machine", "personal"))
+    answer = step(session=replace(SESSION, account_kind="machine"), client=kinds)
+    assert answer == Refuse("access_denied", "machine accounts have no browser sign-on")
+
+
+def test_n14_a_level_is_demanded_only_when_it_is_essential() -> None:
+    """OIDC Core 5.5.1.1: one of several is enough; a wish is no demand."""
+    assert step(demanding(ACR_MFA, essential=False)) == Proceed()
+    assert step(demanding(ACR_MFA, ACR_PASSWORD)) == Proceed()
+    unmet = "unmet_authentication_requirements"
+    assert step(demanding(ACR_MFA, ACR_PHR)) == Refuse(unmet, f"this needs {ACR_MFA}")
+    assert step(demanding("\u00e9")) == Refuse(unmet, "this needs a higher level")
+    only = replace(REQUEST, claims={"id_token": {"acr": {"essential": True, "value": ACR_PHR}}})
+    assert step(only) == Refuse(unmet, f"this needs {ACR_PHR}")
+    minimum = ClientView(trusted=True, minimum_acr=ACR_MFA)
+    assert step(client=minimum) == Refuse(unmet, f"this needs {ACR_MFA}")
+    # The client's own level is named first.
+    assert step(demanding(ACR_PHR), client=minimum) == Refuse(unmet, f"this needs {ACR_MFA}")
+
+
+def test_n14_a_factor_is_asked_for_when_it_can_reach_the_level() -> None:
+    """OIDC Core 3.1.2.1: never silently; and not when it would not be enough."""
+    able = replace(SESSION, reachable_acr=ACR_MFA)
+    assert step(demanding(ACR_MFA), session=able) == StepUp()
+    assert isinstance(step(demanding(ACR_PHR), session=able), Refuse)
+    silent = replace(demanding(ACR_MFA), prompt=("none",))
+    assert isinstance(step(silent, session=able), Refuse)
+    minimum = ClientView(trusted=True, minimum_acr=ACR_PHR)
+    assert isinstance(step(demanding(ACR_MFA), session=able, client=minimum), Refuse)
+    assert interaction.needs_passkey(demanding(ACR_PHR), STATE.client or minimum)
+    assert not interaction.needs_passkey(demanding(ACR_MFA), STATE.client or minimum)
+    assert interaction.needs_passkey(REQUEST, minimum)
+
+
+def test_consent_is_asked_for_what_was_not_agreed_to() -> None:
+    """OIDC Core 3.1.2.4: of a client that is not trusted, or on demand; once."""
+    foreign = ClientView(trusted=False, minimum_acr=None)
+    some, every = frozenset({"openid"}), frozenset({"openid", "email", "phone"})
+    consent, silent = interaction.Consent(), replace(REQUEST, prompt=("none",))
+    assert step(client=foreign) == consent
+    assert step(client=foreign, answers=Answers(remembered_scopes=some)) == consent
+    assert step(client=foreign, answers=Answers(remembered_scopes=every)) == Proceed()
+    assert step(client=foreign, answers=Answers(consented=True)) == Proceed()
+    assert step(silent, client=foreign) == Refuse("consent_required")
+    on_demand = replace(REQUEST, prompt=("consent",))
+    assert step(on_demand) == consent
+    assert step(on_demand, answers=Answers(consented=True)) == Proceed()
+
+
+def test_a_request_is_stored_with_its_interaction_as_it_was() -> None:
+    """Tuples come back as tuples; the comparison of ``decide`` depends on it."""
+    whole = replace(
+        demanding(ACR_MFA), prompt=("login",), ui_locales=("fr",), acr_values=(ACR_PHR,), max_age=0
+    )
+    assert AuthorizationRequest.from_json(json.loads(json.dumps(whole.to_json()))) == whole
+
+
+# The size of claims
+
+
+def held(count: int) -> list[HeldGroup]:
+    return [HeldGroup(f"Group {number:03}", "109120", "Company") for number in range(count)]
+
+
+@pytest.mark.parametrize("name", ["groups", PARTICIPANTS, PARTICIPANT_GROUPS])
+def test_claims_about_role_groups_have_a_limit_each(name: str) -> None:
+    """OIDC Core 5.6.2: the last number that is in the token, and the first that is not."""
+    subject = claim_rules.Subject(
+        **dict.fromkeys((f for f in claim_rules.Subject.__dataclass_fields__), ""),  # type: ignore[arg-type]
+    )
+    fits = claim_rules.build(subject, {name}, held(3))
+    assert claim_rules.within_limit(fits, 3, "https://u") == fits
+    moved = claim_rules.within_limit(claim_rules.build(subject, {name}, held(4)), 3, "https://u")
+    assert moved == {
+        "sub": "",
+        "_claim_names": {name: "userinfo"},
+        "_claim_sources": {"userinfo": {"endpoint": "https://u"}},
+    }
+
+
+def test_claims_about_role_groups_have_a_limit_in_bytes() -> None:
+    """N87: what the gateway signs it also reads."""
+    rest = len(json.dumps({"groups": [""]}))
+    longest = {"groups": ["x" * (claim_rules.MAX_GROUP_BYTES - rest)]}
+    assert claim_rules.within_limit(longest, 9, "https://u") == longest
+    longer = {"groups": [longest["groups"][0] + "x"]}
+    assert "groups" not in claim_rules.within_limit(longer, 9, "https://u")
