@@ -12,16 +12,26 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from werkzeug.datastructures import MultiDict
 
 from idp.models import AuthMethod, Client
 from idp.oidc import claims as claim_rules
 from idp.oidc import interaction, parameters
-from idp.oidc.claims import PARTICIPANT_GROUPS, PARTICIPANTS, HeldGroup
+from idp.oidc.claims import PARTICIPANT_GROUPS, PARTICIPANTS, HeldGroup, Subject
 from idp.oidc.interaction import AuthorizationRequest, Proceed, Refuse, SignIn, StepUp, decide
 from idp.oidc.jwks import KeyRing
 from idp.oidc.request_validation import RequestError, validate
 from idp.policy.scopes import ACR_MFA, ACR_PASSWORD, ACR_PHR
-from idp.policy.signin_state import Answers, ClientView, SessionView, SignInState
+from idp.policy.signin_state import (
+    Answers,
+    Authenticated,
+    ClientView,
+    Evidence,
+    SecondFactorDecision,
+    SessionView,
+    SignInState,
+)
 from idp.transaction import UnitOfWork
 from tests.fakes import FakeClock
 
@@ -63,8 +73,8 @@ def refused(rp: Client | None = None, **params: str | None) -> str:
 # Parameters
 
 
-def test_n16_each_parameter_has_its_longest_value() -> None:
-    """N16, N87: the last length that is taken, and the first that is not."""
+def test_n87_each_parameter_has_its_longest_value() -> None:
+    """N87: the last length that is taken, and the first that is not."""
     assert read(state="s" * 4096).state == "s" * 4096
     assert refused(state="s" * 4097) == "invalid_request"
     assert read(nonce="n" * 4094).nonce == "n" * 4094
@@ -91,6 +101,33 @@ def test_n87_the_form_of_parameters_at_its_limits() -> None:
         assert parameters.malformed({name: "\0"}) == "a parameter"
 
 
+def test_n07_each_parameter_has_one_value() -> None:
+    """N07, RFC 6749 section 3.1: of query and body together; one without a value is omitted."""
+    query, body = MultiDict([("a", "1"), ("b", "")]), MultiDict([("b", "2"), ("c", "3")])
+    assert parameters.single(query, body) == ({"a": "1", "b": "2", "c": "3"}, set())
+    assert parameters.single(query, MultiDict([("a", "1")])) == ({"a": "1"}, {"a"})
+    assert parameters.single(MultiDict([("a", ""), ("a", "2"), ("a", "3")])) == ({"a": "2"}, {"a"})
+
+
+def test_n36_a_form_is_a_form_in_the_body() -> None:
+    """N36, RFC 6749 section 3.2."""
+    kind = parameters.FORM
+    empty: MultiDict[str, str] = MultiDict()
+    once, twice = MultiDict([("a", "1")]), MultiDict([("a", "1"), ("a", "1")])
+    assert parameters.form(kind, MultiDict([("a", "")]), once) == {"a": "1"}
+    for given, status, words in (
+        (("application/json", empty, once), 415, "Send the parameters as"),
+        ((kind, once, once), 400, "Parameters belong in the body"),
+        ((kind, MultiDict([("a", ""), ("b", "1")]), once), 400, "Parameters belong in the body"),
+        ((kind, empty, twice), 400, "A parameter is repeated."),
+        ((kind, empty, MultiDict([("a", "\0")])), 400, "Malformed: a."),
+    ):
+        with pytest.raises(InvalidRequestError) as caught:
+            parameters.form(*given)
+        assert caught.value.status_code == status
+        assert caught.value.description.startswith(words)
+
+
 def test_n10_what_is_missing_or_of_another_kind_is_named() -> None:
     """N10 to N12: the parameters that decide what kind of request it is."""
     assert refused(response_type=None) == "invalid_request"
@@ -104,6 +141,7 @@ def test_n10_what_is_missing_or_of_another_kind_is_named() -> None:
     assert refused(own, resource="https://gateway.test") == "invalid_target"
     assert read(response_mode="form_post").response_mode == "form_post"
     assert read().response_mode == "query"
+    assert refused(response_mode="fragment") == "invalid_request"
     with pytest.raises(RequestError) as caught:
         validate(WORK, RING, client(), "https://rp.test/", PARAMS, {"nonce"})
     assert caught.value.code == "invalid_request"
@@ -297,6 +335,28 @@ def test_n14_a_factor_is_asked_for_when_it_can_reach_the_level() -> None:
     assert interaction.needs_passkey(REQUEST, minimum)
 
 
+def test_en03_an_application_takes_its_kinds_of_account() -> None:
+    """EN-03: the page asks for the other account; silently it is an error of its own."""
+    mail = ClientView(trusted=True, minimum_acr=ACR_PHR, account_kinds=("email",))
+    assert step(client=mail) == interaction.OtherAccount()
+    silent = replace(REQUEST, prompt=("none",))
+    assert step(silent, client=mail) == Refuse(
+        "account_selection_required", "needs another account"
+    )
+
+
+def test_n14_an_account_is_chosen_once() -> None:
+    """OIDC Core 3.1.2.1: by the answer, or by a sign-in for this request."""
+    choose = replace(REQUEST, prompt=("select_account",))
+    assert step(choose) == interaction.SelectAccount()
+    assert step(choose, answers=Answers(account_chosen=True)) == Proceed()
+    fresh = Authenticated(1, Evidence(("pwd",)), SecondFactorDecision(("always",)))
+    assert step(choose, progress=fresh) == Proceed()
+    again = replace(choose, prompt=("select_account", "login"), max_age=0)
+    assert step(again) == SignIn()
+    assert step(again, progress=fresh) == Proceed()
+
+
 def test_consent_is_asked_for_what_was_not_agreed_to() -> None:
     """OIDC Core 3.1.2.4: of a client that is not trusted, or on demand; once."""
     foreign = ClientView(trusted=False, minimum_acr=None)
@@ -320,7 +380,53 @@ def test_a_request_is_stored_with_its_interaction_as_it_was() -> None:
     assert AuthorizationRequest.from_json(json.loads(json.dumps(whole.to_json()))) == whole
 
 
-# The size of claims
+# Claims
+
+
+SUBJECT = Subject(
+    sub="s", username="moreaua", kind="personal", name="Ada Moreau", given_name="Ada",
+    middle_name="", family_name="Moreau", email="a@b.example", phone="+14169671111",
+    person_id="P1", locale="fr", zoneinfo="America/Toronto", updated_at=1, environment="sandbox",
+)  # fmt: skip
+EVERY = set(claim_rules.CLAIMS_SUPPORTED)
+
+
+def test_empty_claims_are_left_out_but_for_role_groups() -> None:
+    """OIDC Core 5.3.2."""
+    full = claim_rules.build(SUBJECT, EVERY, [])
+    assert (full["email_verified"], full["phone_number_verified"]) == (True, False)
+    assert (full["groups"], full[PARTICIPANTS], full[PARTICIPANT_GROUPS]) == ([], [], [])
+    assert not {"middle_name", claim_rules.SECOND_ACCOUNT} & set(full)
+    bare = claim_rules.build(replace(SUBJECT, phone=""), EVERY, [])
+    assert set(full) - set(bare) == {"phone_number", "phone_number_verified"}
+    second = replace(SUBJECT, second_reason="transmission_rights", second_participant="109120")
+    told = claim_rules.build(second, EVERY, [])[claim_rules.SECOND_ACCOUNT]
+    assert told == {"reason": "transmission_rights", "participant": "109120"}
+    assert claim_rules.build(second, {"email"}, []) == {"sub": "s", "email": "a@b.example"}
+
+
+def test_role_groups_are_sorted_and_by_participant() -> None:
+    """The order of the table says nothing."""
+    rows = [
+        HeldGroup("B", "2", "Two"), HeldGroup("A", "2", "Two"), HeldGroup("B", "1", "One"),
+    ]  # fmt: skip
+    built = claim_rules.build(SUBJECT, set(claim_rules.GROUP_CLAIMS), rows)
+    assert built["groups"] == ["A", "B"]
+    assert built[PARTICIPANT_GROUPS] == ["1:B", "2:A", "2:B"]
+    assert built[PARTICIPANTS] == [
+        {"id": "1", "name": "One", "groups": ["B"]},
+        {"id": "2", "name": "Two", "groups": ["A", "B"]},
+    ]
+
+
+def test_claims_are_requested_by_scope_and_by_name() -> None:
+    """OIDC Core 5.4, 5.5: for the one target, of those that exist."""
+    wish = {"userinfo": {"groups": None, "unheard": None}, "id_token": None}
+    assert claim_rules.requested(["email", "x"], {}, "userinfo") == {"email", "email_verified"}
+    assert claim_rules.requested(["participants"], wish, "userinfo") == {PARTICIPANTS, "groups"}
+    assert claim_rules.requested([], wish, "id_token") == set()
+    assert claim_rules.needs_groups({"email", "groups"})
+    assert not claim_rules.needs_groups({"email"})
 
 
 def held(count: int) -> list[HeldGroup]:
@@ -330,14 +436,11 @@ def held(count: int) -> list[HeldGroup]:
 @pytest.mark.parametrize("name", ["groups", PARTICIPANTS, PARTICIPANT_GROUPS])
 def test_claims_about_role_groups_have_a_limit_each(name: str) -> None:
     """OIDC Core 5.6.2: the last number that is in the token, and the first that is not."""
-    subject = claim_rules.Subject(
-        **dict.fromkeys((f for f in claim_rules.Subject.__dataclass_fields__), ""),  # type: ignore[arg-type]
-    )
-    fits = claim_rules.build(subject, {name}, held(3))
+    fits = claim_rules.build(SUBJECT, {name}, held(3))
     assert claim_rules.within_limit(fits, 3, "https://u") == fits
-    moved = claim_rules.within_limit(claim_rules.build(subject, {name}, held(4)), 3, "https://u")
+    moved = claim_rules.within_limit(claim_rules.build(SUBJECT, {name}, held(4)), 3, "https://u")
     assert moved == {
-        "sub": "",
+        "sub": "s",
         "_claim_names": {name: "userinfo"},
         "_claim_sources": {"userinfo": {"endpoint": "https://u"}},
     }
