@@ -290,7 +290,7 @@ def test_a_denied_network_refuses_a_passkey_that_signs_in_alone(
 ) -> None:
     """N51, MF-03: what the operator keeps out stays out, in the words of a key that does not hold;
     from elsewhere the same key works."""
-    _, device = holder
+    username, device = holder
     runtime = world.app.extensions["runtime"]
     denied = NetworkSet(["198.51.100.66/32"])
     world.app.extensions["runtime"] = replace(
@@ -304,6 +304,11 @@ def test_a_denied_network_refuses_a_passkey_that_signs_in_alone(
     assert world.events("signin.refused")[-1].reason == "network_denied"
     browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.65"
     assert alone(browser, device).request.path == "/"
+    # The first reason is recorded, as for a password.
+    world.set_state(username, AccountState.LOCKED)
+    browser.client.environ_base["REMOTE_ADDR"] = "198.51.100.66"
+    assert alone(browser, device).status_code == 400
+    assert world.events("signin.refused")[-1].reason == "account_locked"
 
 
 @pytest.mark.parametrize("way", ["alone", "second step"])

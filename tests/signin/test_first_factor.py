@@ -73,14 +73,24 @@ def test_n47_a_refused_password_is_hashed_once(
     assert stored(world, username) == before
 
 
-def test_n71_a_temporary_password_leaves_the_hash_of_the_former_one(world: World) -> None:
-    """N71: the old hash stays in the history of passwords, not replaced by the temporary one."""
+def test_n71_a_temporary_password_leaves_the_hash_of_the_former_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N71: the old hash stays in the history of passwords, not replaced by the temporary one; the
+    trail says that it was used."""
     username = world.account()
     temporary = Desk.of(world).temporary_password(username)
     before = stored(world, username)
     rotate_pepper(world)
-    assert world.browser().sign_in(username, temporary).request.path == "/signin/password"
-    assert stored(world, username) == before
+    hasher: PasswordHasher = world.app.extensions["hasher"]
+    made: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(hasher, "hash", lambda password: made.append(password) or before)
+        page = world.browser().sign_in(username, temporary)
+    assert page.request.path == "/signin/password"
+    assert (made, stored(world, username)) == ([], before)
+    (event,) = world.events("temporary_password.used")
+    assert event.account_id == world.account_row(username).id
 
 
 def deny(world: World, address: str) -> None:
@@ -144,3 +154,14 @@ def test_n58_a_temporary_password_opens_no_account_whose_time_is_over(world: Wor
     assert world.browser().sign_in(username, temporary).status_code == 400
     assert reasons(world)[-1] == "account_deactivated"
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 400
+
+
+def test_n71_a_first_password_that_is_temporary_is_wrong_or_right(world: World) -> None:
+    """N47: an account that has no other password; the trail says "wrong", not "none"."""
+    username = world.account()
+    temporary = Desk.of(world).temporary_password(username)
+    with world.work() as work:
+        accounts.by_username(work, username).password_hash = None
+    fail(world, username, 1)
+    assert reasons(world)[-1] == "wrong_password"
+    assert world.browser().sign_in(username, temporary).request.path == "/signin/password"
