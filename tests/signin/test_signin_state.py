@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from werkzeug.test import TestResponse
 
 from idp.directory import accounts
@@ -181,6 +181,39 @@ def test_a_transition_that_leads_nowhere_legal_is_refused(world: World) -> None:
         assert found.stage == Stage.STARTED
 
 
+def test_n61_two_tabs_at_once_leave_a_legal_row(world: World) -> None:
+    """N61: a transition writes every column, also those that another tab changed since."""
+    world.account()
+    key = _stored(world, "started")
+    with world.work() as work:
+        found = work.db.get_one(Interaction, key)
+        account = accounts.by_username(work, "holder1")
+        other_tab = {
+            "stage": "proved", "account_id": account.id, "security_stamp": "x", "proved": ["pwd"],
+            "second_factor": {}, "has_secret": True, "remember": True,
+        }  # fmt: skip
+        beside = update(Interaction).where(Interaction.id == key).values(other_tab)
+        work.db.execute(beside.execution_options(synchronize_session=False))
+        transitions.require_password_change(found, account, ChangeReason.RENEWAL, None)
+        work.db.flush()
+        work.db.refresh(found)
+        assert (found.stage, found.proved, found.second_factor) == ("password_change", None, None)
+        assert (found.has_secret, found.remember) == (False, False)
+
+
+def test_n58_a_sign_in_ends_with_the_time_of_its_account(world: World) -> None:
+    """N58: between the two factors, at that moment; nobody has recorded the end yet."""
+    username = world.account("holder1")
+    keys = {stage: _stored(world, stage) for stage in ("second_factor", "proved")}
+    with world.work() as work:
+        accounts.by_username(work, username).ends_at = work.after(seconds=60)
+    for left, expected in ((1, (SecondFactorRequired, Proved)), (0, (Started, Started))):
+        world.clock.advance(seconds=59 if left else 1)
+        with world.work() as work:
+            rows = [work.db.get_one(Interaction, key) for key in keys.values()]
+            assert tuple(type(state_loader.progress_of(work, row)) for row in rows) == expected
+
+
 # What is decided
 
 
@@ -269,6 +302,23 @@ def test_a_fresh_sign_in_counts_for_the_person_who_signed_in(world: World) -> No
     flow = _flow(page, "/signin/consent")
     _sign_in_beside(browser, second)
     assert browser.get(f"{AUTHORIZE}/resume", flow=flow).request.path == "/signin"
+
+
+def test_an_answer_ends_those_of_another_person_in_another_tab(world: World) -> None:
+    """OIDC Core 3.1.2.4: also those that were stored after this tab had read the row."""
+    first, second = world.account(), world.account()
+    with world.work() as work:
+        one, other = (accounts.by_username(work, name) for name in (first, second))
+        found = interactions.begin(work, "browser")
+        work.db.flush()
+        beside = {"consented_at": work.now, "answered_by_id": other.id}
+        changed = update(Interaction).where(Interaction.id == found.id).values(beside)
+        work.db.execute(changed.execution_options(synchronize_session=False))
+        transitions.record_account_choice(found, one, work.now)
+        work.db.flush()
+        work.db.refresh(found)
+        answers = (found.consented_at, found.denied_at, found.account_chosen_at)
+        assert (answers, found.answered_by_id) == ((None, None, work.now), one.id)
 
 
 # Why no second factor was asked for
