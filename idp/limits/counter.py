@@ -39,10 +39,21 @@ def install(app: Flask, settings: Settings) -> None:
         for endpoint in rule.endpoints:
             view: Any = app.view_functions[endpoint]
             limit = _provider(limiter, shared)
-            if rule.allows_valid_credentials:
-                view = _limit_refusals(app, rule, view, limiter.shared_limit(
-                    limit, scope=f"own-{endpoint}", key_func=lambda: g.budget))  # fmt: skip
-            app.view_functions[endpoint] = limiter.limit(limit, **_how(rule))(view)
+            if rule.refusal is None:
+                limited = limiter.limit(
+                    limit, key_func=rule.budget, exempt_when=partial(_is_exempt, rule)
+                )
+            else:
+                budget = partial(
+                    limiter.shared_limit,
+                    limit,
+                    scope=f"refused-{endpoint}",
+                    key_func=partial(_budget, rule),
+                )
+                view = _limit_refusals(app, rule, view, budget())
+                # This looks whether the budget is empty, and counts nothing.
+                limited = budget(exempt_when=partial(_is_exempt, rule), deduct_when=lambda _: False)
+            app.view_functions[endpoint] = limited(view)
     counted: Any = limiter.shared_limit(
         _provider(limiter, getattr(settings, PUSH)),
         scope="push",
@@ -70,19 +81,23 @@ def _seconds_left(limiter: Limiter) -> int:
 
 
 def _limit_refusals(app: Flask, rule: Rule, view: Any, counting: Any) -> Callable[..., Response]:
-    """The view, whose refusals count afterwards for whom the request names: once the budget is
-    empty they are 429. What was written stays, since nothing is raised."""
+    """The view, whose refusals count when they are made. Once the budget is empty, they are 429,
+    also those of concurrent requests. What was written stays, since nothing is raised."""
 
     def nothing() -> None:
         """The limiter tells limits apart by the names of what they are on."""
 
-    nothing.__qualname__ = f"own-{view.__module__}.{view.__qualname__}"
+    nothing.__qualname__ = f"refused-{view.__module__}.{view.__qualname__}"
     count = counting(nothing)
 
     @wraps(view)
     def judged(*args: Any, **kwargs: Any) -> Response:
+        counts = rule.applies()
+        if counts:
+            # Before the view, which may change whose budget it is, such as by a new session.
+            _budget(rule)
         response = app.make_response(view(*args, **kwargs))
-        if response.status_code == rule.refusal and rule.applies() and _is_own(rule):
+        if counts and response.status_code == rule.refusal:
             try:
                 count()
             except RateLimitExceeded as error:
@@ -92,25 +107,19 @@ def _limit_refusals(app: Flask, rule: Rule, view: Any, counting: Any) -> Callabl
     return judged
 
 
-def _is_own(rule: Rule) -> bool:
-    """Whether the request counts under the key of an account or client."""
+def _budget(rule: Rule) -> str:
+    """The key that the request counts under, determined once."""
     if "budget" not in g:
         g.budget = rule.budget()
-    return bool(g.budget != budgets.by_network())
+    return str(g.budget)
 
 
-def _how(rule: Rule) -> dict[str, Any]:
-    def is_exempt() -> bool:
-        return not rule.applies() or (rule.allows_valid_credentials and _is_own(rule))
-
-    how: dict[str, Any] = {"key_func": rule.budget, "exempt_when": is_exempt}
-    if rule.refusal is not None:
-        how["deduct_when"] = partial(_is, rule.refusal)
-    return how
-
-
-def _is(status: int, response: Response) -> bool:
-    return response.status_code == status
+def _is_exempt(rule: Rule) -> bool:
+    """Whether the request passes whatever was counted before: it does not count, or has credentials
+    of an account or client with a budget of its own, which may be valid."""
+    if not rule.applies():
+        return True
+    return rule.allows_valid_credentials and _budget(rule) != budgets.by_network()
 
 
 def _provider(limiter: Limiter, shared: str) -> Callable[[], str]:

@@ -4,8 +4,10 @@ docs/decisions/0029)."""
 from __future__ import annotations
 
 import json
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +16,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from idp.app import create_app
+from idp.clients import client_secrets
 from idp.db import db
 from idp.directory import accounts
 from idp.machines import registered_networks
@@ -88,6 +91,30 @@ def test_n52_wrong_programs_shut_out_no_right_one_at_the_token_endpoint(
     # Another network has lost nothing, and the machine is none of its own.
     assert token(strict, ip=ELSEWHERE).status_code == 401
     assert as_client(strict, "stranger", "wrong", ELSEWHERE).status_code == 401
+
+
+def test_n52_concurrent_guesses_get_no_more_answers_than_others(
+    world: World, settings: Settings, service: Rp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N52: all six passed the check of the budget before any was refused; three get an answer."""
+    limited = replace(settings, signin_failure_limit="3 per 15 minute")
+    app = create_app(limited, world.app.extensions["runtime"].ports)
+    strict = World(app, limited, world.clock, world.mailer, world.sms)
+    barrier, matches = threading.Barrier(6, timeout=60), client_secrets.matches
+
+    def at_once(*given: Any) -> bool:
+        barrier.wait()
+        return matches(*given)
+
+    monkeypatch.setattr(client_secrets, "matches", at_once)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda n: as_client(strict, f"stranger-{n}", "wrong"), range(6)))
+    assert sorted(answer.status_code for answer in answers) == [401] * 3 + [429] * 3
+    monkeypatch.undo()
+    assert as_client(strict, "stranger", "wrong").status_code == 429
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 def test_n52_a_request_without_credentials_is_no_failure(strict: World, service: Rp) -> None:
