@@ -95,6 +95,7 @@ class AuditAction(StrEnum):
     RESET_REQUESTED = "reset.requested"
     ROLE_GROUP_ASSIGNED = "role_group.assigned"
     ROLE_GROUP_CREATED = "role_group.created"
+    ROLE_GROUP_DESCRIBED = "role_group.described"
     ROLE_GROUP_PARTICIPATION = "role_group.participation"
     ROLE_GROUP_REVOKED = "role_group.revoked"
     ROLE_GROUP_RULE = "role_group.rule"

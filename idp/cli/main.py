@@ -13,6 +13,10 @@ from idp.errors import ConfigurationError, DatabaseNotReady, GatewayError
 #: is used, because importing all of them takes seconds.
 COMMANDS = {
     "account": ("account_commands", "Accounts of people and machines."),
+    "apply": (
+        "apply_command",
+        "Make clients, role groups and participants as a file says.",
+    ),
     "audit": ("audit_commands", "Audit log."),
     "client": ("client_commands", "Relying parties and other OAuth clients."),
     "db": ("database_commands", "Database."),
@@ -20,6 +24,7 @@ COMMANDS = {
         "demo_command",
         "Start the gateway, three relying parties and the worker with demo accounts.",
     ),
+    "export": ("apply_command", "Print clients, role groups and participants for `apply`."),
     "key": ("key_commands", "Signing keys."),
     "participant": (
         "participant_commands",

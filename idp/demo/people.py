@@ -9,7 +9,6 @@ from idp.models import AccountKind, AccountState
 PARTICIPANTS = {
     "109120": "Northern Lakes Generation Inc.",
     "111340": "Grand Bend Wind LP",
-    "IESO": "Independent Electricity System Operator",
 }
 
 
@@ -21,47 +20,18 @@ LOOPBACK = ("127.0.0.1/32", "::1/128")
 
 @dataclass(frozen=True)
 class App:
-    """A relying party: its name, words for the tile, and place after the gateway's port."""
+    """An application of the packaged declaration that the demonstration starts."""
 
     name: str
-    title: str
-    description: str
+    #: Its place after the gateway's port.
     offset: int
-    id_token_alg: str = "RS256"  # noqa: S105 - an algorithm
-    account_kinds: tuple[AccountKind, ...] = (AccountKind.PERSONAL, AccountKind.MACHINE)
 
     @property
     def client_id(self) -> str:
         return self.name.lower()
 
 
-APPS = (
-    App("EMI", "EMI – Energy Market Interface", "Bids, offers and market data", 1),
-    App("CROW", "CROW – Outage Management", "Outage requests and their state", 2),
-    App("Reports", "Reports", "Settlement and market reports", 3, "ES256"),
-    App(
-        "Workspaces",
-        "IESO Workspaces",
-        "Documents of committees and communities",
-        4,
-        account_kinds=(AccountKind.EMAIL,),
-    ),
-)
-
-#: Role group, the relying party that sees it (None: the gateway itself), kind of account.
-ROLE_GROUPS = (
-    ("EMI Bids and Offers", "EMI", "personal"),
-    ("EMI Market Data Viewer", "EMI", "personal"),
-    ("CROW Outage Coordinator", "CROW", "personal"),
-    ("CROW Viewer", "CROW", "personal"),
-    ("Reports Settlement", "Reports", "personal"),
-    ("Reports Revenue Metering", "Reports", "personal"),
-    ("Workspaces Member", "Workspaces", "email"),
-    ("MIM Web Services", "EMI", "machine"),
-    ("Gateway Customer Relations", None, "personal"),
-    ("Gateway Access Management", None, "personal"),
-    ("Gateway Auditor", None, "personal"),
-)
+APPS = (App("EMI", 1), App("CROW", 2), App("Reports", 3), App("Workspaces", 4))
 
 
 @dataclass(frozen=True)

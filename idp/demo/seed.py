@@ -7,8 +7,9 @@ from flask import Flask
 from idp.clients import registry
 from idp.clients.client_data import ClientData
 from idp.credentials import passwords as credentials
+from idp.declarations import builtin_sets, declared_changes, declared_file
 from idp.demo.home import Home, make_password
-from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, ROLE_GROUPS, App, Figure
+from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, Figure
 from idp.directory import (
     account_search,
     accounts,
@@ -26,8 +27,6 @@ from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState
 from idp.transaction import Origin, Runtime, UnitOfWork, committing
 
-SCOPES = ("openid", "profile", "email", "phone", "groups", "participants", "offline_access")
-
 
 def seed(app: Flask, home: Home) -> bool:
     """Make everything unless it is there; returns whether anything was made. Raises
@@ -43,10 +42,8 @@ def seed(app: Flask, home: Home) -> bool:
                 return False
             for number, name in PARTICIPANTS.items():
                 participants.register(work, number, name)
-            for entry in APPS:
-                secrets["client_secrets"][entry.client_id] = _client(work, home, entry)
+            secrets["client_secrets"] |= _market(work, home)
             secrets["client_secrets"][PUSHER] = _pusher(work)
-            _role_groups(work)
             for figure in FIGURES:
                 account = _account(work, app, figure, secrets["passwords"])
                 if figure.kind is AccountKind.MACHINE:
@@ -60,23 +57,12 @@ def seed(app: Flask, home: Home) -> bool:
     return True
 
 
-def _client(work: UnitOfWork, home: Home, entry: App) -> str:
-    url = home.app_url(entry.offset)
-    data = ClientData(
-        name=entry.title,
-        description=entry.description,
-        home_url=f"{url}/signin",
-        grant_types=("authorization_code", "refresh_token"),
-        scopes=SCOPES,
-        redirect_uris=(f"{url}/callback",),
-        post_logout_redirect_uris=(f"{url}/signed-out",),
-        backchannel_logout_uri=f"{url}/backchannel-logout",
-        account_kinds=entry.account_kinds,
-        trusted=True,
-        id_token_alg=entry.id_token_alg,
-    )
-    _, secret = registry.create(work, data, client_id=entry.client_id)
-    return secret
+def _market(work: UnitOfWork, home: Home) -> dict[str, str]:
+    """Everything that `gateway apply --builtin ieso` makes, with the addresses of the applications
+    that the demo starts. Returns the secrets by client id."""
+    addresses = {entry.client_id: home.app_url(entry.offset) for entry in APPS}
+    declared = declared_file.read(builtin_sets.text_of("ieso"), addresses)
+    return declared_changes.carry_out(work, declared).secrets
 
 
 def _pusher(work: UnitOfWork) -> str:
@@ -86,12 +72,6 @@ def _pusher(work: UnitOfWork) -> str:
     )
     _, secret = registry.create(work, data, client_id=PUSHER, is_approved=True)
     return secret
-
-
-def _role_groups(work: UnitOfWork) -> None:
-    for name, app_name, kind in ROLE_GROUPS:
-        seen_by = [registry.get(work, app_name.lower())] if app_name else []
-        role_groups.create(work, name, kind=kind, clients=seen_by)
 
 
 def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, str]) -> Account:

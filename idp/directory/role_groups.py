@@ -26,6 +26,7 @@ from idp.policy.names import printable
 from idp.transaction import UnitOfWork
 
 MAX_PARTICIPATION = 100
+MAX_DESCRIPTION = 500
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()-]{0,99}")
 
 
@@ -48,7 +49,7 @@ def create(
         raise RoleGroupExists(name)
     group = RoleGroup(
         name=name,
-        description=description,
+        description=_checked_description(description),
         kind=kind,
         participation=checked_participation(participation) if participation else "",
         created_at=work.now,
@@ -81,6 +82,18 @@ def set_rule(work: UnitOfWork, group: RoleGroup, rule: str) -> None:
         raise RuleUnknown(tuple(Rule))
     group.second_factor = rule
     events.record(work, AuditAction.ROLE_GROUP_RULE, group=group.name, second_factor=rule)
+
+
+def describe(work: UnitOfWork, group: RoleGroup, description: str) -> None:
+    """Set the description of the group. Raises Invalid."""
+    group.description = _checked_description(description)
+    events.record(work, AuditAction.ROLE_GROUP_DESCRIBED, group=group.name, description=description)
+
+
+def _checked_description(text: str) -> str:
+    if len(text) > MAX_DESCRIPTION or not printable(text):
+        raise Invalid(f"the description is at most {MAX_DESCRIPTION} printable characters")
+    return text
 
 
 def by_name(work: UnitOfWork, name: str) -> RoleGroup:

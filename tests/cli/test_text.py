@@ -104,6 +104,8 @@ SAID = [
     ("settings", r"(?m)^IDP_BCRYPT_COST +4 +environment +\d+ +"),
     ("db upgrade", r"^The database is up to date\.\n$"),
     ("audit verify", r"^Integrity check passed: \d+ records, 0 not sealed yet\.\n$"),
+    ("apply --builtin ieso --dry-run", r"(?m)^\+ client crow: created$"),
+    ("export", r"(?m)^  emi:\n    name: EMI$"),
     ("audit export", r'"name": "client\.created"'),
     ("purge", r"(?m)^\S+ +\d+$"),
     ("restore --reason Trial", r"(?s)sessions +\d+\n.*Without --trail, changes since the backup"),

@@ -1,0 +1,70 @@
+"""Makes the gateway match a declaration, in the transaction of the caller, and says what changed.
+
+Every entry is tried, so that all faults are known at once. The caller rolls back if it only wanted
+to know. What the file does not name stays as it is; with ``prune``, clients
+that it does not name are disabled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from idp.clients import registry
+from idp.declarations import declared_clients, declared_directory
+from idp.declarations.declared_fields import Section
+from idp.declarations.declared_file import Declaration, Entry, Fault
+from idp.declarations.declared_run import Run
+from idp.directory import participants, role_groups
+from idp.errors import GatewayError
+from idp.transaction import UnitOfWork
+
+#: In this order: a role group may require a participation, and a client sees role groups.
+_STEPS: Mapping[Section, Callable[[Run, Entry], None]] = {
+    Section.PARTICIPANTS: declared_directory.apply_participant,
+    Section.ROLE_GROUPS: declared_directory.apply_role_group,
+    Section.CLIENTS: declared_clients.apply_client,
+}
+
+
+class FaultyDeclaration(GatewayError):
+    """The declaration cannot be carried out: all its faults, in the order of their lines."""
+
+    code = "faulty_declaration"
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = sorted(set(faults))
+        super().__init__("; ".join(map(str, self.faults)))
+
+
+def carry_out(work: UnitOfWork, declared: Declaration, *, prune: bool = False) -> Run:
+    """Make every change that the declaration asks for. Raises FaultyDeclaration with all faults."""
+    run = Run(work, declared, faults=list(declared.faults))
+    if prune and Section.CLIENTS not in declared.entries:
+        run.faults.append(Fault(0, "prune disables clients, and the file has no clients"))
+    for section, step in _STEPS.items():
+        for entry in declared.of(section):
+            if not entry.has_faults:
+                step(run, entry)
+    run.unnamed = _unnamed(work, declared)
+    if prune:
+        declared_clients.disable_unnamed(run)
+    if run.faults:
+        raise FaultyDeclaration(run.faults)
+    return run
+
+
+def _unnamed(work: UnitOfWork, declared: Declaration) -> dict[Section, list[str]]:
+    present = {
+        Section.PARTICIPANTS: [
+            row.number for rows in participants.stream_pages(work) for row in rows
+        ],
+        Section.ROLE_GROUPS: [group.name for group, _ in role_groups.list_role_groups(work)],
+        Section.CLIENTS: [
+            row.client_id for row in registry.list_clients(work) if row.disabled_at is None
+        ],
+    }
+    left = {
+        section: [name for name in names if not declared.names(section, name)]
+        for section, names in present.items()
+    }
+    return {section: names for section, names in left.items() if names}

@@ -1,0 +1,61 @@
+"""The sections of a declaration and the fields of their entries."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any
+
+from idp.clients.client_data import ClientData
+
+
+class Section(StrEnum):
+    """What a file declares."""
+
+    PARTICIPANTS = "participants"
+    ROLE_GROUPS = "role_groups"
+    CLIENTS = "clients"
+
+
+class Form(StrEnum):
+    """How a field is written."""
+
+    TEXT = "text"
+    FLAG = "true or false"
+    LIST = "a list"
+    #: A mapping of lists.
+    LISTS = "lists by kind"
+
+
+#: A text that stands for "none of its own", by field; the same words as on the command line.
+RESET: dict[str, tuple[str, str | None]] = {
+    "minimum_acr": ("none", None),
+    "second_factor": ("default", ""),
+    "push_person_id": ("extension", ""),
+}
+
+
+def _form(default: Any) -> Form:
+    if isinstance(default, bool):
+        return Form.FLAG
+    return Form.LIST if isinstance(default, tuple) else Form.TEXT
+
+
+FIELDS: dict[Section, dict[str, Form]] = {
+    Section.PARTICIPANTS: {
+        "name": Form.TEXT,
+        "ended": Form.FLAG,
+        #: Names of markets, programs and services, by kind.
+        "participations": Form.LISTS,
+        #: Person IDs, by function.
+        "contacts": Form.LISTS,
+    },
+    Section.ROLE_GROUPS: {
+        "description": Form.TEXT,
+        "kind": Form.TEXT,
+        "participation": Form.TEXT,
+        "second_factor": Form.TEXT,
+    },
+    Section.CLIENTS: {item.name: _form(item.default) for item in fields(ClientData)}
+    | {"disabled": Form.FLAG},
+}

@@ -1,0 +1,120 @@
+"""What the modules of a run share: the unit of work, and what was changed and found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from idp.declarations.declared_fields import Section
+from idp.declarations.declared_file import Declaration, Entry, Fault
+from idp.errors import GatewayError, Invalid
+from idp.transaction import UnitOfWork
+
+
+class Action(StrEnum):
+    """What happens to an entry."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DISABLED = "disabled"
+    ENABLED = "enabled"
+    ENDED = "ended"
+    RESTORED = "restored"
+    #: A second operator has to confirm it.
+    PROPOSED = "proposed"
+
+
+#: Name, present value, declared value.
+FieldChange = tuple[str, Any, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one entry."""
+
+    section: Section
+    name: str
+    action: Action
+    fields: tuple[FieldChange, ...] = ()
+    #: The proposal that a second operator has to confirm. It differs at every run.
+    proposal: str = field(default="", compare=False)
+
+
+@dataclass
+class Run:
+    """One run over a declaration."""
+
+    work: UnitOfWork
+    declared: Declaration
+    changes: list[Change] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    #: The secrets of new clients, by client id: to be shown only now.
+    secrets: dict[str, str] = field(default_factory=dict)
+    #: Proposals of an earlier run, by client id, that still wait for a second operator.
+    waiting: dict[str, str] = field(default_factory=dict)
+    #: What the file does not name and what stays as it is.
+    unnamed: dict[Section, list[str]] = field(default_factory=dict)
+
+    def note(
+        self,
+        entry: Entry,
+        action: Action,
+        *fields: FieldChange,
+        proposal: str = "",
+    ) -> None:
+        """Note a change."""
+        self.changes.append(Change(entry.section, entry.name, action, fields, proposal))
+
+    def with_examples(self) -> list[str]:
+        """The new clients whose addresses only show where addresses belong."""
+        entries = self.declared.entries.get(Section.CLIENTS, {})
+        return [
+            change.name
+            for change in self.changes
+            if change.action is Action.CREATED
+            and change.section is Section.CLIENTS
+            and entries[change.name].placeholders
+        ]
+
+    def fault(self, entry: Entry, text: str) -> None:
+        """Note a fault, in the line of the value or the field that it is about."""
+        self.faults.append(Fault(_line(entry, text), f"{entry.name}: {text}"))
+
+    @contextmanager
+    def collecting(self, entry: Entry) -> Iterator[None]:
+        """Turn a refusal of the services into faults of the entry."""
+        try:
+            yield
+        except Invalid as error:
+            for text in error.detail.split("; "):
+                self.fault(entry, text)
+        except GatewayError as error:
+            self.fault(entry, error.detail or error.code)
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> tuple[FieldChange, ...]:
+    """The fields whose value changes; the order of a list does not count."""
+    return tuple(
+        (name, before.get(name), value)
+        for name, value in after.items()
+        if _comparable(before.get(name)) != _comparable(value)
+    )
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return sorted(map(str, value))
+    return value
+
+
+def _line(entry: Entry, text: str) -> int:
+    """The line of the value that a fault quotes or names, else of the field, else of the entry."""
+    texts = {value: line for value, line in entry.text_lines.items() if len(value) > 2}
+    words = text.split()
+    found = [line for value, line in texts.items() if repr(value) in text]
+    found += [line for value, line in texts.items() if value in words]
+    found += [line for name, line in entry.lines.items() if name in words]
+    return (found or [entry.line])[0]
