@@ -13,7 +13,6 @@ from idp.cli import proposal_commands
 from idp.cli.common import as_json, choice, show_json, show_list, show_record, unit_of_work
 from idp.cli.operator import as_operator
 from idp.clients import client_data, client_proposals, client_secrets, registry
-from idp.clients.client_data import ClientData
 from idp.credentials.assertions import public_key
 from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod
@@ -23,7 +22,6 @@ from idp.policy.scopes import (
     PERSON_ID_ATTRIBUTES,
     PUSHED_KINDS,
     PushOperation,
-    default_scopes,
 )
 
 Command = Callable[..., Any]
@@ -165,9 +163,10 @@ def create(client_id: str | None, as_json: bool, **options: Any) -> None:
     given = _given(options)
     if "name" not in given:
         raise click.UsageError("--name is required")
-    given.setdefault("scopes", default_scopes(given.get("grant_types", ClientData.grant_types)))
     with unit_of_work() as work:
-        outcome = client_proposals.create(work, ClientData(**given), client_id=client_id)
+        outcome = client_proposals.create(
+            work, client_data.of_new_client(given), client_id=client_id
+        )
         record = proposal_commands.result(work, outcome)
     proposal_commands.show_result(record, as_json=as_json, done="client_id      {}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -10,6 +11,7 @@ from idp.models import AccountKind, AuthMethod, Client
 from idp.policy.scopes import (
     PERSONAL_SCOPES,
     PushOperation,
+    default_scopes,
 )
 
 SIGNING_ALGS = ("RS256", "ES256")
@@ -49,6 +51,16 @@ class ClientData:
     push_account_kind: str = AccountKind.PERSONAL
     push_default_participant: str = ""
     role_groups: tuple[str, ...] = field(default=(), metadata={"relation": True})
+
+
+def of_new_client(given: Mapping[str, Any]) -> ClientData:
+    """The registration of a new client. A resource server without redirect URIs gets no tokens
+    unless it has grant types; the scopes follow from the grant types."""
+    values = dict(given)
+    if values.get("is_resource_server") and not values.get("redirect_uris"):
+        values.setdefault("grant_types", ())
+    grant_types = values.get("grant_types", ClientData.grant_types)
+    return ClientData(**{"scopes": default_scopes(grant_types), **values})
 
 
 def describe(client: Client) -> dict[str, Any]:

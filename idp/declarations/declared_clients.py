@@ -16,7 +16,6 @@ from idp.directory import role_groups
 from idp.directory.separation_of_duties import needs_dual_control
 from idp.errors import Invalid, NotFound
 from idp.models import Client, ProposalKind
-from idp.policy.scopes import default_scopes
 
 
 def apply_client(run: Run, entry: Entry) -> None:
@@ -62,8 +61,7 @@ def _known_groups(run: Run, entry: Entry, groups: tuple[str, ...]) -> tuple[str,
 def _create(run: Run, entry: Entry, given: dict[str, Any], groups: tuple[str, ...] | None) -> None:
     if not given.get("name"):
         raise Invalid("a new client needs a name")
-    given.setdefault("scopes", default_scopes(given.get("grant_types", ClientData.grant_types)))
-    data = ClientData(**given)
+    data = client_data.of_new_client(given)
     if _is_waiting(run, entry, data, groups, ProposalKind.CREATE):
         return
     outcome = client_proposals.create(run.work, data, client_id=entry.name, groups=groups)

@@ -460,3 +460,12 @@ def test_the_set_can_be_printed_and_usage_is_checked(run: Run, tmp_path: Path) -
         assert run(*order).exit_code == 2, order
     (tmp_path / "gateway.yaml").write_bytes(b"\xff\xfe")
     assert run("apply", path, "--yes").exit_code == 2
+
+
+def test_the_example_of_the_document_is_taken(world: World, run: Run, tmp_path: Path) -> None:
+    """docs/operations.md: the file as it is printed there."""
+    document = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    text = document.partition("```yaml\n")[2].partition("```")[0]
+    world.account("holder", person_id="100231")
+    assert len(changes(applied(run, write(tmp_path, text)))) == 5
+    assert applied(run, tmp_path / "gateway.yaml")["changes"] == []
