@@ -164,12 +164,13 @@ def _make(
 ) -> Run:
     """Make the changes, if they are still the ones that were shown."""
     from idp.declarations import declared_changes
-    from idp.errors import Refused
 
     with unit_of_work(app) as work:
         done = declared_changes.carry_out(work, declared, prune=prune)
         if done.changes != planned.changes:
-            raise Refused("the gateway has changed since the changes were shown: start again")
+            raise click.ClickException(
+                "The gateway has changed since the changes were shown. Start again."
+            )
         # Before the commit: a secret that cannot be written is not issued.
         if secrets_file is not None and done.secrets:
             _write_secrets(secrets_file, done.secrets)

@@ -7,6 +7,7 @@ Sensitive changes need two operators (``client_proposals``). This package never 
 __all__ = [
     "client_data",
     "client_proposals",
+    "client_refusals",
     "client_secrets",
     "proposal_contents",
     "registry",

@@ -14,7 +14,7 @@ from idp.declarations.declared_file import Entry
 from idp.declarations.declared_run import Action, Change, Run, differences
 from idp.directory import role_groups
 from idp.directory.separation_of_duties import needs_dual_control
-from idp.errors import Invalid, NotFound
+from idp.errors import NotFound
 from idp.models import Client, ProposalKind
 
 
@@ -60,7 +60,8 @@ def _known_groups(run: Run, entry: Entry, groups: tuple[str, ...]) -> tuple[str,
 
 def _create(run: Run, entry: Entry, given: dict[str, Any], groups: tuple[str, ...] | None) -> None:
     if not given.get("name"):
-        raise Invalid("a new client needs a name")
+        run.fault(entry, "a new client needs a name")
+        return
     data = client_data.of_new_client(given)
     if _is_waiting(run, entry, data, groups, ProposalKind.CREATE):
         return

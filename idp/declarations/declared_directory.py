@@ -9,7 +9,7 @@ from idp.declarations.declared_run import Action, Run, differences
 from idp.directory import contacts, participants, participations, role_groups
 from idp.directory.contacts import ContactRef
 from idp.directory.participations import ParticipationRef
-from idp.errors import Invalid, NotFound
+from idp.errors import NotFound
 from idp.models import Participant, RoleGroup
 from idp.transaction import UnitOfWork
 
@@ -23,7 +23,8 @@ def apply_participant(run: Run, entry: Entry) -> None:
         is_new = row is None or row.removed_at is not None
         if is_new:
             if not given.get("name"):
-                raise Invalid("a new participant needs a name")
+                run.fault(entry, "a new participant needs a name")
+                return
             row = participants.register(work, entry.name, given["name"])
             before: dict[str, Any] = {}
         else:
@@ -97,6 +98,9 @@ def apply_role_group(run: Run, entry: Entry) -> None:
             run.note(entry, Action.CREATED, *differences({}, {k: v for k, v in given.items() if v}))
             return
         changed = differences(describe_role_group(group), given)
+        if any(name == "kind" for name, _, _ in changed):
+            run.fault(entry, f"the kind of a role group cannot change; it is {group.kind}")
+            return
         for name, _, value in changed:
             _set_role_group(work, group, name, value)
         if changed:
@@ -114,8 +118,6 @@ def describe_role_group(group: RoleGroup) -> dict[str, Any]:
 
 
 def _set_role_group(work: UnitOfWork, group: RoleGroup, name: str, value: str) -> None:
-    if name == "kind":
-        raise Invalid(f"the kind of a role group cannot change; it is {group.kind}")
     if name == "participation":
         participations.set_required(work, group, value)
     elif name == "second_factor":

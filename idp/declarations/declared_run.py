@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from idp.clients.client_refusals import RegistrationInvalid
 from idp.declarations.declared_fields import Section
 from idp.declarations.declared_file import Declaration, Entry, Fault
-from idp.errors import GatewayError, Invalid
+from idp.errors import GatewayError
 from idp.transaction import UnitOfWork
 
 
@@ -88,9 +89,9 @@ class Run:
         """Turn a refusal of the services into faults of the entry."""
         try:
             yield
-        except Invalid as error:
-            for text in error.detail.split("; "):
-                self.fault(entry, text)
+        except RegistrationInvalid as error:
+            for fault in error.faults:
+                self.fault(entry, fault.detail)
         except GatewayError as error:
             self.fault(entry, error.detail or error.code)
 

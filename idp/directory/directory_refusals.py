@@ -288,6 +288,13 @@ class RuleUnknown(Invalid):
     rules: tuple[str, ...]
 
 
+class RoleGroupDescriptionInvalid(Invalid):
+    """The description is too long, or cannot be displayed."""
+
+    template = N_("the description is at most {most} printable characters")
+    most: int
+
+
 class ParticipationNameInvalid(Invalid):
     """The text cannot be the name of a market, program or service."""
 

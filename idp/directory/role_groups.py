@@ -15,6 +15,7 @@ from idp.audit.actions import AuditAction
 from idp.directory.directory_refusals import (
     AccountKindUnknown,
     ParticipationNameInvalid,
+    RoleGroupDescriptionInvalid,
     RoleGroupExists,
     RoleGroupNameInvalid,
     RoleGroupNotFound,
@@ -92,7 +93,7 @@ def describe(work: UnitOfWork, group: RoleGroup, description: str) -> None:
 
 def _checked_description(text: str) -> str:
     if len(text) > MAX_DESCRIPTION or not printable(text):
-        raise Invalid(f"the description is at most {MAX_DESCRIPTION} printable characters")
+        raise RoleGroupDescriptionInvalid(MAX_DESCRIPTION)
     return text
 
 

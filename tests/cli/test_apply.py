@@ -386,7 +386,9 @@ def test_what_changed_since_it_was_shown_is_shown_again(
     monkeypatch.setattr("click.confirm", meanwhile)
     result = run("apply", str(file))
     assert result.exit_code == 1
-    assert result.stderr.startswith("refused: the gateway has changed since the changes were shown")
+    assert result.stderr == (
+        "Error: The gateway has changed since the changes were shown. Start again.\n"
+    )
     assert counted(world)[2] == 0
 
 

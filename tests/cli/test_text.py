@@ -43,6 +43,8 @@ SAID = [
     ),
     ("client create --client-id emi --name EMI --redirect-uri https://emi.example/callback",
      r"client_secret  \S{43}\nSave the secret now"),
+    ('client create --client-id prices --name "Prices API" --audience https://prices.example '
+     "--resource-server", r"client_secret  \S{43}\n"),
     ("client update emi --second-factor always --id-token-alg ES256", r"second_factor +always\n"),
     ("client show mim", r"auth_method +private_key_jwt\n"),
     ("client list", r"(?m)^mim +Market Information +private_key_jwt +client_credentials"),

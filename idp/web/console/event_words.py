@@ -103,6 +103,7 @@ EVENTS = complete(
         AuditAction.RESET_REQUESTED: _("Password reset requested"),
         AuditAction.ROLE_GROUP_ASSIGNED: _("Role group granted"),
         AuditAction.ROLE_GROUP_CREATED: _("Role group created"),
+        AuditAction.ROLE_GROUP_DESCRIBED: _("Description of a role group changed"),
         AuditAction.ROLE_GROUP_PARTICIPATION: _("Required participation changed"),
         AuditAction.ROLE_GROUP_REVOKED: _("Role group revoked"),
         AuditAction.ROLE_GROUP_RULE: _("Extra verification rule changed"),
