@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, select, update
@@ -154,6 +154,20 @@ def active(work: UnitOfWork, account: Account) -> list[BrowserSession]:
         .order_by(BrowserSession.last_seen_at.desc())
     )
     return [row for row in rows if is_live(work, row)]
+
+
+def applications(work: UnitOfWork, rows: Iterable[BrowserSession]) -> dict[int, list[str]]:
+    """The names of the applications that were opened in each of these sessions, by its id."""
+    found: dict[int, list[str]] = {row.id: [] for row in rows}
+    query = (
+        select(ClientSession.session_id, Client.name)
+        .join(Client, Client.id == ClientSession.client_id)
+        .where(ClientSession.session_id.in_(found))
+        .order_by(Client.name)
+    )
+    for session_id, name in work.db.execute(query):
+        found[session_id].append(name)
+    return found
 
 
 def end(

@@ -49,9 +49,9 @@ def prove_by_mail(page: Page, person: dict[str, Any]) -> None:
 
 def open_setting(page: Page, issuer: str, name: str, person: dict[str, Any]) -> None:
     """Open a page of extra verification, proving who is here first."""
-    page.goto(issuer + "/settings")
-    page.locator("#factors-heading ~ ul").get_by_role("link", name=name).click()
-    expect(page).not_to_have_url(issuer + "/settings")
+    page.goto(issuer + "/settings/factors")
+    page.locator("ul.factors").get_by_role("link", name=name).click()
+    expect(page).not_to_have_url(issuer + "/settings/factors")
     page.wait_for_load_state()
     if "/settings/verify" not in page.url:
         return
@@ -225,7 +225,7 @@ def test_text_messages_at_320_pixels_in_french(
     send_password(page, person)
     assert_narrow(page)
     second_step(page, person)
-    page.goto(issuer + "/settings")
+    page.goto(issuer + "/settings/factors")
     page.get_by_role("link", name="Configurer Message texte").click()
     assert_narrow(page)
     page.get_by_role("button", name="Envoyer le code", exact=True).click()

@@ -194,7 +194,7 @@ def test_the_recovery_telephone_in_settings(
     person, issuer = people["auditor"], live_demo["issuer"]
     page.goto(issuer)
     sign_in(page, person)
-    page.goto(issuer + "/settings")
+    page.goto(issuer + "/settings/factors")
     page.get_by_role("link", name="Add number").click()
     page.get_by_label("Mobile number").fill("416 967 1111 ext 3")
     page.get_by_label("Current password").fill(person["password"])

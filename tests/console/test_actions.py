@@ -370,7 +370,7 @@ def test_ending_sessions_forgets_browsers_too(world: World) -> None:
     desk.verify(username)
     desk.act("end-sessions", username)
     assert all("Sign in" in browser.get("/").text for browser in browsers)
-    settings = world.browser().signed_in(username).get("/settings")
+    settings = world.browser().signed_in(username).get("/settings/sessions")
     assert "Remembered browsers" not in settings.text
 
 

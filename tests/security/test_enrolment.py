@@ -235,7 +235,9 @@ def test_mf08_the_last_required_factor_cannot_go(strict: World) -> None:
     username, browser, page = activated(strict)
     page = add_mails(strict, browser, send(browser, page, do="skip"))
     finish(strict, username, browser, page)
-    (path,) = re.findall(r'href="(/settings/factors/own/[^"]+)"', browser.get("/settings").text)
+    (path,) = re.findall(
+        r'href="(/settings/factors/own/[^"]+)"', browser.get("/settings/factors").text
+    )
     page = browser.submit(browser.get(path), "/settings/verify", do="send")
     page = browser.submit(page, "/settings/verify", code=last_code(strict, "email"))
     assert "cannot remove your last" in page.text

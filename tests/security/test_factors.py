@@ -55,7 +55,7 @@ def test_mf01_an_app_is_set_up_and_asked_for(world: World, kind: AccountKind) ->
     done = browser.submit(page, "/signin/factor", code=code(world, secret))
     assert done.request.path == "/"
     assert world.events("signin.succeeded")[-1].data["amr"] == ["pwd", "otp", "mfa"]
-    page = browser.get("/settings").text
+    page = browser.get("/settings/factors").text
     assert "My telephone" in page
     assert "10 left" in page
 
@@ -448,7 +448,9 @@ def test_n73_nobody_changes_the_factor_of_another(
 
 def own(browser: Browser) -> list[str]:
     """The pages of one's own factors, as settings list them."""
-    return re.findall(r'href="(/settings/factors/own/[^"]+)"', browser.get("/settings").text)
+    return re.findall(
+        r'href="(/settings/factors/own/[^"]+)"', browser.get("/settings/factors").text
+    )
 
 
 def test_mf08_an_app_is_removed_with_its_recovery_codes(

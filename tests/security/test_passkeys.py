@@ -70,11 +70,11 @@ def test_a_synced_passkey_is_no_hardware(world: World) -> None:
     username, device = world.account(), device_of(world, is_synced=True)
     browser = world.browser().signed_in(username)
     add_passkey(world, browser, device, current=PASSWORD)
-    assert "not synced yet" in browser.get("/settings").text
+    assert "not synced yet" in browser.get("/settings/factors").text
     device.is_backed_up = True
     assert alone(world.browser(), device).request.path == "/"
     assert world.events("signin.succeeded")[-1].data["amr"] == ["swk", "user", "mfa"]
-    assert "to all your devices" in browser.get("/settings").text
+    assert "to all your devices" in browser.get("/settings/factors").text
 
 
 def test_as_second_step_and_for_a_step_up(

@@ -245,7 +245,7 @@ def test_without_a_sender_no_text_message_is_offered(world: World) -> None:
         sent = browser.submit(browser.get("/recover"), "/recover", username=username, channel="sms")
         assert "Check your e-mail" in sent.text
         browser.sign_in(username)
-        assert "/settings/phone" not in browser.get("/settings").text
+        assert "/settings/phone" not in browser.get("/settings/factors").text
         assert browser.get("/settings/phone").status_code == 404
     finally:
         with app.app_context():

@@ -150,9 +150,9 @@ def test_mf08_preferred_and_renamed(world: World) -> None:
     page = browser.get(path)
     for bad in ("x" * 61, "\u202egnp", "\x07"):
         browser.submit(page, path, do="rename", name=bad)
-        assert bad not in browser.get("/settings").text
+        assert bad not in browser.get("/settings/factors").text
     browser.submit(page, path, do="rename", name="Work mail")
-    assert "Work mail" in browser.get("/settings").text
+    assert "Work mail" in browser.get("/settings/factors").text
     browser.submit(page, path, do="prefer")
     assert len(world.mails("factor_changed", to=username)) == 5
     _, page = half_signed_in(world, username)

@@ -32,7 +32,7 @@ def test_sessions_are_listed_and_ended_in_settings(world: World) -> None:
     here, there, third = world.browser(), world.browser(), world.browser()
     for browser in (here, there, third):
         browser.sign_in(username)
-    page = here.get("/settings")
+    page = here.get("/settings/sessions")
     ids = re.findall(r"/settings/sessions/([^/\"]+)/end", page.text)
     assert len(ids) == 3
     with world.work() as work:
@@ -56,10 +56,12 @@ def test_n73_another_persons_session_or_consent_is_not_found(world: World) -> No
     me, them = world.browser(), world.browser()
     me.sign_in(mine)
     them.sign_in(theirs)
-    public_id = re.findall(r"/settings/sessions/([^/\"]+)/end", them.get("/settings").text)[0]
+    public_id = re.findall(
+        r"/settings/sessions/([^/\"]+)/end", them.get("/settings/sessions").text
+    )[0]
     from tests.world import hidden_fields
 
-    token = hidden_fields(me.get("/settings").text, "/settings/preferences")
+    token = hidden_fields(me.get("/settings/preferences").text, "/settings/preferences")
     answer = me.client.post(f"/settings/sessions/{public_id}/end", data=token, base_url=me.base)
     assert answer.status_code == 404
     assert "Your applications" in them.get("/").text
@@ -69,7 +71,7 @@ def test_ending_ones_own_session_signs_out_here(world: World) -> None:
     """The current session can be ended like any other."""
     browser = world.browser()
     browser.sign_in(world.account())
-    page = browser.get("/settings")
+    page = browser.get("/settings/sessions")
     own = re.findall(r"/settings/sessions/([^/\"]+)/end", page.text)[0]
     assert "Sign in" in browser.submit(page, f"/settings/sessions/{own}/end").text
 
@@ -103,7 +105,7 @@ def test_preferences_and_language(world: World) -> None:
     page = browser.client.get("/signin", headers=french, base_url=browser.base)
     assert '<html lang="fr">' in page.text
     browser.sign_in(username)
-    page = browser.get("/settings")
+    page = browser.get("/settings/preferences")
     assert '<html lang="en">' in page.text
     page = browser.submit(page, "/settings/preferences", locale="fr", zoneinfo="UTC")
     assert '<html lang="fr">' in page.text

@@ -162,4 +162,4 @@ def test_a_browser_can_be_remembered_at_the_second_step(world: World) -> None:
     page = browser.sign_in(username)
     assert "Remember this browser" in page.text
     browser.submit(page, "/signin/factor", code=code(world, secret), remember="1")
-    assert "remembered until" in browser.get("/settings").text
+    assert "remembered until" in browser.get("/settings/sessions").text

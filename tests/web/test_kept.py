@@ -117,7 +117,7 @@ def test_a_form_whose_session_is_gone_is_sent_after_signing_in(
 ) -> None:
     """SP-01: kept over the sign-in, shown, and sent when its person says so."""
     username = world.account()
-    page = browser.signed_in(username).get("/settings")
+    page = browser.signed_in(username).get(PROFILE)
     world.clock.advance(hours=2)
     asked = browser.post(PROFILE, profile(page))
     assert asked.request.path == "/signin"
@@ -133,7 +133,7 @@ def test_a_form_whose_session_is_gone_is_sent_after_signing_in(
 def test_a_form_whose_cookies_are_all_gone_is_kept_too(world: World, browser: Chromium) -> None:
     """SP-01: the form check comes first, and leads the same way."""
     username = world.account()
-    page = browser.signed_in(username).get("/settings")
+    page = browser.signed_in(username).get(PROFILE)
     browser.lose("form", "session")
     shown = browser.sign_in(username, page=browser.post(PROFILE, profile(page)))
     assert "America/Halifax" in shown.text
@@ -143,7 +143,7 @@ def test_a_form_whose_cookies_are_all_gone_is_kept_too(world: World, browser: Ch
 
 def test_what_was_typed_is_shown_to_its_person_only(world: World, browser: Chromium) -> None:
     """N73: not to whoever signs in next in this browser, nor in another browser."""
-    page = browser.signed_in(world.account()).get("/settings")
+    page = browser.signed_in(world.account()).get(PROFILE)
     world.clock.advance(hours=2)
     asked = browser.post(PROFILE, profile(page))
     target = hidden_fields(asked.text, "/signin")["next"]
@@ -159,7 +159,7 @@ def test_n73_after_a_sign_out_it_is_still_shown_to_its_person_only(
 ) -> None:
     """N73: the session ended in another tab of a shared browser, and its cookie is deleted."""
     username = world.account()
-    page = browser.signed_in(username).get("/settings")
+    page = browser.signed_in(username).get(PROFILE)
     browser.submit(browser.get("/signout"), "/signout")
     asked = browser.post(PROFILE, profile(page))
     target = hidden_fields(asked.text, "/signin")["next"]
@@ -174,7 +174,7 @@ def test_n73_what_nobody_is_known_to_have_typed_has_one_reader(
     world: World, browser: Chromium
 ) -> None:
     """N73: without any cookie, the first who signs in sees it, and nobody after."""
-    page = browser.signed_in(world.account()).get("/settings")
+    page = browser.signed_in(world.account()).get(PROFILE)
     browser.lose("form", "session")
     asked = browser.post(PROFILE, profile(page))
     target = hidden_fields(asked.text, "/signin")["next"]
@@ -189,13 +189,13 @@ def test_n87_a_stranger_has_little_stored(world: World, browser: Chromium) -> No
     token = hidden_fields(browser.get("/signin").text, "/signin")["csrf_token"]
     asked = browser.post(PROFILE, {"csrf_token": token, "zoneinfo": "x" * (MAX_KEPT + 1)})
     assert asked.request.path == "/signin"
-    assert hidden_fields(asked.text, "/signin")["next"] == "/settings"
+    assert hidden_fields(asked.text, "/signin")["next"] == PROFILE
 
 
 def test_a_form_whose_token_is_over_is_sent_again(world: World, browser: Chromium) -> None:
     """SP-01: the session lives, the page is too old: one button sends it."""
     username = world.account()
-    page = browser.signed_in(username).get("/settings")
+    page = browser.signed_in(username).get(PROFILE)
     browser.lose("form")
     shown = browser.post(PROFILE, profile(page))
     assert shown.status_code == 400

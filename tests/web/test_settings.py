@@ -99,7 +99,7 @@ def test_remembered_browsers_are_listed_and_forgotten(world: World) -> None:
     browser.client.environ_base["HTTP_USER_AGENT"] = EDGE
     browser.client.environ_base["REMOTE_ADDR"] = "192.0.2.44"
     browser.sign_in(username, remember="1")
-    page = browser.get("/settings")
+    page = browser.get("/settings/sessions")
     section = page.text.split('id="browsers-heading"')[1].split("</section>")[0]
     assert "Edge, Windows" in section
     assert "192.0.2.44" in section
@@ -117,15 +117,17 @@ def test_nobody_forgets_the_browsers_of_others(world: World) -> None:
     owner, other = world.account(), world.account()
     mine = world.browser()
     mine.sign_in(owner, remember="1")
-    (path,) = re.findall(r'action="(/settings/browsers/[^"]+)"', mine.get("/settings").text)
+    (path,) = re.findall(
+        r'action="(/settings/browsers/[^"]+)"', mine.get("/settings/sessions").text
+    )
     stranger = world.browser()
     stranger.sign_in(other, remember="1")
-    page = stranger.get("/settings")
+    page = stranger.get("/settings/sessions")
     (own,) = re.findall(r'action="(/settings/browsers/[^"]+)"', page.text)
     fields = re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[0]
     assert stranger.post(path, {"csrf_token": fields}).status_code == 404
     assert own != path
-    assert "browsers-heading" in mine.get("/settings").text
+    assert "browsers-heading" in mine.get("/settings/sessions").text
 
 
 def test_recent_sign_ins_are_shown(world: World) -> None:
@@ -137,7 +139,7 @@ def test_recent_sign_ins_are_shown(world: World) -> None:
     browser.client.environ_base["HTTP_USER_AGENT"] = EDGE
     section = (
         browser.signed_in(username)
-        .get("/settings")
+        .get("/settings/sessions")
         .text.split('id="recent-heading"')[1]
         .split("</section>")[0]
     )

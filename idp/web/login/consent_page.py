@@ -39,7 +39,7 @@ def consent() -> BaseResponse:
     found, client, session = asked
     work = current.work()
     if request.method != "POST":
-        scopes = [ScopeText(text) for text in map(_describe, found.request["scopes"]) if text]
+        scopes = [ScopeText(text) for text in map(describe, found.request["scopes"]) if text]
         body = render_template(
             "consent.html", client_name=client.name, scopes=scopes, flow=found.handle
         )
@@ -123,7 +123,7 @@ def _back(handle: str) -> BaseResponse:
     return redirect(url_for("oidc.resume", flow=handle), code=303)
 
 
-def _describe(scope: str) -> str:
+def describe(scope: str) -> str:
     words: dict[str, str] = {
         "profile": gettext("Your name, UserID, Person ID, language and time zone"),
         "email": gettext("Your e-mail address"),

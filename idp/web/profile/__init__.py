@@ -11,12 +11,14 @@ from idp.web.profile import (
     program_pages,
     recovery_phone_page,
     settings_page,
+    settings_sections,
 )
 
 
 def blueprint() -> Blueprint:
     """Applications and settings."""
     pages = Blueprint("profile", __name__)
+    pages.add_app_template_global(settings_sections.links, "settings_sections")
     for module in (
         dashboard_page,
         factor_pages,

@@ -105,7 +105,7 @@ def verify(session: BrowserSession) -> BaseResponse:
         action=url_for("profile.verify"),
         hidden={"next": target},
         reasons=(),
-        back=url_for("profile.settings"),
+        back=url_for("profile.factors"),
     )
     outcome = proof_page.serve(demand)
     if not isinstance(outcome, tuple):
@@ -138,7 +138,7 @@ def set_up_factor(session: BrowserSession, kind: str) -> BaseResponse:
         account=account,
         flow=flow_of(session),
         here=url_for("profile.set_up_factor", kind=kind),
-        back=url_for("profile.settings"),
+        back=url_for("profile.factors"),
         hidden={},
     )
     outcome = factor_setup_pages.serve(place, FactorKind(kind))
@@ -240,4 +240,4 @@ def _codes_page(codes: list[str]) -> Response:
 
 
 def _home() -> BaseResponse:
-    return redirect(url_for("profile.settings"), code=303)
+    return redirect(url_for("profile.factors"), code=303)

@@ -45,7 +45,7 @@ def phone(session: BrowserSession) -> BaseResponse:
     if removing:
         service.remove(current.work(), session.account)
         flash(gettext("The number was removed."))
-        return redirect(url_for("profile.settings"), code=303)
+        return redirect(url_for("profile.factors"), code=303)
     try:
         service.send_code(current.work(), session.account, flow_of(session), number)
     except CodeNotSent as refusal:
@@ -65,7 +65,7 @@ def phone_code(session: BrowserSession) -> BaseResponse:
     if not service.confirm(current.work(), session.account, flow_of(session), typed):
         return code_page.page(message, again=again, wrong=True)
     flash(gettext("Phone number successfully verified"))
-    return redirect(url_for("profile.settings"), code=303)
+    return redirect(url_for("profile.factors"), code=303)
 
 
 def flow_of(session: BrowserSession) -> str:

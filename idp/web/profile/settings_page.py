@@ -1,4 +1,4 @@
-"""Settings: profile as registered, language and zone, sessions, consents (SP-01, SP-05)."""
+"""Settings by section: profile, factors, sessions, consents, language (SP-01, SP-05)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from idp import current
 from idp.audit import trail
 from idp.directory import held_role_groups
 from idp.directory import preferences as profile
-from idp.models import Account, AccountKind, BrowserSession, Event, KnownBrowser
+from idp.models import Account, BrowserSession, Event, KnownBrowser
 from idp.policy.phone_number import formatted
 from idp.policy.user_agents import describe_user_agent
 from idp.session import browsers, interactions, sessions
 from idp.session.end_reasons import EndReason
 from idp.web import i18n
 from idp.web.guard import needs_session
+from idp.web.login import consent_page
 from idp.web.profile import factor_pages
 
 #: The largest number that a row can have.
@@ -40,9 +41,16 @@ RECENT = 10
 
 
 def register(pages: Blueprint) -> None:
-    pages.add_url_rule("/settings", "settings", settings)
     for path, view in (
-        ("/settings/preferences", preferences),
+        ("/settings", settings),
+        ("/settings/factors", factors),
+        ("/settings/sessions", sessions_page),
+        ("/settings/consents", consents),
+    ):
+        name = view.__name__.removesuffix("_page")
+        pages.add_url_rule(path, name, view)
+    pages.add_url_rule("/settings/preferences", "preferences", preferences, methods=["GET", "POST"])
+    for path, view in (
         ("/settings/sessions/<public_id>/end", end_session),
         ("/settings/sessions/end-others", end_other_sessions),
         ("/settings/browsers/<public_id>/forget", forget_browser),
@@ -53,36 +61,59 @@ def register(pages: Blueprint) -> None:
 
 @needs_session
 def settings(session: BrowserSession) -> BaseResponse:
-    """The page."""
-    work, account = current.work(), session.account
+    """Who the account belongs to, and its role groups."""
+    return Response(render_template("settings/profile.html", profile=_profile(session.account)))
+
+
+@needs_session
+def factors(session: BrowserSession) -> BaseResponse:
+    """Extra verification, and what else proves who one is."""
+    account = session.account
     body = render_template(
-        "settings.html",
-        profile=_profile(account),
-        is_machine=account.kind == AccountKind.MACHINE,
-        zones=i18n.zone_names(),
-        zoneinfo=account.zoneinfo,
+        "settings/factors.html",
         offers_phone=current.runtime().ports.sms is not None,
         phone=formatted(account.recovery_phone) if account.recovery_phone else "",
         **factor_pages.shown(account),
-        browsers=[_browser(row) for row in browsers.remembered(work, account)],
-        recent=[_sign_in(event) for event in trail.recent_sign_ins(work, account, RECENT)],
-        sessions=[_session(row, session) for row in sessions.active(work, account)],
-        consents=[
-            {
-                "id": row.id,
-                "client_name": row.client.name,
-                "scopes": row.scopes,
-                "granted_at": row.granted_at,
-            }
-            for row in interactions.consents(work, account)
-        ],
     )
     return Response(body)
 
 
 @needs_session
+def sessions_page(session: BrowserSession) -> BaseResponse:
+    """Sessions by application, remembered browsers, recent sign-ins."""
+    work, account = current.work(), session.account
+    rows = sessions.active(work, account)
+    applications = sessions.applications(work, rows)
+    body = render_template(
+        "settings/sessions.html",
+        sessions=[_session(row, session, applications[row.id]) for row in rows],
+        browsers=[_browser(row) for row in browsers.remembered(work, account)],
+        recent=[_sign_in(event) for event in trail.recent_sign_ins(work, account, RECENT)],
+    )
+    return Response(body)
+
+
+@needs_session
+def consents(session: BrowserSession) -> BaseResponse:
+    """Applications that were allowed to see information."""
+    rows = [
+        {
+            "id": row.id,
+            "client_name": row.client.name,
+            "scopes": list(filter(None, map(consent_page.describe, row.scopes))),
+            "granted_at": row.granted_at,
+        }
+        for row in interactions.consents(current.work(), session.account)
+    ]
+    return Response(render_template("settings/consents.html", consents=rows))
+
+
+@needs_session
 def preferences(session: BrowserSession) -> BaseResponse:
-    """Save language and time zone."""
+    """Show or save language and time zone."""
+    if request.method != "POST":
+        zones, zone = i18n.zone_names(), session.account.zoneinfo
+        return Response(render_template("settings/preferences.html", zones=zones, zoneinfo=zone))
     locale, zone = request.form.get("locale", ""), request.form.get("zoneinfo", "")
     if locale not in i18n.LANGUAGES or zone not in i18n.zone_names():
         abort(400)
@@ -90,7 +121,7 @@ def preferences(session: BrowserSession) -> BaseResponse:
     form_session["locale"] = locale
     refresh()
     flash(gettext("Your preferences are saved."))
-    return _home()
+    return _back_to("profile.preferences")
 
 
 @needs_session
@@ -105,7 +136,7 @@ def end_session(session: BrowserSession, public_id: str) -> BaseResponse:
         current.clear_session()
         return redirect(url_for("login.signin"), code=303)
     flash(gettext("The session was ended."))
-    return _home()
+    return _back_to("profile.sessions")
 
 
 @needs_session
@@ -115,7 +146,7 @@ def end_other_sessions(session: BrowserSession) -> BaseResponse:
     sessions.end_all(work, account, EndReason.ENDED_BY_HOLDER, but=session)
     browsers.forget_all(work, account)
     flash(gettext("All other sessions were ended. Your browsers are no longer remembered."))
-    return _home()
+    return _back_to("profile.sessions")
 
 
 @needs_session
@@ -124,7 +155,7 @@ def forget_browser(session: BrowserSession, public_id: str) -> BaseResponse:
     if not browsers.forget(current.work(), session.account, public_id):
         abort(404)
     flash(gettext("The browser is no longer remembered."))
-    return _home()
+    return _back_to("profile.sessions")
 
 
 @needs_session
@@ -133,11 +164,11 @@ def revoke_consent(session: BrowserSession, consent_id: int) -> BaseResponse:
     if not profile.revoke_consent(current.work(), session, consent_id):
         abort(404)
     flash(gettext("The application's access was removed."))
-    return _home()
+    return _back_to("profile.consents")
 
 
-def _home() -> BaseResponse:
-    return redirect(url_for("profile.settings"), code=303)
+def _back_to(endpoint: str) -> BaseResponse:
+    return redirect(url_for(endpoint), code=303)
 
 
 def _profile(account: Account) -> dict[str, Any]:
@@ -160,8 +191,9 @@ def _profile(account: Account) -> dict[str, Any]:
     }
 
 
-def _session(row: BrowserSession, own: BrowserSession) -> dict[str, Any]:
+def _session(row: BrowserSession, own: BrowserSession, applications: list[str]) -> dict[str, Any]:
     return {
+        "applications": applications,
         "public_id": row.public_id,
         "created_at": row.created_at,
         "last_seen_at": row.last_seen_at,
