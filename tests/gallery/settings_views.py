@@ -36,8 +36,12 @@ def _home(studio: Studio) -> Iterator[View]:
     page = browser.authorize(forecasts)
     browser.submit(page, "/signin/consent", decision="allow")
     studio.enter("trader")
+    for name in ("factors", "sessions", "consents", "preferences"):
+        yield View(f"settings/{name}", browser.get(f"/settings/{name}"))
     yield View("settings/page", browser.get("/settings"))
-    yield View("settings/page-of-new-person", studio.enter("empty").get("/settings"))
+    new = studio.enter("empty")
+    yield View("settings/page-of-new-person", new.get("/settings"))
+    yield View("settings/consents-of-new-person", new.get("/settings/consents"))
 
 
 def _factors(studio: Studio) -> Iterator[View]:
@@ -50,7 +54,7 @@ def _factors(studio: Studio) -> Iterator[View]:
     yield View("settings/verify-wrong", browser.submit(page, "/settings/verify", code="000000"))
     studio.proved(browser, "/settings/factors/passkey", "careful")
     yield from set_up_views(studio, browser, "/settings/factors/totp", "settings/factors")
-    own = hidden_link(browser.get("/settings"), "own")
+    own = hidden_link(browser.get("/settings/factors"), "own")
     page = browser.get(own)
     yield View("settings/own-factor", page)
     yield View("settings/own-factor-renamed", browser.submit(page, own, name="Phone", do="rename"))
@@ -79,8 +83,8 @@ def _factors(studio: Studio) -> Iterator[View]:
 
 
 def page_of(browser: Browser) -> str:
-    """The text of the settings page."""
-    return browser.get("/settings").text
+    """The text of the factors in settings."""
+    return browser.get("/settings/factors").text
 
 
 def _password_and_phone(studio: Studio) -> Iterator[View]:

@@ -28,6 +28,9 @@ NO_PAGES = frozenset(
         "oidc.oauth_metadata",
         "oidc.openid_configuration",
         "oidc.userinfo",
+        "pages.brand_colours",
+        "pages.brand_logo",
+        "pages.change_password",
         "pages.healthz",
         "pages.readyz",
     }
@@ -35,7 +38,7 @@ NO_PAGES = frozenset(
 #: Interfaces of programs, and downloads.
 OTHERS = ("scim.", "console.export_")
 #: Templates that others extend.
-FRAMES = frozenset({"base.html", "console/frame.html"})
+FRAMES = frozenset({"base.html", "console/frame.html", "settings/frame.html"})
 
 
 class Walker:

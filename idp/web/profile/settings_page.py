@@ -41,14 +41,13 @@ RECENT = 10
 
 
 def register(pages: Blueprint) -> None:
-    for path, view in (
-        ("/settings", settings),
-        ("/settings/factors", factors),
-        ("/settings/sessions", sessions_page),
-        ("/settings/consents", consents),
+    for path, name, page in (
+        ("/settings", "settings", settings),
+        ("/settings/factors", "factors", factors),
+        ("/settings/sessions", "sessions", sessions_page),
+        ("/settings/consents", "consents", consents),
     ):
-        name = view.__name__.removesuffix("_page")
-        pages.add_url_rule(path, name, view)
+        pages.add_url_rule(path, name, page)
     pages.add_url_rule("/settings/preferences", "preferences", preferences, methods=["GET", "POST"])
     for path, view in (
         ("/settings/sessions/<public_id>/end", end_session),
