@@ -17,6 +17,7 @@ __all__ = [
     "held_role_groups",
     "lifecycle",
     "mass_change_breaker",
+    "participant_lists",
     "participants",
     "participations",
     "persons",

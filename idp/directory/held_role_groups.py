@@ -58,6 +58,27 @@ def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:
     return list(rows)
 
 
+def holders(
+    work: UnitOfWork, group: RoleGroup, accounts: Iterable[Account]
+) -> dict[int, list[Assignment]]:
+    """By account id, where each of these accounts holds the role group, including what begins
+    later."""
+    rows = work.db.scalars(
+        select(Assignment)
+        .join(Assignment.participant)
+        .where(
+            Assignment.role_group_id == group.id,
+            Assignment.account_id.in_([account.id for account in accounts]),
+            Assignment.revoked_at.is_(None),
+        )
+        .order_by(Participant.number)
+    )
+    found: dict[int, list[Assignment]] = {}
+    for row in rows:
+        found.setdefault(row.account_id, []).append(row)
+    return found
+
+
 def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
     """The second-factor rules that apply to the account: those of its role groups, and the
     administrators' rule for accounts with a console role (Z-13)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -18,7 +18,7 @@ from idp.directory.directory_refusals import (
     ParticipantNotFound,
     ParticipantNumberInvalid,
 )
-from idp.models import Participant
+from idp.models import Participant, Participation
 from idp.policy.console import OPERATOR
 from idp.policy.names import printable
 from idp.policy.search_terms import fold
@@ -55,13 +55,21 @@ def lock_by_number(work: UnitOfWork, number: str) -> Participant:
     return by_number(work, number)
 
 
-def list_choices(work: UnitOfWork) -> list[tuple[str, str]]:
-    """Number and name of all participants that are not removed, for forms, by name."""
-    rows = work.db.execute(
-        select(Participant.number, Participant.name)
-        .where(Participant.removed_at.is_(None))
-        .order_by(Participant.name_key, Participant.number)
+def list_choices(work: UnitOfWork, participation: str = "") -> list[tuple[str, str]]:
+    """Number and name of the participants at which role groups are held, for forms, by name; with
+    ``participation``, of those that have it."""
+    query = select(Participant.number, Participant.name).where(
+        Participant.removed_at.is_(None), Participant.ended_at.is_(None)
     )
+    if participation:
+        query = query.where(
+            exists().where(
+                Participation.participant_id == Participant.id,
+                Participation.name == participation,
+                Participation.ended_at.is_(None),
+            )
+        )
+    rows = work.db.execute(query.order_by(Participant.name_key, Participant.number))
     return [(number, f"{name} ({number})") for number, name in rows]
 
 

@@ -44,6 +44,13 @@ def list_participations(work: UnitOfWork, row: Participant) -> list[Participatio
     return participations_by_participant(work, [row]).get(row.id, [])
 
 
+def list_names(work: UnitOfWork) -> list[str]:
+    """The names of all current participations, and of those that role groups require, for forms."""
+    running = select(Participation.name).where(Participation.ended_at.is_(None)).distinct()
+    required = select(RoleGroup.participation).where(RoleGroup.participation != "").distinct()
+    return sorted({*work.db.scalars(running), *work.db.scalars(required)})
+
+
 def participations_by_participant(
     work: UnitOfWork, rows: Collection[Participant]
 ) -> dict[int, list[ParticipationRef]]:

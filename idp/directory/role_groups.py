@@ -23,6 +23,7 @@ from idp.directory.directory_refusals import (
 )
 from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, Client, RoleGroup, client_role_group
+from idp.policy.console import ConsoleRole
 from idp.policy.names import printable
 from idp.transaction import UnitOfWork
 
@@ -103,6 +104,19 @@ def by_name(work: UnitOfWork, name: str) -> RoleGroup:
     if group is None:
         raise RoleGroupNotFound(name)
     return group
+
+
+def find(work: UnitOfWork, pk: int) -> RoleGroup | None:
+    """The role group of this number."""
+    return work.db.get(RoleGroup, pk)
+
+
+def list_grantable(work: UnitOfWork, kind: str) -> list[RoleGroup]:
+    """The role groups that accounts of a kind may hold, without those of operators, by name."""
+    query = select(RoleGroup).where(
+        RoleGroup.kind == kind, RoleGroup.name.not_in(list(ConsoleRole))
+    )
+    return list(work.db.scalars(query.order_by(RoleGroup.name)))
 
 
 def clients_by_role_group(

@@ -27,9 +27,10 @@ AGENT, ACCESS = ConsoleRole.AGENT, ConsoleRole.ACCESS
 #: POST routes that act at once: they make something, give it back, or send a code.
 AT_ONCE = {
     "console.verify_caller", "console.deny_caller", "console.send_code", "console.check_code",
-    "console.new_client", "console.client", "console.enable_client", "console.confirm_proposal",
-    "console.new_group", "console.set_rule", "console.grant", "console.retry_message",
-    "console.verify_trail",
+    "console.new_client", "console.update_client", "console.enable_client",
+    "console.confirm_proposal",
+    "console.new_group", "console.set_rule", "console.add_member", "console.grant",
+    "console.retry_message", "console.verify_trail",
 }  # fmt: skip
 
 

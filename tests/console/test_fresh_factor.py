@@ -13,7 +13,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from idp.clients import client_proposals, registry
-from idp.directory import accounts
+from idp.directory import accounts, role_groups
 from idp.factors import authenticators
 from idp.grants import signing_keys
 from idp.mfa.assurance import FactorKind
@@ -100,7 +100,7 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
     world.relying_party()
     world.relying_party("Crow")
     trip_breaker(world)
-    holder = world.account()
+    holder, other = world.account(), world.account()
     world.grant_role(holder, "Trader")
     subject, proposer = world.account_row(holder).subject, world.operator(ACCESS)
     with world.work() as work:
@@ -115,16 +115,21 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
             if (key.alg, key.state) == ("ES256", KeyState.ACTIVE)
         ]
         person_id = accounts.by_username(work, holder).person.person_id
+        viewer = role_groups.by_name(work, "Viewer").id
     account, pair = f"/console/accounts/{subject}", ("participant", "109120")
     return {
         "new_client": ("/console/clients/new", [("client_id", "tra"), *registration("TRA")]),
-        "client": ("/console/clients/emi", registration("Else")),
+        "update_client": ("/console/clients/emi", registration("Else")),
         "rotate_secret": ("/console/clients/emi/secret", [("overlap_hours", "5")]),
         "enable_client": ("/console/clients/crow/enable", []),
         "confirm_proposal": (f"/console/proposals/{proposal}/confirm", []),
         "new_group": ("/console/role-groups/new", [("name", "New"), ("kind", "personal")]),
         "set_rule": ("/console/role-groups/rule", [("name", "Viewer"), ("rule", "always")]),
         "grant": (f"{account}/grant", [("group", "Viewer"), pair]),
+        "add_member": (
+            f"/console/role-groups/{viewer}/members",
+            [("username", other), pair, ("valid_from", ""), ("valid_until", "2027-11-30")],
+        ),
         "revoke": (f"{account}/revoke", [("group", "Trader"), pair]),
         "set_contact": (
             "/console/participants/contact",
@@ -148,7 +153,9 @@ def test_n66_each_change_asks_and_then_goes_on_as_it_was_sent(
     the change is made once."""
     forms = prepare(world)
     assert {f"console.{name}" for name in forms} == set(factor_check.ENDPOINTS)
-    forms["rotate_secret"], forms["client"] = forms.pop("rotate_secret"), forms.pop("client")
+    forms["rotate_secret"], forms["update_client"] = (
+        forms.pop("rotate_secret"), forms.pop("update_client"),
+    )  # fmt: skip
     for name, (path, fields) in forms.items():
         stale(world)
         before = len(world.events())

@@ -26,10 +26,10 @@ ALLOWED = {
     "POST /console/accounts/<subject>/actions/deactivate": {ACCESS},
     "POST /console/accounts/<subject>/grant": {ACCESS},
     "POST /console/accounts/<subject>/revoke": {ACCESS},
-    "GET /console/clients": {ACCESS},
+    "GET /console/clients": {ACCESS, AUDITOR},
     "GET /console/clients/new": {ACCESS},
     "POST /console/clients/new": {ACCESS},
-    "GET /console/clients/<client_id>": {ACCESS},
+    "GET /console/clients/<client_id>": {ACCESS, AUDITOR},
     "POST /console/clients/<client_id>": {ACCESS},
     "POST /console/clients/<client_id>/secret": {ACCESS},
     "POST /console/clients/<client_id>/disable": {ACCESS},
@@ -38,20 +38,23 @@ ALLOWED = {
     "GET /console/proposals": {ACCESS},
     "POST /console/proposals/<public_id>/confirm": {ACCESS},
     "POST /console/proposals/<public_id>/withdraw": {ACCESS},
-    "GET /console/role-groups": {ACCESS},
+    "GET /console/role-groups": {ACCESS, AUDITOR},
+    "GET /console/role-groups/<int(max=9223372036854775807):number>": {ACCESS, AUDITOR},
+    "POST /console/role-groups/<int(max=9223372036854775807):number>/members": {ACCESS},
     "POST /console/role-groups/new": {ACCESS},
     "POST /console/role-groups/rule": {ACCESS},
-    "GET /console/keys": {ACCESS},
+    "GET /console/keys": {ACCESS, AUDITOR},
     "POST /console/keys/rotate": {ACCESS},
     "POST /console/keys/<kid>/revoke": {ACCESS},
     "GET /console/messages": {ACCESS},
     "POST /console/messages/<int(max=9223372036854775807):number>/retry": {ACCESS},
-    "GET /console/settings": {ACCESS},
+    "GET /console/settings": {ACCESS, AUDITOR},
     "GET /console/alarms": {ACCESS, AUDITOR},
     "POST /console/alarms/breaker": {ACCESS},
     "GET /console/audit": {AUDITOR},
     "GET /console/audit/export": {AUDITOR},
-    "GET /console/participants": {ACCESS},
+    "GET /console/participants": {ACCESS, AUDITOR},
+    "GET /console/participants/<number>": {ACCESS, AUDITOR},
     "POST /console/participants/contact": {ACCESS},
     "POST /console/audit/verify": {AUDITOR},
     "GET /console/access": {AUDITOR},
@@ -78,6 +81,7 @@ def filled(path: str, subject: str) -> str:
     return (
         path.replace("<subject>", subject)
         .replace("<client_id>", "no-such-client")
+        .replace("<number>", "no-such-participant")
         .replace("<kid>", "no-such-key")
         .replace("<public_id>", "no-such-proposal")
         .replace("<int(max=9223372036854775807):number>", "999999")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from idp.directory import mass_change_breaker, role_groups
+from idp.directory.account_lists import AccountList
 from idp.models import AccountState
 from idp.policy.console import ACCESS, AGENT, AUDITOR
 from idp.web.console.gate import ROUTES
+from tests.console.desk import trip_breaker
 from tests.gallery.studio import Studio, View
 from tests.world import Browser
 
@@ -48,6 +51,7 @@ def views(studio: Studio) -> Iterator[View]:
     yield from _clients(studio, desks["access"])
     yield from _groups_and_participants(studio, desks["access"])
     yield from _searches(studio, desks["agent"], desks["auditor"])
+    yield from _lists(studio, desks["access"], desks["auditor"])
 
 
 def _some_history(studio: Studio) -> None:
@@ -163,15 +167,38 @@ def _groups_and_participants(studio: Studio, access: Browser) -> Iterator[View]:
     yield View("console/role-groups/wrong", wrong)
     made = studio.form(access, "/console/role-groups/new", name="TRA Bidder", kind="personal")
     yield View("console/role-groups/created", made)
+    with studio.world.work() as work:
+        group = f"/console/role-groups/{role_groups.by_name(work, 'EMI Bids and Offers').id}"
+    yield View("console/role-groups/one", access.get(group))
+    wrong = studio.form(access, f"{group}/members", username="nobody", participant="109120")
+    yield View("console/role-groups/wrong-member", wrong)
     number = "109120"
-    yield View("console/participants/one", access.get("/console/participants", number=number))
-    yield View("console/participants/unknown", access.get("/console/participants", number="1"))
+    yield View("console/participants/one", access.get(f"/console/participants/{number}"))
+    machines = access.get(f"/console/participants/{number}", kind="machine")
+    yield View("console/participants/machines", machines)
+    yield View("console/participants/none", access.get("/console/participants", text="nowhere"))
     contact = {"number": number, "person_id": "nobody", "function": "rights_administrator"}
     wrong = studio.form(access, "/console/participants/contact", **contact)
     yield View("console/participants/wrong-contact", wrong)
     contact["person_id"] = "100231"
     done = studio.form(access, "/console/participants/contact", **contact)
     yield View("console/participants/contact", done)
+
+
+def _lists(studio: Studio, access: Browser, auditor: Browser) -> Iterator[View]:
+    """Lists of people, and alarms while the circuit breaker has stopped registration."""
+    for name in AccountList:
+        page = access.get("/console/people", list=str(name), order="desc")
+        yield View(f"console/people/{name}", page)
+    nobody = access.get("/console/people", list="locked", participant="109120", kind="machine")
+    yield View("console/people/none", nobody)
+    trip_breaker(studio.world)
+    with studio.world.work() as work:
+        mass_change_breaker.raise_alarm(work)
+    yield View("console/alarms/stopped", access.get("/console/alarms"))
+    yield View("console/alarms/auditor", auditor.get("/console/alarms"))
+    yield View("console/alarms/home", access.get("/console"))
+    yield View("console/alarms/confirm", studio.form(access, "/console/alarms/breaker"))
 
 
 def _searches(studio: Studio, agent: Browser, auditor: Browser) -> Iterator[View]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import current
+from idp import current, list_pages
 from idp.clients import client_data, client_proposals, client_secrets
 from idp.clients import registry as service
 from idp.clients.client_data import SIGNING_ALGS, ClientData
@@ -21,7 +22,8 @@ from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod, Client, RoleGroup
 from idp.policy.scopes import ACRS, GRANT_TYPES, PERSON_ID_ATTRIBUTES, PUSHED_KINDS
 from idp.web import refusal_texts
-from idp.web.console import labels
+from idp.web.console import labels, listing
+from idp.web.console.listing import ListView
 from idp.web.console.proposal_pages import shown
 
 LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
@@ -44,12 +46,20 @@ CHOICES = (
 )
 FLAGS = ("token_endpoint_audience", "require_pkce", "trusted", "uses_popups", "is_resource_server")
 
+#: The orders of the list.
+SORTS: dict[str, Callable[[Client], Any]] = {
+    "name": lambda client: (client.name.casefold(), client.client_id),
+    "client_id": lambda client: client.client_id,
+    "authentication": lambda client: (client.auth_method, client.name.casefold()),
+}
+
 
 def register(pages: Blueprint) -> None:
     both, post = ["GET", "POST"], ["POST"]
     pages.add_url_rule("/clients", "clients", clients)
     pages.add_url_rule("/clients/new", "new_client", new_client, methods=both)
-    pages.add_url_rule("/clients/<client_id>", "client", client, methods=both)
+    pages.add_url_rule("/clients/<client_id>", "client", client)
+    pages.add_url_rule("/clients/<client_id>", "update_client", update_client, methods=post)
     pages.add_url_rule("/clients/<client_id>/secret", "rotate_secret", rotate_secret, methods=post)
     for name, view in (
         ("disable", disable_client),
@@ -62,10 +72,18 @@ def register(pages: Blueprint) -> None:
 
 def clients() -> BaseResponse:
     """All clients."""
-    work = current.work()
-    waiting = len(client_proposals.list_pending(work))
+    work, asked = current.work(), listing.asked_filters("text", "state")
+
+    def matches(client: Client) -> bool:
+        state = "disabled" if client.disabled_at else "enabled"
+        text = f"{client.name} {client.client_id}".casefold()
+        return asked["text"].casefold() in text and asked["state"] in ("", state)
+
+    found = list_pages.page_of(service.list_clients(work), listing.asked_page(), SORTS, matches)
     body = render_template(
-        "console/clients.html", clients=service.list_clients(work), waiting=waiting
+        "console/clients.html",
+        view=ListView("console.clients", found, asked),
+        waiting=len(client_proposals.list_pending(work)),
     )
     return Response(body)
 
@@ -90,10 +108,14 @@ def new_client() -> BaseResponse:
 
 
 def client(client_id: str) -> BaseResponse:
-    """What is registered of one, to change."""
+    """What is registered of one."""
     found = _one(client_id)
-    if request.method != "POST":
-        return _form(found, client_data.current_data(found), list(found.role_groups))
+    return _form(found, client_data.current_data(found), list(found.role_groups))
+
+
+def update_client(client_id: str) -> BaseResponse:
+    """Change what is registered of one."""
+    found = _one(client_id)
     data = _from_form(client_data.current_data(found))
     groups = _chosen_groups()
     try:

@@ -431,7 +431,7 @@ def _dismiss_contact() -> Effect | BaseResponse:
         ],
         way_back=gettext("Appoint the person again."),
         button=gettext("Remove this function"),
-        back=url_for("console.participants", number=row.number),
+        back=url_for("console.participant", number=row.number),
         version=str(sorted(one.person_id for one in left)),
         fields={**fields, "change": "dismiss"},
     )

@@ -25,8 +25,9 @@ class BadField(ValueError):
 
 
 def moment(name: str, *, end_of_day: bool = False) -> datetime | None:
-    """A date, or a date and time, in Eastern Time; None when empty. Raises BadField."""
-    typed = request.args.get(name, "").strip()
+    """A date, or a date and time, in Eastern Time, of the address or of a form that was sent; None
+    when empty. Raises BadField."""
+    typed = (request.form if request.method == "POST" else request.args).get(name, "").strip()
     if not typed:
         return None
     try:

@@ -1,34 +1,55 @@
-"""Role groups: which exist, who sees them; granted and revoked by hand where needed (PR-02)."""
+"""Role groups: the list, and for each who sees it and who has it; granted and revoked by hand where
+needed (PR-02)."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import current
+from idp import current, list_pages
 from idp.directory import (
+    account_lists,
+    accounts,
+    held_role_groups,
     participants,
+    participations,
     role_group_assignments,
     role_groups,
     separation_of_duties,
 )
+from idp.directory.account_lists import AccountFilter
 from idp.directory.directory_refusals import OperatorRoleGroup
-from idp.errors import Conflict, Invalid, NotFound, Refused
+from idp.directory.role_group_assignments import AssignmentTerms
+from idp.errors import Conflict, Invalid, NotFound, Refusal, Refused
 from idp.mfa.second_factor_rule import Rule
-from idp.models import Account, AccountKind
+from idp.models import Account, AccountKind, RoleGroup
 from idp.policy import console as rules
 from idp.web import refusal_texts
-from idp.web.console import gate
-from idp.web.console.account_page import back, one, page
+from idp.web.console import account_page, forms, gate, labels, listing
+from idp.web.console.listing import ListView
+from idp.web.console.operation_pages import MAX_ID
+
+FILTERS = ("text", "kind", "application")
+#: The orders of the list.
+SORTS: dict[str, Callable[[tuple[RoleGroup, list[str]]], Any]] = {
+    "name": lambda row: row[0].name.casefold(),
+    "kind": lambda row: (row[0].kind, row[0].name.casefold()),
+}
 
 
 def register(pages: Blueprint) -> None:
-    post = ["POST"]
+    post, one = ["POST"], f"/role-groups/<int(max={MAX_ID}):number>"
+    pages.add_app_template_global(grant_choices)
     pages.add_url_rule("/role-groups", "groups", groups)
     pages.add_url_rule("/role-groups/new", "new_group", new_group, methods=post)
-    pages.add_url_rule("/accounts/<subject>/grant", "grant", grant, methods=post)
     pages.add_url_rule("/role-groups/rule", "set_rule", set_rule, methods=post)
+    pages.add_url_rule(one, "group", group)
+    pages.add_url_rule(f"{one}/members", "add_member", add_member, methods=post)
+    pages.add_url_rule("/accounts/<subject>/grant", "grant", grant, methods=post)
     pages.add_url_rule("/accounts/<subject>/revoke", "revoke", revoke, methods=post)
 
 
@@ -37,28 +58,40 @@ def groups() -> BaseResponse:
     return _list()
 
 
-def _list(error: str | None = None) -> BaseResponse:
-    rows = role_groups.list_role_groups(current.work())
+def _list(error: str = "") -> BaseResponse:
+    work, asked = current.work(), listing.asked_filters(*FILTERS)
+
+    def matches(row: tuple[RoleGroup, list[str]]) -> bool:
+        one, clients = row
+        return (
+            asked["text"].casefold() in f"{one.name} {one.description}".casefold()
+            and asked["kind"] in ("", one.kind)
+            and asked["application"] in ("", *clients)
+        )
+
+    rows = role_groups.list_role_groups(work)
+    found = list_pages.page_of(rows, listing.asked_page(), SORTS, matches)
     body = render_template(
         "console/groups.html",
-        groups=rows,
+        view=ListView("console.groups", found, asked),
         error=error,
-        rules=list(Rule),
-        kinds=list(AccountKind),
-        manages=_manages(),
+        kinds=[(str(kind), labels.kind(kind)) for kind in AccountKind],
+        applications=sorted({(one, one) for _group, clients in rows for one in clients}),
+        participations=[(name, name) for name in participations.list_names(work)],
+        may_create=gate.operator().may_open("console.new_group"),
+        typed={
+            name: request.form.get(name, "")
+            for name in ("name", "description", "kind", "participation")
+        },
     )
     return Response(body, status=400 if error else 200)
-
-
-def _manages() -> bool:
-    return gate.operator().may_open("console.set_rule")
 
 
 def new_group() -> BaseResponse:
     """Make one; applications see it when their page says so."""
     form = request.form
     try:
-        role_groups.create(
+        made = role_groups.create(
             current.work(),
             form.get("name", "").strip(),
             description=form.get("description", "").strip()[:500],
@@ -68,41 +101,123 @@ def new_group() -> BaseResponse:
     except (Invalid, Conflict) as error:
         return _list(refusal_texts.of(error))
     flash(gettext("The role group was created."))
-    return redirect(url_for("console.groups"), code=303)
+    return _to(made)
+
+
+def group(number: int) -> BaseResponse:
+    """One role group with its members."""
+    return _page(_one(number))
+
+
+def _one(number: int) -> RoleGroup:
+    found = role_groups.find(current.work(), number)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _to(found: RoleGroup) -> BaseResponse:
+    return redirect(url_for("console.group", number=found.id), code=303)
+
+
+def _page(found: RoleGroup, error: str = "") -> BaseResponse:
+    work, operator = current.work(), gate.operator()
+    asked = listing.asked_filters("participant")
+    criteria = AccountFilter(role_group=found.name, participant=asked["participant"])
+    members = account_lists.page(work, criteria, listing.asked_page())
+    held = held_role_groups.holders(work, found, [row.account for row in members.rows])
+    may_grant = operator.may_open("console.add_member") and found.name not in list(
+        rules.ConsoleRole
+    )
+    body = render_template(
+        "console/group.html",
+        group=found,
+        clients=role_groups.clients_by_role_group(work, [found.id]).get(found.id, []),
+        view=ListView("console.group", members, asked, {"number": found.id}),
+        held=held,
+        rules=[(str(rule), str(rule)) for rule in Rule],
+        may_set_rule=operator.may_open("console.set_rule"),
+        may_grant=may_grant,
+        may_open_clients=operator.may_open("console.client"),
+        participants=participants.list_choices(work),
+        places=participants.list_choices(work, found.participation) if may_grant else [],
+        typed={name: request.form.get(name, "") for name in _TYPED},
+        error=error,
+    )
+    return Response(body, status=400 if error else 200)
+
+
+_TYPED = ("username", "participant", "valid_from", "valid_until")
 
 
 def set_rule() -> BaseResponse:
     """When a second factor is asked of its holders."""
     work, form = current.work(), request.form
     try:
-        role_groups.set_rule(
-            work, role_groups.by_name(work, form.get("name", "")), form.get("rule", "")
-        )
-    except (Conflict, Invalid, NotFound, Refused) as error:
-        return _list(refusal_texts.of(error))
+        found = role_groups.by_name(work, form.get("name", ""))
+    except NotFound:
+        abort(404)
+    try:
+        role_groups.set_rule(work, found, form.get("rule", ""))
+    except Invalid as error:
+        return _page(found, refusal_texts.of(error))
     flash(gettext("The rule is saved. It applies from the next sign-in."))
-    return redirect(url_for("console.groups"), code=303)
+    return _to(found)
+
+
+def add_member(number: int) -> BaseResponse:
+    """Grant the role group to an account."""
+    found, typed = _one(number), request.form.get("username", "").strip()
+    try:
+        account = accounts.by_username(current.work(), typed)
+        _grant(account, found.name)
+    except (Invalid, NotFound, Refused, forms.BadField) as error:
+        return _page(found, _said(error))
+    return _to(found)
 
 
 def grant(subject: str) -> BaseResponse:
     """Grant a role group of an application."""
-    return _change(subject, granting=True)
+    found = account_page.one(subject)
+    try:
+        _grant(found, request.form.get("group", "").strip())
+    except (Invalid, NotFound, Refused, forms.BadField) as error:
+        return account_page.page(found, error=_said(error))
+    return account_page.back(found)
+
+
+def _said(error: Refusal | forms.BadField) -> str:
+    return str(error) if isinstance(error, forms.BadField) else refusal_texts.of(error)
+
+
+def _grant(found: Account, name: str) -> None:
+    """Grant it at the participant and for the time of the form. Raises Invalid, NotFound, Refused,
+    and BadField."""
+    check(found, name)
+    work = current.work()
+    begins, ends = forms.moment("valid_from"), forms.moment("valid_until", end_of_day=True)
+    terms = AssignmentTerms(begins, ends) if begins or ends else None
+    place = participants.by_number(work, request.form.get("participant", "").strip())
+    wanted = role_groups.by_name(work, name)
+    if role_group_assignments.assign(work, found, wanted, place, terms):
+        flash(gettext("Access was changed. Applications apply the change at the next sign-in."))
+    else:
+        flash(gettext("The account already has this role group. Nothing was changed."))
 
 
 def revoke(subject: str) -> BaseResponse:
     """Revoke one."""
-    return _change(subject, granting=False)
-
-
-def _change(subject: str, *, granting: bool) -> BaseResponse:
-    found, name = one(subject), request.form.get("group", "").strip()
+    found, name = account_page.one(subject), request.form.get("group", "").strip()
     check(found, name)
+    work = current.work()
     try:
-        _apply(found, name, request.form.get("participant", "").strip(), granting=granting)
+        wanted = role_groups.by_name(work, name)
+        place = participants.by_number(work, request.form.get("participant", "").strip())
+        role_group_assignments.revoke(work, found, wanted, place)
     except (Invalid, NotFound, Refused) as error:
-        return page(found, error=refusal_texts.of(error))
+        return account_page.page(found, error=refusal_texts.of(error))
     flash(gettext("Access was changed. Applications apply the change at the next sign-in."))
-    return back(found)
+    return account_page.back(found)
 
 
 def check(found: Account, name: str) -> None:
@@ -113,9 +228,10 @@ def check(found: Account, name: str) -> None:
         raise OperatorRoleGroup(name, account=found)
 
 
-def _apply(found: Account, name: str, number: str, *, granting: bool) -> None:
+def grant_choices(found: Account) -> dict[str, Any]:
+    """The role groups and participants of the form that grants one to an account."""
     work = current.work()
-    group = role_groups.by_name(work, name)
-    participant = participants.by_number(work, number)
-    change = role_group_assignments.assign if granting else role_group_assignments.revoke
-    change(work, found, group, participant)
+    return {
+        "groups": [(one.name, one.name) for one in role_groups.list_grantable(work, found.kind)],
+        "participants": participants.list_choices(work),
+    }
