@@ -65,16 +65,17 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 		"Name another one: make PYTHON=python3.12"; exit 1; }
+	@echo "making a Python environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "The environment could not be made (on Debian: apt-get install python3-venv)."; exit 1; }
 
 $(VENV)/.run: setup.cfg pyproject.toml | $(BIN)/python
-	@echo "installing the gateway into $(VENV)"
+	@echo "installing the gateway and its packages into $(VENV); the first time takes a minute or two"
 	@$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.test: setup.cfg pyproject.toml | $(BIN)/python
-	@echo "installing the gateway and its test tools into $(VENV)"
+	@echo "installing the gateway and its test tools into $(VENV); the first time takes a few minutes"
 	@$(PIP) --editable '.[test]'
 	@touch $(VENV)/.run $@
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, islice, zip_longest
+from pathlib import Path
 from textwrap import indent
 from typing import Any
 
@@ -70,6 +74,18 @@ def unit_of_work(app: Flask | None = None) -> Iterator[UnitOfWork]:
     with app.app_context(), committing(foundation.runtime(app).work()) as work:
         work.origin = operator.origin(work, actor())
         yield work
+
+
+def program() -> str:
+    """What to type to start ``gateway`` again from the present folder."""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m idp.cli"
+    on_path = shutil.which(started.name)
+    if on_path is not None and Path(on_path).absolute() == started.absolute():
+        return started.name
+    full, here = started.absolute(), Path.cwd()
+    return shlex.quote(str(full.relative_to(here) if full.is_relative_to(here) else full))
 
 
 def actor() -> str:

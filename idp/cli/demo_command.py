@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from pathlib import Path
@@ -12,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from idp.app import create_app
-from idp.cli.common import show_table, unit_of_work
+from idp.cli.common import program, show_table, unit_of_work
 from idp.cli.database_commands import upgrade_database
 from idp.demo import crowd
 from idp.demo.home import Home, write_private
+from idp.demo.people import FIGURES
 from idp.demo.processes import Processes
 from idp.demo.seed import seed
 from idp.errors import GatewayError
@@ -26,7 +28,7 @@ from idp.errors import GatewayError
     "--port",
     default=8000,
     show_default=True,
-    help="Port of the gateway. The applications use the next three ports.",
+    help="Port of the gateway. The applications use the next four ports.",
 )
 @click.option(
     "--data",
@@ -45,7 +47,7 @@ from idp.errors import GatewayError
 @click.option("--database", default="", help="PostgreSQL URL. A SQLite file if omitted.")
 @click.option("--only-data", is_flag=True, help="Create the data without starting any service.")
 def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_data: bool) -> None:
-    """Start the gateway, three relying parties and the worker with demo accounts.
+    """Start the gateway, four applications and the worker with demo accounts.
 
     Press Ctrl-C to stop. The data is kept for the next start."""
     home = Home(data, port, database)
@@ -53,19 +55,23 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     click.echo("Preparing the database ...")
     app = create_app(home.settings())
     upgrade_database(app)
+    click.echo("Creating people and applications, unless they are there ...")
     seed(app, home)
     _add_crowd(app, accounts)
     if only_data:
-        click.echo(f"The data is in {home.folder}. To use it, run: . {home.write_environment()}")
+        click.echo(f"The data is in {home.folder}. To use it:")
+        click.echo(f"  . {shlex.quote(str(home.write_environment()))}")
+        click.echo(f"  {program()} --help")
         return
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     processes = Processes(home)
+    click.echo("Starting the gateway, its worker and the applications ...")
     try:
         processes.start()
         write_private(home.folder / "demo.json", home.describe())
-        _welcome(home)
+        welcome(home)
         while not stop.wait(0.5):
             if name_of_dead := processes.dead():
                 raise GatewayError(f"{name_of_dead} stopped unexpectedly")
@@ -91,9 +97,12 @@ def _add_crowd(app: Flask, wanted: int) -> None:
             crowd.add(work, count, lambda done: progress.advance(task, done))
 
 
-def _welcome(home: Home) -> None:
+def welcome(home: Home) -> None:
+    """Print addresses, people, and how to administer it."""
     known = home.describe()
     click.echo(f"\nGateway              {home.issuer}")
+    operators = ", ".join(figure.username for figure in FIGURES if figure.is_operator)
+    click.echo(f"Console              {home.issuer}/console (for {operators})")
     click.echo(f"Outbox               {home.issuer}/demo/outbox (e-mails and verification codes)")
     for app in known["relying_parties"]:
         click.echo(f"{app['name']:20} {app['url']}")
@@ -112,5 +121,7 @@ def _welcome(home: Home) -> None:
     )
     click.echo(f"Pending activation: {known['pending']['username']}")
     click.echo(f"  {known['pending']['activation_url']}")
-    click.echo(f"To administer the gateway, run: . {home.write_environment()}; gateway --help")
+    click.echo("To administer the gateway, in another terminal:")
+    click.echo(f"  . {shlex.quote(str(home.write_environment()))}")
+    click.echo(f"  {program()} --help")
     click.echo("Press Ctrl-C to stop.")

@@ -1,1 +1,1 @@
-"""The demonstration: invented companies and people, three relying parties, one command."""
+"""The demonstration: invented companies and people, four applications, one command."""

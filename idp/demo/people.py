@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idp.models import AccountKind, AccountState
+from idp.policy.console import ConsoleRole
 
 PARTICIPANTS = {
     "109120": "Northern Lakes Generation Inc.",
@@ -51,6 +52,11 @@ class Figure:
     phone: str = ""
     #: Where codes for recovery go; in the demo they are shown in the outbox.
     recovery_phone: str | None = None
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the console is open to it."""
+        return any(group in list(ConsoleRole) for group, _ in self.holds)
 
     @property
     def participants(self) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from click.testing import CliRunner
 from flask import Flask
 
 from idp.app import create_app
-from idp.cli import main
+from idp.cli import demo_command, main
+from idp.cli.common import program
 from idp.cli.database_commands import upgrade_database
 from idp.db import db
 from idp.demo.home import Home, make_password
@@ -22,6 +25,7 @@ from idp.directory import accounts, held_role_groups
 from idp.models import AccountState
 from idp.transaction import committing
 
+ROOT = Path(__file__).resolve().parents[2]
 ROLES = [
     "trader",
     "outage_coordinator",
@@ -156,3 +160,50 @@ def test_generated_passwords_look_right() -> None:
     passwords = {make_password() for _ in range(50)}
     assert len(passwords) == 50
     assert all(len(password) == 15 for password in passwords)
+
+
+def test_the_commands_that_it_names_work_as_printed(tmp_path: Path) -> None:
+    """A shell in the same folder types the two lines, with another command instead of --help."""
+    folder = tmp_path / "demo data"
+    order = [sys.executable, "-m", "idp.cli", "demo", "--only-data", "--port", "18790"]
+    said = subprocess.run(
+        [*order, "--data", str(folder)], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    assert said[:2] == [
+        "Preparing the database ...",
+        "Creating people and applications, unless they are there ...",
+    ]
+    typed = "\n".join(said[-2:]).replace("--help", "client list --json")
+    listed = subprocess.run(
+        ["sh", "-ec", typed], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert {"emi", "crow", "mim"} <= {one["client_id"] for one in json.loads(listed.stdout)}
+
+
+def test_it_says_who_may_open_the_console(app: Flask, home: Home, capsys: Any) -> None:
+    """The address, and the accounts with a role group of the gateway."""
+    demo_command.welcome(home)
+    said = capsys.readouterr().out
+    assert "/console (for haddadl, morrisoe, osullivs, nakamurh)\n" in said
+    assert home.issuer + "/console" in said
+
+
+@pytest.mark.parametrize(
+    ("started", "path", "typed"),
+    [
+        (".venv/bin/gateway", "", ".venv/bin/gateway"),
+        (".venv/bin/gateway", ".venv/bin", "gateway"),
+        ("/elsewhere/bin/gateway", "", "/elsewhere/bin/gateway"),
+        ("my tools/gateway", "", "'my tools/gateway'"),
+    ],
+)
+def test_a_command_is_named_as_it_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: str, path: str, typed: str
+) -> None:
+    """By its name only where the shell finds the same program."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "gateway").touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(tmp_path / started)])
+    monkeypatch.setenv("PATH", str(tmp_path / path) if path else "/nowhere")
+    assert program() == typed
