@@ -7,8 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
+from idp import list_pages
+from idp.list_pages import ListPage, ListRequest
 from idp.models import Account, Assignment, Participant, Person, RoleGroup
 from idp.transaction import UnitOfWork
 
@@ -30,6 +32,7 @@ class AccessRecord:
     """One role group, held by one account for one participant."""
 
     id: int
+    subject: str
     username: str
     full_name: str
     person_id: str
@@ -43,50 +46,54 @@ class AccessRecord:
     revoked_by: str | None
 
 
-def page(
-    work: UnitOfWork, question: AccessQuery, *, after: int = 0, limit: int = 100
-) -> list[AccessRecord]:
-    """The next matching assignments after the id ``after``, in the order of granting."""
-    query = _query(work, question).where(Assignment.id > after).limit(limit)
-    return [_access(*row) for row in work.db.execute(query)]
+def page(work: UnitOfWork, question: AccessQuery, request: ListRequest) -> ListPage[AccessRecord]:
+    """A page of the matching assignments, in the order of granting."""
+    found = list_pages.page(work, Assignment.id, {}, request, *_conditions(work, question))
+    rows = work.db.execute(_rows(Assignment.id.in_(found.rows)))
+    return found.of([_access(*row) for row in rows])
 
 
 def stream_all(work: UnitOfWork, question: AccessQuery) -> Iterator[AccessRecord]:
     """All matching assignments, streamed."""
-    query = _query(work, question).execution_options(yield_per=BATCH)
+    query = _rows(*_conditions(work, question)).execution_options(yield_per=BATCH)
     with closing(work.db.execute(query)) as rows:
         for row in rows:
             yield _access(*row)
 
 
-def _query(work: UnitOfWork, question: AccessQuery) -> Select[Assignment, Account, Person]:
-    query = (
+def _rows(*conditions: ColumnElement[bool]) -> Select[Assignment, Account, Person]:
+    return (
         select(Assignment, Account, Person)
         .join(Account, Account.id == Assignment.account_id)
         .join(Person, Person.id == Account.person_id)
-        .where(
-            Assignment.granted_at <= question.at,
-            or_(Assignment.revoked_at.is_(None), Assignment.revoked_at > question.at),
-            or_(Assignment.valid_from.is_(None), Assignment.valid_from <= question.at),
-            or_(Assignment.valid_until.is_(None), Assignment.valid_until > question.at),
-        )
+        .where(*conditions)
         .order_by(Assignment.id)
     )
+
+
+def _conditions(work: UnitOfWork, question: AccessQuery) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [
+        Assignment.granted_at <= question.at,
+        or_(Assignment.revoked_at.is_(None), Assignment.revoked_at > question.at),
+        or_(Assignment.valid_from.is_(None), Assignment.valid_from <= question.at),
+        or_(Assignment.valid_until.is_(None), Assignment.valid_until > question.at),
+    ]
     # Comparing with a constant lets the index return the rows in order; no account has id 0.
     if question.participant:
         wanted = select(Participant.id).where(Participant.number == question.participant)
-        query = query.where(Assignment.participant_id == (work.db.scalar(wanted) or 0))
+        found.append(Assignment.participant_id == (work.db.scalar(wanted) or 0))
     if question.group:
         group = select(RoleGroup.id).where(RoleGroup.name == question.group)
-        query = query.where(Assignment.role_group_id == (work.db.scalar(group) or 0))
+        found.append(Assignment.role_group_id == (work.db.scalar(group) or 0))
     if question.account_ids is not None:
-        query = query.where(Assignment.account_id.in_(question.account_ids))
-    return query
+        found.append(Assignment.account_id.in_(question.account_ids))
+    return found
 
 
 def _access(assignment: Assignment, account: Account, person: Person) -> AccessRecord:
     return AccessRecord(
         assignment.id,
+        account.subject,
         account.username,
         person.full_name,
         person.person_id,

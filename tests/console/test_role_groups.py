@@ -126,7 +126,7 @@ def test_a_role_group_is_granted_from_choices_with_dates(world: World, desk: Des
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"username": "nobody"}, "no account nobody"),
+        ({"username": "nobody"}, "No account has this user name."),
         ({"participant": "9"}, "participant 9 is not registered"),
         ({"valid_until": "tomorrow"}, "Enter dates as YYYY-MM-DD."),
         ({"valid_until": "2020-01-01"}, "ends before it starts"),

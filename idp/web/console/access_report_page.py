@@ -10,11 +10,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import access_report
+from idp.directory import access_report, participants, role_groups
 from idp.directory.access_report import AccessQuery, AccessRecord
-from idp.web.console import forms
+from idp.list_pages import ListPage
+from idp.web.console import forms, listing
+from idp.web.console.listing import ListView
 
-PAGE = 100
 FIELDS = ("participant", "group", "person", "at")
 
 
@@ -28,8 +29,8 @@ def report() -> BaseResponse:
     try:
         question = _question()
     except forms.BadField as error:
-        return _page([], error=str(error))
-    rows = access_report.page(current.work(), question, after=forms.number("after"), limit=PAGE)
+        return _page(ListPage([]), error=str(error))
+    rows = access_report.page(current.work(), question, listing.asked_page())
     return _page(rows, question)
 
 
@@ -43,14 +44,16 @@ def _question() -> AccessQuery:
 
 
 def _page(
-    rows: list[AccessRecord], question: AccessQuery | None = None, error: str | None = None
+    page: ListPage[AccessRecord], question: AccessQuery | None = None, error: str = ""
 ) -> BaseResponse:
+    work = current.work()
+    groups = [group.name for group, _clients in role_groups.list_role_groups(work)]
     body = render_template(
         "console/report.html",
-        rows=rows,
-        asked={name: request.args.get(name, "") for name in FIELDS},
+        view=ListView("console.report", page, listing.asked_filters(*FIELDS)),
         at=question.at if question else None,
-        more=rows[-1].id if len(rows) == PAGE else None,
+        participants=participants.list_choices(work),
+        groups=[(name, name) for name in groups],
         error=error,
     )
     return Response(body, status=400 if error else 200)
@@ -61,10 +64,10 @@ def export_report() -> BaseResponse:
     try:
         question = _question()
     except forms.BadField as error:
-        return _page([], error=str(error))
+        return _page(ListPage([]), error=str(error))
     work = current.work()
     asked = {name: value for name in FIELDS if (value := request.args.get(name))}
     events.record(work, AuditAction.ACCESS_EXPORTED, filter=asked)
-    rows = (astuple(row)[1:] for row in access_report.stream_all(work, question))
-    columns = [item.name for item in fields(AccessRecord)][1:]
+    rows = (astuple(row)[2:] for row in access_report.stream_all(work, question))
+    columns = [item.name for item in fields(AccessRecord)][2:]
     return forms.download(forms.csv_lines(columns, rows), name="access.csv", kind="text/csv")

@@ -168,8 +168,10 @@ def set_rule() -> BaseResponse:
 def add_member(number: int) -> BaseResponse:
     """Grant the role group to an account."""
     found, typed = _one(number), request.form.get("username", "").strip()
+    account = accounts.find_by_username(current.work(), typed)
+    if account is None:
+        return _page(found, gettext("No account has this user name."))
     try:
-        account = accounts.by_username(current.work(), typed)
         _grant(account, found.name)
     except (Invalid, NotFound, Refused, forms.BadField) as error:
         return _page(found, _said(error))
