@@ -197,6 +197,7 @@ class World:
                 assert passwords.change(work, hasher, account, password, source="test") == ()
                 lifecycle.change_state(work, account, AccountState.ACTIVE, reason="test")
                 lifecycle.change_state(work, account, state, reason="test")
+                account.ready_at = work.now
         return username
 
     def set_state(self, username: str, state: AccountState) -> None:

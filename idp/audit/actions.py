@@ -47,6 +47,7 @@ class AuditAction(StrEnum):
     CODE_REDEEMED = "code.redeemed"
     CONSENT_GIVEN = "consent.given"
     CONSENT_REVOKED = "consent.revoked"
+    CONDITIONS_ACCEPTED = "conditions.accepted"
     CONSOLE_CONFIRMED = "console.confirmed"
     CONSOLE_REFUSED = "console.refused"
     CUSTODIAN_CHANGED = "custodian.changed"

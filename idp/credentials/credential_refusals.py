@@ -47,6 +47,8 @@ class EntryFault(StrEnum):
     MISMATCH = "mismatch"
     CURRENT = "current"
     ANSWER = "answer"
+    #: The conditions of use changed while the page was open.
+    CONDITIONS = "conditions"
 
 
 class KeyInvalid(Invalid):

@@ -11,6 +11,7 @@ __all__ = [
     "account_search",
     "accounts",
     "activation",
+    "conditions_of_use",
     "contacts",
     "directory_refusals",
     "dry_run",

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.credentials import links, notices
+from idp.credentials import links
 from idp.credentials.credential_refusals import NotSent
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
@@ -107,7 +107,8 @@ def _send(work: UnitOfWork, account: Account, kind: str, expires: datetime) -> s
 def complete(
     work: UnitOfWork, hasher: PasswordHasher, link: Link, account: Account, password: str
 ) -> tuple[Rule, ...] | Problem:
-    """Set the first password, activate the account and use up the link, in one transaction.
+    """Set the first password, activate the account and use up the link, in one transaction. The
+    holder is told that the account is active when enrolment is whole (``factors.enrolment``).
 
     Returns the violated rules (the link stays valid), ``Problem.USED`` if another request was
     first, or an empty tuple on success.
@@ -121,5 +122,4 @@ def complete(
     store(work, account, hashed, source="activation")
     lifecycle.change_state(work, account, AccountState.ACTIVE, reason=StateReason.ACTIVATED)
     events.record(work, AuditAction.LINK_SPENT, account=account, purpose=str(Purpose.ACTIVATE))
-    notices.send(work, "activation_finished", account)
     return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.credentials import notices
 from idp.factors import authenticators, security_question
 from idp.mfa.assurance import FactorKind
 from idp.models import Account
@@ -56,3 +57,11 @@ def complete(work: UnitOfWork, account: Account, *, is_proved: bool) -> bool:
     account.updated_at = work.now
     events.record(work, AuditAction.ENROLMENT_FINISHED, account=account)
     return True
+
+
+def announce(work: UnitOfWork, account: Account) -> None:
+    """Tell the holder once that the account is active: when the first enrolment is whole, or with
+    the first sign-in where none is required."""
+    if account.ready_at is None and not is_incomplete(work, account):
+        account.ready_at = work.now
+        notices.send(work, "activation_finished", account)

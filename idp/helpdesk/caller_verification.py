@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -26,20 +27,26 @@ SECONDS = 1800
 def record(
     work: UnitOfWork, agent: Account, account: Account, facts: Collection[str], *, ticket: str
 ) -> bool:
-    """Record the facts that the caller knew. False if they are not enough; then a refusal is
-    recorded."""
-    known = sorted({fact for fact in facts if fact in list(Fact)})
-    enough = is_verified(known, code_confirmed=False)
+    """Record the facts that the caller knew, never their values. False if they are not enough, or
+    if only a code counts after a denial; then a refusal is recorded. A call to a number that is not
+    registered is no fact."""
+    known = sorted({fact for fact in facts if fact in possible_facts(account)})
+    is_denied = denied_until(work, account) is not None
+    enough = is_verified(known, code_confirmed=False) and not is_denied
     work.db.add(
         CallerVerification(
             account_id=account.id,
             agent_id=agent.id,
-            facts=known,
+            # After a denial they count for nothing; the event has them.
+            facts=[] if is_denied else known,
+            ticket=ticket,
             created_at=work.now,
             expires_at=work.after(seconds=SECONDS),
         )
     )
-    reason = None if enough else CallerRefusal.TOO_LITTLE_MATCHED
+    reason = None
+    if not enough:
+        reason = CallerRefusal.RECENTLY_DENIED if is_denied else CallerRefusal.TOO_LITTLE_MATCHED
     events.record(
         work,
         AuditAction.CALLER_VERIFIED,
@@ -51,10 +58,39 @@ def record(
     return enough
 
 
-def deny(work: UnitOfWork, account: Account, *, ticket: str) -> None:
-    """Record that the caller is not the holder; ends an earlier verification."""
+def possible_facts(account: Account) -> list[Fact]:
+    """The facts that a caller can prove: nobody is called back without a registered number."""
+    return [fact for fact in Fact if fact is not Fact.CALLBACK or account.person.phone]
+
+
+def denied_until(work: UnitOfWork, account: Account) -> datetime | None:
+    """Until when only a code verifies a caller, because a caller was not the holder; None if facts
+    count. Whoever was refused may call again, another agent too, with better answers."""
+    latest = work.db.scalar(
+        select(
+            func.max(func.coalesce(CallerVerification.denied_at, CallerVerification.disowned_at))
+        ).where(CallerVerification.account_id == account.id)
+    )
+    until = latest + timedelta(seconds=SECONDS) if latest is not None else None
+    return until if until is not None and until > work.now else None
+
+
+def deny(work: UnitOfWork, agent: Account, account: Account, *, ticket: str) -> None:
+    """Record that the caller is not the holder; ends every verification. For the length of a call
+    only a code that is sent to the holder verifies a caller."""
     for row in _open(work, account):
         row.expires_at = work.now
+    work.db.add(
+        CallerVerification(
+            account_id=account.id,
+            agent_id=agent.id,
+            facts=[],
+            ticket=ticket,
+            created_at=work.now,
+            expires_at=work.now,
+            denied_at=work.now,
+        )
+    )
     events.record(
         work,
         AuditAction.CALLER_VERIFIED,
@@ -87,7 +123,9 @@ def _open(work: UnitOfWork, account: Account) -> list[CallerVerification]:
     )
 
 
-def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) -> None:
+def send_code(
+    work: UnitOfWork, agent: Account, account: Account, channel: str, *, ticket: str
+) -> None:
     """Send a code for the caller to read back, to the registered address or recovery telephone. The
     message names the agent. Raises Refused."""
     if not failed_attempts.consume(work, f"caller:{account.id}", account, failed_attempts.SENDING):
@@ -120,11 +158,14 @@ def send_code(work: UnitOfWork, agent: Account, account: Account, channel: str) 
             account_id=account.id,
             agent_id=agent.id,
             facts=[],
+            ticket=ticket,
             created_at=work.now,
             expires_at=work.after(seconds=SECONDS),
         )
     )
-    events.record(work, AuditAction.CALLER_CODE_SENT, account=account, channel=channel)
+    events.record(
+        work, AuditAction.CALLER_CODE_SENT, account=account, channel=channel, ticket=ticket
+    )
 
 
 def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) -> bool:
@@ -136,7 +177,13 @@ def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) ->
         if row.agent_id == agent.id:
             row.code_confirmed_at = work.now
             row.expires_at = work.after(seconds=SECONDS)
-            events.record(work, AuditAction.CALLER_VERIFIED, account=account, facts=["code"])
+            events.record(
+                work,
+                AuditAction.CALLER_VERIFIED,
+                account=account,
+                facts=["code"],
+                ticket=row.ticket,
+            )
             return True
     return False
 

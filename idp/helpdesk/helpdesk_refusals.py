@@ -13,6 +13,8 @@ class CallerRefusal(StrEnum):
     TOO_LITTLE_MATCHED = "too_little_matched"
     #: The agent found that the caller is not the holder.
     DENIED = "denied"
+    #: A caller was found not to be the holder shortly before: only a code counts.
+    RECENTLY_DENIED = "recently_denied"
     #: The holder said so, by the link in the mail with the code.
     NOT_THE_HOLDER = "not_the_holder"
 

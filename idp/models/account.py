@@ -131,6 +131,13 @@ class Account(Base):
     locale_is_chosen: Mapped[bool] = mapped_column(default=False)
     zoneinfo: Mapped[str] = mapped_column(String(40), default="America/Toronto")
     activated_at: Mapped[datetime | None]
+    #: When the holder was told that the account is active: with the first complete enrolment.
+    ready_at: Mapped[datetime | None]
+    #: The version of the conditions of use that the holder accepted last, and when (GW-02, TM-11).
+    conditions_version: Mapped[str] = mapped_column(
+        String(20), default="", server_default=text("''")
+    )
+    conditions_accepted_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -302,11 +309,15 @@ class CallerVerification(Base):
     id: Mapped[PrimaryKey]
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
     agent_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
-    #: The names of the facts that matched.
+    #: The names of the facts that matched, never their values.
     facts: Mapped[list[str]]
+    #: The reference of the call in the ticket system.
+    ticket: Mapped[str] = mapped_column(String(60), default="", server_default=text("''"))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     #: When the caller read back the code that was sent to a registered address.
     code_confirmed_at: Mapped[datetime | None]
+    #: When an agent found that the caller is not the holder.
+    denied_at: Mapped[datetime | None]
     #: When the holder reported that they are not on this call.
     disowned_at: Mapped[datetime | None]

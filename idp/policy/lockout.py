@@ -35,12 +35,19 @@ class Record:
         )
 
 
+#: During a lock, a right password is told apart from a wrong one in this many attempts only: a few
+#: more guesses than the budget has, and enough for the holder to learn of the lock.
+TOLD = 3
+
+
 def after_failure(record: Record, now: datetime, budget: Budget) -> Record:
     """Add a failure. A failure during a lock does not extend it, so that an attacker cannot lock
-    out the holder permanently."""
+    out the holder permanently; the first ones are counted, and forgotten with the lock."""
     if record.is_locked(now):
-        return record
-    recent = tuple(at for at in record.failures if now - budget.window < at <= now)
+        tried = (*record.failures, now)[: TOLD + 1]
+        return Record(tried, record.locked_at, record.locked_until)
+    earlier = () if record.locked_until is not None else record.failures
+    recent = tuple(at for at in earlier if now - budget.window < at <= now)
     recent = (*recent, now)
     if len(recent) >= budget.failures:
         return Record((), now, now + budget.lock)

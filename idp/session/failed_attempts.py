@@ -17,7 +17,7 @@ from idp.db import insert_if_missing
 from idp.messages import queue
 from idp.models import Account, AccountState, KnownBrowser, Throttle
 from idp.policy.addresses import UNKNOWN, network_of
-from idp.policy.lockout import Budget, Record, after_failure
+from idp.policy.lockout import TOLD, Budget, Record, after_failure
 from idp.policy.names import name_key
 from idp.session import browsers
 from idp.transaction import UnitOfWork
@@ -103,6 +103,8 @@ def _count(
     row = _row(work, key, account)
     record = _record(row)
     if record.is_locked(work.now):
+        if len(record.failures) <= TOLD:
+            _store(work, row, after_failure(record, work.now, budget))
         return False, None
     if matched:
         _store(work, row, Record())
@@ -110,6 +112,21 @@ def _count(
     after = after_failure(record, work.now, budget)
     _store(work, row, after)
     return False, after
+
+
+def locked_until(work: UnitOfWork, key: str) -> datetime | None:
+    """When the lock-out of the key ends, for an attempt that was right and has just been recorded;
+    None if it is not locked. Raises TooManyAttempts if the answer would help to guess."""
+    row = work.db.scalar(select(Throttle).where(Throttle.key == key))
+    if row is None or not _record(row).is_locked(work.now):
+        return None
+    if len(row.failures) > TOLD:
+        raise TooManyAttempts()
+    return row.locked_until
+
+
+class TooManyAttempts(Exception):
+    """The key is locked, and the bounded number of attempts in a lock is used up."""
 
 
 def consume(work: UnitOfWork, key: str, account: Account | None, budget: Budget) -> bool:

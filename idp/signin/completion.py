@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
+from idp.factors import enrolment
 from idp.models import Account, BrowserSession, Interaction
 from idp.policy.signin_state import Proved
 from idp.policy.user_agents import describe_user_agent
@@ -57,5 +58,6 @@ def complete(
             ip=work.origin.ip or "",
             agent=describe_user_agent(work.origin.user_agent),
         )
+    enrolment.announce(work, account)
     transitions.authenticate(found, work.now)
     return SignedIn(session, session_cookie, browser_cookie)

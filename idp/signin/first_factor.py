@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -30,6 +31,21 @@ class PasswordAccepted:
     temporary_password_id: int | None = None
 
 
+@dataclass(frozen=True)
+class Held:
+    """The password or passkey was right, but the account is locked or suspended. ``until``: when a
+    lock-out ends by itself."""
+
+    reason: SignInRefusal
+    until: datetime | None = None
+
+
+#: What a person with the right password or passkey is told.
+TOLD = frozenset(
+    (SignInRefusal.ACCOUNT_LOCKED, SignInRefusal.ACCOUNT_SUSPENDED, SignInRefusal.THROTTLED)
+)
+
+
 def authenticate_password(
     work: UnitOfWork,
     hasher: PasswordHasher,
@@ -38,10 +54,12 @@ def authenticate_password(
     password: str,
     cookie: str,
     client: Client | None = None,
-) -> PasswordAccepted | None:
-    """Check a user name and a password. Returns None for every refusal; only the audit trail has
-    the reason. In every case one hash is computed and one outcome recorded, so that the time
-    tells nothing (N47, N49). ``cookie`` is the one by which the browser is recognised."""
+) -> PasswordAccepted | Held | None:
+    """Check a user name and a password. Returns None for a refusal; only the audit trail has the
+    reason. Whoever knows the password of a locked or suspended account gets ``Held``, during a
+    lock-out for a few attempts only, so that it still ends guessing. In every case one hash is
+    computed and one outcome recorded, so that the time tells nothing (N47, N49). ``cookie`` is the
+    one by which the browser is recognised."""
     account = accounts.find_for_sign_in(work, typed)
     waiting = None
     if account is not None and account.state == AccountState.RESET_REQUIRED:
@@ -59,7 +77,7 @@ def authenticate_password(
         reason = SignInRefusal.TEMPORARY_PASSWORD_USED
     if reason is not None or account is None:
         _record_refusal(work, reason, account, client, method="password")
-        return None
+        return _held(work, reason, key)
     if waiting is not None:
         events.record(work, AuditAction.TEMPORARY_PASSWORD_USED, account=account)
         return PasswordAccepted(account, ChangeReason.TEMPORARY, waiting.id)
@@ -69,11 +87,23 @@ def authenticate_password(
     )
 
 
+def _held(work: UnitOfWork, reason: SignInRefusal | None, key: str) -> Held | None:
+    """What the person may be told; None for nothing."""
+    if reason not in TOLD or is_denied(work):
+        return None
+    try:
+        until = failed_attempts.locked_until(work, key)
+    except failed_attempts.TooManyAttempts:
+        return None
+    return Held(reason, until)
+
+
 def authenticate_passkey(
     work: UnitOfWork, browser: str, answer: str, *, client: Client | None = None
-) -> tuple[Account, tuple[str, ...]] | Fault:
+) -> tuple[Account, tuple[str, ...]] | Held | Fault:
     """Check a passkey without a password; ``browser`` binds the challenge to this browser. Returns
-    its account and the methods that it proves (``amr``), or the fault that its holder may know. A
+    its account and the methods that it proves (``amr``), ``Held`` for a right one of a locked or
+    suspended account, or the fault that its holder may know. A
     lock-out after wrong passwords does not apply: guesses cannot lock out a passkey (N51)."""
     found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
     account = None if isinstance(found, Fault) else found[0]
@@ -84,7 +114,9 @@ def authenticate_passkey(
         reason = reason or SignInRefusal.NETWORK_DENIED
     if reason is not None:
         _record_refusal(work, reason, account, client, method="passkey")
-        return found if isinstance(found, Fault) else Fault.WRONG
+        if isinstance(found, Fault):
+            return found
+        return Held(reason) if reason in TOLD and not is_denied(work) else Fault.WRONG
     return found
 
 

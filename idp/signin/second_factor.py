@@ -8,10 +8,11 @@ from idp.credentials import notices
 from idp.factors import authenticators, enrolment
 from idp.mfa.assurance import acr_of
 from idp.mfa.decision import NoPrompt, Prompt
-from idp.mfa.prompt_reasons import NoPromptReason, PromptReason
+from idp.mfa.prompt_reasons import AccountChange, NoPromptReason, PromptReason
 from idp.models import Account, Client, Interaction
 from idp.policy.lockout import Budget
 from idp.policy.scopes import ACR_PHR
+from idp.policy.session_rules import may_sign_in
 from idp.policy.signin_state import Evidence, SecondFactorDecision
 from idp.session import browsers, failed_attempts
 from idp.signin import risk_assessment, transitions
@@ -28,12 +29,21 @@ def accept_first_factor(
     *,
     cookie: str,
     remember: bool,
+    must_prove: bool = False,
 ) -> SecondFactorDecision:
     """The first factor was right: decide whether a second one is required, and store both with the
-    sign-in."""
+    sign-in. With ``must_prove`` it is, whatever the risk: after a reset (Z-06)."""
     decision = decide(work, account, evidence, client=found.client, cookie=cookie)
+    if must_prove and not decision.is_required:
+        decision = SecondFactorDecision(reasons=(AccountChange.NEW_PASSWORD,))
     transitions.accept_first_factor(found, account, evidence, decision, remember=remember)
     return decision
+
+
+def is_provable(work: UnitOfWork, account: Account) -> bool:
+    """Whether the account may sign in and has a factor that can be proved."""
+    may = may_sign_in(account.effective_state(work.now))
+    return may and bool(authenticators.list_usable(work, account))
 
 
 def decide(

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Response, abort
-from flask_babel import get_locale, gettext
+from flask_babel import force_locale, get_locale, gettext
 
 from idp import current
 from idp.settings import Settings
 from idp.settings_checks import LOGOS, conditions_file
+from idp.web import i18n
 
 _WORDS = re.compile(r"[^\W_]+")
 _CACHE = "public, max-age=86400"
@@ -115,6 +116,15 @@ def conditions() -> Conditions:
             ),
         ),
     )
+
+
+def conditions_version() -> str:
+    """Changes with the conditions in any language."""
+    digest = hashlib.sha256()
+    for locale in i18n.LANGUAGES:
+        with force_locale(locale):
+            digest.update("\0".join(conditions().whole).encode())
+    return digest.hexdigest()[:12]
 
 
 def monogram(name: str) -> str:

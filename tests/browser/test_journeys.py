@@ -249,15 +249,18 @@ def test_without_javascript_at_320_pixels(
 def test_wrong_password_is_said_plainly_and_locked_says_the_same(
     page: Page, live_demo: dict[str, Any], people: dict[str, Any]
 ) -> None:
-    """N47 as a person sees it: a locked account and a wrong password read the same."""
+    """N47 as a person sees it: a wrong password reads the same, whether the account is locked or
+    not; who knows the password learns that it is locked."""
     texts = []
-    for person in (people["locked"], {**people["trader"], "password": "not-the-password"}):
+    wrong = {"password": "not-the-password"}
+    for person in (people["locked"] | wrong, people["trader"] | wrong, people["locked"]):
         page.goto(live_demo["issuer"] + "/signin")
         send_password(page, person)
         # What was typed stays, but not the password: this is the answer, not the page before it.
         expect(page.locator('input[name="password"]')).to_have_value("")
         texts.append(page.get_by_role("alert").inner_text())
     assert texts[0] == texts[1]
+    assert texts[2].startswith("Your account is locked.")
 
 
 def test_mail_is_seen_in_the_demo_outbox(page: Page, live_demo: dict[str, Any]) -> None:

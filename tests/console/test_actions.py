@@ -13,7 +13,13 @@ from idp.db import db
 from idp.directory import accounts, activation, held_role_groups
 from idp.factors import authenticators
 from idp.mfa.assurance import FactorKind
-from idp.models import Account, AccountKind, AccountState, TemporaryPassword
+from idp.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    CallerVerification,
+    TemporaryPassword,
+)
 from idp.policy.console import ACTIONS, ConsoleRole, Fact
 from idp.transaction import UnitOfWork
 from tests.console.desk import Desk
@@ -116,7 +122,7 @@ def test_an_action_needs_a_reason_and_a_ticket(
 )
 def test_cr01_what_counts_as_verified(world: World, facts: list[str], enough: bool) -> None:
     """CR-01, CR-02: the account named and two facts more; what matched is kept either way."""
-    desk, username = Desk.of(world), world.account()
+    desk, username = Desk.of(world), world.account(phone="+1 613 555 0100")
     answer = desk.verify(username, [str(fact) for fact in facts])
     assert answer.status_code == (303 if enough else 400)
     row = world.events("caller.verified")[-1]
@@ -133,6 +139,76 @@ def test_cr02_a_refused_caller_is_recorded_and_closes_the_actions(world: World) 
     assert world.events("caller.verified")[-1].reason == "denied"
     assert desk.act("unlock", username).status_code == 400
     assert desk.act("end-sessions", username).status_code == 400
+
+
+def test_cr09_nobody_is_called_back_without_a_registered_number(world: World) -> None:
+    """CR-02, CR-09: the box cannot be ticked and says why; a form that ticks it gains nothing."""
+    desk, username = Desk.of(world), world.account()
+    page = desk.open(username).text
+    (box,) = re.findall(r'<input[^>]*id="fact-callback"[^>]*>', page)
+    assert "disabled" in box
+    assert "No phone number is registered." in page
+    assert desk.verify(username, ["username", "person_id", "callback"]).status_code == 400
+    assert world.events("caller.verified")[-1].data["facts"] == ["person_id", "username"]
+    known = desk.open(world.account(phone="+1 613 555 0100")).text
+    (box,) = re.findall(r'<input[^>]*id="fact-callback"[^>]*>', known)
+    assert "disabled" not in box
+
+
+@pytest.mark.parametrize("by", ["agent", "holder"])
+def test_cr02_a_denial_leaves_only_the_code(world: World, by: str) -> None:
+    """CR-02: who was "not the holder" a minute ago is not verified by better answers, by no agent;
+    the code that is sent to the holder verifies. After half an hour answers count again."""
+    desk, colleague = Desk.of(world), Desk.of(world)
+    username = world.account()
+    send = f"{desk.path(username)}/code"
+    if by == "agent":
+        desk.post(f"{desk.path(username)}/caller/deny", ticket="CR-7")
+    else:
+        desk.post(send, channel="mail", ticket="CR-7")
+        (link,) = [one for one in world.mails("caller_code")[-1].links if "/call" in one]
+        holder = world.browser()
+        page = holder.get(link.removeprefix(world.settings.issuer))
+        assert holder.submit(page, "/call").status_code == 200
+    world.clock.advance(minutes=1)
+    said = "A caller was recently not the account holder. Until 25 November 2026, 10:00 EST"
+    assert said in colleague.open(username).text
+    for one in (desk, colleague):
+        answer = one.verify(username)
+        assert (answer.status_code, said in answer.text) == (400, True)
+        assert world.events("caller.verified")[-1].reason == "recently_denied"
+        assert one.act("end-sessions", username).status_code == 400
+    colleague.post(send, channel="mail", ticket="CR-8")
+    code = re.findall(r"\b\d{6}\b", world.mails("caller_code")[-1].text)[0]
+    assert colleague.post(f"{send}/check", code=code).status_code == 303
+    assert colleague.act("end-sessions", username).status_code == 303
+    world.clock.advance(minutes=29)
+    assert desk.verify(username).status_code == 303
+
+
+def test_cr01_the_verification_keeps_what_was_given_and_its_ticket(world: World) -> None:
+    """CR-01: names of facts and the ticket, in row and trail; no values. The page of an action
+    proposes the ticket. Without one nothing is recorded."""
+    desk, username = Desk.of(world), world.account()
+    path = desk.path(username)
+    for form in ("caller", "caller/deny", "code"):
+        for ticket in ("", " ", "two\nlines", "x" * 61):
+            answer = desk.post(f"{path}/{form}", ticket=ticket, fact=["username"])
+            assert (answer.status_code, "Enter a ticket reference" in answer.text) == (400, True)
+    assert world.events("caller.verified") == []
+    desk.post(f"{path}/caller", fact=["username", "person_id", "organization"], ticket="T-9")
+    with world.work() as work:
+        (row,) = work.db.query(CallerVerification).all()
+        assert (row.facts, row.ticket) == (["organization", "person_id", "username"], "T-9")
+    (event,) = world.events("caller.verified")
+    assert set(event.data) == {"facts", "ticket"}
+    assert event.data["ticket"] == "T-9"
+    assert 'value="T-9"' in desk.send(f"{path}/actions/lock").text
+    desk.post(f"{path}/code", channel="mail", ticket="T-10")
+    code = re.findall(r"\b\d{6}\b", world.mails("caller_code")[-1].text)[0]
+    desk.post(f"{path}/code/check", code=code)
+    event = world.events("caller.verified")[-1]
+    assert event.data == {"facts": ["code"], "ticket": "T-10"}
 
 
 def test_a_verification_is_of_one_agent_one_account_and_half_an_hour(world: World) -> None:
@@ -154,7 +230,9 @@ def test_the_caller_proves_himself_by_a_code(world: World, channel: str) -> None
     desk, username = Desk.of(world), world.account()
     with world.work() as work:
         accounts.by_username(work, username).recovery_phone = "+14169671111"
-    assert desk.post(f"{desk.path(username)}/code", channel=channel).status_code == 303
+    assert (
+        desk.post(f"{desk.path(username)}/code", channel=channel, ticket="T-2").status_code == 303
+    )
     message = world.mails(to=username)[-1]
     assert message.kind == ("sms_caller_code" if channel == "sms" else "caller_code")
     assert "Leila Haddad" in message.text
@@ -174,7 +252,7 @@ def test_the_caller_proves_himself_by_a_code(world: World, channel: str) -> None
 def test_five_wrong_codes_end_the_code(world: World) -> None:
     """N63 for the telephone: the right one comes too late."""
     desk, username = Desk.of(world), world.account()
-    desk.post(f"{desk.path(username)}/code", channel="mail")
+    desk.post(f"{desk.path(username)}/code", channel="mail", ticket="T-2")
     code = re.findall(r"\b\d{6}\b", world.mails(to=username)[-1].text)[0]
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
     for _ in range(5):
@@ -186,7 +264,7 @@ def test_the_holder_sees_who_calls_and_can_say_no(world: World) -> None:
     """The page behind the mail names the agent; "not me" ends the call for the agent."""
     desk, username = Desk.of(world), world.account()
     desk.verify(username)
-    desk.post(f"{desk.path(username)}/code", channel="mail")
+    desk.post(f"{desk.path(username)}/code", channel="mail", ticket="T-2")
     message = world.mails("caller_code")[-1]
     code = re.findall(r"\b\d{6}\b", message.text)[0]
     (link,) = [entry for entry in message.links if "/call" in entry]

@@ -14,7 +14,7 @@ from idp.directory import accounts
 from idp.maintenance import alarms
 from idp.models import AccountKind, AccountState, Throttle
 from idp.policy.console import ConsoleRole
-from idp.policy.lockout import Budget, Record, after_failure
+from idp.policy.lockout import TOLD, Budget, Record, after_failure
 from idp.session import failed_attempts
 from idp.settings import Settings
 from tests.console.desk import Desk
@@ -43,23 +43,44 @@ def gets_in(world: World, username: str, address: str = ELSEWHERE) -> bool:
 
 
 def test_n49_ten_failures_lock_for_a_quarter_of_an_hour(world: World) -> None:
-    """N49, K.04: the right password is refused in the same words, then it works by itself."""
+    """N49, K.04: refused in the same words, then the right password works by itself."""
     username = world.account()
     fail(world, username, 9)
     assert gets_in(world, username)
     fail(world, username, 10)
-    right = browser_at(world, ELSEWHERE).sign_in(username)
+    fail(world, "nobody1", 10)
     wrong = browser_at(world, ELSEWHERE).sign_in(username, WRONG)
     unknown = browser_at(world, ELSEWHERE).sign_in("nobody1", WRONG)
     prints = {
-        str(fingerprint(answer, name))
-        for answer, name in ((right, username), (wrong, username), (unknown, "nobody1"))
+        str(fingerprint(answer, name)) for answer, name in ((wrong, username), (unknown, "nobody1"))
     }
     assert len(prints) == 1
-    assert world.events("signin.refused")[-3].reason == "throttled"
+    assert not gets_in(world, username)
+    assert world.events("signin.refused")[-1].reason == "throttled"
     world.clock.advance(minutes=15, seconds=-1)
     assert not gets_in(world, username)
     world.clock.advance(seconds=1)
+    assert gets_in(world, username)
+
+
+def test_n49_a_locked_holder_is_told_but_nobody_guesses_on(world: World) -> None:
+    """N47, N49, RS-08: three attempts in a lock-out are told whether the password is right; every
+    later one gets the words of a wrong password. After the lock-out the budget is whole again."""
+    username = world.account()
+    fail(world, username, 10)
+    said = (
+        "Your account is locked until 25 November 2026, 09:45 EST after too many failed attempts."
+    )
+    fail(world, username, 2)
+    answer = browser_at(world, ELSEWHERE).sign_in(username)
+    assert (answer.status_code, said in answer.text) == (400, True)
+    for _ in range(3):
+        answer = browser_at(world, ELSEWHERE).sign_in(username)
+        assert (answer.status_code, said in answer.text) == (400, False)
+        assert "Incorrect user name or password." in answer.text
+        assert world.events("signin.refused")[-1].reason == "throttled"
+    world.clock.advance(minutes=15)
+    fail(world, username, 9)
     assert gets_in(world, username)
 
 
@@ -346,7 +367,7 @@ def test_the_database_counts_only_what_it_must(world: World) -> None:
     with world.work() as work:
         account = accounts.by_username(work, username)
         (lock,) = failed_attempts.locks(work, account)
-        assert lock.failures == []
+        assert len(lock.failures) == TOLD + 1
         failed_attempts.clear(work, account)
         assert failed_attempts.locks(work, account) == []
 
@@ -371,4 +392,9 @@ def test_the_rule_itself(world: World) -> None:
     record = after_failure(record, now, budget)
     assert record.is_locked(now)
     assert record.locked_until == now + timedelta(minutes=5)
-    assert after_failure(record, now + timedelta(minutes=4), budget) == record
+    for number in range(1, 6):
+        record = after_failure(record, now + timedelta(minutes=4), budget)
+        assert len(record.failures) == min(number, TOLD + 1)
+        assert record.locked_until == now + timedelta(minutes=5)
+    later = now + timedelta(minutes=5)
+    assert after_failure(record, later, budget) == Record((later,))

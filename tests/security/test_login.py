@@ -18,6 +18,7 @@ from tests.world import PASSWORD, World
 EVERYONE = (None, *AccountState)
 #: What names a single answer: the request id, the nonce, signed values.
 _OWN = re.compile(r'nonce[-=]"?[\w-]+"?|name="csrf_token"[^>]*value="[^"]*"|data-options="[^"]*"')
+WRONG = "Wrong-Heron7-lantern"
 VARYING = {"X-Request-Id", "Set-Cookie", "Date"}
 
 
@@ -63,18 +64,22 @@ def bcrypt_work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
+#: Who knows the password of these is told of the state, and what helps (RS-08, K.04).
+TOLD = (AccountState.LOCKED, AccountState.SUSPENDED)
+
+
 def refusals() -> list[tuple[AccountState | None, str]]:
     """Every state with the right and a wrong password, but for the one that signs in."""
     return [
         (state, password)
         for state in EVERYONE
-        for password in (PASSWORD, "Wrong-Heron7-lantern", "")
-        if (state, password) != (AccountState.ACTIVE, PASSWORD)
+        for password in (PASSWORD, WRONG, "")
+        if password != PASSWORD or state not in (AccountState.ACTIVE, *TOLD)
     ]
 
 
 def test_n47_every_refused_sign_in_gets_the_same_answer(people: World) -> None:
-    """N47: unknown, wrong password and every state but active cannot be told apart."""
+    """N47: unknown, wrong password and every state cannot be told apart without the password."""
     seen: dict[Any, list[Any]] = {}
     for state, password in refusals():
         name = name_for(state)
@@ -94,6 +99,28 @@ def test_n47_every_refused_sign_in_costs_one_check(people: World, bcrypt_work: l
         bcrypt_work.clear()
         assert page.sign_in(name_for(state), password, form).status_code == 400
         assert bcrypt_work == ["check 04"], state
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (AccountState.LOCKED, "Your account is locked. Only Customer Relations can unlock it."),
+        (AccountState.SUSPENDED, "Your account is suspended. Call Customer Relations."),
+    ],
+)
+def test_n47_who_knows_the_password_learns_that_the_account_is_locked(
+    people: World, bcrypt_work: list[str], state: AccountState, said: str
+) -> None:
+    """N47: a stranger learns nothing, at the same cost; the holder learns what helps."""
+    right, wrong = people.browser(), people.browser()
+    forms = right.get("/signin"), wrong.get("/signin")
+    bcrypt_work.clear()
+    told = right.sign_in(name_for(state), PASSWORD, forms[0])
+    assert (told.status_code, said in told.text) == (400, True)
+    assert bcrypt_work == ["check 04"]
+    refused = wrong.sign_in(name_for(state), WRONG, forms[1])
+    assert "Incorrect user name or password." in refused.text
+    assert people.events("signin.refused")[-2].reason == f"account_{state}"
 
 
 @pytest.mark.parametrize("state", EVERYONE)
@@ -117,11 +144,10 @@ def test_n47_the_refusal_of_a_sign_in_for_an_application_is_the_same(people: Wor
     rp = people.relying_party()
     bodies = set()
     for state in EVERYONE:
-        if state is AccountState.ACTIVE:
-            continue
         browser = people.browser()
         page = browser.authorize(rp)
-        answer = browser.sign_in(name_for(state), PASSWORD, page)
+        password = WRONG if state in (AccountState.ACTIVE, *TOLD) else PASSWORD
+        answer = browser.sign_in(name_for(state), password, page)
         body = fingerprint(answer, name_for(state))[3]
         bodies.add((answer.status_code, re.sub(r'name="flow"[^>]*|flow=[\w-]+', "", body)))
     assert len(bodies) == 1

@@ -12,6 +12,7 @@ from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.clients import registry
+from idp.directory import held_role_groups
 from idp.grants import authorization_codes, grant_lifecycle
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
@@ -140,6 +141,10 @@ def _local(found: Interaction) -> BaseResponse:
     if type(step) in PAGES:
         return redirect(url_for(PAGES[type(step)], flow=found.handle), code=303)
     interactions.complete(work, found)
+    session = current.browser_session()
+    if found.return_to == "/" and session and held_role_groups.console_roles(work, session.account):
+        # Operators work in the console; the applications are one link away.
+        return redirect(url_for("console.home"), code=303)
     return current.redirect_after_form(found.return_to)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
@@ -74,7 +76,7 @@ def _identity(work: UnitOfWork, found: Account) -> dict[str, Any]:
     return {
         "person": person,
         "is_machine": found.kind == AccountKind.MACHINE,
-        "state": labels.state(found.state),
+        "state": labels.standing(found, is_ready=not enrolment.is_incomplete(work, found)),
         "kind": labels.kind(found.kind),
         "second": labels.second(found),
         "phone": i18n.phone(person.phone, person.phone_extension) if person.phone else "",
@@ -132,18 +134,33 @@ def _operator_options(work: UnitOfWork, found: Account) -> dict[str, Any]:
     operator = gate.operator()
     helps = operator.may_open("console.act")
     is_own = separation_of_duties.is_same_person(found, operator.account)
+    until = caller_verification.denied_until(work, found)
     names = account_actions.available_actions(work, operator.account, operator.roles, found)
     return {
         "helps": helps,
         "manages": operator.may_open("console.grant") and not is_own,
         "needs_caller": helps and rules.needs_caller_verification(operator.roles),
-        "facts": [(fact, labels.fact(fact)) for fact in rules.Fact],
+        "facts": [
+            (fact, labels.fact(fact), fact in caller_verification.possible_facts(found))
+            for fact in rules.Fact
+        ],
+        "only_code": only_code(until) if helps and until else "",
         "verification": caller_verification.find_active(work, operator.account, found)
         if helps
         else None,
         "actions": [(name, labels.action(name)) for name in names if name in rules.HARMLESS],
         "dangers": [(name, labels.action(name)) for name in names if name not in rules.HARMLESS],
     }
+
+
+def only_code(until: datetime) -> str:
+    """Why facts do not verify a caller now."""
+    text = gettext(
+        "A caller was recently not the account holder. Until %(until)s, only a code that is sent "
+        "to the account holder verifies a caller.",
+        until=i18n.eastern(until),
+    )
+    return str(text)
 
 
 def act(subject: str, action: str) -> BaseResponse:

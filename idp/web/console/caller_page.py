@@ -12,8 +12,9 @@ from idp.errors import CodeNotSent, NoRecoveryPhone
 from idp.helpdesk import caller_verification
 from idp.models import Account
 from idp.policy import console as rules
+from idp.policy.names import printable
 from idp.web.console import gate
-from idp.web.console.account_page import back, one, page
+from idp.web.console.account_page import back, one, only_code, page
 
 
 def register(pages: Blueprint) -> None:
@@ -42,12 +43,15 @@ def verify_caller(subject: str) -> Response:
     if not isinstance(found, Account):
         return found
     facts = request.form.getlist("fact")
-    ticket = _ticket()
-    if caller_verification.record(
-        current.work(), gate.operator().account, found, facts, ticket=ticket
-    ):
+    if not (ticket := _ticket()):
+        return _without_ticket(found)
+    work = current.work()
+    until = caller_verification.denied_until(work, found)
+    if caller_verification.record(work, gate.operator().account, found, facts, ticket=ticket):
         flash(gettext("The caller is verified for 30 minutes."))
         return back(found)
+    if until is not None:
+        return page(found, error=only_code(until))
     error = gettext(
         "Verification is not complete. The caller must give the user name or e-mail address "
         "and two more correct answers, or read back a code."
@@ -60,7 +64,9 @@ def deny_caller(subject: str) -> Response:
     found = _found(subject)
     if not isinstance(found, Account):
         return found
-    caller_verification.deny(current.work(), found, ticket=_ticket())
+    if not (ticket := _ticket()):
+        return _without_ticket(found)
+    caller_verification.deny(current.work(), gate.operator().account, found, ticket=ticket)
     flash(gettext("The failed verification was recorded."))
     return back(found)
 
@@ -70,11 +76,15 @@ def send_code(subject: str) -> Response:
     found = _found(subject)
     if not isinstance(found, Account):
         return found
+    if not (ticket := _ticket()):
+        return _without_ticket(found)
     channel = "sms" if request.form.get("channel") == "sms" else "mail"
     if channel == "sms" and current.runtime().ports.sms is None:
         return page(found, error=gettext("We cannot send text messages. Send a code by e-mail."))
     try:
-        caller_verification.send_code(current.work(), gate.operator().account, found, channel)
+        caller_verification.send_code(
+            current.work(), gate.operator().account, found, channel, ticket=ticket
+        )
     except CodeNotSent:
         return page(found, error=gettext("Too many codes were sent. Wait an hour."))
     except NoRecoveryPhone:
@@ -96,4 +106,10 @@ def check_code(subject: str) -> Response:
 
 
 def _ticket() -> str:
-    return request.form.get("ticket", "").strip()[:60]
+    """The reference of the call; empty when it is missing or not one line."""
+    typed = request.form.get("ticket", "").strip()
+    return typed if len(typed) <= rules.MAX_TICKET and printable(typed) else ""
+
+
+def _without_ticket(found: Account) -> Response:
+    return page(found, error=gettext("Enter a ticket reference on one line."))

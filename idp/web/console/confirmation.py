@@ -69,6 +69,8 @@ class Effect:
     type_label: str = ""
     account: Account | None = None
     client: Client | None = None
+    #: What the field of the ticket proposes.
+    ticket: str = ""
     #: Whether the service writes reason and ticket into an event of its own.
     is_recorded: bool = False
 
@@ -187,7 +189,9 @@ def _page(effect: Effect, operator: Account, *, error: str = "", status: int = 2
         confirmation=_issue(effect, operator),
         action=request.path,
         reasons=[(str(reason), REASONS.of(reason)) for reason in ActReason],
-        typed={name: request.form.get(name, "") for name in ("reason", "details", "ticket")},
+        typed={"ticket": effect.ticket}
+        | {name: request.form.get(name, "") for name in ("reason", "details")}
+        | {name: request.form[name] for name in ("ticket",) if name in request.form},
         error=error,
         is_stale=status == 409,
     )

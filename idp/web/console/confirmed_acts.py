@@ -24,7 +24,7 @@ from idp.directory import (
 )
 from idp.errors import ActionNotPossible, CallerNotVerified, Invalid, NotFound
 from idp.grants import signing_keys
-from idp.helpdesk import account_actions, consequences
+from idp.helpdesk import account_actions, caller_verification, consequences
 from idp.helpdesk.consequences import AccountReach, ClientReach
 from idp.models import Account, AccountKind, Client, KeyState
 from idp.policy.console import HARMLESS, ConsoleAction
@@ -43,6 +43,7 @@ def _act_on_account(subject: str, action: str) -> Effect | BaseResponse:
     except (ActionNotPossible, CallerNotVerified) as refusal:
         return account_page.page(account, error=labels.refusal(refusal))
     reach = consequences.of_account(work, account)
+    call = caller_verification.find_active(work, operator.account, account)
     sentences, way_back = _OF_ACTION[ConsoleAction(action)](account, reach)
     return Effect(
         title=labels.action(action),
@@ -54,6 +55,7 @@ def _act_on_account(subject: str, action: str) -> Effect | BaseResponse:
         version=_version(account),
         is_dangerous=action not in HARMLESS,
         account=account,
+        ticket=call.ticket if call else "",
         is_recorded=True,
     )
 

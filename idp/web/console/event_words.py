@@ -53,6 +53,7 @@ EVENTS = complete(
         AuditAction.CLIENT_SECRET_ROTATED: _("New application secret issued"),
         AuditAction.CLIENT_UPDATED: _("Application changed"),
         AuditAction.CODE_REDEEMED: _("Authorization code redeemed"),
+        AuditAction.CONDITIONS_ACCEPTED: _("Conditions of use accepted"),
         AuditAction.CONSENT_GIVEN: _("Consent given"),
         AuditAction.CONSENT_REVOKED: _("Consent withdrawn"),
         AuditAction.CONSOLE_CONFIRMED: _("Operator action confirmed"),

@@ -36,6 +36,13 @@ def state(name: str) -> str:
     return STATES.of(name)
 
 
+def standing(account: Account, *, is_ready: bool) -> str:
+    """An account's state, with what its holder has left to set up: "active" is the whole of it."""
+    if account.state == AccountState.ACTIVE and not is_ready:
+        return str(gettext("setup not finished"))
+    return state(account.state)
+
+
 def assessment(event: Event) -> dict[str, Any]:
     """A decision of the risk engine, for the page: reasons in words, features with weights."""
     data = event.data

@@ -12,7 +12,7 @@ from idp.mfa.assurance import PASSWORD
 from idp.models import Account
 from idp.policy.signin_state import Evidence
 from idp.session import interactions
-from idp.web.login import mailed_link_page
+from idp.web.login import mailed_link_page, new_password_page
 from idp.web.login.signin_page import proceed
 
 
@@ -30,5 +30,6 @@ def activate() -> Response:
 def _first_session(account: Account) -> Response:
     """The person has just shown the mailed secret and made the password: what else has to be set
     up, then signed in (AC-04, AC-09)."""
+    new_password_page.accept_conditions(account)
     found = interactions.begin(current.work(), current.browser_binding())
     return proceed(account, found, Evidence(PASSWORD, has_secret=True))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Response, render_template, request
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 from flask_babel import lazy_gettext as _
 
 from idp import current
 from idp.credentials import passwords
 from idp.credentials.credential_refusals import EntryFault
+from idp.directory import conditions_of_use
 from idp.models import Account, AccountKind
 from idp.policy.password import Rule, rules
+from idp.web import branding
 from idp.web.texts import complete
 
 #: Hours for which programs of a machine account may go on using the old password.
@@ -35,11 +37,29 @@ def chosen(account: Account) -> tuple[str, tuple[str, ...]]:
     """The new password, and its faults if the two entries differ: all of them, so that a person can
     correct everything at once."""
     password = request.form.get("password", "")
+    shown = request.form.get("conditions", "")
+    if is_first(account) and shown != branding.conditions_version():
+        return password, (EntryFault.CONDITIONS,)
     if password == request.form.get("again", ""):
         return password, ()
     return password, (
         *passwords.quick_violations(current.work(), account, password),
         EntryFault.MISMATCH,
+    )
+
+
+def is_first(account: Account) -> bool:
+    """Whether this password activates the account: with it, the conditions of use are accepted."""
+    return account.activated_at is None
+
+
+def accept_conditions(account: Account) -> None:
+    """Store that the holder accepted the conditions that the page showed."""
+    conditions_of_use.accept(
+        current.work(),
+        account,
+        branding.conditions_version(),
+        language=str(get_locale() or "en"),
     )
 
 
@@ -71,6 +91,7 @@ def page(
         question=question,
         overlaps=_overlaps() if account.kind == AccountKind.MACHINE and purpose == "change" else (),
         overlap=request.form.get("overlap", ""),
+        conditions_version=branding.conditions_version() if is_first(account) else "",
         ask_current=purpose in ("change", "temporary", "renewal"),
     )
     return Response(body, status=400 if errors else 200)
@@ -114,6 +135,7 @@ FAULTS = complete(
     EntryFault,
     {
         EntryFault.MISMATCH: _("Both passwords match"),
+        EntryFault.CONDITIONS: _("The conditions of use have changed. Read them again."),
         EntryFault.CURRENT: _("The current password is incorrect."),
         EntryFault.ANSWER: _(
             "The answer to your security question is incorrect. After several incorrect "

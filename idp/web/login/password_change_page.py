@@ -31,6 +31,7 @@ def change_password() -> Response:
     purpose, action = str(required.reason), url_for("login.change_password")
     if request.method != "POST":
         return new_password_page.page(account, purpose=purpose, action=action, flow=handle)
+    is_first = new_password_page.is_first(account)
     new, faults = new_password_page.chosen(account)
     if not faults:
         faults = password_change.change_password(
@@ -46,5 +47,7 @@ def change_password() -> Response:
         return new_password_page.page(
             account, purpose=purpose, action=action, flow=handle, errors=faults
         )
+    if is_first:
+        new_password_page.accept_conditions(account)
     by_secret = required.reason is ChangeReason.TEMPORARY
     return proceed(account, found, Evidence(PASSWORD, has_secret=by_secret))

@@ -11,12 +11,16 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
+from idp.mfa.assurance import PASSWORD
 from idp.models import Account, Link
+from idp.policy.signin_state import Evidence
 from idp.recovery import account_recovery, recovery_requests
 from idp.recovery.recovery_requests import Channel, Goal
+from idp.session import interactions
+from idp.signin import second_factor
 from idp.transaction import UnitOfWork
 from idp.web.login import code_page, mailed_link_page
-from idp.web.login.signin_page import MAX_PASSWORD
+from idp.web.login.signin_page import MAX_PASSWORD, proceed
 
 #: Name of the form cookie's entry that holds the secret of this browser's request.
 FLOW = "recovery"
@@ -120,9 +124,14 @@ def open_link() -> BaseResponse:
     return mailed_link_page.serve(Purpose.RESET, "recover.open_link", finish, _changed)
 
 
-def _changed(_account: Account) -> BaseResponse:
-    """Nobody is signed in by a reset (N66)."""
+def _changed(account: Account) -> BaseResponse:
+    """A reset alone signs nobody in (N66). A person with a verification method proves it now and is
+    in (Z-06); others sign in with the new password."""
     current.clear_session()
+    if second_factor.is_provable(current.work(), account):
+        flash(gettext("Password changed successfully"))
+        found = interactions.begin(current.work(), current.browser_binding())
+        return proceed(account, found, Evidence(PASSWORD), must_prove=True)
     return _done(
         gettext("Password changed successfully"),
         gettext("You are signed out everywhere. Sign in with your new password."),

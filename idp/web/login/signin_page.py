@@ -16,7 +16,9 @@ from idp.policy.local_path import safe_path
 from idp.policy.signin_state import Evidence
 from idp.session import interactions
 from idp.signin import completion, first_factor, second_factor, transitions
-from idp.web import factor_words
+from idp.signin.first_factor import Held
+from idp.signin.signin_refusals import SignInRefusal
+from idp.web import factor_words, i18n
 from idp.web.login import proof_page
 
 REMEMBER_SECONDS = 30 * 86400
@@ -92,6 +94,8 @@ def _attempt(found: Interaction | None) -> BaseResponse:
         cookie=current.browser_cookie(),
         client=found.client if found else None,
     )
+    if isinstance(accepted, Held):
+        return _page(found, username=typed, error=_held(accepted), status=400)
     if accepted is None:
         refused = gettext("Incorrect user name or password. Check both, and that Caps Lock is off.")
         more = gettext(
@@ -114,6 +118,24 @@ def _attempt(found: Interaction | None) -> BaseResponse:
     return response
 
 
+def _held(refusal: Held) -> str:
+    """What somebody with the right password or passkey is told of the account, and what helps."""
+    match refusal.reason:
+        case SignInRefusal.ACCOUNT_SUSPENDED:
+            text = gettext("Your account is suspended. Call Customer Relations.")
+        case SignInRefusal.ACCOUNT_LOCKED:
+            text = gettext(
+                "Your account is locked. Only Customer Relations can unlock it. Call them."
+            )
+        case _:
+            text = gettext(
+                "Your account is locked until %(until)s after too many failed attempts. Your "
+                "password is correct. To sign in sooner, use “Unlock account?”.",
+                until=i18n.eastern(refusal.until),
+            )
+    return str(text)
+
+
 def passkey() -> BaseResponse:
     """Sign in with a passkey alone: it names its account and has verified its user."""
     work = current.work()
@@ -123,6 +145,8 @@ def passkey() -> BaseResponse:
     accepted = first_factor.authenticate_passkey(
         work, current.browser_binding(), answer, client=client
     )
+    if isinstance(accepted, Held):
+        return _page(found, username="", error=_held(accepted), status=400)
     if isinstance(accepted, Fault):
         error = factor_words.passkey_fault(
             accepted,
@@ -140,7 +164,12 @@ def passkey() -> BaseResponse:
 
 
 def proceed(
-    account: Account, found: Interaction, evidence: Evidence, *, remember: bool = False
+    account: Account,
+    found: Interaction,
+    evidence: Evidence,
+    *,
+    remember: bool = False,
+    must_prove: bool = False,
 ) -> BaseResponse:
     """The first factor was right: a session, or first a second factor or enrolment."""
     decision = second_factor.accept_first_factor(
@@ -150,6 +179,7 @@ def proceed(
         evidence,
         cookie=current.browser_cookie(),
         remember=remember,
+        must_prove=must_prove,
     )
     if decision.is_required:
         proof_page.send_first(account, flow_of(found), needs_strong=decision.needs_strong)
