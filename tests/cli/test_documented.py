@@ -29,7 +29,7 @@ def lines(text: str) -> list[tuple[str, bool]]:
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     found = [(line, True) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     found += [(" ".join(code.split()), False) for code in re.findall(r"`([^`]+)`", prose)]
-    found += [(line, True) for line in re.findall(r"run --rm (gateway .*)", text)]
+    found += [(line, True) for line in re.findall(r"exec gateway (gateway .*)", text)]
     return [(line.strip(), whole) for line, whole in found if re.match(r"\s*gateway [a-z-]", line)]
 
 
