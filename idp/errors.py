@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from enum import StrEnum
 from string import Formatter
 from typing import Any, ClassVar, dataclass_transform
@@ -55,9 +56,17 @@ class Refusal(GatewayError):
         if unknown := fields_of(cls.template) - known:
             raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
 
-    def sentence(self, translate: Callable[[str], str]) -> str:
-        """The sentence, and the phrases in its data, as ``translate`` gives them."""
-        data = {item.name: _shown(getattr(self, item.name), translate) for item in fields(self)}  # type: ignore[arg-type]
+    def sentence(
+        self,
+        translate: Callable[[str], str],
+        moment: Callable[[datetime], str] = datetime.isoformat,
+    ) -> str:
+        """The sentence, and the phrases and moments in its data, as ``translate`` and ``moment``
+        give them."""
+        data = {
+            item.name: _shown(getattr(self, item.name), translate, moment)
+            for item in fields(self)  # type: ignore[arg-type]
+        }
         return translate(self.template).format(**data) if self.template else ""
 
     @property
@@ -74,14 +83,16 @@ def fields_of(template: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
 
 
-def _shown(value: Any, translate: Callable[[str], str]) -> Any:
+def _shown(value: Any, translate: Callable[[str], str], moment: Callable[[datetime], str]) -> Any:
     if isinstance(value, Refusal):
-        return value.sentence(translate)
+        return value.sentence(translate, moment)
+    if isinstance(value, datetime):
+        return moment(value)
     if isinstance(value, Phrase):
         return translate(value)
     if isinstance(value, tuple):
         separator = "; " if any(isinstance(one, Refusal) for one in value) else ", "
-        return separator.join(str(_shown(one, translate)) for one in value)
+        return separator.join(str(_shown(one, translate, moment)) for one in value)
     return value
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from idp.errors import NotFound, Refused
 from idp.policy.phrases import N_
 
@@ -27,4 +29,4 @@ class KeyNotPublishedYet(Refused):
     template = N_("the next {alg} key can sign from {ready}; relying parties may not have it yet")
     alg: str
     #: ISO 8601, UTC.
-    ready: str
+    ready: datetime

@@ -41,7 +41,7 @@ def rotate(work: UnitOfWork, alg: str, *, force: bool = False) -> SigningKey:
     upcoming = _one(work, alg, KeyState.NEXT)
     lead = timedelta(seconds=work.settings.key_publish_lead)
     if not force and work.now - upcoming.created_at < lead:
-        ready = (upcoming.created_at + lead).isoformat(timespec="seconds")
+        ready = (upcoming.created_at + lead).replace(microsecond=0)
         raise KeyNotPublishedYet(alg, ready)
     _retire(work, _one(work, alg, KeyState.ACTIVE), KeyState.RETIRED)
     _promote(work, upcoming)
