@@ -50,6 +50,8 @@ _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
 _TEXTS = {
     "name": ("--name", "Display name."),
     "description": ("--description", "Tile description."),
+    "name_fr": ("--name-fr", "French display name. Empty for the display name."),
+    "description_fr": ("--description-fr", "French tile description."),
     "home_url": ("--home-url", "Tile link."),
     "backchannel_logout_uri": (
         "--backchannel-logout-uri",

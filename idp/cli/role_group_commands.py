@@ -33,6 +33,8 @@ def role_group() -> None:
 @role_group.command()
 @click.argument("name")
 @click.option("--description", default="")
+@click.option("--name-fr", default="", help="Name on French pages. Empty for the name.")
+@click.option("--description-fr", default="", help="Description on French pages.")
 @click.option("--kind", type=choice(AccountKind), default="personal", help="Account type.")
 @click.option(
     "--client",
@@ -50,6 +52,8 @@ def role_group() -> None:
 def create(
     name: str,
     description: str,
+    name_fr: str,
+    description_fr: str,
     kind: str,
     client_ids: tuple[str, ...],
     participation: str,
@@ -62,6 +66,8 @@ def create(
             work,
             name,
             description=description,
+            name_fr=name_fr,
+            description_fr=description_fr,
             kind=kind,
             clients=seen_by,
             participation=participation,
@@ -69,6 +75,8 @@ def create(
         record = {
             "name": name,
             "description": description,
+            "name_fr": name_fr,
+            "description_fr": description_fr,
             "kind": kind,
             "clients": list(client_ids),
             "participation": made.participation,
@@ -87,30 +95,45 @@ def create(
     "--participation",
     help="Market or program in which the participant must participate. Empty for none.",
 )
+@click.option("--description", help="Description.")
+@click.option("--name-fr", help="Name on French pages. Empty for the name.")
+@click.option("--description-fr", help="Description on French pages.")
 @as_operator()
 @as_json
 def set_group(
-    name: str, second_factor: str | None, participation: str | None, as_json: bool
+    name: str,
+    second_factor: str | None,
+    participation: str | None,
+    as_json: bool,
+    **given: str | None,
 ) -> None:
-    """Change the rules of a role group."""
-    if second_factor is None and participation is None:
-        raise click.UsageError("Nothing to change. Use --second-factor or --participation.")
+    """Change the rules and texts of a role group."""
+    texts = {key: text for key, text in given.items() if text is not None}
+    if second_factor is None and participation is None and not texts:
+        raise click.UsageError(
+            "Nothing to change. Use --second-factor, --participation, --description, --name-fr "
+            "or --description-fr."
+        )
     with unit_of_work() as work:
         group = role_groups.by_name(work, name)
         if second_factor is not None:
             role_groups.set_rule(work, group, second_factor.replace("default", ""))
         if participation is not None:
             participations.set_required(work, group, participation)
+        if texts:
+            role_groups.describe(work, group, **texts)
         record = {
             "name": name,
             "second_factor": group.second_factor or "default",
             "participation": group.participation,
+            **texts,
         }
     if as_json:
         show_json(record)
         return
     said = [] if second_factor is None else [f"extra verification {second_factor}"]
     said += [] if participation is None else [f"required participation {participation or 'none'}"]
+    said += [f"{key.replace('_fr', ' in French')} {text or 'none'}" for key, text in texts.items()]
     click.echo(f"{name}: {', '.join(said)}.")
 
 
@@ -127,6 +150,8 @@ def list_groups(as_json: bool) -> None:
                 "second_factor": g.second_factor or "default",
                 "participation": g.participation,
                 "description": g.description,
+                "name_fr": g.name_fr,
+                "description_fr": g.description_fr,
                 "clients": seen_by,
             }
             for g, seen_by in role_groups.list_role_groups(work)

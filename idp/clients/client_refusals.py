@@ -49,6 +49,13 @@ class ClientNameInvalid(Invalid):
     most: int
 
 
+class FrenchNameInvalid(Invalid):
+    """The French name is too long, or cannot be displayed."""
+
+    template = N_("the French name is at most {most} printable characters")
+    most: int
+
+
 class DescriptionInvalid(Invalid):
     """The description is too long, or cannot be displayed."""
 

@@ -11,6 +11,7 @@ from idp.clients.client_refusals import (
     AccountKindsInvalid,
     ClientNameInvalid,
     DescriptionInvalid,
+    FrenchNameInvalid,
     KeysMissingOrExcess,
     NotAmong,
     NotOneOf,
@@ -75,8 +76,11 @@ def check(work: UnitOfWork, data: ClientData) -> None:
 def _text_faults(data: ClientData) -> Iterator[Refusal]:
     if not data.name or len(data.name) > MAX_NAME or not printable(data.name):
         yield ClientNameInvalid(MAX_NAME)
-    if len(data.description) > MAX_DESCRIPTION or not printable(data.description):
-        yield DescriptionInvalid(MAX_DESCRIPTION)
+    if len(data.name_fr) > MAX_NAME or not printable(data.name_fr):
+        yield FrenchNameInvalid(MAX_NAME)
+    for text in (data.description, data.description_fr):
+        if len(text) > MAX_DESCRIPTION or not printable(text):
+            yield DescriptionInvalid(MAX_DESCRIPTION)
 
 
 def _choice_faults(data: ClientData) -> Iterator[Refusal]:

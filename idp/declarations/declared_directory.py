@@ -111,6 +111,8 @@ def describe_role_group(group: RoleGroup) -> dict[str, Any]:
     """The fields of a role group as a declaration writes them."""
     return {
         "description": group.description,
+        "name_fr": group.name_fr,
+        "description_fr": group.description_fr,
         "kind": group.kind,
         "participation": group.participation,
         "second_factor": group.second_factor,
@@ -123,7 +125,7 @@ def _set_role_group(work: UnitOfWork, group: RoleGroup, name: str, value: str) -
     elif name == "second_factor":
         role_groups.set_rule(work, group, value)
     else:
-        role_groups.describe(work, group, value)
+        role_groups.describe(work, group, **{name: value})
 
 
 def _find(work: UnitOfWork, name: str) -> RoleGroup | None:

@@ -52,6 +52,8 @@ FIELDS: dict[Section, dict[str, Form]] = {
     },
     Section.ROLE_GROUPS: {
         "description": Form.TEXT,
+        "name_fr": Form.TEXT,
+        "description_fr": Form.TEXT,
         "kind": Form.TEXT,
         "participation": Form.TEXT,
         "second_factor": Form.TEXT,

@@ -288,6 +288,13 @@ class RuleUnknown(Invalid):
     rules: tuple[str, ...]
 
 
+class RoleGroupFrenchNameInvalid(Invalid):
+    """The French name is too long, or cannot be displayed."""
+
+    template = N_("the French name is at most {most} printable characters")
+    most: int
+
+
 class RoleGroupDescriptionInvalid(Invalid):
     """The description is too long, or cannot be displayed."""
 

@@ -101,6 +101,22 @@ def list_applications(work: UnitOfWork, account: Account) -> list[Client]:
     return [client for client in accessible_clients(work, account) if client.home_url]
 
 
+def participants_of(work: UnitOfWork, account: Account) -> dict[int, list[str]]:
+    """For which participants the account can open each relying party: names, by the client's id."""
+    rows = work.db.execute(
+        select(client_role_group.c.client_id, Participant.name)
+        .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
+        .distinct()
+        .order_by(Participant.name)
+    )
+    found: dict[int, list[str]] = {}
+    for client_id, name in rows:
+        found.setdefault(client_id, []).append(name)
+    return found
+
+
 def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties that the account can open, by name: it holds one of their role groups,
     and they allow its kind of account."""

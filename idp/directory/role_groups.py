@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import select
 
@@ -17,6 +18,7 @@ from idp.directory.directory_refusals import (
     ParticipationNameInvalid,
     RoleGroupDescriptionInvalid,
     RoleGroupExists,
+    RoleGroupFrenchNameInvalid,
     RoleGroupNameInvalid,
     RoleGroupNotFound,
     RuleUnknown,
@@ -28,7 +30,7 @@ from idp.policy.names import printable
 from idp.transaction import UnitOfWork
 
 MAX_PARTICIPATION = 100
-MAX_DESCRIPTION = 500
+MAX_NAME, MAX_DESCRIPTION = 100, 500
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()-]{0,99}")
 
 
@@ -37,6 +39,8 @@ def create(
     name: str,
     *,
     description: str = "",
+    name_fr: str = "",
+    description_fr: str = "",
     kind: str = "personal",
     clients: list[Client] | None = None,
     participation: str = "",
@@ -51,7 +55,7 @@ def create(
         raise RoleGroupExists(name)
     group = RoleGroup(
         name=name,
-        description=_checked_description(description),
+        **_checked_texts(description=description, name_fr=name_fr, description_fr=description_fr),
         kind=kind,
         participation=checked_participation(participation) if participation else "",
         created_at=work.now,
@@ -86,16 +90,21 @@ def set_rule(work: UnitOfWork, group: RoleGroup, rule: str) -> None:
     events.record(work, AuditAction.ROLE_GROUP_RULE, group=group.name, second_factor=rule)
 
 
-def describe(work: UnitOfWork, group: RoleGroup, description: str) -> None:
-    """Set the description of the group. Raises Invalid."""
-    group.description = _checked_description(description)
-    events.record(work, AuditAction.ROLE_GROUP_DESCRIBED, group=group.name, description=description)
+def describe(work: UnitOfWork, group: RoleGroup, **texts: str) -> None:
+    """Set ``description``, ``description_fr`` or ``name_fr`` of the group. Raises Invalid."""
+    checked: dict[str, Any] = _checked_texts(**texts)
+    for name, text in checked.items():
+        setattr(group, name, text)
+    events.record(work, AuditAction.ROLE_GROUP_DESCRIBED, group=group.name, **checked)
 
 
-def _checked_description(text: str) -> str:
-    if len(text) > MAX_DESCRIPTION or not printable(text):
-        raise RoleGroupDescriptionInvalid(MAX_DESCRIPTION)
-    return text
+def _checked_texts(**texts: str) -> dict[str, str]:
+    for name, text in texts.items():
+        is_name = name == "name_fr"
+        most = MAX_NAME if is_name else MAX_DESCRIPTION
+        if len(text) > most or not printable(text):
+            raise (RoleGroupFrenchNameInvalid if is_name else RoleGroupDescriptionInvalid)(most)
+    return texts
 
 
 def by_name(work: UnitOfWork, name: str) -> RoleGroup:

@@ -34,6 +34,9 @@ class Client(Base):
     client_id: Mapped[str] = mapped_column(String(100), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(String(500), default="")
+    #: The same on French pages; empty: as above.
+    name_fr: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
+    description_fr: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
     #: The URL of its tile on the dashboard; empty: no tile.
     home_url: Mapped[str] = mapped_column(String(2000), default="")
     auth_method: Mapped[AuthMethod] = mapped_column(String(30))

@@ -90,6 +90,9 @@ class RoleGroup(Base):
     id: Mapped[PrimaryKey]
     name: Mapped[str] = mapped_column(String(100), unique=True)
     description: Mapped[str] = mapped_column(String(500), default="")
+    #: The same on French pages; empty: as above. Claims always have ``name``.
+    name_fr: Mapped[str] = mapped_column(String(100), default="", server_default=text("''"))
+    description_fr: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
     #: The kind of account that may hold it (MA-04, EN-03): a value of ``AccountKind``.
     kind: Mapped[str] = mapped_column(String(10), default="personal")
     #: The second-factor rule for its holders, as for clients.

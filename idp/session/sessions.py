@@ -156,17 +156,17 @@ def active(work: UnitOfWork, account: Account) -> list[BrowserSession]:
     return [row for row in rows if is_live(work, row)]
 
 
-def applications(work: UnitOfWork, rows: Iterable[BrowserSession]) -> dict[int, list[str]]:
-    """The names of the applications that were opened in each of these sessions, by its id."""
-    found: dict[int, list[str]] = {row.id: [] for row in rows}
+def applications(work: UnitOfWork, rows: Iterable[BrowserSession]) -> dict[int, list[Client]]:
+    """The applications that were opened in each of these sessions, by its id."""
+    found: dict[int, list[Client]] = {row.id: [] for row in rows}
     query = (
-        select(ClientSession.session_id, Client.name)
+        select(ClientSession.session_id, Client)
         .join(Client, Client.id == ClientSession.client_id)
         .where(ClientSession.session_id.in_(found))
         .order_by(Client.name)
     )
-    for session_id, name in work.db.execute(query):
-        found[session_id].append(name)
+    for session_id, client in work.db.execute(query):
+        found[session_id].append(client)
     return found
 
 

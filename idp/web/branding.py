@@ -128,11 +128,9 @@ def conditions_version() -> str:
 
 
 def monogram(name: str) -> str:
-    """Two letters for an application: the initials of its first two words, or the start of a
-    single word or of an abbreviation."""
-    words: list[str] = _WORDS.findall(name)
-    if len(words) > 1 and len(words[0]) < 4 and words[0].isupper():
-        return words[0][:2]
+    """Two letters for an application: the initials of the first two words before a dash, or the
+    start of a single word."""
+    words: list[str] = _WORDS.findall(name.partition(" – ")[0])
     return ("".join(word[0] for word in words[:2]) if len(words) > 1 else name.strip()[:2]).upper()
 
 

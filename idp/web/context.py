@@ -17,7 +17,7 @@ from idp.directory import held_role_groups
 from idp.policy.local_path import safe_path
 from idp.settings import Settings
 from idp.web import branding
-from idp.web.i18n import eastern, term
+from idp.web.i18n import eastern, name_of, term
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def install(app: Flask, settings: Settings) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters["eastern"] = eastern
     app.jinja_env.filters["term"] = term
+    app.jinja_env.filters["shown_name"] = name_of
     app.jinja_env.filters["monogram"] = branding.monogram
 
     @app.context_processor

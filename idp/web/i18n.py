@@ -13,7 +13,7 @@ from flask_babel import get_locale, gettext
 
 from idp import current
 from idp.directory import preferences
-from idp.models import Assignment
+from idp.models import Assignment, Client, RoleGroup
 from idp.policy.phone_number import calling_code, formatted
 
 LANGUAGES = ("en", "fr")
@@ -50,6 +50,20 @@ def phone(e164: str, extension: str) -> str:
     if not extension:
         return number
     return str(gettext("%(number)s ext. %(extension)s", number=number, extension=extension))
+
+
+def name_of(row: Client | RoleGroup) -> str:
+    """The name of an application or role group in the language of the page."""
+    return (_is_french() and row.name_fr) or row.name
+
+
+def description_of(row: Client | RoleGroup) -> str:
+    """The same of the description. Without a French one, the English one."""
+    return (_is_french() and row.description_fr) or row.description
+
+
+def _is_french() -> bool:
+    return str(get_locale() or "en").startswith("fr")
 
 
 def term(row: Assignment) -> str:

@@ -53,7 +53,7 @@ def signout() -> BaseResponse:
         return Response(render_template("signed_out.html", continue_url=None))
     if request.method != "POST":
         body = render_template(
-            "signout.html", client_name=None, fields=[], action=url_for("pages.signout")
+            "signout.html", client=None, fields=[], action=url_for("pages.signout")
         )
         return Response(body)
     sessions.end(current.work(), session, EndReason.SIGNED_OUT, keep_offline=True)

@@ -161,7 +161,7 @@ def _sign_out(studio: Studio) -> Iterator[View]:
 
 def _kept_forms(studio: Studio) -> Iterator[View]:
     browser = studio.enter("settlements_analyst")
-    page = browser.get("/settings")
+    page = browser.get("/settings/preferences")
     browser.client.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
     profile = {"preferred_name": "Noé", "zone": "America/Toronto", "csrf_token": "old"}
     yield View("kept/form", browser.post("/settings/preferences", profile))

@@ -85,7 +85,7 @@ def _confirm_or_end(logout_request: LogoutRequest, fields: dict[str, str]) -> Ba
     return Response(
         render_template(
             "signout.html",
-            client_name=logout_request.client.name if logout_request.client else None,
+            client=logout_request.client,
             fields=fields.items(),
             action=url_for("oidc.confirm_logout"),
         )

@@ -30,6 +30,8 @@ LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origin
 TEXTS = (
     "name",
     "description",
+    "name_fr",
+    "description_fr",
     "home_url",
     "backchannel_logout_uri",
     "audience",

@@ -81,7 +81,14 @@ def _list(error: str = "") -> BaseResponse:
         may_create=gate.operator().may_open("console.new_group"),
         typed={
             name: request.form.get(name, "")
-            for name in ("name", "description", "kind", "participation")
+            for name in (
+                "name",
+                "description",
+                "name_fr",
+                "description_fr",
+                "kind",
+                "participation",
+            )
         },
     )
     return Response(body, status=400 if error else 200)
@@ -95,6 +102,8 @@ def new_group() -> BaseResponse:
             current.work(),
             form.get("name", "").strip(),
             description=form.get("description", "").strip()[:500],
+            name_fr=form.get("name_fr", "").strip()[:100],
+            description_fr=form.get("description_fr", "").strip()[:500],
             kind=form.get("kind", ""),
             participation=form.get("participation", "").strip(),
         )

@@ -14,6 +14,7 @@ from idp.audit.actions import AuditAction
 from idp.models import AccountKind, BrowserSession, Client, Interaction
 from idp.session import interactions
 from idp.signin import transitions
+from idp.web.i18n import name_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def consent() -> BaseResponse:
     if request.method != "POST":
         scopes = [ScopeText(text) for text in map(describe, found.request["scopes"]) if text]
         body = render_template(
-            "consent.html", client_name=client.name, scopes=scopes, flow=found.handle
+            "consent.html", client_name=name_of(client), scopes=scopes, flow=found.handle
         )
         return Response(body)
     if request.form.get("decision") == "allow":
@@ -75,7 +76,7 @@ def select_account() -> BaseResponse:
         "select_account.html",
         username=session.account.username,
         full_name=session.account.person.full_name,
-        client_name=client.name,
+        client_name=name_of(client),
         flow=found.handle,
     )
     return Response(body)
@@ -95,7 +96,7 @@ def other_account() -> BaseResponse:
     body = render_template(
         "other_account.html",
         username=session.account.username,
-        client_name=client.name,
+        client_name=name_of(client),
         needs=needed_account(client),
         flow=found.handle,
     )

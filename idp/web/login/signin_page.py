@@ -216,7 +216,7 @@ def _page(
         error=error,
         flow=found.handle if found else "",
         next_path=safe_path(request.values.get("next")),
-        client_name=found.client.name if found and found.client else None,
+        client_name=i18n.name_of(found.client) if found and found.client else None,
         passkey_options=passkeys.request_options(
             current.work(), Ceremony.ALONE, current.browser_binding(), None
         ),

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, render_template, request
 
 from idp import current
 from idp.directory import held_role_groups
-from idp.models import AccountKind, BrowserSession
+from idp.models import Account, AccountKind, BrowserSession
+from idp.policy.search_terms import fold
+from idp.web import i18n
 from idp.web.guard import needs_session
+
+#: With more tiles than these, the page has a search field.
+MANY = 8
+MAX_SEARCH = 100
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An application on the page."""
+
+    name: str
+    description: str
+    url: str
+    participants: tuple[str, ...]
+
+    def is_found(self, words: list[str]) -> bool:
+        """Whether every word is part of what the tile says."""
+        text = fold(" ".join((self.name, self.description, *self.participants)))
+        return all(word in text for word in words)
 
 
 def register(pages: Blueprint) -> None:
@@ -18,11 +41,30 @@ def register(pages: Blueprint) -> None:
 def dashboard(session: BrowserSession) -> Response:
     """One tile for each relying party of which the account holds a role group, and no other."""
     is_machine = session.account.kind == AccountKind.MACHINE
-    clients = (
-        [] if is_machine else held_role_groups.list_applications(current.work(), session.account)
+    tiles = [] if is_machine else _tiles(session.account)
+    query = request.args.get("q", "")[:MAX_SEARCH]
+    words = fold(query).split()
+    body = render_template(
+        "dashboard.html",
+        tiles=[tile for tile in tiles if tile.is_found(words)],
+        has_tiles=bool(tiles),
+        has_search=len(tiles) > MANY,
+        query=query,
+        is_machine=is_machine,
     )
+    return Response(body)
+
+
+def _tiles(account: Account) -> list[Tile]:
+    work = current.work()
+    participants = held_role_groups.participants_of(work, account)
     tiles = [
-        {"name": client.name, "description": client.description, "url": client.home_url}
-        for client in clients
+        Tile(
+            i18n.name_of(client),
+            i18n.description_of(client),
+            client.home_url,
+            tuple(participants.get(client.id, ())),
+        )
+        for client in held_role_groups.list_applications(work, account)
     ]
-    return Response(render_template("dashboard.html", tiles=tiles, is_machine=is_machine))
+    return sorted(tiles, key=lambda tile: fold(tile.name))

@@ -24,7 +24,7 @@ from idp import current
 from idp.audit import trail
 from idp.directory import held_role_groups
 from idp.directory import preferences as profile
-from idp.models import Account, BrowserSession, Event, KnownBrowser
+from idp.models import Account, BrowserSession, Client, Event, KnownBrowser
 from idp.policy.phone_number import formatted
 from idp.policy.user_agents import describe_user_agent
 from idp.session import browsers, interactions, sessions
@@ -98,7 +98,7 @@ def consents(session: BrowserSession) -> BaseResponse:
     rows = [
         {
             "id": row.id,
-            "client_name": row.client.name,
+            "client_name": i18n.name_of(row.client),
             "scopes": list(filter(None, map(consent_page.describe, row.scopes))),
             "granted_at": row.granted_at,
         }
@@ -179,7 +179,7 @@ def _profile(account: Account) -> dict[str, Any]:
             {"number": row.participant.number, "name": row.participant.name, "groups": []},
         )
         time = i18n.term(row)
-        entry["groups"].append(row.role_group.name + (f" ({time})" if time else ""))
+        entry["groups"].append(i18n.name_of(row.role_group) + (f" ({time})" if time else ""))
     return {
         "username": account.username,
         "full_name": person.full_name,
@@ -190,9 +190,11 @@ def _profile(account: Account) -> dict[str, Any]:
     }
 
 
-def _session(row: BrowserSession, own: BrowserSession, applications: list[str]) -> dict[str, Any]:
+def _session(
+    row: BrowserSession, own: BrowserSession, applications: list[Client]
+) -> dict[str, Any]:
     return {
-        "applications": applications,
+        "applications": [i18n.name_of(client) for client in applications],
         "public_id": row.public_id,
         "created_at": row.created_at,
         "last_seen_at": row.last_seen_at,
