@@ -163,7 +163,7 @@ def _print(result: list[dict[str, Any]]) -> None:
         )
         if entry["slices"]:
             rates = ", ".join(f"{name} {rate:.1%}" for name, rate in entry["slices"].items())
-            click.echo(f"asked by itself: {rates}")
+            click.echo(f"prompts at its own threshold: {rates}")
     click.echo("\nmedian prompts of a person where so many attacks are stopped: first 12, first 39")
     cells = {
         (entry["engine"], one["kind"], one["stopped"]): f"{one['first_12']:g}, {one['first_39']:g} "

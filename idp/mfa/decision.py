@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from idp.mfa.prompt_reasons import NoPromptReason, PromptReason
+from idp.mfa.prompt_reasons import NoPromptReason, PromptReason, Reason
 from idp.mfa.risk_values import Band, Risk
 from idp.mfa.second_factor_rule import Rule
 
@@ -38,7 +38,7 @@ class Prompt:
     """A second factor is required; a strong one, if available, with ``needs_strong``."""
 
     #: Names, the strongest evidence first.
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     needs_strong: bool = False
 
 
@@ -56,7 +56,7 @@ def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> De
     return Prompt(tuple(reasons), needs_strong=risk.band is Band.HIGH)
 
 
-def _reasons(risk: Risk, rule: Rule, browser: Browser, now: datetime) -> Iterable[str]:
+def _reasons(risk: Risk, rule: Rule, browser: Browser, now: datetime) -> Iterable[Reason]:
     yield from risk.hits
     # Without a history there is nothing to compare.
     if risk.band is not Band.LOW and PromptReason.FIRST_SIGN_IN not in risk.hits:

@@ -38,6 +38,37 @@ class PromptReason(StrEnum):
     NOT_ASSESSED = "not_assessed"
 
 
+class Feature(StrEnum):
+    """What the risk engine compares."""
+
+    NETWORK = "network"
+    BROWSER = "browser"
+    RARITY = "rarity"
+    HOUR = "hour"
+    FAILURES = "failures"
+
+
+class EvidenceCode(StrEnum):
+    """What the risk engine found about a feature. Codes that a holder can understand are prompt
+    reasons too, of the same name."""
+
+    USUAL_NETWORK = "usual_network"
+    NEW_NETWORK = PromptReason.NEW_NETWORK
+    LISTED_NETWORK = PromptReason.LISTED_NETWORK
+    USUAL_BROWSER = "usual_browser"
+    NEW_BROWSER = PromptReason.NEW_BROWSER
+    #: How often the person signs in, compared with others.
+    HOW_OFTEN = "how_often"
+    HOUR = "hour"
+    UNUSUAL_HOUR = PromptReason.UNUSUAL_HOUR
+    FAILURES_BEFORE = PromptReason.FAILURES_BEFORE
+    FAILURES_OF_NETWORK = PromptReason.FAILURES_OF_NETWORK
+
+
+#: What is recorded as a reason to ask.
+Reason = PromptReason | EvidenceCode
+
+
 class NoPromptReason(StrEnum):
     """Why no second factor is required."""
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from idp.mfa.hour_density import hour_density, is_unusual_hour
-from idp.mfa.prompt_reasons import PromptReason
+from idp.mfa.prompt_reasons import AFTER, EvidenceCode, Feature, PromptReason
 from idp.mfa.risk_values import (
     NO_COUNTS,
     Agent,
@@ -38,6 +38,11 @@ AGENT = (("version", 0.54), ("family", 0.27), ("system", 0.185), ("kind", 0.005)
 #: The number of major versions that a browser may update between two sign-ins.
 UPDATES = 6
 EARTH_KM = 6371.0
+#: The codes of a feature that is usual for the person, and of one that is not.
+COMPARED = {
+    Feature.NETWORK: (EvidenceCode.USUAL_NETWORK, EvidenceCode.NEW_NETWORK),
+    Feature.BROWSER: (EvidenceCode.USUAL_BROWSER, EvidenceCode.NEW_BROWSER),
+}
 
 
 def assess(attempt: Attempt, history: History, population: Population, tuning: Tuning) -> Risk:
@@ -58,7 +63,7 @@ def assess(attempt: Attempt, history: History, population: Population, tuning: T
 GRAVE = (PromptReason.STOLEN_DEVICE, PromptReason.IMPOSSIBLE_TRAVEL, PromptReason.NEW_COUNTRY)
 
 
-def _hits(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[str]:
+def _hits(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[PromptReason]:
     if attempt.device is not Device.KNOWN:
         yield {
             Device.UNKNOWN: PromptReason.NEW_DEVICE,
@@ -72,10 +77,10 @@ def _hits(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[str]:
     else:
         yield from _hits_of_history(attempt, history, tuning)
     if attempt.after:
-        yield f"after_{attempt.after}"
+        yield AFTER[attempt.after]
 
 
-def _hits_of_history(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[str]:
+def _hits_of_history(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[PromptReason]:
     country = attempt.place.country
     seen = history.counts.get("country", NO_COUNTS)
     if country and any(seen) and country not in seen:
@@ -117,21 +122,26 @@ def _evidence(
     attempt: Attempt, history: History, population: Population, tuning: Tuning
 ) -> Iterable[Evidence]:
     network = {"ip": attempt.ip, "asn": attempt.asn, "country": attempt.place.country}
-    yield _compared("network", network, network, NETWORK, history, population)
+    yield _compared(Feature.NETWORK, network, network, NETWORK, history, population)
     own = agent_values(_as_seen(attempt.agent, history))
-    yield _compared("browser", agent_values(attempt.agent), own, AGENT, history, population)
-    yield Evidence("rarity", "how_often", "", _rarity(history, population))
+    yield _compared(Feature.BROWSER, agent_values(attempt.agent), own, AGENT, history, population)
+    yield Evidence(Feature.RARITY, EvidenceCode.HOW_OFTEN, "", _rarity(history, population))
     yield _hour_evidence(attempt, history, population, tuning)
     if attempt.failures:
         weight = min(2.0, 0.6 * math.log1p(attempt.failures))
-        yield Evidence("failures", PromptReason.FAILURES_BEFORE, str(attempt.failures), weight)
+        yield Evidence(
+            Feature.FAILURES, EvidenceCode.FAILURES_BEFORE, str(attempt.failures), weight
+        )
     if attempt.network_failures:
         weight = min(2.0, 0.4 * math.log1p(attempt.network_failures))
         yield Evidence(
-            "failures", PromptReason.FAILURES_OF_NETWORK, str(attempt.network_failures), weight
+            Feature.FAILURES,
+            EvidenceCode.FAILURES_OF_NETWORK,
+            str(attempt.network_failures),
+            weight,
         )
     if attempt.is_listed:
-        yield Evidence("network", PromptReason.LISTED_NETWORK, attempt.ip, 2.0)
+        yield Evidence(Feature.NETWORK, EvidenceCode.LISTED_NETWORK, attempt.ip, 2.0)
 
 
 def agent_values(agent: Agent) -> dict[str, str]:
@@ -159,7 +169,7 @@ def _as_seen(agent: Agent, history: History) -> Agent:
 
 
 def _compared(
-    feature: str,
+    feature: Feature,
     values: Mapping[str, str],
     own_values: Mapping[str, str],
     levels: Sequence[tuple[str, float]],
@@ -171,7 +181,8 @@ def _compared(
     everybody = _likelihood(values, levels, population.counts, population.sign_ins, smooth=True)
     person = _likelihood(own_values, levels, history.counts, history.sign_ins, smooth=False)
     weight = math.log(everybody) - math.log(person or everybody / 4)
-    code = f"usual_{feature}" if weight < 0 else f"new_{feature}"
+    usual, new = COMPARED[feature]
+    code = usual if weight < 0 else new
     return Evidence(feature, code, own_values.get("family") or values.get("ip", ""), weight)
 
 
@@ -221,5 +232,7 @@ def _hour_evidence(
     )
     weight = max(-1.5, min(2.0, math.log((1 / 24) / density)))
     unusual = weight > 0 and is_unusual_hour(hour, history, population, tuning)
-    code = PromptReason.UNUSUAL_HOUR if unusual else "hour"
-    return Evidence("hour", code, f"{int(hour.of_day):02}:{int(hour.of_day % 1 * 60):02}", weight)
+    code = EvidenceCode.UNUSUAL_HOUR if unusual else EvidenceCode.HOUR
+    return Evidence(
+        Feature.HOUR, code, f"{int(hour.of_day):02}:{int(hour.of_day % 1 * 60):02}", weight
+    )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from idp.mfa.prompt_reasons import AccountChange, EvidenceCode, Feature, PromptReason
+
 MODEL = "2026-11"
 
 
@@ -87,8 +89,8 @@ class Attempt:
     network_failures: int = 0
     #: On the operator's list of suspicious networks.
     is_listed: bool = False
-    #: The name of an event since the last completed sign-in that requires a second factor.
-    after: str = ""
+    #: What happened since the last completed sign-in, so that a second factor is required.
+    after: AccountChange | None = None
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,8 @@ class Tuning:
 class Evidence:
     """One feature's part of the score; ``shown`` is the text for the person."""
 
-    feature: str
-    code: str
+    feature: Feature
+    code: EvidenceCode
     shown: str
     weight: float
 
@@ -165,7 +167,7 @@ class Risk:
     band: Band
     evidence: tuple[Evidence, ...]
     #: Hard rules that apply: each requires a second factor, whatever the score.
-    hits: tuple[str, ...]
+    hits: tuple[PromptReason, ...]
     model: str = MODEL
 
     @property

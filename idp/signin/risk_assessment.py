@@ -18,7 +18,7 @@ from idp.directory import held_role_groups
 from idp.mfa import decision as rules
 from idp.mfa.decision import Browser, Decision, NoPrompt, Prompt
 from idp.mfa.features import agent_of, hour_of
-from idp.mfa.prompt_reasons import NoPromptReason
+from idp.mfa.prompt_reasons import AccountChange, NoPromptReason
 from idp.mfa.risk_engine import assess
 from idp.mfa.risk_values import Attempt, History, Risk, Tuning
 from idp.mfa.second_factor_rule import Rule, strictest
@@ -144,8 +144,14 @@ def _attempt(
         failures=_refused(work, Event.account_id == account.id),
         network_failures=_refused_nearby(work),
         is_listed=address in work.ports.suspicious_networks,
-        after=account.distrusted_for if is_new else "",
+        after=_change(account) if is_new else None,
     )
+
+
+def _change(account: Account) -> AccountChange | None:
+    """What happened to the account. Raises ValueError for one that this release does not know: then
+    a second factor is required."""
+    return AccountChange(account.distrusted_for) if account.distrusted_for else None
 
 
 def _refused(work: UnitOfWork, whose: Any) -> int:

@@ -27,7 +27,7 @@ Card = tuple[int, str, str]
 
 
 def register(pages: Blueprint) -> None:
-    pages.add_url_rule("", "home", home)
+    pages.add_url_rule("", "home", home, strict_slashes=False)
 
 
 def home() -> BaseResponse:

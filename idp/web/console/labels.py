@@ -15,6 +15,7 @@ from idp.policy.console import ConsoleAction, Fact
 from idp.signin import signin_refusals
 from idp.signin.signin_refusals import SignInRefusal
 from idp.web import factor_words
+from idp.web.console import prompt_reason_texts
 from idp.web.i18n import eastern
 from idp.web.texts import complete
 
@@ -49,7 +50,7 @@ def assessment(event: Event) -> dict[str, Any]:
     bounds = data.get("thresholds", {})
     return {
         "asked": data.get("decision") == "prompt",
-        "reasons": factor_words.reasons(data["reasons"]) if data.get("reasons") else [],
+        "reasons": prompt_reason_texts.reasons(data.get("reasons", [])),
         "no_prompt_reasons": [
             factor_words.NO_PROMPT_REASONS.of(code) for code in data.get("no_prompt_reasons", [])
         ],
@@ -59,7 +60,7 @@ def assessment(event: Event) -> dict[str, Any]:
         "medium": bounds.get("medium", ""),
         "high": bounds.get("high", ""),
         "model": data.get("model", ""),
-        "evidence": data.get("evidence", []),
+        "evidence": prompt_reason_texts.evidence(data.get("evidence", [])),
         "hits": data.get("hits", []),
     }
 
