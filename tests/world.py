@@ -194,7 +194,7 @@ class World:
             )
             if state is not AccountState.PENDING:
                 hasher = self.app.extensions["hasher"]
-                assert passwords.change(work, hasher, account, password, source="test") == ()
+                assert passwords.change(work, hasher, account, password, source=passwords.PasswordSource.SETTINGS) == ()
                 lifecycle.change_state(work, account, AccountState.ACTIVE, reason="test")
                 lifecycle.change_state(work, account, state, reason="test")
                 account.ready_at = work.now

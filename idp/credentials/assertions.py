@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, RSAKey
 
-from idp.credentials.credential_refusals import KeyInvalid, KeyPrivate
+from idp.credentials.credential_refusals import AssertionCheck, KeyInvalid, KeyPrivate
 from idp.db import insert_if_missing
 from idp.models import SpentChallenge
 from idp.transaction import UnitOfWork
@@ -44,7 +44,7 @@ class BadAssertion(Exception):
     """An assertion that is not valid. ``check`` names the check that failed, for the audit trail
     only."""
 
-    def __init__(self, check: str) -> None:
+    def __init__(self, check: AssertionCheck) -> None:
         super().__init__(check)
         self.check = check
 
@@ -114,16 +114,16 @@ def verify(
     An assertion is accepted once and is valid for at most an hour. Its ``aud`` must be the issuer
     or one of ``audiences``. Raises BadAssertion."""
     if len(assertion) > MAX_ASSERTION:
-        raise BadAssertion("length")
+        raise BadAssertion(AssertionCheck.LENGTH)
     results = [_signed(assertion, key) for key in keys] or [_signed(assertion, None)]
     signed = next((result for result in results if result is not None), None)
     if signed is None:
-        raise BadAssertion("signature")
+        raise BadAssertion(AssertionCheck.SIGNATURE)
     claims, kid = signed
     if check := _failed_claim(work, claims, name, (work.settings.issuer, *audiences)):
         raise BadAssertion(check)
     if not _spend(work, claims, name):
-        raise BadAssertion("jti_used")
+        raise BadAssertion(AssertionCheck.JTI_USED)
     return kid
 
 
@@ -145,20 +145,21 @@ def _signed(assertion: str, key: PublicKey | None) -> tuple[dict[str, Any], str]
 
 def _failed_claim(
     work: UnitOfWork, claims: dict[str, Any], name: str, audiences: tuple[str, ...]
-) -> str | None:
+) -> AssertionCheck | None:
     """The first claim that is not valid (RFC 7523 section 3). ``aud`` must be one string: an
     assertion for several audiences is refused (FAPI 2.0 section 5.3.2.1)."""
     now = work.now.timestamp()
     issued_at = claims.get("iat", now)
     jti = claims.get("jti")
     checks = {
-        "iss": claims.get("iss") == name,
-        "sub": claims.get("sub") == name,
-        "aud": claims.get("aud") in audiences,
-        "exp": _is_time(exp := claims.get("exp")) and now < exp <= now + MAX_LIFETIME + CLOCK_SKEW,
-        "iat": _is_time(issued_at) and issued_at <= now + CLOCK_SKEW,
-        "nbf": _is_time(nbf := claims.get("nbf", now)) and nbf <= now + CLOCK_SKEW,
-        "jti": isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
+        AssertionCheck.ISS: claims.get("iss") == name,
+        AssertionCheck.SUB: claims.get("sub") == name,
+        AssertionCheck.AUD: claims.get("aud") in audiences,
+        AssertionCheck.EXP: _is_time(exp := claims.get("exp"))
+        and now < exp <= now + MAX_LIFETIME + CLOCK_SKEW,
+        AssertionCheck.IAT: _is_time(issued_at) and issued_at <= now + CLOCK_SKEW,
+        AssertionCheck.NBF: _is_time(nbf := claims.get("nbf", now)) and nbf <= now + CLOCK_SKEW,
+        AssertionCheck.JTI: isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
     }
     return next((claim for claim, is_valid in checks.items() if not is_valid), None)
 

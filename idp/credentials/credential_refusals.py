@@ -25,6 +25,23 @@ class CodeRefusal(StrEnum):
     TOO_MANY_CODES = "too_many_codes"
 
 
+class AssertionCheck(StrEnum):
+    """Which check of an assertion failed: its form, its signature, or a claim."""
+
+    LENGTH = "length"
+    TYPE = "type"
+    SIGNATURE = "signature"
+    ISS = "iss"
+    SUB = "sub"
+    AUD = "aud"
+    EXP = "exp"
+    IAT = "iat"
+    NBF = "nbf"
+    JTI = "jti"
+    #: The assertion was used before.
+    JTI_USED = "jti_used"
+
+
 class LinkRefusal(StrEnum):
     """Why a mailed link was refused."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 
 from sqlalchemy import delete, select
 
@@ -27,6 +28,17 @@ def policy(work: UnitOfWork) -> Policy:
     )
 
 
+class PasswordSource(StrEnum):
+    """Where a password was set."""
+
+    ACTIVATION = "activation"
+    SETTINGS = "settings"
+    RESET_LINK = "reset_link"
+    #: At sign-in: instead of a temporary password, or of one that was too old.
+    TEMPORARY = "temporary"
+    RENEWAL = "renewal"
+
+
 def owner(account: Account) -> Owner:
     """The personal data that the account's password must not contain."""
     person = account.person
@@ -38,7 +50,12 @@ def owner(account: Account) -> Owner:
 
 
 def change(
-    work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str, *, source: str
+    work: UnitOfWork,
+    hasher: PasswordHasher,
+    account: Account,
+    password: str,
+    *,
+    source: PasswordSource,
 ) -> tuple[Rule, ...]:
     """Set a new password, or return the violated rules and change nothing (PW-13). ``source`` says
     where it was set, for the audit trail."""
@@ -89,7 +106,9 @@ def quick_violations(work: UnitOfWork, account: Account, password: str) -> tuple
     return violations(password, owner(account), policy(work), shipped())
 
 
-def store(work: UnitOfWork, account: Account, password_hash: str, *, source: str) -> None:
+def store(
+    work: UnitOfWork, account: Account, password_hash: str, *, source: PasswordSource
+) -> None:
     """Store the hash of a password that meets the policy. A caller authorized by a one-time secret
     must spend the secret first, so that only one request succeeds (N68), and hash before that, so
     that no lock is held while hashing."""
@@ -104,7 +123,7 @@ def store(work: UnitOfWork, account: Account, password_hash: str, *, source: str
         )
     )
     _trim_history(work, account, policy(work).history)
-    events.record(work, AuditAction.PASSWORD_SET, account=account, source=source)
+    events.record(work, AuditAction.PASSWORD_SET, account=account, source=str(source))
 
 
 def _is_reused(

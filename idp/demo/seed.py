@@ -116,7 +116,9 @@ def _set_password(work: UnitOfWork, app: Flask, account: Account, password: str)
     """Set it through the policy; a made-up one that breaks a rule by chance is made anew."""
     for _ in range(20):
         hasher = app.extensions["hasher"]
-        if not credentials.change(work, hasher, account, password, source="demo"):
+        if not credentials.change(
+            work, hasher, account, password, source=credentials.PasswordSource.ACTIVATION
+        ):
             return password
         password = make_password()
     raise GatewayError("no generated password meets the policy")

@@ -12,7 +12,7 @@ from idp.credentials import links
 from idp.credentials.credential_refusals import NotSent
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
-from idp.credentials.passwords import find_violations, store
+from idp.credentials.passwords import PasswordSource, find_violations, store
 from idp.directory import contacts, lifecycle
 from idp.directory.directory_refusals import ActivationExpired, NotPending
 from idp.directory.state_reasons import StateReason
@@ -119,7 +119,7 @@ def complete(
     hashed = hasher.hash(password)
     if not links.spend(work, link):
         return Problem.USED
-    store(work, account, hashed, source="activation")
+    store(work, account, hashed, source=PasswordSource.ACTIVATION)
     lifecycle.change_state(work, account, AccountState.ACTIVE, reason=StateReason.ACTIVATED)
     events.record(work, AuditAction.LINK_SPENT, account=account, purpose=str(Purpose.ACTIVATE))
     return ()

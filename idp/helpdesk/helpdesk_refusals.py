@@ -25,6 +25,15 @@ class ConsoleRefusal(StrEnum):
     FORBIDDEN = "forbidden"
 
 
+class ForbiddenBecause(StrEnum):
+    """Why an operator was refused, for the audit trail."""
+
+    #: The page is for other roles.
+    ROLE = "role"
+    #: The account is not one that the operator may act on.
+    TARGET = "target"
+
+
 class ActionForbidden(Forbidden):
     """The operator may never do this to the account."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials.assertions import BadAssertion
+from idp.credentials.credential_refusals import AssertionCheck
 from idp.credentials.hashing import PasswordHasher
 from idp.directory import held_role_groups
 from idp.directory.held_role_groups import HeldRoleGroup
@@ -54,7 +55,7 @@ class _Proof:
     is_counted: bool = False
     #: For an assertion: the key that signed it, or the check that failed.
     key: MachineKey | None = None
-    failed_check: str | None = None
+    failed_check: AssertionCheck | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +234,7 @@ def _denied(
     *,
     client: Client | None,
     account: Account | None = None,
-    check: str | None = None,
+    check: AssertionCheck | None = None,
 ) -> Denied:
     detail: dict[str, Any] = {"check": check} if check else {}
     events.record(

@@ -49,8 +49,6 @@ from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
-WHY = "restored"
-
 
 @dataclass(frozen=True)
 class RestorationResult:
@@ -91,7 +89,7 @@ def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
     ended = {"sessions": _end_sessions(work)}
     steps: list[tuple[str, type, ColumnElement[bool], dict[str, Any]]] = [
         ("grants", Grant, Grant.revoked_at.is_(None),
-         {"revoked_at": now, "revoke_reason": WHY}),
+         {"revoked_at": now, "revoke_reason": EndReason.RESTORED}),
         ("authorization_codes", AuthorizationCode,
          AuthorizationCode.consumed_at.is_(None) & (AuthorizationCode.expires_at > now),
          {"expires_at": now}),
@@ -114,7 +112,7 @@ def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
         # Sent already, or with an invalid link. Notices about ended access are sent again.
         ("messages", OutboxMessage,
          (OutboxMessage.state == MessageState.QUEUED) & (OutboxMessage.channel != LOGOUT),
-         {"state": MessageState.DEAD, "last_error": WHY}),
+         {"state": MessageState.DEAD, "last_error": EndReason.RESTORED}),
     ]  # fmt: skip
     if with_recovery_codes:
         steps.append(

@@ -7,6 +7,7 @@ unknown client. Here every failure has the same answer and costs the same digest
 from __future__ import annotations
 
 import base64
+from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote_plus
 
@@ -15,6 +16,7 @@ from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestErro
 
 from idp.clients import client_secrets, registry
 from idp.credentials import assertions
+from idp.credentials.credential_refusals import AssertionCheck
 from idp.models import AuthMethod, Client
 from idp.transaction import UnitOfWork
 
@@ -25,19 +27,38 @@ FAILED = "Client authentication failed."
 REALM = "IESO Gateway"
 MAX_CREDENTIAL = 1000
 TOKEN_PATH = "/oauth2/v1/token"  # noqa: S105 - a path
+
+
+class ClientCheck(StrEnum):
+    """Which check of a client failed; those of assertions are ``AssertionCheck``."""
+
+    UNKNOWN_CLIENT = "unknown_client"
+    CLIENT_DISABLED = "client_disabled"
+    METHOD_NOT_REGISTERED = "method_not_registered"
+    #: The endpoint is for confidential clients.
+    PUBLIC_CLIENT = "public_client"
+    SECRET = "secret"  # noqa: S105 - a name
+    MORE_THAN_ONE_METHOD = "more_than_one_method"
+    MORE_THAN_ONE_CLIENT = "more_than_one_client"
+
+
 SEVERAL = {
-    "method": "More than one client authentication method was used.",
-    "client": "More than one client was named.",
+    ClientCheck.MORE_THAN_ONE_METHOD: "More than one client authentication method was used.",
+    ClientCheck.MORE_THAN_ONE_CLIENT: "More than one client was named.",
 }
+
+
+FailedCheck = ClientCheck | AssertionCheck
 
 
 class ClientAuthenticationError(OAuth2Error):
     """A failed client authentication. The audit trail also gets the failed check, the named client
     and the method of the request. The caller does not."""
 
-    check, name, sent = "", "", ""
+    check: FailedCheck | None = None
+    name, sent = "", ""
 
-    def with_detail(self, *, check: str, name: str, sent: str) -> Self:
+    def with_detail(self, *, check: FailedCheck | None, name: str, sent: str) -> Self:
         """This error with the detail for the audit trail."""
         self.check, self.name, self.sent = check, name, sent
         return self
@@ -70,24 +91,24 @@ class ClientAuthenticator:
         # First, because an unknown client must take as long as a known one.
         fault = _failed_check(work, client, method, name, credential)
         if client is None:
-            fault = "unknown_client"
+            fault = ClientCheck.UNKNOWN_CLIENT
         elif client.disabled_at is not None:
-            fault = "client_disabled"
+            fault = ClientCheck.CLIENT_DISABLED
         elif not client.allows_auth_method(method):
-            fault = "method_not_registered"
+            fault = ClientCheck.METHOD_NOT_REGISTERED
         elif method == AuthMethod.NONE:
-            fault = None if endpoint in ("token", "revocation") else "public_client"
+            fault = None if endpoint in ("token", "revocation") else ClientCheck.PUBLIC_CLIENT
         if fault or client is None:
-            raise ClientRefused().with_detail(check=fault or "", name=name, sent=method)
+            raise ClientRefused().with_detail(check=fault, name=name, sent=method)
         return client
 
 
 def _failed_check(
     work: UnitOfWork, client: Client | None, method: AuthMethod, name: str, credential: str
-) -> str | None:
+) -> FailedCheck | None:
     """The check of the secret or the assertion that fails, if any."""
     if method != AuthMethod.KEY:
-        return None if client_secrets.matches(work, client, credential) else "secret"
+        return None if client_secrets.matches(work, client, credential) else ClientCheck.SECRET
     is_old_audience_allowed = client is not None and client.token_endpoint_audience
     audiences = (f"{work.settings.issuer}{TOKEN_PATH}",) if is_old_audience_allowed else ()
     keys = client.keys if client is not None else []
@@ -109,10 +130,12 @@ def presented_credentials(request: ProtocolRequest) -> tuple[AuthMethod, str, st
         method = AuthMethod.POST if "client_secret" in params else AuthMethod.NONE
         return method, params.get("client_id", ""), params.get("client_secret", "")
     if "client_secret" in params:
-        raise _several("method", params.get("client_id", ""), AuthMethod.BASIC)
+        raise _several(
+            ClientCheck.MORE_THAN_ONE_METHOD, params.get("client_id", ""), AuthMethod.BASIC
+        )
     client_id, secret = _presented_basic(header)
     if params.get("client_id", client_id) != client_id:
-        raise _several("client", client_id, AuthMethod.BASIC)
+        raise _several(ClientCheck.MORE_THAN_ONE_CLIENT, client_id, AuthMethod.BASIC)
     return AuthMethod.BASIC, client_id, secret
 
 
@@ -121,19 +144,20 @@ def _presented_assertion(params: dict[str, str], *, is_alone: bool) -> tuple[Aut
     assertion = params.get("client_assertion", "")
     name = assertions.unverified_subject(assertion)[:MAX_CREDENTIAL]
     if not is_alone:
-        raise _several("method", name, AuthMethod.KEY)
-    fault = "" if params.get("client_assertion_type") == assertions.ASSERTION_TYPE else "type"
-    if fault or not name:
+        raise _several(ClientCheck.MORE_THAN_ONE_METHOD, name, AuthMethod.KEY)
+    is_type = params.get("client_assertion_type") == assertions.ASSERTION_TYPE
+    if not is_type or not name:
+        check = AssertionCheck.SUB if is_type else AssertionCheck.TYPE
         named = name or params.get("client_id", "")
-        raise ClientRefused().with_detail(check=fault or "sub", name=named, sent=AuthMethod.KEY)
+        raise ClientRefused().with_detail(check=check, name=named, sent=AuthMethod.KEY)
     if params.get("client_id", name) != name:
-        raise _several("client", name, AuthMethod.KEY)
+        raise _several(ClientCheck.MORE_THAN_ONE_CLIENT, name, AuthMethod.KEY)
     return AuthMethod.KEY, name, assertion
 
 
-def _several(what: str, name: str, sent: AuthMethod) -> SeveralCredentials:
-    error = SeveralCredentials(SEVERAL[what])
-    return error.with_detail(check=f"more_than_one_{what}", name=name, sent=sent)
+def _several(check: ClientCheck, name: str, sent: AuthMethod) -> SeveralCredentials:
+    error = SeveralCredentials(SEVERAL[check])
+    return error.with_detail(check=check, name=name, sent=sent)
 
 
 def _presented_basic(header: str) -> tuple[str, str]:
@@ -148,5 +172,7 @@ def _presented_basic(header: str) -> tuple[str, str]:
     client_id, _, secret = text.partition(":")
     name = unquote_plus(client_id)[:MAX_CREDENTIAL]
     if not secret:
-        raise ClientRefused().with_detail(check="secret", name=name, sent=AuthMethod.BASIC)
+        raise ClientRefused().with_detail(
+            check=ClientCheck.SECRET, name=name, sent=AuthMethod.BASIC
+        )
     return name, unquote_plus(secret)

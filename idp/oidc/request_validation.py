@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 from typing import Any
 
 from idp.clients import registry
@@ -29,11 +30,22 @@ MAX_STATE = 4_096
 MAX_NONCE = 4_096
 
 
+class PageError(StrEnum):
+    """Why a request is answered by a page and not by a redirect."""
+
+    REPEATED_PARAMETER = "repeated_parameter"
+    UNKNOWN_CLIENT = "unknown_client"
+    DISABLED_CLIENT = "disabled_client"
+    UNREGISTERED_REDIRECT_URI = "unregistered_redirect_uri"
+    #: The request is not stored any more.
+    STALE_REQUEST = "stale_request"
+
+
 class NotRedirectable(Exception):
     """The client or its redirect URI is not registered or not enabled. The person sees an error
     page."""
 
-    def __init__(self, code: str, client: Client | None = None) -> None:
+    def __init__(self, code: PageError, client: Client | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.client = client
@@ -53,15 +65,15 @@ def trusted_target(
 ) -> tuple[Client, str]:
     """The enabled client and its registered redirect URI. Raises NotRedirectable."""
     if repeated & {"client_id", "redirect_uri"}:
-        raise NotRedirectable("repeated_parameter")
+        raise NotRedirectable(PageError.REPEATED_PARAMETER)
     client = registry.find(work, params.get("client_id", "")[:200])
     if client is None or "authorization_code" not in client.grant_types:
-        raise NotRedirectable("unknown_client")
+        raise NotRedirectable(PageError.UNKNOWN_CLIENT)
     if client.disabled_at is not None:
-        raise NotRedirectable("disabled_client", client)
+        raise NotRedirectable(PageError.DISABLED_CLIENT, client)
     uri = params.get("redirect_uri", "")
     if not is_registered(uri, client.redirect_uris, native=client.is_public):
-        raise NotRedirectable("unregistered_redirect_uri", client)
+        raise NotRedirectable(PageError.UNREGISTERED_REDIRECT_URI, client)
     return client, uri
 
 

@@ -129,7 +129,7 @@ def _record_client_refusal(work: UnitOfWork, error: OAuth2Error) -> bool:
     events.record(
         work,
         AuditAction.CLIENT_REFUSED,
-        reason=ProtocolCode(error.check),
+        reason=ProtocolCode(error.check or ""),
         client=client,
         proved=False,
         sent=str(error.sent),

@@ -10,7 +10,7 @@ from idp.credentials.credential_refusals import EntryFault
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.credentials.one_time_codes import CodePurpose
-from idp.credentials.passwords import find_violations, store
+from idp.credentials.passwords import PasswordSource, find_violations, store
 from idp.directory import lifecycle
 from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators, security_question
@@ -98,7 +98,7 @@ def reset_password(
         return broken
     if not links.spend(work, link):
         return Problem.USED
-    store(work, account, hashed, source="reset_link")
+    store(work, account, hashed, source=PasswordSource.RESET_LINK)
     password_replacement.on_password_changed(work, account)
     events.record(work, AuditAction.LINK_SPENT, account=account, purpose=str(Purpose.RESET))
     return ()

@@ -11,7 +11,7 @@ from idp.credentials.credential_refusals import PasswordRefusal
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Purpose
 from idp.credentials.one_time_codes import CodePurpose
-from idp.credentials.passwords import store, verify_and_hash
+from idp.credentials.passwords import PasswordSource, store, verify_and_hash
 from idp.directory import lifecycle
 from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators
@@ -74,7 +74,7 @@ def change_password(
     )
     if not isinstance(outcome, str):
         return outcome
-    store(work, account, outcome, source="settings")
+    store(work, account, outcome, source=PasswordSource.SETTINGS)
     if former is not None:
         account.former_password_hash = former
         account.former_password_until = work.now + overlap

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -28,7 +29,22 @@ PROVIDERS = (("64601", 45), ("64602", 35), ("64603", 12), ("64604", 8))
 MOBILE_ASN, VPN_ASNS = "64610", ("64701", "64702", "64703")
 COUNTRIES = ("US", "CN", "RU", "BR", "IN", "VN", "NG", "DE", "NL", "FR", "ID", "TR", "UA", "GB")
 BROWSERS = (("Edge", 46), ("Chrome", 38), ("Firefox", 8), ("Safari", 8))
-ATTACKS = ("naive", "vpn", "targeted", "stolen_cookie", "insider")
+
+
+class AttackKind(StrEnum):
+    """What the attacker has beside the password."""
+
+    #: Nothing else.
+    NAIVE = "naive"
+    #: A network of the same country.
+    VPN = "vpn"
+    #: The network and the browser of the person.
+    TARGETED = "targeted"
+    STOLEN_COOKIE = "stolen_cookie"
+    #: The place, the browser and the hour of a sign-in of the person.
+    INSIDER = "insider"
+
+
 RELEASE_DAYS = 28
 
 
@@ -229,29 +245,29 @@ def _attacks(random: Random, rows: list[Row], crowd: list[Person]) -> Iterator[R
     for person in crowd:
         if not person.seen:
             continue
-        for kind in ATTACKS:
+        for kind in AttackKind:
             for _ in range(2):
                 at = middle + timedelta(seconds=random.random() * span)
                 yield _attack(random, person, kind, at)
 
 
-def _attack(random: Random, person: Person, kind: str, at: datetime) -> Row:
+def _attack(random: Random, person: Person, kind: AttackKind, at: datetime) -> Row:
     known = random.choice(person.seen)
     fresh = Device("", _pick(random, BROWSERS), int(random.expovariate(1 / 9)))
     victim = random.choice(person.devices)
     like_victim = Device("", victim.family, victim.lag_days)
     vpn = random.choice(VPN_ASNS)
-    if kind == "naive":
+    if kind is AttackKind.NAIVE:
         country = random.choice(COUNTRIES)
         asn = str(60000 + random.randrange(4000))
         return _row(at, person.name, _address(random), asn, country, "Far", fresh, kind)
-    if kind == "vpn":
+    if kind is AttackKind.VPN:
         popular = Device("", random.choice(("Edge", "Chrome")), fresh.lag_days)
         return _row(at, person.name, _address(random), vpn, "CA", "Toronto", popular, kind)
-    if kind == "targeted":
+    if kind is AttackKind.TARGETED:
         city = person.city
         return _row(at, person.name, _address(random), person.asn, "CA", city, like_victim, kind)
-    if kind == "stolen_cookie":
+    if kind is AttackKind.STOLEN_COOKIE:
         like_victim.cookie = known["device_cookie"] or victim.cookie
         if random.random() < 0.5:
             like_victim.family = fresh.family

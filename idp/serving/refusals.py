@@ -13,6 +13,7 @@ from flask_babel import force_locale
 from idp.oidc.endpoints import cors
 from idp.serving.exchange import Answer, Headers
 from idp.web import error_responses, forward_auth
+from idp.web.error_responses import ErrorForm
 
 STATUSES = (400, 401, 408, 500, 503)
 #: ``Retry-After`` in seconds.
@@ -22,10 +23,10 @@ LOCALES = ("en", "fr")
 TWO_CREDENTIALS = "repeated_authorization"
 #: One path of each form.
 SAMPLES = {
-    "program": "/oauth2/v1/token",
-    "scim": f"{error_responses.SCIM_PATH}v2/Users",
-    "forward": forward_auth.PATH,
-    "page": "/",
+    ErrorForm.PROGRAM: "/oauth2/v1/token",
+    ErrorForm.SCIM: f"{error_responses.SCIM_PATH}v2/Users",
+    ErrorForm.FORWARD: forward_auth.PATH,
+    ErrorForm.PAGE: "/",
 }
 _FRENCH = re.compile(rb"\s*fr\b", re.IGNORECASE)
 
@@ -53,16 +54,16 @@ class Refusals:
         """The response for a path; ``language`` is the Accept-Language header."""
         locale = "fr" if _FRENCH.match(language) else "en"
         form, status = error_responses.form_of(path), refusal.status
-        if form == "forward" and refusal.reason == TWO_CREDENTIALS:
+        if form is ErrorForm.FORWARD and refusal.reason == TWO_CREDENTIALS:
             status = 401
         made = self._made[form, status, locale]
         readable = _fields(cors.headers_of_failure(path))
         return replace(made, headers=[*made.headers, *readable])
 
 
-def _make(app: Flask, form: str, status: int, locale: str) -> Answer:
+def _make(app: Flask, form: ErrorForm, status: int, locale: str) -> Answer:
     with app.test_request_context(SAMPLES[form]), force_locale(locale):
-        if form == "page":
+        if form is ErrorForm.PAGE:
             response = Response(_page(status, locale), status)
         else:
             response = error_responses.answer(status)

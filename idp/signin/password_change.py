@@ -6,13 +6,16 @@ from datetime import timedelta
 
 from idp.credentials import temporary_passwords
 from idp.credentials.hashing import PasswordHasher
-from idp.credentials.passwords import store, verify_and_hash
+from idp.credentials.passwords import PasswordSource, store, verify_and_hash
 from idp.models import Account, Interaction
 from idp.policy.signin_state import ChangeReason, PasswordChangeRequired
 from idp.recovery import password_replacement
 from idp.session import browsers, failed_attempts
 from idp.signin import transitions
 from idp.transaction import UnitOfWork
+
+#: By the reason for the change; a reason without a source is found at import.
+SOURCES = {reason: PasswordSource(reason) for reason in ChangeReason}
 
 
 def is_renewal_due(work: UnitOfWork, account: Account) -> bool:
@@ -49,7 +52,7 @@ def change_password(
         return outcome
     if is_temporary and not temporary_passwords.complete(work, temporary_id):
         return ("current",)
-    store(work, account, outcome, source=str(required.reason))
+    store(work, account, outcome, source=SOURCES[required.reason])
     password_replacement.on_password_changed(work, account)
     transitions.finish_password_change(found)
     return ()

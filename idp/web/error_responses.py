@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
 import structlog
 from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, g, jsonify, render_template, request
-from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 
@@ -46,6 +50,103 @@ CODES = {
 }
 
 
+class ErrorForm(StrEnum):
+    """Who reads an error, and so its form."""
+
+    SCIM = "scim"
+    #: A proxy that asks.
+    FORWARD = "forward"
+    PROGRAM = "program"
+    #: A person.
+    PAGE = "page"
+
+
+@dataclass(frozen=True)
+class ErrorText:
+    """What an error means."""
+
+    #: For people, in the language of the request.
+    title: Any
+    message: Any
+    advice: Any
+    #: For programs.
+    description: str
+
+
+_HOME = _("Go to your applications and start again.")
+#: By status; other ones have the text of 400 or of 500.
+TEXTS = {
+    400: ErrorText(
+        _("Invalid request"),
+        _("This page cannot process the information that your browser sent."),
+        _HOME,
+        "The request cannot be understood.",
+    ),
+    403: ErrorText(
+        _("Access denied"),
+        _("You do not have permission to open this page."),
+        _HOME,
+        "The request cannot be understood.",
+    ),
+    404: ErrorText(
+        _("Page not found"),
+        _("We cannot find a page at this address."),
+        _HOME,
+        "There is nothing at this address.",
+    ),
+    405: ErrorText(
+        _("Action not allowed"),
+        _("You cannot use this page in this way."),
+        _HOME,
+        "This method is not supported here.",
+    ),
+    408: ErrorText(
+        _("Request timed out"),
+        _("Your request took too long to arrive. Nothing was changed."),
+        _("Check your connection, then try again."),
+        "The request took too long to arrive.",
+    ),
+    409: ErrorText(
+        _("Another change was made first"),
+        _("Someone changed this information before you. Your change was not saved."),
+        _("Go back, reload the page and check the information."),
+        "Another change came first.",
+    ),
+    413: ErrorText(
+        _("Request too large"),
+        _("The information that you sent is too large."),
+        _HOME,
+        "The request is too large.",
+    ),
+    429: ErrorText(
+        _("Too many attempts"),
+        _("There were too many attempts from your network."),
+        _("Wait a minute, then try again."),
+        "Too many requests; wait and try again.",
+    ),
+    500: ErrorText(
+        _("Something went wrong"),
+        _("The problem is on our side and has been recorded. Nothing was changed."),
+        _(
+            "Try again. If the problem continues, contact Customer Relations and quote the "
+            "reference below."
+        ),
+        "Error.",
+    ),
+    503: ErrorText(
+        _("Service temporarily unavailable"),
+        _(
+            "The gateway is not available right now. The information that you entered was not "
+            "saved."
+        ),
+        _("Wait a few seconds, then try again."),
+        "Try again in a moment.",
+    ),
+}
+if absent := {*STATUSES.values(), *CODES} - TEXTS.keys():
+    raise RuntimeError(f"no text for the status {absent}")
+
+
 def install(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(HTTPException, _http)
@@ -60,30 +161,21 @@ def install(app: Flask) -> None:
 
 def answer(status: int, headers: list[tuple[str, str]] | None = None) -> Response:
     """The answer for ``status`` in the form of the path."""
-    form = form_of(request.path)
-    if form == "scim":
-        response = _for_scim(status)
-    elif form == "forward":
-        response = _for_proxies(status)
-    elif form == "program":
-        response = _for_programs(status)
-    else:
-        response = page(status)
+    response = ANSWERS[form_of(request.path)](status)
     for name, value in headers or []:
         response.headers[name] = value
     return response
 
 
-def form_of(path: str) -> str:
-    """Who reads an error at this path: ``scim``, ``forward`` for a proxy that asks, ``program``, or
-    ``page`` for people."""
+def form_of(path: str) -> ErrorForm:
+    """Who reads an error at this path."""
     if path.startswith(SCIM_PATH):
-        return "scim"
+        return ErrorForm.SCIM
     if path == forward_auth.PATH:
-        return "forward"
+        return ErrorForm.FORWARD
     if path.startswith(PROGRAM_PATHS) and not path.startswith(PAGE_PATHS):
-        return "program"
-    return "page"
+        return ErrorForm.PROGRAM
+    return ErrorForm.PAGE
 
 
 def page(status: int, *, title: str = "", message: str = "", advice: str = "") -> Response:
@@ -101,7 +193,7 @@ def page(status: int, *, title: str = "", message: str = "", advice: str = "") -
 
 def _for_programs(status: int) -> Response:
     code = CODES.get(status, "invalid_request")
-    response = jsonify(error=code, error_description=_description(status))
+    response = jsonify(error=code, error_description=_text(status).description)
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -109,7 +201,7 @@ def _for_programs(status: int) -> Response:
 
 def _for_scim(status: int) -> Response:
     """RFC 7644 section 3.12."""
-    response = jsonify(schemas=[SCIM_ERROR], status=str(status), detail=_description(status))
+    response = jsonify(schemas=[SCIM_ERROR], status=str(status), detail=_text(status).description)
     response.status_code = status
     response.mimetype = "application/scim+json"
     return response
@@ -122,87 +214,14 @@ def _for_proxies(status: int) -> Response:
     return forward_auth.denied(CODES.get(status, "invalid_request"))
 
 
-def _description(status: int) -> str:
-    known = {
-        404: "There is nothing at this address.",
-        405: "This method is not supported here.",
-        408: "The request took too long to arrive.",
-        409: "Another change came first.",
-        413: "The request is too large.",
-        429: "Too many requests; wait and try again.",
-        503: "Try again in a moment.",
-    }
-    return known.get(status, "The request cannot be understood." if status < 500 else "Error.")
-
-
 def words(status: int) -> tuple[str, str, str]:
     """Title, message and advice for people, in the language of the request."""
-    home = gettext("Go to your applications and start again.")
-    if status == 404:
-        return (
-            gettext("Page not found"),
-            gettext("We cannot find a page at this address."),
-            home,
-        )
-    if status == 403:
-        return (
-            gettext("Access denied"),
-            gettext("You do not have permission to open this page."),
-            home,
-        )
-    if status == 405:
-        return (
-            gettext("Action not allowed"),
-            gettext("You cannot use this page in this way."),
-            home,
-        )
-    if status == 408:
-        return (
-            gettext("Request timed out"),
-            gettext("Your request took too long to arrive. Nothing was changed."),
-            gettext("Check your connection, then try again."),
-        )
-    if status == 409:
-        return (
-            gettext("Another change was made first"),
-            gettext("Someone changed this information before you. Your change was not saved."),
-            gettext("Go back, reload the page and check the information."),
-        )
-    if status == 413:
-        return (
-            gettext("Request too large"),
-            gettext("The information that you sent is too large."),
-            home,
-        )
-    if status == 429:
-        return (
-            gettext("Too many attempts"),
-            gettext("There were too many attempts from your network."),
-            gettext("Wait a minute, then try again."),
-        )
-    if status == 503:
-        return (
-            gettext("Service temporarily unavailable"),
-            gettext(
-                "The gateway is not available right now. The information that you entered was "
-                "not saved."
-            ),
-            gettext("Wait a few seconds, then try again."),
-        )
-    if status >= 500:
-        return (
-            gettext("Something went wrong"),
-            gettext("The problem is on our side and has been recorded. Nothing was changed."),
-            gettext(
-                "Try again. If the problem continues, contact Customer Relations and quote the "
-                "reference below."
-            ),
-        )
-    return (
-        gettext("Invalid request"),
-        gettext("This page cannot process the information that your browser sent."),
-        home,
-    )
+    found = _text(status)
+    return str(found.title), str(found.message), str(found.advice)
+
+
+def _text(status: int) -> ErrorText:
+    return TEXTS.get(status) or TEXTS[500 if status >= 500 else 400]
 
 
 def _http(error: HTTPException) -> Response:
@@ -215,6 +234,17 @@ def _http(error: HTTPException) -> Response:
 
 def _limited(_error: RateLimitExceeded) -> Response:
     return answer(429, [("Retry-After", str(counter.retry_after_seconds()))])
+
+
+#: How an error is written; a form without an answer is found at import.
+ANSWERS = {
+    ErrorForm.SCIM: _for_scim,
+    ErrorForm.FORWARD: _for_proxies,
+    ErrorForm.PROGRAM: _for_programs,
+    ErrorForm.PAGE: page,
+}
+if missing := set(ErrorForm) - ANSWERS.keys():
+    raise RuntimeError(f"no answer for {missing}")
 
 
 def _refused(error: GatewayError) -> Response:

@@ -122,7 +122,7 @@ def _take_away(world: World, anna_session: str) -> None:
     with world.work() as work:
         eva = accounts.by_username(work, "eva")
         hasher = world.app.extensions["hasher"]
-        assert passwords.change(work, hasher, eva, NEW_PASSWORD, source="reset") == ()
+        assert passwords.change(work, hasher, eva, NEW_PASSWORD, source=passwords.PasswordSource.RESET_LINK) == ()
     world.account("newcomer")
 
 

@@ -118,7 +118,7 @@ def _active(work: UnitOfWork) -> str:
 
 def _password(world: World, work: UnitOfWork) -> None:
     hasher = world.app.extensions["hasher"]
-    assert passwords.change(work, hasher, _ada(work), NEW_PASSWORD, source="settings") == ()
+    assert passwords.change(work, hasher, _ada(work), NEW_PASSWORD, source=passwords.PasswordSource.SETTINGS) == ()
 
 
 def _set_state(state: AccountState) -> Callable[[World, UnitOfWork], None]:

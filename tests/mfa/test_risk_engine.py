@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from idp.mfa.features import HOME_ZONE, agent_of, hour_of
 from idp.mfa.hour_density import density_grid, hour_density, is_unusual_hour
+from idp.mfa.prompt_reasons import AFTER
 from idp.mfa.risk_engine import assess, distance_km
 from idp.mfa.risk_values import (
     Agent,
@@ -104,8 +105,7 @@ RULES = {
     "forgotten_device": {"device": Device.REVOKED},
     "stolen_device": {"agent": Agent("Firefox", 140, "Linux", "desktop")},
     "new_country": {"place": CHICAGO},
-    "after_reset": {"after": "reset"},
-    "after_temporary_password": {"after": "temporary_password"},
+    **{str(reason): {"after": change} for change, reason in AFTER.items()},
 }
 
 

@@ -58,7 +58,7 @@ def test_the_log_is_what_its_header_says(log: Path) -> None:
     times = [row["time"] for row in rows]
     assert times == sorted(times)
     kinds = {row["attack_kind"] for row in rows}
-    assert kinds == {"", *simulation.ATTACKS}
+    assert kinds == {"", *simulation.AttackKind}
     own = [row for row in rows if row["is_attack"] == "false"]
     assert len(own) > 0.8 * len(rows)
     assert len({row["user"] for row in own}) == 60

@@ -302,7 +302,7 @@ def test_the_console_explains_a_sign_in(place: World) -> None:
     section = page.split('id="risk-heading"')[1].split("</section>")[0]
     assert "not used this browser before" in section
     assert "new_device" in section
-    assert "<td>hour</td>" in section
+    assert "<td>time of day</td>" in section
 
 
 def counts(world: World) -> dict[tuple[str, str], int]:

@@ -6,6 +6,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
@@ -22,6 +23,7 @@ from idp.oidc.interaction import AuthorizationRequest
 from idp.oidc.parameters import single
 from idp.oidc.request_validation import (
     NotRedirectable,
+    PageError,
     RequestError,
     response_mode,
     trusted_target,
@@ -83,10 +85,10 @@ def authorize_posted() -> BaseResponse:
     """An authorization request that came by POST and was validated there."""
     received = posted.received()
     if received is None:
-        return _hard_error("stale_request")
+        return _hard_error(PageError.STALE_REQUEST)
     client = registry.find(current.work(), received["client_id"])
     if client is None or client.disabled_at is not None:
-        return _hard_error("disabled_client" if client else "unknown_client")
+        return _hard_error(PageError.DISABLED_CLIENT if client else PageError.UNKNOWN_CLIENT)
     return _dispatch(client, AuthorizationRequest.from_json(received["request"]), None)
 
 
@@ -99,7 +101,7 @@ def resume() -> BaseResponse:
     if found.client is None:
         return _local(found)
     if found.client.disabled_at is not None:
-        return _hard_error("disabled_client")
+        return _hard_error(PageError.DISABLED_CLIENT)
     return _dispatch(found.client, AuthorizationRequest.from_json(found.request), found)
 
 
@@ -230,30 +232,32 @@ def _answer(
     return current.continue_page(target) if after_form else redirect(target, code=303)
 
 
-def _hard_error(code: str) -> BaseResponse:
+_NOT_REGISTERED = _(
+    "The application asked us to send you to an address that is not registered for it."
+)
+PAGE_ERRORS = {
+    PageError.REPEATED_PARAMETER: _NOT_REGISTERED,
+    PageError.UNKNOWN_CLIENT: _(
+        "The application that sent you here is not registered with the gateway."
+    ),
+    PageError.DISABLED_CLIENT: _("This application is disabled."),
+    PageError.UNREGISTERED_REDIRECT_URI: _NOT_REGISTERED,
+    PageError.STALE_REQUEST: _("The application's request is incomplete or has expired."),
+}
+if missing := set(PageError) - PAGE_ERRORS.keys():
+    raise RuntimeError(f"no text for {missing}")
+
+
+def _hard_error(code: PageError) -> BaseResponse:
     """A page for the person, status 400, no redirect."""
-    return Response(render_template("error.html", **explain(code)), status=400)
-
-
-def explain(code: str) -> dict[str, object]:
-    """Title, message and advice for an error that is not redirected."""
-    advice = gettext(
-        "Return to the application and start again. If the problem continues, contact the "
-        "people who run the application."
+    body = render_template(
+        "error.html",
+        status=400,
+        title=gettext("We cannot complete this sign-in"),
+        message=PAGE_ERRORS[code],
+        advice=gettext(
+            "Return to the application and start again. If the problem continues, contact the "
+            "people who run the application."
+        ),
     )
-    if code == "disabled_client":
-        message = gettext("This application is disabled.")
-    elif code == "stale_request":
-        message = gettext("The application's request is incomplete or has expired.")
-    elif code == "unknown_client":
-        message = gettext("The application that sent you here is not registered with the gateway.")
-    else:
-        message = gettext(
-            "The application asked us to send you to an address that is not registered for it."
-        )
-    return {
-        "status": 400,
-        "title": gettext("We cannot complete this sign-in"),
-        "message": message,
-        "advice": advice,
-    }
+    return Response(body, status=400)

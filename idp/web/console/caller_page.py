@@ -10,6 +10,7 @@ from idp import current
 from idp.directory import held_role_groups, separation_of_duties
 from idp.errors import CodeNotSent, NoRecoveryPhone
 from idp.helpdesk import caller_verification
+from idp.helpdesk.helpdesk_refusals import ForbiddenBecause
 from idp.models import Account
 from idp.policy import console as rules
 from idp.policy.names import printable
@@ -33,7 +34,7 @@ def _found(subject: str) -> Account | Response:
     target = held_role_groups.console_roles(current.work(), found)
     is_self = separation_of_duties.is_same_person(found, operator.account)
     if not rules.may_act(operator.roles, target, is_self=is_self):
-        return gate.forbid("target", found)
+        return gate.forbid(ForbiddenBecause.TARGET, found)
     return found
 
 

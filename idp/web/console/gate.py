@@ -19,7 +19,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import held_role_groups
 from idp.directory.directory_refusals import Forbidden
-from idp.helpdesk.helpdesk_refusals import ConsoleRefusal
+from idp.helpdesk.helpdesk_refusals import ConsoleRefusal, ForbiddenBecause
 from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
 from idp.policy.local_path import safe_path
@@ -132,7 +132,7 @@ def _gated(view: Callable[..., BaseResponse], act: Act | None) -> Callable[..., 
         except Forbidden as refusal:
             # Nothing of what was begun is kept, but that it was tried.
             current.work().rollback()
-            return forbid("target", refusal.account)
+            return forbid(ForbiddenBecause.TARGET, refusal.account)
 
     gated.needs_session = True  # type: ignore[attr-defined]
     return gated
@@ -154,7 +154,7 @@ def _refusal() -> BaseResponse | None:
     work = current.work()
     found = Operator(session.account, held_role_groups.console_roles(work, session.account))
     if not found.may_open(request.endpoint or ""):
-        return forbid("role")
+        return forbid(ForbiddenBecause.ROLE)
     account = session.account
     work.origin = replace(work.origin, actor=account.username, person_id=account.person_id)
     g.operator = found
@@ -174,7 +174,7 @@ def _proof() -> BaseResponse | None:
     return factor_check.ask(session) if session is not None else None
 
 
-def forbid(why: str, about: Account | None = None) -> Response:
+def forbid(why: ForbiddenBecause, about: Account | None = None) -> Response:
     """403, recorded: somebody tried what is not theirs (N74)."""
     session = current.browser_session()
     events.record(
@@ -186,6 +186,6 @@ def forbid(why: str, about: Account | None = None) -> Response:
         page=request.endpoint,
         action=(request.view_args or {}).get("action"),
         by=session.account.username if session else None,
-        why=why,
+        why=str(why),
     )
     return error_responses.page(403)
