@@ -25,6 +25,7 @@ from idp.clients import registry
 from idp.clients.client_data import ClientData
 from idp.credentials import passwords
 from idp.credentials.assertions import ASSERTION_TYPE, public_key
+from idp.credentials.passwords import PasswordSource
 from idp.directory import (
     accounts,
     lifecycle,
@@ -194,7 +195,12 @@ class World:
             )
             if state is not AccountState.PENDING:
                 hasher = self.app.extensions["hasher"]
-                assert passwords.change(work, hasher, account, password, source=passwords.PasswordSource.SETTINGS) == ()
+                assert (
+                    passwords.change(
+                        work, hasher, account, password, source=PasswordSource.SETTINGS
+                    )
+                    == ()
+                )
                 lifecycle.change_state(work, account, AccountState.ACTIVE, reason="test")
                 lifecycle.change_state(work, account, state, reason="test")
                 account.ready_at = work.now

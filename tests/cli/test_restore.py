@@ -19,6 +19,7 @@ from idp.audit import chain
 from idp.clients import registry
 from idp.credentials import links, passwords
 from idp.credentials.links import Purpose
+from idp.credentials.passwords import PasswordSource
 from idp.db import db
 from idp.directory import (
     accounts,
@@ -122,7 +123,10 @@ def _take_away(world: World, anna_session: str) -> None:
     with world.work() as work:
         eva = accounts.by_username(work, "eva")
         hasher = world.app.extensions["hasher"]
-        assert passwords.change(work, hasher, eva, NEW_PASSWORD, source=passwords.PasswordSource.RESET_LINK) == ()
+        assert (
+            passwords.change(work, hasher, eva, NEW_PASSWORD, source=PasswordSource.RESET_LINK)
+            == ()
+        )
     world.account("newcomer")
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import inspect, select
 from idp.audit import events
 from idp.clients import client_data, client_secrets, registry
 from idp.credentials import passwords
+from idp.credentials.passwords import PasswordSource
 from idp.directory import (
     accounts,
     contacts,
@@ -118,7 +119,10 @@ def _active(work: UnitOfWork) -> str:
 
 def _password(world: World, work: UnitOfWork) -> None:
     hasher = world.app.extensions["hasher"]
-    assert passwords.change(work, hasher, _ada(work), NEW_PASSWORD, source=passwords.PasswordSource.SETTINGS) == ()
+    assert (
+        passwords.change(work, hasher, _ada(work), NEW_PASSWORD, source=PasswordSource.SETTINGS)
+        == ()
+    )
 
 
 def _set_state(state: AccountState) -> Callable[[World, UnitOfWork], None]:
