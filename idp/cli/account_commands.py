@@ -21,17 +21,17 @@ from idp.cli.common import (
 )
 from idp.credentials.hashing import PasswordHasher
 from idp.directory import (
+    account_creation,
     accounts,
-    activation,
     held_role_groups,
     participants,
-    persons,
     second_accounts,
-    userids,
 )
+from idp.directory.account_creation import AccountRequest
+from idp.directory.directory_refusals import PersonRegisteredOtherwise
 from idp.directory.second_accounts import Reason, SecondAccountGrounds
 from idp.helpdesk import account_actions
-from idp.models import Account, AccountKind, Person
+from idp.models import Account, AccountKind
 from idp.policy.console import ACTIONS, ConsoleRole
 from idp.policy.temporary_password import spelled
 from idp.transaction import UnitOfWork
@@ -100,24 +100,23 @@ def create(
     if (second_reason is None) != (second_participant is None):
         raise click.UsageError("Use --second-reason and --second-participant together.")
     with unit_of_work() as work:
-        holder = _holder(work, **person)
         second = None
         if second_reason and second_participant:
             only = participants.by_number(work, second_participant)
             second = SecondAccountGrounds.of(second_reason, only)
-        made = (
-            accounts.create_account(
+        try:
+            made = account_creation.create(
                 work,
-                holder,
-                kind=AccountKind(kind),
-                username=username,
-                locale=locale,
-                second=second,
+                AccountRequest(
+                    person=accounts.NewPerson(**person),
+                    kind=AccountKind(kind),
+                    username=username,
+                    locale=locale,
+                    second=second,
+                ),
             )
-            if username
-            else userids.create(work, holder, kind=AccountKind(kind), locale=locale, second=second)
-        )
-        activation.invite(work, made)
+        except PersonRegisteredOtherwise as refusal:
+            raise PersonDiffers(refusal.person_id, refusal.names) from refusal
         record = _describe(made)
     if as_json:
         show_json(record)
@@ -221,18 +220,6 @@ def _order(
         agent, held_role_groups.console_roles(work, agent), action, reason, ticket
     )
     return account_actions.execute(work, hasher, order, row)
-
-
-def _holder(work: UnitOfWork, *, person_id: str, **said: str) -> Person:
-    """The person, created if necessary. Raises Invalid if the data differ from the registered ones:
-    creating an account does not change a person."""
-    known = persons.by_person_id(work, person_id)
-    if known is None:
-        return accounts.get_or_create_person(work, accounts.NewPerson(person_id=person_id, **said))
-    changes = persons.PersonChanges(**{name: value for name, value in said.items() if value})
-    if other := persons.differences(known, changes):
-        raise PersonDiffers(person_id, tuple(other))
-    return known
 
 
 def _describe(row: Account) -> dict[str, Any]:

@@ -7,6 +7,7 @@ password or a second factor.
 
 __all__ = [
     "access_report",
+    "account_creation",
     "account_lists",
     "account_search",
     "accounts",

@@ -454,3 +454,11 @@ class OtherClientsPerson(OutOfScope):
     """No account of the person is visible to the client."""
 
     template = "This personId belongs to another client."
+
+
+class PersonRegisteredOtherwise(Invalid):
+    """The person is registered with other data. Creating an account does not change a person."""
+
+    template = N_("{person_id} is registered with another {names}; correct the person first")
+    person_id: str
+    names: tuple[str, ...]

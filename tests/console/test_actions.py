@@ -481,7 +481,8 @@ def test_the_page_says_in_plain_words_why_nobody_gets_in(world: World) -> None:
     page = desk.open(locked).text
     assert "after too many failed attempts" in page
     assert "Unlocks automatically on 25 November 2026, 09:45 EST" in page
-    assert "No role group for these applications: CROW" in page
+    access = desk.browser.get(f"{desk.path(locked)}/access").text
+    assert "No role group for these applications: CROW" in access
     assert "<strong>Incorrect password</strong>" in page
     world.browser().sign_in(locked)
     world.browser().sign_in(waiting, "x")
@@ -512,6 +513,6 @@ def test_mf03_the_console_says_why_no_verification_was_asked_for(world: World) -
     desk = Desk.of(world)
     holder = world.account()
     world.browser().sign_in(holder)
-    page = desk.open(holder).text
+    page = desk.browser.get(f"{desk.path(holder)}/sign-ins").text
     assert "The account has no verification method yet." in page
     assert "no_factor_set_up" not in page

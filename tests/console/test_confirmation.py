@@ -12,8 +12,10 @@ from werkzeug.test import TestResponse
 from idp.clients import client_proposals, client_secrets, registry
 from idp.directory import accounts
 from idp.grants import signing_keys
-from idp.models import AccountState, KeyState
+from idp.machines import machine_keys
+from idp.models import AccountKind, AccountState, KeyState
 from idp.policy.console import ACTIONS, ActReason, ConsoleRole
+from idp.session import sessions
 from idp.web.console.confirmed_acts import ACTS
 from idp.web.console.gate import ROUTES
 from tests.console.desk import Desk, trip_breaker
@@ -21,13 +23,13 @@ from tests.console.test_actions import prepared
 from tests.console.test_fresh_factor import CONFIRMED, kept, send, stale, with_app
 from tests.console.test_two_operators import DATA
 from tests.factor_steps import code
-from tests.world import World, hidden_fields
+from tests.world import OTHER_KEY, World, hidden_fields
 
 AGENT, ACCESS = ConsoleRole.AGENT, ConsoleRole.ACCESS
 #: POST routes that act at once: they make something, give it back, or send a code.
 AT_ONCE = {
     "console.verify_caller", "console.deny_caller", "console.send_code", "console.check_code",
-    "console.new_client", "console.update_client", "console.enable_client",
+    "console.new_account", "console.new_client", "console.update_client", "console.enable_client",
     "console.confirm_proposal",
     "console.new_group", "console.set_rule", "console.add_member", "console.grant",
     "console.retry_message", "console.verify_trail",
@@ -62,6 +64,8 @@ def state(world: World) -> dict[str, object]:
 
 def acts(world: World) -> dict[str, tuple[str, dict[str, str]]]:
     """Where the form of every confirmed act goes, and what it holds."""
+    # The next key has been published long enough.
+    world.clock.advance(days=1)
     world.relying_party()
     world.role_group("Trader", "emi")
     holder = world.account()
@@ -87,7 +91,25 @@ def acts(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         desk.post("/console/participants/contact", change="appoint", **contact).status_code == 303
     )
     pair = {"group": "Trader", "participant": "109120"}
+    program = world.account(kind=AccountKind.MACHINE)
+    machine = f"/console/accounts/{world.account_row(program).subject}"
+    other = world.account()
+    world.browser().sign_in(other)
+    with world.work() as work:
+        pem = OTHER_KEY.as_pem(private=False).decode()
+        key = machine_keys.add(work, accounts.by_username(work, program), pem, label="Mill")
+        machine_kid = key.kid
+        (session,) = sessions.active(work, accounts.by_username(work, other))
+        session_id = session.public_id
+    ended = f"/console/accounts/{world.account_row(other).subject}/sessions/{session_id}/end"
     found |= {
+        "remove_machine_key": (f"{machine}/keys/{machine_kid}/remove", {}),
+        "change_custodian": (f"{machine}/custodian", {"person_id": person_id}),
+        "end_session": (ended, {}),
+        "correct_person": (
+            f"/console/accounts/{subject}/person",
+            {"given_name": "Grace", "family_name": "Moreau", "email": "grace@x.example"},
+        ),
         "revoke": (f"/console/accounts/{subject}/revoke", pair),
         "set_contact": ("/console/participants/contact", {"change": "dismiss", **contact}),
         "end_old_secret": ("/console/clients/emi/end-old-secret", {}),
@@ -109,9 +131,6 @@ def test_no_act_of_the_table_is_done_without_its_confirmation(world: World) -> N
     the reason and the ticket are in the trail."""
     found = acts(world)
     desk, other = Desk.of(world, ACCESS), Desk.of(world, ACCESS)
-    world.clock.advance(days=1)
-    for one in (desk, other):
-        one.browser.sign_in(one.username)
     for name, (path, fields) in found.items():
         before, number = state(world), len(world.events())
         answers = {"reason": "maintenance", "details": "", "ticket": "CH-7"}

@@ -16,8 +16,9 @@ from idp.clients import client_proposals, registry
 from idp.directory import accounts, role_groups
 from idp.factors import authenticators
 from idp.grants import signing_keys
+from idp.machines import machine_keys
 from idp.mfa.assurance import FactorKind
-from idp.models import BrowserSession, KeyState
+from idp.models import AccountKind, BrowserSession, KeyState
 from idp.policy.console import ConsoleRole
 from idp.web.console import factor_check
 from idp.web.console.gate import ROUTES
@@ -116,6 +117,12 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
         ]
         person_id = accounts.by_username(work, holder).person.person_id
         viewer = role_groups.by_name(work, "Viewer").id
+    program = world.account(kind=AccountKind.MACHINE)
+    machine = f"/console/accounts/{world.account_row(program).subject}"
+    with world.work() as work:
+        pem = OTHER_KEY.as_pem(private=False).decode()
+        row = machine_keys.add(work, accounts.by_username(work, program), pem, label="Mill")
+        machine_kid = row.kid
     account, pair = f"/console/accounts/{subject}", ("participant", "109120")
     return {
         "new_client": ("/console/clients/new", [("client_id", "tra"), *registration("TRA")]),
@@ -140,6 +147,23 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
                 ("change", "appoint"),
             ],
         ),
+        "new_account": (
+            "/console/accounts/new",
+            [
+                ("kind", "personal"),
+                ("person_id", "N1"),
+                ("given_name", "Nora"),
+                ("family_name", "New"),
+                ("email", "nora@participant.example"),
+                ("locale", "en"),
+            ],
+        ),
+        "correct_person": (
+            f"{account}/person",
+            [("given_name", "Grace"), ("email", "g@x.example")],
+        ),
+        "remove_machine_key": (f"{machine}/keys/{machine_kid}/remove", []),
+        "change_custodian": (f"{machine}/custodian", [("person_id", person_id)]),
         "rotate_key": ("/console/keys/rotate", [("alg", "RS256")]),
         "revoke_key": (f"/console/keys/{kid}/revoke", []),
         "confirm_mass_change": ("/console/alarms/breaker", []),
@@ -187,7 +211,8 @@ def test_n66_each_change_asks_and_then_goes_on_as_it_was_sent(
 #: What operators of Access Management may send without: it takes power away, or gives none.
 WITHOUT = {
     "console.disable_client", "console.end_old_secret", "console.withdraw_proposal",
-    "console.retry_message", "console.act", "console.verify_caller", "console.deny_caller",
+    "console.retry_message", "console.act", "console.end_session",
+    "console.verify_caller", "console.deny_caller",
     "console.send_code", "console.check_code",
 }  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from idp.models import AccountKind
@@ -12,12 +14,21 @@ from tests.world import World
 
 AGENT, ACCESS, AUDITOR = ConsoleRole.AGENT, ConsoleRole.ACCESS, ConsoleRole.AUDITOR
 ANY, HELP = {AGENT, ACCESS, AUDITOR}, {AGENT, ACCESS}
+TABS = ("access", "factors", "sessions", "sign-ins", "history", "programs")
 #: Written apart from the table of the code: the two must say the same.
 ALLOWED = {
     "GET /console": ANY,
     "GET /console/people": ANY,
     "GET /console/people/export": {ACCESS, AUDITOR},
     "GET /console/accounts/<subject>": ANY,
+    **{f"GET /console/accounts/<subject>/{tab}": ANY for tab in TABS},
+    "GET /console/accounts/new": {ACCESS},
+    "POST /console/accounts/new": {ACCESS},
+    "GET /console/accounts/<subject>/person": {ACCESS},
+    "POST /console/accounts/<subject>/person": {ACCESS},
+    "POST /console/accounts/<subject>/custodian": {ACCESS},
+    "POST /console/accounts/<subject>/sessions/<public_id>/end": HELP,
+    "POST /console/accounts/<subject>/keys/<kid>/remove": {ACCESS},
     "POST /console/accounts/<subject>/caller": HELP,
     "POST /console/accounts/<subject>/caller/deny": HELP,
     "POST /console/accounts/<subject>/code": HELP,
@@ -70,8 +81,9 @@ def routes(world: World) -> dict[str, str]:
             continue
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             if "<any(" in rule.rule:
-                head = rule.rule.split("<any(")[0]
-                found |= {f"{method} {head}{name}": rule.endpoint for name in ACTIONS}
+                head, rest = rule.rule.split("<any(")
+                names = re.findall(r"'([^']+)'", rest)
+                found |= {f"{method} {head}{name}": rule.endpoint for name in names}
             else:
                 found[f"{method} {rule.rule}"] = rule.endpoint
     return found

@@ -47,6 +47,7 @@ def views(studio: Studio) -> Iterator[View]:
     for role, (short, _) in OPERATORS.items():
         yield from _pages_without_arguments(studio, desks[short], role, short)
         yield from _accounts(studio, desks[short], short)
+    yield from _tabs(studio, desks["access"])
     yield from _caller(studio, desks["agent"])
     yield from _clients(studio, desks["access"])
     yield from _groups_and_participants(studio, desks["access"])
@@ -108,13 +109,40 @@ def _accounts(studio: Studio, browser: Browser, short: str) -> Iterator[View]:
         yield View(f"console/{short}/account/{name}", page)
 
 
+def _tabs(studio: Studio, access: Browser) -> Iterator[View]:
+    """The tabs of accounts, and what Access Management changes there."""
+    for role in ("trader", "machine"):
+        path = f"/console/accounts/{studio.subject(studio.username(role))}"
+        for tab in ("access", "factors", "sessions", "sign-ins", "history"):
+            yield View(f"console/tabs/{role}/{tab}", access.get(f"{path}/{tab}"))
+    yield View("console/tabs/machine/programs", access.get(f"{path}/programs"))
+    unknown = studio.form(access, f"{path}/custodian", person_id="nobody")
+    yield View("console/tabs/machine/wrong-custodian", unknown)
+    path = f"/console/accounts/{studio.subject(studio.username('trader'))}"
+    yield View("console/tabs/person", access.get(f"{path}/person"))
+    typed = {"given_name": "Adah", "family_name": "Moreau", "email": "adah@participant.example"}
+    yield View("console/tabs/person-confirm", studio.form(access, f"{path}/person", **typed))
+    wrong = studio.form(access, f"{path}/person", **(typed | {"email": "nowhere"}))
+    yield View("console/tabs/person-wrong", wrong)
+    wrong = studio.form(access, "/console/accounts/new", kind="personal", locale="en")
+    yield View("console/tabs/new-account-wrong", wrong)
+    for action in ("deactivate", "unlock"):
+        role = "locked" if action == "unlock" else "trader"
+        target = f"/console/accounts/{studio.subject(studio.username(role))}"
+        page = studio.form(access, f"{target}/actions/{action}")
+        yield View(f"console/tabs/confirm-{action}", page)
+
+
 def _caller(studio: Studio, agent: Browser) -> Iterator[View]:
     """A call: who it is, and what Customer Relations does."""
     studio.person("caller", "Jaspreet Dhaliwal")
     path = f"/console/accounts/{studio.subject(studio.username('caller'))}"
     missing = studio.form(agent, f"{path}/caller", fact=["username"], ticket="CR-1")
     yield View("console/caller/not-enough", missing)
-    yield View("console/caller/code-sent", studio.form(agent, f"{path}/code", channel="mail"))
+    yield View(
+        "console/caller/code-sent",
+        studio.form(agent, f"{path}/code", channel="mail", ticket="CR-1"),
+    )
     wrong = studio.form(agent, f"{path}/code/check", code="000000")
     yield View("console/caller/code-wrong", wrong)
     denied = studio.form(agent, f"{path}/caller/deny", ticket="CR-2")

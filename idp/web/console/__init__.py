@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from idp.web.console import (
     access_report_page,
+    account_change_pages,
     account_list_pages,
     account_page,
     alarm_pages,
@@ -36,6 +37,7 @@ def blueprint() -> Blueprint:
         home_page,
         account_list_pages,
         account_page,
+        account_change_pages,
         caller_page,
         client_pages,
         role_group_pages,

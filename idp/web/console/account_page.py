@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.audit import trail
 from idp.directory import accounts, held_role_groups, separation_of_duties
 from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
-from idp.factors import authenticators, enrolment, security_question
+from idp.factors import authenticators, enrolment, recovery_codes, security_question
 from idp.helpdesk import account_actions, account_status, caller_verification
+from idp.machines import machine_keys, registered_networks
 from idp.messages import outbox_reader
 from idp.models import Account, AccountKind, Assignment
 from idp.policy import console as rules
+from idp.policy.console import ConsoleAction
 from idp.policy.phone_number import masked
 from idp.policy.temporary_password import spelled
 from idp.policy.user_agents import describe_user_agent
-from idp.session import sessions
+from idp.session import browsers, sessions
 from idp.transaction import UnitOfWork
 from idp.web import factor_words, i18n
 from idp.web.console import confirmation, gate, labels
 
 SHOWN_EVENTS = 25
 SHOWN_SIGN_INS = 5
+#: Of an account's page, by the end of its address; the last one is of machine accounts only.
+OVERVIEW, ACCESS_TAB, MACHINE_TAB = "overview", "access", "programs"
+TABS: Mapping[str, Any] = {
+    OVERVIEW: _("Overview"),
+    ACCESS_TAB: _("Role groups"),
+    "factors": _("Extra verification"),
+    "sessions": _("Sessions"),
+    "sign-ins": _("Sign-ins"),
+    "history": _("History"),
+    MACHINE_TAB: _("Programs"),
+}
 
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/accounts/<subject>", "account", account)
+    tabs = ",".join(f"'{name}'" for name in TABS if name != OVERVIEW)
+    pages.add_url_rule(f"/accounts/<subject>/<any({tabs}):tab>", "account_tab", account_tab)
     names = ",".join(f"'{name}'" for name in rules.ACTIONS)
     pages.add_url_rule(
         f"/accounts/<subject>/actions/<any({names}):action>", "act", act, methods=["POST"]
@@ -51,13 +68,25 @@ def account(subject: str) -> BaseResponse:
     return page(one(subject))
 
 
-def page(found: Account, *, error: str | None = None, temporary: str | None = None) -> Response:
-    """The page; with a temporary password it shows it, this once."""
+def account_tab(subject: str, tab: str) -> BaseResponse:
+    """One more tab of it: what the account has and did."""
+    found = one(subject)
+    if tab == MACHINE_TAB and found.kind != AccountKind.MACHINE:
+        abort(404)
+    return page(found, tab=tab)
+
+
+def page(
+    found: Account, *, error: str | None = None, temporary: str | None = None, tab: str = OVERVIEW
+) -> Response:
+    """One tab of the page; with a temporary password it shows it, this once."""
     work = current.work()
     body = render_template(
         "console/account.html",
         query=request.args.get("q", ""),
         account=found,
+        tab=tab,
+        tabs=_tabs(found, tab),
         error=error,
         temporary=temporary,
         spelled=spelled(temporary) if temporary else [],
@@ -65,10 +94,25 @@ def page(found: Account, *, error: str | None = None, temporary: str | None = No
         **_identity(work, found),
         **_verification_methods(work, found),
         **_access(work, found),
-        **_activity(work, found),
+        **_activity(work, found, tab),
         **_operator_options(work, found),
     )
     return Response(body, status=400 if error else 200)
+
+
+def _tabs(found: Account, tab: str) -> list[tuple[str, str, bool]]:
+    return [
+        (str(text), address(found, name), name == tab)
+        for name, text in TABS.items()
+        if name != MACHINE_TAB or found.kind == AccountKind.MACHINE
+    ]
+
+
+def address(found: Account, tab: str = OVERVIEW) -> str:
+    """The address of a tab."""
+    if tab == OVERVIEW:
+        return url_for("console.account", subject=found.subject)
+    return url_for("console.account_tab", subject=found.subject, tab=tab)
 
 
 def _identity(work: UnitOfWork, found: Account) -> dict[str, Any]:
@@ -111,14 +155,19 @@ def _access(work: UnitOfWork, found: Account) -> dict[str, Any]:
     }
 
 
-def _activity(work: UnitOfWork, found: Account) -> dict[str, Any]:
+def _activity(work: UnitOfWork, found: Account, tab: str) -> dict[str, Any]:
+    shown = SHOWN_EVENTS if tab == "sign-ins" else SHOWN_SIGN_INS
+    is_machine = found.kind == AccountKind.MACHINE
     return {
         "sessions": [
             (row, describe_user_agent(row.user_agent)) for row in sessions.active(work, found)
         ],
+        "browsers": [
+            (row, describe_user_agent(row.user_agent)) for row in browsers.remembered(work, found)
+        ],
         "sign_ins": [
             (event, describe_user_agent(event.user_agent))
-            for event in trail.recent_sign_ins(work, found, SHOWN_SIGN_INS)
+            for event in trail.recent_sign_ins(work, found, shown)
         ],
         "risks": [
             (event, labels.assessment(event))
@@ -126,6 +175,9 @@ def _activity(work: UnitOfWork, found: Account) -> dict[str, Any]:
         ],
         "events": trail.account_events(work, found, SHOWN_EVENTS),
         "messages": outbox_reader.account_messages(work, found.id),
+        "keys": machine_keys.of(work, found) if is_machine else [],
+        "networks": registered_networks.of(work, found) if is_machine else [],
+        "recovery_codes": recovery_codes.count_unused(work, found),
     }
 
 
@@ -139,6 +191,8 @@ def _operator_options(work: UnitOfWork, found: Account) -> dict[str, Any]:
     return {
         "helps": helps,
         "manages": operator.may_open("console.grant") and not is_own,
+        "corrects": operator.may_open("console.correct_person") and not is_own,
+        "ends_sessions": ConsoleAction.END_SESSIONS in names,
         "needs_caller": helps and rules.needs_caller_verification(operator.roles),
         "facts": [
             (fact, labels.fact(fact), fact in caller_verification.possible_facts(found))
@@ -179,7 +233,6 @@ def act(subject: str, action: str) -> BaseResponse:
     return back(found)
 
 
-def back(found: Account) -> BaseResponse:
-    """To the account's page."""
-    values: dict[str, Any] = {"subject": found.subject}
-    return redirect(url_for("console.account", **values), code=303)
+def back(found: Account, tab: str = OVERVIEW) -> BaseResponse:
+    """To a tab of the account's page."""
+    return redirect(address(found, tab), code=303)

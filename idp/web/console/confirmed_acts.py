@@ -6,7 +6,7 @@ names those.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, request, url_for
@@ -17,239 +17,17 @@ from idp import current
 from idp.clients import client_proposals, client_secrets, registry
 from idp.directory import (
     contacts,
-    held_role_groups,
     mass_change_breaker,
     participants,
-    role_groups,
 )
-from idp.errors import ActionNotPossible, CallerNotVerified, Invalid, NotFound
+from idp.errors import Invalid, NotFound
 from idp.grants import signing_keys
-from idp.helpdesk import account_actions, caller_verification, consequences
-from idp.helpdesk.consequences import AccountReach, ClientReach
-from idp.models import Account, AccountKind, Client, KeyState
-from idp.policy.console import HARMLESS, ConsoleAction
+from idp.helpdesk import consequences
+from idp.helpdesk.consequences import ClientReach
+from idp.models import Client, KeyState
 from idp.web import error_responses, refusal_texts
-from idp.web.console import account_page, client_pages, gate, labels, role_group_pages
+from idp.web.console import account_acts, client_pages, labels
 from idp.web.console.confirmation import Act, Effect
-
-
-def _act_on_account(subject: str, action: str) -> Effect | BaseResponse:
-    """One of the actions of ``policy.console``."""
-    work, account = current.work(), account_page.one(subject)
-    operator = gate.operator()
-    order = account_actions.ActionRequest(operator.account, operator.roles, action, "", "")
-    try:
-        account_actions.check(work, order, account)
-    except (ActionNotPossible, CallerNotVerified) as refusal:
-        return account_page.page(account, error=labels.refusal(refusal))
-    reach = consequences.of_account(work, account)
-    call = caller_verification.find_active(work, operator.account, account)
-    sentences, way_back = _OF_ACTION[ConsoleAction(action)](account, reach)
-    return Effect(
-        title=labels.action(action),
-        about=_named(account),
-        consequences=sentences,
-        way_back=way_back,
-        button=labels.action(action),
-        back=_account_page(account),
-        version=_version(account),
-        is_dangerous=action not in HARMLESS,
-        account=account,
-        ticket=call.ticket if call else "",
-        is_recorded=True,
-    )
-
-
-def _named(account: Account) -> str:
-    return f"{account.person.full_name} ({account.username})"
-
-
-def _account_page(account: Account) -> str:
-    return url_for("console.account", subject=account.subject)
-
-
-def _version(account: Account) -> str:
-    """What the pages of the actions describe."""
-    changed = account.password_changed_at
-    since = (account.state_changed_at.isoformat(), changed.isoformat() if changed else "")
-    return "/".join((account.state, *since, str(account.person_id), account.person.email))
-
-
-def _ended(account: Account, reach: AccountReach) -> list[str]:
-    """Everything that ends with the sessions of an account."""
-    found = [
-        ngettext(
-            "Ends %(num)s session: the account holder is signed out.",
-            "Ends %(num)s sessions: the account holder is signed out everywhere.",
-            reach.sessions,
-        ),
-        ngettext(
-            "Ends the tokens of %(num)s application.",
-            "Ends the tokens of %(num)s applications.",
-            reach.applications,
-        ),
-        ngettext(
-            "Forgets %(num)s remembered browser.",
-            "Forgets %(num)s remembered browsers.",
-            reach.browsers,
-        ),
-    ]
-    if account.kind == AccountKind.MACHINE:
-        found.append(
-            ngettext(
-                "Programs that use this account can stop working. It has %(num)s key.",
-                "Programs that use this account can stop working. It has %(num)s keys.",
-                reach.keys,
-            )
-        )
-    return found
-
-
-def _mailed_link(account: Account) -> str:
-    text = gettext(
-        "Sends an e-mail to %(email)s with a link to choose a new password. The link works for "
-        "%(days)s days.",
-        email=account.person.email,
-        days=current.work().settings.agent_reset_days,
-    )
-    return str(text)
-
-
-def _password_ends() -> str:
-    return str(gettext("The current password stops working immediately."))
-
-
-def _new_password() -> str:
-    text = gettext(
-        "The account holder chooses a new password and signs in again. The previous password does "
-        "not return."
-    )
-    return str(text)
-
-
-Said = tuple[list[str], str]
-
-
-def _reset_mail(account: Account, reach: AccountReach) -> Said:
-    return [_password_ends(), *_ended(account, reach), _mailed_link(account)], _new_password()
-
-
-def _temporary_password(account: Account, reach: AccountReach) -> Said:
-    shown = gettext(
-        "Shows a temporary password once, to read aloud. It works for one sign-in within "
-        "%(hours)s hours.",
-        hours=current.work().settings.temporary_password_seconds // 3600,
-    )
-    return [_password_ends(), *_ended(account, reach), shown], _new_password()
-
-
-def _unlock(_account: Account, _reach: AccountReach) -> Said:
-    return [
-        gettext("The account holder can sign in again with the present password."),
-        gettext("Sends an e-mail to the account holder."),
-    ], gettext("Lock the account again.")
-
-
-def _resend_activation(account: Account, _reach: AccountReach) -> Said:
-    return [
-        gettext("Sends a new activation e-mail to %(email)s.", email=account.person.email),
-        gettext("The previous link stops working. The last day stays the same."),
-    ], gettext("Send the e-mail again. Only the latest link works.")
-
-
-def _reset_factors(account: Account, reach: AccountReach) -> Said:
-    removed = ngettext(
-        "Removes %(num)s verification method, the recovery codes and the security question.",
-        "Removes %(num)s verification methods, the recovery codes and the security question.",
-        reach.factors,
-    )
-    back = gettext(
-        "The account holder sets up verification methods again. The removed ones do not return."
-    )
-    return [removed, _password_ends(), *_ended(account, reach), _mailed_link(account)], back
-
-
-def _end_sessions(account: Account, reach: AccountReach) -> Said:
-    return _ended(account, reach), gettext("The account holder signs in again.")
-
-
-def _lock(account: Account, reach: AccountReach) -> Said:
-    return [
-        gettext("Nobody can sign in with this account. Links and temporary passwords end."),
-        *_ended(account, reach),
-    ], gettext("“Unlock” on the page of the account. Sessions and links do not return.")
-
-
-def _suspend(account: Account, reach: AccountReach) -> Said:
-    return [
-        gettext("Nobody can sign in with this account. Links and temporary passwords end."),
-        *_ended(account, reach),
-        gettext("Keeps the role groups. Sends an e-mail to the account holder."),
-    ], gettext("“Reactivate” on the page of the account. Sessions and links do not return.")
-
-
-def _restore(_account: Account, _reach: AccountReach) -> Said:
-    return [
-        gettext("The account has the status again that it had before the suspension."),
-        gettext("Sends an e-mail to the account holder."),
-    ], gettext("Suspend the account again.")
-
-
-def _deactivate(account: Account, reach: AccountReach) -> Said:
-    return [
-        gettext("Closes the account permanently. Its user name is never used again."),
-        *_ended(account, reach),
-        ngettext("Revokes %(num)s role group.", "Revokes %(num)s role groups.", reach.role_groups),
-    ], ""
-
-
-_OF_ACTION: Mapping[ConsoleAction, Callable[[Account, AccountReach], Said]] = {
-    ConsoleAction.RESET_MAIL: _reset_mail,
-    ConsoleAction.TEMPORARY_PASSWORD: _temporary_password,
-    ConsoleAction.UNLOCK: _unlock,
-    ConsoleAction.RESEND_ACTIVATION: _resend_activation,
-    ConsoleAction.RESET_FACTORS: _reset_factors,
-    ConsoleAction.END_SESSIONS: _end_sessions,
-    ConsoleAction.LOCK: _lock,
-    ConsoleAction.SUSPEND: _suspend,
-    ConsoleAction.RESTORE: _restore,
-    ConsoleAction.DEACTIVATE: _deactivate,
-}
-if absent := set(ConsoleAction).difference(_OF_ACTION):
-    raise RuntimeError(f"no description of {', '.join(absent)}")
-
-
-def _revoke(subject: str) -> Effect | BaseResponse:
-    """A role group of an account."""
-    work, account = current.work(), account_page.one(subject)
-    fields = {name: request.form.get(name, "").strip() for name in ("group", "participant")}
-    role_group_pages.check(account, fields["group"])
-    try:
-        group = role_groups.by_name(work, fields["group"])
-        participant = participants.by_number(work, fields["participant"])
-    except (Invalid, NotFound) as error:
-        return account_page.page(account, error=refusal_texts.of(error))
-    held = [
-        row.id
-        for row in held_role_groups.list_held(work, account)
-        if (row.role_group_id, row.participant_id) == (group.id, participant.id)
-    ]
-    seeing = ", ".join(consequences.applications_seeing(work, group)) or gettext("none")
-    return Effect(
-        title=gettext("Revoke a role group"),
-        about=f"{_named(account)}, {group.name}, {participant.name} ({participant.number})",
-        consequences=[
-            gettext("Applications that see this role group: %(names)s.", names=seeing),
-            gettext("Ends the sessions and tokens of the account at these applications."),
-            gettext("Sends an e-mail to the account holder and to the rights administrators."),
-        ],
-        way_back=gettext("Grant the role group again."),
-        button=gettext("Revoke"),
-        back=_account_page(account),
-        version=f"{account.state}/{held}",
-        fields=fields,
-        account=account,
-    )
 
 
 def _used_by(reach: ClientReach) -> list[str]:
@@ -478,8 +256,7 @@ def _is_dismissal() -> bool:
 
 #: By endpoint.
 ACTS: Mapping[str, Act] = {
-    "console.act": Act(_act_on_account),
-    "console.revoke": Act(_revoke),
+    **account_acts.ACTS,
     "console.disable_client": Act(_disable_client),
     "console.rotate_secret": Act(_rotate_secret),
     "console.end_old_secret": Act(_end_old_secret),

@@ -25,6 +25,7 @@ ENDPOINTS = frozenset(
         "new_client", "update_client", "rotate_secret", "enable_client", "confirm_proposal",
         "new_group", "set_rule", "add_member", "grant", "revoke", "set_contact", "rotate_key",
         "revoke_key", "confirm_mass_change",
+        "new_account", "correct_person", "change_custodian", "remove_machine_key",
     )
 )  # fmt: skip
 

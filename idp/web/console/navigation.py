@@ -29,7 +29,18 @@ class Place:
 
 PLACES = (
     Place(1, "console.home", _("Home"), "home"),
-    Place(1, "console.people", _("People"), "people", ("console.account",)),
+    Place(
+        1,
+        "console.people",
+        _("People"),
+        "people",
+        (
+            "console.account",
+            "console.account_tab",
+            "console.new_account",
+            "console.correct_person",
+        ),
+    ),
     Place(
         1,
         "console.clients",

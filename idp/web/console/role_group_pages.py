@@ -193,8 +193,8 @@ def grant(subject: str) -> BaseResponse:
     try:
         _grant(found, request.form.get("group", "").strip())
     except (Invalid, NotFound, Refused, forms.BadField) as error:
-        return account_page.page(found, error=_said(error))
-    return account_page.back(found)
+        return account_page.page(found, error=_said(error), tab=account_page.ACCESS_TAB)
+    return account_page.back(found, account_page.ACCESS_TAB)
 
 
 def _said(error: Refusal | forms.BadField) -> str:
@@ -226,9 +226,9 @@ def revoke(subject: str) -> BaseResponse:
         place = participants.by_number(work, request.form.get("participant", "").strip())
         role_group_assignments.revoke(work, found, wanted, place)
     except (Invalid, NotFound, Refused) as error:
-        return account_page.page(found, error=refusal_texts.of(error))
+        return account_page.page(found, error=refusal_texts.of(error), tab=account_page.ACCESS_TAB)
     flash(gettext("Access was changed. Applications apply the change at the next sign-in."))
-    return account_page.back(found)
+    return account_page.back(found, account_page.ACCESS_TAB)
 
 
 def check(found: Account, name: str) -> None:

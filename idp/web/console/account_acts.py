@@ -1,0 +1,379 @@
+"""The acts on accounts that an operator confirms, and what the page says about each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from flask import abort, request, url_for
+from flask_babel import gettext, ngettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import current
+from idp.directory import (
+    held_role_groups,
+    participants,
+    persons,
+    role_groups,
+    separation_of_duties,
+)
+from idp.directory.persons import PersonChanges
+from idp.errors import ActionNotPossible, CallerNotVerified, Invalid, NotFound, Refused
+from idp.helpdesk import account_actions, caller_verification, consequences
+from idp.helpdesk.consequences import AccountReach
+from idp.machines import machine_keys
+from idp.models import Account, AccountKind
+from idp.policy.console import HARMLESS, ConsoleAction
+from idp.policy.user_agents import describe_user_agent
+from idp.web import refusal_texts
+from idp.web.console import account_change_pages, account_page, gate, labels, role_group_pages
+from idp.web.console.confirmation import Act, Effect
+
+
+def _act_on_account(subject: str, action: str) -> Effect | BaseResponse:
+    """One of the actions of ``policy.console``."""
+    work, account = current.work(), account_page.one(subject)
+    operator = gate.operator()
+    order = account_actions.ActionRequest(operator.account, operator.roles, action, "", "")
+    try:
+        account_actions.check(work, order, account)
+    except (ActionNotPossible, CallerNotVerified) as refusal:
+        return account_page.page(account, error=labels.refusal(refusal))
+    reach = consequences.of_account(work, account)
+    call = caller_verification.find_active(work, operator.account, account)
+    sentences, way_back = _OF_ACTION[ConsoleAction(action)](account, reach)
+    return Effect(
+        title=labels.action(action),
+        about=_named(account),
+        consequences=sentences,
+        way_back=way_back,
+        button=labels.action(action),
+        back=_account_page(account),
+        version=_version(account),
+        is_dangerous=action not in HARMLESS,
+        account=account,
+        ticket=call.ticket if call else "",
+        is_recorded=True,
+    )
+
+
+def _named(account: Account) -> str:
+    return f"{account.person.full_name} ({account.username})"
+
+
+def _account_page(account: Account) -> str:
+    return url_for("console.account", subject=account.subject)
+
+
+def _version(account: Account) -> str:
+    """What the pages of the actions describe."""
+    changed = account.password_changed_at
+    since = (account.state_changed_at.isoformat(), changed.isoformat() if changed else "")
+    return "/".join((account.state, *since, str(account.person_id), account.person.email))
+
+
+def _ended(account: Account, reach: AccountReach) -> list[str]:
+    """Everything that ends with the sessions of an account."""
+    found = [
+        ngettext(
+            "Ends %(num)s session: the account holder is signed out.",
+            "Ends %(num)s sessions: the account holder is signed out everywhere.",
+            reach.sessions,
+        ),
+        ngettext(
+            "Ends the tokens of %(num)s application.",
+            "Ends the tokens of %(num)s applications.",
+            reach.applications,
+        ),
+        ngettext(
+            "Forgets %(num)s remembered browser.",
+            "Forgets %(num)s remembered browsers.",
+            reach.browsers,
+        ),
+    ]
+    if account.kind == AccountKind.MACHINE:
+        found.append(
+            ngettext(
+                "Programs that use this account can stop working. It has %(num)s key.",
+                "Programs that use this account can stop working. It has %(num)s keys.",
+                reach.keys,
+            )
+        )
+    return found
+
+
+def _mailed_link(account: Account) -> str:
+    text = gettext(
+        "Sends an e-mail to %(email)s with a link to choose a new password. The link works for "
+        "%(days)s days.",
+        email=account.person.email,
+        days=current.work().settings.agent_reset_days,
+    )
+    return str(text)
+
+
+def _password_ends() -> str:
+    return str(gettext("The current password stops working immediately."))
+
+
+def _new_password() -> str:
+    text = gettext(
+        "The account holder chooses a new password and signs in again. The previous password does "
+        "not return."
+    )
+    return str(text)
+
+
+Said = tuple[list[str], str]
+
+
+def _reset_mail(account: Account, reach: AccountReach) -> Said:
+    return [_password_ends(), *_ended(account, reach), _mailed_link(account)], _new_password()
+
+
+def _temporary_password(account: Account, reach: AccountReach) -> Said:
+    shown = gettext(
+        "Shows a temporary password once, to read aloud. It works for one sign-in within "
+        "%(hours)s hours.",
+        hours=current.work().settings.temporary_password_seconds // 3600,
+    )
+    return [_password_ends(), *_ended(account, reach), shown], _new_password()
+
+
+def _unlock(_account: Account, _reach: AccountReach) -> Said:
+    return [
+        gettext("The account holder can sign in again with the present password."),
+        gettext("Sends an e-mail to the account holder."),
+    ], gettext("Lock the account again.")
+
+
+def _resend_activation(account: Account, _reach: AccountReach) -> Said:
+    return [
+        gettext("Sends a new activation e-mail to %(email)s.", email=account.person.email),
+        gettext("The previous link stops working. The last day stays the same."),
+    ], gettext("Send the e-mail again. Only the latest link works.")
+
+
+def _reset_factors(account: Account, reach: AccountReach) -> Said:
+    removed = ngettext(
+        "Removes %(num)s verification method, the recovery codes and the security question.",
+        "Removes %(num)s verification methods, the recovery codes and the security question.",
+        reach.factors,
+    )
+    back = gettext(
+        "The account holder sets up verification methods again. The removed ones do not return."
+    )
+    return [removed, _password_ends(), *_ended(account, reach), _mailed_link(account)], back
+
+
+def _end_sessions(account: Account, reach: AccountReach) -> Said:
+    return _ended(account, reach), gettext("The account holder signs in again.")
+
+
+def _lock(account: Account, reach: AccountReach) -> Said:
+    return [
+        gettext("Nobody can sign in with this account. Links and temporary passwords end."),
+        *_ended(account, reach),
+    ], gettext("“Unlock” on the page of the account. Sessions and links do not return.")
+
+
+def _suspend(account: Account, reach: AccountReach) -> Said:
+    return [
+        gettext("Nobody can sign in with this account. Links and temporary passwords end."),
+        *_ended(account, reach),
+        gettext("Keeps the role groups. Sends an e-mail to the account holder."),
+    ], gettext("“Reactivate” on the page of the account. Sessions and links do not return.")
+
+
+def _restore(_account: Account, _reach: AccountReach) -> Said:
+    return [
+        gettext("The account has the status again that it had before the suspension."),
+        gettext("Sends an e-mail to the account holder."),
+    ], gettext("Suspend the account again.")
+
+
+def _deactivate(account: Account, reach: AccountReach) -> Said:
+    return [
+        gettext("Closes the account permanently. Its user name is never used again."),
+        *_ended(account, reach),
+        ngettext("Revokes %(num)s role group.", "Revokes %(num)s role groups.", reach.role_groups),
+    ], ""
+
+
+_OF_ACTION: Mapping[ConsoleAction, Callable[[Account, AccountReach], Said]] = {
+    ConsoleAction.RESET_MAIL: _reset_mail,
+    ConsoleAction.TEMPORARY_PASSWORD: _temporary_password,
+    ConsoleAction.UNLOCK: _unlock,
+    ConsoleAction.RESEND_ACTIVATION: _resend_activation,
+    ConsoleAction.RESET_FACTORS: _reset_factors,
+    ConsoleAction.END_SESSIONS: _end_sessions,
+    ConsoleAction.LOCK: _lock,
+    ConsoleAction.SUSPEND: _suspend,
+    ConsoleAction.RESTORE: _restore,
+    ConsoleAction.DEACTIVATE: _deactivate,
+}
+if absent := set(ConsoleAction).difference(_OF_ACTION):
+    raise RuntimeError(f"no description of {', '.join(absent)}")
+
+
+def _revoke(subject: str) -> Effect | BaseResponse:
+    """A role group of an account."""
+    work, account = current.work(), account_page.one(subject)
+    fields = {name: request.form.get(name, "").strip() for name in ("group", "participant")}
+    role_group_pages.check(account, fields["group"])
+    try:
+        group = role_groups.by_name(work, fields["group"])
+        participant = participants.by_number(work, fields["participant"])
+    except (Invalid, NotFound) as error:
+        return account_page.page(
+            account, error=refusal_texts.of(error), tab=account_page.ACCESS_TAB
+        )
+    held = [
+        row.id
+        for row in held_role_groups.list_held(work, account)
+        if (row.role_group_id, row.participant_id) == (group.id, participant.id)
+    ]
+    seeing = ", ".join(consequences.applications_seeing(work, group)) or gettext("none")
+    return Effect(
+        title=gettext("Revoke a role group"),
+        about=f"{_named(account)}, {group.name}, {participant.name} ({participant.number})",
+        consequences=[
+            gettext("Applications that see this role group: %(names)s.", names=seeing),
+            gettext("Ends the sessions and tokens of the account at these applications."),
+            gettext("Sends an e-mail to the account holder and to the rights administrators."),
+        ],
+        way_back=gettext("Grant the role group again."),
+        button=gettext("Revoke"),
+        back=account_page.address(account, account_page.ACCESS_TAB),
+        version=f"{account.state}/{held}",
+        fields=fields,
+        account=account,
+    )
+
+
+def _end_session(subject: str, public_id: str) -> Effect | BaseResponse:
+    """One session; the same may do it who may end all of them."""
+    work, account, operator = current.work(), account_page.one(subject), gate.operator()
+    row = account_change_pages.session_of(account, public_id)
+    action = ConsoleAction.END_SESSIONS
+    order = account_actions.ActionRequest(operator.account, operator.roles, action, "", "")
+    try:
+        account_actions.check(work, order, account)
+    except (ActionNotPossible, CallerNotVerified) as refusal:
+        return account_page.page(account, error=labels.refusal(refusal), tab="sessions")
+    call = caller_verification.find_active(work, operator.account, account)
+    return Effect(
+        title=gettext("End a session"),
+        about=f"{_named(account)}, {describe_user_agent(row.user_agent)}, {row.ip or ''}",
+        consequences=[
+            gettext("Signs the account holder out in this browser."),
+            gettext("Ends what applications were granted in this session."),
+        ],
+        way_back=gettext("The account holder signs in again."),
+        button=gettext("End session"),
+        back=account_page.address(account, "sessions"),
+        version=row.public_id,
+        account=account,
+        ticket=call.ticket if call else "",
+    )
+
+
+def _remove_machine_key(subject: str, kid: str) -> Effect | BaseResponse:
+    work, account = current.work(), account_page.one(subject)
+    separation_of_duties.check(work, account)
+    row = next((one for one in machine_keys.of(work, account) if one.kid == kid), None)
+    if row is None:
+        abort(404)
+    return Effect(
+        title=gettext("Remove a key"),
+        about=f"{_named(account)}, {row.label} ({row.kid})",
+        consequences=[
+            gettext("Programs that use this key cannot sign in any more."),
+            gettext("Ends all tokens of the account. Programs with another key get new ones."),
+        ],
+        way_back="",
+        button=gettext("Remove key"),
+        back=account_page.address(account, account_page.MACHINE_TAB),
+        version=row.kid,
+        account=account,
+    )
+
+
+def _change_custodian(subject: str) -> Effect | BaseResponse:
+    work, account = current.work(), account_page.one(subject)
+    separation_of_duties.check(work, account)
+    try:
+        person = account_change_pages.custodian_of_form()
+    except NotFound as error:
+        text = refusal_texts.of(error)
+        return account_page.page(account, error=text, tab=account_page.MACHINE_TAB)
+    separation_of_duties.check_person(work, person)
+    reach = consequences.of_account(work, account)
+    return Effect(
+        title=gettext("Change the custodian"),
+        about=f"{account.username}, {person.full_name} ({person.person_id})",
+        consequences=[
+            gettext("Password, keys and verification methods of the present custodian end."),
+            *_ended(account, reach),
+            gettext("Sends an e-mail to both persons; the new custodian chooses a password."),
+        ],
+        way_back="",
+        button=gettext("Change the custodian"),
+        back=account_page.address(account, account_page.MACHINE_TAB),
+        version=_version(account),
+        fields={"person_id": person.person_id},
+        account=account,
+    )
+
+
+def _correct_person(subject: str) -> Effect | BaseResponse:
+    work, account = current.work(), account_page.one(subject)
+    separation_of_duties.check(work, account)
+    typed = account_change_pages.typed_person()
+    try:
+        changed = persons.differences(account.person, PersonChanges(**typed))
+    except (Invalid, Refused) as error:
+        return account_change_pages.correction(account, refusal_texts.of(error))
+    if not changed:
+        return account_change_pages.correction(account, gettext("Nothing was changed."))
+    before = account_change_pages.registered_person(account.person)
+    held = persons.accounts_of(work, account.person)
+    return Effect(
+        title=gettext("Correct the data of a person"),
+        about=f"{account.person.full_name} ({account.person.person_id})",
+        consequences=[
+            *(
+                f"{before[name] or '–'} → {typed[name] or '–'}"
+                for name in typed
+                if before[name] != typed[name]
+            ),
+            ngettext("Changes %(num)s account.", "Changes %(num)s accounts.", len(held)),
+            *(_of_address(before["email"], typed["email"]) if "email" in changed else ()),
+        ],
+        way_back=gettext("Correct the data again."),
+        button=gettext("Correct"),
+        back=url_for("console.correct_person", subject=account.subject),
+        version=account.person.updated_at.isoformat(),
+        fields=typed,
+        is_dangerous="email" in changed,
+        account=account,
+    )
+
+
+def _of_address(before: str, after: str) -> list[str]:
+    return [
+        gettext("Sends an e-mail to %(old)s and to %(new)s.", old=before, new=after),
+        gettext(
+            "Links and codes that were sent to the previous address end. A pending activation "
+            "is mailed again."
+        ),
+    ]
+
+
+ACTS: Mapping[str, Act] = {
+    "console.act": Act(_act_on_account),
+    "console.revoke": Act(_revoke),
+    "console.end_session": Act(_end_session),
+    "console.correct_person": Act(_correct_person),
+    "console.change_custodian": Act(_change_custodian),
+    "console.remove_machine_key": Act(_remove_machine_key),
+}
