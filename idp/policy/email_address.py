@@ -15,7 +15,7 @@ class AddressFault(Phrase):
     """Why a text is not one plain e-mail address."""
 
     LENGTH = N_("it is empty or too long")
-    CHARACTERS = N_("it holds characters that do not belong into one plain address")
+    CHARACTERS = N_("it contains characters that are not allowed in an e-mail address")
     LOCAL_PART = N_("only ASCII names before the @ can be reached by every mail system")
     FORM = N_("it is not of the form name@company.example")
     DOMAIN_LENGTH = N_("it is too long")

@@ -12,12 +12,12 @@ MAX_LABEL = 60
 class NetworkFault(Phrase):
     """Why a network cannot be registered."""
 
-    FORM = N_("is no address and no network")
+    FORM = N_("is not an IP address or network")
     HOST_BITS = N_("is a network with host bits: write its first address")
     MAPPED = N_("is an IPv4 address written as IPv6: write it as IPv4")
     TOO_WIDE_IPV4 = N_("is too wide: at most a /16")
     TOO_WIDE_IPV6 = N_("is too wide: at most a /32")
-    NO_HOST = N_("is no address of a workstation or server")
+    NO_HOST = N_("is not the address of a workstation or server")
 
 
 #: Wider networks would include almost everyone: the shortest prefix, by version.

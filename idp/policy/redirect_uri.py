@@ -24,7 +24,7 @@ class UriFault(Phrase):
     """Why a URI cannot be registered."""
 
     LENGTH = N_("is empty or too long")
-    CHARACTERS = N_("holds characters that are not allowed (write an IDN host in its xn-- form)")
+    CHARACTERS = N_("contains characters that are not allowed (write an IDN host in its xn-- form)")
     FORM = N_("is not a URI")
     FRAGMENT = N_("must not have a fragment")
     SCHEME = N_("must use https")

@@ -515,4 +515,6 @@ def test_mf03_the_console_says_why_no_verification_was_asked_for(world: World) -
     world.browser().sign_in(holder)
     page = desk.browser.get(f"{desk.path(holder)}/sign-ins").text
     assert "The account has no verification method yet." in page
+    assert ": not asked for" in page
+    assert ": required" not in page
     assert "no_factor_set_up" not in page

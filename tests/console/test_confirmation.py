@@ -167,7 +167,7 @@ def test_the_page_says_what_an_act_does_to_how_many(world: World) -> None:
         "Ends 2 sessions: the account holder is signed out everywhere.",
         "Ends the tokens of 1 application.",
         "Forgets 1 remembered browser.",
-        "“Reactivate” on the page of the account.",
+        "Select “Reactivate” on the account page.",
     ):
         assert sentence in shown(page), sentence
     assert 'class="danger"' in page.text

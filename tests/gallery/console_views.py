@@ -21,15 +21,15 @@ OPERATORS = {
 }
 FACTS = ["username", "person_id", "organization"]
 CLIENT: dict[str, str | list[str]] = {
-    "client_id": "tra",
-    "name": "Transmission Rights Auction",
-    "description": "Bids for rights",
-    "home_url": "https://tra.example/signin",
+    "client_id": "capacity",
+    "name": "Capacity Auction",
+    "description": "Bids for capacity",
+    "home_url": "https://capacity.example/signin",
     "auth_method": "client_secret_basic",
     "grant_types": ["authorization_code", "refresh_token"],
     "account_kinds": ["personal"],
     "scopes": "openid profile email groups",
-    "redirect_uris": "https://tra.example/callback",
+    "redirect_uris": "https://capacity.example/callback",
     "require_pkce": "1",
     "trusted": "1",
     "id_token_alg": "RS256",
@@ -160,16 +160,19 @@ def _caller(studio: Studio, agent: Browser) -> Iterator[View]:
 def _clients(studio: Studio, access: Browser) -> Iterator[View]:
     path = "/console/clients/new"
     yield View("console/client/registered", studio.form(access, path, **CLIENT))
-    wrong = CLIENT | {"client_id": "tra-2", "redirect_uris": "http://tra.example/callback"}
+    wrong = CLIENT | {
+        "client_id": "capacity-2",
+        "redirect_uris": "http://capacity.example/callback",
+    }
     yield View("console/client/wrong", studio.form(access, path, **wrong))
     yield View("console/client/page", access.get("/console/clients/emi"))
     yield View("console/client/machine", access.get("/console/clients/registration"))
-    secret = studio.form(access, "/console/clients/tra/secret", overlap_hours="24")
+    secret = studio.form(access, "/console/clients/capacity/secret", overlap_hours="24")
     yield View("console/client/new-secret", secret)
-    wrong_hours = studio.form(access, "/console/clients/tra/secret", overlap_hours="soon")
+    wrong_hours = studio.form(access, "/console/clients/capacity/secret", overlap_hours="soon")
     yield View("console/client/wrong-hours", wrong_hours)
-    yield View("console/client/old-secret", access.get("/console/clients/tra"))
-    disabled = studio.form(access, "/console/clients/tra/disable")
+    yield View("console/client/old-secret", access.get("/console/clients/capacity"))
+    disabled = studio.form(access, "/console/clients/capacity/disable")
     yield View("console/client/disabled", disabled)
     push = CLIENT | {
         "client_id": "push", "name": "Second registration system",
@@ -193,7 +196,7 @@ def _groups_and_participants(studio: Studio, access: Browser) -> Iterator[View]:
         access, "/console/role-groups/new", name="EMI Bids and Offers", kind="personal"
     )
     yield View("console/role-groups/wrong", wrong)
-    made = studio.form(access, "/console/role-groups/new", name="TRA Bidder", kind="personal")
+    made = studio.form(access, "/console/role-groups/new", name="Capacity Bidder", kind="personal")
     yield View("console/role-groups/created", made)
     with studio.world.work() as work:
         group = f"/console/role-groups/{role_groups.by_name(work, 'EMI Bids and Offers').id}"

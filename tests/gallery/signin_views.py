@@ -132,7 +132,7 @@ def _applications(studio: Studio) -> Iterator[View]:
     )
     yield View("application/form-post", answer)
     studio.person("onward", "Derek Hamilton")
-    strict = studio.world.relying_party("Dispatch", minimum_acr=ACR_MFA)
+    strict = studio.world.relying_party("Planning", minimum_acr=ACR_MFA)
     browser = studio.browser()
     page = browser.authorize(strict)
     page = browser.sign_in(studio.username("onward"), page=page)

@@ -117,8 +117,8 @@ def _password_ends() -> str:
 
 def _new_password() -> str:
     text = gettext(
-        "The account holder chooses a new password and signs in again. The previous password does "
-        "not return."
+        "The account holder chooses a new password and signs in again. The previous password "
+        "cannot be restored."
     )
     return str(text)
 
@@ -141,7 +141,7 @@ def _temporary_password(account: Account, reach: AccountReach) -> Said:
 
 def _unlock(_account: Account, _reach: AccountReach) -> Said:
     return [
-        gettext("The account holder can sign in again with the present password."),
+        gettext("The account holder can sign in again with the current password."),
         gettext("Sends an e-mail to the account holder."),
     ], gettext("Lock the account again.")
 
@@ -149,7 +149,7 @@ def _unlock(_account: Account, _reach: AccountReach) -> Said:
 def _resend_activation(account: Account, _reach: AccountReach) -> Said:
     return [
         gettext("Sends a new activation e-mail to %(email)s.", email=account.person.email),
-        gettext("The previous link stops working. The last day stays the same."),
+        gettext("The previous link stops working. The expiry date stays the same."),
     ], gettext("Send the e-mail again. Only the latest link works.")
 
 
@@ -160,7 +160,8 @@ def _reset_factors(account: Account, reach: AccountReach) -> Said:
         reach.factors,
     )
     back = gettext(
-        "The account holder sets up verification methods again. The removed ones do not return."
+        "The account holder must set up verification methods again. Removed methods cannot be "
+        "restored."
     )
     return [removed, _password_ends(), *_ended(account, reach), _mailed_link(account)], back
 
@@ -171,29 +172,33 @@ def _end_sessions(account: Account, reach: AccountReach) -> Said:
 
 def _lock(account: Account, reach: AccountReach) -> Said:
     return [
-        gettext("Nobody can sign in with this account. Links and temporary passwords end."),
+        gettext(
+            "Nobody can sign in with this account. Links and temporary passwords stop working."
+        ),
         *_ended(account, reach),
-    ], gettext("“Unlock” on the page of the account. Sessions and links do not return.")
+    ], gettext("Select “Unlock” on the account page. Sessions and links are not restored.")
 
 
 def _suspend(account: Account, reach: AccountReach) -> Said:
     return [
-        gettext("Nobody can sign in with this account. Links and temporary passwords end."),
+        gettext(
+            "Nobody can sign in with this account. Links and temporary passwords stop working."
+        ),
         *_ended(account, reach),
         gettext("Keeps the role groups. Sends an e-mail to the account holder."),
-    ], gettext("“Reactivate” on the page of the account. Sessions and links do not return.")
+    ], gettext("Select “Reactivate” on the account page. Sessions and links are not restored.")
 
 
 def _restore(_account: Account, _reach: AccountReach) -> Said:
     return [
-        gettext("The account has the status again that it had before the suspension."),
+        gettext("The account returns to the status that it had before the suspension."),
         gettext("Sends an e-mail to the account holder."),
     ], gettext("Suspend the account again.")
 
 
 def _deactivate(account: Account, reach: AccountReach) -> Said:
     return [
-        gettext("Closes the account permanently. Its user name is never used again."),
+        gettext("Deactivates the account permanently. Its user name is never reused."),
         *_ended(account, reach),
         ngettext("Revokes %(num)s role group.", "Revokes %(num)s role groups.", reach.role_groups),
     ], ""

@@ -66,10 +66,10 @@ def _disable_client(client_id: str) -> Effect | BaseResponse:
         client,
         title=gettext("Disable an application"),
         consequences=[
-            gettext("Nobody can open the application, and it gets no more tokens."),
+            gettext("Nobody can open the application, and it receives no more tokens."),
             *_used_by(consequences.of_client(current.work(), client)),
         ],
-        way_back=gettext("“Enable” on the page of the application. Its tokens do not return."),
+        way_back=gettext("Select “Enable” on the application page. Its tokens are not restored."),
         button=gettext("Disable"),
     )
 
@@ -83,12 +83,12 @@ def _rotate_secret(client_id: str) -> Effect | BaseResponse:
         return client_pages.secret_refused(client, refusal_texts.of(error), typed)
     ends = (
         ngettext(
-            "The present secret works for %(num)s more hour.",
-            "The present secret works for %(num)s more hours.",
+            "The current secret works for %(num)s more hour.",
+            "The current secret works for %(num)s more hours.",
             hours,
         )
         if hours
-        else gettext("The present secret stops working immediately.")
+        else gettext("The current secret stops working immediately.")
     )
     return _of_client(
         client,
@@ -96,7 +96,7 @@ def _rotate_secret(client_id: str) -> Effect | BaseResponse:
         consequences=[
             gettext("Shows a new secret once. The application must use it from then on."),
             ends,
-            gettext("A secret from before the present one stops working."),
+            gettext("Any previous secret stops working."),
         ],
         way_back="",
         button=gettext("Create a new secret"),
@@ -110,7 +110,9 @@ def _end_old_secret(client_id: str) -> Effect | BaseResponse:
         _client(client_id),
         title=gettext("End the previous secret"),
         consequences=[
-            gettext("Only the present secret works. A program with the previous one stops."),
+            gettext(
+                "Only the current secret works. Programs that use the previous one stop working."
+            ),
         ],
         way_back="",
         button=gettext("End the previous secret now"),
@@ -151,7 +153,7 @@ def _rotate_key() -> Effect | BaseResponse:
                 "The next key signs the tokens of %(num)s applications.",
                 clients,
             ),
-            gettext("The present key is published until its last token has expired."),
+            gettext("The current key is published until its last token has expired."),
         ],
         way_back="",
         button=gettext("Start using the next key"),
@@ -199,7 +201,7 @@ def _dismiss_contact() -> Effect | BaseResponse:
     entries = [(one.person, one.function) for one in contacts.list_contacts(work, row)]
     person = next((one for one, _ in entries if one.person_id == fields["person_id"]), None)
     left = [who for who, what in entries if what == fields["function"] and who is not person]
-    vacant = gettext("Nobody else has this function: the participant is asked to appoint somebody.")
+    vacant = gettext("Nobody else has this function. We ask the participant to appoint someone.")
     return Effect(
         title=gettext("Remove a function"),
         about=f"{person.full_name if person else fields['person_id']}, "

@@ -129,8 +129,8 @@ def describe(scope: str) -> str:
         "profile": gettext("Your name, UserID, Person ID, language and time zone"),
         "email": gettext("Your e-mail address"),
         "phone": gettext("Your phone number"),
-        "groups": gettext("Your access roles in this application"),
-        "participants": gettext("The market participants for which you have these roles"),
+        "groups": gettext("Your role groups in this application"),
+        "participants": gettext("The market participants for which you have these role groups"),
         "participant_groups": gettext("Your role groups and their participants"),
         "offline_access": gettext(
             "Access to this information when you are not using the application"

@@ -188,7 +188,7 @@ CHECKS = complete(
         CheckName.NETWORK: _("Registered network"),
         CheckName.LOCK: _("Lock after failed attempts"),
         CheckName.APPLICATION: _("Application"),
-        CheckName.ROLE_GROUP: _("Role for the application"),
+        CheckName.ROLE_GROUP: _("Role group for the application"),
     },
 )
 
@@ -218,7 +218,7 @@ REFUSALS = complete(
             "registered."
         ),
         MachineRefusal.UNKNOWN_APPLICATION: _("The application does not exist."),
-        MachineRefusal.NO_ROLE_GROUP: _("The account has no role for this application."),
+        MachineRefusal.NO_ROLE_GROUP: _("The account has no role group for this application."),
         MachineRefusal.THROTTLED: _(
             "There were too many failed attempts from this address. Wait and try again."
         ),
