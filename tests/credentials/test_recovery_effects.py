@@ -128,7 +128,7 @@ def test_rs_this_was_not_me_ends_all_and_starts_a_reset_once(world: World) -> No
 
 @pytest.mark.parametrize("keeps_one", [True, False])
 def test_rs_what_follows_every_change_of_a_password(world: World, keeps_one: bool) -> None:
-    """RS-04, N66, N68: whoever knew the old one loses what it opened; other accounts do not."""
+    """RS-05, N66, N68: whoever knew the old one loses what it opened; other accounts do not."""
     username, other = world.account(), world.account()
     with world.work() as work:
         account, beside = (accounts.by_username(work, name) for name in (username, other))
@@ -158,7 +158,7 @@ def test_rs_what_follows_every_change_of_a_password(world: World, keeps_one: boo
 
 
 def test_rs_a_replaced_password_makes_the_account_active(world: World) -> None:
-    """RS-04: where a reset was required."""
+    """RS-05: where a reset was required."""
     username = world.account(state=AccountState.RESET_REQUIRED)
     with world.work() as work:
         account = accounts.by_username(work, username)
@@ -236,3 +236,4 @@ def test_z02_the_question_is_asked_beside_the_link_that_says_so(world: World, as
         assert hasher.verify(NEW_PASSWORD, account.password_hash)
     purposes = [event.data["purpose"] for event in world.events("link.spent")]
     assert purposes == ["reset"]
+    assert bool(world.events("question.answered")) is asks
