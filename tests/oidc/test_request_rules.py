@@ -81,7 +81,9 @@ def test_n87_each_parameter_has_its_longest_value() -> None:
     assert refused(nonce="n" * 4095) == "invalid_request"
     assert refused(nonce="\u00e9" * 700) == "invalid_request"
     assert read(max_age="999999999").max_age == 999_999_999
-    assert refused(max_age="1000000000") == "invalid_request"
+    for max_age in ("1000000000", "-1", "x", "\u0661"):
+        assert refused(max_age=max_age) == "invalid_request"
+    assert refused(state="a\0") == refused(other="a\0") == "invalid_request"
     assert read(login_hint="h" * 321).login_hint == "h" * 320
     words = " ".join(f"w{number}" for number in range(11))
     assert read(ui_locales=words).ui_locales == tuple(words.split()[:10])
