@@ -7,11 +7,10 @@ from datetime import timedelta
 from idp.credentials import temporary_passwords
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.passwords import PasswordSource, store, verify_and_hash
-from idp.models import Account, Interaction
+from idp.models import Account
 from idp.policy.signin_state import ChangeReason, PasswordChangeRequired
 from idp.recovery import password_replacement
 from idp.session import browsers, failed_attempts
-from idp.signin import transitions
 from idp.transaction import UnitOfWork
 
 #: By the reason for the change; a reason without a source is found at import.
@@ -28,7 +27,6 @@ def is_renewal_due(work: UnitOfWork, account: Account) -> bool:
 def change_password(
     work: UnitOfWork,
     hasher: PasswordHasher,
-    found: Interaction,
     required: PasswordChangeRequired,
     *,
     old: str,
@@ -54,5 +52,4 @@ def change_password(
         return ("current",)
     store(work, account, outcome, source=SOURCES[required.reason])
     password_replacement.on_password_changed(work, account)
-    transitions.finish_password_change(found)
     return ()

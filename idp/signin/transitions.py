@@ -49,11 +49,6 @@ def require_password_change(
     )
 
 
-def finish_password_change(found: Interaction) -> None:
-    """The password was replaced; the sign-in continues with the new one as first factor."""
-    _write(found, Stage.STARTED)
-
-
 def accept_first_factor(
     found: Interaction,
     account: Account,

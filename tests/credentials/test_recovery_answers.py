@@ -168,3 +168,17 @@ def test_tm_a_request_is_recorded_as_that_of_its_sender(
     first, second = world.events("reset.requested")
     assert (first.ip, first.request_id, first.reason) == ("192.0.2.1", "r-1", None)
     assert (second.account_id, second.reason) == (None, "unknown_account")
+
+
+def test_rs_of_two_workers_one_answers_a_request(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RS-02: the other was first; there may be more requests behind it."""
+    username = set_up(world, S.ACTIVE)
+    monkeypatch.setattr(recovery_requests, "spend_once", lambda *_: False)
+    with world.work() as work:
+        recovery_requests.request_recovery(work, RESET, MAIL, username)
+    with world.work() as work:
+        assert recovery_requests.process_next(work) is True
+    assert sent(world, username) == []
+    assert world.events("reset.requested") == []

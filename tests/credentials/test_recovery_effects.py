@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from idp.clients import registry
 from idp.credentials import links, one_time_codes
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.links import Problem, Purpose
 from idp.credentials.one_time_codes import CodePurpose
 from idp.directory import accounts
+from idp.grants import grant_lifecycle
 from idp.models import (
     Account,
     AccountKind,
@@ -174,10 +176,13 @@ def test_ma_the_former_password_of_a_machine_account_overlaps(
 ) -> None:
     """SP-02: programs have time to change theirs, for machine accounts alone and on demand."""
     username = world.account(kind=kind)
+    world.relying_party()
     overlaps = kind is AccountKind.MACHINE and hours > 0
     with world.work() as work:
         account = accounts.by_username(work, username)
         before, hasher = account.password_hash, hasher_of(world)
+        client = registry.get(work, "emi")
+        grant = grant_lifecycle.create_for_machine(work, client, account, ["groups"], None)
         session = session_of(work, account)
         wrong = password_replacement.change_password(
             work, hasher, session, current="wrong", new=NEW_PASSWORD
@@ -196,6 +201,8 @@ def test_ma_the_former_password_of_a_machine_account_overlaps(
         assert session.ended_at is None
         found = sessions.find(work, cookie)
         assert found is session
+        work.db.refresh(grant)
+        assert (grant.revoked_at is None) is overlaps
     told = [event.data["hours"] for event in world.events("password.overlap")]
     assert told == ([24] if overlaps else [])
 
@@ -231,6 +238,7 @@ def test_z02_the_question_is_asked_beside_the_link_that_says_so(world: World, as
         assert account.password_hash is not None
         assert hasher.verify(PASSWORD, account.password_hash)
         assert reset(NEW_PASSWORD, ANSWER) == ()
+        assert account.distrusted_for == "new_password"
         assert hasher.verify(NEW_PASSWORD, account.password_hash)
         assert reset("Marble-Otter3-window", ANSWER) is Problem.USED
         assert hasher.verify(NEW_PASSWORD, account.password_hash)

@@ -550,9 +550,9 @@ def test_a_temporary_password_cannot_be_changed_twice_at_once(world: World) -> N
         kwargs = {"old": temporary, "new": NEW_PASSWORD, "cookie": ""}
         required = state_loader.progress_of(work, found)
         assert isinstance(required, PasswordChangeRequired)
-        assert password_change.change_password(work, hasher, found, required, **kwargs) == ()
+        assert password_change.change_password(work, hasher, required, **kwargs) == ()
         other = kwargs | {"new": "Marble-Otter3-window"}
-        outcome = password_change.change_password(work, hasher, found, required, **other)
+        outcome = password_change.change_password(work, hasher, required, **other)
         assert outcome == ("current",)
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 200
     assert browser.get("/").status_code == 200

@@ -13,7 +13,8 @@ from idp.directory import accounts
 from idp.models import AccountState
 from idp.networks import NetworkSet
 from idp.signin import first_factor
-from idp.transaction import UnitOfWork
+from idp.signin.signin_refusals import SignInRefusal
+from idp.transaction import Origin, UnitOfWork
 from tests.console.desk import Desk
 from tests.security.test_lockout import ELSEWHERE, browser_at, fail, gets_in
 from tests.world import NEW_PASSWORD, PASSWORD, World
@@ -165,3 +166,15 @@ def test_n71_a_first_password_that_is_temporary_is_wrong_or_right(world: World) 
     fail(world, username, 1)
     assert reasons(world)[-1] == "wrong_password"
     assert world.browser().sign_in(username, temporary).request.path == "/signin/password"
+
+
+def test_n50_refusals_of_one_network_do_not_fill_the_trail(world: World) -> None:
+    """I7: who is refused has proved nothing, also when the request names an account."""
+    username = world.account()
+    for _ in range(60):
+        with world.work() as work:
+            work.origin = Origin(ip="203.0.113.9")
+            account = accounts.by_username(work, username)
+            reason = SignInRefusal.WRONG_PASSWORD
+            first_factor._record_refusal(work, reason, account, None, method="password")
+    assert 0 < len(reasons(world)) < 60

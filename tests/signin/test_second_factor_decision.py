@@ -161,5 +161,7 @@ def test_the_holder_hears_of_another_browser(world: World) -> None:
             work.origin = type(work.origin)(ip=ip, user_agent="curl/8.5.0")
             found = begun(work, username, SecondFactorDecision(no_prompt=CALM.reasons))
             completion.complete(work, found, cookie="", previous=None)
-        assert len(world.mails("signin_from_new_browser", to=username)) == mails
+        told = world.mails("signin_from_new_browser", to=username)
+        assert len(told) == mails
+        assert all(ip in mail.text for mail in told)
         assert world.events("signin.succeeded")[-1].data["new_browser"] is bool(mails)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from idp.clients import registry
 from idp.directory import accounts
 from idp.mfa.decision import NoPromptReason
 from idp.models import BrowserSession, Interaction
+from idp.policy.scopes import ACR_MFA, ACR_PASSWORD
 from idp.policy.signin_state import (
     Answers,
     Authenticated,
@@ -100,6 +102,43 @@ def test_without_a_sign_in_in_progress_nobody_has_started(world: World) -> None:
         assert state_loader.account_in_progress(work, None) is None
 
 
+def test_n14_how_far_a_session_can_rise_matters_when_a_level_is_demanded(world: World) -> None:
+    """N14: by the client or by the request; without a session there is nothing that could rise."""
+    username = world.account()
+    world.relying_party("Plain")
+    world.relying_party("Strict", minimum_acr=ACR_MFA)
+    with world.work() as work:
+        session = session_of(work, username)
+        plain, strict = registry.get(work, "plain"), registry.get(work, "strict")
+        for client, demands, expected in (
+            (plain, False, None),
+            (plain, True, ACR_PASSWORD),
+            (strict, False, ACR_PASSWORD),
+        ):
+            for own, reachable in ((session, expected), (None, None)):
+                state = state_loader.load(work, None, own, client, demands_level=demands)
+                assert (state.session is None) is (own is None)
+                assert (state.session.reachable_acr if state.session else None) == reachable
+                assert state.client is not None
+                assert state.client.minimum_acr == client.minimum_acr
+
+
+def test_n61_only_a_row_that_is_not_legal_is_an_error_in_the_log(world: World) -> None:
+    """N61: a sign-in that has just begun is none."""
+    username = world.account()
+    with world.work() as work:
+        started, spoilt = interactions.begin(work, "a"), in_progress(work, "proved", username)
+        with work.db.no_autoflush, capture_logs() as log:
+            assert state_loader.progress_of(work, started) == Started()
+            assert log == []
+            before, spoilt.proved = spoilt.proved, None
+            assert state_loader.progress_of(work, spoilt) == Started()
+            spoilt.proved = before
+        (line,) = log
+        assert (line["event"], line["log_level"]) == ("illegal_sign_in_state", "error")
+        assert (line["interaction"], line["error"]) == (spoilt.id, "ValueError")
+
+
 def test_whose_sign_in_is_in_progress(world: World) -> None:
     """After the first factor and before the session."""
     username = world.account()
@@ -114,7 +153,7 @@ def test_whose_sign_in_is_in_progress(world: World) -> None:
             found = in_progress(work, stage, username)
             assert state_loader.account_in_progress(work, found) is expected, stage
         started = interactions.begin(work, "browser")
-        transitions.finish_password_change(started)
+        work.db.flush()
         assert state_loader.account_in_progress(work, started) is None
 
 

@@ -37,7 +37,6 @@ def change_password() -> Response:
         faults = password_change.change_password(
             work,
             current.hasher(),
-            found,
             required,
             old=request.form.get("current", "")[:MAX_PASSWORD],
             new=new,
