@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from idp.clients import registry
 from idp.directory import (
@@ -36,7 +37,8 @@ from idp.directory.provisioned_accounts import Push
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.result_pages import PageRequest
 from idp.errors import Invalid
-from idp.models import Account, AccountState, RoleGroup
+from idp.machines import registered_networks
+from idp.models import Account, AccountKind, AccountState, Participant, RegisteredNetwork, RoleGroup
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
 from idp.transaction import UnitOfWork
@@ -184,6 +186,12 @@ def test_n76_a_person_is_reached_by_an_account_that_the_client_may_see(reach: Wo
         assert allows(local.check_person, work, got(work, here).person)
         assert refused(local.check_person, work, got(work, there).person) is OtherClientsPerson
         assert allows(every.check_person, work, got(work, there).person)
+        data = accounts.NewPerson(
+            person_id="P91", given_name="Zoe", family_name="Okafor", email="zoe@c.example"
+        )
+        alone = accounts.get_or_create_person(work, data)
+        assert allows(every.check_person, work, alone)
+        assert refused(local.check_person, work, alone) is OtherClientsPerson
         provisioned_accounts.register(work, local, got(work, there), Push("own"))
         assert allows(local.check_person, work, got(work, there).person)
 
@@ -251,19 +259,34 @@ def test_n73_which_accounts_a_client_sees(reach: World) -> None:
         assert {key: [row.participant.number for row in rows] for key, rows in shown.items()} == {
             got(work, both).id: [HERE]
         }
-        held = provisioned_accounts.holds(local, RoleGroup.name == "Trader")
-        rows = provisioned_accounts.page(work, local, held, PAGE).rows
-        assert {row.username for row in rows} == {here, both}
+        for scope, condition, expected in (
+            (local, RoleGroup.name == "Trader", {here, both}),
+            (local, RoleGroup.name == "Other", set()),
+            (local, Participant.number == THERE, set()),
+            (every, Participant.number == THERE, {there, both}),
+        ):
+            held = provisioned_accounts.holds(scope, condition)
+            rows = provisioned_accounts.page(work, scope, held, PAGE).rows
+            assert {row.username for row in rows} == expected
+        got(work, there).kind = AccountKind.MACHINE
+        registered_networks.replace(work, got(work, there), [("192.0.2.1", "")])
+        networks = RegisteredNetwork.network
+        for network, expected in ((work.db.scalar(select(networks)), {there}), ("x", set())):
+            having = provisioned_accounts.has_network(RegisteredNetwork.network == network)
+            rows = provisioned_accounts.page(work, every, having, PAGE).rows
+            assert {row.username for row in rows} == expected
     reach.revoke_role(both, "Trader", HERE)
     with reach.work() as work:
-        local = scope_of(work, "local", ALL, HERE)
+        local, every = scope_of(work, "local", ALL, HERE), scope_of(work, "other")
+        held = provisioned_accounts.holds(every, Participant.number == HERE)
+        assert provisioned_accounts.page(work, every, held, PAGE).total == 1
         assert provisioned_accounts.find(work, local, got(work, both).subject) is None
         assert provisioned_accounts.assignments(work, local, [got(work, both)]) == {}
 
 
 def test_n73_a_key_is_that_of_its_client(reach: World) -> None:
     """PR-06: two clients may use one key; none is no key."""
-    one, two = holder(reach), holder(reach)
+    one, two, none = holder(reach), holder(reach), holder(reach)
     with reach.work() as work:
         local, other = scope_of(work, "local"), scope_of(work, "other")
         provisioned_accounts.register(work, local, got(work, one), Push("same"))
@@ -272,6 +295,7 @@ def test_n73_a_key_is_that_of_its_client(reach: World) -> None:
             row = provisioned_accounts.by_external_id(work, scope, "same")
             assert row is not None
             assert provisioned_accounts.account_of(work, row).username == name
+        provisioned_accounts.register(work, local, got(work, none), Push(None))
         for key in (None, "", "unheard"):
             assert provisioned_accounts.by_external_id(work, local, key) is None
         both = provisioned_accounts.registrations(work, [got(work, one), got(work, two)])
