@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from idp.app import create_app
-from idp.foundation import say_risks
+from idp.foundation import log_accepted_risks
 from idp.settings import Settings
 
 app = create_app(Settings.from_environ(os.environ))
-say_risks(app)
+log_accepted_risks(app)

@@ -29,7 +29,7 @@ from idp.web import (
     error_responses,
     forward_auth,
     i18n,
-    kept,
+    interrupted_forms,
     login,
     pages,
     profile,
@@ -87,7 +87,7 @@ def create_app(
     Babel(app, locale_selector=i18n.choose, default_translation_directories="translations")
     current.install(app)
     error_responses.install(app)
-    kept.install(app)
+    interrupted_forms.install(app)
     context.install(app, settings)
     _routes(app, settings, csrf)
     counter.install(app, settings)

@@ -50,7 +50,7 @@ def runtime(app: Flask) -> Runtime:
     return cast(Runtime, app.extensions["runtime"])
 
 
-def say_risks(app: Flask) -> None:
+def log_accepted_risks(app: Flask) -> None:
     """Log what is unsafe and accepted: at the start of every process that serves or works."""
     for risk in runtime(app).settings.risks():
         log.warning("accepted_risk", risk=risk)

@@ -48,7 +48,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
                 "oldest_unsealed": found.oldest_unsealed,
                 "faults": dict(found.faults),
                 "fault": found.descriptions[0] if found.descriptions else None,
-                "told": found.descriptions,
+                "descriptions": found.descriptions,
             }
         )
     elif found.is_intact:

@@ -64,11 +64,11 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     from idp.cli.worker_health import answering
     from idp.cli.worker_parts import THREADS, work_round
     from idp.cli.worker_threads import WorkerThreads
-    from idp.foundation import say_risks
+    from idp.foundation import log_accepted_risks
 
     # The keys that sign logout tokens are those of the endpoints.
     app = application(create_app)
-    say_risks(app)
+    log_accepted_risks(app)
     if once:
         work_round(app)
         return

@@ -38,10 +38,10 @@ def _worked(app: Flask, name: str, part: Part) -> bool:
     try:
         done = part(app)
     except Exception as error:
-        log.error("worker_part_failed", part=name, error=type(error).__name__)
+        log.error("worker_task_failed", part=name, error=type(error).__name__)
         return False
     if done:
-        log.info("worker_part", part=name, done=done)
+        log.info("worker_task", part=name, done=done)
     return bool(done)
 
 

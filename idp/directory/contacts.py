@@ -231,7 +231,11 @@ def _notify_vacancy(work: UnitOfWork, row: Participant, function: str) -> None:
         count = notify(work, "contact_vacant", row, tier, function=function)
         tier = ESCALATION.get(tier)
     events.record(
-        work, AuditAction.PARTICIPANT_VACANCY, participant=row.number, function=function, told=count
+        work,
+        AuditAction.PARTICIPANT_VACANCY,
+        participant=row.number,
+        function=function,
+        notified=count,
     )
 
 

@@ -44,7 +44,7 @@ class Effects:
             "mails": _mails([row for row in messages if row.channel != LOGOUT]),
             "sessions": sum(row.name == AuditAction.SESSION_ENDED for row in events),
             "applications": self._lost(events),
-            "told": sorted({row.recipient for row in messages if row.channel == LOGOUT}),
+            "notified": sorted({row.recipient for row in messages if row.channel == LOGOUT}),
         }
         self.clear()
         return {name: value for name, value in found.items() if value}

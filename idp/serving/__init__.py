@@ -19,7 +19,7 @@ from granian.log import LogLevels
 
 from idp.app import create_app
 from idp.credentials.hashing import HashingLimiter
-from idp.foundation import say_risks
+from idp.foundation import log_accepted_risks
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
 
@@ -73,7 +73,7 @@ def load(options: Options) -> AsgiAdapter:
     cores = max(1, (os.cpu_count() or 1) // options.workers)
     limiter = HashingLimiter(cores, HASHES_WAITING)
     app = create_app(Settings.from_environ(os.environ), hashing=limiter)
-    say_risks(app)
+    log_accepted_risks(app)
     # Requests that wait for a hash take no threads from others.
     front = AsgiAdapter(app, threads=options.threads + limiter.most)
     # It logs every client that disconnects early.

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from idp import current
 from idp.models import BrowserSession
 from idp.policy.local_path import safe_path
-from idp.web import kept
+from idp.web import interrupted_forms
 
 P = ParamSpec("P")
 
@@ -26,7 +26,7 @@ def needs_session(
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
         session = current.browser_session()
         if session is None and request.method == "POST":
-            return kept.sign_in_first()
+            return interrupted_forms.sign_in_first()
         if session is None:
             here = safe_path(request.full_path.rstrip("?"))
             target = None if here == "/" else here

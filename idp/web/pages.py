@@ -13,7 +13,7 @@ from idp.policy.local_path import safe_path
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import DatabaseError, current_schema_status
-from idp.web import branding, kept
+from idp.web import branding, interrupted_forms
 from idp.web.i18n import remember_choice
 from idp.web.login.signin_page import KEPT
 
@@ -23,7 +23,7 @@ def blueprint(*, demo: bool) -> Blueprint:
     pages = Blueprint("pages", __name__)
     pages.add_url_rule("/language", "language", language, methods=["POST"])
     pages.add_url_rule("/signout", "signout", signout, methods=["GET", "POST"])
-    pages.add_url_rule(KEPT, "kept", kept.show)
+    pages.add_url_rule(KEPT, "kept", interrupted_forms.show)
     pages.add_url_rule("/healthz", "healthz", healthz)
     pages.add_url_rule("/readyz", "readyz", readyz)
     pages.add_url_rule("/brand/colours.css", "brand_colours", branding.colours)

@@ -76,7 +76,7 @@ def test_what_a_creation_would_bring(world: World, pusher: Pusher) -> None:
     assert kinds["account_created"] == {
         "kind": "account_created", "count": 1, "to": ["jim1@participant.example"]}  # fmt: skip
     assert {"scim.created", "account.created", "role_group.assigned"} <= set(effects["events"])
-    assert not {"sessions", "applications", "told"} & set(effects)
+    assert not {"sessions", "applications", "notified"} & set(effects)
     assert rows(world) == before
     assert pusher.found("userName pr") == []
 
@@ -87,7 +87,7 @@ def test_what_a_closing_would_bring(world: World, pusher: Pusher, emi: dict[str,
     effects = tried(pusher, "DELETE", f"{USERS}/{emi['id']}")
     assert effects["sessions"] == 2
     assert effects["applications"] == [{"name": "EMI", "accounts": 1}]
-    assert effects["told"] == ["emi"]
+    assert effects["notified"] == ["emi"]
     assert effects["mails"]
     assert rows(world) == before
     with world.work() as work:
@@ -103,7 +103,7 @@ def test_an_application_is_lost_with_the_last_role_group(
     body = pusher.send("PATCH", f"{path}?dryRun=true", patch(set_grants(VIEWER))).json
     assert body[EXTENSION]["grants"] == [VIEWER]
     assert "applications" not in body[EFFECTS]
-    assert body[EFFECTS]["told"] == ["emi"]
+    assert body[EFFECTS]["notified"] == ["emi"]
     lost = tried(pusher, "PATCH", path, patch(set_grants()))
     assert lost["applications"] == [{"name": "EMI", "accounts": 1}]
     assert len(pusher.send("GET", path).json[EXTENSION]["grants"]) == 2

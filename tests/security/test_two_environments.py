@@ -16,7 +16,7 @@ from idp.app import create_app
 from idp.db import Base, db
 from idp.directory import accounts, activation
 from idp.errors import ConfigurationError
-from idp.foundation import say_risks
+from idp.foundation import log_accepted_risks
 from idp.grants import signing_keys
 from idp.models import AccountState
 from idp.ports import Ports, SystemTokens
@@ -132,7 +132,7 @@ def test_every_start_says_which_risks_are_accepted(tmp_path: Path) -> None:
     )
     app = create_app(meant)
     with capture_logs() as logs:
-        say_risks(app)
+        log_accepted_risks(app)
     (entry,) = logs
     assert (entry["event"], entry["log_level"]) == ("accepted_risk", "warning")
     assert entry["risk"].startswith("IDP_DATABASE_URL: SQLite")

@@ -236,6 +236,8 @@ FIELDS = Texts(
         "thresholds": _("thresholds"),
         "ticket": _("ticket"),
         "token_type": _("token type"),
+        "notified": _("people informed"),
+        # The name of an earlier release.
         "told": _("people informed"),
         "until": _("until"),
         "valid_from": _("valid from"),

@@ -23,7 +23,7 @@ from idp.helpdesk.helpdesk_refusals import ConsoleRefusal, ForbiddenBecause
 from idp.models import Account
 from idp.policy.console import ACCESS, AGENT, ANY, AUDITOR, ConsoleRole
 from idp.policy.local_path import safe_path
-from idp.web import error_responses, kept
+from idp.web import error_responses, interrupted_forms
 from idp.web.console import confirmation, factor_check
 from idp.web.console.confirmation import Act
 
@@ -153,7 +153,7 @@ def _refusal() -> BaseResponse | None:
     """The answer to somebody who may not open this page; None lets the operator in."""
     session = current.browser_session()
     if session is None and request.method == "POST":
-        return kept.sign_in_first()
+        return interrupted_forms.sign_in_first()
     if session is None:
         here = safe_path(request.full_path.rstrip("?"))
         return redirect(url_for("login.signin", next=here), code=303)

@@ -40,14 +40,14 @@ def _stale_form(_error: CSRFError) -> BaseResponse:
             message=gettext("The form has expired. Nothing was changed."),
             advice=gettext("Go back, reload the page and submit the form again."),
         )
-    answer = _taken_up()
+    answer = _resumed()
     if "work" in g:
         # The form check comes before the view that would commit.
         g.work.commit()
     return answer
 
 
-def _taken_up() -> BaseResponse:
+def _resumed() -> BaseResponse:
     if request.endpoint in SIGN_IN:
         return sign_in_again(_notice())
     view = current_app.view_functions[request.endpoint or ""]
@@ -96,7 +96,7 @@ def _page(
     typed: list[list[str]], action: str, back: str, *, is_whole: bool, status: int = 400
 ) -> Response:
     body = render_template(
-        "kept.html",
+        "interrupted_form.html",
         notice=_notice() if status == 400 else "",
         typed=typed,
         shown=[value for name, value in typed if name not in _UNSHOWN],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.web.kept import MAX_KEPT, SECRETS
+from idp.web.interrupted_forms import MAX_KEPT, SECRETS
 from tests.factor_steps import code, half_signed_in, set_up_app
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, World, answer_of, hidden_fields
 
