@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from flask import Flask, Request, g
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
@@ -37,7 +36,6 @@ from idp.web import (
 )
 from registration_bridge import endpoint as bridge
 
-log = structlog.get_logger("gateway.start")
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logout")
 

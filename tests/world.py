@@ -34,11 +34,12 @@ from idp.directory import (
     role_group_assignments,
     role_groups,
 )
-from idp.directory.second_accounts import Reason, SecondAccountGrounds
+from idp.directory.second_accounts import SecondAccountGrounds
 from idp.messages import outbox_reader
 from idp.messages.outbox_reader import OutboxEntry
 from idp.models import Account, AccountKind, AccountState, AuthMethod, Event, Participant
 from idp.policy.console import OPERATOR, ConsoleRole
+from idp.policy.registered_values import SecondAccountReason
 from idp.policy.scopes import obtainable
 from idp.settings import Settings
 from idp.transaction import Origin, Runtime, UnitOfWork, committing
@@ -189,7 +190,7 @@ class World:
             kinds = {row.kind for row in persons.accounts_of(work, holder)}
             if kind is AccountKind.PERSONAL and kind in kinds:
                 only = registered(work, "109120")
-                second = SecondAccountGrounds.of(Reason.TRANSMISSION_RIGHTS, only)
+                second = SecondAccountGrounds.of(SecondAccountReason.TRANSMISSION_RIGHTS, only)
             account = accounts.create_account(
                 work, holder, kind=kind, username=username, second=second
             )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from idp.audit import trail
 from idp.cli import machine_commands, operator
 from idp.cli.cli_refusals import PersonDiffers
 from idp.cli.common import (
@@ -19,22 +18,15 @@ from idp.cli.common import (
     show_table,
     unit_of_work,
 )
-from idp.credentials.hashing import PasswordHasher
-from idp.directory import (
-    account_creation,
-    accounts,
-    held_role_groups,
-    participants,
-    second_accounts,
-)
-from idp.directory.account_creation import AccountRequest
 from idp.directory.directory_refusals import PersonRegisteredOtherwise
-from idp.directory.second_accounts import Reason, SecondAccountGrounds
-from idp.helpdesk import account_actions
-from idp.models import Account, AccountKind
 from idp.policy.console import ACTIONS, ConsoleRole
+from idp.policy.registered_values import AccountKind, SecondAccountReason
 from idp.policy.temporary_password import spelled
-from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.credentials.hashing import PasswordHasher
+    from idp.models import Account
+    from idp.transaction import UnitOfWork
 
 SHOWN_EVENTS = 10
 
@@ -78,7 +70,7 @@ for command in (
 @click.option("--locale", type=choice(["en", "fr"]), default="en")
 @click.option(
     "--second-reason",
-    type=choice(Reason),
+    type=choice(SecondAccountReason),
     help="Reason for a second personal account.",
 )
 @click.option("--second-participant", help="Participant of the second account.")
@@ -97,6 +89,10 @@ def create(
 
     Without --username, the gateway generates the UserID from the person's name, or takes the next
     machine ID. A second personal account requires a reason and one participant."""
+    from idp.directory import account_creation, accounts, participants
+    from idp.directory.account_creation import AccountRequest
+    from idp.directory.second_accounts import SecondAccountGrounds
+
     if (second_reason is None) != (second_participant is None):
         raise click.UsageError("Use --second-reason and --second-participant together.")
     with unit_of_work() as work:
@@ -129,6 +125,8 @@ def create(
 @as_json
 def show(username: str, as_json: bool) -> None:
     """Show an account with its state, role groups and recent events."""
+    from idp.directory import accounts
+
     with unit_of_work() as work:
         row = accounts.by_username(work, username)
         record = _describe(row) | {"role_groups": _role_groups(work, row)}
@@ -158,6 +156,8 @@ def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
     """List accounts by user name.
 
     For the next page, pass the last user name: --limit 100 --after NAME."""
+    from idp.directory import accounts
+
     columns = ("username", "kind", "state", "name", "email", "person_id")
     with unit_of_work() as work:
         rows = accounts.stream_accounts(work, after=after, limit=limit)
@@ -166,7 +166,7 @@ def list_accounts(after: str, limit: int | None, as_json: bool) -> None:
 
 @account.command()
 @click.argument("username")
-@click.option("--reason", type=choice(Reason), required=True, help="Why it exists.")
+@click.option("--reason", type=choice(SecondAccountReason), required=True, help="Why it exists.")
 @click.option("--participant", required=True, help="The only participant for which it acts.")
 @operator.as_operator()
 @as_json
@@ -174,6 +174,9 @@ def second(username: str, reason: str, participant: str, as_json: bool) -> None:
     """State why somebody has a second account that is older than the rule.
 
     Such accounts have the reason `unstated`. What is stated once does not change."""
+    from idp.directory import accounts, participants, second_accounts
+    from idp.directory.second_accounts import SecondAccountGrounds
+
     with unit_of_work() as work:
         row = accounts.by_username(work, username)
         second_accounts.state_reason(
@@ -196,6 +199,8 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
     """Perform a console action on any account, also where the console does not allow it.
 
     The account holder receives an e-mail. A temporary password is printed only once."""
+    from idp.directory import accounts
+
     app = application()
     with unit_of_work(app) as work:
         row = accounts.by_username(work, username)
@@ -213,6 +218,9 @@ def _order(
 ) -> str | None:
     """Execute the action as the operator named by ``--as``, with the rules of the console, or else
     with the rights of the shell."""
+    from idp.directory import held_role_groups
+    from idp.helpdesk import account_actions
+
     agent = operator.named(work)
     if agent is None:
         return account_actions.apply(work, hasher, action, row, reason=reason, ticket=ticket)
@@ -243,6 +251,8 @@ def _describe(row: Account) -> dict[str, Any]:
 
 
 def _role_groups(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
+    from idp.directory import held_role_groups
+
     return [
         {
             "participant": held.participant.number,
@@ -257,6 +267,8 @@ def _role_groups(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
 
 
 def _last_events(work: UnitOfWork, row: Account) -> list[dict[str, Any]]:
+    from idp.audit import trail
+
     keys = ("at", "name", "outcome", "reason", "ip", "client_id", "actor")
     events = trail.account_events(work, row, SHOWN_EVENTS)
     return [{key: getattr(event, key) for key in keys} for event in events]

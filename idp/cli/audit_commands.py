@@ -8,10 +8,7 @@ from pathlib import Path
 
 import click
 
-from idp.audit import chain, trail, verification
 from idp.cli.common import application, as_json, show_json, show_table, unit_of_work
-from idp.maintenance import purge as purging
-from idp.vault import Vault
 
 
 @click.group()
@@ -33,6 +30,9 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
 
     Reports records that are forged, missing, changed, not sealed yet, or sealed with an unknown
     key. The exit code is 1 if there are faults."""
+    from idp.audit import chain, verification
+    from idp.vault import Vault
+
     app = application()
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
     with app.app_context():
@@ -66,6 +66,8 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
 @audit.command()
 def export() -> None:
     """Print all events as JSON lines, oldest first."""
+    from idp.audit import trail
+
     with unit_of_work() as work:
         for line in trail.export(work):
             click.echo(line)
@@ -75,6 +77,8 @@ def export() -> None:
 @as_json
 def purge(as_json: bool) -> None:
     """Delete expired codes, tokens, sessions and messages. Events and accounts are kept."""
+    from idp.maintenance import purge as purging
+
     app = application()
     counts: dict[str, int] = {}
     for name in purging.KINDS:

@@ -12,10 +12,14 @@ import click
 from idp.cli import proposal_commands
 from idp.cli.common import as_json, choice, show_json, show_list, show_record, unit_of_work
 from idp.cli.operator import as_operator
-from idp.clients import client_data, client_proposals, client_secrets, registry
-from idp.credentials.assertions import public_key
 from idp.mfa.second_factor_rule import Rule
-from idp.models import AccountKind, AuthMethod
+from idp.policy.registered_values import (
+    MAX_OVERLAP_HOURS,
+    OVERLAP_HOURS,
+    SIGNING_ALGS,
+    AccountKind,
+    AuthMethod,
+)
 from idp.policy.scopes import (
     ACRS,
     GRANT_TYPES,
@@ -69,11 +73,11 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
         "Client authentication method. client_secret: in the header or the body.",
         list(AuthMethod),
     ),
-    "id_token_alg": ("--id-token-alg", "ID token algorithm.", list(client_data.SIGNING_ALGS)),
+    "id_token_alg": ("--id-token-alg", "ID token algorithm.", list(SIGNING_ALGS)),
     "access_token_alg": (
         "--access-token-alg",
         "Access token algorithm.",
-        list(client_data.SIGNING_ALGS),
+        list(SIGNING_ALGS),
     ),
     "access_token_format": ("--access-token-format", "Access token format.", ["jwt", "opaque"]),
     "minimum_acr": ("--minimum-acr", "Minimum level of assurance.", ["none", *ACRS]),
@@ -136,6 +140,8 @@ def _key_option(command: Command) -> Command:
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """The options given; ``none``, ``default``, ``extension`` and ``every`` reset a value."""
+    from idp.credentials.assertions import public_key
+
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if files := given.pop("key_files", ()):
         given["keys"] = tuple(public_key(file.read_text()) for file in files)
@@ -162,6 +168,8 @@ def client() -> None:
 @as_json
 def create(client_id: str | None, as_json: bool, **options: Any) -> None:
     """Register a client. The secret is shown only once."""
+    from idp.clients import client_data, client_proposals
+
     given = _given(options)
     if "name" not in given:
         raise click.UsageError("--name is required")
@@ -180,6 +188,8 @@ def create(client_id: str | None, as_json: bool, **options: Any) -> None:
 @as_json
 def update(client_id: str, as_json: bool, **options: Any) -> None:
     """Change a client. Options that you omit stay the same. A list replaces the current list."""
+    from idp.clients import client_data, client_proposals, registry
+
     given = _given(options)
     if not given:
         raise click.UsageError("Nothing to change. Use at least one option.")
@@ -201,6 +211,8 @@ def update(client_id: str, as_json: bool, **options: Any) -> None:
 @as_json
 def show(client_id: str, as_json: bool) -> None:
     """Show a client and its role groups."""
+    from idp.clients import client_data, client_secrets, registry
+
     with unit_of_work() as work:
         row = registry.get(work, client_id)
         record = client_data.describe(row) | {
@@ -214,6 +226,8 @@ def show(client_id: str, as_json: bool) -> None:
 @as_json
 def list_clients(as_json: bool) -> None:
     """List all clients."""
+    from idp.clients import client_data, registry
+
     columns = ("client_id", "name", "auth_method", "grant_types", "trusted", "disabled")
     with unit_of_work() as work:
         records = map(client_data.describe, registry.list_clients(work))
@@ -224,8 +238,8 @@ def list_clients(as_json: bool) -> None:
 @click.argument("client_id")
 @click.option(
     "--overlap-hours",
-    type=click.IntRange(0, client_secrets.MAX_OVERLAP_HOURS),
-    default=client_secrets.OVERLAP_HOURS,
+    type=click.IntRange(0, MAX_OVERLAP_HOURS),
+    default=OVERLAP_HOURS,
     show_default=True,
     help="Hours for which the previous secret still works. 0 ends it now.",
 )
@@ -233,6 +247,8 @@ def list_clients(as_json: bool) -> None:
 @as_json
 def rotate_secret(client_id: str, overlap_hours: int, as_json: bool) -> None:
     """Create a new client secret. The previous one works during the overlap."""
+    from idp.clients import client_proposals, registry
+
     with unit_of_work() as work:
         row = registry.get(work, client_id)
         outcome = client_proposals.rotate_secret(work, row, overlap_hours=overlap_hours)
@@ -246,6 +262,8 @@ def rotate_secret(client_id: str, overlap_hours: int, as_json: bool) -> None:
 @as_json
 def end_old_secret(client_id: str, as_json: bool) -> None:
     """End the previous client secret now."""
+    from idp.clients import client_secrets, registry
+
     with unit_of_work() as work:
         ended = client_secrets.revoke_old(work, registry.get(work, client_id))
     if as_json:
@@ -262,6 +280,8 @@ def end_old_secret(client_id: str, as_json: bool) -> None:
 @as_json
 def disable(client_id: str, as_json: bool) -> None:
     """Disable a client and revoke its tokens."""
+    from idp.clients import registry
+
     with unit_of_work() as work:
         registry.disable(work, registry.get(work, client_id))
     if as_json:
@@ -276,6 +296,8 @@ def disable(client_id: str, as_json: bool) -> None:
 @as_json
 def enable(client_id: str, as_json: bool) -> None:
     """Enable a client. Revoked tokens stay revoked."""
+    from idp.clients import client_proposals, registry
+
     with unit_of_work() as work:
         outcome = client_proposals.enable(work, registry.get(work, client_id))
         record = proposal_commands.result(work, outcome)

@@ -14,17 +14,17 @@ from datetime import datetime
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from flask import Flask
-from sqlalchemy.exc import OperationalError
 
-from idp import foundation, schema_version
 from idp.cli import operator
-from idp.db import db
-from idp.settings import Settings
-from idp.transaction import UnitOfWork, committing
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from idp.settings import Settings
+    from idp.transaction import UnitOfWork
 
 #: The number of rows that determine the column widths.
 PAGE = 200
@@ -39,11 +39,19 @@ def choice(values: Iterable[str]) -> click.Choice[str]:
 def check_database(url: str) -> None:
     """Raises DatabaseNotReady if the tables are not those of this release. A database that does not
     answer is left to the commands that need it."""
+    from sqlalchemy.exc import OperationalError
+
+    from idp import schema_version
+
     with suppress(OperationalError):
         schema_version.require(url)
 
 
 def _without_web(settings: Settings) -> Flask:
+    from flask import Flask
+
+    from idp import foundation
+
     return foundation.prepare(Flask("idp"), settings)
 
 
@@ -53,6 +61,9 @@ def application(
     """What a command needs of the gateway, with the settings of the environment: no pages, no
     endpoints. Its connections are closed with the command. Raises ConfigurationError, and
     DatabaseNotReady unless the command upgrades the database."""
+    from idp.db import db
+    from idp.settings import Settings
+
     settings = Settings.from_environ(os.environ)
     app = (factory or _without_web)(settings)
     if not is_upgrade:
@@ -70,6 +81,9 @@ def application(
 def unit_of_work(app: Flask | None = None) -> Iterator[UnitOfWork]:
     """A unit of work, committed at the end, in the name of the shell user or the operator in
     ``--as``."""
+    from idp import foundation
+    from idp.transaction import committing
+
     app = app or application()
     with app.app_context(), committing(foundation.runtime(app).work()) as work:
         work.origin = operator.origin(work, actor())

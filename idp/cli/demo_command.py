@@ -6,21 +6,18 @@ import shlex
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from flask import Flask
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from idp.app import create_app
 from idp.cli.common import program, show_table, unit_of_work
 from idp.cli.database_commands import upgrade_database
-from idp.demo import crowd
-from idp.demo.home import Home, write_private
-from idp.demo.people import FIGURES
-from idp.demo.processes import Processes
-from idp.demo.seed import seed
 from idp.errors import GatewayError
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from idp.demo.home import Home
 
 
 @click.command()
@@ -50,6 +47,11 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     """Start the gateway, four applications and the worker with demo accounts.
 
     Press Ctrl-C to stop. The data is kept for the next start."""
+    from idp.app import create_app
+    from idp.demo.home import Home, write_private
+    from idp.demo.processes import Processes
+    from idp.demo.seed import seed
+
     home = Home(data, port, database)
     home.prepare(reset=reset)
     click.echo("Preparing the database ...")
@@ -82,6 +84,17 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
 
 def _add_crowd(app: Flask, wanted: int) -> None:
     """Add the missing people and report progress."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from idp.demo import crowd
+
     with unit_of_work(app) as work:
         count = crowd.missing(work, wanted)
         if not count:
@@ -99,6 +112,8 @@ def _add_crowd(app: Flask, wanted: int) -> None:
 
 def welcome(home: Home) -> None:
     """Print addresses, people, and how to administer it."""
+    from idp.demo.people import FIGURES
+
     known = home.describe()
     click.echo(f"\nGateway              {home.issuer}")
     operators = ", ".join(figure.username for figure in FIGURES if figure.is_operator)

@@ -14,13 +14,8 @@ from idp.cli.common import (
     show_table,
     unit_of_work,
 )
-from idp.clients import registry
-from idp.directory import (
-    accounts,
-    persons,
-)
 from idp.directory.directory_refusals import PersonNotFound
-from idp.machines import machine_accounts, machine_diagnosis, machine_keys, registered_networks
+from idp.policy.registered_values import DEFAULT_KEY_DAYS
 
 
 @click.command()
@@ -36,6 +31,9 @@ from idp.machines import machine_accounts, machine_diagnosis, machine_keys, regi
 @as_json
 def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
     """Show or set the networks of a machine account."""
+    from idp.directory import accounts
+    from idp.machines import registered_networks
+
     with unit_of_work() as work:
         row = accounts.by_username(work, username)
         if wanted:
@@ -61,9 +59,7 @@ def networks(username: str, wanted: tuple[str, ...], as_json: bool) -> None:
     help="Public key file (PEM or JWK) to register.",
 )
 @click.option("--label", default="", help="Name of the new key.")
-@click.option(
-    "--days", default=machine_keys.DEFAULT_DAYS, show_default=True, help="Validity in days."
-)
+@click.option("--days", default=DEFAULT_KEY_DAYS, show_default=True, help="Validity in days.")
 @click.option("--remove", "removed", help="Key ID (kid) of a key to remove.")
 @operator.as_operator()
 @as_json
@@ -71,6 +67,9 @@ def keys(
     username: str, added: Path | None, label: str, days: int, removed: str | None, as_json: bool
 ) -> None:
     """Show, register or remove keys of a machine account."""
+    from idp.directory import accounts
+    from idp.machines import machine_keys
+
     with unit_of_work() as work:
         row = accounts.by_username(work, username)
         if added is not None:
@@ -91,6 +90,9 @@ def keys(
 @operator.as_operator()
 def custodian(username: str, person_id: str) -> None:
     """Change the custodian of a machine account; its password and verification methods end."""
+    from idp.directory import accounts, persons
+    from idp.machines import machine_accounts
+
     with unit_of_work() as work:
         row, holder = accounts.by_username(work, username), persons.by_person_id(work, person_id)
         if holder is None:
@@ -107,6 +109,10 @@ def custodian(username: str, person_id: str) -> None:
 @as_json
 def diagnose(username: str, ip: str, service: str, as_json: bool) -> None:
     """Show which checks a program with this UserID fails. The exit code is 1 if any fail."""
+    from idp.clients import registry
+    from idp.directory import accounts
+    from idp.machines import machine_diagnosis
+
     with unit_of_work() as work:
         row = accounts.by_username(work, username)
         client = registry.get(work, service) if service else None

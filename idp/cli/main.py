@@ -97,10 +97,9 @@ class RootGroup(click.Group):
             click.echo(f"refused: {error.detail or error.code}", err=True)
             sys.exit(1)
         except Exception as error:
-            # Already imported where it was raised.
-            from sqlalchemy.exc import OperationalError
-
-            if not isinstance(error, OperationalError):
+            # Loaded where it was raised, if it is one.
+            database = sys.modules.get("sqlalchemy.exc")
+            if database is None or not isinstance(error, database.OperationalError):
                 raise
             click.echo(f"database: {str(error.orig).strip().splitlines()[0]}", err=True)
             sys.exit(1)

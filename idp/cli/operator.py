@@ -7,16 +7,17 @@ The audit trail records the operator and the shell login.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from idp.cli.cli_refusals import OperatorNotActive, OperatorWithoutRole
-from idp.directory import accounts, held_role_groups
 from idp.directory.directory_refusals import AccountNotFound
-from idp.models import Account, AccountState
 from idp.policy.console import ACCESS, ConsoleRole
-from idp.transaction import Origin, UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.models import Account
+    from idp.transaction import Origin, UnitOfWork
 
 Command = Callable[..., Any]
 _KEY = "idp.cli.operator"
@@ -41,6 +42,8 @@ def as_operator(*needed: ConsoleRole) -> Callable[[Command], Command]:
 def origin(work: UnitOfWork, shell: str) -> Origin:
     """The origin for this command's unit of work. Raises NotFound, or Forbidden for an operator
     without a required role."""
+    from idp.transaction import Origin
+
     context = click.get_current_context(silent=True)
     named = context.meta.get(_KEY) if context else None
     if named is None:
@@ -52,12 +55,17 @@ def origin(work: UnitOfWork, shell: str) -> Origin:
 
 def named(work: UnitOfWork) -> Account | None:
     """The operator named by ``--as``."""
+    from idp.directory import accounts
+
     if work.origin.person_id is None or work.origin.actor is None:
         return None
     return accounts.find_by_username(work, work.origin.actor)
 
 
 def _operator(work: UnitOfWork, username: str, needed: Collection[ConsoleRole]) -> Account:
+    from idp.directory import accounts, held_role_groups
+    from idp.models import AccountState
+
     account = accounts.find_by_username(work, username)
     if account is None:
         raise AccountNotFound(username)

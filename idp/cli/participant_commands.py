@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from idp.cli.cli_refusals import NotAContact, NotAParticipation
 from idp.cli.common import as_json, choice, show_json, show_list, unit_of_work
 from idp.cli.operator import as_operator
-from idp.directory import contacts as service
-from idp.directory import participants, participations
-from idp.directory.contacts import ContactRef
-from idp.directory.participations import ParticipationRef
-from idp.models import ContactFunction, Participant, ParticipationKind
-from idp.transaction import UnitOfWork
+from idp.policy.registered_values import ContactFunction, ParticipationKind
+
+if TYPE_CHECKING:
+    from idp.models import Participant
+    from idp.transaction import UnitOfWork
 
 _function = click.option(
     "--function",
@@ -38,6 +37,8 @@ def participant() -> None:
 @as_json
 def create(number: str, name: str, as_json: bool) -> None:
     """Register a participant. The number IESO is the operator of the gateway."""
+    from idp.directory import participants
+
     with unit_of_work() as work:
         record = _record(work, participants.register(work, number, name))
     show_json(record) if as_json else click.echo(f"{number} is registered: {record['name']}.")
@@ -47,6 +48,8 @@ def create(number: str, name: str, as_json: bool) -> None:
 @as_json
 def list_participants(as_json: bool) -> None:
     """List all participants."""
+    from idp.directory import participants
+
     with unit_of_work() as work:
         records = (one for rows in participants.stream_pages(work) for one in _records(work, rows))
         show_list(COLUMNS, records, as_json=as_json, empty="No participants.")
@@ -59,6 +62,8 @@ def list_participants(as_json: bool) -> None:
 @as_json
 def rename(number: str, name: str, as_json: bool) -> None:
     """Rename a participant. New tokens contain the new name."""
+    from idp.directory import participants
+
     with unit_of_work() as work:
         row = participants.by_number(work, number)
         changed = participants.rename(work, row, name)
@@ -73,6 +78,8 @@ def rename(number: str, name: str, as_json: bool) -> None:
 @as_json
 def end(number: str, as_json: bool) -> None:
     """End a participant and revoke all its role group assignments."""
+    from idp.directory import participants
+
     with unit_of_work() as work:
         row = participants.by_number(work, number)
         count = participants.end(work, row)
@@ -88,6 +95,8 @@ def end(number: str, as_json: bool) -> None:
 @as_json
 def restore(number: str, as_json: bool) -> None:
     """Restore a participant. Revoked role groups are not restored."""
+    from idp.directory import participants
+
     with unit_of_work() as work:
         row = participants.by_number(work, number)
         changed = participants.restore(work, row)
@@ -104,6 +113,9 @@ def restore(number: str, as_json: bool) -> None:
 @as_json
 def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
     """Add a participation in a market, program or service."""
+    from idp.directory import participants, participations
+    from idp.directory.participations import ParticipationRef
+
     with unit_of_work() as work:
         row = participants.lock_by_number(work, number)
         rest = [
@@ -123,6 +135,8 @@ def enter(number: str, participation: str, kind: str, as_json: bool) -> None:
 @as_json
 def leave(number: str, participation: str, as_json: bool) -> None:
     """End a participation and revoke the role groups that require it."""
+    from idp.directory import participants, participations
+
     with unit_of_work() as work:
         row = participants.lock_by_number(work, number)
         parts = participations.list_participations(work, row)
@@ -141,6 +155,9 @@ def leave(number: str, participation: str, as_json: bool) -> None:
 @as_json
 def contacts(number: str, as_json: bool) -> None:
     """List the contacts of a participant."""
+    from idp.directory import contacts as service
+    from idp.directory import participants
+
     with unit_of_work() as work:
         records = [
             {
@@ -162,6 +179,10 @@ def contacts(number: str, as_json: bool) -> None:
 @as_operator()
 def appoint(number: str, person_id: str, function: str) -> None:
     """Appoint an account holder as a contact of a participant."""
+    from idp.directory import contacts as service
+    from idp.directory import participants
+    from idp.directory.contacts import ContactRef
+
     with unit_of_work() as work:
         row = participants.lock_by_number(work, number)
         known = service.to_entries(service.list_contacts(work, row))
@@ -176,6 +197,10 @@ def appoint(number: str, person_id: str, function: str) -> None:
 @as_operator()
 def dismiss(number: str, person_id: str, function: str) -> None:
     """Remove a contact function. If nobody is left, the next tier receives an e-mail."""
+    from idp.directory import contacts as service
+    from idp.directory import participants
+    from idp.directory.contacts import ContactRef
+
     gone = ContactRef(person_id, function)
     with unit_of_work() as work:
         row = participants.lock_by_number(work, number)
@@ -191,6 +216,8 @@ def _record(work: UnitOfWork, row: Participant) -> dict[str, Any]:
 
 
 def _records(work: UnitOfWork, rows: Sequence[Participant]) -> list[dict[str, Any]]:
+    from idp.directory import participations
+
     parts = participations.participations_by_participant(work, rows)
     return [
         {

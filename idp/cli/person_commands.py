@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from idp.cli.common import as_json, show_json, show_record, show_table, unit_of_work
 from idp.cli.operator import as_operator
-from idp.directory import persons
 from idp.directory.directory_refusals import PersonNotFound
-from idp.directory.persons import PersonChanges
-from idp.models import Person
-from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.models import Person
+    from idp.transaction import UnitOfWork
 
 FIELDS = ("given_name", "middle_name", "family_name", "preferred_name", "email", "phone")
 
@@ -27,6 +27,8 @@ def person() -> None:
 @as_json
 def show(person_id: str, as_json: bool) -> None:
     """Show a person and their accounts."""
+    from idp.directory import persons
+
     with unit_of_work() as work:
         row = _one(work, person_id)
         record: dict[str, Any] = {"person_id": row.person_id}
@@ -55,6 +57,9 @@ def show(person_id: str, as_json: bool) -> None:
 @as_json
 def update(person_id: str, as_json: bool, **values: str | None) -> None:
     """Change a person. All accounts of the person change."""
+    from idp.directory import persons
+    from idp.directory.persons import PersonChanges
+
     with unit_of_work() as work:
         changed = persons.update(work, _one(work, person_id), PersonChanges(**values))
     if as_json:
@@ -64,6 +69,8 @@ def update(person_id: str, as_json: bool, **values: str | None) -> None:
 
 
 def _one(work: UnitOfWork, person_id: str) -> Person:
+    from idp.directory import persons
+
     row = persons.by_person_id(work, person_id)
     if row is None:
         raise PersonNotFound(person_id)

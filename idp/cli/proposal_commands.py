@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from idp.cli.common import as_json, show_json, show_record, unit_of_work
 from idp.cli.operator import as_operator
-from idp.clients import client_data, client_secrets, proposal_contents
-from idp.clients import client_proposals as service
-from idp.clients.client_proposals import Outcome
-from idp.models import ClientProposal
-from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.clients.client_proposals import Outcome
+    from idp.models import ClientProposal
+    from idp.transaction import UnitOfWork
 
 
 def register(group: click.Group) -> None:
@@ -25,6 +25,9 @@ def register(group: click.Group) -> None:
 @as_json
 def proposals(as_json: bool) -> None:
     """List the changes that need a second operator."""
+    from idp.clients import client_proposals as service
+    from idp.clients import proposal_contents
+
     with unit_of_work() as work:
         records = [
             describe(row)
@@ -57,6 +60,8 @@ def confirm(proposal: str, as_json: bool) -> None:
     """Confirm a change that another operator proposed.
 
     A new secret is shown only once, to the operator who confirms."""
+    from idp.clients import client_proposals as service
+
     with unit_of_work() as work:
         record = result(work, service.confirm(work, proposal))
     show_result(record, as_json=as_json, done="{} is confirmed.")
@@ -68,6 +73,8 @@ def confirm(proposal: str, as_json: bool) -> None:
 @as_json
 def withdraw(proposal: str, as_json: bool) -> None:
     """Withdraw a proposal. Nothing is changed."""
+    from idp.clients import client_proposals as service
+
     with unit_of_work() as work:
         service.withdraw(work, proposal)
     if as_json:
@@ -89,6 +96,8 @@ def describe(row: ClientProposal) -> dict[str, Any]:
 
 def result(work: UnitOfWork, outcome: Outcome) -> dict[str, Any]:
     """The result of a change as a record: the proposal, or the client with a new secret."""
+    from idp.clients import client_data, client_secrets
+
     if outcome.client is None:
         return describe(outcome.proposal) if outcome.proposal else {}
     record = client_data.describe(outcome.client) | {"client_secret": outcome.secret or None}

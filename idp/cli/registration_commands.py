@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from idp.cli.common import as_json, show_json, unit_of_work
 from idp.cli.operator import as_operator
-from idp.directory import mass_change_breaker
-from idp.directory.mass_change_breaker import BreakerStatus
+
+if TYPE_CHECKING:
+    from idp.directory.mass_change_breaker import BreakerStatus
 
 
 @click.group()
@@ -21,6 +24,8 @@ def status(as_json: bool) -> None:
     """Show how many accounts were suspended or deactivated in the last hour.
 
     The exit code is 1 if the circuit breaker has stopped registration."""
+    from idp.directory import mass_change_breaker
+
     with unit_of_work() as work:
         found = mass_change_breaker.status(work)
     _show(found, as_json=as_json)
@@ -34,6 +39,8 @@ def status(as_json: bool) -> None:
 @as_json
 def confirm(reason: str, as_json: bool) -> None:
     """Reset the circuit breaker after review, so that registration can continue."""
+    from idp.directory import mass_change_breaker
+
     with unit_of_work() as work:
         mass_change_breaker.confirm(work, reason)
         found = mass_change_breaker.status(work)

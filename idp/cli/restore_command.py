@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from idp.cli.common import application, as_json, show_json, show_table, unit_of_work
-from idp.maintenance import restoration as service
-from idp.maintenance.restoration import RestorationResult
-from idp.vault import Vault
+
+if TYPE_CHECKING:
+    from idp.maintenance.restoration import RestorationResult
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -38,6 +39,9 @@ def restore(
     could not be repeated.
 
     Stop the gateway and the worker first."""
+    from idp.maintenance import restoration as service
+    from idp.vault import Vault
+
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
     with unit_of_work(application()) as work:
         work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))

@@ -9,17 +9,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from idp.cli.cli_refusals import LogEmpty, LogLineUnreadable, LogUnsorted
 from idp.cli.common import as_json, show_json, show_table
-from idp.risk_lab import compared_models, evaluation, plot, sign_in_log, simulation
-from idp.risk_lab.evaluation import Scored
-from idp.risk_lab.sign_in_log import BadRow, Row
+
+if TYPE_CHECKING:
+    from idp.risk_lab.evaluation import Scored
+    from idp.risk_lab.sign_in_log import Row
 
 #: Rows between two updates of the progress bar.
 STEP = 500
@@ -48,6 +47,8 @@ def simulate(seed: int, people: int, days: int, start: datetime) -> None:
 
     Columns: time (ISO 8601, UTC), user, ip, country, region, city, asn, user_agent,
     device_cookie, success, is_attack, attack_kind."""
+    from idp.risk_lab import simulation
+
     random = Random(seed)  # noqa: S311 - a log to be made again, no secret
     writer = csv.DictWriter(sys.stdout, simulation.COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -71,6 +72,9 @@ def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: 
 
     FILE is CSV with the columns of `gateway risk simulate`, or with those of the public RBA data
     set (its times are scrambled: the hour tells nothing there)."""
+    from idp.risk_lab import compared_models, evaluation, plot
+    from idp.risk_lab.evaluation import Scored
+
     found = [Scored(model) for model in compared_models.models()]
     with file.open(encoding="utf-8", newline="") as source:
         _score(source, file.stat().st_size, found)
@@ -91,6 +95,17 @@ def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: 
 
 def _score(source: IO[str], size: int, found: list[Scored]) -> None:
     """Score row by row and report progress through the file."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from idp.risk_lab import evaluation
+
     with Progress(
         TextColumn("Replaying"),
         BarColumn(),
@@ -120,6 +135,9 @@ class _Lines:
 
 
 def _rows(records: csv.DictReader[str]) -> Iterator[Row]:
+    from idp.risk_lab import sign_in_log
+    from idp.risk_lab.sign_in_log import BadRow
+
     last = None
     for number, record in enumerate(records, 2):
         try:
@@ -133,6 +151,8 @@ def _rows(records: csv.DictReader[str]) -> Iterator[Row]:
 
 
 def _describe(scored: Scored, random: Random) -> dict[str, Any]:
+    from idp.risk_lab import evaluation
+
     points = evaluation.points(scored, random)
     own = points[0] if points and points[0].wanted is None else None
     return {
@@ -146,6 +166,8 @@ def _describe(scored: Scored, random: Random) -> dict[str, Any]:
 
 
 def _print(result: list[dict[str, Any]]) -> None:
+    from idp.risk_lab import evaluation
+
     kinds = sorted(result[0]["attacks"])
     for entry in result:
         click.echo(f"\n{entry['engine']}")

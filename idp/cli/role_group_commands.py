@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from idp.cli.common import as_json, choice, show_json, show_list, unit_of_work
 from idp.cli.operator import as_operator
-from idp.clients import registry
-from idp.directory import (
-    accounts,
-    participants,
-    participations,
-    role_group_assignments,
-    role_groups,
-)
 from idp.mfa.second_factor_rule import Rule
-from idp.models import Account, AccountKind, Participant, RoleGroup
-from idp.transaction import UnitOfWork
+from idp.policy.registered_values import AccountKind
+
+if TYPE_CHECKING:
+    from idp.models import Account, Participant, RoleGroup
+    from idp.transaction import UnitOfWork
 
 _who = click.option("--account", "username", required=True, help="User name of the account holder.")
 _what = click.option("--role-group", "name", required=True, help="Role group.")
@@ -60,6 +57,9 @@ def create(
     as_json: bool,
 ) -> None:
     """Create a role group. Without --client, only the gateway sees it."""
+    from idp.clients import registry
+    from idp.directory import role_groups
+
     with unit_of_work() as work:
         seen_by = [registry.get(work, client_id) for client_id in client_ids]
         made = role_groups.create(
@@ -108,6 +108,8 @@ def set_group(
     **given: str | None,
 ) -> None:
     """Change the rules and texts of a role group."""
+    from idp.directory import participations, role_groups
+
     texts = {key: text for key, text in given.items() if text is not None}
     if second_factor is None and participation is None and not texts:
         raise click.UsageError(
@@ -141,6 +143,8 @@ def set_group(
 @as_json
 def list_groups(as_json: bool) -> None:
     """List all role groups and the relying parties that see them."""
+    from idp.directory import role_groups
+
     columns = ("name", "kind", "clients", "second_factor", "participation", "description")
     with unit_of_work() as work:
         records = (
@@ -167,6 +171,8 @@ def list_groups(as_json: bool) -> None:
 @as_json
 def assign(username: str, name: str, number: str, as_json: bool) -> None:
     """Assign a role group to an account for a registered participant."""
+    from idp.directory import role_group_assignments
+
     with unit_of_work() as work:
         changed = role_group_assignments.assign(work, *_named(work, username, name, number))
     _report(username, name, number, as_json, changed=changed, held=True)
@@ -180,6 +186,8 @@ def assign(username: str, name: str, number: str, as_json: bool) -> None:
 @as_json
 def revoke(username: str, name: str, number: str, as_json: bool) -> None:
     """Revoke a role group. New tokens no longer contain it."""
+    from idp.directory import role_group_assignments
+
     with unit_of_work() as work:
         changed = role_group_assignments.revoke(work, *_named(work, username, name, number))
     _report(username, name, number, as_json, changed=changed, held=False)
@@ -188,6 +196,8 @@ def revoke(username: str, name: str, number: str, as_json: bool) -> None:
 def _named(
     work: UnitOfWork, username: str, name: str, number: str
 ) -> tuple[Account, RoleGroup, Participant]:
+    from idp.directory import accounts, participants, role_groups
+
     return (
         accounts.by_username(work, username),
         role_groups.by_name(work, name),

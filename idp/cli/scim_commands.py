@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 from idp.cli.common import as_json, show_json, show_table
-from registration_bridge import export, reconciliation
-from registration_bridge.bridge_client import BridgeClient, BridgeError, Result
-from registration_bridge.export import Entry
-from registration_bridge.reconciliation import Step
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from registration_bridge.bridge_client import BridgeClient, Result
+    from registration_bridge.export import Entry
+    from registration_bridge.reconciliation import Step
 
 Command = Callable[..., Any]
 #: Up to this number, accounts are looked up one by one.
@@ -60,6 +61,9 @@ def _connected(command: Command) -> Command:
         key_file: Path | None,
         **more: Any,
     ) -> None:
+        from registration_bridge import export
+        from registration_bridge.bridge_client import BridgeClient, BridgeError
+
         secret = secret_file.read_text().strip() if secret_file else client_secret
         if not secret and key_file is None:
             raise click.UsageError("Use --secret-file or --key-file, or set GATEWAY_CLIENT_SECRET.")
@@ -95,6 +99,8 @@ def push(client: BridgeClient, entries: list[Entry], *, is_applied: bool, as_jso
 
     Without --apply, this is a dry run: the table shows what would change and what would be refused.
     Accounts that are not in FILE stay the same. The exit code is 1 if a change is refused."""
+    from registration_bridge import reconciliation
+
     steps = reconciliation.plan(entries, _present(client, entries))
     results: list[Result] = []
     for part in _progress(_batches(steps), "pushing" if is_applied else "trying"):
@@ -133,6 +139,8 @@ def diff(
     Accounts that are missing from FILE, or deactivated in it, are differences too. Ignore accounts
     with --except, such as those of gateway operators. The exit code is 1 if there are
     differences."""
+    from registration_bridge import export, reconciliation
+
     present = _everybody(client)
     steps = reconciliation.plan(entries, present)
     named = {key for entry in entries for key in export.keys_of(entry.values)}
@@ -160,6 +168,8 @@ def diff(
 
 def _present(client: BridgeClient, entries: list[Entry]) -> dict[tuple[str, str], dict[str, Any]]:
     """The Users that the entries may match."""
+    from registration_bridge import export
+
     if len(entries) > FEW:
         return _everybody(client)
     found: dict[tuple[str, str], dict[str, Any]] = {}
@@ -173,6 +183,10 @@ def _present(client: BridgeClient, entries: list[Entry]) -> dict[tuple[str, str]
 
 
 def _everybody(client: BridgeClient) -> dict[tuple[str, str], dict[str, Any]]:
+    from rich.progress import track
+
+    from registration_bridge import export
+
     total = client.count()
     rows = track(client.users(), "reading", total=total, console=_errors(), transient=True)
     return {key: user for user in rows for key in export.keys_of(user)}
@@ -183,11 +197,15 @@ def _batches(steps: list[Step]) -> list[list[Step]]:
 
 
 def _progress(parts: list[list[Step]], label: str) -> Iterable[list[Step]]:
+    from rich.progress import track
+
     return track(parts, label, console=_errors(), transient=True)
 
 
 def _errors() -> Console:
     """Progress goes to standard error, and only on a terminal."""
+    from rich.console import Console
+
     return Console(stderr=True)
 
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import click
 
-from idp import settings_checks
 from idp.cli.common import as_json, show_list
 from idp.errors import ConfigurationError
 from idp.setting_groups import in_order
-from idp.settings import Settings, shown
 
 
 @click.command()
@@ -20,6 +18,8 @@ def settings(as_json: bool) -> None:
     """List all settings by group with value, source, default and description. Secrets are hidden.
 
     Also shows invalid settings and accepted risks."""
+    from idp.settings import Settings
+
     rows = [_row(group, item) for group, item in in_order()]
     columns = ("name", "value", "source", "default", "meaning")
     show_list(columns, rows, as_json=as_json, empty="")
@@ -35,6 +35,9 @@ def settings(as_json: bool) -> None:
 
 
 def _row(group: str, item: Any) -> dict[str, Any]:
+    from idp import settings_checks
+    from idp.settings import shown
+
     name = f"IDP_{item.name.upper()}"
     secret = item.metadata["secret"]
     source = "default"

@@ -14,8 +14,6 @@ from idp.policy.scopes import (
     default_scopes,
 )
 
-SIGNING_ALGS = ("RS256", "ES256")
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClientData:

@@ -13,10 +13,9 @@ from idp.audit.actions import AuditAction
 from idp.clients.client_refusals import NoSecret, OverlapInvalid
 from idp.directory import separation_of_duties
 from idp.models import Client
+from idp.policy.registered_values import MAX_OVERLAP_HOURS
 from idp.transaction import UnitOfWork
 
-#: Hours that an old secret works: the default and the maximum.
-OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
 _PURPOSE = "client-secret"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from idp import outbound
-from idp.clients.client_data import SIGNING_ALGS, ClientData
+from idp.clients.client_data import ClientData
 from idp.clients.client_refusals import (
     AccountKindsInvalid,
     ClientNameInvalid,
@@ -29,6 +29,7 @@ from idp.models import AccountKind, AuthMethod
 from idp.networks import NetworkSet
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
+from idp.policy.registered_values import SIGNING_ALGS
 from idp.policy.scopes import (
     ACRS,
     GRANT_TYPES,

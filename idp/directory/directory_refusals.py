@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from idp.errors import Conflict, Invalid, NotFound, Refusal, Refused
-from idp.models import Account
 from idp.policy.email_address import AddressFault
 from idp.policy.phrases import N_
+
+if TYPE_CHECKING:
+    from idp.models import Account
 
 
 class AccountNotFound(NotFound):

@@ -4,7 +4,6 @@ and acts for one participant (UI-10, UI-11)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select
@@ -23,29 +22,23 @@ from idp.directory.directory_refusals import (
     SecondReasonUnknown,
 )
 from idp.models import Account, AccountKind, AccountState, Assignment, Participant, Person
+from idp.policy.registered_values import SecondAccountReason
 from idp.transaction import UnitOfWork
-
-
-class Reason(StrEnum):
-    """Why a person has a second account."""
-
-    #: A person who bids in the auction for several participants has a UserID for each (UI-10).
-    TRANSMISSION_RIGHTS = "transmission_rights"
 
 
 @dataclass(frozen=True)
 class SecondAccountGrounds:
     """The reason for a second account, and its participant."""
 
-    reason: Reason
+    reason: SecondAccountReason
     participant: Participant
 
     @classmethod
     def of(cls, reason: str, participant: Participant) -> SecondAccountGrounds:
         """Raises Invalid for an unknown reason."""
-        if reason not in set(Reason):
-            raise SecondReasonUnknown(tuple(Reason))
-        return cls(Reason(reason), participant)
+        if reason not in set(SecondAccountReason):
+            raise SecondReasonUnknown(tuple(SecondAccountReason))
+        return cls(SecondAccountReason(reason), participant)
 
 
 #: For second accounts that are older than the rule.
@@ -59,7 +52,7 @@ def columns(
     for an account of another kind, Refused for a participant that has ended."""
     if second is None:
         if kind is AccountKind.PERSONAL and _has(work, person, None):
-            raise FirstAccountExists(person.person_id, tuple(Reason))
+            raise FirstAccountExists(person.person_id, tuple(SecondAccountReason))
         return {}
     if kind is not AccountKind.PERSONAL:
         raise SecondNotPersonal()

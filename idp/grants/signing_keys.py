@@ -18,9 +18,9 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.grants.grant_refusals import KeyNotPublishedYet, SigningKeyMissing, SigningKeyNotFound
 from idp.models import KeyState, SigningKey
+from idp.policy.registered_values import SIGNING_ALGS
 from idp.transaction import UnitOfWork
 
-ALGORITHMS = ("RS256", "ES256")
 RSA_BITS = 2048
 
 
@@ -28,7 +28,7 @@ def ensure(work: UnitOfWork) -> None:
     """Create the active and next keys that are missing."""
     rows = work.db.execute(select(SigningKey.alg, SigningKey.state)).all()
     have = {(alg, state) for alg, state in rows}
-    for alg in ALGORITHMS:
+    for alg in SIGNING_ALGS:
         if (alg, KeyState.ACTIVE) not in have:
             _add(work, alg, KeyState.ACTIVE)
         if (alg, KeyState.NEXT) not in have:

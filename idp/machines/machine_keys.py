@@ -23,13 +23,12 @@ from idp.messages import queue
 from idp.models import Account, AccountKind, Grant, MachineKey
 from idp.policy.machine_networks import MAX_LABEL
 from idp.policy.names import printable
+from idp.policy.registered_values import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 MAX_KEYS = 10
-#: The longest and the default validity of a key, in days.
-MAX_DAYS, DEFAULT_DAYS = 730, 365
 
 
 def of(work: UnitOfWork, account: Account) -> list[MachineKey]:
@@ -46,7 +45,7 @@ def usable(work: UnitOfWork, account: Account) -> list[MachineKey]:
 
 
 def add(
-    work: UnitOfWork, account: Account, text: str, *, label: str, days: int = DEFAULT_DAYS
+    work: UnitOfWork, account: Account, text: str, *, label: str, days: int = DEFAULT_KEY_DAYS
 ) -> MachineKey:
     """Register a public key (JWK or PEM). The custodian gets a mail. Raises Invalid or Conflict."""
     if account.kind != AccountKind.MACHINE:
@@ -55,8 +54,8 @@ def add(
     label = label.strip()
     if not label or len(label) > MAX_LABEL or not printable(label):
         raise KeyNameInvalid(MAX_LABEL)
-    if not 0 < days <= MAX_DAYS:
-        raise KeyDaysInvalid(MAX_DAYS)
+    if not 0 < days <= MAX_KEY_DAYS:
+        raise KeyDaysInvalid(MAX_KEY_DAYS)
     present = of(work, account)
     if len(present) >= MAX_KEYS:
         raise TooManyKeys(MAX_KEYS)

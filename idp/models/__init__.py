@@ -2,7 +2,6 @@
 
 from idp.models.account import (
     Account,
-    AccountKind,
     AccountState,
     CallerVerification,
     Link,
@@ -19,8 +18,8 @@ from idp.models.authenticator import (
     SecurityAnswer,
     SpentChallenge,
 )
-from idp.models.client import AuthMethod, Client
-from idp.models.contact import Contact, ContactFunction
+from idp.models.client import Client
+from idp.models.contact import Contact
 from idp.models.event import ChainHead, Event
 from idp.models.grant import (
     AccessToken,
@@ -38,13 +37,18 @@ from idp.models.role import (
     Assignment,
     Participant,
     Participation,
-    ParticipationKind,
     RoleGroup,
     client_role_group,
 )
 from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
 from idp.models.sign_in import PopulationCount, SignIn
 from idp.models.signing_key import KeyState, SigningKey
+from idp.policy.registered_values import (
+    AccountKind,
+    AuthMethod,
+    ContactFunction,
+    ParticipationKind,
+)
 
 __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",

@@ -20,14 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import UNNESTED, Base, BigId, PrimaryKey
 from idp.models.role import Participant
-
-
-class AccountKind(StrEnum):
-    """The kind of account (manual 2.1, 7.6)."""
-
-    PERSONAL = "personal"
-    MACHINE = "machine"
-    EMAIL = "email"
+from idp.policy.registered_values import AccountKind
 
 
 class AccountState(StrEnum):

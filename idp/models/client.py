@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import String, false, text
@@ -12,17 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from idp.db import Base, PrimaryKey
 from idp.models.account import Account
 from idp.models.role import RoleGroup, client_role_group
-
-
-class AuthMethod(StrEnum):
-    """Client authentication methods (RFC 7591 section 2). A client is registered for one of them,
-    or for a secret in the header or body."""
-
-    SECRET = "client_secret"  # noqa: S105 - the name of a method
-    BASIC = "client_secret_basic"
-    POST = "client_secret_post"
-    KEY = "private_key_jwt"
-    NONE = "none"
+from idp.policy.registered_values import AuthMethod
 
 
 class Client(Base):

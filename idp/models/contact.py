@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
 from idp.models.account import Person
-
-
-class ContactFunction(StrEnum):
-    """The role of a contact for a participant (TM-01)."""
-
-    AUTHORIZED_REPRESENTATIVE = "authorized_representative"
-    PRIMARY_CONTACT = "primary_contact"
-    RIGHTS_ADMINISTRATOR = "rights_administrator"
 
 
 class Contact(Base):

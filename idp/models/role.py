@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import (
     Column,
@@ -47,14 +46,6 @@ class Participant(Base):
     ended_at: Mapped[datetime | None]
     #: When registration removed it.
     removed_at: Mapped[datetime | None]
-
-
-class ParticipationKind(StrEnum):
-    """The kind of participation (RG-12)."""
-
-    MARKET = "market"
-    PROGRAM = "program"
-    SERVICE = "service_provider"
 
 
 class Participation(Base):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from email_validator import EmailNotValidError, validate_email
-
 from idp.policy.names import name_key
 from idp.policy.phrases import N_, Phrase
 
@@ -33,6 +31,8 @@ def single_address(text: str) -> str:
     """Parse ``text`` as one addr-spec (RFC 5322 section 3.4.1) with an ASCII local part of at most
     64 characters. An internationalized domain is returned as A-labels (``xn--``, RFC 5891), so that
     the function is idempotent. Raises BadAddress."""
+    from email_validator import EmailNotValidError, validate_email
+
     if not text or len(text) > MAX_LENGTH:
         raise BadAddress(AddressFault.LENGTH)
     if any(char in text for char in ',;<>()"\\') or not text.isprintable() or " " in text:

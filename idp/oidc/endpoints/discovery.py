@@ -8,11 +8,11 @@ from flask import Blueprint, Response, jsonify, request
 
 from idp import current
 from idp.credentials import assertions
-from idp.grants.signing_keys import ALGORITHMS
 from idp.models import AuthMethod
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.request_validation import PROMPTS, RESPONSE_MODES
+from idp.policy.registered_values import SIGNING_ALGS
 from idp.policy.scopes import ACRS, GRANT_TYPES, IDENTITY_SCOPES
 from idp.settings import Settings
 
@@ -41,7 +41,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": confidential,
         "revocation_endpoint_auth_methods_supported": methods,

@@ -13,10 +13,11 @@ from idp.directory.account_creation import AccountRequest
 from idp.directory.accounts import NewPerson
 from idp.directory.directory_refusals import PersonNotFound
 from idp.directory.persons import PersonChanges
-from idp.directory.second_accounts import Reason, SecondAccountGrounds
+from idp.directory.second_accounts import SecondAccountGrounds
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.machines import machine_accounts, machine_keys, registered_networks
 from idp.models import Account, AccountKind, BrowserSession, Person
+from idp.policy.registered_values import SecondAccountReason
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.web import refusal_texts
@@ -72,7 +73,7 @@ def _asked() -> AccountRequest:
         abort(400)
     if number := _typed("second_participant"):
         only = participants.by_number(current.work(), number)
-        second = SecondAccountGrounds.of(Reason.TRANSMISSION_RIGHTS, only)
+        second = SecondAccountGrounds.of(SecondAccountReason.TRANSMISSION_RIGHTS, only)
     return AccountRequest(
         person=NewPerson(person_id=_typed("person_id"), **{name: _typed(name) for name in FIELDS}),
         kind=AccountKind(kind),

@@ -13,13 +13,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current, list_pages
 from idp.clients import client_data, client_proposals, client_secrets
 from idp.clients import registry as service
-from idp.clients.client_data import SIGNING_ALGS, ClientData
+from idp.clients.client_data import ClientData
 from idp.clients.client_proposals import Outcome
 from idp.credentials.assertions import public_key
 from idp.directory import role_groups
 from idp.errors import Conflict, Invalid
 from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod, Client, RoleGroup
+from idp.policy.registered_values import MAX_OVERLAP_HOURS, OVERLAP_HOURS, SIGNING_ALGS
 from idp.policy.scopes import ACRS, GRANT_TYPES, PERSON_ID_ATTRIBUTES, PUSHED_KINDS
 from idp.web import refusal_texts
 from idp.web.console import labels, listing
@@ -209,14 +210,14 @@ def _form(
     groups: list[RoleGroup],
     *,
     error: str | None = None,
-    overlap_hours: str = str(client_secrets.OVERLAP_HOURS),
+    overlap_hours: str = str(OVERLAP_HOURS),
 ) -> BaseResponse:
     work = current.work()
     body = render_template(
         "console/client.html",
         old_secret_until=client_secrets.old_secret_expires_at(work, found) if found else None,
         overlap_hours=overlap_hours,
-        max_overlap_hours=client_secrets.MAX_OVERLAP_HOURS,
+        max_overlap_hours=MAX_OVERLAP_HOURS,
         client=found,
         data=data,
         error=error,

@@ -25,6 +25,7 @@ from idp.grants import signing_keys
 from idp.helpdesk import consequences
 from idp.helpdesk.consequences import ClientReach
 from idp.models import Client, KeyState
+from idp.policy.registered_values import SIGNING_ALGS
 from idp.web import error_responses, refusal_texts
 from idp.web.console import account_acts, client_pages, labels
 from idp.web.console.confirmation import Act, Effect
@@ -139,7 +140,7 @@ def _withdraw_proposal(public_id: str) -> Effect | BaseResponse:
 
 def _rotate_key() -> Effect | BaseResponse:
     alg = request.form.get("alg", "")
-    if alg not in signing_keys.ALGORITHMS:
+    if alg not in SIGNING_ALGS:
         abort(400)
     keys = signing_keys.every_key(current.work())
     active = next(row for row in keys if (row.alg, row.state) == (alg, KeyState.ACTIVE))

@@ -12,6 +12,7 @@ from idp.audit.actions import AuditAction
 from idp.errors import NotFound, Refused
 from idp.grants import signing_keys as service
 from idp.messages import dead_letters
+from idp.policy.registered_values import SIGNING_ALGS
 from idp.web import refusal_texts
 from idp.web.console import event_words, gate, listing
 from idp.web.console.listing import ListView
@@ -39,16 +40,14 @@ def keys() -> BaseResponse:
 
 def _keys(error: str | None = None) -> BaseResponse:
     rows = service.every_key(current.work())
-    body = render_template(
-        "console/keys.html", keys=rows, algorithms=service.ALGORITHMS, error=error
-    )
+    body = render_template("console/keys.html", keys=rows, algorithms=SIGNING_ALGS, error=error)
     return Response(body, status=400 if error else 200)
 
 
 def rotate_key() -> BaseResponse:
     """Let the next key sign."""
     alg = request.form.get("alg", "")
-    if alg not in service.ALGORITHMS:
+    if alg not in SIGNING_ALGS:
         abort(400)
     try:
         service.rotate(current.work(), alg)

@@ -28,6 +28,7 @@ from idp.machines.machine_diagnosis import CheckName
 from idp.machines.machine_refusals import MachineRefusal
 from idp.models import Account, AccountKind, BrowserSession, Event
 from idp.policy.addresses import address_of
+from idp.policy.registered_values import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
 from idp.web.guard import needs_session
 from idp.web.profile.factor_pages import needs_proof
 from idp.web.texts import complete
@@ -87,7 +88,7 @@ def test_program(session: BrowserSession) -> BaseResponse:
 def add_key(session: BrowserSession) -> BaseResponse:
     """Register a public key."""
     if request.method != "POST":
-        return _key_page(days=str(machine_keys.DEFAULT_DAYS))
+        return _key_page(days=str(DEFAULT_KEY_DAYS))
     form = request.form
     days = form.get("days", "")
     try:
@@ -112,7 +113,7 @@ def _key_page(*, days: str, label: str = "", key: str = "", has_failed: bool = F
         label=label,
         key=key,
         has_failed=has_failed,
-        most=machine_keys.MAX_DAYS,
+        most=MAX_KEY_DAYS,
     )
     return Response(body, status=400 if has_failed else 200)
 

@@ -1,0 +1,54 @@
+"""The values that accounts, clients and participants can be registered with."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+#: Algorithms that sign tokens.
+SIGNING_ALGS = ("RS256", "ES256")
+#: Hours for which the previous secret of a client works: the default and the maximum.
+OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
+#: Days for which a key of a machine account is valid: the maximum and the default.
+MAX_KEY_DAYS, DEFAULT_KEY_DAYS = 730, 365
+
+
+class AccountKind(StrEnum):
+    """The kind of account (manual 2.1, 7.6)."""
+
+    PERSONAL = "personal"
+    MACHINE = "machine"
+    EMAIL = "email"
+
+
+class AuthMethod(StrEnum):
+    """Client authentication methods (RFC 7591 section 2). A client is registered for one of them,
+    or for a secret in the header or body."""
+
+    SECRET = "client_secret"  # noqa: S105 - the name of a method
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+    KEY = "private_key_jwt"
+    NONE = "none"
+
+
+class ContactFunction(StrEnum):
+    """The role of a contact for a participant (TM-01)."""
+
+    AUTHORIZED_REPRESENTATIVE = "authorized_representative"
+    PRIMARY_CONTACT = "primary_contact"
+    RIGHTS_ADMINISTRATOR = "rights_administrator"
+
+
+class ParticipationKind(StrEnum):
+    """The kind of participation (RG-12)."""
+
+    MARKET = "market"
+    PROGRAM = "program"
+    SERVICE = "service_provider"
+
+
+class SecondAccountReason(StrEnum):
+    """Why a person has a second account."""
+
+    #: A person who bids in the auction for several participants has a UserID for each (UI-10).
+    TRANSMISSION_RIGHTS = "transmission_rights"

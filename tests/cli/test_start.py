@@ -1,0 +1,77 @@
+"""What commands load: a command starts without the libraries that it does not use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.world import World, environ_of
+
+#: Pages, endpoints, the bridge, and what only the processes of an installation need.
+WEB = {
+    "alembic", "authlib", "flask_babel", "flask_limiter", "flask_wtf", "granian", "holidays",
+    "idp.app", "idp.oidc", "idp.web", "pydantic", "registration_bridge", "requests", "scim2_flask",
+    "scim2_models", "scim2_server", "segno", "ua_parser", "webauthn",
+}  # fmt: skip
+#: What a help page does not need either.
+DATABASE = {
+    "babel", "cryptography", "email_validator", "flask", "idp.models", "jinja2", "joserfc",
+    "limits", "rich", "sqlalchemy", "structlog", "werkzeug", "yaml",
+}  # fmt: skip
+HELP = """
+import sys
+import click
+from click.testing import CliRunner
+from idp.cli import main
+
+def show(command, words):
+    assert CliRunner().invoke(main, [*words, "--help"]).exit_code == 0, words
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            show(command.get_command(click.Context(command), name), [*words, name])
+
+show(main, [])
+"""
+RUN = """
+import sys
+from click.testing import CliRunner
+from idp.cli import main
+result = CliRunner().invoke(main, sys.argv[1:])
+assert result.exit_code == 0, result.output
+"""
+LOADED = "\nimport json\nprint(json.dumps(sorted(sys.modules)))"
+
+
+def loaded(world: World, program: str, *arguments: str) -> set[str]:
+    """The modules that the program has loaded at its end."""
+    order = [sys.executable, "-c", program + LOADED, *arguments]
+    environ = os.environ | environ_of(world)
+    done = subprocess.run(order, env=environ, check=True, capture_output=True, text=True)
+    return set(json.loads(done.stdout))
+
+
+def test_no_help_loads_a_library_of_the_gateway(world: World) -> None:
+    """The help of every command, one after the other, in one process."""
+    found = loaded(world, HELP)
+    assert "idp.cli.account_commands" in found
+    assert found & (WEB | DATABASE) == set()
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ["client", "list"],
+        ["client", "create", "--name", "EMI", "--redirect-uri", "https://emi.example/callback"],
+        ["role-group", "create", "EMI Viewer"],
+        ["participant", "create", "109120", "Northern Lakes"],
+        ["apply", "--builtin", "ieso", "--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_loads_neither_pages_nor_endpoints(world: World, order: list[str]) -> None:
+    """Those that connect an application."""
+    assert loaded(world, RUN, *order) & WEB == set()
