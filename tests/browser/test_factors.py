@@ -84,7 +84,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     sign_out(page, issuer)
     # Signing in by the key that the field of the user name offers: nothing is typed or pressed.
     page.goto(issuer + "/signin")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Your applications")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Console")
 
     open_setting(page, issuer, "Change My laptop", person)
     page.get_by_label("Name").fill("Work laptop")
@@ -101,7 +101,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     expect(page.locator(".why")).to_contain_text("Your account is new")
     devtools.send("WebAuthn.setAutomaticPresenceSimulation", presence | {"enabled": True})
     page.get_by_role("button", name="Use passkey").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Your applications")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Console")
 
     # An authenticator that cannot say who is there proves nothing.
     sign_out(page, issuer)
@@ -112,7 +112,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     expect(page.get_by_role("alert")).to_contain_text("Your passkey was not used")
     devtools.send("WebAuthn.setUserVerified", unverified | {"isUserVerified": True})
     page.get_by_role("button", name="Sign in with a passkey").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Your applications")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Console")
 
     open_setting(page, issuer, "Change Work laptop", person)
     page.get_by_role("button", name="Remove").click()
@@ -206,7 +206,7 @@ def test_an_app_and_paper(
     own.get_by_text("Use another method").click()
     own.get_by_label("Recovery code").fill(paper[0].lower())
     own.get_by_role("button", name="Use recovery code").click()
-    expect(own.get_by_role("heading", level=1)).to_have_text("Your applications")
+    expect(own.get_by_role("heading", level=1)).to_have_text("Console")
     home.close()
     assert page.complaints == []  # type: ignore[attr-defined]
 
