@@ -14,7 +14,9 @@ from sqlalchemy import select
 from idp.clients import registry
 from idp.directory import (
     accounts,
+    contacts,
     participants,
+    participations,
     provisioned_accounts,
     provisioned_groups,
     provisioned_participants,
@@ -22,6 +24,7 @@ from idp.directory import (
     role_group_assignments,
     role_groups,
 )
+from idp.directory.contacts import ContactRef
 from idp.directory.directory_refusals import (
     OperationNotAllowed,
     OperatorAccount,
@@ -32,13 +35,22 @@ from idp.directory.directory_refusals import (
     OutOfScope,
     SharedAccount,
 )
+from idp.directory.participations import ParticipationRef
 from idp.directory.persons import PersonChanges
 from idp.directory.provisioned_accounts import Push
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.result_pages import PageRequest
 from idp.errors import Invalid
 from idp.machines import registered_networks
-from idp.models import Account, AccountKind, AccountState, Participant, RegisteredNetwork, RoleGroup
+from idp.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    ContactFunction,
+    Participant,
+    RegisteredNetwork,
+    RoleGroup,
+)
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
 from idp.transaction import UnitOfWork
@@ -379,6 +391,76 @@ def test_n73_groups_that_are_missing_are_made_where_the_client_may_grant(reach: 
         assert names_of(work, local) == {f"Trader/{HERE}"}
 
 
+def test_rg12_a_group_is_made_where_the_participant_takes_part(reach: World) -> None:
+    """RG-12: in what the role group requires, at this moment; each pair on its own."""
+    reach.role_group("Market", participation="market")
+    for number in ("300001", "300002", "300003"):
+        reach.participant(number)
+    market, other = ParticipationRef("market"), ParticipationRef("other")
+    with reach.work() as work:
+        for number, parts in (("300001", [market]), ("300002", [other]), ("300003", [market])):
+            participations.replace(work, registered(work, number), parts)
+        participations.replace(work, registered(work, "300003"), [])
+        every, one = scope_of(work, "other"), scope_of(work, "local", ALL, "300001")
+        trader = role_groups.by_name(work, "Trader")
+        provisioned_groups.create(
+            work, every, trader, registered(work, "300001"), display_name="T", external_id="t"
+        )
+        provisioned_groups.create_missing(work, one, "{}/{}".format)
+        assert names_of(work, one) == {"T", "Market/300001"}
+        # Of two groups at one participant, each is found.
+        market_group = role_groups.by_name(work, "Market")
+        row, is_new = provisioned_groups.create(
+            work, every, market_group, registered(work, "300001"), display_name="x", external_id="m"
+        )
+        assert row is not None
+        assert (row.display_name, is_new) == ("Market/300001", False)
+        provisioned_groups.create_missing(work, every, "{}/{}".format)
+        assert names_of(work, every) == {
+            "T", "Market/300001",
+            *(f"Trader/{number}" for number in (HERE, THERE, "300002", "300003")),
+        }  # fmt: skip
+
+
+def test_n77_groups_and_participants_are_found_by_condition(reach: World) -> None:
+    """N77: by role group, participant and member; members are open accounts that hold it now."""
+    here, gone, closed = holder(reach, HERE), holder(reach, HERE), holder(reach, HERE)
+    there = holder(reach, THERE)
+    reach.role_group("Settler")
+    settler = reach.account()
+    reach.grant_role(settler, "Settler", HERE)
+    reach.revoke_role(gone, "Trader", HERE)
+    with reach.work() as work:
+        got(work, closed).state = AccountState.DEACTIVATED
+        every = scope_of(work, "other")
+        provisioned_groups.create_missing(work, every, "{}/{}".format)
+
+        def found(condition: Any) -> set[str]:
+            rows = provisioned_groups.page(work, every, condition, PAGE).rows
+            return {row.display_name for row in rows}
+
+        def having(name: str) -> set[str]:
+            subject = got(work, name).subject
+            return found(provisioned_groups.has_member(provisioned_groups.is_one_of([subject])))
+
+        assert having(here) == {f"Trader/{HERE}"}
+        assert having(there) == {f"Trader/{THERE}"}
+        assert having(settler) == {f"Settler/{HERE}"}
+        assert having(gone) == having(closed) == set()
+        assert found(RoleGroup.name == "Settler") == {f"Settler/{HERE}", f"Settler/{THERE}"}
+        assert found(Participant.number == THERE) == {f"Trader/{THERE}", f"Settler/{THERE}"}
+        row = provisioned_groups.page(work, every, RoleGroup.name == "Settler", PAGE).rows[0]
+        before = row.updated_at
+        work.now += timedelta(seconds=5)
+        provisioned_groups.touch(work, row)
+        assert (before, row.updated_at) == (work.now - timedelta(seconds=5), work.now)
+        places = provisioned_participants.page(work, every, Participant.number == HERE, PAGE).rows
+        assert [place.number for place in places] == [HERE]
+        scope = scope_of(work, "local", ALL, THERE)
+        none = provisioned_participants.page(work, scope, Participant.number == HERE, PAGE)
+        assert (none.total, none.rows) == (0, [])
+
+
 def test_n73_a_group_is_found_at_the_clients_participants(reach: World) -> None:
     """N73: and its members are the open accounts that hold the role group there now."""
     here, there, gone = holder(reach, HERE), holder(reach, THERE), holder(reach, HERE)
@@ -430,7 +512,8 @@ def reach_is_kept(work: UnitOfWork, username: str) -> bool:
 
 
 def test_n73_participants_are_the_clients_and_stay_removed(reach: World) -> None:
-    """N73: their number stays their own."""
+    """N73: their number stays their own; what they took part in and their contacts end."""
+    holder_name = holder(reach, HERE)
     with reach.work() as work:
         local, every = scope_of(work, "local", ALL, HERE), scope_of(work, "other")
 
@@ -450,6 +533,11 @@ def test_n73_participants_are_the_clients_and_stay_removed(reach: World) -> None
         work.now += timedelta(seconds=5)
         provisioned_participants.set_external_id(work, place, "key")
         assert place.updated_at == changed
+        participations.replace(work, place, [ParticipationRef("market")])
+        person_id = got(work, holder_name).person.person_id
+        contacts.replace(work, place, [ContactRef(person_id, ContactFunction.PRIMARY_CONTACT)])
         provisioned_participants.remove(work, place)
+        assert participations.list_participations(work, place) == []
+        assert contacts.list_contacts(work, place) == []
         assert (seen(local), seen(every)) == (set(), {THERE})
         assert place.removed_at == place.ended_at == work.now
