@@ -13,6 +13,7 @@ from idp.directory import accounts
 from idp.grants import grant_lifecycle
 from idp.mfa.risk_values import Device
 from idp.models import Account, BrowserSession, Grant, KnownBrowser
+from idp.policy.scopes import ACR_MFA
 from idp.policy.session_rules import TOUCH_INTERVAL
 from idp.session import browsers, failed_attempts, interactions, sessions
 from idp.session.end_reasons import EndReason
@@ -126,7 +127,17 @@ def test_n51_a_browser_is_known_to_the_accounts_that_signed_in_there(world: Worl
         first, is_new = browsers.record_sign_in(work, one, "", remember=False, with_factor=False)
         assert is_new is False
         work.db.flush()
-        cookie, _ = browsers.record_sign_in(work, two, first, remember=True, with_factor=True)
+        apart, _ = browsers.record_sign_in(work, none, "", remember=False, with_factor=False)
+        work.db.flush()
+        work.origin = Origin(ip="203.0.113.9", user_agent="other/1")
+        cookie, is_new = browsers.record_sign_in(work, two, first, remember=True, with_factor=True)
+        assert is_new is False
+        work.db.flush()
+        again, is_new = browsers.record_sign_in(
+            work, one, cookie, remember=False, with_factor=False
+        )
+        assert is_new is False
+        cookie = again
         work.db.flush()
         work.db.expire_all()
         # All rows of the browser have the new value; a planted one is worth nothing.
@@ -139,6 +150,7 @@ def test_n51_a_browser_is_known_to_the_accounts_that_signed_in_there(world: Worl
             assert browsers.device(work, account, first) is Device.UNKNOWN
             assert (browsers.known(work, account, cookie) is not None) is (account is not none)
         assert browsers.known(work, None, cookie) is None
+        assert browsers.device(work, none, apart) is Device.KNOWN
         assert browsers.known(work, one, "") is None
         row, other = browsers.known(work, two, cookie), browsers.known(work, one, cookie)
         assert row is not None
@@ -151,6 +163,7 @@ def test_n51_a_browser_is_known_to_the_accounts_that_signed_in_there(world: Worl
         assert browsers.forget(work, two, row.public_id) is False
         assert browsers.remembered(work, two) == []
         assert browsers.device(work, two, cookie) is Device.REVOKED
+        assert browsers.known(work, two, cookie) is None
         assert browsers.device(work, one, cookie) is Device.KNOWN
         assert browsers.is_remembered(work, row) is False
     assert len(world.events("browser.forgotten")) == 1
@@ -201,6 +214,8 @@ def test_another_network_or_program_is_a_new_browser(
             assert record(work, holder, "", remember=False, with_factor=False)[1] is False
             work.db.flush()
         work.origin = Origin(ip=ip, user_agent=agent)
+        record(work, got(work, other), "", remember=False, with_factor=False)
+        work.db.flush()
         work.now += timedelta(days=days)
         assert record(work, account, "", remember=False, with_factor=False)[1] is expected
         rows = work.db.scalars(
@@ -219,6 +234,7 @@ def test_n53_a_sign_in_changes_the_cookie_and_keeps_the_session_of_the_person(
     username, other = world.account(), world.account()
     with world.work() as work:
         first, cookie = started(work, username)
+        first.proved_at = work.now
         work.now += SECOND
         same, fresh = started(work, username, previous=first, methods=("pwd", "otp"))
         assert same is first
@@ -227,6 +243,8 @@ def test_n53_a_sign_in_changes_the_cookie_and_keeps_the_session_of_the_person(
             work.now, work.now, work.now - SECOND,
         )  # fmt: skip
         assert first.amr == ["pwd", "otp", "mfa"]
+        # What was proved for a change in settings was proved by the earlier sign-in.
+        assert first.proved_at is None
         theirs, _ = started(work, other, previous=first)
         assert theirs is not first
         assert (first.ended_at, first.end_reason) == (work.now, EndReason.REPLACED)
@@ -261,6 +279,7 @@ def test_n53_a_step_up_changes_the_cookie_and_the_level(world: World) -> None:
         assert sessions.find(work, again) is session
         sessions.step_up(work, session, ("otp",))
         assert (session.factor_at, session.amr) == (work.now, ["pwd", "otp", "mfa"])
+        assert session.acr == ACR_MFA
         assert session.created_at == begun
 
 
@@ -374,6 +393,24 @@ def test_n49_which_keys_are_locked_and_cleared(world: World) -> None:
         assert not failed_attempts.was_tried(work, keys[0], mine, "y")
         failed_attempts.forget(work, f"account:{theirs.id}")
         assert not failed_attempts.is_locked(work, f"account:{theirs.id}")
+        assert failed_attempts.is_locked(work, f"text-hour:{mine.id}")
+
+
+def test_n49_a_lock_is_shown_until_its_last_second(world: World) -> None:
+    """N49, Z-07: what the console shows is what holds."""
+    username = world.account()
+    with world.work() as work:
+        account = got(work, username)
+        for _ in range(work.settings.lockout_failures):
+            failed_attempts.record_outcome(work, "account:1", account, matched=False)
+        (row,) = failed_attempts.locks(work, account)
+        until = row.locked_until
+        assert until == work.after(seconds=work.settings.lockout_seconds)
+        work.now = until - SECOND
+        assert failed_attempts.locks(work, account) == [row]
+        work.now = until
+        assert failed_attempts.locks(work, account) == []
+        assert not failed_attempts.is_locked(work, "account:1")
 
 
 @pytest.mark.parametrize(("days", "is_own"), [(29, True), (30, False)])
@@ -393,5 +430,7 @@ def test_n51_a_network_is_the_holders_for_thirty_days(
         assert key.split(":")[0] == prefix
         assert failed_attempts.key_of(work, got(work, other), "", None).startswith("account:")
         work.origin = Origin(ip=None)
+        browsers.record_sign_in(work, account, "", remember=False, with_factor=False)
+        work.db.flush()
         assert failed_attempts.key_of(work, account, "", None) == f"account:{account.id}"
         assert failed_attempts.key_of(work, None, "Nobody", None).startswith("name:")
