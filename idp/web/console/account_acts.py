@@ -78,18 +78,23 @@ def _ended(account: Account, reach: AccountReach) -> list[str]:
             "Ends %(num)s session: the account holder is signed out.",
             "Ends %(num)s sessions: the account holder is signed out everywhere.",
             reach.sessions,
-        ),
+        )
+        if reach.sessions
+        else gettext("Nobody is signed in with this account now."),
         ngettext(
             "Ends the tokens of %(num)s application.",
             "Ends the tokens of %(num)s applications.",
             reach.applications,
         ),
-        ngettext(
-            "Forgets %(num)s remembered browser.",
-            "Forgets %(num)s remembered browsers.",
-            reach.browsers,
-        ),
     ]
+    if reach.browsers:
+        found.append(
+            ngettext(
+                "Forgets %(num)s remembered browser.",
+                "Forgets %(num)s remembered browsers.",
+                reach.browsers,
+            )
+        )
     if account.kind == AccountKind.MACHINE:
         found.append(
             ngettext(
