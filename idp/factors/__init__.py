@@ -8,6 +8,7 @@ __all__ = [
     "authenticators",
     "enrolment",
     "factor_codes",
+    "factor_refusals",
     "passkeys",
     "recovery_codes",
     "recovery_phone",

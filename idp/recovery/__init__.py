@@ -7,5 +7,6 @@ session; ``idp.signin`` does.
 __all__ = [
     "account_recovery",
     "password_replacement",
+    "recovery_refusals",
     "recovery_requests",
 ]

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from idp.audit import chain, events
-from idp.audit.actions import AuditAction
+from idp.audit.actions import AuditAction, ProtocolCode
 from idp.db import db
 from idp.directory import access_report, accounts
 from idp.directory.access_report import AccessQuery
@@ -85,6 +85,25 @@ def test_the_data_of_events_is_plain_text(world: World, desk: Desk) -> None:
     page = desk.browser.get("/console/audit", name=str(events_of)).text
     assert "<dt>until</dt><dd>27 November 2026, 12:30 EST</dd>" in page
     assert "<dt>nested</dt><dd>a b: yes</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "words"),
+    [
+        ("caller.verified", "recently_denied", "Shortly before, the caller was not the account"),
+        ("link.refused", "link_superseded", "Link replaced by a newer one"),
+        ("machine.refused", "account_locked", "The account was locked"),
+        ("signin.refused", "wrong_password", "Incorrect password"),
+        ("token.refused", "invalid_grant", "invalid grant"),
+    ],
+)
+def test_reasons_are_in_words(world: World, desk: Desk, name: str, reason: str, words: str) -> None:
+    """Those of protocols are the codes of their standards."""
+    with world.work() as work:
+        events.record(work, AuditAction(name), reason=ProtocolCode(reason))
+    (row,) = rows(desk.browser.get("/console/audit", name=name, outcome="refused").text)
+    assert f'<span class="hint"> {words}' in row
+    assert f"<code>{reason}</code>" in row
 
 
 def test_the_audit_log_is_in_french(world: World, desk: Desk) -> None:

@@ -14,7 +14,7 @@ from idp.audit.actions import AlarmReason, AuditAction
 from idp.audit.trail import EventFilter
 from idp.clients import registry
 from idp.list_pages import ListPage
-from idp.web.console import event_words, forms, gate, listing
+from idp.web.console import event_reasons, event_words, forms, gate, listing
 from idp.web.console.listing import ListView
 
 #: So many records are proved in one request: a second or two.
@@ -28,7 +28,7 @@ COLUMNS = (
 
 def register(pages: Blueprint) -> None:
     pages.add_app_template_filter(event_words.event_name, "event_in_words")
-    pages.add_app_template_filter(event_words.event_reason, "event_reason_in_words")
+    pages.add_app_template_filter(event_reasons.event_reason, "event_reason_in_words")
     pages.add_app_template_filter(event_words.field_name, "field_in_words")
     pages.add_app_template_filter(event_words.plain_value, "plain_value")
     pages.add_url_rule("/audit", "trail", trail)

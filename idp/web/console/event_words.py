@@ -10,11 +10,10 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from idp.audit.actions import AuditAction
-from idp.models import Event
 from idp.policy.console import ConsoleAction
 from idp.policy.search_terms import fold
-from idp.signin.signin_refusals import SignInRefusal
 from idp.web.console import labels
+from idp.web.console.event_reasons import in_words
 from idp.web.i18n import eastern
 from idp.web.texts import Texts, complete
 
@@ -262,19 +261,6 @@ def choices() -> list[tuple[str, str]]:
     found = [(str(name), event_name(name)) for name in AuditAction]
     groups = [(prefix, str(text)) for prefix, text in GROUPS.items()]
     return groups + sorted(found, key=lambda pair: fold(pair[1]))
-
-
-def event_reason(event: Event) -> str:
-    """Why it was refused; empty if it was not."""
-    reason = event.reason or ""
-    if reason in list(SignInRefusal):
-        return labels.refused(event)
-    return in_words(reason)
-
-
-def in_words(code: str) -> str:
-    """A name of the code as words, where there is no text for it."""
-    return code.replace("_", " ")
 
 
 def field_name(name: str) -> str:
