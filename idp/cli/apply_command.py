@@ -69,7 +69,7 @@ def apply(
 
     The changes are shown first, then made in one transaction. What the file does not name stays as
     it is, and nothing is deleted. A second run changes nothing."""
-    from idp.declarations import declared_changes, declared_file
+    from idp.declarations import declared_file, declared_run
 
     text = _text(file, builtin)
     if print_only:
@@ -82,7 +82,7 @@ def apply(
         run, is_done = _run(
             declared, secrets_file, ask=not yes, dry_run=dry_run, prune=prune, say=not as_json
         )
-    except declared_changes.FaultyDeclaration as error:
+    except declared_run.FaultyDeclaration as error:
         apply_output.show_faults(error.faults, as_json=as_json)
         sys.exit(1)
     if as_json:

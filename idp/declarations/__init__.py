@@ -9,5 +9,6 @@ __all__ = [
     "builtin_sets",
     "declared_changes",
     "declared_file",
+    "declared_run",
     "declared_state",
 ]

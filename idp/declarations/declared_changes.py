@@ -7,15 +7,14 @@ that it does not name are disabled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from idp.clients import registry
 from idp.declarations import declared_clients, declared_directory
 from idp.declarations.declared_fields import Section
 from idp.declarations.declared_file import Declaration, Entry, Fault
-from idp.declarations.declared_run import Run
+from idp.declarations.declared_run import FaultyDeclaration, Run
 from idp.directory import participants, role_groups
-from idp.errors import GatewayError
 from idp.transaction import UnitOfWork
 
 #: In this order: a role group may require a participation, and a client sees role groups.
@@ -24,16 +23,6 @@ _STEPS: Mapping[Section, Callable[[Run, Entry], None]] = {
     Section.ROLE_GROUPS: declared_directory.apply_role_group,
     Section.CLIENTS: declared_clients.apply_client,
 }
-
-
-class FaultyDeclaration(GatewayError):
-    """The declaration cannot be carried out: all its faults, in the order of their lines."""
-
-    code = "faulty_declaration"
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = sorted(set(faults))
-        super().__init__("; ".join(map(str, self.faults)))
 
 
 def carry_out(work: UnitOfWork, declared: Declaration, *, prune: bool = False) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,8 +11,18 @@ from typing import Any
 from idp.clients.client_refusals import RegistrationInvalid
 from idp.declarations.declared_fields import Section
 from idp.declarations.declared_file import Declaration, Entry, Fault
-from idp.errors import GatewayError
+from idp.errors import Collision, GatewayError, Unstorable
 from idp.transaction import UnitOfWork
+
+
+class FaultyDeclaration(GatewayError):
+    """The declaration cannot be carried out: all its faults, in the order of their lines."""
+
+    code = "faulty_declaration"
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = sorted(set(faults))
+        super().__init__("; ".join(map(str, self.faults)))
 
 
 class Action(StrEnum):
@@ -86,12 +96,16 @@ class Run:
 
     @contextmanager
     def collecting(self, entry: Entry) -> Iterator[None]:
-        """Turn a refusal of the services into faults of the entry."""
+        """Turn a refusal of the services into faults of the entry. Raises FaultyDeclaration after a
+        refusal of the database, which ends the transaction."""
         try:
             yield
         except RegistrationInvalid as error:
             for fault in error.faults:
                 self.fault(entry, fault.detail)
+        except (Collision, Unstorable) as error:
+            self.fault(entry, f"the database refused it ({error.detail})")
+            raise FaultyDeclaration(self.faults) from error
         except GatewayError as error:
             self.fault(entry, error.detail or error.code)
 

@@ -18,6 +18,7 @@ from idp.cli import main
 from idp.clients import registry
 from idp.declarations import builtin_sets, declared_file
 from idp.directory import contacts, participants, participations, role_groups
+from idp.errors import Unstorable
 from idp.models import Event, OutboxMessage
 from idp.policy.console import ConsoleRole
 from tests.shell import Run, good
@@ -251,6 +252,21 @@ def test_all_faults_are_named_with_their_lines_and_nothing_is_made(
     found = run("apply", str(path), "--yes", "--json")
     assert (found.exit_code, len(json.loads(found.stdout)["faults"])) == (1, len(faults))
     assert counted(world) == before
+
+
+def test_a_refusal_of_the_database_ends_the_run(
+    world: World, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction is lost: the entry is named, and nothing after it is tried."""
+
+    def lost(*_: Any, **__: Any) -> None:
+        raise Unstorable("22001")
+
+    monkeypatch.setattr(role_groups, "create", lost)
+    path = write(tmp_path, "role_groups:\n  One: {}\n  Two: {}\n")
+    assert run("apply", str(path), "--yes").stderr == (
+        "line 2: One: the database refused it (22001)\nrefused: 1 fault. Nothing was changed.\n"
+    )
 
 
 @pytest.mark.parametrize(
