@@ -71,10 +71,10 @@ BASIC, KEY = AuthMethod.BASIC, AuthMethod.KEY
     ("params", "header", "expected"),
     [
         # Another scheme, or nothing that can be read: nobody is named.
-        ({}, basic("emi:s", "Bearer"), ("", "", "")),
+        ({}, basic("emi:s", "Bearer"), (None, "", "")),
         ({}, "Basic", ("secret", "", BASIC)),
-        ({}, "Basic ?", ("", "", "")),
-        ({}, basic(b"\xff:s"), ("", "", "")),
+        ({}, "Basic ?", (None, "", "")),
+        ({}, basic(b"\xff:s"), (None, "", "")),
         ({}, basic("emi:"), ("secret", "emi", BASIC)),
         ({}, basic("emi"), ("secret", "emi", BASIC)),
         ({"client_assertion": SIGNED}, None, ("type", "emi", KEY)),
@@ -91,7 +91,7 @@ BASIC, KEY = AuthMethod.BASIC, AuthMethod.KEY
     ],
 )
 def test_n29_what_cannot_be_read_is_refused(
-    params: dict[str, str], header: str | None, expected: tuple[str, str, str]
+    params: dict[str, str], header: str | None, expected: tuple[str | None, str, str]
 ) -> None:
     """One answer outside; the trail has the check, whom the request named, and its method."""
     assert failed(ClientRefused, params, header) == expected
@@ -99,7 +99,7 @@ def test_n29_what_cannot_be_read_is_refused(
 
 def failed(
     kind: type[ClientAuthenticationError], params: dict[str, str], header: str | None
-) -> tuple[str, str, str]:
+) -> tuple[str | None, str, str]:
     with pytest.raises(kind) as caught:
         presented_credentials(request(params, header))
     return caught.value.check, caught.value.name, caught.value.sent
@@ -122,7 +122,7 @@ def failed(
     ],
 )
 def test_n28_two_methods_or_two_clients_are_refused(
-    params: dict[str, str], header: str | None, expected: tuple[str, str, str]
+    params: dict[str, str], header: str | None, expected: tuple[str | None, str, str]
 ) -> None:
     """N28, RFC 6749 section 2.3; whether either is right is not looked at."""
     assert failed(SeveralCredentials, params, header) == expected
@@ -133,7 +133,7 @@ def test_n87_credentials_have_a_longest_form() -> None:
     # 3000 bytes are 4000 characters of base64.
     longest = basic("emi:" + "s" * 2996)
     assert presented_credentials(request({}, longest))[2] == "s" * 2996
-    assert failed(ClientRefused, {}, basic("emi:" + "s" * 2997)) == ("", "", "")
+    assert failed(ClientRefused, {}, basic("emi:" + "s" * 2997)) == (None, "", "")
     name = "e" * (MAX_CREDENTIAL + 1)
     assert presented_credentials(request({}, basic(f"{name}:s")))[1] == name[:MAX_CREDENTIAL]
     by_key = BY_KEY | {"client_assertion": assertion({"sub": name})}
