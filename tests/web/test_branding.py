@@ -64,7 +64,7 @@ def test_a_second_brand_shows_everywhere(branded: World) -> None:
 
 
 def test_a_mail_has_the_name_of_the_brand(branded: World) -> None:
-    """N97 and others: mails of an environment name it as its pages do."""
+    """EN-02: mails of an environment name it as its pages do."""
     username = branded.account()
     browser = branded.browser()
     browser.submit(browser.get("/recover"), "/recover", username=username)
