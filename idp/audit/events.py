@@ -37,37 +37,29 @@ def record(
     or an account. Such events, and those of anonymous requests, are sampled (see ``idp.sampling``):
     the row's ``count`` is the number of such events in the window so far.
     """
+    about: dict[str, Any] = {
+        "name": str(name),
+        "reason": None if reason is None else str(reason),
+        "client_id": client.client_id if client else None,
+        "account_id": account.id if account else None,
+    }
     is_known = account or client or session or work.origin.actor or not work.origin.ip
     if not (proved and is_known):
-        kind = Kind(
-            name=str(name),
-            reason=_text(reason),
-            client_id=client.client_id if client else None,
-            account_id=account.id if account else None,
-            network=network_of(work.origin.ip),
-        )
-        number = _sample(work, kind)
+        number = _sample(work, Kind(**about, network=network_of(work.origin.ip)))
         if number is None:
             return
         data["count"] = number
     _add(
         work,
-        name=str(name),
+        **about,
         actor=work.origin.actor,
         outcome="refused" if reason else "ok",
-        reason=_text(reason),
-        account_id=account.id if account else None,
-        client_id=client.client_id if client else None,
         session_id=session.public_id if session else None,
         ip=work.origin.ip,
         user_agent=work.origin.user_agent,
         request_id=work.origin.request_id,
         data=data,
     )
-
-
-def _text(reason: StrEnum | ProtocolCode | None) -> str | None:
-    return None if reason is None else str(reason)
 
 
 def _sample(work: UnitOfWork, kind: Kind) -> int | None:

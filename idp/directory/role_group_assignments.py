@@ -96,12 +96,7 @@ def assign(
     account, a wrong kind of account (MA-04, EN-03), and a participant that has ended, lacks the
     participation or is not the one of a second account. Raises Invalid if the end is past or not
     after the start."""
-    separation_of_duties.check(work, account)
-    if account.state == AccountState.DEACTIVATED:
-        raise AccountDeactivated(account.username)
-    if account.kind != group.kind:
-        raise WrongAccountKind(group.name, group.kind)
-    second_accounts.check_participant(account, participant)
+    _check_holder(work, account, group, participant)
     row = _active(work, account, group, participant)
     if row is not None and terms in (None, terms_of(row)):
         return False
@@ -128,6 +123,18 @@ def assign(
         work, AuditAction.ROLE_GROUP_ASSIGNED, account, group, participant, notice, granted=True
     )
     return True
+
+
+def _check_holder(
+    work: UnitOfWork, account: Account, group: RoleGroup, participant: Participant
+) -> None:
+    """Whether the account may hold the group at the participant at all."""
+    separation_of_duties.check(work, account)
+    if account.state == AccountState.DEACTIVATED:
+        raise AccountDeactivated(account.username)
+    if account.kind != group.kind:
+        raise WrongAccountKind(group.name, group.kind)
+    second_accounts.check_participant(account, participant)
 
 
 def lock_participants(work: UnitOfWork, numbers: Collection[str]) -> None:

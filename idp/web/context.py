@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from werkzeug.local import LocalProxy
 
 from idp import current
 from idp.directory import held_role_groups
+from idp.models import Account
 from idp.policy.local_path import safe_path
 from idp.settings import Settings
 from idp.web import branding
@@ -38,15 +40,7 @@ def install(app: Flask, settings: Settings) -> None:
         settings.contact_fax,
         settings.contact_email,
     )
-    static = Path(app.static_folder or "")
-    versions = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in static.glob("*.*")
-    }
-
-    def asset(name: str) -> str:
-        return url_for("static", filename=name, v=versions.get(name, ""))
-
-    brand = branding.brand(settings)
+    asset, brand = _asset_urls(app), branding.brand(settings)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters["eastern"] = eastern
     app.jinja_env.filters["term"] = term
@@ -56,7 +50,6 @@ def install(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def names() -> dict[str, Any]:
         session = g.get("browser_session")
-        person = session.account.person if session else None
         return {
             "environment": settings.environment,
             "brand": brand,
@@ -64,15 +57,7 @@ def install(app: Flask, settings: Settings) -> None:
             "contact": contact,
             "csp_nonce": g.get("csp_nonce", ""),
             "locale": str(get_locale() or "en"),
-            "viewer": {
-                "username": session.account.username,
-                "full_name": person.full_name,
-                "is_operator": lambda: bool(
-                    held_role_groups.console_roles(current.work(), session.account)
-                ),
-            }
-            if session and person
-            else None,
+            "viewer": _viewer(session.account) if session else None,
             "operator": g.get("operator"),
             "asset": asset,
             "here": _here(),
@@ -81,6 +66,24 @@ def install(app: Flask, settings: Settings) -> None:
             "may_set_cookies": not current.is_cross_site_form(),
             "request_id": g.get("request_id", ""),
         }
+
+
+def _asset_urls(app: Flask) -> Callable[[str], str]:
+    """The URL of a static file, by its name, with a digest of its content."""
+    versions = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        for path in Path(app.static_folder or "").glob("*.*")
+    }
+    return lambda name: url_for("static", filename=name, v=versions.get(name, ""))
+
+
+def _viewer(account: Account) -> dict[str, Any]:
+    """Who is signed in."""
+    return {
+        "username": account.username,
+        "full_name": account.person.full_name,
+        "is_operator": lambda: bool(held_role_groups.console_roles(current.work(), account)),
+    }
 
 
 def _here() -> str:
