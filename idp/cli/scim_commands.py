@@ -67,31 +67,26 @@ def _connected(command: Command) -> Command:
         secret = secret_file.read_text().strip() if secret_file else client_secret
         if not secret and key_file is None:
             raise click.UsageError("Use --secret-file or --key-file, or set GATEWAY_CLIENT_SECRET.")
-        entries = _read_entries(file)
         try:
-            with _bridge_client(url, client_id, secret or "", key_file) as client:
+            with file.open(encoding="utf-8-sig", newline="") as text:
+                entries = export.read(text, is_csv=file.suffix.casefold() == ".csv")
+        except (export.BadExport, UnicodeDecodeError) as error:
+            raise click.UsageError(f"{file}: {error}") from error
+        try:
+            key = key_file.read_text() if key_file else ""
+            connected = BridgeClient(url, client_id, secret or "", key=key)
+        except ValueError as error:
+            raise click.UsageError(
+                f"{key_file}: not a private key (PEM), EC P-256 or RSA"
+            ) from error
+        try:
+            with connected as client:
                 command(client, entries, **more)
         except BridgeError as error:
             status = f" ({error.status})" if error.status else ""
             raise click.ClickException(f"{error.detail}{status}") from error
 
     return run
-
-
-def _read_entries(file: Path) -> list[Entry]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            return export.read(text, is_csv=file.suffix.casefold() == ".csv")
-    except (export.BadExport, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{file}: {error}") from error
-
-
-def _bridge_client(url: str, client_id: str, secret: str, key_file: Path | None) -> BridgeClient:
-    try:
-        key = key_file.read_text() if key_file else ""
-        return BridgeClient(url, client_id, secret, key=key)
-    except ValueError as error:
-        raise click.UsageError(f"{key_file}: not a private key (PEM), EC P-256 or RSA") from error
 
 
 @scim.command()
