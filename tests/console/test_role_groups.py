@@ -163,7 +163,7 @@ def test_the_account_page_offers_role_groups_of_its_kind(world: World, desk: Des
 
 
 def access_of(desk: Desk, username: str) -> str:
-    return desk.open(username).text
+    return desk.browser.get(f"{desk.path(username)}/access").text
 
 
 def test_a_role_group_is_made_from_choices_and_keeps_what_was_typed(
