@@ -210,7 +210,7 @@ def test_what_was_typed_outlives_the_cookies(
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     landed(page, site)
-    page.goto(f"{site.origin}/settings")
+    page.goto(f"{site.origin}/settings/preferences")
     page.locator('select[name="zoneinfo"]').select_option("America/Halifax")
     context.clear_cookies()
     page.locator('form[action="/settings/preferences"] button[type="submit"]').click()

@@ -18,7 +18,7 @@ from idp.policy.console import ConsoleRole, Fact, is_verified, may_act, needs_ca
 from idp.policy.email_address import single_address
 from idp.policy.enrolment_steps import Policy, State, Step, next_step
 from idp.policy.local_path import MAX_LENGTH, safe_path
-from idp.policy.lockout import Budget, Record, after_failure
+from idp.policy.lockout import TOLD, Budget, Record, after_failure
 from idp.policy.redirect_uri import MAX_LENGTH as MAX_URI
 from idp.policy.redirect_uri import is_registered, registration_fault
 from idp.policy.scopes import (
@@ -79,10 +79,17 @@ def test_n49_failures_count_for_the_whole_window_and_no_longer() -> None:
 
 
 def test_n51_the_last_failure_of_the_budget_locks_and_none_lengthens_the_lock() -> None:
-    """N51: the lock starts with the failure that uses the budget up, and ends by itself."""
+    """N51: the lock starts with the failure that uses the budget up, and ends at its time. What is
+    tried in it is counted a few times and forgotten with it."""
     locked = after_failure(Record((NOW, NOW)), NOW, BUDGET)
     assert locked == Record((), NOW, NOW + minutes(15))
-    assert after_failure(locked, NOW + minutes(15) - TICK, BUDGET) == locked
+    last = NOW + minutes(15) - TICK
+    tried = after_failure(locked, last, BUDGET)
+    assert tried == Record((last,), NOW, NOW + minutes(15))
+    for _ in range(TOLD + 1):
+        tried = after_failure(tried, last, BUDGET)
+    assert tried == Record((last,) * (TOLD + 1), NOW, NOW + minutes(15))
+    assert after_failure(tried, NOW + minutes(15), BUDGET) == Record((NOW + minutes(15),))
     assert not locked.is_locked(NOW + minutes(15))
     assert after_failure(locked, NOW + minutes(15), BUDGET) == Record((NOW + minutes(15),))
 

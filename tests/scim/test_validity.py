@@ -87,7 +87,7 @@ def test_people_see_when_a_role_group_counts(world: World, pusher: Pusher) -> No
     assert f"EMI Trader ({time}), EMI Viewer<" in page
     desk = world.browser().signed_in(world.operator(ConsoleRole.AGENT))
     subject = world.account_row(name).subject
-    assert "EMI Trader (from 1 January 2040" in desk.get(f"/console/accounts/{subject}").text
+    assert "EMI Trader (from 1 January 2040" in desk.get(f"/console/accounts/{subject}/access").text
     world.clock.moment = datetime(2040, 6, 1, tzinfo=UTC)
     page = world.browser().signed_in(name, NEW_PASSWORD).get("/settings").text
     assert "EMI Trader (until 1 January 2041, 00:00 EST)" in page

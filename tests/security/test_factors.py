@@ -495,7 +495,7 @@ def test_cr_resets_a_factor_and_the_password_with_it(
     username, secret, codes = holder
     desk = Desk.of(world)
     half, page = half_signed_in(world, username)
-    assert "My telephone" in desk.open(username).text
+    assert "My telephone" in desk.browser.get(f"{desk.path(username)}/factors").text
     assert desk.act("reset-factors", username).status_code == 400
     desk.verify(username)
     assert desk.act("reset-factors", username).status_code == 303

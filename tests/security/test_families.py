@@ -132,7 +132,7 @@ def test_n33_a_withdrawn_consent_ends_the_family(world: World) -> None:
     page = browser.sign_in(username, page=browser.authorize(rp))
     code = answer_of(browser.submit(page, "/signin/consent", decision="allow"))["code"]
     tokens = world.redeem(rp, code).json or {}
-    page = browser.get("/settings")
+    page = browser.get("/settings/consents")
     action = page.text.split('action="/settings/consents/')[1].split('"')[0]
     browser.submit(page, f"/settings/consents/{action}")
     assert alive(world, rp, tokens) == [False, False]

@@ -20,7 +20,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND
 #: A value for each argument that a route of ours takes.
 ARGUMENTS = {
     "filename": "password.js", "public_id": "nobody", "consent_id": 1, "subject": "nobody",
-    "client_id": "nobody", "kid": "nothing", "number": 1, "action": "lock",
+    "client_id": "nobody", "kid": "nothing", "number": 1, "action": "lock", "tab": "access",
     "kind": "totp", "resource_endpoint": "Users", "resource_id": "nobody", "path": "nothing",
 }  # fmt: skip
 FIXED = {

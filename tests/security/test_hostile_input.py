@@ -35,6 +35,8 @@ NAMES = [
     "reason", "person", "actor", "client", "name", "since", "until", "at", "participant", "group",
     "before", "after", "format", "alg", "confirm", "description", "kind", "role_groups",
     "home_url", "redirect_uris", "scopes", "grant_types", "auth_method", "minimum_acr",
+    "account_kinds", "confirmation", "days", "description_fr", "details", "list", "name_fr",
+    "networks", "order", "overlap_hours", "person_id", "sort", "tab",
 ]  # fmt: skip
 FORM = "application/x-www-form-urlencoded"
 
@@ -44,6 +46,7 @@ def routes(world: World, subject: str) -> list[tuple[str, str]]:
     are the one with this subject."""
     values = {
         "public_id": "x", "subject": subject, "client_id": "emi", "kid": "x", "action": "lock",
+        "tab": "access",
         "consent_id": "9", "number": "9", "kind": "totp",
         "resource_endpoint": "Users", "resource_id": "x", "path": "x",
     }  # fmt: skip
@@ -105,7 +108,7 @@ def test_n86_hostile_path_arguments(world: World, value: str) -> None:
     """N86: ids in paths are values like any other; nobody else's rows are found (IDOR)."""
     browser = signed_in(world)
     raw = quote(value.encode("utf-8", "surrogatepass"), safe="")
-    page = browser.get("/settings")
+    page = browser.get("/settings/preferences")
     token = hidden_fields(page.text, "/settings/preferences")
     for path in (f"/settings/sessions/{raw}/end", f"/settings/consents/{raw}/revoke"):
         answer = browser.client.post(path, data=token, base_url=browser.base)

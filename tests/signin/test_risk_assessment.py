@@ -298,7 +298,8 @@ def test_the_console_explains_a_sign_in(place: World) -> None:
     """Score, features and weights of any sign-in."""
     username, _, _ = worker(place)
     at(place, OFFICE).sign_in(username)
-    page = Desk.of(place).open(username).text
+    desk = Desk.of(place)
+    page = desk.browser.get(f"{desk.path(username)}/sign-ins").text
     section = page.split('id="risk-heading"')[1].split("</section>")[0]
     assert "not used this browser before" in section
     assert "new_device" in section

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from idp.clients import registry
 from idp.directory import accounts
@@ -123,19 +123,22 @@ def test_n14_how_far_a_session_can_rise_matters_when_a_level_is_demanded(world: 
                 assert state.client.minimum_acr == client.minimum_acr
 
 
-def test_n61_only_a_row_that_is_not_legal_is_an_error_in_the_log(world: World) -> None:
+def test_n61_only_a_row_that_is_not_legal_is_an_error_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """N61: a sign-in that has just begun is none."""
     username = world.account()
     with world.work() as work:
         started, spoilt = interactions.begin(work, "a"), in_progress(work, "proved", username)
-        with work.db.no_autoflush, capture_logs() as log:
+        with work.db.no_autoflush, caplog.at_level("ERROR", "gateway.signin"):
             assert state_loader.progress_of(work, started) == Started()
-            assert log == []
+            assert caplog.records == []
             before, spoilt.proved = spoilt.proved, None
             assert state_loader.progress_of(work, spoilt) == Started()
             spoilt.proved = before
-        (line,) = log
-        assert (line["event"], line["log_level"]) == ("illegal_sign_in_state", "error")
+        (record,) = caplog.records
+        line: Any = record.msg
+        assert (line["event"], record.levelname) == ("illegal_sign_in_state", "ERROR")
         assert (line["interaction"], line["error"]) == (spoilt.id, "ValueError")
 
 
