@@ -81,12 +81,15 @@ def _ended(account: Account, reach: AccountReach) -> list[str]:
         )
         if reach.sessions
         else gettext("Nobody is signed in with this account now."),
-        ngettext(
-            "Ends the tokens of %(num)s application.",
-            "Ends the tokens of %(num)s applications.",
-            reach.applications,
-        ),
     ]
+    if reach.applications:
+        found.append(
+            ngettext(
+                "Ends the tokens of %(num)s application.",
+                "Ends the tokens of %(num)s applications.",
+                reach.applications,
+            )
+        )
     if reach.browsers:
         found.append(
             ngettext(
