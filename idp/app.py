@@ -46,8 +46,8 @@ class Gateway(Flask):
     request_class = current.GatewayRequest
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Bound to the issuer, whatever host a request names: no address that is built here can
-        lead elsewhere (F1), and the page that refuses the request has addresses too."""
+        """An adapter that always uses the host of the issuer. A forged Host header cannot change a
+        URL (F1), and error pages can build URLs too."""
         if request is None:
             return super().create_url_adapter(None)
         return self.url_map.bind_to_environ(

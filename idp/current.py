@@ -1,8 +1,8 @@
 """The current request: its unit of work, its browser's cookies and session, and its origin.
 
 Flask's signed cookie holds the CSRF token and the value that binds interactions to this browser.
-The session cookie and the one by which a browser is recognised at its next sign-in are random
-values that the database knows by digest only.
+Two more cookies are random values: one for the session, one to recognise the browser at its next
+sign-in. The database has only their digests.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from idp.transaction import Origin, Runtime, UnitOfWork
 
 log = structlog.get_logger("gateway.request")
 MAX_AGENT = 400
-#: Recognition alone allows nothing; a year without a sign-in and the browser is new again.
+#: A browser is recognised for a year after its latest sign-in. Recognition gives no access.
 RECOGNITION_SECONDS = 365 * 86400
 
 
 class GatewayRequest(Request):
-    """A request that ignores a cookie which is sent twice: an attacker set one of the two, and
-    there is no way to tell which (N55)."""
+    """A request that ignores a cookie that is sent twice. An attacker may have set one of the two,
+    and nothing shows which (N55)."""
 
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:

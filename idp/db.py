@@ -101,8 +101,8 @@ db = SQLAlchemy(metadata=Base.metadata)
 
 
 def insert_if_missing(session: Session, model: type[Base], **values: Any) -> bool:
-    """Insert a row unless its unique key exists, also when concurrent calls insert it; True
-    when this call inserted it."""
+    """Insert a row unless its unique key exists, even if another call inserts it concurrently.
+    Returns whether this call inserted it."""
     dialect = session.get_bind().dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     statement = insert(model).values(**values).on_conflict_do_nothing()
@@ -130,9 +130,10 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def _storable(value: Any, *, reads: bool) -> Any:
-    """Parameters in which what no database takes as text (NUL, lone surrogates) is U+FFFD: it is
-    found nowhere and can be written down, as any other unknown text. In a search a number that no
-    column can hold is the nearest that one can: equality finds nothing, an order stays the same."""
+    """Replace what a database cannot store. Characters that are not valid text (NUL, lone
+    surrogates) become U+FFFD, which matches nothing and can be recorded. In a search, a number too
+    large for any column becomes the nearest possible one: it matches nothing and keeps its order.
+    """
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, int) and reads:

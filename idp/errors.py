@@ -1,8 +1,8 @@
-"""Refusals have names. Public text is separate from the detail that goes to the log.
+"""The base classes of refusals. The public text is separate from the detail for the log.
 
-A refusal of a change is a class with data. Its sentence is made in one place, from the template of
-the class: in English for programs, commands and the log, in the language of the page for people
-(``idp.web.refusal_texts``). No caller reads the sentence: it reads the class and its data.
+A refused change is an exception class with data. Its sentence is built in one place, from the
+template of the class: in English for programs, commands and the log, and in the language of the
+page for people (``idp.web.refusal_texts``). Callers use the class and its data, never the sentence.
 """
 
 from __future__ import annotations

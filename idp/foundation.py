@@ -1,7 +1,7 @@
 """What every process needs: settings, ports, keys, password hashing, logs and the database.
 
-``idp.app`` adds the pages and endpoints to it. Commands of the command line use it as it is, so
-that they start without the web.
+``idp.app`` adds pages and endpoints. Commands use the foundation alone, so that they start without
+loading them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def prepare(
     *,
     hashing: HashingLimiter | None = None,
 ) -> Flask:
-    """Give the application its runtime, its hasher and its database. ``settings`` are valid."""
+    """Connect the application to its runtime, hasher and database, and configure the logs. The
+    caller has validated ``settings``. Errors of the database driver are not handled."""
     app.extensions["runtime"] = Runtime(settings, ports or default_ports(settings), Vault(settings))
     app.extensions["hasher"] = PasswordHasher(settings, hashing)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
@@ -46,18 +47,19 @@ def prepare(
 
 
 def runtime(app: Flask) -> Runtime:
-    """The settings, ports and keys of the application."""
+    """The settings, ports and keys of the application. Raises KeyError before ``prepare``."""
     return cast(Runtime, app.extensions["runtime"])
 
 
 def log_accepted_risks(app: Flask) -> None:
-    """Log what is unsafe and accepted: at the start of every process that serves or works."""
+    """Log a warning for each unsafe setting that the operator accepted. The gateway and the worker
+    call it at every start."""
     for risk in runtime(app).settings.risks():
         log.warning("accepted_risk", risk=risk)
 
 
 def default_ports(settings: Settings) -> Ports:
-    """The ports of production; in the demo mails and texts go to the outbox page only."""
+    """The ports of production. The demo shows e-mails and text messages on its outbox page only."""
     mailer: Mailer = SmtpMailer(settings)
     sms: SmsSender | None = FormSmsSender(settings) if settings.sms_url else None
     if settings.demo:

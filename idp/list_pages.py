@@ -1,7 +1,7 @@
-"""Lists for people: rows in a chosen order, one page at a time (keyset pagination).
+"""Keyset pagination for the lists of the console (docs/decisions/0037).
 
-A page begins after a row or ends before one, and the row is named by its id. The database starts
-reading there, so a late page costs as much as the first, and addresses contain no names.
+A page starts after a row or ends before one. The id of that row is in the URL, so URLs contain no
+personal data. The database starts reading at that row, so a late page costs as much as the first.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from idp.transaction import UnitOfWork
 SIZE = 50
 R = TypeVar("R")
 S = TypeVar("S")
-#: The columns of an order; none of them is null.
+#: The columns of each sort order, by its name. The columns are not nullable.
 Sorts = Mapping[str, tuple[InstrumentedAttribute[Any], ...]]
 
 
 @dataclass(frozen=True)
 class ListRequest:
-    """Which page is asked for. An unknown order is the first one of the list; a row that does not
-    exist is the beginning."""
+    """The requested page. An unknown sort order means the first one of the list; a missing row
+    means the first page."""
 
     sort: str = ""
     is_descending: bool = False
@@ -36,8 +36,8 @@ class ListRequest:
 
 @dataclass(frozen=True)
 class ListPage(Generic[R]):
-    """The rows of a page, its order, and the ids with which the pages around it are asked for; None
-    where there is no such page."""
+    """The rows of a page and their order. ``next`` and ``previous`` are the row ids for the
+    neighbouring pages, None if there is no such page."""
 
     rows: list[R]
     sort: str = ""
@@ -46,7 +46,7 @@ class ListPage(Generic[R]):
     previous: int | None = None
 
     def of(self, rows: Sequence[S]) -> ListPage[S]:
-        """The same page with other values for its rows."""
+        """The same page with these rows instead."""
         return replace(self, rows=list(rows))  # type: ignore[arg-type, return-value]
 
 
@@ -59,8 +59,8 @@ def page(
     size: int = SIZE,
     newest_first: bool = False,
 ) -> ListPage[int]:
-    """The keys of a page. Load their rows with ``load``. Without ``sorts`` they are in the order of
-    their keys, or in its reverse with ``newest_first``."""
+    """The primary keys of a page; ``load`` returns their rows. Without ``sorts``, the order is that
+    of the keys, reversed with ``newest_first``."""
     name = request.sort if request.sort in sorts else next(iter(sorts), "")
     columns = sorts[name] if name else ()
     is_backwards, is_descending = bool(request.before), request.is_descending != newest_first
@@ -94,8 +94,8 @@ def keys_query(
     is_descending: bool = False,
     anchor: tuple[Any, ...] | None = None,
 ) -> Select[int]:
-    """The query behind ``page``, without its limit. The order and the anchor are row values, which
-    both databases read from one index."""
+    """The query of ``page`` without its limit. It compares row values, which SQLite and PostgreSQL
+    read from one index. ``anchor`` has the values of the row after which the page starts."""
     ordered = (*columns, key)
     query = select(key).where(*conditions)
     if anchor is not None:
@@ -126,7 +126,7 @@ def _anchor(
 def load(
     work: UnitOfWork, query: Select[Any], key: InstrumentedAttribute[int], keys: Sequence[int]
 ) -> list[Any]:
-    """The entities of these keys, in their order."""
+    """The rows with these keys, in the order of the keys. Deleted rows are left out."""
     found = {getattr(row, key.key): row for row in work.db.scalars(query.where(key.in_(keys)))}
     return [found[value] for value in keys if value in found]
 
@@ -137,7 +137,7 @@ def page_of(
     sorts: Mapping[str, Callable[[R], Any]],
     matches: Callable[[R], bool] = lambda row: True,  # noqa: ARG005 - every row
 ) -> ListPage[R]:
-    """All rows of a short list that match, in the order that is asked for, on one page."""
+    """A short list on one page: all rows that match, in the requested order."""
     name = request.sort if request.sort in sorts else next(iter(sorts))
     chosen = sorted(filter(matches, rows), key=sorts[name], reverse=request.is_descending)
     return ListPage(chosen, name, request.is_descending)

@@ -60,7 +60,7 @@ class Settings(
             raise ConfigurationError("; ".join(faults))
 
     def risks(self) -> list[str]:
-        """What is unsafe and accepted, a sentence each; said at every start."""
+        """One sentence for each unsafe setting that is accepted. Every start logs them."""
         return settings_checks.accepted_risks(self)
 
     def in_force(self) -> list[dict[str, str]]:

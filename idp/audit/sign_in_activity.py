@@ -1,4 +1,4 @@
-"""Sign-ins and refused sign-ins by the hour, counted from an index of the audit trail."""
+"""Sign-ins and refused sign-ins per hour, counted from an index of the audit trail."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ NAMES = (AuditAction.SIGNIN_SUCCEEDED, AuditAction.SIGNIN_REFUSED)
 
 @dataclass(frozen=True)
 class HourlyActivity:
-    """One hour that begins at ``start``. Refused sign-ins of anonymous requests are sampled
-    (``idp.sampling``), so a flood counts as its recorded part."""
+    """One hour that begins at ``start``. Refused anonymous requests are sampled (``idp.sampling``),
+    so only the recorded part of a flood counts."""
 
     start: datetime
     succeeded: int
@@ -27,7 +27,7 @@ class HourlyActivity:
 
 
 def by_hour(work: UnitOfWork) -> list[HourlyActivity]:
-    """The present hour and those before it, the oldest first."""
+    """The last 24 hours including the current one, oldest first."""
     starts = hours_until(work.now)
     found = {(name, hour): count for name, hour, count in work.db.execute(query(work.now, starts))}
     return [
@@ -43,7 +43,7 @@ def hours_until(now: datetime) -> list[datetime]:
 
 
 def query(now: datetime, starts: list[datetime]) -> Select[str, int, int]:
-    """Name, number of the hour and count: over the events of these hours alone."""
+    """The event name, the number of the hour and the count. Only events of these hours are read."""
     later = reversed(list(enumerate(starts)))
     hour = case(*((Event.at >= start, n) for n, start in later), else_=0).label("hour")
     return (

@@ -27,7 +27,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class _RollBack(Exception):
-    """Ends a run that was only to know what would change."""
+    """Raised to roll back a dry run."""
 
 
 @click.command()
@@ -144,7 +144,7 @@ def _run(
 
 
 def _plan(app: Flask, declared: Declaration, *, prune: bool) -> Run:
-    """What would change. The run is rolled back, with its mails and events."""
+    """Find what would change. The run is rolled back, including its mails and events."""
     from idp.declarations import declared_changes
 
     found: list[Run] = []
@@ -162,7 +162,7 @@ def _make(
     *,
     prune: bool,
 ) -> Run:
-    """Make the changes, if they are still the ones that were shown."""
+    """Make the changes. Raises ClickException if they differ from those that were shown."""
     from idp.declarations import declared_changes
 
     with unit_of_work(app) as work:
@@ -178,7 +178,8 @@ def _make(
 
 
 def _write_secrets(path: Path, secrets: Mapping[str, str]) -> None:
-    """Write a new file for its owner only. Raises UsageError."""
+    """Write a new file that only its owner can read. Raises UsageError if it exists or cannot be
+    written."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:

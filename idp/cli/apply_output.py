@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from idp.declarations.declared_file import Fault
     from idp.declarations.declared_run import Run
 
-#: So many names are shown; JSON has all of them.
+#: The number of names that are printed. JSON has all of them.
 MAX_NAMES = 8
 _SIGNS = {"created": "+", "disabled": "-", "ended": "-"}
 _WORDS = {"participants": "participant", "role_groups": "role group", "clients": "client"}
@@ -33,7 +33,7 @@ def show_faults(faults: Sequence[Fault], *, as_json: bool) -> None:
 
 
 def record(run: Run, *, is_done: bool, secrets: Mapping[str, str]) -> dict[str, Any]:
-    """The run for programs."""
+    """The run as JSON data for ``--json``."""
     return {
         "applied": is_done,
         "changes": [
@@ -56,7 +56,7 @@ def record(run: Run, *, is_done: bool, secrets: Mapping[str, str]) -> dict[str, 
 
 
 def show_plan(run: Run) -> None:
-    """Print what would change, and what stays because the file does not name it."""
+    """Print what would change, and what is not in the file and stays unchanged."""
     for change in run.changes:
         sign = _SIGNS.get(change.action, "~")
         click.echo(f"{sign} {_WORDS[change.section]} {change.name}: {change.action}")
@@ -89,7 +89,7 @@ def _shown(value: Any) -> str:
 
 
 def show_result(run: Run, secrets_file: Path | None) -> None:
-    """Print what is left to do: confirmations, secrets, addresses."""
+    """Print the result and what remains to be done: proposals, secrets, placeholder addresses."""
     click.echo(f"Done: {len(run.changes)} change{'s' if len(run.changes) > 1 else ''}.")
     for change in run.changes:
         if change.proposal:

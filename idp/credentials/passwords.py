@@ -110,8 +110,8 @@ def store(
     work: UnitOfWork, account: Account, password_hash: str, *, source: PasswordSource
 ) -> None:
     """Store the hash of a password that meets the policy. A caller authorized by a one-time secret
-    must spend the secret first, so that only one request succeeds (N68), and hash before that, so
-    that no lock is held while hashing."""
+    must hash first, so that no lock is held while hashing. It must then spend the secret before
+    this call, so that only one request succeeds (N68)."""
     account.password_hash = password_hash
     account.former_password_hash = account.former_password_until = None
     account.password_changed_at = work.now

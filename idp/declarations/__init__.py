@@ -1,8 +1,8 @@
-"""Declarations: files that say which clients, role groups and participants there are.
+"""Declarations: YAML files that list clients, role groups and participants (docs/decisions/0039).
 
-``declared_file`` reads one. ``declared_changes`` makes the gateway match it, through the services
-that pages and commands use. ``declared_state`` writes the present state in the same form. What a
-file does not name stays as it is.
+``declared_file`` reads a file. ``declared_changes`` applies it, through the services that pages and
+commands use. ``declared_state`` exports the current state in the same format. Nothing is ever
+deleted: what a file does not list stays unchanged.
 """
 
 __all__ = [

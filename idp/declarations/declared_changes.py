@@ -1,8 +1,7 @@
-"""Makes the gateway match a declaration, in the transaction of the caller, and says what changed.
+"""Apply a declaration in the caller's transaction, and report what changed.
 
-Every entry is tried, so that all faults are known at once. The caller rolls back if it only wanted
-to know. What the file does not name stays as it is; with ``prune``, clients
-that it does not name are disabled.
+Every entry is tried, so that all faults are reported together. For a dry run, the caller rolls
+back. What the file does not list stays unchanged; with ``prune``, unlisted clients are disabled.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from idp.declarations.declared_run import FaultyDeclaration, Run
 from idp.directory import participants, role_groups
 from idp.transaction import UnitOfWork
 
-#: In this order: a role group may require a participation, and a client sees role groups.
+#: The order matters: a role group can require a participation, and a client refers to role groups.
 _STEPS: Mapping[Section, Callable[[Run, Entry], None]] = {
     Section.PARTICIPANTS: declared_directory.apply_participant,
     Section.ROLE_GROUPS: declared_directory.apply_role_group,
@@ -26,7 +25,7 @@ _STEPS: Mapping[Section, Callable[[Run, Entry], None]] = {
 
 
 def carry_out(work: UnitOfWork, declared: Declaration, *, prune: bool = False) -> Run:
-    """Make every change that the declaration asks for. Raises FaultyDeclaration with all faults."""
+    """Make every change that the declaration needs. Raises FaultyDeclaration with all faults."""
     run = Run(work, declared, faults=list(declared.faults))
     if prune and Section.CLIENTS not in declared.entries:
         run.faults.append(Fault(0, "prune disables clients, and the file has no clients"))

@@ -1,4 +1,8 @@
-"""Makes the clients match a declaration. Sensitive changes become proposals, as everywhere."""
+"""Apply the clients of a declaration.
+
+As in the console, a change to a client with the scope ``scim`` becomes a proposal for a second
+operator (docs/decisions/0021).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,8 @@ from idp.models import Client, ProposalKind
 
 
 def apply_client(run: Run, entry: Entry) -> None:
-    """Register or change a client, and enable or disable it. Its faults go into the run."""
+    """Register or change a client, and enable or disable it. Faults are added to the run. Raises
+    FaultyDeclaration if the database refuses the change."""
     given = dict(entry.values)
     is_disabled = given.pop("disabled", None)
     groups: tuple[str, ...] | None = given.pop("role_groups", None)
@@ -39,15 +44,15 @@ def apply_client(run: Run, entry: Entry) -> None:
 
 
 def disable_unnamed(run: Run) -> None:
-    """Disable the clients that the file does not name."""
+    """Disable the clients that the file does not list."""
     for client_id in run.unnamed.pop(Section.CLIENTS, []):
         registry.disable(run.work, registry.get(run.work, client_id))
         run.changes.append(Change(Section.CLIENTS, client_id, Action.DISABLED))
 
 
 def _known_groups(run: Run, entry: Entry, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the role groups that exist. The others are faults, unless their own entries have
-    one."""
+    """The role groups that exist. A missing one is a fault, except if the file declares it: then
+    its own entry already has a fault."""
     known = []
     for name in groups:
         try:
@@ -79,7 +84,7 @@ def _update(
     given: dict[str, Any],
     groups: tuple[str, ...] | None,
 ) -> None:
-    # An address that only shows where one belongs never replaces a real one.
+    # A placeholder address never replaces a real one.
     given = {name: value for name, value in given.items() if name not in entry.placeholders}
     before = client_data.describe(client)
     before["role_groups"] = [group.name for group in client.role_groups]
@@ -91,7 +96,7 @@ def _update(
     if not changed or _is_waiting(run, entry, data, groups, ProposalKind.UPDATE):
         return
     if all(name == "role_groups" for name, _, _ in changed) and not needs_dual_control(data.scopes):
-        # The registration itself stays: no event says that it was updated.
+        # Only the visible role groups change, so there is no event about the registration.
         registry.set_visible_groups(
             run.work, client, [role_groups.by_name(run.work, name) for name in groups or ()]
         )
@@ -121,7 +126,7 @@ def _is_waiting(
     groups: tuple[str, ...] | None,
     kind: ProposalKind,
 ) -> bool:
-    """Whether an earlier run proposed the same."""
+    """Whether the same change is already proposed."""
     if not needs_dual_control(data.scopes):
         return False
     same = _pending(run, entry, kind, proposal_contents.to_json(data, groups))

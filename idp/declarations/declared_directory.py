@@ -1,4 +1,4 @@
-"""Makes participants and role groups match a declaration."""
+"""Apply the participants and role groups of a declaration."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from idp.transaction import UnitOfWork
 
 
 def apply_participant(run: Run, entry: Entry) -> None:
-    """Register or change a participant, with its participations and contacts, and end or restore
-    it. Its faults go into the run."""
+    """Register or change a participant with its participations and contacts, and end or restore
+    it. Faults are added to the run. Raises FaultyDeclaration if the database refuses the change."""
     work, given = run.work, entry.values
     with run.collecting(entry):
         row = participants.find(work, entry.name)
@@ -41,7 +41,7 @@ def apply_participant(run: Run, entry: Entry) -> None:
 
 
 def describe_participant(work: UnitOfWork, row: Participant) -> dict[str, Any]:
-    """The fields of a participant as a declaration writes them."""
+    """The fields of a participant in the format of a declaration."""
     parts: dict[str, list[str]] = {}
     for part in participations.list_participations(work, row):
         parts.setdefault(str(part.kind), []).append(part.name)
@@ -86,7 +86,8 @@ def _pairs(by_kind: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
 
 
 def apply_role_group(run: Run, entry: Entry) -> None:
-    """Create or change a role group. Its faults go into the run."""
+    """Create or change a role group. Faults are added to the run. Raises FaultyDeclaration if the
+    database refuses the change."""
     work, given = run.work, entry.values
     with run.collecting(entry):
         group = _find(work, entry.name)
@@ -108,7 +109,7 @@ def apply_role_group(run: Run, entry: Entry) -> None:
 
 
 def describe_role_group(group: RoleGroup) -> dict[str, Any]:
-    """The fields of a role group as a declaration writes them."""
+    """The fields of a role group in the format of a declaration."""
     return {
         "description": group.description,
         "name_fr": group.name_fr,

@@ -10,7 +10,7 @@ from idp.clients.client_data import ClientData
 
 
 class Section(StrEnum):
-    """What a file declares."""
+    """The sections of a file, besides ``addresses``."""
 
     PARTICIPANTS = "participants"
     ROLE_GROUPS = "role_groups"
@@ -18,16 +18,16 @@ class Section(StrEnum):
 
 
 class Form(StrEnum):
-    """How a field is written."""
+    """The type of a field's value in the file."""
 
     TEXT = "text"
     FLAG = "true or false"
     LIST = "a list"
-    #: A mapping of lists.
+    #: A mapping of kinds to lists of texts.
     LISTS = "lists by kind"
 
 
-#: A text that stands for "none of its own", by field; the same words as on the command line.
+#: By field: the text that resets the field, as on the command line, and the value that it stores.
 RESET: dict[str, tuple[str, str | None]] = {
     "minimum_acr": ("none", None),
     "second_factor": ("default", ""),

@@ -1,7 +1,7 @@
-"""Reads a declaration: YAML in, entries with their line numbers out, and every fault at once.
+"""Read a declaration: from YAML to entries with line numbers, and all faults together.
 
-Only the tree of a file is built, by the safe loader. Its values become texts, flags and lists, as
-the fields want them: ``no`` is a text where a text belongs, and a number keeps its zeros.
+PyYAML's safe loader only builds the tree of nodes. The type of each field decides how its value is
+read: in a text field, ``no`` stays a text and ``0109120`` keeps its zero.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"\$\{([^}]*)\}")
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """What is wrong in a line; 0: in no line."""
+    """A fault in a line of the file; line 0 is the file as a whole."""
 
     line: int
     text: str
@@ -36,7 +36,7 @@ class Fault:
 
 @dataclass
 class Entry:
-    """A client, role group or participant, with the fields that the file names."""
+    """A client, role group or participant, with the fields that the file gives."""
 
     section: Section
     name: str
@@ -52,10 +52,11 @@ class Entry:
 
 @dataclass
 class Declaration:
-    """A file. Entries with faults are in it, so that references to them are not faults too."""
+    """The content of a file. It keeps entries with faults, so that references to them are not
+    reported as further faults."""
 
     entries: dict[Section, dict[str, Entry]] = field(default_factory=dict)
-    #: The addresses in force, by name.
+    #: The values of ``${NAME}``, by name.
     addresses: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
@@ -69,7 +70,8 @@ class Declaration:
 
 
 def read(text: str, addresses: Mapping[str, str] | None = None) -> Declaration:
-    """The declaration in this text, with its faults; ``addresses`` replace those of the file."""
+    """The declaration in this text. ``addresses`` replace those of the file. Raises nothing: faults
+    are in the declaration."""
     found = Declaration()
     try:
         if len(text) > MAX_BYTES:
@@ -92,12 +94,12 @@ def read(text: str, addresses: Mapping[str, str] | None = None) -> Declaration:
 
 
 class _Reader:
-    """Walks the tree of one file."""
+    """Converts the node tree of one file."""
 
     def __init__(self, found: Declaration, addresses: Mapping[str, str]) -> None:
         self._found, self._addresses = found, addresses
         self._entry: Entry | None = None
-        #: The line of the key that was read last.
+        #: The line of the latest key.
         self._line = 0
 
     def read(self, root: Any) -> None:
@@ -160,7 +162,7 @@ class _Reader:
         return tuple(text for text in texts if text is not None)
 
     def _text(self, node: Any, key: str = "", *, is_plain: bool = False) -> str | None:
-        """A text with its addresses filled in; an empty value is an empty text."""
+        """A text with ``${NAME}`` replaced; an empty value is an empty text."""
         if not isinstance(node, yaml.ScalarNode) or node.tag not in _PLAIN_TAGS:
             self._fault(node, f"{key or 'this'} is a text")
             return None
@@ -181,7 +183,7 @@ class _Reader:
         return url
 
     def _pairs(self, node: Any, where: str) -> Iterator[tuple[str, Any]]:
-        """The pairs of a mapping; a key that is there twice is a fault."""
+        """The pairs of a mapping. A repeated key is a fault."""
         if isinstance(node, yaml.ScalarNode) and node.tag == f"{_PREFIX}null":
             return
         if not isinstance(node, yaml.MappingNode) or node.tag != f"{_PREFIX}map":
@@ -206,8 +208,7 @@ class _Reader:
 
 
 def is_placeholder(url: str) -> bool:
-    """Whether the address is of the reserved domain ``.example`` (RFC 2606 section 2): it shows
-    where an address belongs."""
+    """Whether the URL is in the reserved domain ``.example`` (RFC 2606 section 2)."""
     host = urlsplit(url).hostname or ""
     return host == "example" or host.endswith(".example")
 

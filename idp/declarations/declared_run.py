@@ -1,4 +1,4 @@
-"""What the modules of a run share: the unit of work, and what was changed and found."""
+"""The state that the modules share while they apply a declaration: changes, faults, secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from idp.transaction import UnitOfWork
 
 
 class FaultyDeclaration(GatewayError):
-    """The declaration cannot be carried out: all its faults, in the order of their lines."""
+    """The declaration cannot be applied. ``faults`` has all faults, sorted by line."""
 
     code = "faulty_declaration"
 
@@ -26,7 +26,7 @@ class FaultyDeclaration(GatewayError):
 
 
 class Action(StrEnum):
-    """What happens to an entry."""
+    """What changes about an entry."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -34,11 +34,11 @@ class Action(StrEnum):
     ENABLED = "enabled"
     ENDED = "ended"
     RESTORED = "restored"
-    #: A second operator has to confirm it.
+    #: A second operator must confirm the change.
     PROPOSED = "proposed"
 
 
-#: Name, present value, declared value.
+#: The field's name, current value and declared value.
 FieldChange = tuple[str, Any, Any]
 
 
@@ -50,23 +50,23 @@ class Change:
     name: str
     action: Action
     fields: tuple[FieldChange, ...] = ()
-    #: The proposal that a second operator has to confirm. It differs at every run.
+    #: The id of the proposal that a second operator must confirm. It differs in every run.
     proposal: str = field(default="", compare=False)
 
 
 @dataclass
 class Run:
-    """One run over a declaration."""
+    """One application of a declaration, and its results."""
 
     work: UnitOfWork
     declared: Declaration
     changes: list[Change] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    #: The secrets of new clients, by client id: to be shown only now.
+    #: The secrets of new clients, by client id. They are shown once.
     secrets: dict[str, str] = field(default_factory=dict)
     #: Proposals of an earlier run, by client id, that still wait for a second operator.
     waiting: dict[str, str] = field(default_factory=dict)
-    #: What the file does not name and what stays as it is.
+    #: What exists but is not in the file, by section. It stays unchanged.
     unnamed: dict[Section, list[str]] = field(default_factory=dict)
 
     def note(
@@ -76,11 +76,11 @@ class Run:
         *fields: FieldChange,
         proposal: str = "",
     ) -> None:
-        """Note a change."""
+        """Add a change to the results."""
         self.changes.append(Change(entry.section, entry.name, action, fields, proposal))
 
     def with_examples(self) -> list[str]:
-        """The new clients whose addresses only show where addresses belong."""
+        """The new clients that were registered with a placeholder address."""
         entries = self.declared.entries.get(Section.CLIENTS, {})
         return [
             change.name
@@ -91,13 +91,13 @@ class Run:
         ]
 
     def fault(self, entry: Entry, text: str) -> None:
-        """Note a fault, in the line of the value or the field that it is about."""
+        """Add a fault, with the line of the value or field that its text mentions."""
         self.faults.append(Fault(_line(entry, text), f"{entry.name}: {text}"))
 
     @contextmanager
     def collecting(self, entry: Entry) -> Iterator[None]:
-        """Turn a refusal of the services into faults of the entry. Raises FaultyDeclaration after a
-        refusal of the database, which ends the transaction."""
+        """Convert refusals of the services to faults of the entry. Raises FaultyDeclaration if the
+        database refuses, because that ends the transaction."""
         try:
             yield
         except RegistrationInvalid as error:
@@ -111,7 +111,7 @@ class Run:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> tuple[FieldChange, ...]:
-    """The fields whose value changes; the order of a list does not count."""
+    """The fields of ``after`` whose value differs. The order of a list does not matter."""
     return tuple(
         (name, before.get(name), value)
         for name, value in after.items()
@@ -126,7 +126,7 @@ def _comparable(value: Any) -> Any:
 
 
 def _line(entry: Entry, text: str) -> int:
-    """The line of the value that a fault quotes or names, else of the field, else of the entry."""
+    """The line of the value that the fault mentions, else of the field, else of the entry."""
     texts = {value: line for value, line in entry.text_lines.items() if len(value) > 2}
     words = text.split()
     found = [line for value, line in texts.items() if repr(value) in text]

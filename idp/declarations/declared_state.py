@@ -1,4 +1,4 @@
-"""The present state of the gateway as a declaration: applied again, it changes nothing."""
+"""Export the current state as a declaration. Applying it to the same gateway changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from idp.transaction import UnitOfWork
 
 
 def export(work: UnitOfWork) -> dict[str, dict[str, dict[str, Any]]]:
-    """Every client, role group and participant, by section and name; no secrets."""
+    """All clients, role groups and participants, by section and name, without secrets."""
     return {
         Section.PARTICIPANTS.value: {
             row.number: describe_participant(work, row) | {"ended": row.ended_at is not None}
@@ -40,7 +40,7 @@ def _client(client: Client) -> dict[str, Any]:
 
 
 def _written(values: dict[str, Any]) -> dict[str, Any]:
-    """The values as they are read, in plain types."""
+    """The values in plain types, with the texts that ``declared_file`` reads."""
     plain: dict[str, Any] = {}
     for name, value in values.items():
         given, stored = RESET.get(name, ("", ""))

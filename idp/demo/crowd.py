@@ -74,8 +74,8 @@ def add(work: UnitOfWork, count: int, tell: Callable[[int], None]) -> None:
 
 
 def _settle(work: UnitOfWork) -> None:
-    """PostgreSQL: sequences go on behind the numbers given by hand; what its own maintenance
-    finds out in a minute about so many rows, it knows now."""
+    """On PostgreSQL, move the sequences past the ids that were inserted, and update the planner
+    statistics without waiting for autovacuum."""
     for table in ("person", "account"):
         work.db.execute(
             text(

@@ -33,12 +33,12 @@ BATCH = 500
 
 
 class AccountList(StrEnum):
-    """The lists, by their names in addresses."""
+    """The lists, with their names in URLs."""
 
     ALL = "all"
     PENDING = "pending"
     LOCKED = "locked"
-    #: Accounts with a temporary password that was not used yet.
+    #: Accounts with a temporary password that is valid and unused.
     TEMPORARY = "temporary"
     RESET_REQUIRED = "reset-required"
     SUSPENDED = "suspended"
@@ -53,7 +53,7 @@ STATE = {
     AccountList.SUSPENDED: AccountState.SUSPENDED,
     AccountList.DEACTIVATED: AccountState.DEACTIVATED,
 }
-#: The orders of a list; ``since`` is when the account came into its state.
+#: The sort orders of a list. ``since`` is the time of the latest change of state.
 SORTS: list_pages.Sorts = {
     "name": (Account.sort_name,),
     "username": (Account.username_key,),
@@ -63,12 +63,12 @@ SORTS: list_pages.Sorts = {
 
 @dataclass(frozen=True, kw_only=True)
 class AccountFilter:
-    """Which accounts. Empty means no restriction; a participant, role group or application that
-    does not exist matches no account."""
+    """The filter of a list. Empty means no restriction. An unknown participant, role group or
+    application matches no account."""
 
     list: AccountList = AccountList.ALL
     kind: str = ""
-    #: The number of a participant at which the account has a role group.
+    #: The number of a participant for which the account holds a role group.
     participant: str = ""
     role_group: str = ""
     #: The client ID of an application that sees a role group of the account.
@@ -77,8 +77,8 @@ class AccountFilter:
 
 @dataclass(frozen=True)
 class ListedAccount:
-    """An account in a list, the participants at which it has a role group, and its temporary
-    password that waits."""
+    """An account in a list, the participants for which it holds a role group, and its unused
+    temporary password."""
 
     account: Account
     participants: list[str] = field(default_factory=list)
@@ -118,15 +118,15 @@ def conditions(work: UnitOfWork, criteria: AccountFilter) -> list[ColumnElement[
     if criteria.list in STATE:
         found.append(Account.state == STATE[criteria.list])
     if criteria.list not in (AccountList.ALL, AccountList.DEACTIVATED):
-        # One whose end has come is deactivated, even before the worker has recorded it.
+        # An account past its end date is deactivated, even before the worker records it.
         found.append(or_(Account.ends_at.is_(None), Account.ends_at > work.now))
     if criteria.list is AccountList.TEMPORARY:
         found.append(Account.id.in_(_with_temporary(work)))
     if criteria.kind == AccountKind.PERSONAL:
-        # Nearly all accounts: read in the order of the list, not by the index of the kind.
+        # Nearly all accounts are personal: read the index of the sort order, not that of the kind.
         found.append(Account.kind.not_in([k for k in AccountKind if k != criteria.kind]))
     elif criteria.kind:
-        # Few accounts: found by that index, then sorted.
+        # Few accounts are of another kind: read the index of the kind, then sort.
         few = aliased(Account)
         found.append(Account.id.in_(select(few.id).where(few.kind == criteria.kind)))
     if criteria.participant or criteria.role_group or criteria.application:
@@ -147,8 +147,8 @@ def _is_waiting(work: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
 
 
 def _holders(work: UnitOfWork, criteria: AccountFilter) -> Select[int]:
-    """The accounts with one role group that is at the participant, of the name and seen by the
-    application, including those that begin later. No row has id 0."""
+    """The accounts with an assignment that matches participant, role group and application,
+    including future ones. An unknown name becomes id 0, which no row has."""
     query = select(Assignment.account_id).where(Assignment.revoked_at.is_(None))
     if criteria.participant:
         place = select(Participant.id).where(Participant.number == criteria.participant)
@@ -190,7 +190,7 @@ def _listed(work: UnitOfWork, accounts: Sequence[Account]) -> list[ListedAccount
 
 @dataclass(frozen=True)
 class AccountCounts:
-    """The number of accounts in each state, and of temporary passwords that wait."""
+    """The number of accounts in each state, and of accounts with an unused temporary password."""
 
     by_state: dict[str, int]
     temporary: int
@@ -202,7 +202,8 @@ class AccountCounts:
 
 
 def counts(work: UnitOfWork) -> AccountCounts:
-    """The numbers, by state as recorded; read from an index alone."""
+    """The counts by recorded state, read from an index only. An account past its end date counts as
+    deactivated after the worker has recorded it."""
     rows = work.db.execute(select(Account.state, func.count()).group_by(Account.state)).all()
     waiting = work.db.scalar(
         select(func.count(TemporaryPassword.account_id.distinct())).where(*_is_waiting(work))

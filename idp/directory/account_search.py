@@ -35,7 +35,7 @@ def index_account(work: UnitOfWork, account: Account) -> None:
 
 
 def sort_name(family_name: str, given_name: str) -> str:
-    """By what an account stands in lists."""
+    """The value by which lists sort accounts."""
     return f"{fold(family_name)} {fold(given_name)}"[:MAX_SORT_NAME]
 
 

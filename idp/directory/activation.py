@@ -108,7 +108,7 @@ def complete(
     work: UnitOfWork, hasher: PasswordHasher, link: Link, account: Account, password: str
 ) -> tuple[Rule, ...] | Problem:
     """Set the first password, activate the account and use up the link, in one transaction. The
-    holder is told that the account is active when enrolment is whole (``factors.enrolment``).
+    mail that the account is active follows at the end of enrolment (``factors.enrolment``).
 
     Returns the violated rules (the link stays valid), ``Problem.USED`` if another request was
     first, or an empty tuple on success.

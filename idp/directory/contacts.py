@@ -158,9 +158,11 @@ def functions_of(work: UnitOfWork, row: Participant, person: Person) -> list[str
 
 
 def notify_state_change(work: UnitOfWork, account: Account) -> None:
-    """Notify contacts that an account was suspended or deactivated, for each participant it acts
-    for: the Rights Administrators; if it is one of theirs, the Primary Contacts; if a Primary
-    Contact's, the Authorized Representatives (NT-05). Call this before role groups are revoked."""
+    """Notify contacts of each participant that an account was suspended or deactivated (NT-05).
+
+    The Rights Administrators get the notice. For an account of a Rights Administrator, the Primary
+    Contacts get it; for one of a Primary Contact, the Authorized Representatives. Call this before
+    role groups are revoked."""
     held = select(Assignment.participant_id).where(
         Assignment.account_id == account.id, Assignment.revoked_at.is_(None)
     )

@@ -61,7 +61,7 @@ class PhoneInvalid(Invalid):
 
 
 class EmailInvalid(Invalid):
-    """The text is not one plain e-mail address."""
+    """The text is not a single plain e-mail address; ``fault`` says why."""
 
     template = N_("not a valid e-mail address: {fault}")
     fault: AddressFault
@@ -74,7 +74,7 @@ class UserIDInvalid(Invalid):
 
 
 class LanguageUnknown(Invalid):
-    """The gateway does not have this language."""
+    """The gateway does not support this language."""
 
     template = N_("the language must be en or fr")
 
@@ -114,7 +114,7 @@ class NameNotLatin(Invalid):
 
 
 class SecondReasonUnknown(Invalid):
-    """The reason for a second account is none of the known ones."""
+    """The reason for a second account is not one of ``reasons``."""
 
     template = N_("the reason for a second account must be one of {reasons}")
     reasons: tuple[str, ...]
@@ -127,7 +127,7 @@ class SecondNotPersonal(Invalid):
 
 
 class PersonalAccountExists(Refused, abstract=True):
-    """The person has such an account already."""
+    """The person already has an account of this kind."""
 
 
 class FirstAccountExists(PersonalAccountExists):
@@ -150,7 +150,7 @@ class SecondAccountExists(PersonalAccountExists):
 
 
 class SecondReasonStated(Refused):
-    """The account is no second account, or its reason is stated already."""
+    """The account is not a second account, or its reason is already stated."""
 
     template = N_("{username} is no second account without a stated reason")
     username: str
@@ -180,7 +180,7 @@ class AccountDeactivated(Refused):
 
 
 class CannotReactivate(Refused):
-    """Deactivation is final."""
+    """A deactivated account cannot be reactivated (PR-04)."""
 
     template = N_("a deactivated account cannot be reactivated")
 
@@ -254,7 +254,8 @@ class ParticipationMissing(Refused):
 
 
 class HeldWithoutParticipation(Refused):
-    """The role group is held at a participant without the participation that it is to require."""
+    """A new required participation is refused: the role group is held for a participant that lacks
+    it."""
 
     template = N_(
         "{group} is held at participant {number}, which does not participate in {participation}"
@@ -382,15 +383,15 @@ class DualControlNeeded(Refused):
 
 
 class Forbidden(Refusal, abstract=True):
-    """The operator may not do this. Pages show no further detail; ``account``, if any, is the one
-    that the operator tried to act on."""
+    """The operator must not do this. Pages show no detail. ``account`` is the one that the operator
+    tried to act on, if any."""
 
     code = "forbidden"
     account: Account | None = field(default=None, kw_only=True)
 
 
 class OwnAccount(Forbidden):
-    """The operator is the holder or custodian of the account."""
+    """The operator is the holder or custodian of this account."""
 
     template = "{username} is an account of the operator who acts"
     username: str
@@ -411,20 +412,20 @@ class OperatorRoleGroup(Forbidden):
 
 
 class OutOfScope(Refusal, abstract=True):
-    """A client that provisions accounts may not do this. The sentence is for the client."""
+    """A provisioning client must not do this. The response of SCIM contains the sentence."""
 
     code = "out_of_scope"
 
 
 class OperationNotAllowed(OutOfScope):
-    """The registration of the client does not have the operation."""
+    """The client is not registered for this operation."""
 
     template = "This client does not have permission to {operation} by SCIM."
     operation: str
 
 
 class OperatorRole(OutOfScope):
-    """No push makes or unmakes an operator."""
+    """SCIM neither grants nor revokes the role groups of operators."""
 
     template = "SCIM cannot change the roles of gateway operators."
 
@@ -448,7 +449,7 @@ class OperatorAccount(OutOfScope):
 
 
 class SharedAccount(OutOfScope):
-    """A participant of another client needs the account."""
+    """A participant outside the client's scope also uses the account (PR-05)."""
 
     template = "Another participant also uses this account."
 
@@ -460,7 +461,7 @@ class OtherClientsPerson(OutOfScope):
 
 
 class PersonRegisteredOtherwise(Invalid):
-    """The person is registered with other data. Creating an account does not change a person."""
+    """The person is registered with different data, which creating an account does not change."""
 
     template = N_("{person_id} is registered with another {names}; correct the person first")
     person_id: str

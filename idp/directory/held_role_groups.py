@@ -1,4 +1,5 @@
-"""Which role groups an account holds, and what they give it: applications, console roles, rules."""
+"""The role groups that an account holds, and what follows from them: accessible applications,
+console roles and second-factor rules."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ class HeldRoleGroup:
 
 
 def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[HeldRoleGroup]:
-    """The account's role groups that one relying party sees; one indexed query."""
+    """The account's role groups that one relying party sees, by one indexed query."""
     rows = work.db.execute(
         select(RoleGroup.name, Participant.number, Participant.name)
         .select_from(Assignment)
@@ -46,8 +47,8 @@ def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[H
 
 
 def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:
-    """The account's assignments that are not revoked, by participant and group, including those
-    that start later."""
+    """The account's assignments that are not revoked, including future ones, sorted by participant
+    and role group."""
     rows = work.db.scalars(
         select(Assignment)
         .join(Assignment.participant)
@@ -61,8 +62,7 @@ def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:
 def holders(
     work: UnitOfWork, group: RoleGroup, accounts: Iterable[Account]
 ) -> dict[int, list[Assignment]]:
-    """By account id, where each of these accounts holds the role group, including what begins
-    later."""
+    """The assignments of the role group to these accounts, by account id, including future ones."""
     rows = work.db.scalars(
         select(Assignment)
         .join(Assignment.participant)
@@ -102,7 +102,8 @@ def list_applications(work: UnitOfWork, account: Account) -> list[Client]:
 
 
 def participants_of(work: UnitOfWork, account: Account) -> dict[int, list[str]]:
-    """For which participants the account can open each relying party: names, by the client's id."""
+    """The names of the participants for which the account can open each relying party, by the
+    database id of the client."""
     rows = work.db.execute(
         select(client_role_group.c.client_id, Participant.name)
         .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
@@ -118,8 +119,8 @@ def participants_of(work: UnitOfWork, account: Account) -> dict[int, list[str]]:
 
 
 def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
-    """The relying parties that the account can open, by name: it holds one of their role groups,
-    and they allow its kind of account."""
+    """The relying parties that the account can open, sorted by name: it holds one of their role
+    groups, and they allow its kind of account."""
     ids = (
         select(client_role_group.c.client_id)
         .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
@@ -132,8 +133,8 @@ def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
 
 
 def console_roles(work: UnitOfWork, account: Account) -> frozenset[ConsoleRole]:
-    """The account's roles in the console: the gateway's own role groups, held for the operator's
-    own participant. Groups that a relying party sees give no console role."""
+    """The account's roles in the console. Only the gateway's own role groups count, and only if
+    held for the operator's own participant."""
     return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
 
 

@@ -19,7 +19,7 @@ SORTS: list_pages.Sorts = {"name": (Participant.name_key,), "number": (Participa
 
 
 class ParticipantState(StrEnum):
-    """Whether a participant takes part now."""
+    """Whether a participant is current, has ended, or was removed."""
 
     CURRENT = "current"
     ENDED = "ended"
@@ -28,7 +28,7 @@ class ParticipantState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ParticipantFilter:
-    """Which participants. Empty means no restriction."""
+    """The filter of the list. Empty means no restriction."""
 
     #: The beginning of the number, or of the name.
     text: str = ""
@@ -45,7 +45,7 @@ class ListedParticipant:
 
 
 def state_of(row: Participant) -> ParticipantState:
-    """Whether it takes part now."""
+    """The state of a participant."""
     if row.removed_at is not None:
         return ParticipantState.REMOVED
     return ParticipantState.CURRENT if row.ended_at is None else ParticipantState.ENDED
@@ -62,7 +62,7 @@ def page(
 
 
 def _conditions(criteria: ParticipantFilter) -> list[ColumnElement[bool]]:
-    """There are few participants, so their names need no index."""
+    """The conditions for the WHERE clause. There are few participants, so no index is needed."""
     found: list[ColumnElement[bool]] = []
     if criteria.text:
         key = Participant.name_key.startswith(fold(criteria.text), autoescape=True)

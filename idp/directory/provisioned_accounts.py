@@ -168,8 +168,8 @@ def account_of(work: UnitOfWork, row: ProvisionedAccount) -> Account:
 
 @dataclass(frozen=True)
 class Push:
-    """What a push says of itself: the client's key of the account, the number of the request behind
-    it, and its place in the order of pushes."""
+    """The metadata of a push: the client's id for the account, the number of the registration
+    request, and the sequence number."""
 
     external_id: str | None = None
     request_number: str = ""

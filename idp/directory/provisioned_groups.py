@@ -93,8 +93,8 @@ def create(
     display_name: str,
     external_id: str | None,
 ) -> tuple[ProvisionedGroup | None, bool]:
-    """The group of the role group at the participant, and whether this call made it; None when the
-    client uses the external id for another group."""
+    """The group for the role group at the participant, and whether this call created it. None if
+    the client uses the external id for another group."""
     is_new = _insert(
         work,
         scope,
@@ -115,8 +115,8 @@ def create(
 def create_missing(
     work: UnitOfWork, scope: ProvisioningScope, name: Callable[[str, str], str]
 ) -> None:
-    """Make a group of each role group that the client may grant, at each participant where it may,
-    under the ``name`` of role group and participant. No member changes."""
+    """Create the missing groups: one for each role group and participant that the client may grant.
+    ``name`` makes the name of a group from both. Members do not change."""
     if PushOperation.GRANT not in scope.operations:
         return
     missing = work.db.execute(_missing(scope)).all()

@@ -1,6 +1,9 @@
-"""What a client that provisions accounts may do. It never reaches the gateway's own operators and
-their role groups (N72, N74), and does only what its registration allows: its operations, for its
-participants (N73). What it may not see is not found."""
+"""What a provisioning client may see and change.
+
+Its registration names its operations and participants (N73). Operators of the gateway and their
+role groups are always out of scope (N72, N74). An object that the client may not see is not found;
+a change that it may not make raises OutOfScope.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +133,7 @@ class ProvisioningScope:
 
 
 def batches(rows: Collection[Item]) -> Iterator[list[Item]]:
-    """The rows in parts that fit into one statement."""
+    """The rows in parts that are small enough for one statement."""
     listed = list(rows)
     for start in range(0, len(listed), BATCH):
         yield listed[start : start + BATCH]

@@ -59,13 +59,13 @@ def record(
 
 
 def possible_facts(account: Account) -> list[Fact]:
-    """The facts that a caller can prove: nobody is called back without a registered number."""
+    """The facts that a caller can prove. A callback needs a registered phone number."""
     return [fact for fact in Fact if fact is not Fact.CALLBACK or account.person.phone]
 
 
 def denied_until(work: UnitOfWork, account: Account) -> datetime | None:
-    """Until when only a code verifies a caller, because a caller was not the holder; None if facts
-    count. Whoever was refused may call again, another agent too, with better answers."""
+    """The time until which only a code verifies a caller, because a recent caller was not the
+    holder; None if facts count. A refused caller could call another agent with better answers."""
     latest = work.db.scalar(
         select(
             func.max(func.coalesce(CallerVerification.denied_at, CallerVerification.disowned_at))

@@ -1,4 +1,7 @@
-"""How far an act of an operator reaches: sessions, applications, programs and people."""
+"""What an action of an operator affects: the number of sessions, applications, programs and people.
+
+It only reads. The confirmation page shows the counts (docs/decisions/0036).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from idp.transaction import UnitOfWork
 
 @dataclass(frozen=True)
 class AccountReach:
-    """What depends on an account at this moment."""
+    """How many of each depend on an account now."""
 
     sessions: int
     applications: int
@@ -40,14 +43,14 @@ class AccountReach:
 
 @dataclass(frozen=True)
 class ClientReach:
-    """Who uses an application at this moment: people by a sign-in, programs by a UserID."""
+    """How many people and how many programs (machine accounts) hold a valid token now."""
 
     people: int
     programs: int
 
 
 def of_account(work: UnitOfWork, account: Account) -> AccountReach:
-    """What depends on the account."""
+    """Count what depends on the account."""
     return AccountReach(
         sessions=len(sessions.active(work, account)),
         applications=_count(work, Grant.client_id, Grant.account_id == account.id),
@@ -59,12 +62,13 @@ def of_account(work: UnitOfWork, account: Account) -> AccountReach:
 
 
 def of_client(work: UnitOfWork, client: Client) -> ClientReach:
-    """Who holds a token of the application."""
+    """Count who holds a valid token of the application."""
     return _users(work, Grant.client_id == client.id)
 
 
 def of_signing_key(work: UnitOfWork, key: SigningKey) -> tuple[int, ClientReach]:
-    """How many enabled applications use the algorithm of the key, and who holds their tokens."""
+    """Count the enabled applications that use the algorithm of the key, and who holds their
+    tokens."""
     uses = (Client.id_token_alg == key.alg) | (Client.access_token_alg == key.alg)
     enabled = Client.disabled_at.is_(None)
     clients = work.db.scalar(select(func.count()).select_from(Client).where(uses, enabled)) or 0
@@ -92,7 +96,7 @@ def _users(work: UnitOfWork, where: ColumnElement[bool]) -> ClientReach:
 def _count(
     work: UnitOfWork, column: InstrumentedAttribute[Any], *where: ColumnElement[bool]
 ) -> int:
-    """Distinct values of a column over the grants under which a token is valid."""
+    """Count the distinct values of a column over the grants that have a valid token."""
     is_used = exists().where(
         AccessToken.grant_id == Grant.id,
         AccessToken.expires_at > work.now,

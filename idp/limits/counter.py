@@ -115,8 +115,8 @@ def _budget(rule: Rule) -> str:
 
 
 def _is_exempt(rule: Rule) -> bool:
-    """Whether the request passes whatever was counted before: it does not count, or has credentials
-    of an account or client with a budget of its own, which may be valid."""
+    """Whether the request passes regardless of earlier counts. It does if it is not counted, or has
+    possibly valid credentials of an account or client with its own budget."""
     if not rule.applies():
         return True
     return rule.allows_valid_credentials and _budget(rule) != budgets.by_network()

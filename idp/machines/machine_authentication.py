@@ -29,8 +29,8 @@ LAST_USED_PRECISION = timedelta(minutes=1)
 
 @dataclass(frozen=True, kw_only=True)
 class AuthenticatedMachine:
-    """A machine account that may use an application: its role groups of the application, and the
-    one participant that it acts for, if the login names one."""
+    """A machine account that may use an application, with its role groups of the application.
+    ``participant`` is set if the login names one: the account acts for that participant only."""
 
     account: Account
     client: Client

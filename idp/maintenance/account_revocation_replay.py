@@ -1,4 +1,8 @@
-"""Replay of revocations that concern accounts (see ``revocation_replay``)."""
+"""Replay of revocations that concern accounts (see ``revocation_replay``).
+
+Each handler returns whether it changed anything. A handler raises AccountNotHere, NotFound or
+another refusal if its event cannot be replayed.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +53,8 @@ class AccountNotHere(NotFound):
 
 
 def _account(work: UnitOfWork, event: Event) -> Account:
-    """The account of the event. An account created since the backup may have had an id that is in
-    use again."""
+    """The account of the event. Raises AccountNotHere also if the id belongs to a newer account:
+    accounts created after the backup are lost, and their ids are used again."""
     row = work.db.get(Account, event.account_id) if event.account_id is not None else None
     if row is None or row.created_at > event.at:
         raise AccountNotHere()
@@ -58,7 +62,7 @@ def _account(work: UnitOfWork, event: Event) -> Account:
 
 
 def _why(event: Event) -> StateReason:
-    """The reason that the event names; an unknown one of an older release is not kept."""
+    """The reason in the event. The unknown reason of an earlier release becomes RESTORED."""
     why = event.data.get("why")
     return StateReason(why) if why in list(StateReason) else StateReason.RESTORED
 
@@ -79,7 +83,8 @@ def state_changed(work: UnitOfWork, event: Event) -> bool:
 
 
 def password_set(work: UnitOfWork, event: Event) -> bool:
-    """The password of the backup is outdated. A pending account has none."""
+    """Require a new password, because the one in the backup is outdated. Pending accounts have no
+    password."""
     row = _account(work, event)
     if row.state != AccountState.ACTIVE:
         return False
@@ -95,7 +100,7 @@ def role_group_revoked(work: UnitOfWork, event: Event) -> bool:
 
 
 def terms_changed(work: UnitOfWork, event: Event) -> bool:
-    """The assignment ends sooner or starts later than in the backup."""
+    """Shorten the assignment if it now starts later or ends sooner than in the backup."""
     account, after = _account(work, event), event.data["after"]
     pair = (event.data["group"], event.data["participant"])
     held = {
@@ -201,7 +206,7 @@ def custodian_changed(work: UnitOfWork, event: Event) -> bool:
 
 
 def address_changed(work: UnitOfWork, event: Event) -> bool:
-    """Links and codes must go to the current address, not to the former one."""
+    """Restore the current e-mail address, so that links and codes do not go to the former one."""
     row = _account(work, event)
     before, after = event.data["before"].get("email"), event.data["after"].get("email")
     if not after or row.person.email != before:
@@ -217,7 +222,7 @@ def phone_changed(work: UnitOfWork, event: Event) -> bool:
 
 
 def end_date_set(work: UnitOfWork, event: Event) -> bool:
-    """Set the end date, if it is earlier than that of the backup."""
+    """Set the end date if the backup has none or a later one."""
     row, end = _account(work, event), datetime.fromisoformat(event.data["at"])
     if row.ends_at is not None and row.ends_at <= end:
         return False

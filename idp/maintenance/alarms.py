@@ -1,5 +1,7 @@
-"""Alarms: password guessing spread over many accounts (N50), and an audit trail that is not sealed
-in time."""
+"""Alarms: password guessing over many accounts (N50), and audit events that are not sealed in time.
+
+An alarm is an audit event and a line in the log. Other packages raise the rest of ``ALL``.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,8 @@ def _not_sealed(work: UnitOfWork) -> int:
 
 
 def _guessing(work: UnitOfWork) -> int:
-    """Count the refused sign-ins of the last window, in total and by network, and record an alarm
-    for each count over its limit, once per window. Returns the number of alarms."""
+    """Count the refused sign-ins of the last window, in total and by network. Record an alarm for
+    each count over its limit, once per window. Returns the number of alarms."""
     since = work.now - timedelta(seconds=work.settings.lockout_window)
     by_address = work.db.execute(
         select(Event.ip, func.count())

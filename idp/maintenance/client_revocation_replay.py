@@ -1,4 +1,7 @@
-"""Replay of revocations that concern clients (see ``revocation_replay``)."""
+"""Replay of revocations that concern clients (see ``revocation_replay``).
+
+Each handler returns whether it changed anything, and raises NotFound for an unknown client.
+"""
 
 from __future__ import annotations
 

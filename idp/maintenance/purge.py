@@ -32,7 +32,7 @@ from idp.transaction import UnitOfWork
 
 BATCH = 1000
 DAY = timedelta(days=1)
-#: Settings and the audit trail show sessions: keep them for a month after they end.
+#: Settings and the audit trail refer to sessions, so they are kept for a month after they end.
 SESSION_DAYS = 30
 MESSAGE_DAYS = 30
 LINK_DAYS = 180

@@ -24,7 +24,8 @@ KEY_DAYS = (14, 3)
 
 
 def send_next(work: UnitOfWork) -> bool:
-    """Send one mail that is due; False if none is. Each reminder is sent once."""
+    """Queue one reminder that is due; False if none is. Each reminder is sent once. If the address
+    is invalid, an event is recorded and nothing is raised."""
     return (
         activation.send_next_reminder(work)
         or _remind_of_renewal(work)

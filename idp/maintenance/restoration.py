@@ -1,9 +1,9 @@
 """Make a restored database safe: nothing that was revoked after the backup may become valid again.
 
-The backup contains sessions that have ended, tokens and codes that were used, and mails that were
-sent. Nobody can tell which, so all of these are invalidated. Other revocations since the backup are
-replayed from an export of the audit trail. The chain continues at the head of the backup, and an
-event identifies the export with the events in between.
+The backup contains sessions that have since ended, used tokens and codes, and mails already sent.
+Which ones is unknown, so all of them are invalidated. Other revocations since the backup are
+replayed from an export of the audit trail. The audit chain continues at the head of the backup, and
+an event identifies the export with the missing events (docs/decisions/0033).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Replay revocations from an export of the audit trail after a restoration.
 
-The database is older than the trail. What was granted since may be lost; what was revoked must be
-revoked again. ``REPLAYS`` has one handler for each such event.
+The restored database is older than the export. Grants since the backup may be lost, but revocations
+must be repeated. ``REPLAYS`` has one handler for each event that revokes something.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class ReplayResult:
 
 
 def replay(work: UnitOfWork, events: Iterable[Event], names: dict[int, str]) -> ReplayResult:
-    """Replay these events. Each is a separate step: a refused one is reported, and the others
-    continue."""
+    """Replay these events, each in its own savepoint. A refused event is added to the result, and
+    the others continue. ``names`` are user names by account id. Raises nothing for a refusal."""
     last: dict[tuple[object, ...], Event] = {}
     for event in events:
         last.pop(_subject(event), None)
@@ -160,7 +160,7 @@ REPLAYS: dict[str, Callable[[UnitOfWork, Event], bool]] = {
 
 
 def missing_accounts(work: UnitOfWork, names: dict[int, str]) -> list[str]:
-    """The login names of these accounts that are not in the database."""
+    """The user names in ``names`` that are not in the database, sorted."""
     here = set(
         work.db.scalars(select(Account.username).where(Account.username.in_(names.values())))
     )

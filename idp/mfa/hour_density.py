@@ -11,8 +11,10 @@ GRID = 96
 
 
 def hour_density(hour: Hour, history: History, population: Population, tuning: Tuning) -> float:
-    """How likely the person is to sign in at this hour of such a day, per hour: a kernel density
-    on the circle over the own hours, with everybody's as a prior (2 per cent of it uniform)."""
+    """The density, per hour, of the person's sign-ins at this hour on such a day (working or free).
+
+    It is a kernel density on the circle over the person's own hours. The prior is the population's
+    density, mixed with 10 per cent of a uniform one."""
     scale = 1 / (24 * _bessel_i0(tuning.kappa))
     theta = hour.of_day * math.tau / 24
     mass = weighted = 0.0
@@ -34,8 +36,8 @@ def _prior(hour: Hour, population: Population) -> float:
 
 
 def is_unusual_hour(hour: Hour, history: History, population: Population, tuning: Tuning) -> bool:
-    """Whether to report the hour to the person: fewer than 2 per cent of their sign-ins are at less
-    likely hours, there are at least five, and none was within two hours of it."""
+    """Whether to report the hour to the person: less than 2 per cent of the density is at less
+    likely hours, and there are at least five sign-ins, none within two hours of it."""
     effective = sum(0.5 ** (seen.age_days / tuning.half_life) for seen in history.hours)
     near = any(_apart(hour.of_day, seen.of_day) <= 2 for seen in history.hours)
     if effective < 5 or near:

@@ -1,11 +1,14 @@
-"""How far a sign-in differs from what its person does, with reasons.
+"""Scores how far a sign-in differs from the habits of its account holder (docs/risk.md).
 
-Pure: the attempt, the person's bounded history, the population and the tuning come in, a score with
-its evidence comes out. Hard rules say what always asks for a factor; the score is the sum of log
-ratios, natural logarithm, in the manner of Freeman, Jain, Duermuth, Biggio and Giacinto, "Who Are
-You? A Statistical Approach to Measuring User Authenticity" (NDSS 2016), equation 7 without attack
-data, with the smoothing published by Wiefling et al. (ACM TOPS 2022), and the hour of the day as a
-density on the circle. The caller treats an error here as "ask for a factor".
+The module is pure. Its input is the attempt, the bounded history of the person, the population and
+the tuning; its output is a score with evidence. The caller requires a second factor after an error.
+
+Hard rules always require a second factor. The score is a sum of natural log ratios:
+
+- Equation 7 without attack data of Freeman, Jain, Duermuth, Biggio and Giacinto, "Who Are You? A
+  Statistical Approach to Measuring User Authenticity" (NDSS 2016).
+- Smoothing as published by Wiefling et al. (ACM TOPS 2022).
+- The hour of the day as a density on the circle (``hour_density``).
 """
 
 from __future__ import annotations
@@ -32,13 +35,13 @@ from idp.mfa.risk_values import (
     Tuning,
 )
 
-#: Level, and its weight among the levels of its feature.
+#: The levels of a feature and their weights, the most specific level first.
 NETWORK = (("ip", 0.6), ("asn", 0.3), ("country", 0.1))
 AGENT = (("version", 0.54), ("family", 0.27), ("system", 0.185), ("kind", 0.005))
-#: The number of major versions that a browser may update between two sign-ins.
+#: A browser newer by at most this many major versions counts as the same one after an update.
 UPDATES = 6
 EARTH_KM = 6371.0
-#: The codes of a feature that is usual for the person, and of one that is not.
+#: By feature: the evidence code of a usual value, and that of an unusual one.
 COMPARED = {
     Feature.NETWORK: (EvidenceCode.USUAL_NETWORK, EvidenceCode.NEW_NETWORK),
     Feature.BROWSER: (EvidenceCode.USUAL_BROWSER, EvidenceCode.NEW_BROWSER),
@@ -46,7 +49,8 @@ COMPARED = {
 
 
 def assess(attempt: Attempt, history: History, population: Population, tuning: Tuning) -> Risk:
-    """Score one attempt."""
+    """Score one attempt. The band is high for a rule in ``GRAVE``, and at least medium for any
+    other hard rule."""
     hits = tuple(_hits(attempt, history, tuning))
     evidence = tuple(_evidence(attempt, history, population, tuning))
     score = sum(entry.weight for entry in evidence)
@@ -59,7 +63,7 @@ def assess(attempt: Attempt, history: History, population: Population, tuning: T
     return Risk(score, band, evidence, hits)
 
 
-#: Rules that require a strong factor.
+#: The hard rules that require a strong factor.
 GRAVE = (PromptReason.STOLEN_DEVICE, PromptReason.IMPOSSIBLE_TRAVEL, PromptReason.NEW_COUNTRY)
 
 
@@ -94,8 +98,8 @@ def _hits_of_history(attempt: Attempt, history: History, tuning: Tuning) -> Iter
 
 
 def is_impossible_travel(attempt: Attempt, history: History) -> bool:
-    """At least 100 km at 900 km/h or more since the last sign-in. False if a location is
-    unknown."""
+    """Whether the last sign-in was at least 100 km away, and the journey needs 900 km/h or more.
+    False if a location is unknown."""
     km = distance_km(history.last_place, attempt.place)
     if km is None or km < 100 or history.last_at is None:
         return False
@@ -145,7 +149,7 @@ def _evidence(
 
 
 def agent_values(agent: Agent) -> dict[str, str]:
-    """The values of a browser by level."""
+    """The values of a browser by level, for the counts in a history."""
     return {
         "version": f"{agent.family} {agent.major}" if agent.family else "",
         "family": agent.family,
@@ -155,7 +159,7 @@ def agent_values(agent: Agent) -> dict[str, str]:
 
 
 def _as_seen(agent: Agent, history: History) -> Agent:
-    """The browser as in the person's history: an automatic update does not make it a new one."""
+    """The browser, with the latest version in the person's history if it was only updated since."""
     versions = history.counts.get("version", NO_COUNTS)
     majors = [
         int(value.rpartition(" ")[2])
@@ -176,8 +180,9 @@ def _compared(
     history: History,
     population: Population,
 ) -> Evidence:
-    """``ln p(x) - ln p(x|u)``: the rarer for everybody and the usual for the person, the lower.
-    The person's own term is not smoothed; where it is nothing, it is a quarter of everybody's."""
+    """``ln p(x) - ln p(x|u)``. The weight is low if the values are usual for the person and rare in
+    the population. The person's term is not smoothed; if it is 0, a quarter of the population's
+    term replaces it."""
     everybody = _likelihood(values, levels, population.counts, population.sign_ins, smooth=True)
     person = _likelihood(own_values, levels, history.counts, history.sign_ins, smooth=False)
     weight = math.log(everybody) - math.log(person or everybody / 4)
@@ -194,9 +199,12 @@ def _likelihood(
     *,
     smooth: bool,
 ) -> float:
-    """The levels' likelihoods by their weights. Smoothed, a value seen c times of n counts
-    ``(c/n)(1 - m/(n+m))`` and an unseen one ``1/(n+m)``: m is 1 at the last level, else the
-    number of values of the next one and its m."""
+    """The weighted sum of the likelihoods of all levels.
+
+    With ``smooth``, a value that was seen c times out of n counts ``(c/n)(1 - m/(n+m))``, and an
+    unseen one ``1/(n+m)``. At the last level m is 1; at the others, m is the m of the next level
+    plus its number of values.
+    """
     unseen = 1
     found = 0.0
     for level, weight in reversed(levels):
@@ -212,7 +220,7 @@ def _likelihood(
 
 
 def _rarity(history: History, population: Population) -> float:
-    """``ln((1/|U|) / (n_u/N))``: a person who signs in often is a likelier target of guessing."""
+    """``ln((1/|U|) / (n_u/N))``: the more often a person signs in, the lower the weight."""
     if not history.sign_ins or not population.people or not population.sign_ins:
         return 0.0
     share = history.sign_ins / population.sign_ins
@@ -222,8 +230,8 @@ def _rarity(history: History, population: Population) -> float:
 def _hour_evidence(
     attempt: Attempt, history: History, population: Population, tuning: Tuning
 ) -> Evidence:
-    """``ln((1/24) / f_u)`` between -1.5 and 2; after a daylight-saving change, the best of the
-    neighbouring hours."""
+    """``ln((1/24) / f_u)``, limited to -1.5 to 2. For a week after a daylight-saving change, the
+    lowest weight of the hour and its two neighbours counts."""
     hour = attempt.hour
     around = (-1.0, 0.0, 1.0) if hour.after_change else (0.0,)
     density = max(

@@ -1,4 +1,4 @@
-"""What the risk engine gets and returns, as frozen values."""
+"""The input and output of the risk engine, as frozen values."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ NO_AGENT = Agent()
 
 
 class Device(StrEnum):
-    """The state of the browser's cookie."""
+    """Whether the browser is recognised by its cookie."""
 
     KNOWN = "known"
     UNKNOWN = "unknown"
     #: The cookie is known for other accounts only, as on a shared workstation.
     OF_ANOTHER = "of_another"
-    #: Ended by the holder or a password change.
+    #: The cookie was revoked, by the holder or by a password change.
     REVOKED = "revoked"
 
 
@@ -59,7 +59,7 @@ class Band(StrEnum):
 
 @dataclass(frozen=True)
 class Place:
-    """The location of an address; empty and None if the database does not have it."""
+    """The location of an IP address. Empty texts and None mean unknown."""
 
     country: str = ""
     region: str = ""
@@ -82,14 +82,14 @@ class Attempt:
     place: Place = NO_PLACE
     agent: Agent = NO_AGENT
     device: Device = Device.UNKNOWN
-    #: The browser family that got the cookie; another one indicates theft.
+    #: The browser family to which the cookie was issued. A different one indicates theft.
     device_family: str = ""
     #: Refused sign-ins of this account, and of this network, in the last hour.
     failures: int = 0
     network_failures: int = 0
     #: On the operator's list of suspicious networks.
     is_listed: bool = False
-    #: What happened since the last completed sign-in, so that a second factor is required.
+    #: A change since the last completed sign-in that requires a second factor.
     after: AccountChange | None = None
 
 
@@ -110,7 +110,7 @@ NO_COUNTS: dict[str, int] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """A person's completed sign-ins as counts; the caller limits its size."""
+    """A person's completed sign-ins as counts. The caller limits its size."""
 
     sign_ins: int = 0
     #: How often each value was seen, by level: ``ip``, ``asn``, ``country``, ``version``,
@@ -124,12 +124,12 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """The same for all persons together."""
+    """The completed sign-ins of all persons as counts."""
 
     people: int = 0
     sign_ins: int = 0
     counts: Mapping[str, Counts] = field(default_factory=dict)
-    #: Density of sign-ins over the hours of a working day and of a free day, ``GRID`` values.
+    #: The density of sign-ins over a working day and over a free day, as ``GRID`` values.
     working: Sequence[float] = ()
     free: Sequence[float] = ()
 
@@ -140,7 +140,8 @@ class Tuning:
 
     medium: float = 0.0
     high: float = 3.0
-    #: Sharpness of the kernel of hours, weight of everybody's habits, half-life in days.
+    #: For ``hour_density``: concentration of the kernel, weight of the population's habits,
+    #: half-life of a sign-in in days.
     kappa: float = 6.0
     alpha: float = 4.0
     half_life: float = 60.0
@@ -151,7 +152,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One feature's part of the score; ``shown`` is the text for the person."""
+    """The part of the score that comes from one feature. ``shown`` is the value in plain text."""
 
     feature: Feature
     code: EvidenceCode
@@ -161,7 +162,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Risk:
-    """The result, for the audit trail and the console."""
+    """The result of an assessment, for the decision, the audit trail and the console."""
 
     score: float
     band: Band

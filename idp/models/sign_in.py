@@ -43,9 +43,11 @@ class SignIn(Base):
 
 
 class PopulationCount(Base):
-    """How often a value of a level occurred in all sign-ins. The levels are those of
-    ``idp.mfa.sign_in_histories``, and ``total`` (sign-ins), ``people`` (who have a history),
-    ``distinct`` (number of values of a level), ``working`` and ``free`` (by time of day)."""
+    """How often a value of a level occurred in all sign-ins.
+
+    The levels are those of ``idp.mfa.sign_in_histories``. Further ones are ``total`` (sign-ins),
+    ``people`` (with a history), ``distinct`` (number of values of a level), and ``working`` and
+    ``free`` (by time of day)."""
 
     __tablename__ = "population_count"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-#: The least contrast of text (success criterion 1.4.3, level AA).
+#: The minimum contrast of text (WCAG 2.2 success criterion 1.4.3, level AA).
 AA = 4.5
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -15,7 +15,7 @@ def is_colour(text: str) -> bool:
 
 
 def mixed(colour: str, share: float, other: str) -> str:
-    """``share`` of a colour in another one, as ``color-mix(in srgb, ...)`` computes it."""
+    """A colour mixed into another one by ``share``, as CSS ``color-mix(in srgb, ...)`` does."""
     pairs = zip(_channels(colour), _channels(other), strict=True)
     return "#" + "".join(f"{round(a * share + b * (1 - share)):02x}" for a, b in pairs)
 

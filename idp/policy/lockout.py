@@ -35,14 +35,14 @@ class Record:
         )
 
 
-#: During a lock, a right password is told apart from a wrong one in this many attempts only: a few
-#: more guesses than the budget has, and enough for the holder to learn of the lock.
+#: The number of attempts during a lock in which a right password gets a different answer. It lets
+#: the holder learn of the lock, and adds few guesses to the budget (docs/decisions/0040).
 TOLD = 3
 
 
 def after_failure(record: Record, now: datetime, budget: Budget) -> Record:
     """Add a failure. A failure during a lock does not extend it, so that an attacker cannot lock
-    out the holder permanently; the first ones are counted, and forgotten with the lock."""
+    out the holder permanently. The first ``TOLD`` of them are counted until the lock ends."""
     if record.is_locked(now):
         tried = (*record.failures, now)[: TOLD + 1]
         return Record(tried, record.locked_at, record.locked_until)

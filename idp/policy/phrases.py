@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name by which the catalogue finds texts
-    """Mark a text for the catalogue of translations; it is translated where it is shown."""
+    """Mark a text for the translation catalogue. The page that shows it translates it."""
     return text
 
 
 class Phrase(StrEnum):
-    """A reason in words. Its value is the English text, by which its translation is found."""
+    """A reason as a phrase. The value is the English text, which is the key of its translation."""

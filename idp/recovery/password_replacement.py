@@ -31,10 +31,10 @@ def on_password_changed(
     keep: BrowserSession | None = None,
     are_programs_kept: bool = False,
 ) -> None:
-    """What follows every change of a password: the account is active and unlocked, other sessions
-    end, browsers are forgotten, links and codes that wait end, and the holder gets a notice.
-    ``keep`` is the session in which the change was made, if any. With ``are_programs_kept`` the
-    tokens of programs stay valid."""
+    """Complete a change of password. The account becomes active and unlocked, and the holder gets a
+    notice. Other sessions end, browsers are forgotten, and pending links and codes end. ``keep`` is
+    the session in which the change was made, if any. With ``are_programs_kept`` the tokens of
+    programs stay valid."""
     if account.state == AccountState.RESET_REQUIRED:
         lifecycle.change_state(
             work, account, AccountState.ACTIVE, reason=StateReason.PASSWORD_REPLACED

@@ -46,11 +46,11 @@ def find(work: UnitOfWork, handle: str, browser: str | None) -> Interaction | No
 def restart(
     work: UnitOfWork, handle: str, browser: str, *, former: str | None, is_same_origin: bool
 ) -> Interaction | None:
-    """A new interaction with the request of an unfinished one; nothing that was done is kept.
+    """A new interaction with the request of an unfinished one, without its progress.
 
-    It is for the browser that started the old one (its cookie held ``former``) after its time-out,
-    and for a page of this site (``is_same_origin``) whose browser has lost its cookie since. A link
-    to another person's sign-in starts nothing (N54)."""
+    Two browsers may do this: the one that started the old interaction, after it expired (its cookie
+    held ``former``), and one that lost its cookie on a page of this site (``is_same_origin``). A
+    link to another person's sign-in starts nothing (N54)."""
     if not handle or len(handle) > 64:
         return None
     row = work.db.scalar(select(Interaction).where(Interaction.handle == handle))

@@ -16,8 +16,8 @@ from idp.transaction import UnitOfWork
 def demanded(
     work: UnitOfWork, client: Client, session: BrowserSession | None, cookie: str
 ) -> str | None:
-    """The level that the client demands: the registered one, or more where the rules for second
-    factors ask for one that the existing session lacks, such as a role granted since."""
+    """The level that the client demands. It is the registered level, or a higher one if a
+    second-factor rule needs a factor that the session lacks, such as that of a new role group."""
     if session is None or satisfies(session.acr, ACR_MFA):
         return client.minimum_acr
     rules = [client.second_factor]

@@ -24,7 +24,7 @@ from idp.transaction import UnitOfWork
 
 @dataclass(frozen=True)
 class PasswordAccepted:
-    """A password was right. ``change`` says why a new one has to be chosen first."""
+    """The password was right. ``change`` is the reason why a new one must be chosen first."""
 
     account: Account
     change: ChangeReason | None = None
@@ -33,14 +33,14 @@ class PasswordAccepted:
 
 @dataclass(frozen=True)
 class Held:
-    """The password or passkey was right, but the account is locked or suspended. ``until``: when a
-    lock-out ends by itself."""
+    """The password or passkey was right, but the account is locked or suspended. ``until`` is the
+    end of a lock-out; None if only Customer Relations can help."""
 
     reason: SignInRefusal
     until: datetime | None = None
 
 
-#: What a person with the right password or passkey is told.
+#: The refusals that a page reveals after a right password or passkey (docs/decisions/0040).
 TOLD = frozenset(
     (SignInRefusal.ACCOUNT_LOCKED, SignInRefusal.ACCOUNT_SUSPENDED, SignInRefusal.THROTTLED)
 )
@@ -56,10 +56,10 @@ def authenticate_password(
     client: Client | None = None,
 ) -> PasswordAccepted | Held | None:
     """Check a user name and a password. Returns None for a refusal; only the audit trail has the
-    reason. Whoever knows the password of a locked or suspended account gets ``Held``, during a
-    lock-out for a few attempts only, so that it still ends guessing. In every case one hash is
-    computed and one outcome recorded, so that the time tells nothing (N47, N49). ``cookie`` is the
-    one by which the browser is recognised."""
+    reason. The right password of a locked or suspended account gives ``Held``. During a lock-out
+    only the first attempts do, so that it still stops guessing. Every call computes one hash and
+    records one outcome, so that the time reveals nothing (N47, N49). ``cookie`` is the cookie that
+    recognises the browser."""
     account = accounts.find_for_sign_in(work, typed)
     waiting = None
     if account is not None and account.state == AccountState.RESET_REQUIRED:
@@ -102,9 +102,9 @@ def authenticate_passkey(
     work: UnitOfWork, browser: str, answer: str, *, client: Client | None = None
 ) -> tuple[Account, tuple[str, ...]] | Held | Fault:
     """Check a passkey without a password; ``browser`` binds the challenge to this browser. Returns
-    its account and the methods that it proves (``amr``), ``Held`` for a right one of a locked or
-    suspended account, or the fault that its holder may know. A
-    lock-out after wrong passwords does not apply: guesses cannot lock out a passkey (N51)."""
+    its account and the methods that it proves (``amr``). A right passkey of a locked or suspended
+    account gives ``Held``, any other refusal the fault that the page may show. A lock-out after
+    wrong passwords does not apply: guesses cannot lock out a passkey (N51)."""
     found = passkeys.verify(work, Ceremony.ALONE, browser, answer, None)
     account = None if isinstance(found, Fault) else found[0]
     reason = OF_PASSKEY[found] if isinstance(found, Fault) else None
@@ -157,9 +157,9 @@ def _stored(account: Account | None, waiting: TemporaryPassword | None) -> str |
 def _fresh_hash(
     work: UnitOfWork, hasher: PasswordHasher, account: Account | None, password: str, key: str
 ) -> str | None:
-    """A new hash where the stored one was made with older settings. It is made before anything is
-    written, so that no row lock waits for it; and not during a lock-out, whose answer must take
-    the same time for a right password as for a wrong one."""
+    """A new hash if the stored one uses older settings, else None. It is computed before anything
+    is written, so that no row lock waits for it. During a lock-out none is computed: right and
+    wrong passwords must take the same time."""
     if account is None or account.state != AccountState.ACTIVE or not account.password_hash:
         return None
     if not hasher.is_outdated(account.password_hash) or failed_attempts.is_locked(work, key):

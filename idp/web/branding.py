@@ -1,6 +1,7 @@
-"""How the gateway and its applications present themselves: name, logo, colours, conditions of use.
+"""The brand of an environment: name, logo, accent colours and conditions of use.
 
-All of it comes from settings, so each environment has its own.
+It comes from the settings (docs/decisions/0038). They are checked at the start, so this module does
+not handle files that cannot be read.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 @dataclass(frozen=True)
 class Brand:
-    """What a page shows of the operator."""
+    """The brand as the page templates use it."""
 
     name: str
-    #: Changes with logo and colours: part of their addresses.
+    #: A digest of logo and colours. It is part of their URLs, so that caches notice a change.
     version: str
     has_logo: bool
     has_colours: bool
@@ -38,7 +39,7 @@ class Brand:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The conditions of use (GW-02)."""
+    """The conditions of use (GW-02): a brief form for the sign-in page, and all paragraphs."""
 
     brief: str
     whole: tuple[str, ...]
@@ -59,7 +60,7 @@ def brand(settings: Settings) -> Brand:
 
 
 def colours_of(settings: Settings) -> str:
-    """A stylesheet with the two accent colours; forced colours keep those of the system."""
+    """A stylesheet with the accent colours for light and dark. Forced colours ignore it."""
     plain = "not (forced-colors: active)"
     return (
         f"@media {plain} {{ :root {{ --accent: {settings.brand_accent}; }} }}\n"
@@ -76,7 +77,7 @@ def colours() -> Response:
 
 
 def logo() -> Response:
-    """The logo of the brand; 404 where the built-in one is used."""
+    """The logo of the brand; 404 if the brand has none and the built-in one is used."""
     path = _logo(current.runtime().settings)
     if path is None:
         abort(404)
@@ -86,8 +87,8 @@ def logo() -> Response:
 
 
 def conditions() -> Conditions:
-    """The conditions of use in the language of the page: those of the brand, or the built-in ones.
-    Of the brand's the first paragraph is the brief form."""
+    """The conditions of use in the language of the page: those of the brand, else the built-in
+    ones. The brief form of a brand's conditions is their first paragraph."""
     locale = str(get_locale() or "en")
     path = conditions_file(current.runtime().settings, locale)
     if path is not None:
@@ -119,7 +120,7 @@ def conditions() -> Conditions:
 
 
 def conditions_version() -> str:
-    """Changes with the conditions in any language."""
+    """A digest of the conditions in all languages, stored when a holder accepts them."""
     digest = hashlib.sha256()
     for locale in i18n.LANGUAGES:
         with force_locale(locale):

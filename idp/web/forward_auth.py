@@ -1,7 +1,9 @@
-"""Forward authentication: a reverse proxy asks before each request to a web service that speaks
-HTTP Basic (MA-08, MA-11). nginx ``auth_request``, Caddy ``forward_auth`` and Traefik
-``forwardAuth`` take 2xx for yes and pass 401 and 403 on. nginx makes an error of its own (500) of
-every other answer, so ``idp.web.error_responses`` answers one of the two whatever goes wrong."""
+"""Forward authentication for web services with HTTP Basic (MA-08, MA-11).
+
+A reverse proxy asks before each request. nginx ``auth_request``, Caddy ``forward_auth`` and Traefik
+``forwardAuth`` accept 2xx and pass 401 and 403 on. nginx converts every other status to 500, so
+``idp.web.error_responses`` uses only 401 and 403 here, even after a fault (docs/decisions/0029).
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ def blueprint() -> Blueprint:
 
 
 def verify() -> Response:
-    """204 with who it is and what they may do at the service ``?service=CLIENT_ID``; 401 when
-    UserID, password, address or state do not do, 403 when the proxy names no service, or the
-    account has no role group of it; ``X-Gateway-Error`` says which."""
+    """Check a request for the service ``?service=CLIENT_ID``.
+
+    204: headers name the account, its participants and its role groups. 401: the UserID, password,
+    address or state is refused. 403: the proxy names no service, or the account holds none of its
+    role groups; ``X-Gateway-Error`` has the reason."""
     service = request.args.get("service", "")
     if not service:
         return denied("missing_service")

@@ -1,8 +1,8 @@
-"""What was typed on a page whose session or cookie is gone by the time its form is sent.
+"""Forms that are posted after their session or cookie has ended.
 
-Nothing is done by such a form. What was typed is shown, and sent again when its person says so;
-passwords and codes are not kept. Only a form that the browser says came from a page of this site is
-taken up: another site must not put words into somebody's mouth (N17).
+Such a form changes nothing. A page shows what was entered, without passwords and codes, and the
+person can send it again. This works only if the browser reports that the form came from a page of
+this site, so that other sites cannot prepare a form (N17).
 """
 
 from __future__ import annotations

@@ -9,12 +9,11 @@ from idp.web.i18n import eastern
 
 
 def of(error: Refusal) -> str:
-    """The sentence of the refusal and the phrases in its data, translated; moments in Eastern
+    """The translated sentence of the refusal, with the phrases in its data. Times are in Eastern
     Time."""
     return error.sentence(_translated, eastern)
 
 
 def _translated(text: str) -> str:
-    # A placeholder such as "{faults}" is the whole sentence of some refusals; "" is the catalogue's
-    # own header.
+    # gettext("") would return the header of the catalogue.
     return gettext(text) if text else ""

@@ -1,4 +1,4 @@
-"""Tables of texts in which no member of an enumeration or of a pool is forgotten."""
+"""Tables of display texts that are checked for completeness at import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class MissingText(Exception):
-    """Members have no text; raised at import."""
+    """Some members of an enumeration or collection have no text. Raised at import."""
 
     def __init__(self, members: Collection[str]) -> None:
         super().__init__(f"no text for {', '.join(map(repr, members))}")
@@ -15,14 +15,14 @@ class MissingText(Exception):
 
 
 class Texts:
-    """The text of every value, by its stored form."""
+    """Display texts by stored value."""
 
     def __init__(self, texts: Mapping[str, Any]) -> None:
         self._texts = {str(value): text for value, text in texts.items()}
 
     def of(self, value: str, **variables: object) -> str:
-        """The text in the language of the request, with the variables that it names. A value that
-        this release does not know, such as one of an older row, is shown as it is."""
+        """The text in the language of the request, with its variables. An unknown value, such as
+        one from another release, is returned unchanged."""
         if value not in self._texts:
             return value
         text = str(self._texts[value])
@@ -36,7 +36,7 @@ def complete(
     kind: Iterable[str], texts: Mapping[Any, Any], *, without: Collection[str] = ()
 ) -> Texts:
     """A table of lazy texts for ``kind``, an enumeration or a collection of names. Raises
-    MissingText when a member is neither there nor named in ``without``."""
+    MissingText if a member has no text and is not in ``without``."""
     missing = [member for member in kind if member not in texts and member not in without]
     if missing:
         raise MissingText(missing)

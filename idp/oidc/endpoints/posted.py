@@ -1,9 +1,9 @@
 """Requests that another site sends by POST (OIDC Core 3.1.2.1, RP-Initiated Logout 1.0 section 2).
 
-The gateway's cookies are ``SameSite=Lax``, so such a POST comes without them: nobody seems to be
-signed in, and a cookie in the answer would replace the browser's. Therefore a POST is validated and
-then redirected to a GET, which has the cookies. Its URL has the validated parameters in signed
-form, and is short however long the hint was.
+The gateway's cookies are ``SameSite=Lax``, so such a POST comes without them. Nobody seems to be
+signed in, and a cookie in the response would replace the browser's. Therefore a POST is validated
+and then redirected to a GET, which has the cookies. The URL contains the validated parameters,
+signed, and stays short even if the hint was long.
 """
 
 from __future__ import annotations

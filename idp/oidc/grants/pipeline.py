@@ -136,8 +136,9 @@ def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
 
 
 def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:
-    """After redeeming, so that a grant that has just ended gives no tokens; before a refresh token
-    is spent, so that a suspended account does not lose it."""
+    """Raise InvalidGrantError if the grant is not active. This runs after redeeming, so that a
+    grant that has just ended gives no tokens. It runs before a refresh token is spent, so that a
+    suspended account keeps it."""
     is_active = grant_lifecycle.is_active(
         request.work, redeemed.grant, with_session=redeemed.is_first
     )

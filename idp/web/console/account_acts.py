@@ -1,4 +1,8 @@
-"""The acts on accounts that an operator confirms, and what the page says about each."""
+"""The account actions that an operator confirms, and what the confirmation page says about each.
+
+Each handler in ``ACTS`` returns the ``Effect`` of one action, or the response that refuses it. A
+missing key or session is a 404.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ from idp.web.console.confirmation import Act, Effect
 
 
 def _act_on_account(subject: str, action: str) -> Effect | BaseResponse:
-    """One of the actions of ``policy.console``."""
+    """An action of ``policy.console.ConsoleAction``."""
     work, account = current.work(), account_page.one(subject)
     operator = gate.operator()
     order = account_actions.ActionRequest(operator.account, operator.roles, action, "", "")
@@ -65,14 +69,14 @@ def _account_page(account: Account) -> str:
 
 
 def _version(account: Account) -> str:
-    """What the pages of the actions describe."""
+    """The account data that the page shows; if they change, the confirmation is no longer valid."""
     changed = account.password_changed_at
     since = (account.state_changed_at.isoformat(), changed.isoformat() if changed else "")
     return "/".join((account.state, *since, str(account.person_id), account.person.email))
 
 
 def _ended(account: Account, reach: AccountReach) -> list[str]:
-    """Everything that ends with the sessions of an account."""
+    """One sentence for each thing that ends when all sessions of the account end."""
     found = [
         ngettext(
             "Ends %(num)s session: the account holder is signed out.",
@@ -229,7 +233,7 @@ if absent := set(ConsoleAction).difference(_OF_ACTION):
 
 
 def _revoke(subject: str) -> Effect | BaseResponse:
-    """A role group of an account."""
+    """Revoke a role group of the account at one participant."""
     work, account = current.work(), account_page.one(subject)
     fields = {name: request.form.get(name, "").strip() for name in ("group", "participant")}
     role_group_pages.check(account, fields["group"])
@@ -264,7 +268,7 @@ def _revoke(subject: str) -> Effect | BaseResponse:
 
 
 def _end_session(subject: str, public_id: str) -> Effect | BaseResponse:
-    """One session; the same may do it who may end all of them."""
+    """End one session. The rules are those for ending all sessions."""
     work, account, operator = current.work(), account_page.one(subject), gate.operator()
     row = account_change_pages.session_of(account, public_id)
     action = ConsoleAction.END_SESSIONS

@@ -1,4 +1,4 @@
-"""Lists of people: locked, pending, with a temporary password, suspended, all; and as CSV."""
+"""The lists of accounts in the console by state, and their download as CSV."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def register(pages: Blueprint) -> None:
 
 
 def people() -> BaseResponse:
-    """A page of the list, and its filters."""
+    """A page of a list with its filters."""
     work, asked = current.work(), listing.asked_filters(*FILTERS)
     wanted = _criteria(asked)
     found = service.page(work, wanted, listing.asked_page())
@@ -67,7 +67,7 @@ def people() -> BaseResponse:
 
 
 def _criteria(asked: dict[str, str]) -> AccountFilter:
-    """The filter of the service. An unknown list is the one of all accounts."""
+    """The filter for the service. An unknown list name means all accounts."""
     name = request.args.get("list", "")
     return AccountFilter(
         list=AccountList(name) if name in list(AccountList) else AccountList.ALL,
@@ -79,7 +79,7 @@ def _criteria(asked: dict[str, str]) -> AccountFilter:
 
 
 def export_people() -> BaseResponse:
-    """All accounts of the list, as CSV."""
+    """All accounts of the list as CSV. The download is an event."""
     work, asked = current.work(), listing.asked_filters(*FILTERS)
     wanted = _criteria(asked)
     used = {"list": str(wanted.list)} | {name: value for name, value in asked.items() if value}

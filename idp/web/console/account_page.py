@@ -234,5 +234,5 @@ def act(subject: str, action: str) -> BaseResponse:
 
 
 def back(found: Account, tab: str = OVERVIEW) -> BaseResponse:
-    """To a tab of the account's page."""
+    """A redirect to a tab of the account's page."""
     return redirect(address(found, tab), code=303)

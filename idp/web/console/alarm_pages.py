@@ -38,7 +38,7 @@ def alarms() -> BaseResponse:
 
 
 def confirm_mass_change() -> BaseResponse:
-    """Let registration go on after it was stopped."""
+    """Reset the mass-change circuit breaker, so that registration can continue."""
     said = confirmation.given()
     why = ", ".join(part for part in (said.reason, said.details, said.ticket) if part)
     mass_change_breaker.confirm(current.work(), why)

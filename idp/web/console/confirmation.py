@@ -1,9 +1,11 @@
-"""The page before an act that reaches far or cannot be undone: what it does, to how many, why, and
-how it is undone. The gate asks for it before the view, so that no view can do without.
+"""The confirmation page before a console action that affects many people or cannot be undone.
 
-The page works without JavaScript: the first POST shows it, its own form sends the POST again with
-the confirmation. A confirmation is good for one operator, one act with its values, the state that
-the page showed, and a quarter of an hour.
+It shows what the action does, how many it affects and how to undo it, and asks for a reason. The
+gate asks for the confirmation before the view runs, so no view can skip it (docs/decisions/0036).
+
+The page works without JavaScript. The first POST shows it; its form sends the same POST again with
+the confirmation. A confirmation is valid for 15 minutes, for one operator, one action with its
+values, and the state that the page showed.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from idp.policy.console import MAX_DETAILS, MAX_TICKET, ActReason
 from idp.policy.names import printable
 from idp.web.texts import complete
 
-#: Seconds from the page to its answer; a fresh factor can be asked for in between.
+#: How long a confirmation is valid, in seconds. It includes the time to verify a fresh factor.
 LIFETIME = 900
 _PURPOSE = "confirmation"
 
@@ -48,38 +50,37 @@ REASONS = complete(
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What the page says about one act, and what its confirmation covers."""
+    """What the page says about one action, and what its confirmation covers."""
 
     title: str
-    #: Whom or what it concerns.
+    #: The person or object that the action affects.
     about: str
     consequences: list[str]
-    #: How it is undone; empty when it cannot be.
+    #: How to undo the action; empty if it cannot be undone.
     way_back: str
     button: str
-    #: Where "Cancel" leads.
+    #: The address of "Cancel".
     back: str
-    #: Changes when the state that the page describes changes.
+    #: Differs when the state that the page describes has changed; the answer is then a 409.
     version: str
-    #: The values of the act that its form sends again.
+    #: The form values of the action, sent again with the confirmation.
     fields: Mapping[str, str] = field(default_factory=dict)
     is_dangerous: bool = True
-    #: What has to be typed once more; empty: nothing.
+    #: The text that the operator must type to confirm; empty if none.
     to_type: str = ""
     type_label: str = ""
     account: Account | None = None
     client: Client | None = None
-    #: What the field of the ticket proposes.
+    #: The initial value of the ticket field.
     ticket: str = ""
-    #: Whether the service writes reason and ticket into an event of its own.
+    #: Whether the service records the reason and the ticket in its own event.
     is_recorded: bool = False
 
 
 @dataclass(frozen=True)
 class Act:
-    """An act that is confirmed. ``effect`` takes the values of the address and returns what the
-    page says, or the response that refuses the act. ``applies`` says whether this form orders it.
-    """
+    """A confirmed action. ``effect`` takes the values of the URL and returns the effect, or the
+    response that refuses the action. ``applies`` returns whether this form needs confirmation."""
 
     effect: Callable[..., Effect | BaseResponse]
     applies: Callable[[], bool] = lambda: True
@@ -87,7 +88,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What the operator answered."""
+    """The reason, details and ticket that the operator entered."""
 
     reason: str
     details: str
@@ -95,7 +96,9 @@ class Confirmation:
 
 
 def ask(act: Act, operator: Account, values: Mapping[str, Any]) -> BaseResponse | None:
-    """The page, or why the act is refused; None when this request confirms it."""
+    """The confirmation page (200, 400 for a faulty answer, 409 if the state has changed), or the
+    response that refuses the action. None if this request confirms the action or needs no
+    confirmation."""
     if not act.applies():
         return None
     effect = act.effect(**values)
@@ -118,13 +121,13 @@ def ask(act: Act, operator: Account, values: Mapping[str, Any]) -> BaseResponse 
 
 
 def given() -> Confirmation:
-    """The answer of this request, for the view of a confirmed act."""
+    """What the operator entered in this request, for the view of the confirmed action."""
     answer: Confirmation = g.confirmed[1]
     return answer
 
 
 def record(answer: BaseResponse) -> None:
-    """Record a confirmed act that was carried out, in its own transaction."""
+    """Record the confirmed action of this request if it succeeded, in the same transaction."""
     confirmed = g.pop("confirmed", None)
     if confirmed is None or answer.status_code >= 400:
         return

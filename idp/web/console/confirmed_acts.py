@@ -1,7 +1,8 @@
-"""The acts that an operator confirms, and what the page says about each.
+"""Every console action that an operator confirms, and what the confirmation page says about each.
 
-An endpoint that changes something and is missing here acts at once; tests/console/test_confirmation
-names those.
+An endpoint that is not in ``ACTS`` acts immediately; tests/console/test_confirmation lists those
+that change something. An unknown client, key, proposal or participant is a 404, an unknown signing
+algorithm a 400.
 """
 
 from __future__ import annotations
@@ -257,7 +258,7 @@ def _is_dismissal() -> bool:
     return request.form.get("change") == "dismiss"
 
 
-#: By endpoint.
+#: The confirmed actions by endpoint.
 ACTS: Mapping[str, Act] = {
     **account_acts.ACTS,
     "console.disable_client": Act(_disable_client),

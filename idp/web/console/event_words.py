@@ -1,4 +1,7 @@
-"""Events of the audit trail in words: their names, and the fields of their data."""
+"""Display texts for the audit trail: the names of events, and the names and values of their data.
+
+An event without a text is an error at import.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from idp.web.console.event_reasons import in_words
 from idp.web.i18n import eastern
 from idp.web.texts import Texts, complete
 
-#: The events of ``policy.console.ACTIONS`` are named after their action.
+#: The events of console actions, which are displayed by the label of their action.
 OF_ACTION = {f"console.{action}": action for action in ConsoleAction}
 EVENTS = complete(
     AuditAction,
@@ -150,7 +153,7 @@ GROUPS = {
     "role_group.": _("All changes of role groups"),
     "alarm.": _("All alarms"),
 }
-#: A field without a word is shown by its name.
+#: A field without a text is displayed by its name.
 FIELDS = Texts(
     {
         "about": _("about"),
@@ -236,7 +239,7 @@ FIELDS = Texts(
         "ticket": _("ticket"),
         "token_type": _("token type"),
         "notified": _("people informed"),
-        # The name of an earlier release.
+        # The field name in earlier releases.
         "told": _("people informed"),
         "until": _("until"),
         "valid_from": _("valid from"),
@@ -249,27 +252,28 @@ FIELDS = Texts(
 
 
 def event_name(name: str) -> str:
-    """What happened."""
+    """The display name of an event."""
     if name in OF_ACTION:
         return str(gettext("Operator: %(action)s", action=labels.action(OF_ACTION[name])))
     return EVENTS.of(name)
 
 
 def choices() -> list[tuple[str, str]]:
-    """For a form: groups of events, by the beginning of their names, and all events in the order of
-    their words."""
+    """The options of the event filter, as value and text: groups of events (by name prefix), then
+    all events sorted by their text."""
     found = [(str(name), event_name(name)) for name in AuditAction]
     groups = [(prefix, str(text)) for prefix, text in GROUPS.items()]
     return groups + sorted(found, key=lambda pair: fold(pair[1]))
 
 
 def field_name(name: str) -> str:
-    """A field of the data of an event."""
+    """The display name of a field in the data of an event."""
     return FIELDS.of(name) if name in FIELDS else in_words(name)
 
 
 def plain_value(found: Any) -> str:
-    """A value of the data, with its lists and mappings, as plain text; moments in Eastern Time."""
+    """A value in the data of an event as plain text, including lists and mappings. Times are in
+    Eastern Time."""
     if found is None or found in ("", [], {}):
         return "–"
     if isinstance(found, bool):
@@ -284,7 +288,7 @@ def plain_value(found: Any) -> str:
 
 
 def _moment(text: str) -> str:
-    """A moment as people write it; any other text as it is."""
+    """An ISO 8601 time in the format of the page; any other text unchanged."""
     if len(text) < len("2026-11-27T00:00") or "T" not in text:
         return text
     try:

@@ -1,5 +1,7 @@
-"""A fresh second factor before changes that reach far (N66): asked on the way, by a page that keeps
-what was typed; after the proof the form goes on as it was sent.
+"""Requires a fresh second factor for sensitive changes in the console (N66).
+
+The page that asks for the factor keeps the posted form. After the factor is verified, the form is
+processed as it was sent.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from idp.web.login import proof_page
 from idp.web.login.proof_page import Demand
 from idp.web.profile.recovery_phone_page import flow_of
 
-#: What gives power or takes back trust: keys, secrets, role groups, and who pushes them.
+#: The endpoints that change keys, secrets, accounts, role groups or provisioning clients.
 ENDPOINTS = frozenset(
     f"console.{name}"
     for name in (
@@ -31,7 +33,8 @@ ENDPOINTS = frozenset(
 
 
 def ask(session: BrowserSession) -> Response | None:
-    """The page that asks for a factor, or what became of the proof; None lets the form go on."""
+    """The page that asks for a factor, or the response to the entered code; 403 if the operator has
+    no factor. None if the form needs no factor or has a fresh one."""
     work = current.work()
     needed = request.method == "POST" and request.endpoint in ENDPOINTS
     if not needed or authenticators.is_fresh(work, session):

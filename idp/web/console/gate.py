@@ -30,10 +30,11 @@ from idp.web.console.confirmation import Act
 _HELP = frozenset((AGENT, ACCESS))
 _MANAGE = frozenset((ACCESS,))
 _AUDIT = frozenset((AUDITOR,))
-#: What Access Management changes, auditors read.
+#: Auditors can read what Access Management can change.
 _READ = _MANAGE | _AUDIT
 
-#: Every route of the console, by endpoint. What an action needs besides is in policy.console.
+#: The roles that may use each endpoint of the console. ``policy.console`` has further conditions of
+#: the actions.
 ROUTES: dict[str, frozenset[ConsoleRole]] = {
     "console.home": ANY,
     "console.people": ANY,
@@ -89,19 +90,20 @@ ROUTES: dict[str, frozenset[ConsoleRole]] = {
 
 @dataclass(frozen=True)
 class Operator:
-    """Who is at the console."""
+    """The signed-in operator and the console roles of the account."""
 
     account: Account
     roles: frozenset[ConsoleRole]
 
     def may_open(self, endpoint: str) -> bool:
-        """Whether the page is one of this operator's."""
+        """Whether a role of the operator may use the endpoint."""
         return bool(self.roles & ROUTES.get(endpoint, frozenset()))
 
 
 class GatedBlueprint(Blueprint):
-    """A blueprint whose every view asks the tables first; a view cannot be added around them.
-    ``acts``: by endpoint, what is confirmed before it is done."""
+    """A blueprint that checks role, confirmation and fresh factor before every view. No view can be
+    added without these checks. ``acts`` are the confirmed actions by endpoint. Raises TypeError for
+    a route without a name or view."""
 
     def __init__(self, *args: Any, acts: Mapping[str, Act], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -124,8 +126,7 @@ class GatedBlueprint(Blueprint):
 
 
 def _gated(view: Callable[..., BaseResponse], act: Act | None) -> Callable[..., BaseResponse]:
-    """The order of the checks: the role, the confirmation of an act that reaches far, a fresh
-    factor."""
+    """The view after these checks, in order: the role, the confirmation, a fresh factor."""
 
     @wraps(view)
     def gated(**values: Any) -> BaseResponse:

@@ -1,5 +1,5 @@
-"""The list component: what a list page of the console reads from its address, and the addresses of
-its orders, pages and downloads. ``console/_list.html`` draws it."""
+"""The list component of the console: it reads the query of a list page, and builds the URLs for
+sorting, paging and downloads. ``console/_list.html`` renders it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_FILTER = 320
 
 
 def asked_page() -> ListRequest:
-    """Order and page, from the address."""
+    """The sort order and page in the query of this request."""
     return ListRequest(
         sort=request.args.get("sort", ""),
         is_descending=request.args.get("order") == "desc",
@@ -26,18 +26,18 @@ def asked_page() -> ListRequest:
 
 
 def asked_filters(*names: str) -> dict[str, str]:
-    """The filters, from the address."""
+    """The filters in the query of this request; empty if absent."""
     return {name: request.args.get(name, "").strip()[:MAX_FILTER] for name in names}
 
 
 @dataclass(frozen=True)
 class ListView:
-    """A page of a list, as its template needs it."""
+    """A page of a list for its template."""
 
     endpoint: str
     page: ListPage[Any]
     filters: Mapping[str, str] = field(default_factory=dict)
-    #: What every address of the list has: its path, and which of several lists it is.
+    #: URL values that every link of the list keeps, such as the id in its path or the list's name.
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -51,12 +51,12 @@ class ListView:
         return any(self.filters.values())
 
     def columns(self, columns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-        """The heads of the table, from a text and the name of an order, or nothing for a column
-        that orders nothing."""
+        """The headers of the table. A column is a text and the name of its sort order, empty if it
+        cannot be sorted."""
         return [{"text": text, **(self._head(sort) if sort else {})} for text, sort in columns]
 
     def _head(self, sort: str) -> dict[str, str]:
-        """Where a click on a head leads: the list in its order, or the other way round."""
+        """The link of a header: sort by this column, or reverse the order if it is sorted by it."""
         if sort != self.page.sort:
             return {"sort": self._url(sort=sort)}
         is_down = self.page.is_descending
@@ -67,7 +67,7 @@ class ListView:
 
     @property
     def order_fields(self) -> list[tuple[str, str]]:
-        """The order and the list, as hidden fields of the filter."""
+        """The hidden fields of the filter form: the sort order and the fixed values."""
         fixed = {name: str(value) for name, value in self.fixed.items()}
         return [pair for pair in {**fixed, **self._order()}.items() if pair[1]]
 
@@ -87,12 +87,12 @@ class ListView:
         return self._page_url("before", self.page.previous)
 
     def export_url(self, endpoint: str, **values: str) -> str:
-        """The same rows in the same order, to download."""
+        """The URL for a download with the same filters and order."""
         return self._url(endpoint, **self._order(), **values)
 
     @property
     def clear_url(self) -> str:
-        """The list without filters."""
+        """The URL of the list without filters."""
         return url_for(self.endpoint, **self.fixed)
 
     def _page_url(self, direction: str, row: int | None) -> str:

@@ -1,4 +1,4 @@
-"""The navigation of the console: its places, and which of them an operator may open."""
+"""The navigation of the console: its entries, and which of them an operator may open."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from idp.web.console.gate import Operator
 
 @dataclass(frozen=True)
 class Place:
-    """A link of the navigation. ``inside`` are the pages that belong to it; it is marked as the
-    current place on them too."""
+    """A link in the navigation. ``inside`` names further endpoints on which it is marked as
+    current."""
 
     group: int
     endpoint: str

@@ -1,4 +1,7 @@
-"""Why a second factor was asked for, as operators read it: about the account holder."""
+"""Why a second factor was required, in sentences about the account holder for operators.
+
+The pages for account holders use ``factor_words``.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,7 @@ EVIDENCE = complete(
 
 
 def reasons(codes: Iterable[str]) -> list[str]:
-    """Each reason once. A code of another release is shown as it is."""
+    """The texts of the reasons, each once. The code of another release is shown unchanged."""
     return list(
         dict.fromkeys(TEXTS.of(code) if code in TEXTS else EVIDENCE.of(code) for code in codes)
     )

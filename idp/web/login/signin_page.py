@@ -119,7 +119,7 @@ def _attempt(found: Interaction | None) -> BaseResponse:
 
 
 def _held(refusal: Held) -> str:
-    """What somebody with the right password or passkey is told of the account, and what helps."""
+    """The text after a right password or passkey of an account that cannot sign in."""
     match refusal.reason:
         case SignInRefusal.ACCOUNT_SUSPENDED:
             text = gettext("Your account is suspended. Call Customer Relations.")
