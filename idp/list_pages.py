@@ -131,7 +131,7 @@ def load(
     return [found[value] for value in keys if value in found]
 
 
-def page_of(
+def single_page(
     rows: Sequence[R],
     request: ListRequest,
     sorts: Mapping[str, Callable[[R], Any]],

@@ -149,7 +149,7 @@ def _plan(app: Flask, declared: Declaration, *, prune: bool) -> Run:
 
     found: list[Run] = []
     with suppress(_RollBack), unit_of_work(app) as work:
-        found.append(declared_changes.carry_out(work, declared, prune=prune))
+        found.append(declared_changes.apply(work, declared, prune=prune))
         raise _RollBack
     return found[0]
 
@@ -166,7 +166,7 @@ def _make(
     from idp.declarations import declared_changes
 
     with unit_of_work(app) as work:
-        done = declared_changes.carry_out(work, declared, prune=prune)
+        done = declared_changes.apply(work, declared, prune=prune)
         if done.changes != planned.changes:
             raise click.ClickException(
                 "The gateway has changed since the changes were shown. Start again."

@@ -101,6 +101,6 @@ def show_result(run: Run, secrets_file: Path | None) -> None:
         click.echo("Save the client secrets now. They are not shown again.")
         for client_id, secret in run.secrets.items():
             click.echo(f"  {client_id}  {secret}")
-    if examples := run.with_examples():
+    if examples := run.clients_with_placeholders():
         click.echo(f"Clients with example addresses: {', '.join(examples)}.")
         click.echo("To set the real ones, run it again with --address NAME=URL.")

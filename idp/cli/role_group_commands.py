@@ -133,10 +133,14 @@ def set_group(
     if as_json:
         show_json(record)
         return
-    said = [] if second_factor is None else [f"extra verification {second_factor}"]
-    said += [] if participation is None else [f"required participation {participation or 'none'}"]
-    said += [f"{key.replace('_fr', ' in French')} {text or 'none'}" for key, text in texts.items()]
-    click.echo(f"{name}: {', '.join(said)}.")
+    changes = [] if second_factor is None else [f"extra verification {second_factor}"]
+    changes += (
+        [] if participation is None else [f"required participation {participation or 'none'}"]
+    )
+    changes += [
+        f"{key.replace('_fr', ' in French')} {text or 'none'}" for key, text in texts.items()
+    ]
+    click.echo(f"{name}: {', '.join(changes)}.")
 
 
 @role_group.command("list")

@@ -24,7 +24,7 @@ _STEPS: Mapping[Section, Callable[[Run, Entry], None]] = {
 }
 
 
-def carry_out(work: UnitOfWork, declared: Declaration, *, prune: bool = False) -> Run:
+def apply(work: UnitOfWork, declared: Declaration, *, prune: bool = False) -> Run:
     """Make every change that the declaration needs. Raises FaultyDeclaration with all faults."""
     run = Run(work, declared, faults=list(declared.faults))
     if prune and Section.CLIENTS not in declared.entries:

@@ -17,7 +17,7 @@ class Section(StrEnum):
     CLIENTS = "clients"
 
 
-class Form(StrEnum):
+class FieldType(StrEnum):
     """The type of a field's value in the file."""
 
     TEXT = "text"
@@ -28,36 +28,36 @@ class Form(StrEnum):
 
 
 #: By field: the text that resets the field, as on the command line, and the value that it stores.
-RESET: dict[str, tuple[str, str | None]] = {
+RESET_VALUES: dict[str, tuple[str, str | None]] = {
     "minimum_acr": ("none", None),
     "second_factor": ("default", ""),
     "push_person_id": ("extension", ""),
 }
 
 
-def _form(default: Any) -> Form:
+def _type(default: Any) -> FieldType:
     if isinstance(default, bool):
-        return Form.FLAG
-    return Form.LIST if isinstance(default, tuple) else Form.TEXT
+        return FieldType.FLAG
+    return FieldType.LIST if isinstance(default, tuple) else FieldType.TEXT
 
 
-FIELDS: dict[Section, dict[str, Form]] = {
+FIELDS: dict[Section, dict[str, FieldType]] = {
     Section.PARTICIPANTS: {
-        "name": Form.TEXT,
-        "ended": Form.FLAG,
+        "name": FieldType.TEXT,
+        "ended": FieldType.FLAG,
         #: Names of markets, programs and services, by kind.
-        "participations": Form.LISTS,
+        "participations": FieldType.LISTS,
         #: Person IDs, by function.
-        "contacts": Form.LISTS,
+        "contacts": FieldType.LISTS,
     },
     Section.ROLE_GROUPS: {
-        "description": Form.TEXT,
-        "name_fr": Form.TEXT,
-        "description_fr": Form.TEXT,
-        "kind": Form.TEXT,
-        "participation": Form.TEXT,
-        "second_factor": Form.TEXT,
+        "description": FieldType.TEXT,
+        "name_fr": FieldType.TEXT,
+        "description_fr": FieldType.TEXT,
+        "kind": FieldType.TEXT,
+        "participation": FieldType.TEXT,
+        "second_factor": FieldType.TEXT,
     },
-    Section.CLIENTS: {item.name: _form(item.default) for item in fields(ClientData)}
-    | {"disabled": Form.FLAG},
+    Section.CLIENTS: {item.name: _type(item.default) for item in fields(ClientData)}
+    | {"disabled": FieldType.FLAG},
 }

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from idp.declarations.declared_fields import FIELDS, RESET, Form, Section
+from idp.declarations.declared_fields import FIELDS, RESET_VALUES, FieldType, Section
 
 MAX_BYTES = 4 << 20
 _PREFIX = "tag:yaml.org,2002:"
@@ -127,31 +127,31 @@ class _Reader:
     def _read_entry(self, entry: Entry, node: Any) -> Entry:
         self._entry = entry
         for key, content in self._pairs(node, entry.name):
-            form = FIELDS[entry.section].get(key)
-            if form is None:
+            field_type = FIELDS[entry.section].get(key)
+            if field_type is None:
                 self._fault(content, f"{entry.name}: there is no field {key!a}")
                 continue
             entry.lines[key] = self._line
-            value = self._value(key, form, content)
+            value = self._value(key, field_type, content)
             if value is not None:
-                given, stored = RESET.get(key, (None, None))
+                given, stored = RESET_VALUES.get(key, (None, None))
                 entry.values[key] = stored if value == given else value
         self._entry = None
         return entry
 
-    def _value(self, key: str, form: Form, node: Any) -> Any:
-        match form:
-            case Form.TEXT:
+    def _value(self, key: str, field_type: FieldType, node: Any) -> Any:
+        match field_type:
+            case FieldType.TEXT:
                 return self._text(node, key)
-            case Form.FLAG:
+            case FieldType.FLAG:
                 text = self._text(node, is_plain=True)
                 if text is not None and text.lower() not in _FLAGS:
                     self._fault(node, f"{key} is true or false")
                     return None
                 return _FLAGS[text.lower()] if text is not None else None
-            case Form.LIST:
+            case FieldType.LIST:
                 return self._list(key, node)
-            case Form.LISTS:
+            case FieldType.LISTS:
                 return {kind: self._list(key, content) for kind, content in self._pairs(node, key)}
 
     def _list(self, key: str, node: Any) -> tuple[str, ...]:

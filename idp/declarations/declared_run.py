@@ -79,7 +79,7 @@ class Run:
         """Add a change to the results."""
         self.changes.append(Change(entry.section, entry.name, action, fields, proposal))
 
-    def with_examples(self) -> list[str]:
+    def clients_with_placeholders(self) -> list[str]:
         """The new clients that were registered with a placeholder address."""
         entries = self.declared.entries.get(Section.CLIENTS, {})
         return [

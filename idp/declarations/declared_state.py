@@ -7,7 +7,7 @@ from typing import Any
 
 from idp.clients import client_data, registry
 from idp.declarations.declared_directory import describe_participant, describe_role_group
-from idp.declarations.declared_fields import FIELDS, RESET, Section
+from idp.declarations.declared_fields import FIELDS, RESET_VALUES, Section
 from idp.directory import participants, role_groups
 from idp.models import Client
 from idp.transaction import UnitOfWork
@@ -43,7 +43,7 @@ def _written(values: dict[str, Any]) -> dict[str, Any]:
     """The values in plain types, with the texts that ``declared_file`` reads."""
     plain: dict[str, Any] = {}
     for name, value in values.items():
-        given, stored = RESET.get(name, ("", ""))
+        given, stored = RESET_VALUES.get(name, ("", ""))
         plain[name] = given if value == stored else value
         if isinstance(value, str):
             plain[name] = str(plain[name])

@@ -62,7 +62,7 @@ def _market(work: UnitOfWork, home: Home) -> dict[str, str]:
     that the demo starts. Returns the secrets by client id."""
     addresses = {entry.client_id: home.app_url(entry.offset) for entry in APPS}
     declared = declared_file.read(builtin_sets.text_of("ieso"), addresses)
-    return declared_changes.carry_out(work, declared).secrets
+    return declared_changes.apply(work, declared).secrets
 
 
 def _pusher(work: UnitOfWork) -> str:

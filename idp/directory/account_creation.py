@@ -46,13 +46,13 @@ def create(work: UnitOfWork, wanted: AccountRequest) -> Account:
     return made
 
 
-def _holder(work: UnitOfWork, said: NewPerson) -> Person:
+def _holder(work: UnitOfWork, person: NewPerson) -> Person:
     """The person, created if necessary. Raises Invalid if the data differ from the registered
     ones."""
-    known = persons.by_person_id(work, said.person_id)
+    known = persons.by_person_id(work, person.person_id)
     if known is None:
-        return accounts.get_or_create_person(work, said)
-    given = {name: value for name, value in asdict(said).items() if value and name != "person_id"}
+        return accounts.get_or_create_person(work, person)
+    given = {name: value for name, value in asdict(person).items() if value and name != "person_id"}
     if other := persons.differences(known, persons.PersonChanges(**given)):
-        raise PersonRegisteredOtherwise(said.person_id, tuple(other))
+        raise PersonRegisteredOtherwise(person.person_id, tuple(other))
     return known

@@ -139,14 +139,14 @@ def apply(
         raise ActionNotPossible(action, account.username, account.state)
     if not _is_line(reason, MAX_REASON) or not _is_line(ticket, MAX_TICKET):
         raise ReasonMissing()
-    said: dict[str, Any] = {"details": details} if details else {}
+    extra: dict[str, Any] = {"details": details} if details else {}
     events.record(
         work,
         AuditAction(f"console.{action}"),
         account=account,
         why=reason.strip(),
         ticket=ticket.strip(),
-        **said,
+        **extra,
     )
     return _HANDLERS[action](work, hasher, account)
 

@@ -49,14 +49,14 @@ COMPARED = {
 
 
 def assess(attempt: Attempt, history: History, population: Population, tuning: Tuning) -> Risk:
-    """Score one attempt. The band is high for a rule in ``GRAVE``, and at least medium for any
-    other hard rule."""
+    """Score one attempt. A rule in ``STRONG_FACTOR_RULES`` makes the band high, any other hard rule
+    at least medium."""
     hits = tuple(_hits(attempt, history, tuning))
     evidence = tuple(_evidence(attempt, history, population, tuning))
     score = sum(entry.weight for entry in evidence)
-    grave = any(hit in GRAVE for hit in hits)
+    needs_strong = any(hit in STRONG_FACTOR_RULES for hit in hits)
     band = Band.LOW
-    if score >= tuning.high or grave:
+    if score >= tuning.high or needs_strong:
         band = Band.HIGH
     elif score >= tuning.medium or hits:
         band = Band.MEDIUM
@@ -64,7 +64,11 @@ def assess(attempt: Attempt, history: History, population: Population, tuning: T
 
 
 #: The hard rules that require a strong factor.
-GRAVE = (PromptReason.STOLEN_DEVICE, PromptReason.IMPOSSIBLE_TRAVEL, PromptReason.NEW_COUNTRY)
+STRONG_FACTOR_RULES = (
+    PromptReason.STOLEN_DEVICE,
+    PromptReason.IMPOSSIBLE_TRAVEL,
+    PromptReason.NEW_COUNTRY,
+)
 
 
 def _hits(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[PromptReason]:
@@ -166,10 +170,10 @@ def _as_seen(agent: Agent, history: History) -> Agent:
         for value in versions
         if value.rpartition(" ")[0] == agent.family
     ]
-    fitting = [major for major in majors if 0 <= agent.major - major <= UPDATES]
-    if not fitting:
+    candidates = [major for major in majors if 0 <= agent.major - major <= UPDATES]
+    if not candidates:
         return agent
-    return Agent(agent.family, max(fitting), agent.system, agent.kind)
+    return Agent(agent.family, max(candidates), agent.system, agent.kind)
 
 
 def _compared(

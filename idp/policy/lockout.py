@@ -37,14 +37,15 @@ class Record:
 
 #: The number of attempts during a lock in which a right password gets a different answer. It lets
 #: the holder learn of the lock, and adds few guesses to the budget (docs/decisions/0040).
-TOLD = 3
+REVEALING_ATTEMPTS = 3
 
 
 def after_failure(record: Record, now: datetime, budget: Budget) -> Record:
     """Add a failure. A failure during a lock does not extend it, so that an attacker cannot lock
-    out the holder permanently. The first ``TOLD`` of them are counted until the lock ends."""
+    out the holder permanently. The first ``REVEALING_ATTEMPTS`` of them are counted until the lock
+    ends."""
     if record.is_locked(now):
-        tried = (*record.failures, now)[: TOLD + 1]
+        tried = (*record.failures, now)[: REVEALING_ATTEMPTS + 1]
         return Record(tried, record.locked_at, record.locked_until)
     earlier = () if record.locked_until is not None else record.failures
     recent = tuple(at for at in earlier if now - budget.window < at <= now)

@@ -17,7 +17,7 @@ from idp.db import insert_if_missing
 from idp.messages import queue
 from idp.models import Account, AccountState, KnownBrowser, Throttle
 from idp.policy.addresses import UNKNOWN, network_of
-from idp.policy.lockout import TOLD, Budget, Record, after_failure
+from idp.policy.lockout import REVEALING_ATTEMPTS, Budget, Record, after_failure
 from idp.policy.names import name_key
 from idp.session import browsers
 from idp.transaction import UnitOfWork
@@ -103,7 +103,7 @@ def _count(
     row = _row(work, key, account)
     record = _record(row)
     if record.is_locked(work.now):
-        if len(record.failures) <= TOLD:
+        if len(record.failures) <= REVEALING_ATTEMPTS:
             _store(work, row, after_failure(record, work.now, budget))
         return False, None
     if matched:
@@ -120,7 +120,7 @@ def locked_until(work: UnitOfWork, key: str) -> datetime | None:
     row = work.db.scalar(select(Throttle).where(Throttle.key == key))
     if row is None or not _record(row).is_locked(work.now):
         return None
-    if len(row.failures) > TOLD:
+    if len(row.failures) > REVEALING_ATTEMPTS:
         raise TooManyAttempts()
     return row.locked_until
 

@@ -41,7 +41,7 @@ class Held:
 
 
 #: The refusals that a page reveals after a right password or passkey (docs/decisions/0040).
-TOLD = frozenset(
+REVEALED = frozenset(
     (SignInRefusal.ACCOUNT_LOCKED, SignInRefusal.ACCOUNT_SUSPENDED, SignInRefusal.THROTTLED)
 )
 
@@ -89,7 +89,7 @@ def authenticate_password(
 
 def _held(work: UnitOfWork, reason: SignInRefusal | None, key: str) -> Held | None:
     """What the person may be told; None for nothing."""
-    if reason not in TOLD or is_denied(work):
+    if reason not in REVEALED or is_denied(work):
         return None
     try:
         until = failed_attempts.locked_until(work, key)
@@ -116,7 +116,7 @@ def authenticate_passkey(
         _record_refusal(work, reason, account, client, method="passkey")
         if isinstance(found, Fault):
             return found
-        return Held(reason) if reason in TOLD and not is_denied(work) else Fault.WRONG
+        return Held(reason) if reason in REVEALED and not is_denied(work) else Fault.WRONG
     return found
 
 

@@ -41,8 +41,8 @@ class Brand:
 class Conditions:
     """The conditions of use (GW-02): a brief form for the sign-in page, and all paragraphs."""
 
-    brief: str
-    whole: tuple[str, ...]
+    summary: str
+    paragraphs: tuple[str, ...]
 
 
 def brand(settings: Settings) -> Brand:
@@ -124,7 +124,7 @@ def conditions_version() -> str:
     digest = hashlib.sha256()
     for locale in i18n.LANGUAGES:
         with force_locale(locale):
-            digest.update("\0".join(conditions().whole).encode())
+            digest.update("\0".join(conditions().paragraphs).encode())
     return digest.hexdigest()[:12]
 
 

@@ -171,7 +171,7 @@ def test_cr02_a_denial_leaves_only_the_code(world: World, by: str) -> None:
         page = holder.get(link.removeprefix(world.settings.issuer))
         assert holder.submit(page, "/call").status_code == 200
     world.clock.advance(minutes=1)
-    said = "A caller was recently not the account holder. Until 25 November 2026, 10:00 EST"
+    said = "A recent caller was not the account holder. Until 25 November 2026, 10:00 EST"
     assert said in colleague.open(username).text
     for one in (desk, colleague):
         answer = one.verify(username)

@@ -18,7 +18,7 @@ from idp.policy.console import ConsoleRole, Fact, is_verified, may_act, needs_ca
 from idp.policy.email_address import single_address
 from idp.policy.enrolment_steps import Policy, State, Step, next_step
 from idp.policy.local_path import MAX_LENGTH, safe_path
-from idp.policy.lockout import TOLD, Budget, Record, after_failure
+from idp.policy.lockout import REVEALING_ATTEMPTS, Budget, Record, after_failure
 from idp.policy.redirect_uri import MAX_LENGTH as MAX_URI
 from idp.policy.redirect_uri import is_registered, registration_fault
 from idp.policy.scopes import (
@@ -86,9 +86,9 @@ def test_n51_the_last_failure_of_the_budget_locks_and_none_lengthens_the_lock() 
     last = NOW + minutes(15) - TICK
     tried = after_failure(locked, last, BUDGET)
     assert tried == Record((last,), NOW, NOW + minutes(15))
-    for _ in range(TOLD + 1):
+    for _ in range(REVEALING_ATTEMPTS + 1):
         tried = after_failure(tried, last, BUDGET)
-    assert tried == Record((last,) * (TOLD + 1), NOW, NOW + minutes(15))
+    assert tried == Record((last,) * (REVEALING_ATTEMPTS + 1), NOW, NOW + minutes(15))
     assert after_failure(tried, NOW + minutes(15), BUDGET) == Record((NOW + minutes(15),))
     assert not locked.is_locked(NOW + minutes(15))
     assert after_failure(locked, NOW + minutes(15), BUDGET) == Record((NOW + minutes(15),))

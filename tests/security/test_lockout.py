@@ -14,7 +14,7 @@ from idp.directory import accounts
 from idp.maintenance import alarms
 from idp.models import AccountKind, AccountState, Throttle
 from idp.policy.console import ConsoleRole
-from idp.policy.lockout import TOLD, Budget, Record, after_failure
+from idp.policy.lockout import REVEALING_ATTEMPTS, Budget, Record, after_failure
 from idp.session import failed_attempts
 from idp.settings import Settings
 from tests.console.desk import Desk
@@ -69,7 +69,8 @@ def test_n49_a_locked_holder_is_told_but_nobody_guesses_on(world: World) -> None
     username = world.account()
     fail(world, username, 10)
     said = (
-        "Your account is locked until 25 November 2026, 09:45 EST after too many failed attempts."
+        "Sign-in to your account is blocked until 25 November 2026, 09:45 EST after too many "
+        "failed attempts."
     )
     fail(world, username, 2)
     answer = browser_at(world, ELSEWHERE).sign_in(username)
@@ -367,7 +368,7 @@ def test_the_database_counts_only_what_it_must(world: World) -> None:
     with world.work() as work:
         account = accounts.by_username(work, username)
         (lock,) = failed_attempts.locks(work, account)
-        assert len(lock.failures) == TOLD + 1
+        assert len(lock.failures) == REVEALING_ATTEMPTS + 1
         failed_attempts.clear(work, account)
         assert failed_attempts.locks(work, account) == []
 
@@ -394,7 +395,7 @@ def test_the_rule_itself(world: World) -> None:
     assert record.locked_until == now + timedelta(minutes=5)
     for number in range(1, 6):
         record = after_failure(record, now + timedelta(minutes=4), budget)
-        assert len(record.failures) == min(number, TOLD + 1)
+        assert len(record.failures) == min(number, REVEALING_ATTEMPTS + 1)
         assert record.locked_until == now + timedelta(minutes=5)
     later = now + timedelta(minutes=5)
     assert after_failure(record, later, budget) == Record((later,))

@@ -44,12 +44,12 @@ def _act_on_account(subject: str, action: str) -> Effect | BaseResponse:
         return account_page.page(account, error=labels.refusal(refusal))
     reach = consequences.of_account(work, account)
     call = caller_verification.find_active(work, operator.account, account)
-    sentences, way_back = _OF_ACTION[ConsoleAction(action)](account, reach)
+    sentences, undo = _DESCRIPTIONS[ConsoleAction(action)](account, reach)
     return Effect(
         title=labels.action(action),
         about=_named(account),
         consequences=sentences,
-        way_back=way_back,
+        undo=undo,
         button=labels.action(action),
         back=_account_page(account),
         version=_version(account),
@@ -75,7 +75,7 @@ def _version(account: Account) -> str:
     return "/".join((account.state, *since, str(account.person_id), account.person.email))
 
 
-def _ended(account: Account, reach: AccountReach) -> list[str]:
+def _session_consequences(account: Account, reach: AccountReach) -> list[str]:
     """One sentence for each thing that ends when all sessions of the account end."""
     found = [
         ngettext(
@@ -113,7 +113,7 @@ def _ended(account: Account, reach: AccountReach) -> list[str]:
     return found
 
 
-def _mailed_link(account: Account) -> str:
+def _reset_link_sent(account: Account) -> str:
     text = gettext(
         "Sends an e-mail to %(email)s with a link to choose a new password. The link works for "
         "%(days)s days.",
@@ -123,11 +123,11 @@ def _mailed_link(account: Account) -> str:
     return str(text)
 
 
-def _password_ends() -> str:
+def _password_stops() -> str:
     return str(gettext("The current password stops working immediately."))
 
 
-def _new_password() -> str:
+def _undone_by_new_password() -> str:
     text = gettext(
         "The account holder chooses a new password and signs in again. The previous password "
         "cannot be restored."
@@ -135,37 +135,46 @@ def _new_password() -> str:
     return str(text)
 
 
-Said = tuple[list[str], str]
+#: The consequences of an action, and how to undo it; the latter is empty if it cannot be undone.
+Description = tuple[list[str], str]
 
 
-def _reset_mail(account: Account, reach: AccountReach) -> Said:
-    return [_password_ends(), *_ended(account, reach), _mailed_link(account)], _new_password()
+def _reset_mail(account: Account, reach: AccountReach) -> Description:
+    return [
+        _password_stops(),
+        *_session_consequences(account, reach),
+        _reset_link_sent(account),
+    ], _undone_by_new_password()
 
 
-def _temporary_password(account: Account, reach: AccountReach) -> Said:
+def _temporary_password(account: Account, reach: AccountReach) -> Description:
     shown = gettext(
         "Shows a temporary password once, to read aloud. It works for one sign-in within "
         "%(hours)s hours.",
         hours=current.work().settings.temporary_password_seconds // 3600,
     )
-    return [_password_ends(), *_ended(account, reach), shown], _new_password()
+    return [
+        _password_stops(),
+        *_session_consequences(account, reach),
+        shown,
+    ], _undone_by_new_password()
 
 
-def _unlock(_account: Account, _reach: AccountReach) -> Said:
+def _unlock(_account: Account, _reach: AccountReach) -> Description:
     return [
         gettext("The account holder can sign in again with the current password."),
         gettext("Sends an e-mail to the account holder."),
     ], gettext("Lock the account again.")
 
 
-def _resend_activation(account: Account, _reach: AccountReach) -> Said:
+def _resend_activation(account: Account, _reach: AccountReach) -> Description:
     return [
         gettext("Sends a new activation e-mail to %(email)s.", email=account.person.email),
         gettext("The previous link stops working. The expiry date stays the same."),
     ], gettext("Send the e-mail again. Only the latest link works.")
 
 
-def _reset_factors(account: Account, reach: AccountReach) -> Said:
+def _reset_factors(account: Account, reach: AccountReach) -> Description:
     removed = ngettext(
         "Removes %(num)s verification method, the recovery codes and the security question.",
         "Removes %(num)s verification methods, the recovery codes and the security question.",
@@ -175,48 +184,53 @@ def _reset_factors(account: Account, reach: AccountReach) -> Said:
         "The account holder must set up verification methods again. Removed methods cannot be "
         "restored."
     )
-    return [removed, _password_ends(), *_ended(account, reach), _mailed_link(account)], back
+    return [
+        removed,
+        _password_stops(),
+        *_session_consequences(account, reach),
+        _reset_link_sent(account),
+    ], back
 
 
-def _end_sessions(account: Account, reach: AccountReach) -> Said:
-    return _ended(account, reach), gettext("The account holder signs in again.")
+def _end_sessions(account: Account, reach: AccountReach) -> Description:
+    return _session_consequences(account, reach), gettext("The account holder signs in again.")
 
 
-def _lock(account: Account, reach: AccountReach) -> Said:
+def _lock(account: Account, reach: AccountReach) -> Description:
     return [
         gettext(
             "Nobody can sign in with this account. Links and temporary passwords stop working."
         ),
-        *_ended(account, reach),
+        *_session_consequences(account, reach),
     ], gettext("Select “Unlock” on the account page. Sessions and links are not restored.")
 
 
-def _suspend(account: Account, reach: AccountReach) -> Said:
+def _suspend(account: Account, reach: AccountReach) -> Description:
     return [
         gettext(
             "Nobody can sign in with this account. Links and temporary passwords stop working."
         ),
-        *_ended(account, reach),
+        *_session_consequences(account, reach),
         gettext("Keeps the role groups. Sends an e-mail to the account holder."),
     ], gettext("Select “Reactivate” on the account page. Sessions and links are not restored.")
 
 
-def _restore(_account: Account, _reach: AccountReach) -> Said:
+def _restore(_account: Account, _reach: AccountReach) -> Description:
     return [
         gettext("The account returns to the status that it had before the suspension."),
         gettext("Sends an e-mail to the account holder."),
     ], gettext("Suspend the account again.")
 
 
-def _deactivate(account: Account, reach: AccountReach) -> Said:
+def _deactivate(account: Account, reach: AccountReach) -> Description:
     return [
         gettext("Deactivates the account permanently. Its user name is never reused."),
-        *_ended(account, reach),
+        *_session_consequences(account, reach),
         ngettext("Revokes %(num)s role group.", "Revokes %(num)s role groups.", reach.role_groups),
     ], ""
 
 
-_OF_ACTION: Mapping[ConsoleAction, Callable[[Account, AccountReach], Said]] = {
+_DESCRIPTIONS: Mapping[ConsoleAction, Callable[[Account, AccountReach], Description]] = {
     ConsoleAction.RESET_MAIL: _reset_mail,
     ConsoleAction.TEMPORARY_PASSWORD: _temporary_password,
     ConsoleAction.UNLOCK: _unlock,
@@ -228,7 +242,7 @@ _OF_ACTION: Mapping[ConsoleAction, Callable[[Account, AccountReach], Said]] = {
     ConsoleAction.RESTORE: _restore,
     ConsoleAction.DEACTIVATE: _deactivate,
 }
-if absent := set(ConsoleAction).difference(_OF_ACTION):
+if absent := set(ConsoleAction).difference(_DESCRIPTIONS):
     raise RuntimeError(f"no description of {', '.join(absent)}")
 
 
@@ -258,7 +272,7 @@ def _revoke(subject: str) -> Effect | BaseResponse:
             gettext("Ends the sessions and tokens of the account at these applications."),
             gettext("Sends an e-mail to the account holder and to the rights administrators."),
         ],
-        way_back=gettext("Grant the role group again."),
+        undo=gettext("Grant the role group again."),
         button=gettext("Revoke"),
         back=account_page.address(account, account_page.ACCESS_TAB),
         version=f"{account.state}/{held}",
@@ -285,7 +299,7 @@ def _end_session(subject: str, public_id: str) -> Effect | BaseResponse:
             gettext("Signs the account holder out in this browser."),
             gettext("Ends what applications were granted in this session."),
         ],
-        way_back=gettext("The account holder signs in again."),
+        undo=gettext("The account holder signs in again."),
         button=gettext("End session"),
         back=account_page.address(account, "sessions"),
         version=row.public_id,
@@ -307,7 +321,7 @@ def _remove_machine_key(subject: str, kid: str) -> Effect | BaseResponse:
             gettext("Programs that use this key cannot sign in any more."),
             gettext("Ends all tokens of the account. Programs with another key get new ones."),
         ],
-        way_back="",
+        undo="",
         button=gettext("Remove key"),
         back=account_page.address(account, account_page.MACHINE_TAB),
         version=row.kid,
@@ -330,10 +344,10 @@ def _change_custodian(subject: str) -> Effect | BaseResponse:
         about=f"{account.username}, {person.full_name} ({person.person_id})",
         consequences=[
             gettext("Password, keys and verification methods of the present custodian end."),
-            *_ended(account, reach),
+            *_session_consequences(account, reach),
             gettext("Sends an e-mail to both persons; the new custodian chooses a password."),
         ],
-        way_back="",
+        undo="",
         button=gettext("Change the custodian"),
         back=account_page.address(account, account_page.MACHINE_TAB),
         version=_version(account),
@@ -364,9 +378,9 @@ def _correct_person(subject: str) -> Effect | BaseResponse:
                 if before[name] != typed[name]
             ),
             ngettext("Changes %(num)s account.", "Changes %(num)s accounts.", len(held)),
-            *(_of_address(before["email"], typed["email"]) if "email" in changed else ()),
+            *(_address_consequences(before["email"], typed["email"]) if "email" in changed else ()),
         ],
-        way_back=gettext("Correct the data again."),
+        undo=gettext("Correct the data again."),
         button=gettext("Correct"),
         back=url_for("console.correct_person", subject=account.subject),
         version=account.person.updated_at.isoformat(),
@@ -376,7 +390,7 @@ def _correct_person(subject: str) -> Effect | BaseResponse:
     )
 
 
-def _of_address(before: str, after: str) -> list[str]:
+def _address_consequences(before: str, after: str) -> list[str]:
     return [
         gettext("Sends an e-mail to %(old)s and to %(new)s.", old=before, new=after),
         gettext(

@@ -210,7 +210,7 @@ def _operator_options(work: UnitOfWork, found: Account) -> dict[str, Any]:
 def only_code(until: datetime) -> str:
     """Why facts do not verify a caller now."""
     text = gettext(
-        "A caller was recently not the account holder. Until %(until)s, only a code that is sent "
+        "A recent caller was not the account holder. Until %(until)s, only a code that is sent "
         "to the account holder verifies a caller.",
         until=i18n.eastern(until),
     )
@@ -219,9 +219,9 @@ def only_code(until: datetime) -> str:
 
 def act(subject: str, action: str) -> BaseResponse:
     """Execute an action, or show why it was refused."""
-    found, operator, said = one(subject), gate.operator(), confirmation.given()
+    found, operator, entered = one(subject), gate.operator(), confirmation.entered()
     order = account_actions.ActionRequest(
-        operator.account, operator.roles, action, said.reason, said.ticket, said.details
+        operator.account, operator.roles, action, entered.reason, entered.ticket, entered.details
     )
     try:
         password = account_actions.execute(current.work(), current.hasher(), order, found)

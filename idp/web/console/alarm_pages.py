@@ -39,8 +39,8 @@ def alarms() -> BaseResponse:
 
 def confirm_mass_change() -> BaseResponse:
     """Reset the mass-change circuit breaker, so that registration can continue."""
-    said = confirmation.given()
-    why = ", ".join(part for part in (said.reason, said.details, said.ticket) if part)
+    entered = confirmation.entered()
+    why = ", ".join(part for part in (entered.reason, entered.details, entered.ticket) if part)
     mass_change_breaker.confirm(current.work(), why)
     flash(gettext("The circuit breaker is reset. Registration can continue."))
     return redirect(url_for("console.alarms"), code=303)

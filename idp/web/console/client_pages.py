@@ -82,7 +82,7 @@ def clients() -> BaseResponse:
         text = f"{client.name} {client.client_id}".casefold()
         return asked["text"].casefold() in text and asked["state"] in ("", state)
 
-    found = list_pages.page_of(service.list_clients(work), listing.asked_page(), SORTS, matches)
+    found = list_pages.single_page(service.list_clients(work), listing.asked_page(), SORTS, matches)
     body = render_template(
         "console/clients.html",
         view=ListView("console.clients", found, asked),

@@ -57,7 +57,7 @@ class Effect:
     about: str
     consequences: list[str]
     #: How to undo the action; empty if it cannot be undone.
-    way_back: str
+    undo: str
     button: str
     #: The address of "Cancel".
     back: str
@@ -120,7 +120,7 @@ def ask(act: Act, operator: Account, values: Mapping[str, Any]) -> BaseResponse 
     return None
 
 
-def given() -> Confirmation:
+def entered() -> Confirmation:
     """What the operator entered in this request, for the view of the confirmed action."""
     answer: Confirmation = g.confirmed[1]
     return answer
@@ -131,7 +131,7 @@ def record(answer: BaseResponse) -> None:
     confirmed = g.pop("confirmed", None)
     if confirmed is None or answer.status_code >= 400:
         return
-    effect, said = confirmed
+    effect, answered = confirmed
     if not effect.is_recorded:
         events.record(
             current.work(),
@@ -140,9 +140,9 @@ def record(answer: BaseResponse) -> None:
             client=effect.client,
             act=(request.endpoint or "").removeprefix("console."),
             about=effect.about,
-            why=said.reason,
-            details=said.details,
-            ticket=said.ticket,
+            why=answered.reason,
+            details=answered.details,
+            ticket=answered.ticket,
             **effect.fields,
         )
 

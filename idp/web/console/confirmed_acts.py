@@ -32,7 +32,7 @@ from idp.web.console import account_acts, client_pages, labels
 from idp.web.console.confirmation import Act, Effect
 
 
-def _used_by(reach: ClientReach) -> list[str]:
+def _token_consequences(reach: ClientReach) -> list[str]:
     return [
         ngettext(
             "Ends the tokens of %(num)s person.", "Ends the tokens of %(num)s people.", reach.people
@@ -52,13 +52,13 @@ def _client(client_id: str) -> Client:
     return found
 
 
-def _of_client(client: Client, **said: Any) -> Effect:
+def _of_client(client: Client, **effect: Any) -> Effect:
     return Effect(
         about=f"{client.name} ({client.client_id})",
         back=url_for("console.client", client_id=client.client_id),
         version=f"{client.disabled_at}/{client.updated_at}/{client.former_secret_until}",
         client=client,
-        **said,
+        **effect,
     )
 
 
@@ -69,9 +69,9 @@ def _disable_client(client_id: str) -> Effect | BaseResponse:
         title=gettext("Disable an application"),
         consequences=[
             gettext("Nobody can open the application, and it receives no more tokens."),
-            *_used_by(consequences.of_client(current.work(), client)),
+            *_token_consequences(consequences.of_client(current.work(), client)),
         ],
-        way_back=gettext("Select “Enable” on the application page. Its tokens are not restored."),
+        undo=gettext("Select “Enable” on the application page. Its tokens are not restored."),
         button=gettext("Disable"),
     )
 
@@ -100,7 +100,7 @@ def _rotate_secret(client_id: str) -> Effect | BaseResponse:
             ends,
             gettext("Any previous secret stops working."),
         ],
-        way_back="",
+        undo="",
         button=gettext("Create a new secret"),
         fields={"overlap_hours": typed},
         is_dangerous=not hours,
@@ -116,7 +116,7 @@ def _end_old_secret(client_id: str) -> Effect | BaseResponse:
                 "Only the current secret works. Programs that use the previous one stop working."
             ),
         ],
-        way_back="",
+        undo="",
         button=gettext("End the previous secret now"),
     )
 
@@ -132,7 +132,7 @@ def _withdraw_proposal(public_id: str) -> Effect | BaseResponse:
             "%(client)s, proposed by %(who)s", client=row.client_id, who=row.proposer.username
         ),
         consequences=[gettext("The proposed change is not made.")],
-        way_back=gettext("Propose the change again."),
+        undo=gettext("Propose the change again."),
         button=gettext("Withdraw"),
         back=url_for("console.proposals"),
         version=str(row.decided_at),
@@ -157,7 +157,7 @@ def _rotate_key() -> Effect | BaseResponse:
             ),
             gettext("The current key is published until its last token has expired."),
         ],
-        way_back="",
+        undo="",
         button=gettext("Start using the next key"),
         back=url_for("console.keys"),
         version=active.kid,
@@ -182,9 +182,9 @@ def _revoke_key(kid: str) -> Effect | BaseResponse:
                 "%(num)s applications use this algorithm.",
                 clients,
             ),
-            *_used_by(reach),
+            *_token_consequences(reach),
         ],
-        way_back="",
+        undo="",
         button=gettext("Revoke key"),
         back=url_for("console.keys"),
         version=str(key.state),
@@ -213,7 +213,7 @@ def _dismiss_contact() -> Effect | BaseResponse:
             gettext("Sends an e-mail to the people concerned."),
             *([] if left else [vacant]),
         ],
-        way_back=gettext("Appoint the person again."),
+        undo=gettext("Appoint the person again."),
         button=gettext("Remove this function"),
         back=url_for("console.participant", number=row.number),
         version=str(sorted(one.person_id for one in left)),
@@ -247,7 +247,7 @@ def _confirm_mass_change() -> Effect | BaseResponse:
                 breaker.limit,
             ),
         ],
-        way_back="",
+        undo="",
         button=gettext("Let registration continue"),
         back=url_for("console.alarms"),
         version=f"{breaker.changed}/{breaker.limit}",

@@ -70,7 +70,7 @@ def _list(error: str = "") -> BaseResponse:
         )
 
     rows = role_groups.list_role_groups(work)
-    found = list_pages.page_of(rows, listing.asked_page(), SORTS, matches)
+    found = list_pages.single_page(rows, listing.asked_page(), SORTS, matches)
     body = render_template(
         "console/groups.html",
         view=ListView("console.groups", found, asked),

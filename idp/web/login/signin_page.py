@@ -129,8 +129,8 @@ def _held(refusal: Held) -> str:
             )
         case _:
             text = gettext(
-                "Your account is locked until %(until)s after too many failed attempts. Your "
-                "password is correct. To sign in sooner, use “Unlock account?”.",
+                "Sign-in to your account is blocked until %(until)s after too many failed "
+                "attempts. Your password is correct. To sign in sooner, use “Unlock account?”.",
                 until=i18n.eastern(refusal.until),
             )
     return str(text)
