@@ -41,6 +41,7 @@ def test_n54_a_sign_in_is_of_the_browser_that_began_it(world: World) -> None:
         row = interactions.begin(work, "mine")
         work.db.flush()
         handle = row.handle
+        assert row.request == {}
         assert interactions.find(work, handle, "mine") is row
         for other in ("other", "", None):
             assert interactions.find(work, handle, other) is None
@@ -222,6 +223,50 @@ def test_another_network_or_program_is_a_new_browser(
             select(KnownBrowser.user_agent).where(KnownBrowser.account_id == account.id)
         )
         assert set(rows) == {"curl/8", agent}
+
+
+def test_a_program_without_a_name_is_the_same_program(world: World) -> None:
+    """No mail for each of its sign-ins; a long name is cut."""
+    username = world.account()
+    with world.work() as work:
+        account = got(work, username)
+        work.origin = Origin(ip="192.0.2.1")
+        for _ in range(2):
+            _, is_new = browsers.record_sign_in(
+                work, account, "", remember=False, with_factor=False
+            )
+            assert is_new is False
+            work.db.flush()
+        assert started(work, username)[0].user_agent is None
+        work.origin = Origin(ip="192.0.2.1", user_agent="x" * 500)
+        session, _ = started(work, username)
+        assert session.user_agent == "x" * sessions.MAX_AGENT
+        rows = work.db.scalars(select(KnownBrowser.user_agent))
+        assert set(rows) == {None}
+
+
+def test_n51_all_browsers_of_one_account_are_forgotten(world: World) -> None:
+    """N51: those of others are not; one forgotten earlier was forgotten then."""
+    username, other = world.account(), world.account()
+    with world.work() as work:
+        mine, theirs = got(work, username), got(work, other)
+
+        def recorded(account: Account) -> tuple[str, KnownBrowser]:
+            cookie, _ = browsers.record_sign_in(work, account, "", remember=True, with_factor=False)
+            work.db.flush()
+            row = browsers.known(work, account, cookie)
+            assert row is not None
+            return cookie, row
+
+        (_, gone), (cookie, _), (kept, _) = map(recorded, (mine, mine, theirs))
+        browsers.forget(work, mine, gone.public_id)
+        before = work.now
+        work.now += SECOND
+        browsers.forget_all(work, mine)
+        work.db.expire_all()
+        assert browsers.device(work, mine, cookie) is Device.REVOKED
+        assert browsers.device(work, theirs, kept) is Device.KNOWN
+        assert gone.ended_at == before
 
 
 # Sessions

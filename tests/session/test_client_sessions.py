@@ -1,0 +1,88 @@
+"""What relying parties know of a session, and what of it ends with a role group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.clients import registry
+from idp.directory import accounts, role_groups
+from idp.grants import authorization_codes, grant_lifecycle
+from idp.grants.grant_lifecycle import Authorization
+from idp.models import AuthorizationCode, BrowserSession, Client, Grant
+from idp.session import sessions
+from idp.transaction import UnitOfWork
+from tests.world import World
+
+
+@dataclass
+class SignOn:
+    """A grant that outlives its session, with a code that was not redeemed yet."""
+
+    session: BrowserSession
+    grant: Grant
+    code: AuthorizationCode
+
+    @classmethod
+    def of(cls, work: UnitOfWork, username: str, client: Client, *more: str) -> SignOn:
+        account = accounts.by_username(work, username)
+        session, _ = sessions.start(work, account, methods=("pwd",), previous=None)
+        authorization = Authorization(
+            session=session, client=client, scopes=["openid", *more], claims={}, nonce=None
+        )
+        grant = grant_lifecycle.create_for_person(work, authorization)
+        code = authorization_codes.issue(work, grant, redirect_uri="x", code_challenge=None)
+        work.db.flush()
+        row, _ = authorization_codes.spend(work, code)
+        assert row is not None
+        row.consumed_at = None
+        work.db.flush()
+        return cls(session, grant, row)
+
+    def refresh(self, work: UnitOfWork) -> None:
+        work.db.flush()
+        for row in (self.session, self.grant, self.code):
+            work.db.refresh(row)
+
+
+def test_n57_a_revoked_role_group_ends_what_is_known_of_its_holder_alone(world: World) -> None:
+    """N57: where it is seen; other persons and relying parties go on as before."""
+    world.relying_party(backchannel_logout_uri="https://emi.rp.test/logout")
+    world.relying_party("Other", backchannel_logout_uri="https://other.rp.test/logout")
+    world.role_group("Trader", "emi")
+    names = world.account(), world.account()
+    with world.work() as work:
+        emi, other = registry.get(work, "emi"), registry.get(work, "other")
+        offline = SignOn.of(work, names[0], emi, "offline_access")
+        plain = SignOn.of(work, names[0], emi)
+        elsewhere = SignOn.of(work, names[0], other)
+        theirs = SignOn.of(work, names[1], emi)
+        before = theirs.code.expires_at
+        holder = accounts.by_username(work, names[0])
+        sessions.end_client_sessions(work, holder, role_groups.by_name(work, "Trader"))
+        for one in (offline, plain, elsewhere, theirs):
+            one.refresh(work)
+            assert one.session.ended_at is None
+        assert (offline.grant.revoked_at, offline.grant.sid) == (None, None)
+        assert offline.code.expires_at == work.now
+        assert plain.grant.revoked_at == work.now
+        for one in (elsewhere, theirs):
+            assert (one.grant.revoked_at, one.code.expires_at) == (None, before)
+            assert one.grant.sid is not None
+            assert sessions.sid_for(work, one.session, one.grant.client) == one.grant.sid
+
+
+def test_the_applications_of_each_session_are_listed(world: World) -> None:
+    """Those that were opened in it, by name; none of another session."""
+    names = world.account(), world.account()
+    for name in ("Zulu", "Alpha", "Never"):
+        world.relying_party(name)
+    with world.work() as work:
+        zulu, alpha = registry.get(work, "zulu"), registry.get(work, "alpha")
+        mine, theirs = SignOn.of(work, names[0], zulu), SignOn.of(work, names[1], alpha)
+        unused, _ = sessions.start(
+            work, accounts.by_username(work, names[0]), methods=("pwd",), previous=None
+        )
+        sessions.sid_for(work, mine.session, alpha)
+        found = sessions.applications(work, [mine.session, unused])
+        assert found == {mine.session.id: [alpha, zulu], unused.id: []}
+        assert theirs.session.id not in found
