@@ -42,7 +42,7 @@ def test_n33_a_refresh_token_of_another_client_says_no_more(world: World) -> Non
     rp, other = world.relying_party(), world.relying_party("Other")
     token = world.signed_in_tokens(rp, world.account())["refresh_token"]
     assert refusal(world.refresh(other, "unheard")) == ENDED
-    assert refusal(world.refresh(other, token)) == ENDED
+    assert refusal(world.refresh(other, token, scope="unheard")) == ENDED
     assert ends(world) == ["refresh_token_of_other_client"]
     assert refusal(world.refresh(rp, token)) == ENDED
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from tests.world import Browser, Rp, World, answer_of
+from idp.clients import registry
+from idp.models import BrowserSession
+from idp.session import sessions
+from idp.session.end_reasons import EndReason
+from tests.world import Browser, Rp, World, answer_of, hidden_fields
 
 LOGOUT = "/oauth2/v1/logout"
 BACK = "https://emi.rp.test/signed-out"
@@ -156,3 +161,70 @@ def test_a_plain_sign_out_keeps_offline_grants_and_ends_the_rest(world: World) -
     assert world.redeem(rp, waiting).status_code == 400
     assert world.refresh(rp, offline["refresh_token"]).status_code == 200
     assert not is_signed_in(browser, rp)
+
+
+def test_n57_the_client_may_be_named_beside_its_hint(world: World, signed_in: SignedIn) -> None:
+    """RP-Initiated Logout section 2: by GET the answer is a redirect at once, and the browser has
+    no session cookie any more."""
+    browser, rp, tokens = signed_in
+    name = world.settings.cookie_name("session")
+    assert browser.client.get_cookie(name, "gateway.test") is not None
+    query = {
+        "id_token_hint": tokens["id_token"],
+        "client_id": rp.client_id,
+        "post_logout_redirect_uri": BACK,
+    }
+    answer = browser.client.get(LOGOUT, query_string=query, base_url=browser.base)
+    assert (answer.status_code, answer.headers["Location"]) == (303, BACK)
+    assert browser.client.get_cookie(name, "gateway.test") is None
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_n57_the_answer_to_the_confirmation_is_a_page(
+    world: World, signed_in: SignedIn, is_ended: bool
+) -> None:
+    """N57, N59: the policy for forms of a page governs redirects too, so a page goes on from there;
+    also when the session has ended since the question."""
+    browser, rp, _ = signed_in
+    page = browser.get(LOGOUT, client_id=rp.client_id, post_logout_redirect_uri=BACK)
+    if is_ended:
+        with world.work() as work:
+            session = work.db.scalars(select(BrowserSession)).one()
+            sessions.end(work, session, EndReason.ENDED_BY_OPERATOR)
+    form = hidden_fields(page.text, f"{LOGOUT}/confirm")
+    answer = browser.client.post(f"{LOGOUT}/confirm", data=form, base_url=browser.base)
+    assert answer.status_code == 200, answer.text
+    assert f'content="0; url={BACK}"' in answer.text
+    assert not is_signed_in(browser, rp)
+    assert len(world.events("session.ended")) == 1
+
+
+def test_n18_a_disabled_client_is_no_place_to_go_back_to(world: World, signed_in: SignedIn) -> None:
+    """N18, N57: the sign-out is done all the same."""
+    browser, rp, tokens = signed_in
+    with world.work() as work:
+        registry.disable(work, registry.get(work, rp.client_id))
+    answer = browser.get(LOGOUT, id_token_hint=tokens["id_token"], post_logout_redirect_uri=BACK)
+    assert (answer.status_code, "Location" in answer.headers) == (200, False)
+    assert browser.get("/settings").request.path == "/signin"
+
+
+def test_n57_a_logout_without_a_hint_ends_nothing_that_has_no_session(world: World) -> None:
+    """N57: tokens of clients that act for themselves, whoever asks for a logout."""
+    rp = world.relying_party(
+        "Api", grant_types=("client_credentials",), scopes=("read",), redirect_uris=(),
+        post_logout_redirect_uris=(), home_url="",
+    )  # fmt: skip
+    token = (world.post(rp, grant_type="client_credentials").json or {})["access_token"]
+    assert "You are signed out" in world.browser().get(LOGOUT).text
+    assert world.introspect(rp, token)["active"] is True
+
+
+def test_n59_the_end_of_a_popups_sign_out_keeps_its_opener(world: World) -> None:
+    """N59: as the page that asks does."""
+    rp = world.relying_party(uses_popups=True)
+    browser = world.browser().signed_in(world.account())
+    page = browser.get(LOGOUT, client_id=rp.client_id)
+    done = browser.submit(page, f"{LOGOUT}/confirm")
+    assert "You are signed out" in done.text
+    assert done.headers["Cross-Origin-Opener-Policy"] == "unsafe-none"
