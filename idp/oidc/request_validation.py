@@ -14,7 +14,7 @@ from typing import Any
 from idp.clients import registry
 from idp.models import Client
 from idp.oidc import tokens
-from idp.oidc.claims import CLAIMS_SUPPORTED, SCOPE_CLAIMS
+from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.interaction import AuthorizationRequest
 from idp.oidc.jwks import BadToken, KeyRing
 from idp.oidc.parameters import malformed
@@ -213,7 +213,7 @@ def _claim_requests(requests: Any, allowed: set[str]) -> dict[str, Any]:
         )
     kept = {}
     for name, request in requests.items():
-        if name in allowed and name in (*CLAIMS_SUPPORTED, "acr", "auth_time"):
+        if name in allowed:
             if error := _claim_error(name, request):
                 raise RequestError("invalid_request", error)
             kept[name] = request

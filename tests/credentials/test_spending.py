@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from idp.credentials import links, one_time_codes, temporary_passwords
-from idp.credentials.links import Purpose
+from idp.credentials.links import Problem, Purpose
 from idp.credentials.one_time_codes import CodePurpose
 from idp.directory import accounts
-from idp.models import Account
+from idp.models import Account, Link
 from idp.transaction import UnitOfWork
 from tests.world import World
 
@@ -58,3 +58,19 @@ def test_n68_what_ends_meanwhile_is_not_spent(world: World, kind: str, end: str)
         elif end == "used":
             assert module.spend(work, row)
         assert module.spend(work, row) is (end == "nothing")
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_n68_a_newer_link_ends_the_older_but_for_those_of_notices(
+    world: World, purpose: Purpose
+) -> None:
+    """N68: "this was not me" of each notice stays good, since each reports another event."""
+    username = world.account()
+    with world.work() as work:
+        account = accounts.by_username(work, username)
+        expires = work.after(seconds=600)
+        older, newer = (links.issue(work, account, purpose, expires) for _ in range(2))
+        assert isinstance(links.look_up(work, purpose, newer), Link)
+        found = links.look_up(work, purpose, older)
+        lasts = purpose is Purpose.DISOWN
+        assert (found is not Problem.SUPERSEDED) is isinstance(found, Link) is lasts

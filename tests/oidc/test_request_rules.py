@@ -364,10 +364,12 @@ def test_consent_is_asked_for_what_was_not_agreed_to() -> None:
     """OIDC Core 3.1.2.4: of a client that is not trusted, or on demand; once."""
     foreign = ClientView(trusted=False, minimum_acr=None)
     some, every = frozenset({"openid"}), frozenset({"openid", "email", "phone"})
+    exactly = frozenset(REQUEST.scopes)
     consent, silent = interaction.Consent(), replace(REQUEST, prompt=("none",))
     assert step(client=foreign) == consent
     assert step(client=foreign, answers=Answers(remembered_scopes=some)) == consent
     assert step(client=foreign, answers=Answers(remembered_scopes=every)) == Proceed()
+    assert step(client=foreign, answers=Answers(remembered_scopes=exactly)) == Proceed()
     assert step(client=foreign, answers=Answers(consented=True)) == Proceed()
     assert step(silent, client=foreign) == Refuse("consent_required")
     on_demand = replace(REQUEST, prompt=("consent",))

@@ -99,6 +99,7 @@ def test_an_end_that_is_near_counts_as_a_closing(world: World, pusher: Pusher) -
         assert pusher.patch(key, end(minutes=1)).status_code == 200
     assert fault(pusher.patch(keys[3], end(minutes=1))) == (429, None)
     assert fault(pusher.send("DELETE", keys[3])) == (429, None)
-    assert pusher.patch(keys[4], end(days=8)).status_code == 200
+    assert fault(pusher.patch(keys[4], end(days=7, seconds=-1))) == (429, None)
+    assert pusher.patch(keys[4], end(days=7)).status_code == 200
     soon = end(minutes=1)["value"]
     assert pusher.create(9, extension={"endDate": soon})["active"]

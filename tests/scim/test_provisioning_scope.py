@@ -18,6 +18,8 @@ HERE = {"roleGroup": "EMI Trader", "participantId": "109120"}
 THERE = {"roleGroup": "EMI Trader", "participantId": "111340"}
 REPLACE = {"op": "replace", "path": "name.givenName", "value": "James"}
 SUSPEND = {"op": "replace", "path": "active", "value": False}
+ZONE = {"op": "add", "path": "timezone", "value": "America/Winnipeg"}
+ENDING = {"op": "add", "path": f"{EXTENSION}:endDate", "value": "2040-01-01T00:00:00Z"}
 
 
 def limit(world: World, name: str, **changes: Any) -> None:
@@ -69,8 +71,7 @@ def test_each_operation_is_allowed_by_name(world: World, pusher: Pusher) -> None
         (PushOperation.CREATE, lambda: pusher.send("POST", USERS, user(5))),
         (PushOperation.UPDATE, lambda: pusher.patch(key, REPLACE)),
         (PushOperation.UPDATE, lambda: pusher.patch(machine, networks)),
-        (PushOperation.UPDATE, lambda: pusher.patch(
-            key, {"op": "add", "path": "timezone", "value": "America/Winnipeg"})),
+        (PushOperation.UPDATE, lambda: pusher.patch(key, ZONE)),
         (PushOperation.GRANT, lambda: pusher.patch(key, grant(THERE))),
         (PushOperation.GRANT, lambda: pusher.patch(
             key, {"op": "remove", "path": f"{EXTENSION}:grants"})),
@@ -78,6 +79,7 @@ def test_each_operation_is_allowed_by_name(world: World, pusher: Pusher) -> None
         (PushOperation.GRANT, lambda: pusher.send("POST", GROUPS, group(
             externalId="there", **{ROLE: THERE}))),
         (PushOperation.SUSPEND, lambda: pusher.patch(key, SUSPEND)),
+        (PushOperation.DEACTIVATE, lambda: pusher.patch(key, ENDING)),
         (PushOperation.DEACTIVATE, lambda: pusher.send("DELETE", key)),
     ]  # fmt: skip
     before = pusher.send("GET", key).json
@@ -134,8 +136,8 @@ def test_pr05_what_another_participant_needs_stays(
     of somebody else is not taken over by their Person ID, and only who may see an account is told
     which one stands in the way."""
     shared = pusher.create(1, extension={"grants": [HERE, THERE]})
-    assert fault(local.patch(shared["id"], SUSPEND)) == (403, None)
-    assert fault(local.patch(shared["id"], REPLACE)) == (403, None)
+    for change in (SUSPEND, REPLACE, ZONE, ENDING):
+        assert fault(local.patch(shared["id"], change)) == (403, None), change
     assert fault(local.send("DELETE", shared["id"])) == (403, None)
     theirs = pusher.create(2, extension={"grants": [THERE]})
     network = [{"value": "192.0.2.1"}]
@@ -153,6 +155,39 @@ def test_pr05_what_another_participant_needs_stays(
     assert local.patch(own["id"], REPLACE, SUSPEND).status_code == 200
     assert local.send("DELETE", own["id"]).status_code == 204
     assert world.mails("address_changed") == []
+
+
+def test_pr05_a_machine_account_that_another_participant_needs_stays(
+    world: World, pusher: Pusher, local: Pusher
+) -> None:
+    """PR-05, MA-10: neither its networks nor its custodian; both of one that nobody else needs."""
+    local.create(5, extension={"grants": [HERE]})
+    mim = {"roleGroup": "MIM"}
+    keys = [
+        pusher.create(
+            number, extension={"accountKind": "machine", "grants": [one | mim for one in places],
+                               "registeredNetworks": [{"value": "192.0.2.1"}]},
+        )["id"]
+        for number, places in ((1, [HERE, THERE]), (2, [HERE]))
+    ]  # fmt: skip
+    for operation in (
+        {"op": "replace", "path": f"{EXTENSION}:registeredNetworks",
+         "value": [{"value": "198.51.100.1"}]},
+        {"op": "replace", "path": f"{EXTENSION}:personId", "value": "R00005"},
+    ):  # fmt: skip
+        answers = [local.patch(key, operation).status_code for key in keys]
+        assert answers == [403, 200], operation
+
+
+def test_n73_a_second_account_is_for_a_participant_of_the_client(
+    world: World, pusher: Pusher, local: Pusher
+) -> None:
+    """N73, UI-10: it would act for the other one."""
+    local.create(1, extension={"grants": [HERE]})
+    for number, place, answer in ((2, THERE, 403), (3, HERE, 201)):
+        second = {"reason": "transmission_rights", "participantId": place["participantId"]}
+        body = user(1, externalId=f"reg-{number}", extension={"secondAccount": second})
+        assert local.send("POST", USERS, body).status_code == answer, place
 
 
 def test_n73_what_a_client_made_shows_it_nothing_else(

@@ -395,6 +395,8 @@ def test_a_stale_sequence_changes_nothing(world: World, pusher: Pusher) -> None:
     assert late.status_code == 200
     assert "nickName" not in late.json
     assert world.events("scim.stale")
+    same = pusher.send("PUT", made["id"], user(nickName="Same", extension={"sequence": 5}))
+    assert same.json["nickName"] == "Same"
     newer = pusher.send("PUT", made["id"], user(nickName="New", extension={"sequence": 6}))
     assert newer.json["nickName"] == "New"
     assert newer.json[EXTENSION]["sequence"] == 6

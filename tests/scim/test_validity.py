@@ -189,6 +189,11 @@ def test_pr04_closing_says_why_and_who_is_left(world: World, pusher: Pusher) -> 
     assert (done.status_code, done.headers["Custodian-Of"]) == (204, "APIIESO00001")
     event = world.events("scim.deleted")[-1]
     assert event.data == {"why": "compromise", "custodian_of": ["APIIESO00001"]}
+    more = pusher.create(4, extension={"personId": "R00001", "accountKind": "machine",
+                                       "registeredNetworks": [{"value": "192.0.2.1"}]},
+                         name={"givenName": "Jim", "familyName": "Smithb"},
+                         emails=[{"value": "jim1@participant.example"}])  # fmt: skip
+    assert "Custodian-Of" not in pusher.send("DELETE", more["id"]).headers
     other = pusher.create(3)
     done = pusher.send("DELETE", f"{USERS}/{other['id']}")
     assert "Custodian-Of" not in done.headers

@@ -201,6 +201,14 @@ def test_n18_a_disabled_or_unknown_client_is_a_page(world: World) -> None:
     assert "disabled" in response.text
 
 
+def test_n18_a_client_that_signs_nobody_in_is_a_page(world: World) -> None:
+    """RFC 6749 section 4.1.2.1: a client without the grant type is not redirected to."""
+    rp = world.relying_party("EMI")
+    with world.work() as work:
+        registry.get(work, rp.client_id).grant_types = ["client_credentials"]
+    assert_hard_error(ask(world, rp))
+
+
 def test_n18_a_client_disabled_during_the_sign_in_gets_nothing(world: World) -> None:
     """N18: the dispatcher looks again at every step."""
     rp, username = world.relying_party("EMI"), world.account()

@@ -129,6 +129,17 @@ def test_ma08_a_missing_resource_says_so(world: World, robot: Rp) -> None:
     assert token(world, resource="", client_secret="x").status_code == 401
 
 
+def test_ma08_a_machine_account_may_have_a_name_of_an_older_form(world: World, robot: Rp) -> None:
+    """MA-08: it is no client, and signs on as the others do; a name that nobody has is refused."""
+    older = world.account("oldrobot", kind=AccountKind.MACHINE)
+    world.grant_role(older, "MIM Web Services", "109120")
+    with world.work() as work:
+        registered_networks.replace(work, accounts.by_username(work, older), NETWORKS)
+    assert token(world, client_id=older, resource="mim").status_code == 200
+    assert token(world, client_id=older, client_secret="x", resource="mim").status_code == 401
+    assert token(world, client_id="norobot", resource="mim").status_code == 401
+
+
 def test_role_groups_by_participant_are_plain_words_too(world: World, robot: Rp) -> None:
     """For applications that read lists of strings only (Apache): by scope, in both tokens, at
     userinfo and introspection, and for machine accounts."""

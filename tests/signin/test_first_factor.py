@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from idp.credentials import temporary_passwords
+from idp.credentials import links, temporary_passwords
 from idp.credentials.hashing import PasswordHasher
+from idp.credentials.links import Purpose
 from idp.directory import accounts
-from idp.models import AccountState
+from idp.factors.passkeys import Fault
+from idp.models import AccountState, Link
 from idp.networks import NetworkSet
+from idp.recovery import account_recovery
 from idp.signin import first_factor
 from idp.signin.signin_refusals import SignInRefusal
 from idp.transaction import Origin, UnitOfWork
@@ -178,3 +181,32 @@ def test_n50_refusals_of_one_network_do_not_fill_the_trail(world: World) -> None
             reason = SignInRefusal.WRONG_PASSWORD
             first_factor._record_refusal(work, reason, account, None, method="password")
     assert 0 < len(reasons(world)) < 60
+
+
+def test_n71_a_temporary_password_counts_only_while_a_reset_is_required(world: World) -> None:
+    """N71: the holder was quicker with a link: the new password is right, and is not changed
+    again; the temporary one is wrong, although its time is not over."""
+    username = world.account()
+    temporary = Desk.of(world).temporary_password(username)
+    with world.work() as work:
+        account = accounts.by_username(work, username)
+        token = links.issue(work, account, Purpose.RESET, work.after(seconds=60))
+        link = links.look_up(work, Purpose.RESET, token)
+        assert isinstance(link, Link)
+        hasher = world.app.extensions["hasher"]
+        done = account_recovery.reset_password(work, hasher, link, account, NEW_PASSWORD, answer="")
+        assert done == ()
+    assert world.browser().sign_in(username, temporary).status_code == 400
+    page = world.browser().sign_in(username, NEW_PASSWORD)
+    assert (page.status_code, page.request.path) == (200, "/")
+    assert world.events("temporary_password.used") == []
+
+
+def test_the_first_reason_of_a_refused_passkey_is_recorded(world: World) -> None:
+    """N47: a denied network does not hide that the passkey was wrong."""
+    deny(world, ELSEWHERE)
+    with world.work() as work:
+        work.origin = Origin(ip=ELSEWHERE)
+        assert isinstance(first_factor.authenticate_passkey(work, "browser", "{}"), Fault)
+    (reason,) = reasons(world)
+    assert reason != "network_denied"
