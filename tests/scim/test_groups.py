@@ -102,6 +102,13 @@ def test_a_lost_answer_is_repeated(world: World, pusher: Pusher) -> None:
     assert len(world.events("scim.group_created")) == 1
 
 
+def test_a_group_without_a_key_is_not_made_again(pusher: Pusher) -> None:
+    """Nothing says that it is the same push: its members are not those of the first."""
+    create(pusher, externalId=None)
+    again = group(pusher.create(1)["id"], externalId=None)
+    assert fault(pusher.send("POST", GROUPS, again)) == (409, "uniqueness")
+
+
 def test_what_real_clients_send_changes_members(pusher: Pusher) -> None:
     """Forms of Okta and Entra: add, remove by filter and by value, replace, without a path."""
     one, two, three = (pusher.create(number)["id"] for number in (1, 2, 3))

@@ -18,6 +18,7 @@ HERE = {"roleGroup": "EMI Trader", "participantId": "109120"}
 THERE = {"roleGroup": "EMI Trader", "participantId": "111340"}
 REPLACE = {"op": "replace", "path": "name.givenName", "value": "James"}
 SUSPEND = {"op": "replace", "path": "active", "value": False}
+RENAME = {"op": "replace", "path": "displayName", "value": "Team"}
 ZONE = {"op": "add", "path": "timezone", "value": "America/Winnipeg"}
 ENDING = {"op": "add", "path": f"{EXTENSION}:endDate", "value": "2040-01-01T00:00:00Z"}
 
@@ -75,6 +76,7 @@ def test_each_operation_is_allowed_by_name(world: World, pusher: Pusher) -> None
         (PushOperation.GRANT, lambda: pusher.patch(key, grant(THERE))),
         (PushOperation.GRANT, lambda: pusher.patch(
             key, {"op": "remove", "path": f"{EXTENSION}:grants"})),
+        (PushOperation.GRANT, lambda: pusher.patch(f"{GROUPS}/{team}", RENAME)),
         (PushOperation.GRANT, lambda: pusher.send("DELETE", f"{GROUPS}/{team}")),
         (PushOperation.GRANT, lambda: pusher.send("POST", GROUPS, group(
             externalId="there", **{ROLE: THERE}))),
