@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from idp.app import create_app
 from idp.directory import accounts, activation
 from idp.factors import authenticators, enrolment, security_question
+from idp.factors.factor_refusals import LastRequiredFactor
 from idp.factors.security_question import short_list
 from idp.mfa.assurance import FactorKind
-from idp.models import AccountKind, AccountState
+from idp.models import AccountKind, AccountState, Authenticator
 from idp.policy.enrolment_steps import Policy
 from idp.policy.scopes import ACR_MFA
+from idp.session import failed_attempts
 from tests.console.desk import Desk
 from tests.factor_steps import (
     code,
@@ -251,6 +255,35 @@ def test_mf08_the_last_required_factor_cannot_go(strict: World) -> None:
     with strict.work() as work:
         rows = authenticators.list_usable(work, accounts.by_username(work, username))
         assert [row.kind for row in rows] == [FactorKind.TOTP]
+
+
+def test_mf08_of_two_removals_at_once_one_is_refused(
+    strict: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MF-08: while one waits for the lock of the account, the other removes its factor."""
+    username = strict.account()
+    with strict.work() as work:
+        account = accounts.by_username(work, username)
+        one, other = (
+            Authenticator(public_id=f"f-{number}", account_id=account.id, kind=FactorKind.TOTP,
+                          name="App", created_at=work.now, confirmed_at=work.now)
+            for number in range(2)
+        )  # fmt: skip
+        work.db.add_all([one, other])
+        work.db.flush()
+        lock_row = failed_attempts.lock_row
+
+        def wait(*given: Any) -> None:
+            beside = update(Authenticator).where(Authenticator.id == other.id)
+            work.db.execute(
+                beside.values(removed_at=work.now).execution_options(synchronize_session=False)
+            )
+            lock_row(*given)
+
+        monkeypatch.setattr(authenticators.failed_attempts, "lock_row", wait)
+        with pytest.raises(LastRequiredFactor):
+            authenticators.remove(work, account, one)
+        assert authenticators.list_usable(work, account) == [one]
 
 
 def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: World) -> None:

@@ -129,7 +129,8 @@ def test_mf03_a_stolen_cookie_is_asked_and_mailed(place: World) -> None:
     page = browser.sign_in(username)
     assert page.request.path == "/signin/factor"
     assert "stolen_device" in last(place)["hits"]
-    assert place.mails("browser_suspect", to=username)
+    (mail,) = place.mails("browser_suspect", to=username)
+    assert f"Network address {place.events('signin.assessed')[-1].ip}" in mail.text
 
 
 def test_mf03_at_night_from_elsewhere_after_failures(place: World) -> None:

@@ -16,7 +16,7 @@ from idp.models import Interaction, KnownBrowser, SignIn
 from idp.policy.signin_state import Authenticated, Evidence, Proved, SecondFactorDecision
 from idp.session import interactions
 from idp.signin import completion, risk_assessment, second_factor, state_loader, transitions
-from idp.transaction import UnitOfWork
+from idp.transaction import Origin, UnitOfWork
 from tests.world import World
 
 PASSWORD_ALONE, PASSKEY = Evidence(("pwd",)), Evidence(("hwk", "user"))
@@ -96,13 +96,16 @@ def test_mf03_a_stolen_browser_is_told_to_the_holder(
 
 
 def test_a_failed_second_factor_is_told_once_an_hour(world: World) -> None:
-    """The password was right: somebody knows it."""
+    """The password was right: somebody knows it, at this address."""
     username = world.account()
     for minutes, mails in ((0, 1), (59, 1), (1, 2)):
         world.clock.advance(minutes=minutes)
         with world.work() as work:
+            work.origin = Origin(ip="203.0.113.9")
             second_factor.notify_of_failure(work, accounts.by_username(work, username))
-        assert len(world.mails("factor_failed", to=username)) == mails
+        told = world.mails("factor_failed", to=username)
+        assert len(told) == mails
+        assert all("Network address 203.0.113.9" in mail.text for mail in told)
 
 
 # The end
