@@ -152,6 +152,32 @@ def test_ma10_a_put_that_sends_back_the_former_custodian_is_refused(
         assert person_of(world, "newn") == NIA
 
 
+@pytest.mark.parametrize("way", ["patch", "put"])
+def test_ma10_what_a_handover_does_not_say_of_the_new_custodian_stays(
+    world: World, pusher: Pusher, way: str
+) -> None:
+    """MA-10: a second given name and the name used, which the request leaves out."""
+    made = machine(pusher)
+    name = NEW["name"] | {"middleName": "Rae"}
+    pusher.create(2, **NEW | {"name": name, "nickName": "Ni"})
+    assert hand_over(pusher, way, made).status_code == 200
+    expected = ("R00002", "Nia New", "Rae", "Ni", *NIA[4:])
+    assert person_of(world, made["userName"]) == person_of(world, "newn") == expected
+
+
+def test_ma10_two_custodians_may_share_a_telephone(world: World, pusher: Pusher) -> None:
+    """MA-10: a PUT that says so says what is registered already."""
+    made = machine(pusher)
+    shared = NEW | {"phoneNumbers": OLD["phoneNumbers"]}
+    pusher.create(2, **shared)
+    body = made | shared
+    body[EXTENSION] = {"personId": "R00002"}
+    del body["nickName"]
+    answer = pusher.send("PUT", made["id"], body)
+    assert answer.status_code == 200, answer.text
+    assert person_of(world, made["userName"])[:2] == ("R00002", "Nia New")
+
+
 def test_n74_an_operator_is_no_new_custodian(world: World, pusher: Pusher) -> None:
     """N74: a push puts no account into the hands of an operator, and changes nothing of him."""
     made = machine(pusher)
