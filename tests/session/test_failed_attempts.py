@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from idp.directory import accounts
 from idp.maintenance.purge import purge_batch
 from idp.models import AccountState, Throttle
-from idp.policy.lockout import TOLD
+from idp.policy.lockout import REVEALING_ATTEMPTS
 from idp.session import browsers, failed_attempts
 from idp.transaction import Origin, UnitOfWork
 from tests.world import World
@@ -69,11 +69,11 @@ def test_n49_who_is_told_when_a_lock_out_ends(world: World) -> None:
     with world.work() as work:
         locked = failed_attempts.locked_until
         assert locked(work, KEY) is None
-        fail(work, username, TOLD + 1, key="account:2")
+        fail(work, username, REVEALING_ATTEMPTS + 1, key="account:2")
         assert locked(work, "account:2") is None
         fail(work, username, work.settings.lockout_failures)
         until = work.after(seconds=work.settings.lockout_seconds)
-        for _ in range(TOLD):
+        for _ in range(REVEALING_ATTEMPTS):
             assert not passes(work, username)
             assert locked(work, KEY) == until
         assert not passes(work, username)
