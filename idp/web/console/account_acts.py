@@ -35,15 +35,10 @@ from idp.web.console.confirmation import Act, Effect
 
 def _act_on_account(subject: str, action: str) -> Effect | BaseResponse:
     """An action of ``policy.console.ConsoleAction``."""
-    work, account = current.work(), account_page.one(subject)
-    operator = gate.operator()
-    order = account_actions.ActionRequest(operator.account, operator.roles, action, "", "")
-    try:
-        account_actions.check(work, order, account)
-    except (ActionNotPossible, CallerNotVerified) as refusal:
-        return account_page.page(account, error=labels.refusal(refusal))
-    reach = consequences.of_account(work, account)
-    call = caller_verification.find_active(work, operator.account, account)
+    account = account_page.one(subject)
+    if (refusal := _refusal(account, action)) is not None:
+        return account_page.page(account, error=refusal)
+    reach = consequences.of_account(current.work(), account)
     sentences, undo = _DESCRIPTIONS[ConsoleAction(action)](account, reach)
     return Effect(
         title=labels.action(action),
@@ -55,9 +50,26 @@ def _act_on_account(subject: str, action: str) -> Effect | BaseResponse:
         version=_version(account),
         is_dangerous=action not in HARMLESS,
         account=account,
-        ticket=call.ticket if call else "",
+        ticket=_ticket(account),
         is_recorded=True,
     )
+
+
+def _refusal(account: Account, action: str) -> str | None:
+    """Why the operator may not do this to the account, in the language of the page."""
+    operator = gate.operator()
+    order = account_actions.ActionRequest(operator.account, operator.roles, action, "", "")
+    try:
+        account_actions.check(current.work(), order, account)
+    except (ActionNotPossible, CallerNotVerified) as refusal:
+        return labels.refusal(refusal)
+    return None
+
+
+def _ticket(account: Account) -> str:
+    """The ticket of the verified call about the account; empty if there is none."""
+    call = caller_verification.find_active(current.work(), gate.operator().account, account)
+    return call.ticket if call else ""
 
 
 def _named(account: Account) -> str:
@@ -283,15 +295,10 @@ def _revoke(subject: str) -> Effect | BaseResponse:
 
 def _end_session(subject: str, public_id: str) -> Effect | BaseResponse:
     """End one session. The rules are those for ending all sessions."""
-    work, account, operator = current.work(), account_page.one(subject), gate.operator()
+    account = account_page.one(subject)
     row = account_change_pages.session_of(account, public_id)
-    action = ConsoleAction.END_SESSIONS
-    order = account_actions.ActionRequest(operator.account, operator.roles, action, "", "")
-    try:
-        account_actions.check(work, order, account)
-    except (ActionNotPossible, CallerNotVerified) as refusal:
-        return account_page.page(account, error=labels.refusal(refusal), tab="sessions")
-    call = caller_verification.find_active(work, operator.account, account)
+    if (refusal := _refusal(account, ConsoleAction.END_SESSIONS)) is not None:
+        return account_page.page(account, error=refusal, tab="sessions")
     return Effect(
         title=gettext("End a session"),
         about=f"{_named(account)}, {describe_user_agent(row.user_agent)}, {row.ip or ''}",
@@ -304,7 +311,7 @@ def _end_session(subject: str, public_id: str) -> Effect | BaseResponse:
         back=account_page.address(account, "sessions"),
         version=row.public_id,
         account=account,
-        ticket=call.ticket if call else "",
+        ticket=_ticket(account),
     )
 
 
