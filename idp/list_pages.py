@@ -123,12 +123,11 @@ def _anchor(
     return tuple(row) if row is not None else None
 
 
-def load(
-    work: UnitOfWork, query: Select[Any], key: InstrumentedAttribute[int], keys: Sequence[int]
-) -> list[Any]:
+def load(work: UnitOfWork, key: InstrumentedAttribute[Any], keys: Sequence[Any]) -> list[Any]:
     """The rows with these keys, in the order of the keys. Deleted rows are left out."""
-    found = {getattr(row, key.key): row for row in work.db.scalars(query.where(key.in_(keys)))}
-    return [found[value] for value in keys if value in found]
+    found = work.db.scalars(select(key.class_).where(key.in_(keys)))
+    by_key = {getattr(row, key.key): row for row in found}
+    return [by_key[value] for value in keys if value in by_key]
 
 
 def single_page(

@@ -67,7 +67,7 @@ class TrailEntry:
 def page(work: UnitOfWork, criteria: EventFilter, request: ListRequest) -> ListPage[TrailEntry]:
     """A page of the matching events, newest first."""
     found = list_pages.page(work, Event.id, {}, request, *criteria.conditions(), newest_first=True)
-    rows = list_pages.load(work, select(Event), Event.id, found.rows)
+    rows = list_pages.load(work, Event.id, found.rows)
     about = {event.account_id for event in rows if event.account_id is not None}
     names = {
         pk: (username, subject)

@@ -92,7 +92,7 @@ def page(
     found = list_pages.page(
         work, Account.id, SORTS, request, *conditions(work, criteria), size=size
     )
-    return found.of(_listed(work, list_pages.load(work, select(Account), Account.id, found.rows)))
+    return found.of(_listed(work, list_pages.load(work, Account.id, found.rows)))
 
 
 def stream_all(

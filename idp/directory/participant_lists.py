@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_
 
 from idp import list_pages
 from idp.directory import participations
@@ -56,7 +56,7 @@ def page(
 ) -> ListPage[ListedParticipant]:
     """A page of the participants that match."""
     found = list_pages.page(work, Participant.id, SORTS, request, *_conditions(criteria))
-    rows = list_pages.load(work, select(Participant), Participant.id, found.rows)
+    rows = list_pages.load(work, Participant.id, found.rows)
     parts = participations.participations_by_participant(work, rows)
     return found.of([ListedParticipant(row, parts.get(row.id, [])) for row in rows])
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_
 
+from idp import list_pages
 from idp.db import UtcDateTime
 from idp.directory.search_conditions import Attribute
 from idp.transaction import UnitOfWork
@@ -54,7 +54,7 @@ def page_of(work: UnitOfWork, base: Select[Any], key: Any, request: PageRequest)
         return _by_cursor(work, base, key, request, columns, total)
     keys = base.with_only_columns(key).order_by(*_order(columns, key, request))
     found = work.db.scalars(keys.offset(request.start).limit(request.count)).all()
-    return Page(total, _rows(work, key, found))
+    return Page(total, list_pages.load(work, key, found))
 
 
 def _by_cursor(
@@ -82,14 +82,6 @@ def _by_cursor(
         [AFTER, *map(_plain, rows[-1][1:])] if has_next else None,
         [BEFORE, *map(_plain, rows[0][1:])] if has_previous else None,
     )
-
-
-def _rows(work: UnitOfWork, key: Any, keys: Sequence[Any]) -> list[Any]:
-    """The rows of these keys, in their order: of those before the page only keys were read."""
-    found = work.db.scalars(select(key.class_).where(key.in_(keys)))
-    by_key = {getattr(row, key.key): row for row in found}
-    # A row that has just been deleted is left out.
-    return [by_key[value] for value in keys if value in by_key]
 
 
 def _order(columns: list[Any], key: Any, request: PageRequest) -> list[Any]:

@@ -94,4 +94,4 @@ def page(work: UnitOfWork, request: ListRequest, name: str = "") -> ListPage[Eve
     names = (name,) if name in ALL else ALL
     wanted = Event.name.in_(names)
     found = list_pages.page(work, Event.id, {}, request, wanted, newest_first=True)
-    return found.of(list_pages.load(work, select(Event), Event.id, found.rows))
+    return found.of(list_pages.load(work, Event.id, found.rows))

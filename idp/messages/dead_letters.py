@@ -21,7 +21,7 @@ def page(work: UnitOfWork, request: ListRequest, kind: str = "") -> ListPage[Out
     """A page of the dead letters, of one kind if it is given, newest first."""
     wanted = and_(_IS_DEAD, OutboxMessage.kind == kind) if kind else _IS_DEAD
     found = list_pages.page(work, OutboxMessage.id, {}, request, wanted, newest_first=True)
-    return found.of(list_pages.load(work, select(OutboxMessage), OutboxMessage.id, found.rows))
+    return found.of(list_pages.load(work, OutboxMessage.id, found.rows))
 
 
 def kinds(work: UnitOfWork) -> dict[str, int]:
