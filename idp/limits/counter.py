@@ -22,38 +22,11 @@ PROCESSES = 4
 
 def install(app: Flask, settings: Settings) -> None:
     """Apply the rules to their endpoints."""
-    limiter = Limiter(
-        key_func=budgets.by_network,
-        app=app,
-        storage_uri=settings.redis_url or "memory://",
-        # Per-process limits are stricter than none: never swallow errors (F4).
-        in_memory_fallback_enabled=bool(settings.redis_url),
-        storage_options={"socket_connect_timeout": 1, "socket_timeout": 1}
-        if settings.redis_url
-        else {},
-        headers_enabled=False,
-        key_prefix=f"gateway-{settings.environment}",
-    )
+    limiter = _limiter(app, settings)
     for rule in RULES:
-        shared = getattr(settings, rule.setting)
+        limit = _provider(limiter, getattr(settings, rule.setting))
         for endpoint in rule.endpoints:
-            view: Any = app.view_functions[endpoint]
-            limit = _provider(limiter, shared)
-            if rule.refusal is None:
-                limited = limiter.limit(
-                    limit, key_func=rule.budget, exempt_when=partial(_is_exempt, rule)
-                )
-            else:
-                budget = partial(
-                    limiter.shared_limit,
-                    limit,
-                    scope=f"refused-{endpoint}",
-                    key_func=partial(_budget, rule),
-                )
-                view = _limit_refusals(app, rule, view, budget())
-                # This looks whether the budget is empty, and counts nothing.
-                limited = budget(exempt_when=partial(_is_exempt, rule), deduct_when=lambda _: False)
-            app.view_functions[endpoint] = limited(view)
+            app.view_functions[endpoint] = _limited(app, limiter, rule, limit, endpoint)
     counted: Any = limiter.shared_limit(
         _provider(limiter, getattr(settings, PUSH)),
         scope="push",
@@ -62,6 +35,36 @@ def install(app: Flask, settings: Settings) -> None:
     )
     app.extensions["count_push"] = counted(lambda: None)
     app.extensions["seconds_left"] = partial(_seconds_left, limiter)
+
+
+def _limiter(app: Flask, settings: Settings) -> Limiter:
+    timeouts: dict[str, str | int] = {"socket_connect_timeout": 1, "socket_timeout": 1}
+    return Limiter(
+        key_func=budgets.by_network,
+        app=app,
+        storage_uri=settings.redis_url or "memory://",
+        # Per-process limits are stricter than none: never swallow errors (F4).
+        in_memory_fallback_enabled=bool(settings.redis_url),
+        storage_options=timeouts if settings.redis_url else {},
+        headers_enabled=False,
+        key_prefix=f"gateway-{settings.environment}",
+    )
+
+
+def _limited(
+    app: Flask, limiter: Limiter, rule: Rule, limit: Callable[[], str], endpoint: str
+) -> Any:
+    """The view of the endpoint, limited by the rule."""
+    view: Any = app.view_functions[endpoint]
+    is_exempt = partial(_is_exempt, rule)
+    if rule.refusal is None:
+        return limiter.limit(limit, key_func=rule.budget, exempt_when=is_exempt)(view)
+    budget = partial(
+        limiter.shared_limit, limit, scope=f"refused-{endpoint}", key_func=partial(_budget, rule)
+    )
+    # The outer limit only looks whether the budget is empty, and counts nothing.
+    only_looks = budget(exempt_when=is_exempt, deduct_when=lambda _: False)
+    return only_looks(_limit_refusals(app, rule, view, budget()))
 
 
 def count_push(client_id: str, operations: int) -> None:

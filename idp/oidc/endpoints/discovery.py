@@ -22,18 +22,10 @@ JWKS_AGE = 1800
 
 def metadata(settings: Settings) -> dict[str, Any]:
     """The metadata: everything that the gateway supports, and nothing else."""
-    base = f"{settings.issuer}/oauth2/v1"
-    methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
-    confidential = [method for method in methods if method != AuthMethod.NONE]
     return {
         "issuer": settings.issuer,
-        "authorization_endpoint": f"{base}/authorize",
-        "token_endpoint": f"{base}/token",
-        "userinfo_endpoint": f"{base}/userinfo",
-        "jwks_uri": f"{base}/keys",
-        "introspection_endpoint": f"{base}/introspect",
-        "revocation_endpoint": f"{base}/revoke",
-        "end_session_endpoint": f"{base}/logout",
+        **_endpoints(f"{settings.issuer}/oauth2/v1"),
+        **_client_authentication(),
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "scopes_supported": list(IDENTITY_SCOPES),
@@ -42,13 +34,6 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
-        "token_endpoint_auth_methods_supported": methods,
-        "introspection_endpoint_auth_methods_supported": confidential,
-        "revocation_endpoint_auth_methods_supported": methods,
-        **{
-            f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(assertions.ALGORITHMS)
-            for endpoint in ("token", "introspection", "revocation")
-        },
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": list(CLAIMS_SUPPORTED),
         "claim_types_supported": ["normal", "distributed"],
@@ -60,6 +45,34 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "acr_values_supported": list(ACRS),
         "ui_locales_supported": ["en", "fr"],
         "display_values_supported": ["page"],
+    }
+
+
+def _endpoints(base: str) -> dict[str, str]:
+    return {
+        "authorization_endpoint": f"{base}/authorize",
+        "token_endpoint": f"{base}/token",
+        "userinfo_endpoint": f"{base}/userinfo",
+        "jwks_uri": f"{base}/keys",
+        "introspection_endpoint": f"{base}/introspect",
+        "revocation_endpoint": f"{base}/revoke",
+        "end_session_endpoint": f"{base}/logout",
+    }
+
+
+def _client_authentication() -> dict[str, list[str]]:
+    """The methods and algorithms by which clients authenticate. Only a confidential client may
+    introspect tokens."""
+    methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
+    confidential = [method for method in methods if method != AuthMethod.NONE]
+    algorithms = list(assertions.ALGORITHMS)
+    return {
+        "token_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
     }
 
 
