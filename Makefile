@@ -9,7 +9,8 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock"
 NODE_DIR := tests/independent_client
-CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.po))
+TRANSLATED := $(patsubst %/translations,%,$(wildcard */translations))
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format migration screenshots translations dist lock clean browser nginx node-tools
@@ -42,11 +43,13 @@ migration: $(VENV)/.test ## Write the migration that leads to the present models
 screenshots: $(VENV)/.test $(CATALOGUES) browser ## Make pictures of every page in build/screenshots (ARGS="--page console --width 320" for some)
 	@$(BIN)/python -m scripts.screenshots $(ARGS)
 
-translations: $(VENV)/.test ## Bring the French catalogue up to the texts of the pages
+translations: $(VENV)/.test ## Bring the French catalogues up to the texts of the pages
 	@mkdir -p build
-	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --no-location --output build/messages.pot idp
-	@$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --width 96 \
-		--input-file build/messages.pot --output-dir idp/translations
+	@for package in $(TRANSLATED); do \
+		$(BIN)/pybabel --quiet extract --mapping babel.cfg --no-location --output build/messages.pot $$package && \
+		$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --width 96 \
+			--input-file build/messages.pot --output-dir $$package/translations || exit 1; \
+	done
 
 dist: $(VENV)/.dist ## Build wheel, source distribution and SBOM in dist/, and sign in to the demo of that wheel
 	@$(BIN)/python scripts/make_dist.py $(ARGS)

@@ -14,7 +14,7 @@ class BuildWithTranslations(build_py):
     def run(self) -> None:
         super().run()
         target = Path() if self.editable_mode else Path(self.build_lib)
-        for source in Path().glob("idp/translations/*/LC_MESSAGES/*.po"):
+        for source in Path().glob("*/translations/*/LC_MESSAGES/*.po"):
             compiled = target / source.with_suffix(".mo")
             with source.open("rb") as catalogue, compiled.open("wb") as output:
                 write_mo(output, read_po(catalogue))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Request, g
@@ -10,6 +11,8 @@ from flask_babel import Babel
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import MapAdapter
 
+from hosted_pages import languages
+from hosted_pages.frame import form_config
 from idp import current, foundation
 from idp.credentials.hashing import HashingLimiter
 from idp.limits import counter
@@ -72,7 +75,7 @@ def create_app(
     """The gateway for these settings; ``hashing`` bounds how many password hashes run and wait at
     once. Raises ConfigurationError when the settings are unsafe."""
     settings.validate()
-    app = Gateway("idp")
+    app = Gateway("idp", static_folder=None)
     app.config.update(_config(settings))
     foundation.prepare(app, settings, ports, hashing=hashing)
     cookie_keys = foundation.runtime(app).vault.cookie_keys
@@ -82,7 +85,8 @@ def create_app(
     # First, so that a request that the form check refuses has its id and nonce too (N59).
     security.install(app, settings)
     csrf = CSRFProtect(app)
-    Babel(app, locale_selector=i18n.choose, default_translation_directories="translations")
+    folders = languages.catalogues(Path(app.root_path) / "translations")
+    Babel(app, locale_selector=i18n.choose, default_translation_directories=folders)
     current.install(app)
     error_responses.install(app)
     interrupted_forms.install(app)
@@ -100,18 +104,12 @@ def _config(settings: Settings) -> dict[str, Any]:
         "MAX_CONTENT_LENGTH": settings.max_body,
         "MAX_FORM_MEMORY_SIZE": settings.max_body,
         "MAX_FORM_PARTS": 100,
-        "SESSION_COOKIE_NAME": settings.cookie_name("form"),
-        "SESSION_COOKIE_SECURE": not settings.is_loopback_http,
-        "SESSION_COOKIE_HTTPONLY": True,
-        "SESSION_COOKIE_SAMESITE": "Lax",
-        "SESSION_COOKIE_PATH": "/",
-        "WTF_CSRF_TIME_LIMIT": settings.interaction_ttl,
-        # Our pages send no Referer (N59); the token and SameSite carry the check.
-        "WTF_CSRF_SSL_STRICT": False,
-        "SEND_FILE_MAX_AGE_DEFAULT": 31536000,
-        "BABEL_DEFAULT_LOCALE": "en",
         "PREFERRED_URL_SCHEME": settings.issuer.split("://", 1)[0],
-    }
+    } | form_config(
+        settings.cookie_name("form"),
+        is_https=not settings.is_loopback_http,
+        seconds=settings.interaction_ttl,
+    )
 
 
 def _oidc_server(authenticator: MachineAuthenticator) -> GatewayServer:

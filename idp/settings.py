@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from hosted_pages.brand import Brand
 from idp import setting_groups as groups
 from idp import settings_checks
 from idp.errors import ConfigurationError
@@ -78,6 +79,18 @@ class Settings(
             }
             for group, item in groups.in_order()
         ]
+
+    @property
+    def brand(self) -> Brand:
+        """The brand of the pages."""
+        return Brand(
+            name=self.brand_name,
+            accent=self.brand_accent,
+            accent_dark=self.brand_accent_dark,
+            folder=self.brand_folder,
+            platform_url=self.platform_url,
+            other_environment_url=self.other_environment_url,
+        )
 
     @property
     def is_loopback_http(self) -> bool:

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 
+from hosted_pages import brand
 from idp.mfa.second_factor_rule import Rule
-from idp.policy import contrast, phone_number
+from idp.policy import phone_number
 from idp.setting_groups import Bound, in_order
 
 if TYPE_CHECKING:
@@ -29,14 +30,6 @@ PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "in
 TRIAL_MARK = "sandbox-"
 #: Shortest prefix by IP version: wider networks contain strangers, who could forge X-Forwarded-For.
 WIDEST_PROXIES = {4: 8, 6: 16}
-#: What an accent colour lies on or under: the surfaces of tokens.css, and the share of the accent
-#: in its tint.
-ACCENTS = {
-    "brand_accent": (("#ffffff", "#f3f6f7", "#edf1f2"), 0.09),
-    "brand_accent_dark": (("#182326", "#10181a", "#131c1f", "#0b2226"), 0.12),
-}
-LOGOS = ("logo.svg", "logo.png")
-MAX_LOGO = 200_000
 
 _FIELDS = [item for _, item in in_order()]
 #: Numbers: the valid range and the range that is safe in production.
@@ -163,7 +156,8 @@ def _faults(settings: Settings) -> Iterator[str]:
     if settings.sms_url and not settings.sms_url.startswith("https://"):
         yield "IDP_SMS_URL must be https"
     yield from _factor_faults(settings)
-    yield from _brand_faults(settings)
+    yield from brand.faults(settings.brand, "IDP_")
+    yield from _condition_faults(settings)
     yield from _bound_faults(settings)
     if settings.smtp_security not in ("starttls", "tls", "none"):
         yield "IDP_SMTP_SECURITY must be starttls, tls or none"
@@ -206,34 +200,7 @@ def _factor_faults(settings: Settings) -> Iterator[str]:
             yield f"IDP_SMS_COUNTRIES: {country} is no country"
 
 
-def _brand_faults(settings: Settings) -> Iterator[str]:
-    for name, (surfaces, share) in ACCENTS.items():
-        colour, setting = getattr(settings, name), f"IDP_{name.upper()}"
-        if not contrast.is_colour(colour):
-            yield f"{setting} must be a colour such as #0b5c66"
-            continue
-        tint = contrast.mixed(colour, share, surfaces[0])
-        least = min(contrast.ratio(colour, surface) for surface in (*surfaces, tint))
-        if least < contrast.AA:
-            yield f"{setting}: {colour} has a contrast of {least:.1f}; text needs {contrast.AA}"
-    if not settings.brand_name.strip():
-        yield "IDP_BRAND_NAME is empty"
-    for name in ("platform_url", "other_environment_url"):
-        url = getattr(settings, name)
-        if url and not url.startswith(("https://", "http://localhost")):
-            yield f"IDP_{name.upper()} must be https"
-    if settings.brand_folder:
-        yield from _brand_file_faults(settings)
-
-
-def _brand_file_faults(settings: Settings) -> Iterator[str]:
-    folder = Path(settings.brand_folder)
-    if not folder.is_dir():
-        yield f"IDP_BRAND_FOLDER: {folder} is no folder"
-        return
-    for name in LOGOS:
-        if (folder / name).is_file() and (folder / name).stat().st_size > MAX_LOGO:
-            yield f"IDP_BRAND_FOLDER: {name} is larger than {MAX_LOGO} bytes"
+def _condition_faults(settings: Settings) -> Iterator[str]:
     found = [conditions_file(settings, locale) for locale in ("en", "fr")]
     if any(found) and not all(found):
         yield "IDP_BRAND_FOLDER needs conditions.en.txt and conditions.fr.txt, or neither"

@@ -29,7 +29,7 @@ from urllib.parse import urljoin
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("idp", "migrations", "registration_bridge", "examples")
+PACKAGES = ("idp", "hosted_pages", "migrations", "registration_bridge", "examples")
 TOOLS = Path(sys.executable).parent
 SECONDS = 120
 

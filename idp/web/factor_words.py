@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from hosted_pages.texts import complete
 from idp.errors import SendLimit
 from idp.factors import authenticators, passkeys
 from idp.mfa.assurance import FactorKind
 from idp.mfa.prompt_reasons import NoPromptReason, PromptReason
 from idp.models import Account, Authenticator
 from idp.policy.phone_number import Fault
-from idp.web.texts import complete
 
 KINDS = complete(
     FactorKind,

@@ -13,7 +13,7 @@ from idp.policy.local_path import safe_path
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import DatabaseError, current_schema_status
-from idp.web import branding, interrupted_forms
+from idp.web import interrupted_forms
 from idp.web.i18n import remember_choice
 from idp.web.login.signin_page import KEPT
 
@@ -26,8 +26,6 @@ def blueprint(*, demo: bool) -> Blueprint:
     pages.add_url_rule(KEPT, "kept", interrupted_forms.show)
     pages.add_url_rule("/healthz", "healthz", healthz)
     pages.add_url_rule("/readyz", "readyz", readyz)
-    pages.add_url_rule("/brand/colours.css", "brand_colours", branding.colours)
-    pages.add_url_rule("/brand/logo", "brand_logo", branding.logo)
     pages.add_url_rule("/.well-known/change-password", "change_password", change_password)
     if demo:
         pages.add_url_rule("/demo/outbox", "demo_outbox", demo_outbox)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 
+from hosted_pages.texts import complete
 from idp.mfa.question_pool import POOL, Fault
-from idp.web.texts import complete
 
 QUESTIONS = complete(
     POOL,

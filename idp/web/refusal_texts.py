@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask_babel import gettext
 
+from hosted_pages.languages import eastern
 from idp.errors import Refusal
-from idp.web.i18n import eastern
 
 
 def of(error: Refusal) -> str:

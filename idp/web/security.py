@@ -9,15 +9,13 @@ import time
 import structlog
 from flask import Flask, Response, abort, g, request
 
+from hosted_pages import response_headers
 from idp import current
 from idp.settings import Settings
 
 log = structlog.get_logger("gateway.request")
 #: Documents that may be cached; everything else says no-store.
-CACHEABLE = {
-    "static",
-    "pages.brand_colours",
-    "pages.brand_logo",
+CACHEABLE = response_headers.CACHEABLE | {
     "oidc.openid_configuration",
     "oidc.oauth_metadata",
     "oidc.keys",
@@ -32,7 +30,7 @@ def install(app: Flask, settings: Settings) -> None:
     @app.before_request
     def begin() -> None:
         g.request_id = secrets.token_hex(8)
-        g.csp_nonce = secrets.token_urlsafe(16)
+        response_headers.begin()
         g.started = time.perf_counter()
         if not _is_ours(request.host, settings):
             abort(400)
@@ -52,37 +50,14 @@ def _is_ours(host: str, settings: Settings) -> bool:
 
 
 def _headers(response: Response, settings: Settings) -> None:
-    headers = response.headers
-    headers["Content-Security-Policy"] = _policy()
-    headers["X-Frame-Options"] = "DENY"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    # A redirect has no document to protect, and would part a popup from its opener on the way.
-    parts = not g.get("keeps_opener") and not 300 <= response.status_code < 400
-    headers["Cross-Origin-Opener-Policy"] = "same-origin" if parts else "unsafe-none"
-    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
-    headers["X-Request-Id"] = g.get("request_id", "")
-    if not settings.is_loopback_http:
-        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
-    if request.endpoint not in CACHEABLE or response.status_code >= 400:
-        headers["Cache-Control"] = "no-store"
-        response.vary.add("Cookie")
-
-
-def _policy() -> str:
-    """No inline code without this answer's nonce; forms end here. Only the page whose one form
-    is the answer to an application (form_post) lets it end where the application redirects to."""
-    form_action = "https: http:" if g.get("form_goes_anywhere") else "'self'"
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src 'nonce-{g.get('csp_nonce', '')}'",
-            "style-src 'self'",
-            "img-src 'self'",
-            f"form-action {form_action}",
-            "base-uri 'none'",
-            "frame-ancestors 'none'",
-        )
+    """Forms end here. Only the page whose one form is the answer to an application (form_post) lets
+    it end where the application redirects to."""
+    response_headers.protect(
+        response,
+        is_https=not settings.is_loopback_http,
+        may_be_cached=request.endpoint in CACHEABLE,
+        keeps_opener=g.get("keeps_opener", False),
+        form_action="https: http:" if g.get("form_goes_anywhere") else "'self'",
     )
 
 

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Playwright, Route
 
+import hosted_pages
 import idp
 from tests.gallery.studio import LOCALES, View
 
-STATIC = Path(idp.__file__).parent / "static"
+STATIC = tuple(Path(str(p.__file__)).parent / "static" for p in (idp, hosted_pages))
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = (
     "--no-sandbox",
@@ -74,8 +75,9 @@ class Stage:
     def _serve(self, route: Route) -> None:
         if not route.request.is_navigation_request():
             path = urlsplit(route.request.url).path
-            found = STATIC / path.removeprefix("/static/")
-            is_ours = path.startswith("/static/") and found.is_file()
+            paths = (folder / path.removeprefix("/static/") for folder in STATIC)
+            found = next((p for p in paths if p.is_file()), None)
+            is_ours = path.startswith("/static/") and found is not None
             route.fulfill(path=found) if is_ours else route.fulfill(status=204)
             return
         view, self._shown = self._shown, None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hosted_pages.contrast import mixed, ratio
 from idp.errors import ConfigurationError
-from idp.policy.contrast import mixed, ratio
 from idp.settings import Settings
 from tests.conftest import _world
 from tests.factor_steps import code, set_up_app

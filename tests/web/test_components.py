@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from hosted_pages.brand import monogram
 from idp.policy.console import ConsoleRole
 from idp.settings import Settings
-from idp.web.branding import monogram
 from tests.conftest import _world
 from tests.console.desk import Desk
 from tests.world import World

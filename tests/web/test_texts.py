@@ -6,11 +6,12 @@ from enum import StrEnum
 
 import pytest
 
+from hosted_pages import texts
+from hosted_pages.texts import MissingText
 from idp.mfa.question_pool import POOL
 from idp.models import Event
-from idp.web import i18n, questions, texts
+from idp.web import i18n, questions
 from idp.web.console import labels
-from idp.web.texts import MissingText
 from tests.world import World
 
 

@@ -9,20 +9,28 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+import hosted_pages
 import idp
 
-ROOT = Path(idp.__file__).parent
-CATALOGUE = ROOT / "translations/fr/LC_MESSAGES/messages.po"
+IDP, HOSTED = (Path(str(package.__file__)).parent for package in (idp, hosted_pages))
+ROOTS = (IDP, HOSTED)
+PO = "translations/fr/LC_MESSAGES/messages.po"
 #: A colon without its space, a space that breaks or does not belong there, bare quotation marks.
 WRONG_SPACE = re.compile(r"(?<!\u00a0):(?=\s|$)|\s[;?!]|«(?!\u00a0)|(?<!\u00a0)»")
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 
 
-def test_every_text_has_its_french() -> None:
+def catalogue(root: Path) -> dict[str | tuple[str, ...], str | tuple[str, ...]]:
+    """The French texts of a package."""
+    with (root / PO).open("rb") as file:
+        return {m.id: m.string for m in read_po(file) if m.id}
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=lambda path: path.name)
+def test_every_text_has_its_french(root: Path) -> None:
     """GW-10: nothing is missing, nothing is left over, placeholders agree."""
-    found = {message for _, _, message, _, _ in extract_from_dir(ROOT, method_map=METHODS)}
-    with CATALOGUE.open("rb") as file:
-        french = {m.id: m.string for m in read_po(file) if m.id}
+    found = {message for _, _, message, _, _ in extract_from_dir(root, method_map=METHODS)}
+    french = catalogue(root)
     assert set(french) == found
     for message, translated in french.items():
         for text, shown in zip(_forms(message), _forms(translated), strict=True):
@@ -30,11 +38,19 @@ def test_every_text_has_its_french() -> None:
             assert re.findall(r"%\(\w+\)s", text) == re.findall(r"%\(\w+\)s", shown), text
 
 
-def test_french_signs_have_the_spaces_of_quebec() -> None:
+def test_packages_translate_a_text_alike() -> None:
+    """GW-10: an application merges the catalogues, so a text that two have is the same in both."""
+    ours, shared = catalogue(IDP), catalogue(HOSTED)
+    assert {text: ours[text] for text in ours.keys() & shared} == {
+        text: shared[text] for text in ours.keys() & shared
+    }
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=lambda path: path.name)
+def test_french_signs_have_the_spaces_of_quebec(root: Path) -> None:
     """GW-10: a space that does not break before a colon and inside quotation marks; none before
     a semicolon, a question mark or an exclamation mark, as in Quebec."""
-    with CATALOGUE.open("rb") as file:
-        french = [text for m in read_po(file) if m.id for text in _forms(m.string)]
+    french = [text for string in catalogue(root).values() for text in _forms(string)]
     wrong = [text for text in french if WRONG_SPACE.search(re.sub(r"\w+://", "", text))]
     assert wrong == []
 
@@ -42,11 +58,11 @@ def test_french_signs_have_the_spaces_of_quebec() -> None:
 def test_a_colon_is_a_text_like_any_other() -> None:
     """GW-10: a sign that a page sets after a text has no French."""
     bare = re.compile(r"(\}\}|%\}|</\w+>):(?=\s|<|$)")
-    pages = ROOT.rglob("*.html")
+    pages = [path for root in ROOTS for path in root.rglob("*.html")]
     assert [str(path) for path in pages if bare.search(path.read_text("utf-8"))] == []
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.fr.txt")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(IDP.rglob("*.fr.txt")), ids=lambda path: path.name)
 def test_mails_have_them_too(path: Path) -> None:
     """GW-10: the same of what people read in mails and text messages."""
     text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\w+://", "x", path.read_text("utf-8"), flags=re.DOTALL)

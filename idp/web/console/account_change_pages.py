@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, flash, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.languages import LANGUAGES
 from idp import current
 from idp.directory import account_creation, participants, persons, separation_of_duties
 from idp.directory.account_creation import AccountRequest
@@ -22,7 +23,6 @@ from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.web import refusal_texts
 from idp.web.console import account_page, labels
-from idp.web.i18n import LANGUAGES
 
 #: The fields of a person, as persons.PersonChanges has them.
 FIELDS = ("given_name", "middle_name", "family_name", "preferred_name", "email", "phone")

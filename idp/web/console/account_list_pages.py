@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.texts import complete
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -16,7 +17,6 @@ from idp.directory.account_lists import AccountFilter, AccountList, ListedAccoun
 from idp.models import AccountKind
 from idp.web.console import forms, gate, labels, listing
 from idp.web.console.listing import ListView
-from idp.web.texts import complete
 
 FILTERS = ("participant", "kind", "group", "application")
 TITLES = complete(

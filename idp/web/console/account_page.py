@@ -11,6 +11,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.languages import eastern
 from idp import current
 from idp.audit import trail
 from idp.directory import accounts, held_role_groups, separation_of_duties
@@ -212,7 +213,7 @@ def only_code(until: datetime) -> str:
     text = gettext(
         "A recent caller was not the account holder. Until %(until)s, only a code that is sent "
         "to the account holder verifies a caller.",
-        until=i18n.eastern(until),
+        until=eastern(until),
     )
     return str(text)
 

@@ -20,13 +20,13 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.texts import complete
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.models import Account, Client
 from idp.policy.console import MAX_DETAILS, MAX_TICKET, ActReason
 from idp.policy.names import printable
-from idp.web.texts import complete
 
 #: How long a confirmation is valid, in seconds. It includes the time to verify a fresh factor.
 LIFETIME = 900

@@ -7,6 +7,7 @@ from itertools import chain
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from hosted_pages.texts import complete
 from idp.audit.actions import AlarmReason, AuditAction
 from idp.credentials.credential_refusals import (
     CodeRefusal,
@@ -22,7 +23,6 @@ from idp.models import AccountState, Event
 from idp.recovery.recovery_refusals import RecoveryRefusal
 from idp.signin.signin_refusals import SignInRefusal
 from idp.web.console import labels
-from idp.web.texts import complete
 
 #: Why accounts are refused by their state: ``labels`` has the words of the states.
 OF_STATE = frozenset(f"account_{state}" for state in AccountState)

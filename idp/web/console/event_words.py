@@ -12,13 +12,13 @@ from typing import Any
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from hosted_pages.languages import eastern
+from hosted_pages.texts import Texts, complete
 from idp.audit.actions import AuditAction
 from idp.policy.console import ConsoleAction
 from idp.policy.search_terms import fold
 from idp.web.console import labels
 from idp.web.console.event_reasons import in_words
-from idp.web.i18n import eastern
-from idp.web.texts import Texts, complete
 
 #: The events of console actions, which are displayed by the label of their action.
 OF_ACTION = {f"console.{action}": action for action in ConsoleAction}

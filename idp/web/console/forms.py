@@ -12,9 +12,9 @@ from typing import Any
 from flask import Response, request, stream_with_context
 from flask_babel import gettext
 
+from hosted_pages.languages import EASTERN
 from idp import current
 from idp.directory import account_search
-from idp.web.i18n import EASTERN
 
 #: What a spreadsheet would take for a formula (N82).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

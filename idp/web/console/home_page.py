@@ -9,6 +9,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask_babel import get_locale, gettext
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.languages import EASTERN, eastern
 from idp import current
 from idp.audit import sign_in_activity
 from idp.audit.sign_in_activity import HourlyActivity
@@ -21,7 +22,6 @@ from idp.models import AccountState
 from idp.policy.search_terms import MAX_QUERY
 from idp.transaction import UnitOfWork
 from idp.web.console import account_list_pages, gate
-from idp.web.i18n import EASTERN, eastern
 
 Card = tuple[int, str, str]
 

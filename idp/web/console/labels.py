@@ -7,6 +7,8 @@ from typing import Any, assert_never
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from hosted_pages.languages import eastern
+from hosted_pages.texts import complete
 from idp.directory.state_reasons import StateReason
 from idp.errors import ActionNotPossible, CallerNotVerified, ReasonMissing
 from idp.helpdesk.account_status import SignInBlock, SignInBlockKind
@@ -16,8 +18,6 @@ from idp.signin import signin_refusals
 from idp.signin.signin_refusals import SignInRefusal
 from idp.web import factor_words
 from idp.web.console import prompt_reason_texts
-from idp.web.i18n import eastern
-from idp.web.texts import complete
 
 STATES = complete(
     AccountState,

@@ -1,5 +1,5 @@
 """The list component of the console: it reads the query of a list page, and builds the URLs for
-sorting, paging and downloads. ``console/_list.html`` renders it."""
+sorting, paging and downloads. ``_list.html`` renders it."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.texts import complete
 from idp import current
 from idp.directory import account_lists, contacts, participant_lists, participations
 from idp.directory import participants as service
@@ -19,7 +20,6 @@ from idp.models import AccountKind, ContactFunction, Participant, ParticipationK
 from idp.web import refusal_texts
 from idp.web.console import gate, labels, listing
 from idp.web.console.listing import ListView
-from idp.web.texts import complete
 
 FILTERS = ("text", "state", "participation")
 STATES = complete(

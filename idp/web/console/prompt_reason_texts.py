@@ -10,8 +10,8 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 
+from hosted_pages.texts import complete
 from idp.mfa.prompt_reasons import EvidenceCode, Feature, PromptReason
-from idp.web.texts import complete
 
 TEXTS = complete(
     PromptReason,

@@ -12,6 +12,7 @@ from flask import Response, redirect, render_template, request, session, url_for
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.texts import complete
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -23,7 +24,6 @@ from idp.recovery import account_recovery
 from idp.transaction import UnitOfWork
 from idp.web import questions
 from idp.web.login import new_password_page
-from idp.web.texts import complete
 
 TITLES = complete(
     Problem,

@@ -8,14 +8,14 @@ from flask import Response, render_template, request
 from flask_babel import get_locale, gettext
 from flask_babel import lazy_gettext as _
 
+from hosted_pages.texts import complete
 from idp import current
 from idp.credentials import passwords
 from idp.credentials.credential_refusals import EntryFault
 from idp.directory import conditions_of_use
 from idp.models import Account, AccountKind
 from idp.policy.password import Rule, rules
-from idp.web import branding
-from idp.web.texts import complete
+from idp.web import conditions_text
 
 #: Hours for which programs of a machine account may go on using the old password.
 OVERLAPS = (0, 1, 24, 168)
@@ -38,7 +38,7 @@ def chosen(account: Account) -> tuple[str, tuple[str, ...]]:
     correct everything at once."""
     password = request.form.get("password", "")
     shown = request.form.get("conditions", "")
-    if is_first(account) and shown != branding.conditions_version():
+    if is_first(account) and shown != conditions_text.conditions_version():
         return password, (EntryFault.CONDITIONS,)
     if password == request.form.get("again", ""):
         return password, ()
@@ -58,7 +58,7 @@ def accept_conditions(account: Account) -> None:
     conditions_of_use.accept(
         current.work(),
         account,
-        branding.conditions_version(),
+        conditions_text.conditions_version(),
         language=str(get_locale() or "en"),
     )
 
@@ -91,7 +91,7 @@ def page(
         question=question,
         overlaps=_overlaps() if account.kind == AccountKind.MACHINE and purpose == "change" else (),
         overlap=request.form.get("overlap", ""),
-        conditions_version=branding.conditions_version() if is_first(account) else "",
+        conditions_version=conditions_text.conditions_version() if is_first(account) else "",
         ask_current=purpose in ("change", "temporary", "renewal"),
     )
     return Response(body, status=400 if errors else 200)

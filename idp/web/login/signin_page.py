@@ -7,6 +7,7 @@ from flask_babel import gettext
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.languages import eastern
 from idp import current
 from idp.factors import passkeys
 from idp.factors.passkeys import Ceremony, Fault
@@ -131,7 +132,7 @@ def _held(refusal: Held) -> str:
             text = gettext(
                 "Sign-in to your account is blocked until %(until)s after too many failed "
                 "attempts. Your password is correct. To sign in sooner, use “Unlock account?”.",
-                until=i18n.eastern(refusal.until),
+                until=eastern(refusal.until),
             )
     return str(text)
 

@@ -12,6 +12,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.texts import complete
 from idp import current
 from idp.audit import trail
 from idp.clients import registry
@@ -31,7 +32,6 @@ from idp.policy.addresses import address_of
 from idp.policy.registered_values import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
 from idp.web.guard import needs_session
 from idp.web.profile.factor_pages import needs_proof
-from idp.web.texts import complete
 
 P = ParamSpec("P")
 RECENT = 20

@@ -20,6 +20,7 @@ from flask import (
 from flask_babel import gettext, refresh
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.languages import LANGUAGES
 from idp import current
 from idp.audit import trail
 from idp.directory import held_role_groups
@@ -114,7 +115,7 @@ def preferences(session: BrowserSession) -> BaseResponse:
         zones, zone = i18n.zone_names(), session.account.zoneinfo
         return Response(render_template("settings/preferences.html", zones=zones, zoneinfo=zone))
     locale, zone = request.form.get("locale", ""), request.form.get("zoneinfo", "")
-    if locale not in i18n.LANGUAGES or zone not in i18n.zone_names():
+    if locale not in LANGUAGES or zone not in i18n.zone_names():
         abort(400)
     profile.set_preferences(current.work(), session, locale=locale, zoneinfo=zone)
     form_session["locale"] = locale
