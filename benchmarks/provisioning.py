@@ -25,7 +25,7 @@ from time import perf_counter
 from urllib.parse import quote
 
 from benchmarks.console import ROOT, data
-from benchmarks.tokens import wait
+from benchmarks.gateway import wait
 
 PORT, PEER_PORT = 18830, 18831
 USERS = "/scim/v2/Users"

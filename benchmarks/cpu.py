@@ -1,0 +1,153 @@
+"""CPU time of a request, compared in one run with the floor on the same database.
+
+The floor is a bare Flask application on the same server that signs one ES256 token and commits one
+row. Gateway and floor have two processes each, and wrk sends over 16 connections.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from importlib.metadata import version
+
+from sqlalchemy import create_engine, text
+
+from benchmarks import gateway
+from benchmarks.cases import BARE, FLOOR, Bar, Case, Visitor, cases
+from benchmarks.load import Cpu, Result, cpu_of_backends, cpu_of_session, measure
+from benchmarks.load import proportional_memory as memory
+
+PACKAGES = ("Flask", "granian", "SQLAlchemy", "psycopg", "joserfc")
+PORT, FLOOR_PORT = 18800, 18801
+Rows = dict[str, Result]
+#: The bar of each case that was measured.
+BARS: dict[str, Bar | None] = {}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument(
+        "--database", action="append", default=[],
+        help="PostgreSQL server, or 'sqlite' (default); can be repeated",
+    )  # fmt: skip
+    parser.add_argument("--seconds", type=float, default=5, help="of each request")
+    parser.add_argument("--only", default="", help="requests whose name contains this")
+    parser.add_argument("--port", type=int, default=PORT, help="the first of two")
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    options = parser.parse_args()
+    found = {}
+    for server in options.database or ["sqlite"]:
+        name, rows = run(options, "" if server == "sqlite" else server)
+        found[name] = rows
+        if not options.json:
+            show(name, rows)
+    if options.json:
+        tables = {name: {k: asdict(v) for k, v in rows.items()} for name, rows in found.items()}
+        print(json.dumps({"machine": machine(), "results": tables}, indent=2))
+    else:
+        print("\n".join(f"{name}: {value}" for name, value in machine().items()))
+
+
+def run(options: argparse.Namespace, server: str) -> tuple[str, Rows]:
+    """Prepare a database, start gateway and floor, measure, stop."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        say(f"preparing {server or 'SQLite'}")
+        url = gateway.scratch(server, folder)
+        port, floor_port = options.port, options.port + 1
+        environ = gateway.environment(url, port)
+        credentials = gateway.prepare(environ)
+        name = database_name(url)
+        commands = (
+            (gateway.gateway_command(port), port, environ, "/healthz"),
+            (gateway.floor_command(floor_port), floor_port, {"FLOOR_DATABASE": url}, "/read"),
+        )
+        ours, floor = (
+            stack.enter_context(gateway.served(command, at, os.environ | more, path))
+            for command, at, more, path in commands
+        )
+        backends = cpu_of_backends(gateway.DATABASE) if server else dict
+        visitor = Visitor(port, credentials, folder)
+        rows: Rows = {}
+        for case in (FLOOR, BARE, *_chosen(visitor, options.only)):
+            at = floor_port if case.is_floor else port
+            process = floor if case.is_floor else ours
+            BARS[case.name] = case.bar
+            rows[case.name] = one(case, at, options.seconds, cpu_of_session(process.pid), backends)
+        say(f"memory of gateway: {memory(ours.pid):.0f} MB")
+    return name, rows
+
+
+def _chosen(visitor: Visitor, only: str) -> Iterator[Case]:
+    return (case for case in cases(visitor) if only.lower() in case.name.lower())
+
+
+def one(case: Case, port: int, seconds: float, server: Cpu, database: Cpu) -> Result:
+    """Measure a request, after some of the same load if that uses nothing up."""
+    say(case.name)
+    if not case.is_spent:
+        measure(port, case.load, case.warm_up, server, database)
+    found = measure(port, case.load, seconds, server, database)
+    if found.failed > found.answers // 100:
+        say(f"{case.name}: {found.failed} of {found.answers} responses were errors")
+    return found
+
+
+def show(name: str, rows: Rows) -> None:
+    """The table for people. ``bar`` is what the request may cost."""
+    print(f"\n{name}")
+    print(f"{'request':42}{'ms':>7}{'(db)':>7}{'floors':>8}{'bar':>9}{'/s':>8}{'p50':>8}{'p99':>8}")
+    floor, answer = rows[FLOOR.name].cpu_ms, rows[BARE.name].cpu_ms
+    for label, row in rows.items():
+        bar, base = BARS.get(label), answer
+        if "token" in label or "sign and" in label:
+            base = floor
+        limit = f"{bar.must:g} {'ms' if not bar.of else 'x'}" if bar else ""
+        print(
+            f"{label:42}{row.cpu_ms:7.2f}{row.database_ms:7.2f}{row.cpu_ms / base:8.1f}"
+            f"{limit:>9}{row.rate:8.0f}{row.p50_ms:8.1f}{row.p99_ms:8.1f}"
+            + (f"  {row.failed} errors" if row.failed else ""),
+            flush=True,
+        )
+
+
+def database_name(url: str) -> str:
+    """The name and version of the database."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            return f"SQLite {connection.scalar(text('SELECT sqlite_version()'))}, FULL"
+        number = str(connection.scalar(text("SHOW server_version"))).split()[0]
+        durable = connection.scalar(text("SHOW fsync")) == "on"
+        return f"PostgreSQL {number}" + ("" if durable else ", fsync off")
+
+
+def machine() -> dict[str, str]:
+    """What the figures depend on."""
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
+    wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
+    return {
+        "processor": f"{os.cpu_count()} cores, {model}",
+        "load before": f"{os.getloadavg()[0]:.1f}",
+        "Python": platform.python_version(),
+        "wrk": wrk.split()[1] if wrk else "",
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def say(line: str) -> None:
+    """Progress, apart from the results."""
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

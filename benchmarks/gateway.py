@@ -1,0 +1,212 @@
+"""A gateway to measure: its database, the people and clients in it, and its processes."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from sqlalchemy import create_engine, make_url, text
+
+from benchmarks.floor_table import FLOOR_TABLE
+from idp.app import create_app
+from idp.cli.database_commands import upgrade_database
+from idp.clients import client_data, registry
+from idp.credentials import passwords
+from idp.credentials.passwords import PasswordSource
+from idp.db import db
+from idp.directory import (
+    accounts,
+    lifecycle,
+    participants,
+    role_group_assignments,
+    role_groups,
+)
+from idp.machines import registered_networks
+from idp.models import Account, AccountKind, AccountState, Client
+from idp.session import sessions
+from idp.settings import Settings
+from idp.transaction import UnitOfWork, committing
+
+ROOT = Path(__file__).resolve().parents[1]
+DATABASE = "gateway_bench"
+PASSWORD = "Quartz-Heron7-lantern"
+MACHINE = "APIBENCH00042"
+PERSON = "moreaua"
+LOOPBACK = [("127.0.0.1/32", "here"), ("::1/128", "here")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What requests to the gateway under test need."""
+
+    #: Authorization headers of the client, of the client that pushes, and of the program.
+    client: str
+    pusher: str
+    machine: str
+    #: The Cookie header of a signed-in browser.
+    session: str
+
+
+def environment(url: str, port: int) -> dict[str, str]:
+    """Settings of the gateway under test; codes live as long as a run needs them."""
+    return {
+        "IDP_ISSUER": f"http://127.0.0.1:{port}",
+        "IDP_DATABASE_URL": url,
+        "IDP_SECRET_KEY": "b" * 48,
+        "IDP_KEY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "IDP_PASSWORD_PEPPERS": "k1:" + "p" * 48,
+        "IDP_CODE_TTL": "300",
+        "IDP_ACCESS_TOKEN_TTL": "3600",
+        "IDP_PUSH_LIMIT": "60000 per minute",
+    }
+
+
+def scratch(server: str, folder: str) -> str:
+    """Create an empty database for the run."""
+    if not server:
+        return f"sqlite:///{Path(folder) / 'bench.db'}"
+    url = make_url(server)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {DATABASE}"))
+    engine.dispose()
+    return url.set(database=DATABASE).render_as_string(hide_password=False)
+
+
+def prepare(environ: Mapping[str, str]) -> Credentials:
+    """Create tables, keys, a client, a client that pushes, a person with ten role groups and a
+    session, and a program in the network of this machine."""
+    settings = Settings.from_environ({**environ, "IDP_LOG_LEVEL": "ERROR"})
+    app = create_app(settings)
+    upgrade_database(app)
+    with app.app_context():
+        with committing(app.extensions["runtime"].work()) as work:
+            client, secret = _client(work)
+            _, push_secret = registry.create(
+                work,
+                client_data.ClientData(
+                    name="pusher", grant_types=("client_credentials",), scopes=("scim",)
+                ),
+                client_id="pusher",
+                is_approved=True,
+            )
+            account = _account(work, PERSON, AccountKind.PERSONAL, "1")
+            passwords.change(
+                work, app.extensions["hasher"], account, PASSWORD, source=PasswordSource.SETTINGS
+            )
+            machine = _account(work, MACHINE, AccountKind.MACHINE, "2")
+            passwords.change(
+                work, app.extensions["hasher"], machine, PASSWORD, source=PasswordSource.SETTINGS
+            )
+            for row in (account, machine):
+                lifecycle.change_state(work, row, AccountState.ACTIVE, reason="bench")
+                row.ready_at = work.now
+            registered_networks.replace(work, machine, LOOPBACK)
+            _role_groups(work, client, account, machine)
+            _, cookie = sessions.start(work, account, methods=["pwd"], previous=None)
+        FLOOR_TABLE.create(db.engine)
+        db.engine.dispose()
+    return Credentials(
+        client=_basic(client_id="bench", secret=secret),
+        pusher=_basic(client_id="pusher", secret=push_secret),
+        machine=_basic(client_id=MACHINE, secret=PASSWORD),
+        session=f"{settings.cookie_name('session')}={cookie}",
+    )
+
+
+def _client(work: UnitOfWork) -> tuple[Client, str]:
+    return registry.create(
+        work,
+        client_data.ClientData(
+            name="bench",
+            grant_types=("authorization_code", "client_credentials", "refresh_token"),
+            scopes=("openid", "profile", "groups", "participants", "offline_access", "api"),
+            redirect_uris=("http://localhost/cb",),
+            trusted=True,
+        ),
+        client_id="bench",
+    )
+
+
+def _account(work: UnitOfWork, username: str, kind: AccountKind, person_id: str) -> Account:
+    person = accounts.NewPerson(
+        person_id=person_id,
+        given_name="Ada",
+        family_name="Moreau",
+        email=f"{username.lower()}@bench.example",
+    )
+    holder = accounts.get_or_create_person(work, person)
+    return accounts.create_account(work, holder, kind=kind, username=username)
+
+
+def _role_groups(work: UnitOfWork, client: Client, account: Account, machine: Account) -> None:
+    participant = participants.register(work, "109120", "Northern Lakes")
+    for n in range(10):
+        group = role_groups.create(work, f"Group {n}", clients=[client])
+        role_group_assignments.assign(work, account, group, participant)
+    group = role_groups.create(work, "Web services", kind="machine", clients=[client])
+    role_group_assignments.assign(work, machine, group, participant)
+
+
+def _basic(*, client_id: str, secret: str | None) -> str:
+    return "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()
+
+
+@contextmanager
+def served(
+    command: list[str], port: int, environ: Mapping[str, str], path: str = "/healthz"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server for the duration of the block. Its log goes nowhere, but it is written."""
+    process = subprocess.Popen(
+        command,
+        env=environ,
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait(port, path)
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def gateway_command(port: int, workers: int = 2) -> list[str]:
+    """``gateway serve``, as in production."""
+    return [sys.executable, "-m", "idp.cli", "serve", "--port", str(port), "--workers",
+            str(workers)]  # fmt: skip
+
+
+def floor_command(port: int) -> list[str]:
+    """The floor with as many processes and threads."""
+    return [
+        sys.executable, "-m", "granian", "benchmarks.floor:app", "--interface", "wsgi", "--port",
+        str(port), "--workers", "2", "--blocking-threads", "8", "--log-level", "error",
+    ]  # fmt: skip
+
+
+def wait(port: int, path: str) -> None:
+    """Wait until the server answers."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            connection = HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", path)
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.01)
+    raise SystemExit(f"nothing answers on port {port}")
