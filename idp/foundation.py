@@ -11,17 +11,17 @@ from typing import cast
 import structlog
 from flask import Flask
 
-from idp import logs
 from idp.credentials.hashing import HashingLimiter, PasswordHasher
 from idp.db import db, engine_options, prepare_engine
 from idp.messages.logout_delivery import HttpLogoutSender
 from idp.messages.sms import DemoSmsSender, FormSmsSender
-from idp.messages.smtp import DemoMailer, SmtpMailer
 from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.ports import Mailer, Ports, SmsSender, SystemClock, SystemTokens
 from idp.settings import Settings
 from idp.transaction import Runtime
 from idp.vault import Vault
+from service_base import logs
+from service_base.smtp import DemoMailer, SmtpMailer
 
 log = structlog.get_logger("gateway.start")
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from idp.networks import NetworkSet
 from idp.policy.addresses import Address, address_of
-from idp.policy.phrases import N_, Phrase
+from service_base.phrases import N_, Phrase
 
 #: Prefixes with an embedded IPv4 address: translated ones (RFC 6052 section 2.1, RFC 8215) and the
 #: old IPv4-compatible ones (RFC 4291 section 2.5.5.1).

@@ -7,51 +7,32 @@ several settings are in ``idp.settings_checks``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, NamedTuple
+from dataclasses import Field, dataclass, fields
+from typing import Any
+
+from service_base.environment import Bound, setting
 
 HOUR, DAY = 3600, 86400
-
-
-class Bound(NamedTuple):
-    """The values of a number that work, and those of them that are safe in production."""
-
-    least: int
-    most: int
-    safe_least: int
-    safe_most: int
-
-    def unsafe(self, value: int) -> bool:
-        """Whether the value works and is not safe."""
-        return not self.safe_least <= value <= self.safe_most
-
-
-def _setting(
-    default: Any, meaning: str, *, secret: bool = False, bound: Bound | None = None, rate: int = 0
-) -> Any:
-    """``bound``: for numbers. ``rate``: most a minute that is still a limit in production."""
-    metadata = {"meaning": meaning, "secret": secret, "bound": bound, "rate": rate}
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
     """The installation."""
 
-    environment: str = _setting("sandbox", "production or sandbox; shown on every page and mail")
-    issuer: str = _setting(
+    environment: str = setting("sandbox", "production or sandbox; shown on every page and mail")
+    issuer: str = setting(
         "http://localhost:8000", "public URL of the gateway; links are built from it only"
     )
-    database_url: str = _setting(
+    database_url: str = setting(
         "sqlite:///gateway.db", "SQLAlchemy URL: sqlite:/// or postgresql+psycopg://", secret=True
     )
-    redis_url: str = _setting(
+    redis_url: str = setting(
         "", "Redis or Valkey for rate limits; empty counts in each process", secret=True
     )
-    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
-    debug: bool = _setting(False, "show tracebacks; refused in production")
-    demo: bool = _setting(False, "demonstration pages; refused in production")
-    accepted_risks: tuple[str, ...] = _setting(
+    log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    debug: bool = setting(False, "show tracebacks; refused in production")
+    demo: bool = setting(False, "demonstration pages; refused in production")
+    accepted_risks: tuple[str, ...] = setting(
         (), "settings that may be unsafe in production, e.g. database_url,lockout_failures"
     )
 
@@ -60,19 +41,17 @@ class Installation:
 class Secrets:
     """Secrets."""
 
-    secret_key: str = _setting(
-        "", "root of cookie and token digests, >= 32 characters", secret=True
-    )
-    secret_key_fallbacks: tuple[str, ...] = _setting(
+    secret_key: str = setting("", "root of cookie and token digests, >= 32 characters", secret=True)
+    secret_key_fallbacks: tuple[str, ...] = setting(
         (), "earlier values of SECRET_KEY, still accepted", secret=True
     )
-    audit_keys: tuple[str, ...] = _setting(
+    audit_keys: tuple[str, ...] = setting(
         (), "earlier values of SECRET_KEY that only prove the audit trail", secret=True
     )
-    key_encryption_keys: tuple[str, ...] = _setting(
+    key_encryption_keys: tuple[str, ...] = setting(
         (), "Fernet keys that seal private keys and mails; the first seals", secret=True
     )
-    password_peppers: tuple[str, ...] = _setting(
+    password_peppers: tuple[str, ...] = setting(
         (), "kid:secret pairs for the keyed pre-hash of passwords; the first is used", secret=True
     )
 
@@ -81,13 +60,13 @@ class Secrets:
 class Network:
     """Network."""
 
-    trusted_proxies: tuple[str, ...] = _setting(
+    trusted_proxies: tuple[str, ...] = setting(
         (), "networks of proxies whose X-Forwarded-For header is trusted, e.g. 10.0.0.0/8"
     )
-    outbound_networks: tuple[str, ...] = _setting(
+    outbound_networks: tuple[str, ...] = setting(
         (), "private networks where applications receive back-channel logouts, e.g. 10.20.0.0/16"
     )
-    max_body: int = _setting(
+    max_body: int = setting(
         262144, "largest request body, in bytes", bound=Bound(1024, 64 << 20, 65_536, 8 << 20)
     )
 
@@ -96,21 +75,21 @@ class Network:
 class Passwords:
     """Passwords."""
 
-    bcrypt_cost: int = _setting(
+    bcrypt_cost: int = setting(
         12, "bcrypt work factor; raised at the next sign-in", bound=Bound(4, 16, 12, 16)
     )
-    password_min_length: int = _setting(8, "shortest password", bound=Bound(4, 64, 8, 64))
-    password_require_special: bool = _setting(True, "require a special character")
-    password_history: int = _setting(
+    password_min_length: int = setting(8, "shortest password", bound=Bound(4, 64, 8, 64))
+    password_require_special: bool = setting(True, "require a special character")
+    password_history: int = setting(
         4, "number of recent passwords that cannot be used again", bound=Bound(0, 24, 4, 24)
     )
-    password_refuse_common: bool = _setting(True, "refuse common and breached passwords")
-    password_max_age_days: int = _setting(
+    password_refuse_common: bool = setting(True, "refuse common and breached passwords")
+    password_max_age_days: int = setting(
         0,
         "a password older than this is renewed at sign-in; 0: never",
         bound=Bound(0, 3650, 0, 3650),
     )
-    temporary_password_seconds: int = _setting(
+    temporary_password_seconds: int = setting(
         86400, "life of a temporary password", bound=Bound(60, 7 * DAY, 300, 3 * DAY)
     )
 
@@ -119,23 +98,23 @@ class Passwords:
 class Accounts:
     """Accounts and their links."""
 
-    machine_id_pads: bool = _setting(
+    machine_id_pads: bool = setting(
         True, "machine ids have five digits, such as APIIESO00042; else APIIESO42"
     )
-    machine_dormant_days: int = _setting(
+    machine_dormant_days: int = setting(
         90,
         "days without a program after which a custodian is asked; 0: never",
         bound=Bound(0, 3650, 0, 3650),
     )
-    activation_days: int = _setting(
+    activation_days: int = setting(
         90, "life of an activation link, in days", bound=Bound(1, 365, 1, 90)
     )
-    reset_seconds: int = _setting(
+    reset_seconds: int = setting(
         3600,
         "life of a reset or unlock link that an account holder requested",
         bound=Bound(60, 7 * DAY, 300, DAY),
     )
-    agent_reset_days: int = _setting(
+    agent_reset_days: int = setting(
         7, "life of a reset link that an operator sends, in days", bound=Bound(1, 30, 1, 7)
     )
 
@@ -144,40 +123,40 @@ class Accounts:
 class Guessing:
     """Lock-out, rate limits and alarms."""
 
-    lockout_failures: int = _setting(
+    lockout_failures: int = setting(
         10,
         "number of incorrect passwords that block sign-in to an account",
         bound=Bound(1, 1000, 3, 100),
     )
-    lockout_window: int = _setting(
+    lockout_window: int = setting(
         900,
         "the time in which failed attempts are counted, in seconds",
         bound=Bound(1, DAY, 300, DAY),
     )
-    lockout_seconds: int = _setting(
+    lockout_seconds: int = setting(
         900, "how long sign-in is blocked, in seconds", bound=Bound(1, DAY, 300, DAY)
     )
-    signin_limit: str = _setting(
+    signin_limit: str = setting(
         "600 per minute",
         "sign-in attempts of one network; with Redis down a quarter, per process",
         rate=6_000,
     )
-    signin_failure_limit: str = _setting(
+    signin_failure_limit: str = setting(
         "100 per 15 minute",
         "refused sign-ins of strangers in one network, and of each account and client known "
         "there; more are not looked at",
         rate=100,
     )
-    recovery_limit: str = _setting("60 per minute", "recovery requests of one network", rate=600)
-    push_limit: str = _setting(
+    recovery_limit: str = setting("60 per minute", "recovery requests of one network", rate=600)
+    push_limit: str = setting(
         "6000 per minute", "pushes of one client, each operation of a Bulk", rate=60_000
     )
-    alarm_failures: int = _setting(
+    alarm_failures: int = setting(
         200,
         "so many refused sign-ins of all accounts within LOCKOUT_WINDOW raise an alarm",
         bound=Bound(1, 1_000_000, 1, 10_000),
     )
-    alarm_failures_network: int = _setting(
+    alarm_failures_network: int = setting(
         50, "the same for one network", bound=Bound(1, 1_000_000, 1, 1000)
     )
 
@@ -186,31 +165,29 @@ class Guessing:
 class Verification:
     """Second factors and risk."""
 
-    enrolment: str = _setting(
+    enrolment: str = setting(
         "required",
         "required: a new account sets up a factor and a security question first; or optional",
     )
-    second_factor: str = _setting(
+    second_factor: str = setting(
         "risk", "when a second factor is required: risk, every_30_days or always"
     )
-    second_factor_administrators: str = _setting(
+    second_factor_administrators: str = setting(
         "always", "the same for accounts with a role in the console"
     )
-    weak_factors_satisfy_mfa: bool = _setting(
+    weak_factors_satisfy_mfa: bool = setting(
         True, "whether a code by e-mail is accepted as a second factor (acr mfa)"
     )
-    remember_days: int = _setting(
-        30, "how long a browser is remembered", bound=Bound(1, 365, 1, 90)
-    )
-    place_database: str = _setting(
+    remember_days: int = setting(30, "how long a browser is remembered", bound=Bound(1, 365, 1, 90))
+    place_database: str = setting(
         "", "path of a MaxMind-format file: country or city of addresses; empty: not known"
     )
-    asn_database: str = _setting("", "the same for the numbers of their networks (ASN)")
-    listed_networks: str = _setting(
+    asn_database: str = setting("", "the same for the numbers of their networks (ASN)")
+    listed_networks: str = setting(
         "",
         "path of a file of suspicious networks, one a line; sign-ins from them have a higher risk",
     )
-    denied_networks: tuple[str, ...] = _setting(
+    denied_networks: tuple[str, ...] = setting(
         (), "networks from which no sign-in is accepted, e.g. 192.0.2.0/24"
     )
 
@@ -219,13 +196,13 @@ class Verification:
 class Sessions:
     """Sessions."""
 
-    session_idle: int = _setting(
+    session_idle: int = setting(
         3600, "a session ends after this long without use", bound=Bound(10, DAY, 60, 4 * HOUR)
     )
-    session_absolute: int = _setting(
+    session_absolute: int = setting(
         43200, "a session ends after this long in any case", bound=Bound(10, 7 * DAY, 300, DAY)
     )
-    interaction_ttl: int = _setting(
+    interaction_ttl: int = setting(
         3600, "how long a started sign-in can be finished", bound=Bound(10, DAY, 300, 4 * HOUR)
     )
 
@@ -235,31 +212,31 @@ class Tokens:
     """Tokens and signing keys."""
 
     # RFC 6749 section 4.1.2: ten minutes at most.
-    code_ttl: int = _setting(60, "life of an authorization code", bound=Bound(1, 600, 10, 300))
-    id_token_ttl: int = _setting(600, "life of an ID token", bound=Bound(10, DAY, 60, HOUR))
-    access_token_ttl: int = _setting(600, "life of an access token", bound=Bound(10, DAY, 60, HOUR))
-    refresh_idle: int = _setting(
+    code_ttl: int = setting(60, "life of an authorization code", bound=Bound(1, 600, 10, 300))
+    id_token_ttl: int = setting(600, "life of an ID token", bound=Bound(10, DAY, 60, HOUR))
+    access_token_ttl: int = setting(600, "life of an access token", bound=Bound(10, DAY, 60, HOUR))
+    refresh_idle: int = setting(
         86400,
         "a refresh token expires after this long without use",
         bound=Bound(10, 90 * DAY, 60, 30 * DAY),
     )
-    refresh_absolute: int = _setting(
+    refresh_absolute: int = setting(
         2592000,
         "a family of refresh tokens expires after this long",
         bound=Bound(10, 365 * DAY, 60, 90 * DAY),
     )
-    refresh_grace: int = _setting(
+    refresh_grace: int = setting(
         10,
         "how long a refresh can be repeated if its response was lost",
         bound=Bound(0, 300, 0, 60),
     )
-    key_cache: int = _setting(
+    key_cache: int = setting(
         5, "how long a process uses its copy of the signing keys", bound=Bound(0, 300, 0, 60)
     )
-    key_publish_lead: int = _setting(
+    key_publish_lead: int = setting(
         3600, "a key is published this long before it signs", bound=Bound(0, 7 * DAY, 300, 7 * DAY)
     )
-    max_groups: int = _setting(
+    max_groups: int = setting(
         150, "more groups than this are given by userinfo only", bound=Bound(1, 10_000, 1, 500)
     )
 
@@ -268,12 +245,12 @@ class Tokens:
 class Provisioning:
     """Pushes of the registration system."""
 
-    mass_change_percent: int = _setting(
+    mass_change_percent: int = setting(
         5,
         "pushes stop when so many per cent of all accounts were suspended or closed in an hour",
         bound=Bound(1, 100, 1, 20),
     )
-    mass_change_least: int = _setting(
+    mass_change_least: int = setting(
         20, "but never before so many accounts were", bound=Bound(1, 100_000, 1, 1000)
     )
 
@@ -282,45 +259,45 @@ class Provisioning:
 class Mail:
     """Mail."""
 
-    smtp_host: str = _setting("", "SMTP server for mails; needed in production")
-    smtp_port: int = _setting(587, "its port", bound=Bound(1, 65_535, 1, 65_535))
-    smtp_username: str = _setting("", "its user name, when it asks for one")
-    smtp_password: str = _setting("", "its password", secret=True)
-    smtp_security: str = _setting("starttls", "starttls, tls or none (none only on loopback)")
-    mail_from: str = _setting("gateway@localhost", "sender address of this environment")
-    mail_from_name: str = _setting("IESO Gateway", "sender name")
+    smtp_host: str = setting("", "SMTP server for mails; needed in production")
+    smtp_port: int = setting(587, "its port", bound=Bound(1, 65_535, 1, 65_535))
+    smtp_username: str = setting("", "its user name, when it asks for one")
+    smtp_password: str = setting("", "its password", secret=True)
+    smtp_security: str = setting("starttls", "starttls, tls or none (none only on loopback)")
+    mail_from: str = setting("gateway@localhost", "sender address of this environment")
+    mail_from_name: str = setting("IESO Gateway", "sender name")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextMessages:
     """Text messages."""
 
-    sms_url: str = _setting(
+    sms_url: str = setting(
         "", "text messages: URL of a form API that takes To, From and Body; empty: none are sent"
     )
-    sms_username: str = _setting("", "its user name (Basic authentication)")
-    sms_password: str = _setting("", "its password", secret=True)
-    sms_from: str = _setting("", "sender number or name of text messages")
-    sms_countries: tuple[str, ...] = _setting(
+    sms_username: str = setting("", "its user name (Basic authentication)")
+    sms_password: str = setting("", "its password", secret=True)
+    sms_from: str = setting("", "sender number or name of text messages")
+    sms_countries: tuple[str, ...] = setting(
         ("CA", "US"), "countries (ISO 3166) to which text messages are sent"
     )
-    sms_account_hour: int = _setting(
+    sms_account_hour: int = setting(
         5, "most text messages for one account within an hour", bound=Bound(0, 1000, 0, 20)
     )
-    sms_account_day: int = _setting(10, "the same within a day", bound=Bound(0, 1000, 0, 50))
-    sms_number_day: int = _setting(
+    sms_account_day: int = setting(10, "the same within a day", bound=Bound(0, 1000, 0, 50))
+    sms_number_day: int = setting(
         10, "most to one number within a day", bound=Bound(0, 1000, 0, 50)
     )
-    sms_number_accounts: int = _setting(
+    sms_number_accounts: int = setting(
         3, "most accounts that text one number within a day", bound=Bound(0, 1000, 0, 20)
     )
-    sms_network_hour: int = _setting(
+    sms_network_hour: int = setting(
         60, "most requested from one network within an hour", bound=Bound(0, 100_000, 0, 1000)
     )
-    sms_country_hour: int = _setting(
+    sms_country_hour: int = setting(
         600, "most to one country within an hour", bound=Bound(0, 1_000_000, 0, 10_000)
     )
-    sms_hour: int = _setting(
+    sms_hour: int = setting(
         1000, "most in all within an hour", bound=Bound(0, 1_000_000, 0, 20_000)
     )
 
@@ -329,27 +306,27 @@ class TextMessages:
 class Contact:
     """Customer Relations."""
 
-    contact_phone: str = _setting("905-403-6900", "Customer Relations, telephone")
-    contact_toll_free: str = _setting("1-888-448-7777", "Customer Relations, toll free")
-    contact_fax: str = _setting("905-403-6921", "Customer Relations, fax")
-    contact_email: str = _setting("customer.relations@ieso.ca", "Customer Relations, e-mail")
+    contact_phone: str = setting("905-403-6900", "Customer Relations, telephone")
+    contact_toll_free: str = setting("1-888-448-7777", "Customer Relations, toll free")
+    contact_fax: str = setting("905-403-6921", "Customer Relations, fax")
+    contact_email: str = setting("customer.relations@ieso.ca", "Customer Relations, e-mail")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Branding:
     """Branding."""
 
-    brand_name: str = _setting("IESO Gateway", "name of the gateway on pages and in messages")
-    brand_accent: str = _setting("#0b5c66", "accent colour of light pages; needs contrast (AA)")
-    brand_accent_dark: str = _setting("#7fd0d8", "the same of dark pages")
-    brand_folder: str = _setting(
+    brand_name: str = setting("IESO Gateway", "name of the gateway on pages and in messages")
+    brand_accent: str = setting("#0b5c66", "accent colour of light pages; needs contrast (AA)")
+    brand_accent_dark: str = setting("#7fd0d8", "the same of dark pages")
+    brand_folder: str = setting(
         "",
         "folder with logo.svg or logo.png, conditions.en.txt, conditions.fr.txt; empty: built in",
     )
-    platform_url: str = _setting(
+    platform_url: str = setting(
         "https://www.ieso.ca/", "page with system status and supported browsers; empty: no link"
     )
-    other_environment_url: str = _setting(
+    other_environment_url: str = setting(
         "", "address of the other environment's gateway, linked in the footer; empty: no link"
     )
 

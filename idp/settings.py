@@ -7,15 +7,15 @@ Every setting is an environment variable ``IDP_<NAME>``; a secret may also be gi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from hosted_pages.brand import Brand
 from idp import setting_groups as groups
 from idp import settings_checks
 from idp.errors import ConfigurationError
+from service_base import environment
+from service_base.environment import shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +40,7 @@ class Settings(
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read ``IDP_*`` variables. Raises ConfigurationError naming every fault at once."""
-        values: dict[str, Any] = {}
-        known: set[str] = set()
-        for item in fields(cls):
-            name = f"IDP_{item.name.upper()}"
-            known.update((name, f"{name}_FILE"))
-            raw = _read(environ, name, secret=item.metadata["secret"])
-            if raw is not None:
-                values[item.name] = _parse(name, raw, item.default)
-        unknown = sorted(n for n in environ if n.startswith("IDP_") and n not in known)
-        if unknown:
-            raise ConfigurationError(f"unknown settings: {', '.join(unknown)}")
-        settings = cls(**values)
+        settings = cls(**environment.read(cls, "IDP_", environ))
         settings.validate()
         return settings
 
@@ -102,37 +91,3 @@ class Settings(
         """The environment is part of the name, and ``__Host-`` wherever https allows it."""
         name = f"gw-{self.environment}-{purpose}"
         return name if self.is_loopback_http else f"__Host-{name}"
-
-
-def shown(value: Any) -> str:
-    """A setting's value as text."""
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _read(environ: Mapping[str, str], name: str, *, secret: bool) -> str | None:
-    if name in environ:
-        return environ[name]
-    if secret and (path := environ.get(f"{name}_FILE")):
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigurationError(f"{name}_FILE cannot be read: {error.strerror}") from error
-    return None
-
-
-def _parse(name: str, raw: str, default: Any) -> Any:
-    if default is MISSING or isinstance(default, str):
-        return raw
-    if isinstance(default, bool):
-        if raw.lower() in ("1", "true", "yes", "on"):
-            return True
-        if raw.lower() in ("0", "false", "no", "off", ""):
-            return False
-        raise ConfigurationError(f"{name} must be true or false")
-    if isinstance(default, int):
-        if not raw.isascii() or not raw.isdigit():
-            raise ConfigurationError(f"{name} must be a whole number")
-        return int(raw)
-    return tuple(part.strip() for part in raw.split(",") if part.strip())

@@ -17,7 +17,8 @@ from limits import parse_many
 from hosted_pages import brand
 from idp.mfa.second_factor_rule import Rule
 from idp.policy import phone_number
-from idp.setting_groups import Bound, in_order
+from idp.setting_groups import in_order
+from service_base.environment import Bound
 
 if TYPE_CHECKING:
     from idp.settings import Settings

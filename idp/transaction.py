@@ -146,7 +146,7 @@ def committing(work: UnitOfWork) -> Iterator[UnitOfWork]:
 
 def current_schema_status(work: UnitOfWork) -> schema_version.SchemaStatus:
     """The version of the tables. Raises DatabaseError if the database does not answer."""
-    return schema_version.schema_status(work.db.connection())
+    return schema_version.SCHEMA.status(work.db.connection())
 
 
 def discard() -> None:

@@ -20,9 +20,8 @@ from joserfc.jwk import ECKey, RSAKey
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from registration_bridge.user_schema import EFFECTS
+from registration_bridge.message_urns import BULK, EFFECTS
 
-BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 PAGE = 1000
 ASSERTION_SECONDS = 60
 TIMEOUT = 120

@@ -35,11 +35,12 @@ from registration_bridge.bulk_body import BulkBody, read_bulk
 from registration_bridge.filters import check_filter
 from registration_bridge.handler import Handler
 from registration_bridge.mapping_profile import Profile
+from registration_bridge.message_urns import EFFECTS
 from registration_bridge.push_transaction import commit, record_refusal, with_retries
 from registration_bridge.request_context import PREFIX, base_url
 from registration_bridge.service import Service
 from registration_bridge.storage import BridgeStorage
-from registration_bridge.user_schema import EFFECTS, provider
+from registration_bridge.user_schema import provider
 from registration_bridge.user_writes import REASONS
 
 SCOPE = SCIM

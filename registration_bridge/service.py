@@ -15,7 +15,8 @@ from idp.current import work as work_of_request
 from idp.directory.directory_refusals import OutOfScope
 from idp.policy.scopes import PushOperation
 from registration_bridge import custodian_changes, error_texts
-from registration_bridge.user_schema import EFFECTS, Group, Participant, Registration, Role, User
+from registration_bridge.message_urns import EFFECTS
+from registration_bridge.user_schema import Group, Participant, Registration, Role, User
 
 READS = (Operation.query, Operation.search, Operation.search_with_body)
 #: What a PUT without them leaves as it is.

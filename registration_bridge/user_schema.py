@@ -35,8 +35,6 @@ from registration_bridge.body_rules import MAX_BULK_BODY
 
 REGISTRATION = URN("urn:ieso:params:scim:schemas:extension:registration:2.0:User")
 ROLE = URN("urn:ieso:params:scim:schemas:extension:role:2.0:Group")
-#: The effects of a dry run.
-EFFECTS = "urn:ieso:params:scim:api:messages:2.0:Effects"
 MAX_RESULTS = 1000
 #: A cursor is good for an hour.
 CURSOR_SECONDS = 3600

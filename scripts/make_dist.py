@@ -29,7 +29,9 @@ from urllib.parse import urljoin
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("idp", "hosted_pages", "migrations", "registration_bridge", "examples")
+PACKAGES = (
+    "idp", "hosted_pages", "migrations", "registration_bridge", "service_base", "examples",
+)  # fmt: skip
 TOOLS = Path(sys.executable).parent
 SECONDS = 120
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 CATALOGUE = ROOT / "docs" / "requirements.md"
 FAMILIES = "TM|GW|AC|MF|PW|RS|CR|SP|RG|CO|AR|MA|UI|PR|NT|EN|Z"
 ID = re.compile(rf"\b(?:(?:{FAMILIES})-\d\d|[NR]\d\d|[A-L]\.\d\d|[AFI][1-9])\b")
-CITED_IN = ("idp", "registration_bridge", "tests", "docs")
+CITED_IN = ("idp", "registration", "registration_bridge", "service_base", "tests", "docs")
 
 
 def _catalogue() -> set[str]:
@@ -53,7 +53,7 @@ def test_every_document_that_is_cited_exists() -> None:
 
 #: Documents in which every module path in backquotes must exist.
 WITH_PATHS = (ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md")
-CODE = ("idp", "registration_bridge")
+CODE = ("idp", "registration", "registration_bridge", "service_base")
 PATH = re.compile(r"\.?\w[\w-]*(?:[/.]\w[\w-]*)+")
 FILES = (".cfg", ".lock", ".md", ".toml", ".yaml", ".yml")
 

@@ -22,9 +22,9 @@ from idp.clients.client_refusals import (
 )
 from idp.directory.directory_refusals import ParticipantEnded, PhoneInvalid, RoleGroupExists
 from idp.errors import Conflict, Invalid, Refusal, Refused, fields_of
-from idp.policy.phrases import Phrase
 from idp.policy.redirect_uri import UriFault
 from idp.web import refusal_texts
+from service_base.phrases import Phrase
 from tests.world import World
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idp.errors import Invalid, Refused
-from idp.policy.phrases import Phrase
+from service_base.phrases import Phrase
 
 
 class ChainHeadMissing(Refused):

@@ -44,7 +44,7 @@ def check_database(url: str) -> None:
     from idp import schema_version
 
     with suppress(OperationalError):
-        schema_version.require(url)
+        schema_version.SCHEMA.require(url)
 
 
 def _without_web(settings: Settings) -> Flask:

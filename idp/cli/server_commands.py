@@ -61,10 +61,10 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     reminders and messages, sends back-channel logouts, raises alerts, updates the risk engine and
     seals the audit log. Codes, other e-mail, text messages and logouts have separate threads."""
     from idp.app import create_app
-    from idp.cli.worker_health import answering
     from idp.cli.worker_parts import THREADS, work_round
-    from idp.cli.worker_threads import WorkerThreads
     from idp.foundation import log_accepted_risks
+    from service_base.worker_health import answering
+    from service_base.worker_threads import WorkerThreads
 
     # The keys that sign logout tokens are those of the endpoints.
     app = application(create_app)

@@ -36,7 +36,7 @@ def settings(as_json: bool) -> None:
 
 def _row(group: str, item: Any) -> dict[str, Any]:
     from idp import settings_checks
-    from idp.settings import shown
+    from service_base.environment import shown
 
     name = f"IDP_{item.name.upper()}"
     secret = item.metadata["secret"]

@@ -8,7 +8,6 @@ from flask import Flask
 
 from idp.audit import chain
 from idp.cli.common import unit_of_work
-from idp.cli.worker_threads import Parts, work_through
 from idp.clients import client_proposals
 from idp.directory import lifecycle, role_group_assignments
 from idp.foundation import runtime
@@ -21,13 +20,14 @@ from idp.oidc import logout_token
 from idp.recovery import recovery_requests
 from idp.signin import population_counts
 from idp.transaction import UnitOfWork, committing
+from service_base.worker_threads import Parts, work_through
 
 #: Maximum steps, and transfers to other servers, of one part in one round.
 MAX_STEPS = 100
 MAX_TRANSFERS = 5
 
 
-def work_round(app: Flask, parts: Parts | None = None) -> bool:
+def work_round(app: Flask, parts: Parts[Flask] | None = None) -> bool:
     """Run one round of these parts, or of all; returns whether there was anything to do."""
     return work_through(app, PARTS if parts is None else parts)
 
@@ -102,7 +102,7 @@ def _count(app: Flask) -> int:
 
 
 #: The threads of a worker and their parts. Those after ``upkeep`` wait for other servers.
-THREADS: Mapping[str, Parts] = {
+THREADS: Mapping[str, Parts[Flask]] = {
     "recovery": {"recovery": _recover},
     "upkeep": {
         "ends": _end,
@@ -117,4 +117,4 @@ THREADS: Mapping[str, Parts] = {
     "logouts": {"logouts": _send_logouts},
 }
 #: All parts.
-PARTS: Parts = {name: part for parts in THREADS.values() for name, part in parts.items()}
+PARTS: Parts[Flask] = {name: part for parts in THREADS.values() for name, part in parts.items()}

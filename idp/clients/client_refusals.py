@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idp.directory.directory_refusals import Forbidden
 from idp.errors import Conflict, Invalid, NotFound, Refusal, Refused
-from idp.policy.phrases import N_, Phrase
+from service_base.phrases import N_, Phrase
 
 
 class ClientNotFound(NotFound):

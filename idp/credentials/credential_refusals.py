@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from idp.errors import Invalid
-from idp.policy.phrases import N_
+from service_base.phrases import N_
 
 
 class PasswordRefusal(StrEnum):

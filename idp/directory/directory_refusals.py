@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from idp.errors import Conflict, Invalid, NotFound, Refusal, Refused
 from idp.policy.email_address import AddressFault
-from idp.policy.phrases import N_
+from service_base.phrases import N_
 
 if TYPE_CHECKING:
     from idp.models import Account

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from idp.errors import Refused
-from idp.policy.phrases import N_
+from service_base.phrases import N_
 
 
 class FactorRefusal(StrEnum):

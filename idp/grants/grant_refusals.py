@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from idp.errors import NotFound, Refused
-from idp.policy.phrases import N_
+from service_base.phrases import N_
 
 
 class SigningKeyNotFound(NotFound):

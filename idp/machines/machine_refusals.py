@@ -7,7 +7,7 @@ from enum import StrEnum
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.models import AccountState
 from idp.policy.machine_networks import NetworkFault
-from idp.policy.phrases import N_
+from service_base.phrases import N_
 
 
 class MachineRefusal(StrEnum):

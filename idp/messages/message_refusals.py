@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idp.errors import Invalid
 from idp.policy.email_address import AddressFault
-from idp.policy.phrases import N_
+from service_base.phrases import N_
 
 
 class RecipientInvalid(Invalid):

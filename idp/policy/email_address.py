@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idp.policy.names import name_key
-from idp.policy.phrases import N_, Phrase
+from service_base.phrases import N_, Phrase
 
 #: RFC 3696, erratum 1690: the maximum length of an SMTP path.
 MAX_LENGTH = 254

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from idp.policy.phrases import N_, Phrase
+from service_base.phrases import N_, Phrase
 
 MAX_LABEL = 60
 

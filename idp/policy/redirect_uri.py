@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from idp.policy.phrases import N_, Phrase
+from service_base.phrases import N_, Phrase
 
 MAX_LENGTH = 2000
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")

@@ -21,15 +21,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from idp.cli.worker_health import answering
 from idp.cli.worker_parts import THREADS
-from idp.cli.worker_threads import STALE_SECONDS, WorkerThreads
 from idp.directory import accounts
 from idp.messages import delivery, queue
 from idp.models import Event, MessageState, OutboxMessage, RecoveryRequest
 from idp.recovery import recovery_requests
 from idp.recovery.recovery_requests import Channel, Goal
 from idp.transaction import Runtime
+from service_base.worker_health import answering
+from service_base.worker_threads import STALE_SECONDS, WorkerThreads
 from tests.live import free_ports
 from tests.serving.wire import ROOT
 from tests.world import World, environ_of

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from idp.messages import smtp
-from idp.messages.smtp import DemoMailer, SmtpMailer
 from idp.settings import Settings
+from service_base import smtp
+from service_base.smtp import DemoMailer, SmtpMailer
 from tests.live import free_ports
 
 Serve = Callable[..., Controller]

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from idp.clients import client_data, registry
 from idp.directory import accounts
 from idp.models import AccountState, Assignment, BrowserSession, Event, OutboxMessage
-from registration_bridge.user_schema import EFFECTS
+from registration_bridge.message_urns import EFFECTS
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, user
 from tests.scim.test_groups import GROUPS, TRADER, group
 from tests.scim.test_participants import PARTICIPANTS

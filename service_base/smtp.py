@@ -7,17 +7,35 @@ import smtplib
 import ssl
 from contextlib import closing, suppress
 from email.message import EmailMessage
-
-from idp.settings import Settings
+from typing import Protocol
 
 TIMEOUT_SECONDS = 15
 log = logging.getLogger("gateway.outbox")
 
 
+class MailServer(Protocol):
+    """The settings of the mail server."""
+
+    @property
+    def smtp_host(self) -> str: ...
+
+    @property
+    def smtp_port(self) -> int: ...
+
+    @property
+    def smtp_security(self) -> str: ...
+
+    @property
+    def smtp_username(self) -> str: ...
+
+    @property
+    def smtp_password(self) -> str: ...
+
+
 class SmtpMailer:
     """Sends by SMTP, with verified TLS unless the server is on this machine."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: MailServer) -> None:
         self._settings = settings
 
     def send(self, message: EmailMessage) -> None:

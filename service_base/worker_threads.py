@@ -7,24 +7,27 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import structlog
-from flask import Flask
 
+#: What a part works with: the application of the service.
+App = TypeVar("App")
 #: Does some of its work and returns how much.
-Part = Callable[[Flask], int]
-Parts = Mapping[str, Part]
+Part: TypeAlias = Callable[[App], int]
+Parts: TypeAlias = Mapping[str, Part[App]]
 #: A thread that finishes no part for this long is considered stalled: longer than a few transfers
 #: to a slow server.
 STALE_SECONDS = 300
 #: Seconds to finish the running parts when stopped.
 STOP_SECONDS = 20
 WATCH_SECONDS = 1.0
-log = structlog.get_logger("gateway.worker")
+log = structlog.get_logger("worker")
 
 
-def work_through(app: Flask, parts: Parts, progressed: Callable[[], None] = lambda: None) -> bool:
+def work_through(
+    app: App, parts: Parts[App], progressed: Callable[[], None] = lambda: None
+) -> bool:
     """Run one round of these parts; returns whether there was anything to do. A part that fails is
     retried in the next round and does not stop the others."""
     busy = False
@@ -34,7 +37,7 @@ def work_through(app: Flask, parts: Parts, progressed: Callable[[], None] = lamb
     return busy
 
 
-def _worked(app: Flask, name: str, part: Part) -> bool:
+def _worked(app: App, name: str, part: Part[App]) -> bool:
     try:
         done = part(app)
     except Exception as error:
@@ -46,21 +49,21 @@ def _worked(app: Flask, name: str, part: Part) -> bool:
 
 
 @dataclass
-class WorkerThread:
+class WorkerThread(Generic[App]):
     """One thread and its parts."""
 
-    parts: Parts
+    parts: Parts[App]
     progressed_at: float
     thread: threading.Thread = field(default_factory=threading.Thread)
 
 
-class WorkerThreads:
+class WorkerThreads(Generic[App]):
     """All threads of a worker. ``now`` is a monotonic clock in seconds."""
 
     def __init__(
         self,
-        app: Flask,
-        workers: Mapping[str, Parts],
+        app: App,
+        workers: Mapping[str, Parts[App]],
         *,
         interval: float,
         now: Callable[[], float] = time.monotonic,
@@ -106,7 +109,7 @@ class WorkerThreads:
         is_well = all(past <= longest for past in seconds.values())
         return {"status": "ok" if is_well else "stale", "threads": workers}
 
-    def _repeat(self, worker: WorkerThread) -> None:
+    def _repeat(self, worker: WorkerThread[App]) -> None:
         def progressed() -> None:
             worker.progressed_at = self._now()
 

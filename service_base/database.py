@@ -1,0 +1,185 @@
+"""The database: types of columns, UTC times, and SQLite made to behave like PostgreSQL.
+
+SQLite's own deferred transactions fail at once when two of them want to write. Here reads run
+without a transaction and ``BEGIN IMMEDIATE`` comes right before the first write: the READ
+COMMITTED behaviour that PostgreSQL gives, so that slow work (bcrypt) never holds the write lock.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    ExceptionContext,
+    Integer,
+    event,
+    literal_column,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from service_base.refusals import Collision, ServiceError, Unstorable
+
+BUSY_TIMEOUT_MS = 10_000
+MAX_INTEGER = 2**63 - 1
+#: Unique, primary and foreign keys, as SQLite and PostgreSQL (SQLSTATE) call them.
+COLLISIONS = {
+    "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_FOREIGNKEY",
+    "23505", "23503",
+}  # fmt: skip
+CHECKS = {"SQLITE_CONSTRAINT_CHECK", "23514"}
+#: What no database takes as text.
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time in Python; ``timestamptz`` in PostgreSQL, naive UTC text in SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - named by SQLAlchemy
+    ) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+#: 64-bit keys; SQLite generates keys only for INTEGER.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+PrimaryKey = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
+
+
+#: The types of columns by the annotations of models.
+COLUMN_TYPES: dict[Any, Any] = {
+    datetime: UtcDateTime,
+    dict[str, Any]: JSON,
+    list[str]: JSON,
+    list[float]: JSON,
+    list[dict[str, Any]]: JSON,
+}
+#: For ``innerjoin`` of a relationship whose owner may itself be joined by an outer join: nested
+#: joins there make SQLite read the whole table. SQLAlchemy's types know True and False only.
+UNNESTED: Any = "unnested"
+
+
+def insert_if_missing(session: Session, model: type[DeclarativeBase], **values: Any) -> bool:
+    """Insert a row unless its unique key exists, even if another call inserts it concurrently.
+    Returns whether this call inserted it."""
+    dialect = session.get_bind().dialect.name
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = insert(model).values(**values).on_conflict_do_nothing()
+    # Counted by what comes back: PostgreSQL has no number of rows where a key is generated.
+    return session.execute(statement.returning(literal_column("1"))).first() is not None
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Options for the engine of ``url``: pool sized for threads, time-outs on PostgreSQL."""
+    # Parameters of a failed statement could be secrets: they never reach a message or a log.
+    if url.startswith("sqlite"):
+        return {"hide_parameters": True, "pool_size": 20, "pool_timeout": 5}
+    return {
+        "hide_parameters": True,
+        "pool_pre_ping": True,
+        "pool_size": 10,
+        # Sign-ins that wait for their hash keep a connection each (idp.serving).
+        "max_overflow": 20,
+        "pool_timeout": 5,
+        "connect_args": {
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=10000 -c lock_timeout=8000 -c synchronous_commit=on",
+        },
+    }
+
+
+def _storable(value: Any, *, reads: bool) -> Any:
+    """Replace what a database cannot store. Characters that are not valid text (NUL, lone
+    surrogates) become U+FFFD, which matches nothing and can be recorded. In a search, a number too
+    large for any column becomes the nearest possible one: it matches nothing and keeps its order.
+    """
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, int) and reads:
+        return max(-MAX_INTEGER, min(MAX_INTEGER, value))
+    if isinstance(value, dict):
+        return {name: _storable(entry, reads=reads) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_storable(entry, reads=reads) for entry in value)
+    return value
+
+
+def _reads(statement: str) -> bool:
+    return statement.lstrip()[:7].upper().startswith(("SELECT", "PRAGMA", "WITH"))
+
+
+def _refusal(error: BaseException) -> ServiceError | None:
+    """What a refusal of the database means, by the name that each driver gives it; None for faults
+    of another kind."""
+    reason = str(getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or "")
+    if reason in COLLISIONS:
+        return Collision(reason)
+    # Class 22 of SQLSTATE: data exceptions. SQLite's driver takes no larger numbers at all.
+    if reason in CHECKS or reason.startswith("22") or isinstance(error, OverflowError):
+        return Unstorable(reason or "a number is out of range")
+    return None
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Attach what every statement goes through, and the SQLite behaviour described above. What the
+    database itself refuses is a Collision or Unstorable, wherever it comes up."""
+
+    @event.listens_for(engine, "handle_error", retval=True)
+    def name_refusal(context: ExceptionContext) -> BaseException | None:
+        return _refusal(context.original_exception)
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def keep_storable(
+        _connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any
+    ) -> tuple[str, Any]:
+        return statement, _storable(parameters, reads=_reads(statement))
+
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin_before_write(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if not _reads(statement) and not cursor.connection.in_transaction:
+            cursor.execute("BEGIN IMMEDIATE")
