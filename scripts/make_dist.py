@@ -30,7 +30,8 @@ import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    "idp", "hosted_pages", "migrations", "registration_bridge", "service_base", "examples",
+    "idp", "hosted_pages", "migrations", "registration", "registration_bridge",
+    "service_base", "examples",
 )  # fmt: skip
 TOOLS = Path(sys.executable).parent
 SECONDS = 120

@@ -1,0 +1,8 @@
+"""Online IESO Registration: the people of each participant decide who may do what.
+
+It is the master of who may; the gateway is the master of who somebody is. It signs people in at the
+gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
+
+- ``delegation`` and what it reads: who may do what, as a calculation.
+- ``delegation_texts``: why it says no, and who can.
+"""
