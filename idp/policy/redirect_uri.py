@@ -85,6 +85,6 @@ def is_registered(requested: str, registered: Iterable[str], *, native: bool = F
 
 def _without_port(uri: str) -> tuple[str, str] | None:
     match = _LOOPBACK.fullmatch(uri)
-    if not match or not _PRINTABLE.fullmatch(uri) or int(match[2] or 0) > 65535:
+    if not match or int(match[2] or 0) > 65535:
         return None
     return match[1], match[3] or ""

@@ -36,8 +36,7 @@ def terms(
             for part in word.split("-"):
                 found.update((part, part.replace("'", ""), *part.split("'")))
     for phone in phones:
-        if phone:
-            found.update((_DIGITS.sub("", phone), national(phone)))
+        found.update((_DIGITS.sub("", phone), national(phone)))
     return {term for term in found if term}
 
 
