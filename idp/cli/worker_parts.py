@@ -14,8 +14,8 @@ from idp.foundation import runtime
 from idp.maintenance import alarms, reminders
 from idp.messages import delivery
 from idp.messages.delivery import Sender
-from idp.messages.queue import LOGOUT
-from idp.messages.rendering import CODES
+from idp.messages.message_kinds import CODES, MessageKind
+from idp.models import MessageChannel
 from idp.oidc import logout_token
 from idp.recovery import recovery_requests
 from idp.signin import population_counts
@@ -69,24 +69,26 @@ def _alarm(app: Flask) -> int:
 
 
 def _send_codes(app: Flask) -> int:
-    return _deliver(app, {"mail": delivery.send_mail}, kinds=CODES)
+    return _deliver(app, {MessageChannel.MAIL: delivery.send_mail}, kinds=CODES)
 
 
 def _send_mail(app: Flask) -> int:
-    return _deliver(app, {"mail": delivery.send_mail})
+    return _deliver(app, {MessageChannel.MAIL: delivery.send_mail})
 
 
 def _send_texts(app: Flask) -> int:
-    return _deliver(app, {"sms": delivery.send_sms})
+    return _deliver(app, {MessageChannel.SMS: delivery.send_sms})
 
 
 def _send_logouts(app: Flask) -> int:
     with app.app_context():
         ring = app.extensions["oidc"].ring
-    return _deliver(app, {LOGOUT: logout_token.sender(ring)})
+    return _deliver(app, {MessageChannel.LOGOUT: logout_token.sender(ring)})
 
 
-def _deliver(app: Flask, senders: Mapping[str, Sender], kinds: Collection[str] = ()) -> int:
+def _deliver(
+    app: Flask, senders: Mapping[MessageChannel, Sender], kinds: Collection[MessageKind] = ()
+) -> int:
     with app.app_context():
         return delivery.deliver_due(runtime(app), senders, kinds=kinds, limit=MAX_TRANSFERS)
 

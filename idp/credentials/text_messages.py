@@ -12,6 +12,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.errors import CodeNotSent, SendLimit
 from idp.messages import queue
+from idp.messages.message_kinds import TextMessageKind
 from idp.models import Account, OneTimeCode
 from idp.policy.addresses import network_of
 from idp.policy.lockout import Budget
@@ -24,7 +25,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 def send(
     work: UnitOfWork,
-    kind: str,
+    kind: TextMessageKind,
     account: Account,
     number: str,
     make: Callable[[], str],

@@ -18,6 +18,7 @@ from idp.directory.directory_refusals import ActivationExpired, NotPending
 from idp.directory.state_reasons import StateReason
 from idp.errors import Invalid
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountState, Link
 from idp.policy.password import Rule
 from idp.transaction import UnitOfWork
@@ -29,7 +30,9 @@ REMINDER_DAYS = (14, 3)
 def invite(work: UnitOfWork, account: Account) -> str:
     """Mail an activation link and invalidate earlier ones. Returns the path of the link, for the
     demo and the tests. Raises Refused unless the account is pending."""
-    return _send(work, account, "account_created", work.after(days=work.settings.activation_days))
+    return _send(
+        work, account, MailKind.ACCOUNT_CREATED, work.after(days=work.settings.activation_days)
+    )
 
 
 def resend(work: UnitOfWork, account: Account) -> None:
@@ -38,7 +41,7 @@ def resend(work: UnitOfWork, account: Account) -> None:
     link = pending_link(work, account)
     if link is None or link.expires_at <= work.now:
         raise ActivationExpired()
-    _send(work, account, "account_created", link.expires_at)
+    _send(work, account, MailKind.ACCOUNT_CREATED, link.expires_at)
 
 
 def pending_link(work: UnitOfWork, account: Account) -> Link | None:
@@ -79,7 +82,7 @@ def send_next_reminder(work: UnitOfWork) -> bool:
             link, account = row
             try:
                 with work.db.begin_nested():
-                    _send(work, account, "activation_reminder", link.expires_at)
+                    _send(work, account, MailKind.ACTIVATION_REMINDER, link.expires_at)
                     contacts.notify_activation_reminder(work, account, link.expires_at)
             except Invalid:
                 # An address that cannot receive mail must not delay other reminders; the link stays
@@ -92,7 +95,7 @@ def send_next_reminder(work: UnitOfWork) -> bool:
     return False
 
 
-def _send(work: UnitOfWork, account: Account, kind: str, expires: datetime) -> str:
+def _send(work: UnitOfWork, account: Account, kind: MailKind, expires: datetime) -> str:
     """Mail a link that expires at ``expires``. Reminders due before now count as sent."""
     if account.state != AccountState.PENDING:
         raise NotPending(account.username, account.state)

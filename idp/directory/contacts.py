@@ -20,6 +20,7 @@ from idp.directory.directory_refusals import (
 )
 from idp.errors import Invalid
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import (
     Account,
     AccountKind,
@@ -124,7 +125,7 @@ def end_for_closed_account(work: UnitOfWork, account: Account) -> None:
 
 def notify(
     work: UnitOfWork,
-    kind: str,
+    kind: MailKind,
     row: Participant,
     to: str,
     *,
@@ -177,7 +178,7 @@ def notify_state_change(work: UnitOfWork, account: Account) -> None:
             function = above if tier in mine else function
         notify(
             work,
-            "holder_account_ended",
+            MailKind.HOLDER_ACCOUNT_ENDED,
             row,
             function,
             exclude=account.person,
@@ -195,7 +196,7 @@ def notify_activation_reminder(work: UnitOfWork, account: Account, expires_at: d
     for row in work.db.scalars(select(Participant).where(Participant.id.in_(held))).all():
         notify(
             work,
-            "holder_not_activated",
+            MailKind.HOLDER_NOT_ACTIVATED,
             row,
             ContactFunction.RIGHTS_ADMINISTRATOR,
             exclude=account.person,
@@ -230,7 +231,7 @@ def _notify_vacancy(work: UnitOfWork, row: Participant, function: str) -> None:
     trail shows the vacancy (TM-03)."""
     count, tier = 0, ESCALATION.get(function)
     while tier and not count:
-        count = notify(work, "contact_vacant", row, tier, function=function)
+        count = notify(work, MailKind.CONTACT_VACANT, row, tier, function=function)
         tier = ESCALATION.get(tier)
     events.record(
         work,
@@ -259,11 +260,11 @@ def _notify_person(
         function=function,
     )
     if account is not None:
-        kind = "contact_added" if appointed else "contact_ended"
+        kind = MailKind.CONTACT_ADDED if appointed else MailKind.CONTACT_ENDED
         _mail(work, kind, account, participant=participant_details(row), function=function)
 
 
-def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> bool:
+def _mail(work: UnitOfWork, kind: MailKind, account: Account, **values: Any) -> bool:
     """Queue a mail. An invalid address of a contact must not block the change itself."""
     try:
         queue.enqueue(work, kind, account, **values)

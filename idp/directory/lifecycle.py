@@ -11,15 +11,16 @@ from idp.directory import contacts, role_group_assignments, separation_of_duties
 from idp.directory.directory_refusals import CannotReactivate, NotHeld, StateChanged
 from idp.directory.state_reasons import StateReason
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountState
 from idp.session import browsers, end_reasons, failed_attempts, sessions
 from idp.transaction import UnitOfWork
 
 #: The notice to the holder, by new state.
 NOTICES = {
-    AccountState.LOCKED: "account_locked",
-    AccountState.SUSPENDED: "account_suspended",
-    AccountState.DEACTIVATED: "account_deactivated",
+    AccountState.LOCKED: MailKind.ACCOUNT_LOCKED,
+    AccountState.SUSPENDED: MailKind.ACCOUNT_SUSPENDED,
+    AccountState.DEACTIVATED: MailKind.ACCOUNT_DEACTIVATED,
 }
 #: States that store the previous state and restore it afterwards.
 HELD = (AccountState.LOCKED, AccountState.SUSPENDED)

@@ -13,6 +13,7 @@ from idp.credentials import links, one_time_codes
 from idp.credentials.links import Purpose
 from idp.directory import account_search, accounts, activation, separation_of_duties
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountKind, AccountState, Person
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork
@@ -70,7 +71,7 @@ def update(work: UnitOfWork, person: Person, changes: PersonChanges) -> list[str
     held = accounts_of(work, person)
     columns = [name for name in changed if name not in ("email_key", "phone_extension")]
     if "email" in changed and held:
-        queue.enqueue(work, "address_changed", held[0])
+        queue.enqueue(work, MailKind.ADDRESS_CHANGED, held[0])
     before = {name: getattr(person, name) for name in columns}
     for name in changed:
         setattr(person, name, after[name])
@@ -88,7 +89,7 @@ def update(work: UnitOfWork, person: Person, changes: PersonChanges) -> list[str
             after={name: after[name] for name in columns},
         )
     if held:
-        queue.enqueue(work, "profile_changed", held[0], changed=columns)
+        queue.enqueue(work, MailKind.PROFILE_CHANGED, held[0], changed=columns)
     else:
         after = {name: after[name] for name in columns}
         events.record(

@@ -20,6 +20,7 @@ from idp.directory.directory_refusals import (
     WrongAccountKind,
 )
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import (
     Account,
     AccountState,
@@ -62,7 +63,7 @@ class ChangeNotice:
         activation mail."""
         if (self.granted or self.revoked) and account.state != AccountState.PENDING:
             queue.enqueue(
-                work, "access_changed", account, granted=self.granted, revoked=self.revoked
+                work, MailKind.ACCESS_CHANGED, account, granted=self.granted, revoked=self.revoked
             )
         self._notify_contacts(work, account)
 
@@ -72,7 +73,7 @@ class ChangeNotice:
             here = [(name, is_new) for place, name, is_new in self.lines if place.id == row.id]
             contacts.notify(
                 work,
-                "holder_access_changed",
+                MailKind.HOLDER_ACCESS_CHANGED,
                 row,
                 ContactFunction.RIGHTS_ADMINISTRATOR,
                 exclude=account.person,

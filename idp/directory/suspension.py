@@ -10,6 +10,7 @@ from idp.credentials.links import Purpose
 from idp.directory import activation, lifecycle
 from idp.directory.state_reasons import StateReason
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountState
 from idp.transaction import UnitOfWork
 
@@ -24,7 +25,7 @@ def lift(work: UnitOfWork, account: Account, *, reason: StateReason) -> None:
     elif account.state == AccountState.RESET_REQUIRED:
         _mail_reset(work, account)
     elif account.state == AccountState.ACTIVE:
-        queue.enqueue(work, "account_restored", account)
+        queue.enqueue(work, MailKind.ACCOUNT_RESTORED, account)
 
 
 def _mail_reset(work: UnitOfWork, account: Account) -> None:
@@ -32,7 +33,7 @@ def _mail_reset(work: UnitOfWork, account: Account) -> None:
     token = links.issue(work, account, Purpose.RESET, expires)
     queue.enqueue(
         work,
-        "account_restored_reset",
+        MailKind.ACCOUNT_RESTORED_RESET,
         account,
         path=f"/recover/open?token={token}",
         expires_at=expires,

@@ -11,6 +11,7 @@ from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.factors import recovery_codes, security_question
 from idp.factors.factor_refusals import LastRequiredFactor
+from idp.messages.message_kinds import MailKind
 from idp.mfa.assurance import FactorKind, is_strong, strongest_first
 from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, Authenticator, BrowserSession
@@ -124,7 +125,7 @@ def confirm(work: UnitOfWork, account: Account, row: Authenticator, **values: in
     events.record(
         work, AuditAction.FACTOR_ADDED, account=account, factor=str(row.kind), id=row.public_id
     )
-    notices.send(work, "factor_added", account, factor=row.name, what=str(row.kind))
+    notices.send(work, MailKind.FACTOR_ADDED, account, factor=row.name, what=str(row.kind))
     return True
 
 
@@ -145,7 +146,7 @@ def rename(work: UnitOfWork, account: Account, row: Authenticator, name: str) ->
     events.record(
         work, AuditAction.FACTOR_RENAMED, account=account, factor=str(row.kind), id=row.public_id
     )
-    notices.send(work, "factor_changed", account, factor=row.name, what=str(row.kind))
+    notices.send(work, MailKind.FACTOR_CHANGED, account, factor=row.name, what=str(row.kind))
 
 
 def set_preferred(work: UnitOfWork, account: Account, row: Authenticator) -> None:
@@ -155,7 +156,7 @@ def set_preferred(work: UnitOfWork, account: Account, row: Authenticator) -> Non
     events.record(
         work, AuditAction.FACTOR_PREFERRED, account=account, factor=str(row.kind), id=row.public_id
     )
-    notices.send(work, "factor_changed", account, factor=row.name, what=str(row.kind))
+    notices.send(work, MailKind.FACTOR_CHANGED, account, factor=row.name, what=str(row.kind))
 
 
 def is_required(work: UnitOfWork, account: Account, row: Authenticator) -> bool:
@@ -184,7 +185,7 @@ def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     events.record(
         work, AuditAction.FACTOR_REMOVED, account=account, factor=str(row.kind), id=row.public_id
     )
-    notices.send(work, "factor_removed", account, factor=row.name, what=str(row.kind))
+    notices.send(work, MailKind.FACTOR_REMOVED, account, factor=row.name, what=str(row.kind))
 
 
 def reset(work: UnitOfWork, account: Account) -> None:

@@ -7,6 +7,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.factors import authenticators, security_question
+from idp.messages.message_kinds import MailKind
 from idp.mfa.assurance import FactorKind
 from idp.models import Account
 from idp.policy.enrolment_steps import PASSED_BY_HAND, State, Step, next_step
@@ -64,4 +65,4 @@ def announce(work: UnitOfWork, account: Account) -> None:
     the first sign-in where none is required."""
     if account.ready_at is None and not is_incomplete(work, account):
         account.ready_at = work.now
-        notices.send(work, "activation_finished", account)
+        notices.send(work, MailKind.ACTIVATION_FINISHED, account)

@@ -15,6 +15,7 @@ from idp.errors import CodeNotSent, SendLimit
 from idp.factors import authenticators, recovery_codes
 from idp.factors.factor_refusals import FactorRefusal
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.mfa import totp
 from idp.mfa.assurance import METHODS, RECOVERY, FactorKind
 from idp.models import Account, Authenticator, OneTimeCode
@@ -22,6 +23,15 @@ from idp.policy.lockout import Budget
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork
 
+_MAIL_KINDS = {
+    CodePurpose.FACTOR: MailKind.FACTOR_CODE,
+    CodePurpose.SETUP: MailKind.SETUP_CODE,
+    CodePurpose.ENROL: MailKind.ENROL_CODE,
+}
+_TEXT_KINDS = {
+    CodePurpose.FACTOR: TextMessageKind.FACTOR_CODE,
+    CodePurpose.SETUP: TextMessageKind.SETUP_CODE,
+}
 #: Limit on codes by mail for an account, high enough for several sign-ins in a row.
 MAILS = Budget(20, timedelta(hours=1), timedelta(minutes=30))
 
@@ -89,10 +99,10 @@ def _send(
         return one_time_codes.issue(work, account, purpose, digest, destination=number)
 
     if kind is FactorKind.SMS:
-        text_messages.send(work, f"sms_{purpose}_code", account, number, make)
+        text_messages.send(work, _TEXT_KINDS[purpose], account, number, make)
     elif failed_attempts.consume(work, f"mailed-code:{account.id}", account, MAILS):
         expires = work.after(seconds=one_time_codes.LIFETIME_SECONDS)
-        queue.enqueue(work, f"{purpose}_code", account, code=make(), expires_at=expires)
+        queue.enqueue(work, _MAIL_KINDS[purpose], account, code=make(), expires_at=expires)
     else:
         raise CodeNotSent(SendLimit.MAILS_ACCOUNT)
     events.record(

@@ -12,6 +12,7 @@ from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.db import insert_if_missing
 from idp.factors import authenticators
+from idp.messages.message_kinds import MailKind
 from idp.mfa import passkey_ceremony
 from idp.mfa.assurance import FactorKind, passkey_methods
 from idp.mfa.passkey_ceremony import Passkey, PasskeyRefusal, PasskeyRefused, Site
@@ -169,7 +170,9 @@ def verify(
             # The passkey may be cloned: require another factor at the next sign-in and notify the
             # holder.
             authenticators.require_at_next_sign_in(work, holder, AccountChange.COPIED_PASSKEY)
-            notices.send(work, "passkey_copied", holder, at=work.now, ip=work.origin.ip or "")
+            notices.send(
+                work, MailKind.PASSKEY_COPIED, holder, at=work.now, ip=work.origin.ip or ""
+            )
         return fault
     events.record(
         work, AuditAction.FACTOR_CHECKED, account=owner, factor="passkey", ceremony=str(ceremony)

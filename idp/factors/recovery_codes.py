@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
+from idp.messages.message_kinds import MailKind
 from idp.mfa import recovery_code as codes
 from idp.models import Account, RecoveryCode
 from idp.transaction import UnitOfWork, spend_once
@@ -20,7 +21,7 @@ def generate(work: UnitOfWork, account: Account) -> list[str]:
         digest = work.vault.digest(f"recovery:{account.id}", code.replace("-", ""))
         work.db.add(RecoveryCode(account_id=account.id, digest=digest, created_at=work.now))
     events.record(work, AuditAction.RECOVERY_CODES_MADE, account=account)
-    notices.send(work, "recovery_codes_made", account)
+    notices.send(work, MailKind.RECOVERY_CODES_MADE, account)
     return made
 
 
@@ -53,7 +54,7 @@ def spend(work: UnitOfWork, account: Account, row: RecoveryCode) -> bool:
     """Use up the code; False if another request used it first. The holder gets a notice."""
     if not spend_once(work, row, RecoveryCode.used_at, RecoveryCode.superseded_at.is_(None)):
         return False
-    notices.send(work, "recovery_code_used", account, left=count_unused(work, account))
+    notices.send(work, MailKind.RECOVERY_CODE_USED, account, left=count_unused(work, account))
     return True
 
 

@@ -8,6 +8,7 @@ from idp.credentials import notices, one_time_codes, text_messages
 from idp.credentials.one_time_codes import CodePurpose
 from idp.directory import account_search
 from idp.errors import CodeNotSent, SendLimit
+from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.models import Account
 from idp.policy.phone_number import masked
 from idp.transaction import UnitOfWork
@@ -23,7 +24,7 @@ def send_code(work: UnitOfWork, account: Account, flow: str, number: str) -> Non
     def make() -> str:
         return one_time_codes.issue(work, account, CodePurpose.PHONE, digest, destination=number)
 
-    text_messages.send(work, "sms_phone_code", account, number, make)
+    text_messages.send(work, TextMessageKind.PHONE_CODE, account, number, make)
     events.record(work, AuditAction.PHONE_CODE_SENT, account=account)
 
 
@@ -50,4 +51,4 @@ def _set(work: UnitOfWork, account: Account, number: str | None) -> None:
     one_time_codes.invalidate_all(work, account)
     account_search.index_account(work, account)
     events.record(work, AuditAction.PHONE_CHANGED, account=account, set=bool(number))
-    notices.send(work, "recovery_phone_changed", account, number=masked(number or ""))
+    notices.send(work, MailKind.RECOVERY_PHONE_CHANGED, account, number=masked(number or ""))

@@ -11,6 +11,7 @@ from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.credentials.hashing import PasswordHasher
 from idp.factors.factor_refusals import FactorRefusal
+from idp.messages.message_kinds import MailKind
 from idp.mfa import question_pool as rules
 from idp.mfa.question_pool import Fault
 from idp.models import Account, SecurityAnswer
@@ -58,7 +59,7 @@ def set_answer(
         SecurityAnswer(account_id=account.id, question=name, answer_hash=hashed, set_at=work.now)
     )
     events.record(work, AuditAction.QUESTION_SET, account=account)
-    notices.send(work, "question_changed", account)
+    notices.send(work, MailKind.QUESTION_CHANGED, account)
     return None
 
 

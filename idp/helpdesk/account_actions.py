@@ -30,6 +30,7 @@ from idp.factors import authenticators
 from idp.helpdesk import caller_verification
 from idp.helpdesk.helpdesk_refusals import ActionForbidden
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountState
 from idp.policy import console
 from idp.policy.console import ACTIONS, MAX_TICKET, ConsoleAction, ConsoleRole
@@ -156,17 +157,17 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _reset_mail(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    _mail_reset(work, account, "password_reset_by_agent", reason=StateReason.RESET_MAIL)
+    _mail_reset(work, account, MailKind.PASSWORD_RESET_BY_AGENT, reason=StateReason.RESET_MAIL)
 
 
 def _reset_factors(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     """Without a second factor, the password alone must not open the account: the next sign-in needs
     a one-time secret (N66)."""
     authenticators.reset(work, account)
-    _mail_reset(work, account, "factors_reset", reason=StateReason.FACTORS_RESET)
+    _mail_reset(work, account, MailKind.FACTORS_RESET, reason=StateReason.FACTORS_RESET)
 
 
-def _mail_reset(work: UnitOfWork, account: Account, kind: str, *, reason: StateReason) -> None:
+def _mail_reset(work: UnitOfWork, account: Account, kind: MailKind, *, reason: StateReason) -> None:
     lifecycle.require_reset(work, account, reason=reason)
     expires = work.after(days=work.settings.agent_reset_days)
     token = links.issue(work, account, Purpose.RESET, expires)
@@ -186,7 +187,7 @@ def _temporary_password(work: UnitOfWork, hasher: PasswordHasher, account: Accou
     lifecycle.require_reset(work, account, reason=StateReason.TEMPORARY_PASSWORD)
     failed_attempts.clear(work, account)
     expires = temporary_passwords.issue(work, account, hashed)
-    queue.enqueue(work, "temporary_password_issued", account, expires_at=expires)
+    queue.enqueue(work, MailKind.TEMPORARY_PASSWORD_ISSUED, account, expires_at=expires)
     return password
 
 
@@ -196,7 +197,7 @@ def _unlock(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None
     else:
         failed_attempts.clear(work, account)
     events.record(work, AuditAction.ACCOUNT_UNLOCKED, account=account)
-    queue.enqueue(work, "account_unlocked", account)
+    queue.enqueue(work, MailKind.ACCOUNT_UNLOCKED, account)
 
 
 def _resend_activation(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
@@ -206,7 +207,7 @@ def _resend_activation(work: UnitOfWork, _hasher: PasswordHasher, account: Accou
 def _end_sessions(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     sessions.end_all(work, account, EndReason.ENDED_BY_OPERATOR)
     browsers.forget_all(work, account)
-    queue.enqueue(work, "sessions_ended", account)
+    queue.enqueue(work, MailKind.SESSIONS_ENDED, account)
 
 
 def _lock(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:

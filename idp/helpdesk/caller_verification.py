@@ -15,6 +15,7 @@ from idp.credentials.one_time_codes import CodePurpose
 from idp.errors import CodeNotSent, NoRecoveryPhone, SendLimit
 from idp.helpdesk.helpdesk_refusals import CallerRefusal
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.models import Account, CallerVerification
 from idp.policy.console import Fact, is_verified
 from idp.session import failed_attempts
@@ -140,13 +141,13 @@ def send_code(
         return one_time_codes.issue(work, account, CodePurpose.CALLER, flow, destination=number)
 
     if number:
-        text_messages.send(work, "sms_caller_code", account, number, make, agent=name)
+        text_messages.send(work, TextMessageKind.CALLER_CODE, account, number, make, agent=name)
     else:
         expires = work.after(seconds=one_time_codes.LIFETIME_SECONDS)
         token = links.issue(work, account, Purpose.CALL, work.after(seconds=SECONDS))
         queue.enqueue(
             work,
-            "caller_code",
+            MailKind.CALLER_CODE,
             account,
             code=make(),
             agent=name,

@@ -15,6 +15,7 @@ from idp.factors import authenticators
 from idp.machines import machine_keys
 from idp.machines.machine_refusals import CustodianOfDeactivated, CustodianOfPerson
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountKind, AccountState, Person
 from idp.policy.names import name_key
 from idp.policy.userid import MACHINE_PREFIX
@@ -80,7 +81,7 @@ def change_custodian(work: UnitOfWork, account: Account, person: Person) -> None
 
 def _set_custodian(work: UnitOfWork, account: Account, person: Person) -> None:
     old = account.person
-    queue.enqueue(work, "custodian_left", account, to=old)
+    queue.enqueue(work, MailKind.CUSTODIAN_LEFT, account, to=old)
     account.person, account.recovery_phone = person, None
     account.updated_at = work.now
     account_search.index_account(work, account)
@@ -113,4 +114,4 @@ def _invite_custodian(work: UnitOfWork, account: Account) -> None:
     expires = work.after(days=work.settings.agent_reset_days)
     token = links.issue(work, account, Purpose.RESET, expires)
     path = f"/recover/open?token={token}"
-    queue.enqueue(work, "custodian_changed", account, path=path, expires_at=expires)
+    queue.enqueue(work, MailKind.CUSTODIAN_CHANGED, account, path=path, expires_at=expires)

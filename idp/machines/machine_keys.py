@@ -20,6 +20,7 @@ from idp.machines.machine_refusals import (
     TooManyKeys,
 )
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountKind, Grant, MachineKey
 from idp.policy.machine_networks import MAX_LABEL
 from idp.policy.names import printable
@@ -73,7 +74,7 @@ def add(
     work.db.add(row)
     work.db.flush()
     events.record(work, AuditAction.MACHINE_KEY_ADDED, account=account, kid=row.kid, label=label)
-    queue.enqueue(work, "machine_key_added", account, label=label, expires_at=row.expires_at)
+    queue.enqueue(work, MailKind.MACHINE_KEY_ADDED, account, label=label, expires_at=row.expires_at)
     return row
 
 

@@ -18,6 +18,7 @@ from idp.machines.machine_refusals import (
     TooManyNetworks,
 )
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountKind, AccountState, Grant, RegisteredNetwork
 from idp.networks import NetworkSet
 from idp.policy.addresses import address_of
@@ -88,7 +89,7 @@ def replace(work: UnitOfWork, account: Account, wanted: Iterable[tuple[str, str]
         work, AuditAction.NETWORKS_SET, account=account, before=sorted(before), after=sorted(after)
     )
     if account.state != AccountState.PENDING:
-        queue.enqueue(work, "networks_changed", account, networks=sorted(after))
+        queue.enqueue(work, MailKind.NETWORKS_CHANGED, account, networks=sorted(after))
     return True
 
 

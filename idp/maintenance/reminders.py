@@ -14,6 +14,7 @@ from idp.credentials.credential_refusals import NotSent
 from idp.directory import activation
 from idp.errors import Invalid
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountKind, AccountState, MachineKey, RegisteredNetwork
 from idp.transaction import UnitOfWork
 
@@ -54,7 +55,7 @@ def _remind_of_renewal(work: UnitOfWork) -> bool:
         if account is not None and account.password_changed_at is not None:
             due = account.password_changed_at + life
             account.renewal_reminders = sum(1 for d in RENEWAL_DAYS if due <= work.after(days=d))
-            _mail(work, "renewal_reminder", account, expires_at=due)
+            _mail(work, MailKind.RENEWAL_REMINDER, account, expires_at=due)
             return True
     return False
 
@@ -78,7 +79,9 @@ def _remind_of_key(work: UnitOfWork) -> bool:
         if row is not None:
             row.reminders = sum(1 for d in KEY_DAYS if row.expires_at <= work.after(days=d))
             account = work.db.get_one(Account, row.account_id)
-            _mail(work, "machine_key_ends", account, label=row.label, expires_at=row.expires_at)
+            _mail(
+                work, MailKind.MACHINE_KEY_ENDS, account, label=row.label, expires_at=row.expires_at
+            )
             return True
     return False
 
@@ -107,11 +110,11 @@ def _remind_of_dormancy(work: UnitOfWork) -> bool:
     if account is None:
         return False
     account.dormancy_notice_at = work.now
-    _mail(work, "machine_dormant", account, days=days)
+    _mail(work, MailKind.MACHINE_DORMANT, account, days=days)
     return True
 
 
-def _mail(work: UnitOfWork, kind: str, account: Account, **values: Any) -> None:
+def _mail(work: UnitOfWork, kind: MailKind, account: Account, **values: Any) -> None:
     try:
         queue.enqueue(work, kind, account, **values)
     except Invalid:

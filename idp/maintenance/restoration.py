@@ -22,7 +22,6 @@ from idp.directory import activation
 from idp.errors import GatewayError
 from idp.maintenance import revocation_replay
 from idp.maintenance.revocation_replay import ReplayResult
-from idp.messages.queue import LOGOUT
 from idp.mfa.assurance import FactorKind
 from idp.mfa.totp import STEP_SECONDS
 from idp.models import (
@@ -38,6 +37,7 @@ from idp.models import (
     Interaction,
     KnownBrowser,
     Link,
+    MessageChannel,
     MessageState,
     OneTimeCode,
     OutboxMessage,
@@ -111,7 +111,8 @@ def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
          {"former_password_hash": None, "former_password_until": None}),
         # Sent already, or with an invalid link. Notices about ended access are sent again.
         ("messages", OutboxMessage,
-         (OutboxMessage.state == MessageState.QUEUED) & (OutboxMessage.channel != LOGOUT),
+         (OutboxMessage.state == MessageState.QUEUED)
+         & (OutboxMessage.channel != MessageChannel.LOGOUT),
          {"state": MessageState.DEAD, "last_error": EndReason.RESTORED}),
     ]  # fmt: skip
     if with_recovery_codes:

@@ -18,9 +18,8 @@ import structlog
 from sqlalchemy import case, or_, select, update
 
 from idp.errors import ConfigurationError
-from idp.messages.queue import LOGOUT
-from idp.messages.rendering import CODES, LINKS
-from idp.models import MessageState, OutboxMessage
+from idp.messages.message_kinds import CODES, LINKS, MessageKind
+from idp.models import MessageChannel, MessageState, OutboxMessage
 from idp.transaction import Runtime, UnitOfWork, committing
 
 #: Sends a message of one channel; raises if the attempt can be repeated.
@@ -34,9 +33,9 @@ LONGEST_RETRY_SECONDS = 3600
 
 def deliver_due(
     runtime: Runtime,
-    senders: Mapping[str, Sender] | None = None,
+    senders: Mapping[MessageChannel, Sender] | None = None,
     *,
-    kinds: Collection[str] = (),
+    kinds: Collection[MessageKind] = (),
     limit: int = 20,
     lease_seconds: int = LEASE_SECONDS,
 ) -> int:
@@ -54,7 +53,7 @@ def deliver_due(
             row = _claim(work, senders, lease_seconds, kinds)
         if row is None:
             break
-        fault = _send(runtime, senders[row.channel], row)
+        fault = _send(runtime, senders[MessageChannel(row.channel)], row)
         with committing(runtime.work()) as work:
             _record_outcome(work, row.id, row.attempts, fault)
         tried += 1
@@ -62,7 +61,10 @@ def deliver_due(
 
 
 def _claim(
-    work: UnitOfWork, channels: Collection[str], lease_seconds: int, kinds: Collection[str] = ()
+    work: UnitOfWork,
+    channels: Collection[MessageChannel],
+    lease_seconds: int,
+    kinds: Collection[MessageKind] = (),
 ) -> OutboxMessage | None:
     """Lease the message that is due longest, codes before links before all others. Returns a
     detached copy, or None. PostgreSQL skips rows locked by another worker; on SQLite the
@@ -146,7 +148,10 @@ def send_sms(runtime: Runtime, row: OutboxMessage) -> None:
     runtime.ports.sms.send(row.recipient, body["text"].strip())
 
 
-TO_PEOPLE: dict[str, Sender] = {"mail": send_mail, "sms": send_sms}
+TO_PEOPLE: Mapping[MessageChannel, Sender] = {
+    MessageChannel.MAIL: send_mail,
+    MessageChannel.SMS: send_sms,
+}
 
 
 def _record_outcome(work: UnitOfWork, pk: int, attempt: int, fault: str | None) -> None:
@@ -168,7 +173,7 @@ def _record_outcome(work: UnitOfWork, pk: int, attempt: int, fault: str | None) 
         return
     wait = min(FIRST_RETRY_SECONDS * 2 ** (attempt - 1), LONGEST_RETRY_SECONDS)
     row.next_attempt_at = work.now + timedelta(seconds=wait)
-    if row.channel == LOGOUT and not _is_rejection(fault):
+    if row.channel == MessageChannel.LOGOUT and not _is_rejection(fault):
         _postpone(work, row)
     log.warning("message_retry", id=pk, kind=row.kind, attempts=attempt, error=fault)
 

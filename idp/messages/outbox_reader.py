@@ -9,8 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, select
 
-from idp.messages.queue import LOGOUT
-from idp.models import OutboxMessage
+from idp.models import MessageChannel, OutboxMessage
 from idp.transaction import UnitOfWork
 
 _LINK = re.compile(r"^https?://\S+$", re.MULTILINE)
@@ -57,7 +56,7 @@ def account_messages(work: UnitOfWork, account_id: int, limit: int = 10) -> list
 
 
 def _to_people() -> Select[OutboxMessage]:
-    return select(OutboxMessage).where(OutboxMessage.channel != LOGOUT)
+    return select(OutboxMessage).where(OutboxMessage.channel != MessageChannel.LOGOUT)
 
 
 def _opened(work: UnitOfWork, row: OutboxMessage) -> OutboxEntry:

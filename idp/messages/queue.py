@@ -6,18 +6,16 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from idp.messages.message_kinds import MailKind, MessageKind, NotificationKind, TextMessageKind
 from idp.messages.message_refusals import RecipientInvalid
 from idp.messages.rendering import LOCALES, RenderedMessage, render, render_sms
-from idp.models import Account, MessageState, OutboxMessage, Person
+from idp.models import Account, MessageChannel, MessageState, OutboxMessage, Person
 from idp.policy.email_address import BadAddress, single_address
 from idp.transaction import UnitOfWork
 
-#: The channel for logout tokens.
-LOGOUT = "logout"
-
 
 def enqueue(
-    work: UnitOfWork, kind: str, account: Account, *, to: Person | None = None, **data: Any
+    work: UnitOfWork, kind: MailKind, account: Account, *, to: Person | None = None, **data: Any
 ) -> OutboxMessage:
     """Queue a mail to the account's holder, or to another recipient, in the account's language.
     Raises Invalid if the recorded address is not one plain address."""
@@ -27,15 +25,15 @@ def enqueue(
     except BadAddress as error:
         raise RecipientInvalid(account.username, error.fault) from error
     words = render(kind, _locale(account), work.settings, person.full_name, account.username, data)
-    return _add(work, kind, account, "mail", recipient, words.subject, _body(words))
+    return _add(work, kind, account, MessageChannel.MAIL, recipient, words.subject, _body(words))
 
 
 def enqueue_sms(
-    work: UnitOfWork, kind: str, account: Account, number: str, **data: Any
+    work: UnitOfWork, kind: TextMessageKind, account: Account, number: str, **data: Any
 ) -> OutboxMessage:
     """Queue a text message to an E.164 number of the account's holder."""
     words = render_sms(kind, _locale(account), work.settings, data)
-    return _add(work, kind, account, "sms", number, words.subject, _body(words))
+    return _add(work, kind, account, MessageChannel.SMS, number, words.subject, _body(words))
 
 
 def enqueue_logout(work: UnitOfWork, account: Account, client_id: str, sid: str) -> OutboxMessage:
@@ -43,7 +41,8 @@ def enqueue_logout(work: UnitOfWork, account: Account, client_id: str, sid: str)
     delivery, because it is valid for minutes only."""
     body = {"text": f"sub {account.subject}, sid {sid}", "html": ""}
     body |= {"sub": account.subject, "sid": sid}
-    return _add(work, "logout", account, LOGOUT, client_id, "Back-channel logout", body)
+    kind, channel = NotificationKind.BACK_CHANNEL_LOGOUT, MessageChannel.LOGOUT
+    return _add(work, kind, account, channel, client_id, "Back-channel logout", body)
 
 
 def _locale(account: Account) -> str:
@@ -56,9 +55,9 @@ def _body(words: RenderedMessage) -> dict[str, str]:
 
 def _add(
     work: UnitOfWork,
-    kind: str,
+    kind: MessageKind,
     account: Account,
-    channel: str,
+    channel: MessageChannel,
     recipient: str,
     subject: str,
     body: dict[str, str],
@@ -67,7 +66,7 @@ def _add(
     message = OutboxMessage(
         message_id=f"<{work.token(16)}@{host}>",
         channel=channel,
-        kind=kind,
+        kind=str(kind),
         account_id=account.id,
         recipient=recipient,
         subject=subject[:300],

@@ -7,7 +7,7 @@ paragraph that contains only a URL of the gateway becomes a button in the HTML p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -19,74 +19,11 @@ from babel.dates import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.policy.local_path import safe_path
 from idp.policy.names import printable
 from idp.settings import Settings
 
-KINDS = (
-    "access_changed",
-    "account_created",
-    "account_deactivated",
-    "account_locked",
-    "account_restored",
-    "account_restored_reset",
-    "account_suspended",
-    "account_unlocked",
-    "activation_finished",
-    "activation_reminder",
-    "address_changed",
-    "browser_suspect",
-    "caller_code",
-    "contact_added",
-    "contact_ended",
-    "contact_vacant",
-    "custodian_changed",
-    "custodian_left",
-    "enrol_code",
-    "factor_added",
-    "factor_changed",
-    "factor_code",
-    "factor_failed",
-    "factor_removed",
-    "factors_reset",
-    "holder_access_changed",
-    "holder_account_ended",
-    "holder_not_activated",
-    "machine_dormant",
-    "machine_key_added",
-    "machine_key_ends",
-    "networks_changed",
-    "not_activated",
-    "passkey_copied",
-    "password_changed",
-    "password_reset_by_agent",
-    "password_reset_link",
-    "profile_changed",
-    "question_changed",
-    "recovery_code_used",
-    "recovery_codes_made",
-    "recovery_not_possible",
-    "recovery_phone_changed",
-    "renewal_reminder",
-    "sessions_ended",
-    "setup_code",
-    "signin_from_new_browser",
-    "signin_locked",
-    "temporary_password_issued",
-    "unlock_link",
-)
-#: Kinds of text message: one short text without a subject.
-SMS_KINDS = (
-    "sms_caller_code",
-    "sms_factor_code",
-    "sms_phone_code",
-    "sms_reset_code",
-    "sms_setup_code",
-    "sms_unlock_code",
-)
-#: Sent first: the user waits for a code at a page, and for a link at the mailbox.
-CODES = (*SMS_KINDS, "caller_code", "enrol_code", "factor_code", "setup_code")
-LINKS = ("password_reset_link", "unlock_link")
 LOCALES = ("en", "fr")
 EASTERN = ZoneInfo("America/Toronto")
 MAX_NAME = 100
@@ -125,11 +62,36 @@ def _environment() -> Environment:
     )
 
 
+class MissingTemplate(Exception):
+    """Kinds of message without a template in each language. Raised at import."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__(f"no template {', '.join(sorted(names))}")
+        self.names = frozenset(names)
+
+
+def template_names(kinds: Iterable[MailKind | TextMessageKind]) -> set[str]:
+    """The templates that these kinds need: one for each language."""
+    return {f"{kind}.{locale}.txt" for kind in kinds for locale in LOCALES}
+
+
+def check_templates(names: Collection[str], environment: Environment) -> None:
+    """Raises MissingTemplate if the environment does not have all of them."""
+    if missing := set(names).difference(environment.list_templates()):
+        raise MissingTemplate(missing)
+
+
 _TEMPLATES = _environment()
+check_templates(template_names((*MailKind, *TextMessageKind)), _TEMPLATES)
 
 
 def render(
-    kind: str, locale: str, settings: Settings, name: str, username: str, data: Mapping[str, Any]
+    kind: MailKind,
+    locale: str,
+    settings: Settings,
+    name: str,
+    username: str,
+    data: Mapping[str, Any],
 ) -> RenderedMessage:
     """Render a mail. In ``data``, times are formatted in Eastern Time, and ``path`` or ``..._path``
     (a path of the gateway) becomes ``link`` or ``..._link``. Links use the configured issuer only
@@ -150,7 +112,7 @@ def render(
 
 
 def render_sms(
-    kind: str, locale: str, settings: Settings, data: Mapping[str, Any]
+    kind: TextMessageKind, locale: str, settings: Settings, data: Mapping[str, Any]
 ) -> RenderedMessage:
     """Render a text message."""
     place = ENVIRONMENTS[locale][settings.environment]
@@ -202,7 +164,7 @@ def _link(settings: Settings, path: str) -> str:
     return settings.issuer + path
 
 
-def _template(kind: str, locale: str) -> Template:
+def _template(kind: MailKind | TextMessageKind, locale: str) -> Template:
     return _TEMPLATES.get_template(f"{kind}.{locale}.txt")
 
 

@@ -30,7 +30,7 @@ from idp.models.grant import (
     RefreshToken,
 )
 from idp.models.machine import MachineKey, RegisteredNetwork
-from idp.models.message import MessageState, OutboxMessage
+from idp.models.message import MessageChannel, MessageState, OutboxMessage
 from idp.models.proposal import ClientProposal, ProposalKind
 from idp.models.provisioning import ProvisionedAccount, ProvisionedGroup
 from idp.models.role import (
@@ -55,7 +55,8 @@ __all__ = [
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
     "Client", "ClientProposal", "ClientSession", "Consent", "Contact", "ContactFunction",
     "Event", "Grant", "Interaction",
-    "KeyState", "KnownBrowser", "Link", "MachineKey", "MessageState", "OneTimeCode",
+    "KeyState", "KnownBrowser", "Link", "MachineKey", "MessageChannel", "MessageState",
+    "OneTimeCode",
     "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",
     "Person", "PopulationCount", "ProposalKind",
     "ProvisionedAccount", "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken",

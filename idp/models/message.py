@@ -11,6 +11,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp.db import Base, BigId, PrimaryKey
 
 
+class MessageChannel(StrEnum):
+    """How a message is sent: to people by mail or text message, to applications as a logout
+    token."""
+
+    MAIL = "mail"
+    SMS = "sms"
+    LOGOUT = "logout"
+
+
 class MessageState(StrEnum):
     """The delivery state of a message."""
 
@@ -27,7 +36,7 @@ class OutboxMessage(Base):
     id: Mapped[PrimaryKey]
     #: The same for all attempts, so that a receiver detects duplicates.
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
-    channel: Mapped[str] = mapped_column(String(10))
+    channel: Mapped[MessageChannel] = mapped_column(String(10))
     kind: Mapped[str] = mapped_column(String(40))
     account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
     recipient: Mapped[str] = mapped_column(String(320))

@@ -15,6 +15,7 @@ from idp.directory import lifecycle
 from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators, security_question
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, Link, SecurityAnswer
 from idp.recovery import password_replacement
@@ -48,7 +49,7 @@ def unlock(work: UnitOfWork, account: Account) -> None:
     failed_attempts.clear(work, account)
     authenticators.require_at_next_sign_in(work, account, AccountChange.UNLOCK)
     events.record(work, AuditAction.ACCOUNT_UNLOCKED, account=account)
-    queue.enqueue(work, "account_unlocked", account)
+    queue.enqueue(work, MailKind.ACCOUNT_UNLOCKED, account)
 
 
 def finish_unlock(work: UnitOfWork, link: Link, account: Account) -> bool:

@@ -15,6 +15,7 @@ from idp.credentials.passwords import PasswordSource, store, verify_and_hash
 from idp.directory import lifecycle
 from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators
+from idp.messages.message_kinds import MailKind
 from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, AccountKind, AccountState, BrowserSession
 from idp.session import browsers, failed_attempts, sessions
@@ -47,7 +48,7 @@ def on_password_changed(
     authenticators.require_at_next_sign_in(work, account, AccountChange.NEW_PASSWORD)
     links.invalidate_all(work, account, Purpose.RESET)
     one_time_codes.invalidate_all(work, account, CodePurpose.RESET)
-    notices.send(work, "password_changed", account)
+    notices.send(work, MailKind.PASSWORD_CHANGED, account)
 
 
 def change_password(

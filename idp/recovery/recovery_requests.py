@@ -20,6 +20,7 @@ from idp.credentials.one_time_codes import CodePurpose
 from idp.directory import accounts
 from idp.errors import CodeNotSent
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.models import Account, AccountState, RecoveryRequest
 from idp.policy.names import MAX_NAME
 from idp.recovery.recovery_refusals import OF_STATE, RecoveryRefusal
@@ -38,6 +39,7 @@ class Goal(StrEnum):
 
 #: Its name in the audit trail; a goal without one is found at import.
 RECORDED_AS = {goal: AuditAction(f"{goal}.requested") for goal in Goal}
+_TEXT_KINDS = {Goal.RESET: TextMessageKind.RESET_CODE, Goal.UNLOCK: TextMessageKind.UNLOCK_CODE}
 
 
 class Channel(StrEnum):
@@ -114,10 +116,10 @@ def _respond(work: UnitOfWork, row: RecoveryRequest, account: Account | None) ->
     ):
         return RecoveryRefusal.TOO_MANY_REQUESTS
     if account.activated_at is None:
-        queue.enqueue(work, "not_activated", account)
+        queue.enqueue(work, MailKind.NOT_ACTIVATED, account)
         return OF_STATE[AccountState(account.state)]
     if account.state not in links.STATES[Purpose.RESET]:
-        queue.enqueue(work, "recovery_not_possible", account, state=str(account.state))
+        queue.enqueue(work, MailKind.RECOVERY_NOT_POSSIBLE, account, state=str(account.state))
         return OF_STATE[AccountState(account.state)]
     # Where a new password is due, unlocking alone would lead nowhere.
     needs_reset = account.state == AccountState.RESET_REQUIRED
@@ -130,7 +132,7 @@ def _respond(work: UnitOfWork, row: RecoveryRequest, account: Account | None) ->
             return one_time_codes.issue(work, account, purpose, row.flow, destination=number)
 
         try:
-            text_messages.send(work, f"sms_{goal}_code", account, number, make)
+            text_messages.send(work, _TEXT_KINDS[goal], account, number, make)
         except CodeNotSent as refusal:
             return refusal.limit
     else:
@@ -141,8 +143,8 @@ def _respond(work: UnitOfWork, row: RecoveryRequest, account: Account | None) ->
 def _send_link(work: UnitOfWork, account: Account, goal: Goal) -> None:
     """Mail the link of a reset or of an unlock to the registered address."""
     purpose, kind, page = {
-        Goal.RESET: (Purpose.RESET, "password_reset_link", "/recover/open"),
-        Goal.UNLOCK: (Purpose.UNLOCK, "unlock_link", "/recover/unlock/open"),
+        Goal.RESET: (Purpose.RESET, MailKind.PASSWORD_RESET_LINK, "/recover/open"),
+        Goal.UNLOCK: (Purpose.UNLOCK, MailKind.UNLOCK_LINK, "/recover/unlock/open"),
     }[goal]
     expires = work.after(seconds=work.settings.reset_seconds)
     token = links.issue(work, account, purpose, expires, asks_question=goal is Goal.RESET)

@@ -15,6 +15,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountState, KnownBrowser, Throttle
 from idp.policy.addresses import UNKNOWN, network_of
 from idp.policy.lockout import REVEALING_ATTEMPTS, Budget, Record, after_failure
@@ -84,7 +85,7 @@ def record_outcome(work: UnitOfWork, key: str, account: Account | None, *, match
             until=after.locked_until.isoformat(),
         )
         if account.state == AccountState.ACTIVE:
-            queue.enqueue(work, "signin_locked", account, expires_at=after.locked_until)
+            queue.enqueue(work, MailKind.SIGNIN_LOCKED, account, expires_at=after.locked_until)
     return counts
 
 

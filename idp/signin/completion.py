@@ -8,6 +8,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.factors import enrolment
+from idp.messages.message_kinds import MailKind
 from idp.models import Account, BrowserSession, Interaction
 from idp.policy.signin_state import Proved
 from idp.policy.user_agents import describe_user_agent
@@ -52,7 +53,7 @@ def complete(
     if is_new:
         notices.send(
             work,
-            "signin_from_new_browser",
+            MailKind.SIGNIN_FROM_NEW_BROWSER,
             account,
             at=work.now,
             ip=work.origin.ip or "",

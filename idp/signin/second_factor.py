@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from idp.credentials import notices
 from idp.factors import authenticators, enrolment
+from idp.messages.message_kinds import MailKind
 from idp.mfa.assurance import acr_of
 from idp.mfa.decision import NoPrompt, Prompt
 from idp.mfa.prompt_reasons import AccountChange, NoPromptReason, PromptReason
@@ -66,7 +67,7 @@ def decide(
         no_prompt = (NoPromptReason.NO_FACTOR_SET_UP,)
     risk_assessment.record(work, account, client, assessment, no_prompt)
     if assessment.risk is not None and PromptReason.STOLEN_DEVICE in assessment.risk.hits:
-        notices.send(work, "browser_suspect", account, at=work.now, ip=work.origin.ip or "")
+        notices.send(work, MailKind.BROWSER_SUSPECT, account, at=work.now, ip=work.origin.ip or "")
     asked = prompt if isinstance(prompt, Prompt) else None
     return SecondFactorDecision(
         reasons=(
@@ -82,4 +83,4 @@ def notify_of_failure(work: UnitOfWork, account: Account) -> None:
     """The password was right and the second factor was not: the holder gets a mail, at most one an
     hour."""
     if failed_attempts.consume(work, f"factor-mail:{account.id}", account, ONCE_AN_HOUR):
-        notices.send(work, "factor_failed", account, at=work.now, ip=work.origin.ip or "")
+        notices.send(work, MailKind.FACTOR_FAILED, account, at=work.now, ip=work.origin.ip or "")

@@ -24,6 +24,7 @@ from sqlalchemy import func, select, update
 from idp.cli.worker_parts import THREADS
 from idp.directory import accounts
 from idp.messages import delivery, queue
+from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.models import Event, MessageState, OutboxMessage, RecoveryRequest
 from idp.recovery import recovery_requests
 from idp.recovery.recovery_requests import Channel, Goal
@@ -95,7 +96,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
     """R14: while it keeps a notice, codes, texts, recovery and sealing go on."""
     username = world.account()
     all_sent(world)
-    enqueue(world, username, "account_restored")
+    enqueue(world, username, MailKind.ACCOUNT_RESTORED)
     mailer = SlowForNotices()
     with_mailer(world, mailer)
     workers = WorkerThreads(world.app, THREADS, interval=0.02)
@@ -110,7 +111,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
         assert mailer.inside.wait(PATIENCE)
         with world.work() as work:
             recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
-        enqueue(world, username, "factor_code", "sms_factor_code")
+        enqueue(world, username, MailKind.FACTOR_CODE, TextMessageKind.FACTOR_CODE)
         wait_until(lambda: len(mailer.taken) == 1)
         assert mailer.taken[0].endswith("Your verification code")
         wait_until(lambda: len(world.sms.sent) == 1)
@@ -125,12 +126,12 @@ def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
     """Somebody waits for it at a page; the same order in every thread."""
     username = world.account()
     all_sent(world)
-    enqueue(world, username, "account_restored", "account_restored")
+    enqueue(world, username, MailKind.ACCOUNT_RESTORED, MailKind.ACCOUNT_RESTORED)
     world.clock.advance(60)
     with world.work() as work:
         recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
     assert THREADS["recovery"]["recovery"](world.app) == 1
-    enqueue(world, username, "factor_code")
+    enqueue(world, username, MailKind.FACTOR_CODE)
     with world.app.app_context():
         assert delivery.deliver_due(world.app.extensions["runtime"], limit=2) == 2
     code, link = (mail["Subject"] for mail in world.mailer.sent)
@@ -142,9 +143,9 @@ def test_the_thread_for_codes_sends_codes_only(world: World) -> None:
     """It must be free when a code comes."""
     username = world.account()
     all_sent(world)
-    enqueue(world, username, "account_restored")
+    enqueue(world, username, MailKind.ACCOUNT_RESTORED)
     assert THREADS["codes"]["codes"](world.app) == 0
-    enqueue(world, username, "setup_code")
+    enqueue(world, username, MailKind.SETUP_CODE)
     assert THREADS["codes"]["codes"](world.app) == 1
 
 

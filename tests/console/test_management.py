@@ -10,6 +10,7 @@ from sqlalchemy import select
 from idp.clients import client_data, client_secrets, registry
 from idp.directory import accounts
 from idp.messages import dead_letters, queue
+from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.policy.console import ConsoleRole
 from idp.recovery import recovery_requests
@@ -281,7 +282,7 @@ def test_r14_a_dead_letter_is_seen_and_tried_again(world: World, desk: Desk) -> 
         assert recovery_requests.process_next(work)
         work.db.flush()
         row = work.db.scalars(
-            select(OutboxMessage).where(OutboxMessage.kind == "password_reset_link")
+            select(OutboxMessage).where(OutboxMessage.kind == MailKind.PASSWORD_RESET_LINK)
         ).one()
         row.state, row.attempts, row.last_error = MessageState.DEAD, 10, "SMTPDataError 550"
         work.db.flush()
@@ -293,7 +294,9 @@ def test_r14_a_dead_letter_is_seen_and_tried_again(world: World, desk: Desk) -> 
     assert not re.search(r"token=[\w-]{8}", page)
     with world.work() as work:
         account = accounts.by_username(work, username)
-        text = queue.enqueue_sms(work, "sms_reset_code", account, "+14169671111", code="123456")
+        text = queue.enqueue_sms(
+            work, TextMessageKind.RESET_CODE, account, "+14169671111", code="123456"
+        )
         assert "123456" not in dead_letters.redacted_text(work, text)
     assert desk.post(f"/console/messages/{pk}/retry").status_code == 303
     assert desk.post(f"/console/messages/{pk}/retry").status_code == 404

@@ -15,6 +15,7 @@ from idp.app import create_app
 from idp.credentials import text_messages
 from idp.directory import accounts
 from idp.errors import CodeNotSent, ConfigurationError
+from idp.messages.message_kinds import TextMessageKind
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from idp.transaction import Origin
@@ -36,7 +37,7 @@ def send(world: World, username: str, number: str = NUMBER, ip: str = "192.0.2.1
         work.origin = Origin(ip=ip)
         account = accounts.by_username(work, username)
         try:
-            text_messages.send(work, "sms_reset_code", account, number, lambda: "123456")
+            text_messages.send(work, TextMessageKind.RESET_CODE, account, number, lambda: "123456")
         except CodeNotSent as refusal:
             return refusal.limit
     return ""

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from idp.directory import accounts
 from idp.errors import Invalid
 from idp.messages import delivery, outbox_reader, queue
+from idp.messages.message_kinds import MailKind
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.transaction import Runtime
 from tests.world import World
@@ -41,7 +42,7 @@ def one_message(world: World) -> None:
     """A single queued mail."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
-        queue.enqueue(work, "not_activated", accounts.by_username(work, username))
+        queue.enqueue(work, MailKind.NOT_ACTIVATED, accounts.by_username(work, username))
 
 
 class Failing:
@@ -197,7 +198,7 @@ def test_a_message_of_a_rolled_back_change_is_never_sent(world: World) -> None:
     """I5: the mail is in the transaction of the change."""
     username = world.account(state=AccountState.PENDING)
     with pytest.raises(RuntimeError), world.work() as work:  # noqa: PT012
-        queue.enqueue(work, "not_activated", accounts.by_username(work, username))
+        queue.enqueue(work, MailKind.NOT_ACTIVATED, accounts.by_username(work, username))
         raise RuntimeError
     assert deliver_once(world) == 0
 
@@ -234,4 +235,4 @@ def test_n85_only_one_plain_address_gets_mail(world: World, address: str) -> Non
     with pytest.raises(Invalid), world.work() as work:  # noqa: PT012
         account = accounts.by_username(work, username)
         account.person.email = address
-        queue.enqueue(work, "not_activated", account)
+        queue.enqueue(work, MailKind.NOT_ACTIVATED, account)

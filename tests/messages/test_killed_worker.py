@@ -19,6 +19,7 @@ from sqlalchemy import update
 
 from idp.directory import accounts
 from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import MessageState, OutboxMessage
 from tests.live import free_ports
 from tests.world import World, environ_of
@@ -95,7 +96,7 @@ def test_r04_killed_in_a_transfer_nothing_is_lost(
     world.clock.moment = datetime.now(UTC)
     with world.work() as work:
         work.db.execute(update(OutboxMessage).values(state=MessageState.SENT))
-        made = queue.enqueue(work, "account_restored", accounts.by_username(work, username))
+        made = queue.enqueue(work, MailKind.ACCOUNT_RESTORED, accounts.by_username(work, username))
         work.db.flush()
         pk, message_id = made.id, made.message_id
     handler.when = moment

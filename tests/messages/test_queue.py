@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from idp.directory import accounts
 from idp.messages import outbox_reader, queue
+from idp.messages.message_kinds import MailKind
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.policy.email_address import email_key, single_address
 from idp.policy.names import name_key
@@ -25,7 +26,7 @@ def queued(world: World, locale: str = "en", times: int = 1) -> list[OutboxMessa
         account = accounts.by_username(work, username)
         account.locale = locale
         for _ in range(times):
-            queue.enqueue(work, "not_activated", account)
+            queue.enqueue(work, MailKind.NOT_ACTIVATED, account)
     with world.work() as work:
         found = list(work.db.scalars(select(OutboxMessage).order_by(OutboxMessage.id)))
         work.db.expunge_all()

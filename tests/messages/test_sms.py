@@ -15,6 +15,7 @@ import requests
 from idp.directory import accounts
 from idp.errors import ConfigurationError
 from idp.messages import delivery, queue
+from idp.messages.message_kinds import TextMessageKind
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.models import MessageState, OutboxMessage
 from idp.settings import Settings
@@ -93,7 +94,9 @@ def test_texts_go_through_the_outbox(world: World) -> None:
     username = world.account()
     with world.work() as work:
         account = accounts.by_username(work, username)
-        row = queue.enqueue_sms(work, "sms_reset_code", account, "+14169671111", code="123456")
+        row = queue.enqueue_sms(
+            work, TextMessageKind.RESET_CODE, account, "+14169671111", code="123456"
+        )
         work.db.flush()
         pk = row.id
         assert "123456" not in row.body_sealed + row.subject

@@ -16,6 +16,7 @@ from idp.web.console import (
     confirmed_acts,
     home_page,
     labels,
+    message_words,
     navigation,
     operation_pages,
     participant_pages,
@@ -31,6 +32,7 @@ def blueprint() -> Blueprint:
     pages.add_app_template_filter(labels.state, "state_in_words")
     pages.add_app_template_filter(labels.function, "function_in_words")
     pages.add_app_template_filter(labels.kind, "kind_in_words")
+    pages.add_app_template_filter(message_words.kind, "message_kind_in_words")
     pages.add_app_template_filter(labels.refused, "refusal_in_words")
     pages.add_app_template_global(navigation.places, "console_navigation")
     for module in (

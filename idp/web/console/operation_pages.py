@@ -14,7 +14,7 @@ from idp.grants import signing_keys as service
 from idp.messages import dead_letters
 from idp.policy.registered_values import SIGNING_ALGS
 from idp.web import refusal_texts
-from idp.web.console import event_reasons, gate, listing
+from idp.web.console import gate, listing, message_words
 from idp.web.console.listing import ListView
 
 #: The largest number that a row can have.
@@ -73,7 +73,7 @@ def messages() -> BaseResponse:
     found = dead_letters.page(work, listing.asked_page(), asked["kind"])
     rows = [(row, dead_letters.redacted_text(work, row)) for row in found.rows]
     kinds = [
-        (kind, f"{event_reasons.in_words(kind)} ({count})")
+        (kind, f"{message_words.kind(kind)} ({count})")
         for kind, count in dead_letters.kinds(work).items()
     ]
     view = ListView("console.messages", found.of(rows), asked)
