@@ -39,6 +39,8 @@ class Frame:
     contact: Contact
     #: Endpoints: the page that the name of the brand leads to, and the form of the languages.
     home: str
+    #: The text of a link to that page, lazily translated.
+    home_text: Any
     language: str
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, g, request
+from flask_babel import lazy_gettext
 from werkzeug.local import LocalProxy
 
 from hosted_pages import frame as hosted
@@ -48,6 +49,7 @@ def _frame(settings: Settings) -> hosted.Frame:
             settings.contact_email,
         ),
         home="profile.dashboard",
+        home_text=lazy_gettext("Your applications"),
         language="pages.language",
     )
 

@@ -251,7 +251,7 @@ if missing := set(PageError) - PAGE_ERRORS.keys():
 def _hard_error(code: PageError) -> BaseResponse:
     """A page for the person, status 400, no redirect."""
     body = render_template(
-        "error.html",
+        "hosted/error.html",
         status=400,
         title=gettext("We cannot complete this sign-in"),
         message=PAGE_ERRORS[code],

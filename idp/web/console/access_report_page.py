@@ -7,6 +7,7 @@ from dataclasses import astuple, fields
 from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.csv_files import csv_lines
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -70,4 +71,4 @@ def export_report() -> BaseResponse:
     events.record(work, AuditAction.ACCESS_EXPORTED, filter=asked)
     rows = (astuple(row)[2:] for row in access_report.stream_all(work, question))
     columns = [item.name for item in fields(AccessRecord)][2:]
-    return forms.download(forms.csv_lines(columns, rows), name="access.csv", kind="text/csv")
+    return forms.download(csv_lines(columns, rows), name="access.csv", kind="text/csv")

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.csv_files import csv_lines
 from hosted_pages.texts import complete
 from idp import current
 from idp.audit import events
@@ -85,7 +86,7 @@ def export_people() -> BaseResponse:
     used = {"list": str(wanted.list)} | {name: value for name, value in asked.items() if value}
     events.record(work, AuditAction.ACCOUNTS_EXPORTED, filter=used)
     rows = service.stream_all(work, wanted, listing.asked_page())
-    lines = forms.csv_lines(COLUMNS, map(_cells, rows))
+    lines = csv_lines(COLUMNS, map(_cells, rows))
     return forms.download(lines, name="people.csv", kind="text/csv")
 
 

@@ -7,6 +7,7 @@ import json
 from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.csv_files import csv_lines
 from idp import current
 from idp.audit import events, verification
 from idp.audit import trail as service
@@ -89,7 +90,7 @@ def export_trail() -> BaseResponse:
             [json.dumps(record[c]) if c == "data" else record[c] for c in COLUMNS]
             for record in service.export_records(work, wanted)
         )
-        return forms.download(forms.csv_lines(COLUMNS, rows), name="audit.csv", kind="text/csv")
+        return forms.download(csv_lines(COLUMNS, rows), name="audit.csv", kind="text/csv")
     lines = (line + "\n" for line in service.export(work, wanted))
     return forms.download(lines, name="audit.jsonl", kind="application/jsonl")
 

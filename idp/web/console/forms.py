@@ -1,13 +1,9 @@
-"""What the audit pages share: moments from forms, people from a search, tables for downloads."""
+"""What the audit pages share: moments from forms, people from a search, downloads."""
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from flask import Response, request, stream_with_context
 from flask_babel import gettext
@@ -15,9 +11,6 @@ from flask_babel import gettext
 from hosted_pages.languages import EASTERN
 from idp import current
 from idp.directory import account_search
-
-#: What a spreadsheet would take for a formula (N82).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class BadField(ValueError):
@@ -76,25 +69,3 @@ def download(lines: Iterable[str], *, name: str, kind: str) -> Response:
     response = Response(stream_with_context(sent()), mimetype=kind)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """A CSV file line by line (RFC 4180); no cell is a formula."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    yield "\ufeff"
-    for cells in itertools.chain([columns], rows):
-        writer.writerow([_cell(cell) for cell in cells])
-        yield _taken(buffer)
-
-
-def _taken(buffer: io.StringIO) -> str:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
