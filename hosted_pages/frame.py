@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, abort, g, send_file, url_for
 from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
+from hosted_pages import response_headers
 from hosted_pages.brand import Brand, monogram
 from hosted_pages.languages import day, eastern
 
@@ -101,6 +102,7 @@ def _blueprint(brand: Brand) -> Blueprint:
         """The logo of the brand; 404 if the brand has none and the built-in one is used."""
         if brand.logo is None:
             abort(404)
+        response_headers.mark_inert()
         response = Response(brand.logo.read_bytes(), content_type=_TYPES[brand.logo.suffix])
         response.headers["Cache-Control"] = _CACHE
         return response

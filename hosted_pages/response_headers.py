@@ -10,9 +10,18 @@ from flask import Response, g
 CACHEABLE = frozenset({"static", "hosted.brand_colours", "hosted.brand_logo"})
 
 
+#: The policy of an image, which is also a document when its URL is opened.
+INERT = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+
+
 def begin() -> None:
     """Give this request the nonce of its scripts."""
     g.csp_nonce = secrets.token_urlsafe(16)
+
+
+def mark_inert() -> None:
+    """The answer to this request is an image. It can run, load and send nothing."""
+    g.is_inert = True
 
 
 def protect(
@@ -26,7 +35,7 @@ def protect(
     """Set the headers. ``keeps_opener`` is for pages that a site shows in a popup, ``form_action``
     says where forms may end."""
     headers = response.headers
-    headers["Content-Security-Policy"] = _policy(form_action)
+    headers["Content-Security-Policy"] = INERT if g.get("is_inert") else _policy(form_action)
     headers["X-Frame-Options"] = "DENY"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"

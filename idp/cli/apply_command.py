@@ -77,7 +77,9 @@ def apply(
         return
     if as_json and not (yes or dry_run):
         raise click.UsageError("Use --yes or --dry-run with --json.")
-    declared = declared_file.read(text, _addresses(addresses))
+    declared = declared_file.read(
+        text, _addresses(addresses), folder=file.parent if file else Path()
+    )
     try:
         run, is_done = _run(
             declared, secrets_file, ask=not yes, dry_run=dry_run, prune=prune, say=not as_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,9 @@ from idp.policy.scopes import (
     PUSHED_KINDS,
     PushOperation,
 )
+
+if TYPE_CHECKING:
+    from idp.transaction import UnitOfWork
 
 Command = Callable[..., Any]
 _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
@@ -56,6 +59,7 @@ _TEXTS = {
     "description": ("--description", "Tile description."),
     "name_fr": ("--name-fr", "French display name. Empty for the display name."),
     "description_fr": ("--description-fr", "French tile description."),
+    "logo": ("--logo", "Logo: PNG or SVG file, or icon:NAME. 'none' removes it."),
     "home_url": ("--home-url", "Tile link."),
     "backchannel_logout_uri": (
         "--backchannel-logout-uri",
@@ -139,12 +143,16 @@ def _key_option(command: Command) -> Command:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options given; ``none``, ``default``, ``extension`` and ``every`` reset a value."""
+    """The options given; ``none``, ``default``, ``extension`` and ``every`` reset a value. The logo
+    is its content, which ``_with_logo`` stores."""
+    from idp.clients import logos
     from idp.credentials.assertions import public_key
 
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if files := given.pop("key_files", ()):
         given["keys"] = tuple(public_key(file.read_text()) for file in files)
+    if "logo" in given:
+        given["logo"] = None if given["logo"] == "none" else logos.read(given["logo"])
     if given.get("minimum_acr") == "none":
         given["minimum_acr"] = None
     if given.get("second_factor") == "default":
@@ -154,6 +162,13 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     if "every" in given.get("push_participants", ()):
         given["push_participants"] = ()
     return given
+
+
+def _with_logo(work: UnitOfWork, given: dict[str, Any]) -> dict[str, Any]:
+    from idp.clients import logos
+
+    is_image = isinstance(given.get("logo"), bytes)
+    return given | {"logo": logos.store(work, given["logo"])} if is_image else given
 
 
 @click.group()
@@ -174,9 +189,8 @@ def create(client_id: str | None, as_json: bool, **options: Any) -> None:
     if "name" not in given:
         raise click.UsageError("--name is required")
     with unit_of_work() as work:
-        outcome = client_proposals.create(
-            work, client_data.of_new_client(given), client_id=client_id
-        )
+        data = client_data.of_new_client(_with_logo(work, given))
+        outcome = client_proposals.create(work, data, client_id=client_id)
         record = proposal_commands.result(work, outcome)
     proposal_commands.show_result(record, as_json=as_json, done="client_id      {}")
 
@@ -195,9 +209,8 @@ def update(client_id: str, as_json: bool, **options: Any) -> None:
         raise click.UsageError("Nothing to change. Use at least one option.")
     with unit_of_work() as work:
         row = registry.get(work, client_id)
-        outcome = client_proposals.update(
-            work, row, replace(client_data.current_data(row), **given)
-        )
+        data = replace(client_data.current_data(row), **_with_logo(work, given))
+        outcome = client_proposals.update(work, row, data)
         record = proposal_commands.result(work, outcome)
     if outcome.proposal is not None:
         proposal_commands.show_result(record, as_json=as_json, done="")
@@ -211,11 +224,12 @@ def update(client_id: str, as_json: bool, **options: Any) -> None:
 @as_json
 def show(client_id: str, as_json: bool) -> None:
     """Show a client and its role groups."""
-    from idp.clients import client_data, client_secrets, registry
+    from idp.clients import client_data, client_secrets, logos, registry
 
     with unit_of_work() as work:
         row = registry.get(work, client_id)
         record = client_data.describe(row) | {
+            "logo_uri": f"{work.settings.issuer}{logos.path_of(row.logo)}" if row.logo else "",
             "role_groups": [group.name for group in row.role_groups],
             "old_secret_until": client_secrets.old_secret_expires_at(work, row),
         }

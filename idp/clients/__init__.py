@@ -9,6 +9,7 @@ __all__ = [
     "client_proposals",
     "client_refusals",
     "client_secrets",
+    "logos",
     "proposal_contents",
     "registry",
 ]

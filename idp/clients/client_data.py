@@ -23,6 +23,8 @@ class ClientData:
     description: str = ""
     name_fr: str = ""
     description_fr: str = ""
+    #: The digest of a stored logo (``logos.store``).
+    logo: str | None = None
     home_url: str = ""
     auth_method: str = AuthMethod.SECRET
     #: Public keys (JWK with ``kid``) of ``private_key_jwt``; see ``assertions.public_key``.

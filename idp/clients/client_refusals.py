@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from idp.directory.directory_refusals import Forbidden
 from idp.errors import Conflict, Invalid, NotFound, Refusal, Refused
+from idp.policy.logo_image import LogoFault
 from service_base.phrases import N_, Phrase
 
 
@@ -61,6 +62,33 @@ class DescriptionInvalid(Invalid):
 
     template = N_("the description is at most {most} printable characters")
     most: int
+
+
+class LogoInvalid(Invalid):
+    """The content of the file cannot be a logo."""
+
+    template = N_("the logo {fault}")
+    fault: LogoFault
+
+
+class LogoFileInvalid(Invalid):
+    """The text names no file that can be read."""
+
+    template = N_("logo {name!a} cannot be read")
+    name: str
+
+
+class IconUnknown(LogoFileInvalid):
+    """The package has no drawing of this name."""
+
+    template = N_("there is no drawing {name!a}; there are {names}")
+    names: tuple[str, ...]
+
+
+class LogoUnknown(Invalid):
+    """No image with this digest is stored."""
+
+    template = N_("the logo was not uploaded, or was deleted because no application used it")
 
 
 class NotOneOf(Invalid):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from idp import outbound
+from idp.clients import logos
 from idp.clients.client_data import ClientData
 from idp.clients.client_refusals import (
     AccountKindsInvalid,
@@ -13,6 +14,7 @@ from idp.clients.client_refusals import (
     DescriptionInvalid,
     FrenchNameInvalid,
     KeysMissingOrExcess,
+    LogoUnknown,
     NotAmong,
     NotOneOf,
     OriginInvalid,
@@ -69,6 +71,7 @@ def check(work: UnitOfWork, data: ClientData) -> None:
         *_rule_faults(data),
         *_scope_faults(data),
         *_uri_faults(work, data),
+        *([] if data.logo is None or logos.find(work, data.logo) else [LogoUnknown()]),
     )
     if faults:
         raise RegistrationInvalid(faults)

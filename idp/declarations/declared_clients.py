@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from idp.clients import client_data, client_proposals, proposal_contents, registry
+from idp.clients import client_data, client_proposals, logos, proposal_contents, registry
 from idp.clients.client_data import ClientData
 from idp.credentials.assertions import public_key
 from idp.declarations.declared_fields import Section
@@ -31,6 +31,8 @@ def apply_client(run: Run, entry: Entry) -> None:
     with run.collecting(entry):
         if "keys" in given:
             given["keys"] = tuple(public_key(text) for text in given["keys"])
+        if isinstance(image := given.get("logo"), bytes):
+            given["logo"] = logos.store(run.work, image)
         if groups is not None:
             groups = _known_groups(run, entry, groups)
         client = registry.find(run.work, entry.name)

@@ -25,11 +25,14 @@ class FieldType(StrEnum):
     LIST = "a list"
     #: A mapping of kinds to lists of texts.
     LISTS = "lists by kind"
+    #: The name of an image (``logos.read``); the value is its content.
+    IMAGE = "an image"
 
 
 #: By field: the text that resets the field, as on the command line, and the value that it stores.
 RESET_VALUES: dict[str, tuple[str, str | None]] = {
     "minimum_acr": ("none", None),
+    "logo": ("none", None),
     "second_factor": ("default", ""),
     "push_person_id": ("extension", ""),
 }
@@ -59,5 +62,5 @@ FIELDS: dict[Section, dict[str, FieldType]] = {
         "second_factor": FieldType.TEXT,
     },
     Section.CLIENTS: {item.name: _type(item.default) for item in fields(ClientData)}
-    | {"disabled": FieldType.FLAG},
+    | {"logo": FieldType.IMAGE, "disabled": FieldType.FLAG},
 }

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
+from idp.clients import logos
+from idp.clients.client_refusals import LogoFileInvalid
 from idp.declarations.declared_fields import FIELDS, RESET_VALUES, FieldType, Section
 
 MAX_BYTES = 4 << 20
@@ -69,9 +72,11 @@ class Declaration:
         return name in self.entries.get(section, {})
 
 
-def read(text: str, addresses: Mapping[str, str] | None = None) -> Declaration:
-    """The declaration in this text. ``addresses`` replace those of the file. Raises nothing: faults
-    are in the declaration."""
+def read(
+    text: str, addresses: Mapping[str, str] | None = None, *, folder: Path = Path()
+) -> Declaration:
+    """The declaration in this text. ``addresses`` replace those of the file; ``folder`` has the
+    images that it names. Raises nothing: faults are in the declaration."""
     found = Declaration()
     try:
         if len(text) > MAX_BYTES:
@@ -88,7 +93,7 @@ def read(text: str, addresses: Mapping[str, str] | None = None) -> Declaration:
     except RecursionError:
         found.faults.append(Fault(0, "the file is too large or nested too deeply"))
         return found
-    _Reader(found, addresses or {}).read(root)
+    _Reader(found, addresses or {}, folder).read(root)
     found.faults.sort()
     return found
 
@@ -96,8 +101,8 @@ def read(text: str, addresses: Mapping[str, str] | None = None) -> Declaration:
 class _Reader:
     """Converts the node tree of one file."""
 
-    def __init__(self, found: Declaration, addresses: Mapping[str, str]) -> None:
-        self._found, self._addresses = found, addresses
+    def __init__(self, found: Declaration, addresses: Mapping[str, str], folder: Path) -> None:
+        self._found, self._addresses, self._folder = found, addresses, folder
         self._entry: Entry | None = None
         #: The line of the latest key.
         self._line = 0
@@ -149,10 +154,22 @@ class _Reader:
                     self._fault(node, f"{key} is true or false")
                     return None
                 return _FLAGS[text.lower()] if text is not None else None
+            case FieldType.IMAGE:
+                return self._image(key, node)
             case FieldType.LIST:
                 return self._list(key, node)
             case FieldType.LISTS:
                 return {kind: self._list(key, content) for kind, content in self._pairs(node, key)}
+
+    def _image(self, key: str, node: Any) -> bytes | str | None:
+        text = self._text(node, key)
+        if text is None or text == RESET_VALUES[key][0]:
+            return text
+        try:
+            return logos.read(text, self._folder)
+        except LogoFileInvalid as error:
+            self._fault(node, error.detail)
+            return None
 
     def _list(self, key: str, node: Any) -> tuple[str, ...]:
         if not isinstance(node, yaml.SequenceNode):

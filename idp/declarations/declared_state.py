@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from idp.clients import client_data, registry
+from idp.clients import client_data, logos, registry
 from idp.declarations.declared_directory import describe_participant, describe_role_group
 from idp.declarations.declared_fields import FIELDS, RESET_VALUES, Section
 from idp.directory import participants, role_groups
@@ -26,13 +26,15 @@ def export(work: UnitOfWork) -> dict[str, dict[str, dict[str, Any]]]:
             for group, _ in role_groups.list_role_groups(work)
         },
         Section.CLIENTS.value: {
-            client.client_id: _client(client) for client in registry.list_clients(work)
+            client.client_id: _client(work, client) for client in registry.list_clients(work)
         },
     }
 
 
-def _client(client: Client) -> dict[str, Any]:
+def _client(work: UnitOfWork, client: Client) -> dict[str, Any]:
+    logo = logos.find(work, client.logo or "")
     values = client_data.describe(client) | {
+        "logo": logos.data_uri(logo) if logo else None,
         "keys": [json.dumps(key, sort_keys=True) for key in client.keys],
         "role_groups": [group.name for group in client.role_groups],
     }

@@ -14,11 +14,13 @@ from idp.models import (
     AccessToken,
     AuthorizationCode,
     BrowserSession,
+    Client,
     ClientSession,
     Grant,
     Interaction,
     KnownBrowser,
     Link,
+    Logo,
     MessageState,
     OneTimeCode,
     OutboxMessage,
@@ -37,6 +39,8 @@ SESSION_DAYS = 30
 MESSAGE_DAYS = 30
 LINK_DAYS = 180
 BROWSER_DAYS = 400
+#: Longer than a proposal is open, so that the logo of a proposed change is still there.
+LOGO_DAYS = 7
 
 
 def _expired(model: type, age: timedelta) -> Callable[[datetime], ColumnElement[bool]]:
@@ -56,6 +60,11 @@ def _old_sessions(now: datetime) -> ColumnElement[bool]:
     long_ago = now - timedelta(days=SESSION_DAYS)
     over = or_(BrowserSession.ended_at < long_ago, BrowserSession.expires_at < long_ago)
     return over & ~exists().where(Grant.session_id == BrowserSession.id)
+
+
+def _unused_logos(now: datetime) -> ColumnElement[bool]:
+    is_old = Logo.stored_at < now - timedelta(days=LOGO_DAYS)
+    return is_old & ~exists().where(Client.logo == Logo.digest)
 
 
 #: Ordered so that no row refers to a deleted one.
@@ -86,6 +95,7 @@ KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
         KnownBrowser,
         lambda now: KnownBrowser.last_seen_at < now - timedelta(days=BROWSER_DAYS),
     ),
+    "logos": (Logo, _unused_logos),
     "messages": (
         OutboxMessage,
         lambda now: (

@@ -29,6 +29,7 @@ from idp.models.grant import (
     Interaction,
     RefreshToken,
 )
+from idp.models.logo import Logo
 from idp.models.machine import MachineKey, RegisteredNetwork
 from idp.models.message import MessageChannel, MessageState, OutboxMessage
 from idp.models.proposal import ClientProposal, ProposalKind
@@ -55,7 +56,7 @@ __all__ = [
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
     "Client", "ClientProposal", "ClientSession", "Consent", "Contact", "ContactFunction",
     "Event", "Grant", "Interaction",
-    "KeyState", "KnownBrowser", "Link", "MachineKey", "MessageChannel", "MessageState",
+    "KeyState", "KnownBrowser", "Link", "Logo", "MachineKey", "MessageChannel", "MessageState",
     "OneTimeCode",
     "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",
     "Person", "PopulationCount", "ProposalKind",

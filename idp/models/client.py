@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, false, text
+from sqlalchemy import ForeignKey, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, PrimaryKey
@@ -26,6 +26,8 @@ class Client(Base):
     #: The same on French pages; empty: as above.
     name_fr: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
     description_fr: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
+    #: The digest of its logo (``idp.clients.logos``); pages show initials if there is none.
+    logo: Mapped[str | None] = mapped_column(String(64), ForeignKey("logo.digest"), index=True)
     #: The URL of its tile on the dashboard; empty: no tile.
     home_url: Mapped[str] = mapped_column(String(2000), default="")
     auth_method: Mapped[AuthMethod] = mapped_column(String(30))

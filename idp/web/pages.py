@@ -13,7 +13,7 @@ from idp.policy.local_path import safe_path
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import DatabaseError, current_schema_status
-from idp.web import interrupted_forms
+from idp.web import client_logos, interrupted_forms
 from idp.web.i18n import remember_choice
 from idp.web.login.signin_page import KEPT
 
@@ -26,6 +26,7 @@ def blueprint(*, demo: bool) -> Blueprint:
     pages.add_url_rule(KEPT, "kept", interrupted_forms.show)
     pages.add_url_rule("/healthz", "healthz", healthz)
     pages.add_url_rule("/readyz", "readyz", readyz)
+    pages.add_url_rule("/logos/<digest>", "client_logo", client_logos.show)
     pages.add_url_rule("/.well-known/change-password", "change_password", change_password)
     if demo:
         pages.add_url_rule("/demo/outbox", "demo_outbox", demo_outbox)

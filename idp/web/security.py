@@ -16,6 +16,7 @@ from idp.settings import Settings
 log = structlog.get_logger("gateway.request")
 #: Documents that may be cached; everything else says no-store.
 CACHEABLE = response_headers.CACHEABLE | {
+    "pages.client_logo",
     "oidc.openid_configuration",
     "oidc.oauth_metadata",
     "oidc.keys",

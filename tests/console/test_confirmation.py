@@ -32,7 +32,7 @@ AT_ONCE = {
     "console.new_account", "console.new_client", "console.update_client", "console.enable_client",
     "console.confirm_proposal",
     "console.new_group", "console.set_rule", "console.add_member", "console.grant",
-    "console.retry_message", "console.verify_trail",
+    "console.retry_message", "console.verify_trail", "console.upload_logo", "console.set_logo",
 }  # fmt: skip
 
 

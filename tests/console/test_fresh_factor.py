@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from idp.clients import client_proposals, registry
+from idp.clients import client_proposals, logos, registry
 from idp.directory import accounts, role_groups
 from idp.factors import authenticators
 from idp.grants import signing_keys
@@ -116,6 +116,7 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
             if (key.alg, key.state) == ("ES256", KeyState.ACTIVE)
         ]
         person_id = accounts.by_username(work, holder).person.person_id
+        logo = logos.store(work, logos.read("icon:market"))
         viewer = role_groups.by_name(work, "Viewer").id
     program = world.account(kind=AccountKind.MACHINE)
     machine = f"/console/accounts/{world.account_row(program).subject}"
@@ -127,6 +128,7 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
     return {
         "new_client": ("/console/clients/new", [("client_id", "tra"), *registration("TRA")]),
         "update_client": ("/console/clients/emi", registration("Else")),
+        "set_logo": ("/console/clients/emi/logo/use", [("logo", logo)]),
         "rotate_secret": ("/console/clients/emi/secret", [("overlap_hours", "5")]),
         "enable_client": ("/console/clients/crow/enable", []),
         "confirm_proposal": (f"/console/proposals/{proposal}/confirm", []),
@@ -213,7 +215,7 @@ WITHOUT = {
     "console.disable_client", "console.end_old_secret", "console.withdraw_proposal",
     "console.retry_message", "console.act", "console.end_session",
     "console.verify_caller", "console.deny_caller",
-    "console.send_code", "console.check_code",
+    "console.send_code", "console.check_code", "console.upload_logo",
 }  # fmt: skip
 
 

@@ -43,6 +43,8 @@ ALLOWED = {
     "GET /console/clients/<client_id>": {ACCESS, AUDITOR},
     "POST /console/clients/<client_id>": {ACCESS},
     "POST /console/clients/<client_id>/secret": {ACCESS},
+    "POST /console/clients/<client_id>/logo": {ACCESS},
+    "POST /console/clients/<client_id>/logo/use": {ACCESS},
     "POST /console/clients/<client_id>/disable": {ACCESS},
     "POST /console/clients/<client_id>/enable": {ACCESS},
     "POST /console/clients/<client_id>/end-old-secret": {ACCESS},

@@ -19,9 +19,10 @@ from tests.world import PASSWORD, World, hidden_fields
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND")
 #: A value for each argument that a route of ours takes.
 ARGUMENTS = {
-    "filename": "password.js", "public_id": "nobody", "consent_id": 1, "subject": "nobody",
-    "client_id": "nobody", "kid": "nothing", "number": 1, "action": "lock", "tab": "access",
-    "kind": "totp", "resource_endpoint": "Users", "resource_id": "nobody", "path": "nothing",
+    "filename": "password.js", "digest": "nothing", "public_id": "nobody", "consent_id": 1,
+    "subject": "nobody", "client_id": "nobody", "kid": "nothing", "number": 1, "action": "lock",
+    "tab": "access", "kind": "totp", "resource_endpoint": "Users", "resource_id": "nobody",
+    "path": "nothing",
 }  # fmt: skip
 FIXED = {
     "X-Frame-Options": "DENY",

@@ -14,7 +14,9 @@ from idp.directory import role_groups
 from idp.directory.directory_refusals import RoleGroupFrenchNameInvalid
 from tests.world import Browser, World
 
-TILE = re.compile(r'<a href="([^"]+)"><span class="monogram".*?<strong>([^<]+)</strong>(.*?)</a>')
+TILE = re.compile(
+    r'<a href="([^"]+)"><(?:span|img) class="monogram".*?<strong>([^<]+)</strong>(.*?)</a>'
+)
 
 
 def tiles(browser: Browser, query: str = "") -> list[tuple[str, list[str]]]:

@@ -22,7 +22,7 @@ from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod, Client, RoleGroup
 from idp.policy.registered_values import MAX_OVERLAP_HOURS, OVERLAP_HOURS, SIGNING_ALGS
 from idp.policy.scopes import ACRS, GRANT_TYPES, PERSON_ID_ATTRIBUTES, PUSHED_KINDS
-from idp.web import refusal_texts
+from idp.web import client_logos, refusal_texts
 from idp.web.console import labels, listing
 from idp.web.console.listing import ListView
 from idp.web.console.proposal_pages import shown
@@ -107,18 +107,18 @@ def new_client() -> BaseResponse:
         )
     except (Invalid, Conflict) as error:
         return _form(None, data, _chosen_groups(), error=refusal_texts.of(error))
-    return _saved(outcome)
+    return saved(outcome)
 
 
 def client(client_id: str) -> BaseResponse:
     """What is registered of one."""
-    found = _one(client_id)
+    found = one(client_id)
     return _form(found, client_data.current_data(found), list(found.role_groups))
 
 
 def update_client(client_id: str) -> BaseResponse:
     """Change what is registered of one."""
-    found = _one(client_id)
+    found = one(client_id)
     data = _from_form(client_data.current_data(found))
     groups = _chosen_groups()
     try:
@@ -126,18 +126,23 @@ def update_client(client_id: str) -> BaseResponse:
         outcome = client_proposals.update(current.work(), found, data, groups=_names(groups))
     except Invalid as error:
         return _form(found, data, groups, error=refusal_texts.of(error))
-    return _saved(outcome)
+    return saved(outcome)
 
 
 def rotate_secret(client_id: str) -> BaseResponse:
     """A new secret; the old one works for as many hours as chosen."""
-    found, typed = _one(client_id), request.form.get("overlap_hours", "").strip()
+    found, typed = one(client_id), request.form.get("overlap_hours", "").strip()
     try:
         hours = client_secrets.parse_overlap_hours(typed)
         outcome = client_proposals.rotate_secret(current.work(), found, overlap_hours=hours)
     except Invalid as error:
         return secret_refused(found, refusal_texts.of(error), typed)
     return shown(outcome)
+
+
+def refused(found: Client, error: str) -> BaseResponse:
+    """The page with the reason why another form of it was refused."""
+    return _form(found, client_data.current_data(found), list(found.role_groups), error=error)
 
 
 def secret_refused(found: Client, error: str, typed: str) -> BaseResponse:
@@ -148,7 +153,7 @@ def secret_refused(found: Client, error: str, typed: str) -> BaseResponse:
 
 def end_old_secret(client_id: str) -> BaseResponse:
     """The secret from before the last rotation ends at once."""
-    found = _one(client_id)
+    found = one(client_id)
     client_secrets.revoke_old(current.work(), found)
     flash(gettext("The previous secret no longer works."))
     return redirect(url_for("console.client", client_id=found.client_id), code=303)
@@ -156,7 +161,7 @@ def end_old_secret(client_id: str) -> BaseResponse:
 
 def enable_client(client_id: str) -> BaseResponse:
     """Switch it on again."""
-    found = _one(client_id)
+    found = one(client_id)
     outcome = client_proposals.enable(current.work(), found)
     if outcome.client:
         flash(gettext("The application is enabled. Its previous tokens are still invalid."))
@@ -165,13 +170,14 @@ def enable_client(client_id: str) -> BaseResponse:
 
 def disable_client(client_id: str) -> BaseResponse:
     """Switch it off: everything issued to it ends."""
-    found = _one(client_id)
+    found = one(client_id)
     service.disable(current.work(), found)
     flash(gettext("The application is disabled. Its tokens are no longer valid."))
     return redirect(url_for("console.client", client_id=found.client_id), code=303)
 
 
-def _one(client_id: str) -> Client:
+def one(client_id: str) -> Client:
+    """The client; an unknown one is a 404."""
     found = service.find(current.work(), client_id)
     if found is None:
         abort(404)
@@ -219,6 +225,8 @@ def _form(
         overlap_hours=overlap_hours,
         max_overlap_hours=MAX_OVERLAP_HOURS,
         client=found,
+        client_logo=client_logos.url_of(found),
+        icons=labels.ICONS.items(),
         data=data,
         error=error,
         groups=[group.name for group, _ in role_groups.list_role_groups(current.work())],
@@ -239,7 +247,8 @@ def _names(groups: list[RoleGroup]) -> tuple[str, ...]:
     return tuple(group.name for group in groups)
 
 
-def _saved(outcome: Outcome) -> BaseResponse:
+def saved(outcome: Outcome) -> BaseResponse:
+    """The answer to a change."""
     if outcome.client and not outcome.secret:
         flash(gettext("The application is saved."))
     return shown(outcome)

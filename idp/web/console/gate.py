@@ -55,6 +55,8 @@ ROUTES: dict[str, frozenset[ConsoleRole]] = {
     "console.new_client": _MANAGE,
     "console.client": _READ,
     "console.update_client": _MANAGE,
+    "console.upload_logo": _MANAGE,
+    "console.set_logo": _MANAGE,
     "console.rotate_secret": _MANAGE,
     "console.disable_client": _MANAGE,
     "console.enable_client": _MANAGE,

@@ -31,6 +31,27 @@ STATES = complete(
     },
 )
 
+#: The drawings of the package, by name.
+ICONS = {
+    "auction": _("Auctions"),
+    "capacity": _("Capacity"),
+    "compliance": _("Compliance"),
+    "disagreement": _("Disagreements"),
+    "dispatch": _("Dispatch"),
+    "exchange": _("Exchange of information"),
+    "forecast": _("Forecasts"),
+    "forms": _("Forms"),
+    "market": _("Market"),
+    "meter": _("Metering"),
+    "outage": _("Outages"),
+    "prudential": _("Prudential support"),
+    "registration": _("Registration"),
+    "reports": _("Reports"),
+    "resources": _("Resources"),
+    "services": _("Web services"),
+    "workspaces": _("Workspaces"),
+}
+
 
 def state(name: str) -> str:
     """An account's state."""

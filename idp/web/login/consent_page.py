@@ -14,6 +14,7 @@ from idp.audit.actions import AuditAction
 from idp.models import AccountKind, BrowserSession, Client, Interaction
 from idp.session import interactions
 from idp.signin import transitions
+from idp.web import client_logos
 from idp.web.i18n import name_of
 
 
@@ -42,7 +43,11 @@ def consent() -> BaseResponse:
     if request.method != "POST":
         scopes = [ScopeText(text) for text in map(describe, found.request["scopes"]) if text]
         body = render_template(
-            "consent.html", client_name=name_of(client), scopes=scopes, flow=found.handle
+            "consent.html",
+            client_name=name_of(client),
+            client_logo=client_logos.url_of(client),
+            scopes=scopes,
+            flow=found.handle,
         )
         return Response(body)
     if request.form.get("decision") == "allow":
@@ -77,6 +82,7 @@ def select_account() -> BaseResponse:
         username=session.account.username,
         full_name=session.account.person.full_name,
         client_name=name_of(client),
+        client_logo=client_logos.url_of(client),
         flow=found.handle,
     )
     return Response(body)
@@ -97,6 +103,7 @@ def other_account() -> BaseResponse:
         "other_account.html",
         username=session.account.username,
         client_name=name_of(client),
+        client_logo=client_logos.url_of(client),
         needs=needed_account(client),
         flow=found.handle,
     )

@@ -19,7 +19,7 @@ from idp.session import interactions
 from idp.signin import completion, first_factor, second_factor, transitions
 from idp.signin.first_factor import Held
 from idp.signin.signin_refusals import SignInRefusal
-from idp.web import factor_words, i18n
+from idp.web import client_logos, factor_words, i18n
 from idp.web.login import proof_page
 
 REMEMBER_SECONDS = 30 * 86400
@@ -218,6 +218,7 @@ def _page(
         flow=found.handle if found else "",
         next_path=safe_path(request.values.get("next")),
         client_name=i18n.name_of(found.client) if found and found.client else None,
+        client_logo=client_logos.url_of(found.client) if found else "",
         passkey_options=passkeys.request_options(
             current.work(), Ceremony.ALONE, current.browser_binding(), None
         ),

@@ -10,7 +10,7 @@ from idp import current
 from idp.directory import held_role_groups
 from idp.models import Account, AccountKind, BrowserSession
 from idp.policy.search_terms import fold
-from idp.web import i18n
+from idp.web import client_logos, i18n
 from idp.web.guard import needs_session
 
 #: With more tiles than these, the page has a search field.
@@ -26,6 +26,8 @@ class Tile:
     description: str
     url: str
     participants: tuple[str, ...]
+    #: The URL of its logo; empty if it has none.
+    logo: str
 
     def is_found(self, words: list[str]) -> bool:
         """Whether every word is part of what the tile says."""
@@ -64,6 +66,7 @@ def _tiles(account: Account) -> list[Tile]:
             i18n.description_of(client),
             client.home_url,
             tuple(participants.get(client.id, ())),
+            client_logos.url_of(client),
         )
         for client in held_role_groups.list_applications(work, account)
     ]

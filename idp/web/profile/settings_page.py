@@ -30,7 +30,7 @@ from idp.policy.phone_number import formatted
 from idp.policy.user_agents import describe_user_agent
 from idp.session import browsers, interactions, sessions
 from idp.session.end_reasons import EndReason
-from idp.web import i18n
+from idp.web import client_logos, i18n
 from idp.web.guard import needs_session
 from idp.web.login import consent_page
 from idp.web.profile import factor_pages
@@ -100,6 +100,7 @@ def consents(session: BrowserSession) -> BaseResponse:
         {
             "id": row.id,
             "client_name": i18n.name_of(row.client),
+            "client_logo": client_logos.url_of(row.client),
             "scopes": list(filter(None, map(consent_page.describe, row.scopes))),
             "granted_at": row.granted_at,
         }
