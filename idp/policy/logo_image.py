@@ -62,7 +62,8 @@ def media_type(content: bytes) -> str | LogoFault:
 
 def _png_fault(content: bytes) -> LogoFault | None:
     """Walks through the chunks (PNG, W3C Recommendation, section 5)."""
-    position, kinds = len(_SIGNATURE), []
+    position = len(_SIGNATURE)
+    kinds: list[bytes] = []
     while position + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, position)
         end = position + 8 + length

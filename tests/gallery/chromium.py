@@ -3,6 +3,7 @@ files of this tree. No server runs and nothing reaches the network."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,11 @@ import idp
 from tests.gallery.studio import LOCALES, View
 
 STATIC = tuple(Path(str(p.__file__)).parent / "static" for p in (idp, hosted_pages))
+#: The logos of the seeded applications, by their paths.
+LOGOS = {
+    f"/logos/{hashlib.sha256(path.read_bytes()).hexdigest()}": path
+    for path in (Path(idp.__file__).parent / "data" / "icons").iterdir()
+}
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = (
     "--no-sandbox",
@@ -75,10 +81,10 @@ class Stage:
     def _serve(self, route: Route) -> None:
         if not route.request.is_navigation_request():
             path = urlsplit(route.request.url).path
-            paths = (folder / path.removeprefix("/static/") for folder in STATIC)
+            names = [folder / path.removeprefix("/static/") for folder in STATIC]
+            paths = names if path.startswith("/static/") else [LOGOS.get(path, Path())]
             found = next((p for p in paths if p.is_file()), None)
-            is_ours = path.startswith("/static/") and found is not None
-            route.fulfill(path=found) if is_ours else route.fulfill(status=204)
+            route.fulfill(path=found) if found else route.fulfill(status=204)
             return
         view, self._shown = self._shown, None
         if view is None:
