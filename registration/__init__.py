@@ -5,4 +5,6 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 
 - ``delegation`` and what it reads: who may do what, as a calculation.
 - ``delegation_texts``: why it says no, and who can.
+- ``contact_rules``: minimum, maximum and exclusive pairs of contact roles.
+- ``access_changes``: what a batch of grants and revocations would do.
 """
