@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -132,15 +133,18 @@ def set_group(
         }
     if as_json:
         show_json(record)
-        return
-    changes = [] if second_factor is None else [f"extra verification {second_factor}"]
-    changes += (
-        [] if participation is None else [f"required participation {participation or 'none'}"]
-    )
-    changes += [
-        f"{key.replace('_fr', ' in French')} {text or 'none'}" for key, text in texts.items()
-    ]
-    click.echo(f"{name}: {', '.join(changes)}.")
+    else:
+        changes = _changes(second_factor, participation, texts)
+        click.echo(f"{name}: {', '.join(changes)}.")
+
+
+def _changes(rule: str | None, participation: str | None, texts: dict[str, str]) -> Iterator[str]:
+    if rule is not None:
+        yield f"extra verification {rule}"
+    if participation is not None:
+        yield f"required participation {participation or 'none'}"
+    for key, text in texts.items():
+        yield f"{key.replace('_fr', ' in French')} {text or 'none'}"
 
 
 @role_group.command("list")

@@ -33,24 +33,31 @@ def scim() -> None:
     and need a client with the scope scim."""
 
 
-def _connected(command: Command) -> Command:
-    """Adds the options for the connection to the gateway, and passes the command a client."""
-
-    @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-    @click.option("--url", envvar="GATEWAY_URL", required=True, help="URL of the gateway.")
-    @click.option("--client-id", envvar="GATEWAY_CLIENT_ID", required=True, help="Client ID.")
-    @click.option(
+_EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+#: The file, and how to reach the gateway, in the order of ``--help``.
+_CONNECTION = (
+    click.argument("file", type=_EXISTING_FILE),
+    click.option("--url", envvar="GATEWAY_URL", required=True, help="URL of the gateway."),
+    click.option("--client-id", envvar="GATEWAY_CLIENT_ID", required=True, help="Client ID."),
+    click.option(
         "--secret-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=_EXISTING_FILE,
         help="Client secret file, or set GATEWAY_CLIENT_SECRET.",
-    )
-    @click.option("--client-secret", envvar="GATEWAY_CLIENT_SECRET", hidden=True)
-    @click.option(
+    ),
+    click.option("--client-secret", envvar="GATEWAY_CLIENT_SECRET", hidden=True),
+    click.option(
         "--key-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=_EXISTING_FILE,
         help="Private key file (PEM) for private_key_jwt.",
-    )
-    @as_json
+    ),
+    as_json,
+)
+
+
+def _connected(command: Command) -> Command:
+    """Add the file and the options for the connection to a command, and call it with a client of
+    the gateway and the entries of the file."""
+
     @wraps(command)
     def run(
         file: Path,
@@ -61,32 +68,43 @@ def _connected(command: Command) -> Command:
         key_file: Path | None,
         **more: Any,
     ) -> None:
-        from registration_bridge import export
-        from registration_bridge.bridge_client import BridgeClient, BridgeError
+        from registration_bridge.bridge_client import BridgeError
 
         secret = secret_file.read_text().strip() if secret_file else client_secret
         if not secret and key_file is None:
             raise click.UsageError("Use --secret-file or --key-file, or set GATEWAY_CLIENT_SECRET.")
+        entries = _entries(file)
         try:
-            with file.open(encoding="utf-8-sig", newline="") as text:
-                entries = export.read(text, is_csv=file.suffix.casefold() == ".csv")
-        except (export.BadExport, UnicodeDecodeError) as error:
-            raise click.UsageError(f"{file}: {error}") from error
-        try:
-            key = key_file.read_text() if key_file else ""
-            connected = BridgeClient(url, client_id, secret or "", key=key)
-        except ValueError as error:
-            raise click.UsageError(
-                f"{key_file}: not a private key (PEM), EC P-256 or RSA"
-            ) from error
-        try:
-            with connected as client:
+            with _client(url, client_id, secret or "", key_file) as client:
                 command(client, entries, **more)
         except BridgeError as error:
             status = f" ({error.status})" if error.status else ""
             raise click.ClickException(f"{error.detail}{status}") from error
 
-    return run
+    decorated: Command = run
+    for option in reversed(_CONNECTION):
+        decorated = option(decorated)
+    return decorated
+
+
+def _entries(file: Path) -> list[Entry]:
+    from registration_bridge import export
+
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            return export.read(text, is_csv=file.suffix.casefold() == ".csv")
+    except (export.BadExport, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file}: {error}") from error
+
+
+def _client(url: str, client_id: str, secret: str, key_file: Path | None) -> BridgeClient:
+    from registration_bridge.bridge_client import BridgeClient
+
+    try:
+        key = key_file.read_text() if key_file else ""
+        return BridgeClient(url, client_id, secret, key=key)
+    except ValueError as error:
+        raise click.UsageError(f"{key_file}: not a private key (PEM), EC P-256 or RSA") from error
 
 
 @scim.command()

@@ -7,7 +7,7 @@ have no password. Written in bulk, since a hundred thousand bcrypt hashes take a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -21,6 +21,8 @@ from idp.policy.names import name_key
 from idp.policy.search_terms import fold, terms
 from idp.transaction import UnitOfWork
 
+#: A table and a row for it.
+Row = tuple[type, dict[str, Any]]
 BATCH = 2000
 COMPANIES = 400
 PREFIX = "crowd-"
@@ -92,38 +94,65 @@ def _rows(
     numbers: tuple[int, int],
     companies: list[int],
     groups: list[int],
-) -> Iterator[tuple[type, dict[str, Any]]]:
+) -> Iterator[Row]:
     """One person with an account, words to be found by, role groups and a little history."""
     person_pk, account_pk = numbers
-    given, family = random.choice(GIVEN), random.choice(FAMILY)
-    username = f"{fold(family)[:5].replace(chr(39), '')}{fold(given)[0]}{account_pk}"
-    person_id, phone = str(500_000 + person_pk), f"+1705{random.randrange(2_000_000, 9_999_999)}"
-    email = f"{username}@company{random.randrange(COMPANIES)}.example"
     since = work.now - timedelta(days=random.randrange(30, 1500))
-    state = random.choices([s for s, _ in STATES], [n for _, n in STATES])[0]
-    held = state in (AccountState.LOCKED, AccountState.SUSPENDED)
-    yield Person, {
-        "id": person_pk, "person_id": person_id, "given_name": given, "middle_name": "",
-        "family_name": family, "preferred_name": "", "email": email, "email_key": name_key(email),
-        "phone": phone, "phone_extension": "", "created_at": since, "updated_at": since,
-    }  # fmt: skip
-    yield Account, {
-        "id": account_pk, "subject": f"{PREFIX}{work.token(12)}", "kind": "personal",
-        "state": state, "state_changed_at": since, "state_reason": "operator" if held else "demo",
-        "resumes_as": AccountState.ACTIVE if held else None, "username": username,
-        "username_key": name_key(username), "sort_name": sort_name(family, given),
-        "person_id": person_pk,
-        "activated_at": None if state is AccountState.PENDING else since,
-        "created_at": since, "updated_at": since,
-    }  # fmt: skip
+    person = _person(random, person_pk, account_pk, since)
+    account = _account(work, random, account_pk, person, since)
+    yield Person, person
+    yield Account, account
     words = terms(
-        username=username, email=email, person_id=person_id, names=(given, family), phones=(phone,)
+        username=account["username"],
+        email=person["email"],
+        person_id=person["person_id"],
+        names=(person["given_name"], person["family_name"]),
+        phones=(person["phone"],),
     )
     for term in words:
         yield Term, {"term": term, "account_id": account_pk}
     yield Event, _event(AuditAction.ACCOUNT_CREATED, since, account_pk)
-    if state is AccountState.DEACTIVATED:
-        return
+    if account["state"] is not AccountState.DEACTIVATED:
+        yield from _access(random, account_pk, since, companies, groups)
+
+
+def _person(random: Random, pk: int, account_pk: int, since: datetime) -> dict[str, Any]:
+    given, family = random.choice(GIVEN), random.choice(FAMILY)
+    phone = f"+1705{random.randrange(2_000_000, 9_999_999)}"
+    email = f"{_username(given, family, account_pk)}@company{random.randrange(COMPANIES)}.example"
+    return {
+        "id": pk, "person_id": str(500_000 + pk), "given_name": given, "middle_name": "",
+        "family_name": family, "preferred_name": "", "email": email, "email_key": name_key(email),
+        "phone": phone, "phone_extension": "", "created_at": since, "updated_at": since,
+    }  # fmt: skip
+
+
+def _username(given: str, family: str, account_pk: int) -> str:
+    return f"{fold(family)[:5].replace(chr(39), '')}{fold(given)[0]}{account_pk}"
+
+
+def _account(
+    work: UnitOfWork, random: Random, pk: int, person: dict[str, Any], since: datetime
+) -> dict[str, Any]:
+    given, family = person["given_name"], person["family_name"]
+    username = _username(given, family, pk)
+    state = random.choices([s for s, _ in STATES], [n for _, n in STATES])[0]
+    held = state in (AccountState.LOCKED, AccountState.SUSPENDED)
+    return {
+        "id": pk, "subject": f"{PREFIX}{work.token(12)}", "kind": "personal",
+        "state": state, "state_changed_at": since, "state_reason": "operator" if held else "demo",
+        "resumes_as": AccountState.ACTIVE if held else None, "username": username,
+        "username_key": name_key(username), "sort_name": sort_name(family, given),
+        "person_id": person["id"],
+        "activated_at": None if state is AccountState.PENDING else since,
+        "created_at": since, "updated_at": since,
+    }  # fmt: skip
+
+
+def _access(
+    random: Random, account_pk: int, since: datetime, companies: list[int], groups: list[int]
+) -> Iterator[Row]:
+    """One to three role groups at one company; every fifth was revoked."""
     company = random.choice(companies)
     for group in random.sample(groups, k=min(len(groups), random.randrange(1, 4))):
         revoked = since + timedelta(days=20) if random.random() < 0.2 else None

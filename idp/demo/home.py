@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from idp.demo.people import APPS, FIGURES, LOOPBACK, PUSHER
+from idp.demo.people import APPS, FIGURES, LOOPBACK, PUSHER, App, Figure
 from idp.mfa import totp
 from idp.settings import Settings
 
@@ -25,6 +25,8 @@ FILES = (
     "gateway.env",
     "demo.json",
 )
+#: Roles that the description lists apart from the people who can sign in.
+OTHERS = ("pending", "machine")
 SYLLABLES = ("ba", "de", "fi", "go", "hu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo")
 
 
@@ -113,41 +115,16 @@ class Home:
     def describe(self) -> dict[str, Any]:
         """What programs that drive the demo need to know (``demo.json``)."""
         values = self.secrets()
-        people = [f for f in FIGURES if f.role not in ("pending", "machine")]
-        pending, machine = (
-            next(f for f in FIGURES if f.role == role) for role in ("pending", "machine")
-        )
         return {
             "issuer": self.issuer,
-            "relying_parties": [
-                {
-                    "name": app.name,
-                    "url": self.app_url(app.offset),
-                    "client_id": app.client_id,
-                    "client_secret": values["client_secrets"].get(app.client_id),
-                    "redirect_uris": [f"{self.app_url(app.offset)}/callback"],
-                    "post_logout_redirect_uris": [f"{self.app_url(app.offset)}/signed-out"],
-                }
-                for app in APPS
-            ],
-            "people": [
-                {
-                    "role": figure.role,
-                    "username": figure.username,
-                    "email": figure.email,
-                    "password": values["passwords"][figure.role],
-                    "totp_secret": values["totp_secrets"][figure.role],
-                    "person_id": figure.person_id,
-                    "participants": figure.participants,
-                }
-                for figure in people
-            ],
+            "relying_parties": [self._relying_party(app, values) for app in APPS],
+            "people": [_account(figure, values) for figure in FIGURES if figure.role not in OTHERS],
             "pending": {
-                "username": pending.username,
+                "username": _username("pending"),
                 "activation_url": self.issuer + (values["activation_path"] or ""),
             },
             "machine": {
-                "username": machine.username,
+                "username": _username("machine"),
                 "password": values["passwords"]["machine"],
                 "networks": list(LOOPBACK),
             },
@@ -158,6 +135,33 @@ class Home:
                 "scope": "scim",
             },
         }
+
+    def _relying_party(self, app: App, values: dict[str, Any]) -> dict[str, Any]:
+        url = self.app_url(app.offset)
+        return {
+            "name": app.name,
+            "url": url,
+            "client_id": app.client_id,
+            "client_secret": values["client_secrets"].get(app.client_id),
+            "redirect_uris": [f"{url}/callback"],
+            "post_logout_redirect_uris": [f"{url}/signed-out"],
+        }
+
+
+def _account(figure: Figure, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "role": figure.role,
+        "username": figure.username,
+        "email": figure.email,
+        "password": values["passwords"][figure.role],
+        "totp_secret": values["totp_secrets"][figure.role],
+        "person_id": figure.person_id,
+        "participants": figure.participants,
+    }
+
+
+def _username(role: str) -> str:
+    return next(figure.username for figure in FIGURES if figure.role == role)
 
 
 def write_private(path: Path, values: dict[str, Any]) -> None:

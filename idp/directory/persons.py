@@ -69,9 +69,9 @@ def update(work: UnitOfWork, person: Person, changes: PersonChanges) -> list[str
     if not changed:
         return []
     held = accounts_of(work, person)
-    columns = [name for name in changed if name not in ("email_key", "phone_extension")]
     if "email" in changed and held:
         queue.enqueue(work, MailKind.ADDRESS_CHANGED, held[0])
+    columns = [name for name in changed if name not in ("email_key", "phone_extension")]
     before = {name: getattr(person, name) for name in columns}
     for name in changed:
         setattr(person, name, after[name])
@@ -81,21 +81,25 @@ def update(work: UnitOfWork, person: Person, changes: PersonChanges) -> list[str
         account_search.index_account(work, account)
         if "email" in changed:
             _renew_links(work, account)
-        events.record(
-            work,
-            AuditAction.PERSON_UPDATED,
-            account=account,
-            before=before,
-            after={name: after[name] for name in columns},
-        )
+    _record_update(work, person, held, before, {name: after[name] for name in columns})
     if held:
         queue.enqueue(work, MailKind.PROFILE_CHANGED, held[0], changed=columns)
-    else:
-        after = {name: after[name] for name in columns}
-        events.record(
-            work, AuditAction.PERSON_UPDATED, person_id=person.person_id, before=before, after=after
-        )
     return columns
+
+
+def _record_update(
+    work: UnitOfWork,
+    person: Person,
+    held: list[Account],
+    before: dict[str, str],
+    after: dict[str, str],
+) -> None:
+    """One event for each account, or one that names a person without accounts."""
+    action = AuditAction.PERSON_UPDATED
+    for account in held:
+        events.record(work, action, account=account, before=before, after=after)
+    if not held:
+        events.record(work, action, person_id=person.person_id, before=before, after=after)
 
 
 def differences(person: Person, changes: PersonChanges) -> list[str]:

@@ -16,7 +16,7 @@ from idp.errors import CodeNotSent, NoRecoveryPhone, SendLimit
 from idp.helpdesk.helpdesk_refusals import CallerRefusal
 from idp.messages import queue
 from idp.messages.message_kinds import MailKind, TextMessageKind
-from idp.models import Account, CallerVerification
+from idp.models import Account, CallerVerification, MessageChannel
 from idp.policy.console import Fact, is_verified
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork, spend_once
@@ -125,35 +125,16 @@ def _open(work: UnitOfWork, account: Account) -> list[CallerVerification]:
 
 
 def send_code(
-    work: UnitOfWork, agent: Account, account: Account, channel: str, *, ticket: str
+    work: UnitOfWork, agent: Account, account: Account, channel: MessageChannel, *, ticket: str
 ) -> None:
     """Send a code for the caller to read back, to the registered address or recovery telephone. The
     message names the agent. Raises Refused."""
     if not failed_attempts.consume(work, f"caller:{account.id}", account, failed_attempts.SENDING):
         raise CodeNotSent(SendLimit.CALLS_ACCOUNT)
-    name = agent.person.full_name
-    number = account.recovery_phone or "" if channel == "sms" else ""
-    if channel == "sms" and not number:
-        raise NoRecoveryPhone()
-    flow = _flow(work, agent, account)
-
-    def make() -> str:
-        return one_time_codes.issue(work, account, CodePurpose.CALLER, flow, destination=number)
-
-    if number:
-        text_messages.send(work, TextMessageKind.CALLER_CODE, account, number, make, agent=name)
+    if channel is MessageChannel.SMS:
+        _text_code(work, agent, account)
     else:
-        expires = work.after(seconds=one_time_codes.LIFETIME_SECONDS)
-        token = links.issue(work, account, Purpose.CALL, work.after(seconds=SECONDS))
-        queue.enqueue(
-            work,
-            MailKind.CALLER_CODE,
-            account,
-            code=make(),
-            agent=name,
-            path=f"/call?token={token}",
-            expires_at=expires,
-        )
+        _mail_code(work, agent, account)
     work.db.add(
         CallerVerification(
             account_id=account.id,
@@ -165,8 +146,39 @@ def send_code(
         )
     )
     events.record(
-        work, AuditAction.CALLER_CODE_SENT, account=account, channel=channel, ticket=ticket
+        work, AuditAction.CALLER_CODE_SENT, account=account, channel=str(channel), ticket=ticket
     )
+
+
+def _text_code(work: UnitOfWork, agent: Account, account: Account) -> None:
+    number = account.recovery_phone
+    if not number:
+        raise NoRecoveryPhone()
+
+    def make() -> str:
+        return _issue_code(work, agent, account, destination=number)
+
+    kind, name = TextMessageKind.CALLER_CODE, agent.person.full_name
+    text_messages.send(work, kind, account, number, make, agent=name)
+
+
+def _mail_code(work: UnitOfWork, agent: Account, account: Account) -> None:
+    """The mail has a link to the page that says who is calling."""
+    token = links.issue(work, account, Purpose.CALL, work.after(seconds=SECONDS))
+    queue.enqueue(
+        work,
+        MailKind.CALLER_CODE,
+        account,
+        code=_issue_code(work, agent, account, destination=""),
+        agent=agent.person.full_name,
+        path=f"/call?token={token}",
+        expires_at=work.after(seconds=one_time_codes.LIFETIME_SECONDS),
+    )
+
+
+def _issue_code(work: UnitOfWork, agent: Account, account: Account, *, destination: str) -> str:
+    flow = _flow(work, agent, account)
+    return one_time_codes.issue(work, account, CodePurpose.CALLER, flow, destination=destination)
 
 
 def check_code(work: UnitOfWork, agent: Account, account: Account, code: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, text, update
@@ -85,9 +86,23 @@ def complete(
 
 
 def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
-    now = work.now
     ended = {"sessions": _end_sessions(work)}
-    steps: list[tuple[str, type, ColumnElement[bool], dict[str, Any]]] = [
+    steps = _steps(work.now)
+    if with_recovery_codes:
+        values = {"superseded_at": work.now}
+        steps.append(("recovery_codes", RecoveryCode, _is_unspent(RecoveryCode), values))
+    for name, model, where, values in steps:
+        ended[name] = _mark(work, model, where, **values)
+    # Codes that an app showed before now are no longer accepted (N64).
+    step = int(work.now.timestamp()) // STEP_SECONDS + 1
+    is_app = (Authenticator.kind == FactorKind.TOTP) & (Authenticator.last_step < step)
+    _mark(work, Authenticator, is_app, last_step=step)
+    return ended
+
+
+def _steps(now: datetime) -> list[tuple[str, type, ColumnElement[bool], dict[str, Any]]]:
+    """What ends: the name of its count, its table, which rows, and their new values."""
+    return [
         ("grants", Grant, Grant.revoked_at.is_(None),
          {"revoked_at": now, "revoke_reason": EndReason.RESTORED}),
         ("authorization_codes", AuthorizationCode,
@@ -115,17 +130,6 @@ def _end_all(work: UnitOfWork, *, with_recovery_codes: bool) -> dict[str, int]:
          & (OutboxMessage.channel != MessageChannel.LOGOUT),
          {"state": MessageState.DEAD, "last_error": EndReason.RESTORED}),
     ]  # fmt: skip
-    if with_recovery_codes:
-        steps.append(
-            ("recovery_codes", RecoveryCode, _is_unspent(RecoveryCode), {"superseded_at": now})
-        )
-    for name, model, where, values in steps:
-        ended[name] = _mark(work, model, where, **values)
-    # Codes that an app showed before now are no longer accepted (N64).
-    step = int(now.timestamp()) // STEP_SECONDS + 1
-    is_app = (Authenticator.kind == FactorKind.TOTP) & (Authenticator.last_step < step)
-    _mark(work, Authenticator, is_app, last_step=step)
-    return ended
 
 
 def _end_sessions(work: UnitOfWork) -> int:

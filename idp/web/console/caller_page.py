@@ -11,7 +11,7 @@ from idp.directory import held_role_groups, separation_of_duties
 from idp.errors import CodeNotSent, NoRecoveryPhone
 from idp.helpdesk import caller_verification
 from idp.helpdesk.helpdesk_refusals import ForbiddenBecause
-from idp.models import Account
+from idp.models import Account, MessageChannel
 from idp.policy import console as rules
 from idp.policy.names import printable
 from idp.web.console import gate
@@ -79,8 +79,9 @@ def send_code(subject: str) -> Response:
         return found
     if not (ticket := _ticket()):
         return _without_ticket(found)
-    channel = "sms" if request.form.get("channel") == "sms" else "mail"
-    if channel == "sms" and current.runtime().ports.sms is None:
+    by_text = request.form.get("channel") == MessageChannel.SMS
+    channel = MessageChannel.SMS if by_text else MessageChannel.MAIL
+    if by_text and current.runtime().ports.sms is None:
         return page(found, error=gettext("We cannot send text messages. Send a code by e-mail."))
     try:
         caller_verification.send_code(
