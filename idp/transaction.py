@@ -6,18 +6,20 @@ their first argument and never commit; the caller does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError, TimeoutError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from idp import schema_version
 from idp.db import db
+from idp.kept_rows import Kept, KeptRows
+from idp.models import revision
 from idp.ports import Ports
 from idp.settings import Settings
 from idp.vault import Vault
@@ -29,6 +31,9 @@ DATABASE_UNAVAILABLE: tuple[type[Exception], ...] = (OperationalError, TimeoutEr
 #: SQLSTATE of a transaction that PostgreSQL ended because of another one: deadlock, serialization
 #: failure, lock timeout.
 CONTENTION = ("40P01", "40001", "55P03")
+
+
+_REVISION = select(revision.CURRENT)
 
 
 def is_contention(error: Exception) -> bool:
@@ -61,7 +66,11 @@ class UnitOfWork:
     origin: Origin = field(default_factory=Origin)
     #: Clients already loaded, by client id.
     clients: dict[str, Any] = field(default_factory=dict)
+    #: What the process keeps in memory.
+    kept_rows: KeptRows = field(default_factory=KeptRows)
     now: datetime = field(init=False)
+    _connection: Connection | None = field(init=False, default=None)
+    _kept: Kept | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.now = self.ports.clock.now()
@@ -70,17 +79,55 @@ class UnitOfWork:
         """A new random token, base64url."""
         return self.ports.tokens.token(nbytes)
 
+    @property
+    def connection(self) -> Connection:
+        """The connection of the open transaction."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self.db.connection()
+        return self._connection
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether another write makes nobody wait longer: always, except on SQLite before this
+        transaction has its write lock."""
+        driver = self.connection.connection.dbapi_connection
+        return bool(getattr(driver, "in_transaction", True))
+
+    def run(
+        self, statement: Executable, values: Mapping[str, Any] | None = None
+    ) -> CursorResult[Any]:
+        """Execute a Core statement in this transaction, after the pending changes of the session.
+        The session does not learn of it: objects that it has loaded stay as they are."""
+        self.db.flush()
+        return self.connection.execute(statement, values)
+
+    def kept(self) -> Kept:
+        """What the process keeps of the tables as this transaction sees them."""
+        if self._kept is None:
+            return self.see_revision(self.run(_REVISION).scalar())
+        return self._kept
+
+    def see_revision(self, value: str | None) -> Kept:
+        """What the process keeps of the revision that this transaction read. The first one counts
+        until it ends."""
+        if self._kept is None:
+            self._kept = self.kept_rows.of(value)
+        return self._kept
+
     def commit(self) -> None:
         """Commit what was done so far. Services do not call it."""
         self.db.commit()
+        self._kept = None
 
     def rollback(self) -> None:
         """Roll back to the last commit. Services do not call it."""
         self.db.rollback()
+        self._kept = None
 
     def close(self) -> None:
         """Release the connection before the end of the request."""
         self.db.close()
+        self._kept = None
 
     def after(self, *, seconds: int = 0, days: int = 0) -> datetime:
         """This time after now."""
@@ -127,10 +174,18 @@ class Runtime:
     settings: Settings
     ports: Ports
     vault: Vault
+    kept_rows: KeptRows = field(default_factory=KeptRows)
 
     def work(self, origin: Origin | None = None) -> UnitOfWork:
         """A unit of work on the session of the current application context."""
-        return UnitOfWork(db.session(), self.settings, self.ports, self.vault, origin or Origin())
+        return UnitOfWork(
+            db.session(),
+            self.settings,
+            self.ports,
+            self.vault,
+            origin or Origin(),
+            kept_rows=self.kept_rows,
+        )
 
 
 @contextmanager

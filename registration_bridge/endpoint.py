@@ -26,7 +26,7 @@ from idp import current
 from idp.directory.dry_run import Effects
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.limits import counter
-from idp.models import Client
+from idp.models.records import AnyClient
 from idp.oidc import tokens
 from idp.oidc.server import GatewayServer
 from idp.policy.scopes import SCIM
@@ -207,7 +207,7 @@ def reason() -> str:
     return given
 
 
-def authenticated() -> Client:
+def authenticated() -> AnyClient:
     """The client whose token this is (RFC 6750): for itself, with the scope ``scim``. Raises the
     errors of SCIM."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

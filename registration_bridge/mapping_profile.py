@@ -10,7 +10,7 @@ from typing import Any
 
 from scim2_models import InvalidValueException
 
-from idp.models import Client
+from idp.models.records import AnyClient
 
 USER = "urn:ieso:params:scim:schemas:extension:registration:2.0:User"
 ROLE = "urn:ieso:params:scim:schemas:extension:role:2.0:Group"
@@ -32,7 +32,7 @@ class Profile:
     participant: str
 
     @classmethod
-    def of(cls, client: Client) -> Profile | None:
+    def of(cls, client: AnyClient) -> Profile | None:
         """None for a client that uses the gateway's own attributes."""
         if not client.push_person_id:
             return None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
-from idp.db import prepare_engine
+from idp.db import Base, prepare_engine
+from scripts.check_migrations import empty_postgresql, empty_sqlite, upgrade
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 NOW = "2026-11-01 12:00:00"
@@ -160,3 +163,30 @@ def test_scopes_that_a_client_can_never_get_are_dropped(tmp_path: Path) -> None:
         name: expected for name, (_, _, expected) in rows.items()
     }
     engine.dispose()
+
+
+def triggers(connection: sa.Connection) -> set[str]:
+    """The triggers of a database, as it describes them itself."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT sql FROM sqlite_master WHERE type = 'trigger'"
+    else:
+        query = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+    found = {str(row) for row in connection.scalars(text(query))}
+    return {row.replace("IF NOT EXISTS ", "") for row in found}
+
+
+@pytest.mark.parametrize("kind", ["SQLite", "PostgreSQL"])
+def test_migrations_and_models_make_the_same_triggers(kind: str) -> None:
+    """A later step that makes a table again must make its triggers again."""
+    found = []
+    server = os.environ.get("TEST_DATABASE_URL", "")
+    if kind == "PostgreSQL" and not server:
+        pytest.skip("no PostgreSQL")
+    for make in (upgrade, Base.metadata.create_all):
+        is_sqlite = kind == "SQLite"
+        with empty_sqlite() if is_sqlite else empty_postgresql(server) as engine:
+            make(engine)
+            with engine.connect() as connection:
+                found.append(triggers(connection))
+    assert found[0] == found[1]
+    assert found[0]

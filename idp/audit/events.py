@@ -5,12 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import insert
+
 from idp.audit.actions import AuditAction, ProtocolCode
-from idp.models import Account, BrowserSession, Client, Event
+from idp.models import Event
+from idp.models.records import AnyAccount, AnyClient, AnySession, table
 from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
 
+_INSERT = insert(table(Event))
 #: The total of one kind of sampled event.
 SAMPLED_EVENTS = AuditAction.CALLERS_COUNTED
 #: Failed authentication. The password-guessing alarm counts these rows, so sampling keeps enough of
@@ -23,9 +27,9 @@ def record(
     name: AuditAction,
     *,
     reason: StrEnum | ProtocolCode | None = None,
-    account: Account | None = None,
-    client: Client | None = None,
-    session: BrowserSession | None = None,
+    account: AnyAccount | None = None,
+    client: AnyClient | None = None,
+    session: AnySession | None = None,
     proved: bool = True,
     **data: Any,
 ) -> None:
@@ -85,4 +89,8 @@ def _sample(work: UnitOfWork, kind: Kind) -> int | None:
 
 
 def _add(work: UnitOfWork, **values: Any) -> None:
-    work.db.add(Event(at=work.now, **values))
+    if work.is_writing:
+        work.connection.execute(_INSERT, {"at": work.now, **values})
+    else:
+        # SQLite has one writer: the event waits for the first other change, or the commit.
+        work.db.add(Event(at=work.now, **values))

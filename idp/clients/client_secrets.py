@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import bindparam, update
+
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.clients.client_refusals import NoSecret, OverlapInvalid
 from idp.directory import separation_of_duties
 from idp.models import Client
+from idp.models.records import AnyClient, table
 from idp.policy.registered_values import MAX_OVERLAP_HOURS
 from idp.transaction import UnitOfWork
 
 _PURPOSE = "client-secret"
+_STORE = (
+    update(table(Client))
+    .where(table(Client).c.id == bindparam("key"))
+    .values(secret_digest=bindparam("digest"))
+)
 
 
 def issue(work: UnitOfWork, client: Client) -> str:
@@ -62,7 +70,7 @@ def rotate(
     return secret
 
 
-def old_secret_expires_at(work: UnitOfWork, client: Client) -> datetime | None:
+def old_secret_expires_at(work: UnitOfWork, client: AnyClient) -> datetime | None:
     """When the old secret expires; None if there is none."""
     until = client.former_secret_until
     return until if until is not None and until > work.now else None
@@ -89,7 +97,7 @@ def clear_old(client: Client) -> None:
     client.former_secret_digest = client.former_secret_until = None
 
 
-def matches(work: UnitOfWork, client: Client | None, secret: str) -> bool:
+def matches(work: UnitOfWork, client: AnyClient | None, secret: str) -> bool:
     """Compare with the stored digests, new and old, in constant time. A missing client or old
     secret costs the same time."""
     stored = client.secret_digest if client else None
@@ -97,5 +105,5 @@ def matches(work: UnitOfWork, client: Client | None, secret: str) -> bool:
     is_new = work.vault.matches(_PURPOSE, secret, stored or "")
     is_old = work.vault.matches(_PURPOSE, secret, former or "")
     if is_new and client and stored != work.vault.digest(_PURPOSE, secret):
-        client.secret_digest = work.vault.digest(_PURPOSE, secret)
+        work.run(_STORE, {"key": client.id, "digest": work.vault.digest(_PURPOSE, secret)})
     return is_new or is_old

@@ -6,6 +6,7 @@ import re
 
 from sqlalchemy import or_, select
 
+from idp import client_records
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.clients import client_secrets, client_validation
@@ -18,6 +19,7 @@ from idp.clients.client_refusals import (
 )
 from idp.directory import separation_of_duties
 from idp.models import AuthMethod, Client, Grant, RoleGroup
+from idp.models.records import ClientRecord
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
@@ -125,6 +127,11 @@ def find(work: UnitOfWork, client_id: str) -> Client | None:
     return found
 
 
+def find_record(work: UnitOfWork, client_id: str) -> ClientRecord | None:
+    """As ``find``, as a value that the process keeps."""
+    return client_records.by_client_id(work, client_id) if _CLIENT_ID.fullmatch(client_id) else None
+
+
 def find_by_resource(work: UnitOfWork, resource: str) -> Client | None:
     """The enabled client with this audience or client id."""
     if not resource or len(resource) > MAX_RESOURCE or not resource.isprintable():
@@ -147,10 +154,9 @@ def list_clients(work: UnitOfWork) -> list[Client]:
     return list(work.db.scalars(select(Client).order_by(Client.name, Client.client_id)))
 
 
-def allowed_origins(work: UnitOfWork) -> set[str]:
+def allowed_origins(work: UnitOfWork) -> frozenset[str]:
     """The origins that enabled clients registered for cross-origin requests."""
-    query = select(Client.allowed_origins).where(Client.disabled_at.is_(None))
-    return {origin for row in work.db.scalars(query) for origin in row}
+    return client_records.allowed_origins(work)
 
 
 def _apply(client: Client, data: ClientData) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeGuard
 
@@ -105,7 +105,7 @@ def verify(
     work: UnitOfWork,
     assertion: str,
     name: str,
-    keys: list[PublicKey],
+    keys: Sequence[PublicKey],
     *,
     audiences: tuple[str, ...] = (),
 ) -> str:

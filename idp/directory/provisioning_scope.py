@@ -25,7 +25,8 @@ from idp.directory.directory_refusals import (
 )
 from idp.directory.persons import PersonChanges
 from idp.directory.search_conditions import ALWAYS, Condition
-from idp.models import Account, Assignment, Client, Participant, Person, ProvisionedAccount
+from idp.models import Account, Assignment, Participant, Person, ProvisionedAccount
+from idp.models.records import AnyClient
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.policy.scopes import PushOperation
 from idp.transaction import UnitOfWork
@@ -40,12 +41,12 @@ class ProvisioningScope:
     """The operations of one client and its participants; none named: all of them. Each check raises
     OutOfScope."""
 
-    client: Client
+    client: AnyClient
     operations: frozenset[str]
     participants: frozenset[str]
 
     @classmethod
-    def of(cls, client: Client) -> ProvisioningScope:
+    def of(cls, client: AnyClient) -> ProvisioningScope:
         """As it is registered."""
         return cls(client, frozenset(client.push_operations), frozenset(client.push_participants))
 

@@ -3,47 +3,66 @@ introspection."""
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, insert, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.grants import grant_lifecycle
-from idp.models import AccessToken, Grant
+from idp.grants.grant_rows import record_of, select_with_grant
+from idp.models import AccessToken
+from idp.models.records import AccessTokenRecord, AnyGrant, table
 from idp.transaction import UnitOfWork
+
+_TOKEN = table(AccessToken)
+_INSERT = insert(_TOKEN)
+_FIND = select_with_grant(AccessToken, AccessTokenRecord).where(
+    _TOKEN.c.handle == bindparam("handle")
+)
+_REVOKE = (
+    update(_TOKEN)
+    .where(_TOKEN.c.id == bindparam("key"), _TOKEN.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"))
+)
 
 
 def record(
-    work: UnitOfWork, grant: Grant, handle: str, *, scopes: list[str], audience: str
+    work: UnitOfWork, grant: AnyGrant, handle: str, *, scopes: list[str], audience: str
 ) -> None:
     """Store the record of a new access token. ``handle`` is the ``jti`` of a JWT, or the digest of
     an opaque token."""
-    work.db.execute(
-        insert(AccessToken).values(
-            handle=handle,
-            grant_id=grant.id,
-            scopes=scopes,
-            audience=audience,
-            created_at=work.now,
-            expires_at=work.after(seconds=work.settings.access_token_ttl),
-        )
-    )
+    values = {
+        "handle": handle,
+        "grant_id": grant.id,
+        "scopes": scopes,
+        "audience": audience,
+        "created_at": work.now,
+        "expires_at": work.after(seconds=work.settings.access_token_ttl),
+    }
+    work.run(_INSERT, values)
 
 
-def find(work: UnitOfWork, handles: list[str]) -> AccessToken | None:
+def find(work: UnitOfWork, handles: Sequence[str]) -> AccessTokenRecord | None:
     """The record with one of these handles, even if it has ended."""
-    return work.db.scalar(select(AccessToken).where(AccessToken.handle.in_(handles)))
+    for handle in handles:
+        row = work.run(_FIND, {"handle": handle}).first()
+        if row is not None:
+            found: AccessTokenRecord = record_of(work, AccessTokenRecord, row)
+            return found
+    return None
 
 
-def is_active(work: UnitOfWork, row: AccessToken) -> bool:
+def is_active(work: UnitOfWork, row: AccessTokenRecord) -> bool:
     """Whether it is unrevoked and unexpired, and its grant is active."""
     if row.revoked_at is not None or work.now >= row.expires_at:
         return False
     return grant_lifecycle.is_active(work, row.grant)
 
 
-def revoke(work: UnitOfWork, row: AccessToken) -> None:
+def revoke(work: UnitOfWork, row: AccessTokenRecord) -> None:
     """End one access token. Other tokens of the grant stay valid."""
-    row.revoked_at = row.revoked_at or work.now
+    work.run(_REVOKE, {"key": row.id, "now": work.now})
     events.record(
         work,
         AuditAction.TOKEN_REVOKED,

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, update
 
+from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import AuthorizationCode, Grant
+from idp.models.records import AuthorizationCodeRecord, table
 from idp.transaction import UnitOfWork
+
+_CODE = table(AuthorizationCode)
+_FIND = select_with_grant(AuthorizationCode, AuthorizationCodeRecord).where(
+    _CODE.c.digest == bindparam("wanted")
+)
+_SPEND = (
+    update(_CODE)
+    .where(_CODE.c.digest == bindparam("wanted"), _CODE.c.consumed_at.is_(None))
+    .values(consumed_at=bindparam("now"))
+)
 
 
 def issue(work: UnitOfWork, grant: Grant, *, redirect_uri: str, code_challenge: str | None) -> str:
@@ -24,17 +36,14 @@ def issue(work: UnitOfWork, grant: Grant, *, redirect_uri: str, code_challenge: 
     return code
 
 
-def spend(work: UnitOfWork, code: str) -> tuple[AuthorizationCode | None, bool]:
+def spend(work: UnitOfWork, code: str) -> tuple[AuthorizationCodeRecord | None, bool]:
     """Spend a code. Returns its row, if there is one, and True for exactly one caller.
 
     The row and its grant are read after the code is spent, so that a concurrent change is
     seen."""
-    named = AuthorizationCode.digest.in_(work.vault.digests("code", code))
-    result = work.db.execute(
-        update(AuthorizationCode)
-        .where(named, AuthorizationCode.consumed_at.is_(None))
-        .values(consumed_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    row = work.db.scalar(select(AuthorizationCode).where(named))
-    return row, result.rowcount == 1  # type: ignore[attr-defined]
+    for digest in work.vault.digests("code", code):
+        is_first_use = work.run(_SPEND, {"wanted": digest, "now": work.now}).rowcount == 1
+        row = work.run(_FIND, {"wanted": digest}).first()
+        if row is not None:
+            return record_of(work, AuthorizationCodeRecord, row), is_first_use
+    return None, False

@@ -4,17 +4,27 @@ token issued under it."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, insert, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.models import Account, AccountKind, BrowserSession, Client, Grant
+from idp.models import AccountKind, BrowserSession, Client, Grant
+from idp.models.records import AnyAccount, AnyClient, AnyGrant, GrantRecord, table
 from idp.policy.scopes import ACR_PASSWORD
 from idp.policy.session_rules import may_sign_in
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
+
+_GRANT = table(Grant)
+_INSERT = insert(_GRANT)
+_REVOKE = (
+    update(_GRANT)
+    .where(_GRANT.c.id == bindparam("key"), _GRANT.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"), revoke_reason=bindparam("reason"))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,38 +58,51 @@ def create_for_person(work: UnitOfWork, authorization: Authorization) -> Grant:
     return grant
 
 
-def create_for_client(work: UnitOfWork, client: Client, scopes: list[str]) -> Grant:
+def create_for_client(work: UnitOfWork, client: AnyClient, scopes: list[str]) -> GrantRecord:
     """A grant of a client that acts for itself. It has no account."""
-    grant = Grant(
-        client=client, scopes=scopes, claims={}, amr=[], created_at=work.now, account=None
-    )
-    work.db.add(grant)
-    work.db.flush()
-    return grant
+    return _create(work, client, None, scopes=tuple(scopes), amr=())
 
 
 def create_for_machine(
-    work: UnitOfWork, client: Client, account: Account, scopes: list[str], participant: str | None
-) -> Grant:
+    work: UnitOfWork,
+    client: AnyClient,
+    account: AnyAccount,
+    scopes: list[str],
+    participant: str | None,
+) -> GrantRecord:
     """A grant of a machine account at an application, for one participant or for all of its
     own."""
-    grant = Grant(
+    return _create(
+        work,
+        client,
+        account,
+        scopes=tuple(scopes),
+        participant=participant,
+        acr=ACR_PASSWORD,
+        amr=("pwd",),
+        auth_time=work.now,
+    )
+
+
+def _create(
+    work: UnitOfWork, client: AnyClient, account: AnyAccount | None, **values: Any
+) -> GrantRecord:
+    """A grant without a session."""
+    keys = {"client_id": client.id, "account_id": account.id if account else None}
+    stored = {"claims": {}, "created_at": work.now, **values}
+    key = work.run(_INSERT, keys | stored).inserted_primary_key
+    unset = dict.fromkeys(("sid", "nonce", "participant", "acr", "auth_time", "revoked_at"))
+    return GrantRecord(
+        **{**unset, **stored},
+        id=key[0] if key else 0,
+        client_id=client.id,
         client=client,
         account=account,
-        participant=participant,
-        scopes=scopes,
-        claims={},
-        acr=ACR_PASSWORD,
-        amr=["pwd"],
-        auth_time=work.now,
-        created_at=work.now,
+        session=None,
     )
-    work.db.add(grant)
-    work.db.flush()
-    return grant
 
 
-def is_active(work: UnitOfWork, grant: Grant, *, with_session: bool = False) -> bool:
+def is_active(work: UnitOfWork, grant: AnyGrant, *, with_session: bool = False) -> bool:
     """Whether the grant is not revoked, its client is enabled, and its account may sign in and is
     of a kind that may use the client. ``with_session`` also requires the session of the sign-in to
     be live, which the first tokens of a sign-in need."""
@@ -95,20 +118,15 @@ def is_active(work: UnitOfWork, grant: Grant, *, with_session: bool = False) -> 
     return True
 
 
-def revoke(work: UnitOfWork, grant: Grant, reason: EndReason) -> None:
+def revoke(work: UnitOfWork, grant: AnyGrant, reason: EndReason) -> None:
     """End the grant and every token issued under it."""
-    work.db.execute(
-        update(Grant)
-        .where(Grant.id == grant.id, Grant.revoked_at.is_(None))
-        .values(revoked_at=work.now, revoke_reason=reason)
-        .execution_options(synchronize_session=False)
-    )
+    work.run(_REVOKE, {"key": grant.id, "now": work.now, "reason": reason})
     events.record(
         work, AuditAction.GRANT_REVOKED, account=grant.account, client=grant.client, why=reason
     )
 
 
-def token_client_id(grant: Grant) -> str:
+def token_client_id(grant: AnyGrant) -> str:
     """The claim ``client_id`` of its tokens (RFC 9068 section 2.2): the application, or the UserID
     of a machine account that acts for itself."""
     account = grant.account

@@ -5,51 +5,86 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select, update
 
 from idp.grants import grant_lifecycle
+from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import Grant, RefreshToken
-from idp.transaction import UnitOfWork, spend_once
+from idp.models.records import AnyGrant, RefreshTokenRecord, table
+from idp.transaction import UnitOfWork
+
+_TOKEN, _GRANT = table(RefreshToken), table(Grant)
+_INSERT = insert(_TOKEN)
+_FIND = select_with_grant(RefreshToken, RefreshTokenRecord).where(
+    _TOKEN.c.digest == bindparam("wanted")
+)
+#: Of concurrent requests, exactly one spends the token, and none if the grant was revoked.
+_SPEND = (
+    update(_TOKEN)
+    .where(
+        _TOKEN.c.id == bindparam("key"),
+        _TOKEN.c.consumed_at.is_(None),
+        select(_GRANT.c.id)
+        .where(_GRANT.c.id == _TOKEN.c.grant_id, _GRANT.c.revoked_at.is_(None))
+        .exists(),
+    )
+    .values(
+        consumed_at=bindparam("now"),
+        successor_sealed=bindparam("sealed"),
+        successor_digest=bindparam("successor"),
+        consumed_scope=bindparam("scope"),
+    )
+)
+_SPENT = select(
+    _TOKEN.c.consumed_at,
+    _TOKEN.c.consumed_scope,
+    _TOKEN.c.successor_sealed,
+    _TOKEN.c.successor_digest,
+).where(_TOKEN.c.id == bindparam("key"))
+_USED_AT = select(_TOKEN.c.consumed_at).where(_TOKEN.c.digest == bindparam("wanted"))
 
 
-def issue(work: UnitOfWork, grant: Grant) -> str:
+def issue(work: UnitOfWork, grant: AnyGrant) -> str:
     """The first refresh token of the family."""
     token = work.token(32)
     _add(work, grant, token, work.after(seconds=work.settings.refresh_absolute))
     return token
 
 
-def _add(work: UnitOfWork, grant: Grant, token: str, family_expires_at: datetime) -> None:
-    work.db.execute(
-        insert(RefreshToken).values(
-            digest=work.vault.digest("refresh", token),
-            grant_id=grant.id,
-            created_at=work.now,
-            expires_at=work.after(seconds=work.settings.refresh_idle),
-            family_expires_at=family_expires_at,
-        )
-    )
+def _add(work: UnitOfWork, grant: AnyGrant, token: str, family_expires_at: datetime) -> None:
+    values = {
+        "digest": work.vault.digest("refresh", token),
+        "grant_id": grant.id,
+        "created_at": work.now,
+        "expires_at": work.after(seconds=work.settings.refresh_idle),
+        "family_expires_at": family_expires_at,
+    }
+    work.run(_INSERT, values)
 
 
-def find(work: UnitOfWork, token: str) -> RefreshToken | None:
+def find(work: UnitOfWork, token: str) -> RefreshTokenRecord | None:
     """The row of a refresh token, even if it is spent or expired."""
-    digests = work.vault.digests("refresh", token)
-    return work.db.scalar(select(RefreshToken).where(RefreshToken.digest.in_(digests)))
+    for digest in work.vault.digests("refresh", token):
+        row = work.run(_FIND, {"wanted": digest}).first()
+        if row is not None:
+            found: RefreshTokenRecord = record_of(work, RefreshTokenRecord, row)
+            return found
+    return None
 
 
-def is_expired(work: UnitOfWork, row: RefreshToken) -> bool:
+def is_expired(work: UnitOfWork, row: RefreshTokenRecord) -> bool:
     """Whether it is past its idle limit or the absolute limit of its family."""
     return work.now >= row.expires_at or work.now >= row.family_expires_at
 
 
-def is_active(work: UnitOfWork, row: RefreshToken) -> bool:
+def is_active(work: UnitOfWork, row: RefreshTokenRecord) -> bool:
     """Whether it is unspent and unexpired, and its grant is active."""
     if row.consumed_at is not None or is_expired(work, row):
         return False
     return grant_lifecycle.is_active(work, row.grant)
 
 
-def rotate(work: UnitOfWork, row: RefreshToken, scope: str) -> str | None:
+def rotate(work: UnitOfWork, row: RefreshTokenRecord, scope: str) -> str | None:
     """Spend a refresh token and return its successor.
 
     A repetition of the same request within the grace period gets the same successor: the first
@@ -57,32 +92,26 @@ def rotate(work: UnitOfWork, row: RefreshToken, scope: str) -> str | None:
     after it was read. The caller revokes the family.
     """
     successor = work.token(32)
-    unrevoked = (
-        select(Grant.id).where(Grant.id == row.grant_id, Grant.revoked_at.is_(None)).exists()
-    )
-    is_spent = spend_once(
-        work,
-        row,
-        RefreshToken.consumed_at,
-        unrevoked,
-        successor_sealed=work.vault.encrypt(successor),
-        successor_digest=work.vault.digest("refresh", successor),
-        consumed_scope=scope,
-    )
-    if is_spent:
+    values = {
+        "key": row.id,
+        "now": work.now,
+        "sealed": work.vault.encrypt(successor),
+        "successor": work.vault.digest("refresh", successor),
+        "scope": scope,
+    }
+    if work.run(_SPEND, values).rowcount == 1:
         _add(work, row.grant, successor, row.family_expires_at)
         return successor
     return _same_successor(work, row, scope)
 
 
-def _same_successor(work: UnitOfWork, row: RefreshToken, scope: str) -> str | None:
-    work.db.refresh(row)
+def _same_successor(work: UnitOfWork, row: RefreshTokenRecord, scope: str) -> str | None:
+    spent = work.run(_SPENT, {"key": row.id}).one()
+    consumed_at, consumed_scope, successor_sealed, successor_digest = tuple(spent)
     grace = timedelta(seconds=work.settings.refresh_grace)
-    if row.consumed_at is None or row.successor_sealed is None:
+    if consumed_at is None or successor_sealed is None:
         return None
-    if abs(work.now - row.consumed_at) > grace or row.consumed_scope != scope:
+    if abs(work.now - consumed_at) > grace or consumed_scope != scope:
         return None
-    used_at = work.db.scalar(
-        select(RefreshToken.consumed_at).where(RefreshToken.digest == row.successor_digest)
-    )
-    return None if used_at is not None else work.vault.decrypt(row.successor_sealed)
+    used_at = work.run(_USED_AT, {"wanted": successor_digest}).scalar()
+    return None if used_at is not None else work.vault.decrypt(successor_sealed)

@@ -54,7 +54,7 @@ def by_client() -> str:
     if assertion:
         name = assertions.unverified_subject(assertion)
     name = unquote_plus(name) or request.form.get("client_id", "")
-    client = registry.find(current.work(), name) if name else None
+    client = registry.find_record(current.work(), name) if name else None
     return f"client:{client.id}:{by_network()}" if client else _of_machine(name)
 
 

@@ -34,6 +34,7 @@ from idp.models.machine import MachineKey, RegisteredNetwork
 from idp.models.message import MessageChannel, MessageState, OutboxMessage
 from idp.models.proposal import ClientProposal, ProposalKind
 from idp.models.provisioning import ProvisionedAccount, ProvisionedGroup
+from idp.models.revision import Revision
 from idp.models.role import (
     Assignment,
     Participant,
@@ -61,6 +62,7 @@ __all__ = [
     "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",
     "Person", "PopulationCount", "ProposalKind",
     "ProvisionedAccount", "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken",
-    "RegisteredNetwork", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn", "SigningKey",
+    "RegisteredNetwork", "Revision", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn",
+    "SigningKey",
     "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",
 ]  # fmt: skip

@@ -34,6 +34,18 @@ class AccountState(StrEnum):
     DEACTIVATED = "deactivated"
 
 
+def state_in_effect(state: AccountState, ends_at: datetime | None, now: datetime) -> AccountState:
+    """The state in effect: an account past its end date is deactivated, even before the worker has
+    recorded it."""
+    is_over = ends_at is not None and ends_at <= now
+    return AccountState.DEACTIVATED if is_over else state
+
+
+def full_name(given: str, family: str) -> str:
+    """Given and family name, as shown."""
+    return f"{given} {family}".strip()
+
+
 class Person(Base):
     """A person of a participant, also as custodian of machine accounts."""
 
@@ -60,7 +72,7 @@ class Person(Base):
     @property
     def full_name(self) -> str:
         """Given and family name, as shown."""
-        return f"{self.given_name} {self.family_name}".strip()
+        return full_name(self.given_name, self.family_name)
 
 
 class Account(Base):
@@ -148,11 +160,14 @@ class Account(Base):
         Index("ix_account_kind", "kind"),
     )
 
+    @property
+    def second_participant_number(self) -> str:
+        """The number of the only participant that it acts for; empty: of all."""
+        return self.second_participant.number if self.second_participant else ""
+
     def effective_state(self, now: datetime) -> AccountState:
-        """The state in effect: an account past its end date is deactivated, even before the worker
-        has recorded it."""
-        is_over = self.ends_at is not None and self.ends_at <= now
-        return AccountState.DEACTIVATED if is_over else self.state
+        """The state in effect (``state_in_effect``)."""
+        return state_in_effect(self.state, self.ends_at, now)
 
     @classmethod
     def is_open(cls, now: datetime) -> ColumnElement[bool]:

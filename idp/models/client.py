@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ForeignKey, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, PrimaryKey
-from idp.models.account import Account
 from idp.models.role import RoleGroup, client_role_group
-from idp.policy.registered_values import AuthMethod
+from idp.policy.registered_values import AccountKind, AuthMethod, allows_auth_method
+
+
+class HasKind(Protocol):
+    """An account."""
+
+    @property
+    def kind(self) -> AccountKind:
+        """Its kind."""
 
 
 class Client(Base):
@@ -89,7 +96,7 @@ class Client(Base):
         secondary=client_role_group, order_by=RoleGroup.name
     )
 
-    def allows_account(self, account: Account) -> bool:
+    def allows_account(self, account: HasKind) -> bool:
         """Whether accounts of this kind can open the client (EN-03, MA-07)."""
         return account.kind in self.account_kinds
 
@@ -105,6 +112,4 @@ class Client(Base):
 
     def allows_auth_method(self, method: AuthMethod) -> bool:
         """Whether the client may use this authentication method."""
-        if self.auth_method == AuthMethod.SECRET:
-            return method in (AuthMethod.BASIC, AuthMethod.POST)
-        return method == self.auth_method
+        return allows_auth_method(self.auth_method, method)

@@ -17,7 +17,8 @@ from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestErro
 from idp.clients import client_secrets, registry
 from idp.credentials import assertions
 from idp.credentials.credential_refusals import AssertionCheck
-from idp.models import AuthMethod, Client
+from idp.models import AuthMethod
+from idp.models.records import ClientRecord
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
@@ -82,12 +83,14 @@ class SeveralCredentials(ClientAuthenticationError, InvalidRequestError):
 class ClientAuthenticator:
     """Authenticates the client that sends a request."""
 
-    def authenticate(self, work: UnitOfWork, request: ProtocolRequest, endpoint: str) -> Client:
+    def authenticate(
+        self, work: UnitOfWork, request: ProtocolRequest, endpoint: str
+    ) -> ClientRecord:
         """The authenticated client. Public clients may use the token and revocation endpoints only.
         Raises invalid_request for more than one method, and invalid_client (401) for everything
         else."""
         method, name, credential = presented_credentials(request)
-        client = registry.find(work, name) if name else None
+        client = registry.find_record(work, name) if name else None
         # First, because an unknown client must take as long as a known one.
         fault = _failed_check(work, client, method, name, credential)
         if client is None:
@@ -104,14 +107,14 @@ class ClientAuthenticator:
 
 
 def _failed_check(
-    work: UnitOfWork, client: Client | None, method: AuthMethod, name: str, credential: str
+    work: UnitOfWork, client: ClientRecord | None, method: AuthMethod, name: str, credential: str
 ) -> FailedCheck | None:
     """The check of the secret or the assertion that fails, if any."""
     if method != AuthMethod.KEY:
         return None if client_secrets.matches(work, client, credential) else ClientCheck.SECRET
     is_old_audience_allowed = client is not None and client.token_endpoint_audience
     audiences = (f"{work.settings.issuer}{TOKEN_PATH}",) if is_old_audience_allowed else ()
-    keys = client.keys if client is not None else []
+    keys = client.keys if client is not None else ()
     try:
         assertions.verify(work, credential, name, keys, audiences=audiences)
     except assertions.BadAssertion as error:

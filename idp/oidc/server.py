@@ -14,7 +14,8 @@ from idp.audit import events
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.clients import registry
 from idp.machines.machine_authentication import MachineAuthenticator
-from idp.models import AuthMethod, Client
+from idp.models import AuthMethod
+from idp.models.records import ClientRecord
 from idp.oidc.client_auth import ClientAuthenticationError, ClientAuthenticator
 from idp.oidc.grants import pipeline
 from idp.oidc.grants.pipeline import GrantType
@@ -63,7 +64,7 @@ class GatewayServer(AuthorizationServer):
 
     def authenticate_client(
         self, request: ProtocolRequest, _methods: Any = None, endpoint: str = "token"
-    ) -> Client:
+    ) -> ClientRecord:
         """The client, by its registered method. This replaces Authlib's registry of methods."""
         client = self._authenticator.authenticate(request.work, request, endpoint)
         request.client = client
@@ -123,7 +124,7 @@ class GatewayServer(AuthorizationServer):
 def _record_client_refusal(work: UnitOfWork, error: OAuth2Error) -> bool:
     """Record the failed authentication of an existing client. False for any other error."""
     named = error.name if isinstance(error, ClientAuthenticationError) else ""
-    client = registry.find(work, named) if named else None
+    client = registry.find_record(work, named) if named else None
     if client is None or not isinstance(error, ClientAuthenticationError):
         return False
     events.record(

@@ -10,7 +10,8 @@ from typing import Any
 
 from idp.directory import held_role_groups
 from idp.grants import access_tokens, grant_lifecycle
-from idp.models import AccessToken, Account, AccountKind, Client, Grant
+from idp.models import AccountKind
+from idp.models.records import AccessTokenRecord, AnyAccount, AnyClient, AnyGrant
 from idp.oidc import claims as claim_rules
 from idp.oidc.claims import HeldGroup, Subject
 from idp.oidc.jwks import BadToken, KeyRing
@@ -25,7 +26,9 @@ def seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def issue(work: UnitOfWork, ring: KeyRing, grant: Grant, scopes: tuple[str, ...]) -> dict[str, Any]:
+def issue(
+    work: UnitOfWork, ring: KeyRing, grant: AnyGrant, scopes: tuple[str, ...]
+) -> dict[str, Any]:
     """The token response for a grant, without a refresh token (RFC 6749 section 5.1)."""
     held = _held_for_tokens(work, grant, scopes)
     access = _access_token(work, ring, grant, scopes, held)
@@ -47,7 +50,7 @@ def scope_member(scopes: Sequence[str]) -> dict[str, str]:
 
 
 def claims_for(
-    work: UnitOfWork, grant: Grant, scopes: tuple[str, ...], target: str
+    work: UnitOfWork, grant: AnyGrant, scopes: tuple[str, ...], target: str
 ) -> dict[str, Any]:
     """The claims that ``scopes`` and the ``claims`` parameter request for ``target``."""
     names = claim_rules.requested(scopes, grant.claims, target)
@@ -55,7 +58,7 @@ def claims_for(
     return claim_rules.build(subject_of(work, _account(grant)), names, held)
 
 
-def held_groups(work: UnitOfWork, grant: Grant) -> list[HeldGroup]:
+def held_groups(work: UnitOfWork, grant: AnyGrant) -> list[HeldGroup]:
     """The role groups of the grant's relying party that its account has now."""
     rows = held_role_groups.held_for_client(work, _account(grant).id, grant.client_id)
     return [
@@ -65,7 +68,7 @@ def held_groups(work: UnitOfWork, grant: Grant) -> list[HeldGroup]:
     ]
 
 
-def subject_of(work: UnitOfWork, account: Account) -> Subject:
+def subject_of(work: UnitOfWork, account: AnyAccount) -> Subject:
     """The account and its person, as input for the claims."""
     person = account.person
     return Subject(
@@ -84,11 +87,13 @@ def subject_of(work: UnitOfWork, account: Account) -> Subject:
         updated_at=seconds(max(account.updated_at, person.updated_at)),
         environment=work.settings.environment,
         second_reason=account.second_reason,
-        second_participant=account.second_participant.number if account.second_participant else "",
+        second_participant=account.second_participant_number,
     )
 
 
-def find_active_access_token(work: UnitOfWork, ring: KeyRing, token: str) -> AccessToken | None:
+def find_active_access_token(
+    work: UnitOfWork, ring: KeyRing, token: str
+) -> AccessTokenRecord | None:
     """The record of an access token of this gateway, JWT or opaque, if it is active."""
     if token.count(".") == 2:
         try:
@@ -102,13 +107,13 @@ def find_active_access_token(work: UnitOfWork, ring: KeyRing, token: str) -> Acc
     return row if row is not None and access_tokens.is_active(work, row) else None
 
 
-def _account(grant: Grant) -> Account:
+def _account(grant: AnyGrant) -> AnyAccount:
     if grant.account is None:
         raise LookupError("a grant of client credentials has no account")
     return grant.account
 
 
-def _held_for_tokens(work: UnitOfWork, grant: Grant, scopes: tuple[str, ...]) -> list[HeldGroup]:
+def _held_for_tokens(work: UnitOfWork, grant: AnyGrant, scopes: tuple[str, ...]) -> list[HeldGroup]:
     names = claim_rules.requested(scopes, grant.claims, "id_token")
     if grant.account is None or not claim_rules.needs_groups(names):
         return []
@@ -118,7 +123,7 @@ def _held_for_tokens(work: UnitOfWork, grant: Grant, scopes: tuple[str, ...]) ->
 def _access_token(
     work: UnitOfWork,
     ring: KeyRing,
-    grant: Grant,
+    grant: AnyGrant,
     scopes: tuple[str, ...],
     held: list[HeldGroup],
 ) -> str:
@@ -135,7 +140,7 @@ def _access_token(
     return token
 
 
-def audience_of(work: UnitOfWork, grant: Grant) -> str:
+def audience_of(work: UnitOfWork, grant: AnyGrant) -> str:
     """The audience of an access token. For a machine account it is the application."""
     client = grant.client
     if grant.account is not None and grant.account.kind == AccountKind.MACHINE:
@@ -143,11 +148,11 @@ def audience_of(work: UnitOfWork, grant: Grant) -> str:
     return _audience(work, client)
 
 
-def _audience(work: UnitOfWork, client: Client) -> str:
+def _audience(work: UnitOfWork, client: AnyClient) -> str:
     return client.audience or work.settings.issuer
 
 
-def is_valid_resource(work: UnitOfWork, client: Client, params: dict[str, str]) -> bool:
+def is_valid_resource(work: UnitOfWork, client: AnyClient, params: dict[str, str]) -> bool:
     """Whether ``resource``, if present, is the audience of the client's tokens (RFC 8707)."""
     resource = params.get("resource")
     return not resource or resource == _audience(work, client)
@@ -155,7 +160,7 @@ def is_valid_resource(work: UnitOfWork, client: Client, params: dict[str, str]) 
 
 def _access_claims(
     work: UnitOfWork,
-    grant: Grant,
+    grant: AnyGrant,
     scopes: tuple[str, ...],
     held: list[HeldGroup],
     audience: str,
@@ -183,7 +188,7 @@ def _access_claims(
 def _id_token(
     work: UnitOfWork,
     ring: KeyRing,
-    grant: Grant,
+    grant: AnyGrant,
     scopes: tuple[str, ...],
     access: str,
     held: list[HeldGroup],
@@ -216,7 +221,7 @@ def _limited(work: UnitOfWork, claims: dict[str, Any]) -> dict[str, Any]:
     return claim_rules.within_limit(claims, work.settings.max_groups, userinfo)
 
 
-def _auth_time(grant: Grant) -> datetime:
+def _auth_time(grant: AnyGrant) -> datetime:
     return grant.auth_time or grant.created_at
 
 
@@ -232,7 +237,7 @@ def client_id_of(claims: dict[str, Any]) -> str | None:
     return audience if isinstance(audience, str) else None
 
 
-def may_introspect(row: AccessToken, client: Client) -> bool:
+def may_introspect(row: AccessTokenRecord, client: AnyClient) -> bool:
     """Whether the client may introspect the token: its own, or one whose audience it is."""
     if row.grant.client_id == client.id:
         return True

@@ -31,6 +31,13 @@ class AuthMethod(StrEnum):
     NONE = "none"
 
 
+def allows_auth_method(registered: AuthMethod, used: AuthMethod) -> bool:
+    """Whether a client that is registered for one method may use the other."""
+    if registered == AuthMethod.SECRET:
+        return used in (AuthMethod.BASIC, AuthMethod.POST)
+    return used == registered
+
+
 class ContactFunction(StrEnum):
     """The role of a contact for a participant (TM-01)."""
 

@@ -21,6 +21,7 @@ from idp.models import (
     Grant,
     RoleGroup,
 )
+from idp.models.records import AnySession
 from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
 from idp.session import logout_recipients
 from idp.session.end_reasons import EndReason
@@ -99,7 +100,7 @@ def last_account_id(work: UnitOfWork, cookie: str) -> int | None:
     )
 
 
-def is_live(work: UnitOfWork, session: BrowserSession) -> bool:
+def is_live(work: UnitOfWork, session: AnySession) -> bool:
     """Whether the session is active and its account may sign in."""
     return may_sign_in(session.account.effective_state(work.now)) and is_alive(
         now=work.now,

@@ -247,8 +247,9 @@ def test_n33_no_grant_type_can_skip_the_check_of_the_grant(
     redeemed: list[Redeemed] = []
 
     def redeem(request: TokenRequest) -> Redeemed:
-        redeemed.append(real.redeem(request))
-        redeemed[0].grant.revoked_at = world.clock.now()
+        found = real.redeem(request)
+        ended = replace(found.grant, revoked_at=world.clock.now())
+        redeemed.append(replace(found, grant=ended))
         return redeemed[0]
 
     monkeypatch.setitem(grant_types, name, replace(real, redeem=redeem))

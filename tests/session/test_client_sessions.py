@@ -32,8 +32,10 @@ class SignOn:
         grant = grant_lifecycle.create_for_person(work, authorization)
         code = authorization_codes.issue(work, grant, redirect_uri="x", code_challenge=None)
         work.db.flush()
-        row, _ = authorization_codes.spend(work, code)
-        assert row is not None
+        spent, _ = authorization_codes.spend(work, code)
+        assert spent is not None
+        row = work.db.get_one(AuthorizationCode, spent.id)
+        work.db.refresh(row)
         row.consumed_at = None
         work.db.flush()
         return cls(session, grant, row)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Blueprint, Response
 
 from idp.grants import grant_lifecycle, refresh_tokens
-from idp.models import AccessToken, Client, Grant, RefreshToken
+from idp.models.records import AccessTokenRecord, AnyClient, AnyGrant, RefreshTokenRecord
 from idp.oidc import tokens
 from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.endpoints.wiring import respond, server
@@ -19,7 +20,9 @@ from idp.transaction import UnitOfWork
 class Introspection(IntrospectionEndpoint):
     """Authlib's endpoint with the gateway's token records."""
 
-    def authenticate_token(self, request: ProtocolRequest, client: Client) -> dict[str, Any] | None:
+    def authenticate_token(
+        self, request: ProtocolRequest, client: AnyClient
+    ) -> dict[str, Any] | None:
         self.check_params(request, client)
         work, token = request.work, request.params["token"]
         access = tokens.find_active_access_token(work, self.server.ring, token)
@@ -34,7 +37,7 @@ class Introspection(IntrospectionEndpoint):
         return token or {"active": False}
 
 
-def _common(work: UnitOfWork, grant: Grant, scopes: list[str]) -> dict[str, Any]:
+def _common(work: UnitOfWork, grant: AnyGrant, scopes: Sequence[str]) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "active": True,
         "iss": work.settings.issuer,
@@ -49,7 +52,7 @@ def _common(work: UnitOfWork, grant: Grant, scopes: list[str]) -> dict[str, Any]
     return payload
 
 
-def _of_access(work: UnitOfWork, row: AccessToken) -> dict[str, Any]:
+def _of_access(work: UnitOfWork, row: AccessTokenRecord) -> dict[str, Any]:
     payload = _common(work, row.grant, row.scopes) | {
         "token_type": "Bearer",
         "aud": row.audience,
@@ -63,7 +66,7 @@ def _of_access(work: UnitOfWork, row: AccessToken) -> dict[str, Any]:
     return payload
 
 
-def _of_refresh(work: UnitOfWork, row: RefreshToken) -> dict[str, Any]:
+def _of_refresh(work: UnitOfWork, row: RefreshTokenRecord) -> dict[str, Any]:
     return _common(work, row.grant, row.grant.scopes) | {
         "token_type": "refresh_token",
         "iat": tokens.seconds(row.created_at),

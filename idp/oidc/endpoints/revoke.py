@@ -6,7 +6,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from flask import Blueprint, Response
 
 from idp.grants import access_tokens, grant_lifecycle, refresh_tokens
-from idp.models import AccessToken, Client, RefreshToken
+from idp.models.records import AccessTokenRecord, AnyClient, RefreshTokenRecord
 from idp.oidc import tokens
 from idp.oidc.endpoints.wiring import respond, server
 from idp.oidc.server import ProtocolRequest
@@ -18,8 +18,8 @@ class Revocation(RevocationEndpoint):
     and gets the same answer as an unknown one (RFC 7009 section 2.2)."""
 
     def authenticate_token(
-        self, request: ProtocolRequest, client: Client
-    ) -> AccessToken | RefreshToken | None:
+        self, request: ProtocolRequest, client: AnyClient
+    ) -> AccessTokenRecord | RefreshTokenRecord | None:
         self.check_params(request, client)
         work, token = request.work, request.params["token"]
         row = tokens.find_active_access_token(work, self.server.ring, token) or refresh_tokens.find(
@@ -27,8 +27,10 @@ class Revocation(RevocationEndpoint):
         )
         return row if row is not None and row.grant.client_id == client.id else None
 
-    def revoke_token(self, token: AccessToken | RefreshToken, request: ProtocolRequest) -> None:
-        if isinstance(token, AccessToken):
+    def revoke_token(
+        self, token: AccessTokenRecord | RefreshTokenRecord, request: ProtocolRequest
+    ) -> None:
+        if isinstance(token, AccessTokenRecord):
             access_tokens.revoke(request.work, token)
         else:
             grant_lifecycle.revoke(request.work, token.grant, EndReason.REVOKED_BY_CLIENT)

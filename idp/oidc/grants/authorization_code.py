@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from idp.grants import authorization_codes, grant_lifecycle
-from idp.models import AuthorizationCode
+from idp.models.records import AuthorizationCodeRecord
 from idp.oidc.grants.pipeline import GrantType, Redeemed, TokenRequest
 from idp.session.end_reasons import EndReason
 
@@ -40,7 +40,7 @@ def redeem(request: TokenRequest) -> Redeemed:
     )
 
 
-def _mismatch(request: TokenRequest, row: AuthorizationCode) -> str | None:
+def _mismatch(request: TokenRequest, row: AuthorizationCodeRecord) -> str | None:
     """What in the request does not match the code, if anything."""
     params = request.params
     if request.work.now >= row.expires_at:

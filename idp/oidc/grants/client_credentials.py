@@ -12,7 +12,8 @@ from idp.grants import grant_lifecycle
 from idp.machines import machine_accounts
 from idp.machines.machine_authentication import AuthenticatedMachine, Denied
 from idp.machines.machine_refusals import ABOUT_APPLICATION
-from idp.models import AuthMethod, Client
+from idp.models import AuthMethod
+from idp.models.records import AnyClient
 from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.client_auth import ClientRefused, presented_credentials
 from idp.oidc.grants.pipeline import GrantType, InvalidTargetError, Redeemed, TokenRequest
@@ -27,7 +28,9 @@ NOT_ALLOWED = "This account is not authorized for this resource."
 MISSING = "Missing parameter: resource (the application for the token)."
 
 
-def authenticate(server: GatewayServer, request: ProtocolRequest) -> Client | AuthenticatedMachine:
+def authenticate(
+    server: GatewayServer, request: ProtocolRequest
+) -> AnyClient | AuthenticatedMachine:
     """Authenticate the client, or the machine account if the credentials name one."""
     method, name, secret = presented_credentials(request)
     if not machine_accounts.has_machine_form(name):

@@ -28,7 +28,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.grants import grant_lifecycle, refresh_tokens
 from idp.machines.machine_authentication import AuthenticatedMachine
-from idp.models import Client, Grant, RefreshToken
+from idp.models.records import AnyClient, AnyGrant, RefreshTokenRecord
 from idp.oidc import tokens
 from idp.oidc.jwks import KeyRing
 from idp.session.end_reasons import EndReason
@@ -53,7 +53,7 @@ class TokenRequest:
     ring: KeyRing
     params: dict[str, str]
     #: The application that the tokens are for.
-    client: Client
+    client: AnyClient
     #: The machine account that asks, if it is not the client itself.
     machine: AuthenticatedMachine | None = None
 
@@ -70,17 +70,17 @@ class TokenRequest:
 class Redeemed:
     """Result of redeeming a token request."""
 
-    grant: Grant
+    grant: AnyGrant
     scopes: tuple[str, ...]
     #: These are the first tokens of a sign-in, so its session must still be live.
     is_first: bool = False
     #: The presented refresh token, which is rotated.
-    refresh_token: RefreshToken | None = None
+    refresh_token: RefreshTokenRecord | None = None
     #: The error description if the grant is not active.
     inactive: str = "The authorization has ended."
 
 
-def authenticate_client(server: GatewayServer, request: ProtocolRequest) -> Client:
+def authenticate_client(server: GatewayServer, request: ProtocolRequest) -> AnyClient:
     """Authenticate the client by its registered method. Raises invalid_client."""
     return server.authenticate_client(request)
 
@@ -95,7 +95,7 @@ class GrantType:
     #: Find or create the grant of a request. Raises OAuth2Error.
     redeem: Callable[[TokenRequest], Redeemed]
     #: Differs only for a grant type that machine accounts use. Raises OAuth2Error.
-    authenticate: Callable[[GatewayServer, ProtocolRequest], Client | AuthenticatedMachine] = (
+    authenticate: Callable[[GatewayServer, ProtocolRequest], AnyClient | AuthenticatedMachine] = (
         authenticate_client
     )
 

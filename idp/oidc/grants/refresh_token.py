@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 
 from idp.grants import grant_lifecycle, refresh_tokens
@@ -32,7 +34,7 @@ def redeem(request: TokenRequest) -> Redeemed:
     )
 
 
-def _narrowed(requested: str | None, granted: list[str]) -> tuple[str, ...]:
+def _narrowed(requested: str | None, granted: Sequence[str]) -> tuple[str, ...]:
     """The requested scopes, which may be fewer than the granted ones, never more."""
     if requested is None:
         return tuple(granted)

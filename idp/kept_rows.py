@@ -1,0 +1,29 @@
+"""What each process keeps in memory of tables that rarely change.
+
+It is used only by a transaction that has read the same revision (``idp.models.revision``), so a
+change is seen by the next transaction of every process. A transaction reads the revision once, if
+possible as a column of a statement that it needs anyway.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Kept = dict[tuple[str, Any], Any]
+
+
+class KeptRows:
+    """The values of one revision. Thread-safe: a revision has a dictionary of its own, so what one
+    transaction reads never appears under the revision of another."""
+
+    def __init__(self) -> None:
+        self._current: tuple[str | None, Kept] = (None, {})
+
+    def of(self, revision: str | None) -> Kept:
+        """What is kept of this revision. Nothing is kept without one."""
+        if revision is None:
+            return {}
+        current = self._current
+        if current[0] != revision:
+            current = self._current = (revision, {})
+        return current[1]
