@@ -28,9 +28,7 @@ class Grant:
         number, _, interval = rest.partition(" ")
         if not group or not number:
             raise ValueError(text)
-        begin, slash, end = interval.strip().partition("/") if interval else ("..", "/", "..")
-        if not slash:
-            raise ValueError(text)
+        begin, _, end = interval.strip().partition("/") if interval else ("..", "/", "..")
         bounds = ("" if bound == ".." else utc_text(bound) for bound in (begin, end))
         return cls(group.strip(), number, *bounds)
 

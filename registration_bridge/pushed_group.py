@@ -83,7 +83,7 @@ def _member_change(operation: Any) -> MemberChange:
     values = operation.value
     if op == "remove" and values in (None, []):
         return MemberChange(op, condition=ALWAYS)
-    entries = values if isinstance(values, list) else [] if values is None else [values]
+    entries = values if isinstance(values, list) else [values]
     subjects = _subjects(map(_member, entries))
     if op == "remove":
         return MemberChange(op, condition=is_one_of(subjects))

@@ -78,7 +78,7 @@ class PushedHolder:
             name=PushedName(person.given_name, person.family_name, person.middle_name),
             preferred_name=person.preferred_name,
             email=person.email,
-            phone=f"{person.phone}{extension}" if person.phone else "",
+            phone=f"{person.phone}{extension}",
         )
 
     def completed(self, person: Person) -> PushedHolder:
@@ -228,5 +228,5 @@ def _single(rows: list[Any] | None, word: str, key: Callable[[str], Any]) -> str
         )
     if len({key(clean(row.value)) for row in rows or ()}) > 1:
         raise InvalidValueException(detail=f"a person has one {word}: send only one")
-    ranked = sorted(rows or (), key=lambda row: (not row.primary, str(row.type or "") != "work"))
+    ranked = sorted(rows or (), key=lambda row: (not row.primary, row.type != "work"))
     return clean(ranked[0].value) if ranked else ""

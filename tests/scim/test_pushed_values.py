@@ -10,13 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scim2_models import InvalidValueException
+from pydantic import ValidationError
+from scim2_models import (
+    Context,
+    InvalidPathException,
+    InvalidValueException,
+    MutabilityException,
+    PatchOp,
+)
 
 import registration_bridge
 from idp.directory.contacts import ContactRef
 from idp.directory.participations import ParticipationRef
+from idp.directory.persons import PersonChanges
 from idp.directory.provisioned_accounts import Push
 from idp.directory.role_group_assignments import AssignmentTerms
+from idp.directory.search_conditions import ALWAYS
+from idp.models import Person
+from registration_bridge import pushed_group, resource_changes
 from registration_bridge.pushed_group import PushedGroup
 from registration_bridge.pushed_participant import PushedParticipant
 from registration_bridge.pushed_user import (
@@ -137,6 +148,220 @@ def test_a_pushed_group_and_participant_are_clean() -> None:
         (ParticipationRef("Energy Market"),),
         (ContactRef("R1", "primary_contact"),),
     )
+
+
+def holder(**changes: Any) -> PushedHolder:
+    return PushedUser.of(read("User", user(**changes))).holder
+
+
+@pytest.mark.parametrize(
+    ("emails", "address"),
+    [
+        ([("a", "home", None), ("A", "work", None)], "A"),
+        ([("a", "work", None), ("A", None, True)], "A"),
+        ([("a", None, True), ("A", "work", None)], "a"),
+        ([("A", None, None), ("a", "home", None)], "A"),
+        ([("a", None, False), ("a", None, True)], "a"),
+        ([(" a ", None, None)], "a"),
+    ],
+)
+def test_one_value_counts(emails: list[tuple[str, str, bool]], address: str) -> None:
+    """RFC 7643 section 2.4: the primary one, else the one for work, else the first."""
+    rows = [
+        {"value": value.replace("a", "a@b.example").replace("A", "A@b.example"), "type": kind,
+         "primary": primary} for value, kind, primary in emails
+    ]  # fmt: skip
+    rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    assert holder(emails=rows).email == f"{address}@b.example"
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"emails": [{"value": "a@b.example"}, {"value": "c@b.example"}]},
+         "a person has one e-mail address: send only one"),
+        ({"emails": [{"value": "a@b.example", "primary": False}]},
+         "the only e-mail address is primary: omit primary or set it to true"),
+        ({"phoneNumbers": [{"value": "416 967 1111"}, {"value": "416 967 1112"}]},
+         "a person has one telephone: send only one"),
+        ({"extension": {"personId": "R" * 41}},
+         "personId is required, with at most 40 characters"),
+        ({"extension": {"personId": " "}}, "personId is required, with at most 40 characters"),
+        ({"extension": {"accountKind": "robot"}},
+         "accountKind must be personal, machine or email."),
+        ({"extension": {"endDate": "2027-01-01T00:00:00"}},
+         "a date and time needs a time zone, such as 2027-01-01T00:00:00Z"),
+        ({"extension": {"endDate": "9999-12-31T23:59:59-14:00"}},
+         "the year must be between 1 and 9999"),
+    ],
+)  # fmt: skip
+def test_why_a_value_is_refused(changes: dict[str, Any], detail: str) -> None:
+    """PR-06: what to send instead."""
+    with pytest.raises(InvalidValueException) as refused:
+        PushedUser.of(read("User", user(**changes)))
+    assert refused.value.detail == detail
+
+
+def test_what_a_push_does_not_say() -> None:
+    """PR-01: absent is not empty."""
+    found = PushedUser.of(read("User", user(externalId=None, active=None, emails=None, name=None)))
+    assert (found.push, found.active, found.kind) == (Push(None, "", None), None, None)
+    assert (found.second_account, found.networks, dict(found.grants)) == (None, (), {})
+    assert found.holder == PushedHolder("R00001")
+    assert holder(phoneNumbers=[], emails=[]) == PushedHolder("R00001", PushedName(
+        "Jim", "Smithb", None))  # fmt: skip
+    assert holder(name={"familyName": "S", "middleName": ""}).name == PushedName("", "S", "")
+    same = [{"value": "416 967 1111"}, {"value": "tel:+1-416-967-1111"}]
+    assert holder(phoneNumbers=same).phone == "416 967 1111"
+    assert holder(phoneNumbers=[{"value": "tel:%2B14169671111"}]).phone == "+14169671111"
+    assert holder(extension={"personId": "R" * 40}).person_id == "R" * 40
+    bare = user() | {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"]}
+    del bare["urn:ieso:params:scim:schemas:extension:registration:2.0:User"]
+    with pytest.raises(InvalidValueException) as refused:
+        PushedUser.of(read("User", bare))
+    assert refused.value.detail == "The registration extension is required."
+
+
+@pytest.mark.parametrize(
+    ("sent", "language"), [("fr_CA", "fr"), ("FR", "fr"), ("EN-us", "en"), ("de", ""), (None, "")]
+)
+def test_z11_a_language_that_the_gateway_has(sent: str | None, language: str) -> None:
+    """RFC 7643 section 4.1.1: any other is no reason to refuse an account."""
+    assert PushedUser.of(read("User", user(preferredLanguage=sent))).language == language
+
+
+def test_ma10_a_holder_is_completed_with_what_is_registered() -> None:
+    """MA-10, PR-01: where the push says nothing; what it says stays, the empty too."""
+    person = Person(
+        person_id="R1", given_name="Ann", middle_name="M", family_name="Lee", preferred_name="A",
+        email="ann@x.example", phone="+14169671111", phone_extension="5",
+    )  # fmt: skip
+    whole = PushedHolder(
+        "R1", PushedName("Ann", "Lee", "M"), "A", "ann@x.example", "+14169671111 ext 5"
+    )
+    assert PushedHolder.registered(person) == whole
+    assert PushedHolder("R1").completed(person) == whole
+    said = PushedHolder("R1", PushedName("B", "C", ""), "", "b@x.example", "")
+    assert said.completed(person) == said
+    assert PushedHolder("R1", PushedName("B", "C", None)).completed(person).name == PushedName(
+        "B", "C", "M"
+    )
+    bare = Person(person_id="R1", given_name="", middle_name="", family_name="Lee",
+                  preferred_name="", email="a@x.example", phone="", phone_extension="")  # fmt: skip
+    assert PushedHolder.registered(bare) == PushedHolder(
+        "R1", PushedName("", "Lee", ""), "", "a@x.example", ""
+    )
+    bare.phone = "+14169671111"
+    assert PushedHolder.registered(bare).phone == "+14169671111"
+    assert PushedName("ANN", "Lee", None).key == PushedName("Ann", "LEE", "M").key == "ann lee"
+
+
+def test_pr01_what_a_whole_user_changes() -> None:
+    """PR-01: what it leaves out is empty, except the address."""
+    assert PushedHolder("R1").changes() == PersonChanges(
+        given_name="", middle_name="", family_name="", preferred_name="", email=None, phone=""
+    )
+    assert PushedHolder("R1", PushedName("A", "C", None)).changes().middle_name == ""
+    said = PushedHolder("R1", PushedName("A", "C", "B"), "D", "a@x.example", "1")
+    assert said.changes() == PersonChanges(
+        given_name="A", middle_name="B", family_name="C", preferred_name="D",
+        email="a@x.example", phone="1",
+    )  # fmt: skip
+
+
+def patch(*operations: dict[str, Any]) -> Any:
+    """A PATCH of a Group, as the protocol library reads it."""
+    model = PatchOp[provider().model_for("Group")]  # type: ignore[misc]
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": list(operations)}  # fmt: skip
+    return model.model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST)
+
+
+def test_n79_members_are_changed_apart_from_the_rest() -> None:
+    """N79: by their ids, each once, or by a condition; the other operations stay a PATCH."""
+    changes, rest = pushed_group.split(
+        patch(
+            {"op": "add", "path": "members", "value": [{"value": "a "}, {"value": "a"}]},
+            {"op": "replace", "path": "displayName", "value": "T"},
+            {"op": "replace", "path": "Members", "value": {"value": "b", "type": "User"}},
+            {"op": "remove", "path": "members"},
+            {"op": "remove", "path": "members", "value": [{"value": "c"}]},
+            {"op": "remove", "path": 'members[value eq "d"]'},
+        )
+    )
+    assert [(row.op, row.subjects) for row in changes] == [
+        ("add", {"a"}), ("replace", {"b"}), ("remove", frozenset()), ("remove", frozenset()),
+        ("remove", frozenset()),
+    ]  # fmt: skip
+    conditions = [row.condition for row in changes]
+    assert conditions[:2] == [None, None]
+    assert conditions[2] is ALWAYS
+    assert [list(row.compile().params.values()) for row in conditions[3:] if row is not None] == [
+        [["c"]], ["d"],
+    ]  # fmt: skip
+    assert [str(row.path) for row in rest.operations or ()] == ["displayName"]
+    only, none = pushed_group.split(patch({"op": "replace", "path": "members", "value": []}))
+    assert (only[0].subjects, only[0].condition, none) == (frozenset(), None, None)
+    role = {"roleGroup": "T", "participantId": "1"}
+    none_of_them, _ = pushed_group.split(patch({"op": "replace", "path": ROLE, "value": role}))
+    assert none_of_them == []
+    pathless, whole = pushed_group.split(patch({"op": "add", "value": {"displayName": "T"}}))
+    assert (pathless, len(whole.operations or ())) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ({"op": "add", "path": 'members[value eq "a"]', "value": {}}, InvalidPathException),
+        ({"op": "remove", "path": "members.value"}, MutabilityException),
+        ({"op": "add", "path": "members", "value": ["a"]}, InvalidValueException),
+        ({"op": "add", "path": "members", "value": [{"value": "a", "type": "Group"}]},
+         InvalidValueException),
+    ],
+)  # fmt: skip
+def test_n79_members_that_are_refused(operation: dict[str, Any], kind: type[Exception]) -> None:
+    """N79, G3: by a filter, by a part, no objects, no Users."""
+    with pytest.raises(kind):
+        pushed_group.split(patch(operation))
+    with pytest.raises(ValidationError, match="value is required"):
+        patch({"op": "add", "path": "members", "value": None})
+
+
+def test_what_a_group_and_a_participant_do_not_say() -> None:
+    """PR-01: nothing is made of what is absent; a participation is a market unless it is said."""
+    bare = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "T"}
+    with pytest.raises(InvalidValueException):
+        PushedGroup.of(read("Group", bare))
+    group = bare | {"externalId": "g", ROLE: {"roleGroup": "T", "participantId": "1",
+                                              "participantName": " Erie "}}  # fmt: skip
+    assert PushedGroup.of(read("Group", group)) == PushedGroup("g", "T", "T", "1", "Erie",
+                                                               frozenset())  # fmt: skip
+    body = {"schemas": ["urn:ieso:params:scim:schemas:core:2.0:Participant"],
+            "participantId": "1", "name": "N", "externalId": "p"}  # fmt: skip
+    assert PushedParticipant.of(read("Participant", body)) == PushedParticipant(
+        "1", "N", "p", None, (), ()
+    )
+    parts = [{"value": "B", "type": "programme"}, {"value": "A"}]
+    found = PushedParticipant.of(read("Participant", body | {"participations": parts,
+                                                             "status": "active"}))  # fmt: skip
+    assert found.participations == (
+        ParticipationRef("A"), ParticipationRef("B", "programme"),
+    )  # fmt: skip
+    assert found.is_ended is False
+    with pytest.raises(InvalidValueException) as refused:
+        PushedParticipant.of(read("Participant", body | {"status": "asleep"}))
+    assert refused.value.detail == "status must be active or ended."
+
+
+def test_what_the_log_says_of_a_resource() -> None:
+    """PR-06: its values, without what the gateway makes of it."""
+    made = read("User", user() | {"id": "x", "meta": {"resourceType": "User"}})
+    body = user()
+    extension = "urn:ieso:params:scim:schemas:extension:registration:2.0:User"
+    assert resource_changes.shown(made) == {
+        name: value for name, value in body.items() if name != "schemas"
+    }
+    assert list(resource_changes.shown(made)[extension]) == ["personId"]
 
 
 def test_nothing_behind_the_border_cleans_again() -> None:
