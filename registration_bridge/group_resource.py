@@ -42,7 +42,8 @@ def views(work: UnitOfWork, rows: list[ProvisionedGroup], *, with_members: bool)
 def _version(work: UnitOfWork, row: ProvisionedGroup) -> str:
     """Another one after every change of name or members, without reading the members."""
     counted = provisioned_groups.changes_of_members(work, row)
-    text = f"{row.public_id}/{row.display_name}/{row.external_id}/{row.participant.name}/{counted}"
+    names = f"{row.display_name}/{row.external_id}/{row.participant.name}/{row.role_group.name_fr}"
+    text = f"{row.public_id}/{names}/{counted}"
     return f'W/"{sha256(text.encode()).hexdigest()[:32]}"'
 
 
@@ -61,6 +62,7 @@ def resource_of(model: Any, view: View, base: str) -> Any:
     )
     group[Role] = Role(
         role_group=row.role_group.name,
+        role_group_fr=row.role_group.name_fr or None,
         participant_id=row.participant.number,
         participant_name=row.participant.name,
         account_kind=row.role_group.kind,

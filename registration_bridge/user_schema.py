@@ -165,6 +165,8 @@ class Role(Extension):
 
     role_group: Annotated[str | None, Mutability.immutable, Required.true] = None
     participant_id: Annotated[str | None, Mutability.immutable, Required.true] = None
+    #: Its French name, for French pages; absent if it has none.
+    role_group_fr: Annotated[str | None, Mutability.read_only] = None
     participant_name: str | None = None
     #: ``personal``, ``machine`` or ``email``: which accounts may hold it.
     account_kind: Annotated[str | None, Mutability.read_only] = None

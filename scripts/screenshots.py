@@ -28,7 +28,7 @@ from tests.gallery.walk import Walker
 
 BUILD = Path(__file__).parents[1] / "build" / "screenshots"
 WIDTHS = ("1280", "390", "320")
-SCHEMES = ("light", "dark")
+SCHEMES = ("light", "dark", "forced")
 HEIGHT = 800
 #: Pages on a contact sheet by their width, and how wide each is drawn.
 ON_SHEET = {"1280": 12, "390": 24, "320": 24}
@@ -73,8 +73,8 @@ def main(
     widths: tuple[str, ...],
     schemes: tuple[str, ...],
 ) -> None:
-    """Make pictures of every page: in both languages, at each width, light and dark. Options can be
-    given several times."""
+    """Make pictures of every page: in both languages, at each width, light, dark and in
+    forced colours. Options can be given several times."""
     wish = Wish(pages, languages or tuple(LOCALES), widths or WIDTHS, schemes or SCHEMES)
     quick.install()
     if not pages:
@@ -114,7 +114,7 @@ def _pictures(stage: Stage, view: View, language: str, wish: Wish) -> Iterator[s
         if wide := stage.sideways():
             yield f"{language} {view.name} scrolls sideways at {width}: {wide}"
         for scheme in wish.schemes:
-            stage.page.emulate_media(color_scheme=scheme)
+            stage.use_scheme(scheme)
             path = BUILD / language / scheme / width / f"{view.name}.png"
             stage.page.screenshot(path=path, full_page=True)
 

@@ -31,10 +31,11 @@ from idp.helpdesk import caller_verification
 from idp.helpdesk.helpdesk_refusals import ActionForbidden
 from idp.messages import queue
 from idp.messages.message_kinds import MailKind
-from idp.models import Account, AccountState
+from idp.models import Account, AccountState, BrowserSession
 from idp.policy import console
 from idp.policy.console import ACTIONS, MAX_TICKET, ConsoleAction, ConsoleRole
 from idp.policy.names import printable
+from idp.policy.user_agents import describe_user_agent
 from idp.session import browsers, failed_attempts, sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
@@ -208,6 +209,18 @@ def _end_sessions(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -
     sessions.end_all(work, account, EndReason.ENDED_BY_OPERATOR)
     browsers.forget_all(work, account)
     queue.enqueue(work, MailKind.SESSIONS_ENDED, account)
+
+
+def end_session(work: UnitOfWork, row: BrowserSession) -> None:
+    """End one session and what was granted in it. The rules are those for ending all."""
+    sessions.end(work, row, EndReason.ENDED_BY_OPERATOR)
+    queue.enqueue(
+        work,
+        MailKind.SESSION_ENDED,
+        row.account,
+        agent=describe_user_agent(row.user_agent),
+        ip=row.ip,
+    )
 
 
 def _lock(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current
 from idp.session import interactions
-from idp.web import error_responses
+from idp.web import error_responses, field_names
 from idp.web.login.signin_page import sign_in_again
 
 #: Fields that are never kept.
@@ -23,7 +23,6 @@ SECRETS = frozenset({"password", "again", "current", "answer", "code", "credenti
 MAX_KEPT = 16_384
 #: Fields that no person types.
 _MACHINERY = frozenset({"csrf_token", "account", "confirmation"})
-_UNSHOWN = frozenset({"flow", "next", "method", "do", "step"})
 SIGN_IN = ("login.signin", "login.passkey")
 
 
@@ -99,7 +98,7 @@ def _page(
         "interrupted_form.html",
         notice=_notice() if status == 400 else "",
         typed=typed,
-        shown=[value for name, value in typed if name not in _UNSHOWN],
+        shown=field_names.shown(typed),
         action=action,
         back=back,
         is_whole=is_whole,

@@ -1,4 +1,4 @@
-"""The logo of an application: stored, served from our origin, shown (UI-01, GW-05)."""
+"""The logo of an application: stored, served from our origin, shown (GW-05)."""
 
 from __future__ import annotations
 

@@ -104,6 +104,17 @@ def test_rg09_a_corrected_address_is_told_to_both_addresses(world: World) -> Non
     assert (wrong.status_code, 'value="nowhere"' in wrong.text) == (400, True)
 
 
+def test_a_correction_without_a_field_keeps_its_value(world: World) -> None:
+    """An empty field clears the value; a field that is not sent does not."""
+    desk = Desk.of(world, ACCESS)
+    holder = world.account(middle_name="Beth", preferred_name="Bee", phone="+14165550123")
+    assert desk.post(f"{desk.path(holder)}/person", middle_name="").status_code == 303
+    person = world.account_row(holder).person
+    assert (person.given_name, person.middle_name, person.preferred_name, person.phone) == (
+        "Ada", "", "Bee", "+14165550123",
+    )  # fmt: skip
+
+
 def test_ma10_the_custodian_is_changed(world: World) -> None:
     """MA-10: confirmed; password and keys end, both are told."""
     desk = Desk.of(world, ACCESS)
@@ -136,6 +147,8 @@ def test_one_session_is_ended_by_its_row(world: World) -> None:
     assert "Sign in" in first.get("/settings").text
     assert second.get("/settings").request.path == "/settings"
     assert world.events("console.confirmed")[-1].data["act"] == "end_session"
+    (mail,) = world.mails("session_ended", to=holder)
+    assert "ended one session of your account" in mail.text
     assert desk.post(path).status_code == 404
     elsewhere = f"{desk.path(world.account())}/sessions/{mine}/end"
     assert desk.post(elsewhere).status_code == 404
@@ -168,6 +181,6 @@ def test_the_tabs_of_an_account_have_addresses(world: World, role: ConsoleRole) 
         assert f'aria-current="page">{text}</a>' in answer.text
         assert "This account can sign in." in answer.text
     assert desk.browser.get(f"{desk.path(world.account())}/programs").status_code == 404
-    has_form = "/custodian" in desk.browser.get(f"{desk.path(machine)}/programs").text
+    has_form = 'id="new-custodian"' in desk.browser.get(f"{desk.path(machine)}/programs").text
     assert has_form == (role is ACCESS)
     assert ("/person" in desk.open(machine).text) == (role is ACCESS)

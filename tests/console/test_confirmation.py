@@ -31,7 +31,8 @@ AT_ONCE = {
     "console.verify_caller", "console.deny_caller", "console.send_code", "console.check_code",
     "console.new_account", "console.new_client", "console.update_client", "console.enable_client",
     "console.confirm_proposal",
-    "console.new_group", "console.set_rule", "console.add_member", "console.grant",
+    "console.new_group", "console.set_rule", "console.describe_group", "console.add_member",
+    "console.grant",
     "console.retry_message", "console.verify_trail", "console.upload_logo", "console.set_logo",
 }  # fmt: skip
 
@@ -177,7 +178,10 @@ def test_the_page_says_what_an_act_does_to_how_many(world: World) -> None:
     assert "You cannot undo this." in final
     disabled = desk.send("/console/clients/emi/disable")
     assert "Ends the tokens of 1 person." in shown(disabled)
-    assert "Ends the tokens of 0 programs." in shown(disabled)
+    assert "program" not in shown(disabled)
+    unused = world.relying_party("Crow")
+    page = shown(desk.send(f"/console/clients/{unused.client_id}/disable"))
+    assert "Ends the tokens" not in page
     revoked = desk.send(f"{desk.path(holder)}/revoke", group="Trader", participant="109120")
     assert "Applications that see this role group: EMI." in shown(revoked)
     assert 'class="danger"' not in desk.send(f"{desk.path(locked(world))}/actions/unlock").text

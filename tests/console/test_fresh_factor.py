@@ -133,6 +133,7 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
         "enable_client": ("/console/clients/crow/enable", []),
         "confirm_proposal": (f"/console/proposals/{proposal}/confirm", []),
         "new_group": ("/console/role-groups/new", [("name", "New"), ("kind", "personal")]),
+        "describe_group": (f"/console/role-groups/{viewer}/texts", [("name_fr", "Lecture")]),
         "set_rule": ("/console/role-groups/rule", [("name", "Viewer"), ("rule", "always")]),
         "grant": (f"{account}/grant", [("group", "Viewer"), pair]),
         "add_member": (

@@ -54,6 +54,7 @@ ALLOWED = {
     "GET /console/role-groups": {ACCESS, AUDITOR},
     "GET /console/role-groups/<int(max=9223372036854775807):number>": {ACCESS, AUDITOR},
     "POST /console/role-groups/<int(max=9223372036854775807):number>/members": {ACCESS},
+    "POST /console/role-groups/<int(max=9223372036854775807):number>/texts": {ACCESS},
     "POST /console/role-groups/new": {ACCESS},
     "POST /console/role-groups/rule": {ACCESS},
     "GET /console/keys": {ACCESS, AUDITOR},

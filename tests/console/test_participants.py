@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from idp.directory import participants, participations
@@ -79,7 +81,9 @@ def test_a_contact_that_cannot_be_is_named_and_stays_typed(desk: Desk) -> None:
     assert answer.status_code == 400
     assert "person ID-none has no account and cannot be a contact" in answer.text
     assert 'value="ID-none"' in answer.text
-    assert '<option value="primary_contact" selected>' in answer.text
+    assert '<input type="hidden" name="function" value="primary_contact">' in answer.text
+    again = desk.browser.get("/console/participants/111340", who="none", function="primary_contact")
+    assert "Nobody found." in again.text
     desk.browser.client.post(
         "/language",
         data={"csrf_token": desk.token(), "locale": "fr"},
@@ -88,3 +92,20 @@ def test_a_contact_that_cannot_be_is_named_and_stays_typed(desk: Desk) -> None:
     french = desk.post("/console/participants/contact", change="appoint", **sent)
     assert "ID-none" in french.text
     assert "has no account" not in french.text
+
+
+def test_a_contact_is_searched_and_chosen(world: World, desk: Desk) -> None:
+    """NT-03: by name, user name, e-mail or Person ID; each person once; the function stays."""
+    world.account("ra", person_id="ID-ra", given_name="Rosa", family_name="Delgado")
+    world.account("other", person_id="ID-x", given_name="Otto", family_name="Kim")
+    page = desk.browser.get("/console/participants/111340", who="delg", function="primary_contact")
+    assert re.findall(r'type="radio" id="person_id-1" name="person_id" value="([^"]+)" checked',
+                      page.text) == ["ID-ra"]  # fmt: skip
+    assert "Rosa Delgado</label>" in page.text
+    assert "ID-ra, ra@participant.example" in page.text
+    assert "Otto" not in page.text
+    assert '<option value="primary_contact" selected>' in page.text
+    assert '<details open><summary id="appoint">' in page.text
+    closed = desk.browser.get("/console/participants/111340").text
+    assert 'name="person_id"' not in closed
+    assert "<details><summary" in closed

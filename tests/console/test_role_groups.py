@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 
 from idp.directory import accounts, held_role_groups, role_groups
-from idp.models import AccountKind, Assignment
+from idp.models import AccountKind, AccountState, Assignment
 from idp.policy.console import ConsoleRole
 from tests.console.desk import Desk
 from tests.console.test_people import usernames
@@ -216,3 +216,37 @@ def test_auditors_read_what_access_management_changes(world: World, desk: Desk) 
     assert "<fieldset disabled>" not in desk.browser.get("/console/clients/emi").text
     for address in ("/console/clients/emi", "/console/role-groups/new", "/console/keys/rotate"):
         assert auditor.post(address, name="x").status_code == 403
+
+
+def test_the_account_of_a_grant_is_searched_and_chosen(world: World, desk: Desk) -> None:
+    """PR-02: accounts of the kind that may hold it, not deactivated; the dates stay."""
+    here = path(world, "EMI Viewer")
+    person = {"given_name": "Rosa", "family_name": "Delgado"}
+    world.account("alpha", **person)
+    world.account("beta", **person)
+    world.account("gamma", state=AccountState.DEACTIVATED, **person)
+    world.account("robot", kind=AccountKind.MACHINE, **person)
+    page = desk.browser.get(here, who="delgado", valid_until="2026-12-31").text
+    found = re.findall(r'type="radio" id="username-\d" name="username" value="([^"]+)"', page)
+    assert found == ["alpha", "beta"]
+    assert "checked" not in page
+    assert 'name="valid_until" type="text" value="2026-12-31"' in page
+    assert 'name="username"' not in desk.browser.get(here).text
+    assert "Nobody found." in desk.browser.get(here, who="nobody").text
+
+
+def test_the_texts_of_a_role_group_can_be_changed(world: World, desk: Desk) -> None:
+    """GW-10: in both languages; the name that applications receive stays; recorded."""
+    here = path(world, "EMI Viewer")
+    typed = {"description": "See data", "name_fr": "Lecture", "description_fr": "Voir les données"}
+    assert desk.post(f"{here}/texts", **typed).status_code == 303
+    with world.work() as work:
+        group = role_groups.by_name(work, "EMI Viewer")
+        assert {name: getattr(group, name) for name in typed} == typed
+    assert world.events("role_group.described")[-1].data == {"group": "EMI Viewer"} | typed
+    page = desk.browser.get(here).text
+    assert '<dd lang="fr">Lecture</dd>' in page
+    wrong = desk.post(f"{here}/texts", name_fr="x" * 101)
+    assert (wrong.status_code, 'value="' + "x" * 101 in wrong.text) == (400, True)
+    with world.work() as work:
+        assert role_groups.by_name(work, "EMI Viewer").description == "See data"

@@ -70,6 +70,14 @@ class Stage:
         self._shown = view
         self.page.goto(view.url, wait_until="load")
 
+    def use_scheme(self, scheme: str) -> None:
+        """Show pages ``light``, ``dark``, or ``forced``: in the few colours of a system theme."""
+        is_forced = scheme == "forced"
+        self.page.emulate_media(
+            color_scheme="dark" if scheme == "dark" else "light",
+            forced_colors="active" if is_forced else "none",
+        )
+
     def open_details(self) -> None:
         """Open what the page keeps closed at first."""
         self.page.evaluate("document.querySelectorAll('details').forEach((e) => e.open = true)")

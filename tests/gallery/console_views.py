@@ -11,7 +11,7 @@ from idp.policy.console import ACCESS, AGENT, AUDITOR
 from idp.web.console.gate import ROUTES
 from tests.console.desk import trip_breaker
 from tests.gallery.studio import Studio, View
-from tests.world import Browser
+from tests.world import Browser, hidden_fields
 
 #: The seeded person of each role.
 OPERATORS = {
@@ -116,6 +116,7 @@ def _tabs(studio: Studio, access: Browser) -> Iterator[View]:
         for tab in ("access", "factors", "sessions", "sign-ins", "history"):
             yield View(f"console/tabs/{role}/{tab}", access.get(f"{path}/{tab}"))
     yield View("console/tabs/machine/programs", access.get(f"{path}/programs"))
+    yield View("console/tabs/machine/search-custodian", access.get(f"{path}/programs", who="mor"))
     unknown = studio.form(access, f"{path}/custodian", person_id="nobody")
     yield View("console/tabs/machine/wrong-custodian", unknown)
     path = f"/console/accounts/{studio.subject(studio.username('trader'))}"
@@ -152,9 +153,11 @@ def _caller(studio: Studio, agent: Browser) -> Iterator[View]:
     done = studio.form(agent, f"{path}/caller", fact=FACTS, ticket="CR-3")
     yield View("console/caller/verified", done)
     action = f"{path}/actions/temporary-password"
-    yield View("console/caller/no-reason", studio.form(agent, action, reason="", ticket=""))
-    given = studio.form(agent, action, reason="Forgot the password", ticket="CR-3")
-    yield View("console/caller/temporary-password", given)
+    page = studio.form(agent, action)
+    yield View("console/caller/confirm-temporary-password", page)
+    hidden = hidden_fields(page.text, action)
+    yield View("console/caller/no-reason", studio.form(agent, action, **hidden))
+    yield View("console/caller/temporary-password", studio.confirmed(agent, action))
 
 
 def _clients(studio: Studio, access: Browser) -> Iterator[View]:
@@ -171,12 +174,17 @@ def _clients(studio: Studio, access: Browser) -> Iterator[View]:
     yield View("console/client/logo", logo)
     wrong_logo = studio.form(access, "/console/clients/capacity/logo")
     yield View("console/client/wrong-logo", wrong_logo)
-    secret = studio.form(access, "/console/clients/capacity/secret", overlap_hours="24")
+    path_of_secret = "/console/clients/capacity/secret"
+    secret = studio.form(access, path_of_secret, overlap_hours="24")
+    yield View("console/client/confirm-new-secret", secret)
+    secret = studio.confirmed(access, path_of_secret, overlap_hours="24")
     yield View("console/client/new-secret", secret)
     wrong_hours = studio.form(access, "/console/clients/capacity/secret", overlap_hours="soon")
     yield View("console/client/wrong-hours", wrong_hours)
     yield View("console/client/old-secret", access.get("/console/clients/capacity"))
     disabled = studio.form(access, "/console/clients/capacity/disable")
+    yield View("console/client/confirm-disable", disabled)
+    disabled = studio.confirmed(access, "/console/clients/capacity/disable")
     yield View("console/client/disabled", disabled)
     push = CLIENT | {
         "client_id": "push", "name": "Second registration system",
@@ -205,10 +213,14 @@ def _groups_and_participants(studio: Studio, access: Browser) -> Iterator[View]:
     with studio.world.work() as work:
         group = f"/console/role-groups/{role_groups.by_name(work, 'EMI Bids and Offers').id}"
     yield View("console/role-groups/one", access.get(group))
+    for name, who in (("found", "mor"), ("nobody", "zzz")):
+        yield View(f"console/role-groups/search-{name}", access.get(group, who=who))
     wrong = studio.form(access, f"{group}/members", username="nobody", participant="109120")
     yield View("console/role-groups/wrong-member", wrong)
     number = "109120"
     yield View("console/participants/one", access.get(f"/console/participants/{number}"))
+    found = access.get(f"/console/participants/{number}", who="mor")
+    yield View("console/participants/search-found", found)
     machines = access.get(f"/console/participants/{number}", kind="machine")
     yield View("console/participants/machines", machines)
     yield View("console/participants/none", access.get("/console/participants", text="nowhere"))

@@ -32,7 +32,7 @@ from idp.policy.search_terms import fold
 from idp.ports import Ports, SystemTokens
 from tests.conftest import make_tables
 from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
-from tests.world import PASSWORD, Browser, World
+from tests.world import PASSWORD, Browser, World, hidden_fields
 
 PORT = 22800
 #: Headers that say which template and which view made an answer, for the check that all are shown.
@@ -116,6 +116,12 @@ class Studio:
         data = {"csrf_token": found[1], **fields}
         answer = browser.client.post(path, data=data, base_url=browser.base)
         return browser._follow(answer)
+
+    def confirmed(self, browser: Browser, path: str, **fields: str | list[str]) -> TestResponse:
+        """Send a form, and answer its confirmation page."""
+        page = self.form(browser, path, **fields)
+        answers = {"reason": "request_of_holder", "details": "", "ticket": "CR-1001"}
+        return self.form(browser, path, **(hidden_fields(page.text, path) | answers))
 
     def tire(self) -> None:
         """No proof of a second factor is fresh any more."""

@@ -31,6 +31,7 @@ NO_PAGES = frozenset(
         "oidc.openid_configuration",
         "oidc.userinfo",
         "pages.change_password",
+        "pages.client_logo",
         "pages.healthz",
         "pages.readyz",
     }

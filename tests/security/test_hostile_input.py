@@ -36,7 +36,7 @@ NAMES = [
     "before", "after", "format", "alg", "confirm", "description", "kind", "role_groups",
     "home_url", "redirect_uris", "scopes", "grant_types", "auth_method", "minimum_acr",
     "account_kinds", "confirmation", "days", "description_fr", "details", "list", "name_fr",
-    "networks", "order", "overlap_hours", "person_id", "sort", "tab",
+    "icon", "logo", "networks", "order", "overlap_hours", "person_id", "sort", "tab", "who",
 ]  # fmt: skip
 FORM = "application/x-www-form-urlencoded"
 
@@ -46,7 +46,7 @@ def routes(world: World, subject: str) -> list[tuple[str, str]]:
     are the one with this subject."""
     values = {
         "public_id": "x", "subject": subject, "client_id": "emi", "kid": "x", "action": "lock",
-        "tab": "access",
+        "tab": "access", "digest": "x",
         "consent_id": "9", "number": "9", "kind": "totp",
         "resource_endpoint": "Users", "resource_id": "x", "path": "x",
     }  # fmt: skip

@@ -64,6 +64,10 @@ def test_the_navigation_shows_what_the_role_may_open(world: World, role: Console
     page = Desk.of(world, role).browser.get("/console").text
     side = page[page.index('<nav class="side"') :]
     side = side[: side.index("</nav>")]
+    narrow, side = side.split('<div class="wide-only">')
+    assert re.search("<summary>Menu: Home</summary>", narrow)
+    links = re.compile("<a .*?</a>")
+    assert links.findall(narrow) == links.findall(side)
     shown = re.findall(r"</svg>([^<]+)</a>", side)
     assert set(PLACES[role]) <= set(shown)
     assert re.findall(r'aria-current="page"[^>]*>.*?</svg>([^<]+)<', side) == ["Home"]

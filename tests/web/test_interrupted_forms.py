@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.web.field_names import LABELS, UNSHOWN
 from idp.web.interrupted_forms import MAX_KEPT, SECRETS
 from tests.factor_steps import code, half_signed_in, set_up_app
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, World, answer_of, hidden_fields
@@ -232,6 +233,38 @@ def test_every_secret_field_of_the_pages_is_known() -> None:
                 found |= set(re.findall(r' name="(\w+)"', tag))
     assert found
     assert found <= SECRETS
+
+
+def test_what_was_entered_is_listed_with_the_labels_of_its_fields(
+    world: World, browser: Chromium
+) -> None:
+    """A value alone does not say what it is."""
+    page = browser.signed_in(world.account()).get(PROFILE)
+    browser.lose("form")
+    text = browser.post(PROFILE, profile(page)).text
+    assert "<li>Time zone: America/Halifax</li>" in text
+
+
+#: Fields that no form keeps, or whose value says what it is; and parameters of searches.
+WITHOUT_LABEL = SECRETS | {
+    "account", "actor", "application", "at", "client", "csrf_token", "days", "event", "logo_file",
+    "outcome", "person", "q", "service", "since", "state", "text", "until", "viewport", "who",
+}  # fmt: skip
+
+
+def test_every_field_that_people_fill_in_has_a_label() -> None:
+    """Also one that a page builds with a macro."""
+    root, found = Path(__file__).parents[2], set()
+    uses = re.compile(
+        r"ui\.(?:field|textarea|select|check|date)\('(\w+)'|radios\(choice, '(\w+)'"
+        r"|\{\{ (?:text|lines|choice|flag)\('(\w+)'"
+        r"|<(?:input|select|textarea)\b[^>]* name=\"(\w+)\""
+    )
+    for path in root.glob("idp/templates/**/*.html"):
+        if path.parent.name != "demo":
+            found |= {name for names in uses.findall(path.read_text()) for name in names if name}
+    assert len(found) > 60
+    assert found - set(LABELS) - UNSHOWN - WITHOUT_LABEL == set()
 
 
 @pytest.mark.parametrize("site", [None, "cross-site", "same-site", "none"])

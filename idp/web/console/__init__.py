@@ -36,6 +36,7 @@ def blueprint() -> Blueprint:
     pages.add_app_template_filter(message_words.kind, "message_kind_in_words")
     pages.add_app_template_filter(labels.refused, "refusal_in_words")
     pages.add_app_template_global(navigation.places, "console_navigation")
+    pages.add_app_template_global(navigation.menu, "console_menu")
     for module in (
         home_page,
         account_list_pages,

@@ -121,6 +121,8 @@ def _session_consequences(account: Account, reach: AccountReach) -> list[str]:
                 "Programs that use this account can stop working. It has %(num)s keys.",
                 reach.keys,
             )
+            if reach.keys
+            else gettext("Programs that use this account can stop working.")
         )
     return found
 
@@ -187,10 +189,14 @@ def _resend_activation(account: Account, _reach: AccountReach) -> Description:
 
 
 def _reset_factors(account: Account, reach: AccountReach) -> Description:
-    removed = ngettext(
-        "Removes %(num)s verification method, the recovery codes and the security question.",
-        "Removes %(num)s verification methods, the recovery codes and the security question.",
-        reach.factors,
+    removed = (
+        ngettext(
+            "Removes %(num)s verification method, the recovery codes and the security question.",
+            "Removes %(num)s verification methods, the recovery codes and the security question.",
+            reach.factors,
+        )
+        if reach.factors
+        else gettext("Removes the recovery codes and the security question.")
     )
     back = gettext(
         "The account holder must set up verification methods again. Removed methods cannot be "
@@ -235,10 +241,13 @@ def _restore(_account: Account, _reach: AccountReach) -> Description:
 
 
 def _deactivate(account: Account, reach: AccountReach) -> Description:
+    revoked = ngettext(
+        "Revokes %(num)s role group.", "Revokes %(num)s role groups.", reach.role_groups
+    )
     return [
         gettext("Deactivates the account permanently. Its user name is never reused."),
         *_session_consequences(account, reach),
-        ngettext("Revokes %(num)s role group.", "Revokes %(num)s role groups.", reach.role_groups),
+        *([revoked] if reach.role_groups else []),
     ], ""
 
 
@@ -305,6 +314,7 @@ def _end_session(subject: str, public_id: str) -> Effect | BaseResponse:
         consequences=[
             gettext("Signs the account holder out in this browser."),
             gettext("Ends what applications were granted in this session."),
+            gettext("Sends an e-mail to the account holder."),
         ],
         undo=gettext("The account holder signs in again."),
         button=gettext("End session"),
@@ -366,7 +376,7 @@ def _change_custodian(subject: str) -> Effect | BaseResponse:
 def _correct_person(subject: str) -> Effect | BaseResponse:
     work, account = current.work(), account_page.one(subject)
     separation_of_duties.check(work, account)
-    typed = account_change_pages.typed_person()
+    typed = account_change_pages.typed_person(account.person)
     try:
         changed = persons.differences(account.person, PersonChanges(**typed))
     except (Invalid, Refused) as error:

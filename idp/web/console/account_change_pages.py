@@ -16,11 +16,11 @@ from idp.directory.directory_refusals import PersonNotFound
 from idp.directory.persons import PersonChanges
 from idp.directory.second_accounts import SecondAccountGrounds
 from idp.errors import Conflict, Invalid, NotFound, Refused
+from idp.helpdesk import account_actions
 from idp.machines import machine_accounts, machine_keys, registered_networks
 from idp.models import Account, AccountKind, BrowserSession, Person
 from idp.policy.registered_values import SecondAccountReason
 from idp.session import sessions
-from idp.session.end_reasons import EndReason
 from idp.web import refusal_texts
 from idp.web.console import account_page, labels
 
@@ -108,16 +108,17 @@ def correct_person(subject: str) -> BaseResponse:
     if request.method != "POST":
         return correction(found)
     try:
-        persons.update(current.work(), found.person, PersonChanges(**typed_person()))
+        persons.update(current.work(), found.person, PersonChanges(**typed_person(found.person)))
     except (Invalid, Conflict, Refused) as error:
         return correction(found, refusal_texts.of(error))
     flash(gettext("The data of the person were corrected. The account holder receives an e-mail."))
     return account_page.back(found)
 
 
-def typed_person() -> dict[str, str]:
-    """The data of a person from the form."""
-    return {name: _typed(name) for name in FIELDS}
+def typed_person(person: Person) -> dict[str, str]:
+    """The data of a person from the form. A field that the form does not have keeps its value."""
+    given = {name: _typed(name) for name in FIELDS if name in request.form}
+    return registered_person(person) | given
 
 
 def registered_person(person: Person) -> dict[str, str]:
@@ -129,7 +130,7 @@ def registered_person(person: Person) -> dict[str, str]:
 
 def correction(found: Account, error: str = "") -> BaseResponse:
     """The form with what was typed, or with what is registered."""
-    typed = typed_person() if request.method == "POST" else registered_person(found.person)
+    typed = typed_person(found.person)
     body = render_template("console/person.html", account=found, typed=typed, error=error)
     return Response(body, status=400 if error else 200)
 
@@ -165,7 +166,7 @@ def session_of(found: Account, public_id: str) -> BrowserSession:
 def end_session(subject: str, public_id: str) -> BaseResponse:
     """End one session and what was granted in it."""
     found = account_page.one(subject)
-    sessions.end(current.work(), session_of(found, public_id), EndReason.ENDED_BY_OPERATOR)
+    account_actions.end_session(current.work(), session_of(found, public_id))
     flash(gettext("The session was ended."))
     return account_page.back(found, "sessions")
 

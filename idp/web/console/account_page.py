@@ -29,7 +29,7 @@ from idp.policy.user_agents import describe_user_agent
 from idp.session import browsers, sessions
 from idp.transaction import UnitOfWork
 from idp.web import factor_words, i18n
-from idp.web.console import confirmation, gate, labels
+from idp.web.console import confirmation, gate, labels, person_choice
 
 SHOWN_EVENTS = 25
 SHOWN_SIGN_INS = 5
@@ -91,6 +91,7 @@ def page(
         error=error,
         temporary=temporary,
         spelled=spelled(temporary) if temporary else [],
+        choice=person_choice.of_persons("person_id") if tab == MACHINE_TAB else None,
         hours=work.settings.temporary_password_seconds // 3600,
         **_identity(work, found),
         **_verification_methods(work, found),

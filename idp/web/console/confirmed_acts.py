@@ -33,16 +33,16 @@ from idp.web.console.confirmation import Act, Effect
 
 
 def _token_consequences(reach: ClientReach) -> list[str]:
-    return [
-        ngettext(
-            "Ends the tokens of %(num)s person.", "Ends the tokens of %(num)s people.", reach.people
-        ),
-        ngettext(
-            "Ends the tokens of %(num)s program.",
-            "Ends the tokens of %(num)s programs.",
-            reach.programs,
-        ),
-    ]
+    """Whose tokens end. Nothing is said of those that there are none of."""
+    people = ngettext(
+        "Ends the tokens of %(num)s person.", "Ends the tokens of %(num)s people.", reach.people
+    )
+    programs = ngettext(
+        "Ends the tokens of %(num)s program.",
+        "Ends the tokens of %(num)s programs.",
+        reach.programs,
+    )
+    return [*([people] if reach.people else []), *([programs] if reach.programs else [])]
 
 
 def _client(client_id: str) -> Client:
@@ -146,15 +146,16 @@ def _rotate_key() -> Effect | BaseResponse:
     keys = signing_keys.every_key(current.work())
     active = next(row for row in keys if (row.alg, row.state) == (alg, KeyState.ACTIVE))
     clients, _reach = consequences.of_signing_key(current.work(), active)
+    signed = ngettext(
+        "The next key signs the tokens of %(num)s application.",
+        "The next key signs the tokens of %(num)s applications.",
+        clients,
+    )
     return Effect(
         title=gettext("Start using the next key"),
         about=f"{alg} ({active.kid})",
         consequences=[
-            ngettext(
-                "The next key signs the tokens of %(num)s application.",
-                "The next key signs the tokens of %(num)s applications.",
-                clients,
-            ),
+            *([signed] if clients else []),
             gettext("The current key is published until its last token has expired."),
         ],
         undo="",
@@ -172,16 +173,17 @@ def _revoke_key(kid: str) -> Effect | BaseResponse:
     if key is None:
         abort(404)
     clients, reach = consequences.of_signing_key(current.work(), key)
+    used = ngettext(
+        "%(num)s application uses this algorithm.",
+        "%(num)s applications use this algorithm.",
+        clients,
+    )
     return Effect(
         title=gettext("Revoke a signing key"),
         about=f"{key.alg} ({key.kid})",
         consequences=[
             gettext("Everything signed with this key becomes invalid immediately."),
-            ngettext(
-                "%(num)s application uses this algorithm.",
-                "%(num)s applications use this algorithm.",
-                clients,
-            ),
+            *([used] if clients else []),
             *_token_consequences(reach),
         ],
         undo="",

@@ -69,6 +69,7 @@ ROUTES: dict[str, frozenset[ConsoleRole]] = {
     "console.add_member": _MANAGE,
     "console.new_group": _MANAGE,
     "console.set_rule": _MANAGE,
+    "console.describe_group": _MANAGE,
     "console.grant": _MANAGE,
     "console.revoke": _MANAGE,
     "console.participants": _READ,

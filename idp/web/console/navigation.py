@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
-from flask import request
+from flask import request, url_for
 from flask_babel import lazy_gettext as _
 
 from idp.web.console.gate import Operator
@@ -22,9 +23,14 @@ class Place:
     inside: tuple[str, ...] = ()
 
     @property
+    def is_open(self) -> bool:
+        """Whether the page of this request is this place."""
+        return request.endpoint == self.endpoint
+
+    @property
     def is_current(self) -> bool:
         """Whether the page of this request is this place or belongs to it."""
-        return request.endpoint == self.endpoint or request.endpoint in self.inside
+        return self.is_open or request.endpoint in self.inside
 
 
 PLACES = (
@@ -50,6 +56,8 @@ PLACES = (
             "console.client",
             "console.new_client",
             "console.update_client",
+            "console.upload_logo",
+            "console.set_logo",
             "console.rotate_secret",
             "console.proposals",
             "console.confirm_proposal",
@@ -60,7 +68,13 @@ PLACES = (
         "console.groups",
         _("Role groups"),
         "groups",
-        ("console.group", "console.new_group", "console.add_member", "console.set_rule"),
+        (
+            "console.group",
+            "console.new_group",
+            "console.add_member",
+            "console.set_rule",
+            "console.describe_group",
+        ),
     ),
     Place(
         1,
@@ -81,3 +95,19 @@ PLACES = (
 def places(operator: Operator) -> list[Place]:
     """The places that the operator may open, in order."""
     return [place for place in PLACES if operator.may_open(place.endpoint)]
+
+
+def menu(places: list[Place]) -> list[list[tuple[object, str, str, str]]]:
+    """Their groups, each with text, address, whether it is current ("page" or "inside"), icon."""
+    return [
+        [
+            (
+                place.text,
+                url_for(place.endpoint),
+                "" if not place.is_current else "page" if place.is_open else "inside",
+                place.icon,
+            )
+            for place in group
+        ]
+        for _number, group in groupby(places, lambda place: place.group)
+    ]

@@ -18,7 +18,7 @@ from idp.directory.participant_lists import ParticipantFilter, ParticipantState
 from idp.errors import Conflict, Invalid, NotFound, Refused
 from idp.models import AccountKind, ContactFunction, Participant, ParticipationKind
 from idp.web import refusal_texts
-from idp.web.console import gate, labels, listing
+from idp.web.console import gate, labels, listing, person_choice
 from idp.web.console.listing import ListView
 
 FILTERS = ("text", "state", "participation")
@@ -125,7 +125,8 @@ def _page(row: Participant, *, error: str = "") -> BaseResponse:
             for one in AccountKind
         ],
         may_change=gate.operator().may_open("console.set_contact"),
-        typed={name: request.form.get(name, "") for name in ("person_id", "function")},
+        choice=person_choice.of_persons("person_id"),
+        typed={"function": request.values.get("function", "")},
         error=error,
     )  # fmt: skip
     return Response(body, status=400 if error else 200)

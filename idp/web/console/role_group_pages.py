@@ -29,10 +29,12 @@ from idp.mfa.second_factor_rule import Rule
 from idp.models import Account, AccountKind, RoleGroup
 from idp.policy import console as rules
 from idp.web import refusal_texts
-from idp.web.console import account_page, forms, gate, labels, listing
+from idp.web.console import account_page, forms, gate, labels, listing, person_choice
 from idp.web.console.listing import ListView
 from idp.web.console.operation_pages import MAX_ID
 
+#: The texts that can be changed; the name is what applications know.
+TEXTS = ("description", "name_fr", "description_fr")
 FILTERS = ("text", "kind", "application")
 #: The orders of the list.
 SORTS: dict[str, Callable[[tuple[RoleGroup, list[str]]], Any]] = {
@@ -48,6 +50,7 @@ def register(pages: Blueprint) -> None:
     pages.add_url_rule("/role-groups/new", "new_group", new_group, methods=post)
     pages.add_url_rule("/role-groups/rule", "set_rule", set_rule, methods=post)
     pages.add_url_rule(one, "group", group)
+    pages.add_url_rule(f"{one}/texts", "describe_group", describe_group, methods=post)
     pages.add_url_rule(f"{one}/members", "add_member", add_member, methods=post)
     pages.add_url_rule("/accounts/<subject>/grant", "grant", grant, methods=post)
     pages.add_url_rule("/accounts/<subject>/revoke", "revoke", revoke, methods=post)
@@ -145,8 +148,11 @@ def _page(found: RoleGroup, error: str = "") -> BaseResponse:
         view=ListView("console.group", members, asked, {"number": found.id}),
         held=held,
         rules=[(str(rule), str(rule)) for rule in Rule],
+        texts={name: request.form.get(name, getattr(found, name)) for name in TEXTS},
+        may_describe=operator.may_open("console.describe_group"),
         may_set_rule=operator.may_open("console.set_rule"),
         may_grant=may_grant,
+        choice=person_choice.of_accounts("username", found.kind) if may_grant else None,
         may_open_clients=operator.may_open("console.client"),
         participants=participants.list_choices(work),
         places=participants.list_choices(work, found.participation) if may_grant else [],
@@ -156,7 +162,7 @@ def _page(found: RoleGroup, error: str = "") -> BaseResponse:
     return Response(body, status=400 if error else 200)
 
 
-_TYPED = ("username", "participant", "valid_from", "valid_until")
+_TYPED = ("participant", "valid_from", "valid_until")
 
 
 def set_rule() -> BaseResponse:
@@ -171,6 +177,18 @@ def set_rule() -> BaseResponse:
     except Invalid as error:
         return _page(found, refusal_texts.of(error))
     flash(gettext("The rule is saved. It applies from the next sign-in."))
+    return _to(found)
+
+
+def describe_group(number: int) -> BaseResponse:
+    """Change its description, and its French name and description."""
+    found = _one(number)
+    texts = {name: request.form[name].strip() for name in TEXTS if name in request.form}
+    try:
+        role_groups.describe(current.work(), found, **texts)
+    except Invalid as error:
+        return _page(found, refusal_texts.of(error))
+    flash(gettext("The texts of the role group are saved."))
     return _to(found)
 
 
