@@ -12,11 +12,24 @@ CACHEABLE = frozenset({"static", "hosted.brand_colours", "hosted.brand_logo"})
 
 #: The policy of an image, which is also a document when its URL is opened.
 INERT = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+#: The same in every answer.
+_FIXED = (
+    ("X-Frame-Options", "DENY"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+)
+_HTTPS_ONLY = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 
 
 def begin() -> None:
     """Give this request the nonce of its scripts."""
-    g.csp_nonce = secrets.token_urlsafe(16)
+    g.csp_nonce = new_nonce()
+
+
+def new_nonce() -> str:
+    """A nonce for the scripts of one answer."""
+    return secrets.token_urlsafe(16)
 
 
 def mark_inert() -> None:
@@ -32,35 +45,33 @@ def protect(
     keeps_opener: bool = False,
     form_action: str = "'self'",
 ) -> None:
-    """Set the headers. ``keeps_opener`` is for pages that a site shows in a popup, ``form_action``
-    says where forms may end."""
+    """Set the headers, once for each answer. ``keeps_opener`` is for pages that a site shows in a
+    popup, ``form_action`` says where forms may end."""
     headers = response.headers
-    headers["Content-Security-Policy"] = INERT if g.get("is_inert") else _policy(form_action)
-    headers["X-Frame-Options"] = "DENY"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
     # A redirect has no document to protect, and would part a popup from its opener on the way.
-    parts = not keeps_opener and not 300 <= response.status_code < 400
-    headers["Cross-Origin-Opener-Policy"] = "same-origin" if parts else "unsafe-none"
-    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
-    headers["X-Request-Id"] = g.get("request_id", "")
-    if is_https:
-        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    redirects = 300 <= response.status_code < 400 and response.status_code != 304
+    parts = not keeps_opener and not redirects
+    for_page = policy(g.get("csp_nonce", ""), form_action)
+    headers.extend(
+        (
+            ("Content-Security-Policy", INERT if g.get("is_inert") else for_page),
+            ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
+            ("X-Request-Id", g.get("request_id", "")),
+            *_FIXED,
+            *((_HTTPS_ONLY,) if is_https else ()),
+        )
+    )
     if not may_be_cached or response.status_code >= 400:
         headers["Cache-Control"] = "no-store"
-        response.vary.add("Cookie")
+        if "Vary" in headers:
+            response.vary.add("Cookie")
+        else:
+            headers.add("Vary", "Cookie")
 
 
-def _policy(form_action: str) -> str:
+def policy(nonce: str, form_action: str = "'self'") -> str:
     """No inline code without this answer's nonce, and nothing from other sites."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src 'nonce-{g.get('csp_nonce', '')}'",
-            "style-src 'self'",
-            "img-src 'self'",
-            f"form-action {form_action}",
-            "base-uri 'none'",
-            "frame-ancestors 'none'",
-        )
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; "
+        f"form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     )

@@ -37,6 +37,7 @@ from idp.web import (
     profile,
     security,
 )
+from idp.web.kept_documents import KeptDocuments
 from registration_bridge import endpoint as bridge
 
 #: Called by programs and other sites, authenticated in their own way: no form token.
@@ -93,7 +94,16 @@ def create_app(
     context.install(app, settings)
     _routes(app, settings, csrf)
     counter.install(app, settings)
+    app.extensions["kept_documents"] = _keep_documents(app, settings)
     return app
+
+
+def _keep_documents(app: Flask, settings: Settings) -> KeptDocuments:
+    """Answer public documents before Flask."""
+    ring, clock = app.extensions["oidc"].ring, foundation.runtime(app).ports.clock
+    kept = KeptDocuments(app.wsgi_app, settings, lambda: ring.etag(clock.now(), settings.key_cache))
+    app.wsgi_app = kept  # type: ignore[method-assign]
+    return kept
 
 
 def _config(settings: Settings) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from flask import (
     session,
     url_for,
 )
-from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -89,8 +89,12 @@ def machine_authenticator() -> MachineAuthenticator:
 def origin() -> Origin:
     """Where this request comes from."""
     agent = request.headers.get("User-Agent", "")[:MAX_AGENT] or None
-    ip = cast(GatewayRequest, request).sender.ip
-    return Origin(ip=ip, user_agent=agent, request_id=g.get("request_id"))
+    return Origin(ip=sender_ip(), user_agent=agent, request_id=g.get("request_id"))
+
+
+def sender_ip() -> str | None:
+    """The address of the sender."""
+    return cast(GatewayRequest, request).sender.ip
 
 
 def browser_session() -> BrowserSession | None:
@@ -225,7 +229,17 @@ def is_cross_site_form() -> bool:
 
 
 class FormCookie(SecureCookieSessionInterface):
-    """Flask's session cookie, which a form of another site cannot replace."""
+    """Flask's session cookie, which a form of another site cannot replace. A request without the
+    cookie, whose view does not use it, costs nothing."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
         return not is_cross_site_form() and super().should_set_cookie(app, session)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 import structlog
+
+#: Writes the lines of this process.
+_handlers: list[logging.StreamHandler[Any]] = []
 
 
 def configure(level: str) -> None:
@@ -36,3 +43,20 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    _handlers[:] = [handler]
+
+
+def write_info(logger: str, event: str, fields: Mapping[str, Any]) -> None:
+    """Write a line as ``structlog`` would, for a tenth of the cost. For what each request logs."""
+    if not logging.getLogger(logger).isEnabledFor(logging.INFO):
+        return
+    moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    about = {"event": event, "level": "info", "logger": logger, "timestamp": moment}
+    line = json.dumps({**fields, **about}) + "\n"
+    for handler in _handlers:
+        handler.acquire()
+        try:
+            handler.stream.write(line)
+            handler.flush()
+        finally:
+            handler.release()

@@ -39,9 +39,8 @@ def install(app: Flask, settings: Settings) -> None:
 
 def _limiter(app: Flask, settings: Settings) -> Limiter:
     timeouts: dict[str, str | int] = {"socket_connect_timeout": 1, "socket_timeout": 1}
-    return Limiter(
+    limiter = Limiter(
         key_func=budgets.by_network,
-        app=app,
         storage_uri=settings.redis_url or "memory://",
         # Per-process limits are stricter than none: never swallow errors (F4).
         in_memory_fallback_enabled=bool(settings.redis_url),
@@ -49,6 +48,11 @@ def _limiter(app: Flask, settings: Settings) -> Limiter:
         headers_enabled=False,
         key_prefix=f"gateway-{settings.environment}",
     )
+    # Its hooks serve limits of the whole application and headers. There are none, and the views
+    # with limits check them, so no other request pays for them.
+    app.extensions["limiter"] = {limiter}
+    limiter.init_app(app)
+    return limiter
 
 
 def _limited(
@@ -63,8 +67,20 @@ def _limited(
         limiter.shared_limit, limit, scope=f"refused-{endpoint}", key_func=partial(_budget, rule)
     )
     # The outer limit only looks whether the budget is empty, and counts nothing.
-    only_looks = budget(exempt_when=is_exempt, deduct_when=lambda _: False)
-    return only_looks(_limit_refusals(app, rule, view, budget()))
+    judged = _limit_refusals(app, rule, view, budget())
+    looking = budget(exempt_when=is_exempt, deduct_when=lambda _: False)(judged)
+    return _unless(is_exempt, looking, judged) if rule.allows_valid_credentials else looking
+
+
+def _unless(is_exempt: Callable[[], bool], limited: Any, view: Any) -> Any:
+    """The view without its limit for exempt requests: the limiter would reach the same result, at
+    a higher cost."""
+
+    @wraps(view)
+    def chosen(*args: Any, **kwargs: Any) -> Any:
+        return (view if is_exempt() else limited)(*args, **kwargs)
+
+    return chosen
 
 
 def count_push(client_id: str, operations: int) -> None:

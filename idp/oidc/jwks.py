@@ -52,6 +52,10 @@ class Snapshot:
     document: bytes
     etag: str
 
+    def is_fresh(self, now: datetime, seconds: int) -> bool:
+        """Whether the keys were read within the last ``seconds``."""
+        return timedelta(0) <= now - self.read_at < timedelta(seconds=seconds)
+
 
 class KeyRing:
     """Signs and verifies tokens with a cached snapshot of the keys."""
@@ -63,11 +67,16 @@ class KeyRing:
     def snapshot(self, work: UnitOfWork) -> Snapshot:
         """The keys, read again when the cached ones are older than the setting allows."""
         current = self._snapshot
-        age = timedelta(seconds=work.settings.key_cache)
-        if current is None or not timedelta(0) <= work.now - current.read_at < age:
+        if current is None or not current.is_fresh(work.now, work.settings.key_cache):
             with self._lock:
                 current = self._snapshot = _read(work)
         return current
+
+    def etag(self, now: datetime, seconds: int) -> str | None:
+        """The ETag of the document, or None if the keys are not known or older than some
+        seconds."""
+        current = self._snapshot
+        return current.etag if current is not None and current.is_fresh(now, seconds) else None
 
     def sign(self, work: UnitOfWork, alg: str, typ: str, claims: dict[str, Any]) -> str:
         """A signed JWT. Times in ``claims`` are absolute."""

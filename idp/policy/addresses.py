@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -14,6 +14,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 UNKNOWN = "unknown"
 #: A customer has at least this prefix of IPv6 addresses (RFC 6177).
 CUSTOMER = 64
+#: Characters of the longest form of an address: an IPv6 address that ends like an IPv4 one.
+LONGEST = 45
 _WITH_PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[0-9.]+))(?::[0-9]{1,5})?")
 
 
@@ -21,15 +23,29 @@ def address_of(text: str | None) -> Address | None:
     """Parse an address; None if it is not one. An IPv4-mapped IPv6 address becomes IPv4. The zone
     of an IPv6 address (RFC 4007 section 11) belongs to another machine and is removed."""
     bare, percent, _ = (text or "").partition("%")
-    try:
-        parsed = ipaddress.ip_address(bare)
-    except ValueError:
+    # A longer text is no address, and would fill the memory of what was parsed.
+    parsed = _parsed(bare) if len(bare) <= LONGEST else None
+    if parsed is None:
         return None
     if percent and parsed.version == 4:
         return None
     return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
+@lru_cache(1024)
+def _parsed(text: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+@lru_cache(8)
+def _networks(trusted: tuple[str, ...]) -> list[Network]:
+    return [ipaddress.ip_network(text) for text in trusted]
+
+
+@lru_cache(1024)
 def network_of(ip: str | None) -> str:
     """The network for limits and counters: the IPv4 address itself, or the /64 of an IPv6 address,
     which belongs to one customer."""
@@ -50,11 +66,11 @@ class ClientAddress:
     unreadable: str = ""
 
 
-def client_address(peer: str, forwarded: str, trusted: Collection[str]) -> ClientAddress:
+def client_address(peer: str, forwarded: str, trusted: tuple[str, ...]) -> ClientAddress:
     """The peer address, or the one that trusted proxies report in X-Forwarded-For, read from right
     to left up to the first address that is not a trusted proxy. Entries left of an unreadable one
     are not trusted: the client is then unknown, and checks that need a network refuse it."""
-    networks = [ipaddress.ip_network(text) for text in trusted]
+    networks = _networks(trusted)
     address = address_of(peer)
     if not _is_within(address, networks):
         return ClientAddress(str(address) if address else UNKNOWN if peer else None)

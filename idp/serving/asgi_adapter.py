@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
 from typing import Any
 
 import structlog
@@ -15,11 +14,13 @@ from idp.policy.addresses import client_address
 from idp.serving.body_reader import BodyReader, Receive
 from idp.serving.bounds import Bounds
 from idp.serving.environ import environ_of
-from idp.serving.exchange import Answer, RequestRun, Send
+from idp.serving.exchange import Answer, RequestRun, Send, answer_of
 from idp.serving.refusals import Refusals, RefusedRequest
 from idp.serving.thread_pools import Job, ThreadPools
 
 log = structlog.get_logger("gateway.request")
+#: Seconds before a request looks whether its client is still there.
+SOON = 0.1
 
 
 class ClientDisconnected(Exception):
@@ -36,6 +37,7 @@ class AsgiAdapter:
         self._intake = BodyReader(self._bounds)
         self._refusals = Refusals(app)
         self._trusted = app.extensions["runtime"].settings.trusted_proxies
+        self._kept = app.extensions["kept_documents"]
         self._limits: dict[str, int] = app.config.get("LARGER_BODIES", {})
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -51,21 +53,34 @@ class AsgiAdapter:
             _log(scope, 499, "client_left", started, self._trusted)
 
     async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        async with AsyncExitStack() as stack:
-            body: bytes | None = b""
-            length = None
-            if announced := _announced(scope["headers"]):
-                usual = self._app.config["MAX_CONTENT_LENGTH"]
-                limit = self._limits.get(scope["path"].rstrip("/"), usual)
-                body = None
-                if announced <= limit:
-                    body = await stack.enter_async_context(self._intake.body(receive, limit))
-                # The application refuses it, in the form of its endpoint.
-                length = limit + 1 if body is None else None
-            environ = environ_of(scope, body or b"", length)
-            exchange = RequestRun(self._app, environ, send, self._bounds.send_seconds)
-            job = self._pools.of(scope["method"], scope["path"]).submit(exchange.run)
-            answer = await self._wait(job, exchange, receive if body is not None else _never)
+        if not (announced := _announced(scope["headers"])):
+            await self._exchange(scope, receive, send, b"")
+            return
+        usual = self._app.config["MAX_CONTENT_LENGTH"]
+        limit = self._limits.get(scope["path"].rstrip("/"), usual)
+        if announced > limit:
+            await self._exchange(scope, receive, send, None, limit)
+            return
+        async with self._intake.body(receive, limit) as body:
+            await self._exchange(scope, receive, send, body, limit)
+
+    async def _exchange(
+        self,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
+        body: bytes | None,
+        limit: int = 0,
+    ) -> None:
+        """Answer a request with its body; None is one that is longer than ``limit``, so that the
+        application refuses it in the form of its endpoint."""
+        environ = environ_of(scope, body or b"", limit + 1 if body is None else None)
+        if (kept := self._kept.answer(environ)) is not None:
+            await answer_of(kept.status, kept.headers, kept.body).send(send)
+            return
+        exchange = RequestRun(self._app, environ, send, self._bounds.send_seconds)
+        job = self._pools.of(scope["method"], scope["path"]).submit(exchange.run)
+        answer = await self._wait(job, exchange, receive if body is not None else _never)
         if answer:
             await answer.send(send)
 
@@ -74,18 +89,13 @@ class AsgiAdapter:
     ) -> Answer | None:
         """The response, once a thread has produced it. If the client disconnects, a queued request
         is dropped and a streamed response stops."""
-        left = asyncio.ensure_future(_wait_for_disconnect(receive))
-        both = (job.result, left)
         try:
-            first = asyncio.FIRST_COMPLETED
-            await asyncio.wait(both, timeout=self._bounds.wait_seconds, return_when=first)
-            if not job.result.done() and job.withdraw():
-                if left.done():
-                    raise ClientDisconnected
-                raise RefusedRequest(503, "waited_too_long")
-            await asyncio.wait(both, return_when=first)
-            if left.done():
-                exchange.leave()
+            # Most responses take less time. Looking whether the client is still there costs more
+            # than they do.
+            soon = min(SOON, self._bounds.wait_seconds)
+            await asyncio.wait((job.result,), timeout=soon)
+            if not job.result.done():
+                await self._watch(job, exchange, receive, self._bounds.wait_seconds - soon)
             return await job.result
         except (ClientDisconnected, RefusedRequest):
             raise
@@ -96,6 +106,24 @@ class AsgiAdapter:
                 # complete one.
                 raise
             raise RefusedRequest(500, type(error).__name__) from error
+
+    async def _watch(
+        self, job: Job[Answer | None], exchange: RequestRun, receive: Receive, seconds: float
+    ) -> None:
+        """Wait until the response is there or the client has disconnected. Raises
+        ClientDisconnected or RefusedRequest for a request that no thread has begun."""
+        left = asyncio.ensure_future(_wait_for_disconnect(receive))
+        both = (job.result, left)
+        first = asyncio.FIRST_COMPLETED
+        try:
+            await asyncio.wait(both, timeout=seconds, return_when=first)
+            if not job.result.done() and job.withdraw():
+                if left.done():
+                    raise ClientDisconnected
+                raise RefusedRequest(503, "waited_too_long")
+            await asyncio.wait(both, return_when=first)
+            if left.done():
+                exchange.leave()
         finally:
             left.cancel()
 

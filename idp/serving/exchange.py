@@ -31,6 +31,12 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
+def answer_of(status: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
+    """A response as WSGI writes it."""
+    fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return Answer(int(status[:3]), fields, body)
+
+
 class RequestRun:
     """One request in the application, which must call ``start_response`` before it returns, as
     Flask does."""
@@ -72,8 +78,8 @@ class RequestRun:
     def _start(
         self, status: str, headers: list[tuple[str, str]], _exc_info: Any = None
     ) -> Callable[[bytes], object]:
-        self._status = int(status.split(" ", 1)[0])
-        self._headers = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers]
+        head = answer_of(status, headers, b"")
+        self._status, self._headers = head.status, head.headers
         return _write
 
     def _is_short(self) -> bool:

@@ -6,14 +6,13 @@ import re
 import secrets
 import time
 
-import structlog
 from flask import Flask, Response, abort, g, request
 
 from hosted_pages import response_headers
 from idp import current
 from idp.settings import Settings
+from idp.web import request_log
 
-log = structlog.get_logger("gateway.request")
 #: Documents that may be cached; everything else says no-store.
 CACHEABLE = response_headers.CACHEABLE | {
     "pages.client_logo",
@@ -30,10 +29,10 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def begin() -> None:
-        g.request_id = secrets.token_hex(8)
+        g.request_id = new_request_id()
         response_headers.begin()
         g.started = time.perf_counter()
-        if not _is_ours(request.host, settings):
+        if not is_ours(request.host, settings):
             abort(400)
 
     @app.after_request
@@ -43,11 +42,16 @@ def install(app: Flask, settings: Settings) -> None:
         return response
 
 
-def _is_ours(host: str, settings: Settings) -> bool:
+def new_request_id() -> str:
+    """An id for the log, the audit trail and error pages."""
+    return secrets.token_hex(8)
+
+
+def is_ours(host: str, settings: Settings) -> bool:
     """Whether a Host header names the issuer; the port is the proxy's affair (N60). Flask's
     TRUSTED_HOSTS cannot name an IPv6 address, and leaves the error page without addresses."""
     wanted = settings.issuer.split("://", 1)[1]
-    return _PORT.sub("", host.lower()) == _PORT.sub("", wanted.lower())
+    return host == wanted or _PORT.sub("", host.lower()) == _PORT.sub("", wanted.lower())
 
 
 def _headers(response: Response, settings: Settings) -> None:
@@ -63,13 +67,11 @@ def _headers(response: Response, settings: Settings) -> None:
 
 
 def _log(response: Response) -> None:
-    """Path without query: links and codes travel in queries (N69)."""
-    log.info(
-        "request",
+    request_log.write(
         request_id=g.get("request_id"),
         method=request.method,
         path=request.path,
         status=response.status_code,
-        ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
-        ip=current.origin().ip,
+        started=g.get("started") or time.perf_counter(),
+        ip=current.sender_ip(),
     )

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from idp.models import OutboxMessage
 from idp.policy.addresses import UNKNOWN, ClientAddress, client_address
 from idp.settings import Settings
-from idp.web.security import _is_ours
+from idp.web.security import is_ours
 from tests.security.test_headers import assert_protected, paths
 from tests.security.test_login_cookies import LOOPBACKS, gateway
 from tests.world import World, hidden_fields
@@ -87,8 +87,8 @@ def test_n60_the_host_of_the_issuer_is_served(world: World, host: str) -> None:
 @pytest.mark.parametrize("issuer", LOOPBACKS)
 def test_n60_a_loopback_issuer_is_served(settings: Settings, issuer: str) -> None:
     """N60: also one that is an IPv6 address."""
-    assert _is_ours(issuer.split("://")[1], replace(settings, issuer=issuer))
-    assert not _is_ours("evil.example:8000", replace(settings, issuer=issuer))
+    assert is_ours(issuer.split("://")[1], replace(settings, issuer=issuer))
+    assert not is_ours("evil.example:8000", replace(settings, issuer=issuer))
 
 
 def test_n60_forwarding_headers_change_nothing(world: World) -> None:

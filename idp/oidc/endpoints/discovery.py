@@ -88,7 +88,9 @@ def register(pages: Blueprint) -> None:
 def configuration() -> Response:
     """The metadata. It is public and cacheable, and any script may read it."""
     response = jsonify(metadata(current.runtime().settings))
-    return _public(response, 3600)
+    response.add_etag()
+    _public(response, 3600).make_conditional(request)
+    return response
 
 
 def jwks() -> Response:
