@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from registration.access_changes import AccountKey, Cell, CellState, Change, Situation, plan
 from registration.delegation import Allowed, may
@@ -68,6 +68,16 @@ class Delegation(RuleBasedStateMachine):
         self.cells: dict[str, dict[Cell, CellState]] = {one: {} for one in ORGANIZATIONS}
         self.grants: dict[tuple[str, Cell], Given] = {}
 
+    @initialize()
+    def begin(self) -> None:
+        """One organization at work, and one that only has an AR."""
+        self.take_part("north", "energy", ParticipationState.APPROVED)
+        self.take_part("south", "energy", ParticipationState.APPLIED)
+        self.appoint(DESK, "north", "p0", Tier.AR, None, "L-1")
+        self.appoint("p0", "north", "p1", Tier.PC, None, "")
+        self.appoint("p1", "north", "p2", Tier.RA, None, "")
+        self.appoint(DESK, "south", "p3", Tier.AR, None, "L-1")
+
     def facts(self) -> Facts:
         participations = (Participation(*key, state) for key, state in self.states.items())
         return Facts(self.now, tuple(self.appointments), tuple(participations))
@@ -108,10 +118,11 @@ class Delegation(RuleBasedStateMachine):
     ) -> None:
         target = Target(where, whom, office, letter=letter)
         answer = may(self.actor(who), Action.APPOINT, target, self.facts())
-        if isinstance(answer, Allowed):
+        in_office = whom in self.facts().holders(office, where)
+        if isinstance(answer, Allowed) and not in_office:
             until = self.now + timedelta(minutes=lasts) if lasts else None
             given = self.given(who, where, letter)
-            self.appointments[Appointment(whom, where, office, self.now, until)] = given
+            self.appointments.setdefault(Appointment(whom, where, office, self.now, until), given)
 
     @rule(who=WHO, where=WHERE, whom=WHOM, office=OFFICE)
     def end(self, who: str, where: str, whom: str, office: Tier) -> None:
@@ -164,5 +175,5 @@ class Delegation(RuleBasedStateMachine):
                 assert any(by.letter for by in here.values())
 
 
-Delegation.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+Delegation.TestCase.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
 TestDelegation = Delegation.TestCase
