@@ -7,4 +7,5 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 - ``delegation_texts``: why it says no, and who can.
 - ``contact_rules``: minimum, maximum and exclusive pairs of contact roles.
 - ``access_changes``: what a batch of grants and revocations would do.
+- ``catalogue``: markets, contact roles and access roles, from ``data/catalogue.yaml``.
 """
