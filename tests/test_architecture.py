@@ -30,7 +30,7 @@ def test_authlib_is_the_release_that_was_examined() -> None:
     assert Version(version("authlib")) < Version("1.10")
 
 
-def test_every_foreign_key_can_be_looked_up() -> None:
+def test_every_foreign_key_has_an_index() -> None:
     """What is searched is indexed; each foreign key leads an index or a key."""
     for table in Base.metadata.sorted_tables:
         leading = {next(iter(index.columns)).name for index in table.indexes}
@@ -76,7 +76,7 @@ def test_rules_have_no_clock_and_no_randomness() -> None:
                 assert node.func.attr not in IMPURE, f"{path.name}:{node.lineno}"
 
 
-def test_no_view_takes_up_what_the_database_refused() -> None:
+def test_no_view_catches_a_database_collision() -> None:
     """A Collision has ended the transaction: views name the refusals that they answer, and the rest
     reaches ``web/error_responses``."""
     for path in (Path(idp.__file__).parent / "web").rglob("*.py"):
@@ -90,7 +90,7 @@ ASKS_SERVICES = ("idp/web", "idp/oidc", "registration_bridge")
 
 
 @pytest.mark.parametrize("package", ASKS_SERVICES)
-def test_what_speaks_a_protocol_never_uses_the_database_session(package: str) -> None:
+def test_pages_and_endpoints_never_use_the_database_session(package: str) -> None:
     """They ask services: ``work.db`` is not used there. The import contract ``tables`` keeps
     SQLAlchemy out."""
     for path in (Path(idp.__file__).parent.parent / package).rglob("*.py"):
@@ -117,7 +117,7 @@ PACKAGES = (
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_is_entered_by_its_door(package: str) -> None:
+def test_packages_are_imported_only_through_their_listed_modules(package: str) -> None:
     """``__all__`` of a package names the modules that the rest of the code may use."""
     door = import_module(f"idp.{package}").__all__
     root = Path(idp.__file__).parent
@@ -135,7 +135,7 @@ def test_a_package_is_entered_by_its_door(package: str) -> None:
     assert used == set(door)
 
 
-def test_a_file_name_says_which_one_it_is() -> None:
+def test_no_two_modules_share_a_file_name() -> None:
     """No two modules share a name."""
     root = Path(idp.__file__).parent
     packages = (root, root.parent / "registration_bridge", root.parent / "hosted_pages")

@@ -43,7 +43,7 @@ NAME = "gateway.internal"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 
 
-def test_systemd_reads_the_units_without_a_complaint(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     """Read by systemd itself; only the program is another one, since nothing is installed here."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
@@ -59,7 +59,7 @@ def test_systemd_reads_the_units_without_a_complaint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_units_start_again_and_name_what_there_is(unit: Path) -> None:
+def test_units_restart_and_name_existing_commands(unit: Path) -> None:
     """Whatever ends the process, it is started again; the command line and the settings exist."""
     text = unit.read_text()
     assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(text.splitlines())
@@ -73,7 +73,7 @@ def test_units_start_again_and_name_what_there_is(unit: Path) -> None:
     assert set(re.findall(r"IDP_\w+_FILE", text)) <= known
 
 
-def test_both_processes_are_there() -> None:
+def test_the_deployments_start_server_and_worker() -> None:
     """A web process and a worker."""
     assert [unit.name for unit in UNITS] == ["ieso-gateway-worker.service", "ieso-gateway.service"]
 
@@ -94,7 +94,7 @@ def test_every_installation_reads_the_same_secrets() -> None:
     assert all(name in made for name in first.values())
 
 
-def test_commands_beside_the_units_have_their_settings(tmp_path: Path) -> None:
+def test_documented_commands_use_the_settings_of_the_units(tmp_path: Path) -> None:
     """Run as it stands; only the folder and the program are others."""
     (tmp_path / "gateway.env").write_text('# A comment\nIDP_MAIL_FROM="Gateway <a@b.test>"\n')
     copy = (DEPLOY / "systemd/run").read_text().replace("/etc/ieso-gateway", str(tmp_path))
@@ -112,7 +112,7 @@ def test_commands_beside_the_units_have_their_settings(tmp_path: Path) -> None:
     assert sources["IDP_DATABASE_URL"] == ("file", "(set)")
 
 
-def test_containers_run_commands_that_there_are() -> None:
+def test_containers_run_existing_commands() -> None:
     """The image's own command and those of compose.yaml are understood; health checks ask where
     the processes listen; what is copied into the image is let through."""
     image, compose = (ROOT / "Dockerfile").read_text(), (ROOT / "compose.yaml").read_text()
@@ -155,7 +155,7 @@ class Probed(BaseHTTPRequestHandler):
         ("", "no answer"),
     ],
 )
-def test_the_health_check_of_the_image(issuer: str, said: str) -> None:
+def test_the_image_has_a_health_check(issuer: str, said: str) -> None:
     """0 for an answer of 200; else 1, and a line that says why."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Probed) as server:
         Thread(target=server.serve_forever).start()
@@ -271,7 +271,7 @@ def _wait_until_it_leads_there(program: subprocess.Popen[bytes], port: int) -> N
 @pytest.mark.independent
 @pytest.mark.xdist_group("wire")
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
-def test_n88_the_proxy_keeps_slow_bodies_to_itself(world: World, kind: str, tmp_path: Path) -> None:
+def test_n88_the_proxy_buffers_slow_bodies(world: World, kind: str, tmp_path: Path) -> None:
     """N88: 60 bodies that never come reach the gateway in no part; too long ones are refused, where
     Bulk may be longer; operators' paths are not there; the address is the peer's, not a claim."""
     rp = world.relying_party()

@@ -106,7 +106,7 @@ def test_every_module_path_of_the_documents_exists() -> None:
         assert not missing, (document.name, sorted(missing))
 
 
-def test_a_path_that_does_not_exist_is_found() -> None:
+def test_a_module_path_that_does_not_exist_is_found() -> None:
     modules, events = _modules(), {str(action) for action in AuditAction}
     text = (
         "`audit/trail` `idp.audit.trail` `Gateway.dispatch_request`"

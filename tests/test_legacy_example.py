@@ -163,7 +163,7 @@ def test_ma11_malformed_credentials_are_challenged(proxy: int) -> None:
     assert heads(proxy, "Basic YTpi", "Basic Yzpk")[0] in (400, 401)
 
 
-def test_ma11_a_soap_service_behind_a_proxy(live_demo: dict[str, Any], proxy: int) -> None:
+def test_ma11_a_soap_service_works_behind_a_proxy(live_demo: dict[str, Any], proxy: int) -> None:
     """MA-11: right, wrong, nobody; headers of the caller are not believed."""
     machine = live_demo["machine"]
     name, password = machine["username"], machine["password"]
@@ -266,7 +266,7 @@ def test_ma11_a_proxy_that_names_no_service_passes_the_reason_on(
     assert (status, headers["X-Gateway-Error"]) == (403, "missing_service")
 
 
-def test_ma11_nginx_says_503_for_a_gateway_that_is_gone(tmp_path: Path) -> None:
+def test_ma11_nginx_answers_503_if_the_gateway_is_down(tmp_path: Path) -> None:
     """MA-11: and not 500; the others say so by themselves."""
     with proxied("nginx", f"localhost:{free_ports(4) + 3}", tmp_path) as port:
         status, headers = heads(port, "")
@@ -274,7 +274,7 @@ def test_ma11_nginx_says_503_for_a_gateway_that_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", PROXIES)
-def test_ma11_what_a_proxy_tells(kind: str, tmp_path: Path) -> None:
+def test_ma11_the_headers_that_a_proxy_sends(kind: str, tmp_path: Path) -> None:
     """MA-11, N35: the gateway hears the caller's own address, whatever the caller says of it, its
     own host name, and no body; the service hears no password, and nothing about who it is but what
     the gateway said, under no spelling of the names."""

@@ -59,7 +59,7 @@ OLD: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def test_the_second_migration_fills_what_existed(tmp_path: Path) -> None:
+def test_the_second_migration_fills_existing_rows(tmp_path: Path) -> None:
     """Accounts are found in the console, locks lead back, participants have their key."""
     engine = create_engine(f"sqlite:///{tmp_path}/old.db")
     prepare_engine(engine)
@@ -91,7 +91,7 @@ def test_the_second_migration_fills_what_existed(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_role_group_of_e_mail_accounts_stays_theirs(tmp_path: Path) -> None:
+def test_role_groups_of_e_mail_accounts_are_migrated(tmp_path: Path) -> None:
     """EN-03: Workspaces does not close with the upgrade; other clients take what they took."""
     engine = create_engine(f"sqlite:///{tmp_path}/old.db")
     prepare_engine(engine)

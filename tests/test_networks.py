@@ -49,13 +49,13 @@ def test_places_and_network_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", [{}, {"country": "CA"}, {"location": {}}, {"latitude": "x"}])
-def test_a_record_without_a_place_is_no_place(tmp_path: Path, record: dict[str, Any]) -> None:
+def test_a_record_without_coordinates_has_no_place(tmp_path: Path, record: dict[str, Any]) -> None:
     """Files differ; a missing part is not known, never an error."""
     atlas = GeoDatabase(write(tmp_path / "p.mmdb", {"192.0.2.0/24": {"x": "y", **record}}), "")
     assert atlas.look_up(address_of("192.0.2.1"))[0].latitude is None
 
 
-def test_a_file_for_both_families(tmp_path: Path) -> None:
+def test_one_file_can_serve_ipv4_and_ipv6(tmp_path: Path) -> None:
     """IPv6 too."""
     entries = {"2001:db8::/32": FLAT, "192.0.2.0/24": CITY}
     atlas = GeoDatabase(write(tmp_path / "p.mmdb", entries, ip_version=6), "")

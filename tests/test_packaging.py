@@ -28,7 +28,7 @@ def asked_for(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "deploy/build-tools.lock"])
-def test_the_lock_file_holds_what_is_asked_for(name: str) -> None:
+def test_the_lock_file_pins_every_requirement(name: str) -> None:
     """Every requirement has a pin within its bounds, and every pin its hashes: `make lock`."""
     pins = {found["name"]: found for found in PIN.finditer((ROOT / name).read_text())}
     assert len(pins) > 20

@@ -50,7 +50,7 @@ def test_a_refusal_has_data_and_one_sentence() -> None:
         raise refusal
 
 
-def test_a_refusal_of_several_faults_has_each_of_them() -> None:
+def test_a_refusal_with_several_faults_lists_each() -> None:
     """All are found at once, and each is a value."""
     faults = (
         ClientNameInvalid(200),
@@ -66,7 +66,7 @@ def test_a_refusal_of_several_faults_has_each_of_them() -> None:
 
 
 @pytest.mark.parametrize("kind", [Invalid, Conflict, Refused])
-def test_no_refusal_is_a_sentence(kind: type[Refusal]) -> None:
+def test_callers_never_compare_the_text_of_a_refusal(kind: type[Refusal]) -> None:
     """A sentence instead of a class is an error."""
     with pytest.raises(TypeError):
         kind("the participant has ended")  # type: ignore[call-arg]
@@ -112,7 +112,7 @@ def test_a_translated_sentence_names_the_same_data() -> None:
         assert fields_of(french[kind.template]) == fields_of(kind.template), kind.__name__
 
 
-def test_the_values_of_refusals_are_no_sentences() -> None:
+def test_the_data_of_refusals_are_not_sentences() -> None:
     """Reasons that are stored or compared are names; phrases are texts and are never stored."""
     names = [one for kind in _enumerations() for one in kind if " " in one]
     assert not names

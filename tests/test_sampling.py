@@ -16,13 +16,13 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 KIND = Kind(name="link.refused", reason="link_unknown", network="192.0.2.7")
 
 
-def test_powers_of_ten_are_written_down() -> None:
+def test_powers_of_ten_are_recorded() -> None:
     """I7: the first, then the 10th, the 100th and the 1000th of a network."""
     sampler = Sampler()
     assert [n for _ in range(2400) if (n := sampler.count(NOW, KIND))] == [1, 10, 100, 1000]
 
 
-def test_the_first_ones_are_written_one_by_one_where_they_are_needed() -> None:
+def test_the_first_events_are_recorded_one_by_one_if_required() -> None:
     """N50: up to the bound of the alarm."""
     sampler = Sampler()
     assert [n for _ in range(120) if (n := sampler.count(NOW, KIND, each=4))] == [
@@ -59,7 +59,7 @@ def test_the_kinds_in_memory_are_bounded() -> None:
     assert OTHERS == "others"
 
 
-def test_totals_are_told_once_and_only_of_what_was_not_written() -> None:
+def test_totals_are_recorded_once_and_only_for_unrecorded_events() -> None:
     """I7: one total for each kind; none of what was seen once."""
     sampler = Sampler()
     other = Kind(name="link.refused", reason="link_used", network="192.0.2.7")
@@ -84,7 +84,7 @@ def test_totals_are_told_once_and_only_of_what_was_not_written() -> None:
         (None, "unknown"),
     ],
 )
-def test_ipv6_counts_by_64(ip: str | None, network: str) -> None:
+def test_ipv6_addresses_are_counted_by_prefix(ip: str | None, network: str) -> None:
     """N52: one customer's addresses are one network."""
     assert network_of(ip) == network
 
@@ -110,7 +110,7 @@ def _send_all(world: World) -> None:
         )
 
 
-def test_n88_what_strangers_send_is_sampled_and_counted(world: World) -> None:
+def test_n88_anonymous_events_are_sampled_and_counted(world: World) -> None:
     """I7: 40 refusals of each kind are two rows (first and tenth), then a total of 40."""
     _send_all(world)
     names = ("authorize.refused", "token.refused", "link.refused", "scim.refused")
@@ -137,7 +137,7 @@ def test_n88_what_strangers_send_is_sampled_and_counted(world: World) -> None:
     assert {t.actor for t in totals} == {None}
 
 
-def test_what_concerns_a_client_is_a_row_each(world: World) -> None:
+def test_events_of_authenticated_clients_are_each_recorded(world: World) -> None:
     """I7: a client that proved who it is has each of its refusals in the trail."""
     rp = world.relying_party()
     for _ in range(12):
@@ -147,7 +147,7 @@ def test_what_concerns_a_client_is_a_row_each(world: World) -> None:
     assert "count" not in rows[-1].data
 
 
-def test_n50_guessing_at_one_account_has_its_rows_up_to_the_alarm(world: World) -> None:
+def test_n50_guesses_at_one_account_are_recorded_up_to_the_alarm(world: World) -> None:
     """N50: wrong passwords of one network: a row each up to the bound of the alarm."""
     username = world.account()
     for _ in range(60):

@@ -49,7 +49,7 @@ def test_events_are_written_with_the_change_or_not_at_all(world: World) -> None:
     assert world.events("test.event") == []
 
 
-def test_a_sign_in_leaves_its_whole_story(world: World) -> None:
+def test_each_step_of_a_sign_in_is_recorded(world: World) -> None:
     """Sign-in, refusal with reason, code, token, each a row with its origin."""
     rp, username = world.relying_party(), world.account()
     world.browser().sign_in(username, "wrong")
@@ -145,7 +145,9 @@ def test_every_kind_of_damage_is_found(world: World, damage: str, faults: dict[s
 
 
 @pytest.mark.parametrize("damage", [name for name in DAMAGES if name.startswith("forge")])
-def test_a_forged_row_stops_no_sealing_and_is_an_alarm(world: World, damage: str) -> None:
+def test_sealing_continues_after_a_forged_row_and_raises_an_alarm(
+    world: World, damage: str
+) -> None:
     """TM-12: it is put aside, told in the trail and in the console, and found by every proof."""
     world.account()
     count = seal_all(world)
@@ -164,7 +166,7 @@ def test_a_forged_row_stops_no_sealing_and_is_an_alarm(world: World, damage: str
         assert [event.name for event in alarms.recent(work)] == [chain.FORGED]
 
 
-def test_a_chain_without_its_head_goes_on_where_it_ended(world: World) -> None:
+def test_a_chain_without_its_head_continues_from_its_last_record(world: World) -> None:
     """TM-12: the loss is an event; nothing of the trail before is given up for it."""
     world.account()
     count = seal_all(world)
@@ -178,7 +180,7 @@ def test_a_chain_without_its_head_goes_on_where_it_ended(world: World) -> None:
     assert lost.data == {"seq": count}
 
 
-def test_a_chain_of_which_nothing_can_be_proved_is_not_begun_anew(world: World) -> None:
+def test_sealing_is_refused_if_nothing_of_the_chain_can_be_verified(world: World) -> None:
     """TM-12: without head and without key the sealer refuses; the age of what waits is told."""
     world.account()
     seal_all(world)
@@ -191,7 +193,7 @@ def test_a_chain_of_which_nothing_can_be_proved_is_not_begun_anew(world: World) 
             chain.seal_pending(work)
 
 
-def test_the_age_of_what_is_not_sealed_is_an_alarm(world: World) -> None:
+def test_old_unsealed_events_raise_an_alarm(world: World) -> None:
     """TM-12: five minutes old and not sealed: told once an hour, for as long as it lasts."""
     world.account()
     raised = []
@@ -206,7 +208,7 @@ def test_the_age_of_what_is_not_sealed_is_an_alarm(world: World) -> None:
         assert alarms.raise_due(work) == 0
 
 
-def test_the_console_tells_of_a_trail_that_nobody_seals(world: World) -> None:
+def test_the_console_shows_that_events_are_not_sealed(world: World) -> None:
     """TM-12: without any worker too; whoever does not watch over the trail does not see it."""
     desks = [Desk.of(world, role) for role in (ConsoleRole.AUDITOR, ConsoleRole.AGENT)]
     words = "The audit log has not been sealed"
@@ -215,7 +217,7 @@ def test_the_console_tells_of_a_trail_that_nobody_seals(world: World) -> None:
     assert [words in desk.browser.get("/console").text for desk in desks] == [True, False]
 
 
-def test_seals_of_earlier_versions_still_prove(world: World) -> None:
+def test_seals_of_earlier_versions_still_verify(world: World) -> None:
     """TM-12: they name no key; every one is tried."""
     world.account()
     with world.work() as work:

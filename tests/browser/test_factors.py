@@ -61,7 +61,7 @@ def open_setting(page: Page, issuer: str, name: str, person: dict[str, Any]) -> 
         prove_by_mail(page, person)
 
 
-def test_passkey_register_sign_in_alone_and_as_second_step(
+def test_a_passkey_is_registered_and_used_alone_and_as_second_factor(
     page: Page,
     authenticator: tuple[CDPSession, str],
     live_demo: dict[str, Any],
@@ -120,7 +120,7 @@ def test_passkey_register_sign_in_alone_and_as_second_step(
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
-def test_n67_an_answer_given_to_another_origin_opens_nothing(
+def test_n67_a_passkey_response_for_another_origin_is_refused(
     page: Page,
     authenticator: tuple[CDPSession, str],
     live_demo: dict[str, Any],
@@ -176,7 +176,7 @@ STEAL = """async (text) => {
 }"""
 
 
-def test_an_app_and_paper(
+def test_an_authenticator_app_and_printed_recovery_codes(
     chromium: Browser, page: Page, live_demo: dict[str, Any], people: dict[str, dict[str, Any]]
 ) -> None:
     """MF-01: set up by QR and key, a code on paper in another browser without JavaScript."""

@@ -73,7 +73,7 @@ def make_group(page: Page, site: Site, name: str) -> None:
     page.get_by_role("button", name="Create").click()
 
 
-def test_n66_a_passkey_answers_and_the_form_goes_on(page: Page, site: Site, key: Any) -> None:
+def test_n66_a_form_is_sent_after_a_passkey_confirms_it(page: Page, site: Site, key: Any) -> None:
     """N66, MF-01: nothing is done before the proof; a key that verified nobody, and a page that
     was open too long, are told apart and keep the form; then it goes on as it was typed."""
     with_passkey(page, site)

@@ -60,7 +60,9 @@ def mailed_code(page: Page, address: str, after: int = 0) -> str:
     raise AssertionError(f"no code for {address}")
 
 
-def test_activation_to_emi(page: Page, live_demo: dict[str, Any], apps: dict[str, Any]) -> None:
+def test_activation_ends_in_the_application(
+    page: Page, live_demo: dict[str, Any], apps: dict[str, Any]
+) -> None:
     """K.01 to K.05, AC-03 to AC-09: from the mail's link to an application."""
     page.goto(live_demo["pending"]["activation_url"])
     expect(page).not_to_have_url(re.compile("token"))
@@ -150,7 +152,7 @@ def test_sign_out_ends_the_gateway_session(
     expect(page.get_by_label("Username")).to_be_visible()
 
 
-def test_n57_applications_hear_what_has_ended(
+def test_n57_applications_receive_back_channel_logouts(
     page: Page, live_demo: dict[str, Any], apps: dict[str, Any], people: dict[str, Any]
 ) -> None:
     """N57, RG: registration takes a role group away, and the application that sees it asks its
@@ -246,7 +248,7 @@ def test_without_javascript_at_320_pixels(
     context.close()
 
 
-def test_wrong_password_is_said_plainly_and_locked_says_the_same(
+def test_a_wrong_password_gets_the_same_answer_for_a_locked_account(
     page: Page, live_demo: dict[str, Any], people: dict[str, Any]
 ) -> None:
     """N47 as a person sees it: a wrong password reads the same, whether the account is locked or

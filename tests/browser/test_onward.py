@@ -78,7 +78,7 @@ def test_n59_a_sign_out_ends_where_the_application_redirects_to(page: Page, site
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
-def test_n59_the_way_back_needs_no_script(chromium: Browser, site: Site) -> None:
+def test_n59_the_return_to_the_application_needs_no_script(chromium: Browser, site: Site) -> None:
     """N59: the page goes on by refresh, and has a link; Back does not return to it."""
     rp, username = site.register(), site.world.account()
     plain = chromium.new_context(java_script_enabled=False, locale="en-CA")
@@ -91,7 +91,7 @@ def test_n59_the_way_back_needs_no_script(chromium: Browser, site: Site) -> None
     plain.close()
 
 
-def test_n59_a_sign_in_that_leads_to_a_request_goes_on(page: Page, site: Site) -> None:
+def test_n59_a_sign_in_continues_to_an_authorization_request(page: Page, site: Site) -> None:
     """N59: ``next`` may be an authorization request, whose redirects no form holds either."""
     rp, username = site.register(), site.world.account()
     path = site.address(rp).removeprefix(site.origin)
@@ -101,7 +101,9 @@ def test_n59_a_sign_in_that_leads_to_a_request_goes_on(page: Page, site: Site) -
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
-def test_n59_a_new_password_ends_there_too(page: Page, settings: Settings) -> None:
+def test_n59_a_sign_in_with_a_password_change_ends_where_the_callback_redirects_to(
+    page: Page, settings: Settings
+) -> None:
     """N59: a page between the first form and the last."""
     with open_site(replace(settings, password_max_age_days=90)) as site:
         rp, username = site.register(), site.world.account()
@@ -127,7 +129,9 @@ if (opener) { opener.postMessage(location.search.slice(0, 6), "*"); }
 
 
 @pytest.mark.parametrize("registered", [True, False])
-def test_n59_a_popup_tells_its_opener(page: Page, site: Site, registered: bool) -> None:
+def test_n59_a_popup_can_send_its_result_to_its_opener(
+    page: Page, site: Site, registered: bool
+) -> None:
     """N59: Cross-Origin-Opener-Policy parts windows, except for a client that uses popups."""
     rp, username = site.register(uses_popups=registered), site.world.account()
     site.app.pages |= {"/opener": OPENER % site.address(rp), "/landed/callback": LANDED}
@@ -154,7 +158,7 @@ def form_of(site: Site, path: str, fields: dict[str, str]) -> str:
     return f"http://127.0.0.1:{site.app.port}/form"
 
 
-def test_n53_the_form_of_another_site_works_as_a_link_does(
+def test_n53_a_request_posted_by_another_site_works_like_a_link(
     context: BrowserContext, page: Page, site: Site
 ) -> None:
     """N53: single sign-on is kept, a form of another tab still counts, a logout ends the session;
@@ -181,7 +185,9 @@ def test_n53_the_form_of_another_site_works_as_a_link_does(
     expect(page.get_by_label("Username")).to_be_visible()
 
 
-def test_gw06_tabs_go_on_by_themselves(context: BrowserContext, page: Page, site: Site) -> None:
+def test_gw06_waiting_tabs_continue_after_a_sign_in_in_one_of_them(
+    context: BrowserContext, page: Page, site: Site
+) -> None:
     """GW-06: three tabs wait on the sign-in page; one signs in, the others reach their own
     applications without a hand."""
     emi, crow, username = site.register(), site.register("CROW"), site.world.account()
@@ -196,7 +202,7 @@ def test_gw06_tabs_go_on_by_themselves(context: BrowserContext, page: Page, site
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
-def test_what_was_typed_outlives_the_cookies(
+def test_input_is_kept_when_the_cookies_are_lost(
     context: BrowserContext, page: Page, site: Site
 ) -> None:
     """GW-03, SP-01: by what a browser really sends: the name is kept on the sign-in page, which
@@ -221,7 +227,7 @@ def test_what_was_typed_outlives_the_cookies(
     expect(page.locator('select[name="zoneinfo"]')).to_have_value("America/Halifax")
 
 
-def test_a_browser_that_blocks_cookies_is_told_so(page: Page, site: Site) -> None:
+def test_the_sign_in_page_says_that_cookies_are_blocked(page: Page, site: Site) -> None:
     """GW-09: on the sign-in page, before anything is typed."""
     rp, served = site.register(), site.world.app.wsgi_app
 

@@ -110,7 +110,7 @@ def test_e_reset_by_text_message(
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
-def test_f_k_the_telephone_desk(
+def test_f_k_customer_relations_helps_by_phone(
     chromium: Browser,
     page: Page,
     context: BrowserContext,
@@ -158,7 +158,7 @@ def test_f_k_the_telephone_desk(
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
-def test_the_holder_sees_which_agent_calls(
+def test_the_account_holder_sees_the_name_of_the_calling_agent(
     chromium: Browser, page: Page, live_demo: dict[str, Any], people: dict[str, dict[str, Any]]
 ) -> None:
     """A code by mail, read back; the page behind the mail names the agent."""

@@ -83,7 +83,7 @@ def changes(result: Any) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.usefixtures("holder")
-def test_a_file_makes_everything_and_a_second_run_nothing(
+def test_the_first_run_creates_everything_and_the_second_changes_nothing(
     world: World, run: Run, file: Path
 ) -> None:
     """Through the services of the other commands, with their events and mails."""
@@ -151,7 +151,7 @@ def counted(world: World) -> tuple[int, int, int]:
 
 
 @pytest.mark.usefixtures("holder")
-def test_a_change_shows_what_was_and_what_will_be(world: World, run: Run, file: Path) -> None:
+def test_a_change_shows_the_old_and_the_new_value(world: World, run: Run, file: Path) -> None:
     """Only fields that the file names are changed; lists are compared without their order."""
     applied(run, file)
     good(run("client", "update", "app", "--minimum-acr", "phr", "--json"))
@@ -221,7 +221,7 @@ applications: {}
 """
 
 
-def test_all_faults_are_named_with_their_lines_and_nothing_is_made(
+def test_all_faults_are_listed_with_their_lines_and_nothing_is_created(
     world: World, run: Run, tmp_path: Path
 ) -> None:
     """One run names them all: of the file and of the services."""
@@ -254,7 +254,7 @@ def test_all_faults_are_named_with_their_lines_and_nothing_is_made(
     assert counted(world) == before
 
 
-def test_a_refusal_of_the_database_ends_the_run(
+def test_a_database_error_ends_the_run_and_names_the_entry(
     world: World, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transaction is lost: the entry is named, and nothing after it is tried."""
@@ -286,7 +286,7 @@ def test_a_refusal_of_the_database_ends_the_run(
     ],
     ids=range(11),
 )
-def test_what_is_no_declaration_is_refused_by_line(
+def test_an_invalid_declaration_is_refused_with_its_line(
     run: Run, tmp_path: Path, text: str, said: str
 ) -> None:
     """Tags of programs, aliases of themselves and wrong shapes: a fault, never a trace."""
@@ -321,7 +321,9 @@ def test_prune_disables_clients_by_name_and_deletes_nothing(
 
 
 @pytest.mark.usefixtures("holder")
-def test_clients_and_participants_end_and_come_back(world: World, run: Run, file: Path) -> None:
+def test_clients_and_participants_are_disabled_and_enabled_again(
+    world: World, run: Run, file: Path
+) -> None:
     """``disabled`` and ``ended``."""
     applied(run, file)
     off = FILE.replace("  app:\n    name: no", "  app:\n    disabled: true\n    name: no")
@@ -389,7 +391,7 @@ def test_secrets_go_to_a_new_file_of_the_owner(world: World, run: Run, tmp_path:
 
 
 @pytest.mark.usefixtures("holder")
-def test_what_changed_since_it_was_shown_is_shown_again(
+def test_changes_are_shown_again_if_they_differ_from_those_confirmed(
     world: World, run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The changes that are made are those that were confirmed."""
@@ -480,7 +482,9 @@ def test_the_set_can_be_printed_and_usage_is_checked(run: Run, tmp_path: Path) -
     assert run("apply", path, "--yes").exit_code == 2
 
 
-def test_the_example_of_the_document_is_taken(world: World, run: Run, tmp_path: Path) -> None:
+def test_the_example_in_the_documentation_is_accepted(
+    world: World, run: Run, tmp_path: Path
+) -> None:
     """docs/operations.md: the file as it is printed there."""
     document = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     text = document.partition("```yaml\n")[2].partition("```")[0]

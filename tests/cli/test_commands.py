@@ -55,7 +55,7 @@ def test_a_client_from_creation_to_its_end(run: Any, world: World) -> None:
     assert all((e.actor or "").startswith("cli:") for e in world.events() if "client." in e.name)
 
 
-def test_n84_no_secret_stays_in_the_trail(run: Any) -> None:
+def test_n84_the_audit_trail_contains_no_secrets(run: Any) -> None:
     """N84: what is shown once is nowhere else."""
     made = good(run(*CREATE_EMI, "--json"))
     rotated = good(run("client", "rotate-secret", "emi", "--json"))
@@ -88,7 +88,7 @@ def test_an_account_is_created_with_its_mail_and_without_showing_the_link(
     assert [a["username"] for a in good(run("account", "list", "--json"))] == ["moreaua"]
 
 
-def test_rg09_a_new_account_changes_nobody(run: Any, world: World) -> None:
+def test_rg09_a_new_account_does_not_change_the_person(run: Any, world: World) -> None:
     """RG-09: what is said of a person who is known is as registered, or refused."""
     world.account("APIIESO7", person_id="P7", kind=AccountKind.MACHINE)
     create = ("account", "create", "--person-id", "P7")
@@ -130,7 +130,7 @@ def test_role_groups_are_assigned_and_revoked(run: Any, world: World) -> None:
         ("role-group", "revoke", "--account", "x", "--role-group", "y", "--participant", "1"),
     ],
 )
-def test_what_does_not_exist_is_refused_with_exit_code_1(run: Any, command: tuple[str]) -> None:
+def test_an_unknown_name_is_refused_with_exit_code_1(run: Any, command: tuple[str]) -> None:
     """Exit code 1 and one sentence on standard error, no trace."""
     result = run(*command)
     assert result.exit_code == 1
@@ -138,7 +138,7 @@ def test_what_does_not_exist_is_refused_with_exit_code_1(run: Any, command: tupl
     assert "Traceback" not in result.output
 
 
-def test_usage_faults_end_with_2(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usage_errors_have_exit_code_2(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 2: a wrong command line, or settings that are unsafe, each reason on a line."""
     assert run("client", "create").exit_code == 2
     assert run("client", "update", "emi").exit_code == 2
@@ -161,7 +161,7 @@ def test_keys_are_listed_rotated_and_revoked(run: Any) -> None:
     assert states[rotated["active"]] == "revoked"
 
 
-def test_the_chain_is_proved_and_a_change_is_found(run: Any, world: World) -> None:
+def test_the_chain_is_verified_and_a_changed_record_is_found(run: Any, world: World) -> None:
     """TM-12: verify says so, exit code 1 when the trail was changed."""
     good(run(*CREATE_EMI, "--json"))
     assert good(run("audit", "verify", "--json"))["fault"] is None
@@ -181,7 +181,7 @@ def test_the_chain_is_proved_and_a_change_is_found(run: Any, world: World) -> No
     assert text.stderr.startswith("Integrity check failed: changed 1.\nrecord 1 (event ")
 
 
-def test_the_chain_is_proved_with_an_earlier_key(
+def test_the_chain_is_verified_with_an_earlier_key(
     run: Any, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """TM-12: another secret key; the old one comes from a file or from IDP_AUDIT_KEYS."""
@@ -220,7 +220,7 @@ def test_every_listing_has_a_table_and_json(run: Any, command: str) -> None:
     good(run(*command.split(), "--json"))
 
 
-def test_the_shell_helps_those_whom_nobody_in_the_console_may_help(world: World, run: Any) -> None:
+def test_the_command_line_issues_temporary_passwords_for_operators(world: World, run: Any) -> None:
     """CR-05, N74: the temporary password alone on the output, its spelling beside it."""
     username = world.operator(ConsoleRole.ACCESS)
     why = ("--reason", "lost the password", "--ticket", "OPS-1")
@@ -239,7 +239,7 @@ def test_the_shell_helps_those_whom_nobody_in_the_console_may_help(world: World,
     assert world.account_row(username).state == "locked"
 
 
-def test_a_stop_of_registration_is_shown_and_confirmed(
+def test_a_mass_change_stop_is_shown_and_confirmed(
     run: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The breaker of mass changes from the command line; exit code 1 while it is open."""
@@ -265,7 +265,7 @@ def test_a_stop_of_registration_is_shown_and_confirmed(
         ("authorization_code", ["openid", "profile", "email", "groups", "participants"]),
     ],
 )
-def test_a_client_gets_scopes_that_fit_its_grant_types(
+def test_the_scopes_of_a_client_must_match_its_grant_types(
     run: Any, grant_type: str, scopes: list[str]
 ) -> None:
     """N32: what nobody named is what it can use; what it can never use is refused by name."""
@@ -361,7 +361,7 @@ def test_a_mapping_profile_is_registered_by_options(run: Any, world: World) -> N
         ),
     ],
 )
-def test_a_mapping_profile_that_cannot_be_is_refused(
+def test_an_invalid_mapping_profile_is_refused(
     run: Any, world: World, options: tuple[str, ...], code: int, said: str
 ) -> None:
     """UI-09: named, and nothing is registered."""

@@ -60,7 +60,7 @@ def test_a_command_on_a_database_without_tables_says_what_to_run(
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", EMPTY)
 
 
-def test_an_older_version_is_told_and_a_newer_one_is_used(run: Any, mark: Mark) -> None:
+def test_an_older_schema_is_refused_and_a_newer_one_is_accepted(run: Any, mark: Mark) -> None:
     """The release before works on the tables of the next one while that is rolled out."""
     mark("0001")
     result = run("account", "list")
@@ -91,7 +91,7 @@ def test_an_empty_database_is_upgraded(
     assert run("db", "upgrade").exit_code == 0
 
 
-def test_readiness_says_what_is_missing(world: World, mark: Mark) -> None:
+def test_readiness_says_whether_tables_or_a_migration_are_missing(world: World, mark: Mark) -> None:
     """/readyz: 503 and which of them: no tables, an older version."""
     client, base = world.app.test_client(), world.settings.issuer
     for version, said in ((None, "no tables"), ("0001", "older version")):

@@ -59,7 +59,7 @@ def parse(line: str, *, is_whole: bool) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_documented_command_lines_are_taken(
+def test_documented_command_lines_are_valid(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """README, docs and the other documents: no command, option or value that is not there."""
@@ -75,7 +75,7 @@ def test_documented_command_lines_are_taken(
             raise AssertionError(f"{document}: {line}: {error.format_message()}") from error
 
 
-def test_the_documents_name_command_lines() -> None:
+def test_the_documents_contain_command_lines() -> None:
     """So that the test above reads what it should."""
     text = "\n".join((ROOT / document).read_text() for document in DOCUMENTS)
     found = lines(text)
@@ -93,7 +93,7 @@ def test_the_documents_name_command_lines() -> None:
         "gateway client update ID --second-factor ALWAYS",
     ],
 )
-def test_a_command_line_that_is_not_taken_is_found(line: str) -> None:
+def test_an_invalid_documented_command_line_is_found(line: str) -> None:
     """Unknown commands, options and values are faults of a document, in prose too."""
     with pytest.raises(click.UsageError):
         parse(line, is_whole=False)

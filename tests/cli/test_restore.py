@@ -135,7 +135,7 @@ def _active_key(work: Any) -> str:
     return next(row.kid for row in rows if row.state == KeyState.ACTIVE and row.alg == "ES256")
 
 
-def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
+def test_n91_ended_access_is_not_restored_by_a_backup(at_the_desk: Desk, world: World) -> None:
     """N91, R20, I4: the procedure of docs/operations.md, word for word; on SQLite, and on
     PostgreSQL where its tools are."""
     emi = world.relying_party()
@@ -199,7 +199,7 @@ def test_n91_what_was_over_stays_over(at_the_desk: Desk, world: World) -> None:
     assert world.browser().sign_in("anna").status_code == 200
 
 
-def test_a_restored_trail_under_another_secret_is_proved_with_the_old_one(
+def test_a_restored_trail_is_verified_with_the_earlier_secret(
     at_the_desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N91: who changes the secret keeps the old one for the trail; the rest under it is over."""
@@ -217,7 +217,7 @@ def test_a_restored_trail_under_another_secret_is_proved_with_the_old_one(
     assert (world.refresh(rp, tokens["refresh_token"]).json or {})["error"] == "invalid_grant"
 
 
-def test_without_an_export_all_that_can_come_back_ends(at_the_desk: Desk, world: World) -> None:
+def test_without_an_export_all_sessions_and_secrets_end(at_the_desk: Desk, world: World) -> None:
     """N91: counted by kind; the command says what it cannot know."""
     rp = world.relying_party()
     world.account("anna")
@@ -264,7 +264,7 @@ def _spoil(lines: list[dict[str, Any]], how: str) -> list[dict[str, Any]]:
         *((how, "of the export is not an audit log record") for how in WRONG),
     ],
 )
-def test_an_export_that_is_not_proved_changes_nothing(
+def test_an_export_that_fails_verification_changes_nothing(
     at_the_desk: Desk, world: World, how: str, said: str
 ) -> None:
     """N91: nobody is closed by a file that somebody wrote."""

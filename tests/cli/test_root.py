@@ -30,7 +30,7 @@ def test_help_and_version_import_no_command(option: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_is_there_and_says_what_is_listed(name: str) -> None:
+def test_each_listed_command_exists_and_has_the_listed_summary(name: str) -> None:
     """The summary is kept apart from the command, and must not say something else."""
     command = main.get_command(click.Context(main), name)
     assert command

@@ -153,7 +153,7 @@ def test_every_command_prints_its_text(world: World, run: Any) -> None:
             kid = result.stdout.split()[-1]
 
 
-def test_a_program_that_would_be_refused_is_told_why(world: World, run: Any) -> None:
+def test_diagnose_says_why_a_program_would_be_refused(world: World, run: Any) -> None:
     """Diagnose: exit code 1, a line for each check."""
     world.account("holder")
     result = run("account", "diagnose", "holder", "--from", "192.0.2.7")
@@ -161,7 +161,7 @@ def test_a_program_that_would_be_refused_is_told_why(world: World, run: Any) -> 
     assert re.search(r"(?m)^\S.* +NO +\S", result.stdout), result.stdout
 
 
-def test_choices_are_values() -> None:
+def test_choices_are_shown_as_their_values() -> None:
     """Members of enumerations are typed by value in every command, as documented."""
     found = [
         (name, option.name, value)
@@ -175,7 +175,7 @@ def test_choices_are_values() -> None:
     assert [entry for entry in found if isinstance(entry[2], Enum)] == []
 
 
-def test_nothing_is_cut_in_a_narrow_terminal(
+def test_no_text_is_truncated_in_a_narrow_terminal(
     run: Any, monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
     """Identifiers, names of settings and their values stand whole on one line, at any width."""

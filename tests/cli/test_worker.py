@@ -92,7 +92,7 @@ def with_mailer(world: World, mailer: Any) -> None:
     world.app.extensions["runtime"] = changed
 
 
-def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
+def test_r14_a_slow_mail_server_delays_no_other_work(world: World) -> None:
     """R14: while it keeps a notice, codes, texts, recovery and sealing go on."""
     username = world.account()
     all_sent(world)
@@ -122,7 +122,7 @@ def test_r14_a_slow_mail_server_stops_nothing_else(world: World) -> None:
         wait_until(lambda: len(mailer.taken) >= 2)
 
 
-def test_a_code_goes_before_the_notices_that_wait_longer(world: World) -> None:
+def test_a_code_is_sent_before_older_notices(world: World) -> None:
     """Somebody waits for it at a page; the same order in every thread."""
     username = world.account()
     all_sent(world)
@@ -150,7 +150,7 @@ def test_the_thread_for_codes_sends_codes_only(world: World) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_ends_is_started_again(world: World) -> None:
+def test_a_thread_that_ends_is_restarted(world: World) -> None:
     """What ends a thread ends neither its worker thread nor another one."""
     runs = {"first": 0, "second": 0}
 
@@ -170,7 +170,7 @@ def test_a_thread_that_ends_is_started_again(world: World) -> None:
         assert workers.state()["status"] == "ok"
 
 
-def test_a_part_that_fails_keeps_no_other_from_its_work(world: World) -> None:
+def test_a_failing_part_does_not_stop_the_others(world: World) -> None:
     """The next part of the same thread has its turn."""
     done = threading.Event()
 
@@ -227,7 +227,7 @@ def ask(port: int, path: str = "/healthz") -> tuple[int, dict[str, Any]]:
         connection.close()
 
 
-def test_the_worker_process_tells_how_it_is_and_stops(world: World) -> None:
+def test_the_worker_process_reports_its_health_and_stops_cleanly(world: World) -> None:
     """``gateway worker --health-port``: all six threads, and an end with exit code 0."""
     world.clock.moment = datetime.now(UTC)
     port = free_ports(1)

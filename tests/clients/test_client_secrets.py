@@ -29,7 +29,7 @@ def rotate(desk: Desk, hours: str) -> str:
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_n18_an_old_secret_works_for_the_hours_that_were_chosen(world: World, method: str) -> None:
+def test_n18_an_old_secret_works_for_the_chosen_number_of_hours(world: World, method: str) -> None:
     """N18: both until then, the new one alone afterwards; the page and the trail say until when."""
     rp = world.relying_party(auth_method=method)
     desk = Desk.of(world, ConsoleRole.ACCESS)
@@ -74,7 +74,7 @@ def test_n18_of_three_secrets_the_first_has_ended(world: World) -> None:
     assert [status(world, rp, s) for s in (second, third)] == [200, 200]
 
 
-def test_n18_the_shell_does_the_same(world: World, run: Run) -> None:
+def test_n18_the_command_line_changes_secrets_in_the_same_way(world: World, run: Run) -> None:
     """N18: a day by default, told with the command that ends it; in text and in JSON."""
     rp = world.relying_party()
     text = run("client", "rotate-secret", "emi")
@@ -93,7 +93,7 @@ def test_n18_the_shell_does_the_same(world: World, run: Run) -> None:
     assert run("client", "rotate-secret", "emi", "--overlap-hours", "721").exit_code == 2
 
 
-def test_n18_a_client_is_switched_on_again(world: World, run: Run) -> None:
+def test_n18_a_disabled_client_is_enabled_again(world: World, run: Run) -> None:
     """N18: with its secret; the tokens from before stay dead. By console and shell."""
     rp, username = world.relying_party(), world.account()
     tokens = world.signed_in_tokens(rp, username)

@@ -79,7 +79,7 @@ def test_ma02_a_machine_account_is_created_with_its_networks(world: World) -> No
     assert rows == {("192.0.2.0/28", "Mill"), ("2001:db8::1/128", "")}
 
 
-def test_rg09_a_corrected_address_is_told_to_both_addresses(world: World) -> None:
+def test_rg09_a_corrected_address_is_notified_to_both_addresses(world: World) -> None:
     """RG-09, NT-04, NT-12, AC-08: after a page that shows old and new; for all accounts."""
     desk, holder = Desk.of(world, ACCESS), world.account(given_name="Ada", family_name="Moreau")
     path = f"{desk.path(holder)}/person"
@@ -168,7 +168,7 @@ def test_a_key_of_a_machine_account_is_removed(world: World) -> None:
 
 
 @pytest.mark.parametrize("role", [AGENT, ACCESS, AUDITOR])
-def test_the_tabs_of_an_account_have_addresses(world: World, role: ConsoleRole) -> None:
+def test_the_tabs_of_an_account_have_their_own_urls(world: World, role: ConsoleRole) -> None:
     """Each is a page with the same header; only Access Management has forms for the data."""
     desk = Desk.of(world, role)
     machine = world.account(kind=AccountKind.MACHINE)

@@ -51,7 +51,7 @@ def prepared(world: World, action: str) -> str:
 
 
 @pytest.mark.parametrize("action", HELPFUL)
-def test_cr02_without_a_verified_caller_actions_stay_closed(world: World, action: str) -> None:
+def test_cr02_without_a_verified_caller_actions_are_refused(world: World, action: str) -> None:
     """CR-02: refused, nothing changed, nothing mailed; with a verification it is done."""
     desk, username = Desk.of(world), prepared(world, action)
     before, mails = world.account_row(username).state, len(world.mails(to=username))
@@ -65,7 +65,9 @@ def test_cr02_without_a_verified_caller_actions_stay_closed(world: World, action
 
 
 @pytest.mark.parametrize("action", HELPFUL)
-def test_every_action_is_audited_and_told_to_the_holder(world: World, action: str) -> None:
+def test_every_action_is_audited_and_mailed_to_the_account_holder(
+    world: World, action: str
+) -> None:
     """Who, why, under which ticket; and a mail."""
     desk, username = Desk.of(world), prepared(world, action)
     desk.verify(username)
@@ -120,7 +122,7 @@ def test_an_action_needs_a_reason_and_a_ticket(
         (["made", "up", "facts"], False),
     ],
 )
-def test_cr01_what_counts_as_verified(world: World, facts: list[str], enough: bool) -> None:
+def test_cr01_facts_that_verify_a_caller(world: World, facts: list[str], enough: bool) -> None:
     """CR-01, CR-02: the account named and two facts more; what matched is kept either way."""
     desk, username = Desk.of(world), world.account(phone="+1 613 555 0100")
     answer = desk.verify(username, [str(fact) for fact in facts])
@@ -131,7 +133,7 @@ def test_cr01_what_counts_as_verified(world: World, facts: list[str], enough: bo
     assert (desk.act("end-sessions", username).status_code == 303) == enough
 
 
-def test_cr02_a_refused_caller_is_recorded_and_closes_the_actions(world: World) -> None:
+def test_cr02_a_refused_caller_is_recorded_and_disables_the_actions(world: World) -> None:
     """CR-02: denial is logged, and an earlier verification no longer counts."""
     desk, username = Desk.of(world), world.account()
     desk.verify(username)
@@ -141,7 +143,7 @@ def test_cr02_a_refused_caller_is_recorded_and_closes_the_actions(world: World) 
     assert desk.act("end-sessions", username).status_code == 400
 
 
-def test_cr09_nobody_is_called_back_without_a_registered_number(world: World) -> None:
+def test_cr09_a_call_back_needs_a_registered_number(world: World) -> None:
     """CR-02, CR-09: the box cannot be ticked and says why; a form that ticks it gains nothing."""
     desk, username = Desk.of(world), world.account()
     page = desk.open(username).text
@@ -156,7 +158,7 @@ def test_cr09_nobody_is_called_back_without_a_registered_number(world: World) ->
 
 
 @pytest.mark.parametrize("by", ["agent", "holder"])
-def test_cr02_a_denial_leaves_only_the_code(world: World, by: str) -> None:
+def test_cr02_after_a_denial_only_a_code_verifies_the_caller(world: World, by: str) -> None:
     """CR-02: who was "not the holder" a minute ago is not verified by better answers, by no agent;
     the code that is sent to the holder verifies. After half an hour answers count again."""
     desk, colleague = Desk.of(world), Desk.of(world)
@@ -186,7 +188,7 @@ def test_cr02_a_denial_leaves_only_the_code(world: World, by: str) -> None:
     assert desk.verify(username).status_code == 303
 
 
-def test_cr01_the_verification_keeps_what_was_given_and_its_ticket(world: World) -> None:
+def test_cr01_a_caller_verification_records_its_facts_and_ticket(world: World) -> None:
     """CR-01: names of facts and the ticket, in row and trail; no values. The page of an action
     proposes the ticket. Without one nothing is recorded."""
     desk, username = Desk.of(world), world.account()
@@ -211,7 +213,9 @@ def test_cr01_the_verification_keeps_what_was_given_and_its_ticket(world: World)
     assert event.data == {"facts": ["code"], "ticket": "T-10"}
 
 
-def test_a_verification_is_of_one_agent_one_account_and_half_an_hour(world: World) -> None:
+def test_a_caller_verification_applies_to_one_agent_and_account_for_30_minutes(
+    world: World,
+) -> None:
     """Another agent, another account, and the next call each start anew."""
     desk, colleague = Desk.of(world), Desk.of(world)
     username, other = world.account(), world.account()
@@ -225,7 +229,7 @@ def test_a_verification_is_of_one_agent_one_account_and_half_an_hour(world: Worl
 
 
 @pytest.mark.parametrize("channel", ["mail", "sms"])
-def test_the_caller_proves_himself_by_a_code(world: World, channel: str) -> None:
+def test_a_code_verifies_the_caller(world: World, channel: str) -> None:
     """The message names the agent; the code read back opens the actions; five wrong ones end it."""
     desk, username = Desk.of(world), world.account()
     with world.work() as work:
@@ -249,7 +253,7 @@ def test_the_caller_proves_himself_by_a_code(world: World, channel: str) -> None
     assert desk.post(check, code=code).status_code == 400
 
 
-def test_five_wrong_codes_end_the_code(world: World) -> None:
+def test_five_wrong_codes_invalidate_the_code(world: World) -> None:
     """N63 for the telephone: the right one comes too late."""
     desk, username = Desk.of(world), world.account()
     desk.post(f"{desk.path(username)}/code", channel="mail", ticket="T-2")
@@ -260,7 +264,7 @@ def test_five_wrong_codes_end_the_code(world: World) -> None:
     assert desk.post(f"{desk.path(username)}/code/check", code=code).status_code == 400
 
 
-def test_the_holder_sees_who_calls_and_can_say_no(world: World) -> None:
+def test_the_account_holder_sees_the_agent_and_can_deny_the_call(world: World) -> None:
     """The page behind the mail names the agent; "not me" ends the call for the agent."""
     desk, username = Desk.of(world), world.account()
     desk.verify(username)
@@ -330,7 +334,7 @@ def test_cr08_a_temporary_password_helps_after_the_activation_link_expired(world
     assert world.account_row(username).activated_at is not None
 
 
-def test_resending_keeps_the_last_day_and_ends_the_first_link(world: World) -> None:
+def test_a_resent_activation_keeps_the_expiry_and_invalidates_the_first_link(world: World) -> None:
     """AC-03: 90 days from the first mail, not from the second."""
     desk, username = Desk.of(world), prepared(world, "resend-activation")
     first = world.mails("account_created")[-1].links[0]
@@ -372,7 +376,7 @@ def test_cr04_the_reset_mail_goes_to_the_registered_address_for_seven_days(world
 
 @pytest.mark.parametrize("action", ["lock", "suspend"])
 @pytest.mark.parametrize("before", [AccountState.PENDING, AccountState.ACTIVE])
-def test_a_lock_and_a_suspension_lead_back_to_where_they_began(
+def test_a_lock_and_a_suspension_restore_the_previous_state(
     world: World, action: str, before: AccountState
 ) -> None:
     """Reversible; in between nothing opens, and self-service says whom to call."""
@@ -386,7 +390,7 @@ def test_a_lock_and_a_suspension_lead_back_to_where_they_began(
     assert world.account_row(username).state == before
 
 
-def test_a_lock_under_a_suspension_is_in_force_again_afterwards(world: World) -> None:
+def test_an_earlier_lock_applies_again_after_a_suspension(world: World) -> None:
     """Neither lifts the other."""
     desk, username = Desk.of(world), world.account()
     desk.verify(username)
@@ -402,7 +406,7 @@ def test_a_lock_under_a_suspension_is_in_force_again_afterwards(world: World) ->
     assert world.browser().sign_in(username).status_code == 200
 
 
-def test_what_waits_for_a_new_password_waits_after_a_lock_too(world: World) -> None:
+def test_a_required_reset_is_still_required_after_a_lock(world: World) -> None:
     """A lock in between does not bring an old password back."""
     desk, username = Desk.of(world), world.account()
     temporary = desk.temporary_password(username)
@@ -414,7 +418,7 @@ def test_what_waits_for_a_new_password_waits_after_a_lock_too(world: World) -> N
         assert world.browser().sign_in(username, password).status_code == 400
 
 
-def test_a_lock_is_not_lost_to_an_action_that_had_not_seen_it(world: World) -> None:
+def test_a_concurrent_action_does_not_undo_a_lock(world: World) -> None:
     """I4: what was read before somebody else locked the account does not unlock it: 409."""
     desk, username = Desk.of(world), world.account()
     desk.verify(username)
@@ -452,7 +456,7 @@ def test_ending_sessions_forgets_browsers_too(world: World) -> None:
     assert "Remembered browsers" not in settings.text
 
 
-def test_pr04_closing_for_good_ends_everything_and_takes_the_roles(world: World) -> None:
+def test_pr04_deactivation_ends_all_access_and_revokes_role_groups(world: World) -> None:
     """PR-04, N81: final; also for Access Management there is no way back."""
     desk, username = Desk.of(world, ConsoleRole.ACCESS), world.account()
     world.role_group("EMI Viewer")
@@ -467,7 +471,7 @@ def test_pr04_closing_for_good_ends_everything_and_takes_the_roles(world: World)
     assert world.account_row(username).state == AccountState.DEACTIVATED
 
 
-def test_the_page_says_in_plain_words_why_nobody_gets_in(world: World) -> None:
+def test_the_account_page_says_why_sign_in_is_not_possible(world: World) -> None:
     """Locked since, expired on, no role group for."""
     desk = Desk.of(world)
     world.relying_party("CROW")
@@ -508,7 +512,7 @@ def test_cr09_a_shared_number_is_no_proof(world: World) -> None:
     assert "2 people share this number. It does not identify the caller" in desk.open(alone).text
 
 
-def test_mf03_the_console_says_why_no_verification_was_asked_for(world: World) -> None:
+def test_mf03_the_console_says_why_no_second_factor_was_required(world: World) -> None:
     """MF-03: the reasons of the audit log in words."""
     desk = Desk.of(world)
     holder = world.account()

@@ -124,7 +124,7 @@ def test_the_audit_log_is_in_french(world: World, desk: Desk) -> None:
         assert f'value="{kept}"' in bad.text
 
 
-def test_a_bad_date_is_said(desk: Desk) -> None:
+def test_a_malformed_date_is_named(desk: Desk) -> None:
     """Named, with 400 and no search."""
     for path in ("/console/audit", "/console/audit/export"):
         for value in ("yesterday", "0001-01-01", "9999-12-31", "2026-13-01", "1e9"):
@@ -135,7 +135,7 @@ def test_a_bad_date_is_said(desk: Desk) -> None:
         assert desk.browser.get(path, at="soon").status_code == 400
 
 
-def test_a_report_leaves_nobody_out_in_silence(world: World, desk: Desk) -> None:
+def test_a_report_says_when_it_is_incomplete(world: World, desk: Desk) -> None:
     """More people than a search gives: said, with 400, on every page and download."""
     for number in range(51):
         world.account(f"mass{number:02}", family_name="Crowd")
@@ -145,7 +145,7 @@ def test_a_report_leaves_nobody_out_in_silence(world: World, desk: Desk) -> None
         assert "Too many results" in answer.text
 
 
-def test_old_events_are_a_page_away(world: World, desk: Desk) -> None:
+def test_old_events_are_on_the_next_page(world: World, desk: Desk) -> None:
     """Fifty on a page, older ones behind a link, none twice, and back again."""
     with world.work() as work:
         for _ in range(80):
@@ -187,7 +187,7 @@ def test_n82_no_cell_of_a_download_is_a_formula(world: World, desk: Desk, agent:
     assert not [cell for row in table for cell in row if cell.startswith(tuple("=+-@\t\r"))]
 
 
-def test_the_chain_is_proved_from_the_console(
+def test_the_chain_is_verified_in_the_console(
     world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TM-12: so many records in one request, then the next ones; a changed record is named."""
@@ -216,7 +216,7 @@ def test_the_chain_is_proved_from_the_console(
     assert world.events("trail.verified")[-1].reason == "broken"
 
 
-def test_who_had_access_on_a_past_day(world: World, desk: Desk) -> None:
+def test_the_access_report_shows_who_had_access_on_a_past_day(world: World, desk: Desk) -> None:
     """By participant, by role group, by person, now and then."""
     for name in ("alpha", "beta"):
         world.account(name, family_name=name.capitalize())
@@ -247,7 +247,7 @@ def test_who_had_access_on_a_past_day(world: World, desk: Desk) -> None:
     assert world.events("access.exported")[-1].data["filter"]["participant"] == "109120"
 
 
-def test_the_moment_of_a_grant_counts_and_that_of_a_revocation_does_not(world: World) -> None:
+def test_access_includes_the_moment_of_granting_and_not_that_of_revoking(world: World) -> None:
     """As of the very moment."""
     username = world.account()
     world.role_group("EMI Viewer")
@@ -284,7 +284,7 @@ def test_the_report_is_paged_by_key(world: World, desk: Desk) -> None:
 
 @pytest.mark.parametrize("path", ["/console/audit/export", "/console/access/export"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "left"])
-def test_a_download_gives_its_connection_back(
+def test_a_download_returns_its_database_connection(
     world: World, desk: Desk, path: str, method: str
 ) -> None:
     """Also when only the head is asked for, or the browser goes away in the middle."""

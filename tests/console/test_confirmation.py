@@ -37,7 +37,7 @@ AT_ONCE = {
 }  # fmt: skip
 
 
-def test_every_form_of_the_console_is_confirmed_or_in_the_list(world: World) -> None:
+def test_every_console_form_is_confirmed_or_listed_as_an_exception(world: World) -> None:
     """A new form that changes something is in one of the two tables."""
     sent = {
         rule.endpoint
@@ -127,7 +127,7 @@ def acts(world: World) -> dict[str, tuple[str, dict[str, str]]]:
     return found
 
 
-def test_no_act_of_the_table_is_done_without_its_confirmation(world: World) -> None:
+def test_no_far_reaching_action_is_done_without_confirmation(world: World) -> None:
     """Each is shown first and changes nothing, whatever the form claims; confirmed, it is done and
     the reason and the ticket are in the trail."""
     found = acts(world)
@@ -155,7 +155,7 @@ def shown(page: TestResponse) -> str:
     return unescape(re.sub(r"<[^>]+>", " ", page.text))
 
 
-def test_the_page_says_what_an_act_does_to_how_many(world: World) -> None:
+def test_the_confirmation_page_counts_what_the_action_affects(world: World) -> None:
     """Sessions, applications, browsers, role groups; how it is undone, or that it is not."""
     desk, holder = Desk.of(world, ACCESS), world.account()
     rp = world.relying_party()
@@ -199,7 +199,7 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_stale_confirmation_says_so(world: World, change: str) -> None:
+def test_a_stale_confirmation_is_refused_with_its_reason(world: World, change: str) -> None:
     """The state changed since the page was shown, or a quarter of an hour passed: 409, nothing is
     done, and the page describes the present state."""
     desk, holder = Desk.of(world, ACCESS), world.account()
@@ -214,7 +214,7 @@ def test_a_stale_confirmation_says_so(world: World, change: str) -> None:
     assert world.account_row(holder).state == AccountState.SUSPENDED
 
 
-def test_a_confirmation_is_of_one_act_and_its_values(world: World) -> None:
+def test_a_confirmation_is_valid_for_one_action_and_its_values(world: World) -> None:
     """That of one account, action or role group confirms no other."""
     desk, holder, other = Desk.of(world, ACCESS), world.account(), world.account()
     for name in ("Trader", "Viewer"):
@@ -247,7 +247,7 @@ def test_another_reason_is_described(world: World) -> None:
     assert (event.data["why"], event.data["details"]) == ("other", "a court asked")
 
 
-def test_n74_what_is_forbidden_is_refused_before_the_page(world: World) -> None:
+def test_n74_a_forbidden_action_has_no_confirmation_page(world: World) -> None:
     """N74: no page for an act that the operator may never do, or may not do yet."""
     agent, manager = Desk.of(world), Desk.of(world, ACCESS)
     holder = world.account()

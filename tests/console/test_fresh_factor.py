@@ -173,7 +173,7 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
     }
 
 
-def test_n66_each_change_asks_and_then_goes_on_as_it_was_sent(
+def test_n66_each_change_asks_for_a_factor_and_then_continues_unchanged(
     world: World, desk: Desk, secret: str
 ) -> None:
     """N66, over all changes: nothing is done before the proof, nothing typed is lost, and after it
@@ -220,7 +220,7 @@ WITHOUT = {
 }  # fmt: skip
 
 
-def test_n66_a_new_change_needs_a_fresh_factor_or_stands_in_the_list(world: World) -> None:
+def test_n66_every_console_form_needs_a_fresh_factor_or_is_a_listed_exception(world: World) -> None:
     """N66: every form of Access Management is in one of the two tables."""
     sent = {
         rule.endpoint
@@ -232,7 +232,7 @@ def test_n66_a_new_change_needs_a_fresh_factor_or_stands_in_the_list(world: Worl
     assert sent - WITHOUT == set(factor_check.ENDPOINTS)
 
 
-def test_n66_fifteen_minutes(world: World, desk: Desk, secret: str) -> None:
+def test_n66_a_factor_is_fresh_for_fifteen_minutes(world: World, desk: Desk, secret: str) -> None:
     """N66: to the second; the proof of one change serves the next ones."""
     path, form = "/console/role-groups/new", [("kind", "personal")]
     page = send(desk, path, [*form, ("name", "One")])
@@ -262,7 +262,9 @@ def test_n66_a_wrong_code_changes_nothing_and_keeps_the_form(
     assert again.status_code == 400
 
 
-def test_n66_a_code_by_mail_keeps_the_form_too(world: World, desk: Desk, secret: str) -> None:
+def test_n66_the_form_is_kept_while_a_mailed_code_is_entered(
+    world: World, desk: Desk, secret: str
+) -> None:
     """N66: asked for by a button, sent, entered; the form goes through every page."""
     with world.work() as work:
         row = authenticators.start_enrolment(
@@ -283,7 +285,7 @@ def test_n66_a_code_by_mail_keeps_the_form_too(world: World, desk: Desk, secret:
     assert world.events("role_group.created")[-1].data["group"] == "One"
 
 
-def test_n66_a_sign_in_with_a_factor_counts_one_without_does_not(
+def test_n66_a_recent_sign_in_counts_only_if_it_used_a_second_factor(
     world: World, desk: Desk, secret: str
 ) -> None:
     """N66: whoever has just signed in with two factors is not asked a second time."""
@@ -297,7 +299,7 @@ def test_n66_a_sign_in_with_a_factor_counts_one_without_does_not(
     assert send(Desk(world, desk.username, browser), path, form).status_code == 303
 
 
-def test_n66_without_a_factor_there_is_no_way_round(world: World, desk: Desk) -> None:
+def test_n66_without_a_factor_the_change_is_not_possible(world: World, desk: Desk) -> None:
     """N66: a password is no second factor; the page says where to set one up."""
     path, form = "/console/role-groups/new", [("name", "One"), ("kind", "personal")]
     for fields in (form, [*form, ("proof", "1"), ("code", PASSWORD), ("current", PASSWORD)]):
@@ -307,7 +309,7 @@ def test_n66_without_a_factor_there_is_no_way_round(world: World, desk: Desk) ->
     assert world.events("role_group.created")[-1].data["group"] != "One"
 
 
-def test_n74_the_proof_stays_when_the_change_is_refused(
+def test_n74_a_refused_change_keeps_session_and_fresh_factor(
     world: World, desk: Desk, secret: str
 ) -> None:
     """N53, N74: a refusal after the proof ends neither the session nor the proof."""

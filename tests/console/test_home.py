@@ -38,7 +38,7 @@ def cards(page: str, heading: str) -> dict[str, str]:
     return {words.strip(): number for number, words in found}
 
 
-def test_what_waits_is_counted_for_those_who_may_open_it(world: World) -> None:
+def test_open_tasks_are_counted_for_operators_who_may_open_them(world: World) -> None:
     """Locked accounts and temporary passwords for everyone; messages and proposals for Access
     Management; the circuit breaker for Access Management and auditors."""
     for n in range(2):
@@ -65,7 +65,7 @@ def test_what_waits_is_counted_for_those_who_may_open_it(world: World) -> None:
     assert cards(page, "accounts-heading")["Pending activation"] == "3"
 
 
-def test_nothing_waits(world: World) -> None:
+def test_the_home_page_without_open_tasks(world: World) -> None:
     """It is said."""
     assert "Nothing is waiting." in Desk.of(world).browser.get("/console").text
 

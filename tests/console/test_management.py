@@ -53,7 +53,7 @@ def secret_in(page: str) -> str:
     return str(found[0])
 
 
-def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
+def test_a_client_registered_in_the_console_works(world: World, desk: Desk) -> None:
     """Registered, used, edited, given a new secret, switched off: seen from the relying party."""
     made = desk.post("/console/clients/new", **FORM)
     rp = Rp("tra", secret_in(made.text), "https://tra.rp.test/callback")
@@ -103,7 +103,7 @@ def test_a_client_of_the_console_works(world: World, desk: Desk) -> None:
         ({"backchannel_logout_uri": "http://tra.rp.test/logout"}, "back-channel logout URI"),
     ],
 )
-def test_n09_what_cannot_be_registered_is_named(
+def test_n09_an_invalid_registration_is_refused_with_its_reason(
     world: World, desk: Desk, change: dict[str, str | list[str]], words: str
 ) -> None:
     """N09: 400, the fault in words, what was typed still there, nothing stored."""
@@ -117,9 +117,7 @@ def test_n09_what_cannot_be_registered_is_named(
 
 
 @pytest.mark.parametrize("typed", ["", "a day", "24h", "-1", "1.5", "\u0662", "721", "99999"])
-def test_an_overlap_that_cannot_be_read_ends_no_secret(
-    world: World, desk: Desk, typed: str
-) -> None:
+def test_an_unreadable_overlap_changes_no_secret(world: World, desk: Desk, typed: str) -> None:
     """UI-09: the form says so and keeps what was typed; the secret is the one before."""
     rp = world.relying_party()
     fields = {"overlap_hours": typed} if typed else {}
@@ -169,7 +167,7 @@ def test_a_mapping_profile_is_set_in_the_console(world: World, desk: Desk) -> No
         ({"push_default_participant": "é"}, "a participant number is 1 to 20"),
     ],
 )
-def test_a_mapping_profile_that_cannot_be_is_named(
+def test_an_invalid_mapping_profile_is_refused_with_its_reason(
     world: World, desk: Desk, change: dict[str, str], words: str
 ) -> None:
     answer = desk.post("/console/clients/new", **FORM, **PROFILE | change)
@@ -210,7 +208,7 @@ def test_which_role_groups_an_application_sees(world: World, desk: Desk) -> None
     assert world.events("client.role_groups")[-1].data["after"] == ["TRA Bidder"]
 
 
-def test_a_role_group_is_made(desk: Desk) -> None:
+def test_a_role_group_is_created(desk: Desk) -> None:
     """Named faults, then the list shows it."""
     assert (
         desk.post("/console/role-groups/new", name="TRA Bidder", kind="personal").status_code == 400
@@ -221,7 +219,7 @@ def test_a_role_group_is_made(desk: Desk) -> None:
     assert "TRA X" in desk.browser.get("/console/role-groups").text
 
 
-def test_n89_the_drill_of_a_compromised_key(world: World, desk: Desk) -> None:
+def test_n89_a_compromised_key_is_revoked(world: World, desk: Desk) -> None:
     """N89: typed once more to confirm; then its tokens are refused and a refresh gives new ones."""
     rp, username = world.relying_party(id_token_alg="RS256"), world.account()
     tokens = world.signed_in_tokens(rp, username)
@@ -270,7 +268,7 @@ def test_keys_are_rotated_when_caches_have_the_next(world: World, desk: Desk) ->
     assert desk.post("/console/keys/rotate", alg="HS256").status_code == 400
 
 
-def test_r14_a_dead_letter_is_seen_and_tried_again(world: World, desk: Desk) -> None:
+def test_r14_a_dead_letter_is_shown_and_retried(world: World, desk: Desk) -> None:
     """R14: why it failed, its words without the secrets; then it is delivered."""
     username = world.account()
     with world.work() as work:

@@ -111,7 +111,7 @@ def test_n72_every_route_has_an_entry(world: World) -> None:
 
 
 @pytest.mark.parametrize("role", [None, *ConsoleRole])
-def test_n72_each_role_opens_its_routes_and_no_others(
+def test_n72_each_role_may_open_its_routes_and_no_others(
     world: World, role: ConsoleRole | None
 ) -> None:
     """N72: exactly the table; what is refused is 403 and in the trail."""
@@ -140,7 +140,7 @@ def test_n72_each_role_opens_its_routes_and_no_others(
 
 
 @pytest.mark.parametrize("route", ALLOWED)
-def test_n72_nobody_is_led_to_the_sign_in_page(world: World, route: str) -> None:
+def test_n72_no_console_page_answers_without_a_session(world: World, route: str) -> None:
     """N72: without a session no page of the console answers, whatever is asked."""
     method, path = route.split(" ", 1)
     browser = world.browser()
@@ -166,7 +166,7 @@ def test_n72_a_machine_account_is_no_operator(world: World) -> None:
     assert browser.get("/console").status_code == 403
 
 
-def test_n72_a_role_for_another_company_is_no_role(world: World) -> None:
+def test_n72_a_console_role_at_another_participant_gives_no_access(world: World) -> None:
     """N74: the groups count for the operator's own organization only."""
     world.operator(AGENT)
     other = world.account()
@@ -174,7 +174,7 @@ def test_n72_a_role_for_another_company_is_no_role(world: World) -> None:
     assert world.browser().signed_in(other).get("/console").status_code == 403
 
 
-def test_n58_a_role_that_was_taken_away_ends_at_once(world: World) -> None:
+def test_n58_a_revoked_console_role_ends_at_once(world: World) -> None:
     """N58: the next request of an open session is refused."""
     desk = Desk.of(world)
     assert desk.browser.get("/console").status_code == 200
@@ -184,7 +184,7 @@ def test_n58_a_role_that_was_taken_away_ends_at_once(world: World) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("role", [AGENT, ACCESS])
-def test_n74_nobody_acts_on_himself_or_on_access_management(
+def test_n74_an_operator_cannot_act_on_himself_or_on_access_management(
     world: World, action: str, role: ConsoleRole
 ) -> None:
     """N74: 403, nothing changed, and it is in the trail."""
@@ -211,7 +211,7 @@ def test_n74_an_agent_does_not_act_on_operators(world: World, target_role: Conso
     assert world.account_row(target).state == "locked"
 
 
-def test_n74_nobody_grants_roles_of_the_console(world: World) -> None:
+def test_n74_no_operator_grants_console_roles(world: World) -> None:
     """N74: not to himself, not to others, not by an agent at all."""
     manager, agent = Desk.of(world, ACCESS), Desk.of(world)
     holder = world.account()

@@ -42,7 +42,7 @@ def untouched(world: World, username: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("own", OWN)
 @pytest.mark.parametrize("role", [AGENT, ACCESS])
-def test_n74_no_action_on_an_account_of_ones_own_person(
+def test_n74_an_operator_cannot_act_on_any_account_of_himself(
     world: World, run: Run, role: ConsoleRole, own: str
 ) -> None:
     """N74, over all actions: 403 in the console and exit code 1 in the shell, nothing changed, in
@@ -64,7 +64,7 @@ def test_n74_no_action_on_an_account_of_ones_own_person(
 
 
 @pytest.mark.parametrize("own", OWN)
-def test_n74_no_role_groups_for_an_account_of_ones_own_person(
+def test_n74_an_operator_cannot_change_his_own_role_groups(
     world: World, run: Run, own: str
 ) -> None:
     """N74: neither granted nor taken, by console or shell, whatever the role group."""
@@ -89,7 +89,7 @@ def test_n74_no_role_groups_for_an_account_of_ones_own_person(
 
 
 @pytest.mark.parametrize("own", OWN)
-def test_n74_nobody_verifies_himself_on_the_telephone(world: World, own: str) -> None:
+def test_n74_an_agent_cannot_verify_himself_as_the_caller(world: World, own: str) -> None:
     """N74, CR-02: no caller is verified, and no code is sent, for one's own person."""
     desk = Desk.of(world, AGENT)
     target = OWN[own](world, desk.username)
@@ -113,7 +113,9 @@ def test_n74_nobody_verifies_himself_on_the_telephone(world: World, own: str) ->
         ("person", "update", "{person}", "--email", "elsewhere@participant.example"),
     ],
 )
-def test_n74_no_command_on_ones_own_person(world: World, run: Run, command: tuple[str]) -> None:
+def test_n74_an_operator_cannot_run_a_command_on_himself(
+    world: World, run: Run, command: tuple[str]
+) -> None:
     """N74: no new account, network, key, custody or address either; for somebody else each of
     these is done."""
     manager = world.operator(ACCESS)
@@ -138,7 +140,7 @@ def test_n74_no_command_on_ones_own_person(world: World, run: Run, command: tupl
         assert {event.actor for event in world.events()[before:]} == {helper}
 
 
-def test_the_shell_names_the_operator_and_its_own_login(world: World, run: Run) -> None:
+def test_the_command_line_records_the_operator_and_the_system_login(world: World, run: Run) -> None:
     """TM-12: the trail shows both; without the option it is the login alone."""
     manager, target = world.operator(ACCESS), world.account()
     assert run("account", "act", "lock", target, *WHY, "--as", manager).exit_code == 0
@@ -150,7 +152,7 @@ def test_the_shell_names_the_operator_and_its_own_login(world: World, run: Run) 
     assert (world.events("console.lock")[-1].actor or "").startswith("cli:")
 
 
-def test_the_rules_of_the_console_hold_in_the_shell(world: World, run: Run) -> None:
+def test_the_command_line_enforces_the_rules_of_the_console(world: World, run: Run) -> None:
     """N74: with --as, an agent needs a verified caller, acts on no operator, and manages nothing;
     who is no operator, or is locked, does nothing at all."""
     agent, manager, target = world.operator(AGENT), world.operator(ACCESS), world.account()
@@ -206,7 +208,7 @@ def test_n74_every_command_that_changes_access_takes_an_operator() -> None:
 
 
 @pytest.mark.parametrize("own", OWN)
-def test_n74_no_push_reaches_an_account_of_an_operators_person(world: World, own: str) -> None:
+def test_n74_a_push_cannot_change_any_account_of_an_operator(world: World, own: str) -> None:
     """N72, N74: suspended, closed, given or taken a role group: 403, by whichever account."""
     rp = world.relying_party()
     world.role_group("EMI Trader", rp.client_id)

@@ -48,7 +48,7 @@ def test_participants_are_listed_filtered_and_sorted(desk: Desk) -> None:
     assert "No results for these filters." in page
 
 
-def test_the_only_one_that_matches_is_opened_at_once(desk: Desk) -> None:
+def test_a_single_match_is_opened_directly(desk: Desk) -> None:
     """By the beginning of its name, without accents, or by its number."""
     for text in ("erie", "111340"):
         page = desk.browser.get("/console/participants", text=text)
@@ -74,7 +74,7 @@ def test_the_page_has_participations_contacts_people_and_machines(world: World, 
     assert "Ended on 25 November 2026" in ended
 
 
-def test_a_contact_that_cannot_be_is_named_and_stays_typed(desk: Desk) -> None:
+def test_an_invalid_contact_is_refused_and_the_input_kept(desk: Desk) -> None:
     """400, in the language of the page, and the form keeps its values."""
     sent = {"number": "111340", "person_id": "ID-none", "function": "primary_contact"}
     answer = desk.post("/console/participants/contact", change="appoint", **sent)

@@ -54,9 +54,7 @@ def people(world: World) -> World:
         ("temporary", []),
     ],
 )
-def test_each_list_has_the_accounts_of_its_state(
-    people: World, name: str, found: list[str]
-) -> None:
+def test_each_state_has_a_list_of_its_accounts(people: World, name: str, found: list[str]) -> None:
     """By family name, whatever its capitals and accents."""
     page = Desk.of(people).browser.get("/console/people", list=name)
     assert usernames(page.text) == found
@@ -80,7 +78,7 @@ def test_all_accounts_are_sorted_by_name_user_name_and_time(people: World) -> No
     assert [name for name in unknown if name != desk.username] == ours
 
 
-def test_a_temporary_password_that_waits_is_in_its_list(people: World) -> None:
+def test_an_unused_temporary_password_is_listed(people: World) -> None:
     """Until it is used or expires, with who issued it."""
     desk = Desk.of(people)
     desk.temporary_password("ann")
@@ -92,7 +90,7 @@ def test_a_temporary_password_that_waits_is_in_its_list(people: World) -> None:
     assert usernames(desk.browser.get("/console/people", list="temporary").text) == []
 
 
-def test_an_account_whose_end_has_come_is_in_no_list_of_open_ones(people: World) -> None:
+def test_an_expired_account_is_listed_as_deactivated(people: World) -> None:
     """PR-05: deactivated, even before the worker has recorded it."""
     with people.work() as work:
         account = accounts.by_username(work, "ben")
@@ -129,7 +127,7 @@ def test_filters_by_participant_kind_role_group_and_application(people: World) -
     assert found(application="emi") == []
 
 
-def test_pages_go_forward_and_back_and_show_everybody_once(world: World) -> None:
+def test_paging_in_both_directions_shows_each_account_once(world: World) -> None:
     """Keyset pages: also with many people of one name."""
     for n in range(7):
         world.account(f"same{n}", given_name="Kim", family_name="Lee")
@@ -169,7 +167,7 @@ def test_pages_go_forward_and_back_and_show_everybody_once(world: World) -> None
                 assert (first.next, first.previous) == (expected[2], None)
 
 
-def test_a_row_that_does_not_exist_is_the_beginning(people: World) -> None:
+def test_an_unknown_page_key_shows_the_first_page(people: World) -> None:
     """A made-up address is no error."""
     desk = Desk.of(people)
     first = usernames(desk.browser.get("/console/people").text)
@@ -221,7 +219,7 @@ def test_customer_relations_downloads_no_list(people: World) -> None:
     assert people.events("console.refused")[-1].data["page"] == "console.export_people"
 
 
-def test_counts_by_state(people: World) -> None:
+def test_the_counts_match_the_lists_of_each_state(people: World) -> None:
     """As many as the lists have."""
     with people.work() as work:
         found = account_lists.counts(work)
@@ -234,7 +232,7 @@ def test_counts_by_state(people: World) -> None:
         assert account_lists.counts(work).by_state["locked"] == 1
 
 
-def test_a_new_name_moves_the_person_in_the_list(people: World) -> None:
+def test_a_renamed_person_is_sorted_by_the_new_name(people: World) -> None:
     """The order follows the account."""
     from idp.directory import persons
     from idp.directory.persons import PersonChanges

@@ -13,14 +13,14 @@ from tests.world import World
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_console_has_two_addresses(world: World, slash: str) -> None:
+def test_the_console_answers_with_and_without_the_last_slash(world: World, slash: str) -> None:
     """With a slash at the end and without."""
     answer = Desk.of(world, ACCESS).browser.get(f"/console{slash}")
     assert answer.status_code == 200
     assert "<h1" in answer.text
 
 
-def test_operators_read_about_the_account_holder(world: World) -> None:
+def test_reasons_for_operators_are_in_the_third_person(world: World) -> None:
     """The holder's page says "you", the operator's page "the person"."""
     code = PromptReason.NEW_DEVICE
     with world.app.test_request_context():

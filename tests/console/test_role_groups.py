@@ -91,7 +91,7 @@ def test_the_page_of_a_role_group_has_its_members_by_participant(world: World, d
     assert "Nobody has this role group." in desk.browser.get(path(world, "TRA Bidder")).text
 
 
-def test_members_are_a_page_away(world: World, desk: Desk) -> None:
+def test_more_members_are_on_the_next_page(world: World, desk: Desk) -> None:
     """Fifty on a page, none twice."""
     for n in range(52):
         name = world.account(f"many{n:02}", state="pending", family_name=f"Many{n:02}")
@@ -132,7 +132,7 @@ def test_a_role_group_is_granted_from_choices_with_dates(world: World, desk: Des
         ({"valid_until": "2020-01-01"}, "ends before it starts"),
     ],
 )
-def test_what_cannot_be_granted_is_named_and_what_was_typed_stays(
+def test_a_refused_grant_is_explained_and_the_input_kept(
     world: World, desk: Desk, change: dict[str, str], words: str
 ) -> None:
     """400, nothing changed."""
@@ -166,7 +166,7 @@ def access_of(desk: Desk, username: str) -> str:
     return desk.browser.get(f"{desk.path(username)}/access").text
 
 
-def test_a_role_group_is_made_from_choices_and_keeps_what_was_typed(
+def test_a_role_group_is_created_and_a_faulty_form_keeps_its_input(
     world: World, desk: Desk
 ) -> None:
     """The participations that exist; the new one has its page."""
@@ -182,7 +182,7 @@ def test_a_role_group_is_made_from_choices_and_keeps_what_was_typed(
     assert made.headers["Location"] == path(world, "EMI Writer")
 
 
-def test_the_role_groups_of_operators_are_granted_to_nobody_here(world: World, desk: Desk) -> None:
+def test_operator_role_groups_cannot_be_granted_in_the_console(world: World, desk: Desk) -> None:
     """N74: no form, and 403."""
     here = path(world, str(ACCESS))
     assert "/members" not in desk.browser.get(here).text

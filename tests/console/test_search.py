@@ -58,7 +58,7 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_a_query_finds_these_accounts(people: World, query: str) -> None:
+def test_a_query_finds_accounts_by_each_of_their_fields(people: World, query: str) -> None:
     """UserID, e-mail, Person ID, name, telephone, participant; by the beginning, folded."""
     with people.work() as work:
         found = account_search.search(work, query)
@@ -86,7 +86,7 @@ def test_no_more_than_fifty_are_listed(world: World) -> None:
         assert (len(found.accounts), found.more) == (50, True)
 
 
-def test_what_changes_is_found_anew(people: World) -> None:
+def test_a_changed_value_is_found_by_its_new_words(people: World) -> None:
     """The words follow the account."""
     with people.work() as work:
         account = accounts.by_username(work, "smithj")

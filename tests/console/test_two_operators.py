@@ -106,7 +106,7 @@ def test_n72_one_proposes_and_another_confirms(world: World, desk: Desk, other: 
     assert world.events("client.proposal_confirmed")[0].data["proposed_by"] == desk.username
 
 
-def test_n74_a_second_account_of_the_proposer_confirms_nothing(world: World, desk: Desk) -> None:
+def test_n74_the_proposer_cannot_confirm_with_a_second_account(world: World, desk: Desk) -> None:
     """N74: persons are compared, in the console and in the shell."""
     desk.post("/console/clients/new", **FORM)
     twin = second(world, desk.username)
@@ -137,7 +137,7 @@ STRONGER: dict[str, tuple[str, dict[str, str | list[str]]]] = {
 
 
 @pytest.mark.parametrize("change", STRONGER)
-def test_n72_whatever_makes_it_stronger_takes_two(
+def test_n72_each_extension_of_a_provisioning_client_needs_two_operators(
     world: World, desk: Desk, other: Desk, change: str
 ) -> None:
     """N72: registration, key, secret, switching on: proposed, not done; then confirmed and done."""
@@ -162,7 +162,9 @@ def test_n72_whatever_makes_it_stronger_takes_two(
         assert after["secret_digest"] is None
 
 
-def test_n72_a_client_that_gets_the_scope_takes_two(world: World, desk: Desk, other: Desk) -> None:
+def test_n72_giving_a_client_the_scope_needs_two_operators(
+    world: World, desk: Desk, other: Desk
+) -> None:
     """N72: an application does not become a pusher by one hand; losing the scope takes one."""
     rp = world.relying_party(client_id="registration")
     form = FORM | {"redirect_uris": rp.redirect_uri, "grant_types": ["authorization_code"]}
@@ -185,7 +187,7 @@ def test_n72_a_client_that_gets_the_scope_takes_two(world: World, desk: Desk, ot
         assert registry.get(work, "registration").scopes == ["openid"]
 
 
-def test_n72_scope_off_and_on_again_gives_nobody_a_key_of_his_own(
+def test_n72_an_operator_cannot_replace_the_key_by_removing_the_scope_first(
     world: World, desk: Desk, other: Desk
 ) -> None:
     """N72: who takes the scope off, changes the key and proposes the scope again needs another
@@ -208,7 +210,7 @@ def test_n72_scope_off_and_on_again_gives_nobody_a_key_of_his_own(
         assert registry.get(work, "registration").scopes == []
 
 
-def test_what_takes_power_away_takes_one(world: World, desk: Desk) -> None:
+def test_restricting_a_client_needs_one_operator(world: World, desk: Desk) -> None:
     """N18: switching off and ending an old secret do not wait for anybody."""
     Pusher.of(world)
     with world.work() as work:
@@ -278,7 +280,7 @@ def test_n74_a_proposal_changed_after_it_was_made_is_not_confirmed(
         assert work.db.scalar(select(func.count()).select_from(Client)) == 0
 
 
-def test_n74_a_proposal_for_what_has_changed_is_not_confirmed(
+def test_n74_a_proposal_is_refused_if_the_client_changed_since(
     world: World, desk: Desk, other: Desk
 ) -> None:
     """N74: who confirms has read the present registration; another one takes a new proposal."""
@@ -297,7 +299,7 @@ def test_n74_a_proposal_for_what_has_changed_is_not_confirmed(
 
 
 @pytest.mark.parametrize("lost", ["role", "state"])
-def test_n74_a_proposal_of_who_is_no_operator_any_more_is_not_confirmed(
+def test_n74_a_proposal_of_a_former_operator_is_refused(
     world: World, desk: Desk, other: Desk, lost: str
 ) -> None:
     """N74: two operators at the moment it is done."""
@@ -314,7 +316,7 @@ CREATE = ("client", "create", "--client-id", "registration", "--name", "Registra
           "--grant-type", "client_credentials", "--scope", "scim")  # fmt: skip
 
 
-def test_n72_two_operators_in_the_shell(world: World, run: Run) -> None:
+def test_n72_two_operators_on_the_command_line(world: World, run: Run) -> None:
     """N72: without --as refused; proposed by one, confirmed by another; text and JSON."""
     one, another = world.operator(ACCESS), world.operator(ACCESS)
     alone = run(*CREATE)
@@ -366,7 +368,9 @@ SERVICES: dict[str, Callable[[UnitOfWork, Client], object]] = {
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_n72_no_service_makes_a_pusher_stronger_by_one(world: World, service: str) -> None:
+def test_n72_no_service_extends_a_provisioning_client_with_one_operator(
+    world: World, service: str
+) -> None:
     """N72: the services themselves refuse, so that no page and no command can forget it."""
     Pusher.of(world)
     with world.work() as work:
@@ -375,7 +379,7 @@ def test_n72_no_service_makes_a_pusher_stronger_by_one(world: World, service: st
             SERVICES[service](work, row)
 
 
-def test_what_cannot_be_registered_is_not_proposed(world: World, desk: Desk) -> None:
+def test_an_invalid_registration_is_refused_when_proposed(world: World, desk: Desk) -> None:
     """N09: the fault is named at once, not after somebody confirmed it."""
     answer = desk.post("/console/clients/new", **FORM | {"grant_types": ["password"]})
     assert answer.status_code == 400

@@ -71,7 +71,7 @@ def sent(world: World, username: str) -> list[str]:
         (S.DEACTIVATED, RESET, MAIL, False, None, "account_deactivated"),
     ],
 )
-def test_rs_what_a_request_sends(
+def test_rs_the_message_of_a_request_depends_on_state_goal_and_channel(
     world: World,
     state: AccountState,
     goal: Goal,
@@ -114,7 +114,7 @@ def test_rs07_an_account_that_was_never_activated_has_nothing_to_recover(
     assert event.reason == f"account_{state}"
 
 
-def test_rs01_five_requests_an_hour_send_something(world: World) -> None:
+def test_rs01_an_account_gets_five_messages_an_hour(world: World) -> None:
     """RS-01: counted for each account, whatever is asked for."""
     first, second = set_up(world, S.ACTIVE), set_up(world, S.ACTIVE)
     for goal in (RESET, UNLOCK, RESET, UNLOCK, RESET, RESET):
@@ -143,7 +143,7 @@ def test_rs03_a_limit_of_text_messages_is_the_reason(
     assert world.events("reset.requested")[-1].reason == SendLimit.TEXTS_ACCOUNT
 
 
-def test_tm_a_request_is_recorded_as_that_of_its_sender(
+def test_tm_a_request_is_recorded_with_the_origin_of_its_sender(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TM-12: the worker is not who asked; what sends nothing proves nothing and is sampled."""
@@ -170,7 +170,7 @@ def test_tm_a_request_is_recorded_as_that_of_its_sender(
     assert (second.account_id, second.reason) == (None, "unknown_account")
 
 
-def test_rs_of_two_workers_one_answers_a_request(
+def test_rs_a_request_is_processed_by_one_of_two_workers(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RS-02: the other was first; there may be more requests behind it."""

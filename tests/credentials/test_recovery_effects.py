@@ -60,7 +60,7 @@ def session_of(work: UnitOfWork, account: Account) -> BrowserSession:
 
 @pytest.mark.parametrize("goal", Goal)
 @pytest.mark.parametrize("state", AccountState)
-def test_n68_a_code_is_used_only_in_the_state_that_it_is_for(
+def test_n68_a_code_is_accepted_only_in_the_state_that_it_is_for(
     world: World, goal: Goal, state: AccountState
 ) -> None:
     """N68, N58: also one that nothing has ended."""
@@ -72,7 +72,7 @@ def test_n68_a_code_is_used_only_in_the_state_that_it_is_for(
     assert len(world.events("account.unlocked")) == (state in RECOVERABLE and goal is Goal.UNLOCK)
 
 
-def test_rs_a_code_to_unlock_leads_to_no_new_password(world: World) -> None:
+def test_rs_an_unlock_code_cannot_set_a_password(world: World) -> None:
     """RS-08: a code to reset gives the link of a page; each code works for its own purpose."""
     username = world.account()
     with world.work() as work:
@@ -89,7 +89,7 @@ def test_rs_a_code_to_unlock_leads_to_no_new_password(world: World) -> None:
         assert (found.asks_question, found.expires_at) == (True, work.after(seconds=900))
 
 
-def test_rs08_an_unlock_forgets_the_failures_and_asks_for_a_factor(world: World) -> None:
+def test_rs08_an_unlock_clears_the_failures_and_requires_a_factor(world: World) -> None:
     """RS-08, Z-07: the password stays; the link works once."""
     username, other = world.account(), world.account()
     with world.work() as work:
@@ -110,7 +110,7 @@ def test_rs08_an_unlock_forgets_the_failures_and_asks_for_a_factor(world: World)
     assert spent.data["purpose"] == "unlock"
 
 
-def test_rs_this_was_not_me_ends_all_and_starts_a_reset_once(world: World) -> None:
+def test_rs_this_was_not_me_ends_all_sessions_and_sends_one_reset(world: World) -> None:
     """N68: sessions end, the password no longer counts; the second request gets nothing."""
     username = world.account()
     with world.work() as work:
@@ -130,7 +130,7 @@ def test_rs_this_was_not_me_ends_all_and_starts_a_reset_once(world: World) -> No
 
 
 @pytest.mark.parametrize("keeps_one", [True, False])
-def test_rs_what_follows_every_change_of_a_password(world: World, keeps_one: bool) -> None:
+def test_rs_every_password_change_ends_sessions_and_secrets(world: World, keeps_one: bool) -> None:
     """RS-05, N66, N68: whoever knew the old one loses what it opened; other accounts do not."""
     username, other = world.account(), world.account()
     with world.work() as work:
@@ -160,7 +160,7 @@ def test_rs_what_follows_every_change_of_a_password(world: World, keeps_one: boo
     assert not world.mails("password_changed", to=other)
 
 
-def test_rs_a_replaced_password_makes_the_account_active(world: World) -> None:
+def test_rs_a_new_password_ends_a_required_reset(world: World) -> None:
     """RS-05: where a reset was required."""
     username = world.account(state=AccountState.RESET_REQUIRED)
     with world.work() as work:
@@ -210,7 +210,9 @@ def test_ma_the_former_password_of_a_machine_account_overlaps(
 
 
 @pytest.mark.parametrize("asks", [True, False])
-def test_z02_the_question_is_asked_beside_the_link_that_says_so(world: World, asks: bool) -> None:
+def test_z02_a_link_that_requires_the_question_is_refused_without_the_answer(
+    world: World, asks: bool
+) -> None:
     """Z-02: a wrong answer leaves the link; the rules of passwords are told to the holder alone."""
     username = world.account()
     hasher = hasher_of(world)

@@ -42,7 +42,9 @@ KINDS: dict[str, Kind] = {
 
 @pytest.mark.parametrize("end", ["nothing", "replaced", "late", "used"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_n68_what_ends_meanwhile_is_not_spent(world: World, kind: str, end: str) -> None:
+def test_n68_a_secret_that_ends_between_check_and_use_is_refused(
+    world: World, kind: str, end: str
+) -> None:
     """N68, N71, N63: the look and the use are two statements; another request, or the clock, may
     come between them."""
     look, module = KINDS[kind]
@@ -61,7 +63,7 @@ def test_n68_what_ends_meanwhile_is_not_spent(world: World, kind: str, end: str)
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_n68_a_newer_link_ends_the_older_but_for_those_of_notices(
+def test_n68_a_newer_link_invalidates_the_older_except_those_of_notices(
     world: World, purpose: Purpose
 ) -> None:
     """N68: "this was not me" of each notice stays good, since each reports another event."""

@@ -57,7 +57,9 @@ def other(n: int) -> str:
         ({"sms_hour": 3}, "texts_all"),
     ],
 )
-def test_each_budget_ends(world: World, limits: dict[str, int], name: str) -> None:
+def test_each_limit_of_text_messages_is_enforced(
+    world: World, limits: dict[str, int], name: str
+) -> None:
     """Per account and hour, account and day, network, country, in all."""
     world = limited(world, **limits)
     username = world.account()
@@ -67,7 +69,7 @@ def test_each_budget_ends(world: World, limits: dict[str, int], name: str) -> No
     assert len(world.sms.sent) == 3
 
 
-def test_n52_of_ipv6_a_customer_has_one_budget(world: World) -> None:
+def test_n52_an_ipv6_network_has_one_limit(world: World) -> None:
     """N52: whichever address of its /64 asks."""
     world = limited(world, sms_network_hour=3)
     networks = ["2001:db8::"] * 4 + ["2001:db8:0:1::"]
@@ -78,14 +80,14 @@ def test_n52_of_ipv6_a_customer_has_one_budget(world: World) -> None:
     assert outcomes == ["", "", "", "texts_network", ""]
 
 
-def test_a_number_has_a_budget_over_all_accounts(world: World) -> None:
+def test_a_number_has_one_limit_over_all_accounts(world: World) -> None:
     """Whoever asks."""
     world = limited(world, sms_number_day=3, sms_number_accounts=100)
     names = [world.account() for _ in range(4)]
     assert [send(world, name) for name in names] == ["", "", "", "texts_number"]
 
 
-def test_three_accounts_may_have_a_number_within_a_day(world: World) -> None:
+def test_three_accounts_may_use_a_number_within_a_day(world: World) -> None:
     """Through the pages, where the codes are kept with their number."""
     from tests.factor_steps import add_sent
     from tests.world import PASSWORD
@@ -114,13 +116,13 @@ def test_other_countries_are_refused(world: World, number: str) -> None:
     assert send(world, world.account(), number) == ""
 
 
-def test_countries_of_the_settings_are_checked(base_settings: Settings) -> None:
+def test_unknown_countries_in_the_settings_are_refused(base_settings: Settings) -> None:
     """A country that is none is refused at the start."""
     with pytest.raises(ConfigurationError, match="IDP_SMS_COUNTRIES"):
         replace(base_settings, sms_countries=("CA", "XX")).validate()
 
 
-def test_nothing_else_sends_texts() -> None:
+def test_text_messages_are_queued_in_one_module_only() -> None:
     """A text that another module queues would have no limits."""
     callers = [
         path.name

@@ -9,7 +9,7 @@ from idp.models import AccountKind
 from tests.world import World
 
 
-def test_a_crowd_is_added_once_and_can_be_worked_with(world: World) -> None:
+def test_invented_accounts_are_added_once_and_can_be_administered(world: World) -> None:
     """As many as asked, whole batches and a rest; accounts made afterwards go on behind them."""
     world.role_group("EMI Viewer")
     told: list[int] = []
@@ -39,7 +39,7 @@ def test_a_crowd_is_added_once_and_can_be_worked_with(world: World) -> None:
         assert again.id > accounts.by_username(work, username).id
 
 
-def test_nobody_of_the_crowd_can_sign_in(world: World) -> None:
+def test_invented_accounts_cannot_sign_in(world: World) -> None:
     """They have no password; not even an empty one."""
     world.role_group("EMI Viewer")
     with world.work() as work:

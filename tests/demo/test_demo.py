@@ -93,7 +93,7 @@ def test_the_description_has_everything_programs_need(app: Flask, home: Home) ->
     assert set(known["provisioning"]) == {"client_id", "client_secret", "scim_url", "scope"}
 
 
-def test_people_are_what_their_roles_say(app: Flask, home: Home) -> None:
+def test_demo_accounts_have_the_states_and_roles_of_their_names(app: Flask, home: Home) -> None:
     """Seeds in roles: states and role groups, made through the services."""
     states = {"pending": AccountState.PENDING, "locked": AccountState.LOCKED}
     with app.app_context(), committing(app.extensions["runtime"].work()) as work:
@@ -129,7 +129,7 @@ def test_secrets_are_for_the_owner_only(app: Flask, home: Home) -> None:
     assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
 
 
-def test_reset_forgets_everything(tmp_path: Path) -> None:
+def test_reset_removes_the_earlier_data(tmp_path: Path) -> None:
     """--reset: new secrets, no database."""
     home = Home(tmp_path / "d", 18710)
     home.prepare(reset=False)
@@ -141,7 +141,9 @@ def test_reset_forgets_everything(tmp_path: Path) -> None:
     assert json.loads((home.folder / "secrets.json").read_text())
 
 
-def test_a_port_in_use_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit code 1 and what to do, before anything is started."""
     import socket
 
@@ -155,14 +157,14 @@ def test_a_port_in_use_is_said_plainly(tmp_path: Path, monkeypatch: pytest.Monke
     assert f"port {port} is in use; choose others with --port" in result.stderr
 
 
-def test_generated_passwords_look_right() -> None:
+def test_generated_passwords_meet_the_policy() -> None:
     """Two made-up words and a number: typed from a screen without mistakes."""
     passwords = {make_password() for _ in range(50)}
     assert len(passwords) == 50
     assert all(len(password) == 15 for password in passwords)
 
 
-def test_the_commands_that_it_names_work_as_printed(tmp_path: Path) -> None:
+def test_the_commands_that_the_demo_prints_work(tmp_path: Path) -> None:
     """A shell in the same folder types the two lines, with another command instead of --help."""
     folder = tmp_path / "demo data"
     order = [sys.executable, "-m", "idp.cli", "demo", "--only-data", "--port", "18790"]
@@ -180,7 +182,7 @@ def test_the_commands_that_it_names_work_as_printed(tmp_path: Path) -> None:
     assert {"emi", "crow", "mim"} <= {one["client_id"] for one in json.loads(listed.stdout)}
 
 
-def test_it_says_who_may_open_the_console(app: Flask, home: Home, capsys: Any) -> None:
+def test_the_demo_prints_who_may_open_the_console(app: Flask, home: Home, capsys: Any) -> None:
     """The address, and the accounts with a role group of the gateway."""
     demo_command.welcome(home)
     said = capsys.readouterr().out
@@ -197,7 +199,7 @@ def test_it_says_who_may_open_the_console(app: Flask, home: Home, capsys: Any) -
         ("my tools/gateway", "", "'my tools/gateway'"),
     ],
 )
-def test_a_command_is_named_as_it_was_started(
+def test_commands_are_printed_with_the_program_name_that_was_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: str, path: str, typed: str
 ) -> None:
     """By its name only where the shell finds the same program."""

@@ -32,7 +32,9 @@ def family(world: World) -> tuple[str, str]:
     return username, "APIIESO00042"
 
 
-def test_rg09_a_change_reaches_every_account(world: World, family: tuple[str, str]) -> None:
+def test_rg09_a_change_applies_to_every_account_of_the_person(
+    world: World, family: tuple[str, str]
+) -> None:
     """RG-09, NT-04: names in tokens and console, of machine accounts too; one mail."""
     username, machine = family
     assert change(world, username, family_name="Okafor", phone="416 967 1111 ext 7") == [
@@ -54,7 +56,7 @@ def test_rg09_a_change_reaches_every_account(world: World, family: tuple[str, st
     assert len(world.mails("profile_changed")) == 1
 
 
-def test_tm12_a_change_of_somebody_without_an_open_account_is_in_the_trail(world: World) -> None:
+def test_tm12_a_change_of_a_person_without_accounts_is_recorded(world: World) -> None:
     """TM-12: the person outlives the accounts, and so does what was changed of it."""
     username = world.account(person_id="P78")
     world.set_state(username, AccountState.DEACTIVATED)
@@ -64,7 +66,9 @@ def test_tm12_a_change_of_somebody_without_an_open_account_is_in_the_trail(world
     assert event.data["after"] == {"family_name": "Okafor"}
 
 
-def test_nt12_another_address_is_told_to_both(world: World, family: tuple[str, str]) -> None:
+def test_nt12_a_new_address_is_notified_to_both_addresses(
+    world: World, family: tuple[str, str]
+) -> None:
     """NT-12, N60: the old address gets no link that works; what went there is dead."""
     username, _ = family
     browser = world.browser()
@@ -82,7 +86,7 @@ def test_nt12_another_address_is_told_to_both(world: World, family: tuple[str, s
     assert world.browser().sign_in(f"{username}@participant.example").status_code == 400
 
 
-def test_ac08_a_correction_before_activation_sends_the_link_anew(world: World) -> None:
+def test_ac08_a_correction_before_activation_sends_a_new_link(world: World) -> None:
     """AC-08: the old link is dead, a new one with the same last day is at the new address."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
@@ -99,7 +103,7 @@ def test_ac08_a_correction_before_activation_sends_the_link_anew(world: World) -
     assert browser.submit(page, "/activate", **CHOICE).request.path == "/"
 
 
-def test_ac08_after_the_last_day_only_customer_relations_help(world: World) -> None:
+def test_ac08_after_expiry_a_correction_sends_no_link(world: World) -> None:
     """AC-03: a correction does not lengthen the 90 days."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:
@@ -132,7 +136,7 @@ def test_n85_bad_values_change_nothing(
     assert len(world.mails()) == before
 
 
-def test_ma10_another_custodian(world: World, family: tuple[str, str]) -> None:
+def test_ma10_the_custodian_is_changed(world: World, family: tuple[str, str]) -> None:
     """MA-10: the old one loses access, credentials are renewed, both are told."""
     _, machine = family
     set_up_app(world, machine)
@@ -173,7 +177,9 @@ def test_ma10_before_activation_the_new_custodian_activates(world: World) -> Non
     assert world.mails("account_created")[-1].recipient == "holder2@participant.example"
 
 
-def test_ma10_what_is_closed_stays_closed(world: World, family: tuple[str, str]) -> None:
+def test_ma10_a_new_custodian_does_not_reactivate_the_account(
+    world: World, family: tuple[str, str]
+) -> None:
     """MA-10: a suspension stays; a closed account and a person's have no new custodian."""
     username, machine = family
     world.account(person_id="P88")

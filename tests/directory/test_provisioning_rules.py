@@ -118,7 +118,7 @@ def test_n72_an_operation_is_allowed_by_its_name(reach: World) -> None:
                 assert refused(scope.check, operation) is expected
 
 
-def test_n74_role_groups_of_operators_are_granted_by_nobody_here(reach: World) -> None:
+def test_n74_operator_role_groups_cannot_be_granted_by_a_push(reach: World) -> None:
     """N72, N74: nor at the operator of the gateway; a role group at the client's participants."""
     with reach.work() as work:
         every, local = scope_of(work, "other"), scope_of(work, "local", ALL, HERE)
@@ -136,7 +136,7 @@ def test_n74_role_groups_of_operators_are_granted_by_nobody_here(reach: World) -
         assert refused(local.check_participant, THERE) is OtherParticipant
 
 
-def test_n74_no_account_of_an_operator_is_reached(
+def test_n74_accounts_of_operators_are_out_of_scope(
     reach: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N74: by whichever account of the person; in whichever part of a long list."""
@@ -163,7 +163,7 @@ def test_n74_no_account_of_an_operator_is_reached(
 
 
 @pytest.mark.parametrize("count", range(6))
-def test_a_long_list_is_read_in_parts_without_a_loss(
+def test_a_long_list_is_read_completely_in_parts(
     monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """Each row in one part, in order; no part is longer than a statement takes."""
@@ -173,7 +173,7 @@ def test_a_long_list_is_read_in_parts_without_a_loss(
     assert [len(part) for part in parts] == [2] * (count // 2) + [1] * (count % 2)
 
 
-def test_pr05_an_account_is_whole_when_no_other_participant_needs_it(reach: World) -> None:
+def test_pr05_an_account_can_be_ended_if_no_other_participant_needs_it(reach: World) -> None:
     """PR-05: at this moment; a client of all participants is not asked."""
     here, both, none = holder(reach, HERE), holder(reach, HERE, THERE), holder(reach)
     with reach.work() as work:
@@ -190,7 +190,7 @@ def test_pr05_an_account_is_whole_when_no_other_participant_needs_it(reach: Worl
         assert allows(local.check_whole_account, work, got(work, both))
 
 
-def test_n76_a_person_is_reached_by_an_account_that_the_client_may_see(reach: World) -> None:
+def test_n76_a_person_is_in_scope_through_a_visible_account(reach: World) -> None:
     """N76, N73: one of the person's is enough, whoever made it."""
     here, there = holder(reach, HERE), holder(reach, THERE)
     with reach.work() as work:
@@ -208,7 +208,7 @@ def test_n76_a_person_is_reached_by_an_account_that_the_client_may_see(reach: Wo
         assert allows(local.check_person, work, got(work, there).person)
 
 
-def test_n72_a_person_is_changed_by_a_client_that_may_change_each_account(reach: World) -> None:
+def test_n72_changing_a_person_needs_permission_for_each_account(reach: World) -> None:
     """N72, PR-05: what changes nothing is not asked; a refusal is one, whichever account it is."""
     here = holder(reach, HERE, person_id="P90")
     other = holder(reach, person_id="P90")
@@ -231,7 +231,7 @@ def test_n72_a_person_is_changed_by_a_client_that_may_change_each_account(reach:
         assert refused(local.update_person, work, person, changed) is SharedAccount
 
 
-def test_n73_which_accounts_a_client_sees(reach: World) -> None:
+def test_n73_a_client_sees_its_own_accounts_and_those_of_its_participants(reach: World) -> None:
     """N73: those that it made and those of its participants, open ones; all if it has no limit."""
     here, there, both = holder(reach, HERE), holder(reach, THERE), holder(reach, HERE, THERE)
     own, foreign, closed = holder(reach), holder(reach), holder(reach)
@@ -296,7 +296,7 @@ def test_n73_which_accounts_a_client_sees(reach: World) -> None:
         assert provisioned_accounts.assignments(work, local, [got(work, both)]) == {}
 
 
-def test_n73_a_key_is_that_of_its_client(reach: World) -> None:
+def test_n73_external_ids_belong_to_one_client(reach: World) -> None:
     """PR-06: two clients may use one key; none is no key."""
     one, two, none = holder(reach), holder(reach), holder(reach)
     with reach.work() as work:
@@ -317,7 +317,7 @@ def test_n73_a_key_is_that_of_its_client(reach: World) -> None:
         }
 
 
-def test_pr_what_a_push_says_of_itself_stays_when_the_next_is_silent(reach: World) -> None:
+def test_pr_the_sequence_of_a_push_stays_if_the_next_push_has_none(reach: World) -> None:
     """PR-06: number and place in the order; the key is that of the last push."""
     username = holder(reach)
     with reach.work() as work:
@@ -332,7 +332,7 @@ def test_pr_what_a_push_says_of_itself_stays_when_the_next_is_silent(reach: Worl
         assert (row.external_id, row.request_number, row.sequence) == ("b", "R-2", 8)
 
 
-def test_pr_language_and_end_of_an_account(reach: World) -> None:
+def test_pr_a_push_sets_language_and_end_of_an_account(reach: World) -> None:
     """A language that the holder chose stays; an end is in the future."""
     username = holder(reach)
     with reach.work() as work:
@@ -368,7 +368,7 @@ def names_of(work: UnitOfWork, scope: ProvisioningScope) -> set[str]:
     return {row.display_name for row in rows}
 
 
-def test_n73_groups_that_are_missing_are_made_where_the_client_may_grant(reach: World) -> None:
+def test_n73_missing_groups_are_created_where_the_client_may_grant(reach: World) -> None:
     """N73, N74: no role of operators, no participant that has ended or does not take part; each
     once."""
     reach.role_group("Market", participation="market")
@@ -391,7 +391,7 @@ def test_n73_groups_that_are_missing_are_made_where_the_client_may_grant(reach: 
         assert names_of(work, local) == {f"Trader/{HERE}"}
 
 
-def test_rg12_a_group_is_made_where_the_participant_takes_part(reach: World) -> None:
+def test_rg12_a_group_is_created_only_where_the_participant_participates(reach: World) -> None:
     """RG-12: in what the role group requires, at this moment; each pair on its own."""
     reach.role_group("Market", participation="market")
     for number in ("300001", "300002", "300003"):
@@ -422,7 +422,7 @@ def test_rg12_a_group_is_made_where_the_participant_takes_part(reach: World) -> 
         }  # fmt: skip
 
 
-def test_n77_groups_and_participants_are_found_by_condition(reach: World) -> None:
+def test_n77_conditions_select_groups_and_participants(reach: World) -> None:
     """N77: by role group, participant and member; members are open accounts that hold it now."""
     here, gone, closed = holder(reach, HERE), holder(reach, HERE), holder(reach, HERE)
     there = holder(reach, THERE)
@@ -511,7 +511,7 @@ def reach_is_kept(work: UnitOfWork, username: str) -> bool:
     )
 
 
-def test_n73_participants_are_the_clients_and_stay_removed(reach: World) -> None:
+def test_n73_a_removed_participant_stays_removed_for_its_client(reach: World) -> None:
     """N73: their number stays their own; what they took part in and their contacts end."""
     holder_name = holder(reach, HERE)
     with reach.work() as work:

@@ -44,7 +44,7 @@ def make(
         return userids.create(work, holder, kind=kind, second=stated).username
 
 
-def test_ui01_to_ui05_one_after_the_other(world: World) -> None:
+def test_ui01_to_ui05_candidates_are_tried_in_order(world: World) -> None:
     """UI-01 to UI-05: the same name again and again."""
     assert make(world, person(1)) == "smithj"
     assert make(world, person(2, middle_name="Lee")) == "smithjl"
@@ -52,7 +52,7 @@ def test_ui01_to_ui05_one_after_the_other(world: World) -> None:
     assert make(world, person(4)) == "smithj2"
 
 
-def test_ui06_an_id_is_never_given_again(world: World) -> None:
+def test_ui06_a_user_id_is_never_reused(world: World) -> None:
     """UI-06, N81: not after deactivation, not in another case, not to the same person."""
     assert make(world, person(1)) == "smithj"
     world.set_state("smithj", AccountState.DEACTIVATED)
@@ -61,7 +61,7 @@ def test_ui06_an_id_is_never_given_again(world: World) -> None:
     assert make(world, person(2)) == "smithj3"
 
 
-def test_ui06_another_name_keeps_the_id(world: World) -> None:
+def test_ui06_a_new_name_keeps_the_user_id(world: World) -> None:
     """UI-06, Z-20: the UserID is not made anew."""
     make(world, person(1))
     with world.work() as work:
@@ -73,14 +73,14 @@ def test_ui06_another_name_keeps_the_id(world: World) -> None:
     ("given", "family", "preferred", "expected"),
     [("伟", "王", "Wei Wang", "wangw"), ("Анна", "Иванова", "Ivanova", "ivanova")],
 )
-def test_ui07_a_name_in_another_script_goes_by_the_preferred_one(
+def test_ui07_a_name_in_another_script_uses_the_preferred_name(
     world: World, given: str, family: str, preferred: str, expected: str
 ) -> None:
     """UI-07: as the person spells it in Latin letters."""
     assert make(world, person(1, given, family, preferred_name=preferred)) == expected
 
 
-def test_ui07_without_a_latin_name_it_is_asked_for(world: World) -> None:
+def test_ui07_without_a_latin_name_the_user_id_must_be_given(world: World) -> None:
     """UI-07: a clear refusal, nothing made."""
     with pytest.raises(Invalid, match="preferred name in Latin letters"):
         make(world, person(1, "伟", "王"))
@@ -101,7 +101,7 @@ def test_ui10_ui11_one_personal_account_for_each_person(world: World) -> None:
         make(world, person(1), AccountKind.MACHINE, second="109120")
 
 
-def test_ui08_machine_ids_are_counted_up(world: World) -> None:
+def test_ui08_machine_ids_are_numbered_upwards(world: World) -> None:
     """UI-08: after the highest; a custodian may have many; padding is a setting."""
     assert make(world, person(1), AccountKind.MACHINE) == "APIIESO00001"
     world.account("APIIESO00041", kind=AccountKind.MACHINE)
@@ -113,7 +113,9 @@ def test_ui08_machine_ids_are_counted_up(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", [AccountKind.PERSONAL, AccountKind.MACHINE])
-def test_ui07_sixteen_at_once_get_sixteen_ids(world: World, kind: AccountKind) -> None:
+def test_ui07_sixteen_concurrent_requests_get_sixteen_user_ids(
+    world: World, kind: AccountKind
+) -> None:
     """UI-07: concurrency; nobody fails, nobody shares."""
     with world.work() as work:
         for number in range(16):

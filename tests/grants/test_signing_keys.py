@@ -67,7 +67,7 @@ def test_n90_a_retired_key_stays_until_its_last_token_and_session_have_ended(wor
 
 
 @pytest.mark.parametrize("use", ["at+jwt", "JWT", "logout+jwt"])
-def test_n89_n90_a_key_that_left_the_jwks_verifies_nothing(world: World, use: str) -> None:
+def test_n89_n90_tokens_of_a_key_outside_the_jwks_are_refused(world: World, use: str) -> None:
     """N89, N90: neither a retired key after its time nor a revoked one, for every use of the token
     and whatever its ``exp``."""
     ring = world.app.extensions["oidc"].ring
@@ -86,7 +86,7 @@ def test_n89_n90_a_key_that_left_the_jwks_verifies_nothing(world: World, use: st
         ring.verify(work, retired, use)
 
 
-def test_n57_a_hint_serves_as_long_as_the_session_it_names(world: World) -> None:
+def test_n57_an_id_token_hint_is_accepted_as_long_as_its_session(world: World) -> None:
     """RP-Initiated Logout section 2: also if its key has been retired."""
     rp, browser = world.made["rp"], world.browser()
     hint = world.redeem(rp, browser.code(rp, world.made["username"])).json["id_token"]
@@ -97,7 +97,7 @@ def test_n57_a_hint_serves_as_long_as_the_session_it_names(world: World) -> None
     assert (answer.status_code, "You are signed out" in answer.text) == (200, True)
 
 
-def test_n89_a_revoked_key_is_gone_at_once_and_refresh_remints(world: World) -> None:
+def test_n89_a_revoked_key_is_refused_at_once_and_a_refresh_uses_another(world: World) -> None:
     """N89: its tokens are refused, it leaves the JWKS, and a refresh gives tokens of another
     key."""
     tokens = tokens_of(world)
@@ -113,7 +113,7 @@ def test_n89_a_revoked_key_is_gone_at_once_and_refresh_remints(world: World) -> 
     assert set(by_state(world, "ES256")) == {"active", "next", "revoked"}
 
 
-def test_revoking_the_next_key_makes_another(world: World) -> None:
+def test_revoking_the_next_key_creates_another(world: World) -> None:
     """There is always a next key."""
     before = by_state(world, "RS256")
     with world.work() as work:
@@ -147,7 +147,7 @@ def test_two_active_keys_of_an_algorithm_cannot_exist(world: World) -> None:
         work.db.flush()
 
 
-def test_n90_an_unknown_kid_reads_the_keys_no_more_often(world: World) -> None:
+def test_n90_unknown_kids_cause_no_database_reads(world: World) -> None:
     """N90: many unknown values of ``kid`` cause no database queries."""
     from sqlalchemy import event
 

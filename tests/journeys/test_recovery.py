@@ -126,7 +126,7 @@ def test_e04_f04_the_subscriber_uses_it(world: World, holder: str, way: str) -> 
     assert world.mails("password_changed", to=holder)
 
 
-def test_e05_f05_the_gateway_takes_orders_of_customer_relations(world: World, holder: str) -> None:
+def test_e05_f05_customer_relations_resets_the_password(world: World, holder: str) -> None:
     """E.05, F.05: both ways end what came before, and wait for the holder."""
     desk = helper_for(world, holder)
     desk.verify(holder)
@@ -138,7 +138,7 @@ def test_e05_f05_the_gateway_takes_orders_of_customer_relations(world: World, ho
     assert "temporary password was issued" in desk.open(holder).text
 
 
-def test_e06_f06_what_was_used_up_is_refused(world: World, holder: str) -> None:
+def test_e06_f06_a_used_token_is_refused(world: World, holder: str) -> None:
     """E.06, F.06: a token completes one reset."""
     browser = world.browser()
     browser.submit(browser.get("/recover"), "/recover", username=holder, channel="mail")
@@ -150,7 +150,7 @@ def test_e06_f06_what_was_used_up_is_refused(world: World, holder: str) -> None:
     assert "already been used" in again.text
 
 
-def test_rs07_who_was_never_activated_is_sent_to_customer_relations(world: World) -> None:
+def test_rs07_before_activation_the_mail_refers_to_customer_relations(world: World) -> None:
     """RS-07, RS-09: a mail says so; a temporary password that was not used changes nothing."""
     username = world.account(state=AccountState.PENDING)
     for _ in range(2):
@@ -180,7 +180,7 @@ def test_k01_the_mail_leads_to_the_gateway_of_its_environment(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("way", ["activation", "self-service", "agent", "temporary password"])
-def test_k02_every_way_to_a_password_keeps_the_same_rules(
+def test_k02_every_password_form_enforces_the_same_rules(
     world: World, kind: AccountKind, way: str
 ) -> None:
     """K.02, PW-13: each door names the broken rules and stays open for a better password."""
@@ -247,7 +247,7 @@ def test_k04_a_locked_account_is_unlocked_by_customer_relations(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_k05_login_confirms_it(world: World, kind: AccountKind) -> None:
+def test_k05_a_sign_in_confirms_the_new_password(world: World, kind: AccountKind) -> None:
     """K.05: disclaimer, sign-in, applications; a machine account has none."""
     username, rp = world.account(kind=kind), world.relying_party()
     if kind is AccountKind.PERSONAL:
@@ -274,7 +274,7 @@ def renewing(world: World) -> World:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_l01_l02_l03_a_young_password_signs_in(renewing: World, kind: AccountKind) -> None:
+def test_l01_l02_l03_a_recent_password_signs_in(renewing: World, kind: AccountKind) -> None:
     """L.01 to L.03: checked, not due, normal use."""
     username = renewing.account(kind=kind)
     renewing.clock.advance(days=89)
@@ -282,7 +282,7 @@ def test_l01_l02_l03_a_young_password_signs_in(renewing: World, kind: AccountKin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_l04_l05_l06_an_old_password_is_renewed_in_the_sign_in(
+def test_l04_l05_l06_an_expired_password_is_replaced_during_sign_in(
     renewing: World, kind: AccountKind
 ) -> None:
     """L.04 to L.06: prompted, changed with the old password, validated; failure names the rule."""
@@ -300,7 +300,7 @@ def test_l04_l05_l06_an_old_password_is_renewed_in_the_sign_in(
     assert renewing.browser().sign_in(username, PASSWORD).status_code == 400
 
 
-def test_l04_the_application_waits_behind_the_renewal(renewing: World) -> None:
+def test_l04_the_application_opens_after_the_renewal(renewing: World) -> None:
     """L.04, L.06: nobody skips it by going to an application, and the way leads on to it."""
     username, rp = renewing.account(), renewing.relying_party()
     renewing.clock.advance(days=91)

@@ -126,7 +126,7 @@ def test_a_g_application_and_enrolment(world: World, subscriber: Subscriber) -> 
     assert world.events("scim.created")[-1].data["after"][EXTENSION]["requestNumber"] == "Q-1"
 
 
-def test_g_who_has_an_account_gets_the_role_in_it(world: World) -> None:
+def test_g_an_existing_account_gets_the_role(world: World) -> None:
     """G.02: no second account, no second activation; a notice of the new role."""
     rp = world.relying_party("App")
     for name in ROLES["ra"]:

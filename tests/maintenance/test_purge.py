@@ -19,7 +19,7 @@ def count(world: World, model: type) -> int:
         return work.db.scalar(select(func.count()).select_from(model)) or 0
 
 
-def test_a_living_family_stays_and_an_old_one_goes(world: World) -> None:
+def test_an_active_token_family_is_kept_and_an_expired_one_purged(world: World) -> None:
     """R22: rows do not pile up; a spent member of a living family is still recognised."""
     rp, username = world.relying_party(), world.account()
     tokens = world.signed_in_tokens(rp, username)
@@ -42,7 +42,7 @@ def test_a_living_family_stays_and_an_old_one_goes(world: World) -> None:
     assert (count(world, Event), count(world, Account)) == (events, accounts)
 
 
-def test_what_was_not_delivered_and_what_was_agreed_stay(world: World) -> None:
+def test_undelivered_messages_and_consents_are_kept(world: World) -> None:
     """I5: an undelivered mail is never thrown away; consents are the person's."""
     rp, username = world.relying_party(trusted=False), world.account()
     browser = world.browser()

@@ -329,7 +329,7 @@ CASES: list[Case] = [
 
 
 @pytest.mark.parametrize(("name", "act", "holds"), CASES, ids=[case[0] for case in CASES])
-def test_n91_what_took_something_away_is_done_again(
+def test_n91_lost_revocations_are_replayed(
     filled: World,
     name: str,
     act: Callable[[World, UnitOfWork], object],
@@ -346,12 +346,12 @@ def test_n91_what_took_something_away_is_done_again(
         assert holds(filled, work)
 
 
-def test_every_denial_is_a_case() -> None:
+def test_every_event_that_removes_access_is_tested() -> None:
     """A new line of the table comes with its case."""
     assert {case[0] for case in CASES} == set(revocation_replay.REPLAYS)
 
 
-def test_the_old_secret_of_a_pusher_does_not_come_back(filled: World) -> None:
+def test_the_old_secret_of_a_provisioning_client_is_not_restored(filled: World) -> None:
     """N91, N74: nobody knows the secret that it has then, so no second operator is asked."""
     with filled.work() as work:
         _register(work, scopes=("scim",), grant_types=("client_credentials",), redirect_uris=())
@@ -367,7 +367,7 @@ def test_the_old_secret_of_a_pusher_does_not_come_back(filled: World) -> None:
         assert registry.get(work, "emi").secret_digest != filled.made["secret"]
 
 
-def test_a_scope_that_was_taken_from_a_pusher_stays_taken(filled: World) -> None:
+def test_a_scope_removed_from_a_provisioning_client_stays_removed(filled: World) -> None:
     """N91, N73: and what it may do for whom is not more than it was last."""
     pusher = {"grant_types": ("client_credentials",), "redirect_uris": ()}
     with filled.work() as work:
@@ -391,7 +391,7 @@ def test_a_role_group_that_ended_since_is_revoked(filled: World) -> None:
         assert held_role_groups.list_held(work, _ada(work)) == []
 
 
-def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) -> None:
+def test_a_lost_extension_of_an_account_is_not_replayed(filled: World) -> None:
     """N91: what was given since may be given again; nothing is given by itself."""
     with filled.work() as work:
         _shorten(work, days=2)
@@ -403,7 +403,7 @@ def test_an_end_that_was_put_off_stays_where_the_backup_has_it(filled: World) ->
         ]
 
 
-def test_a_custodian_who_is_not_here_leaves_nobody_a_way_in(filled: World) -> None:
+def test_a_lost_custodian_change_leaves_no_credentials(filled: World) -> None:
     """MA-10: the old custodian is not one again because the new one was made since."""
 
     def act(work: UnitOfWork) -> None:
@@ -420,7 +420,7 @@ def test_a_custodian_who_is_not_here_leaves_nobody_a_way_in(filled: World) -> No
     assert filled.account_row(MACHINE).state == AccountState.SUSPENDED
 
 
-def test_the_last_word_counts(filled: World) -> None:
+def test_the_last_event_of_each_kind_decides(filled: World) -> None:
     """What was taken and given again is left as it is."""
 
     def act(work: UnitOfWork) -> None:
@@ -444,7 +444,7 @@ def test_the_last_word_counts(filled: World) -> None:
         assert len(held_role_groups.list_held(work, _ada(work))) == 1
 
 
-def test_an_account_that_got_the_number_of_a_lost_one_is_left_alone(filled: World) -> None:
+def test_an_account_with_the_reused_row_id_of_a_lost_one_is_not_changed(filled: World) -> None:
     """Numbers of rows are given again after a restoration; accounts are not confused."""
     lost = undone(filled, lambda work: lifecycle.change_state(
         work, _ada(work), AccountState.DEACTIVATED, reason="left"))  # fmt: skip

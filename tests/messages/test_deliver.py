@@ -98,7 +98,7 @@ def test_a_due_message_is_sent_once(world: World) -> None:
     assert rows(world)[0].state == MessageState.SENT
 
 
-def test_r14_a_failing_server_is_tried_again_later_and_given_up_aloud(world: World) -> None:
+def test_r14_a_failed_delivery_is_retried_and_ends_as_a_logged_dead_letter(world: World) -> None:
     """R14: backoff doubles to an hour; after the last try the row is dead, with a named fault."""
     one_message(world)
     waits = []
@@ -142,7 +142,7 @@ def test_r04_killed_before_the_transfer_nothing_is_lost(world: World) -> None:
     assert [message["Message-ID"] for message in world.mailer.sent] == [before.message_id]
 
 
-def test_r14_a_slow_server_does_not_use_up_the_leases_of_a_round(world: World) -> None:
+def test_r14_a_slow_server_does_not_expire_the_leases_of_later_messages(world: World) -> None:
     """R14: twelve transfers of 15 seconds outlast one lease; nobody else sends them as well."""
     for _ in range(12):
         one_message(world)
@@ -152,7 +152,9 @@ def test_r14_a_slow_server_does_not_use_up_the_leases_of_a_round(world: World) -
     assert sorted(sent) == sorted(row.message_id for row in rows(world))
 
 
-def test_a_failure_after_the_lease_does_not_undo_the_work_of_another(world: World) -> None:
+def test_a_failure_after_the_lease_does_not_change_the_result_of_another_worker(
+    world: World,
+) -> None:
     """The message was taken over and sent: it stays sent."""
     one_message(world)
     slow = Slow(world, seconds=delivery.LEASE_SECONDS, meanwhile_at=1, fails=True)
@@ -162,7 +164,7 @@ def test_a_failure_after_the_lease_does_not_undo_the_work_of_another(world: Worl
     assert (row.state, row.attempts, row.last_error) == (MessageState.SENT, 2, None)
 
 
-def test_r14_a_row_that_cannot_be_opened_does_not_hold_up_the_others(world: World) -> None:
+def test_r14_a_message_that_cannot_be_decrypted_delays_no_other(world: World) -> None:
     """R14: its key is gone; it is tried, put off and in the end dead, and the rest is sent."""
     one_message(world)
     with world.work() as work:
@@ -174,7 +176,7 @@ def test_r14_a_row_that_cannot_be_opened_does_not_hold_up_the_others(world: Worl
     assert states == [(MessageState.QUEUED, "ConfigurationError"), (MessageState.SENT, None)]
 
 
-def test_workers_side_by_side_send_each_message_once(world: World) -> None:
+def test_concurrent_workers_send_each_message_once(world: World) -> None:
     """SKIP LOCKED on PostgreSQL, the conditional UPDATE on SQLite."""
     for _ in range(20):
         one_message(world)
@@ -203,7 +205,7 @@ def test_a_message_of_a_rolled_back_change_is_never_sent(world: World) -> None:
     assert deliver_once(world) == 0
 
 
-def test_the_body_is_sealed_at_rest(world: World) -> None:
+def test_the_body_is_encrypted_at_rest(world: World) -> None:
     """A link waiting to be sent cannot be read from the database."""
     one_message(world)
     (row,) = rows(world)

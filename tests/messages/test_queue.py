@@ -33,7 +33,7 @@ def queued(world: World, locale: str = "en", times: int = 1) -> list[OutboxMessa
         return found
 
 
-def test_a_row_tells_whom_what_and_when(world: World) -> None:
+def test_a_queued_message_has_recipient_kind_and_due_time(world: World) -> None:
     """NT: kind, account and recipient; due at once, not yet tried."""
     (row,) = queued(world)
     assert (row.channel, row.kind, row.state) == ("mail", "not_activated", MessageState.QUEUED)
@@ -78,7 +78,7 @@ def test_the_newest_messages_are_shown_first(world: World) -> None:
         ("o'neil@participant.example", "o'neil@participant.example"),
     ],
 )
-def test_one_plain_address_is_taken(typed: str, address: str) -> None:
+def test_one_plain_address_is_accepted(typed: str, address: str) -> None:
     """RFC 5322 section 3.4.1; the case of the local part is the holder's own."""
     assert single_address(typed) == address
 

@@ -62,7 +62,7 @@ def provider() -> Iterator[tuple[type[Provider], Settings]]:
     server.server_close()
 
 
-def test_nt08_a_text_goes_out_as_a_form(provider: tuple[type[Provider], Settings]) -> None:
+def test_nt08_a_text_message_is_posted_as_a_form(provider: tuple[type[Provider], Settings]) -> None:
     """NT-08: To, From, Body, Basic authentication."""
     handler, settings = provider
     FormSmsSender(settings).send("+14169671111", "Code 123456 – été")
@@ -73,7 +73,7 @@ def test_nt08_a_text_goes_out_as_a_form(provider: tuple[type[Provider], Settings
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 429, 500])
-def test_r14_whatever_is_no_success_is_tried_again(
+def test_r14_any_status_but_success_is_retried(
     provider: tuple[type[Provider], Settings], status: int
 ) -> None:
     """R14: a refusal raises; a redirect is not followed with the credentials."""
@@ -84,12 +84,12 @@ def test_r14_whatever_is_no_success_is_tried_again(
     assert len(handler.got) == 1
 
 
-def test_the_demo_sends_nowhere() -> None:
+def test_the_demo_sends_no_text_messages() -> None:
     """The outbox page shows it."""
     DemoSmsSender().send("+14169671111", "x")
 
 
-def test_texts_go_through_the_outbox(world: World) -> None:
+def test_text_messages_are_sent_from_the_outbox(world: World) -> None:
     """Sealed, sent by the worker, noted; without a sender kept and tried again."""
     username = world.account()
     with world.work() as work:

@@ -119,7 +119,7 @@ def test_a_mail_arrives_with_its_message_id(server: Controller) -> None:
     assert b"Message-ID: <1@gateway.test>" in envelope.content
 
 
-def test_a_server_without_tls_gets_nothing_when_tls_is_asked(server: Controller) -> None:
+def test_a_server_without_tls_gets_no_mail_if_tls_is_required(server: Controller) -> None:
     """No silent fall-back to plain text."""
     with pytest.raises(smtplib.SMTPException):
         mailer(server, "starttls").send(message())
@@ -135,7 +135,7 @@ def test_a_trusted_server_gets_the_mail_by_tls(
     assert len(tls_server.handler.envelopes) == 1
 
 
-def test_a_server_that_nobody_vouches_for_gets_nothing(tls_server: Controller) -> None:
+def test_a_server_with_an_untrusted_certificate_gets_no_mail(tls_server: Controller) -> None:
     """The certificate is verified: a server in the middle reads no link."""
     with pytest.raises(ssl.SSLCertVerificationError):
         mailer(tls_server, "starttls").send(message())
@@ -150,20 +150,20 @@ def test_r14_a_refused_mail_raises(serve: Serve, answer: str, code: int) -> None
     assert refusal.value.smtp_code == code
 
 
-def test_r14_a_server_that_drops_the_connection_has_not_accepted(serve: Serve) -> None:
+def test_r14_a_dropped_connection_counts_as_not_sent(serve: Serve) -> None:
     """R14: no answer to the data is no acceptance."""
     with pytest.raises(smtplib.SMTPServerDisconnected):
         mailer(serve(Sink(data="drop")), "none").send(message())
 
 
-def test_r14_a_bad_farewell_does_not_undo_an_accepted_mail(serve: Serve) -> None:
+def test_r14_an_error_after_acceptance_counts_as_sent(serve: Serve) -> None:
     """R14: once accepted it is sent; raising here would have it sent again and again."""
     controller = serve(Sink(farewell="421 Going down"))
     mailer(controller, "none").send(message())
     assert len(controller.handler.envelopes) == 1
 
 
-def test_r14_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r14_a_server_that_does_not_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """R14: a tarpit costs the time-out, not the worker."""
     monkeypatch.setattr(smtp, "TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -174,7 +174,7 @@ def test_r14_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.Monke
             SmtpMailer(settings).send(message())
 
 
-def test_the_demo_only_says_that_there_was_a_mail(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_demo_logs_no_content_of_a_mail(caplog: pytest.LogCaptureFixture) -> None:
     """No address, subject or link in the log."""
     with caplog.at_level(logging.INFO, "gateway.outbox"):
         DemoMailer().send(message())

@@ -93,7 +93,7 @@ def weight(risk: Risk, feature: str) -> float:
     return sum(entry.weight for entry in risk.evidence if entry.feature == feature)
 
 
-def test_a_usual_morning_is_not_asked(market: Market) -> None:
+def test_a_usual_sign_in_needs_no_second_factor(market: Market) -> None:
     """MF-03: known device, usual hour, usual network."""
     risk = market.judge("ada", attempt(at(12, 8.6)))
     assert (risk.band, risk.hits, risk.asks) == (Band.LOW, (), False)
@@ -110,7 +110,7 @@ RULES = {
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_hard_rules_ask_whatever_the_score(market: Market, rule: str) -> None:
+def test_hard_rules_require_a_factor_at_any_score(market: Market, rule: str) -> None:
     """Always ask, with the reason named."""
     risk = market.judge("ada", attempt(at(12, 8.6), **RULES[rule]))
     assert rule in risk.hits
@@ -124,7 +124,7 @@ def test_a_cookie_of_another_account_is_a_new_device(market: Market) -> None:
     assert risk.hits == ("new_device",)
 
 
-def test_stolen_device_and_strange_country_are_grave(market: Market) -> None:
+def test_a_stolen_cookie_abroad_needs_a_strong_factor(market: Market) -> None:
     """Only a strong factor will do."""
     for change in (RULES["stolen_device"], RULES["new_country"]):
         assert market.judge("ada", attempt(at(12, 8.6), **change)).band is Band.HIGH
@@ -140,14 +140,14 @@ def test_the_first_week_of_use(market: Market) -> None:
     assert asked == [True] * 5 + [False] * 9
 
 
-def test_after_a_long_absence_it_asks(market: Market) -> None:
+def test_after_a_long_absence_a_factor_is_required(market: Market) -> None:
     """Dormant over 90 days; a holiday of six weeks is no absence."""
     assert not market.judge("ada", attempt(at(20, 8.5, month=6))).asks
     risk = market.judge("ada", attempt(at(20, 8.5, month=8)))
     assert risk.hits == ("dormant_account",)
 
 
-def test_the_change_of_clocks_asks_nobody(market: Market) -> None:
+def test_the_change_to_daylight_saving_time_requires_no_factor(market: Market) -> None:
     """The Monday after it people come an hour off: scored like the hour they are used to."""
     habit = [PastSignIn(8.5, is_free=False, age_days=float(n)) for n in range(1, 40)]
     history = History(sign_ins=39, hours=habit)
@@ -164,7 +164,7 @@ def test_the_change_of_clocks_asks_nobody(market: Market) -> None:
     assert autumn.after_change
 
 
-def test_a_traveller(market: Market) -> None:
+def test_a_frequent_traveller_is_learned(market: Market) -> None:
     """Another city of the country with the own workstation: not asked. Abroad: asked once, then
     no more. There and back faster than a jet: asked."""
     away = {"ip": "198.51.100.4", "asn": "64901", "place": VANCOUVER}
@@ -183,14 +183,14 @@ def test_a_traveller(market: Market) -> None:
     assert not market.judge("ada", again).asks
 
 
-def test_no_place_is_no_travel(market: Market) -> None:
+def test_an_unknown_place_is_no_travel(market: Market) -> None:
     """authentik 25660: missing data never counts against anybody."""
     market.ledger.add("ada", attempt(at(12, 8.5), place=VANCOUVER))
     risk = market.judge("ada", attempt(at(12, 8.6), place=Place()))
     assert risk.hits == ()
 
 
-def test_a_night_shift(market: Market) -> None:
+def test_a_night_shift_is_learned(market: Market) -> None:
     """Nights are usual for who works nights, and unusual for who does not."""
     market.live("nora", [18.8, 6.7], range(1, 41))
     night = attempt(at(12, 18.9))
@@ -203,7 +203,7 @@ def test_a_night_shift(market: Market) -> None:
     assert "unusual_hour" not in {e.code for e in market.judge("nora", night).evidence}
 
 
-def test_a_shared_workstation_of_a_control_room(market: Market) -> None:
+def test_a_shared_workstation_is_learned_for_each_person(market: Market) -> None:
     """A new colleague is asked once at the workstation that others use; then it is known."""
     room = {"ip": "172.16.9.1", "asn": "64805", "agent": Agent("Chrome", 130, "Windows", "desktop")}
     for day in range(1, 41):
@@ -315,7 +315,7 @@ def test_five_sign_ins_are_needed_to_call_an_hour_unusual() -> None:
         assert is_unusual_hour(Hour(20.0, is_free=False), history, Population(), TUNING) == unusual
 
 
-def test_distances() -> None:
+def test_distances_between_places() -> None:
     """Over the globe; None where a place is not known."""
     assert distance_km(TORONTO, OTTAWA) == pytest.approx(352, abs=5)
     assert distance_km(TORONTO, VANCOUVER) == pytest.approx(3359, abs=20)
@@ -323,7 +323,7 @@ def test_distances() -> None:
     assert distance_km(TORONTO, Place("CA")) is None
 
 
-def test_a_history_is_bounded() -> None:
+def test_a_history_is_limited_to_500_sign_ins_and_180_days() -> None:
     """500 sign-ins or 180 days; what was forgotten counts no more."""
     ledger = SignInHistories(TUNING.kappa)
     start = at(1, 8.5, month=1)
@@ -356,7 +356,7 @@ def test_a_history_is_bounded() -> None:
     free=st.booleans(),
     sign_ins=st.integers(0, 3),
 )
-def test_no_attempt_breaks_the_score(
+def test_every_attempt_has_a_finite_score(
     values: dict[str, object], hour: float, free: bool, sign_ins: int
 ) -> None:
     """A finite score and named evidence, whatever comes in."""
@@ -381,12 +381,12 @@ AGENTS = {
 
 
 @pytest.mark.parametrize("header", AGENTS)
-def test_browsers_are_told_by_family_and_major_version(header: str) -> None:
+def test_browsers_are_compared_by_family_and_major_version(header: str) -> None:
     """Never the raw header."""
     assert agent_of(header) == AGENTS[header]
 
 
-def test_ontario_has_its_holidays_and_its_clock() -> None:
+def test_holidays_and_hours_are_those_of_ontario() -> None:
     """Canada Day and Family Day are free; an unknown zone is home's."""
     assert hour_of(datetime(2026, 7, 1, 14, tzinfo=UTC), HOME_ZONE) == Hour(10.0, is_free=True)
     assert hour_of(datetime(2026, 2, 16, 14, tzinfo=UTC), HOME_ZONE).is_free

@@ -131,7 +131,7 @@ def test_scripts_read_that_the_gateway_is_busy(world: World, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/signin", "/oauth2/v1/authorize", "/oauth2/v1/introspect"])
-def test_no_script_reads_anything_else(world: World, path: str) -> None:
+def test_scripts_cannot_read_pages_or_server_endpoints(world: World, path: str) -> None:
     """N20: neither pages nor the endpoints of servers."""
     world.relying_party(allowed_origins=("https://app.test",))
     answer = world.app.test_client().post(

@@ -90,7 +90,7 @@ BASIC, KEY = AuthMethod.BASIC, AuthMethod.KEY
         ),
     ],
 )
-def test_n29_what_cannot_be_read_is_refused(
+def test_n29_malformed_credentials_are_refused(
     params: dict[str, str], header: str | None, expected: tuple[str | None, str, str]
 ) -> None:
     """One answer outside; the trail has the check, whom the request named, and its method."""
@@ -128,7 +128,7 @@ def test_n28_two_methods_or_two_clients_are_refused(
     assert failed(SeveralCredentials, params, header) == expected
 
 
-def test_n87_credentials_have_a_longest_form() -> None:
+def test_n87_credentials_have_a_maximum_length() -> None:
     """N87: the last length that is read; names are cut for the trail."""
     # 3000 bytes are 4000 characters of base64.
     longest = basic("emi:" + "s" * 2996)

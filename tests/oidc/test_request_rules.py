@@ -111,7 +111,7 @@ def test_n07_each_parameter_has_one_value() -> None:
     assert parameters.single(MultiDict([("a", ""), ("a", "2"), ("a", "3")])) == ({"a": "2"}, {"a"})
 
 
-def test_n36_a_form_is_a_form_in_the_body() -> None:
+def test_n36_parameters_are_read_from_a_form_body_only() -> None:
     """N36, RFC 6749 section 3.2."""
     kind = parameters.FORM
     empty: MultiDict[str, str] = MultiDict()
@@ -130,7 +130,7 @@ def test_n36_a_form_is_a_form_in_the_body() -> None:
         assert caught.value.description.startswith(words)
 
 
-def test_n10_what_is_missing_or_of_another_kind_is_named() -> None:
+def test_n10_missing_and_unsupported_parameters_are_named() -> None:
     """N10 to N12: the parameters that decide what kind of request it is."""
     assert refused(response_type=None) == "invalid_request"
     assert refused(response_type="token") == "unsupported_response_type"
@@ -170,7 +170,7 @@ def test_scopes_are_the_registered_ones() -> None:
     ],
 )
 @pytest.mark.parametrize("required", [True, False])
-def test_n22_pkce_is_used_correctly_or_not_at_all(
+def test_n22_incomplete_or_malformed_pkce_is_refused(
     challenge: str | None, method: str | None, is_good: bool, required: bool
 ) -> None:
     """N22: also by a client that need not use it."""
@@ -182,14 +182,14 @@ def test_n22_pkce_is_used_correctly_or_not_at_all(
         assert refused(rp, **params) == "invalid_request"
 
 
-def test_n22_only_a_client_that_need_not_use_pkce_leaves_it_out() -> None:
+def test_n22_only_a_client_with_the_waiver_may_omit_pkce() -> None:
     """N22."""
     params = {"code_challenge": None, "code_challenge_method": None}
     assert refused(**params) == "invalid_request"
     assert read(client(require_pkce=False), **params).code_challenge is None
 
 
-def test_n14_prompts_that_go_together() -> None:
+def test_n14_valid_combinations_of_prompts() -> None:
     """OIDC Core 3.1.2.1: ``none`` stands alone."""
     assert read(prompt="none").prompt == ("none",)
     assert read(prompt="login consent").prompt == ("login", "consent")
@@ -291,7 +291,7 @@ def test_n14_the_last_moment_of_max_age() -> None:
     assert step(silent) == Refuse("login_required")
 
 
-def test_n14_whom_the_client_expects() -> None:
+def test_n14_a_sign_in_must_be_of_the_account_that_the_client_expects() -> None:
     """N15."""
     assert step(replace(REQUEST, expected_subject="subject")) == Proceed()
     other = step(replace(REQUEST, expected_subject="other"))
@@ -301,7 +301,7 @@ def test_n14_whom_the_client_expects() -> None:
     assert step(replace(REQUEST, expected_subject="other"), session=None) == SignIn()
 
 
-def test_en03_a_machine_account_has_no_browser_sign_on() -> None:
+def test_en03_a_machine_account_cannot_sign_in_with_a_browser() -> None:
     """MA-07: even where the application takes its kind elsewhere."""
     kinds = ClientView(trusted=True, minimum_acr=None, account_kinds=("machine", "personal"))
     answer = step(session=replace(SESSION, account_kind="machine"), client=kinds)
@@ -323,7 +323,7 @@ def test_n14_a_level_is_demanded_only_when_it_is_essential() -> None:
     assert step(demanding(ACR_PHR), client=minimum) == Refuse(unmet, f"this needs {ACR_MFA}")
 
 
-def test_n14_a_factor_is_asked_for_when_it_can_reach_the_level() -> None:
+def test_n14_a_factor_is_asked_for_only_if_it_can_reach_the_level() -> None:
     """OIDC Core 3.1.2.1: never silently; and not when it would not be enough."""
     able = replace(SESSION, reachable_acr=ACR_MFA)
     assert step(demanding(ACR_MFA), session=able) == StepUp()
@@ -337,7 +337,7 @@ def test_n14_a_factor_is_asked_for_when_it_can_reach_the_level() -> None:
     assert interaction.needs_passkey(REQUEST, minimum)
 
 
-def test_en03_an_application_takes_its_kinds_of_account() -> None:
+def test_en03_an_application_accepts_its_kinds_of_account() -> None:
     """EN-03: the page asks for the other account; silently it is an error of its own."""
     mail = ClientView(trusted=True, minimum_acr=ACR_PHR, account_kinds=("email",))
     assert step(client=mail) == interaction.OtherAccount()
@@ -360,7 +360,7 @@ def test_n14_an_account_is_chosen_once() -> None:
         assert step(again, session=at_once, progress=fresh) == Proceed()
 
 
-def test_consent_is_asked_for_what_was_not_agreed_to() -> None:
+def test_consent_is_asked_for_scopes_not_agreed_to() -> None:
     """OIDC Core 3.1.2.4: of a client that is not trusted, or on demand; once."""
     foreign = ClientView(trusted=False, minimum_acr=None)
     some, every = frozenset({"openid"}), frozenset({"openid", "email", "phone"})
@@ -396,7 +396,7 @@ SUBJECT = Subject(
 EVERY = set(claim_rules.CLAIMS_SUPPORTED)
 
 
-def test_empty_claims_are_left_out_but_for_role_groups() -> None:
+def test_empty_claims_except_role_groups_are_omitted() -> None:
     """OIDC Core 5.3.2."""
     full = claim_rules.build(SUBJECT, EVERY, [])
     assert (full["email_verified"], full["phone_number_verified"]) == (True, False)

@@ -51,7 +51,9 @@ def loaded(request: pytest.FixtureRequest, world: World) -> tuple[World, Rp, str
 
 
 @pytest.mark.parametrize("path", BOUNDS)
-def test_the_hot_paths_need_this_many_statements(loaded: tuple[World, Rp, str], path: str) -> None:
+def test_the_number_of_database_statements_of_each_endpoint(
+    loaded: tuple[World, Rp, str], path: str
+) -> None:
     """The number is the same for few and many rows."""
     world, rp, username = loaded
     code = world.browser().code(rp, username)
@@ -78,7 +80,7 @@ PAGE_BOUNDS = {"sign-in": 30, "search": 7, "account page": 30}
 
 @pytest.mark.parametrize("page", PAGE_BOUNDS)
 @pytest.mark.parametrize("rows", [1, 12])
-def test_pages_of_people_need_this_many_statements(world: World, page: str, rows: int) -> None:
+def test_the_number_of_database_statements_of_each_page(world: World, page: str, rows: int) -> None:
     """The number is the same for few and many rows of the account."""
     username = world.account("holder-one", family_name="Unique")
     for n in range(rows):

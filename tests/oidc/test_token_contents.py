@@ -49,7 +49,7 @@ def holder(world: World, kind: AccountKind = AccountKind.PERSONAL) -> str:
 
 @pytest.mark.parametrize("nonce", [None, "n-1"])
 @pytest.mark.parametrize("sid", [None, "s-1"])
-def test_an_id_token_has_these_claims(world: World, nonce: str | None, sid: str | None) -> None:
+def test_the_claims_of_an_id_token(world: World, nonce: str | None, sid: str | None) -> None:
     """OIDC Core section 2: ``sid`` and ``nonce`` only where there is one."""
     world.relying_party()
     username = holder(world)
@@ -84,7 +84,7 @@ def test_an_id_token_has_these_claims(world: World, nonce: str | None, sid: str 
     }
 
 
-def test_an_access_token_has_these_claims(world: World) -> None:
+def test_the_claims_of_an_access_token(world: World) -> None:
     """RFC 9068 section 2.2: of a person, a machine account and a client; role groups, no names."""
     world.relying_party("Api", grant_types=("client_credentials",), scopes=("read",),
                         redirect_uris=(), post_logout_redirect_uris=(), home_url="")  # fmt: skip
@@ -152,7 +152,7 @@ def test_an_access_token_is_found_while_it_is_active(world: World) -> None:
             assert tokens.find_active_access_token(work, ring, token) is None
 
 
-def test_who_may_ask_about_a_token(world: World) -> None:
+def test_a_token_is_introspected_by_its_client_and_its_resource_server_only(world: World) -> None:
     """RFC 7662 section 2.1: its client, and the resource server that it is for."""
     username = world.account()
     world.relying_party(audience=API)
@@ -178,7 +178,7 @@ def test_who_may_ask_about_a_token(world: World) -> None:
             row.audience = audience
 
 
-def test_introspection_says_this(world: World) -> None:
+def test_the_members_of_an_introspection_response(world: World) -> None:
     """RFC 7662 section 2.2: of access and refresh token; role groups as they are now."""
     rp = world.relying_party()
     username = holder(world)
@@ -212,7 +212,7 @@ def test_introspection_says_this(world: World) -> None:
     assert (told["scope"], "groups" in told, "email" in told) == ("openid", False, False)
 
 
-def test_introspection_of_a_client_names_no_account(world: World) -> None:
+def test_introspection_of_a_client_token_names_no_account(world: World) -> None:
     """RFC 7662 section 2.2."""
     rp = world.relying_party("Api", grant_types=("client_credentials",), scopes=("read",),
                              redirect_uris=(), post_logout_redirect_uris=(),

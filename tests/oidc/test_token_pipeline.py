@@ -41,7 +41,7 @@ def test_n33_a_grant_type_that_defines_a_phase_is_refused(world: World, grant_ty
     assert server.grant_types == before
 
 
-def test_n33_a_grant_type_has_no_place_for_a_phase() -> None:
+def test_n33_a_grant_type_cannot_have_further_members() -> None:
     """N33: it has a name, ``redeem`` and ``authenticate``, and cannot be changed."""
     assert [field.name for field in fields(GrantType)] == ["name", "redeem", "authenticate"]
     with pytest.raises(TypeError):
@@ -56,7 +56,7 @@ def test_n33_only_machine_accounts_authenticate_differently() -> None:
     assert own == ["client_credentials"]
 
 
-def test_n33_the_pipeline_alone_asks_whether_a_grant_is_active() -> None:
+def test_n33_only_the_pipeline_checks_whether_a_grant_is_active() -> None:
     """N33: one call in ``pipeline.py``, none in a grant type."""
     asking = []
     for path in Path(str(grants.__file__)).parent.glob("*.py"):

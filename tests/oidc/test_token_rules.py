@@ -29,7 +29,7 @@ def ends(world: World) -> list[str | None]:
         return list(work.db.scalars(select(Grant.revoke_reason).order_by(Grant.id)))
 
 
-def test_n24_a_code_of_another_client_ends_its_grant(world: World) -> None:
+def test_n24_a_code_presented_by_another_client_revokes_its_grant(world: World) -> None:
     """N24: whoever presents it has stolen it."""
     rp, other, username = world.relying_party(), world.relying_party("Other"), world.account()
     code = world.browser().code(rp, username)
@@ -37,7 +37,9 @@ def test_n24_a_code_of_another_client_ends_its_grant(world: World) -> None:
     assert ends(world) == ["code_of_other_client"]
 
 
-def test_n33_a_refresh_token_of_another_client_says_no_more(world: World) -> None:
+def test_n33_a_refresh_token_of_another_client_gets_the_answer_for_an_unknown_one(
+    world: World,
+) -> None:
     """N33: in the words for one that is unknown; the family ends."""
     rp, other = world.relying_party(), world.relying_party("Other")
     token = world.signed_in_tokens(rp, world.account())["refresh_token"]
@@ -47,7 +49,7 @@ def test_n33_a_refresh_token_of_another_client_says_no_more(world: World) -> Non
     assert refusal(world.refresh(rp, token)) == ENDED
 
 
-def test_n34_reuse_ends_the_family_however_old_the_spent_token_is(world: World) -> None:
+def test_n34_reuse_of_an_expired_token_revokes_the_family(world: World) -> None:
     """N34: it is past its own limit, and its successor is not."""
     rp = world.relying_party()
     first = world.signed_in_tokens(rp, world.account())["refresh_token"]
@@ -60,7 +62,7 @@ def test_n34_reuse_ends_the_family_however_old_the_spent_token_is(world: World) 
     assert refusal(world.refresh(rp, second)) == ENDED
 
 
-def test_an_expired_refresh_token_ends_no_family(world: World) -> None:
+def test_an_expired_refresh_token_does_not_revoke_its_family(world: World) -> None:
     """RFC 6749 section 6: it was never used, so nobody has stolen it."""
     rp = world.relying_party()
     token = world.signed_in_tokens(rp, world.account())["refresh_token"]
@@ -102,7 +104,7 @@ def test_a_client_that_may_not_refresh_gets_no_refresh_token(world: World) -> No
     assert "refresh_token" not in (answer.json or {})
 
 
-def test_tm_each_token_response_is_in_the_trail(world: World) -> None:
+def test_tm_each_token_response_is_recorded(world: World) -> None:
     """TM-12: for whom, by which client, in which session and with which scopes."""
     rp, own, username = world.relying_party(), client_of(world, name="Own"), world.account()
     tokens = world.signed_in_tokens(rp, username, scope="openid offline_access")
@@ -118,7 +120,7 @@ def test_tm_each_token_response_is_in_the_trail(world: World) -> None:
     assert [row.client_id for row in rows] == [rp.client_id, rp.client_id, own.client_id]
 
 
-def test_the_challenge_of_a_refusal_is_one(world: World) -> None:
+def test_a_refusal_has_one_challenge(world: World) -> None:
     """RFC 6749 section 5.2, RFC 7617 section 2: one header, with a realm."""
     challenges = [value for name, value in ClientRefused().get_headers() if name.startswith("WWW")]
     assert challenges == ['Basic realm="IESO Gateway"']

@@ -54,7 +54,7 @@ def minutes(count: int) -> timedelta:
         (minutes(0), minutes(1), NOW + minutes(1), False),
     ],
 )
-def test_n58_a_session_ends_at_the_moment_and_not_after_it(
+def test_n58_a_session_is_invalid_at_the_moment_of_its_expiry(
     idle: timedelta, left: timedelta, ended: datetime | None, alive: bool
 ) -> None:
     """N58: idle for its limit, or at its absolute end, it is over."""
@@ -64,7 +64,7 @@ def test_n58_a_session_ends_at_the_moment_and_not_after_it(
     )
 
 
-def test_n47_only_an_active_account_signs_in() -> None:
+def test_n47_only_an_active_account_can_sign_in() -> None:
     """N47."""
     states = ("pending", "active", "locked", "suspended", "reset_required", "deactivated", "")
     assert [state for state in states if may_sign_in(state)] == ["active"]
@@ -94,7 +94,7 @@ def test_n51_the_last_failure_of_the_budget_locks_and_none_lengthens_the_lock() 
     assert after_failure(locked, NOW + minutes(15), BUDGET) == Record((NOW + minutes(15),))
 
 
-def test_n51_a_lock_that_a_wrong_clock_set_ends_too() -> None:
+def test_n51_a_lock_set_by_a_wrong_clock_ends() -> None:
     """N51: it holds from its own length before it was set, not for the years between."""
     locked = Record((), NOW, NOW + minutes(15))
     assert locked.is_locked(NOW - minutes(15))
@@ -141,7 +141,7 @@ AGENT, ACCESS, AUDITOR = ConsoleRole.AGENT, ConsoleRole.ACCESS, ConsoleRole.AUDI
         ((ACCESS,), (AGENT, ACCESS), False, False),
     ],
 )
-def test_n74_who_acts_on_whom(
+def test_n74_which_operator_may_act_on_which_account(
     actor: tuple[ConsoleRole, ...], target: tuple[ConsoleRole, ...], is_self: bool, may: bool
 ) -> None:
     """N74."""
@@ -171,7 +171,7 @@ def test_cr02_customer_relations_needs_a_caller() -> None:
         ((True, True), {}, Step.FINISH),
     ],
 )
-def test_ac04_the_first_step_that_is_owed(
+def test_ac04_the_first_missing_enrolment_step(
     policy: tuple[bool, bool], changes: dict[str, Any], step: Step
 ) -> None:
     """AC-04, Z-12: in the manual's order, each for its own reason."""
@@ -245,7 +245,7 @@ def groups_claim(count: int, size: int = 1) -> dict[str, Any]:
         {PARTICIPANTS: [{"id": "1", "groups": ["g"]}, {"id": "2", "groups": ["h"]}]},
     ],
 )
-def test_groups_up_to_the_limit_stay_in_the_token(claims: dict[str, Any]) -> None:
+def test_role_groups_up_to_the_maximum_number_are_in_the_token(claims: dict[str, Any]) -> None:
     """OIDC Core 5.6.2: as many as allowed stay; with one more all are got from userinfo."""
     whole = {"sub": "x", **claims}
     assert within_limit(whole, 2, "https://u.test") == whole
@@ -256,7 +256,7 @@ def test_groups_up_to_the_limit_stay_in_the_token(claims: dict[str, Any]) -> Non
     }
 
 
-def test_groups_up_to_the_greatest_size_stay_in_the_token() -> None:
+def test_role_groups_up_to_the_maximum_size_are_in_the_token() -> None:
     """OIDC Core 5.6.2: measured as JSON."""
     frame = len('{"groups": [""]}')
     whole = groups_claim(1, MAX_GROUP_BYTES - frame)
@@ -271,13 +271,13 @@ def test_groups_up_to_the_greatest_size_stay_in_the_token() -> None:
      "a(x)@example.com", '"a"@example.com', "a\\b@example.com", "a\n@example.com",
      "\xe9@example.com", f"{'a' * 65}@example.com", "a@", "@example.com", "a"],
 )  # fmt: skip
-def test_n85_what_is_not_one_plain_address(text: str) -> None:
+def test_n85_anything_but_one_plain_address_is_invalid(text: str) -> None:
     """N85: each in its own way more, or less, than one address."""
     with pytest.raises(ValueError, match=r"."):
         single_address(text)
 
 
-def test_n85_the_longest_local_part_is_taken() -> None:
+def test_n85_the_longest_local_part_is_accepted() -> None:
     """N85, RFC 5321 section 4.5.3.1.1."""
     longest = f"{'a' * 64}@example.com"
     assert single_address(longest) == longest
@@ -298,7 +298,7 @@ def test_n85_the_longest_local_part_is_taken() -> None:
         ("http://user@127.0.0.1/cb", "must use https"),
     ],
 )
-def test_n02_n03_n05_what_cannot_be_registered_as_a_redirect_uri(uri: str, fault: str) -> None:
+def test_n02_n03_n05_invalid_redirect_uris_are_not_registered(uri: str, fault: str) -> None:
     """N02, N03, N05; OAuth 2.1 section 2.3.1; RFC 8252 sections 7.1 and 7.3."""
     assert registration_fault(uri, native=False, allow_loopback_http=False) == fault
 

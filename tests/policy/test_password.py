@@ -109,9 +109,7 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=60)
 
 
 @pytest.mark.parametrize(("password", "owner", "expected"), TABLE)
-def test_each_failed_rule_is_told_by_itself(
-    password: str, owner: Owner, expected: set[Rule]
-) -> None:
+def test_each_violated_rule_is_named(password: str, owner: Owner, expected: set[Rule]) -> None:
     """PW-01, PW-03 to PW-07, Z-01, Z-05: exactly these rules and no other, in order."""
     found = violations(password, owner, POLICY, NO_WORDS)
     assert found == tuple(rule for rule in Rule if rule in expected)
@@ -130,7 +128,7 @@ def test_lengths_follow_the_settings() -> None:
     assert violations("Vq7#" + "é" * 252, NOBODY, POLICY, NO_WORDS) == ()
 
 
-def test_enormous_password_is_told_too_long_unread() -> None:
+def test_an_enormous_password_is_refused_without_processing_it() -> None:
     """PW-01: a megabyte of combining marks costs nothing."""
     assert violations("\u0301\u0323" * 500_000, NOBODY, POLICY, NO_WORDS) == (Rule.TOO_LONG,)
 
@@ -144,7 +142,7 @@ def test_length_is_that_of_the_normal_form() -> None:
     assert Rule.TOO_LONG in violations(typed * 9, NOBODY, policy, NO_WORDS)
 
 
-def test_rules_shown_are_the_rules_in_force() -> None:
+def test_the_rules_shown_are_the_rules_enforced() -> None:
     """PW-03, PW-08, PW-09: the page lists the settings' rules in the order of the refusals."""
     assert rules(POLICY) == tuple(Rule)
     off = Policy(require_special=False, history=0, refuse_common=False)
@@ -152,7 +150,7 @@ def test_rules_shown_are_the_rules_in_force() -> None:
     assert Rule.REUSED in rules(Policy(history=1))
 
 
-def test_reuse_is_left_to_the_service() -> None:
+def test_reuse_is_checked_by_the_service() -> None:
     """PW-08: it needs the stored hashes, so it is shown as a rule but never decided here."""
     assert Rule.REUSED in rules(POLICY)
     assert Rule.REUSED not in violations("", NOBODY, POLICY, shipped())
@@ -222,7 +220,7 @@ def test_generated_passwords_are_not_called_common(length: int) -> None:
     assert [password for password in made if is_common(password, shipped())] == []
 
 
-def test_list_is_looked_up_whole_in_any_case() -> None:
+def test_the_list_is_searched_for_the_whole_password_in_any_case() -> None:
     """PW-09: `contains` is the plain look-up, folded."""
     assert shipped().contains("PASSWORD")
     assert shipped().contains("Québec")
@@ -230,13 +228,13 @@ def test_list_is_looked_up_whole_in_any_case() -> None:
     assert load(gzip.compress(b"one\ntwo\n")) == CommonPasswords(frozenset({"one", "two"}))
 
 
-def test_broken_list_is_not_an_empty_list() -> None:
+def test_an_unreadable_list_is_an_error() -> None:
     """PW-09: a deployment without its list must not look like one without common passwords."""
     with pytest.raises(gzip.BadGzipFile):
         load(b"password\n")
 
 
-def test_shipped_list_is_what_the_script_makes() -> None:
+def test_the_shipped_list_matches_the_script_that_generates_it() -> None:
     """PW-09: the list can be made again from its source."""
     source = pytest.importorskip("zxcvbn.frequency_lists").FREQUENCY_LISTS
     script = runpy.run_path(str(ROOT / "scripts" / "build_common_passwords.py"))
@@ -275,7 +273,9 @@ def test_composed_and_decomposed_forms_are_one_password(text: str, owner: Owner)
 
 
 @given(any_text, any_text, any_text, st.lists(any_text, max_size=3))
-def test_no_text_makes_it_raise(password: str, username: str, email: str, names: list[str]) -> None:
+def test_every_text_can_be_checked(
+    password: str, username: str, email: str, names: list[str]
+) -> None:
     """PW-13: whatever is posted, the answer is a list of rules; what passes can be hashed."""
     found = violations(password, Owner(username, email, tuple(names)), POLICY, shipped())
     if Rule.CONTROL_CHARACTER not in found:
@@ -300,7 +300,7 @@ def test_any_run_of_four_of_the_user_id_is_refused(
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
-def test_script_of_the_page_agrees() -> None:
+def test_the_script_of_the_page_agrees_with_the_server() -> None:
     """PW-03, PW-05, PW-07: what is ticked off while typing is what the server decides."""
     program = """
         const { violations } = require(process.argv[1]);

@@ -95,7 +95,7 @@ HARD = [
 
 
 @pytest.mark.parametrize(("first", "last", "expected"), HARD)
-def test_ui07_hard_names(first: str, last: str, expected: str) -> None:
+def test_ui07_user_ids_of_unusual_names(first: str, last: str, expected: str) -> None:
     """UI-07: accents, apostrophes, particles, one letter, one name, suffixes, full width."""
     assert made(first, last) == expected
 
@@ -111,13 +111,13 @@ def test_ui07_hard_names(first: str, last: str, expected: str) -> None:
         ("1", "2"),
     ],
 )
-def test_ui07_names_in_other_scripts_are_asked_for_in_latin_letters(first: str, last: str) -> None:
+def test_ui07_names_in_other_scripts_need_a_latin_form(first: str, last: str) -> None:
     """UI-07: never guessed, never half a name."""
     with pytest.raises(NotLatin):
         made(first, last)
 
 
-def test_ui07_reserved_words_and_machine_ids_are_not_given() -> None:
+def test_ui07_reserved_words_and_machine_ids_are_not_assigned() -> None:
     """UI-07: whoever would be "root" or like a machine gets the next one."""
     assert not is_allowed("root")
     assert not is_allowed("apiieso1")
@@ -127,7 +127,7 @@ def test_ui07_reserved_words_and_machine_ids_are_not_given() -> None:
     assert all(len(word) <= MAX_LENGTH for word in RESERVED)
 
 
-def test_ui05_all_taken_is_said() -> None:
+def test_ui05_an_exhausted_name_is_an_error() -> None:
     """UI-05: after the last number."""
     everything = tuple(candidates(given="Jim", middle="", family="Smith"))
     assert len(everything) == len(set(everything)) == 100
@@ -150,7 +150,7 @@ def test_ui01_every_id_is_short_lower_case_and_plain(first: str, middle: str, la
     assert found == made(first, last, middle)
 
 
-def test_ui07_letters_are_never_lost_by_case() -> None:
+def test_ui07_case_folding_loses_no_letters() -> None:
     """A sharp s in capitals, a dotted capital I."""
     assert plain_letters("STRAẞE") == plain_letters("Straße") == "strasse"
     assert plain_letters("İ") == "i"
@@ -167,7 +167,9 @@ def test_ui07_letters_are_never_lost_by_case() -> None:
         (("APIOLD77", "APIIESOX", "APIIESO123456", "smithj"), True, "APIIESO00001"),
     ],
 )
-def test_ui08_machine_ids_are_counted_up(taken: tuple[str, ...], pads: bool, expected: str) -> None:
+def test_ui08_machine_ids_are_numbered_upwards(
+    taken: tuple[str, ...], pads: bool, expected: str
+) -> None:
     """UI-08, Z-08: after the highest one; other forms stay as they are and are not counted."""
     assert machine_userid(taken, pads=pads) == expected
 

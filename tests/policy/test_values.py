@@ -46,7 +46,7 @@ def test_n35_an_address_is_read_in_one_form(text: str | None, address: str | Non
         ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("::ffff:192.0.2.7", "192.0.2.7"),
     ],
 )  # fmt: skip
-def test_n52_the_network_that_limits_count(ip: str | None, network: str) -> None:
+def test_n52_limits_count_by_network(ip: str | None, network: str) -> None:
     """N52, RFC 6177: an address of IPv4, or what one customer has of IPv6."""
     assert network_of(ip) == network
 
@@ -107,7 +107,7 @@ def test_cr09_a_telephone_number_is_kept_in_one_form(
         ("416 967 1111", "+14169671111"),
     ],
 )
-def test_z12_a_number_that_takes_text_messages(typed: str, found: str) -> None:
+def test_z12_numbers_that_can_receive_text_messages(typed: str, found: str) -> None:
     """Z-12."""
     assert phones.for_sms(typed, ("CA",)) == found
 
@@ -181,7 +181,7 @@ def test_cr01_the_words_of_a_query(query: str, words: list[str]) -> None:
     assert query_words(query) == words
 
 
-def test_cr01_what_an_account_does_not_have_is_no_term() -> None:
+def test_cr01_missing_values_are_no_search_terms() -> None:
     """CR-01: an account without address and names is found by its user name only."""
     assert terms(username="a", email="", person_id="", names=("'b",), phones=("",)) == {
         "a", "'b", "b",
@@ -247,7 +247,7 @@ def test_ma02_ma06_why_a_network_cannot_be_registered(text: str, fault: NetworkF
         (f"{'a' * 65}@example.com", AddressFault.FORM),
     ],
 )
-def test_n85_why_an_address_is_none(text: str, fault: AddressFault) -> None:
+def test_n85_the_reason_why_an_address_is_invalid(text: str, fault: AddressFault) -> None:
     """N85: the reason that the page shows."""
     with pytest.raises(BadAddress) as refused:
         single_address(text)
@@ -278,7 +278,7 @@ def test_n85_no_name_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", ["home", "/\\evil.test", "/%2fevil.test", "/%5Cevil.test", "/a b"])
-def test_n56_what_is_no_path_of_this_site(path: str) -> None:
+def test_n56_other_hosts_and_malformed_paths_are_no_path_of_this_site(path: str) -> None:
     """N56: read by a browser as another host, or not a path."""
     assert safe_path(path, "/home") == "/home"
 
@@ -346,7 +346,7 @@ def test_nt12_a_browser_is_described_in_notices(header: str | None, words: str) 
     assert describe_user_agent(header) == words
 
 
-def test_contrast_of_colours() -> None:
+def test_the_contrast_of_two_colours() -> None:
     """WCAG 2.2: from 1 to 21, both branches of the linear channel; a mix by its share."""
     assert ratio("#000000", "#ffffff") == ratio("#ffffff", "#000000") == 21
     assert ratio("#123456", "#123456") == 1

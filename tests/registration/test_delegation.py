@@ -414,7 +414,7 @@ def test_an_address_is_corrected_before_activation_only() -> None:
     assert may(Actor("ieso-1", True), *ask[1:], elsewhere) == Allowed()
 
 
-def test_whoever_corrects_the_address_of_an_officer_could_have_appointed_him() -> None:
+def test_correcting_the_address_of_an_officer_needs_the_right_to_appoint_him() -> None:
     """TM-01: the activation mail makes its reader the officer, so both offices count."""
     since = NOW - timedelta(days=1)
     both = (Appointment("new", LAKES, Tier.PC, since), Appointment("new", LAKES, Tier.RA, since))

@@ -44,14 +44,14 @@ def result(log: Path) -> dict[str, dict[str, Any]]:
     return {entry["engine"]: entry for entry in evaluate(log)}
 
 
-def test_a_seed_names_a_log(log: Path) -> None:
+def test_the_same_seed_gives_the_same_log(log: Path) -> None:
     """The same again, byte for byte; another seed is another market."""
     arguments = ["risk", "simulate", "--people", "60", "--days", "90", "--seed"]
     assert CliRunner().invoke(main, [*arguments, "7"]).stdout == log.read_text()
     assert CliRunner().invoke(main, [*arguments, "8"]).stdout != log.read_text()
 
 
-def test_the_log_is_what_its_header_says(log: Path) -> None:
+def test_the_generated_log_matches_its_header(log: Path) -> None:
     """In order of time, every kind of attack, most rows people's own."""
     rows = list(csv.DictReader(io.StringIO(log.read_text())))
     assert tuple(rows[0]) == simulation.COLUMNS
@@ -69,7 +69,7 @@ def own_point(entry: dict[str, Any]) -> dict[str, Any]:
     return dict(point)
 
 
-def test_the_engine_asks_less_than_the_usual_rule_and_stops_as_much(
+def test_the_engine_prompts_less_than_the_usual_rule_and_stops_as_many_attacks(
     result: dict[str, dict[str, Any]],
 ) -> None:
     """docs/risk.md: against strangers as good as the rule, at less than half of its prompts."""
@@ -100,14 +100,18 @@ def test_a_score_of_network_and_browser_alone_cannot_tell_a_targeted_attacker(
     assert at_tenth["stopped"]["targeted"][0] < engine
 
 
-def test_slices_tell_where_it_annoys(result: dict[str, dict[str, Any]]) -> None:
+def test_prompts_are_counted_for_the_first_week_and_after_a_change_of_clocks(
+    result: dict[str, dict[str, Any]],
+) -> None:
     """The first week asks, by rule; the week after a change of clocks like any other."""
     slices = result["this engine"]["slices"]
     assert slices["first week"] > 0.5
     assert slices["week after a change of clocks"] < 2 * slices["all"]
 
 
-def test_the_published_way_of_counting(result: dict[str, dict[str, Any]]) -> None:
+def test_median_prompts_rise_with_the_stopped_attacks(
+    result: dict[str, dict[str, Any]],
+) -> None:
     """Median prompts in the first 12 and 39 sign-ins: more for more attacks stopped."""
     for entry in result.values():
         for kind in ("naive", "vpn"):
@@ -116,7 +120,7 @@ def test_the_published_way_of_counting(result: dict[str, dict[str, Any]]) -> Non
             assert len(asked) == len(evaluation.STOPPED)
 
 
-def test_the_public_data_sets_columns_are_taken() -> None:
+def test_the_columns_of_the_public_data_set_are_accepted() -> None:
     """Its names, its booleans, its attacks by account takeover."""
     row = parse_row(
         {
@@ -158,7 +162,7 @@ def test_a_log_that_cannot_be_read_is_refused_by_line(
     assert "Traceback" not in result.output
 
 
-def test_tables_for_people(log: Path) -> None:
+def test_results_are_printed_as_tables(log: Path) -> None:
     """Without --json: every engine, every kind of attack."""
     result = CliRunner().invoke(main, ["risk", "evaluate", str(log)])
     assert result.exit_code == 0
@@ -166,7 +170,7 @@ def test_tables_for_people(log: Path) -> None:
         assert words in result.output
 
 
-def test_the_picture(log: Path, tmp_path: Path) -> None:
+def test_the_plot_is_written(log: Path, tmp_path: Path) -> None:
     """An SVG with a line for each engine, titled, within its frame."""
     path = tmp_path / "risk.svg"
     evaluate(log, "--plot", str(path), "--attack", "vpn")
@@ -182,7 +186,7 @@ def test_the_picture(log: Path, tmp_path: Path) -> None:
     assert "<b>" not in plot.svg("<b>", {"<i>": [(0.5, 0.5)]})
 
 
-def test_only_complete_sign_ins_teach(log: Path) -> None:
+def test_only_complete_sign_ins_are_learned(log: Path) -> None:
     """An attack that is repeated does not become a habit."""
     rows = [parse_row(row) for row in csv.DictReader(io.StringIO(log.read_text()))]
     attack = next(row for row in reversed(rows) if row.attack == "naive")

@@ -38,7 +38,7 @@ def statuses(found: list[dict[str, Any]]) -> list[str]:
     return [entry["status"] for entry in found]
 
 
-def test_each_operation_stands_for_itself(world: World, pusher: Pusher) -> None:
+def test_a_refused_operation_does_not_affect_the_others(world: World, pusher: Pusher) -> None:
     """One that is refused leaves the others done: made, referred to by bulkId, changed, closed."""
     done = bulk(
         pusher,
@@ -68,14 +68,14 @@ def test_each_operation_stands_for_itself(world: World, pusher: Pusher) -> None:
     assert statuses(bulk(pusher, {"method": "DELETE", "path": "/Users/" + team})) == ["404"]
 
 
-def test_it_ends_after_as_many_errors_as_were_asked_for(pusher: Pusher) -> None:
+def test_a_bulk_stops_after_the_requested_number_of_errors(pusher: Pusher) -> None:
     """``failOnErrors``: what follows is not tried; what came before stays."""
     done = bulk(pusher, post(1), post(2, name=None), post(3), failOnErrors=1)
     assert statuses(done) == ["201", "400"]
     assert pusher.found("userName pr") == ["smithbj"]
 
 
-def test_n79_bounds_and_bad_bodies(pusher: Pusher) -> None:
+def test_n79_too_large_and_malformed_bulks_are_refused(pusher: Pusher) -> None:
     """N79: at most 1000 operations and 4 MiB; places, methods and data that do not fit."""
     config = pusher.send("GET", "/scim/v2/ServiceProviderConfig").json["bulk"]
     assert config == {"supported": True, "maxOperations": 1000, "maxPayloadSize": 4_194_304}
@@ -106,7 +106,7 @@ def test_n79_bounds_and_bad_bodies(pusher: Pusher) -> None:
     assert pusher.send("GET", USERS).json["totalResults"] == 0
 
 
-def test_versions_hold_in_a_bulk(pusher: Pusher) -> None:
+def test_versions_are_checked_in_a_bulk(pusher: Pusher) -> None:
     """A stale version is 412; without one an operation is applied to what is there."""
     made = pusher.create(1)
     rename = {"op": "replace", "path": "nickName", "value": "Jimmy"}
@@ -116,7 +116,7 @@ def test_versions_hold_in_a_bulk(pusher: Pusher) -> None:
     assert statuses(done) == ["200", "412", "200"]
 
 
-def test_the_breaker_stops_a_bulk_midway(world: World, pusher: Pusher) -> None:
+def test_the_circuit_breaker_stops_the_rest_of_a_bulk(world: World, pusher: Pusher) -> None:
     """What is too much is 429 for each, one alarm for all."""
     names = [{"givenName": "Jim", "familyName": f"Smith{chr(97 + n)}"} for n in range(22)]
     made = [pusher.create(number, name=name) for number, name in enumerate(names)]
@@ -125,7 +125,7 @@ def test_the_breaker_stops_a_bulk_midway(world: World, pusher: Pusher) -> None:
     assert len(world.events("alarm.mass_change")) == 1
 
 
-def test_many_at_once_make_one_account(world: World, pusher: Pusher) -> None:
+def test_concurrent_creations_make_one_account(world: World, pusher: Pusher) -> None:
     """The same push six times in parallel: one account, six good answers."""
     answers: list[int] = []
     barrier = threading.Barrier(6)
@@ -145,7 +145,7 @@ def test_many_at_once_make_one_account(world: World, pusher: Pusher) -> None:
     assert pusher.send("GET", GROUPS).status_code == 200
 
 
-def test_a_fault_of_ours_has_the_form_of_the_protocol(
+def test_an_internal_error_has_the_form_of_the_protocol(
     pusher: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nobody expected: 500 without a trace; in a Bulk for the one operation."""

@@ -31,7 +31,7 @@ REFUSED = (
 NO_FAULT = ("User:endDate'.\nPatched value: 2041-01-01T00:00:00Z\nReturned value: 2041-01-01 ",)
 
 
-def test_the_checks_of_others_find_no_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_third_party_conformance_checks_pass(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No failure but right refusals, which are listed."""
     # The checks fill in what a field gives as examples: pairs that exist and rarely meet.
     numbers = [str(number) for number in range(200_000, 900_000)]

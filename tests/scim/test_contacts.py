@@ -34,7 +34,7 @@ def told(world: World, kind: str) -> list[str]:
     return [mail.recipient.split("@")[0] for mail in world.mails(kind)]
 
 
-def test_n78_too_many_are_refused_before_they_are_looked_up(
+def test_n78_too_many_contacts_are_refused_without_queries(
     erie: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N78: a push of thousands costs no look-up for each."""
@@ -49,7 +49,7 @@ def test_n78_too_many_are_refused_before_they_are_looked_up(
     assert looked == []
 
 
-def test_registration_pushes_them(world: World, erie: Pusher) -> None:
+def test_contacts_are_set_by_a_push(world: World, erie: Pusher) -> None:
     """Read; a retry is the same; a PUT without them changes none; whoever comes and goes
     is told (NT-06)."""
     shown = erie.send("GET", ERIE).json["contacts"]
@@ -66,14 +66,14 @@ def test_registration_pushes_them(world: World, erie: Pusher) -> None:
 
 
 @pytest.mark.parametrize("wrong", [entry("nobody", RA), entry("ra", "chief"), {"value": "ID-ra"}])
-def test_n78_what_cannot_be_is_refused(erie: Pusher, wrong: dict[str, Any]) -> None:
+def test_n78_invalid_contacts_are_refused(erie: Pusher, wrong: dict[str, Any]) -> None:
     """N78: a person without an account here, a function that there is not."""
     answer = patch(erie, {"op": "add", "path": "contacts", "value": [wrong]})
     assert fault(answer) == (400, "invalidValue")
     assert len(erie.send("GET", ERIE).json["contacts"]) == 3
 
 
-def test_n73_a_pusher_names_only_people_it_may_see(world: World, erie: Pusher) -> None:
+def test_n73_a_client_can_only_appoint_people_in_its_scope(world: World, erie: Pusher) -> None:
     """N73: a Person ID of another participant is not tried out here; a change needs ``update``."""
     world.account("stranger", person_id="ID-stranger")
     mine = Pusher.of(world, "Mine")
@@ -84,7 +84,9 @@ def test_n73_a_pusher_names_only_people_it_may_see(world: World, erie: Pusher) -
     assert fault(patch(erie, {"op": "remove", "path": "contacts"})) == (403, None)
 
 
-def test_nt03_role_changes_reach_the_rights_administrators(world: World, erie: Pusher) -> None:
+def test_nt03_rights_administrators_are_notified_of_access_changes(
+    world: World, erie: Pusher
+) -> None:
     """NT-03: of that participant, once, with nothing of other participants; who changes his own is
     told as the holder."""
     world.grant_role("holder", "EMI Viewer", "109120")
@@ -101,7 +103,7 @@ def test_nt03_role_changes_reach_the_rights_administrators(world: World, erie: P
 
 @pytest.mark.parametrize("state", [AccountState.SUSPENDED, AccountState.DEACTIVATED])
 @pytest.mark.parametrize(("who", "tier"), [("holder", "ra"), ("ra", "pc"), ("pc", "ar")])
-def test_nt05_the_end_of_access_reaches_the_tier_that_answers(
+def test_nt05_the_responsible_contacts_are_notified_of_an_ended_account(
     world: World, erie: Pusher, state: AccountState, who: str, tier: str
 ) -> None:
     """NT-05: of a holder the Rights Administrators, of one of these the Primary Contacts."""
@@ -111,7 +113,7 @@ def test_nt05_the_end_of_access_reaches_the_tier_that_answers(
     assert words in world.mails("holder_account_ended")[0].text
 
 
-def test_nt11_a_function_without_anybody_is_told_above(world: World, erie: Pusher) -> None:
+def test_nt11_the_next_tier_is_notified_of_a_vacancy(world: World, erie: Pusher) -> None:
     """NT-11, TM-03, TM-05, TM-06: the Primary Contacts; without any the Authorized
     Representatives; of the last of these the trail alone tells."""
     world.set_state("ra", AccountState.DEACTIVATED)
@@ -126,14 +128,14 @@ def test_nt11_a_function_without_anybody_is_told_above(world: World, erie: Pushe
     assert erie.send("GET", ERIE).json.get("contacts") is None
 
 
-def test_nobody_is_told_at_an_address_of_a_closed_account(world: World, erie: Pusher) -> None:
+def test_no_notice_is_sent_to_a_deactivated_account(world: World, erie: Pusher) -> None:
     """NT: no mail to a deactivated address."""
     world.set_state("ra", AccountState.DEACTIVATED)
     world.grant_role("holder", "EMI Viewer", "200001")
     assert len(world.mails("holder_access_changed")) == 1
 
 
-def test_an_activation_that_waits_is_told_to_the_rights_administrators(
+def test_rights_administrators_are_notified_of_a_pending_activation(
     world: World, erie: Pusher
 ) -> None:
     """With the holder, 14 days before the link ends."""

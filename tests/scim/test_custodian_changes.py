@@ -62,7 +62,7 @@ def hand_over(pusher: Pusher, way: str, made: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("state", ["pending", "active"])
 @pytest.mark.parametrize("way", ["patch", "patch without a path", "put", "bulk"])
-def test_ma10_another_custodian_keeps_his_own_name_and_address(
+def test_ma10_a_new_custodian_keeps_name_and_address(
     world: World, pusher: Pusher, way: str, state: str
 ) -> None:
     """MA-10: ``personId`` alone changes the custodian, and nothing of either person; mails of the
@@ -85,9 +85,7 @@ def test_ma10_another_custodian_keeps_his_own_name_and_address(
     assert shown["phoneNumbers"] == NEW["phoneNumbers"]
 
 
-def test_ma10_a_handover_may_say_what_is_new_of_the_new_custodian(
-    world: World, pusher: Pusher
-) -> None:
+def test_ma10_a_handover_can_update_the_new_custodian(world: World, pusher: Pusher) -> None:
     """RG-09: one attribute said, one changed; a sub-attribute by path too."""
     made = machine(pusher)
     pusher.create(2, **NEW)
@@ -153,7 +151,7 @@ def test_ma10_a_put_that_sends_back_the_former_custodian_is_refused(
 
 
 @pytest.mark.parametrize("way", ["patch", "put"])
-def test_ma10_what_a_handover_does_not_say_of_the_new_custodian_stays(
+def test_ma10_a_handover_keeps_omitted_values_of_the_new_custodian(
     world: World, pusher: Pusher, way: str
 ) -> None:
     """MA-10: a second given name and the name used, which the request leaves out."""
@@ -178,7 +176,7 @@ def test_ma10_two_custodians_may_share_a_telephone(world: World, pusher: Pusher)
     assert person_of(world, made["userName"])[:2] == ("R00002", "Nia New")
 
 
-def test_n74_an_operator_is_no_new_custodian(world: World, pusher: Pusher) -> None:
+def test_n74_an_operator_cannot_become_custodian_by_a_push(world: World, pusher: Pusher) -> None:
     """N74: a push puts no account into the hands of an operator, and changes nothing of him."""
     made = machine(pusher)
     pusher.create(2, **NEW)
@@ -194,7 +192,9 @@ def test_n74_an_operator_is_no_new_custodian(world: World, pusher: Pusher) -> No
     assert person_of(world, "newn") == NIA
 
 
-def test_rg09_another_account_changes_only_what_its_push_says(world: World, pusher: Pusher) -> None:
+def test_rg09_a_second_account_changes_only_the_values_in_its_push(
+    world: World, pusher: Pusher
+) -> None:
     """RG-09: a create for a person who is known says no more than it says: what it leaves out
     stays, at every account."""
     pusher.create(1, **OLD)
@@ -205,7 +205,7 @@ def test_rg09_another_account_changes_only_what_its_push_says(world: World, push
     assert world.mails("profile_changed") == []
 
 
-def test_rg03_a_person_with_one_name(world: World, pusher: Pusher) -> None:
+def test_rg03_a_person_with_one_name_is_registered(world: World, pusher: Pusher) -> None:
     """RG-03, UI-07: it is the family name, wherever the client has it; a given name can come and
     go, the last name not."""
     made = pusher.create(1, name={"familyName": "Sukarno"})
@@ -225,9 +225,7 @@ def test_rg03_a_person_with_one_name(world: World, pusher: Pusher) -> None:
         assert fault(pusher.send("POST", body=user(3, name=name)))[0] == 400, name
 
 
-def test_oidc_a_person_with_one_name_has_no_claim_for_the_other(
-    world: World, pusher: Pusher
-) -> None:
+def test_oidc_a_missing_name_has_no_claim(world: World, pusher: Pusher) -> None:
     """OIDC Core 5.1: an empty claim is left out."""
     rp = world.relying_party("CROW")
     username = world.account(given_name="", family_name="Sukarno")

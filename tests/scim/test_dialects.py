@@ -125,7 +125,7 @@ def test_dialect_6_entra_writes_ops_and_booleans_in_words(pusher: Pusher) -> Non
     assert fault(bad) == (400, "invalidValue")
 
 
-def test_dialect_7_entra_makes_what_its_path_does_not_find(pusher: Pusher) -> None:
+def test_dialect_7_entra_adds_a_value_that_its_path_does_not_find(pusher: Pusher) -> None:
     """The telephone for work, of somebody who has none."""
     made = pusher.create(1)
     path = 'phoneNumbers[type eq "work"].value'
@@ -216,7 +216,7 @@ def test_dialect_12_a_manager_in_any_form_is_left_out(pusher: Pusher, manager: A
     assert (same.status_code, plain(same)) == (200, base())
 
 
-def test_dialect_12_null_is_unassigned_and_a_required_one_refuses(pusher: Pusher) -> None:
+def test_dialect_12_null_removes_a_value_and_is_refused_if_required(pusher: Pusher) -> None:
     made = pusher.send("POST", body=user(1) | {"nickName": None, "phoneNumbers": None})
     assert (made.status_code, plain(made)) == (201, base())
     for path in ("emails", "name.familyName", f"{EXTENSION}:personId"):
@@ -236,7 +236,7 @@ def test_dialect_13_removals(pusher: Pusher) -> None:
     assert plain(pusher.send("GET", made["id"])) == base()
 
 
-def test_dialect_13_what_an_operation_before_it_brought_is_found(pusher: Pusher) -> None:
+def test_dialect_13_an_operation_finds_what_an_earlier_one_added(pusher: Pusher) -> None:
     """Operations are applied one after the other."""
     network = {"value": "192.0.2.1"}
     made = pusher.create(1, extension={"accountKind": "machine", "registeredNetworks": [network]})
@@ -324,7 +324,9 @@ def test_dialect_19_other_paths(pusher: Pusher, path: str) -> None:
     assert answer.json["schemas"] == [ERROR]
 
 
-def test_dialect_20_a_deleted_user_is_gone_and_its_name_taken(world: World, pusher: Pusher) -> None:
+def test_dialect_20_a_deleted_user_is_not_found_and_its_name_not_reused(
+    world: World, pusher: Pusher
+) -> None:
     made = pusher.create(1, userName="jsmith")
     assert pusher.send("DELETE", made["id"]).status_code == 204
     assert fault(pusher.send("GET", made["id"])) == (404, None)

@@ -68,7 +68,7 @@ def set_grants(*grants: dict[str, str]) -> dict[str, Any]:
     return {"op": "replace", "path": f"{EXTENSION}:grants", "value": list(grants)}
 
 
-def test_what_a_creation_would_bring(world: World, pusher: Pusher) -> None:
+def test_the_effects_of_a_creation(world: World, pusher: Pusher) -> None:
     """A mail, to whom, and the events; nothing is written."""
     before = rows(world)
     effects = tried(pusher, "POST", USERS, user(1, extension={"grants": [TRADER]}))
@@ -81,7 +81,7 @@ def test_what_a_creation_would_bring(world: World, pusher: Pusher) -> None:
     assert pusher.found("userName pr") == []
 
 
-def test_what_a_closing_would_bring(world: World, pusher: Pusher, emi: dict[str, Any]) -> None:
+def test_the_effects_of_a_deactivation(world: World, pusher: Pusher, emi: dict[str, Any]) -> None:
     """Sessions that end, applications that are lost and told; a DELETE has a body then."""
     before = rows(world)
     effects = tried(pusher, "DELETE", f"{USERS}/{emi['id']}")
@@ -95,7 +95,7 @@ def test_what_a_closing_would_bring(world: World, pusher: Pusher, emi: dict[str,
         assert account.state == AccountState.ACTIVE
 
 
-def test_an_application_is_lost_with_the_last_role_group(
+def test_an_application_is_listed_as_lost_with_its_last_role_group(
     world: World, pusher: Pusher, emi: dict[str, Any]
 ) -> None:
     """One of two leaves the tile; the User shows what it would be."""
@@ -131,7 +131,7 @@ def test_effects_of_groups_and_participants_are_counted(
     assert len(pusher.send("GET", f"{GROUPS}/{made}").json["members"]) == 4
 
 
-def test_each_operation_of_a_bulk_has_its_own(
+def test_each_operation_of_a_bulk_has_its_own_effects(
     world: World, pusher: Pusher, emi: dict[str, Any]
 ) -> None:
     """Those of others, and of what is refused, are not mixed in."""
@@ -153,7 +153,7 @@ def test_each_operation_of_a_bulk_has_its_own(
     assert not [entry for entry in real if EFFECTS in entry]
 
 
-def test_effects_of_what_is_refused_are_nobodys(pusher: Pusher, emi: dict[str, Any]) -> None:
+def test_a_refused_operation_has_no_effects(pusher: Pusher, emi: dict[str, Any]) -> None:
     """A push that wrote half of what it asked for, and was then refused."""
     ended = {"method": "PATCH", "path": f"/Users/{emi['id']}", "data": patch(set_grants(
         TRADER, TRADER | {"participantId": "300001"}))}  # fmt: skip
@@ -166,7 +166,7 @@ def test_effects_of_what_is_refused_are_nobodys(pusher: Pusher, emi: dict[str, A
     assert [mail["kind"] for mail in found[1][EFFECTS]["mails"]] == ["account_created"]
 
 
-def test_reading_and_refusals_have_none(pusher: Pusher, emi: dict[str, Any]) -> None:
+def test_reading_has_no_effects(pusher: Pusher, emi: dict[str, Any]) -> None:
     """They change nothing."""
     assert EFFECTS not in pusher.send("GET", f"{USERS}/{emi['id']}?dryRun=true").json
     refused = pusher.send("POST", f"{USERS}?dryRun=true", user(1, name=None))

@@ -68,7 +68,7 @@ def apply(pusher: Pusher, made: list[Step]) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["csv", "lines"])
-def test_pr07_an_export_becomes_true_and_stays_so(pusher: Pusher, form: str) -> None:
+def test_pr07_a_pushed_export_leaves_no_difference(pusher: Pusher, form: str) -> None:
     """PR-07: made, changed in every attribute, suspended, restored, closed; after each the same
     export differs in nothing."""
     machine = {"externalId": "reg-2", "personId": "R2", "accountKind": "machine",
@@ -125,7 +125,7 @@ def test_pr07_grants_keep_who_granted_them(pusher: Pusher) -> None:
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_ma10_another_custodian_is_said_as_a_whole(pusher: Pusher, *, is_known: bool) -> None:
+def test_ma10_a_new_custodian_is_pushed_with_all_values(pusher: Pusher, *, is_known: bool) -> None:
     """MA-10: the new custodian has the former one's family name and telephone: both are said of
     the new one, whether registered before or not; what the export leaves empty is removed."""
     machine = {"externalId": "reg-2", "personId": "R2", "accountKind": "machine",
@@ -148,7 +148,7 @@ def test_ma10_another_custodian_is_said_as_a_whole(pusher: Pusher, *, is_known: 
     assert shown["phoneNumbers"][0]["value"] == "tel:+14169671111"
 
 
-def test_what_the_export_does_not_say_is_no_difference(pusher: Pusher) -> None:
+def test_columns_missing_from_the_export_are_no_difference(pusher: Pusher) -> None:
     """A file with two columns compares two; user names compare without case."""
     made = pusher.create(1)
     assert steps(pusher, of_csv({"userName": made["userName"].upper()})) == []
@@ -188,7 +188,7 @@ def test_a_bad_file_is_refused_with_its_line(text: str, is_csv: bool, reason: st
         export.read(io.StringIO(text), is_csv=is_csv)
 
 
-def test_a_dry_run_leaves_nothing(world: World, pusher: Pusher) -> None:
+def test_a_dry_run_changes_nothing(world: World, pusher: Pusher) -> None:
     """The same answers, and no account, event, mail or refusal of it."""
     made = pusher.create(1)
     before = (len(world.events()), len(world.mails()))
@@ -256,7 +256,9 @@ def test_pr07_push_and_diff_over_http(live_demo: dict[str, Any], tmp_path: Path)
 
 
 @pytest.mark.xdist_group("live")
-def test_the_commands_say_what_is_wrong(live_demo: dict[str, Any], tmp_path: Path) -> None:
+def test_the_commands_report_connection_and_file_errors(
+    live_demo: dict[str, Any], tmp_path: Path
+) -> None:
     file = tmp_path / "export.csv"
     file.write_text("externalId\n1\n")
     wrong = run(live_demo, "diff", str(file), GATEWAY_CLIENT_SECRET="wrong")

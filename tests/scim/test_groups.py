@@ -59,7 +59,7 @@ def grants(pusher: Pusher, key: str) -> list[dict[str, str]]:
     return found
 
 
-def test_rg01_members_and_grants_are_one_truth(world: World, pusher: Pusher) -> None:
+def test_rg01_members_of_groups_and_grants_of_users_agree(world: World, pusher: Pusher) -> None:
     """RG-01: a member holds the grant, a grant makes a member; the end of the group takes it."""
     one, two = pusher.create(1), pusher.create(2, extension={"grants": [TRADER]})
     made = create(pusher, one["id"], two["id"])
@@ -83,14 +83,14 @@ def test_rg01_members_and_grants_are_one_truth(world: World, pusher: Pusher) -> 
     assert names == ["scim.group_created", "scim.group_deleted"]
 
 
-def test_the_name_of_a_group_takes_nothing_away(pusher: Pusher) -> None:
+def test_a_new_group_has_the_existing_holders_as_members(pusher: Pusher) -> None:
     """Whoever holds the role group when its Group is made goes on holding it."""
     one, two = pusher.create(1, extension={"grants": [TRADER]})["id"], pusher.create(2)["id"]
     key = create(pusher, two)["id"]
     assert members(pusher, key) == sorted([one, two])
 
 
-def test_a_lost_answer_is_repeated(world: World, pusher: Pusher) -> None:
+def test_a_repeated_creation_gets_the_same_answer(world: World, pusher: Pusher) -> None:
     """The same push again finds what it made; another one for the same role group conflicts."""
     made = create(pusher)
     again = pusher.send("POST", GROUPS, group())
@@ -102,14 +102,14 @@ def test_a_lost_answer_is_repeated(world: World, pusher: Pusher) -> None:
     assert len(world.events("scim.group_created")) == 1
 
 
-def test_a_group_without_a_key_is_not_made_again(pusher: Pusher) -> None:
+def test_a_group_without_an_external_id_is_not_created_twice(pusher: Pusher) -> None:
     """Nothing says that it is the same push: its members are not those of the first."""
     create(pusher, externalId=None)
     again = group(pusher.create(1)["id"], externalId=None)
     assert fault(pusher.send("POST", GROUPS, again)) == (409, "uniqueness")
 
 
-def test_what_real_clients_send_changes_members(pusher: Pusher) -> None:
+def test_member_changes_of_common_clients_are_accepted(pusher: Pusher) -> None:
     """Forms of Okta and Entra: add, remove by filter and by value, replace, without a path."""
     one, two, three = (pusher.create(number)["id"] for number in (1, 2, 3))
     key = create(pusher, one)["id"]
@@ -161,7 +161,7 @@ def test_n79_bad_members_change_nothing(world: World, pusher: Pusher) -> None:
     assert members(pusher, key) == [one]
 
 
-def test_n75_which_role_group_it_is_stays(pusher: Pusher) -> None:
+def test_n75_role_group_and_participant_of_a_group_are_immutable(pusher: Pusher) -> None:
     """N75: the pair is for life."""
     key = create(pusher)["id"]
     for name, value in (("roleGroup", "EMI Viewer"), ("participantId", "111340")):
@@ -180,7 +180,7 @@ def test_a_participant_is_renamed_for_everybody(world: World, pusher: Pusher) ->
     assert [e.data for e in world.events("participant.renamed")] == [{"participant": "109120"}]
 
 
-def test_n72_operators_are_out_of_reach(world: World, pusher: Pusher) -> None:
+def test_n72_a_push_cannot_change_operators(world: World, pusher: Pusher) -> None:
     """N72: neither their role groups are Groups nor are they added to or taken from one."""
     agent = pusher.create(1)
     key = create(pusher, agent["id"])["id"]
@@ -227,7 +227,7 @@ def test_n80_only_a_token_with_the_scope(world: World, pusher: Pusher) -> None:
         f'not ({ROLE}:participantId eq "111340")',
     ],
 )
-def test_filters_are_asked_of_the_database(pusher: Pusher, filter_: str) -> None:
+def test_filters_are_database_conditions(pusher: Pusher, filter_: str) -> None:
     """Each finds the one group of two that it means."""
     one = pusher.create(1)["id"]
     key = create(pusher, one)["id"]
@@ -241,7 +241,7 @@ def test_filters_are_asked_of_the_database(pusher: Pusher, filter_: str) -> None
     assert [row["id"] for row in body["Resources"]] == [key], body
 
 
-def test_n78_members_are_left_out_when_nobody_wants_them(pusher: Pusher) -> None:
+def test_n78_excluded_members_are_not_loaded(pusher: Pusher) -> None:
     """N78: the answer of a large group without its members; what is sorted is sorted."""
     one = pusher.create(1)["id"]
     key = create(pusher, one)["id"]
@@ -258,7 +258,7 @@ def test_n78_members_are_left_out_when_nobody_wants_them(pusher: Pusher) -> None
 
 
 @pytest.mark.parametrize("place", ["/scim/v2/Users", GROUPS])
-def test_n86_what_no_database_takes_is_found_nowhere(pusher: Pusher, place: str) -> None:
+def test_n86_values_that_no_database_can_store_are_not_found(pusher: Pusher, place: str) -> None:
     """N86: NUL in an id, NUL and lone surrogates in filters; no fault of ours."""
     rename = {"op": "replace", "path": "externalId", "value": "x"}
     patched = {"schemas": [PATCH], "Operations": [rename]}
@@ -287,7 +287,7 @@ def test_versions_follow_the_members(pusher: Pusher) -> None:
     assert members(pusher, made["id"]) == []
 
 
-def test_g1_parallel_pushes_to_one_group_all_count(world: World, pusher: Pusher) -> None:
+def test_g1_no_concurrent_change_to_a_group_is_lost(world: World, pusher: Pusher) -> None:
     """G1, R03: six members at the same moment without If-Match: nobody is lost."""
     keys = [pusher.create(number)["id"] for number in range(1, 7)]
     made = create(pusher)["id"]
@@ -331,7 +331,7 @@ def test_g2_a_large_group_is_changed_without_reading_it(world: World, pusher: Pu
     assert members(pusher, key) == sorted(keys)
 
 
-def test_members_are_whole_or_gone(pusher: Pusher) -> None:
+def test_malformed_members_are_refused(pusher: Pusher) -> None:
     """N79, G3: parts of a member, members that are no objects, a filter on an addition."""
     one = pusher.create(1)["id"]
     key = create(pusher, one)["id"]

@@ -32,7 +32,7 @@ def test_a_slash_at_the_end_is_the_same_resource(pusher: Pusher) -> None:
     assert pusher.send("GET", "/scim/v2/ServiceProviderConfig/").status_code == 200
 
 
-def test_an_empty_filter_is_none(pusher: Pusher) -> None:
+def test_an_empty_filter_is_ignored(pusher: Pusher) -> None:
     """As any parameter that is empty, in the address and in a search by POST."""
     pusher.create(1)
     asked = pusher.send("GET", f"{USERS}?filter=&attributes=&sortBy=&count=")
@@ -42,7 +42,7 @@ def test_an_empty_filter_is_none(pusher: Pusher) -> None:
     assert (found.status_code, found.json["totalResults"]) == (200, 1)
 
 
-def test_keys_that_are_paths(pusher: Pusher) -> None:
+def test_attribute_paths_as_keys_are_accepted(pusher: Pusher) -> None:
     """Dotted, with a filter, with their schema: a PATCH without a path says all of it at once."""
     made = pusher.create(1)
     value = {
@@ -66,7 +66,7 @@ def test_keys_that_are_paths(pusher: Pusher) -> None:
 
 
 @pytest.mark.parametrize("path", ["id", "meta.created", "groups", "displayName", f"{CORE}:Meta"])
-def test_n75_a_patch_of_what_is_read_only_is_refused(pusher: Pusher, path: str) -> None:
+def test_n75_a_patch_of_a_read_only_attribute_is_refused(pusher: Pusher, path: str) -> None:
     """RFC 7644 section 3.5.2, N75; who repeats the id only says of whom the PATCH is."""
     made = pusher.create(1)
     value = "2000-01-01T00:00:00Z"
@@ -106,7 +106,7 @@ def test_n75_a_password_is_refused(world: World, pusher: Pusher) -> None:
         ("phoneNumbers", "telephone", ("416 967 1111", "416 967 2222")),
     ],
 )
-def test_a_second_one_is_refused(
+def test_a_second_address_or_phone_of_a_type_is_refused(
     pusher: Pusher, attribute: str, word: str, values: tuple[str, str]
 ) -> None:
     """Nothing is dropped in silence; the same one twice is one."""
@@ -136,7 +136,7 @@ def test_a_second_one_is_refused(
         ("../../etc/passwd", "America/Toronto"),
     ],
 )
-def test_zones_under_any_name(pusher: Pusher, sent: str, kept: str) -> None:
+def test_time_zones_under_any_name_are_accepted(pusher: Pusher, sent: str, kept: str) -> None:
     """Names of Windows are those of CLDR; a zone that nobody knows refuses no account."""
     assert pusher.create(1, timezone=sent)["timezone"] == kept
 
@@ -159,7 +159,9 @@ def test_zones_under_any_name(pusher: Pusher, sent: str, kept: str) -> None:
         ),
     ],
 )
-def test_errors_are_in_our_words(pusher: Pusher, changes: dict[str, Any], detail: str) -> None:
+def test_errors_have_the_messages_of_the_gateway(
+    pusher: Pusher, changes: dict[str, Any], detail: str
+) -> None:
     """No link, no class, no word of a library: alone, in a PATCH, and in a Bulk."""
     answer = pusher.send("POST", body=user(1) | changes)
     assert (answer.status_code, answer.json["detail"]) == (400, detail)
@@ -202,7 +204,7 @@ def test_errors_of_a_patch_name_attributes_as_scim_does(
         ("phoneNumbers", "+14165550100", "telephone"),
     ],
 )
-def test_what_is_the_only_one_is_the_primary_one(
+def test_a_single_value_is_primary(
     pusher: Pusher, method: str, attribute: str, value: str, word: str
 ) -> None:
     """UI-09: said not to be, it is refused and not turned into its opposite; left out, it is."""

@@ -27,7 +27,7 @@ def world(settings: Settings) -> Iterator[World]:
         yield world
 
 
-def test_the_breaker_stops_what_follows_and_nothing_else(world: World, pusher: Pusher) -> None:
+def test_the_circuit_breaker_stops_further_deactivations_only(world: World, pusher: Pusher) -> None:
     """Three go, the fourth waits with all that it said; other pushes go on; an administrator's
     confirmation lets three more go."""
     keys = [pusher.create(number)["id"] for number in range(1, 9)]
@@ -65,7 +65,7 @@ def test_the_breaker_stops_what_follows_and_nothing_else(world: World, pusher: P
     assert len(world.events(mass_change_breaker.ALARM)) == 2
 
 
-def test_the_breaker_counts_one_hour(world: World, pusher: Pusher) -> None:
+def test_the_circuit_breaker_counts_changes_of_one_hour(world: World, pusher: Pusher) -> None:
     """An hour later it is closed by itself."""
     keys = [pusher.create(number)["id"] for number in range(1, 5)]
     for key in keys[:3]:
@@ -75,7 +75,7 @@ def test_the_breaker_counts_one_hour(world: World, pusher: Pusher) -> None:
     assert Pusher.of(world, "Again").send("DELETE", keys[3]).status_code == 204
 
 
-def test_the_breaker_follows_the_number_of_accounts(settings: Settings) -> None:
+def test_the_circuit_breaker_scales_with_the_number_of_accounts(settings: Settings) -> None:
     """A share of all accounts, once that is more."""
     with gateway(replace(settings, mass_change_least=1, mass_change_percent=50)) as world:
         pusher = Pusher.of(world)
@@ -85,7 +85,7 @@ def test_the_breaker_follows_the_number_of_accounts(settings: Settings) -> None:
         assert gone == [204, 204, 429, 429, 429, 429]
 
 
-def test_an_end_that_is_near_counts_as_a_closing(world: World, pusher: Pusher) -> None:
+def test_an_end_within_a_week_counts_as_a_deactivation(world: World, pusher: Pusher) -> None:
     """Nobody gets round the breaker by dates: three ends within a week go, the fourth waits; later
     ones, and those of new accounts, are no closings."""
     keys = [pusher.create(number)["id"] for number in range(1, 7)]

@@ -58,7 +58,7 @@ def completed(case: Any, ids: dict[str, str]) -> Any:
     return case
 
 
-def test_the_description_is_public_and_whole(world: World) -> None:
+def test_the_description_is_public_and_complete(world: World) -> None:
     """OpenAPI 3.1 without a token; every kind of resource is in it."""
     answer = world.app.test_client().get("/scim/v2/openapi.json", base_url=world.settings.issuer)
     found: dict[str, Any] = answer.json or {}
@@ -68,7 +68,9 @@ def test_the_description_is_public_and_whole(world: World) -> None:
         assert {endpoint, f"{endpoint}/{{id}}", f"{endpoint}/.search"} <= set(found["paths"])
 
 
-def test_no_fault_of_ours_and_no_answer_that_is_not_described(world: World, pusher: Pusher) -> None:
+def test_every_answer_is_described_and_none_is_an_internal_error(
+    world: World, pusher: Pusher
+) -> None:
     """Whatever is sent: no 5xx, no status that is not in the description; and every operation was
     also done, but for those whose ids are made up."""
     ids = {"Users": pusher.create(1)["id"], "Participants": "200001"}

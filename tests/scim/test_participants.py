@@ -58,7 +58,7 @@ def holder(pusher: Pusher, number: str = "200001") -> dict[str, Any]:
     return pusher.create(next(NUMBERS), extension={"grants": [TRADER | {"participantId": number}]})
 
 
-def test_a_participant_is_made_read_and_renamed(world: World, pusher: Pusher) -> None:
+def test_a_participant_is_created_read_and_renamed(world: World, pusher: Pusher) -> None:
     """Its number is its id; a retry is answered as the first time; another one of it is 409."""
     made = create(pusher)
     assert made["meta"].pop("version").startswith('W/"')
@@ -85,7 +85,7 @@ def test_a_participant_is_made_read_and_renamed(world: World, pusher: Pusher) ->
     assert len(world.events("scim.participant_updated")) == 1
 
 
-def test_the_name_is_the_one_of_groups_and_tokens(world: World, pusher: Pusher) -> None:
+def test_a_new_name_appears_in_groups_and_tokens(world: World, pusher: Pusher) -> None:
     """One table: its name is everybody's."""
     create(pusher, name="Erie")
     patch(pusher, {"op": "replace", "path": f"{PARTICIPANT}:name", "value": "Erie Wind"})
@@ -94,7 +94,7 @@ def test_the_name_is_the_one_of_groups_and_tokens(world: World, pusher: Pusher) 
 
 
 @pytest.mark.parametrize("way", ["status", "put", "delete"])
-def test_ending_one_ends_its_grants(world: World, pusher: Pusher, way: str) -> None:
+def test_ending_a_participant_revokes_its_grants(world: World, pusher: Pusher, way: str) -> None:
     """All role groups there, at once; those elsewhere stay; holders get a mail, and the
     application that sees the role group is told."""
     rp = world.relying_party("App", backchannel_logout_uri="https://app.rp.test/logout")
@@ -128,7 +128,7 @@ def test_ending_one_ends_its_grants(world: World, pusher: Pusher, way: str) -> N
     assert world.introspect(rp, world.redeem(rp, code).json["access_token"])["active"]
 
 
-def test_nothing_is_given_at_a_participant_that_has_ended(world: World, pusher: Pusher) -> None:
+def test_no_role_group_is_granted_at_an_ended_participant(world: World, pusher: Pusher) -> None:
     """By whatever door; after it is restored role groups are given again, none come back."""
     user = holder(pusher)
     place = f"/scim/v2/Users/{user['id']}"
@@ -165,7 +165,7 @@ def test_a_removed_number_is_the_same_participant_again(world: World, pusher: Pu
     assert grants(pusher, f"/scim/v2/Users/{user['id']}") == []
 
 
-def test_n72_the_operator_is_out_of_reach(world: World, pusher: Pusher) -> None:
+def test_n72_a_push_cannot_change_the_operator_of_the_gateway(world: World, pusher: Pusher) -> None:
     """N72: neither made, renamed nor ended by a push; nor is what an operator holds elsewhere
     taken by ending a participant."""
     name = world.operator(next(iter(ConsoleRole)))
@@ -182,7 +182,7 @@ def test_n72_the_operator_is_out_of_reach(world: World, pusher: Pusher) -> None:
     assert pusher.send("GET", ERIE).json["status"] == "active"
 
 
-def test_n73_a_pusher_of_one_participant(world: World, pusher: Pusher) -> None:
+def test_n73_a_client_of_one_participant_changes_no_other(world: World, pusher: Pusher) -> None:
     """N73: it finds and changes its own; others are not there."""
     create(pusher)
     mine, other = Pusher.of(world, "Mine"), Pusher.of(world, "Other")
@@ -204,13 +204,15 @@ def test_n72_a_group_does_not_rename_the_operator(world: World, pusher: Pusher) 
     assert fault(pusher.send("POST", GROUPS, group(**own))) == (403, None)
 
 
-def test_names_that_grow_when_folded(pusher: Pusher) -> None:
+def test_names_that_grow_by_case_folding_are_accepted(pusher: Pusher) -> None:
     """N86: two letters for one."""
     assert create(pusher, name="ß" * 200)["name"] == "ß" * 200
     assert patch(pusher, {"op": "replace", "value": {"name": "ﬃ" * 150}}).status_code == 200
 
 
-def test_n72_a_group_renames_no_participant_for_who_may_not(world: World, pusher: Pusher) -> None:
+def test_n72_renaming_a_participant_by_a_group_needs_the_same_permission(
+    world: World, pusher: Pusher
+) -> None:
     """N72: by the Group as by the Participant; before and after are in the trail."""
     create(pusher, participantId="109120")
     made = pusher.send("POST", GROUPS, group()).json
@@ -260,7 +262,9 @@ def test_n72_each_operation_is_allowed_by_name(
         ({"number": "1"}, "invalidSyntax"),
     ],
 )
-def test_n78_what_cannot_be_is_refused(pusher: Pusher, changes: dict[str, Any], kind: str) -> None:
+def test_n78_invalid_participants_are_refused(
+    pusher: Pusher, changes: dict[str, Any], kind: str
+) -> None:
     """N78, G4: with its kind, and nothing is made."""
     assert fault(pusher.send("POST", PARTICIPANTS, body(**changes))) == (400, kind)
     assert pusher.send("GET", PARTICIPANTS).json["totalResults"] == 0
@@ -305,7 +309,7 @@ def test_filters_sorting_and_pages(pusher: Pusher) -> None:
     assert fault(bad) == (400, "invalidFilter")
 
 
-def test_versions(pusher: Pusher) -> None:
+def test_versions_are_checked(pusher: Pusher) -> None:
     """N77: a stale If-Match is 412."""
     version = create(pusher)["meta"]["version"]
     assert patch(
@@ -315,7 +319,7 @@ def test_versions(pusher: Pusher) -> None:
     assert fault(patch(pusher, stale, headers={"If-Match": version})) == (412, None)
 
 
-def test_a_bulk_makes_participants_and_users_in_order(world: World, pusher: Pusher) -> None:
+def test_a_bulk_creates_participants_and_users_in_order(world: World, pusher: Pusher) -> None:
     """A dry run of the same leaves nothing."""
     operations = [
         {"method": "POST", "path": "/Participants", "bulkId": "p", "data": body()},
@@ -331,7 +335,9 @@ def test_a_bulk_makes_participants_and_users_in_order(world: World, pusher: Push
     assert pusher.send("GET", PARTICIPANTS).json["totalResults"] == 0
 
 
-def test_a_group_that_changes_while_its_participant_ends(world: World, pusher: Pusher) -> None:
+def test_concurrent_group_changes_and_the_end_of_a_participant_do_not_block(
+    world: World, pusher: Pusher
+) -> None:
     """Members go and come, by the Group and by Users, at the same moment: nobody waits for ever,
     nobody gets a fault of ours, nobody is left a member."""
     first = [holder(pusher)["id"] for _ in range(6)]
@@ -373,7 +379,9 @@ def test_a_group_that_changes_while_its_participant_ends(world: World, pusher: P
     assert pusher.found(f'{EXTENSION}:grants.participantId eq "200001"') == []
 
 
-def test_a_grant_that_meets_the_end_is_refused_or_ended(world: World, pusher: Pusher) -> None:
+def test_a_grant_concurrent_with_the_end_of_its_participant_does_not_remain(
+    world: World, pusher: Pusher
+) -> None:
     """Eight grants while the participant ends: whatever comes first, none is left."""
     users = [holder(pusher, "300001") for _ in range(8)]
     create(pusher)
@@ -405,7 +413,7 @@ def test_a_grant_that_meets_the_end_is_refused_or_ended(world: World, pusher: Pu
 
 
 @pytest.mark.parametrize("door", ["create", "patch", "put", "group", "bulk"])
-def test_tm08_a_grant_makes_no_participant(world: World, pusher: Pusher, door: str) -> None:
+def test_tm08_a_grant_creates_no_participant(world: World, pusher: Pusher, door: str) -> None:
     """TM-08: an organization that nobody registered is refused at every door of a push."""
     key = pusher.create(1)["id"]
     extension = {"personId": "R00001", "grants": [TRADER]}

@@ -35,7 +35,7 @@ def give(pusher: Pusher, key: str, *wanted: dict[str, Any]) -> Any:
     )
 
 
-def test_registration_pushes_them(world: World, pusher: Pusher) -> None:
+def test_participations_are_set_by_a_push(world: World, pusher: Pusher) -> None:
     """Made, read, retried, added, ended; a PUT that does not name them changes none."""
     made = create(pusher, participations=[RIGHTS, {"value": "Energy Market"}])
     assert made["participations"] == [ENERGY, RIGHTS]
@@ -62,7 +62,7 @@ def test_registration_pushes_them(world: World, pusher: Pusher) -> None:
     "entry",
     [{"value": ""}, {"value": "x" * 101}, {"value": "x", "type": "club"}, {"type": "market"}],
 )
-def test_n78_what_cannot_be_is_refused(pusher: Pusher, entry: dict[str, Any]) -> None:
+def test_n78_invalid_participations_are_refused(pusher: Pusher, entry: dict[str, Any]) -> None:
     """N78: with its kind, and nothing is made."""
     answer = pusher.send("POST", PARTICIPANTS, body(participations=[entry]))
     assert fault(answer) == (400, "invalidValue")
@@ -70,7 +70,9 @@ def test_n78_what_cannot_be_is_refused(pusher: Pusher, entry: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("door", ["user", "group"])
-def test_tm07_a_role_group_may_need_one(world: World, market: Pusher, door: str) -> None:
+def test_tm07_a_role_group_may_require_a_participation(
+    world: World, market: Pusher, door: str
+) -> None:
     """TM-07, AR-03: at a participant without it the role group is refused by name."""
     key = market.create(1)["id"]
     create(market, participantId="200002", name="Huron Hydro", participations=[RIGHTS])
@@ -87,7 +89,9 @@ def test_tm07_a_role_group_may_need_one(world: World, market: Pusher, door: str)
 
 
 @pytest.mark.parametrize("way", ["patch", "delete"])
-def test_ending_one_ends_the_grants_that_need_it(world: World, market: Pusher, way: str) -> None:
+def test_ending_a_participation_revokes_the_grants_that_need_it(
+    world: World, market: Pusher, way: str
+) -> None:
     """As the end of a participant does: at once, with mail and event; the others stay."""
     name = world.account()
     key = world.account_row(name).subject
@@ -108,7 +112,9 @@ def test_ending_one_ends_the_grants_that_need_it(world: World, market: Pusher, w
     assert "EMI Bids (200001)" in mail.text
 
 
-def test_n72_what_takes_access_needs_the_right_to(world: World, market: Pusher) -> None:
+def test_n72_ending_participations_needs_the_permission_to_deactivate(
+    world: World, market: Pusher
+) -> None:
     """N72: a change needs ``update``; one that takes role groups ``deactivate`` too, and never
     takes an operator's."""
     add = {"op": "add", "path": "participations", "value": [RIGHTS]}
@@ -127,7 +133,9 @@ def test_n72_what_takes_access_needs_the_right_to(world: World, market: Pusher) 
     assert len(market.send("GET", ERIE).json["participations"]) == 2
 
 
-def test_a_role_group_comes_to_need_one(world: World, market: Pusher) -> None:
+def test_a_participation_can_be_required_later_if_no_grant_contradicts(
+    world: World, market: Pusher
+) -> None:
     """Refused while somebody holds it where it could not be given; nothing is changed then."""
     key = market.create(1)["id"]
     give(market, key, VIEWER)

@@ -110,7 +110,7 @@ OTHER_PERSON: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("attribute", "operation"), OTHER_PERSON)
-def test_a_patch_gives_an_account_to_nobody_else(
+def test_a_patch_cannot_change_the_person_of_an_account(
     world: World, pusher: Pusher, attribute: str, operation: dict[str, Any]
 ) -> None:
     """UI-09: as a PUT does not; the same Person ID again changes nothing. Bulk too."""
@@ -144,7 +144,7 @@ TWO = [{"type": "mobile", "value": "416 967 2222"}, {"type": "work", "value": "4
         ({"value": {'phoneNumbers[type eq "fax"].value': "416 967 5555"}}, None),
     ],
 )
-def test_other_telephones_are_left_out_of_a_patch_too(
+def test_a_patch_ignores_other_phone_numbers(
     world: World, pusher: Pusher, operation: dict[str, Any], number: str | None
 ) -> None:
     """UI-09: the telephone for work is kept, whatever form the PATCH has."""
@@ -169,7 +169,7 @@ def test_other_telephones_are_left_out_of_a_patch_too(
     ],
     ids=str,
 )
-def test_a_profile_makes_nothing_of_what_is_wrong(
+def test_invalid_values_are_refused_with_a_profile_too(
     world: World, pusher: Pusher, wrong: dict[str, Any]
 ) -> None:
     """N85: refused by name, and nobody is made."""

@@ -32,9 +32,7 @@ def limit(world: World, name: str, **changes: Any) -> None:
         )
 
 
-def test_n72_a_token_from_before_the_scope_was_taken_pushes_nothing(
-    world: World, pusher: Pusher
-) -> None:
+def test_n72_a_token_is_refused_after_the_scope_was_removed(world: World, pusher: Pusher) -> None:
     """N72: what an operator takes from a client ends at once, not with its last token."""
     limit(world, "registration", scopes=())
     assert fault(pusher.send("GET")) == (403, None)
@@ -96,7 +94,7 @@ def test_each_operation_is_allowed_by_name(world: World, pusher: Pusher) -> None
         assert ask().status_code < 300, operation
 
 
-def test_n73_a_client_of_one_participant_sees_and_gives_that_alone(
+def test_n73_a_client_of_one_participant_sees_and_grants_only_there(
     world: World, pusher: Pusher, local: Pusher
 ) -> None:
     """N73: accounts and groups of another participant are not found, grants there are not shown,
@@ -131,7 +129,7 @@ def test_n73_a_client_of_one_participant_sees_and_gives_that_alone(
     assert pusher.send("GET", ours["id"]).json[EXTENSION]["grants"] == [THERE]
 
 
-def test_pr05_what_another_participant_needs_stays(
+def test_pr05_an_account_needed_by_another_participant_is_not_changed(
     world: World, pusher: Pusher, local: Pusher
 ) -> None:
     """PR-05: no suspension, closing, renaming while the account is needed elsewhere; N76: a person
@@ -159,7 +157,7 @@ def test_pr05_what_another_participant_needs_stays(
     assert world.mails("address_changed") == []
 
 
-def test_pr05_a_machine_account_that_another_participant_needs_stays(
+def test_pr05_a_machine_account_needed_by_another_participant_is_not_changed(
     world: World, pusher: Pusher, local: Pusher
 ) -> None:
     """PR-05, MA-10: neither its networks nor its custodian; both of one that nobody else needs."""
@@ -192,7 +190,7 @@ def test_n73_a_second_account_is_for_a_participant_of_the_client(
         assert local.send("POST", USERS, body).status_code == answer, place
 
 
-def test_n73_what_a_client_made_shows_it_nothing_else(
+def test_n73_a_client_sees_only_the_accounts_that_it_created(
     world: World, pusher: Pusher, local: Pusher
 ) -> None:
     """N73: it finds the accounts that it made, without any grant, and none made by another; N76: a
@@ -212,7 +210,7 @@ def test_n73_what_a_client_made_shows_it_nothing_else(
         assert local.send("POST", USERS, body).status_code == answer, number
 
 
-def test_pushes_of_one_client_are_counted(world: World) -> None:
+def test_pushes_are_limited_for_each_client(world: World) -> None:
     """Too many are 429 in the protocol's form; another client and later ones pass."""
     with gateway(world, replace(world.settings, redis_url="", push_limit="3 per minute")) as other:
         one, two = Pusher.of(other), Pusher.of(other, "Second")
@@ -227,7 +225,7 @@ def test_pushes_of_one_client_are_counted(world: World) -> None:
         assert fault(two.send("POST", "/scim/v2/Bulk", bulk)) == (429, None)
 
 
-def test_the_trail_says_from_what_to_what(world: World, pusher: Pusher) -> None:
+def test_events_of_pushes_have_the_old_and_the_new_value(world: World, pusher: Pusher) -> None:
     """Every change is answerable by which push, by whom, from what to what."""
     made = pusher.create(1, extension={"grants": [HERE]})
     pusher.patch(made["id"], REPLACE, {"op": "remove", "path": f"{EXTENSION}:grants"})

@@ -53,7 +53,7 @@ def read(kind: str, body: dict[str, Any]) -> Any:
     return provider().model_for(kind).model_validate(body)
 
 
-def test_a_pushed_user_is_clean_and_typed() -> None:
+def test_a_pushed_user_is_cleaned_and_typed() -> None:
     """Each value without the space around it, times in UTC, zone and language as the gateway has
     them; nothing can be set afterwards."""
     grant = {
@@ -114,14 +114,14 @@ def test_a_pushed_user_is_clean_and_typed() -> None:
         {"extension": {"endDate": "0001-01-01T00:00:00+14:00"}},
     ],
 )
-def test_what_cannot_be_is_refused_at_the_border(changes: dict[str, Any]) -> None:
+def test_invalid_values_are_refused_when_the_push_is_read(changes: dict[str, Any]) -> None:
     """Texts too long or not printable, two values where there is one, other kinds, times without a
     zone or beyond the calendar."""
     with pytest.raises(InvalidValueException):
         PushedUser.of(read("User", user(**changes)))
 
 
-def test_a_pushed_group_and_participant_are_clean() -> None:
+def test_pushed_groups_and_participants_are_cleaned() -> None:
     """Members, participations and contacts are there once each."""
     group = {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group", ROLE],
@@ -364,7 +364,7 @@ def test_what_the_log_says_of_a_resource() -> None:
     assert list(resource_changes.shown(made)[extension]) == ["personId"]
 
 
-def test_nothing_behind_the_border_cleans_again() -> None:
+def test_values_are_cleaned_in_one_place_only() -> None:
     """Only the modules that make the pushed values use ``clean_values``."""
     users = set()
     for path in Path(registration_bridge.__file__).parent.glob("*.py"):

@@ -102,7 +102,7 @@ def test_pr06_an_account_past_its_end_is_closed_before_the_worker_comes(
 
 
 @pytest.mark.parametrize("way", ["alone", "bulk"])
-def test_pr01_a_create_beside_the_same_create_is_its_repetition(
+def test_pr01_a_concurrent_identical_create_counts_as_a_repetition(
     world: World, pusher: Pusher, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """PR-01: the first one is finished between a look at what there is and the person's account:
@@ -121,7 +121,7 @@ def test_pr01_a_create_beside_the_same_create_is_its_repetition(
     assert len(world.mails("account_created")) == 1
 
 
-def test_what_is_missing_is_named(pusher: Pusher) -> None:
+def test_a_missing_attribute_is_named(pusher: Pusher) -> None:
     """UI-09: by the name that the specification has."""
     made = pusher.create()
     for body, name in (

@@ -74,7 +74,7 @@ def test_n72_no_second_account_acts_for_the_operator(world: World, pusher: Pushe
     assert len(world.events("account.created")) == 1
 
 
-def test_ui11_eight_at_once_make_one_account(world: World, pusher: Pusher) -> None:
+def test_ui11_eight_concurrent_requests_create_one_account(world: World, pusher: Pusher) -> None:
     """UI-11: the database holds the rule: one is made, the others are told."""
     pusher.create(1, extension={"accountKind": "machine",
                                 "registeredNetworks": [{"value": "192.0.2.1"}]})  # fmt: skip
@@ -132,7 +132,7 @@ def test_ui10_a_second_account_for_one_participant(
         assert fault(pusher.patch(made["id"], operation)) == (400, "mutability")
 
 
-def test_ui10_relying_parties_are_told(world: World) -> None:
+def test_ui10_relying_parties_get_the_second_account_claim(world: World) -> None:
     """UI-10: the claim comes with the profile, for second accounts only."""
     rp = world.relying_party("TRA")
     first = world.account(person_id="P1")
@@ -166,7 +166,7 @@ def test_ui10_relying_parties_are_told(world: World) -> None:
         ({"secondAccount": SECOND, "grants": [ELSEWHERE]}, "acts for participant 109120 only"),
     ],
 )  # fmt: skip
-def test_ui10_what_is_no_second_account_is_refused(
+def test_ui10_an_invalid_second_account_is_refused(
     world: World, pusher: Pusher, extension: dict[str, Any], words: str
 ) -> None:
     """UI-10: named, nothing made."""
@@ -188,7 +188,7 @@ def test_ui10_an_export_makes_second_accounts(pusher: Pusher) -> None:
     assert apply(pusher, steps(pusher, moved)) == ["400"]
 
 
-def test_ui10_ui11_the_shell_asks_for_the_reason_too(
+def test_ui10_ui11_the_command_line_requires_the_reason(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """UI-10, UI-11: by name or not; shown; grants of a second account at its participant only."""
@@ -258,7 +258,7 @@ def test_ui10_the_reason_of_an_older_account_is_stated_once(
         assert "is no second account without a stated reason" in again.stderr
 
 
-def test_n74_an_operator_states_no_reason_of_his_own(
+def test_n74_an_operator_cannot_state_the_reason_for_his_own_account(
     world: World, monkeypatch: pytest.MonkeyPatch, older: str
 ) -> None:
     """N74, UI-11: nor is there another account for the same participant."""

@@ -49,7 +49,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         yield pushed["scim_url"], answer.json()["access_token"]
 
 
-def test_scim2_finds_no_fault(service: tuple[str, str]) -> None:
+def test_scim2_reports_no_error(service: tuple[str, str]) -> None:
     """``scim2 --url ... test``."""
     url, token = service
     program = Path(sys.executable).with_name("scim2")
@@ -66,7 +66,7 @@ def test_scim2_finds_no_fault(service: tuple[str, str]) -> None:
     assert left == [], "\n".join(left)
 
 
-def test_scim_sanity_finds_no_fault(service: tuple[str, str]) -> None:
+def test_scim_sanity_reports_no_error(service: tuple[str, str]) -> None:
     """``scim-sanity probe``, with the attributes that an account and a group need here."""
     url, token = service
     made = requests.post(

@@ -108,7 +108,7 @@ def test_machine_and_email_accounts(world: World, pusher: Pusher) -> None:
     assert world.events("account.created")[-1].data["kind"] == "email"
 
 
-def test_rg09_a_change_reaches_every_account_of_the_person(world: World, pusher: Pusher) -> None:
+def test_rg09_a_change_applies_to_every_account_of_the_person(world: World, pusher: Pusher) -> None:
     """RG-09, AC-08: a machine account shows the new name too; the old activation link is dead."""
     made = pusher.create()
     pusher.create(2, extension={"personId": "R00001", "accountKind": "machine",
@@ -130,7 +130,7 @@ def test_rg09_a_change_reaches_every_account_of_the_person(world: World, pusher:
     assert world.mails("account_created", to="smithbj")[-1].recipient == "new@participant.example"
 
 
-def test_a_lost_answer_is_repeated(world: World, pusher: Pusher) -> None:
+def test_a_repeated_creation_gets_the_same_answer(world: World, pusher: Pusher) -> None:
     """The same externalId with the same content is answered as the first time."""
     first = pusher.send("POST", body=user())
     again = pusher.send("POST", body=user())
@@ -144,7 +144,7 @@ def test_a_lost_answer_is_repeated(world: World, pusher: Pusher) -> None:
     assert fault(answer) == (409, "uniqueness")
 
 
-def test_n76_nothing_is_adopted(world: World, pusher: Pusher) -> None:
+def test_n76_an_existing_account_is_not_adopted(world: World, pusher: Pusher) -> None:
     """N76: a taken user name, another person's address: no adoption, no change."""
     taken = world.account("smithbj", person_id="L1", given_name="Local")
     for name in ("smithbj", "SMITHBJ", "ＳmithBJ"):
@@ -155,7 +155,7 @@ def test_n76_nothing_is_adopted(world: World, pusher: Pusher) -> None:
     assert made["userName"] != "smithbj"
 
 
-def test_n81_a_user_id_is_never_given_again(world: World, pusher: Pusher) -> None:
+def test_n81_a_user_id_is_never_reused(world: World, pusher: Pusher) -> None:
     """N81, UI-06: after a DELETE the name stays taken; a new account is another subject."""
     made = pusher.create()
     pusher.send("DELETE", made["id"])
@@ -178,7 +178,7 @@ def test_n81_a_user_id_is_never_given_again(world: World, pusher: Pusher) -> Non
         {"displayName": "Somebody else", "locale": "fr-CA"},
     ],
 )
-def test_n75_what_is_read_only_or_not_ours_changes_nothing(
+def test_n75_read_only_and_foreign_attributes_are_ignored(
     world: World, pusher: Pusher, changes: dict[str, Any]
 ) -> None:
     """N75: dropped, in any case; nothing of it is in the account."""
@@ -218,7 +218,7 @@ def test_n75_unknown_attributes_are_refused(
     [("userName", "another"), (f"{EXTENSION}:personId", "R00002"),
      (f"{EXTENSION}:accountKind", "machine"), ("id", "another")],
 )  # fmt: skip
-def test_n75_what_is_permanent_stays(
+def test_n75_immutable_attributes_are_not_changed(
     world: World, pusher: Pusher, attribute: str, value: str
 ) -> None:
     """N75: user name, person and kind of an account."""
@@ -228,7 +228,7 @@ def test_n75_what_is_permanent_stays(
     assert world.account_row("smithbj").kind == AccountKind.PERSONAL
 
 
-def test_n72_n74_operators_are_out_of_reach(world: World, pusher: Pusher) -> None:
+def test_n72_n74_a_push_cannot_change_operators(world: World, pusher: Pusher) -> None:
     """N72, N74: neither changed nor closed nor made by a push; the trail has it."""
     made = pusher.create()
     world.role_group(ConsoleRole.AGENT)
@@ -269,7 +269,7 @@ def test_n74_an_operators_address_is_not_changed_by_another_account(
     assert fault(pusher.patch(other["id"], change)) == (403, None)
 
 
-def test_n80_only_a_living_token_with_the_scope(world: World, pusher: Pusher) -> None:
+def test_n80_only_an_active_token_with_the_scope_is_accepted(world: World, pusher: Pusher) -> None:
     """N80: nothing, empty, null, another scheme, two, a person's, without scope, revoked."""
     good = f"Bearer {pusher.token}"
     rp = world.relying_party("CROW")
@@ -320,7 +320,7 @@ FILTERS = {
 
 
 @pytest.mark.parametrize("filter_", FILTERS)
-def test_filters_are_asked_of_the_database(world: World, pusher: Pusher, filter_: str) -> None:
+def test_filters_are_database_conditions(world: World, pusher: Pusher, filter_: str) -> None:
     """N77: and, or, not, co, sw, pr, dates, the extension by URN, one grant as a whole."""
     pusher.create(1, extension={"grants": [TRADER, VIEWER]})
     pusher.create(2, active=False)
@@ -337,7 +337,7 @@ def test_filters_are_asked_of_the_database(world: World, pusher: Pusher, filter_
         'userName eq "' + "x" * 65536 + '"',
     ],
 )  # fmt: skip
-def test_n77_what_cannot_be_asked_is_refused(pusher: Pusher, filter_: str) -> None:
+def test_n77_unsupported_filters_are_refused(pusher: Pusher, filter_: str) -> None:
     """N77, G5, G6: named, quickly, never a fault of ours."""
     from urllib.parse import quote
 
@@ -402,7 +402,9 @@ def test_a_stale_sequence_changes_nothing(world: World, pusher: Pusher) -> None:
     assert newer.json[EXTENSION]["sequence"] == 6
 
 
-def test_put_without_active_and_ours_keeps_them(world: World, pusher: Pusher) -> None:
+def test_a_put_keeps_active_and_extension_values_that_it_omits(
+    world: World, pusher: Pusher
+) -> None:
     """G8: absence never activates nor suspends, nor takes access away."""
     made = pusher.create(extension={"grants": [TRADER]})
     pusher.patch(made["id"], {"op": "replace", "path": "active", "value": False})
@@ -445,7 +447,7 @@ def restored(world: World, pusher: Pusher, made: dict[str, Any]) -> list[str]:
     return [mail.kind for mail in world.mails()[before:]]
 
 
-def test_nt05_whoever_registration_restores_is_told(world: World, pusher: Pusher) -> None:
+def test_nt05_the_holder_of_a_restored_account_is_notified(world: World, pusher: Pusher) -> None:
     """NT-05: one mail, by the state that comes back: activate, sign in, choose a new password; a
     lock that lay under the suspension says so."""
     made = pusher.create()
@@ -495,7 +497,7 @@ def test_nt02_new_people_get_one_mail(world: World, pusher: Pusher, kind: str) -
     ["no_longer_required", "left_organization", "affiliation_change", "bankruptcy", "compromise",
      "superseded", "registered_in_error", "other"],
 )  # fmt: skip
-def test_pr04_every_reason_of_the_manual_is_taken(
+def test_pr04_every_reason_of_the_manual_is_accepted(
     world: World, pusher: Pusher, reason: str
 ) -> None:
     """PR-04, TM-14: kept in the trail; what is none of them is refused."""
@@ -542,7 +544,7 @@ DIALECTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_what_real_clients_send_is_taken(world: World, pusher: Pusher, name: str) -> None:
+def test_requests_of_common_clients_are_accepted(world: World, pusher: Pusher, name: str) -> None:
     """The bodies of Okta, Entra and others."""
     operations, expected = DIALECTS[name]
     made = pusher.create()
@@ -557,7 +559,7 @@ def test_what_real_clients_send_is_taken(world: World, pusher: Pusher, name: str
 @pytest.mark.parametrize(
     "content_type", ["application/json", "application/scim+json; charset=utf-8"]
 )
-def test_plain_json_is_taken_too(world: World, pusher: Pusher, content_type: str) -> None:
+def test_plain_json_is_accepted(world: World, pusher: Pusher, content_type: str) -> None:
     """The answer is application/scim+json."""
     answer = pusher.send("POST", raw=json.dumps(user()).encode(),
                          headers={"Content-Type": content_type})  # fmt: skip
@@ -617,7 +619,7 @@ def test_n79_n85_a_patch_is_applied_whole_or_not_at_all(
     assert pusher.send("GET", made["id"]).json == made
 
 
-def test_other_places_answer_in_the_protocols_form(world: World, pusher: Pusher) -> None:
+def test_unknown_addresses_answer_in_the_protocols_form(world: World, pusher: Pusher) -> None:
     """Never a page of HTML; unknown ids, other methods, no such route."""
     for method, path in (("GET", "/scim/v2/Nothing"), ("GET", f"{USERS}/nobody"),
                          ("DELETE", f"{USERS}/nobody")):  # fmt: skip
@@ -639,7 +641,7 @@ def test_g7_locations_are_the_configured_address(world: World, pusher: Pusher) -
     assert answer.status_code == 400
 
 
-def test_g1_parallel_pushes_to_one_account_all_count(world: World, pusher: Pusher) -> None:
+def test_g1_no_concurrent_change_to_an_account_is_lost(world: World, pusher: Pusher) -> None:
     """G1, R03: six pushes at the same moment without If-Match: six successes, nothing lost."""
     made = pusher.create()
     for number in range(6):
@@ -663,7 +665,9 @@ def test_g1_parallel_pushes_to_one_account_all_count(world: World, pusher: Pushe
     assert {grant["roleGroup"] for grant in held} == {f"Group {n}" for n in range(6)}
 
 
-def test_sixteen_creations_of_the_same_name_at_once(world: World, pusher: Pusher) -> None:
+def test_sixteen_concurrent_creations_of_the_same_name_make_one_account(
+    world: World, pusher: Pusher
+) -> None:
     """UI-07 over the protocol: sixteen accounts, sixteen UserIDs, no fault."""
     barrier = threading.Barrier(16, timeout=60)
     answers: list[tuple[int, str]] = []
@@ -683,7 +687,7 @@ def test_sixteen_creations_of_the_same_name_at_once(world: World, pusher: Pusher
     assert len({name for _, name in answers}) == 16
 
 
-def test_a_refused_push_leaves_its_refusal_and_nothing_else(world: World, pusher: Pusher) -> None:
+def test_a_refused_push_leaves_only_the_event_of_its_refusal(world: World, pusher: Pusher) -> None:
     """PR-03: the reason is in the trail, with who pushed and where."""
     pusher.send("POST", body=user(extension={"personId": "R1", "grants": [
         {"roleGroup": "Nothing", "participantId": "109120"}]}))  # fmt: skip

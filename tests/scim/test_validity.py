@@ -46,7 +46,7 @@ def put(path: str, value: Any) -> dict[str, Any]:
     return {"op": "replace", "path": f"{EXTENSION}:{path}", "value": value}
 
 
-def test_access_counts_in_its_time_only(world: World, pusher: Pusher, emi: Rp) -> None:
+def test_a_role_group_counts_only_while_it_is_valid(world: World, pusher: Pusher, emi: Rp) -> None:
     """N33: before the beginning and from the end on no token has the role group, the worker or
     not; the worker then tells holder and trail."""
     terms = {"validFrom": moment(world, hours=1), "validUntil": moment(world, hours=2),
@@ -75,7 +75,7 @@ def test_access_counts_in_its_time_only(world: World, pusher: Pusher, emi: Rp) -
     assert "EMI Trader" in world.mails("access_changed")[-1].text
 
 
-def test_people_see_when_a_role_group_counts(world: World, pusher: Pusher) -> None:
+def test_validity_dates_are_shown_to_holders_and_operators(world: World, pusher: Pusher) -> None:
     """What begins later is not shown as if it were there: to the holder, to operators, by the
     command line."""
     terms = {"validFrom": "2040-01-01T05:00:00Z", "validUntil": "2041-01-01T05:00:00Z"}
@@ -123,7 +123,7 @@ def test_impossible_terms_are_refused(pusher: Pusher, terms: dict[str, Any]) -> 
     assert grants(pusher, made["id"]) == []
 
 
-def test_n72_an_operators_role_with_an_end_ends(world: World) -> None:
+def test_n72_a_console_role_ends_at_its_end_date(world: World) -> None:
     """N72: in the console too, at once."""
     name = world.operator(ConsoleRole.AGENT)
     with world.work() as work:
@@ -139,7 +139,7 @@ def test_n72_an_operators_role_with_an_end_ends(world: World) -> None:
         assert held_role_groups.console_roles(work, accounts.by_username(work, name)) == frozenset()
 
 
-def test_n58_an_account_ends_at_its_end(world: World, pusher: Pusher, emi: Rp) -> None:
+def test_n58_an_account_ends_at_its_end_date(world: World, pusher: Pusher, emi: Rp) -> None:
     """PR-05, N58: from that moment nothing works, before the worker has come too; then it is
     closed for good, with mail and event."""
     made = pusher.create(extension={"grants": [TRADER], "endDate": moment(world, hours=1)})
@@ -161,7 +161,7 @@ def test_n58_an_account_ends_at_its_end(world: World, pusher: Pusher, emi: Rp) -
     assert fault(pusher.send("GET", made["id"])) == (404, None)
 
 
-def test_an_end_is_moved_or_taken_back(world: World, pusher: Pusher) -> None:
+def test_the_end_of_a_role_group_is_changed_or_removed(world: World, pusher: Pusher) -> None:
     made = pusher.create(extension={"endDate": moment(world, hours=1)})
     later = moment(world, days=30)
     assert pusher.patch(made["id"], put("endDate", later)).json[EXTENSION]["endDate"] == later
@@ -175,7 +175,9 @@ def test_an_end_is_moved_or_taken_back(world: World, pusher: Pusher) -> None:
     assert pusher.send("GET", made["id"]).status_code == 200
 
 
-def test_pr04_closing_says_why_and_who_is_left(world: World, pusher: Pusher) -> None:
+def test_pr04_a_deactivation_records_its_reason_and_the_machine_accounts_left(
+    world: World, pusher: Pusher
+) -> None:
     """PR-04: the reason is in the trail; machine accounts that the person goes on keeping are
     reported, since nobody signs in for them any more."""
     made = pusher.create(1)

@@ -40,7 +40,9 @@ def take_kinds(world: World, client_id: str, *kinds: AccountKind) -> None:
         registry.update(work, row, replace(client_data.current_data(row), account_kinds=kinds))
 
 
-def test_en03_a_userid_session_is_asked_for_the_email_account(world: World, workspaces: Rp) -> None:
+def test_en03_a_userid_session_must_switch_to_the_email_account(
+    world: World, workspaces: Rp
+) -> None:
     """EN-03: the page says which account is needed and why; the other account goes on to the
     application; the same one meets the page again."""
     browser = world.browser().signed_in("moreaua")
@@ -60,7 +62,7 @@ def test_en03_a_userid_session_is_asked_for_the_email_account(world: World, work
     assert answer_of(done)["code"]
 
 
-def test_en03_an_email_session_is_asked_for_the_userid_account(
+def test_en03_an_email_session_must_switch_to_the_userid_account(
     world: World, workspaces: Rp
 ) -> None:
     """EN-03: the same the other way round; whoever has none goes back with an error."""
@@ -73,14 +75,14 @@ def test_en03_an_email_session_is_asked_for_the_userid_account(
     assert answer_of(code)["code"]
 
 
-def test_en03_without_a_page_the_client_is_told(world: World, workspaces: Rp) -> None:
+def test_en03_prompt_none_with_the_wrong_kind_is_an_error(world: World, workspaces: Rp) -> None:
     """OIDC Core 3.1.2.6: ``prompt=none`` cannot ask."""
     browser = world.browser().signed_in("moreaua")
     answer = answer_of(browser.authorize(workspaces, prompt="none"))
     assert answer["error"] == "account_selection_required"
 
 
-def test_ma07_a_machine_opens_neither(world: World) -> None:
+def test_ma07_a_machine_account_cannot_sign_in_to_either(world: World) -> None:
     """MA-07: whatever kinds a client takes, machines have no browser sign-on."""
     rp = world.relying_party("Any", account_kinds=tuple(AccountKind))
     world.account("APIIESO00001", kind=AccountKind.MACHINE)
@@ -88,7 +90,9 @@ def test_ma07_a_machine_opens_neither(world: World) -> None:
     assert answer["error"] == "access_denied"
 
 
-def test_what_was_issued_ends_with_the_kind(world: World, workspaces: Rp) -> None:
+def test_tokens_end_when_the_client_no_longer_accepts_the_kind(
+    world: World, workspaces: Rp
+) -> None:
     """A client that takes other kinds from now on: code, refresh and access token of the others are
     worth nothing."""
     browser = world.browser().signed_in(EMAIL)
@@ -100,7 +104,7 @@ def test_what_was_issued_ends_with_the_kind(world: World, workspaces: Rp) -> Non
     assert world.refresh(workspaces, tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_tiles_are_those_that_the_account_opens(world: World, workspaces: Rp) -> None:
+def test_tiles_show_only_applications_for_the_account_kind(world: World, workspaces: Rp) -> None:
     """GW-05: one tile for each account; no tile that would refuse."""
     for name, mine, other in (("moreaua", "emi", "workspaces"), (EMAIL, "workspaces", "emi")):
         page = world.browser().signed_in(name).get("/").text
@@ -130,7 +134,7 @@ def test_ma04_a_role_group_is_for_one_kind(world: World, kind: AccountKind, grou
 
 
 @pytest.mark.parametrize("kinds", [(), ("robot",)])
-def test_a_client_takes_kinds_that_there_are(world: World, kinds: tuple[str, ...]) -> None:
+def test_a_client_accepts_only_known_kinds_of_account(world: World, kinds: tuple[str, ...]) -> None:
     """At least one."""
     with pytest.raises(Invalid, match="account_kinds are one or several of"):
         world.relying_party("App", account_kinds=kinds)

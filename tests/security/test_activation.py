@@ -68,7 +68,7 @@ def test_gw02_a_temporary_password_activates_with_the_conditions_too(world: Worl
     assert 'name="conditions"' not in browser.get("/settings/password").text
 
 
-def test_ac04_active_is_said_when_enrolment_is_whole(strict: World) -> None:
+def test_ac04_the_account_active_mail_is_sent_after_the_last_enrolment_step(strict: World) -> None:
     """AC-04: no mail and no word of the console before the last step; then one mail, once."""
     username, browser, page = activated(strict)
     assert strict.mails("activation_finished") == []
@@ -83,7 +83,9 @@ def test_ac04_active_is_said_when_enrolment_is_whole(strict: World) -> None:
     assert strict.account_row(username).ready_at == strict.clock.now()
 
 
-def test_ac09_without_required_enrolment_active_is_said_at_once(world: World) -> None:
+def test_ac09_without_enrolment_the_account_active_mail_is_sent_at_the_first_session(
+    world: World,
+) -> None:
     """AC-09: with the first session; not again at the next sign-in."""
     username, path = invited(world)
     browser = world.browser()
@@ -93,7 +95,7 @@ def test_ac09_without_required_enrolment_active_is_said_at_once(world: World) ->
 
 
 @pytest.mark.parametrize("role", [*ConsoleRole, None])
-def test_operators_land_in_the_console(world: World, role: ConsoleRole | None) -> None:
+def test_operators_arrive_in_the_console(world: World, role: ConsoleRole | None) -> None:
     """Every console role; others land on their applications. A page or an application that was
     asked for is opened instead."""
     username = world.operator(*([role] if role else []))

@@ -87,7 +87,7 @@ def use(world: World, value: str, **more: Any) -> TestResponse:
 
 
 @pytest.mark.parametrize(("key", "alg"), [(EC, "ES256"), (RSA, "RS256"), (RSA, "PS256")])
-def test_a_client_proves_itself_with_either_key(
+def test_a_client_authenticates_with_either_of_its_keys(
     world: World, client: Rp, key: Any, alg: str
 ) -> None:
     """RFC 7523: at the token, introspection and revocation endpoints, and for SCIM."""
@@ -106,7 +106,7 @@ def test_a_client_proves_itself_with_either_key(
     assert gone.status_code == 200
 
 
-def test_n45_a_bad_assertion_is_one_answer(world: World, client: Rp) -> None:
+def test_n45_every_bad_assertion_gets_the_same_answer(world: World, client: Rp) -> None:
     """N44, N45, RFC 7523 section 3: a wrong subject, audience, time or signature gets the same
     answer. The audit trail counts them."""
     now = int(world.clock.now().timestamp())
@@ -144,7 +144,7 @@ def test_n45_a_bad_assertion_is_one_answer(world: World, client: Rp) -> None:
     assert send(world, good).status_code == 200
 
 
-def test_an_assertion_counts_once(world: World, client: Rp) -> None:
+def test_an_assertion_is_accepted_once(world: World, client: Rp) -> None:
     """A second use is refused at every endpoint. A small difference of clocks is accepted."""
     value = assertion(world, "registration", jti="once")
     assert send(world, value).status_code == 200
@@ -155,7 +155,7 @@ def test_an_assertion_counts_once(world: World, client: Rp) -> None:
         assert send(world, assertion(world, "registration", **changes)).status_code == 200
 
 
-def test_n28_an_assertion_stands_alone(world: World, client: Rp) -> None:
+def test_n28_an_assertion_with_another_method_is_refused(world: World, client: Rp) -> None:
     """N28: refused with a secret, a header, another client id or another type. A client with keys
     has no secret, and a client with a secret cannot use an assertion."""
     value = assertion(world, "registration")
@@ -206,7 +206,7 @@ def test_ma06_a_machine_signs_from_a_registered_network(world: World, machine: R
         assert row.last_used_at == world.clock.now()
 
 
-def test_n58_a_key_ends_with_everything_else(world: World, machine: Rp) -> None:
+def test_n58_a_key_ends_by_expiry_removal_and_suspension(world: World, machine: Rp) -> None:
     """N58: expiry, removal, suspension. Removing a key revokes the tokens."""
     issued = use(world, assertion(world, NAME)).json["access_token"]
     world.set_state(NAME, AccountState.SUSPENDED)
@@ -242,7 +242,7 @@ def change(world: World, hours: str, *, new: str = NEW_PASSWORD) -> Any:
                           overlap=hours)  # fmt: skip
 
 
-def test_ma09_an_overlap_lets_no_program_stop(world: World, machine: Rp) -> None:
+def test_ma09_programs_keep_working_during_an_overlap(world: World, machine: Rp) -> None:
     """MA-09: both passwords are accepted and tokens stay valid, until the time is over or the
     custodian ends the overlap. Nobody can sign in with the former password."""
     issued = token(world).json["access_token"]
@@ -259,7 +259,7 @@ def test_ma09_an_overlap_lets_no_program_stop(world: World, machine: Rp) -> None
     assert token(world, client_secret=NEW_PASSWORD).status_code == 200
 
 
-def test_ma09_the_overlap_ends_at_a_word_or_with_another_password(
+def test_ma09_the_overlap_is_ended_on_demand_or_by_another_password(
     world: World, machine: Rp
 ) -> None:
     assert change(world, "168").status_code == 200
@@ -272,7 +272,7 @@ def test_ma09_the_overlap_ends_at_a_word_or_with_another_password(
     assert token(world, client_secret=NEW_PASSWORD).status_code == 200
 
 
-def test_without_an_overlap_everything_ends_at_once(world: World, machine: Rp) -> None:
+def test_without_an_overlap_the_old_password_ends_at_once(world: World, machine: Rp) -> None:
     issued = token(world).json["access_token"]
     assert change(world, "5").status_code == 400
     assert token(world).status_code == 200
@@ -281,7 +281,7 @@ def test_without_an_overlap_everything_ends_at_once(world: World, machine: Rp) -
     assert token(world).status_code == 401
 
 
-def test_ma10_another_custodian_ends_keys_and_overlap(world: World, machine: Rp) -> None:
+def test_ma10_a_custodian_change_ends_keys_and_overlap(world: World, machine: Rp) -> None:
     """MA-10: no credential that the former custodian knows is accepted."""
     assert change(world, "168").status_code == 200
     with world.work() as work:
@@ -297,7 +297,7 @@ def test_ma10_another_custodian_ends_keys_and_overlap(world: World, machine: Rp)
     assert token(world).status_code == 401
 
 
-def test_the_custodian_sees_and_keeps_keys(world: World, machine: Rp) -> None:
+def test_the_custodian_manages_keys(world: World, machine: Rp) -> None:
     """MA-09: the custodian confirms their identity, then registers, lists and removes keys. People
     have none."""
     browser = world.browser().signed_in(NAME)
@@ -364,7 +364,9 @@ def test_custodians_are_reminded_of_keys_and_disuse(world: World, machine: Rp) -
     assert "Robot" in world.mails("machine_key_ends")[-1].text
 
 
-def test_an_assertion_costs_as_much_for_nobody(world: World, client: Rp, machine: Rp) -> None:
+def test_an_assertion_of_an_unknown_client_takes_the_same_time(
+    world: World, client: Rp, machine: Rp
+) -> None:
     """N47: one signature is verified even if the name has no keys."""
     counted: list[str] = []
     real = assertions._signed

@@ -52,7 +52,7 @@ def test_n11_an_unknown_response_mode_is_refused(world: World, mode: str) -> Non
 
 
 @pytest.mark.parametrize("error", [False, True])
-def test_n11_form_post_is_escaped_and_its_one_form_ends_at_the_client(
+def test_n11_form_post_is_escaped_and_may_be_sent_only_to_the_client(
     world: World, error: bool
 ) -> None:
     """N11: state cannot break out of the form, the only one of its page; CSP lets it end where
@@ -110,7 +110,7 @@ def test_n16_claims_that_cannot_be_read_are_refused(world: World, claims: str, t
     assert (answer["error"], answer["error_description"]) == ("invalid_request", text)
 
 
-def test_n14_select_account_asks_once_and_goes_on_as_the_person_chosen(world: World) -> None:
+def test_n14_select_account_asks_once_and_continues_with_the_chosen_account(world: World) -> None:
     """N14, OIDC Core 3.1.2.1: as the one who is signed in, or as somebody who signs in for it and
     is not asked again; the next request asks anew."""
     rp, first, other = world.relying_party(), world.account(), world.account()
@@ -188,7 +188,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("level", ["urn:ieso:acr:mfa", "phr"])
 @pytest.mark.parametrize("how", ["client", "essential claim", "essential value"])
-def test_n14_an_unmet_level_gives_no_code(world: World, level: str, how: str) -> None:
+def test_n14_no_code_is_issued_below_the_required_level(world: World, level: str, how: str) -> None:
     """N14: whether the client always demands it or this request does."""
     rp = world.relying_party(minimum_acr=level if how == "client" else None)
     wish = {"essential claim": {"essential": True, "values": [level]},
@@ -200,7 +200,7 @@ def test_n14_an_unmet_level_gives_no_code(world: World, level: str, how: str) ->
     assert answer["error"] == "unmet_authentication_requirements"
 
 
-def test_n14_acr_values_are_a_wish(world: World) -> None:
+def test_n14_acr_values_are_voluntary(world: World) -> None:
     """OIDC Core 3.1.2.1: voluntary; the token says what really happened."""
     rp, username = world.relying_party(), world.account()
     tokens = world.signed_in_tokens(rp, username, acr_values="phr urn:ieso:acr:mfa")
@@ -223,7 +223,7 @@ def test_n15_a_good_hint_is_honoured(world: World) -> None:
      "other issuer", "other subject by claims"],
 )  # fmt: skip
 @pytest.mark.parametrize("prompt", [None, "none"])
-def test_n15_a_wrong_hint_never_switches_the_person(
+def test_n15_a_hint_for_another_account_never_switches_the_account(
     world: World, hint: str, prompt: str | None
 ) -> None:
     """N15: login_required, and the session stays whose it was."""
@@ -285,7 +285,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("name", ["ui_locales", "login_hint", "state", "display", "claims_locales"])
-def test_n16_hostile_values_are_inert(world: World, name: str, kind: str) -> None:
+def test_n16_hostile_values_are_escaped(world: World, name: str, kind: str) -> None:
     """N16: escaped on the page, encoded in the redirect, no header split, never a 5xx."""
     rp, value = world.relying_party(), HOSTILE[kind]
     for prompt in (None, "none"):
@@ -383,9 +383,7 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
-def test_n17_no_form_of_the_console_is_taken_from_another_site(
-    world: World, token: str | None
-) -> None:
+def test_n17_console_forms_of_another_site_are_refused(world: World, token: str | None) -> None:
     """N17, N72: every POST of the console, as every operator at once: 400, nothing is written."""
     browser = world.browser().signed_in(world.operator(*ConsoleRole))
     subject = world.account_row(world.account()).subject

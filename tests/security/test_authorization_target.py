@@ -88,7 +88,7 @@ def test_a7_a_missing_target_is_not_guessed(world: World, kind: str) -> None:
         {"response_mode": "form_post"},
     ],
 )
-def test_n08_another_fault_does_not_open_the_redirect(
+def test_n08_no_error_is_redirected_to_an_untrusted_target(
     world: World, fault: dict[str, str | None]
 ) -> None:
     """N08: an error found before or after the target was checked goes nowhere."""
@@ -190,7 +190,7 @@ def test_n09_a_dangerous_uri_is_refused_when_it_is_saved(world: World, uri: str)
             registry.update(work, row, replace(client_data.current_data(row), redirect_uris=(uri,)))
 
 
-def test_n18_a_disabled_or_unknown_client_is_a_page(world: World) -> None:
+def test_n18_a_disabled_or_unknown_client_gets_an_error_page(world: World) -> None:
     """N18: also for a client of the other environment, which this one does not know."""
     rp = world.relying_party("EMI")
     assert_hard_error(ask(world, rp, client_id="production-emi"))
@@ -201,7 +201,7 @@ def test_n18_a_disabled_or_unknown_client_is_a_page(world: World) -> None:
     assert "disabled" in response.text
 
 
-def test_n18_a_client_that_signs_nobody_in_is_a_page(world: World) -> None:
+def test_n18_a_client_without_the_code_grant_gets_an_error_page(world: World) -> None:
     """RFC 6749 section 4.1.2.1: a client without the grant type is not redirected to."""
     rp = world.relying_party("EMI")
     with world.work() as work:

@@ -142,7 +142,9 @@ STEPS = (
 
 
 @pytest.mark.parametrize("reached", ["phone", "factor", "question", "codes", "finish"])
-def test_n61_nothing_opens_before_the_end(strict: World, reached: str) -> None:
+def test_n61_no_page_or_application_opens_before_enrolment_ends(
+    strict: World, reached: str
+) -> None:
     """N61: at each step neither pages nor applications; steps out of order do nothing."""
     rp = strict.relying_party()
     username, browser, page = activated(strict)
@@ -169,7 +171,7 @@ def test_n61_nothing_opens_before_the_end(strict: World, reached: str) -> None:
         assert enrolment.is_incomplete(work, accounts.by_username(work, username))
 
 
-def test_leaving_and_coming_back_goes_on_where_it_was(strict: World) -> None:
+def test_an_interrupted_enrolment_continues_at_its_step(strict: World) -> None:
     """The password alone sets up nothing: a code to the registered address comes first, or the
     factor that is there."""
     username, browser, page = activated(strict)
@@ -194,7 +196,7 @@ def test_leaving_and_coming_back_goes_on_where_it_was(strict: World) -> None:
     assert finish(strict, username, again, page).request.path == "/"
 
 
-def test_the_code_of_one_enrolment_is_none_of_another(strict: World) -> None:
+def test_a_code_is_refused_in_another_enrolment(strict: World) -> None:
     """N62, N63: bound to the sign-in; wrong ones count for the account."""
     username, _, _ = activated(strict)
     first, second = strict.browser(), strict.browser()
@@ -205,7 +207,7 @@ def test_the_code_of_one_enrolment_is_none_of_another(strict: World) -> None:
     assert heading(send(first, one, do="confirm", code=sent)) != "Confirm your identity"
 
 
-def test_an_application_waits_until_the_end(strict: World) -> None:
+def test_the_application_opens_after_enrolment(strict: World) -> None:
     """OIDC: the request goes on after the last step, with what was proved in the token."""
     rp = strict.relying_party()
     username = strict.account()
@@ -223,7 +225,7 @@ def test_an_application_waits_until_the_end(strict: World) -> None:
     assert found["acr"] == ACR_MFA
 
 
-def test_a_passkey_is_enough(strict: World) -> None:
+def test_a_passkey_completes_the_required_enrolment(strict: World) -> None:
     """MF-01: set up within enrolment; the session has its level."""
     username, browser, page = activated(strict)
     page = send(browser, page, do="skip")
@@ -234,7 +236,7 @@ def test_a_passkey_is_enough(strict: World) -> None:
     assert strict.events("signin.succeeded")[-1].data["amr"] == ["pwd", "hwk", "user", "mfa"]
 
 
-def test_mf08_the_last_required_factor_cannot_go(strict: World) -> None:
+def test_mf08_the_last_required_factor_cannot_be_removed(strict: World) -> None:
     """MF-08: refused with what to do; with another one beside it, it goes."""
     username, browser, page = activated(strict)
     page = add_mails(strict, browser, send(browser, page, do="skip"))
@@ -257,7 +259,7 @@ def test_mf08_the_last_required_factor_cannot_go(strict: World) -> None:
         assert [row.kind for row in rows] == [FactorKind.TOTP]
 
 
-def test_mf08_of_two_removals_at_once_one_is_refused(
+def test_mf08_one_of_two_concurrent_removals_is_refused(
     strict: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MF-08: while one waits for the lock of the account, the other removes its factor."""
@@ -286,7 +288,7 @@ def test_mf08_of_two_removals_at_once_one_is_refused(
         assert authenticators.list_usable(work, account) == [one]
 
 
-def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: World) -> None:
+def test_n66_after_a_factor_reset_enrolment_needs_a_mailed_secret(strict: World) -> None:
     """N66: factors gone, the password too; the mailed link sets a new one, and enrolment begins
     anew by a code to the registered address, or at once after a temporary password."""
     username, browser, page = activated(strict)
@@ -319,7 +321,7 @@ def test_n66_after_a_reset_by_customer_relations_a_secret_comes_first(strict: Wo
     assert heading(page) == "Recovery phone"
 
 
-def test_weak_factors_are_not_enough_where_the_environment_says_so() -> None:
+def test_weak_factors_do_not_complete_enrolment_if_the_setting_is_off() -> None:
     """With IDP_WEAK_FACTORS_SATISFY_MFA off, a code by mail does not complete it."""
     mails, app = frozenset({FactorKind.EMAIL}), frozenset({FactorKind.TOTP, FactorKind.EMAIL})
     strict, lenient = (Policy(offers_texts=True, weak_counts=weak) for weak in (False, True))

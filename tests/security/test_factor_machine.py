@@ -268,7 +268,7 @@ def machine_of(base: Settings, prepared: Path) -> Any:
     return type("Machine", (Policy,), {"base": base, "prepared": prepared})
 
 
-def test_n61_n66_n70_nothing_leads_in_without_what_policy_demands(
+def test_n61_n66_n70_no_sequence_of_steps_bypasses_the_factor_policy(
     base_settings: Settings, prepared: Path | None
 ) -> None:
     """N61, N66, N70: Hypothesis looks for a sequence; there is none."""
@@ -279,7 +279,7 @@ def test_n61_n66_n70_nothing_leads_in_without_what_policy_demands(
     case().runTest()
 
 
-def test_the_machine_reaches_what_it_guards_and_would_notice(
+def test_the_state_machine_reaches_its_goals_and_detects_violations(
     base_settings: Settings, prepared: Path | None
 ) -> None:
     """The owner gets in and to a code; a thief who is let in, and a session without a factor, are

@@ -42,7 +42,7 @@ def holder(world: World) -> tuple[str, str, list[str]]:
 
 
 @pytest.mark.parametrize("kind", [AccountKind.PERSONAL, AccountKind.MACHINE])
-def test_mf01_an_app_is_set_up_and_asked_for(world: World, kind: AccountKind) -> None:
+def test_mf01_an_authenticator_app_is_set_up_and_required(world: World, kind: AccountKind) -> None:
     """MF-01, SP-04: password, QR and key, first code; ten recovery codes; then every sign-in."""
     username = world.account(kind=kind)
     secret, codes = set_up_app(world, username)
@@ -60,7 +60,7 @@ def test_mf01_an_app_is_set_up_and_asked_for(world: World, kind: AccountKind) ->
     assert "10 left" in page
 
 
-def test_the_qr_code_says_what_the_key_says(world: World) -> None:
+def test_the_qr_code_contains_the_shown_key(world: World) -> None:
     """The same secret in the picture's address, with issuer and user name."""
     username = world.account()
     browser = world.browser().signed_in(username)
@@ -76,7 +76,7 @@ def test_the_qr_code_says_what_the_key_says(world: World) -> None:
     assert page.headers["Cache-Control"] == "no-store"
 
 
-def test_n64_a_code_counts_once_and_never_an_earlier_one(
+def test_n64_a_code_is_accepted_once_and_earlier_ones_never(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """N64: the same, the step before it, then the next one."""
@@ -117,7 +117,7 @@ def test_n64_only_six_ascii_digits_are_a_code(
     assert browser.submit(page, "/signin/factor", code=typed).status_code == 200
 
 
-def test_n64_the_step_memory_holds_when_the_clock_jumps_back(
+def test_n64_a_used_code_is_refused_after_the_clock_jumps_back(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """N92, R16: an hour back, no code of that hour counts again."""
@@ -129,7 +129,7 @@ def test_n64_the_step_memory_holds_when_the_clock_jumps_back(
     assert browser.submit(page, "/signin/factor", code=code(world, secret)).status_code == 400
 
 
-def test_n64_n65_of_sixteen_at_once_one_wins(
+def test_n64_n65_one_of_sixteen_concurrent_uses_succeeds(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """N64, N65: the same code, and the same recovery code, in sixteen browsers."""
@@ -185,7 +185,7 @@ def test_n65_a_recovery_code_works_once_and_is_hashed(
     assert not any(one in told for one in (*codes, holder[1]))
 
 
-def test_n65_new_recovery_codes_end_the_old_ones(
+def test_n65_new_recovery_codes_invalidate_the_old_ones(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """Made with a code; the earlier ones are dead."""
@@ -201,7 +201,7 @@ def test_n65_new_recovery_codes_end_the_old_ones(
     assert browser.submit(page, "/signin/factor", code=fresh[0]).status_code == 200
 
 
-def test_n63_of_parallel_guesses_no_more_count_than_of_serial_ones(
+def test_n63_concurrent_guesses_get_no_more_attempts_than_serial_ones(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """N63: nine wrong ones, then sixteen at once: the lock is there, the right one is refused."""
@@ -250,7 +250,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_n61_nothing_leads_past_the_code(
+def test_n61_the_code_cannot_be_skipped(
     world: World, holder: tuple[str, str, list[str]], step: str
 ) -> None:
     """N61: no session and no code for an application by going elsewhere."""
@@ -268,7 +268,7 @@ def test_n61_nothing_leads_past_the_code(
     assert "code" in answer_of(done)
 
 
-def test_n62_the_factor_of_one_flow_is_none_of_another(
+def test_n62_a_factor_proved_in_one_flow_does_not_count_in_another(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """N62: a second flow stays pending; another browser cannot use the first one's."""
@@ -284,7 +284,7 @@ def test_n62_the_factor_of_one_flow_is_none_of_another(
     assert browser.submit(first, "/signin/factor", code=code(world, secret)).status_code == 200
 
 
-def test_n14_acr_and_amr_tell_what_happened(
+def test_n14_acr_and_amr_match_the_factors_used(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """N14, OIDC Core 2: password alone, and with the code."""
@@ -327,7 +327,7 @@ def test_n14_an_application_that_demands_more_gets_it_by_a_step_up(
     assert "unmet_authentication_requirements" in plain.authorize(rp).headers["Location"]
 
 
-def test_a_remembered_browser_is_not_asked(
+def test_a_remembered_browser_needs_no_second_factor(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """MF-03: after the first days, until it is forgotten; another browser is."""
@@ -435,7 +435,7 @@ def test_n66_the_first_factor_needs_the_password(world: World) -> None:
     assert "has expired" in late.text
 
 
-def test_n73_nobody_changes_the_factor_of_another(
+def test_n73_a_factor_of_another_account_cannot_be_changed(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """N73: 404, with whatever proof."""
@@ -488,7 +488,7 @@ def test_a_second_app_is_added_by_a_code_of_the_first(
         assert browser.submit(page, "/signin/factor", code=code(world, one)).status_code == 200
 
 
-def test_cr_resets_a_factor_and_the_password_with_it(
+def test_customer_relations_resets_the_factors_and_the_password(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """MF-07, N66: after verifying the caller; never from the password alone afterwards."""
@@ -510,7 +510,7 @@ def test_cr_resets_a_factor_and_the_password_with_it(
     assert desk.act("reset-factors", username).status_code == 400
 
 
-def test_a_half_done_sign_in_dies_with_a_change_of_password(
+def test_a_password_change_ends_a_sign_in_between_the_factors(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:
     """keycloak 46476, N58: a lock ends it too, and the code is not accepted."""
@@ -534,7 +534,7 @@ def test_a_half_done_sign_in_dies_with_a_change_of_password(
     assert "Sign in" in answer.text
 
 
-def test_the_secret_has_enough_bits_and_is_the_apps(world: World) -> None:
+def test_the_secret_is_long_enough_and_works_in_the_app(world: World) -> None:
     """RFC 4226 section 4: 160 bits; RFC 6238 appendix B: its test vector."""
     assert len(totp.secret_of(b"\x00" * totp.SECRET_BYTES)) == 32
     secret = totp.secret_of(b"12345678901234567890")

@@ -61,7 +61,7 @@ def test_n58_every_ending_state_ends_everything_at_once(world: World, state: Acc
         nothing_works()
 
 
-def test_n25_a_code_used_twice_ends_what_the_first_use_gave(world: World) -> None:
+def test_n25_a_second_use_of_a_code_revokes_its_tokens(world: World) -> None:
     """N25, A2: also when the second use comes 30 seconds later."""
     rp, username = world.relying_party(), world.account()
     code = world.browser().code(rp, username)
@@ -71,7 +71,7 @@ def test_n25_a_code_used_twice_ends_what_the_first_use_gave(world: World) -> Non
     assert alive(world, rp, tokens) == [False, False]
 
 
-def test_n34_reuse_ends_the_family_and_a_lost_answer_does_not(world: World) -> None:
+def test_n34_reuse_revokes_the_family_and_a_retry_does_not(world: World) -> None:
     """N34: within the grace period the same request gets the same successor. Later it is reuse."""
     rp, username = world.relying_party(), world.account()
     first = world.signed_in_tokens(rp, username)
@@ -85,7 +85,7 @@ def test_n34_reuse_ends_the_family_and_a_lost_answer_does_not(world: World) -> N
     assert world.refresh(rp, second["refresh_token"]).status_code == 400
 
 
-def test_n34_another_request_inside_the_grace_is_reuse(world: World) -> None:
+def test_n34_a_different_request_within_the_grace_period_is_reuse(world: World) -> None:
     """Only the same request is a retry."""
     rp, username = world.relying_party(), world.account()
     first = world.signed_in_tokens(rp, username)
@@ -112,7 +112,7 @@ def test_n33_a_refresh_token_belongs_to_its_client(world: World) -> None:
     assert alive(world, emi, tokens) == [False, False]
 
 
-def test_n33_a_revoked_role_group_is_gone_from_the_next_token(world: World) -> None:
+def test_n33_a_revoked_role_group_is_not_in_the_next_token(world: World) -> None:
     """N33: the refresh succeeds without the group. Userinfo and introspection omit it at once."""
     rp, username = world.relying_party(), world.account()
     world.role_group("EMI Bids", "emi")
@@ -125,7 +125,7 @@ def test_n33_a_revoked_role_group_is_gone_from_the_next_token(world: World) -> N
     assert world.introspect(rp, fresh["access_token"])["groups"] == []
 
 
-def test_n33_a_withdrawn_consent_ends_the_family(world: World) -> None:
+def test_n33_a_withdrawn_consent_revokes_the_token_family(world: World) -> None:
     """N33: withdrawn on the settings page."""
     rp, username = world.relying_party(trusted=False), world.account()
     browser = world.browser()
@@ -169,7 +169,9 @@ def test_refresh_keeps_auth_time_and_may_narrow_the_scope(world: World) -> None:
 
 
 @pytest.mark.parametrize(("limit", "step"), [("refresh_idle", None), ("refresh_absolute", 80_000)])
-def test_a_family_ends_by_its_limits(world: World, limit: str, step: int | None) -> None:
+def test_a_token_family_ends_at_its_idle_and_absolute_limits(
+    world: World, limit: str, step: int | None
+) -> None:
     """The idle and the absolute limit of the settings."""
     rp, username = world.relying_party(), world.account()
     token = world.signed_in_tokens(rp, username)["refresh_token"]
@@ -210,7 +212,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("what", ENDINGS)
-def test_n27_what_ends_while_a_code_is_redeemed_has_ended(
+def test_n27_a_grant_that_ends_while_its_code_is_redeemed_gives_no_token(
     world: World, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """N27, N58: the grant is checked after the code is spent, and no token is issued."""
@@ -224,7 +226,7 @@ def test_n27_what_ends_while_a_code_is_redeemed_has_ended(
     }  # fmt: skip
 
 
-def test_n33_a_grant_that_ends_while_it_is_refreshed_has_ended(
+def test_n33_a_grant_that_ends_during_a_refresh_gives_no_token(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N33: a refresh token is spent only while its grant is not revoked. It gets no successor."""

@@ -80,7 +80,7 @@ def visitor(world: World, request: pytest.FixtureRequest) -> World:
     return world
 
 
-def test_n59_every_route_and_method_answers_protected(visitor: World) -> None:
+def test_n59_every_route_and_method_has_the_security_headers(visitor: World) -> None:
     """N59: all routes with all methods, so also 400, 404 and 405; each with a nonce of its own."""
     client = visitor.made["client"]
     nonces, statuses = [], set()
@@ -95,7 +95,7 @@ def test_n59_every_route_and_method_answers_protected(visitor: World) -> None:
     assert {200, 303, 400, 404, 405} <= statuses
 
 
-def test_n59_too_large_a_request_is_answered_protected(visitor: World) -> None:
+def test_n59_too_large_a_request_gets_the_security_headers(visitor: World) -> None:
     """N59: the refusal comes before any page is chosen, yet has its own nonce."""
     client = visitor.made["client"]
     answer = client.post("/signin", data=b"a" * 300_000, base_url=visitor.settings.issuer,
@@ -104,7 +104,7 @@ def test_n59_too_large_a_request_is_answered_protected(visitor: World) -> None:
     assert_protected(answer)
 
 
-def test_n59_a_stale_form_is_answered_protected(visitor: World) -> None:
+def test_n59_a_stale_form_gets_the_security_headers(visitor: World) -> None:
     """N59: refused by the form check."""
     answer = visitor.made["client"].post("/signin", base_url=visitor.settings.issuer)
     assert answer.status_code == 400
@@ -112,7 +112,7 @@ def test_n59_a_stale_form_is_answered_protected(visitor: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/signin", "/recover", "/healthz", "/oauth2/v1/keys"])
-def test_n59_a_fault_of_ours_is_answered_protected(
+def test_n59_an_internal_error_has_the_security_headers(
     world: World, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """N59: 500 without a trace, in the form that fits the path."""
@@ -129,7 +129,7 @@ def test_n59_a_fault_of_ours_is_answered_protected(
     assert "Traceback" not in answer.text
 
 
-def test_n59_a_throttled_request_is_answered_protected(settings: Settings) -> None:
+def test_n59_a_throttled_request_gets_the_security_headers(settings: Settings) -> None:
     """N59: 429."""
     with gateway(replace(settings, recovery_limit="1 per hour")) as world:
         browser = world.browser()
@@ -140,14 +140,16 @@ def test_n59_a_throttled_request_is_answered_protected(settings: Settings) -> No
 
 
 @pytest.mark.parametrize("state", AccountState)
-def test_n59_pages_for_every_state_are_protected(world: World, state: AccountState) -> None:
+def test_n59_pages_in_every_state_have_the_security_headers(
+    world: World, state: AccountState
+) -> None:
     """N59: what people meet at sign-in, in whatever state their account is."""
     answer = world.browser().sign_in(world.account(state=state))
     assert answer.status_code == (200 if state is AccountState.ACTIVE else 400)
     assert_protected(answer)
 
 
-def test_n59_the_answer_to_a_form_is_a_page_that_goes_on(world: World) -> None:
+def test_n59_a_form_is_answered_with_a_page_that_continues(world: World) -> None:
     """N59: forms end here; what leads to the application is no redirect after a form, and holds
     the answer as refresh and as link."""
     rp, username = world.relying_party(), world.account()

@@ -193,7 +193,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_f2_junk_from_a_trusted_proxy_is_an_unknown_caller_and_logged(
+def test_f2_a_malformed_address_from_a_trusted_proxy_is_unknown_and_logged(
     settings: Settings, capsys: pytest.CaptureFixture[str], junk: str
 ) -> None:
     """F2: no guess, and no refusal: what stands left of it is not believed."""
@@ -215,7 +215,7 @@ def test_f2_junk_from_a_trusted_proxy_is_an_unknown_caller_and_logged(
     assert line["ip"] == UNKNOWN
 
 
-def test_f2_a_long_zone_is_no_error(settings: Settings) -> None:
+def test_f2_a_long_ipv6_zone_is_no_error(settings: Settings) -> None:
     """F2: the zone of an address is left out, at the peer and in the header."""
     zoned = "2001:db8::7%" + "z" * 60
     with gateway(replace(settings, trusted_proxies=TRUSTED)) as world:
@@ -246,7 +246,7 @@ def test_f2_the_request_log_names_the_client(
     assert seen == [(200, "203.0.113.7"), (400, "203.0.113.7")]
 
 
-def test_f2_the_trail_holds_the_address_that_counts(settings: Settings) -> None:
+def test_f2_events_have_the_verified_client_address(settings: Settings) -> None:
     """F2: what the proxy vouches for, and not what a stranger claims."""
     with gateway(replace(settings, trusted_proxies=TRUSTED)) as world:
         for peer in ("10.0.0.1", "203.0.113.5"):

@@ -74,7 +74,7 @@ def signed_in(world: World) -> Browser:
     ),
     good=st.booleans(),
 )
-def test_n86_no_input_makes_a_fault_of_ours(
+def test_n86_no_input_causes_an_internal_error(
     world: World, values: dict[str, str], good: bool
 ) -> None:
     """N86: never a 5xx, no SQL and no trace in the answer, on every route there is."""
@@ -104,7 +104,7 @@ def test_n86_no_input_makes_a_fault_of_ours(
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_n86_hostile_path_arguments(world: World, value: str) -> None:
+def test_n86_hostile_path_arguments_cause_no_internal_error(world: World, value: str) -> None:
     """N86: ids in paths are values like any other; nobody else's rows are found (IDOR)."""
     browser = signed_in(world)
     raw = quote(value.encode("utf-8", "surrogatepass"), safe="")
@@ -116,7 +116,7 @@ def test_n86_hostile_path_arguments(world: World, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["\0", "a\0b", "a\ud800b"])
-def test_n86_what_no_database_takes_is_a_name_of_nobody(world: World, name: str) -> None:
+def test_n86_a_name_that_no_database_can_store_is_unknown(world: World, name: str) -> None:
     """N86: a login name with a NUL or a lone surrogate is refused like any other, and noted."""
     browser = world.browser()
     page = browser.get("/signin")
@@ -194,7 +194,7 @@ def test_n83_one_event_is_one_json_line(world: World, log_lines: io.StringIO) ->
             assert json.loads(line)["name"] != "forged"
 
 
-def test_n84_canaries_are_nowhere(world: World, log_lines: io.StringIO) -> None:
+def test_n84_entered_secrets_are_not_stored_or_logged(world: World, log_lines: io.StringIO) -> None:
     """N84: password, code, tokens, cookie, client secret and link, after each was used, are in no
     log, no event, no page but their own, and not in the database's plain text."""
     rp, username = world.relying_party(), world.account()

@@ -92,7 +92,7 @@ def test_n38_a_large_access_token_is_introspected_used_and_revoked(
     assert userinfo(world, token).status_code == 401
 
 
-def test_no_token_is_larger_than_what_is_taken(world: World) -> None:
+def test_the_largest_token_is_accepted_by_the_server(world: World) -> None:
     """With the longest names, nonce and scope. Above the limit of bytes, role groups become
     distributed claims (OIDC Core 5.6.2), so every endpoint can read the token."""
     names = ("given_name", "middle_name", "family_name", "preferred_name")
@@ -119,7 +119,7 @@ def test_no_token_is_larger_than_what_is_taken(world: World) -> None:
 
 
 @pytest.mark.parametrize("spoiled", ["long", "modified", "garbage", "nul", "repeated"])
-def test_n57_a_spoiled_hint_leaves_the_rest_of_a_logout(world: World, spoiled: str) -> None:
+def test_n57_a_malformed_hint_keeps_the_other_logout_parameters(world: World, spoiled: str) -> None:
     """N57: the page names the application, and the person is redirected back with the state."""
     rp, username, browser = world.relying_party(), world.account(), world.browser()
     hint = str((world.redeem(rp, browser.code(rp, username)).json or {})["id_token"])
@@ -136,7 +136,7 @@ def test_n57_a_spoiled_hint_leaves_the_rest_of_a_logout(world: World, spoiled: s
 
 
 @pytest.mark.parametrize("name", ["post_logout_redirect_uri", "client_id", "state", "x"])
-def test_n57_another_spoiled_parameter_leaves_the_hint(world: World, name: str) -> None:
+def test_n57_a_malformed_parameter_keeps_the_hint(world: World, name: str) -> None:
     """N57: a valid hint signs the person out even if another parameter is malformed. A repeated one
     is ignored."""
     rp, username, browser = world.relying_party(), world.account(), world.browser()
@@ -159,7 +159,7 @@ def other_use(world: World, tokens: dict[str, Any], typ: str) -> str:
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "logout+jwt"])
-def test_n45_a_token_of_another_use_is_no_hint(world: World, typ: str) -> None:
+def test_n45_other_tokens_are_not_accepted_as_hints(world: World, typ: str) -> None:
     """N15, N45, N57: an access token or a logout token with all the claims of an ID token is not
     accepted as a hint: no code at authorize, and no sign-out without confirmation."""
     rp, username, browser = world.relying_party(), world.account(), world.browser()
@@ -176,7 +176,7 @@ def test_n45_a_token_of_another_use_is_no_hint(world: World, typ: str) -> None:
 
 
 @pytest.mark.parametrize("typ", ["JWT", "logout+jwt"])
-def test_n45_a_token_of_another_use_is_no_access_token(world: World, typ: str) -> None:
+def test_n45_other_tokens_are_not_accepted_as_access_tokens(world: World, typ: str) -> None:
     """N45: userinfo, introspection, revocation and SCIM refuse an ID token or a logout token with
     all the claims of an access token."""
     rp, username = world.relying_party(), world.account()

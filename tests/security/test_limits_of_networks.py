@@ -72,7 +72,7 @@ def assert_waits(answer: TestResponse) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_n52_wrong_programs_shut_out_no_right_one_at_the_token_endpoint(
+def test_n52_failing_programs_do_not_block_others_at_the_token_endpoint(
     strict: World, service: Rp
 ) -> None:
     """N52, MA-08: strangers get 429 as OAuth JSON; the machine of the plant and a client do not."""
@@ -93,7 +93,7 @@ def test_n52_wrong_programs_shut_out_no_right_one_at_the_token_endpoint(
     assert as_client(strict, "stranger", "wrong", ELSEWHERE).status_code == 401
 
 
-def test_n52_concurrent_guesses_get_no_more_answers_than_others(
+def test_n52_concurrent_guesses_get_no_more_attempts(
     world: World, settings: Settings, service: Rp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N52: all six passed the check of the budget before any was refused; three get an answer."""
@@ -132,7 +132,9 @@ def test_n52_a_request_without_credentials_is_no_failure(strict: World, service:
     assert as_client(strict, "stranger", "wrong").status_code == 401
 
 
-def test_n52_the_right_secret_of_a_client_gets_through(strict: World, service: Rp) -> None:
+def test_n52_a_correct_client_secret_is_accepted_in_a_limited_network(
+    strict: World, service: Rp
+) -> None:
     """N52: wrong secrets of one client stop wrong secrets of that client in that network, and
     neither the right one nor anybody else."""
     name = service.client_id
@@ -164,7 +166,9 @@ def test_n52_forward_authentication_never_answers_429(strict: World, service: Rp
     assert verify(strict, ip=PLANT, authorization=None).status_code == 401
 
 
-def test_n52_an_old_password_of_a_machine_stops_no_right_one(strict: World, service: Rp) -> None:
+def test_n52_an_old_machine_password_does_not_block_the_correct_one(
+    strict: World, service: Rp
+) -> None:
     """N49, N52, MA-11: one program that goes on sending its old password guesses once, at both
     doors; the right password from the same address gets in."""
     for number in range(LIMIT + 5):
@@ -177,7 +181,7 @@ def test_n52_an_old_password_of_a_machine_stops_no_right_one(strict: World, serv
     assert token(strict, ip=PLANT).status_code == 200
 
 
-def test_n49_guesses_at_a_machine_stay_bounded(strict: World, service: Rp) -> None:
+def test_n49_guesses_at_a_machine_account_are_limited(strict: World, service: Rp) -> None:
     """N49, N52: ten different passwords of one address in a window, however often each comes and
     at whichever door; then the right one waits as a wrong one does."""
     for number in range(9):
@@ -203,7 +207,9 @@ def test_n49_guesses_at_a_machine_stay_bounded(strict: World, service: Rp) -> No
     assert verify(strict, ip=PLANT).status_code == 204
 
 
-def test_n52_a_machine_elsewhere_is_a_stranger(strict: World, service: Rp) -> None:
+def test_n52_a_machine_account_has_a_limit_of_its_own_only_in_its_networks(
+    strict: World, service: Rp
+) -> None:
     """N52, N35: its name gives it a budget in its own networks only."""
     for _ in range(LIMIT):
         assert verify(strict, ip=ELSEWHERE).status_code == 401
@@ -211,7 +217,7 @@ def test_n52_a_machine_elsewhere_is_a_stranger(strict: World, service: Rp) -> No
     assert verify(strict, ip=PLANT).status_code == 204
 
 
-def test_n52_of_ipv6_a_customer_has_one_budget(strict: World, service: Rp) -> None:
+def test_n52_an_ipv6_network_has_one_limit(strict: World, service: Rp) -> None:
     """N52: another address of the /64 is no other network."""
     for number in range(LIMIT):
         assert as_client(strict, "stranger", "x", f"2001:db8::{number + 1:x}").status_code == 401
@@ -219,7 +225,7 @@ def test_n52_of_ipv6_a_customer_has_one_budget(strict: World, service: Rp) -> No
     assert as_client(strict, "stranger", "x", "2001:db8:0:1::1").status_code == 401
 
 
-def test_n51_people_at_home_and_in_remembered_browsers_get_in(strict: World) -> None:
+def test_n51_usual_networks_and_remembered_browsers_are_not_limited(strict: World) -> None:
     """N51, N52: strangers get a page with 429; whoever is known here does not."""
     office, mobile, guest = strict.account(), strict.account(), strict.account()
     browser_at(strict, PLANT).signed_in(office)
@@ -237,7 +243,7 @@ def test_n51_people_at_home_and_in_remembered_browsers_get_in(strict: World) -> 
     assert phone.sign_in(mobile).status_code == 200
 
 
-def test_n51_who_knows_the_password_is_no_stranger_at_the_second_step(strict: World) -> None:
+def test_n51_wrong_codes_after_a_correct_password_do_not_limit_the_network(strict: World) -> None:
     """N51: wrong codes of one person take nothing from the next one in the same network."""
     names = [strict.account(), strict.account()]
     secrets = [set_up_app(strict, name)[0] for name in names]
@@ -251,7 +257,7 @@ def test_n51_who_knows_the_password_is_no_stranger_at_the_second_step(strict: Wo
     assert page.request.path != path
 
 
-def test_the_longest_wait_is_told_for_recovery(world: World, settings: Settings) -> None:
+def test_recovery_names_the_longest_wait(world: World, settings: Settings) -> None:
     """F4: every 429 says when to come back."""
     limited = replace(settings, recovery_limit="1 per hour")
     app = create_app(limited, world.app.extensions["runtime"].ports)
@@ -267,7 +273,9 @@ def test_the_longest_wait_is_told_for_recovery(world: World, settings: Settings)
         db.engine.dispose()
 
 
-def test_n52_an_assertion_counts_for_the_client_that_it_names(strict: World, service: Rp) -> None:
+def test_n52_a_failed_assertion_counts_for_the_client_that_it_names(
+    strict: World, service: Rp
+) -> None:
     """N52: whatever it is worth; the network keeps its budget."""
     claims = b64encode(json.dumps({"sub": service.client_id}).encode()).decode().rstrip("=")
     form = {
@@ -289,7 +297,7 @@ ODD_NAMES = ("\0", "a\0b", "APIIESO00042@\0", "@", "@@", "x" * 900, "\ud800", "%
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_n52_odd_names_are_strangers(strict: World, service: Rp, name: str) -> None:
+def test_n52_malformed_names_count_for_the_network(strict: World, service: Rp, name: str) -> None:
     """N52: whatever a request names, it is a refusal and no error of the server."""
     claims = b64encode(json.dumps({"sub": name}).encode()).decode().rstrip("=")
     sent = name.encode("utf-8", "surrogatepass")

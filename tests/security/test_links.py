@@ -105,7 +105,7 @@ def test_n68_a_page_that_was_open_cannot_use_a_spent_link(world: World, kind: Ki
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 200
 
 
-def test_n68_a_newer_link_ends_the_older(world: World, kind: Kind) -> None:
+def test_n68_a_newer_link_invalidates_the_older(world: World, kind: Kind) -> None:
     """N68: only the last mail counts."""
     username = kind.owner(world)
     older, newer = kind.issue(world, username), kind.issue(world, username)
@@ -117,7 +117,9 @@ ENDING = [s for s in AccountState if s not in (AccountState.ACTIVE, AccountState
 
 
 @pytest.mark.parametrize("state", ENDING)
-def test_n68_a_change_of_state_ends_the_link(world: World, kind: Kind, state: AccountState) -> None:
+def test_n68_a_change_of_state_invalidates_the_link(
+    world: World, kind: Kind, state: AccountState
+) -> None:
     """N68, N58: also for a page that is open already, and for ever."""
     username = kind.owner(world)
     token = kind.issue(world, username)
@@ -156,7 +158,7 @@ def test_n68_a_link_is_used_only_in_the_state_that_it_is_for(
         assert isinstance(found, tuple) or found is Problem.SUPERSEDED
 
 
-def test_n68_a_password_change_ends_a_reset_link(world: World) -> None:
+def test_n68_a_password_change_invalidates_a_reset_link(world: World) -> None:
     """N68: what the holder did meanwhile wins."""
     kind = KINDS[1]
     username = kind.owner(world)
@@ -176,7 +178,7 @@ def test_n68_a_link_of_one_purpose_is_unknown_at_the_other(world: World, kind: K
     assert use(world.browser(), kind, token).status_code == 200
 
 
-def test_n68_a_link_changes_its_owner_only(world: World, kind: Kind) -> None:
+def test_n68_a_link_changes_only_its_own_account(world: World, kind: Kind) -> None:
     """N68: no field of the form names another account."""
     username, other = kind.owner(world), world.account()
     browser = world.browser()

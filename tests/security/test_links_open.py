@@ -22,7 +22,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return found
 
 
-def test_n68_of_sixteen_at_once_one_wins(world: World, kind: Kind) -> None:
+def test_n68_one_of_sixteen_concurrent_uses_succeeds(world: World, kind: Kind) -> None:
     """N68: one success, and the password that counts is the winner's."""
     username = kind.owner(world)
     token = kind.issue(world, username)
@@ -81,7 +81,7 @@ def test_n69_an_empty_form_consumes_nothing(world: World, kind: Kind) -> None:
     assert use(world.browser(), kind, token).status_code == 200
 
 
-def test_n69_the_secret_leaves_the_address_at_once(world: World, kind: Kind) -> None:
+def test_n69_the_secret_is_removed_from_the_address_at_once(world: World, kind: Kind) -> None:
     """N69: 303 to a clean address; no page shows the secret, no Referer can carry it."""
     token = kind.issue(world, kind.owner(world))
     browser = world.browser()
@@ -96,7 +96,7 @@ def test_n69_the_secret_leaves_the_address_at_once(world: World, kind: Kind) -> 
     assert token not in page.text
 
 
-def test_n69_the_page_asks_nobody_else(world: World, kind: Kind) -> None:
+def test_n69_the_page_loads_nothing_from_other_hosts(world: World, kind: Kind) -> None:
     """N69: whatever a browser loads for the page comes from here."""
     page = open_link(world.browser(), kind, kind.issue(world, kind.owner(world)))
     loading = re.findall(

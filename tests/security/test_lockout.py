@@ -63,7 +63,7 @@ def test_n49_ten_failures_lock_for_a_quarter_of_an_hour(world: World) -> None:
     assert gets_in(world, username)
 
 
-def test_n49_a_locked_holder_is_told_but_nobody_guesses_on(world: World) -> None:
+def test_n49_during_a_lock_out_three_attempts_learn_the_result(world: World) -> None:
     """N47, N49, RS-08: three attempts in a lock-out are told whether the password is right; every
     later one gets the words of a wrong password. After the lock-out the budget is whole again."""
     username = world.account()
@@ -109,7 +109,7 @@ def test_n49_all_spellings_share_one_counter(world: World) -> None:
     assert [event.account_id for event in world.events("signin.refused")].count(None) == 0
 
 
-def test_n49_a_name_that_nobody_has_is_counted_too(world: World) -> None:
+def test_n49_an_unknown_name_is_counted_too(world: World) -> None:
     """N47, N49: the same rows are written, whoever exists."""
     for typed in ("Nobody-one", "nobody-ONE ", "\uff4eobody-one"):
         fail(world, typed, 1)
@@ -119,7 +119,7 @@ def test_n49_a_name_that_nobody_has_is_counted_too(world: World) -> None:
         assert "nobody" not in row.key.lower()
 
 
-def test_n49_of_parallel_guesses_ten_count(world: World) -> None:
+def test_n49_at_most_ten_concurrent_guesses_are_checked(world: World) -> None:
     """N49: sixteen at once, the right one among them after ten wrong ones: refused."""
     username = world.account()
     fail(world, username, 9)
@@ -143,7 +143,9 @@ def test_n49_of_parallel_guesses_ten_count(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", [AccountKind.PERSONAL, AccountKind.MACHINE])
-def test_n49_the_holder_is_told_once(world: World, kind: AccountKind) -> None:
+def test_n49_the_account_holder_gets_one_mail_for_a_lock_out(
+    world: World, kind: AccountKind
+) -> None:
     """One mail for a lock, with the way out; the state of the account stays."""
     username = world.account(kind=kind)
     fail(world, username, 30)
@@ -153,7 +155,7 @@ def test_n49_the_holder_is_told_once(world: World, kind: AccountKind) -> None:
     assert world.account_row(username).state == AccountState.ACTIVE
 
 
-def test_n51_a_remembered_browser_has_its_own_budget(world: World) -> None:
+def test_n51_a_remembered_browser_has_its_own_limit(world: World) -> None:
     """N51: a thousand failures elsewhere do not keep the holder out of his own workstation."""
     username = world.account()
     mine = browser_at(world, HOME)
@@ -167,7 +169,7 @@ def test_n51_a_remembered_browser_has_its_own_budget(world: World) -> None:
     assert mine.sign_in(username).status_code == 200
 
 
-def test_n51_a_remembered_browser_is_no_licence_to_guess(world: World) -> None:
+def test_n51_attempts_in_a_remembered_browser_are_limited(world: World) -> None:
     """N51: its budget is as small as any other."""
     username = world.account()
     mine = browser_at(world, HOME)
@@ -179,7 +181,7 @@ def test_n51_a_remembered_browser_is_no_licence_to_guess(world: World) -> None:
     assert gets_in(world, username, "198.51.100.77")
 
 
-def test_n51_the_usual_network_has_its_own_budget(world: World) -> None:
+def test_n51_the_usual_network_has_its_own_limit(world: World) -> None:
     """N51: from another address than the attacker's, without any cookie."""
     username = world.account()
     browser_at(world, HOME).sign_in(username)
@@ -199,7 +201,7 @@ def test_n51_no_lock_is_lengthened_by_more_failures(world: World) -> None:
     assert gets_in(world, username)
 
 
-def test_n51_a_planted_cookie_of_another_browser_is_worth_nothing(world: World) -> None:
+def test_n51_a_copied_cookie_gives_no_attempts(world: World) -> None:
     """The attacker's own recognised browser, put into the holder's: not recognised afterwards."""
     attacker_name, username = world.account(), world.account()
     attacker, victim = browser_at(world, ELSEWHERE), browser_at(world, HOME)
@@ -251,7 +253,7 @@ def test_n52_spoofed_headers_do_not_reset_counters(world: World, header: str) ->
     assert {event.ip for event in world.events("signin.refused")} == {ELSEWHERE}
 
 
-def test_n51_of_ipv6_a_customer_counts_as_one(world: World) -> None:
+def test_n51_an_ipv6_network_counts_as_one(world: World) -> None:
     """N51, N52: another address of a /64 is no other network; the next /64 is."""
     username = world.account()
     at_home = "2001:db8:0:7:{}::1"
@@ -264,7 +266,7 @@ def test_n51_of_ipv6_a_customer_counts_as_one(world: World) -> None:
     assert locked.data["scope"] == "network"
 
 
-def test_n50_failures_of_a_customer_add_up_for_the_alarm(world: World) -> None:
+def test_n50_failures_of_an_ipv6_network_add_up_for_the_alarm(world: World) -> None:
     """N50: fifty addresses of one /64 are one network."""
     for number in range(50):
         fail(world, f"nobody-{number:03}", 1, f"2001:db8::7:{number + 1:x}")
@@ -304,7 +306,7 @@ def test_n50_spraying_from_many_networks_raises_an_alarm(settings: Settings, wor
     assert [event.data["network"] for event in world.events(alarms.NAME)] == ["all networks"]
 
 
-def test_n50_a_network_that_only_fails_is_not_listened_to(settings: Settings, world: World) -> None:
+def test_n50_a_network_with_only_failures_is_limited(settings: Settings, world: World) -> None:
     """N50: refused sign-ins of one network are limited apart; the others go on."""
     limited = replace(settings, signin_failure_limit="20 per 15 minute")
     app = create_app(limited, world.app.extensions["runtime"].ports)
@@ -361,7 +363,7 @@ def test_sp02_guessing_the_current_password_in_settings_is_counted(world: World)
     assert "Password changed successfully" in done.text
 
 
-def test_the_database_counts_only_what_it_must(world: World) -> None:
+def test_the_database_has_few_counter_rows_for_an_account(world: World) -> None:
     """An account has at most a handful of rows, each with fewer failures than the limit."""
     username = world.account()
     fail(world, username, 35)
@@ -373,7 +375,7 @@ def test_the_database_counts_only_what_it_must(world: World) -> None:
         assert failed_attempts.locks(work, account) == []
 
 
-def test_a_lock_from_the_future_does_not_hold_for_ever(world: World) -> None:
+def test_a_lock_set_in_the_future_ends_after_its_length(world: World) -> None:
     """N92: a clock that ran ahead and was set back locks nobody for longer than the lock."""
     username = world.account()
     world.clock.advance(days=300)
@@ -382,7 +384,7 @@ def test_a_lock_from_the_future_does_not_hold_for_ever(world: World) -> None:
     assert gets_in(world, username)
 
 
-def test_the_rule_itself(world: World) -> None:
+def test_the_lock_out_rule(world: World) -> None:
     """The budget is a calculation: so many in the window, not more, not fewer."""
     now = world.clock.now()
     budget = Budget(3, timedelta(minutes=1), timedelta(minutes=5))

@@ -91,7 +91,7 @@ def test_n47_every_refused_sign_in_gets_the_same_answer(people: World) -> None:
     assert len(seen) == 1, list(seen.values())
 
 
-def test_n47_every_refused_sign_in_costs_one_check(people: World, bcrypt_work: list[str]) -> None:
+def test_n47_every_refused_sign_in_computes_one_hash(people: World, bcrypt_work: list[str]) -> None:
     """N47: the same work in every case, so that there is no difference to measure."""
     for state, password in refusals():
         page = people.browser()
@@ -108,7 +108,7 @@ def test_n47_every_refused_sign_in_costs_one_check(people: World, bcrypt_work: l
         (AccountState.SUSPENDED, "Your account is suspended. Call Customer Relations."),
     ],
 )
-def test_n47_who_knows_the_password_learns_that_the_account_is_locked(
+def test_n47_only_the_correct_password_reveals_that_the_account_is_locked(
     people: World, bcrypt_work: list[str], state: AccountState, said: str
 ) -> None:
     """N47: a stranger learns nothing, at the same cost; the holder learns what helps."""
@@ -124,7 +124,7 @@ def test_n47_who_knows_the_password_learns_that_the_account_is_locked(
 
 
 @pytest.mark.parametrize("state", EVERYONE)
-def test_n47_the_trail_knows_the_reason(people: World, state: AccountState | None) -> None:
+def test_n47_the_event_has_the_reason(people: World, state: AccountState | None) -> None:
     """N47: the page hides what the trail records."""
     people.browser().sign_in(name_for(state), "Wrong-Heron7-lantern")
     expected = {
@@ -154,7 +154,7 @@ def test_n47_the_refusal_of_a_sign_in_for_an_application_is_the_same(people: Wor
     assert next(iter(bodies))[0] == 400
 
 
-def test_n48_recovery_answers_the_same_whoever_is_named(
+def test_n48_recovery_answers_the_same_for_every_name(
     people: World, bcrypt_work: list[str]
 ) -> None:
     """N48: one page for every state, for a stranger and for a mail address."""
@@ -170,7 +170,7 @@ def test_n48_recovery_answers_the_same_whoever_is_named(
 
 
 @pytest.mark.parametrize("state", EVERYONE)
-def test_n48_mail_goes_through_the_outbox_only(people: World, state: AccountState | None) -> None:
+def test_n48_mail_is_sent_from_the_outbox_only(people: World, state: AccountState | None) -> None:
     """N48, RS-07: the request itself sends nothing, and only who may act on it gets a mail."""
     with people.work() as work:
         before = len(work.db.scalars(select(OutboxMessage)).all())

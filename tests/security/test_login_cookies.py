@@ -60,7 +60,7 @@ def is_signed_in(world: World, cookie: str | None) -> bool:
     return answer.status_code == 200
 
 
-def test_n53_a_planted_session_id_is_never_adopted(world: World) -> None:
+def test_n53_a_session_id_set_by_an_attacker_is_never_adopted(world: World) -> None:
     """N53: what was in the browser before sign-in gives nothing after it."""
     username = world.account()
     browser = world.browser()
@@ -84,7 +84,7 @@ def test_n53_signing_in_again_renews_the_cookie(world: World) -> None:
     assert is_signed_in(world, cookie_of(browser))
 
 
-def test_n53_another_person_ends_the_session_before(world: World) -> None:
+def test_n53_a_sign_in_of_another_person_ends_the_previous_session(world: World) -> None:
     """N53: a browser holds one session; the former person's is ended, not shared."""
     first, second, rp = world.account(), world.account(), world.relying_party()
     browser = world.browser()
@@ -120,7 +120,7 @@ def test_n54_a_form_of_another_browser_is_refused(world: World) -> None:
     assert world.events("signin.succeeded") == []
 
 
-def test_n54_the_flow_of_another_browser_is_not_continued(world: World) -> None:
+def test_n54_a_sign_in_started_in_another_browser_is_not_continued(world: World) -> None:
     """N54: a sign-in started by the attacker gets nothing from the victim's."""
     rp, username = world.relying_party(), world.account()
     attacker, victim = world.browser(), world.browser()
@@ -195,7 +195,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
-def test_n55_a_cookie_that_is_not_quite_right_is_no_cookie(world: World, kind: str) -> None:
+def test_n55_an_altered_cookie_is_ignored(world: World, kind: str) -> None:
     """N55: nameless, duplicate, malformed, oversize: the browser is anonymous, never an error."""
     browser = world.browser()
     browser.sign_in(world.account())
@@ -222,7 +222,7 @@ def test_n55_other_cookies_that_do_not_verify_are_ignored(
     assert hidden_fields(answer.text, "/signin")["flow"] == ""
 
 
-def test_n55_a_form_cookie_that_comes_twice_binds_nothing(world: World) -> None:
+def test_n55_a_repeated_form_cookie_is_ignored(world: World) -> None:
     """N54, N55: an injected second form cookie cannot bring its own form token along."""
     attacker = world.browser()
     fields = hidden_fields(attacker.get("/signin").text, "/signin")

@@ -46,7 +46,7 @@ GOOD = ("/", "/settings", "/settings/password", "/settings?tab=sessions")
 
 
 @pytest.mark.parametrize("target", EVIL)
-def test_n56_an_evil_return_address_becomes_the_applications_page(
+def test_n56_a_foreign_return_address_is_replaced_by_the_applications_page(
     world: World, target: str
 ) -> None:
     """N56: on the page and in the form, whatever was asked for; the end is this site's own page."""

@@ -52,7 +52,7 @@ TRIES: dict[str, Try] = {
 
 
 @pytest.mark.parametrize("name", TRIES)
-def test_n61_nothing_leads_past_the_pending_step(
+def test_n61_the_pending_step_cannot_be_skipped(
     halfway: tuple[World, Rp, Browser, TestResponse, str, str], name: str
 ) -> None:
     """N61: no session and no code by going elsewhere; the step itself still works afterwards."""
@@ -70,7 +70,7 @@ def _subject(world: World) -> int:
     return world.account_row("holder1").id
 
 
-def test_n62_a_step_of_one_flow_is_none_of_another(
+def test_n62_a_step_of_one_flow_does_not_count_in_another(
     halfway: tuple[World, Rp, Browser, TestResponse, str, str],
 ) -> None:
     """N62: a second sign-in of the same browser, and the same one in another browser."""

@@ -127,7 +127,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_n35_only_registered_networks(world: World, service: Rp, address: str) -> None:
+def test_n35_only_registered_networks_are_accepted(world: World, service: Rp, address: str) -> None:
     """N35, MA-06: the right password from another network is refused and recorded. An IPv4 address
     that is mapped to IPv6 counts as IPv4."""
     good = ADDRESSES[address]
@@ -150,14 +150,14 @@ def test_n35_only_registered_networks(world: World, service: Rp, address: str) -
         {"X-Forwarded-For": "a"},
     ],
 )
-def test_n35_headers_of_the_caller_are_not_believed(
+def test_n35_address_headers_of_the_caller_are_ignored(
     world: World, service: Rp, headers: dict[str, str]
 ) -> None:
     """N35: without a trusted proxy, the address of the connection is used."""
     assert verify(world, ip=OUTSIDE, headers=headers).status_code == 401
 
 
-def test_n35_a_trusted_proxy_is_believed(world: World, service: Rp) -> None:
+def test_n35_the_address_from_a_trusted_proxy_is_used(world: World, service: Rp) -> None:
     """N35, F2: the header is read from right to left. A value that is not an address is refused."""
     settings = replace(world.settings, trusted_proxies=("127.0.0.1/32",))
     ports = world.app.extensions["runtime"].ports
@@ -170,7 +170,7 @@ def test_n35_a_trusted_proxy_is_believed(world: World, service: Rp) -> None:
     assert verify(world, ip="127.0.0.1").status_code == 401
 
 
-def test_n35_without_networks_nothing_comes_in(world: World, service: Rp) -> None:
+def test_n35_an_account_without_networks_is_refused(world: World, service: Rp) -> None:
     """N35: an account without networks cannot authenticate."""
     world.account("APIIESO00043", kind=AccountKind.MACHINE)
     world.grant_role("APIIESO00043", "MIM Web Services")
@@ -179,7 +179,7 @@ def test_n35_without_networks_nothing_comes_in(world: World, service: Rp) -> Non
     assert world.events("machine.refused")[-1].reason == "network_not_registered"
 
 
-def test_ma11_forward_auth_tells_who_it_is(world: World, service: Rp) -> None:
+def test_ma11_forward_auth_returns_identity_headers(world: World, service: Rp) -> None:
     """MA-11: identity headers for the service behind the proxy."""
     world.grant_role(NAME, "MIM Web Services", "111340")
     answer = verify(world)
@@ -206,7 +206,7 @@ BAD = {
 }
 
 
-def test_ma11_who_sends_nothing_is_challenged(world: World, service: Rp) -> None:
+def test_ma11_a_request_without_credentials_is_challenged(world: World, service: Rp) -> None:
     """MA-11, N52: every time. It is not a failed attempt and locks no account."""
     for _ in range(150):
         answer = verify(world, authorization=None)
@@ -220,7 +220,7 @@ def test_ma11_who_sends_nothing_is_challenged(world: World, service: Rp) -> None
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_ma11_whatever_else_is_401(world: World, service: Rp, name: str) -> None:
+def test_ma11_every_failed_authentication_is_401(world: World, service: Rp, name: str) -> None:
     """MA-11: with a challenge. The audit trail has the reason."""
     answer = verify(world, authorization=BAD[name])
     assert answer.status_code == 401
@@ -230,7 +230,7 @@ def test_ma11_whatever_else_is_401(world: World, service: Rp, name: str) -> None
 
 
 @pytest.mark.parametrize("authorization", ["", None, basic(password="wrong"), "Basic ###"])
-def test_ma11_a_proxy_that_names_no_service_is_told(
+def test_ma11_a_proxy_without_a_service_name_gets_an_error(
     world: World, service: Rp, authorization: str | None
 ) -> None:
     """MA-11: whatever credentials the request has. They are not verified."""
@@ -243,7 +243,7 @@ def test_ma11_a_proxy_that_names_no_service_is_told(
 @pytest.mark.parametrize(
     ("method", "host"), [("OPTIONS", ""), ("POST", ""), ("GET", "https://other.test")]
 )
-def test_ma11_what_cannot_be_answered_is_403(
+def test_ma11_another_method_or_host_is_403(
     world: World, service: Rp, method: str, host: str
 ) -> None:
     """MA-11: another method, including OPTIONS, or another host."""
@@ -255,7 +255,7 @@ def test_ma11_what_cannot_be_answered_is_403(
     assert answer.headers["X-Gateway-Error"] == "invalid_request"
 
 
-def test_ma11_a_gateway_that_fails_is_403(world: World, service: Rp) -> None:
+def test_ma11_an_internal_error_is_403(world: World, service: Rp) -> None:
     """MA-11: nginx would turn 503 into 500. On overload, without a database, and after a fault."""
     for error, reason, wait in (
         (Overloaded("no room"), "temporarily_unavailable", "5"),
@@ -270,7 +270,7 @@ def test_ma11_a_gateway_that_fails_is_403(world: World, service: Rp) -> None:
     assert verify(world).status_code == 204
 
 
-def test_ma08_each_service_has_its_own_role_gate(world: World, service: Rp) -> None:
+def test_ma08_each_service_requires_its_own_role_group(world: World, service: Rp) -> None:
     """MA-08: 403 for a service that is unknown or disabled, or of which the account has no role
     group."""
     world.relying_party("Other")
@@ -298,7 +298,7 @@ def test_ma08_each_service_has_its_own_role_gate(world: World, service: Rp) -> N
 @pytest.mark.parametrize(
     "state", [one for one in AccountState if one not in (AccountState.ACTIVE, AccountState.PENDING)]
 )
-def test_n58_every_state_but_active_ends_it_at_once(
+def test_n58_every_state_but_active_ends_access_at_once(
     world: World, service: Rp, state: AccountState
 ) -> None:
     """N58: although the password was verified a moment ago. Tokens end too."""
@@ -310,7 +310,7 @@ def test_n58_every_state_but_active_ends_it_at_once(
     assert world.introspect(service, issued) == {"active": False}
 
 
-def test_n33_a_revoked_role_group_is_gone_at_once(world: World, service: Rp) -> None:
+def test_n33_a_revoked_role_group_ends_access_at_once(world: World, service: Rp) -> None:
     """N33: from the next token, forward authentication, and introspection of an earlier token."""
     world.role_group("MIM Reports", "mim", kind="machine")
     world.grant_role(NAME, "MIM Reports")
@@ -326,7 +326,7 @@ def test_n33_a_revoked_role_group_is_gone_at_once(world: World, service: Rp) -> 
     assert token(world).status_code in (400, 403)
 
 
-def test_n71_a_temporary_password_is_none_for_programs(world: World, service: Rp) -> None:
+def test_n71_a_temporary_password_is_refused_for_programs(world: World, service: Rp) -> None:
     """N71: the former password is not accepted either."""
     temporary = Desk.of(world).temporary_password(NAME)
     for password in (temporary, PASSWORD):
@@ -356,7 +356,7 @@ def test_a_verified_password_costs_one_hash_a_minute(world: World, service: Rp) 
     assert verify(world, authorization=basic(password=NEW_PASSWORD)).status_code == 204
 
 
-def test_what_is_remembered_is_bounded_and_no_password() -> None:
+def test_the_cache_of_verified_passwords_is_bounded_and_contains_digests() -> None:
     """A process keeps at most ten thousand digests, each for a minute, even if the clock is set
     back."""
     from datetime import UTC, datetime, timedelta
@@ -372,7 +372,9 @@ def test_what_is_remembered_is_bounded_and_no_password() -> None:
     assert len(known._expires) <= 10_000
 
 
-def test_n51_guesses_elsewhere_lock_no_machine_out(world: World, service: Rp) -> None:
+def test_n51_guesses_from_other_networks_do_not_lock_a_machine_account(
+    world: World, service: Rp
+) -> None:
     """N49, N51: failures are counted for the registered network that they come from. Attempts from
     elsewhere are refused in any case."""
     for _ in range(15):
@@ -389,7 +391,7 @@ def test_n51_guesses_elsewhere_lock_no_machine_out(world: World, service: Rp) ->
     assert verify(world).status_code == 204
 
 
-def test_a_machine_asks_for_no_more_than_its_groups(world: World, service: Rp) -> None:
+def test_a_machine_account_gets_only_its_role_groups(world: World, service: Rp) -> None:
     """No scopes about people, no ID token, no refresh token. A person cannot use this grant
     type."""
     for scope in ("openid", "groups openid", "offline_access", "email", "scim", "groups  x"):
@@ -402,7 +404,7 @@ def test_a_machine_asks_for_no_more_than_its_groups(world: World, service: Rp) -
         assert token(world, grant_type=grant).status_code in (400, 401), grant
 
 
-def test_what_came_from_a_network_that_is_gone_ends(world: World, service: Rp) -> None:
+def test_tokens_end_when_their_network_is_removed(world: World, service: Rp) -> None:
     """MA-02: tokens too. The custodian gets a mail."""
     issued = (token(world).json or {})["access_token"]
     with world.work() as work:
@@ -425,7 +427,7 @@ def test_what_came_from_a_network_that_is_gone_ends(world: World, service: Rp) -
         ("10.0.0.0/16", "10.0.0.0/16"),
     ],
 )
-def test_ma02_networks_have_one_spelling(typed: str, expected: str) -> None:
+def test_ma02_networks_are_stored_in_one_form(typed: str, expected: str) -> None:
     """MA-02: IPv4 and IPv6."""
     assert canonical(typed) == expected
 
@@ -435,7 +437,7 @@ def test_ma02_networks_have_one_spelling(typed: str, expected: str) -> None:
     ["", "a", "192.0.2.7/24", "0.0.0.0/0", "::/0", "10.0.0.0/8", "192.0.2.256", "0.0.0.0/32",
      "224.0.0.1", "169.254.1.1", "fe80::1", "::ffff:192.0.2.1", "192.0.2.1-5", "localhost"],
 )  # fmt: skip
-def test_ma02_what_is_no_network_is_refused(world: World, service: Rp, typed: str) -> None:
+def test_ma02_an_invalid_network_is_refused(world: World, service: Rp, typed: str) -> None:
     """MA-02: blank, invalid, much too large, or not assigned to anybody."""
     with pytest.raises(BadNetwork):
         canonical(typed)
@@ -444,7 +446,9 @@ def test_ma02_what_is_no_network_is_refused(world: World, service: Rp, typed: st
     assert verify(world).status_code == 204
 
 
-def test_ma02_at_least_one_and_only_for_machines(world: World, service: Rp) -> None:
+def test_ma02_a_machine_account_needs_a_network_and_others_have_none(
+    world: World, service: Rp
+) -> None:
     """MA-02."""
     person = world.account()
     for username, wanted in ((NAME, []), (person, NETWORKS), (NAME, [("192.0.2.1", "x" * 61)])):
@@ -494,7 +498,7 @@ AT = f"{NAME}@109120"
 
 
 @pytest.mark.parametrize("how", ["post", "basic"])
-def test_ma08_an_account_at_a_participant_acts_for_that_one(
+def test_ma08_a_login_with_a_participant_gets_the_role_groups_there(
     world: World, service: Rp, how: str
 ) -> None:
     """MA-08, MA-11: the form of login of the operator's web services. It gives the role groups at
@@ -518,7 +522,7 @@ def test_ma08_an_account_at_a_participant_acts_for_that_one(
 @pytest.mark.parametrize(
     "name", [f"{NAME}@109121", f"{NAME}@", f"{NAME}@x@109120", f"{NAME}@109120 ", "@109120"]
 )
-def test_ma08_at_another_participant_nothing_is_opened(
+def test_ma08_a_login_with_another_participant_is_refused(
     world: World, service: Rp, name: str
 ) -> None:
     """MA-08: an account without a role group at the participant gets that reason only if everything

@@ -38,7 +38,7 @@ def test_n53_a_request_by_post_keeps_the_session_and_other_tabs(world: World) ->
     assert "code" in answer_of(browser.sign_in(username, page=other_tab))
 
 
-def test_n53_a_request_by_post_leads_to_the_sign_in_page(world: World) -> None:
+def test_n53_a_request_by_post_shows_the_sign_in_page(world: World) -> None:
     """OIDC Core 3.1.2.1: without a session the person signs in."""
     rp, username = world.relying_party(), world.account()
     path = send_form(world, AUTHORIZE, rp.authorize_params())
@@ -49,7 +49,7 @@ def test_n53_a_request_by_post_leads_to_the_sign_in_page(world: World) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["x", "", "old"])
-def test_n54_what_another_site_makes_up_is_no_request(world: World, spoil: str) -> None:
+def test_n54_a_request_made_up_by_another_site_is_refused(world: World, spoil: str) -> None:
     """N54: only what was checked here goes on, for five minutes."""
     rp = world.relying_party()
     path = send_form(world, AUTHORIZE, rp.authorize_params())
@@ -62,7 +62,7 @@ def test_n54_what_another_site_makes_up_is_no_request(world: World, spoil: str) 
     assert "incomplete or has expired" in page.text
 
 
-def test_n54_what_was_sealed_for_one_endpoint_is_nothing_at_the_other(world: World) -> None:
+def test_n54_a_request_sealed_for_one_endpoint_is_refused_at_another(world: World) -> None:
     """N54, N17: a request is no logout, and a logout no request."""
     rp = world.relying_party()
     asked = send_form(world, AUTHORIZE, rp.authorize_params()).partition("?")[2]
@@ -74,7 +74,7 @@ def test_n54_what_was_sealed_for_one_endpoint_is_nothing_at_the_other(world: Wor
     assert (page.status_code, "incomplete or has expired" in page.text) == (400, True)
 
 
-def test_n18_a_client_that_was_switched_off_meanwhile_gets_nothing(world: World) -> None:
+def test_n18_a_client_disabled_during_the_request_gets_nothing(world: World) -> None:
     """N18: also between the POST and the GET."""
     rp = world.relying_party()
     path = send_form(world, AUTHORIZE, rp.authorize_params())
@@ -83,7 +83,7 @@ def test_n18_a_client_that_was_switched_off_meanwhile_gets_nothing(world: World)
     assert world.browser().get(path).status_code == 400
 
 
-def test_n08_faults_of_a_posted_request_are_answered_at_once(world: World) -> None:
+def test_n08_errors_of_a_posted_request_are_answered_at_once(world: World) -> None:
     """N08, N02: to the client by redirect, or on a page of our own; no cookie is set, and the
     page has no form, which would need one."""
     rp = world.relying_party()
@@ -149,7 +149,7 @@ def test_n17_a_logout_by_post_without_a_hint_asks(world: World) -> None:
         assert browser.get("/settings").request.path == "/signin"
 
 
-def test_a_spoiled_logout_by_post_asks_too(world: World) -> None:
+def test_a_malformed_logout_by_post_asks_the_person(world: World) -> None:
     """N17: what cannot be read asks the person."""
     browser = world.browser().signed_in(world.account())
     assert "Sign out of the gateway?" in browser.get(f"{LOGOUT}/posted?asked=x").text

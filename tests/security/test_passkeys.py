@@ -65,7 +65,7 @@ def test_a_passkey_alone_signs_in(world: World, holder: tuple[str, SoftAuthentic
     assert "code" in answer_of(browser.authorize(rp))
 
 
-def test_a_synced_passkey_is_no_hardware(world: World) -> None:
+def test_a_synced_passkey_is_not_a_hardware_factor(world: World) -> None:
     """RFC 8176: swk; settings say that it can be in its maker's account."""
     username, device = world.account(), device_of(world, is_synced=True)
     browser = world.browser().signed_in(username)
@@ -77,7 +77,7 @@ def test_a_synced_passkey_is_no_hardware(world: World) -> None:
     assert "to all your devices" in browser.get("/settings/factors").text
 
 
-def test_as_second_step_and_for_a_step_up(
+def test_a_passkey_as_second_factor_and_for_a_step_up(
     world: World, holder: tuple[str, SoftAuthenticator]
 ) -> None:
     """The keys of the account are named; an application that demands phr offers nothing less."""
@@ -90,7 +90,7 @@ def test_as_second_step_and_for_a_step_up(
     assert world.events("signin.succeeded")[-1].data["amr"] == ["pwd", "hwk", "user", "mfa"]
 
 
-def test_a_step_up_to_phr_takes_a_passkey_only(world: World) -> None:
+def test_a_step_up_to_phr_accepts_passkeys_only(world: World) -> None:
     """N14: a code of an app does not reach it."""
     username = world.account()
     secret, _ = set_up_app(world, username)
@@ -134,7 +134,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("way", ["alone", "second step"])
-def test_n67_an_answer_that_does_not_hold_is_refused(
+def test_n67_an_invalid_response_is_refused(
     world: World, holder: tuple[str, SoftAuthenticator], name: str, way: str
 ) -> None:
     """N67: refused, the reason in the trail only, the counter as it was; afterwards the right one
@@ -181,7 +181,7 @@ TAMPER: dict[str, Callable[[dict[str, Any]], None]] = {
 
 
 @pytest.mark.parametrize("name", TAMPER)
-def test_n67_a_tampered_answer_is_refused(
+def test_n67_an_altered_response_is_refused(
     world: World, holder: tuple[str, SoftAuthenticator], name: str
 ) -> None:
     """N67, N86: 400 whatever is broken, never a fault of ours."""
@@ -196,7 +196,7 @@ def test_n67_a_tampered_answer_is_refused(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "7", "{}" * 20000, "\x00", '{"id": "é"}'])
-def test_n67_what_is_no_answer_is_refused(world: World, text: str) -> None:
+def test_n67_a_malformed_response_is_refused(world: World, text: str) -> None:
     """N86: at the sign-in page and at the registration."""
     browser = world.browser()
     page = browser.get("/signin")
@@ -206,7 +206,7 @@ def test_n67_what_is_no_answer_is_refused(world: World, text: str) -> None:
     assert browser.submit(page, PATH, credential=text).status_code == 400
 
 
-def test_n67_a_challenge_counts_once_here_and_for_five_minutes(
+def test_n67_a_challenge_is_valid_once_in_its_browser_for_five_minutes(
     world: World, holder: tuple[str, SoftAuthenticator]
 ) -> None:
     """N67: replay, another browser's, another purpose's, late, made up."""
@@ -247,7 +247,7 @@ def test_n67_a_challenge_counts_once_here_and_for_five_minutes(
     assert (refused.status_code, reasons(world)) == (400, "challenge_unknown")
 
 
-def test_n67_the_key_of_another_account_proves_nothing(
+def test_n67_a_passkey_of_another_account_is_refused(
     world: World, holder: tuple[str, SoftAuthenticator]
 ) -> None:
     """N67, GHSA-f66q-9rf6-8795: as second step, and before a change in settings."""
@@ -270,7 +270,7 @@ def test_n67_the_key_of_another_account_proves_nothing(
 @pytest.mark.parametrize(
     "state", [AccountState.LOCKED, AccountState.SUSPENDED, AccountState.DEACTIVATED]
 )
-def test_n58_a_passkey_opens_no_closed_account(
+def test_n58_a_passkey_of_a_deactivated_account_is_refused(
     world: World, holder: tuple[str, SoftAuthenticator], state: AccountState
 ) -> None:
     """N47, N58: refused in the words of every other refusal."""
@@ -312,7 +312,7 @@ def test_a_denied_network_refuses_a_passkey_that_signs_in_alone(
 
 
 @pytest.mark.parametrize("way", ["alone", "second step"])
-def test_a_page_left_open_says_so_and_the_next_try_counts(
+def test_an_expired_passkey_page_says_so_and_the_next_attempt_works(
     world: World, holder: tuple[str, SoftAuthenticator], way: str
 ) -> None:
     """N67: five minutes on, the passkey is not looked at; the page that says so takes it. Nobody
@@ -332,7 +332,7 @@ def test_a_page_left_open_says_so_and_the_next_try_counts(
     assert (done.status_code, is_in(browser)) == (200, True)
 
 
-def test_a_page_of_set_up_left_open_is_told_from_a_bad_key(world: World) -> None:
+def test_an_expired_setup_page_is_distinguished_from_a_bad_key(world: World) -> None:
     """N67: the same when a passkey is made."""
     username, device = world.account(), device_of(world)
     with world.work() as work:
@@ -346,7 +346,7 @@ def test_a_page_of_set_up_left_open_is_told_from_a_bad_key(world: World) -> None
 
 
 @pytest.mark.parametrize("way", ["alone", "second step"])
-def test_a_key_that_became_another_kind_says_what_to_do(
+def test_a_passkey_whose_backup_eligibility_changed_is_refused_with_instructions(
     world: World, holder: tuple[str, SoftAuthenticator], way: str
 ) -> None:
     """N67 (backup eligibility, WebAuthn level 3 section 6.1.3): refused, but the holder learns
@@ -368,7 +368,7 @@ def test_a_key_that_became_another_kind_says_what_to_do(
 
 
 @pytest.mark.parametrize("form", ["packed", "fido-u2f", "tpm", "android-key", "made-up"])
-def test_attestation_that_was_not_asked_for_is_left_aside(world: World, form: str) -> None:
+def test_unrequested_attestation_is_ignored(world: World, form: str) -> None:
     """WebAuthn level 3 section 6.5.4: none is asked for, so a statement decides nothing."""
     username, device = world.account(), device_of(world)
     device.attestation = (form, {"alg": -7, "sig": b"not a signature", "x5c": [b"no certificate"]})
@@ -377,7 +377,7 @@ def test_attestation_that_was_not_asked_for_is_left_aside(world: World, form: st
     assert alone(world.browser(), device).request.path == "/"
 
 
-def test_n51_wrong_passwords_do_not_shut_a_passkey_out(
+def test_n51_a_lock_out_of_passwords_does_not_block_a_passkey(
     world: World, holder: tuple[str, SoftAuthenticator]
 ) -> None:
     """N51: an attacker elsewhere cannot keep the holder out."""
@@ -388,7 +388,7 @@ def test_n51_wrong_passwords_do_not_shut_a_passkey_out(
     assert alone(world.browser(), device).request.path == "/"
 
 
-def test_a_removed_or_reset_passkey_opens_nothing(
+def test_a_removed_or_reset_passkey_is_refused(
     world: World, holder: tuple[str, SoftAuthenticator]
 ) -> None:
     """MF-08: and it cannot be registered anew under the old id."""
@@ -401,7 +401,7 @@ def test_a_removed_or_reset_passkey_opens_nothing(
 
 
 @pytest.mark.parametrize("fault", ["verifies_user", "origin", "rp_id", "client_data"])
-def test_n67_a_registration_that_does_not_hold_is_refused(world: World, fault: str) -> None:
+def test_n67_an_invalid_registration_is_refused(world: World, fault: str) -> None:
     """N67: nothing is set up; the other ways stay as they were."""
     values: dict[str, Any] = {
         "verifies_user": False,

@@ -42,7 +42,7 @@ def reset_page(world: World, username: str) -> tuple[Browser, object]:
     return browser, browser.get(link)
 
 
-def test_mf05_a_short_list_out_of_a_pool_of_forty(world: World) -> None:
+def test_mf05_a_short_list_is_chosen_from_forty_questions(world: World) -> None:
     """MF-05: two people's lists differ, and tomorrow's; asking again gives the same."""
     assert len(set(POOL)) == len(POOL) >= 40
     with world.app.test_request_context():
@@ -88,13 +88,15 @@ def test_mf06_answers_are_compared_in_one_form(typed: str, same: str) -> None:
         ("Rex the dog", None),
     ],
 )
-def test_mf06_any_ascii_is_an_answer(answer: str, expected: Fault | None) -> None:
+def test_mf06_an_answer_may_contain_any_ascii_characters(
+    answer: str, expected: Fault | None
+) -> None:
     """MF-06: at least four, no part of question or user name."""
     words = "What was the name of your first pet?"
     assert rules.fault(answer, question=words, username="moreaua") == expected
 
 
-def test_the_answer_is_neither_the_password_nor_of_another_list(world: World) -> None:
+def test_the_answer_may_not_be_the_password_and_the_question_must_be_offered(world: World) -> None:
     """Not the password; only a question that was offered."""
     username = world.account()
     browser = world.browser().signed_in(username)
@@ -108,7 +110,7 @@ def test_the_answer_is_neither_the_password_nor_of_another_list(world: World) ->
         assert security_question.find(work, accounts.by_username(work, username)) is None
 
 
-def test_z02_a_reset_by_oneself_asks_it_too(world: World, holder: str) -> None:
+def test_z02_a_self_service_reset_asks_the_question(world: World, holder: str) -> None:
     """Z-02, MF-09: the link alone is not enough, nor is the answer; a wrong one spends nothing."""
     browser, page = reset_page(world, holder)
     with world.work() as work:
@@ -142,7 +144,7 @@ def test_wrong_answers_count_for_the_account(world: World, holder: str) -> None:
     assert done.status_code == 200
 
 
-def test_customer_relations_help_whoever_forgot_the_answer(world: World, holder: str) -> None:
+def test_a_reset_by_customer_relations_does_not_ask_the_question(world: World, holder: str) -> None:
     """The caller was verified: neither the agent's link nor a temporary password asks it."""
     desk = Desk.of(world)
     desk.verify(holder)
@@ -155,7 +157,7 @@ def test_customer_relations_help_whoever_forgot_the_answer(world: World, holder:
     assert "Password changed successfully" in done.text
 
 
-def test_this_was_not_me_asks_it(world: World, holder: str) -> None:
+def test_the_reset_after_this_was_not_me_asks_the_question(world: World, holder: str) -> None:
     """A mailbox alone must not lead past the question."""
     link = world.mails("question_changed", to=holder)[-1].links[0]
     browser = world.browser()
@@ -168,7 +170,7 @@ def test_this_was_not_me_asks_it(world: World, holder: str) -> None:
     assert "Password changed successfully" in done.text
 
 
-def test_a_code_by_text_message_leads_to_the_question_too(world: World, holder: str) -> None:
+def test_a_reset_by_text_message_asks_the_question(world: World, holder: str) -> None:
     """Z-02: by either channel."""
     with world.work() as work:
         accounts.by_username(work, holder).recovery_phone = "+14169671111"

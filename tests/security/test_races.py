@@ -160,7 +160,7 @@ def new_code(world: World, rp: Rp, username: str) -> str:
         )
 
 
-def test_n26_a_code_and_n34_a_refresh_token_have_one_winner(
+def test_n26_n34_one_concurrent_use_of_a_code_or_refresh_token_succeeds(
     real_time: World, servers: tuple[int, int]
 ) -> None:
     """N26: exactly one 200, the rest invalid_grant, no 5xx. N34: one successor, no 5xx, and the
@@ -190,7 +190,7 @@ def test_n26_a_code_and_n34_a_refresh_token_have_one_winner(
         assert status == 200
 
 
-def test_n68_a_link_is_spent_by_one_of_sixteen(world: World) -> None:
+def test_n68_one_of_sixteen_concurrent_uses_of_a_link_succeeds(world: World) -> None:
     """N68: 16 browsers choose a password with the same link; one password is set."""
     username = world.account(state=AccountState.PENDING)
     with world.work() as work:

@@ -115,7 +115,7 @@ def test_n48_the_request_itself_does_the_same_for_everybody(world: World) -> Non
     assert world.mails() == []
 
 
-def test_n63_five_tries_for_a_code(world: World) -> None:
+def test_n63_a_code_allows_five_attempts(world: World) -> None:
     """N63: the sixth is refused although it is right; a new code works."""
     browser = ask(world, with_phone(world))
     code = code_in(world)
@@ -142,7 +142,7 @@ def test_n63_wrong_codes_count_for_the_account_over_all_codes(world: World) -> N
     assert world.events("code.redeemed")[-1].reason == "too_many_codes"
 
 
-def test_a_code_is_of_one_flow_one_purpose_and_ten_minutes(world: World) -> None:
+def test_a_code_is_valid_for_one_flow_and_purpose_for_ten_minutes(world: World) -> None:
     """Bound to the browser that asked and to its question; a newer one ends it."""
     username = with_phone(world)
     mine, first = ask(world, username), code_in(world)
@@ -174,7 +174,7 @@ def test_a_code_works_once(world: World) -> None:
     assert browser.post(path, fields).status_code == 400
 
 
-def test_codes_are_stored_as_digests_and_sealed(world: World) -> None:
+def test_codes_are_stored_as_digests_and_mailed_encrypted(world: World) -> None:
     """N84: neither the code nor the number typed is readable in the tables of codes."""
     ask(world, with_phone(world))
     code = code_in(world)
@@ -184,7 +184,7 @@ def test_codes_are_stored_as_digests_and_sealed(world: World) -> None:
     assert not any(code in json.dumps(event.data) for event in world.events())
 
 
-def test_five_requests_in_an_hour_are_enough(world: World) -> None:
+def test_an_account_gets_at_most_five_recovery_mails_an_hour(world: World) -> None:
     """Nobody's mailbox is flooded, and a link in use is not ended over and over."""
     username = world.account()
     for _ in range(9):
@@ -197,7 +197,7 @@ def test_five_requests_in_an_hour_are_enough(world: World) -> None:
 
 
 @pytest.mark.parametrize("channel", ["mail", "sms"])
-def test_rs08_a_lock_of_failures_can_be_ended_by_oneself(world: World, channel: str) -> None:
+def test_rs08_a_lock_out_can_be_ended_by_the_account_holder(world: World, channel: str) -> None:
     """RS-08, Z-07: unlocked, the password unchanged; opening the link alone does nothing."""
     username = with_phone(world)
     for _ in range(10):
@@ -220,7 +220,7 @@ def test_rs08_a_lock_of_failures_can_be_ended_by_oneself(world: World, channel: 
     assert world.mails("account_unlocked", to=username)
 
 
-def test_z07_an_administrators_lock_is_not_ended_by_oneself(world: World) -> None:
+def test_z07_an_operators_lock_cannot_be_ended_by_the_account_holder(world: World) -> None:
     """Z-07: the holder is told by mail whom to call."""
     username = with_phone(world, state=AccountState.LOCKED)
     for goal in ("unlock", "reset"):
@@ -253,7 +253,7 @@ def test_without_a_sender_no_text_message_is_offered(world: World) -> None:
             db.engine.dispose()
 
 
-def test_not_me_ends_everything_and_starts_a_reset(world: World) -> None:
+def test_this_was_not_me_ends_all_sessions_and_starts_a_reset(world: World) -> None:
     """From a notice, in one click after reading; the old password is dead at once."""
     username = world.account()
     thief = world.browser().signed_in(username)
@@ -275,7 +275,7 @@ def test_not_me_ends_everything_and_starts_a_reset(world: World) -> None:
     assert world.browser().get(link).status_code == 400
 
 
-def test_every_notice_stays_good_for_a_week(world: World) -> None:
+def test_the_link_of_every_notice_is_valid_for_a_week(world: World) -> None:
     """A later notice does not end the way out that an earlier one gave."""
     username = world.account()
     browser = world.browser().signed_in(username)
@@ -294,7 +294,7 @@ def test_every_notice_stays_good_for_a_week(world: World) -> None:
     assert all(world.browser().get(link).status_code == 400 for link in links)
 
 
-def test_n66_a_reset_signs_nobody_in_and_keeps_the_telephone(world: World) -> None:
+def test_n66_a_reset_starts_no_session_and_keeps_the_recovery_phone(world: World) -> None:
     """N66: a reset removes no way of proof and ends at the sign-in page."""
     username = with_phone(world)
     browser = ask(world, username, channel="mail")
@@ -369,7 +369,7 @@ def test_n71_it_works_once(world: World) -> None:
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 200
 
 
-def test_n71_it_ends_after_a_day(world: World) -> None:
+def test_n71_a_temporary_password_ends_after_a_day(world: World) -> None:
     """N71, CR-05: good a second before, refused at that moment, the page in use included."""
     username = world.account()
     temporary = Desk.of(world).temporary_password(username)
@@ -385,7 +385,9 @@ def test_n71_it_ends_after_a_day(world: World) -> None:
 
 
 @pytest.mark.parametrize("ending", ["newer", "locked", "reset"])
-def test_n71_what_ends_it(world: World, ending: str) -> None:
+def test_n71_a_temporary_password_ends_by_a_newer_one_a_lock_or_a_reset(
+    world: World, ending: str
+) -> None:
     """N68 for temporary passwords: a newer one, a lock, a reset by link; also for an open page."""
     username = world.account()
     desk = Desk.of(world)
@@ -407,7 +409,7 @@ def test_n71_what_ends_it(world: World, ending: str) -> None:
     assert world.browser().sign_in(username, temporary).status_code == 400
 
 
-def test_n71_a_replaced_temporary_password_opens_no_page(world: World) -> None:
+def test_n71_a_replaced_temporary_password_is_refused(world: World) -> None:
     """N71: neither by signing in with it, nor on the page that it had opened; the newer one
     does, and its end without a successor leaves no way in."""
     username = world.account()
@@ -441,7 +443,7 @@ def test_n71_it_is_no_password_at_the_token_endpoint(world: World) -> None:
     assert world.browser().sign_in(username, temporary).status_code == 200
 
 
-def test_n71_guesses_of_it_are_counted_like_any(world: World) -> None:
+def test_n71_guesses_of_a_temporary_password_are_counted(world: World) -> None:
     """N49, N71: ten wrong ones lock; the right one is refused meanwhile and not spent by that."""
     username = world.account()
     temporary = Desk.of(world).temporary_password(username)
@@ -452,7 +454,7 @@ def test_n71_guesses_of_it_are_counted_like_any(world: World) -> None:
     entered(world, username, temporary)
 
 
-def test_n71_the_sign_in_for_an_application_goes_on_behind_it(world: World) -> None:
+def test_n71_the_application_opens_after_the_temporary_password_is_replaced(world: World) -> None:
     """CR-06: the person arrives where they wanted to go."""
     username, rp = world.account(), world.relying_party()
     temporary = Desk.of(world).temporary_password(username)
@@ -485,14 +487,14 @@ def renewing(world: World) -> World:
     return world
 
 
-def test_l02_without_a_setting_passwords_do_not_age(world: World) -> None:
+def test_l02_without_a_setting_passwords_do_not_expire(world: World) -> None:
     """L.02, L.03, PW-12: off by default."""
     username = world.account()
     world.clock.advance(days=2000)
     assert world.browser().sign_in(username).request.path == "/"
 
 
-def test_l04_an_aged_password_is_replaced_at_sign_in(renewing: World) -> None:
+def test_l04_an_expired_password_is_replaced_at_sign_in(renewing: World) -> None:
     """L.04 to L.06: asked in the sign-in, with the old password, under the whole policy."""
     username = renewing.account()
     renewing.clock.advance(days=90, seconds=-1)
@@ -568,7 +570,7 @@ def spoil_address(world: World, username: str) -> None:
         accounts.by_username(work, username).person.email = "two@a.example, one@b.example"
 
 
-def test_a_request_that_fails_holds_up_nobody(world: World) -> None:
+def test_a_failed_request_delays_no_other(world: World) -> None:
     """It is in the trail and in the log; the next one is answered."""
     broken, fine = world.account(), world.account()
     spoil_address(world, broken)
@@ -582,7 +584,7 @@ def test_a_request_that_fails_holds_up_nobody(world: World) -> None:
     assert [event.reason for event in world.events("reset.requested")] == ["failed", None]
 
 
-def test_a_reminder_that_fails_holds_up_nobody(renewing: World) -> None:
+def test_a_failed_reminder_delays_no_other(renewing: World) -> None:
     """Once in the trail for each day it was due; the others are reminded."""
     names = [renewing.account() for _ in range(2)]
     names += [renewing.account(state=AccountState.PENDING) for _ in range(2)]

@@ -192,7 +192,9 @@ class Attack(RuleBasedStateMachine):
             return World.id_of(work, username)
 
 
-def test_n70_no_way_to_the_victims_password(base_settings: Settings, prepared: Path | None) -> None:
+def test_n70_no_sequence_of_steps_resets_the_password_of_another(
+    base_settings: Settings, prepared: Path | None
+) -> None:
     """N70: Hypothesis looks for a sequence; there is none."""
     if prepared is None:
         pytest.skip("the machine makes copies of a SQLite file")

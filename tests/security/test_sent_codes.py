@@ -117,7 +117,7 @@ def test_n62_a_code_is_good_in_its_own_sign_in(world: World, kind: str) -> None:
     assert other.submit(two, "/signin/factor", code=fresh).status_code == 400
 
 
-def test_use_another_way(world: World) -> None:
+def test_another_verification_method_can_be_used(world: World) -> None:
     """MF-04: only what is enrolled is offered, each on the same page; any of them opens."""
     username = world.account()
     secret, _ = set_up_app(world, username)
@@ -188,7 +188,7 @@ def test_far_from_usual_a_mailbox_is_not_enough_where_there_is_more(world: World
     assert "Add an authenticator app or a passkey" in done.text
 
 
-def test_n63_a_number_that_was_removed_proves_nothing(world: World) -> None:
+def test_n63_a_code_sent_to_a_removed_number_is_refused(world: World) -> None:
     """N63, MF-04: a code on its way to a number that is gone since; the factors that are left
     still count, and so does a code that is sent to one of them."""
     username = world.account()

@@ -33,7 +33,7 @@ def is_signed_in(browser: Browser, rp: Rp) -> bool:
 SignedIn = tuple[Browser, Rp, dict[str, Any]]
 
 
-def test_n57_a_genuine_hint_ends_everything_and_leads_back(
+def test_n57_a_valid_hint_ends_all_tokens_and_redirects_back(
     world: World, signed_in: SignedIn
 ) -> None:
     """N57: session, code, access and refresh token; state comes back, and only when it was sent."""
@@ -59,7 +59,7 @@ def test_n57_an_expired_hint_is_still_a_hint(world: World, signed_in: SignedIn) 
     assert not is_signed_in(browser, rp)
 
 
-def test_n57_without_a_session_the_tokens_end_all_the_same(
+def test_n57_a_hint_ends_the_tokens_without_a_session_cookie(
     world: World, signed_in: SignedIn
 ) -> None:
     """authentik 24012: another browser, no cookie; the hint names the session."""
@@ -199,7 +199,9 @@ def test_n57_the_answer_to_the_confirmation_is_a_page(
     assert len(world.events("session.ended")) == 1
 
 
-def test_n18_a_disabled_client_is_no_place_to_go_back_to(world: World, signed_in: SignedIn) -> None:
+def test_n18_a_sign_out_does_not_redirect_to_a_disabled_client(
+    world: World, signed_in: SignedIn
+) -> None:
     """N18, N57: the sign-out is done all the same."""
     browser, rp, tokens = signed_in
     with world.work() as work:
@@ -209,7 +211,7 @@ def test_n18_a_disabled_client_is_no_place_to_go_back_to(world: World, signed_in
     assert browser.get("/settings").request.path == "/signin"
 
 
-def test_n57_a_logout_without_a_hint_ends_nothing_that_has_no_session(world: World) -> None:
+def test_n57_a_logout_without_a_hint_keeps_tokens_of_clients(world: World) -> None:
     """N57: tokens of clients that act for themselves, whoever asks for a logout."""
     rp = world.relying_party(
         "Api", grant_types=("client_credentials",), scopes=("read",), redirect_uris=(),
@@ -220,7 +222,7 @@ def test_n57_a_logout_without_a_hint_ends_nothing_that_has_no_session(world: Wor
     assert world.introspect(rp, token)["active"] is True
 
 
-def test_n59_the_end_of_a_popups_sign_out_keeps_its_opener(world: World) -> None:
+def test_n59_the_signed_out_page_of_a_popup_keeps_its_opener(world: World) -> None:
     """N59: as the page that asks does."""
     rp = world.relying_party(uses_popups=True)
     browser = world.browser().signed_in(world.account())

@@ -160,7 +160,9 @@ def test_n45_another_token_is_no_access_token(world: World, which: str) -> None:
     "claims",
     [{"iss": "https://other.test"}, {"iss": None}, {"jti": None}, {"jti": 7}, {"jti": "unknown"}],
 )
-def test_n45_our_own_signature_is_not_enough(world: World, claims: dict[str, Any]) -> None:
+def test_n45_a_correct_signature_on_another_kind_of_token_is_not_enough(
+    world: World, claims: dict[str, Any]
+) -> None:
     """N45: the issuer must match, and no token is valid without its record (I2)."""
     rp, username = world.relying_party(), world.account()
     good = claims_of(world.signed_in_tokens(rp, username)["access_token"])
@@ -170,7 +172,7 @@ def test_n45_our_own_signature_is_not_enough(world: World, claims: dict[str, Any
     assert userinfo(world, token).status_code == 401
 
 
-def test_n40_the_query_is_no_place_for_a_token(world: World) -> None:
+def test_n40_a_token_in_the_query_is_refused(world: World) -> None:
     """N40: also with a valid header."""
     token = world.signed_in_tokens(world.relying_party(), world.account())["access_token"]
     client = world.app.test_client()
@@ -185,7 +187,7 @@ def test_n40_the_query_is_no_place_for_a_token(world: World) -> None:
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic x", "DPoP x", "bearer", ""])
-def test_n80_no_token_is_no_token(world: World, header: str) -> None:
+def test_n80_a_missing_or_empty_token_is_refused(world: World, header: str) -> None:
     """N80, RFC 6750 section 3.1: 401 with the scheme and no error code."""
     response = world.app.test_client().get(
         "/oauth2/v1/userinfo", headers={"Authorization": header}, base_url=world.settings.issuer
@@ -214,7 +216,7 @@ def test_userinfo_takes_the_token_in_three_ways_but_only_one_at_a_time(world: Wo
 
 
 @pytest.mark.parametrize("path", ["/oauth2/v1/introspect", "/oauth2/v1/revoke"])
-def test_n38_without_client_authentication_nothing_is_told(world: World, path: str) -> None:
+def test_n38_introspection_needs_client_authentication(world: World, path: str) -> None:
     """N38: 401, also for a public client at introspection."""
     rp, username = world.relying_party(), world.account()
     token = str(world.signed_in_tokens(rp, username)["access_token"])
@@ -251,7 +253,7 @@ def test_a_resource_server_sees_tokens_meant_for_it(world: World) -> None:
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-def test_revocation_ends_what_it_names(world: World, which: str) -> None:
+def test_revocation_ends_the_named_token(world: World, which: str) -> None:
     """RFC 7009: an access token alone, or a refresh token with its family."""
     rp, username = world.relying_party(), world.account()
     tokens = world.signed_in_tokens(rp, username)
@@ -275,7 +277,7 @@ def test_both_forms_of_access_token_behave_alike(world: World, form: str) -> Non
     assert world.introspect(rp, token) == {"active": False}
 
 
-def test_the_tokens_are_what_the_standards_ask(world: World) -> None:
+def test_tokens_have_the_claims_of_the_standards(world: World) -> None:
     """RFC 9068 section 2, OIDC Core sections 2 and 3.1.3.6. Every token has a ``jti``."""
     import hashlib
 

@@ -148,13 +148,13 @@ def secret(request: pytest.FixtureRequest) -> Secret:
     return found
 
 
-def test_n58_every_secret_works_while_nothing_ends_it(world: World, secret: Secret) -> None:
+def test_n58_every_secret_works_in_its_state(world: World, secret: Secret) -> None:
     """The control: the table below would notice."""
     assert secret.prepare(world, world.account(state=secret.state))()
 
 
 @pytest.mark.parametrize("state", ENDING)
-def test_n58_every_secret_ends_with_the_state(
+def test_n58_every_secret_is_refused_after_a_change_of_state(
     world: World, secret: Secret, state: AccountState
 ) -> None:
     """N58: a lock, a suspension and a deactivation end it at once; and it does not come back."""
@@ -179,7 +179,7 @@ def test_n58_every_secret_ends_with_the_state(
         "second step of a sign-in",
     ],
 )  # fmt: skip
-def test_n58_a_reset_ends_what_came_before(world: World, name: str) -> None:
+def test_n58_a_reset_invalidates_earlier_secrets(world: World, name: str) -> None:
     """N58: after "this was not me", or a reset mail of an agent, only the new way in counts."""
     secret = next(one for one in SECRETS if one.name == name)
     username = world.account(state=secret.state)
@@ -190,7 +190,7 @@ def test_n58_a_reset_ends_what_came_before(world: World, name: str) -> None:
     assert not use()
 
 
-def test_n81_a_closed_account_keeps_its_name_for_ever(world: World) -> None:
+def test_n81_the_name_of_a_deactivated_account_is_never_reused(world: World) -> None:
     """N81: neither the name nor anything of it is given to another."""
     username = world.account("moreaua", state=AccountState.DEACTIVATED)
     for again in (username, username.upper()):

@@ -26,7 +26,7 @@ NOT_OURS = "The resource is not allowed for this client."
 
 @pytest.mark.parametrize("grant", ["authorization_code", "refresh_token", "client_credentials"])
 @pytest.mark.parametrize("audience", ["", "https://api.test"])
-def test_a_resource_that_is_not_the_clients_is_refused(
+def test_a_resource_of_another_client_is_refused_at_token(
     world: World, grant: str, audience: str
 ) -> None:
     """RFC 8707 section 2: invalid_target for every grant type. The client's own resource is
@@ -43,7 +43,7 @@ def test_a_resource_that_is_not_the_clients_is_refused(
         assert found["aud"] == (audience or world.settings.issuer)
 
 
-def test_a_resource_that_is_refused_leaves_the_code(world: World) -> None:
+def test_a_refused_resource_does_not_spend_the_code(world: World) -> None:
     """RFC 8707: the error is in the request, so the code is not spent."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
@@ -51,7 +51,7 @@ def test_a_resource_that_is_refused_leaves_the_code(world: World) -> None:
     assert world.redeem(rp, code).status_code == 200
 
 
-def test_a_resource_at_authorize_is_the_clients_or_refused(world: World) -> None:
+def test_a_resource_of_another_client_is_refused_at_authorize(world: World) -> None:
     """RFC 8707 section 2.1: the error is a redirect, before the person signs in."""
     rp = world.relying_party(audience="https://api.test")
     answer = answer_of(world.browser().authorize(rp, resource="https://other.test"))
@@ -60,7 +60,7 @@ def test_a_resource_at_authorize_is_the_clients_or_refused(world: World) -> None
     assert world.browser().code(rp, world.account(), resource="https://api.test")
 
 
-def test_an_empty_scope_is_left_out(world: World) -> None:
+def test_an_empty_scope_is_omitted(world: World) -> None:
     """RFC 6749 sections 3.3 and 5.1: a scope cannot be empty, so it is omitted from the response,
     the token and introspection."""
     rp = world.relying_party("Robot", grant_types=("client_credentials",), scopes=())
@@ -82,7 +82,7 @@ NEVER: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize(("grant_types", "scopes", "named"), NEVER)
-def test_n32_a_scope_that_can_never_be_got_is_not_registered(
+def test_n32_a_scope_that_no_grant_type_gives_is_not_registered(
     world: World, grant_types: tuple[str, ...], scopes: tuple[str, ...], named: str
 ) -> None:
     """N32: refused at registration and at every change, not at the first token."""
@@ -118,7 +118,7 @@ def test_ma08_a_machines_token_names_the_application(world: World, robot: Rp) ->
     assert world.introspect(robot, issued)["aud"] == "mim"
 
 
-def test_ma08_a_missing_resource_says_so(world: World, robot: Rp) -> None:
+def test_ma08_a_missing_resource_is_named(world: World, robot: Rp) -> None:
     """RFC 8707 section 2: only a caller with the right credentials gets this error."""
     text = "Missing parameter: resource (the application for the token)."
     assert_refused(token(world, resource=""), 400, "invalid_target", text)
@@ -129,7 +129,7 @@ def test_ma08_a_missing_resource_says_so(world: World, robot: Rp) -> None:
     assert token(world, resource="", client_secret="x").status_code == 401
 
 
-def test_ma08_a_machine_account_may_have_a_name_of_an_older_form(world: World, robot: Rp) -> None:
+def test_ma08_a_machine_account_may_have_an_older_form_of_name(world: World, robot: Rp) -> None:
     """MA-08: it is no client, and signs on as the others do; a name that nobody has is refused."""
     older = world.account("oldrobot", kind=AccountKind.MACHINE)
     world.grant_role(older, "MIM Web Services", "109120")
@@ -220,7 +220,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize(("wish", "named"), BAD_WISHES)
-def test_n14_a_demand_that_cannot_be_read_is_refused(
+def test_n14_a_malformed_claims_parameter_is_refused(
     world: World, wish: dict[str, Any], named: str
 ) -> None:
     """N14, OIDC Core 5.5.1.1: a malformed request of a level or a subject is not ignored."""
@@ -240,7 +240,7 @@ def test_n14_a_demand_that_cannot_be_read_is_refused(
     [None, {}, {"essential": True}, {"essential": False, "value": "phr"}, {"values": ["phr", "x"]},
      {"essential": True, "values": ["x", "urn:ieso:acr:password"]}],
 )  # fmt: skip
-def test_n14_a_demand_that_is_met_or_a_wish_is_answered(world: World, wish: Any) -> None:
+def test_n14_a_met_or_voluntary_acr_is_answered(world: World, wish: Any) -> None:
     """N14: an essential ``acr`` without a value accepts any level. A voluntary one never fails."""
     rp = world.relying_party()
     browser = world.browser().signed_in(world.account())

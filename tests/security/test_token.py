@@ -61,7 +61,7 @@ CHALLENGE_BAD = "The code_challenge is malformed."
     ],
 )
 @pytest.mark.parametrize("require_pkce", [True, False])
-def test_n22_only_a_well_formed_s256_challenge_is_taken(
+def test_n22_only_a_well_formed_s256_challenge_is_accepted(
     world: World, require_pkce: bool, changes: dict[str, Any], text: str
 ) -> None:
     """RFC 7636 section 4.2, RFC 9700 section 2.1.1: also for a client that need not use PKCE."""
@@ -98,7 +98,7 @@ def test_n22_a_repeated_challenge_is_refused(world: World, name: str) -> None:
         (challenge_of(VERIFIER), "The code_verifier does not match the code_challenge."),
     ],
 )
-def test_n23_a_code_without_its_verifier_is_worthless(
+def test_n23_a_code_without_its_verifier_is_refused(
     world: World, method: str, verifier: str | None, text: str
 ) -> None:
     """RFC 7636 section 4.6: an attempt with the wrong verifier spends the code."""
@@ -129,7 +129,9 @@ def test_n23_a_verifier_for_a_code_without_challenge_is_refused(world: World) ->
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_n24_a_code_of_another_client_is_refused_and_burnt(world: World, method: str) -> None:
+def test_n24_a_code_presented_by_another_client_is_refused_and_spent(
+    world: World, method: str
+) -> None:
     """RFC 6749 section 4.1.3: another client cannot use a stolen code, and nobody can
     afterwards."""
     owner, thief = client_of(world, name="EMI"), client_of(world, method, name="Thief")
@@ -139,7 +141,7 @@ def test_n24_a_code_of_another_client_is_refused_and_burnt(world: World, method:
     assert_refused(world.redeem(owner, code), 400, "invalid_grant", NOT_VALID)
 
 
-def test_n24_a_client_that_fails_to_authenticate_burns_nothing(world: World) -> None:
+def test_n24_a_client_that_fails_to_authenticate_does_not_spend_the_code(world: World) -> None:
     """A client that does not authenticate cannot spend the code of another."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
@@ -150,7 +152,7 @@ def test_n24_a_client_that_fails_to_authenticate_burns_nothing(world: World) -> 
 
 
 @pytest.mark.parametrize("uri", ["https://other.rp.test/callback", "", None, "{}/", "{}?a=b"])
-def test_n24_another_redirect_uri_burns_the_code(world: World, uri: str | None) -> None:
+def test_n24_a_different_redirect_uri_spends_the_code(world: World, uri: str | None) -> None:
     """RFC 6749 section 4.1.3, RFC 9700 section 4.1: it must be identical, not similar."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
@@ -163,7 +165,9 @@ def test_n24_another_redirect_uri_burns_the_code(world: World, uri: str | None) 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_n25_a_second_use_of_a_code_revokes_what_the_first_gave(world: World, method: str) -> None:
+def test_n25_a_second_use_of_a_code_revokes_the_tokens_of_the_first(
+    world: World, method: str
+) -> None:
     """A2, RFC 6749 section 4.1.2: one of the two users stole the code, and the gateway cannot know
     which."""
     rp, reader = client_of(world, method), client_of(world, name="Reader")
@@ -178,7 +182,7 @@ def test_n25_a_second_use_of_a_code_revokes_what_the_first_gave(world: World, me
     assert [event.data["why"] for event in revoked] == ["code_reused"]
 
 
-def test_n26_one_code_gives_one_answer_in_a_row_of_many(world: World) -> None:
+def test_n26_one_of_many_uses_of_a_code_succeeds(world: World) -> None:
     """A1 in sequence. ``test_races`` does the same in parallel and in several processes."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
@@ -186,7 +190,7 @@ def test_n26_one_code_gives_one_answer_in_a_row_of_many(world: World) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(59, 200), (60, 400), (61, 400)])
-def test_n27_a_code_lives_for_a_minute(world: World, seconds: int, status: int) -> None:
+def test_n27_a_code_is_valid_for_a_minute(world: World, seconds: int, status: int) -> None:
     """RFC 6749 section 4.1.2, settings.code_ttl."""
     rp = client_of(world)
     code = world.browser().code(rp, world.account())
@@ -198,7 +202,7 @@ def test_n27_a_code_lives_for_a_minute(world: World, seconds: int, status: int) 
 
 
 @pytest.mark.parametrize("state", REFUSING)
-def test_n27_a_code_dies_with_the_account(world: World, state: AccountState) -> None:
+def test_n27_the_end_of_the_account_invalidates_a_code(world: World, state: AccountState) -> None:
     """N58: every state that ends the account ends its codes."""
     rp = client_of(world)
     username = world.account()
@@ -207,7 +211,7 @@ def test_n27_a_code_dies_with_the_account(world: World, state: AccountState) -> 
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", ENDED)
 
 
-def test_n27_a_code_dies_with_its_session(world: World) -> None:
+def test_n27_the_end_of_the_session_invalidates_a_code(world: World) -> None:
     """Signing out between the redirect and the token request."""
     rp = client_of(world)
     browser = world.browser()
@@ -221,7 +225,7 @@ def test_n27_a_code_dies_with_its_session(world: World) -> None:
     assert_refused(world.redeem(rp, code), 400, "invalid_grant", ENDED)
 
 
-def test_n27_a_code_dies_with_a_password_reset(world: World) -> None:
+def test_n27_a_password_reset_invalidates_a_code(world: World) -> None:
     """People reset their password when another person may know it."""
     from idp.credentials import passwords
     from idp.directory import accounts
@@ -239,7 +243,7 @@ def test_n27_a_code_dies_with_a_password_reset(world: World) -> None:
 
 
 @pytest.mark.parametrize("code", ["", "x", "x" * 8192, "é", "' OR 1=1 --", "\ud83d\ude00", None])
-def test_a_code_that_never_was_is_refused(world: World, code: str | None) -> None:
+def test_a_code_that_was_never_issued_is_refused(world: World, code: str | None) -> None:
     """RFC 6749 section 5.2: missing is invalid_request, unknown is invalid_grant."""
     rp = client_of(world)
     params = {"grant_type": "authorization_code", "redirect_uri": rp.redirect_uri}
@@ -260,7 +264,7 @@ def test_a7_the_redirect_uri_is_never_assumed(world: World) -> None:
     assert "Location" not in response.headers
 
 
-def test_a8_the_way_back_is_a_303(world: World) -> None:
+def test_a8_the_redirect_to_the_client_is_a_303(world: World) -> None:
     """RFC 9700 section 4.12: a 307 would send the password on to the client."""
     rp = client_of(world)
     browser = world.browser()
@@ -278,7 +282,7 @@ def test_a8_the_response_mode_is_not_ignored(world: World) -> None:
     assert answer["error"] == "invalid_request"
 
 
-def test_a9_refresh_tokens_rotate_and_the_nonce_comes_back(world: World) -> None:
+def test_a9_refresh_tokens_rotate_and_the_nonce_is_returned(world: World) -> None:
     """Both are disabled by default in Authlib."""
     rp = client_of(world)
     first = world.signed_in_tokens(rp, world.account())

@@ -116,7 +116,7 @@ def presented(rp: Rp, method: str, secret: str) -> tuple[dict[str, str], str | N
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("used", [m for m in METHODS if m != AuthMethod.SECRET])
 @pytest.mark.parametrize("registered", METHODS)
-def test_n29_only_the_registered_method_is_taken(
+def test_n29_only_the_registered_method_is_accepted(
     world: World, registered: str, used: str, path: str
 ) -> None:
     """A6: also at introspection and revocation. The right secret by another method is refused,
@@ -252,7 +252,7 @@ def test_n31_a_request_without_a_grant_type_is_invalid(
 
 @pytest.mark.parametrize("grant", GRANT_NAMES)
 @pytest.mark.parametrize("method", METHODS)
-def test_n31_a_grant_type_that_is_not_the_clients_is_unauthorized(
+def test_n31_an_unregistered_grant_type_is_unauthorized(
     world: World, method: str, grant: str
 ) -> None:
     """Refused before the rest of the request is read or spent."""
@@ -283,7 +283,7 @@ def test_n32_a_client_alone_has_no_scopes_about_people(
     assert_refused(response, 400, "invalid_scope", TOO_WIDE)
 
 
-def test_n32_scopes_at_refresh_cannot_grow(world: World) -> None:
+def test_n32_a_refresh_cannot_extend_the_scopes(world: World) -> None:
     """RFC 6749 section 6: the refusal does not spend the refresh token."""
     rp = client_of(world)
     tokens = world.signed_in_tokens(rp, world.account(), scope="openid offline_access")

@@ -121,13 +121,13 @@ def assert_not_a_token(response: TestResponse) -> None:
     )
 
 
-def test_every_grant_type_has_a_way_in() -> None:
+def test_every_grant_type_is_in_the_tables() -> None:
     """A grant type that is registered but not listed here would not be tested for N31, N33 and
     N58."""
     assert set(REQUESTS) == set(GRANT_NAMES) == set(GRANT_TYPES)
 
 
-def test_the_states_that_refuse_are_all_but_active() -> None:
+def test_the_tables_cover_every_state_except_active() -> None:
     """N58: a new state is refused by default."""
     assert [state for state in AccountState if state not in REFUSING] == [AccountState.ACTIVE]
 

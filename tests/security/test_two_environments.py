@@ -108,7 +108,7 @@ def test_n93_an_unsafe_setting_stops_the_start_with_its_reason(
         create_app(unsafe)
 
 
-def test_a_risk_that_is_meant_is_accepted_and_said() -> None:
+def test_a_named_risk_is_accepted_and_logged() -> None:
     """R24: by the name of its setting only; the others are refused as before."""
     meant = replace(
         SAFE, database_url="sqlite:///gateway.db", redis_url="",
@@ -125,7 +125,7 @@ def test_a_risk_that_is_meant_is_accepted_and_said() -> None:
         replace(meant, password_history=3).validate()
 
 
-def test_every_start_says_which_risks_are_accepted(tmp_path: Path) -> None:
+def test_every_start_logs_the_accepted_risks(tmp_path: Path) -> None:
     """R24: a warning for each, in the log of the process that serves or works."""
     meant = replace(
         SAFE, database_url=f"sqlite:///{tmp_path}/x.db", accepted_risks=("database_url",)
@@ -138,7 +138,7 @@ def test_every_start_says_which_risks_are_accepted(tmp_path: Path) -> None:
     assert entry["risk"].startswith("IDP_DATABASE_URL: SQLite")
 
 
-def test_every_number_has_bounds_that_hold_its_default() -> None:
+def test_every_number_has_bounds_that_include_its_default() -> None:
     """A number without bounds would be taken whatever it is; defaults are safe."""
     numbers = {item.name for item in fields(Settings) if type(item.default) is int}
     assert numbers == set(settings_checks.BOUNDS)
@@ -147,7 +147,7 @@ def test_every_number_has_bounds_that_hold_its_default() -> None:
         assert not bound.unsafe(getattr(SAFE, name)), name
 
 
-def test_all_faults_are_named_at_once() -> None:
+def test_all_faults_of_the_settings_are_listed_together() -> None:
     """Nobody corrects a configuration one start at a time."""
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environ({"IDP_ENVIRONMENT": "production", "IDP_DEBUG": "true"})
@@ -203,7 +203,7 @@ def production(world: World, tmp_path: Path) -> Iterator[World]:
         db.engine.dispose()
 
 
-def test_n93_nothing_of_one_environment_is_taken_by_the_other(
+def test_n93_secrets_of_one_environment_are_refused_by_the_other(
     world: World, production: World
 ) -> None:
     """N93: access, refresh, code, hint, cookie and link of the Sandbox in Production, for the same
@@ -232,7 +232,7 @@ def test_n93_nothing_of_one_environment_is_taken_by_the_other(
     assert "This link is incomplete" in foreign.get(path).text
 
 
-def test_n93_names_and_pages_differ(world: World, production: World) -> None:
+def test_n93_names_and_pages_of_the_environments_differ(world: World, production: World) -> None:
     """N93, EN-02: cookie names, banner, sender."""
     sandbox = world.settings
     assert sandbox.cookie_name("session") != production.settings.cookie_name("session")

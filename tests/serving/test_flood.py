@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("wire")
 FORM = "application/x-www-form-urlencoded"
 
 
-def test_n88_wrong_sign_ins_at_once_keep_nobody_waiting(world: World) -> None:
+def test_n88_many_wrong_sign_ins_do_not_delay_other_requests(world: World) -> None:
     """N88, N47: 80 wrong passwords at once, at the cost of production; health, keys and tokens come
     before the last of them. Those for which there is no room are told so at once."""
     rp = world.relying_party(grant_types=("client_credentials",), scopes=("scim",))

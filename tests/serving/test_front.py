@@ -113,7 +113,7 @@ def gate(world: World) -> dict[str, Any]:
     return state
 
 
-def test_n88_a_body_that_does_not_come_is_408_in_the_form_of_its_path(world: World) -> None:
+def test_n88_a_missing_body_is_408_in_the_form_of_its_path(world: World) -> None:
     """N88: OAuth JSON, a SCIM error, a page in the reader's language."""
 
     async def play() -> list[Client]:
@@ -144,7 +144,7 @@ def test_n88_a_body_that_does_not_come_is_408_in_the_form_of_its_path(world: Wor
     assert english.headers[b"cache-control"] == b"no-store"
 
 
-def test_n87_bodies_have_no_more_memory_than_is_theirs(world: World) -> None:
+def test_n87_the_memory_of_all_bodies_is_bounded(world: World) -> None:
     """N87: the bodies of all requests together are bounded; the next one is told to come again."""
 
     async def play() -> tuple[Client, Client, Client]:
@@ -168,7 +168,7 @@ def test_n87_bodies_have_no_more_memory_than_is_theirs(world: World) -> None:
     assert third.status == 400
 
 
-def test_n88_a_full_queue_refuses_at_once_and_health_goes_on(
+def test_n88_a_full_queue_refuses_at_once_and_health_still_answers(
     world: World, gate: dict[str, Any]
 ) -> None:
     """N88: one thread is held, one request waits; the next is 503, health and keys are 200."""
@@ -196,7 +196,7 @@ def test_n88_a_full_queue_refuses_at_once_and_health_goes_on(
     assert b"not available right now" in late.text
 
 
-def test_r08_a_database_that_hangs_under_readyz_keeps_no_key_waiting(
+def test_r08_a_hanging_database_check_does_not_delay_the_keys(
     world: World, gate: dict[str, Any]
 ) -> None:
     """R08: probes of the database wait for each other only."""
@@ -218,7 +218,7 @@ def test_r08_a_database_that_hangs_under_readyz_keeps_no_key_waiting(
     assert in_a_loop(play()) == [200, 200, 200]
 
 
-def test_n88_what_waits_too_long_or_for_nobody_does_not_begin(
+def test_n88_requests_that_timed_out_or_were_abandoned_are_not_run(
     world: World, gate: dict[str, Any]
 ) -> None:
     """N88: the application runs once, for the one that got the thread."""
@@ -294,7 +294,7 @@ def test_a_client_that_reads_nothing_ends_the_download(world: World, gate: dict[
     assert gate["closed"].is_set()
 
 
-def test_a_download_that_fails_half_way_is_cut(world: World, gate: dict[str, Any]) -> None:
+def test_a_download_that_fails_aborts_the_connection(world: World, gate: dict[str, Any]) -> None:
     """What is a part must not pass for the whole: the server cuts the connection."""
 
     async def play() -> Client:
@@ -310,7 +310,7 @@ def test_a_download_that_fails_half_way_is_cut(world: World, gate: dict[str, Any
 
 
 @pytest.mark.parametrize("name", ["authorization", "host", "content-type", "origin"])
-def test_n28_a_field_that_comes_twice_is_refused(world: World, name: str) -> None:
+def test_n28_a_repeated_header_is_refused(world: World, name: str) -> None:
     """N28: of two, a proxy may have judged the other one."""
     client = Client("GET", "/oauth2/v1/userinfo", (name, "a"), (name, "a"))
     in_a_loop(client.ask(AsgiAdapter(world.app, threads=1)))
@@ -324,7 +324,7 @@ def test_n28_a_field_that_comes_twice_is_refused(world: World, name: str) -> Non
         ("origin", 403, (b"x-gateway-error", b"invalid_request")),
     ],
 )
-def test_n28_a_proxy_that_asks_hears_401_or_403(
+def test_n28_a_proxy_with_two_credentials_gets_401_or_403(
     world: World, name: str, status: int, field: tuple[bytes, bytes]
 ) -> None:
     """N28, MA-11: two credentials are as good as none."""
@@ -334,9 +334,7 @@ def test_n28_a_proxy_that_asks_hears_401_or_403(
     assert field in client.headers.items()
 
 
-def test_n88_a_proxy_that_asks_hears_403_when_there_is_no_room(
-    world: World, gate: dict[str, Any]
-) -> None:
+def test_n88_a_proxy_gets_403_when_the_queue_is_full(world: World, gate: dict[str, Any]) -> None:
     """N88, MA-11: with the time to wait; so does a script hear of it, and it may ask first."""
 
     async def play() -> tuple[Client, Client, Client]:
@@ -362,7 +360,7 @@ def test_n88_a_proxy_that_asks_hears_403_when_there_is_no_room(
     assert asking.headers[b"access-control-allow-origin"] == b"https://app.test"
 
 
-def test_n60_fields_with_underscores_are_nobody(world: World) -> None:
+def test_n60_headers_with_underscores_are_ignored(world: World) -> None:
     """N60: ``X_Forwarded_For`` is not ``X-Forwarded-For``, and ``Proxy`` is not HTTP_PROXY."""
     seen: dict[str, str] = {}
 
@@ -403,7 +401,7 @@ def test_n88_a_full_hashing_queue_refuses_before_it_hashes(world: World) -> None
     assert not hasher.verify("whatever", None)
 
 
-def test_n88_nobody_waits_for_a_hash_without_end(world: World) -> None:
+def test_n88_waiting_for_a_hash_has_a_time_limit(world: World) -> None:
     """N88: whose turn does not come in time is told to come again, and has taken no place; hashes
     that are slow to begin with stop nobody for good."""
     limiter = HashingLimiter(1, 1, seconds=0)
@@ -415,7 +413,7 @@ def test_n88_nobody_waits_for_a_hash_without_end(world: World) -> None:
     assert not hasher.verify("whatever", None)
 
 
-def test_n88_a_full_hashing_queue_is_503_at_every_door(world: World) -> None:
+def test_n88_a_full_hashing_queue_is_503_at_every_endpoint(world: World) -> None:
     """N88: a page for people, an OAuth error at the token endpoint; nothing counts as a failure."""
     username = world.account("someone")
     world.app.extensions["hasher"]._limiter._admitted = threading.Semaphore(0)

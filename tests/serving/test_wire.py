@@ -25,7 +25,7 @@ def held_body(path: str) -> bytes:
     return request("POST", path, Content_Type=FORM, Content_Length="1000") + b"username="
 
 
-def test_n88_held_bodies_hold_no_thread_and_no_stop(world: World) -> None:
+def test_n88_incomplete_bodies_occupy_no_thread_and_do_not_delay_a_stop(world: World) -> None:
     """N88: 60 bodies that never come; everything else is answered while none of them is, and the
     gateway stops although they are open."""
     with serve(world, "--workers", "1", "--threads", "4", "--stop-seconds", "1") as served:
@@ -40,7 +40,7 @@ def test_n88_held_bodies_hold_no_thread_and_no_stop(world: World) -> None:
         assert os.path.exists(f"/proc/{served.process.pid}")
 
 
-def test_n88_heads_that_never_come_hold_no_thread(world: World) -> None:
+def test_n88_incomplete_headers_occupy_no_thread(world: World) -> None:
     """N88: 60 half heads, and 60 connections on which nothing is sent."""
     with serve(world, "--workers", "1", "--threads", "4") as served:
         held = [served.send(b"GET /signin HTTP/1.1\r\nHost: ") for _ in range(60)]
@@ -50,7 +50,7 @@ def test_n88_heads_that_never_come_hold_no_thread(world: World) -> None:
         assert [connection.recv(1) for connection in held] == [b""] * 120
 
 
-def test_r01_a_killed_child_is_started_again(world: World) -> None:
+def test_r01_a_killed_child_process_is_restarted(world: World) -> None:
     """R01: the other child goes on answering, the main process lives, and a new child comes."""
     with serve(world, "--workers", "2") as served:
         served.wait_until(lambda: served.listeners() == 2)
@@ -65,7 +65,7 @@ def test_r01_a_killed_child_is_started_again(world: World) -> None:
         assert len(served.children() - first) == 1
 
 
-def test_what_the_front_takes_and_refuses(world: World) -> None:
+def test_requests_that_the_server_accepts_and_refuses(world: World) -> None:
     """N28, N87 and RFC 9110: Expect, HEAD, repeated headers, lengths, and underscores."""
     with serve(world, "--workers", "1") as served:
         expecting = served.send(
@@ -106,7 +106,7 @@ def test_what_the_front_takes_and_refuses(world: World) -> None:
         assert served.get("/%ff%2F..%00").status == 404
 
 
-def test_n38_tokens_of_many_role_groups_pass_the_wire(world: World) -> None:
+def test_n38_tokens_with_many_role_groups_are_accepted(world: World) -> None:
     """N38, N57: in the header and in the address, as long as the gateway signs them."""
     world.clock.moment = datetime.now(UTC)
     rp, username = world.relying_party(), world.account()

@@ -46,7 +46,7 @@ class SignOn:
             work.db.refresh(row)
 
 
-def test_n57_a_revoked_role_group_ends_what_is_known_of_its_holder_alone(world: World) -> None:
+def test_n57_a_revoked_role_group_ends_only_the_client_sessions_of_its_holder(world: World) -> None:
     """N57: where it is seen; other persons and relying parties go on as before."""
     world.relying_party(backchannel_logout_uri="https://emi.rp.test/logout")
     world.relying_party("Other", backchannel_logout_uri="https://other.rp.test/logout")

@@ -30,7 +30,7 @@ def passes(work: UnitOfWork, username: str, key: str = KEY) -> bool:
     return failed_attempts.record_outcome(work, key, account, matched=True)
 
 
-def test_n51_a_browser_that_is_not_remembered_has_no_budget_of_its_own(world: World) -> None:
+def test_n51_a_browser_that_is_not_remembered_has_no_limit_of_its_own(world: World) -> None:
     """N51: nor one that was remembered until now."""
     username = world.account()
     with world.work() as work:
@@ -52,7 +52,7 @@ def test_n51_a_browser_that_is_not_remembered_has_no_budget_of_its_own(world: Wo
         assert scope(kept) == "account"
 
 
-def test_n49_a_right_password_makes_the_budget_whole(world: World) -> None:
+def test_n49_a_correct_password_clears_the_failures(world: World) -> None:
     """N49: failures before it count no more."""
     username = world.account()
     with world.work() as work:
@@ -63,7 +63,7 @@ def test_n49_a_right_password_makes_the_budget_whole(world: World) -> None:
         assert not passes(work, username)
 
 
-def test_n49_who_is_told_when_a_lock_out_ends(world: World) -> None:
+def test_n49_the_end_of_a_lock_out_is_shown_in_the_first_attempts_only(world: World) -> None:
     """N49: of a locked key alone, in the first attempts, until its last second."""
     username = world.account()
     with world.work() as work:
@@ -127,7 +127,7 @@ def test_n49_an_outcome_is_added_to_what_is_stored_now(world: World) -> None:
         assert failed_attempts.is_locked(work, KEY)
 
 
-def test_a_lock_out_of_an_old_key_is_not_purged(world: World) -> None:
+def test_failures_are_purged_a_day_after_the_last_attempt(world: World) -> None:
     """N49: a day without attempts is counted from the last one."""
     username = world.account()
     with world.work() as work:

@@ -35,7 +35,7 @@ def started(work: UnitOfWork, username: str, **more: Any) -> tuple[BrowserSessio
 # Sign-ins in progress
 
 
-def test_n54_a_sign_in_is_of_the_browser_that_began_it(world: World) -> None:
+def test_n54_a_sign_in_belongs_to_the_browser_that_started_it(world: World) -> None:
     """N54: until its last second, and until it is finished; once."""
     with world.work() as work:
         row = interactions.begin(work, "mine")
@@ -58,7 +58,9 @@ def test_n54_a_sign_in_is_of_the_browser_that_began_it(world: World) -> None:
         assert interactions.find(work, handle, "mine") is None
 
 
-def test_n54_a_sign_in_begins_anew_for_its_browser_or_from_this_site(world: World) -> None:
+def test_n54_an_expired_sign_in_restarts_only_in_its_browser_or_from_this_site(
+    world: World,
+) -> None:
     """N54: with its request and nothing that was done; not from a link to another's."""
     world.relying_party()
     with world.work() as work:
@@ -98,7 +100,7 @@ def test_n54_a_sign_in_begins_anew_for_its_browser_or_from_this_site(world: Worl
         assert again(row.handle, "mine", True) is None
 
 
-def test_consent_is_of_one_person_to_one_client_and_adds_up(world: World) -> None:
+def test_consents_add_up_for_one_account_and_client(world: World) -> None:
     """OIDC Core 3.1.2.4."""
     names = [world.account(), world.account()]
     world.relying_party()
@@ -120,7 +122,7 @@ def test_consent_is_of_one_person_to_one_client_and_adds_up(world: World) -> Non
 # Browsers
 
 
-def test_n51_a_browser_is_known_to_the_accounts_that_signed_in_there(world: World) -> None:
+def test_n51_a_browser_is_known_for_the_accounts_that_signed_in_with_it(world: World) -> None:
     """N51, MF-03: by its present cookie; a forgotten one is known as such."""
     names = [world.account(), world.account(), world.account()]
     with world.work() as work:
@@ -225,7 +227,7 @@ def test_another_network_or_program_is_a_new_browser(
         assert set(rows) == {"curl/8", agent}
 
 
-def test_a_program_without_a_name_is_the_same_program(world: World) -> None:
+def test_browsers_without_a_user_agent_are_the_same_browser(world: World) -> None:
     """No mail for each of its sign-ins; a long name is cut."""
     username = world.account()
     with world.work() as work:
@@ -299,7 +301,7 @@ def test_n53_a_sign_in_changes_the_cookie_and_keeps_the_session_of_the_person(
             assert sessions.last_account_id(work, wrong) is sessions.find(work, wrong) is None
 
 
-def test_a_session_is_touched_now_and_then(world: World) -> None:
+def test_the_last_use_of_a_session_is_written_at_intervals(world: World) -> None:
     """Not at each request: a write costs."""
     username = world.account()
     with world.work() as work:
@@ -340,7 +342,7 @@ def granted(
     return row
 
 
-def test_n57_what_the_end_of_a_session_ends(world: World) -> None:
+def test_n57_the_end_of_a_session_ends_its_grants(world: World) -> None:
     """N57: its grants, but for those that outlive a plain sign-out; nothing of another session."""
     username, other = world.account(), world.account()
     world.relying_party()
@@ -373,7 +375,7 @@ def test_n57_what_the_end_of_a_session_ends(world: World) -> None:
 
 @pytest.mark.parametrize("keeps_one", [True, False])
 @pytest.mark.parametrize("keeps_programs", [True, False])
-def test_n58_what_ends_all_of_an_account(
+def test_n58_ending_an_account_ends_all_its_sessions_and_grants(
     world: World, keeps_one: bool, keeps_programs: bool
 ) -> None:
     """N58: sessions and grants, those of programs too; of this account alone."""
@@ -399,7 +401,7 @@ def test_n58_what_ends_all_of_an_account(
         assert gone.end_reason == EndReason.SIGNED_OUT
 
 
-def test_n58_a_session_lives_as_long_as_its_account(world: World) -> None:
+def test_n58_a_session_ends_with_its_account(world: World) -> None:
     """N58: at that second."""
     username = world.account()
     with world.work() as work:
@@ -460,7 +462,7 @@ def test_n49_a_lock_is_shown_until_its_last_second(world: World) -> None:
 
 
 @pytest.mark.parametrize(("days", "is_own"), [(29, True), (30, False)])
-def test_n51_a_network_is_the_holders_for_thirty_days(
+def test_n51_a_usual_network_is_remembered_for_thirty_days(
     world: World, days: int, is_own: bool
 ) -> None:
     """N51: after the last sign-in there; an unknown address is nobody's."""

@@ -49,7 +49,7 @@ def demanded(
     return assurance_levels.demanded(work, rp, session, "")
 
 
-def test_z13_the_strictest_rule_is_a_demand(given: SimpleNamespace) -> None:
+def test_z13_the_strictest_rule_decides(given: SimpleNamespace) -> None:
     """Z-13: of environment, client and role groups; the last two are not asked of an account
     without a factor, whose sign-in sets one up first."""
     assert demanded() is None
@@ -62,7 +62,7 @@ def test_z13_the_strictest_rule_is_a_demand(given: SimpleNamespace) -> None:
     assert demanded(client=ALWAYS) == ACR_MFA
 
 
-def test_z13_a_session_that_has_the_level_is_not_asked(given: SimpleNamespace) -> None:
+def test_z13_a_session_with_the_level_needs_no_factor(given: SimpleNamespace) -> None:
     """Z-13: nor is a browser without a session: its sign-in decides by the same rules."""
     for acr in (None, ACR_MFA, ACR_PHR):
         assert demanded(acr, client=ALWAYS) is None
@@ -81,7 +81,7 @@ def test_z13_a_session_that_has_the_level_is_not_asked(given: SimpleNamespace) -
         (NOW - timedelta(days=30) + timedelta(seconds=1), None),
     ],
 )
-def test_z13_every_thirty_days_counts_for_the_browser(
+def test_z13_every_thirty_days_is_counted_for_each_browser(
     given: SimpleNamespace, proved_at: datetime | None, expected: str | None
 ) -> None:
     """Z-13: the last moment at which it is due."""
@@ -104,7 +104,7 @@ def test_z13_every_thirty_days_counts_for_the_browser(
         ([APP, MAIL], False, ACR_MFA),
     ],
 )
-def test_n14_a_session_rises_to_the_best_factor(
+def test_n14_a_session_can_be_raised_to_the_level_of_the_best_factor(
     given: SimpleNamespace, factors: list[Any], weak_counts: bool, expected: str
 ) -> None:
     """N14: whatever the order of the factors; never below what it is."""
@@ -116,7 +116,7 @@ def test_n14_a_session_rises_to_the_best_factor(
             assert best == (expected if acr == ACR_PASSWORD else ACR_PHR)
 
 
-def test_what_a_factor_adds_to_amr() -> None:
+def test_the_amr_values_of_each_factor() -> None:
     """RFC 8176: a synced key is no hardware device."""
     rows = [cast(Authenticator, row) for row in (APP, MAIL, SYNCED, DEVICE)]
     methods = [assurance_levels.methods_of(row) for row in rows]

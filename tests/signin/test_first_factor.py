@@ -40,7 +40,7 @@ def reasons(world: World) -> list[str | None]:
     return [event.reason for event in world.events("signin.refused")]
 
 
-def test_a_hash_of_older_settings_is_made_again_by_the_right_password(world: World) -> None:
+def test_a_correct_password_renews_a_hash_with_older_parameters(world: World) -> None:
     """PW-10: by the sign-in that shows the password; a current hash stays as it is."""
     username = world.account()
     before = stored(world, username)
@@ -77,7 +77,7 @@ def test_n47_a_refused_password_is_hashed_once(
     assert stored(world, username) == before
 
 
-def test_n71_a_temporary_password_leaves_the_hash_of_the_former_one(
+def test_n71_a_temporary_password_keeps_the_previous_hash(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N71: the old hash stays in the history of passwords, not replaced by the temporary one; the
@@ -135,7 +135,9 @@ class Beside(PasswordHasher):
         return matched
 
 
-def test_n71_of_two_sign_ins_at_once_one_gets_the_page(world: World) -> None:
+def test_n71_one_of_two_concurrent_sign_ins_with_a_temporary_password_succeeds(
+    world: World,
+) -> None:
     """N71: the password was still unused when it was compared; the other was first."""
     username = world.account()
     temporary = Desk.of(world).temporary_password(username)
@@ -149,7 +151,7 @@ def test_n71_of_two_sign_ins_at_once_one_gets_the_page(world: World) -> None:
     assert world.account_row(username).state == AccountState.RESET_REQUIRED
 
 
-def test_n58_a_temporary_password_opens_no_account_whose_time_is_over(world: World) -> None:
+def test_n58_a_temporary_password_of_an_expired_account_is_refused(world: World) -> None:
     """N58, N71: the account ends while its temporary password is still valid."""
     username = world.account()
     temporary = Desk.of(world).temporary_password(username)
@@ -160,7 +162,7 @@ def test_n58_a_temporary_password_opens_no_account_whose_time_is_over(world: Wor
     assert world.browser().sign_in(username, NEW_PASSWORD).status_code == 400
 
 
-def test_n71_a_first_password_that_is_temporary_is_wrong_or_right(world: World) -> None:
+def test_n71_a_temporary_password_works_without_an_earlier_password(world: World) -> None:
     """N47: an account that has no other password; the trail says "wrong", not "none"."""
     username = world.account()
     temporary = Desk.of(world).temporary_password(username)
@@ -183,7 +185,7 @@ def test_n50_refusals_of_one_network_do_not_fill_the_trail(world: World) -> None
     assert 0 < len(reasons(world)) < 60
 
 
-def test_n71_a_temporary_password_counts_only_while_a_reset_is_required(world: World) -> None:
+def test_n71_a_temporary_password_is_accepted_only_while_a_reset_is_required(world: World) -> None:
     """N71: the holder was quicker with a link: the new password is right, and is not changed
     again; the temporary one is wrong, although its time is not over."""
     username = world.account()

@@ -85,7 +85,7 @@ def last(world: World) -> dict[str, Any]:
     return dict(world.events("signin.assessed")[-1].data)
 
 
-def test_mf03_a_known_browser_at_a_usual_hour_is_not_asked(place: World) -> None:
+def test_mf03_a_known_browser_at_a_usual_hour_needs_no_factor(place: World) -> None:
     """MF-03: low risk, remembered: no second step; what was weighed is in the trail."""
     username, _, browser = worker(place)
     assert browser.sign_in(username).request.path == "/"
@@ -96,7 +96,7 @@ def test_mf03_a_known_browser_at_a_usual_hour_is_not_asked(place: World) -> None
     assert all(set(entry) == {"feature", "code", "shown", "weight"} for entry in told["evidence"])
 
 
-def test_mf03_another_workstation_is_asked_and_told_why(place: World) -> None:
+def test_mf03_another_workstation_requires_a_factor_and_says_why(place: World) -> None:
     """MF-03: right password, new browser."""
     username, _, _ = worker(place)
     page = at(place, OFFICE).sign_in(username)
@@ -105,7 +105,7 @@ def test_mf03_another_workstation_is_asked_and_told_why(place: World) -> None:
     assert "new_device" in last(place)["hits"]
 
 
-def test_mf03_another_network_country_and_travel(place: World) -> None:
+def test_mf03_impossible_travel_requires_a_strong_factor(place: World) -> None:
     """Far away an hour later, in the same browser: a strong factor, and why."""
     username, secret, browser = worker(place)
     browser.sign_in(username)
@@ -122,7 +122,7 @@ def test_mf03_another_network_country_and_travel(place: World) -> None:
     assert browser.submit(page, "/signin/factor", code=code(place, secret)).request.path == "/"
 
 
-def test_mf03_a_stolen_cookie_is_asked_and_mailed(place: World) -> None:
+def test_mf03_a_stolen_cookie_requires_a_factor_and_sends_a_mail(place: World) -> None:
     """The cookie in a browser of another family: the holder hears of it."""
     username, _, browser = worker(place)
     browser.client.environ_base["HTTP_USER_AGENT"] = "curl/8.5.0"
@@ -133,7 +133,7 @@ def test_mf03_a_stolen_cookie_is_asked_and_mailed(place: World) -> None:
     assert f"Network address {place.events('signin.assessed')[-1].ip}" in mail.text
 
 
-def test_mf03_at_night_from_elsewhere_after_failures(place: World) -> None:
+def test_mf03_failures_hour_and_network_add_up(place: World) -> None:
     """Failures around the account, an unusual hour and a new network add up."""
     username, _, browser = worker(place)
     place.clock.advance(hours=12)
@@ -148,7 +148,7 @@ def test_mf03_at_night_from_elsewhere_after_failures(place: World) -> None:
     assert codes["failures_before"] > 0
 
 
-def test_mf03_of_ipv6_a_customer_is_one_network(place: World) -> None:
+def test_mf03_an_ipv6_prefix_is_one_network(place: World) -> None:
     """MF-03: another address of the same /64 is no new network, and failures there add up."""
     username = place.account()
     for number in range(3):
@@ -190,7 +190,7 @@ def test_an_error_in_scoring_asks_for_a_factor(
     assert browser.submit(page, "/signin/factor", code=code(place, secret)).request.path == "/"
 
 
-def test_only_complete_sign_ins_teach_the_engine(place: World) -> None:
+def test_only_complete_sign_ins_are_learned(place: World) -> None:
     """An attacker with the password alone leaves no history."""
     username, _, _ = worker(place)
 
@@ -205,7 +205,7 @@ def test_only_complete_sign_ins_teach_the_engine(place: World) -> None:
     assert known() == before
 
 
-def test_after_an_unlock_or_a_new_password_a_factor_is_asked_once(place: World) -> None:
+def test_after_an_unlock_or_a_new_password_a_factor_is_required_once(place: World) -> None:
     """What lowers trust holds until the next complete sign-in."""
     username, secret, browser = worker(place)
     with place.work() as work:
@@ -219,7 +219,9 @@ def test_after_an_unlock_or_a_new_password_a_factor_is_asked_once(place: World) 
 
 
 @pytest.mark.parametrize("where", ["environment", "client", "role group", "console"])
-def test_z13_always_asks_at_every_sign_in(settings: Settings, world: World, where: str) -> None:
+def test_z13_the_rule_always_requires_a_factor_at_every_sign_in(
+    settings: Settings, world: World, where: str
+) -> None:
     """Z-13: by environment, relying party, role group; by default whoever has a console role."""
     if where == "environment":
         app = create_app(
@@ -245,7 +247,7 @@ def test_z13_always_asks_at_every_sign_in(settings: Settings, world: World, wher
     assert "code=" in answer.headers["Location"]
 
 
-def test_a_client_that_always_asks_raises_a_session_that_is_there(place: World) -> None:
+def test_a_client_that_always_requires_a_factor_raises_an_existing_session(place: World) -> None:
     """The session of a low-risk sign-in steps up; silently it gets nothing."""
     username, secret, browser = worker(place)
     rp = place.relying_party(second_factor="always")
@@ -259,7 +261,7 @@ def test_a_client_that_always_asks_raises_a_session_that_is_there(place: World) 
     assert "code=" in answer.headers["Location"]
 
 
-def test_a_role_that_came_since_raises_a_session_that_is_there(place: World) -> None:
+def test_a_newly_granted_role_group_raises_an_existing_session(place: World) -> None:
     """Z-13: also within a session that was entered by the password alone."""
     username, secret, browser = worker(place)
     rp = place.relying_party()
@@ -313,7 +315,7 @@ def counts(world: World) -> dict[tuple[str, str], int]:
         return {(row.level, row.value): row.seen for row in rows}
 
 
-def test_everybody_is_kept_as_counts_and_forgotten_in_time(place: World) -> None:
+def test_sign_ins_of_all_are_counted_and_forgotten_after_180_days(place: World) -> None:
     """180 days; what is forgotten leaves the counts as if it had not been."""
     for _ in range(2):
         username = place.account()
@@ -336,7 +338,7 @@ def test_everybody_is_kept_as_counts_and_forgotten_in_time(place: World) -> None
     assert ("ip", HOME) not in found
 
 
-def test_one_person_keeps_the_last_five_hundred(place: World) -> None:
+def test_the_last_five_hundred_sign_ins_are_kept(place: World) -> None:
     """Bounded; scoring reads no more than that."""
     username = place.account()
     with place.work() as work:
@@ -364,7 +366,7 @@ def test_two_workers_count_a_sign_in_once(place: World) -> None:
     assert counts(place)["total", ""] == 1
 
 
-def test_addresses_and_networks(tmp_path: Path) -> None:
+def test_addresses_networks_and_their_files_are_read(tmp_path: Path) -> None:
     """IPv4 written as IPv6 is the same; prefixes of every length; remarks in the file."""
     assert address_of("::ffff:192.0.2.1") == address_of("192.0.2.1")
     assert address_of("nonsense") is None

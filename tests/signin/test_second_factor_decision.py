@@ -68,7 +68,7 @@ def decide(
         (ASKED, PASSKEY, True, ("key",), ((ENROLMENT, "always"), False, ())),
     ],
 )
-def test_mf03_what_each_assessment_leads_to(
+def test_mf03_the_outcome_of_each_assessment(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     decision: Decision,
@@ -87,7 +87,7 @@ def test_mf03_what_each_assessment_leads_to(
 @pytest.mark.parametrize(
     ("hits", "mails"), [((PromptReason.STOLEN_DEVICE,), 1), (("new_device",), 0), (None, 0)]
 )
-def test_mf03_a_stolen_browser_is_told_to_the_holder(
+def test_mf03_the_account_holder_is_notified_of_a_stolen_cookie(
     world: World, monkeypatch: pytest.MonkeyPatch, hits: tuple[str, ...] | None, mails: int
 ) -> None:
     """MF-03: also when nothing can be asked for."""
@@ -95,7 +95,7 @@ def test_mf03_a_stolen_browser_is_told_to_the_holder(
     assert len(world.mails("browser_suspect")) == mails
 
 
-def test_a_failed_second_factor_is_told_once_an_hour(world: World) -> None:
+def test_a_failed_second_factor_is_notified_once_an_hour(world: World) -> None:
     """The password was right: somebody knows it, at this address."""
     username = world.account()
     for minutes, mails in ((0, 1), (59, 1), (1, 2)):
@@ -119,7 +119,7 @@ def begun(work: UnitOfWork, username: str, decision: SecondFactorDecision) -> In
     return found
 
 
-def test_n61_nothing_starts_before_everything_is_proved(world: World) -> None:
+def test_n61_no_session_starts_before_all_factors_are_proved(world: World) -> None:
     """N61: no session, no history, no event."""
     username = world.account()
     with world.work() as work:
@@ -133,7 +133,7 @@ def test_n61_nothing_starts_before_everything_is_proved(world: World) -> None:
 
 
 @pytest.mark.parametrize("with_factor", [True, False])
-def test_the_end_of_a_sign_in_is_stored_as_a_whole(world: World, with_factor: bool) -> None:
+def test_the_completion_of_a_sign_in_is_stored_at_once(world: World, with_factor: bool) -> None:
     """MF-03, N53: session, browser, history and event; once."""
     username = world.account()
     with world.work() as work:
@@ -156,7 +156,7 @@ def test_the_end_of_a_sign_in_is_stored_as_a_whole(world: World, with_factor: bo
     assert world.mails("signin_from_new_browser") == []
 
 
-def test_the_holder_hears_of_another_browser(world: World) -> None:
+def test_the_account_holder_is_notified_of_a_new_browser(world: World) -> None:
     """From another network; the first browser of all is no other one."""
     username = world.account()
     for ip, mails in (("192.0.2.1", 0), ("192.0.2.1", 0), ("203.0.113.9", 1)):

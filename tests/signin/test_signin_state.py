@@ -72,7 +72,7 @@ def _rows() -> list[dict[str, Any]]:
     return [dict(zip(choices, row, strict=True)) for row in product(*choices.values())]
 
 
-def test_the_database_and_the_code_know_the_same_legal_rows(world: World) -> None:
+def test_the_database_and_the_code_allow_the_same_rows(world: World) -> None:
     """N61: of all combinations of stage and columns six are legal, in both."""
     columns = [*STAGE_COLUMNS, "temporary_password_id", "stage"]
     rows = _rows()
@@ -105,7 +105,7 @@ def _stored(world: World, stage: str) -> int:
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_each_transition_leaves_the_row_that_its_stage_reads(world: World, stage: Stage) -> None:
+def test_the_loader_reads_what_each_transition_wrote(world: World, stage: Stage) -> None:
     """N61: what a transition writes is what the loader gives back."""
     world.account()
     key = _stored(world, stage)
@@ -127,7 +127,7 @@ def test_each_transition_leaves_the_row_that_its_stage_reads(world: World, stage
 
 @pytest.mark.parametrize("column", [*STAGE_COLUMNS, "temporary_password_id"])
 @pytest.mark.parametrize("stage", Stage)
-def test_a_row_that_is_not_legal_is_refused_and_read_as_nothing_proved(
+def test_an_inconsistent_row_is_refused_and_read_as_not_started(
     world: World, stage: Stage, column: str
 ) -> None:
     """N61: one column more or less than the stage has: the database refuses it, and if it were
@@ -168,7 +168,7 @@ def test_a_decision_that_cannot_be_read_starts_the_sign_in_again(world: World, s
     assert "Sign in" in browser.get("/settings").text
 
 
-def test_a_transition_that_leads_nowhere_legal_is_refused(world: World) -> None:
+def test_an_inconsistent_transition_is_refused(world: World) -> None:
     """N61: nothing becomes proved that had no first factor."""
     world.account()
     key = _stored(world, "started")
@@ -181,7 +181,7 @@ def test_a_transition_that_leads_nowhere_legal_is_refused(world: World) -> None:
         assert found.stage == Stage.STARTED
 
 
-def test_n61_two_tabs_at_once_leave_a_legal_row(world: World) -> None:
+def test_n61_two_concurrent_tabs_leave_a_consistent_row(world: World) -> None:
     """N61: a transition writes every column, also those that another tab changed since."""
     world.account()
     key = _stored(world, "started")
@@ -201,7 +201,7 @@ def test_n61_two_tabs_at_once_leave_a_legal_row(world: World) -> None:
         assert (found.has_secret, found.remember) == (False, False)
 
 
-def test_n58_a_sign_in_ends_with_the_time_of_its_account(world: World) -> None:
+def test_n58_a_sign_in_ends_when_its_account_expires(world: World) -> None:
     """N58: between the two factors, at that moment; nobody has recorded the end yet."""
     username = world.account("holder1")
     keys = {stage: _stored(world, stage) for stage in ("second_factor", "proved")}
@@ -219,7 +219,7 @@ def test_n58_a_sign_in_ends_with_the_time_of_its_account(world: World) -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 @pytest.mark.parametrize("session", [None, SESSION], ids=["no session", "session"])
-def test_n61_what_is_left_to_do_comes_first(name: str, session: SessionView | None) -> None:
+def test_n61_the_next_missing_step_is_decided(name: str, session: SessionView | None) -> None:
     """N61: with or without a session, an application or an answer."""
     first = {
         "password change": rules.ChangePassword(),
@@ -275,7 +275,7 @@ def test_consent_counts_for_the_person_who_gave_it(world: World) -> None:
     assert "code=" in browser.get(f"{AUTHORIZE}/resume", flow=flow).headers["Location"]
 
 
-def test_the_answers_of_two_people_do_not_add_up(world: World) -> None:
+def test_answers_of_two_people_are_not_combined(world: World) -> None:
     """OIDC Core 3.1.2.4: the answer of another person ends the earlier ones, one of the same person
     is added to them."""
     first, second = world.account(), world.account()
@@ -304,7 +304,7 @@ def test_a_fresh_sign_in_counts_for_the_person_who_signed_in(world: World) -> No
     assert browser.get(f"{AUTHORIZE}/resume", flow=flow).request.path == "/signin"
 
 
-def test_an_answer_ends_those_of_another_person_in_another_tab(world: World) -> None:
+def test_an_answer_replaces_those_of_another_person_in_another_tab(world: World) -> None:
     """OIDC Core 3.1.2.4: also those that were stored after this tab had read the row."""
     first, second = world.account(), world.account()
     with world.work() as work:
@@ -329,7 +329,7 @@ def _why(world: World) -> tuple[str, list[str]]:
     return data["decision"], data["no_prompt_reasons"]
 
 
-def test_mf03_the_trail_says_why_no_factor_was_asked_for(world: World) -> None:
+def test_mf03_the_event_says_why_no_factor_was_required(world: World) -> None:
     """MF-03: nothing set up; then asked; then a remembered browser at low risk."""
     username = world.account()
     browser = world.browser()

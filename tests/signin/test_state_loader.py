@@ -76,7 +76,7 @@ def session_of(work: UnitOfWork, username: str) -> BrowserSession:
         ("password change", "other", 0, PasswordChangeRequired),
     ],
 )
-def test_n61_what_another_tab_did_since(
+def test_n61_a_sign_in_finished_in_another_tab_counts(
     world: World, stage: str, whose: str, age: int, expected: type
 ) -> None:
     """N61, N18: a sign-in that was finished in another tab lets this one go on."""
@@ -89,7 +89,7 @@ def test_n61_what_another_tab_did_since(
         assert type(state_loader.load(work, found, session).progress) is expected
 
 
-def test_without_a_sign_in_in_progress_nobody_has_started(world: World) -> None:
+def test_without_an_interaction_the_sign_in_has_not_started(world: World) -> None:
     """The state of a browser that has a session and asks for something else."""
     username = world.account()
     with world.work() as work:
@@ -102,7 +102,7 @@ def test_without_a_sign_in_in_progress_nobody_has_started(world: World) -> None:
         assert state_loader.account_in_progress(work, None) is None
 
 
-def test_n14_how_far_a_session_can_rise_matters_when_a_level_is_demanded(world: World) -> None:
+def test_n14_the_reachable_level_is_loaded_only_if_a_level_is_required(world: World) -> None:
     """N14: by the client or by the request; without a session there is nothing that could rise."""
     username = world.account()
     world.relying_party("Plain")
@@ -123,7 +123,7 @@ def test_n14_how_far_a_session_can_rise_matters_when_a_level_is_demanded(world: 
                 assert state.client.minimum_acr == client.minimum_acr
 
 
-def test_n61_only_a_row_that_is_not_legal_is_an_error_in_the_log(
+def test_n61_only_an_inconsistent_row_is_logged_as_an_error(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """N61: a sign-in that has just begun is none."""
@@ -142,7 +142,7 @@ def test_n61_only_a_row_that_is_not_legal_is_an_error_in_the_log(
         assert (line["interaction"], line["error"]) == (spoilt.id, "ValueError")
 
 
-def test_whose_sign_in_is_in_progress(world: World) -> None:
+def test_the_account_of_the_sign_in_in_progress(world: World) -> None:
     """After the first factor and before the session."""
     username = world.account()
     with world.work() as work:

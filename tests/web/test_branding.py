@@ -41,7 +41,7 @@ def branded(settings: Settings, tmp_path: Path) -> Iterator[World]:
     yield from _world(replace(settings, **second_brand(folder)))
 
 
-def test_a_second_brand_shows_everywhere(branded: World) -> None:
+def test_another_brand_appears_on_every_page(branded: World) -> None:
     """GW-02, GW-09: its name, logo, colours, conditions and links; nothing of the built-in ones."""
     browser = branded.browser()
     text = browser.get("/signin").text

@@ -64,7 +64,7 @@ def posts(desk: Desk, path: str, form: dict[str, str | list[str]]) -> list[int]:
     return at_once(send)
 
 
-def test_the_same_grant_sixteen_times_at_once(world: World) -> None:
+def test_sixteen_concurrent_identical_grants_make_one(world: World) -> None:
     """It is made once and recorded once; the others find it made, or are told to look again."""
     world.role_group("EMI Bids and Offers")
     world.grant_role(world.account(), "EMI Bids and Offers")
@@ -77,7 +77,7 @@ def test_the_same_grant_sixteen_times_at_once(world: World) -> None:
     assert len([e for e in world.events("role_group.assigned") if e.account_id == account.id]) == 1
 
 
-def test_the_same_application_and_role_group_at_once(world: World) -> None:
+def test_concurrent_creation_of_the_same_application_or_role_group(world: World) -> None:
     """One is made; for the others the name is taken."""
     world.role_group("TRA Bidder")
     desk = Desk.of(world, ConsoleRole.ACCESS)
@@ -93,7 +93,7 @@ def test_the_same_application_and_role_group_at_once(world: World) -> None:
         assert len(work.db.scalars(query).all()) == 1
 
 
-def test_what_the_database_refuses_has_a_name(world: World) -> None:
+def test_errors_of_the_database_become_named_refusals(world: World) -> None:
     """Unique and foreign keys are collisions, numbers out of range cannot be kept; a search for one
     finds nothing."""
     world.role_group("TRA Bidder")
@@ -134,7 +134,7 @@ def test_a_refusal_that_no_view_answers_has_a_status(
             "/scim/v2/Users": "application/scim+json"}[path] == answer.mimetype  # fmt: skip
 
 
-def test_contacts_appointed_at_once_are_all_there(world: World) -> None:
+def test_concurrently_appointed_contacts_are_all_stored(world: World) -> None:
     """NT-06: nobody's appointment is undone by another one that came at the same moment."""
     world.participant("200001", "Erie Wind")
     for number in range(PARALLEL):
@@ -154,7 +154,7 @@ def test_contacts_appointed_at_once_are_all_there(world: World) -> None:
     assert world.events("participant.contact_ended") == []
 
 
-def test_the_same_revocation_at_once_is_recorded_once(world: World) -> None:
+def test_concurrent_revocations_are_recorded_once(world: World) -> None:
     """TM-12: one event and one mail, however many take the role group away at the same moment."""
     world.role_group("EMI Bids and Offers")
     username = world.account()

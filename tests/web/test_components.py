@@ -59,7 +59,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("role", list(ConsoleRole))
-def test_the_navigation_shows_what_the_role_may_open(world: World, role: ConsoleRole) -> None:
+def test_the_navigation_shows_the_sections_of_the_role(world: World, role: ConsoleRole) -> None:
     """N72: the places of the role and no other; the current one is marked."""
     page = Desk.of(world, role).browser.get("/console").text
     side = page[page.index('<nav class="side"') :]
@@ -73,7 +73,7 @@ def test_the_navigation_shows_what_the_role_may_open(world: World, role: Console
     assert re.findall(r'aria-current="page"[^>]*>.*?</svg>([^<]+)<', side) == ["Home"]
 
 
-def test_a_page_inside_a_place_marks_it_and_leads_back(world: World) -> None:
+def test_a_page_marks_its_section_and_links_back(world: World) -> None:
     """The account page belongs to a place; the path above it leads up."""
     desk = Desk.of(world, ConsoleRole.ACCESS)
     page = desk.browser.get("/console/clients/new").text
@@ -89,6 +89,6 @@ def test_a_page_inside_a_place_marks_it_and_leads_back(world: World) -> None:
     [("Energy Market Interface", "EM"), ("CROW", "CR"), ("CROW – Outage Management", "CR"),
      ("Reports", "RE"), ("IESO Workspaces", "IW")],
 )  # fmt: skip
-def test_an_application_has_a_monogram(name: str, letters: str) -> None:
+def test_an_application_without_a_logo_has_initials(name: str, letters: str) -> None:
     """GW-05: two letters where an application has no picture."""
     assert monogram(name) == letters

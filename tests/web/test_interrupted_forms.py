@@ -49,7 +49,7 @@ def alert_of(page: TestResponse) -> str:
     return unescape(re.findall(r'role="alert">([^<]*)<', page.text)[0])
 
 
-def test_a_sign_in_page_whose_cookie_is_gone_goes_on(world: World, browser: Chromium) -> None:
+def test_a_sign_in_page_without_its_cookie_continues(world: World, browser: Chromium) -> None:
     """GW-03: the name is kept and the password is not; what happened is said; the sign-in ends at
     the application that began it."""
     rp, username = world.relying_party(), world.account()
@@ -65,7 +65,7 @@ def test_a_sign_in_page_whose_cookie_is_gone_goes_on(world: World, browser: Chro
     assert (answer["state"], "code" in answer) == ("state-1", True)
 
 
-def test_a_sign_in_page_whose_time_is_over_goes_on(world: World, browser: Chromium) -> None:
+def test_an_expired_sign_in_page_continues(world: World, browser: Chromium) -> None:
     """GW-03: by its form, by loading it again, and by Back after it was finished."""
     rp, username = world.relying_party(), world.account()
     page = browser.authorize(rp)
@@ -81,7 +81,7 @@ def test_a_sign_in_page_whose_time_is_over_goes_on(world: World, browser: Chromi
     assert back.request.path == "/"
 
 
-def test_n54_the_sign_in_of_another_browser_is_not_taken_up(world: World) -> None:
+def test_n54_a_sign_in_of_another_browser_is_not_continued(world: World) -> None:
     """N54: neither by a link nor by the form of another site."""
     rp = world.relying_party()
     flow = hidden_fields(world.browser().authorize(rp).text, "/signin")["flow"]
@@ -93,7 +93,7 @@ def test_n54_the_sign_in_of_another_browser_is_not_taken_up(world: World) -> Non
         assert hidden_fields(page.text, "/signin")["flow"] == ""
 
 
-def test_a_browser_without_cookies_is_told_so(world: World) -> None:
+def test_a_browser_without_cookies_gets_an_explanation(world: World) -> None:
     """GW-09: before anything is typed, and after."""
     rp = world.relying_party()
     client = world.app.test_client(use_cookies=False)
@@ -113,7 +113,7 @@ def profile(page: TestResponse, **typed: str) -> dict[str, str]:
     )
 
 
-def test_a_form_whose_session_is_gone_is_sent_after_signing_in(
+def test_a_form_after_the_session_ended_is_sent_after_signing_in(
     world: World, browser: Chromium
 ) -> None:
     """SP-01: kept over the sign-in, shown, and sent when its person says so."""
@@ -131,7 +131,7 @@ def test_a_form_whose_session_is_gone_is_sent_after_signing_in(
     assert world.account_row(username).zoneinfo == "America/Halifax"
 
 
-def test_a_form_whose_cookies_are_all_gone_is_kept_too(world: World, browser: Chromium) -> None:
+def test_a_form_without_any_cookies_is_kept(world: World, browser: Chromium) -> None:
     """SP-01: the form check comes first, and leads the same way."""
     username = world.account()
     page = browser.signed_in(username).get(PROFILE)
@@ -142,7 +142,7 @@ def test_a_form_whose_cookies_are_all_gone_is_kept_too(world: World, browser: Ch
     assert world.account_row(username).zoneinfo == "America/Halifax"
 
 
-def test_what_was_typed_is_shown_to_its_person_only(world: World, browser: Chromium) -> None:
+def test_a_kept_form_is_shown_to_its_person_only(world: World, browser: Chromium) -> None:
     """N73: not to whoever signs in next in this browser, nor in another browser."""
     page = browser.signed_in(world.account()).get(PROFILE)
     world.clock.advance(hours=2)
@@ -155,7 +155,7 @@ def test_what_was_typed_is_shown_to_its_person_only(world: World, browser: Chrom
     assert "America/Halifax" not in other.text
 
 
-def test_n73_after_a_sign_out_it_is_still_shown_to_its_person_only(
+def test_n73_after_a_sign_out_a_kept_form_is_shown_to_its_person_only(
     world: World, browser: Chromium
 ) -> None:
     """N73: the session ended in another tab of a shared browser, and its cookie is deleted."""
@@ -171,9 +171,7 @@ def test_n73_after_a_sign_out_it_is_still_shown_to_its_person_only(
     assert "America/Halifax" in browser.get(target).text
 
 
-def test_n73_what_nobody_is_known_to_have_typed_has_one_reader(
-    world: World, browser: Chromium
-) -> None:
+def test_n73_a_kept_form_without_a_person_is_shown_once(world: World, browser: Chromium) -> None:
     """N73: without any cookie, the first who signs in sees it, and nobody after."""
     page = browser.signed_in(world.account()).get(PROFILE)
     browser.lose("form", "session")
@@ -185,7 +183,7 @@ def test_n73_what_nobody_is_known_to_have_typed_has_one_reader(
     assert browser.get(target).request.path == "/"
 
 
-def test_n87_a_stranger_has_little_stored(world: World, browser: Chromium) -> None:
+def test_n87_kept_forms_of_anonymous_senders_are_limited(world: World, browser: Chromium) -> None:
     """N87: a form of whatever length leads to the sign-in page; what is too long is not kept."""
     token = hidden_fields(browser.get("/signin").text, "/signin")["csrf_token"]
     asked = browser.post(PROFILE, {"csrf_token": token, "zoneinfo": "x" * (MAX_KEPT + 1)})
@@ -193,7 +191,7 @@ def test_n87_a_stranger_has_little_stored(world: World, browser: Chromium) -> No
     assert hidden_fields(asked.text, "/signin")["next"] == PROFILE
 
 
-def test_a_form_whose_token_is_over_is_sent_again(world: World, browser: Chromium) -> None:
+def test_a_form_with_an_expired_token_can_be_sent_again(world: World, browser: Chromium) -> None:
     """SP-01: the session lives, the page is too old: one button sends it."""
     username = world.account()
     page = browser.signed_in(username).get(PROFILE)
@@ -268,7 +266,7 @@ def test_every_field_that_people_fill_in_has_a_label() -> None:
 
 
 @pytest.mark.parametrize("site", [None, "cross-site", "same-site", "none"])
-def test_n17_words_of_another_site_are_not_taken_up(
+def test_n17_a_form_of_another_site_is_not_kept(
     world: World, browser: Chromium, site: str | None
 ) -> None:
     """N17: a form that no page of ours sent is refused, and nothing of it is shown."""
@@ -280,7 +278,7 @@ def test_n17_words_of_another_site_are_not_taken_up(
     assert "America/Halifax" not in answer.text
 
 
-def test_a_sign_in_in_one_tab_lets_the_others_go_on(world: World) -> None:
+def test_a_sign_in_in_one_tab_continues_the_others(world: World) -> None:
     """GW-06: pages that wait say where they go on; the first page after a sign-in, and it alone,
     tells them; each then ends at its own application."""
     emi, crow, username = world.relying_party(), world.relying_party("CROW"), world.account()
@@ -301,7 +299,7 @@ def test_a_sign_in_in_one_tab_lets_the_others_go_on(world: World) -> None:
     assert 'data-goes-on="/' not in asked.text
 
 
-def test_a_second_step_in_another_tab_goes_on_too(world: World) -> None:
+def test_a_second_factor_in_another_tab_continues_this_one(world: World) -> None:
     """GW-06, N62: once the same person is in, what another tab still owed was done; a sign-in of
     somebody else stays pending."""
     rp, username, other = world.relying_party(), world.account(), world.account()
@@ -317,7 +315,7 @@ def test_a_second_step_in_another_tab_goes_on_too(world: World) -> None:
     assert pending.request.path == "/signin/factor"
 
 
-def test_rs02_the_page_of_a_link_in_another_browser_says_so(world: World) -> None:
+def test_rs02_a_link_page_in_another_browser_says_so(world: World) -> None:
     """RS-02, AC-02: the address without the link's secret, opened elsewhere."""
     for path in ("/activate", "/recover/open", "/recover/unlock/open", "/recover/not-me", "/call"):
         page = world.browser().get(path)

@@ -62,7 +62,7 @@ def test_processes_share_their_counts(world: World, with_redis: Settings) -> Non
         assert statuses(two, 1, "192.0.2.2") == [200]
 
 
-def test_f4_r11_without_redis_each_process_allows_a_part(world: World, settings: Settings) -> None:
+def test_f4_r11_without_redis_each_process_allows_a_share(world: World, settings: Settings) -> None:
     """F4, R11: Redis refuses connections; never a 500, never open, and stricter."""
     dead = f"redis://127.0.0.1:{free_ports(1)}/0"
     with gateway(world, replace(settings, redis_url=dead, recovery_limit="12 per hour")) as lone:
@@ -71,7 +71,7 @@ def test_f4_r11_without_redis_each_process_allows_a_part(world: World, settings:
         assert statuses(lone, 3) == [200, 429, 429]
 
 
-def test_without_redis_configured_the_limit_is_whole(world: World, settings: Settings) -> None:
+def test_without_configured_redis_the_full_limit_applies(world: World, settings: Settings) -> None:
     """One process that was meant to count alone."""
     alone = replace(settings, redis_url="", recovery_limit="4 per hour")
     with gateway(world, alone) as lone:
@@ -90,7 +90,7 @@ def test_n52_a_header_does_not_reset_the_count(world: World, settings: Settings)
         assert found == [200, 200, 429, 429]
 
 
-def test_the_page_is_plain(world: World, settings: Settings) -> None:
+def test_the_too_many_requests_page_gives_the_wait(world: World, settings: Settings) -> None:
     """Who is throttled is told what to do."""
     with gateway(world, replace(settings, recovery_limit="1 per hour")) as lone:
         browser = lone.browser()

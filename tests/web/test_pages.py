@@ -12,7 +12,7 @@ PAGES = ("/", "/settings", "/settings/password", "/signout", "/nowhere")
 
 
 @pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "{{7*7}}", "A" * 100, "&amp;"])
-def test_n82_a_display_name_is_inert_on_every_page(world: World, name: str) -> None:
+def test_n82_a_display_name_is_escaped_on_every_page(world: World, name: str) -> None:
     """N82: escaped wherever it is shown."""
     username = world.account(given_name=name)
     browser = world.browser()
@@ -32,7 +32,7 @@ def test_n82_a_name_that_cannot_be_shown_is_refused(world: World, name: str) -> 
         world.account(given_name=name)
 
 
-def test_the_sign_in_page_has_what_the_manual_names(world: World) -> None:
+def test_the_sign_in_page_has_the_elements_of_the_manual(world: World) -> None:
     """GW-02 to GW-04, GW-09, GW-11, GW-13: fields, disclaimer before the button, help, contact."""
     text = world.browser().get("/signin").text
     for words in ("Username", "Password", "Remember me", "Need help signing in?",
@@ -43,7 +43,7 @@ def test_the_sign_in_page_has_what_the_manual_names(world: World) -> None:
     assert "Conditions of use" in text
 
 
-def test_activation_leads_to_the_dashboard(world: World) -> None:
+def test_activation_ends_on_the_dashboard(world: World) -> None:
     """AC-03 to AC-05, AC-09, K: link, rules told one by one, password, signed in."""
     username = world.account("moreaua", state=AccountState.PENDING)
     with world.work() as work:
@@ -62,7 +62,7 @@ def test_activation_leads_to_the_dashboard(world: World) -> None:
     assert "Your applications" in other.sign_in(username, NEW_PASSWORD).text
 
 
-def test_the_password_rules_are_one_at_every_door(world: World) -> None:
+def test_every_password_form_enforces_the_same_rules(world: World) -> None:
     """PW-13, PW-08: reset and settings refuse what activation refuses, and the last four."""
     username = world.account()
     browser = world.browser()
@@ -97,7 +97,7 @@ def test_a_wrong_current_password_is_refused(world: World) -> None:
     assert world.events("password.confirmed")[-1].reason == "wrong_current"
 
 
-def test_a_reset_by_mail_signs_nobody_in(world: World) -> None:
+def test_a_reset_by_mail_starts_no_session(world: World) -> None:
     """RS-02, RS-05, N66: mail, page, new password, other sessions ended, sign in with it."""
     username = world.account()
     elsewhere = world.browser()
@@ -116,7 +116,7 @@ def test_a_reset_by_mail_signs_nobody_in(world: World) -> None:
     assert "Your applications" in browser.sign_in(username, NEW_PASSWORD).text
 
 
-def test_the_back_button_is_never_a_dead_end(world: World) -> None:
+def test_pages_reached_by_the_back_button_continue(world: World) -> None:
     """keycloak 24112 and others: a finished, an expired, an unknown and a foreign flow."""
     rp, username = world.relying_party(), world.account()
     browser = world.browser()
@@ -134,7 +134,7 @@ def test_the_back_button_is_never_a_dead_end(world: World) -> None:
     assert "code" in answer_of(late.sign_in(username, page=page))
 
 
-def test_health_says_what_it_knows(world: World) -> None:
+def test_health_and_readiness_report_their_checks(world: World) -> None:
     """/healthz: the process; /readyz: database and keys."""
     client, base = world.app.test_client(), world.settings.issuer
     assert client.get("/healthz", base_url=base).json == {"status": "ok"}

@@ -21,7 +21,7 @@ def add_phone(world: World, browser: Browser, **changes: str) -> str:
 
 
 @pytest.mark.parametrize("kind", [AccountKind.PERSONAL, AccountKind.MACHINE])
-def test_sp03_a_number_counts_when_it_is_verified(world: World, kind: AccountKind) -> None:
+def test_sp03_a_number_is_usable_after_verification(world: World, kind: AccountKind) -> None:
     """SP-03: password, code, "successfully verified"; a notice; unusable before."""
     username = world.account(kind=kind)
     browser = world.browser().signed_in(username)
@@ -56,7 +56,9 @@ def test_sp03_a_number_counts_when_it_is_verified(world: World, kind: AccountKin
         ("<script>", "not a valid phone number"),
     ],
 )
-def test_sp03_what_cannot_be_texted_is_named(world: World, number: str, words: str) -> None:
+def test_sp03_a_number_that_cannot_receive_texts_is_refused(
+    world: World, number: str, words: str
+) -> None:
     """CR-09: an extension is for voice; nothing is sent."""
     browser = world.browser().signed_in(world.account())
     page = browser.get("/settings/phone")
@@ -68,7 +70,7 @@ def test_sp03_what_cannot_be_texted_is_named(world: World, number: str, words: s
     assert world.sms.sent == []
 
 
-def test_a_code_is_of_the_session_that_asked(world: World) -> None:
+def test_a_code_is_valid_only_in_the_session_that_requested_it(world: World) -> None:
     """Another session of the same person cannot use it, nor a number of somebody else."""
     username = world.account()
     mine, other = world.browser().signed_in(username), world.browser().signed_in(username)
@@ -81,7 +83,7 @@ def test_a_code_is_of_the_session_that_asked(world: World) -> None:
     assert world.account_row(username).recovery_phone is None
 
 
-def test_five_codes_in_an_hour(world: World) -> None:
+def test_more_than_five_codes_an_hour_are_refused(world: World) -> None:
     """Nobody's telephone is flooded."""
     browser = world.browser().signed_in(world.account())
     for _ in range(5):
@@ -112,7 +114,7 @@ def test_remembered_browsers_are_listed_and_forgotten(world: World) -> None:
     assert browser.submit(page, path).status_code == 404
 
 
-def test_nobody_forgets_the_browsers_of_others(world: World) -> None:
+def test_browsers_of_another_account_cannot_be_forgotten(world: World) -> None:
     """N73: 404, nothing changed."""
     owner, other = world.account(), world.account()
     mine = world.browser()
@@ -148,7 +150,7 @@ def test_recent_sign_ins_are_shown(world: World) -> None:
     assert "Edge, Windows" in section
 
 
-def test_the_holder_is_told_of_a_new_browser_once(world: World) -> None:
+def test_a_new_browser_is_notified_once(world: World) -> None:
     """Not of the first ever, not of a known one, not of the same program again."""
     username = world.account()
 
@@ -172,7 +174,7 @@ def test_the_holder_is_told_of_a_new_browser_once(world: World) -> None:
     assert any("not-me" in link for link in mail.links)
 
 
-def test_a_program_that_calls_itself_odd_is_inert_in_the_mail(world: World) -> None:
+def test_a_hostile_user_agent_is_not_shown_in_the_mail(world: World) -> None:
     """N82: only names that we know are shown."""
     username = world.account()
     world.browser().sign_in(username)
@@ -184,7 +186,7 @@ def test_a_program_that_calls_itself_odd_is_inert_in_the_mail(world: World) -> N
 
 
 @pytest.mark.parametrize("path", ["/settings/phone", "/settings/phone/code", "/console"])
-def test_pages_of_the_signed_in_lead_to_sign_in_and_back(world: World, path: str) -> None:
+def test_settings_pages_return_after_sign_in(world: World, path: str) -> None:
     """N56: only a path of this site comes back."""
     answer = world.browser().client.get(path, base_url=world.settings.issuer)
     assert (answer.status_code, answer.headers["Location"]) == (

@@ -22,7 +22,7 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
-def test_a_forgotten_text_is_noticed_at_import() -> None:
+def test_a_missing_text_is_an_error_at_import() -> None:
     """The error names what is missing."""
     with pytest.raises(MissingText, match=r"^no text for <Colour\.BLUE: 'blue'>$") as missing:
         texts.complete(Colour, {Colour.RED: "Red"})
@@ -40,7 +40,7 @@ def test_every_question_of_the_pool_has_its_text(world: World) -> None:
         texts.complete(POOL, {name: name for name in POOL if name != "first_pet"})
 
 
-def test_a_member_can_be_left_out_on_purpose() -> None:
+def test_a_member_can_be_excluded_explicitly() -> None:
     """Where something else than a table has its text."""
     table = texts.complete(Colour, {Colour.RED: "Red"}, without=(Colour.BLUE,))
     assert table.of("red") == "Red"
@@ -61,7 +61,7 @@ def test_an_unknown_stored_value_is_shown_as_it_is() -> None:
         ("reason_of_another_release", {}, "reason_of_another_release"),
     ],
 )
-def test_a_refused_sign_in_is_shown_as_what_it_was(
+def test_a_refused_sign_in_is_shown_with_the_factor_used(
     world: World, reason: str, data: dict[str, str], shown: str
 ) -> None:
     """Only what was sent is called right; an older event does not say what that was."""

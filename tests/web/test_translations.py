@@ -27,7 +27,7 @@ def catalogue(root: Path) -> dict[str | tuple[str, ...], str | tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=lambda path: path.name)
-def test_every_text_has_its_french(root: Path) -> None:
+def test_every_text_has_a_french_translation(root: Path) -> None:
     """GW-10: nothing is missing, nothing is left over, placeholders agree."""
     found = {message for _, _, message, _, _ in extract_from_dir(root, method_map=METHODS)}
     french = catalogue(root)
@@ -38,7 +38,7 @@ def test_every_text_has_its_french(root: Path) -> None:
             assert re.findall(r"%\(\w+\)s", text) == re.findall(r"%\(\w+\)s", shown), text
 
 
-def test_packages_translate_a_text_alike() -> None:
+def test_packages_translate_a_text_in_the_same_way() -> None:
     """GW-10: an application merges the catalogues, so a text that two have is the same in both."""
     ours, shared = catalogue(IDP), catalogue(HOSTED)
     assert {text: ours[text] for text in ours.keys() & shared} == {
@@ -47,7 +47,7 @@ def test_packages_translate_a_text_alike() -> None:
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=lambda path: path.name)
-def test_french_signs_have_the_spaces_of_quebec(root: Path) -> None:
+def test_french_punctuation_has_the_spaces_of_quebec(root: Path) -> None:
     """GW-10: a space that does not break before a colon and inside quotation marks; none before
     a semicolon, a question mark or an exclamation mark, as in Quebec."""
     french = [text for string in catalogue(root).values() for text in _forms(string)]
@@ -55,7 +55,7 @@ def test_french_signs_have_the_spaces_of_quebec(root: Path) -> None:
     assert wrong == []
 
 
-def test_a_colon_is_a_text_like_any_other() -> None:
+def test_the_colon_is_translated() -> None:
     """GW-10: a sign that a page sets after a text has no French."""
     bare = re.compile(r"(\}\}|%\}|</\w+>):(?=\s|<|$)")
     pages = [path for root in ROOTS for path in root.rglob("*.html")]
@@ -63,7 +63,7 @@ def test_a_colon_is_a_text_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(IDP.rglob("*.fr.txt")), ids=lambda path: path.name)
-def test_mails_have_them_too(path: Path) -> None:
+def test_mails_have_the_same_spaces(path: Path) -> None:
     """GW-10: the same of what people read in mails and text messages."""
     text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\w+://", "x", path.read_text("utf-8"), flags=re.DOTALL)
     assert WRONG_SPACE.findall(text) == []
