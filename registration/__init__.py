@@ -8,4 +8,5 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 - ``contact_rules``: minimum, maximum and exclusive pairs of contact roles.
 - ``access_changes``: what a batch of grants and revocations would do.
 - ``catalogue``: markets, contact roles and access roles, from ``data/catalogue.yaml``.
+- ``demo_data``: the invented people of the demonstration.
 """
