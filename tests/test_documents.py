@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from idp.audit.actions import AuditAction
@@ -51,9 +52,14 @@ def test_every_document_that_is_cited_exists() -> None:
                 assert named <= pages, (path, sorted(named - pages))
 
 
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 #: Documents in which every module path in backquotes must exist.
-WITH_PATHS = (ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md")
-CODE = ("idp", "registration", "registration_bridge", "service_base")
+WITH_PATHS = (ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md", *DECISIONS)
+CODE = ("hosted_pages", "idp", "registration", "registration_bridge", "service_base")
+#: A name that a document says is past: formerly `name`.
+PAST = re.compile(r"\b[Ff]ormerly `[^`]+`")
+NAME = re.compile(r"_?[A-Za-z]+(?:_[A-Za-z]+)+(?:\(\))?")
+ASSETS = (".css", ".html", ".js", ".txt")
 PATH = re.compile(r"\.?\w[\w-]*(?:[/.]\w[\w-]*)+")
 FILES = (".cfg", ".lock", ".md", ".toml", ".yaml", ".yml")
 
@@ -72,7 +78,7 @@ def _modules() -> dict[str, str]:
 def _missing_paths(document: str, modules: dict[str, str], events: set[str]) -> set[str]:
     """The dotted or slashed paths in backquotes that name nothing in this repository. A path is
     that of a file, of a module (from any package down), or of a name in a module."""
-    text = re.sub(r"^```.*?^```", "", document, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^```.*?^```", "", PAST.sub("", document), flags=re.DOTALL | re.MULTILINE)
     missing = set()
     for path in re.findall(r"`([^`\n]+)`", text):
         if not PATH.fullmatch(path) or path in events or (ROOT / path).exists():
@@ -80,9 +86,31 @@ def _missing_paths(document: str, modules: dict[str, str], events: set[str]) -> 
         # ``mutation.toml`` is a file that the reader makes.
         if "/" not in path and path.endswith(FILES):
             continue
+        if path.endswith(ASSETS) and any(_files(path)):
+            continue
         if not _names_code(path, modules):
             missing.add(path)
     return missing
+
+
+def _files(path: str) -> Iterator[Path]:
+    """The template, style sheet or script of this name, in whatever package."""
+    return (found for folder in CODE for found in (ROOT / folder).rglob(path))
+
+
+def _missing_names(document: str, source: str) -> set[str]:
+    """The names with an underscore, alone in backquotes, that do not occur in the source."""
+    names = {
+        name.removesuffix("()")
+        for name in re.findall(r"`([^`\n]+)`", PAST.sub("", document))
+        if NAME.fullmatch(name)
+    }
+    # A setting is a field in lower case, without the prefix.
+    return {
+        name
+        for name in names
+        if not re.search(rf"\b{name.removeprefix('IDP_').lower()}\b", source, re.IGNORECASE)
+    }
 
 
 def _names_code(path: str, modules: dict[str, str]) -> bool:
@@ -106,11 +134,26 @@ def test_every_module_path_of_the_documents_exists() -> None:
         assert not missing, (document.name, sorted(missing))
 
 
+def test_every_name_of_the_decisions_exists() -> None:
+    """A function, field or code that was renamed is renamed there too, or said to be past."""
+    source = "\n".join(_modules().values())
+    for document in DECISIONS:
+        missing = _missing_names(document.read_text(encoding="utf-8"), source)
+        assert not missing, (document.name, sorted(missing))
+
+
+def test_a_name_that_does_not_exist_is_found() -> None:
+    text = "`continue_page` `continue_pages()` `IDP_AUDIT_KEYS` `IDP_AUDIT_KEY` formerly `old_name`"
+    source = "def continue_page(): ...\naudit_keys: str\n"
+    assert _missing_names(text, source) == {"continue_pages", "IDP_AUDIT_KEY"}
+
+
 def test_a_module_path_that_does_not_exist_is_found() -> None:
     modules, events = _modules(), {str(action) for action in AuditAction}
     text = (
         "`audit/trail` `idp.audit.trail` `Gateway.dispatch_request`"
         " `grants/grant_lifecycle.is_active` `signin.assessed` `tests/oidc` `idp/policy/console.py`"
+        " `tokens.css` formerly `desk/account_actions`"
         " `desk/trail` `idp.audit.trial` `Gateway.dispatch` `grants/grant_lifecycle.is_alive`"
     )
     assert _missing_paths(text, modules, events) == {
