@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -45,6 +46,14 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("gateway")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: it is not searched for garbage at each test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
 
 FERNET = Fernet.generate_key().decode()
 PREPARED_KEYS: list[dict[str, Any]] = []

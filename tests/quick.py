@@ -18,7 +18,7 @@ from werkzeug.routing import Rule
 
 _statements: LRUCache[Any, Any] = LRUCache(5000)
 _templates: dict[Any, CodeType] = {}
-_builders: dict[Any, Any] = {}
+_rules: dict[Any, Any] = {}
 
 
 def install() -> None:
@@ -69,13 +69,19 @@ def _share_statements() -> None:
 
 
 def _share_rules() -> None:
-    """The code that builds an address from a rule depends on nothing but the rule."""
-    generate = Rule._compile_builder
+    """What a rule is compiled to depends on its text and its defaults; all maps of a test process
+    have the same converters."""
+    compile_rule = Rule.compile
 
-    def generated(self: Rule, append_unknown: bool = True) -> Any:
-        key = (self.rule, tuple(self._trace), repr(self.defaults), append_unknown)
-        if key not in _builders:
-            _builders[key] = generate(self, append_unknown)
-        return _builders[key]
+    def compiled(self: Rule) -> None:
+        key = (self.rule, self.subdomain, self.host, self.merge_slashes, repr(self.defaults))
+        if key not in _rules:
+            compile_rule(self)
+            build, build_unknown = self._build.__func__, self._build_unknown.__func__
+            _rules[key] = (self._parts, self._trace, self._converters, build, build_unknown)
+            return
+        self._parts, self._trace, self._converters, build, build_unknown = _rules[key]
+        self.arguments.update(self._converters)
+        self._build, self._build_unknown = build.__get__(self), build_unknown.__get__(self)
 
-    Rule._compile_builder = generated  # type: ignore[method-assign]
+    Rule.compile = compiled  # type: ignore[method-assign]
