@@ -36,9 +36,9 @@ format: $(VENV)/.test ## Format the code and apply the safe fixes of the linter
 	@$(BIN)/ruff check --quiet --fix --exit-zero .
 	@$(BIN)/ruff format .
 
-migration: $(VENV)/.test ## Write the migration that leads to the present models (MESSAGE="add passkeys")
+migration: $(VENV)/.test ## Write the migration that leads to the present models (MESSAGE="add passkeys", OF=registration)
 	@test -n "$(MESSAGE)" || { echo 'say what it does: make migration MESSAGE="add passkeys"'; exit 2; }
-	@$(BIN)/python scripts/check_migrations.py --write "$(MESSAGE)"
+	@$(BIN)/python scripts/check_migrations.py --write "$(MESSAGE)" --of "$(or $(OF),gateway)"
 
 screenshots: $(VENV)/.test $(CATALOGUES) browser ## Make pictures of every page in build/screenshots (ARGS="--page console --width 320" for some)
 	@$(BIN)/python -m scripts.screenshots $(ARGS)

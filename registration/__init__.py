@@ -9,4 +9,6 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 - ``access_changes``: what a batch of grants and revocations would do.
 - ``catalogue``: markets, contact roles and access roles, from ``data/catalogue.yaml``.
 - ``demo_data``: the invented people of the demonstration.
+- ``models`` and ``migrations``: its tables, in a database of its own.
+- ``transaction``: units of work. A change, its history, its mails and its pushes are one of them.
 """

@@ -1,4 +1,5 @@
-"""Compare the migrations with the models; with ``--write MESSAGE``, write the step that is missing.
+"""Compare the migrations with the models, of the gateway and of registration; with ``--write
+MESSAGE``, write the step that is missing (of registration with ``--of registration``).
 
 The comparison upgrades an empty database and asks Alembic what it would change: in a SQLite file,
 and in a scratch database of the PostgreSQL server that TEST_DATABASE_URL names.
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,45 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, make_url
 
 import idp.models  # noqa: F401  fills the metadata
+import registration.models
 from idp.db import Base, prepare_engine
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def configuration(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, to run on ``connection``."""
-    return Config(MIGRATIONS / "alembic.ini", attributes={"connection": connection})
+@dataclass(frozen=True)
+class Service:
+    """A service with tables: its migrations and the metadata of its models."""
+
+    folder: Path
+    metadata: MetaData
+
+    def configuration(self, connection: Connection | None = None) -> Config:
+        """Alembic's configuration, to run on ``connection``."""
+        return Config(self.folder / "alembic.ini", attributes={"connection": connection})
+
+    def upgrade(self, engine: Engine) -> None:
+        """Bring the database to the newest revision."""
+        with engine.connect() as connection:
+            command.upgrade(self.configuration(connection), "head")
+
+    def differences(self, engine: Engine) -> list[Any]:
+        """What autogenerate would change in the upgraded database."""
+        options = {"compare_type": True, "compare_server_default": True}
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts=options)
+            return list(compare_metadata(context, self.metadata))
+
+
+SERVICES = {
+    "gateway": Service(ROOT / "migrations", Base.metadata),
+    "registration": Service(
+        ROOT / "registration" / "migrations", registration.models.Base.metadata
+    ),
+}
 
 
 @contextmanager
@@ -71,20 +101,6 @@ def empty_postgresql(server: str) -> Iterator[Engine]:
                 connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the database to the newest revision."""
-    with engine.connect() as connection:
-        command.upgrade(configuration(connection), "head")
-
-
-def differences(engine: Engine) -> list[Any]:
-    """What autogenerate would change in the upgraded database."""
-    options = {"compare_type": True, "compare_server_default": True}
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts=options)
-        return list(compare_metadata(context, Base.metadata))
-
-
 def describe(difference: Any) -> str:
     """One operation of autogenerate on a line: what it does to which table, index or column."""
     kind, *subjects = difference[0] if isinstance(difference, list) else difference
@@ -94,32 +110,39 @@ def describe(difference: Any) -> str:
 
 def check() -> int:
     """Compare on every database at hand; 1 when something differs."""
+    found = sum(compare(name, service) for name, service in SERVICES.items())
+    if found:
+        print('models and migrations differ; run: make migration MESSAGE="..."', file=sys.stderr)
+    return 1 if found else 0
+
+
+def compare(service: str, tables: Service) -> int:
+    """How many differences there are in the tables of a service."""
     databases = {"SQLite": empty_sqlite()}
     if server := os.environ.get("TEST_DATABASE_URL", ""):
         databases["PostgreSQL"] = empty_postgresql(server)
     found = 0
     for name, empty in databases.items():
         with empty as engine:
-            upgrade(engine)
-            for difference in differences(engine):
+            tables.upgrade(engine)
+            for difference in tables.differences(engine):
                 found += 1
-                print(f"{name}: {describe(difference)}", file=sys.stderr)
-    if found:
-        print('models and migrations differ; run: make migration MESSAGE="..."', file=sys.stderr)
-        return 1
-    print(f"migrations make all {len(Base.metadata.tables)} tables on {' and '.join(databases)}")
-    return 0
+                print(f"{service}, {name}: {describe(difference)}", file=sys.stderr)
+    if not found:
+        where, count = " and ".join(databases), len(tables.metadata.tables)
+        print(f"the migrations of {service} make all {count} tables on {where}")
+    return found
 
 
-def write(message: str) -> int:
+def write(message: str, service: Service) -> int:
     """Write the next migration from what differs in an upgraded SQLite database."""
-    folder = ScriptDirectory.from_config(configuration())
+    folder = ScriptDirectory.from_config(service.configuration())
     newest = folder.get_current_head() or "0"
     with empty_sqlite() as engine:
-        upgrade(engine)
+        service.upgrade(engine)
         with engine.connect() as connection:
             script: Any = command.revision(
-                configuration(connection),
+                service.configuration(connection),
                 message,
                 autogenerate=True,
                 rev_id=f"{int(newest) + 1:04d}",
@@ -133,8 +156,9 @@ def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", metavar="MESSAGE", help="write the missing step")
+    parser.add_argument("--of", choices=SERVICES, default="gateway", help="whose migration")
     arguments = parser.parse_args()
-    return write(arguments.write) if arguments.write else check()
+    return write(arguments.write, SERVICES[arguments.of]) if arguments.write else check()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, text
 
 from idp.db import Base, prepare_engine
-from scripts.check_migrations import empty_postgresql, empty_sqlite, upgrade
+from scripts.check_migrations import SERVICES, empty_postgresql, empty_sqlite
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 NOW = "2026-11-01 12:00:00"
@@ -182,7 +182,7 @@ def test_migrations_and_models_make_the_same_triggers(kind: str) -> None:
     server = os.environ.get("TEST_DATABASE_URL", "")
     if kind == "PostgreSQL" and not server:
         pytest.skip("no PostgreSQL")
-    for make in (upgrade, Base.metadata.create_all):
+    for make in (SERVICES["gateway"].upgrade, Base.metadata.create_all):
         is_sqlite = kind == "SQLite"
         with empty_sqlite() if is_sqlite else empty_postgresql(server) as engine:
             make(engine)

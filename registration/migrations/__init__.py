@@ -1,0 +1,1 @@
+"""The steps of the structure of the tables of registration."""
