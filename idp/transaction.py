@@ -101,6 +101,11 @@ class UnitOfWork:
         self.db.flush()
         return self.connection.execute(statement, values)
 
+    @property
+    def seen(self) -> Kept | None:
+        """As ``kept``, if this transaction has read the revision already."""
+        return self._kept
+
     def kept(self) -> Kept:
         """What the process keeps of the tables as this transaction sees them."""
         if self._kept is None:

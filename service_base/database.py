@@ -125,6 +125,8 @@ def _storable(value: Any, *, reads: bool) -> Any:
     large for any column becomes the nearest possible one: it matches nothing and keeps its order.
     """
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, int) and reads:
         return max(-MAX_INTEGER, min(MAX_INTEGER, value))

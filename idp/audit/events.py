@@ -14,7 +14,7 @@ from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
 
-_INSERT = insert(table(Event))
+_INSERT = insert(table(Event)).inline()
 #: The total of one kind of sampled event.
 SAMPLED_EVENTS = AuditAction.CALLERS_COUNTED
 #: Failed authentication. The password-guessing alarm counts these rows, so sampling keeps enough of

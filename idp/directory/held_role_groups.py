@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
+from idp.db import UtcDateTime
 from idp.models import (
     Account,
     Assignment,
@@ -19,8 +20,21 @@ from idp.models import (
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.transaction import UnitOfWork
 
+_FOR_CLIENT = (
+    select(RoleGroup.name, Participant.number, Participant.name)
+    .select_from(Assignment)
+    .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+    .join(Participant, Participant.id == Assignment.participant_id)
+    .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
+    .where(
+        Assignment.account_id == bindparam("account"),
+        Assignment.is_effective(bindparam("now", type_=UtcDateTime)),
+        client_role_group.c.client_id == bindparam("client"),
+    )
+)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class HeldRoleGroup:
     """A role group that an account holds for a participant."""
 
@@ -31,19 +45,8 @@ class HeldRoleGroup:
 
 def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[HeldRoleGroup]:
     """The account's role groups that one relying party sees, by one indexed query."""
-    rows = work.db.execute(
-        select(RoleGroup.name, Participant.number, Participant.name)
-        .select_from(Assignment)
-        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
-        .join(Participant, Participant.id == Assignment.participant_id)
-        .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
-        .where(
-            Assignment.account_id == account_id,
-            Assignment.is_effective(work.now),
-            client_role_group.c.client_id == client_pk,
-        )
-    )
-    return [HeldRoleGroup(*row) for row in rows]
+    values = {"account": account_id, "client": client_pk, "now": work.now}
+    return [HeldRoleGroup(*[*row]) for row in work.run(_FOR_CLIENT, values)]
 
 
 def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:

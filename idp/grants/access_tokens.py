@@ -16,7 +16,7 @@ from idp.models.records import AccessTokenRecord, AnyGrant, table
 from idp.transaction import UnitOfWork
 
 _TOKEN = table(AccessToken)
-_INSERT = insert(_TOKEN)
+_INSERT = insert(_TOKEN).inline()
 _FIND = select_with_grant(AccessToken, AccessTokenRecord).where(
     _TOKEN.c.handle == bindparam("handle")
 )

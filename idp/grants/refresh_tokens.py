@@ -14,7 +14,7 @@ from idp.models.records import AnyGrant, RefreshTokenRecord, table
 from idp.transaction import UnitOfWork
 
 _TOKEN, _GRANT = table(RefreshToken), table(Grant)
-_INSERT = insert(_TOKEN)
+_INSERT = insert(_TOKEN).inline()
 _FIND = select_with_grant(RefreshToken, RefreshTokenRecord).where(
     _TOKEN.c.digest == bindparam("wanted")
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
     ForeignKey,
@@ -118,7 +119,7 @@ class Assignment(Base):
     participant: Mapped[Participant] = relationship(lazy="joined", innerjoin=True)
 
     @classmethod
-    def is_effective(cls, now: datetime) -> ColumnElement[bool]:
+    def is_effective(cls, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
         """The condition for assignments in effect: not revoked, started and not expired."""
         return and_(
             cls.revoked_at.is_(None),

@@ -1,6 +1,7 @@
 """Signing and verifying with the keys in the database.
 
-Each process caches the keys for a few seconds, so that a rotation reaches every process.
+Each process keeps the keys. A transaction that has read the revision uses the keys of that
+revision, so that a rotation or revocation counts at once; others use keys a few seconds old.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MAX_TOKEN = 65_536
 #: The header members of the gateway's tokens. A token with any other (jwk, jku, x5u, crit, b64) is
 #: not one of them (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}
+#: The name of the keys among what a process keeps.
+_KEPT = ("signing keys", "")
 
 
 class NoSigningKey(GatewayError):
@@ -65,11 +68,15 @@ class KeyRing:
         self._snapshot: Snapshot | None = None
 
     def snapshot(self, work: UnitOfWork) -> Snapshot:
-        """The keys, read again when the cached ones are older than the setting allows."""
-        current = self._snapshot
+        """The keys: those of the revision that the transaction has read, if it has. They are read
+        again when they are older than the setting allows, because retired keys leave in time."""
+        current: Snapshot | None = self._snapshot
+        if work.seen is not None:
+            current = work.seen.get(_KEPT)
         if current is None or not current.is_fresh(work.now, work.settings.key_cache):
             with self._lock:
-                current = self._snapshot = _read(work)
+                kept = work.kept()
+                current = self._snapshot = kept[_KEPT] = _read(work, self._snapshot)
         return current
 
     def etag(self, now: datetime, seconds: int) -> str | None:
@@ -77,6 +84,11 @@ class KeyRing:
         seconds."""
         current = self._snapshot
         return current.etag if current is not None and current.is_fresh(now, seconds) else None
+
+    def publishes_key_of(self, work: UnitOfWork, token: str, typ: str) -> bool:
+        """Whether the key of a verified token is still published. After the transaction has read
+        the revision, a key that was revoked a moment ago is not."""
+        return _kid(token, typ) in self.snapshot(work).verifying
 
     def sign(self, work: UnitOfWork, alg: str, typ: str, claims: dict[str, Any]) -> str:
         """A signed JWT. Times in ``claims`` are absolute."""
@@ -94,6 +106,10 @@ class KeyRing:
             raise BadToken("size or characters")
         current = self.snapshot(work)
         kid = _kid(token, typ)
+        if kid not in current.verifying:
+            # It may be newer than what this process knows.
+            work.kept()
+            current = self.snapshot(work)
         if kid not in current.verifying:
             raise BadToken("unknown key")
         alg, key = current.verifying[kid]
@@ -127,10 +143,14 @@ def _b64decode(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _read(work: UnitOfWork) -> Snapshot:
+def _read(work: UnitOfWork, former: Snapshot | None) -> Snapshot:
+    """The published keys. A private key is decrypted and imported once: that takes long."""
     rows = signing_keys.published(work)
+    known = {key.kid: key for key in former.signing.values()} if former else {}
     signing = {
-        row.alg: signing_keys.private_key(work, row) for row in rows if row.state == KeyState.ACTIVE
+        row.alg: known.get(row.kid) or signing_keys.private_key(work, row)
+        for row in rows
+        if row.state == KeyState.ACTIVE
     }
     document = json.dumps({"keys": [row.public_jwk for row in rows]}).encode()
     return Snapshot(

@@ -104,7 +104,11 @@ def find_active_access_token(
     else:
         handles = work.vault.digests("access", token)
     row = access_tokens.find(work, handles) if handles else None
-    return row if row is not None and access_tokens.is_active(work, row) else None
+    if row is None or not access_tokens.is_active(work, row):
+        return None
+    # The revision is known only now. The key may have been revoked since it was read.
+    is_current = token.count(".") != 2 or ring.publishes_key_of(work, token, ACCESS)
+    return row if is_current else None
 
 
 def _account(grant: AnyGrant) -> AnyAccount:

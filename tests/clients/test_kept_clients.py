@@ -15,10 +15,11 @@ from idp import client_records
 from idp.app import create_app
 from idp.clients import client_secrets, registry
 from idp.db import Base, db
+from idp.grants import signing_keys
 from idp.kept_rows import KeptRows
 from idp.models.revision import KEPT_TABLES, Revision
 from idp.transaction import UnitOfWork
-from tests.security.test_signed_tokens import userinfo
+from tests.security.test_signed_tokens import header_of, userinfo
 from tests.world import Rp, World, environ_of
 
 
@@ -95,6 +96,23 @@ def test_n18_a_token_of_a_disabled_client_is_refused_at_once(world: World, other
         assert userinfo(process, tokens["access_token"]).status_code == 401
         assert process.introspect_status(rp, tokens["access_token"]) == 401
         assert status(process, asking) == 200
+
+
+def test_n89_every_process_refuses_a_revoked_key_at_once(world: World, other: World) -> None:
+    """N89: also a process that verified with it a moment ago; all of them sign with the next."""
+    rp, username = world.relying_party(), world.account()
+    tokens = world.signed_in_tokens(rp, username)
+    for process in (world, other):
+        assert userinfo(process, tokens["access_token"]).status_code == 200
+    kid = header_of(tokens["access_token"])["kid"]
+    with world.work() as work:
+        signing_keys.revoke(work, kid)
+    for process in (other, world):
+        assert userinfo(process, tokens["access_token"]).status_code == 401
+    fresh = other.refresh(rp, tokens["refresh_token"]).json or {}
+    assert header_of(fresh["access_token"])["kid"] != kid
+    for process in (other, world):
+        assert userinfo(process, fresh["access_token"]).status_code == 200
 
 
 def test_what_was_rolled_back_is_never_kept(world: World) -> None:
