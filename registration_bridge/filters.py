@@ -241,7 +241,8 @@ def _entry(node: Comparison | Present, attribute: Attribute) -> Condition:
 
 
 def _active(node: Comparison) -> Condition:
-    if not isinstance(node.value, bool) or node.op not in (CompareOperator.eq, CompareOperator.ne):
+    # The library refuses other operators than eq and ne for booleans.
+    if not isinstance(node.value, bool):
         raise InvalidFilterException(detail="active must be compared with true or false.")
     wanted = node.value == (node.op is CompareOperator.eq)
     return provisioned_accounts.ACTIVE if wanted else provisioned_accounts.SUSPENDED

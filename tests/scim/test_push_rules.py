@@ -16,6 +16,7 @@ from idp.directory import (
     mass_change_breaker,
     participants,
     participations,
+    persons,
     provisioned_accounts,
     provisioned_groups,
     role_group_assignments,
@@ -36,6 +37,7 @@ from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.role_group_assignments import AssignmentTerms
 from idp.directory.search_conditions import ALWAYS
 from idp.directory.state_reasons import StateReason
+from idp.errors import Invalid
 from idp.machines import registered_networks
 from idp.models import Account, AccountKind, AccountState, ProvisionedGroup
 from idp.policy.console import OPERATOR, ConsoleRole
@@ -209,6 +211,43 @@ def test_n76_an_account_of_a_known_person_keeps_what_is_not_said(reach: World) -
                     work, local, holder=replace(JIM, person_id=participant),
                     second_account=replace(second, participant_id=participant),
                 )  # fmt: skip
+
+
+def test_pr01_what_a_push_says_of_a_person_is_stored(reach: World) -> None:
+    """PR-01, MA-10: of a new person, of a known one with another account, of the holder, and of
+    another custodian, of whom nothing else stays."""
+    full = PushedHolder("R1", PushedName("A", "C", "B"), "D", "a@x.example", "+14169671111 ext 5")
+    machine = {"kind": AccountKind.MACHINE, "networks": (("192.0.2.7", ""),)}
+    with reach.work() as work:
+        account, _ = create(work, holder=full)
+        assert PushedHolder.registered(account.person) == full
+        changed = replace(full, name=PushedName("A", "E", "B"))
+        program, _ = create(work, holder=changed, push=Push("m", "", None), **machine)
+        assert PushedHolder.registered(account.person) == changed
+        name = program.username
+        empty = PushedHolder("R1", PushedName("A", "C", None), None, "a@x.example", None)
+        update(work, account, holder=empty)
+        assert PushedHolder.registered(account.person) == PushedHolder(
+            "R1", PushedName("A", "C", ""), "", "a@x.example", ""
+        )
+    with reach.work() as work:
+        program = got(work, name)
+        other, _ = create(work, holder=replace(full, person_id="R2", email="b@x.example"),
+                          push=Push("o", "", None))  # fmt: skip
+        update(work, program, holder=replace(JIM, person_id="R2", email="b@x.example"))
+        assert program.person is other.person
+        assert PushedHolder.registered(other.person) == PushedHolder(
+            "R2", PushedName("Jim", "Smith", ""), "", "b@x.example", ""
+        )
+
+
+def test_nt03_a_holder_is_told_once_of_all_role_groups_of_a_push(reach: World) -> None:
+    """NT-03: one mail, however many they are."""
+    username = reach.account()
+    with reach.work() as work:
+        grants = {("Trader", number): AssignmentTerms() for number in (HERE, THERE)}
+        update(work, got(work, username), grants=grants)
+    assert [row.kind for row in reach.mails(to=username)] == ["access_changed"]
 
 
 def test_n72_n74_a_push_that_changes_nothing_needs_nothing(reach: World) -> None:
@@ -522,6 +561,18 @@ def test_n72_n74_members_that_cannot_be_added(reach: World) -> None:
             assert held(work, got(work, username)) == set()
 
 
+def test_n74_an_operator_is_not_removed_from_a_group(reach: World) -> None:
+    """N74: not as a member, and not with the group."""
+    operator = reach.operator(ConsoleRole.AGENT)
+    reach.grant_role(operator, "Trader", HERE)
+    with reach.work() as work:
+        row, every = make_group(work), scope_of(work, "other")
+        with pytest.raises(OperatorAccount):
+            group_writes.change(work, every, row, None, [MemberChange("remove", condition=ALWAYS)])
+        with pytest.raises(OperatorAccount):
+            group_writes.delete(work, every, row)
+
+
 def test_pr01_members_come_and_go(reach: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """PR-01: each difference is recorded with its numbers; what changes nothing leaves no trace."""
     locked: list[list[str]] = []
@@ -543,13 +594,15 @@ def test_pr01_members_come_and_go(reach: World, monkeypatch: pytest.MonkeyPatch)
         assert row.updated_at == before
         change(work, scope, row, None, [MemberChange("add", frozenset({one, two}))])
         assert row.updated_at == work.now
+        change(work, scope, row, None, [MemberChange("add", frozenset({one}))])
+        assert set(provisioned_groups.members(work, row)) == {one, two}
         change(work, scope, row, None, [MemberChange("replace", frozenset({two, three}))])
         assert set(provisioned_groups.members(work, row)) == {two, three}
         gone = provisioned_groups.is_one_of({two})
         change(work, scope, row, None, [MemberChange("remove", condition=gone)])
         change(work, scope, row, None, [MemberChange("replace", frozenset())])
         assert provisioned_groups.members(work, row) == []
-        assert locked == [[HERE]] * 6
+        assert locked == [[HERE]] * 7
     assert [
         (event.data["added"], event.data["removed"], "before" in event.data)
         for event in reach.events("scim.group_updated")
@@ -608,7 +661,9 @@ def test_pr01_a_group_that_is_deleted_revokes(reach: World) -> None:
     reach.grant_role(username, "Trader", HERE)
     reach.grant_role(username, "Trader", THERE)
     with reach.work() as work:
-        group_writes.delete(work, scope_of(work, "other"), make_group(work))
+        row, every = make_group(work), scope_of(work, "other")
+        group_writes.delete(work, every, row)
+        assert provisioned_groups.find(work, every, row.public_id) is None
         assert held(work, got(work, username)) == {("Trader", THERE)}
     (event,) = reach.events("scim.group_deleted")
     assert event.data["removed"] == 1
@@ -791,3 +846,23 @@ def test_n76_contacts_are_persons_whom_the_client_may_see(reach: World) -> None:
         contacts.replace(work, row, [one, two])
         update_(work, scope_of(work, "local", READ, HERE), row,
                 replace(wanted, contacts=(one, two)))  # fmt: skip
+
+
+def test_n78_contacts_that_are_refused(reach: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """N78: persons that nobody has registered; too many, before any is looked up."""
+    with reach.work() as work:
+        row = registered(work, HERE)
+        wanted = PushedParticipant(HERE, row.name, None, None, (), ())
+        one = ContactRef("nobody", "primary_contact")
+        with pytest.raises(Invalid):
+            participant_writes.update(
+                work, scope_of(work, "local"), row, replace(wanted, contacts=(one,))
+            )
+        looked: list[str] = []
+        monkeypatch.setattr(persons, "by_person_id", lambda _, number: looked.append(number))
+        many = tuple(ContactRef(f"R{n}", "primary_contact") for n in range(1000))
+        with pytest.raises(Invalid):
+            participant_writes.update(
+                work, scope_of(work, "local"), row, replace(wanted, contacts=many)
+            )
+        assert looked == []
