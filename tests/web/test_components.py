@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import hosted_pages
 from hosted_pages.brand import monogram
 from idp.policy.console import ConsoleRole
 from idp.settings import Settings
+from idp.web.console.gate import ROUTES
+from idp.web.console.navigation import PLACES as PLACES_OF
 from tests.conftest import _world
 from tests.console.desk import Desk
 from tests.world import World
@@ -92,3 +96,20 @@ def test_a_page_marks_its_section_and_links_back(world: World) -> None:
 def test_an_application_without_a_logo_has_initials(name: str, letters: str) -> None:
     """GW-05: two letters where an application has no picture."""
     assert monogram(name) == letters
+
+
+def test_every_page_of_the_console_is_in_a_place() -> None:
+    """N72: a page that answers a form is in the navigation where its form is."""
+    marked = {name for place in PLACES_OF for name in (place.endpoint, *place.inside)}
+    downloads = {name for name in ROUTES if name.startswith("console.export_")}
+    redirecting = {"console.retry_message", "console.enable_client"}
+    assert set(ROUTES) - marked == downloads | redirecting
+
+
+def test_filled_buttons_keep_their_colours_where_colours_are_forced() -> None:
+    """Chromium paints a plate behind text in forced colours, which would cover it: white on white.
+    The tokens are system colours there."""
+    style = (Path(hosted_pages.__file__).parent / "static" / "style.css").read_text()
+    forced = "".join(re.findall(r"@media \(forced-colors: active\) \{(.*)\}", style))
+    filled = "button:not(.second, .plain), .button:not(.second, .plain)"
+    assert f"{filled} {{ forced-color-adjust: none; }}" in forced
