@@ -27,8 +27,8 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from service_base.refusals import Collision, ServiceError, Unstorable
+from service_base.sqlite_writers import BUSY_TIMEOUT_MS, queued_connections
 
-BUSY_TIMEOUT_MS = 10_000
 MAX_INTEGER = 2**63 - 1
 #: Unique, primary and foreign keys, as SQLite and PostgreSQL (SQLSTATE) call them.
 COLLISIONS = {
@@ -108,9 +108,10 @@ def engine_options(url: str) -> dict[str, Any]:
     return {
         "hide_parameters": True,
         "pool_pre_ping": True,
-        "pool_size": 10,
-        # Sign-ins that wait for their hash keep a connection each (idp.serving).
-        "max_overflow": 20,
+        # One for each thread (idp.serving), kept open: a new connection costs more than a request.
+        "pool_size": 30,
+        "max_overflow": 0,
+        "pool_use_lifo": True,
         "pool_timeout": 5,
         "connect_args": {
             "connect_timeout": 5,
@@ -170,6 +171,14 @@ def prepare_engine(engine: Engine) -> None:
     if engine.dialect.name != "sqlite":
         return
 
+    queued = queued_connections()
+
+    @event.listens_for(engine, "do_connect")
+    def choose_class(
+        _dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]
+    ) -> None:
+        parameters["factory"] = queued
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
@@ -184,4 +193,4 @@ def prepare_engine(engine: Engine) -> None:
     @event.listens_for(engine, "before_cursor_execute")
     def begin_before_write(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
         if not _reads(statement) and not cursor.connection.in_transaction:
-            cursor.execute("BEGIN IMMEDIATE")
+            cursor.connection.begin_write()

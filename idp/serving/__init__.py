@@ -7,10 +7,12 @@ password hash, must not occupy a thread that others need. See docs/decisions/002
 
 from __future__ import annotations
 
+import gc
 import logging
+import multiprocessing
 import os
+import sys
 from dataclasses import dataclass
-from functools import partial
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -29,6 +31,8 @@ HEAD_MILLISECONDS = 10_000
 MAX_HEAD = 65_536
 #: Connections per process; each costs memory, but no thread.
 CONNECTIONS = 1024
+#: Seconds after which a thread gives way to another one.
+SWITCH_SECONDS = 0.001
 #: Hashes waiting in each process: about four seconds of one core at cost 12.
 HASHES_WAITING = 16
 
@@ -47,7 +51,10 @@ class Options:
 
 def serve(options: Options, log_level: str) -> None:
     """Serve until stopped. A worker process that ends is restarted. If it ends twice within
-    seconds, everything stops with exit code 1, so that the supervisor notices."""
+    seconds, everything stops with exit code 1, so that the supervisor notices. Raises
+    ConfigurationError."""
+    loader = Loader(options)
+    loader.load()
     Granian(
         "idp.serving:load",
         address=options.host,
@@ -65,7 +72,7 @@ def serve(options: Options, log_level: str) -> None:
         workers_kill_timeout=options.stop_seconds,
         log_access=False,
         log_level=LogLevels(log_level.lower()),
-    ).serve(target_loader=partial(load, options), wrap_loader=False)
+    ).serve(target_loader=loader, wrap_loader=False)
 
 
 def load(options: Options) -> AsgiAdapter:
@@ -79,3 +86,26 @@ def load(options: Options) -> AsgiAdapter:
     # It logs every client that disconnects early.
     logging.getLogger("_granian").setLevel(logging.WARNING)
     return front
+
+
+@dataclass
+class Loader:
+    """Gives each process its application. Where processes are forked, it is loaded once, before,
+    and they share its memory. It has no threads and no connections until it serves."""
+
+    options: Options
+    loaded: AsgiAdapter | None = None
+
+    def load(self) -> None:
+        """Load the application for the processes that are forked from this one."""
+        if multiprocessing.get_start_method() == "fork":
+            self.loaded = load(self.options)
+            # What lives as long as the process is not looked at again, nor copied by that.
+            gc.collect()
+            gc.freeze()
+
+    def __call__(self) -> AsgiAdapter:
+        # With 5 ms, a thread that comes back from the database waits longer for the interpreter
+        # than for the database.
+        sys.setswitchinterval(SWITCH_SECONDS)
+        return self.loaded or load(self.options)
