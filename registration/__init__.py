@@ -7,6 +7,11 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 - ``delegation_texts``: why it says no, and who can.
 - ``contact_rules``: minimum, maximum and exclusive pairs of contact roles.
 - ``access_changes``: what a batch of grants and revocations would do.
+- ``role_grid``: the grid of people and roles of an organization, and what its form asks for.
+- ``organization_facts``, ``grid_query``, ``organization_lists``, ``history_list`` and
+  ``person_search``: what the tables say, as of any moment.
+- ``access_batches``: grants and revocations are tried and ordered. ``account_pushes``,
+  ``requests`` and ``history_entries``: what an order leaves behind.
 - ``catalogue``: markets, contact roles and access roles, from ``data/catalogue.yaml``.
 - ``demo_data``: the invented people of the demonstration.
 - ``models`` and ``migrations``: its tables, in a database of its own.

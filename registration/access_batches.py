@@ -1,0 +1,251 @@
+"""Grants and revocations in a batch: tried first, then ordered as a whole (AR-01 to AR-10).
+
+An order is one transaction: assignments, history, and a push for each account. What would come of
+it is found by the same transaction, rolled back, whose pushes the gateway only tries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from registration import account_pushes, history_entries, requests
+from registration.access_changes import AccountKey, Cell, Change, Plan, Situation, plan
+from registration.delegation_facts import AccountKind, Actor
+from registration.models import AccessAssignment, AccessRole, Account, Organization, Person, Request
+from registration.organization_facts import facts_of, situation
+from registration.transaction import UnitOfWork
+from registration_bridge.bridge_client import BridgeError
+from service_base.phrases import N_
+from service_base.refusals import Refused
+
+GRANTED, REVOKED = "access.granted", "access.revoked"
+KIND = "access.change"
+
+
+class BatchNotPossible(Refused):
+    """Something in the batch is refused, or was changed by others meanwhile. Nothing was done."""
+
+    code = "batch_not_possible"
+    template = N_("The changes cannot be made as a whole.")
+
+    def __init__(self, found: Plan) -> None:
+        super().__init__()
+        self.plan = found
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What would come of a batch."""
+
+    plan: Plan
+    #: The effects that the gateway names, an entry for each account.
+    effects: tuple[dict[str, Any], ...] = ()
+    #: Why the gateway refuses an account, in its own words.
+    refusals: tuple[tuple[AccountKey, str], ...] = ()
+    #: Why the gateway was not reached; empty if it was.
+    unreachable: str = ""
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it can be ordered. A gateway that is away is no obstacle: the order waits."""
+        return self.plan.is_possible and not self.refusals
+
+
+def planned(
+    work: UnitOfWork, actor: Actor, here: Organization, changes: Iterable[Change]
+) -> tuple[Plan, Situation]:
+    """The plan of the batch as things are now."""
+    asked = tuple(changes)
+    known = situation(work, here)
+    people = {one.cell.account.id for one in asked if one.cell.account.kind is AccountKind.PERSON}
+    return plan(actor, asked, known, facts_of(work, here, actor.person, *people)), known
+
+
+def attempt(work: UnitOfWork, actor: Actor, here: Organization, changes: Iterable[Change]) -> Trial:
+    """What would come of the batch. Everything that this unit of work wrote is rolled back."""
+    asked = tuple(changes)
+    found, _ = planned(work, actor, here, asked)
+    if not found.is_possible or not (found.added or found.ended):
+        return Trial(found)
+    request = order(work, actor, here, asked)
+    pushes = account_pushes.of_request(work, request)
+    keys = [_key_of(push.account) for push in pushes if push.account]
+    operations = [
+        account_pushes.operation(push.account, push.body) for push in pushes if push.account
+    ]
+    work.db.rollback()
+    try:
+        with work.ports.bridge() as bridge:
+            results = bridge.bulk(operations, is_dry=True)
+    except BridgeError as error:
+        return Trial(found, unreachable=error.detail)
+    return Trial(
+        found,
+        tuple(result.effects for result in results),
+        tuple(
+            (key, result.detail)
+            for key, result in zip(keys, results, strict=True)
+            if not result.is_done
+        ),
+    )
+
+
+def order(
+    work: UnitOfWork,
+    actor: Actor,
+    here: Organization,
+    changes: Iterable[Change],
+    *,
+    why: str = "",
+    is_attested: bool = False,
+) -> Request:
+    """Make the changes, all or none. Raises BatchNotPossible."""
+    found, _ = planned(work, actor, here, changes)
+    if not found.is_possible:
+        raise BatchNotPossible(found)
+    data = {"added": [_named(one) for one in found.added],
+            "ended": [_named(one) for one in found.ended]}  # fmt: skip
+    request = requests.open_request(work, KIND, organization=here, data=data)
+    codes = {cell.role for cell in (*found.added, *found.ended)}
+    query = select(AccessRole).where(AccessRole.code.in_(codes))
+    roles = {role.code: role for role in work.db.scalars(query)}
+    accounts: dict[AccountKey, Account] = {}
+    for cell in (*found.ended, *found.added):
+        if cell.account not in accounts:
+            accounts[cell.account] = account_of(work, here, cell.account)
+    for cell in found.ended:
+        _end(work, here, accounts[cell.account], roles[cell.role], request, why)
+    for cell in found.added:
+        row = _grant(work, here, accounts[cell.account], roles[cell.role], request, why)
+        row.is_attested = is_attested
+    for account in sorted(accounts.values(), key=lambda row: row.id):
+        account_pushes.queue(work, account, request)
+    return request
+
+
+def account_of(work: UnitOfWork, here: Organization, key: AccountKey) -> Account:
+    """The account that the role is attached to (AR-06): of a person the one that acts for this
+    organization only, else the primary one, which is made if there is none (AR-07)."""
+    query = select(Account).where(Account.kind == key.kind, Account.ended_at.is_(None))
+    if key.kind is AccountKind.MACHINE:
+        return work.db.scalars(query.where(Account.username == key.id)).one()
+    person = work.db.scalars(
+        select(Person).where(Person.person_id == key.id).with_for_update()
+    ).one()
+    usable = query.where(
+        Account.person_id == person.id,
+        or_(Account.only_organization_id.is_(None), Account.only_organization_id == here.id),
+    )
+    found = list(work.db.scalars(usable))
+    found.sort(key=lambda row: row.only_organization_id is None)
+    if found:
+        return found[0]
+    account = Account(
+        external_id=f"person-{person.person_id}",
+        kind=AccountKind.PERSON,
+        person_id=person.id,
+        created_at=work.now,
+        created_by=work.origin.actor,
+    )
+    work.db.add(account)
+    work.db.flush()
+    return account
+
+
+def _grant(
+    work: UnitOfWork,
+    here: Organization,
+    account: Account,
+    role: AccessRole,
+    request: Request,
+    why: str,
+) -> AccessAssignment:
+    _close_lapsed(work, here, account, role)
+    row = AccessAssignment(
+        organization_id=here.id,
+        access_role_id=role.id,
+        account_id=account.id,
+        request_id=request.id,
+        valid_from=work.now,
+        given_by=work.origin.actor,
+        given_why=why,
+    )
+    work.db.add(row)
+    _record(work, GRANTED, here, account, role, request, why)
+    return row
+
+
+def _close_lapsed(work: UnitOfWork, here: Organization, account: Account, role: AccessRole) -> None:
+    """An assignment whose time ran out makes room for a new one."""
+    query = select(AccessAssignment).where(
+        AccessAssignment.organization_id == here.id,
+        AccessAssignment.access_role_id == role.id,
+        AccessAssignment.account_id == account.id,
+        AccessAssignment.ended_at.is_(None),
+        AccessAssignment.valid_until <= work.now,
+    )
+    for row in work.db.scalars(query):
+        row.ended_at, row.ended_by = row.valid_until, "registration"
+    work.db.flush()
+
+
+def _end(
+    work: UnitOfWork,
+    here: Organization,
+    account: Account,
+    role: AccessRole,
+    request: Request,
+    why: str,
+) -> None:
+    query = select(AccessAssignment).where(
+        AccessAssignment.organization_id == here.id,
+        AccessAssignment.access_role_id == role.id,
+        AccessAssignment.account_id == account.id,
+        AccessAssignment.held_at(work.now),
+    )
+    row = work.db.scalars(query).one()
+    row.valid_until = row.ended_at = work.now
+    row.ended_by, row.ended_why = work.origin.actor, why
+    _record(work, REVOKED, here, account, role, request, why)
+
+
+def _record(
+    work: UnitOfWork,
+    action: str,
+    here: Organization,
+    account: Account,
+    role: AccessRole,
+    request: Request,
+    why: str,
+) -> None:
+    value = {"role": role.code, "is_own": _is_own(work, account)}
+    history_entries.record(
+        work,
+        action,
+        organization=here,
+        person=account.person,
+        account=account,
+        request=request,
+        before=value if action == REVOKED else {},
+        after=value if action == GRANTED else {},
+        reason=why,
+    )
+
+
+def _is_own(work: UnitOfWork, account: Account) -> bool:
+    """Whether somebody changes his own access (AR-10)."""
+    return account.person is not None and account.person.person_id == work.origin.actor
+
+
+def _named(cell: Cell) -> dict[str, str]:
+    return {"kind": str(cell.account.kind), "id": cell.account.id, "role": cell.role}
+
+
+def _key_of(account: Account) -> AccountKey:
+    if account.person is not None:
+        return AccountKey(AccountKind.PERSON, account.person.person_id)
+    return AccountKey(AccountKind.MACHINE, account.username or "")

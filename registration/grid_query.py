@@ -1,0 +1,201 @@
+"""Reads the grid of an organization from the tables, as of any moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import or_, select
+
+from registration.access_changes import AccountKey, CellState
+from registration.delegation_facts import AccountKind
+from registration.models import (
+    AccessAssignment,
+    AccessRole,
+    Account,
+    Machine,
+    Market,
+    Organization,
+    Participation,
+    Person,
+)
+from registration.organization_facts import belonging, names
+from registration.role_grid import Column, Grid, Holding, Row
+from registration.transaction import UnitOfWork
+
+
+def grid(
+    work: UnitOfWork,
+    here: Organization,
+    kind: AccountKind,
+    at: datetime,
+    *,
+    is_french: bool,
+    also: str = "",
+) -> Grid:
+    """Its people, or its machines, and the roles of its approved participations; roles that are
+    still held are there too (AR-03, AR-04, RG-13). Names of roles are in the language. ``also`` is
+    the Person ID of somebody who need not belong to it."""
+    changed = _changed(work, here, kind, at)
+    held_roles = {code for cells in changed.values() for code, cell in cells.items() if cell.held}
+    is_person = kind is AccountKind.PERSON
+    people = _people(work, here, at, also) if is_person else _machines(work, here)
+    rows = tuple(
+        Row(
+            key,
+            name,
+            username,
+            also,
+            {code: cell.state for code, cell in changed.get(key.id, {}).items()},
+            {code: cell.held for code, cell in changed.get(key.id, {}).items() if cell.held},
+        )
+        for key, name, username, also in people
+    )
+    return Grid(_columns(work, here, kind, at, held_roles, is_french=is_french), rows)
+
+
+def _columns(
+    work: UnitOfWork,
+    here: Organization,
+    kind: AccountKind,
+    at: datetime,
+    held: set[str],
+    *,
+    is_french: bool,
+) -> tuple[Column, ...]:
+    approved = select(Participation.market_id).where(
+        Participation.organization_id == here.id,
+        Participation.approved_at <= at,
+        or_(Participation.ended_at.is_(None), Participation.ended_at > at),
+    )
+    query = (
+        select(AccessRole)
+        .join(Market, AccessRole.market_id == Market.id)
+        .where(
+            AccessRole.kind == kind,
+            or_(AccessRole.market_id.in_(approved), AccessRole.code.in_(held)),
+        )
+        .order_by(Market.position, Market.id, AccessRole.position, AccessRole.id)
+    )
+    return tuple(column_of(role, is_french=is_french) for role in work.db.scalars(query))
+
+
+def column_of(role: AccessRole, *, is_french: bool) -> Column:
+    """The role as a page names it."""
+    if is_french:
+        description = role.description_fr or role.description
+        return Column(role.code, role.name_fr, description, role.market.name_fr)
+    return Column(role.code, role.name, role.description, role.market.name)
+
+
+class _Changed(NamedTuple):
+    """A cell that was ever changed, and who holds it at the moment asked for."""
+
+    state: CellState
+    held: Holding | None
+
+
+def _changed(
+    work: UnitOfWork, here: Organization, kind: AccountKind, at: datetime
+) -> dict[str, dict[str, _Changed]]:
+    """By the id of the account's key and the code of the role. The versions are those of now."""
+    accounts = _accounts(work, here, kind)
+    roles = work.db.execute(select(AccessRole.id, AccessRole.code))
+    codes = {role.id: role.code for role in roles}
+    query = select(
+        AccessAssignment.account_id,
+        AccessAssignment.access_role_id,
+        AccessAssignment.valid_from,
+        AccessAssignment.valid_until,
+        AccessAssignment.given_by,
+    ).where(AccessAssignment.organization_id == here.id)
+    rows = list(work.db.execute(query))
+    givers = names(work, {row[4] for row in rows})
+    versions: dict[tuple[str, str], int] = defaultdict(int)
+    held: dict[tuple[str, str], Holding] = {}
+    for account, role, since, until, giver in rows:
+        if account not in accounts:
+            continue
+        cell = (accounts[account], codes[role])
+        if since <= work.now:
+            versions[cell] += 1 if until is None or until > work.now else 2
+        if since <= at and (until is None or at < until):
+            held[cell] = Holding(since, until, givers.get(giver, giver))
+    found: dict[str, dict[str, _Changed]] = defaultdict(dict)
+    for cell in versions.keys() | held.keys():
+        version = versions.get(cell, 0)
+        state = CellState(version % 2 == 1, version)
+        found[cell[0]][cell[1]] = _Changed(state, held.get(cell))
+    return found
+
+
+def _accounts(work: UnitOfWork, here: Organization, kind: AccountKind) -> dict[int, str]:
+    """The accounts of this kind that ever had a role here: by row, the id of their key."""
+    query = (
+        select(Account.id, Account.username, Person.person_id)
+        .outerjoin(Person, Account.person_id == Person.id)
+        .where(
+            Account.kind == kind,
+            Account.id.in_(
+                select(AccessAssignment.account_id).where(
+                    AccessAssignment.organization_id == here.id
+                )
+            ),
+        )
+    )
+    return {row: person or username or "" for row, username, person in work.db.execute(query)}
+
+
+def _people(
+    work: UnitOfWork, here: Organization, at: datetime, also: str
+) -> list[tuple[AccountKey, str, str, str]]:
+    held = belonging(at)
+    query = (
+        select(
+            Person.person_id,
+            Person.first_name,
+            Person.middle_name,
+            Person.last_name,
+            Person.preferred_name,
+            Account.username,
+        )
+        .outerjoin(
+            Account,
+            (Account.person_id == Person.id)
+            & (Account.kind == AccountKind.PERSON)
+            & Account.ended_at.is_(None)
+            & or_(Account.only_organization_id.is_(None), Account.only_organization_id == here.id),
+        )
+        .where(
+            or_(
+                Person.id.in_(select(held.c.person).where(held.c.organization == here.id)),
+                Person.person_id == also,
+            )
+        )
+        .order_by(Person.last_name, Person.first_name, Person.id, Account.only_organization_id)
+    )
+    found: dict[AccountKey, tuple[AccountKey, str, str, str]] = {}
+    for person, first, middle, last, preferred, username in work.db.execute(query):
+        key = AccountKey(AccountKind.PERSON, person)
+        name = f"{last}, {' '.join(part for part in (first, middle) if part)}"
+        found.setdefault(key, (key, name, username or "", preferred))
+    return list(found.values())
+
+
+def _machines(work: UnitOfWork, here: Organization) -> list[tuple[AccountKey, str, str, str]]:
+    query = (
+        select(Account.username, Machine.description)
+        .join(Machine, Machine.account_id == Account.id)
+        .where(
+            Machine.organization_id == here.id,
+            Account.username.is_not(None),
+            Account.ended_at.is_(None),
+        )
+        .order_by(Account.username)
+    )
+    rows: list[Any] = list(work.db.execute(query))
+    return [
+        (AccountKey(AccountKind.MACHINE, name), description or name, name, "")
+        for name, description in rows
+    ]

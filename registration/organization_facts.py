@@ -1,0 +1,233 @@
+"""Reads from the tables what delegation and the plan of a batch calculate with."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Subquery, or_, select, union_all
+
+from registration import delegation_facts as known
+from registration.access_changes import AccountKey, Cell, CellState, Situation
+from registration.delegation_facts import AccountKind, Facts, ParticipationState, Role, Tier
+from registration.models import (
+    AccessAssignment,
+    AccessRole,
+    Account,
+    Appointment,
+    ContactAssignment,
+    Custody,
+    Machine,
+    Organization,
+    Participation,
+    Person,
+)
+from registration.transaction import UnitOfWork
+
+
+def organization(work: UnitOfWork, organization_id: str) -> Organization | None:
+    """The organization of this Organization ID."""
+    query = select(Organization).where(Organization.organization_id == organization_id)
+    return work.db.scalars(query).one_or_none()
+
+
+def facts_of_person(work: UnitOfWork, person: Person) -> Facts:
+    """What is so about this person everywhere: where he belongs and what he is."""
+    held = belonging(work.now)
+    return Facts(
+        at=work.now,
+        appointments=_appointments(work, Appointment.person_id == person.id),
+        members=_pairs(work, held, held.c.person == person.id),
+    )
+
+
+def facts_of(work: UnitOfWork, here: Organization, *people: str) -> Facts:
+    """What is so at this organization, and about these people (Person IDs) everywhere."""
+    concerned = select(Person.id).where(Person.person_id.in_(people))
+    held = belonging(work.now)
+    return Facts(
+        at=work.now,
+        appointments=_appointments(
+            work,
+            or_(Appointment.organization_id == here.id, Appointment.person_id.in_(concerned)),
+        ),
+        participations=participations(work, here),
+        members=_pairs(work, held, held.c.organization == here.id)
+        | _pairs(work, held, held.c.person.in_(concerned)),
+        machines=tuple(machines(work, here).values()),
+        activated=frozenset(
+            work.db.scalars(
+                select(Person.person_id)
+                .join(Account, Account.person_id == Person.id)
+                .where(Person.id.in_(concerned), Account.first_sign_in_at.is_not(None))
+            )
+        ),
+    )
+
+
+def belonging(at: datetime) -> Subquery:
+    """Everybody (``person``) who has something at an ``organization`` at this moment: an access or
+    contact role, an office, a machine, or an account that acts for it only. Pairs can repeat."""
+    return union_all(
+        select(
+            Account.person_id.label("person"),
+            AccessAssignment.organization_id.label("organization"),
+        )
+        .join(AccessAssignment, AccessAssignment.account_id == Account.id)
+        .where(AccessAssignment.held_at(at), Account.person_id.is_not(None)),
+        select(ContactAssignment.person_id, ContactAssignment.organization_id).where(
+            ContactAssignment.held_at(at), ContactAssignment.person_id.is_not(None)
+        ),
+        select(Appointment.person_id, Appointment.organization_id).where(Appointment.held_at(at)),
+        select(Custody.person_id, Machine.organization_id)
+        .join(Machine, Custody.machine_id == Machine.id)
+        .where(Custody.held_at(at)),
+        select(Account.person_id, Account.only_organization_id).where(
+            Account.person_id.is_not(None),
+            Account.only_organization_id.is_not(None),
+            Account.created_at <= at,
+            or_(Account.ended_at.is_(None), Account.ended_at > at),
+        ),
+    ).subquery("belonging")
+
+
+def participations(work: UnitOfWork, here: Organization) -> tuple[known.Participation, ...]:
+    """The participations of the organization and their states now."""
+    rows = work.db.scalars(select(Participation).where(Participation.organization_id == here.id))
+    return tuple(
+        known.Participation(here.organization_id, row.market.code, ParticipationState(state))
+        for row in rows
+        if (state := row.state_at(work.now)) is not None
+    )
+
+
+def machines(work: UnitOfWork, here: Organization) -> dict[str, known.Machine]:
+    """The machines of the organization by user name, each with its custodian."""
+    query = (
+        select(Account.username, Person.person_id)
+        .join(Machine, Machine.account_id == Account.id)
+        .join(Custody, Custody.machine_id == Machine.id)
+        .join(Person, Custody.person_id == Person.id)
+        .where(
+            Machine.organization_id == here.id,
+            Custody.held_at(work.now),
+            Account.username.is_not(None),
+            Account.ended_at.is_(None),
+        )
+    )
+    return {
+        str(name): known.Machine(str(name), here.organization_id, custodian)
+        for name, custodian in work.db.execute(query)
+    }
+
+
+def roles(work: UnitOfWork) -> dict[str, Role]:
+    """The access roles for persons and machines, by code."""
+    query = select(AccessRole).where(AccessRole.kind.in_(list(AccountKind)))
+    return {
+        row.code: Role(row.code, frozenset({row.market.code}), AccountKind(row.kind))
+        for row in work.db.scalars(query)
+    }
+
+
+def situation(work: UnitOfWork, here: Organization) -> Situation:
+    """The cells of the organization and what they depend on."""
+    return Situation(
+        here.organization_id,
+        roles(work),
+        cells_of(work, here),
+        machines(work, here),
+        stay=_who_stays(work, here),
+    )
+
+
+def cells_of(work: UnitOfWork, here: Organization) -> dict[Cell, CellState]:
+    """The cells that were ever changed. Each row of an assignment was a change, and so was its
+    end: the version is odd while the role is held."""
+    query = (
+        select(
+            Account.kind,
+            Account.username,
+            Person.person_id,
+            AccessRole.code,
+            AccessAssignment.valid_until,
+        )
+        .join(Account, AccessAssignment.account_id == Account.id)
+        .outerjoin(Person, Account.person_id == Person.id)
+        .join(AccessRole, AccessAssignment.access_role_id == AccessRole.id)
+        .where(
+            AccessAssignment.organization_id == here.id,
+            Account.kind.in_(list(AccountKind)),
+            AccessAssignment.valid_from <= work.now,
+        )
+    )
+    changes: dict[Cell, int] = defaultdict(int)
+    for kind, username, person, role, until in work.db.execute(query):
+        account = AccountKey(AccountKind(kind), person or username or "")
+        changes[Cell(account, role)] += 1 if until is None or until > work.now else 2
+    return {cell: CellState(count % 2 == 1, count) for cell, count in changes.items()}
+
+
+def _who_stays(work: UnitOfWork, here: Organization) -> frozenset[str]:
+    """Who keeps an office or a contact role here, whatever happens to his access."""
+    offices = select(Appointment.person_id).where(
+        Appointment.organization_id == here.id, Appointment.held_at(work.now)
+    )
+    contacts = select(ContactAssignment.person_id).where(
+        ContactAssignment.organization_id == here.id,
+        ContactAssignment.person_id.is_not(None),
+        ContactAssignment.held_at(work.now),
+    )
+    query = select(Person.person_id).where(or_(Person.id.in_(offices), Person.id.in_(contacts)))
+    return frozenset(work.db.scalars(query))
+
+
+def _appointments(
+    work: UnitOfWork, *conditions: ColumnElement[bool]
+) -> tuple[known.Appointment, ...]:
+    query = (
+        select(
+            Person.person_id,
+            Organization.organization_id,
+            Appointment.office,
+            Appointment.valid_from,
+            Appointment.valid_until,
+        )
+        .join(Person, Appointment.person_id == Person.id)
+        .join(Organization, Appointment.organization_id == Organization.id)
+        .where(*conditions)
+    )
+    return tuple(
+        known.Appointment(person, at, Tier(office), since, until)
+        for person, at, office, since, until in work.db.execute(query)
+    )
+
+
+def _pairs(
+    work: UnitOfWork, held: Subquery, *conditions: ColumnElement[bool]
+) -> frozenset[tuple[str, str]]:
+    query = (
+        select(Person.person_id, Organization.organization_id)
+        .join(held, held.c.person == Person.id)
+        .join(Organization, held.c.organization == Organization.id)
+        .where(*conditions)
+        .distinct()
+    )
+    return frozenset((person, at) for person, at in work.db.execute(query))
+
+
+def members(work: UnitOfWork, here: Organization) -> frozenset[str]:
+    """The Person IDs of those who belong to the organization."""
+    held = belonging(work.now)
+    return frozenset(person for person, _ in _pairs(work, held, held.c.organization == here.id))
+
+
+def names(work: UnitOfWork, people: Iterable[str]) -> dict[str, str]:
+    """The full names of these people by Person ID. Programs, which have none, are left out."""
+    found: dict[str, Any] = {}
+    query = select(Person).where(Person.person_id.in_(sorted(set(people))))
+    for person in work.db.scalars(query):
+        found[person.person_id] = person.full_name
+    return found
