@@ -1,4 +1,5 @@
-"""What is left out of a body, and what a PATCH may not name, at each place of the service."""
+"""Which attributes of a body are ignored, and which a PATCH must not name, for each resource
+type."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ MAX_OPERATIONS = 100
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 PARTICIPANT = "urn:ieso:params:scim:schemas:core:2.0:Participant"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
-#: Entra's name of the group schema, of 2006.
+#: The group schema of 2006, which Entra uses.
 GROUP_ALIAS = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/Group"
-#: The core schema under names that it has elsewhere.
+#: Other names of the core schema.
 CORE_ALIASES = (
     "urn:scim:schemas:core:2.0",
     "urn:scim:schemas:core:1.0",
@@ -29,14 +30,14 @@ DROPPED = frozenset(
         ENTERPRISE,
     }
 )  # fmt: skip
-#: Of groups and participants.
+#: The same for groups and participants.
 DROPPED_OF_OTHERS = frozenset({"id", "meta"})
 
 
 @dataclass(frozen=True)
 class BodyRules:
-    """How a body is read at one place: the attributes that are left out, those that a PATCH must
-    not name, and the mapping profile of the client, if it has one."""
+    """How a body of one resource type is read: the ignored attributes, those that a PATCH must not
+    name, and the mapping profile of the client, if it has one."""
 
     name: str
     dropped: frozenset[str]
@@ -59,7 +60,8 @@ _PLACES = {name.casefold(): name for name in PLACES}
 
 
 def place_of(path: str) -> str:
-    """What a path below the service's address begins with, resource types as they are published."""
+    """The resource type that a path below the address of the service starts with, as it is
+    published."""
     place = path.strip("/").partition("/")[0]
     return _PLACES.get(place.casefold(), place)
 
@@ -70,7 +72,7 @@ def id_of(path: str) -> str:
 
 
 def attribute_of(path: str) -> str:
-    """The attribute that a path begins with, without its schema."""
+    """The attribute that a path starts with, without its schema."""
     text = path.casefold()
     for schema in (
         CORE.casefold(),

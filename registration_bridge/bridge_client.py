@@ -25,7 +25,7 @@ from registration_bridge.message_urns import BULK, EFFECTS
 PAGE = 1000
 ASSERTION_SECONDS = 60
 TIMEOUT = 120
-#: Too many pushes, or a gateway that restarts: every push may be sent again.
+#: Too many pushes, or the gateway restarts: any push may be sent again.
 RETRY = Retry(
     total=8,
     connect=2,
@@ -39,7 +39,7 @@ RETRY = Retry(
 
 
 class BridgeError(Exception):
-    """The gateway does not do what was asked; ``status`` is None when it was not reached."""
+    """The gateway refused a request or failed. ``status`` is None if it was not reached."""
 
     def __init__(self, detail: str, status: int | None = None) -> None:
         super().__init__(detail)
@@ -48,8 +48,8 @@ class BridgeError(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one operation of a Bulk: its HTTP status, where the resource is, and the reason
-    of a refusal; of one that was only tried, what it would entail (``effects``)."""
+    """The result of one operation of a Bulk: HTTP status, address of the resource, and the reason
+    of a refusal. For a dry run, also the effects (``effects``)."""
 
     status: int
     location: str = ""
@@ -62,9 +62,9 @@ class Result:
 
 
 class BridgeClient:
-    """The bridge of the gateway at ``issuer``, as an OAuth client with the scope ``scim`` that has
-    a secret, or a private ``key`` (PEM, EC P-256 or RSA) instead. Raises ValueError for another
-    key; every call raises BridgeError."""
+    """The bridge of the gateway at ``issuer``, used as an OAuth client with the scope ``scim``. It
+    authenticates with a secret or with a private ``key`` (PEM, EC P-256 or RSA). Raises ValueError
+    for another key; every call raises BridgeError."""
 
     def __init__(self, issuer: str, client_id: str, secret: str = "", *, key: str = "") -> None:
         self._issuer = issuer.rstrip("/")
@@ -97,11 +97,11 @@ class BridgeClient:
         self._session.close()
 
     def count(self) -> int:
-        """How many Users there are."""
+        """The number of Users."""
         return int(self._get({"count": "0"})["totalResults"])
 
     def users(self) -> Iterator[dict[str, Any]]:
-        """All Users, page after page."""
+        """All Users, page by page."""
         query = {"count": str(PAGE), "cursor": ""}
         while True:
             found = self._get(query)
@@ -111,14 +111,14 @@ class BridgeClient:
             query["cursor"] = found["nextCursor"]
 
     def find(self, attribute: str, value: str) -> dict[str, Any] | None:
-        """The User of which an attribute is this, or None."""
+        """The User whose attribute has this value, or None."""
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')
         found = self._get({"filter": f'{attribute} eq "{quoted}"', "count": "1"})
         rows = found.get("Resources", [])
         return dict(rows[0]) if rows else None
 
     def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
-        """What came of each of these operations, in their order; a dry run changes nothing."""
+        """The results of these operations, in the same order. A dry run changes nothing."""
         for number, operation in enumerate(operations):
             operation.setdefault("bulkId", str(number))
         query = "?dryRun=true" if is_dry else ""
@@ -151,7 +151,7 @@ class BridgeClient:
 
 
 class _BySignature(PrivateKeyJWT):  # type: ignore[misc]
-    """private_key_jwt with what the gateway asks for: the issuer as audience, minutes of life."""
+    """private_key_jwt as the gateway requires it: the issuer as audience, valid for minutes."""
 
     def __init__(self, issuer: str, pem: str) -> None:
         try:

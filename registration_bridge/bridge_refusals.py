@@ -1,4 +1,4 @@
-"""Why pushes are refused, beside the refusals of the services."""
+"""Why pushes are refused, in addition to the refusals of the services."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class NewPersonIncomplete(Invalid):
 
 
 class NetworksOfPerson(Invalid):
-    """The account is not one of a program."""
+    """Only machine accounts have networks."""
 
     template = "only machine accounts can have registeredNetworks"
 
 
 class SuspendedByOperator(Refused):
-    """Registration lifts its own suspensions only."""
+    """Registration can lift only its own suspensions."""
 
     template = "an operator suspended this account; registration cannot reactivate it"
 
 
 class PreviousCustodiansData(Invalid):
-    """The push says of the new custodian what the account showed of the previous one."""
+    """The push gives the new custodian values that the account showed for the previous one."""
 
     template = (
         "the {words} belongs to the previous custodian: send the values of the new custodian, or "

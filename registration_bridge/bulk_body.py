@@ -1,5 +1,4 @@
-"""A Bulk of which each operation is brought into the form of the specification, as if it came
-alone."""
+"""Normalise a Bulk: each operation is treated like a single request."""
 
 from __future__ import annotations
 
@@ -21,8 +20,8 @@ from registration_bridge.normalise import (
 
 @dataclass
 class BulkBody:
-    """A normalised Bulk, the number of its operations, those that are refused already (with the
-    reason), and those that ask for nothing."""
+    """A normalised Bulk: the number of operations, those already refused (with the reason), and
+    those that change nothing."""
 
     body: bytes
     count: int
@@ -31,8 +30,8 @@ class BulkBody:
 
 
 def read_bulk(body: bytes, profile: Profile | None = None) -> BulkBody:
-    """The body of a Bulk, each operation normalised as if it came alone. Raises the errors of SCIM
-    for the whole; those of one operation are for its own answer."""
+    """Normalise each operation of a Bulk like a single request. Raises the errors of SCIM for the
+    whole Bulk. Errors of one operation are for its own answer."""
     value = parse(body, MAX_BULK_BODY)
     operations = operations_of(value)
     faults: dict[int, SCIMException] = {}
@@ -49,7 +48,7 @@ def read_bulk(body: bytes, profile: Profile | None = None) -> BulkBody:
 
 
 def _bulk_operation(entry: Any, profile: Profile | None) -> bool:
-    """Normalise one operation in place; True for a PATCH of which nothing is left."""
+    """Normalise one operation in place. True for a PATCH that then has no operations."""
     if not isinstance(entry, dict):
         return False
     names = {name.casefold(): name for name in entry}

@@ -1,4 +1,4 @@
-"""Texts and times of a push, checked once."""
+"""Clean and validate the texts and times of a push."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_REQUEST_NUMBER = 60
 
 
 def clean(value: str | None) -> str:
-    """A text without the space around it; empty for none. Raises InvalidValueException."""
+    """The text without surrounding space; empty if there is none. Raises InvalidValueException."""
     text = (value or "").strip()
     if len(text) > MAX_TEXT or not printable(text):
         raise InvalidValueException(detail="A value is too long or contains invalid characters.")
@@ -21,12 +21,12 @@ def clean(value: str | None) -> str:
 
 
 def clean_request_number(value: str | None) -> str:
-    """As ``clean``, as long as the gateway stores it."""
+    """As ``clean``, with the maximum length of the column."""
     return clean(value)[:MAX_REQUEST_NUMBER]
 
 
 def clean_time(value: datetime | None) -> datetime | None:
-    """In UTC. Raises InvalidValueException."""
+    """The time in UTC. Raises InvalidValueException."""
     if value is None:
         return None
     if value.tzinfo is None:

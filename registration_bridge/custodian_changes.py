@@ -1,6 +1,8 @@
-"""PATCH and PUT of a machine account that name another custodian. A push writes only what it says
-itself, about the person that it names: what the account showed of the former custodian is never
-carried over to the new one."""
+"""PATCH and PUT of a machine account that name another custodian.
+
+A push writes only the values that it contains, about the person that it names. Values that the
+account showed for the former custodian are never written to the new one.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ from registration_bridge.user_schema import Registration
 
 
 def prepare_patch(work: UnitOfWork, user: Any, patch: PatchOp[Any]) -> None:
-    """Make ``user`` ready for a PATCH that names another custodian: it then shows that person as
-    registered, or nothing of a person who is not, so that the PATCH changes nothing but what its
-    operations say."""
+    """Prepare ``user`` for a PATCH that names another custodian. It then shows that person's
+    registered values, or none if the person is unknown, so that the PATCH changes only what its
+    operations contain."""
     if not _has_custodian(user):
         return
     tried = user.model_copy(deep=True)
@@ -40,9 +42,9 @@ def prepare_patch(work: UnitOfWork, user: Any, patch: PatchOp[Any]) -> None:
 
 
 def complete_replacement(work: UnitOfWork, current: Any, replacement: Any) -> None:
-    """Make a PUT that names another custodian whole: what it does not say of that person stays as
-    registered. Raises Invalid when it says of the new custodian what the account showed of the
-    former one, as clients do that send back what they have read."""
+    """Complete a PUT that names another custodian: values that it omits stay as registered. Raises
+    Invalid if it contains values of the former custodian, because clients often send back what they
+    have read."""
     if not _has_custodian(current) or person_id_of(replacement) == person_id_of(current):
         return
     person = persons.lock_by_person_id(work, person_id_of(replacement))
@@ -56,7 +58,7 @@ def complete_replacement(work: UnitOfWork, current: Any, replacement: Any) -> No
         if (key := key_of(said))
         and key == key_of(former)
         and key != key_of(own)
-        # A person who is not known yet may well have the same name.
+        # A person who is not registered yet can have the same name.
         and (person is not None or word != "name")
     ]
     if carried:
@@ -64,7 +66,7 @@ def complete_replacement(work: UnitOfWork, current: Any, replacement: Any) -> No
 
 
 def _fill(user: Any, person: Person) -> None:
-    """What is registered of the person, where ``user`` says nothing."""
+    """Add the person's registered values where ``user`` has none."""
     for name, value in shown_holder(person).items():
         if not getattr(user, name):
             setattr(user, name, value)
@@ -76,7 +78,7 @@ def _has_custodian(user: Any) -> bool:
     return bool(user[Registration].account_kind == AccountKind.MACHINE)
 
 
-#: What identifies a person: the word for it, and the form in which it is compared.
+#: Values that identify a person: the word for each, and the form in which it is compared.
 _IDENTIFYING: dict[str, Callable[[PushedHolder], Any]] = {
     "name": lambda holder: holder.name.key if holder.name else "",
     "e-mail address": lambda holder: name_key(holder.email),

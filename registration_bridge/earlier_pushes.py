@@ -1,4 +1,4 @@
-"""A push that creates what is there already: the answer to a retry, and to a name that is taken."""
+"""A create for an account that exists: the answer to a retry, and to a name that is taken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from idp.models import Account, AccountState, ProvisionedAccount
 from idp.transaction import UnitOfWork
 from registration_bridge.pushed_user import PushedUser
 
-#: The reason of a state that registration brought about, and may take back.
+#: The reason of a state that registration set and can undo.
 BY_REGISTRATION = StateReason.REGISTRATION
 
 
@@ -23,8 +23,8 @@ def repeated(
     *,
     is_same: bool,
 ) -> Account:
-    """The account that the same push made before, if the push is still true of it. Raises
-    UniquenessException, with the state of the account and the way out (PR-06)."""
+    """The account that the same push created before, if it still matches the push. Raises
+    UniquenessException, with the state of the account and what to do (PR-06)."""
     account = provisioned_accounts.account_of(work, earlier)
     is_suspended = account.state == AccountState.SUSPENDED and user.active is not False
     is_closed = account.effective_state(work.now) == AccountState.DEACTIVATED
@@ -37,7 +37,7 @@ def repeated(
 
 
 def taken(work: UnitOfWork, scope: ProvisioningScope, user: PushedUser, detail: str) -> str:
-    """Why there can be no new account, as far as the pusher may know (N76): its name is taken, or
+    """Why no account can be created, as far as the client may know (N76): its name is taken, or
     ``detail``."""
     other = accounts.find_by_username(work, user.username)
     if other is None:
@@ -47,7 +47,7 @@ def taken(work: UnitOfWork, scope: ProvisioningScope, user: PushedUser, detail: 
 
 
 def _described(work: UnitOfWork, scope: ProvisioningScope, account: Account) -> str:
-    """The account as the pusher may know it: by its id if it can read it, and its state."""
+    """The account as the client may know it: its id, if the client can read it, and its state."""
     if account.effective_state(work.now) == AccountState.DEACTIVATED:
         return "a deactivated account"
     if not provisioned_accounts.is_visible(work, scope, account):

@@ -1,4 +1,4 @@
-"""``/scim/v2``: authentication of the client, reading of the request, form of the answer."""
+"""``/scim/v2``: client authentication, reading of requests, form of responses."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ from registration_bridge.user_writes import REASONS
 
 SCOPE = SCIM
 WRITES = (Operation.create, Operation.replace, Operation.patch, Operation.delete)
-#: Header of a request: why it closes accounts. Of an answer: machine accounts whose custodian has
-#: no personal account any more.
+#: Header of a request: why it deactivates accounts. Header of a response: machine accounts whose
+#: custodian no longer has a personal account.
 REASON, CUSTODY = "Deactivation-Reason", "Custodian-Of"
-#: Seconds after which a client may try again what a mass change stopped.
+#: Seconds after which a client may repeat a push that the circuit breaker stopped.
 RETRY_AFTER = 300
 
 
@@ -59,7 +59,7 @@ class Bridge(ScimServer):
         self.handler = Handler(self.service, self.storage)
         blueprint = super().create_blueprint()
         for route in ROUTES:
-            # A slash at the end is the same resource.
+            # A path with a slash at the end is the same resource.
             if (rule := flask_rule(route)) != "/":
                 blueprint.add_url_rule(
                     f"{rule}/",
@@ -72,11 +72,11 @@ class Bridge(ScimServer):
         return blueprint
 
     def openapi(self) -> Response:
-        """The description of the service; public, as its documentation is."""
+        """The description of the service. It is public, like its documentation."""
         return jsonify(openapi.document(self.provider, base_url()))
 
     def read_request(self) -> ScimRequest:
-        """The request, authenticated before its body is read, at the configured address."""
+        """The request. The client is authenticated before the body is read."""
         g.scim_scope = ProvisioningScope.of(authenticated())
         if not is_exact(path()):
             raise NotFoundException
@@ -105,7 +105,7 @@ class Bridge(ScimServer):
             check_filter(str(asked.get("filter", "")))
             return json.dumps(_without_empty(asked)).encode()
         if place not in body_rules.PLACES:
-            # No other place takes a body; the library says so in its own words.
+            # No other path accepts a body; the library refuses it.
             return body
         rules = body_rules.PLACES[place].of(profile)
         if request.method in ("POST", "PUT"):
@@ -120,7 +120,7 @@ class Bridge(ScimServer):
         def view(**_kwargs: str) -> Response:
             incoming, act = self.read_request(), method
             if request.method == "PATCH" and not normalise.has_operations(incoming.body):
-                # All that was asked is left out: the account is as it was.
+                # No operation is left: the account is unchanged.
                 incoming, act = with_changes(incoming, method="GET", body=b""), self.handler.query
             is_conditional = bool(incoming.header("If-Match") or incoming.header("If-None-Match"))
             answer = self._to_response(
@@ -169,20 +169,20 @@ def _add_effects(answer: Response, effects: dict[str, Any]) -> None:
 
 
 def path() -> str:
-    """The path below the service's address; one slash at its end says nothing."""
+    """The path below the address of the service. A slash at the end is ignored."""
     return request.path.removeprefix(PREFIX).removesuffix("/") or "/"
 
 
 def is_exact(path: str) -> bool:
-    """Whether a path is written as the service publishes it. One that differs in case, or by more
-    slashes, could bypass the rules that a proxy has for paths."""
+    """Whether a path is written as the service publishes it. One with different case or additional
+    slashes could bypass the path rules of a proxy."""
     if path == "/":
         return True
     return path.startswith(f"/{body_rules.place_of(path)}") and not path.endswith("/")
 
 
 def _without_empty(query: Mapping[str, Any]) -> dict[str, Any]:
-    """A query without the parameters that are empty; an empty cursor asks for the first page (RFC
+    """The query without empty parameters. An empty cursor is kept: it requests the first page (RFC
     9865)."""
     return {
         name: value
@@ -200,7 +200,7 @@ def is_dry_run() -> bool:
 
 
 def reason() -> str:
-    """Why accounts are closed (PR-04), if it is said. Raises InvalidValueException."""
+    """The given reason for a deactivation (PR-04). Raises InvalidValueException."""
     given = request.headers.get(REASON, "")
     if given and given not in REASONS:
         raise InvalidValueException(detail=f"{REASON} must be one of {', '.join(REASONS)}.")
@@ -208,8 +208,8 @@ def reason() -> str:
 
 
 def authenticated() -> AnyClient:
-    """The client whose token this is (RFC 6750): for itself, with the scope ``scim``. Raises the
-    errors of SCIM."""
+    """The client of the token (RFC 6750), which must be its own and have the scope ``scim``. Raises
+    the errors of SCIM."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.casefold() != "bearer" or not token.strip():
         raise UnauthorizedException
@@ -220,15 +220,15 @@ def authenticated() -> AnyClient:
         raise UnauthorizedException
     client = row.grant.client
     work.origin = with_changes(work.origin, actor=f"client:{client.client_id}")
-    # The scope may have been taken from the client since the token was issued.
+    # The scope may have been removed from the client since the token was issued.
     if SCOPE not in row.scopes or SCOPE not in client.scopes:
         raise ForbiddenException(detail="The access token does not have the scope scim.")
     return client
 
 
 def install(app: Flask) -> Bridge:
-    """Mount the bridge. Its answers carry no cookies, its requests no form token. The
-    server learns which path takes a larger body than the others."""
+    """Mount the bridge. Its responses have no cookies, and its requests no CSRF token. The server
+    is told which path accepts a larger body."""
     described = provider()
     bridge = Bridge(
         BridgeStorage(described),

@@ -1,4 +1,4 @@
-"""What errors say: the gateway's words, whatever the libraries below it say of the same fault."""
+"""The texts of errors: those of the gateway, whatever the libraries say about the same fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from scim2_models import Error, SCIMException
 
-#: By the kind of a fault (pydantic's names of them), with the attribute that has it.
+#: By the kind of fault (pydantic's name), with the attribute that has it.
 _FAULTS = {
     "missing": "{} is required.",
     "required_error": "{} is required.",
@@ -30,12 +30,12 @@ _FAULTS = {
 }
 _OTHER_FAULT = "{} has an invalid value."
 _MOMENT = "{} must be a date and time with a time zone, such as 2027-01-01T00:00:00Z."
-#: By the kind of an error, of what could not be read.
+#: By the kind of error, for bodies that could not be read.
 _UNREAD = {
     "invalidValue": _FAULTS["scim_invalidValue"],
     "invalidSyntax": "{} is not a valid attribute or does not follow the SCIM syntax.",
 }
-#: By the kind of an error (RFC 7644 section 3.12), or by its status where it has none.
+#: By the kind of error (RFC 7644 section 3.12), or by its status if it has none.
 _ERRORS: dict[str | int, str] = {
     "invalidFilter": "The filter is invalid or not supported.",
     "tooMany": "The filter returns too many resources.",
@@ -63,7 +63,7 @@ _ERRORS: dict[str | int, str] = {
 
 
 def error_of(exception: SCIMException) -> Error:
-    """The error of an exception, whose detail is ours."""
+    """The error for an exception, with a detail of the gateway."""
     found = exception.to_error()
     detail = _of_cause(exception) or (
         None if exception._detail else _of_mutability(exception) or _default(exception)
@@ -72,7 +72,7 @@ def error_of(exception: SCIMException) -> Error:
 
 
 def of_unread(error: Error) -> Error:
-    """The error of an operation of a Bulk that the library could not read: its text is left."""
+    """The error for an operation of a Bulk that the library could not read."""
     named = str(error.detail).rpartition(": ")[2].removeprefix("data.")
     words = _UNREAD.get(str(error.scim_type), _OTHER_FAULT)
     return error.model_copy(update={"detail": words.format(named)})
@@ -88,7 +88,7 @@ def _of_mutability(exception: SCIMException) -> str | None:
 
 
 def _camel(name: str) -> str:
-    """The name of an attribute as SCIM writes it, from that of its field."""
+    """The SCIM name of an attribute, from the name of its field."""
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 
@@ -101,7 +101,7 @@ def _of_cause(exception: SCIMException) -> str | None:
 def _of_fault(fault: Mapping[str, Any]) -> str:
     kind = str(fault["type"])
     if kind == "required_error":
-        # The library names the owner of what is missing, and the field apart.
+        # The library gives the owner of a missing field and the field separately.
         field = _camel(fault["ctx"]["field_name"])
         return _FAULTS[kind].format(_named((*fault["loc"], field)))
     if not fault["loc"]:
@@ -111,6 +111,6 @@ def _of_fault(fault: Mapping[str, Any]) -> str:
 
 
 def _named(loc: tuple[int | str, ...]) -> str:
-    """An attribute as pushers write it."""
+    """An attribute as clients write it."""
     parts = [str(part) for part in loc if not isinstance(part, int)]
     return ".".join(part if ":" in part else _camel(part) for part in parts)

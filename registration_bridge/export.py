@@ -1,4 +1,4 @@
-"""An export of a registration system: what it wants to be true, as CSV or JSON lines (PR-07)."""
+"""An export of a registration system, as CSV or JSON lines (PR-07)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ STATES = ("active", "suspended", "closed")
 
 
 class BadExport(ValueError):
-    """A file that is no export; says in which line and why."""
+    """The file is not a valid export; the message gives the line and the reason."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An account as the export wants it: attributes by the names of ``COLUMNS``, ``grants`` a
-    sorted list of Grants, ``networks`` a dictionary of labels. Only what the export says is
-    compared."""
+    """An account in the export: attributes by the names of ``COLUMNS``, ``grants`` a sorted list of
+    Grants, ``networks`` a dictionary of labels. Only values in the export are compared."""
 
     line: int
     values: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """What it is called in tables."""
+        """Its name in tables."""
         return str(self.values.get("userName") or self.values.get("externalId") or "")
 
 
@@ -50,7 +49,7 @@ def read(file: TextIO, *, is_csv: bool) -> list[Entry]:
 
 
 def keys_of(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """By what an account is recognised."""
+    """The values that identify an account."""
     found = []
     if values.get("externalId"):
         found.append(("externalId", str(values["externalId"])))
@@ -110,7 +109,7 @@ def _of_lines(file: TextIO) -> Iterator[Entry]:
 
 
 def _checked(line: int, values: dict[str, Any]) -> dict[str, Any]:
-    """The values in the form that the gateway keeps."""
+    """The values in the form that the gateway stores."""
     if values.get("state", "active") not in STATES:
         raise BadExport(f"line {line}: state must be one of {', '.join(STATES)}")
     if "networks" in values:

@@ -11,8 +11,8 @@ BOUNDS = ("validFrom", "validUntil")
 
 @dataclass(frozen=True, order=True)
 class Grant:
-    """A role group at a participant, moments in UTC or "". Who granted it in which request
-    is pushed too, but not compared."""
+    """A role group at a participant, with its times in UTC or "". The request and the person who
+    granted it are pushed but not compared."""
 
     group: str
     participant: str
@@ -23,7 +23,8 @@ class Grant:
 
     @classmethod
     def of_text(cls, text: str) -> Grant:
-        """From "role group@participant" and perhaps an interval (ISO 8601-2). Raises ValueError."""
+        """From "role group@participant" with an optional interval (ISO 8601-2). Raises
+        ValueError."""
         group, _, rest = text.rpartition("@")
         number, _, interval = rest.partition(" ")
         if not group or not number:

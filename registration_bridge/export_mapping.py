@@ -1,4 +1,4 @@
-"""A User of SCIM by the names of the columns of an export, and the other way round."""
+"""Convert a SCIM User to the columns of an export, and back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = (
     "preferredName", "email", "phone", "language", "timezone", "grants", "networks", "state",
     "endDate", "secondAccount", "requestNumber", "sequence",
 )  # fmt: skip
-#: The place in a User of an attribute with one value.
+#: The path in a User of each attribute with one value.
 PLACES = {
     "givenName": ("name", "givenName"),
     "middleName": ("name", "middleName"),
@@ -33,15 +33,15 @@ PLACES = {
     "externalId": ("externalId",),
     "userName": ("userName",),
 }
-#: What is said of the person, not of the account.
+#: Columns about the person, not about the account.
 OF_PERSON = ("givenName", "middleName", "familyName", "preferredName", "email", "phone")
-#: Bookkeeping of a push; never compared.
+#: Values about the push itself, which are never compared.
 CARRIED = ("requestNumber", "sequence")
 LISTS_OF_EXTENSION = ("grants", "registeredNetworks")
 
 
 def values_of(user: dict[str, Any]) -> dict[str, Any]:
-    """A User of SCIM by the names of ``COLUMNS``; what it leaves out is left out."""
+    """A User by the names of ``COLUMNS``, without the values that it omits."""
     values: dict[str, Any] = {}
     for name, place in PLACES.items():
         part: Any = user
@@ -75,7 +75,7 @@ def _chosen(rows: list[dict[str, Any]]) -> str:
 
 
 def user_of(values: dict[str, Any]) -> dict[str, Any]:
-    """The User to make."""
+    """The User to create."""
     user: dict[str, Any] = {"schemas": [CORE, EXTENSION]}
     for name, place in PLACES.items():
         if values.get(name):
@@ -96,8 +96,8 @@ def user_of(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def changes_of(values: dict[str, Any], names: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The operations of a PATCH that changes the columns of these names. With another custodian all
-    columns of the person are sent: what the account shows now belongs to the former one."""
+    """The PATCH operations that change these columns. With another custodian, all columns of the
+    person are sent, because the present values belong to the former one."""
     names = list(names)
     if "personId" in names:
         names += [name for name in OF_PERSON if name in values and name not in names]
@@ -148,7 +148,7 @@ def _list_of(name: str, value: Any) -> tuple[str, list[dict[str, Any]]]:
 
 
 def phone_text(text: str) -> str:
-    """A telephone in the form that the gateway keeps; as it is when it is none."""
+    """A phone number in the form that the gateway stores; unchanged if it is invalid."""
     number = text.removeprefix("tel:").replace(";ext=", " ext ")
     parsed = phones.parse(number)
     if parsed is None:

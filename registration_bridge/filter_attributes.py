@@ -57,5 +57,5 @@ GRANTS: Attributes = {
     "grants.participantid": accounts.PARTICIPANT,
 }
 MEMBERS: Attributes = {"value": groups.MEMBER}
-#: What ``sortBy`` may name.
+#: The attributes that ``sortBy`` accepts.
 SORTED_USERS: Attributes = USERS | {"active": accounts.IS_ACTIVE}

@@ -1,4 +1,4 @@
-"""Filters of SCIM as conditions of a search: the database reads only what matches."""
+"""SCIM filters as search conditions, so that the database reads only matching rows."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def key_of(path: AttrPath) -> str:
 
 
 def check_filter(text: str) -> None:
-    """Refuse what is too long or too deep before it is parsed. Raises InvalidFilterException."""
+    """Refuse a filter that is too long or too deep, before it is parsed. Raises
+    InvalidFilterException."""
     if len(text) > MAX_LENGTH or text.count("(") + text.count("[") > MAX_TERMS:
         raise InvalidFilterException(
             detail=f"A filter must not exceed {MAX_LENGTH} characters and {MAX_TERMS} terms."
@@ -72,7 +73,7 @@ def of_participants(scim_filter: ScimFilter[Any] | None) -> Condition | None:
 
 
 def of_users(scim_filter: ScimFilter[Any] | None, scope: ProvisioningScope) -> Condition | None:
-    """The condition of a filter on users, as far as the pusher sees their grants. Raises
+    """The condition of a filter on users. It covers only the grants that the client may see. Raises
     InvalidFilterException."""
     return _condition(scim_filter, _UserFilter(scope))
 
@@ -91,7 +92,7 @@ def _condition(scim_filter: ScimFilter[Any] | None, visitor: _Filter) -> Conditi
 
 
 class _Filter(FilterVisitor[Condition]):
-    """What all resource types have in common; each of them knows its lists."""
+    """What all resource types have in common. Each subclass knows its lists."""
 
     attributes: ClassVar[Attributes]
     #: Attributes that have the same value in all resources.
@@ -134,7 +135,7 @@ class _Filter(FilterVisitor[Condition]):
         return self.attributes[name].present() if name in self.attributes else NEVER
 
     def _has(self, name: str) -> Condition:
-        """There is a value that has the constant; an e-mail address there always is."""
+        """True if there is a value that has the constant; there is always an e-mail address."""
         owner = name.partition(".")[0]
         return self.attributes[owner].present() if owner in _OPTIONAL else ALWAYS
 
@@ -165,7 +166,7 @@ class _Filter(FilterVisitor[Condition]):
 
 class _UserFilter(_Filter):
     attributes = USERS
-    # There is one address and one telephone.
+    # There is one address and one phone number.
     constants: ClassVar[Mapping[str, str | bool]] = {
         "emails.type": "work", "emails.primary": True,
         "phonenumbers.type": "work", "phonenumbers.primary": True,
@@ -219,7 +220,7 @@ class _MemberFilter(_Filter):
 
 
 class _GrantFilter(_UserFilter):
-    """The conditions inside ``grants[...]``: all of one and the same grant."""
+    """The conditions inside ``grants[...]``, all on the same grant."""
 
     def visit_comparison(self, node: Comparison) -> Condition:
         name = f"grants.{key_of(node.attr_path)}"

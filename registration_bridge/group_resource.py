@@ -40,7 +40,7 @@ def views(work: UnitOfWork, rows: list[ProvisionedGroup], *, with_members: bool)
 
 
 def _version(work: UnitOfWork, row: ProvisionedGroup) -> str:
-    """Another one after every change of name or members, without reading the members."""
+    """A digest that changes with the name or the members, without reading the members."""
     counted = provisioned_groups.changes_of_members(work, row)
     names = f"{row.display_name}/{row.external_id}/{row.participant.name}/{row.role_group.name_fr}"
     text = f"{row.public_id}/{names}/{counted}"

@@ -1,4 +1,4 @@
-"""Role groups at participants as Groups: the storage of SCIM."""
+"""SCIM storage of Groups: role groups at participants."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Groups:
 
 
 def _wants_members(parameters: Any) -> bool:
-    """Whether an answer shows members: large groups are asked for without them."""
+    """Whether the response includes members. Clients request large groups without them."""
     if parameters is None:
         return True
     excluded = {str(path).casefold() for path in parameters.excluded_attributes or ()}

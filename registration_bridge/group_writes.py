@@ -1,4 +1,4 @@
-"""What a pushed Group does: names, and who holds the role group at the participant."""
+"""Apply a pushed Group: its name, and who holds the role group at the participant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from registration_bridge.pushed_group import MemberChange, PushedGroup
 def create(
     work: UnitOfWork, scope: ProvisioningScope, group: PushedGroup
 ) -> tuple[ProvisionedGroup, bool]:
-    """The group of a role group that exists, with its members; or the one that the same push made
+    """The group of an existing role group, with its members, or the one that the same push created
     before (False). Raises the errors of SCIM and of the gateway."""
     scope.check_role_group(group.role_group, group.participant)
     role_group = role_groups.by_name(work, group.role_group)
@@ -66,8 +66,8 @@ def change(
     group: PushedGroup | None,
     changes: Iterable[MemberChange],
 ) -> None:
-    """Names as in ``group``, if given, and these changes of members one after the other. Raises the
-    errors of SCIM and of the gateway."""
+    """Apply the names of ``group``, if given, and then these changes of members in order. Raises
+    the errors of SCIM and of the gateway."""
     _check(scope, row)
     role_group_assignments.lock_participants(work, [row.participant.number])
     before = _names(row)
@@ -96,7 +96,7 @@ def delete(work: UnitOfWork, scope: ProvisioningScope, row: ProvisionedGroup) ->
 def _apply(
     work: UnitOfWork, scope: ProvisioningScope, row: ProvisionedGroup, entry: MemberChange
 ) -> tuple[int, int]:
-    """How many were added and removed."""
+    """Returns how many were added and removed."""
     if entry.condition is not None:
         return 0, _remove(work, scope, row, entry.condition)
     if entry.op == "add":
@@ -112,8 +112,8 @@ def _apply(
 def _add(
     work: UnitOfWork, scope: ProvisioningScope, row: ProvisionedGroup, subjects: Collection[str]
 ) -> int:
-    """Assign to each once. Raises InvalidValueException for an account that is unknown, closed or
-    out of scope."""
+    """Assign the role group to each once. Raises InvalidValueException for an account that is
+    unknown, deactivated or out of scope."""
     added = 0
     for batch in batches(subjects):
         found = provisioned_accounts.find_many(work, scope, batch)
@@ -128,7 +128,7 @@ def _add(
 def _remove(
     work: UnitOfWork, scope: ProvisioningScope, row: ProvisionedGroup, condition: Condition
 ) -> int:
-    """Revoke from the members of which the condition is true."""
+    """Revoke the role group from the members that match the condition."""
     found = provisioned_groups.members_by(work, row, condition)
     scope.check_accounts(work, found)
     for account in found:
@@ -147,7 +147,7 @@ def _names(row: ProvisionedGroup) -> dict[str, str | None]:
 def _rename(
     work: UnitOfWork, scope: ProvisioningScope, row: ProvisionedGroup, group: PushedGroup
 ) -> None:
-    """The names of the group, and of the participant for everybody."""
+    """Set the name of the group, and the name of the participant everywhere."""
     pair = (row.role_group.name, row.participant.number)
     if (group.role_group, group.participant) != pair:
         raise MutabilityException(attribute="roleGroup", mutability="immutable")

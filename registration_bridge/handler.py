@@ -25,7 +25,7 @@ log = structlog.get_logger("gateway.bridge")
 
 
 class Handler(ScimHandler):
-    """Each operation of a Bulk is a transaction of its own, as if it came alone."""
+    """Each operation of a Bulk is a separate transaction, like a single request."""
 
     def run_bulk_step(
         self, request: ScimRequest, plan: BulkPlan, step: BulkStep
@@ -59,7 +59,8 @@ class Handler(ScimHandler):
         step: BulkStep,
         fault: SCIMException | None,
     ) -> tuple[dict[str, Any], Any]:
-        """The outcome of what was refused on reading, or of a PATCH that asks for nothing."""
+        """The result of an operation that was refused when it was read, or of a PATCH that changes
+        nothing."""
         operation = plan.operation(step)
         outcome = self.service.bulk_outcome(request.base_url, operation)
         try:
@@ -75,7 +76,7 @@ class Handler(ScimHandler):
     def patch_resource(
         self, resource_type: Any, resource_id: str, patch_op: PatchOp[Any], conditions: Any
     ) -> Any:
-        """For a group only the changes are read; members are added and removed as rows."""
+        """For a group, only the changes are read; members are added and removed as rows."""
         if resource_type.name != "Group":
             return super().patch_resource(resource_type, resource_id, patch_op, conditions)
         storage = cast(BridgeStorage, self.storage)

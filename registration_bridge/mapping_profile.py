@@ -1,6 +1,6 @@
-"""How a client that knows only the standard attributes (Okta, Microsoft Entra) is understood: which
-of them holds the Person ID, and what is meant where it cannot say the kind of an account or the
-participant."""
+"""Mapping profiles for clients that know only the standard attributes (Okta, Microsoft Entra). A
+profile says which attribute holds the Person ID, and which kind of account and participant is meant
+if the client cannot name them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ROLE = "urn:ieso:params:scim:schemas:extension:role:2.0:Group"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 _EMPLOYEE = f"{ENTERPRISE}:employeeNumber"
 CORE = "urn:ietf:params:scim:schemas:core:2.0:user:"
-#: A number has a digit: role groups may have words in parentheses themselves.
+#: A number contains a digit. Names of role groups may have words in parentheses too.
 _PAIR = re.compile(r"(?P<group>.+) \((?P<participant>[^()\s]*[0-9][^()\s]*)\)")
 _OTHER_TELEPHONE = re.compile(r'phonenumbers\[type eq "(?!work")[a-z]+"\].*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What is registered of a client: an attribute, a kind of account, the number of a
+    """The registered profile of a client: an attribute, a kind of account, and the number of a
     participant or nothing."""
 
     person_id: str
@@ -46,12 +46,13 @@ class Profile:
         return self._group(body) if place == "Groups" else body
 
     def is_other_telephone(self, path: str) -> bool:
-        """Whether a path names a telephone that is not the one for work: there is one."""
+        """Whether a path names a phone number other than the one for work, which is the only one
+        stored."""
         return bool(_OTHER_TELEPHONE.fullmatch(_plain(path)))
 
     def patched(self, place: str, operation: Any) -> list[Any]:
-        """An operation of a PATCH as a whole resource would say it: of several telephones the one
-        that counts, and beside what holds the Person ID the Person ID itself."""
+        """A PATCH operation as a whole resource would state it: only the phone number that counts,
+        and the Person ID in addition to the attribute that holds it."""
         if place != "Users" or not isinstance(operation, dict):
             return [operation]
         path, value = _plain(str(_get(operation, "path") or "")), _get(operation, "value")
@@ -69,8 +70,8 @@ class Profile:
         return [operation, _but(operation, "path", "value") | named]
 
     def _names_person(self, body: dict[str, Any]) -> bool:
-        """Whether the attribute that holds the Person ID is among what is said. A user name is
-        never changed, and needs no other rule."""
+        """Whether the values include the attribute that holds the Person ID. A user name never
+        changes and needs no other rule."""
         names = {key.casefold() for key in body} | {
             f"{ENTERPRISE}:{key}".casefold() for key in _object(body, ENTERPRISE)
         }
@@ -78,7 +79,7 @@ class Profile:
         return held.get(self.person_id) in names
 
     def name_of_group(self, role_group: str, participant: str) -> str:
-        """By which such a client knows a role group at a participant."""
+        """The name by which such a client knows a role group at a participant."""
         return role_group if participant == self.participant else f"{role_group} ({participant})"
 
     def _user(self, body: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
@@ -105,8 +106,8 @@ class Profile:
         return _get(body, self.person_id)
 
     def _group(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The name of a group is that of a role group, and of its participant if it is not the
-        client's only one."""
+        """Read the name of a group: the role group, and the participant if it is not the client's
+        only one."""
         name = _get(body, "displayName")
         if _object(body, ROLE) or not isinstance(name, str):
             return body
@@ -149,13 +150,13 @@ def _with(body: dict[str, Any], schema: str, extension: dict[str, Any]) -> dict[
 
 
 def _one_telephone(rows: list[Any]) -> list[Any]:
-    """The one for work, else the primary one, else the first. What is none stays, to be
-    refused."""
+    """The phone number for work, else the primary one, else the first. An invalid value stays and
+    is refused later."""
     if not all(isinstance(row, dict) for row in rows):
         return rows
     ranked = sorted(
         (row for row in rows if _get(row, "value")),
         key=lambda row: (_get(row, "type") != "work", _get(row, "primary") is not True),
     )
-    # Among those that are left out may have been the primary one.
+    # The primary one may be among those that are dropped.
     return [_but(row, "primary") for row in ranked[:1]]

@@ -1,7 +1,9 @@
-"""What real clients send, brought into the form of the specification before it is read: read-only
-attributes and those that the gateway does not have are left out of whole resources, names of
-operations are lower case, booleans are no words (Okta, Microsoft Entra, OneLogin). A PATCH of a
-read-only attribute is refused, and so is a password."""
+"""Convert what real clients send to the form of the specification before it is read.
+
+Read-only attributes and those that the gateway does not have are removed from whole resources.
+Names of operations become lower case, and words such as "True" become booleans (Okta, Microsoft
+Entra, OneLogin). A PATCH of a read-only attribute is refused, and so is a password.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,8 @@ BOOLEANS = {"true": True, "false": False}
 
 
 def parse(body: bytes, longest: int = MAX_BODY) -> Any:
-    """JSON without repeated keys: of two values it is unknown which was meant. Raises the errors of
-    SCIM."""
+    """JSON without repeated keys, because it is unknown which of two values was meant. Raises the
+    errors of SCIM."""
     if len(body) > longest:
         raise PayloadTooLargeException(detail=f"The body must not exceed {longest} bytes.")
     try:
@@ -62,7 +64,7 @@ def normalise_resource(value: Any, rules: BodyRules, *, is_new: bool) -> dict[st
     if not isinstance(value, dict):
         raise InvalidSyntaxException(detail="The body must be a JSON object.")
     if rules.profile is not None:
-        # Clients with a profile send a password of their own making with every new User.
+        # Clients with a profile send a generated password with every new User.
         value = rules.profile.complete(rules.name, value, is_new=is_new)
     else:
         _check_password(value)
@@ -115,7 +117,7 @@ def _value(key: str, entry: Any) -> Any:
 
 
 def _name(parts: dict[str, Any]) -> dict[str, Any]:
-    """An only name is the family name, wherever the client has it."""
+    """A single name is the family name, wherever the client has it."""
     known = {part.casefold(): part for part in parts}
     given, family = (known.get(name, name) for name in ("givenname", "familyname"))
     if parts.get(family) or not isinstance(parts.get(given), str):
@@ -125,7 +127,7 @@ def _name(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def patch(body: bytes, rules: BodyRules, resource_id: str) -> bytes:
-    """The body of a PATCH; operations on what the gateway does not have change nothing."""
+    """The body of a PATCH. Operations on attributes that the gateway does not have are removed."""
     return json.dumps(normalise_patch(parse(body), rules, resource_id)).encode()
 
 
@@ -152,7 +154,7 @@ def normalise_patch(value: Any, rules: BodyRules, resource_id: str) -> dict[str,
 
 
 def has_operations(body: bytes) -> bool:
-    """Whether anything is left of a normalised PATCH."""
+    """Whether a normalised PATCH has any operations."""
     return bool(operations_of(json.loads(body)))
 
 
@@ -164,8 +166,8 @@ def operations_of(value: Any) -> Any:
 
 
 def _split(entry: Any) -> list[Any]:
-    """An operation without a path; of its members, and of each key that is a path itself (dotted,
-    with a filter, or with its schema), an operation of its own."""
+    """Split an operation without a path: one operation for each attribute, and for each key that is
+    a path (dotted, with a filter, or with its schema)."""
     if not isinstance(entry, dict):
         return [entry]
     given = {name.casefold(): part for name, part in entry.items()}
@@ -218,8 +220,8 @@ def _operation(entry: Any, rules: BodyRules, resource_id: str) -> dict[str, Any]
 
 
 def _check_writable(value: dict[str, Any], rules: BodyRules, resource_id: str) -> None:
-    """Nothing read-only is changed (RFC 7644 section 3.5.2), though clients say of whom they speak;
-    and no password."""
+    """Refuse changes of read-only attributes (RFC 7644 section 3.5.2) and passwords. The id and
+    other values that only identify the resource are accepted."""
     _check_password(value)
     for path, entry in value.items():
         if attribute_of(path) in rules.read_only and (path.casefold(), entry) != (

@@ -1,4 +1,4 @@
-"""What the bridge takes and answers, for programs: OpenAPI 3.1, made from the models."""
+"""The OpenAPI 3.1 description of the bridge, generated from the models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scim2_models import Error, ScimProvider
 
 SCIM_JSON = "application/scim+json"
 REF = "#/components/schemas/{model}"
-#: What any request may be answered with, whatever it asks.
+#: Responses that are possible for every request.
 COMMON = {
     "400": "Not understood, or a value that cannot be; scimType says which kind",
     "401": "No valid access token",
@@ -26,7 +26,7 @@ SEARCHED = ("filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "a
 
 
 def document(described: ScimProvider, address: str) -> dict[str, Any]:
-    """The document of the service at ``address``."""
+    """The description of the service at ``address``."""
     models: list[Any] = [described.model_for(name) for name in ("User", "Group", "Participant")]
     refs, schemas = models_json_schema(
         [(model, "validation") for model in (*models, Error)], ref_template=REF
@@ -37,7 +37,7 @@ def document(described: ScimProvider, address: str) -> dict[str, Any]:
         paths |= _resource(endpoint, refs[model, "validation"])
     for endpoint in ("/ServiceProviderConfig", "/Schemas", "/ResourceTypes"):
         paths[endpoint] = {"get": _operation({"200": "As it is"})}
-    # Of all types together; sorted by nothing.
+    # A search over all types has no sort order.
     paths["/.search"] = {
         "post": _operation({"200": "A page", "501": "Sorting needs one type"} | WRITTEN, body={})
     }

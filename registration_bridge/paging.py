@@ -1,4 +1,4 @@
-"""Pages that a client asks for: of one resource type, or of several one after the other."""
+"""The pages that a client requests: of one resource type, or of several, one after the other."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Searchable(Protocol):
     """The resources of one type."""
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
-        """A page of those that match."""
+        """A page of matching resources."""
 
 
 def _bounds(search_request: SearchRequest[Any]) -> tuple[int, int]:
-    """How many rows are wanted, and how many are left out before them."""
+    """The number of rows to return, and the number to skip."""
     count = MAX_RESULTS if search_request.count is None else search_request.count
     return count, search_request.start_index_0 or 0
 
@@ -30,7 +30,7 @@ def _bounds(search_request: SearchRequest[Any]) -> tuple[int, int]:
 def page_request(
     search_request: SearchRequest[Any], attributes: Attributes, position: Any
 ) -> PageRequest:
-    """The page that a search of one resource type asks for. Raises InvalidFilterException."""
+    """The page that a search of one resource type requests. Raises InvalidFilterException."""
     count, start = _bounds(search_request)
     sort_by = search_request.sort_by
     return PageRequest(
@@ -57,7 +57,7 @@ def by_index(parts: Sequence[Searchable], search_request: SearchRequest[Any]) ->
 def by_cursor(
     parts: Sequence[Searchable], search_request: SearchRequest[Any], position: Any
 ) -> SearchPage:
-    """The same by cursor, forwards only: a position is the number of the type and the position in
+    """A page by cursor, forwards only. A position is the number of the type and the position within
     it."""
     count, _ = _bounds(search_request)
     start, *inner = position or [0]

@@ -1,4 +1,4 @@
-"""A participant as a SCIM resource: its number, its name, whether it still takes part."""
+"""A participant as a SCIM resource: number, name, and whether it is active."""
 
 from __future__ import annotations
 

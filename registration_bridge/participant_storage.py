@@ -1,4 +1,4 @@
-"""Participants: the storage of SCIM."""
+"""SCIM storage of Participants."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a pushed Participant does: it is registered, renamed, ended or restored, with what it takes
-part in and who speaks for it."""
+"""Apply a pushed Participant: register, rename, end or restore it, and set its participations and
+contacts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from registration_bridge.pushed_participant import PushedParticipant
 def create(
     work: UnitOfWork, scope: ProvisioningScope, wanted: PushedParticipant
 ) -> tuple[Participant, bool]:
-    """A new participant, or one that was removed before; or the one that the same push made before
+    """A new participant, one that was removed before, or the one that the same push created before
     (False). Raises the errors of SCIM."""
     _check(scope, wanted.number)
     try:
@@ -71,7 +71,7 @@ def _is_as_pushed(work: UnitOfWork, row: Participant, wanted: PushedParticipant)
 def update(
     work: UnitOfWork, scope: ProvisioningScope, row: Participant, wanted: PushedParticipant
 ) -> None:
-    """Name and status as pushed. Raises the errors of SCIM."""
+    """Set name and status as pushed. Raises the errors of SCIM."""
     _check(scope, row.number)
     if wanted.number not in ("", row.number):
         raise MutabilityException(attribute="participantId", mutability="immutable")
@@ -91,7 +91,7 @@ def update(
 
 
 def delete(work: UnitOfWork, scope: ProvisioningScope, row: Participant) -> None:
-    """End it and show it no more; its number stays its own. Raises the errors of SCIM."""
+    """End the participant and remove it from view. Its number is not reused."""
     _check(scope, row.number)
     _check_end(work, scope, row)
     provisioned_participants.remove(work, row)
@@ -99,7 +99,7 @@ def delete(work: UnitOfWork, scope: ProvisioningScope, row: Participant) -> None
 
 
 def _check_end(work: UnitOfWork, scope: ProvisioningScope, row: Participant) -> None:
-    """All who hold role groups there may lose them by a push."""
+    """Check that a push may revoke the role groups of everybody who holds one there."""
     scope.check(PushOperation.DEACTIVATE)
     scope.check_accounts(work, role_group_assignments.accounts_at_participant(work, row))
 
@@ -118,8 +118,8 @@ def _set_participations(
 def _set_contacts(
     work: UnitOfWork, scope: ProvisioningScope, row: Participant, wanted: Sequence[ContactRef]
 ) -> bool:
-    """Whether they are others than before; only persons whom the pusher may see are named. Their
-    number is checked first, before each of them is looked up."""
+    """Returns whether the contacts change. Only persons in the client's scope may be named. Their
+    number is checked before any of them is looked up."""
     contacts.check_count(wanted)
     known = contacts.to_entries(contacts.list_contacts(work, row))
     for entry in wanted:

@@ -21,14 +21,14 @@ from idp.transaction import DatabaseError, committing, is_contention
 from registration_bridge.user_writes import MassChange
 
 Answer = TypeVar("Answer")
-#: How often a push is tried again after another one changed the same account.
+#: How often a push is repeated after a concurrent change of the same account.
 RETRIES = 5
 MAX_REASON, MAX_PATH = 60, 200
 
 
 def with_retries(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
-    """Do it; after a conflict with another push do it again with what that left, unless the client
-    asked for a version. Refusals of the gateway become errors of SCIM."""
+    """Run the change. After a conflict with another push, run it again on the new state, unless the
+    client requires a version. Refusals of the gateway become errors of SCIM."""
     for left in range(RETRIES, -1, -1):
         try:
             return act()
@@ -48,14 +48,14 @@ def with_retries(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
 
 
 def roll_back() -> None:
-    """Discard what was done, and on a dry run its effects."""
+    """Roll back the changes, and forget the effects of a dry run."""
     current.work().rollback()
     if "scim_effects" in g:
         g.scim_effects.clear()
 
 
 def commit() -> dict[str, Any] | None:
-    """Commit a push; or, on a dry run, roll it back and return its effects."""
+    """Commit a push, or roll back a dry run and return its effects."""
     if "scim_effects" not in g:
         current.work().commit()
         return None
@@ -66,7 +66,7 @@ def commit() -> dict[str, Any] | None:
 
 
 def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:
-    """Record a refusal in a transaction of its own, since that of the push is rolled back; a dry
+    """Record a refusal in a separate transaction, because that of the push is rolled back. A dry
     run leaves no record."""
     if "scim_effects" in g:
         return

@@ -1,4 +1,4 @@
-"""What a pushed Group says, cleaned at the border; and what a PATCH says of its members."""
+"""The cleaned values of a pushed Group, and the changes of members in a PATCH."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class PushedGroup:
 
 @dataclass(frozen=True)
 class MemberChange:
-    """One operation on members: ``add`` or ``replace`` by the ids of accounts, ``remove`` of those
-    that a condition names. A group of ten thousand is changed without reading it."""
+    """One operation on members: ``add`` or ``replace`` by account ids, ``remove`` by a condition.
+    Large groups are changed without reading all members."""
 
     op: str
     subjects: frozenset[str] = frozenset()
@@ -60,8 +60,7 @@ class MemberChange:
 
 
 def split(patch: PatchOp[Any]) -> tuple[list[MemberChange], PatchOp[Any] | None]:
-    """The operations of a PATCH on members, and the others as a PATCH of their own. Raises the
-    errors of SCIM."""
+    """Separate the operations of a PATCH on members from the others. Raises the errors of SCIM."""
     changes, rest = [], []
     for operation in patch.operations or ():
         path = operation.path

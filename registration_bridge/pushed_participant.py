@@ -1,4 +1,4 @@
-"""What a pushed Participant says, cleaned at the border."""
+"""The cleaned values of a pushed Participant."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _IS_ENDED = {None: None, ACTIVE: False, ENDED: True}
 
 @dataclass(frozen=True)
 class PushedParticipant:
-    """A whole Participant; participations and contacts are sorted, each of them once."""
+    """A whole Participant. Participations and contacts are sorted and unique."""
 
     number: str
     name: str
     external_id: str | None
-    #: None: the push does not say.
+    #: None if the push does not contain it.
     is_ended: bool | None
     participations: tuple[ParticipationRef, ...]
     contacts: tuple[ContactRef, ...]

@@ -1,6 +1,9 @@
-"""What a pushed User says. A ``PushedUser`` is made at the border, from a resource that the
-protocol library has read. All its values are clean and of their type: nothing behind it checks them
-again. The rules of the gateway (names, networks, terms of a grant) are those of its services."""
+"""The cleaned values of a pushed User.
+
+A ``PushedUser`` is made once, from a resource that the protocol library has read. All its values
+are clean and typed, so the modules after it do not check them again. The rules of the gateway
+(names, networks, terms of a grant) are in its services.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ LANGUAGES = ("en", "fr")
 
 @dataclass(frozen=True)
 class PushedName:
-    """The parts of a name. Without a middle name the push says nothing about it."""
+    """The parts of a name. Without a middle name, the push does not change it."""
 
     given_name: str
     family_name: str
@@ -71,7 +74,7 @@ class PushedHolder:
 
     @classmethod
     def registered(cls, person: Person) -> PushedHolder:
-        """What is registered of a person, as a push would say it."""
+        """The registered values of a person, in the form of a push."""
         extension = f" ext {person.phone_extension}" if person.phone_extension else ""
         return cls(
             person_id=person.person_id,
@@ -82,7 +85,7 @@ class PushedHolder:
         )
 
     def completed(self, person: Person) -> PushedHolder:
-        """With what is registered of the person where the push says nothing."""
+        """With the registered values of the person where the push has none."""
         known = PushedHolder.registered(person)
         name = self.name or known.name
         if name is not None and name.middle_name is None:
@@ -98,7 +101,7 @@ class PushedHolder:
         )
 
     def changes(self) -> PersonChanges:
-        """What a whole User says; what it leaves out is empty, except the address."""
+        """The changes by a whole User. Omitted values become empty, except the e-mail address."""
         name = self.name or PushedName("", "", "")
         return PersonChanges(
             given_name=name.given_name,
@@ -112,7 +115,7 @@ class PushedHolder:
 
 @dataclass(frozen=True)
 class PushedSecondAccount:
-    """Why there is a second account, and the only participant for which it acts."""
+    """The reason of a second account, and the only participant for which it acts."""
 
     reason: str = ""
     participant_id: str = ""
@@ -127,7 +130,7 @@ class PushedUser:
     username: str
     holder: PushedHolder
     kind: AccountKind | None
-    #: None: the push does not say.
+    #: None if the push does not contain it.
     active: bool | None
     language: str
     time_zone: str
@@ -203,13 +206,13 @@ def _kind(value: str | None) -> AccountKind | None:
 
 
 def _language(value: str | None) -> str:
-    """One of ``LANGUAGES``; empty for any other, which is no reason to refuse an account."""
+    """One of ``LANGUAGES``. Any other language counts as none, and does not refuse the account."""
     language = clean(value).replace("_", "-").partition("-")[0].casefold()
     return language if language in LANGUAGES else ""
 
 
 def _phone(rows: list[Any]) -> str:
-    """The number, from RFC 3966 or as people write it."""
+    """The number, from RFC 3966 or in common notations."""
     return _number(_single(rows, "telephone", lambda text: phones.parse(_number(text))))
 
 
@@ -218,9 +221,9 @@ def _number(text: str) -> str:
 
 
 def _single(rows: list[Any] | None, word: str, key: Callable[[str], Any]) -> str:
-    """The value that counts: the primary one, else the one for work, else the first; empty for
-    none. Raises InvalidValueException when there is another one, or when it is said not to be the
-    primary one: either would be lost."""
+    """The value that counts: the primary one, else the one for work, else the first; empty if there
+    is none. Raises InvalidValueException if there is a second value, or if the only one is marked
+    as not primary, because a value would be lost."""
     primary = [row.primary for row in rows or ()]
     if False in primary and True not in primary:
         raise InvalidValueException(

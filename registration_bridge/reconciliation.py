@@ -17,8 +17,8 @@ PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 @dataclass(frozen=True)
 class Step:
-    """What brings one account to what the export says: ``create``, ``change`` or
-    ``close``; the differences as (attribute, before, after)."""
+    """The change that makes one account match the export: ``create``, ``change`` or ``close``, and
+    the differences as (attribute, before, after)."""
 
     entry: Entry
     action: str
@@ -38,8 +38,7 @@ class Step:
 
 
 def plan(entries: Iterable[Entry], present: dict[tuple[str, str], dict[str, Any]]) -> list[Step]:
-    """What has to be done, of those with whom anything has; ``present`` holds the Users by
-    ``keys_of``."""
+    """The steps for all accounts that differ; ``present`` has the Users by ``keys_of``."""
     steps = (_step(entry, present) for entry in entries)
     return [step for step in steps if step is not None]
 
@@ -58,8 +57,8 @@ def _step(entry: Entry, present: dict[tuple[str, str], dict[str, Any]]) -> Step 
 
 
 def _with_sources(entry: Entry, present: list[Grant]) -> Entry:
-    """The entry, its grants with who granted them as the gateway knows it, where the export does
-    not say: the grants are pushed as a whole."""
+    """The entry, with the grantor that the gateway has stored for each grant if the export does not
+    name one, because grants are pushed as a whole."""
     if "grants" not in entry.values:
         return entry
     known = {grant: grant for grant in present}
@@ -71,7 +70,7 @@ def _with_sources(entry: Entry, present: list[Grant]) -> Entry:
 
 
 def _differences(entry: Entry, present: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """What the export says and the gateway does not."""
+    """The values that differ between the export and the gateway."""
     found = []
     for name in COLUMNS:
         if name in CARRIED or name not in entry.values:
@@ -87,5 +86,5 @@ def _differences(entry: Entry, present: dict[str, Any]) -> list[tuple[str, Any, 
 
 
 def _shown(value: Any) -> Any:
-    """As tables and JSON show it."""
+    """The value for tables and JSON."""
     return list(map(str, value)) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What the bridge knows about the present request."""
+"""What the bridge knows about the current request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREFIX = "/scim/v2"
 
 
 def scope() -> ProvisioningScope:
-    """What the client of this request may do."""
+    """What the client of this request may see and change."""
     found: ProvisioningScope = g.scim_scope
     return found
 

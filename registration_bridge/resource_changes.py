@@ -13,13 +13,13 @@ from idp.audit.actions import AuditAction
 
 
 def check_version(version: str, expected: str | None) -> None:
-    """Raise PreconditionFailedException when another version is expected."""
+    """Raises PreconditionFailedException if another version is expected."""
     if expected is not None and version != expected:
         raise PreconditionFailedException
 
 
 def shown(resource: Any) -> dict[str, Any]:
-    """What a resource says, without what the gateway makes of it."""
+    """The values of a resource, without those that the gateway generates."""
     values: dict[str, Any] = resource.model_dump(
         scim_ctx=None, mode="json", by_alias=True, exclude_none=True
     )
@@ -31,7 +31,7 @@ def shown(resource: Any) -> dict[str, Any]:
 def record_change(
     event: AuditAction, before: dict[str, Any], after: dict[str, Any], **about: Any
 ) -> None:
-    """Record what differs, if anything does."""
+    """Record the differences, if there are any."""
     if after != before:
         events.record(
             current.work(),
@@ -43,5 +43,5 @@ def record_change(
 
 
 def _without(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
-    """The values that are not the same there."""
+    """The values that differ from the other resource."""
     return {name: value for name, value in values.items() if others.get(name) != value}

@@ -1,4 +1,4 @@
-"""The protocol of SCIM, with the answers that clients expect."""
+"""The SCIM protocol, with the responses that clients expect."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from registration_bridge.message_urns import EFFECTS
 from registration_bridge.user_schema import Group, Participant, Registration, Role, User
 
 READS = (Operation.query, Operation.search, Operation.search_with_body)
-#: What a PUT without them leaves as it is.
+#: Values that a PUT keeps if it omits them.
 KEPT = (
     "person_id", "account_kind", "second_account", "registered_networks", "grants", "end_date",
 )  # fmt: skip
 
 
 class Service(ScimService):
-    """The protocol, with the answers that clients expect of a PUT without the extension."""
+    """The SCIM protocol. A PUT without the extension keeps it, as clients expect."""
 
     def authorize(self, request: ScimRequest, target: Any, resource_type: Any) -> None:  # noqa: ARG002 - by name
-        """Check that the client may read; what a write needs is checked where it is done."""
+        """Check that the client may read. The permission to write is checked by each write."""
         if target.operation not in READS:
             return
         try:
@@ -39,19 +39,20 @@ class Service(ScimService):
 
     @staticmethod
     def error_of(exception: Exception) -> Any:
-        """With a detail in the words of the gateway."""
+        """The error with a detail in the gateway's words."""
         if isinstance(exception, SCIMException):
             return error_texts.error_of(exception)
         return ScimService.error_of(exception)
 
     def patch_response(self, base_url: str, resource: Any, response_parameters: Any) -> Any:
-        """With a body, since clients show the result; 204 for a group too large to show."""
+        """A response with a body, because clients show the result; 204 for a group that is too
+        large to show."""
         if g.pop("scim_is_large", False):
             return super().patch_response(base_url, resource, response_parameters)
         return self.replacement_response(base_url, resource, response_parameters)
 
     def bulk_response(self, plan: BulkPlan) -> Any:
-        """On a dry run with the effects of each operation."""
+        """The response; for a dry run, with the effects of each operation."""
         answer = super().bulk_response(plan)
         tried = g.pop("scim_tried_by_index", {})
         entries = (answer.body or {}).get("Operations", [])
@@ -61,14 +62,16 @@ class Service(ScimService):
         return answer
 
     def apply_patch(self, current: Any, patch_op: PatchOp[Any], conditions: Any) -> Any:
-        """What is replaced must exist; what a PATCH does not say of a new custodian stays."""
+        """Apply a PATCH. A replaced value must exist. Values that the PATCH omits of a new
+        custodian stay."""
         if isinstance(current, User):
             custodian_changes.prepare_patch(work_of_request(), current, patch_op)
         check_targets(current, patch_op)
         return super().apply_patch(current, patch_op, conditions)
 
     def apply_replacement(self, current: Any, replacement: Any, conditions: Any) -> Any:
-        """What a PUT leaves out of the extension stays: absence neither suspends nor revokes."""
+        """Apply a PUT. Omitted values of the extension stay: an omission neither suspends nor
+        revokes."""
         if isinstance(replacement, Group):
             if replacement[Role] is None:
                 replacement[Role] = current[Role]
@@ -96,14 +99,14 @@ class Service(ScimService):
 
 
 def check_targets(current: Any, patch_op: PatchOp[Any]) -> None:
-    """What is replaced is there, if it is named by more than its kind: of a kind there can always
-    be one, so clients make a telephone for work by replacing it. Raises NoTargetException (RFC 7644
-    section 3.5.2.3)."""
+    """Check that a replaced value exists, if the path has more than a type. For a type alone a
+    value can always be added, so clients create a phone number for work by replacing it. Raises
+    NoTargetException (RFC 7644 section 3.5.2.3)."""
     touched: set[str] = set()
     for operation in patch_op.operations or ():
         path = operation.path
         if path is None:
-            # It may touch anything: what comes after it is not known here.
+            # It may change anything, so later operations cannot be checked here.
             return
         attribute = path.parts[0].casefold()
         is_known = attribute not in touched

@@ -1,7 +1,6 @@
-"""The storage of SCIM: three resource types, each with a part of its own. The services of the
-gateway find and keep the resources. What is pushed is cleaned in these parts, by ``PushedUser``,
-``PushedGroup`` and ``PushedParticipant``, and applied by ``user_writes``, ``group_writes`` and
-``participant_writes``."""
+"""SCIM storage: three resource types, each with its own part. The services of the gateway find and
+store the resources. These parts clean a push (``PushedUser``, ``PushedGroup``,
+``PushedParticipant``) and apply it (``user_writes``, ``group_writes``, ``participant_writes``)."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ Part = Users | Groups | Participants
 
 
 class BridgeStorage(ScimStorage):
-    """Three resource types, each with its own part."""
+    """Passes each call to the part of its resource type."""
 
     supports_cursors = True
 
@@ -62,12 +61,12 @@ class BridgeStorage(ScimStorage):
         return self._parts[resource_type.name].update(resource, expected_version)
 
     def begin_group(self, resource_id: str) -> Any:
-        """The group without its members, locked until the push is done."""
+        """The group without its members. It is locked until the push is done."""
         return self._groups.begin(resource_id)
 
     def change_group(self, resource_id: str, group: Any | None, changes: list[MemberChange]) -> Any:
-        """Change names, if a group is given, and members; the group with its members, unless they
-        are too many to show."""
+        """Change names, if a group is given, and members. Returns the group, with its members
+        unless they are too many to show."""
         return self._groups.change(resource_id, group, changes)
 
     def delete(

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 from tzlocal.windows_tz import win_tz
 
 _WINDOWS = {name.casefold(): zone for name, zone in win_tz.items()}
-#: Columns hold names of this length.
+#: The length of the column.
 MAX_ZONE = 40
 
 
 def iana_zone(name: str) -> str:
-    """The name in the IANA database of a zone; Windows names are taken too (CLDR windowsZones).
-    Empty for one that is unknown."""
+    """The IANA name of a time zone. Windows names are accepted too (CLDR windowsZones). Empty for
+    an unknown one."""
     zone = _WINDOWS.get(name.casefold(), name)
     try:
         ZoneInfo(zone)

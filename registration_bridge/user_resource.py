@@ -36,7 +36,7 @@ from registration_bridge.user_schema import (
 
 @dataclass(frozen=True)
 class View:
-    """An account with all that its resource shows."""
+    """An account and everything that its resource shows."""
 
     account: Account
     provisioned: ProvisionedAccount | None
@@ -45,7 +45,7 @@ class View:
 
 
 def views(work: UnitOfWork, scope: ProvisioningScope, accounts: Collection[Account]) -> list[View]:
-    """What the pusher sees of these accounts, in three queries whatever their number."""
+    """The views of these accounts for the client, in three queries whatever their number."""
     rows = provisioned_accounts.registrations(work, accounts)
     grants = provisioned_accounts.assignments(work, scope, accounts)
     networks = registered_networks.of_many(work, accounts)
@@ -61,7 +61,7 @@ def views(work: UnitOfWork, scope: ProvisioningScope, accounts: Collection[Accou
 
 
 def resource_of(model: Any, view: View) -> Any:
-    """The User of a view, its version a digest of what it shows."""
+    """The User of a view. Its version is a digest of its content."""
     account, person, row = view.account, view.account.person, view.provisioned
     user = model(
         id=account.subject,
@@ -95,7 +95,7 @@ def resource_of(model: Any, view: View) -> Any:
 
 
 def shown_holder(person: Person) -> dict[str, Any]:
-    """What a User shows of its holder, by the names of the resource's attributes."""
+    """The holder's values that a User shows, by the names of its attributes."""
     extension = f";ext={person.phone_extension}" if person.phone_extension else ""
     return {
         "name": Name(
@@ -114,7 +114,7 @@ def shown_holder(person: Person) -> dict[str, Any]:
 
 
 def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], AssignmentTerms]:
-    """By role group and participant."""
+    """The terms of grants, by role group and participant."""
     return {
         (grant.role_group.name, grant.participant.number): role_group_assignments.terms_of(grant)
         for grant in grants
@@ -136,7 +136,7 @@ def _grants(view: View) -> list[AccessGrant]:
 
 
 def _second_account(account: Account) -> SecondAccount | None:
-    """What makes the account a second one, if it is."""
+    """The reason and participant, if it is a second account."""
     if not account.second_reason:
         return None
     only = account.second_participant

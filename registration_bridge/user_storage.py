@@ -1,4 +1,4 @@
-"""Accounts as Users: the storage of SCIM."""
+"""SCIM storage of Users: accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from registration_bridge.user_resource import View, resource_of, views
 
 
 class Users:
-    """The accounts that are not closed."""
+    """The accounts that are not deactivated."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -64,7 +64,7 @@ class Users:
         view, resource_before = self._locked(resource.id, expected_version)
         before = shown(resource_before)
         user_writes.update(current.work(), scope(), view, PushedUser.of(resource))
-        # After it took the last role group the pusher may not see the account any more.
+        # After it revokes the last role group, the client may no longer see the account.
         found = self._resource(view.account)
         record_change(AuditAction.SCIM_UPDATED, before, shown(found), account=view.account)
         return found
@@ -83,8 +83,8 @@ class Users:
         return views(work, scope(), [account])[0]
 
     def _locked(self, resource_id: str, expected_version: str | None) -> tuple[View, Any]:
-        """The account and its resource, locked until the push is done, still in the version that
-        was read."""
+        """The account and its resource, locked until the push is done, and still in the version
+        that was read."""
         provisioned_accounts.lock(current.work(), resource_id)
         view = self._view(resource_id)
         resource = resource_of(self._model, view)

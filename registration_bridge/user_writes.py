@@ -1,5 +1,8 @@
-"""What a pushed User does to an account. The rules are those of the services that everybody uses;
-this module says who may push what, and in which order."""
+"""Apply a pushed User to an account.
+
+The rules are those of the shared services. This module checks what the client may push, and calls
+the services in a fixed order.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,8 @@ from registration_bridge.earlier_pushes import BY_REGISTRATION
 from registration_bridge.pushed_user import PushedHolder, PushedSecondAccount, PushedUser
 from registration_bridge.user_resource import View, terms_of, views
 
-#: Why an account is closed (PR-04, TM-14): the manual's list, what it does not foresee, and a
-#: mistake of registration. The first is meant when a push does not say.
+#: Reasons for a deactivation (PR-04, TM-14): the manual's list, other reasons, and a mistake of
+#: registration. The first is the default.
 REASONS = (
     "no_longer_required",
     "left_organization",
@@ -53,7 +56,7 @@ REASONS = (
     "registered_in_error",
     "other",
 )
-#: An end that is so near counts as a closing.
+#: An end within this time counts as a deactivation.
 SOON = timedelta(days=7)
 NO_SECOND_ACCOUNT = PushedSecondAccount()
 
@@ -67,7 +70,7 @@ class MassChange(SCIMException):
 def create(
     work: UnitOfWork, scope: ProvisioningScope, user: PushedUser, content: str
 ) -> tuple[Account, bool]:
-    """A pending account with its mail, or the one that the same push made before (False).
+    """A pending account with its mail, or the one that the same push created before (False).
     ``content`` is the push as it was sent. Raises the errors of SCIM and of the gateway."""
     digest = work.vault.digest("scim-content", content)
     earlier = provisioned_accounts.by_external_id(work, scope, user.push.external_id)
@@ -88,7 +91,7 @@ def create(
             activation.invite(work, account)
     except (Conflict, PersonalAccountExists) as error:
         if provisioned_accounts.by_external_id(work, scope, user.push.external_id) is not None:
-            # The same push came at the same time: this one is its repetition.
+            # The same push was concurrent: this one counts as its repetition.
             raise Collision("the push is carried out already") from error
         detail = earlier_pushes.taken(work, scope, user, error.detail)
         raise UniquenessException(detail=detail) from error
@@ -122,8 +125,8 @@ def _second_account(
 def _register_holder(
     work: UnitOfWork, scope: ProvisioningScope, holder: PushedHolder, *, keeps_unsaid: bool = False
 ) -> Person:
-    """The person whom a User names: made, or changed to what it says. With ``keeps_unsaid`` what it
-    does not say stays as registered. Raises Invalid and the errors of the scope."""
+    """The person named by a User: created, or changed to its values. With ``keeps_unsaid``, omitted
+    values stay as registered. Raises Invalid and the errors of the scope."""
     known = persons.by_person_id(work, holder.person_id)
     if known is not None:
         scope.check_person(work, known)
@@ -148,7 +151,7 @@ def _register_holder(
 
 
 def update(work: UnitOfWork, scope: ProvisioningScope, view: View, user: PushedUser) -> None:
-    """Bring an account to the pushed state; a push with a lower sequence number than the last one
+    """Change an account to the pushed state. A push with a lower sequence number than the last one
     changes nothing. Raises the errors of SCIM and of the gateway."""
     account, push = view.account, user.push
     scope.check_accounts(work, [account])
@@ -194,8 +197,8 @@ def _check_immutable(account: Account, user: PushedUser) -> None:
 def _set_holder(
     work: UnitOfWork, scope: ProvisioningScope, account: Account, holder: PushedHolder
 ) -> None:
-    """The person's data; of a machine account another custodian too (MA-10), of whom the push says
-    what is registered and what it changes of it (``custodian_changes``)."""
+    """Set the person's data. For a machine account, also change the custodian (MA-10); the push
+    then has the registered values of that person and its own changes (``custodian_changes``)."""
     if holder.person_id == account.person.person_id:
         scope.update_person(work, account.person, holder.changes())
     elif account.kind == AccountKind.MACHINE:
@@ -208,7 +211,7 @@ def _set_holder(
 
 
 def _set_networks(work: UnitOfWork, account: Account, user: PushedUser) -> bool:
-    """Whether they are others than before."""
+    """Returns whether the networks change."""
     if account.kind == AccountKind.MACHINE:
         return registered_networks.replace(work, account, user.networks)
     if user.networks:
@@ -219,8 +222,8 @@ def _set_networks(work: UnitOfWork, account: Account, user: PushedUser) -> bool:
 def _set_grants(
     work: UnitOfWork, scope: ProvisioningScope, account: Account, user: PushedUser
 ) -> None:
-    """Assign what is new and revoke what is gone: the push has all role groups that the pusher sees
-    (RG, PR-07)."""
+    """Assign new role groups and revoke missing ones: the push has all role groups that the client
+    sees (RG, PR-07)."""
     after = user.grants
     held = views(work, scope, [account])[0].grants
     before = terms_of(held)
@@ -245,7 +248,7 @@ def _set_grants(
 def _set_end(
     work: UnitOfWork, scope: ProvisioningScope, account: Account, user: PushedUser
 ) -> None:
-    """When the account is closed without another push."""
+    """Set the time at which the account is deactivated without another push."""
     if not provisioned_accounts.set_end(work, account, user.end):
         return
     if user.end is not None and user.end < work.now + SOON:
@@ -258,7 +261,7 @@ def _set_end(
 def _set_active(
     work: UnitOfWork, scope: ProvisioningScope, account: Account, active: bool | None
 ) -> None:
-    """A push that does not say it neither activates nor suspends."""
+    """Suspend or restore the account. A push without ``active`` does neither."""
     if active is None or active == (account.state != AccountState.SUSPENDED):
         return
     scope.check(PushOperation.SUSPEND)
