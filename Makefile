@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock"
 NODE_DIR := tests/independent_client
@@ -72,19 +72,22 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "The environment could not be made (on Debian: apt-get install python3-venv)."; exit 1; }
 
-$(VENV)/.run: setup.cfg pyproject.toml | $(BIN)/python
-	@echo "installing the gateway and its packages into $(VENV); the first time takes a minute or two"
-	@$(PIP) --editable .
+$(BIN)/uv: | $(BIN)/python
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input 'uv>=0.13'
+
+$(VENV)/.run: setup.cfg pyproject.toml | $(BIN)/uv
+	@echo "installing the gateway and its packages into $(VENV); the first time takes a minute"
+	@$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.test: setup.cfg pyproject.toml | $(BIN)/python
-	@echo "installing the gateway and its test tools into $(VENV); the first time takes a few minutes"
-	@$(PIP) --editable '.[test]'
+$(VENV)/.test: setup.cfg pyproject.toml | $(BIN)/uv
+	@echo "installing the gateway and its test tools into $(VENV); the first time takes a minute or two"
+	@$(INSTALL) --editable '.[test]'
 	@touch $(VENV)/.run $@
 
-$(VENV)/.dist: setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/.dist: setup.cfg pyproject.toml | $(BIN)/uv
 	@echo "installing what builds a release into $(VENV)"
-	@$(PIP) --editable '.[dist]'
+	@$(INSTALL) --editable '.[dist]'
 	@touch $(VENV)/.run $@
 
 %.mo: %.po | $(VENV)/.run
