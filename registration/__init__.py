@@ -11,9 +11,11 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 - ``organization_facts``, ``grid_query``, ``organization_lists``, ``history_list`` and
   ``person_search``: what the tables say, as of any moment.
 - ``access_batches``: grants and revocations are tried and ordered. ``account_pushes``,
-  ``requests`` and ``history_entries``: what an order leaves behind.
+  ``requests`` and ``history``: what an order leaves behind.
 - ``catalogue``: markets, contact roles and access roles, from ``data/catalogue.yaml``.
 - ``demo_data``: the invented people of the demonstration.
 - ``models`` and ``migrations``: its tables, in a database of its own.
 - ``transaction``: units of work. A change, its history, its mails and its pushes are one of them.
+- ``history``, ``requests``, ``tasks``, ``account_pushes``: what services write beside their change.
+- ``push_delivery``: how the worker brings the gateway to what was decided.
 """

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from registration import account_pushes, history_entries, requests
+from registration import account_pushes, history, requests
 from registration.access_changes import AccountKey, Cell, Change, Plan, Situation, plan
 from registration.delegation_facts import AccountKind, Actor
 from registration.models import AccessAssignment, AccessRole, Account, Organization, Person, Request
@@ -72,7 +72,7 @@ def attempt(work: UnitOfWork, actor: Actor, here: Organization, changes: Iterabl
     if not found.is_possible or not (found.added or found.ended):
         return Trial(found)
     request = order(work, actor, here, asked)
-    pushes = account_pushes.of_request(work, request)
+    pushes = requests.pushes_of(work, request)
     keys = [_key_of(push.account) for push in pushes if push.account]
     operations = [
         account_pushes.operation(push.account, push.body) for push in pushes if push.account
@@ -223,7 +223,7 @@ def _record(
     why: str,
 ) -> None:
     value = {"role": role.code, "is_own": _is_own(work, account)}
-    history_entries.record(
+    history.record(
         work,
         action,
         organization=here,

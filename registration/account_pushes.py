@@ -1,16 +1,27 @@
-"""What the gateway is told of an account: all that registration knows of it, as a SCIM User."""
+"""What the gateway is told of an account: all that registration knows, as a SCIM User (PR-01).
+
+A push is a row of the transaction of the change; the worker sends it (``push_delivery``). Each is
+the whole account, so that a push that comes twice, or alone after a lost one, leads to the same
+state.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from registration.models import (
     AccessAssignment,
     Account,
+    Appointment,
     ContactAssignment,
+    ContactRole,
     Custody,
+    Held,
     Machine,
     MachineNetwork,
     Organization,
@@ -19,36 +30,62 @@ from registration.models import (
     Request,
 )
 from registration.transaction import UnitOfWork
+from registration_bridge.message_urns import REGISTRATION_USER, USER
 
-USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-EXTENSION = "urn:ieso:params:scim:schemas:extension:registration:2.0:User"
 #: What the gateway calls the kinds of accounts.
 KINDS = {"person": "personal", "machine": "machine", "email": "email"}
 
 
-class NoHolder(RuntimeError):
+class NoCustodian(RuntimeError):
     """A machine without a custodian cannot be pushed."""
 
 
-def queue(work: UnitOfWork, account: Account, request: Request | None) -> Push:
-    """Order that the gateway makes the account as it is now. The worker sends it after the
-    transaction. The account is locked until then: a push says everything of it, so two at once
-    would each leave out the other's change."""
+@dataclass(frozen=True)
+class Term:
+    """How long a role group is held at an organization, and who gave it."""
+
+    since: datetime
+    until: datetime | None
+    given_by: str
+
+    def wider(self, other: Term) -> Term:
+        """Both together: several roles can mean the same role group."""
+        ends = [one for one in (self.until, other.until) if one is not None]
+        until = max(ends) if len(ends) == 2 else None
+        return Term(min(self.since, other.since), until, self.given_by)
+
+
+def queue(work: UnitOfWork, account: Account, request: Request | None = None) -> Push:
+    """Order that the gateway makes the account as it is now; the request waits for it. The account
+    is locked until the end of the transaction: a push says everything of it, so two at once would
+    each leave out the other's change."""
+    push = _new(work, account, request, "put")
+    push.body = user(work, account, request, sequence=push.id)
+    return push
+
+
+def queue_end(work: UnitOfWork, account: Account, request: Request | None = None) -> Push:
+    """Order that the gateway closes the account for all time (PR-04)."""
+    return _new(work, account, request, "delete")
+
+
+def _new(work: UnitOfWork, account: Account, request: Request | None, operation: str) -> Push:
     work.db.flush()
     work.db.execute(select(Account.id).where(Account.id == account.id).with_for_update())
     push = Push(
         account_id=account.id,
         request_id=request.id if request else None,
-        operation="put",
-        body=user(work, account, request),
+        operation=operation,
+        body={},
         state="queued",
         next_attempt_at=work.now,
         created_at=work.now,
     )
-    if request:
-        request.waits_for += 1
     work.db.add(push)
     work.db.flush()
+    if request is not None:
+        request.state, request.closed_at = "open", None
+        request.waits_for += 1
     return push
 
 
@@ -60,8 +97,10 @@ def operation(account: Account, body: dict[str, Any]) -> dict[str, Any]:
     return {"method": "PUT", "path": f"/Users/{account.scim_id}", "data": body}
 
 
-def user(work: UnitOfWork, account: Account, request: Request | None) -> dict[str, Any]:
-    """The account as it is now."""
+def user(
+    work: UnitOfWork, account: Account, request: Request | None = None, *, sequence: int = 0
+) -> dict[str, Any]:
+    """The account as it is now. Raises NoCustodian."""
     holder = account.person or _custodian(work, account)
     extension: dict[str, Any] = {
         "personId": holder.person_id,
@@ -76,14 +115,19 @@ def user(work: UnitOfWork, account: Account, request: Request | None) -> dict[st
             "reason": "transmission_rights",
             "participantId": only.organization_id,
         }
-    if request:
+    if request is not None:
         extension["requestNumber"] = request.number
-    return _holder(holder) | {
-        "schemas": [USER, EXTENSION],
+    if sequence:
+        extension["sequence"] = sequence
+    body = _holder(holder) | {
+        "schemas": [USER, REGISTRATION_USER],
         "externalId": account.external_id,
         "active": True,
-        EXTENSION: extension,
+        REGISTRATION_USER: extension,
     }
+    if account.username is not None:
+        body["userName"] = account.username
+    return body
 
 
 def _holder(person: Person) -> dict[str, Any]:
@@ -101,72 +145,84 @@ def _holder(person: Person) -> dict[str, Any]:
         found["nickName"] = person.preferred_name
     if person.main_phone:
         extension = person.main_phone_extension
-        number = f"tel:{person.main_phone}" + (f";ext={extension}" if extension else "")
+        number = f"{person.main_phone} ext {extension}" if extension else person.main_phone
         found["phoneNumbers"] = [{"value": number, "type": "work", "primary": True}]
     return found
 
 
-def _grants(work: UnitOfWork, account: Account) -> list[dict[str, Any]]:
-    """The role groups of its access roles, and of the contact roles of its person (CO-06), each
-    once for an organization."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    access = work.db.scalars(
+def _grants(work: UnitOfWork, account: Account) -> list[dict[str, str]]:
+    """The role groups of everything that the account and its person hold, each once for an
+    organization."""
+    found: dict[tuple[str, str], Term] = {}
+    for row, number, groups in _sources(work, account):
+        for group in groups:
+            term = Term(row.valid_from, row.valid_until, row.given_by)
+            known = found.get((group, number))
+            found[group, number] = known.wider(term) if known else term
+    return [
+        {
+            "roleGroup": group,
+            "participantId": number,
+            "grantedBy": term.given_by,
+            **_limits(work, term),
+        }
+        for (group, number), term in sorted(found.items(), key=lambda one: one[0])
+    ]
+
+
+def _limits(work: UnitOfWork, term: Term) -> dict[str, str]:
+    limits = {}
+    if term.since > work.now:
+        limits["validFrom"] = term.since.isoformat()
+    if term.until is not None:
+        limits["validUntil"] = term.until.isoformat()
+    return limits
+
+
+def _sources(work: UnitOfWork, account: Account) -> Iterator[tuple[Held, str, list[str]]]:
+    """Everything that gives role groups, now or later, with the Organization ID."""
+    for access in work.db.scalars(
         select(AccessAssignment).where(
-            AccessAssignment.account_id == account.id, AccessAssignment.held_at(work.now)
+            AccessAssignment.account_id == account.id, _not_over(AccessAssignment, work.now)
         )
+    ):
+        yield access, access.organization.organization_id, access.access_role.role_groups
+    if account.kind == "person" and account.only_organization_id is None:
+        yield from _of_person(work, account.person_id)
+
+
+def _of_person(work: UnitOfWork, person_id: int | None) -> Iterator[tuple[Held, str, list[str]]]:
+    """Contact roles (CO-06) and offices, which the first account of a person carries."""
+    for contact in work.db.scalars(
+        select(ContactAssignment).where(
+            ContactAssignment.person_id == person_id, _not_over(ContactAssignment, work.now)
+        )
+    ):
+        yield contact, contact.organization.organization_id, contact.contact_role.role_groups
+    offices = select(ContactRole.office, ContactRole.role_groups).where(
+        ContactRole.office.is_not(None)
     )
-    for row in access:
-        for group in row.access_role.role_groups:
-            _add(found, group, row)
-    for held in _contact_assignments(work, account):
-        for group in held.contact_role.role_groups:
-            _add(found, group, held)
-    return [found[key] for key in sorted(found)]
+    groups = dict(work.db.execute(offices).all())
+    for office in work.db.scalars(
+        select(Appointment).where(
+            Appointment.person_id == person_id, _not_over(Appointment, work.now)
+        )
+    ):
+        yield office, office.organization.organization_id, groups.get(office.office, [])
 
 
-def _contact_assignments(work: UnitOfWork, account: Account) -> list[ContactAssignment]:
-    """Those of the person that this account carries."""
-    if account.kind != "person" or account.person_id is None:
-        return []
-    query = select(ContactAssignment).where(
-        ContactAssignment.person_id == account.person_id, ContactAssignment.held_at(work.now)
-    )
-    if account.only_organization_id is not None:
-        query = query.where(ContactAssignment.organization_id == account.only_organization_id)
-    return list(work.db.scalars(query))
-
-
-def _add(
-    found: dict[tuple[str, str], dict[str, Any]],
-    group: str,
-    row: AccessAssignment | ContactAssignment,
-) -> None:
-    """Of two that give the same role group, the one that lasts longer counts."""
-    key = (row.organization.organization_id, group)
-    grant: dict[str, Any] = {
-        "roleGroup": group,
-        "participantId": row.organization.organization_id,
-        "grantedBy": row.given_by,
-    }
-    if row.valid_until is not None:
-        grant["validUntil"] = row.valid_until.isoformat()
-    other = found.get(key)
-    lasts_longer = other is not None and (
-        "validUntil" not in other or other["validUntil"] >= grant.get("validUntil", "9999")
-    )
-    if not lasts_longer:
-        found[key] = grant
+def _not_over(held: type[Held], at: datetime) -> ColumnElement[bool]:
+    return or_(held.valid_until.is_(None), held.valid_until > at)
 
 
 def _custodian(work: UnitOfWork, account: Account) -> Person:
-    query = (
+    found = work.db.scalars(
         select(Custody)
         .join(Machine, Custody.machine_id == Machine.id)
         .where(Machine.account_id == account.id, Custody.held_at(work.now))
-    )
-    found = work.db.scalars(query).one_or_none()
+    ).one_or_none()
     if found is None:
-        raise NoHolder(account.external_id)
+        raise NoCustodian(account.external_id)
     return found.person
 
 
@@ -178,9 +234,3 @@ def _networks(work: UnitOfWork, account: Account) -> list[dict[str, str]]:
         .order_by(MachineNetwork.id)
     )
     return [{"value": row.network, "label": row.label} for row in work.db.scalars(query)]
-
-
-def of_request(work: UnitOfWork, request: Request) -> list[Push]:
-    """The pushes that the request waits for, in their order."""
-    query = select(Push).where(Push.request_id == request.id).order_by(Push.id)
-    return list(work.db.scalars(query))

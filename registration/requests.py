@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from registration.models import Counter, Organization, Person, Request
+from registration.models import Counter, Organization, Person, Push, Request
 from registration.transaction import UnitOfWork
-
-COUNTER = "request"
+from service_base.database import insert_if_missing
 
 
 def open_request(
@@ -20,15 +19,18 @@ def open_request(
     person: Person | None = None,
     data: dict[str, Any] | None = None,
 ) -> Request:
-    """A new request with the next number."""
+    """A new request with the next number. It is done at once, unless a push waits for the gateway
+    (``account_pushes.queue``)."""
     request = Request(
-        number=f"R{next_number(work, COUNTER):07}",
+        number=f"R{next_number(work, 'request'):07}",
         kind=kind,
-        state="open",
+        state="done",
         organization_id=organization.id if organization else None,
         person_id=person.id if person else None,
         opened_by=work.origin.actor,
         opened_at=work.now,
+        closed_at=work.now,
+        waits_for=0,
         data=data or {},
     )
     work.db.add(request)
@@ -41,14 +43,20 @@ def by_number(work: UnitOfWork, number: str) -> Request | None:
     return work.db.scalars(select(Request).where(Request.number == number)).one_or_none()
 
 
-def next_number(work: UnitOfWork, name: str) -> int:
-    """The next number of a counter. Numbers are given out once, in the order of transactions: the
-    row stays locked until this one ends."""
-    changed = work.db.execute(
-        update(Counter).where(Counter.name == name).values(last=Counter.last + 1)
+def pushes_of(work: UnitOfWork, request: Request) -> list[Push]:
+    """The pushes of the request, in their order."""
+    query = select(Push).where(Push.request_id == request.id).order_by(Push.id)
+    return list(work.db.scalars(query))
+
+
+def next_number(work: UnitOfWork, name: str, first: int = 1) -> int:
+    """The next number of this name, from ``first`` on. Two units of work never get the same one."""
+    insert_if_missing(work.db, Counter, name=name, last=first - 1)
+    statement = (
+        update(Counter)
+        .where(Counter.name == name)
+        .values(last=Counter.last + 1)
+        .returning(Counter.last)
+        .execution_options(synchronize_session=False)
     )
-    if not changed.rowcount:  # type: ignore[attr-defined]
-        work.db.add(Counter(name=name, last=1))
-        work.db.flush()
-        return 1
-    return work.db.scalars(select(Counter.last).where(Counter.name == name)).one()
+    return work.db.execute(statement).scalar_one()

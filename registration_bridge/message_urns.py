@@ -4,3 +4,6 @@
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 #: The effects of a dry run.
 EFFECTS = "urn:ieso:params:scim:api:messages:2.0:Effects"
+#: An account (RFC 7643 4.1), and what the registration system knows beside the standard.
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+REGISTRATION_USER = "urn:ieso:params:scim:schemas:extension:registration:2.0:User"

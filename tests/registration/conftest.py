@@ -17,7 +17,8 @@ from registration.ports import Ports
 from registration.settings import Settings
 from registration.transaction import Origin, Runtime, UnitOfWork
 from tests.fakes import FakeClock, FakeMailer
-from tests.registration.participant import NOW, RA, FakeBridge
+from tests.registration.fake_bridge import FakeBridge
+from tests.registration.participant import NOW, RA
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from registration.models import (
     AccessRole,
@@ -19,34 +15,10 @@ from registration.models import (
 )
 from registration.role_grid import plain
 from registration.transaction import UnitOfWork
-from registration_bridge.bridge_client import BridgeError, Result
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 OLD = NOW - timedelta(days=100)
 RA, TRADER = "100001", "100002"
-
-
-@dataclass
-class FakeBridge:
-    """The bridge, as far as a trial asks it."""
-
-    results: list[Result] = field(default_factory=list)
-    asked: list[list[dict[str, Any]]] = field(default_factory=list)
-    is_away: bool = False
-
-    def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
-        assert is_dry
-        self.asked.append(operations)
-        if self.is_away:
-            raise BridgeError("no answer")
-        return self.results or [Result(200, effects={"sessions": 1}) for _ in operations]
-
-    def find(self, attribute: str, value: str) -> dict[str, Any] | None:
-        raise NotImplementedError
-
-    @contextmanager
-    def __call__(self) -> Iterator[FakeBridge]:
-        yield self
 
 
 def person(work: UnitOfWork, person_id: str, name: str, *, account: bool = True) -> Person:

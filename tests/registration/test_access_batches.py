@@ -10,14 +10,15 @@ from sqlalchemy import select
 from registration import access_batches, grid_query, organization_facts, role_grid
 from registration.access_batches import BatchNotPossible
 from registration.access_changes import AccountKey, Cell, Change
-from registration.account_pushes import EXTENSION
 from registration.delegation_facts import AccountKind, Actor
 from registration.delegation_rules import Reason
 from registration.models import AccessAssignment, History, Organization, Push
 from registration.transaction import Origin, Runtime, UnitOfWork
 from registration_bridge.bridge_client import Result
+from registration_bridge.message_urns import REGISTRATION_USER as EXTENSION
 from registration_bridge.user_schema import REGISTRATION
-from tests.registration.participant import NOW, OLD, RA, TRADER, FakeBridge, participant, person
+from tests.registration.fake_bridge import FakeBridge
+from tests.registration.participant import NOW, OLD, RA, TRADER, participant, person
 
 
 @pytest.fixture

@@ -1,0 +1,199 @@
+"""The worker sends pushes to the gateway: in order for each account, each until the gateway has
+done it or refused it.
+
+At success the request that waits for it is closed (PR-06). A refusal becomes a task with the
+gateway's words. A gateway that does not answer is asked again, with growing delays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import exists, or_, select, update
+from sqlalchemy.orm import aliased
+
+from registration import account_pushes, tasks
+from registration.models import Account, Push, Request
+from registration.ports import Bridge
+from registration.transaction import Runtime, UnitOfWork
+from registration_bridge.bridge_client import BridgeError
+
+log = structlog.get_logger("registration.pushes")
+LEASE_SECONDS = 180
+FIRST_RETRY_SECONDS = 2
+LONGEST_RETRY_SECONDS = 600
+#: From this many attempts on, the IESO has a task about it. The worker goes on trying.
+ATTEMPTS_UNTIL_TASK = 8
+#: Statuses that say nothing of the push itself: it can be sent again.
+TRANSIENT = (408, 429)
+
+
+def deliver_due(runtime: Runtime, *, limit: int = 50) -> int:
+    """Send the pushes that are due, at most ``limit``; returns how many were tried."""
+    tried = 0
+    while tried < limit:
+        with runtime.work() as work:
+            sent = _claim(work)
+        if sent is None:
+            break
+        tried += 1
+        push_id, attempt, operation = sent
+        outcome = _send(runtime, operation)
+        with runtime.work() as work:
+            _record(work, push_id, attempt, outcome)
+    return tried
+
+
+def _claim(work: UnitOfWork) -> tuple[int, int, dict[str, Any]] | None:
+    """Lease the next push whose account has no earlier one waiting: its id, the number of the
+    attempt and the operation."""
+    earlier = aliased(Push)
+    due = (
+        Push.state == "queued",
+        Push.account_id.is_not(None),
+        Push.next_attempt_at <= work.now,
+        or_(Push.leased_until.is_(None), Push.leased_until <= work.now),
+    )
+    first = (
+        select(Push.id)
+        .where(
+            *due,
+            ~exists().where(
+                earlier.account_id == Push.account_id,
+                earlier.state == "queued",
+                earlier.id < Push.id,
+            ),
+        )
+        .order_by(Push.next_attempt_at, Push.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    while (push_id := work.db.scalar(first)) is not None:
+        leased = work.db.execute(
+            update(Push)
+            .where(Push.id == push_id, *due)
+            .values(leased_until=work.after(LEASE_SECONDS), attempts=Push.attempts + 1)
+            .execution_options(synchronize_session=False)
+        )
+        if leased.rowcount == 1:  # type: ignore[attr-defined]
+            push = work.db.get_one(Push, push_id, populate_existing=True)
+            return push.id, push.attempts, _operation(push)
+    return None
+
+
+def _operation(push: Push) -> dict[str, Any]:
+    account = _account(push)
+    if push.operation == "delete":
+        return {"method": "DELETE", "path": f"/Users/{account.scim_id}"}
+    return account_pushes.operation(account, push.body)
+
+
+def _account(push: Push) -> Account:
+    if push.account is None:
+        raise ValueError("the push is of no account")
+    return push.account
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attempt, and the id and the user name of the account at the gateway.
+    ``status`` is None if the gateway was not reached."""
+
+    status: int | None
+    detail: str = ""
+    scim_id: str = ""
+    username: str = ""
+
+
+def _send(runtime: Runtime, operation: dict[str, Any]) -> Outcome:
+    """One attempt. Any fault is an outcome."""
+    try:
+        with runtime.ports.bridge() as bridge:
+            return _sent(bridge, operation)
+    except BridgeError as error:
+        return Outcome(None, error.detail)
+    except Exception as error:
+        log.exception("push_failed", error=type(error).__name__)
+        return Outcome(None, type(error).__name__)
+
+
+def _sent(bridge: Bridge, operation: dict[str, Any]) -> Outcome:
+    """Raises BridgeError. An account that is new here may be at the gateway already: it is found by
+    our id, or by its user name."""
+    if operation["method"] != "POST":
+        (result,) = bridge.bulk([operation])
+        return Outcome(result.status, result.detail)
+    body = operation["data"]
+    known = bridge.find("externalId", body["externalId"])
+    if known is None and "userName" in body:
+        known = bridge.find("userName", body["userName"])
+    if known is not None:
+        operation = operation | {"method": "PUT", "path": f"/Users/{known['id']}"}
+    (result,) = bridge.bulk([operation])
+    if not result.is_done:
+        return Outcome(result.status, result.detail)
+    made = known or bridge.find("externalId", body["externalId"]) or {}
+    return Outcome(result.status, "", str(made.get("id", "")), str(made.get("userName", "")))
+
+
+def _record(work: UnitOfWork, push_id: int, attempt: int, outcome: Outcome) -> None:
+    """Store what came of an attempt, unless another worker took it over."""
+    push = work.db.get_one(Push, push_id, with_for_update=True)
+    if push.state != "queued" or push.attempts != attempt:
+        return
+    push.leased_until = None
+    status = outcome.status
+    if status is None or status >= 500 or status in TRANSIENT:
+        _postponed(work, push, outcome)
+    elif status < 300 or (push.operation == "delete" and status == 404):
+        _done(work, push, outcome)
+    else:
+        _refused(work, push, outcome)
+
+
+def _done(work: UnitOfWork, push: Push, outcome: Outcome) -> None:
+    account = _account(push)
+    push.state, push.done_at, push.last_error = "done", work.now, ""
+    account.scim_id = account.scim_id or outcome.scim_id or None
+    account.username = account.username or outcome.username or None
+    _step(work, push.request)
+    log.info("push_done", id=push.id, attempts=push.attempts)
+
+
+def _step(work: UnitOfWork, request: Request | None) -> None:
+    """One push less to wait for."""
+    if request is None:
+        return
+    request.waits_for = max(0, request.waits_for - 1)
+    if request.waits_for == 0 and request.state == "open":
+        request.state, request.closed_at = "done", work.now
+
+
+def _refused(work: UnitOfWork, push: Push, outcome: Outcome) -> None:
+    push.state, push.done_at, push.last_error = "refused", work.now, outcome.detail
+    request = push.request
+    if request is not None:
+        request.state, request.closed_at = "refused", work.now
+        request.waits_for = max(0, request.waits_for - 1)
+    tasks.create(
+        work,
+        "push.refused",
+        key=f"push:{push.id}",
+        organization_id=request.organization_id if request else None,
+        office="ra" if request and request.organization_id else None,
+        request=request,
+        data={"words": outcome.detail, "account": _account(push).username or ""},
+    )
+    log.error("push_refused", id=push.id, status=outcome.status)
+
+
+def _postponed(work: UnitOfWork, push: Push, outcome: Outcome) -> None:
+    wait = min(FIRST_RETRY_SECONDS * 2 ** (push.attempts - 1), LONGEST_RETRY_SECONDS)
+    push.next_attempt_at = work.now + timedelta(seconds=wait)
+    push.last_error = outcome.detail
+    if push.attempts >= ATTEMPTS_UNTIL_TASK:
+        tasks.create(work, "push.waits", key="pushes-wait", data={"words": outcome.detail})
+    log.warning("push_retry", id=push.id, attempts=push.attempts, status=outcome.status)

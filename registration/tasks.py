@@ -1,0 +1,57 @@
+"""Tasks: what somebody has to do, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from registration.models import Request, Task
+from registration.transaction import UnitOfWork
+
+
+def create(
+    work: UnitOfWork,
+    kind: str,
+    *,
+    key: str = "",
+    person_id: int | None = None,
+    organization_id: int | None = None,
+    office: str | None = None,
+    request: Request | None = None,
+    data: dict[str, Any] | None = None,
+    due_at: datetime | None = None,
+) -> Task:
+    """A task of one person, or of whoever holds an office at an organization; of the IESO without
+    both. While a task with the same key is open, it is the one."""
+    if key and (known := _open(work, key)) is not None:
+        return known
+    task = Task(
+        kind=kind,
+        key=key,
+        person_id=person_id,
+        organization_id=organization_id,
+        office=office,
+        request_id=request.id if request else None,
+        data=data or {},
+        created_at=work.now,
+        due_at=due_at,
+    )
+    work.db.add(task)
+    work.db.flush()
+    return task
+
+
+def finish(work: UnitOfWork, key: str) -> bool:
+    """Close the open task with this key; returns whether there was one."""
+    task = _open(work, key)
+    if task is None:
+        return False
+    task.done_at, task.done_by = work.now, work.origin.actor
+    return True
+
+
+def _open(work: UnitOfWork, key: str) -> Task | None:
+    query = select(Task).where(Task.key == key, Task.done_at.is_(None)).limit(1)
+    return work.db.scalars(query).first()

@@ -1,0 +1,54 @@
+"""The bridge of a gateway, as far as registration asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from registration_bridge.bridge_client import BridgeError, Result
+
+
+@dataclass
+class FakeBridge:
+    """Keeps the Users that it is sent, and what it was asked. Answers what ``results`` says, if
+    anything; ``is_away``: it is not reached."""
+
+    results: list[Result] = field(default_factory=list)
+    asked: list[list[dict[str, Any]]] = field(default_factory=list)
+    users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    is_away: bool = False
+
+    def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
+        if self.is_away:
+            raise BridgeError("no answer")
+        self.asked.append(operations)
+        if is_dry:
+            return self.results or [Result(200, effects={"sessions": 1}) for _ in operations]
+        return [self.results.pop(0) if self.results else self._do(one) for one in operations]
+
+    def find(self, attribute: str, value: str) -> dict[str, Any] | None:
+        if self.is_away:
+            raise BridgeError("no answer")
+        return next((one for one in self.users.values() if one.get(attribute) == value), None)
+
+    @contextmanager
+    def __call__(self) -> Iterator[FakeBridge]:
+        yield self
+
+    def _do(self, operation: dict[str, Any]) -> Result:
+        method, path = operation["method"], operation["path"]
+        if method == "POST":
+            number = str(len(self.users) + 1)
+            name = f"user{number}"
+            self.users[number] = {"userName": name} | operation["data"] | {"id": number}
+            return Result(201, f"https://gateway.test/scim/v2/Users/{number}")
+        number = path.rsplit("/", 1)[1]
+        if number not in self.users:
+            return Result(404, detail="there is no such User")
+        if method == "DELETE":
+            del self.users[number]
+            return Result(204)
+        self.users[number] = self.users[number] | operation["data"]
+        return Result(200)
