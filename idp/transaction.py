@@ -66,6 +66,8 @@ class UnitOfWork:
     origin: Origin = field(default_factory=Origin)
     #: Clients already loaded, by client id.
     clients: dict[str, Any] = field(default_factory=dict)
+    #: Machine accounts already loaded, by login.
+    machine_logins: dict[str, Any] = field(default_factory=dict)
     #: What the process keeps in memory.
     kept_rows: KeptRows = field(default_factory=KeptRows)
     now: datetime = field(init=False)
@@ -123,11 +125,13 @@ class UnitOfWork:
         """Commit what was done so far. Services do not call it."""
         self.db.commit()
         self._kept = None
+        self.machine_logins.clear()
 
     def rollback(self) -> None:
         """Roll back to the last commit. Services do not call it."""
         self.db.rollback()
         self._kept = None
+        self.machine_logins.clear()
 
     def close(self) -> None:
         """Release the connection before the end of the request."""

@@ -12,7 +12,7 @@ from idp import current
 from idp.clients import registry
 from idp.credentials import assertions
 from idp.directory import accounts
-from idp.machines import registered_networks
+from idp.machines import machine_logins
 from idp.policy.addresses import network_of
 from idp.session import browsers, failed_attempts
 from idp.signin import state_loader
@@ -69,8 +69,11 @@ def _basic_name() -> str:
 
 
 def _of_machine(name: str) -> str:
-    account = registered_networks.account_id_of_login(current.work(), name)
-    return f"machine:{account}:{by_network()}" if account else by_network()
+    work = current.work()
+    found = machine_logins.find(work, name)
+    if found.account is None or found.network_of(work.origin.ip) is None:
+        return by_network()
+    return f"machine:{found.account.id}:{by_network()}"
 
 
 def is_post() -> bool:

@@ -10,6 +10,7 @@ __all__ = [
     "machine_authentication",
     "machine_diagnosis",
     "machine_keys",
+    "machine_logins",
     "machine_refusals",
     "registered_networks",
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import links
@@ -12,7 +10,7 @@ from idp.directory import account_search, activation, lifecycle, separation_of_d
 from idp.directory.lifecycle import HELD
 from idp.directory.state_reasons import StateReason
 from idp.factors import authenticators
-from idp.machines import machine_keys
+from idp.machines import machine_keys, machine_logins
 from idp.machines.machine_refusals import CustodianOfDeactivated, CustodianOfPerson
 from idp.messages import queue
 from idp.messages.message_kinds import MailKind
@@ -30,26 +28,7 @@ def has_machine_form(name: str) -> bool:
 def exists(work: UnitOfWork, login: str) -> bool:
     """Whether a login names a machine account, with a UserID of the present form or an older
     one."""
-    return find_by_login(work, login)[0] is not None
-
-
-def find_by_login(work: UnitOfWork, login: str) -> tuple[Account | None, str | None]:
-    """The machine account that a login names, and the participant number after ``@``, if any.
-
-    The operator's web services accept ``USERID`` and ``USERID@PARTICIPANT``."""
-    account = _by_username(work, login)
-    if account is None and "@" in login:
-        username, _, participant = login.rpartition("@")
-        return _by_username(work, username), participant
-    return account, None
-
-
-def _by_username(work: UnitOfWork, username: str) -> Account | None:
-    key = name_key(username)
-    if not key:
-        return None
-    query = select(Account).where(Account.username_key == key, Account.kind == AccountKind.MACHINE)
-    return work.db.scalar(query)
+    return machine_logins.find(work, login).account is not None
 
 
 def end_former_password(work: UnitOfWork, account: Account) -> None:

@@ -14,10 +14,11 @@ from idp.credentials.credential_refusals import AssertionCheck
 from idp.credentials.hashing import PasswordHasher
 from idp.directory import held_role_groups
 from idp.directory.held_role_groups import HeldRoleGroup
-from idp.machines import machine_accounts, machine_keys, registered_networks
+from idp.machines import machine_keys, machine_logins
 from idp.machines.machine_refusals import OF_STATE, MachineRefusal
 from idp.machines.verified_passwords import VerifiedPasswords
-from idp.models import Account, AccountState, Client, MachineKey, RegisteredNetwork
+from idp.models import Account, AccountState, MachineKey, RegisteredNetwork
+from idp.models.records import AnyClient
 from idp.policy.addresses import network_of
 from idp.policy.session_rules import may_sign_in
 from idp.session import failed_attempts
@@ -33,7 +34,7 @@ class AuthenticatedMachine:
     ``participant`` is set if the login names one: the account acts for that participant only."""
 
     account: Account
-    client: Client
+    client: AnyClient
     role_groups: tuple[HeldRoleGroup, ...]
     participant: str | None = None
 
@@ -66,7 +67,7 @@ class _Attempt:
     state: AccountState | None
     participant: str | None
     network: RegisteredNetwork | None
-    client: Client | None
+    client: AnyClient | None
     role_groups: list[HeldRoleGroup]
     proof: _Proof
 
@@ -86,7 +87,7 @@ class MachineAuthenticator:
         username: str,
         password: str = "",
         assertion: str = "",
-        client: Client | None,
+        client: AnyClient | None,
     ) -> AuthenticatedMachine | Denied:
         """Authenticate a program that wants to use the application ``client``, by password or by an
         assertion that a key of the account signed.
@@ -114,12 +115,16 @@ class MachineAuthenticator:
         )
 
     def _check(
-        self, work: UnitOfWork, username: str, password: str, assertion: str, client: Client | None
+        self,
+        work: UnitOfWork,
+        username: str,
+        password: str,
+        assertion: str,
+        client: AnyClient | None,
     ) -> _Attempt:
-        account, participant = machine_accounts.find_by_login(work, username)
-        network = None
-        if account is not None:
-            network = registered_networks.containing(work, account, work.origin.ip)
+        login = machine_logins.find(work, username)
+        account, participant = login.account, login.participant
+        network = login.network_of(work.origin.ip)
         if assertion:
             proof = _verify_assertion(work, account, username, assertion)
         else:
@@ -164,7 +169,10 @@ class MachineAuthenticator:
 
 
 def role_groups_of(
-    work: UnitOfWork, account: Account | None, client: Client | None, participant: str | None = None
+    work: UnitOfWork,
+    account: Account | None,
+    client: AnyClient | None,
+    participant: str | None = None,
 ) -> list[HeldRoleGroup]:
     """The account's role groups of the application, all of them or those at one participant."""
     if account is None or client is None or not client.allows_account(account):
@@ -232,7 +240,7 @@ def _denied(
     work: UnitOfWork,
     reason: MachineRefusal,
     *,
-    client: Client | None,
+    client: AnyClient | None,
     account: Account | None = None,
     check: AssertionCheck | None = None,
 ) -> Denied:

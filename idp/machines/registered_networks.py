@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from sqlalchemy import delete, select
 
@@ -20,10 +22,9 @@ from idp.machines.machine_refusals import (
 from idp.messages import queue
 from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountKind, AccountState, Grant, RegisteredNetwork
-from idp.networks import NetworkSet
-from idp.policy.addresses import address_of
+from idp.policy.addresses import Network, address_of
 from idp.policy.machine_networks import MAX_LABEL, BadNetwork, canonical
-from idp.policy.names import name_key, printable
+from idp.policy.names import printable
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
@@ -50,24 +51,18 @@ def of_many(work: UnitOfWork, accounts: Collection[Account]) -> dict[int, list[R
 
 def containing(work: UnitOfWork, account: Account, ip: str | None) -> RegisteredNetwork | None:
     """The first registered network of the account that contains the address, if any."""
-    return next((row for row in of(work, account) if _contains(row.network, ip)), None)
+    return next((row for row in of(work, account) if contains(row.network, ip)), None)
 
 
-def account_id_of_login(work: UnitOfWork, login: str) -> int | None:
-    """The id of the machine account that a login names, if the request comes from one of its
-    networks. One query, because the rate limiter asks before every request."""
-    keys = {name_key(login), name_key(login.rpartition("@")[0])} - {""}
-    query = (
-        select(RegisteredNetwork.account_id, RegisteredNetwork.network)
-        .join(Account, Account.id == RegisteredNetwork.account_id)
-        .where(Account.username_key.in_(keys), Account.kind == AccountKind.MACHINE)
-    )
-    rows = work.db.execute(query).all()
-    return next((account for account, text in rows if _contains(text, work.origin.ip)), None)
+def contains(network: str, ip: str | None) -> bool:
+    """Whether a registered network, in canonical form, contains the address."""
+    address = address_of(ip)
+    return address is not None and address in _parsed(network)
 
 
-def _contains(network: str, ip: str | None) -> bool:
-    return address_of(ip) in NetworkSet([network])
+@lru_cache(4096)
+def _parsed(network: str) -> Network:
+    return ipaddress.ip_network(network)
 
 
 def replace(work: UnitOfWork, account: Account, wanted: Iterable[tuple[str, str]]) -> bool:

@@ -8,8 +8,9 @@ count; the others are refused whether they were right or not.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Row, bindparam, delete, or_, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -27,6 +28,10 @@ from idp.transaction import UnitOfWork
 NETWORK_DAYS = 30
 #: Mails or texts that one account may request: five an hour.
 SENDING = Budget(5, timedelta(hours=1), timedelta(hours=1))
+#: What decides whether a key is locked.
+_STATE = select(Throttle.failures, Throttle.locked_at, Throttle.locked_until).where(
+    Throttle.key == bindparam("key")
+)
 _OF_SIGN_IN = or_(
     *(
         Throttle.key.startswith(f"{scope}:")
@@ -158,7 +163,7 @@ def lock_row(work: UnitOfWork, key: str, account: Account) -> None:
 
 def is_locked(work: UnitOfWork, key: str) -> bool:
     """Whether the key is locked at this moment; counts nothing."""
-    row = work.db.scalar(select(Throttle).where(Throttle.key == key))
+    row = work.run(_STATE, {"key": key}).first()
     return row is not None and _record(row).is_locked(work.now)
 
 
@@ -205,7 +210,7 @@ def _row(work: UnitOfWork, key: str, account: Account | None) -> Throttle:
     return work.db.scalars(query.execution_options(populate_existing=True)).one()
 
 
-def _record(row: Throttle) -> Record:
+def _record(row: Throttle | Row[Any]) -> Record:
     moments = tuple(datetime.fromtimestamp(at, UTC) for at in row.failures)
     return Record(moments, row.locked_at, row.locked_until)
 

@@ -46,7 +46,7 @@ def verify() -> Response:
         work,
         username=username,
         password=password,
-        client=registry.find(work, service),
+        client=registry.find_record(work, service),
     )
     if isinstance(outcome, AuthenticatedMachine):
         return _allowed(outcome)
