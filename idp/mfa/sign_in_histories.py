@@ -41,7 +41,7 @@ class _Person:
             if value:
                 self.counts[level][value] += 1
         oldest = attempt.at - timedelta(days=KEPT_DAYS)
-        while len(self.kept) > KEPT or (len(self.kept) > 1 and self.kept[0].at < oldest):
+        while len(self.kept) > KEPT or self.kept[0].at < oldest:
             self._forget(self.kept.popleft())
 
     def _forget(self, attempt: Attempt) -> None:
@@ -52,7 +52,7 @@ class _Person:
                     del self.counts[level][value]
 
     def history(self, now: datetime) -> History:
-        last = self.kept[-1] if self.kept else None
+        last = self.kept[-1]
         return History(
             sign_ins=len(self.kept),
             counts=self.counts,
@@ -63,8 +63,8 @@ class _Person:
                 for one in self.kept
             ],
             first_at=self.first_at,
-            last_at=last.at if last else None,
-            last_place=last.place if last else History().last_place,
+            last_at=last.at,
+            last_place=last.place,
         )
 
 
