@@ -58,7 +58,9 @@ def test_n57_a_revoked_role_group_ends_only_the_client_sessions_of_its_holder(wo
         plain = SignOn.of(work, names[0], emi)
         elsewhere = SignOn.of(work, names[0], other)
         theirs = SignOn.of(work, names[1], emi)
-        before = theirs.code.expires_at
+        redeemed = SignOn.of(work, names[0], emi, "offline_access")
+        redeemed.code.consumed_at = work.now
+        before, sid = theirs.code.expires_at, offline.grant.sid
         holder = accounts.by_username(work, names[0])
         sessions.end_client_sessions(work, holder, role_groups.by_name(work, "Trader"))
         for one in (offline, plain, elsewhere, theirs):
@@ -67,10 +69,33 @@ def test_n57_a_revoked_role_group_ends_only_the_client_sessions_of_its_holder(wo
         assert (offline.grant.revoked_at, offline.grant.sid) == (None, None)
         assert offline.code.expires_at == work.now
         assert plain.grant.revoked_at == work.now
+        redeemed.refresh(work)
+        assert (redeemed.grant.sid, redeemed.code.expires_at) == (None, before)
+        assert sessions.sid_for(work, offline.session, emi) != sid
         for one in (elsewhere, theirs):
             assert (one.grant.revoked_at, one.code.expires_at) == (None, before)
             assert one.grant.sid is not None
             assert sessions.sid_for(work, one.session, one.grant.client) == one.grant.sid
+    world.run_worker()
+    assert world.logouts.tried == ["https://emi.rp.test/logout"] * 3
+
+
+def test_n57_what_one_relying_party_knows_of_a_session_ends_alone(world: World) -> None:
+    """N57: by its ``sid``; the session and other relying parties go on."""
+    username = world.account()
+    world.relying_party()
+    world.relying_party("Other")
+    with world.work() as work:
+        emi, other = (
+            SignOn.of(work, username, registry.get(work, name)) for name in ("emi", "other")
+        )
+        assert emi.grant.sid is not None
+        sessions.end_by_sid(work, emi.grant.sid)
+        for one in (emi, other):
+            one.refresh(work)
+            assert one.session.ended_at is None
+        assert (emi.grant.revoked_at, emi.grant.revoke_reason) == (work.now, "signed_out")
+        assert other.grant.revoked_at is None
 
 
 def test_the_applications_of_each_session_are_listed(world: World) -> None:

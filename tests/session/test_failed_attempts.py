@@ -84,6 +84,19 @@ def test_n49_the_end_of_a_lock_out_is_shown_in_the_first_attempts_only(world: Wo
         assert locked(work, KEY) is None
 
 
+def test_n49_a_holder_is_told_of_a_lock_out_and_nobody_of_an_unknown_name(world: World) -> None:
+    """N49, N47: a name that does not exist is locked in the same way, without a trace."""
+    username = world.account()
+    with world.work() as work:
+        fail(work, username, work.settings.lockout_failures)
+        for _ in range(work.settings.lockout_failures):
+            assert not failed_attempts.record_outcome(work, "name:x", None, matched=False)
+        assert failed_attempts.is_locked(work, "name:x")
+    (event,) = world.events("signin.locked")
+    assert event.data["scope"] == "account"
+    assert [row.kind for row in world.mails(to=username)] == ["signin_locked"]
+
+
 @pytest.mark.parametrize("state", [AccountState.PENDING, AccountState.SUSPENDED])
 def test_n49_a_lock_out_of_an_account_that_is_not_active_sends_no_mail(
     world: World, state: AccountState
