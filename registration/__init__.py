@@ -18,4 +18,7 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 - ``transaction``: units of work. A change, its history, its mails and its pushes are one of them.
 - ``history``, ``requests``, ``tasks``, ``account_pushes``: what services write beside their change.
 - ``push_delivery``: how the worker brings the gateway to what was decided.
+- ``permission``: where services ask delegation. ``appointments``, ``contact_assignments`` and
+  ``persons`` write a change, its history, mails and pushes in one transaction; ``notices`` are the
+  mails.
 """

@@ -1,0 +1,279 @@
+"""Appointments: who is AR, PC, RA and Applicant Representative (TM-01 to TM-06, TM-14, TM-15).
+
+Each act asks delegation, and writes the appointment, its history, the mails, the tasks and the push
+of the account in one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from registration import account_pushes, accounts, history, notices, tasks
+from registration.appointment_refusals import (
+    AlreadyInOffice,
+    AppointmentNotFound,
+    EndBeforeStart,
+    ReasonNeedsText,
+)
+from registration.delegation import WhoCan, leaves_vacant, who_fills
+from registration.delegation_facts import Actor, Facts, Target, Tier
+from registration.delegation_rules import Action, Reason
+from registration.models import Appointment, History, Organization, Person, Request
+from registration.notice_texts import NoticeKind
+from registration.organization_facts import facts_of
+from registration.permission import NotAllowed, lock, require
+from registration.requests import open_request
+from registration.transaction import UnitOfWork
+from registration.work_refusals import ChangedMeanwhile
+
+#: Actions of the history.
+MADE, ENDED = "appointment.made", "appointment.ended"
+VACANCY = "office.vacant"
+
+
+class EndReason(StrEnum):
+    """Why an appointment ends (TM-14)."""
+
+    LEFT = "left"
+    DUTIES_CHANGED = "duties_changed"
+    AFFILIATION_CHANGED = "affiliation_changed"
+    BANKRUPTCY = "bankruptcy"
+    COMPROMISE = "compromise"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Until when somebody is appointed, why, and by which letter (TM-02)."""
+
+    until: datetime | None = None
+    why: str = ""
+    letter: str = ""
+
+
+@dataclass(frozen=True)
+class EndPreview:
+    """What ending an appointment entails: whether the office becomes vacant, and who is asked to
+    fill it; whether only one AR would be left (TM-04)."""
+
+    is_last: bool
+    asked: tuple[WhoCan, ...]
+    leaves_one_ar: bool
+
+
+def appoint(
+    work: UnitOfWork,
+    actor: Actor,
+    organization: Organization,
+    person: Person,
+    office: Tier,
+    terms: Terms | None = None,
+) -> Appointment:
+    """Appoint the person, from now on. Raises NotAllowed, AlreadyInOffice, EndBeforeStart."""
+    terms = terms or Terms()
+    lock(work, organization)
+    facts = _facts(work, actor, organization, person)
+    target = Target(
+        organization.organization_id, person.person_id, office, letter=terms.letter.strip()
+    )
+    require(actor, Action.APPOINT, target, facts)
+    if terms.until is not None and terms.until <= work.now:
+        raise EndBeforeStart()
+    if person.person_id in facts.holders(office, organization.organization_id):
+        raise AlreadyInOffice(person.full_name)
+    _close_expired(work, organization, person, office)
+    row = Appointment(
+        person_id=person.id,
+        organization_id=organization.id,
+        office=office.value,
+        letter_reference=terms.letter.strip(),
+        valid_from=work.now,
+        valid_until=terms.until,
+        given_by=actor.person,
+        given_why=terms.why,
+    )
+    work.db.add(row)
+    work.db.flush()
+    request = open_request(work, "appointment", organization=organization, person=person)
+    after = {"office": office.value, "letter": terms.letter.strip()}
+    entry = _record(work, MADE, row, request, after=after, reason=terms.why)
+    notices.of_office(
+        work,
+        NoticeKind.APPOINTED,
+        person,
+        entry,
+        office=office,
+        organization=organization.name,
+        by=notices.by_name(work, actor),
+        since=row.valid_from,
+        until=row.valid_until,
+    )
+    for asked in Tier:
+        tasks.finish(work, _vacancy_key(organization, office, asked))
+    account_pushes.queue(work, accounts.ordered(work, person, request), request)
+    return row
+
+
+def preview_end(work: UnitOfWork, actor: Actor, row: Appointment, letter: str = "") -> EndPreview:
+    """What ``end`` would entail, for the page that asks for confirmation. Raises NotAllowed."""
+    facts = _facts(work, actor, row.organization, row.person)
+    target = _target(row, letter)
+    _require_end(actor, target, facts)
+    office, number = Tier(row.office), row.organization.organization_id
+    is_last = leaves_vacant(target, facts)
+    return EndPreview(
+        is_last,
+        who_fills(office, number, _without(facts, target)) if is_last else (),
+        office is Tier.AR and len(facts.holders(Tier.AR, number)) == 2,
+    )
+
+
+def end(
+    work: UnitOfWork,
+    actor: Actor,
+    appointment_id: int,
+    version: int,
+    reason: EndReason,
+    text: str = "",
+    letter: str = "",
+) -> Appointment:
+    """End the appointment now. ``version`` is that of the row which the actor saw.
+
+    Raises AppointmentNotFound, NotAllowed, ChangedMeanwhile, ReasonNeedsText."""
+    row = work.db.get(Appointment, appointment_id)
+    if row is None:
+        raise AppointmentNotFound()
+    lock(work, row.organization)
+    work.db.refresh(row)
+    facts = _facts(work, actor, row.organization, row.person)
+    target = _target(row, letter)
+    _require_end(actor, target, facts)
+    if row.version != version or not row.is_held(work.now):
+        raise ChangedMeanwhile()
+    if reason is EndReason.OTHER and not text.strip():
+        raise ReasonNeedsText()
+    is_last = leaves_vacant(target, facts)
+    why = f"{reason.value}: {text.strip()}" if text.strip() else reason.value
+    row.valid_until = row.ended_at = work.now
+    row.ended_by, row.ended_why = actor.person, why
+    work.db.flush()
+    request = open_request(work, "appointment", organization=row.organization, person=row.person)
+    before = {"office": row.office, "since": row.valid_from.isoformat()}
+    entry = _record(work, ENDED, row, request, before=before, reason=why)
+    notices.of_office(
+        work,
+        NoticeKind.APPOINTMENT_ENDED,
+        row.person,
+        entry,
+        office=Tier(row.office),
+        organization=row.organization.name,
+        by=notices.by_name(work, actor),
+    )
+    if is_last:
+        _tell_vacancy(work, row, entry, _without(facts, target))
+    if account := accounts.of_person(work, row.person):
+        account_pushes.queue(work, account, request)
+    return row
+
+
+def _require_end(actor: Actor, target: Target, facts: Facts) -> None:
+    """An outsider is told that the appointment does not exist."""
+    try:
+        require(actor, Action.END_APPOINTMENT, target, facts)
+    except NotAllowed as refused:
+        if refused.reason is Reason.NOT_YOURS:
+            raise AppointmentNotFound() from refused
+        raise
+
+
+def _tell_vacancy(work: UnitOfWork, row: Appointment, entry: History, left: Facts) -> None:
+    """TM-03, TM-05, TM-06, NT-11: a task, and a mail to each who can fill the office."""
+    organization, office = row.organization, Tier(row.office)
+    for asked in who_fills(office, organization.organization_id, left):
+        is_ieso = asked.tier is Tier.IESO
+        tasks.create(
+            work,
+            VACANCY,
+            key=_vacancy_key(organization, office, asked.tier),
+            organization_id=None if is_ieso else organization.id,
+            office=None if is_ieso else asked.tier.value,
+            data={"organization": organization.organization_id, "office": office.value},
+        )
+        people = select(Person).where(Person.person_id.in_(asked.people))
+        for person in work.db.scalars(people):
+            notices.of_office(
+                work,
+                NoticeKind.VACANCY,
+                person,
+                entry,
+                office=office,
+                organization=organization.name,
+            )
+
+
+def _vacancy_key(organization: Organization, office: Tier, asked: Tier) -> str:
+    return f"{VACANCY}:{organization.organization_id}:{office.value}:{asked.value}"
+
+
+def _facts(work: UnitOfWork, actor: Actor, organization: Organization, person: Person) -> Facts:
+    return facts_of(work, organization, actor.person, person.person_id)
+
+
+def _target(row: Appointment, letter: str) -> Target:
+    return Target(
+        row.organization.organization_id,
+        row.person.person_id,
+        Tier(row.office),
+        letter=letter.strip(),
+    )
+
+
+def _without(facts: Facts, target: Target) -> Facts:
+    """The facts once this appointment has ended."""
+    gone = (target.person, target.organization, target.office)
+    kept = (one for one in facts.appointments if (one.person, one.organization, one.office) != gone)
+    return replace(facts, appointments=tuple(kept))
+
+
+def _close_expired(
+    work: UnitOfWork, organization: Organization, person: Person, office: Tier
+) -> None:
+    """A row whose end has passed by itself makes room for the next one."""
+    rows = work.db.scalars(
+        select(Appointment).where(
+            Appointment.organization_id == organization.id,
+            Appointment.person_id == person.id,
+            Appointment.office == office.value,
+            Appointment.ended_at.is_(None),
+        )
+    )
+    for row in rows:
+        row.ended_at, row.ended_why = row.valid_until, "expired"
+    work.db.flush()
+
+
+def _record(
+    work: UnitOfWork,
+    action: str,
+    row: Appointment,
+    request: Request,
+    *,
+    before: dict[str, str] | None = None,
+    after: dict[str, str] | None = None,
+    reason: str,
+) -> History:
+    work.db.refresh(row, ["person", "organization"])
+    return history.record(
+        work,
+        action,
+        organization=row.organization,
+        person=row.person,
+        request=request,
+        before=before,
+        after=after,
+        reason=reason,
+    )

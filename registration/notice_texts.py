@@ -1,0 +1,147 @@
+"""The mails of registration, in English and French. They hold no secrets and no link that opens
+anything without a sign-in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from registration.delegation_facts import OFFICES, Tier
+from service_base.refusals import fields_of
+
+LANGUAGES = ("en", "fr")
+
+
+class NoticeKind(StrEnum):
+    """What a mail is about."""
+
+    #: NT-06, and the same for the other offices.
+    APPOINTED = "appointed"
+    APPOINTMENT_ENDED = "appointment_ended"
+    #: NT-11.
+    VACANCY = "vacancy"
+    #: NT-03, to the holder and to the Rights Administrators.
+    OWN_ROLES_CHANGED = "own_roles_changed"
+    ROLES_CHANGED = "roles_changed"
+    #: NT-04, and NT-10 when it is a Rights Administrator; to the old address too.
+    PERSON_CHANGED = "person_changed"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Subject and body, with fields in braces."""
+
+    subject: str
+    body: str
+
+    @property
+    def fields(self) -> set[str]:
+        """The names of its fields."""
+        return fields_of(self.subject + self.body)
+
+
+TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
+    NoticeKind.APPOINTED: {
+        "en": Text(
+            "You are now {office} of {organization}",
+            "{by} has appointed you {office} of {organization}.\n\n"
+            "You can act in this role from {since}{until}. Sign in at {url}. If you have no "
+            "account yet, another mail brings the link that activates it.",
+        ),
+        "fr": Text(
+            "Vous êtes maintenant {office} – {organization}",
+            "{by} vous a confié le rôle suivant pour {organization} : {office}.\n\n"
+            "Vous pouvez exercer ce rôle à compter du {since}{until}. Connectez-vous à {url}. Si "
+            "vous n’avez pas encore de compte, un autre courriel contient le lien d’activation.",
+        ),
+    },
+    NoticeKind.APPOINTMENT_ENDED: {
+        "en": Text(
+            "You are no longer {office} of {organization}",
+            "{by} has ended your appointment as {office} of {organization}.\n\n"
+            "Your access roles and contact roles are not changed by this.",
+        ),
+        "fr": Text(
+            "Vous n’êtes plus {office} – {organization}",
+            "{by} a mis fin au rôle suivant que vous exerciez pour {organization} : {office}.\n\n"
+            "Vos rôles d’accès et vos rôles de contact ne changent pas pour autant.",
+        ),
+    },
+    NoticeKind.VACANCY: {
+        "en": Text(
+            "{organization} has no {office}",
+            "Nobody is {office} of {organization} any more. Please appoint somebody at {url}.",
+        ),
+        "fr": Text(
+            "{organization} : rôle vacant – {office}",
+            "Plus personne n’exerce le rôle suivant pour {organization} : {office}. Veuillez "
+            "nommer quelqu’un à {url}.",
+        ),
+    },
+    NoticeKind.OWN_ROLES_CHANGED: {
+        "en": Text(
+            "Your roles at {organization} have changed",
+            "{by} has changed your roles at {organization}.\n\n{changes}\n\n"
+            "Changes of access take effect at your next sign-in to each application.",
+        ),
+        "fr": Text(
+            "Vos rôles ont changé – {organization}",
+            "{by} a modifié vos rôles pour {organization}.\n\n{changes}\n\n"
+            "Les changements d’accès prennent effet à votre prochaine connexion à chaque "
+            "application.",
+        ),
+    },
+    NoticeKind.ROLES_CHANGED: {
+        "en": Text(
+            "Roles at {organization} have changed",
+            "{by} has changed roles at {organization}.\n\n{changes}",
+        ),
+        "fr": Text(
+            "Des rôles ont changé – {organization}",
+            "{by} a modifié des rôles pour {organization}.\n\n{changes}",
+        ),
+    },
+    NoticeKind.PERSON_CHANGED: {
+        "en": Text(
+            "Your registered information has changed",
+            "{by} has changed your registered information. You see it at {url}.",
+        ),
+        "fr": Text(
+            "Vos renseignements inscrits ont changé",
+            "{by} a modifié vos renseignements inscrits. Vous pouvez les consulter à {url}.",
+        ),
+    },
+}
+OFFICE_NAMES: Mapping[str, Mapping[Tier, str]] = {
+    "en": {
+        Tier.AR: "Authorized Representative",
+        Tier.PC: "Primary Contact",
+        Tier.RA: "Rights Administrator",
+        Tier.APPREP: "Applicant Representative",
+    },
+    "fr": {
+        Tier.AR: "représentant autorisé",
+        Tier.PC: "personne-ressource principale",
+        Tier.RA: "administrateur des droits",
+        Tier.APPREP: "représentant du demandeur",
+    },
+}
+ADDED = {"en": "Added: {role}", "fr": "Ajouté : {role}"}
+REMOVED = {"en": "Removed: {role}", "fr": "Retiré : {role}"}
+UNTIL = {"en": " until {until}", "fr": " jusqu’au {until}"}
+GREETING = {"en": "Hello {name},", "fr": "Bonjour {name},"}
+FOOT = {
+    "en": "You did not expect this mail? Call IESO Customer Relations: {phone}, {email}.",
+    "fr": "Ce courriel vous surprend? Appelez le service à la clientèle de l’IESO : {phone}, "
+    "{email}.",
+}
+
+for _kind in NoticeKind:
+    if set(TEXTS[_kind]) != set(LANGUAGES) or len({t.subject for t in TEXTS[_kind].values()}) != 2:
+        raise TypeError(f"{_kind} needs a text in each language")
+    if TEXTS[_kind]["en"].fields != TEXTS[_kind]["fr"].fields:
+        raise TypeError(f"the texts of {_kind} have different fields")
+for _language in LANGUAGES:
+    if set(OFFICE_NAMES[_language]) != set(OFFICES):
+        raise TypeError(f"an office has no name in {_language}")

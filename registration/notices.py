@@ -1,0 +1,139 @@
+"""Mails: a row of the transaction of the change, in the language of the recipient (NT)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from registration.delegation_facts import Actor, Tier
+from registration.models import History, Notice, Person
+from registration.notice_texts import (
+    ADDED,
+    FOOT,
+    GREETING,
+    OFFICE_NAMES,
+    REMOVED,
+    TEXTS,
+    UNTIL,
+    NoticeKind,
+)
+from registration.transaction import UnitOfWork
+
+IESO = "IESO"
+EASTERN = ZoneInfo("America/Toronto")
+
+
+def of_office(
+    work: UnitOfWork,
+    kind: NoticeKind,
+    person: Person,
+    history: History,
+    *,
+    office: Tier,
+    organization: str,
+    by: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Notice:
+    """A mail about an office: to whoever got or lost it, or to whoever fills it now."""
+    language = person.language
+    values = {
+        "office": OFFICE_NAMES[language][office],
+        "organization": organization,
+        "by": by,
+        "since": _day(since),
+        "until": UNTIL[language].format(until=_day(until)) if until else "",
+        "url": work.settings.url,
+    }
+    return _queue(work, kind, person, history, values)
+
+
+@dataclass(frozen=True)
+class RoleChange:
+    """A role that was added or removed, in both languages; ``holder`` is named to others only."""
+
+    is_added: bool
+    name: str
+    name_fr: str
+    holder: str
+
+    def line(self, language: str, *, names_holder: bool) -> str:
+        """The change as a line of a mail."""
+        template = (ADDED if self.is_added else REMOVED)[language]
+        name = self.name_fr if language == "fr" else self.name
+        return template.format(role=f"{name} – {self.holder}" if names_holder else name)
+
+
+def of_roles(
+    work: UnitOfWork,
+    person: Person,
+    history: History,
+    changes: Sequence[RoleChange],
+    *,
+    organization: str,
+    by: str,
+    is_own: bool,
+) -> Notice:
+    """One mail about all changes of a batch, to a holder about his own or to an RA about all."""
+    kind = NoticeKind.OWN_ROLES_CHANGED if is_own else NoticeKind.ROLES_CHANGED
+    lines = [one.line(person.language, names_holder=not is_own) for one in changes]
+    values = {"organization": organization, "by": by, "changes": "\n".join(lines)}
+    return _queue(work, kind, person, history, values)
+
+
+def of_person(
+    work: UnitOfWork, person: Person, history: History, address: str, *, by: str
+) -> Notice:
+    """A mail about changed information, without the values."""
+    values = {"by": by, "url": work.settings.url}
+    return _queue(work, NoticeKind.PERSON_CHANGED, person, history, values, address)
+
+
+def by_name(work: UnitOfWork, actor: Actor) -> str:
+    """How a mail names who acted: the people of the IESO's desk are not named."""
+    person = work.db.scalar(select(Person).where(Person.person_id == actor.person))
+    return person.full_name if person and not actor.is_operator else IESO
+
+
+def _queue(
+    work: UnitOfWork,
+    kind: NoticeKind,
+    person: Person,
+    history: History,
+    values: dict[str, str],
+    address: str = "",
+) -> Notice:
+    language, settings = person.language, work.settings
+    text = TEXTS[kind][language]
+    prefix = "" if settings.environment == "production" else f"[{settings.environment.upper()}] "
+    foot = FOOT[language].format(phone=settings.contact_phone, email=settings.contact_email)
+    name = person.preferred_name or person.first_name or person.last_name
+    greeting = GREETING[language].format(name=name)
+    notice = Notice(
+        kind=kind.value,
+        person_id=person.id,
+        history_id=history.id,
+        recipient=address or person.main_email,
+        language=language,
+        subject=_one_line(prefix + text.subject.format(**values))[:200],
+        body=f"{greeting}\n\n{text.body.format(**values)}\n\n{foot}\n",
+        message_id=f"<{work.ports.token()}@{settings.mail_from.rpartition('@')[2]}>",
+        state="queued",
+        next_attempt_at=work.now,
+        created_at=work.now,
+    )
+    work.db.add(notice)
+    return notice
+
+
+def _day(at: datetime | None) -> str:
+    return at.astimezone(EASTERN).strftime("%Y-%m-%d %H:%M") if at else ""
+
+
+def _one_line(text: str) -> str:
+    """A subject is one header: names with line breaks do not make another one."""
+    return " ".join(text.split())
