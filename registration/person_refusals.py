@@ -1,0 +1,13 @@
+"""Why persons are not registered or changed, beside what delegation says."""
+
+from __future__ import annotations
+
+from service_base.phrases import N_
+from service_base.refusals import Conflict
+
+
+class SameNameRegistered(Conflict):
+    """Persons of this name are registered: whoever registers another one has seen them first."""
+
+    template = N_("persons of this name are registered: {person_ids}")
+    person_ids: tuple[str, ...]
