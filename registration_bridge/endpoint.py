@@ -227,8 +227,8 @@ def authenticated() -> AnyClient:
 
 
 def install(app: Flask) -> Bridge:
-    """Mount the bridge. Its responses have no cookies, and its requests no CSRF token. The server
-    is told which path accepts a larger body."""
+    """Mount the bridge. Its responses have no cookies, and its requests no CSRF token. Registers
+    the path that accepts a larger body with the server."""
     described = provider()
     bridge = Bridge(
         BridgeStorage(described),

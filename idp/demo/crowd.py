@@ -1,7 +1,7 @@
-"""A crowd of invented people for the demo: as many accounts as a whole market has.
+"""Many invented people for the demo: as many accounts as a whole market has.
 
-They are there to be searched, opened and reported on. Nobody can sign in as one of them: they
-have no password. Written in bulk, since a hundred thousand bcrypt hashes take a working day.
+They can be searched, opened and reported on. Nobody can sign in as one of them, because they have
+no password: a hundred thousand bcrypt hashes would take a working day.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FAMILY = (
     "Papadakis", "Pelletier", "Quinn", "Robichaud", "Sandhu", "Schneider", "Smith", "Tanaka",
     "Thibault", "Underhill", "Valenti", "Wójcik", "Yilmaz", "Zhang",
 )  # fmt: skip
-#: Of a hundred accounts, so many in each state.
+#: The percentage of accounts in each state.
 STATES = (
     (AccountState.ACTIVE, 90), (AccountState.PENDING, 5), (AccountState.LOCKED, 2),
     (AccountState.SUSPENDED, 2), (AccountState.DEACTIVATED, 1),
@@ -47,14 +47,13 @@ STATES = (
 
 
 def missing(work: UnitOfWork, wanted: int) -> int:
-    """How many of the wanted accounts are not there yet."""
+    """How many of the wanted accounts do not exist yet."""
     have = select(func.count()).select_from(Account).where(Account.subject.startswith(PREFIX))
     return max(0, wanted - (work.db.scalar(have) or 0))
 
 
-def add(work: UnitOfWork, count: int, tell: Callable[[int], None]) -> None:
-    """Write ``count`` accounts more; ``tell`` hears after each batch how many it had. One
-    transaction: all of them, or none."""
+def add(work: UnitOfWork, count: int, report: Callable[[int], None]) -> None:
+    """Add ``count`` accounts in one transaction. After each batch, ``report`` gets its size."""
     companies, groups = _companies(work), _groups(work)
     random = Random(work.db.scalar(select(func.max(Account.id))) or 0)  # noqa: S311 - no secrets
     first_person = (work.db.scalar(select(func.max(Person.id))) or 0) + 1
@@ -70,12 +69,12 @@ def add(work: UnitOfWork, count: int, tell: Callable[[int], None]) -> None:
                 rows[model].append(row)
         for model, values in rows.items():
             work.db.execute(insert(model), values)
-        tell(size)
+        report(size)
     if work.db.get_bind().dialect.name == "postgresql":
-        _settle(work)
+        _update_sequences_and_statistics(work)
 
 
-def _settle(work: UnitOfWork) -> None:
+def _update_sequences_and_statistics(work: UnitOfWork) -> None:
     """On PostgreSQL, move the sequences past the ids that were inserted, and update the planner
     statistics without waiting for autovacuum."""
     for table in ("person", "account"):
@@ -95,7 +94,7 @@ def _rows(
     companies: list[int],
     groups: list[int],
 ) -> Iterator[Row]:
-    """One person with an account, words to be found by, role groups and a little history."""
+    """One person with an account, search terms, role groups and some events."""
     person_pk, account_pk = numbers
     since = work.now - timedelta(days=random.randrange(30, 1500))
     person = _person(random, person_pk, account_pk, since)
@@ -172,7 +171,7 @@ def _event(name: AuditAction, at: Any, account_id: int) -> dict[str, Any]:
 
 
 def _companies(work: UnitOfWork) -> list[int]:
-    """The companies of the crowd, made when they are not there."""
+    """The companies of these people, created if they do not exist."""
     found = list(work.db.scalars(select(Participant.id).where(Participant.number.like("7%"))))
     for n in range(len(found), COMPANIES):
         name = f"{FAMILY[n % len(FAMILY)]} Energy {n:03}"

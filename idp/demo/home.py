@@ -1,4 +1,4 @@
-"""The demo's folder: secrets made once, settings that use them, the description for programs."""
+"""The demo's folder: its secrets, settings and the description for programs."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Home:
         return f"http://localhost:{self.port + offset}"
 
     def prepare(self, *, reset: bool) -> None:
-        """Make the folder; with ``reset`` take out what an earlier demo left in it. The
-        description goes in any case: it is there when everything answers, not before."""
+        """Create the folder; with ``reset`` remove the data of an earlier demo. The description is
+        always removed, because it must exist only when all processes answer."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in FILES if reset else FILES[-1:]:
             (self.folder / name).unlink(missing_ok=True)
 
     def secrets(self) -> dict[str, Any]:
-        """The secrets of this demo, made at the first start and kept, readable by the owner."""
+        """The secrets of this demo, generated at the first start, readable by the owner only."""
         path = self.folder / "secrets.json"
         if path.exists():
             loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -109,11 +109,11 @@ class Home:
         }
 
     def settings(self) -> Settings:
-        """The same as settings."""
+        """The settings of the demo's processes."""
         return Settings.from_environ(self.environ())
 
     def describe(self) -> dict[str, Any]:
-        """What programs that drive the demo need to know (``demo.json``)."""
+        """The description for programs that use the demo (``demo.json``)."""
         values = self.secrets()
         return {
             "issuer": self.issuer,
@@ -165,7 +165,7 @@ def _username(role: str) -> str:
 
 
 def write_private(path: Path, values: dict[str, Any]) -> None:
-    """Replace a JSON file at once, mode 0600."""
+    """Replace a JSON file atomically, mode 0600."""
     part = path.with_suffix(".part")
     part.touch(mode=0o600)
     part.write_text(json.dumps(values, indent=1), encoding="utf-8")

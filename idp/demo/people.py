@@ -1,4 +1,4 @@
-"""Who is in the demonstration. Companies, people and addresses are invented."""
+"""The people of the demonstration. Companies, people and addresses are invented."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARTICIPANTS = {
 
 #: The client that pushes accounts by SCIM.
 PUSHER = "registration"
-#: From where the machine account of the demonstration may be used.
+#: The registered networks of the demonstration's machine account.
 LOOPBACK = ("127.0.0.1/32", "::1/128")
 
 
@@ -24,7 +24,7 @@ class App:
     """An application of the packaged declaration that the demonstration starts."""
 
     name: str
-    #: Its place after the gateway's port.
+    #: Its port, relative to the gateway's.
     offset: int
 
     @property
@@ -37,7 +37,7 @@ APPS = (App("EMI", 1), App("CROW", 2), App("Reports", 3), App("Workspaces", 4))
 
 @dataclass(frozen=True)
 class Figure:
-    """One seeded account and what it holds, as (role group, participant)."""
+    """One seeded account with its role groups, as (role group, participant)."""
 
     role: str
     username: str
@@ -50,12 +50,12 @@ class Figure:
     kind: AccountKind = AccountKind.PERSONAL
     locale: str = "en"
     phone: str = ""
-    #: Where codes for recovery go; in the demo they are shown in the outbox.
+    #: The recovery phone. The outbox of the demo shows the codes.
     recovery_phone: str | None = None
 
     @property
     def is_operator(self) -> bool:
-        """Whether the console is open to it."""
+        """Whether the account may open the console."""
         return any(group in list(ConsoleRole) for group, _ in self.holds)
 
     @property
@@ -150,7 +150,7 @@ FIGURES = (
         "100302",
         (("Gateway Access Management", "IESO"),),
     ),
-    # What far-reaching changes need: somebody else who confirms.
+    # Changes that need two operators.
     Figure(
         "second_access_management",
         "osullivs",

@@ -27,7 +27,7 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Start all and wait until all answer. Raises GatewayError saying what did not."""
+        """Start all and wait until all answer. Raises GatewayError with the one that did not."""
         for port in [self._home.port, *(self._home.port + app.offset for app in APPS)]:
             if not _is_free(port):
                 raise GatewayError(f"port {port} is in use; choose others with --port")
@@ -63,7 +63,7 @@ class Processes:
         return next((n for n, p in self._running.items() if p.poll() is not None), None)
 
     def stop(self) -> None:
-        """Ask all to stop, then make them."""
+        """Stop all, by force if necessary."""
         for process in self._running.values():
             _signal_group(process, signal.SIGTERM)
         end = time.monotonic() + STOP_SECONDS
@@ -75,7 +75,7 @@ class Processes:
                 process.wait()
 
     def _spawn(self, name: str, command: list[str], environ: Mapping[str, str]) -> None:
-        # A group of its own: Ctrl-C at the terminal reaches us only, and we stop the rest.
+        # A process group of its own: Ctrl-C reaches only this process, which stops the others.
         self._running[name] = subprocess.Popen(  # noqa: S603 - our own programs, no shell
             command, env=dict(environ), start_new_session=True, stdin=subprocess.DEVNULL
         )

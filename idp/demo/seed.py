@@ -1,4 +1,4 @@
-"""Filling the demo's database, once, through the services that everybody uses."""
+"""Fill the demo's database once, by the shared services."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from idp.transaction import Origin, Runtime, UnitOfWork, committing
 
 
 def seed(app: Flask, home: Home) -> bool:
-    """Make everything unless it is there; returns whether anything was made. Raises
-    GatewayError when only a part is there."""
+    """Create everything, unless it exists; returns whether anything was created. Raises
+    GatewayError if only a part exists."""
     secrets = home.secrets()
     with app.app_context():
         runtime: Runtime = app.extensions["runtime"]
@@ -52,7 +52,7 @@ def seed(app: Flask, home: Home) -> bool:
                     _factors(work, account, secrets["totp_secrets"][figure.role])
                 if figure.state is AccountState.PENDING:
                     secrets["activation_path"] = activation.invite(work, account)
-            # Before the commit: a crash in between makes a new set at the next start.
+            # Before the commit: after a crash in between, the next start generates new ones.
             home.store(secrets)
     return True
 
@@ -66,7 +66,8 @@ def _market(work: UnitOfWork, home: Home) -> dict[str, str]:
 
 
 def _pusher(work: UnitOfWork) -> str:
-    """The registration system, which pushes accounts by SCIM; as if two operators had made it."""
+    """Register the registration system, a client that pushes accounts by SCIM. The demo needs no
+    second operator for it."""
     data = ClientData(
         name="Registration system", grant_types=("client_credentials",), scopes=("scim",)
     )
@@ -113,7 +114,7 @@ def _factors(work: UnitOfWork, account: Account, secret: str) -> None:
 
 
 def _set_password(work: UnitOfWork, app: Flask, account: Account, password: str) -> str:
-    """Set it through the policy; a made-up one that breaks a rule by chance is made anew."""
+    """Set a password that meets the policy; one that breaks a rule by chance is generated again."""
     for _ in range(20):
         hasher = app.extensions["hasher"]
         if not credentials.change(
