@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, insert, update
 
 from idp.grants.grant_rows import record_of, select_with_grant
-from idp.models import AuthorizationCode, Grant
-from idp.models.records import AuthorizationCodeRecord, table
+from idp.models import AuthorizationCode
+from idp.models.records import AnyGrant, AuthorizationCodeRecord, table
 from idp.transaction import UnitOfWork
 
 _CODE = table(AuthorizationCode)
+_INSERT = insert(_CODE).inline()
 _FIND = select_with_grant(AuthorizationCode, AuthorizationCodeRecord).where(
     _CODE.c.digest == bindparam("wanted")
 )
@@ -20,19 +21,20 @@ _SPEND = (
 )
 
 
-def issue(work: UnitOfWork, grant: Grant, *, redirect_uri: str, code_challenge: str | None) -> str:
+def issue(
+    work: UnitOfWork, grant: AnyGrant, *, redirect_uri: str, code_challenge: str | None
+) -> str:
     """A new code of 256 random bits."""
     code = work.token(32)
-    work.db.add(
-        AuthorizationCode(
-            digest=work.vault.digest("code", code),
-            grant=grant,
-            redirect_uri=redirect_uri,
-            code_challenge=code_challenge,
-            created_at=work.now,
-            expires_at=work.after(seconds=work.settings.code_ttl),
-        )
-    )
+    values = {
+        "digest": work.vault.digest("code", code),
+        "grant_id": grant.id,
+        "redirect_uri": redirect_uri,
+        "code_challenge": code_challenge,
+        "created_at": work.now,
+        "expires_at": work.after(seconds=work.settings.code_ttl),
+    }
+    work.run(_INSERT, values)
     return code
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.models import AccountKind, BrowserSession, Client, Grant
-from idp.models.records import AnyAccount, AnyClient, AnyGrant, GrantRecord, table
+from idp.models.records import AnyAccount, AnyClient, AnyGrant, AnySession, GrantRecord, table
 from idp.policy.scopes import ACR_PASSWORD
 from idp.policy.session_rules import may_sign_in
 from idp.session import sessions
@@ -38,24 +38,22 @@ class Authorization:
     nonce: str | None
 
 
-def create_for_person(work: UnitOfWork, authorization: Authorization) -> Grant:
+def create_for_person(work: UnitOfWork, authorization: Authorization) -> GrantRecord:
     """A new grant in the person's session."""
     session, client = authorization.session, authorization.client
-    grant = Grant(
-        client=client,
-        account=session.account,
-        session=session,
+    return _create(
+        work,
+        client,
+        session.account,
+        session,
         sid=sessions.sid_for(work, session, client),
-        scopes=authorization.scopes,
+        scopes=tuple(authorization.scopes),
         claims=authorization.claims,
         nonce=authorization.nonce,
         acr=session.acr,
-        amr=list(session.amr),
+        amr=tuple(session.amr),
         auth_time=session.auth_time,
-        created_at=work.now,
     )
-    work.db.add(grant)
-    return grant
 
 
 def create_for_client(work: UnitOfWork, client: AnyClient, scopes: list[str]) -> GrantRecord:
@@ -85,10 +83,17 @@ def create_for_machine(
 
 
 def _create(
-    work: UnitOfWork, client: AnyClient, account: AnyAccount | None, **values: Any
+    work: UnitOfWork,
+    client: AnyClient,
+    account: AnyAccount | None,
+    session: AnySession | None = None,
+    **values: Any,
 ) -> GrantRecord:
-    """A grant without a session."""
-    keys = {"client_id": client.id, "account_id": account.id if account else None}
+    keys = {
+        "client_id": client.id,
+        "account_id": account.id if account else None,
+        "session_id": session.id if session else None,
+    }
     stored = {"claims": {}, "created_at": work.now, **values}
     key = work.run(_INSERT, keys | stored).inserted_primary_key
     unset = dict.fromkeys(("sid", "nonce", "participant", "acr", "auth_time", "revoked_at"))
@@ -98,7 +103,7 @@ def _create(
         client_id=client.id,
         client=client,
         account=account,
-        session=None,
+        session=session,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -28,6 +28,15 @@ from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 MAX_AGENT = 400
+#: Locked until the code is stored, so that the code ends with the sid.
+_SID = (
+    select(ClientSession.sid)
+    .where(
+        ClientSession.session_id == bindparam("session"),
+        ClientSession.client_id == bindparam("client"),
+    )
+    .with_for_update(read=True)
+)
 
 
 def limits(work: UnitOfWork) -> Limits:
@@ -130,10 +139,9 @@ def step_up(work: UnitOfWork, session: BrowserSession, methods: Sequence[str]) -
 
 def sid_for(work: UnitOfWork, session: BrowserSession, client: Client) -> str:
     """The ``sid`` under which this client knows the session; created when first needed."""
-    key = (session.id, client.id)
-    # Locked until the code is stored, so that the code ends with the sid.
-    row = work.db.get(ClientSession, key, with_for_update={"read": True})
-    if row is None:
+    key = {"session": session.id, "client": client.id}
+    sid = work.run(_SID, key).scalar()
+    if sid is None:
         # Two tabs may both be first; both get the one row.
         insert_if_missing(
             work.db,
@@ -143,8 +151,8 @@ def sid_for(work: UnitOfWork, session: BrowserSession, client: Client) -> str:
             sid=work.token(16),
             created_at=work.now,
         )
-        row = work.db.get_one(ClientSession, key, with_for_update={"read": True})
-    return row.sid
+        sid = work.run(_SID, key).scalar_one()
+    return str(sid)
 
 
 def active(work: UnitOfWork, account: Account) -> list[BrowserSession]:

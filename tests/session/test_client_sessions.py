@@ -29,7 +29,8 @@ class SignOn:
         authorization = Authorization(
             session=session, client=client, scopes=["openid", *more], claims={}, nonce=None
         )
-        grant = grant_lifecycle.create_for_person(work, authorization)
+        created = grant_lifecycle.create_for_person(work, authorization)
+        grant = work.db.get_one(Grant, created.id)
         code = authorization_codes.issue(work, grant, redirect_uri="x", code_challenge=None)
         work.db.flush()
         spent, _ = authorization_codes.spend(work, code)
