@@ -100,8 +100,8 @@ def test_ma10_what_is_no_custodian_is_left_to_the_checks_of_a_push(machine: Worl
     """MA-10: a PATCH that takes the custodian away names nobody."""
     with machine.work() as work:
         own = PushedHolder.registered(got(work, PROGRAM).person)
-        gone = {"op": "remove", "path": f"{EXTENSION}:registeredNetworks"}
-        assert prepared(work, PROGRAM, gone) == own
+        for path in (EXTENSION, f"{EXTENSION}:personId", f"{EXTENSION}:registeredNetworks"):
+            assert prepared(work, PROGRAM, {"op": "remove", "path": path}) == own
 
 
 def completed(work: UnitOfWork, replacement: Any, username: str = PROGRAM) -> PushedHolder:
@@ -162,6 +162,8 @@ def test_ma10_only_machine_accounts_change_their_person(machine: World) -> None:
     with machine.work() as work:
         bare = sent(work, "R1", "bob", nickName=None)
         assert completed(work, bare, "bob").preferred_name is None
+        same = sent(work, "R1", nickName=None)
+        assert completed(work, same).preferred_name is None
         without_name = sent(work, "R9", name=None, emails=ADDRESS, phoneNumbers=None)
         assert completed(work, without_name).name is None
 
