@@ -30,8 +30,6 @@ def prepare_patch(work: UnitOfWork, user: Any, patch: PatchOp[Any]) -> None:
         return
     tried = user.model_copy(deep=True)
     patch.patch(tried)
-    if not tried[Registration] or not tried[Registration].person_id:
-        return
     wanted = person_id_of(tried)
     if wanted == person_id_of(user):
         return

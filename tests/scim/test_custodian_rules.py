@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scim2_models import Context, PatchOp, UniquenessException
+from scim2_models import Context, InvalidValueException, PatchOp, UniquenessException
 
 from idp.directory import lifecycle
 from idp.models import AccountKind, AccountState
@@ -97,11 +97,13 @@ def test_ma10_a_patch_of_the_custodian_starts_from_the_new_one(machine: World) -
 
 
 def test_ma10_what_is_no_custodian_is_left_to_the_checks_of_a_push(machine: World) -> None:
-    """MA-10: a PATCH that takes the custodian away names nobody."""
+    """MA-10: a PATCH that names nobody is refused."""
     with machine.work() as work:
         own = PushedHolder.registered(got(work, PROGRAM).person)
-        for path in (f"{EXTENSION}:personId", f"{EXTENSION}:registeredNetworks"):
-            assert prepared(work, PROGRAM, {"op": "remove", "path": path}) == own
+        gone = {"op": "remove", "path": f"{EXTENSION}:registeredNetworks"}
+        assert prepared(work, PROGRAM, gone) == own
+        with pytest.raises(InvalidValueException, match="personId is required"):
+            prepared(work, PROGRAM, to(""))
 
 
 def completed(work: UnitOfWork, replacement: Any, username: str = PROGRAM) -> PushedHolder:
