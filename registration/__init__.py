@@ -21,4 +21,6 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 - ``permission``: where services ask delegation. ``appointments``, ``contact_assignments`` and
   ``persons`` write a change, its history, mails and pushes in one transaction; ``notices`` are the
   mails.
+- ``notice_delivery``: how the worker sends mails.
+- ``catalogue_tables``: brings the tables to the catalogue. ``cli``: the command ``registration``.
 """

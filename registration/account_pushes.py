@@ -145,7 +145,7 @@ def _holder(person: Person) -> dict[str, Any]:
         found["nickName"] = person.preferred_name
     if person.main_phone:
         extension = person.main_phone_extension
-        number = f"{person.main_phone} ext {extension}" if extension else person.main_phone
+        number = f"tel:{person.main_phone}" + (f";ext={extension}" if extension else "")
         found["phoneNumbers"] = [{"value": number, "type": "work", "primary": True}]
     return found
 

@@ -65,6 +65,7 @@ def test_ar06_a_grant_is_an_assignment_history_and_a_push(
             {"roleGroup": "EMI Bids and Offers", "participantId": "109120", "grantedBy": RA}
         ],
         "requestNumber": "R0000001",
+        "sequence": 1,
     }
     assert push.body["phoneNumbers"][0]["value"] == "tel:+14165550100;ext=12"
 

@@ -85,7 +85,7 @@ def test_a_push_says_everything_of_the_account(runtime: Runtime) -> None:
     with runtime.work() as work:
         body = work.db.get_one(Push, push_id).body
     assert body["name"] == {"familyName": "Tremblay", "givenName": "Marie"}
-    assert body["phoneNumbers"][0]["value"] == "+14165550100 ext 12"
+    assert body["phoneNumbers"][0]["value"] == "tel:+14165550100;ext=12"
     extension = body[REGISTRATION_USER]
     common = {"participantId": "109120", "grantedBy": "100001"}
     assert extension["grants"] == [
