@@ -19,8 +19,8 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
 - ``history``, ``requests``, ``tasks``, ``account_pushes``: what services write beside their change.
 - ``push_delivery``: how the worker brings the gateway to what was decided.
 - ``permission``: where services ask delegation. ``appointments``, ``contact_assignments`` and
-  ``persons`` write a change, its history, mails and pushes in one transaction; ``notices`` are the
-  mails.
+  ``persons`` write a change, its history, mails and pushes in one transaction; ``notices`` and
+  ``access_notices`` are the mails.
 - ``notice_delivery``: how the worker sends mails.
 - ``catalogue_tables``: brings the tables to the catalogue. ``cli``: the command ``registration``.
 """

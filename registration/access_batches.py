@@ -1,7 +1,7 @@
 """Grants and revocations in a batch: tried first, then ordered as a whole (AR-01 to AR-10).
 
-An order is one transaction: assignments, history, and a push for each account. What would come of
-it is found by the same transaction, rolled back, whose pushes the gateway only tries.
+An order is one transaction: assignments, history, mails, and a push for each account. What would
+come of it is found by the same transaction, rolled back, whose pushes the gateway only tries.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from registration import account_pushes, history, requests
+from registration import access_notices, account_pushes, history, requests
 from registration.access_changes import AccountKey, Cell, Change, Plan, Situation, plan
 from registration.delegation_facts import AccountKind, Actor
 from registration.models import AccessAssignment, AccessRole, Account, Organization, Person, Request
@@ -124,6 +124,10 @@ def order(
         row.is_attested = is_attested
     for account in sorted(accounts.values(), key=lambda row: row.id):
         account_pushes.queue(work, account, request)
+    told = [(accounts[cell.account], roles[cell.role], False) for cell in found.ended]
+    told += [(accounts[cell.account], roles[cell.role], True) for cell in found.added]
+    if told:
+        access_notices.tell(work, actor, here, request, told)
     return request
 
 
