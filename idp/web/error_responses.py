@@ -1,4 +1,4 @@
-"""Error answers: a plain page for people, the protocol's form for programs. Never a trace."""
+"""Error responses: a page for people, the protocol's form for programs. Never a traceback."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CODES = {
 
 
 class ErrorForm(StrEnum):
-    """Who reads an error, and so its form."""
+    """The form of an error, by its reader."""
 
     SCIM = "scim"
     #: A proxy that asks.
@@ -124,7 +124,7 @@ def _for_scim(status: int) -> Response:
 
 
 def _for_proxies(status: int) -> Response:
-    """401 or 403, whatever happened: no proxy passes anything else on as it is."""
+    """401 or 403 for every error, because no proxy passes on another status unchanged."""
     if status == 401:
         return forward_auth.challenge()
     return forward_auth.denied(CODES.get(status, "invalid_request"))
@@ -164,7 +164,7 @@ if missing := set(ErrorForm) - ANSWERS.keys():
 
 
 def _refused(error: GatewayError) -> Response:
-    """A refusal of a service or of the database itself: nothing of the change was kept."""
+    """A refusal of a service or a database error. Nothing of the change was stored."""
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), None)
     if status is None:
         return _unexpected(error)
@@ -196,7 +196,7 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _without_database() -> None:
-    """The page of a failure must not need what has failed."""
+    """The page of a database failure must not use the database."""
     g.browser_session = None
     try:
         discard()

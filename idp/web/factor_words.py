@@ -1,4 +1,4 @@
-"""Factors in words: their names, why one is asked for, what went wrong."""
+"""Display texts for factors: their names, why one is required, and what went wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = complete(
 
 
 def kind(name: str) -> str:
-    """What a factor is."""
+    """The name of a kind of factor."""
     return KINDS.of(name)
 
 
@@ -48,7 +48,7 @@ PASSKEY_FAULTS = complete(
 
 
 def passkey_fault(fault: passkeys.Fault, *, otherwise: str = "") -> str:
-    """What happened to a passkey and what to do, where its holder can do something."""
+    """What happened to a passkey and what to do, if the account holder can do something."""
     return PASSKEY_FAULTS.of(fault) if fault in PASSKEY_FAULTS else otherwise
 
 
@@ -125,8 +125,8 @@ PROMPT_REASONS = complete(
 
 
 def reasons(codes: Iterable[str], most: int = 10) -> list[str]:
-    """Why a factor is asked for, each reason once, the weightiest first, at most so many; what
-    does not help the holder is left out."""
+    """Why a factor is required: each reason once, the most important first, at most so many.
+    Reasons that do not help the account holder are omitted."""
     texts = list(dict.fromkeys(PROMPT_REASONS.of(code) for code in codes if code in PROMPT_REASONS))
     return texts[:most] or [gettext("Extra verification protects your account.")]
 
@@ -191,5 +191,5 @@ NUMBER_FAULTS = complete(
 
 
 def number_fault(fault: Fault) -> str:
-    """What is wrong with a telephone number."""
+    """What is wrong with a phone number."""
     return NUMBER_FAULTS.of(fault)

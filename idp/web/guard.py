@@ -20,7 +20,7 @@ P = ParamSpec("P")
 def needs_session(
     view: Callable[Concatenate[BrowserSession, P], Response],
 ) -> Callable[P, Response]:
-    """Hand the session to the view, or lead to the sign-in page and back."""
+    """Pass the session to the view, or redirect to the sign-in page and back."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:

@@ -17,7 +17,8 @@ from idp.policy.phone_number import calling_code, formatted
 
 
 def choose() -> str:
-    """The choice made on the page, the account's, the relying party's wish, the browser's."""
+    """The language chosen on the page, else that of the account, of the relying party's request, or
+    of the browser."""
     if not has_request_context():
         return "en"
     if chosen := languages.chosen_on_page():
@@ -42,13 +43,13 @@ def name_of(row: Client | RoleGroup) -> str:
 
 
 def description_of(row: Client | RoleGroup) -> str:
-    """The same of the description. Without a French one, the English one."""
+    """The description in the language of the page; without a French one, the English one."""
     return (is_french() and row.description_fr) or row.description
 
 
 def term(row: Assignment) -> str:
-    """When a role group counts, where that is not simply now: what begins later gives no access
-    yet."""
+    """The validity of a role group, unless it is simply valid now. One that starts later gives no
+    access yet."""
     parts = []
     if row.valid_from is not None and row.valid_from > current.work().now:
         parts.append(gettext("from %(at)s", at=eastern(row.valid_from)))
@@ -73,13 +74,13 @@ def zone_names() -> list[str]:
 
 
 def countries(codes: Iterable[str]) -> list[tuple[str, str]]:
-    """Countries by their ISO code, each with its name and what its numbers begin with."""
+    """Countries by their ISO code, each with its name and calling code."""
     names = Locale.parse(canadian()).territories
     return [(code, f"{names.get(code, code)} (+{calling_code(code)})") for code in codes]
 
 
 def remember_choice(locale: str) -> None:
-    """Keep a choice in this browser and, when somebody is signed in, in the account."""
+    """Store the choice in this browser and, if somebody is signed in, in the account."""
     if not languages.remember(locale):
         return
     signed_in = current.browser_session()

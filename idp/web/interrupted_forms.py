@@ -27,7 +27,7 @@ SIGN_IN = ("login.signin", "login.passkey")
 
 
 def install(app: Flask) -> None:
-    """Answer forms whose token is over."""
+    """Answer forms whose token has expired."""
     app.register_error_handler(CSRFError, _stale_form)
 
 
@@ -56,7 +56,7 @@ def _resumed() -> BaseResponse:
 
 
 def sign_in_first() -> BaseResponse:
-    """The session ended while a form was open: sign in, then look at what was typed."""
+    """The session ended while a form was open: sign in, then review the input."""
     work, back = current.work(), _way_back()
     typed = _typed()
     if not typed or sum(len(name) + len(value) for name, value in typed) > MAX_KEPT:
@@ -77,7 +77,7 @@ def sign_in_first() -> BaseResponse:
 
 
 def show() -> BaseResponse:
-    """What was typed before the session ended, for the person who typed it."""
+    """The input from before the session ended, for the person who entered it."""
     session, found = current.browser_session(), current.interaction()
     if session is None:
         target = url_for("pages.kept", flow=request.args.get("flow", ""))
@@ -112,7 +112,7 @@ def _typed() -> list[list[str]]:
 
 
 def _is_whole() -> bool:
-    """Whether all that was typed is kept, so that it can be sent as it is."""
+    """Whether the complete input is kept, so that it can be sent unchanged."""
     return not any(request.form.get(name) for name in SECRETS)
 
 

@@ -1,4 +1,4 @@
-"""Small pages of no other module: language, sign-out, health, demo outbox."""
+"""Small pages that belong to no other module: language, sign-out, health, demo outbox."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def change_password() -> BaseResponse:
 
 
 def signout() -> BaseResponse:
-    """Sign out of the gateway, after a question: a link alone signs nobody out."""
+    """Sign out of the gateway, after a confirmation: a link alone must not sign anybody out."""
     session = current.browser_session()
     if session is None:
         return Response(render_template("signed_out.html", continue_url=None))

@@ -1,4 +1,4 @@
-"""The security questions in words (MF-05)."""
+"""The texts of the security questions (MF-05)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one line of the log that each request has."""
+"""The log line of each request."""
 
 from __future__ import annotations
 

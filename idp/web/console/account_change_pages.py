@@ -1,4 +1,4 @@
-"""Accounts made and corrected by hand (PR-02): a new account, the data of a person, another
+"""Create and correct accounts in the console (PR-02): a new account, the data of a person, another
 custodian, one session, one key."""
 
 from __future__ import annotations
@@ -122,14 +122,14 @@ def typed_person(person: Person) -> dict[str, str]:
 
 
 def registered_person(person: Person) -> dict[str, str]:
-    """The same as they are registered."""
+    """The same data as registered."""
     extension = f" ext {person.phone_extension}" if person.phone_extension else ""
     values = {name: getattr(person, name) for name in FIELDS}
     return values | {"phone": person.phone + extension}
 
 
 def correction(found: Account, error: str = "") -> BaseResponse:
-    """The form with what was typed, or with what is registered."""
+    """The form with its input, or with the registered values."""
     typed = typed_person(found.person)
     body = render_template("console/person.html", account=found, typed=typed, error=error)
     return Response(body, status=400 if error else 200)
@@ -164,7 +164,7 @@ def session_of(found: Account, public_id: str) -> BrowserSession:
 
 
 def end_session(subject: str, public_id: str) -> BaseResponse:
-    """End one session and what was granted in it."""
+    """End one session and its grants."""
     found = account_page.one(subject)
     account_actions.end_session(current.work(), session_of(found, public_id))
     flash(gettext("The session was ended."))

@@ -1,4 +1,4 @@
-"""The page of one account, and what operators do to it."""
+"""The page of one account, and the actions of operators on it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def account(subject: str) -> BaseResponse:
 
 
 def account_tab(subject: str, tab: str) -> BaseResponse:
-    """One more tab of it: what the account has and did."""
+    """Another tab: details and history of the account."""
     found = one(subject)
     if tab == MACHINE_TAB and found.kind != AccountKind.MACHINE:
         abort(404)
@@ -80,7 +80,7 @@ def account_tab(subject: str, tab: str) -> BaseResponse:
 def page(
     found: Account, *, error: str | None = None, temporary: str | None = None, tab: str = OVERVIEW
 ) -> Response:
-    """One tab of the page; with a temporary password it shows it, this once."""
+    """One tab of the page. A temporary password is shown only in this response."""
     work = current.work()
     body = render_template(
         "console/account.html",

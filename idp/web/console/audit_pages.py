@@ -96,8 +96,8 @@ def export_trail() -> BaseResponse:
 
 
 def verify_trail() -> BaseResponse:
-    """Prove the next records of the chain, so many in one request; the page leads on to the
-    others."""
+    """Verify the next records of the chain, a limited number in each request. The page continues
+    with the others."""
     work = current.work()
     found = verification.verify(work, after=forms.number("after"), limit=STEP)
     events.record(

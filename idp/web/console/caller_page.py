@@ -1,4 +1,4 @@
-"""Who is on the telephone: facts that matched, and the code read back (CR-01, CR-02)."""
+"""Verification of a caller: facts that matched, and the code read back (CR-01, CR-02)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _found(subject: str) -> Account | Response:
 
 
 def verify_caller(subject: str) -> Response:
-    """Record what the caller knew."""
+    """Record the facts that the caller knew."""
     found = _found(subject)
     if not isinstance(found, Account):
         return found
@@ -73,7 +73,7 @@ def deny_caller(subject: str) -> Response:
 
 
 def send_code(subject: str) -> Response:
-    """Send a code for reading back."""
+    """Send a code that the caller reads back."""
     found = _found(subject)
     if not isinstance(found, Account):
         return found
@@ -96,7 +96,7 @@ def send_code(subject: str) -> Response:
 
 
 def check_code(subject: str) -> Response:
-    """The code as the caller read it."""
+    """Check the code that the caller read back."""
     found = _found(subject)
     if not isinstance(found, Account):
         return found
@@ -108,7 +108,7 @@ def check_code(subject: str) -> Response:
 
 
 def _ticket() -> str:
-    """The reference of the call; empty when it is missing or not one line."""
+    """The reference of the call; empty if it is missing or has more than one line."""
     typed = request.form.get("ticket", "").strip()
     return typed if len(typed) <= rules.MAX_TICKET and printable(typed) else ""
 

@@ -1,4 +1,4 @@
-"""Relying parties: create, edit, new secret, switch off, which role groups they see."""
+"""Relying parties: create, edit, new secret, disable, and the role groups that they see."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def clients() -> BaseResponse:
 
 
 def new_client() -> BaseResponse:
-    """Register one; its secret is shown this once."""
+    """Register one; its secret is shown only once."""
     data = ClientData(name="")
     if request.method != "POST":
         return _form(None, data, [])
@@ -111,13 +111,13 @@ def new_client() -> BaseResponse:
 
 
 def client(client_id: str) -> BaseResponse:
-    """What is registered of one."""
+    """The registration of one."""
     found = one(client_id)
     return _form(found, client_data.current_data(found), list(found.role_groups))
 
 
 def update_client(client_id: str) -> BaseResponse:
-    """Change what is registered of one."""
+    """Change the registration of one."""
     found = one(client_id)
     data = _from_form(client_data.current_data(found))
     groups = _chosen_groups()
@@ -130,7 +130,7 @@ def update_client(client_id: str) -> BaseResponse:
 
 
 def rotate_secret(client_id: str) -> BaseResponse:
-    """A new secret; the old one works for as many hours as chosen."""
+    """Create a new secret; the old one works for the chosen number of hours."""
     found, typed = one(client_id), request.form.get("overlap_hours", "").strip()
     try:
         hours = client_secrets.parse_overlap_hours(typed)
@@ -141,18 +141,18 @@ def rotate_secret(client_id: str) -> BaseResponse:
 
 
 def refused(found: Client, error: str) -> BaseResponse:
-    """The page with the reason why another form of it was refused."""
+    """The page with the reason why another of its forms was refused."""
     return _form(found, client_data.current_data(found), list(found.role_groups), error=error)
 
 
 def secret_refused(found: Client, error: str, typed: str) -> BaseResponse:
-    """The page with the reason why there is no new secret."""
+    """The page with the reason why no new secret was created."""
     data, groups = client_data.current_data(found), list(found.role_groups)
     return _form(found, data, groups, error=error, overlap_hours=typed)
 
 
 def end_old_secret(client_id: str) -> BaseResponse:
-    """The secret from before the last rotation ends at once."""
+    """End the secret from before the last rotation."""
     found = one(client_id)
     client_secrets.revoke_old(current.work(), found)
     flash(gettext("The previous secret no longer works."))
@@ -160,7 +160,7 @@ def end_old_secret(client_id: str) -> BaseResponse:
 
 
 def enable_client(client_id: str) -> BaseResponse:
-    """Switch it on again."""
+    """Enable it again."""
     found = one(client_id)
     outcome = client_proposals.enable(current.work(), found)
     if outcome.client:
@@ -169,7 +169,7 @@ def enable_client(client_id: str) -> BaseResponse:
 
 
 def disable_client(client_id: str) -> BaseResponse:
-    """Switch it off: everything issued to it ends."""
+    """Disable it and revoke everything issued to it."""
     found = one(client_id)
     service.disable(current.work(), found)
     flash(gettext("The application is disabled. Its tokens are no longer valid."))
@@ -248,7 +248,7 @@ def _names(groups: list[RoleGroup]) -> tuple[str, ...]:
 
 
 def saved(outcome: Outcome) -> BaseResponse:
-    """The answer to a change."""
+    """The response to a change."""
     if outcome.client and not outcome.secret:
         flash(gettext("The application is saved."))
     return shown(outcome)

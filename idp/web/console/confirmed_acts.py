@@ -33,7 +33,7 @@ from idp.web.console.confirmation import Act, Effect
 
 
 def _token_consequences(reach: ClientReach) -> list[str]:
-    """Whose tokens end. Nothing is said of those that there are none of."""
+    """Sentences about the tokens that end. Zero counts are omitted."""
     people = ngettext(
         "Ends the tokens of %(num)s person.", "Ends the tokens of %(num)s people.", reach.people
     )

@@ -99,5 +99,5 @@ def event_reason(event: Event) -> str:
 
 
 def in_words(code: str) -> str:
-    """A name of the code as words, where there is no text for it."""
+    """The code as words, if there is no text for it."""
     return code.replace("_", " ")

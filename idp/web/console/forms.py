@@ -38,8 +38,8 @@ def moment(name: str, *, end_of_day: bool = False) -> datetime | None:
 
 
 def people(name: str) -> tuple[int, ...] | None:
-    """The accounts that a search finds; None when nothing was typed. Raises BadField when it finds
-    more than it gives: a report that leaves people out would be wrong."""
+    """The accounts that a search finds; None if nothing was typed. Raises BadField if there are too
+    many, because an incomplete report would be wrong."""
     typed = request.args.get(name, "").strip()
     if not typed:
         return None
@@ -56,8 +56,8 @@ def number(name: str) -> int:
 
 
 def download(lines: Iterable[str], *, name: str, kind: str) -> Response:
-    """A file that is made while it is sent. That goes on after the request's own end, so the
-    connection is given back here, whether all was sent or the browser went away."""
+    """A file that is generated while it is sent. This continues after the end of the request, so
+    the connection is returned here, even if the browser disconnects."""
     work = current.work()
 
     def sent() -> Iterator[str]:

@@ -154,7 +154,7 @@ def operator() -> Operator:
 
 
 def _refusal() -> BaseResponse | None:
-    """The answer to somebody who may not open this page; None lets the operator in."""
+    """The response if the operator may not open this page; None otherwise."""
     session = current.browser_session()
     if session is None and request.method == "POST":
         return interrupted_forms.sign_in_first()
@@ -172,20 +172,20 @@ def _refusal() -> BaseResponse | None:
 
 
 def _confirmation(act: Act | None, values: Mapping[str, Any]) -> BaseResponse | None:
-    """The page to confirm an act; None when this request confirms it, or does not need to."""
+    """The page to confirm an action; None if this request confirms it, or needs no confirmation."""
     if act is None or request.method != "POST":
         return None
     return confirmation.ask(act, operator().account, values)
 
 
 def _proof() -> BaseResponse | None:
-    """The step that asks for a fresh factor, where the change needs one."""
+    """The page that asks for a fresh factor, if the change needs one."""
     session = current.browser_session()
     return factor_check.ask(session) if session is not None else None
 
 
 def forbid(why: ForbiddenBecause, about: Account | None = None) -> Response:
-    """403, recorded: somebody tried what is not theirs (N74)."""
+    """403, and an audit event: the operator lacks the permission (N74)."""
     session = current.browser_session()
     events.record(
         current.work(),

@@ -1,4 +1,4 @@
-"""The home of the console: the search, what waits, and the sign-ins of the last day."""
+"""The home page of the console: the search, open tasks, and the sign-ins of the last day."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def register(pages: Blueprint) -> None:
 
 
 def home() -> BaseResponse:
-    """The accounts that match the query, where there is one; a single one is opened at once."""
+    """The accounts that match the query, if there is one; a single match is opened directly."""
     query = request.args.get("q", "").strip()[:MAX_QUERY]
     return _results(query) if query else _overview()
 
@@ -61,7 +61,7 @@ def _overview() -> BaseResponse:
 
 
 def _waiting(work: UnitOfWork, counts: AccountCounts) -> list[Card]:
-    """What waits for an operator, as far as this one may open it."""
+    """The open tasks that this operator may see."""
     operator = gate.operator()
     locked = counts.by_state.get(AccountState.LOCKED, 0)
     found: list[Card] = [

@@ -59,7 +59,7 @@ def state(name: str) -> str:
 
 
 def standing(account: Account, *, is_ready: bool) -> str:
-    """An account's state, with what its holder has left to set up: "active" is the whole of it."""
+    """The state of an account; an active account with incomplete setup is shown as such."""
     if account.state == AccountState.ACTIVE and not is_ready:
         return str(gettext("setup not finished"))
     return state(account.state)
@@ -108,7 +108,7 @@ REFUSALS = complete(
 
 
 def refused(event: Event) -> str:
-    """Why a sign-in was refused; the person saw none of it."""
+    """Why a sign-in was refused. The person did not see this reason."""
     reason = event.reason or ""
     if reason not in _OF_STATE:
         return REFUSALS.of(reason)
@@ -139,7 +139,7 @@ def kind(name: str) -> str:
 
 
 def second(account: Account) -> str:
-    """Why it is beside the person's first account, and where it acts; empty for all others."""
+    """The reason and the participant of a second account; empty for all others."""
     if not account.second_reason:
         return ""
     only = account.second_participant
@@ -165,7 +165,7 @@ FUNCTIONS = complete(
 
 
 def function(name: str) -> str:
-    """What a contact is for a participant."""
+    """The role of a contact."""
     return FUNCTIONS.of(name)
 
 
@@ -182,7 +182,7 @@ FACTS = complete(
 
 
 def fact(name: Fact) -> str:
-    """What the caller was asked."""
+    """What the agent asks the caller."""
     return FACTS.of(name)
 
 
@@ -204,7 +204,7 @@ ACTIONS = complete(
 
 
 def action(name: str) -> str:
-    """What an action does, on its button."""
+    """The button of an action."""
     return ACTIONS.of(name)
 
 
@@ -232,7 +232,7 @@ DONE = complete(
 
 
 def done(name: str) -> str:
-    """That an action was carried out."""
+    """The message after an action."""
     return DONE.of(name)
 
 

@@ -1,4 +1,4 @@
-"""Signing keys, messages that could not be delivered, settings in force."""
+"""Signing keys, undelivered messages, current settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _keys(error: str | None = None) -> BaseResponse:
 
 
 def rotate_key() -> BaseResponse:
-    """Let the next key sign."""
+    """Start signing with the next key."""
     alg = request.form.get("alg", "")
     if alg not in SIGNING_ALGS:
         abort(400)
@@ -58,7 +58,7 @@ def rotate_key() -> BaseResponse:
 
 
 def revoke_key(kid: str) -> BaseResponse:
-    """After a compromise (N89): nothing that the key signed is accepted any more."""
+    """Revoke a compromised key (N89): nothing that it signed is accepted any more."""
     try:
         service.revoke(current.work(), kid)
     except NotFound:
@@ -68,7 +68,7 @@ def revoke_key(kid: str) -> BaseResponse:
 
 
 def messages() -> BaseResponse:
-    """Messages that were given up, to read without their links and codes."""
+    """The undelivered messages, without their links and codes."""
     work, asked = current.work(), listing.asked_filters("kind")
     found = dead_letters.page(work, listing.asked_page(), asked["kind"])
     rows = [(row, dead_letters.redacted_text(work, row)) for row in found.rows]
@@ -83,7 +83,7 @@ def messages() -> BaseResponse:
 
 
 def retry_message(number: int) -> BaseResponse:
-    """Try one again."""
+    """Queue one again."""
     work = current.work()
     if not dead_letters.retry(work, number):
         abort(404)

@@ -1,5 +1,5 @@
-"""Participants: the list, and for each what it takes part in, who speaks for it, and its people and
-machines (NT-03, NT-05, NT-11)."""
+"""Participants: the list, and for each its participations, contacts, people and machine accounts
+(NT-03, NT-05, NT-11)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def register(pages: Blueprint) -> None:
 
 
 def participants() -> BaseResponse:
-    """The list; a single one that matches a text is opened at once."""
+    """The list. A single match of a search is opened directly."""
     work, asked = current.work(), listing.asked_filters(*FILTERS)
     found = participant_lists.page(work, ParticipantFilter(**asked), listing.asked_page())
     if asked["text"] and len(found.rows) == 1 and found.previous is None:

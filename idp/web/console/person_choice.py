@@ -1,7 +1,7 @@
-"""Whom a form of the console concerns: found by a search, then chosen from the results.
+"""Choose a person or account for a form of the console from the results of a search.
 
-The search is a GET of the page that has the form, so it works without JavaScript. A form that was
-refused shows the person that it named.
+The search is a GET of the page with the form, so it works without JavaScript. If the form is
+refused, the page shows the chosen person again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_QUERY = 100
 
 @dataclass(frozen=True)
 class Candidate:
-    """A person or account that can be chosen, and what tells it from others."""
+    """A person or account that can be chosen, with details that distinguish it from others."""
 
     value: str
     name: str
@@ -66,7 +66,7 @@ def of_persons(field: str) -> Choice:
 
 
 def _choice(shown: Iterable[Candidate], typed: str, *, has_more: bool) -> Choice:
-    """What nobody has is in the search field again."""
+    """A value that matches nobody is shown in the search field again."""
     candidates = tuple(shown)
     return Choice(_query() or ("" if candidates else typed), candidates, typed, has_more)
 

@@ -1,4 +1,4 @@
-"""Changes of applications that wait for a second operator: read, confirmed, withdrawn."""
+"""Changes of applications that need a second operator: list, confirm, withdraw."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def register(pages: Blueprint) -> None:
 
 
 def proposals() -> BaseResponse:
-    """All that wait."""
+    """All open proposals."""
     return _list()
 
 
@@ -38,7 +38,7 @@ def _list(error: str | None = None) -> BaseResponse:
 
 
 def confirm_proposal(public_id: str) -> BaseResponse:
-    """Carry one out; a new secret is shown only once, to the operator who confirms."""
+    """Confirm one. A new secret is shown only once, to the operator who confirms."""
     try:
         outcome = service.confirm(current.work(), public_id)
     except (Refused, Invalid, NotFound, Conflict) as error:
@@ -49,7 +49,7 @@ def confirm_proposal(public_id: str) -> BaseResponse:
 
 
 def withdraw_proposal(public_id: str) -> BaseResponse:
-    """Take one back."""
+    """Withdraw one."""
     try:
         service.withdraw(current.work(), public_id)
     except (Refused, NotFound, Conflict) as error:

@@ -1,5 +1,5 @@
-"""Role groups: the list, and for each who sees it and who has it; granted and revoked by hand where
-needed (PR-02)."""
+"""Role groups: the list, and for each the applications that see it and its members; granted and
+revoked in the console where needed (PR-02)."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _list(error: str = "") -> BaseResponse:
 
 
 def new_group() -> BaseResponse:
-    """Make one; applications see it when their page says so."""
+    """Create one. Applications see it after this is set on their page."""
     form = request.form
     try:
         made = role_groups.create(
@@ -166,7 +166,7 @@ _TYPED = ("participant", "valid_from", "valid_until")
 
 
 def set_rule() -> BaseResponse:
-    """When a second factor is asked of its holders."""
+    """Set when its holders need a second factor."""
     work, form = current.work(), request.form
     try:
         found = role_groups.by_name(work, form.get("name", ""))

@@ -28,8 +28,8 @@ def activate() -> Response:
 
 
 def _first_session(account: Account) -> Response:
-    """The person has just shown the mailed secret and made the password: what else has to be set
-    up, then signed in (AC-04, AC-09)."""
+    """The person has just used the mailed link and chosen a password. The remaining setup follows,
+    then the session (AC-04, AC-09)."""
     new_password_page.accept_conditions(account)
     found = interactions.begin(current.work(), current.browser_binding())
     return proceed(account, found, Evidence(PASSWORD, has_secret=True))

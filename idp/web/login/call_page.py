@@ -1,4 +1,5 @@
-"""Who is on the telephone: the holder sees which agent calls, and can say that it is not them."""
+"""During a call, the account holder sees which agent is calling and can report that they are not on
+the call."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ def register(pages: Blueprint) -> None:
 
 
 def call() -> BaseResponse:
-    """Behind the link of the mail with the code for the telephone."""
+    """The page of the link in the mail with the code for the call."""
     if "token" in request.args:
         return mailed_link_page.store_and_redirect(Purpose.CALL, "recover.call")
     found = mailed_link_page.find(Purpose.CALL)

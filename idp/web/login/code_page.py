@@ -1,4 +1,4 @@
-"""The page where a code is entered, whatever it is for."""
+"""The page where a code is entered, for any purpose."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Response, render_template, request
 
 
 def page(message: str, *, again: str, wrong: bool = False) -> Response:
-    """``message`` tells where the code went, ``again`` is the page that sends a new one."""
+    """``message`` says where the code was sent, ``again`` is the page that sends a new one."""
     body = render_template(
         "code.html", message=message, again=again, action=request.path, wrong=wrong
     )

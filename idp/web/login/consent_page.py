@@ -34,7 +34,7 @@ def register(pages: Blueprint) -> None:
 
 
 def consent() -> BaseResponse:
-    """Ask what the relying party may see."""
+    """Ask for consent to what the relying party requests."""
     asked = _asked()
     if asked is None:
         return _back(request.values.get("flow", ""))
@@ -67,7 +67,7 @@ def consent() -> BaseResponse:
 
 
 def select_account() -> BaseResponse:
-    """Go on as this person, or as another."""
+    """Continue with this account or another."""
     asked = _asked()
     if asked is None:
         return _back(request.values.get("flow", ""))

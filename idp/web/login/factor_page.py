@@ -1,4 +1,5 @@
-"""The second factor at a sign-in, or when an application demands more than the session has."""
+"""The second factor at a sign-in, or when an application requires a higher level than the session
+has."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def register(pages: Blueprint) -> None:
 
 
 def factor() -> BaseResponse:
-    """The page, where the sign-in requires a factor or the session can step up."""
+    """The page, if the sign-in requires a factor or the session can step up."""
     work, session = current.work(), current.browser_session()
     found = current.interaction()
     progress = state_loader.progress_of(work, found)
@@ -63,7 +64,7 @@ def _second_factor(found: Interaction, required: SecondFactorRequired) -> BaseRe
 
 
 def _step_up(found: Interaction, session: BrowserSession) -> BaseResponse:
-    """A factor for an application that demands a higher level than the session has."""
+    """A factor for an application that requires a higher level than the session has."""
     demand = Demand(
         account=session.account,
         flow=flow_of(found),
@@ -80,7 +81,8 @@ def _step_up(found: Interaction, session: BrowserSession) -> BaseResponse:
 
 
 def _may_step_up(found: Interaction, session: BrowserSession) -> bool:
-    """Whether the application of this sign-in may ask the person of the session for more."""
+    """Whether the application of this sign-in may require a higher level of the session's
+    person."""
     if found.client is None or session.acr == ACR_PHR:
         return False
     return bool(authenticators.list_usable(current.work(), session.account))

@@ -89,7 +89,7 @@ def forget_token(purpose: Purpose) -> None:
 
 
 def find(purpose: Purpose) -> tuple[Link, Account] | Problem:
-    """The valid link that this browser opened, and its account; or what is wrong with it."""
+    """The valid link that this browser opened, with its account, or the problem with the link."""
     value = session.get(f"link-{purpose}")
     if value is None:
         return Problem.ELSEWHERE
@@ -99,7 +99,7 @@ def find(purpose: Purpose) -> tuple[Link, Account] | Problem:
 
 
 def problem_page(problem: Problem, purpose: Purpose, link: Link | None = None) -> Response:
-    """Say plainly what is wrong with a link and what to do (AC-03)."""
+    """Explain the problem with a link and what to do (AC-03)."""
     events.record(
         current.work(),
         AuditAction.LINK_REFUSED,

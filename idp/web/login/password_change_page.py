@@ -1,4 +1,4 @@
-"""A new password before the sign-in counts: after a temporary one, or a too old one (CR-06)."""
+"""A new password during a sign-in, after a temporary or expired one (CR-06)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def register(pages: Blueprint) -> None:
 
 
 def change_password() -> Response:
-    """The old or temporary password again, the new one twice; then the sign-in continues."""
+    """Ask for the old or temporary password and twice for the new one; then the sign-in
+    continues."""
     work = current.work()
     handle = request.values.get("flow", "")
     found = current.interaction()

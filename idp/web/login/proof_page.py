@@ -26,7 +26,7 @@ SENT = (FactorKind.SMS, FactorKind.EMAIL)
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What is to be proved, by whom, and where the page's forms go."""
+    """Which factor to verify, for whom, and where the page's forms go."""
 
     account: Account
     #: Binds codes and challenges to this session or sign-in.
@@ -51,7 +51,8 @@ OWN_FIELDS = ("csrf_token", "proof", "method", "code", "credential", "do")
 
 
 def kept_fields(demand: Demand) -> list[tuple[str, str]]:
-    """The hidden fields of the page's forms, with those of a form that waits."""
+    """The hidden fields of the page's forms, including those of a form that continues
+    afterwards."""
     fields = list(demand.hidden.items())
     if demand.waiting:
         typed = request.form.items(multi=True)
@@ -60,7 +61,7 @@ def kept_fields(demand: Demand) -> list[tuple[str, str]]:
 
 
 def serve(demand: Demand) -> tuple[str, ...] | BaseResponse:
-    """Show the page, send a code, or check what was entered. Returns what was proved, as values of
+    """Show the page, send a code, or check the input. Returns the verified factor, as values of
     ``amr``, or a response."""
     rows = _acceptable(demand)
     if request.method != "POST":

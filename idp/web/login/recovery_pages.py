@@ -125,8 +125,8 @@ def open_link() -> BaseResponse:
 
 
 def _changed(account: Account) -> BaseResponse:
-    """A reset alone signs nobody in (N66). A person with a verification method proves it now and is
-    in (Z-06); others sign in with the new password."""
+    """A reset alone starts no session (N66). A person with a verification method uses it now and is
+    signed in (Z-06). Others sign in with the new password."""
     current.clear_session()
     if second_factor.is_provable(current.work(), account):
         flash(gettext("Password changed successfully"))

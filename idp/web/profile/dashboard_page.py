@@ -30,7 +30,7 @@ class Tile:
     logo: str
 
     def is_found(self, words: list[str]) -> bool:
-        """Whether every word is part of what the tile says."""
+        """Whether the text of the tile contains every word."""
         text = fold(" ".join((self.name, self.description, *self.participants)))
         return all(word in text for word in words)
 
@@ -41,7 +41,7 @@ def register(pages: Blueprint) -> None:
 
 @needs_session
 def dashboard(session: BrowserSession) -> Response:
-    """One tile for each relying party of which the account holds a role group, and no other."""
+    """One tile for each relying party for which the account holds a role group."""
     is_machine = session.account.kind == AccountKind.MACHINE
     tiles = [] if is_machine else _tiles(session.account)
     query = request.args.get("q", "")[:MAX_SEARCH]

@@ -1,7 +1,5 @@
 """Extra verification in settings: factors, security question, recovery codes (SP-04, MF-07, MF-08).
-
-Nothing here changes before a factor was proved in this session within the last minutes (N66).
-"""
+A change requires a factor that was verified in this session within the last minutes (N66)."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ def register(pages: Blueprint) -> None:
 
 
 def shown(account: Account) -> dict[str, Any]:
-    """What the settings page shows of it."""
+    """A factor as the settings page shows it."""
     work = current.work()
     rows, chosen = service.list_usable(work, account), question.find(work, account)
     several = (FactorKind.PASSKEY, FactorKind.TOTP)
@@ -81,8 +79,8 @@ def _row(row: Authenticator, account: Account) -> dict[str, Any]:
 def needs_proof(
     view: Callable[Concatenate[BrowserSession, P], BaseResponse],
 ) -> Callable[P, BaseResponse]:
-    """Hand the session to the view when a factor was proved in it just now; else ask for one
-    first and come back."""
+    """Pass the session to the view if a factor was just verified in it; otherwise ask for one first
+    and return."""
 
     def proved(session: BrowserSession, /, *args: P.args, **kwargs: P.kwargs) -> BaseResponse:
         if not service.is_recently_verified(current.work(), session):
@@ -94,7 +92,7 @@ def needs_proof(
 
 @needs_session
 def verify(session: BrowserSession) -> BaseResponse:
-    """Prove a factor, or the password where there is none, before a change (N66)."""
+    """Verify a factor, or the password if there is none, before a change (N66)."""
     work, account = current.work(), session.account
     target = safe_path(request.values.get("next"))
     if not service.list_usable(work, account):
@@ -192,7 +190,7 @@ def _own_page(account: Account, row: Authenticator, *, error: bool = False) -> B
 
 @needs_proof
 def recovery_codes(session: BrowserSession) -> BaseResponse:
-    """New recovery codes; the earlier ones end."""
+    """Create new recovery codes; earlier ones are invalidated."""
     work, account = current.work(), session.account
     if not service.list_usable(work, account):
         abort(404)

@@ -1,5 +1,5 @@
-"""Programs of a machine account, for its custodian: from where they may come, what they prove
-themselves with, which check failed (MA-06, MA-09)."""
+"""Programs of a machine account, for its custodian: their networks and credentials, and which check
+failed (MA-06, MA-09)."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def remove_key(session: BrowserSession, kid: str) -> BaseResponse:
 @needs_session
 @of_machine
 def end_former(session: BrowserSession) -> BaseResponse:
-    """The old password ends before its time."""
+    """End the old password before its time."""
     machine_accounts.end_former_password(current.work(), session.account)
     flash(gettext("The previous password no longer works."))
     return _home()
@@ -200,7 +200,7 @@ def _check_words(check: machine_diagnosis.Check) -> str:
 
 
 def _detail(check: machine_diagnosis.Check) -> str:
-    """The name of what was found, which needs no translation."""
+    """The name in a result of the diagnosis, which needs no translation."""
     is_name = check.name in ("network", "application", "role group")
     return check.detail if is_name and check.is_met else ""
 

@@ -1,4 +1,4 @@
-"""The recovery telephone in settings: number and password, then the code (SP-03)."""
+"""The recovery phone in settings: number and password, then the code (SP-03)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def register(pages: Blueprint) -> None:
 
 @needs_session
 def phone(session: BrowserSession) -> BaseResponse:
-    """Add, change or remove the number. The password is asked for: an open browser alone must
-    not open another way into the account (N66)."""
+    """Add, change or remove the number. The password is required, so that an unattended browser is
+    not enough to add a way to recover the account (N66)."""
     if current.runtime().ports.sms is None:
         abort(404)
     if request.method != "POST":
@@ -69,7 +69,7 @@ def phone_code(session: BrowserSession) -> BaseResponse:
 
 
 def flow_of(session: BrowserSession) -> str:
-    """What ties codes and challenges to this session."""
+    """Binds codes and challenges to this session."""
     return f"session:{session.public_id}"
 
 

@@ -61,13 +61,13 @@ def register(pages: Blueprint) -> None:
 
 @needs_session
 def settings(session: BrowserSession) -> BaseResponse:
-    """Who the account belongs to, and its role groups."""
+    """The account holder's profile and role groups."""
     return Response(render_template("settings/profile.html", profile=_profile(session.account)))
 
 
 @needs_session
 def factors(session: BrowserSession) -> BaseResponse:
-    """Extra verification, and what else proves who one is."""
+    """The verification methods, security question and recovery codes."""
     account = session.account
     body = render_template(
         "settings/factors.html",
@@ -95,7 +95,7 @@ def sessions_page(session: BrowserSession) -> BaseResponse:
 
 @needs_session
 def consents(session: BrowserSession) -> BaseResponse:
-    """Applications that were allowed to see information."""
+    """Applications with a consent."""
     rows = [
         {
             "id": row.id,
@@ -161,7 +161,7 @@ def forget_browser(session: BrowserSession, public_id: str) -> BaseResponse:
 
 @needs_session
 def revoke_consent(session: BrowserSession, consent_id: int) -> BaseResponse:
-    """Take back what a relying party was allowed; its tokens end at once (N33)."""
+    """Revoke a consent; the tokens of the relying party end at once (N33)."""
     if not profile.revoke_consent(current.work(), session, consent_id):
         abort(404)
     flash(gettext("The application's access was removed."))
