@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -30,6 +31,9 @@ PORT, FLOOR_PORT = 18800, 18801
 Rows = dict[str, Result]
 #: The bar of each case that was measured.
 BARS: dict[str, Bar | None] = {}
+
+#: Starts and memory of the latest run.
+PROCESSES: dict[str, str] = {}
 
 
 def main() -> None:
@@ -70,10 +74,14 @@ def run(options: argparse.Namespace, server: str) -> tuple[str, Rows]:
             (gateway.gateway_command(port), port, environ, "/healthz"),
             (gateway.floor_command(floor_port), floor_port, {"FLOOR_DATABASE": url}, "/read"),
         )
-        ours, floor = (
-            stack.enter_context(gateway.served(command, at, os.environ | more, path))
-            for command, at, more, path in commands
-        )
+        servers, starts = [], []
+        for command, at, more, path in commands:
+            begun = time.perf_counter()
+            servers.append(
+                stack.enter_context(gateway.served(command, at, os.environ | more, path))
+            )
+            starts.append(time.perf_counter() - begun)
+        ours, floor = servers
         backends = cpu_of_backends(gateway.DATABASE) if server else dict
         visitor = Visitor(port, credentials, folder)
         rows: Rows = {}
@@ -82,8 +90,20 @@ def run(options: argparse.Namespace, server: str) -> tuple[str, Rows]:
             process = floor if case.is_floor else ours
             BARS[case.name] = case.bar
             rows[case.name] = one(case, at, options.seconds, cpu_of_session(process.pid), backends)
-        say(f"memory of gateway: {memory(ours.pid):.0f} MB")
+        PROCESSES["start of gateway, seconds"] = f"{starts[0]:.1f}"
+        PROCESSES["memory of gateway, MB"] = f"{memory(ours.pid):.0f}"
+        PROCESSES["gateway client list, seconds"] = f"{command_seconds(environ):.1f}"
     return name, rows
+
+
+def command_seconds(environ: dict[str, str]) -> float:
+    """The time of a command that reads the database."""
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "idp.cli", "client", "list"]
+    subprocess.run(
+        command, env=os.environ | environ, cwd=gateway.ROOT, check=True, capture_output=True
+    )
+    return time.perf_counter() - begun
 
 
 def _chosen(visitor: Visitor, only: str) -> Iterator[Case]:
@@ -141,6 +161,7 @@ def machine() -> dict[str, str]:
         "Python": platform.python_version(),
         "wrk": wrk.split()[1] if wrk else "",
         **{name: version(name) for name in PACKAGES},
+        **PROCESSES,
     }
 
 

@@ -29,7 +29,10 @@ function init(args)
          line_number = line_number + 1
       end
    end
-   if keep then kept = io.open(keep, "a") end
+   if keep then
+      kept = io.open(keep, "a")
+      kept:setvbuf("line")
+   end
 end
 
 if take or number then

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from idp.audit import events
@@ -15,10 +15,11 @@ from idp.credentials.hashing import PasswordHasher
 from idp.directory import held_role_groups
 from idp.directory.held_role_groups import HeldRoleGroup
 from idp.machines import machine_keys, machine_logins
+from idp.machines.machine_logins import NetworkRecord
 from idp.machines.machine_refusals import OF_STATE, MachineRefusal
 from idp.machines.verified_passwords import VerifiedPasswords
-from idp.models import Account, AccountState, MachineKey, RegisteredNetwork
-from idp.models.records import AnyClient
+from idp.models import Account, AccountState, MachineKey
+from idp.models.records import AnyClient, MachineRecord
 from idp.policy.addresses import network_of
 from idp.policy.session_rules import may_sign_in
 from idp.session import failed_attempts
@@ -33,7 +34,7 @@ class AuthenticatedMachine:
     """A machine account that may use an application, with its role groups of the application.
     ``participant`` is set if the login names one: the account acts for that participant only."""
 
-    account: Account
+    account: MachineRecord
     client: AnyClient
     role_groups: tuple[HeldRoleGroup, ...]
     participant: str | None = None
@@ -63,10 +64,10 @@ class _Proof:
 class _Attempt:
     """The results of all checks of one attempt."""
 
-    account: Account | None
+    account: MachineRecord | None
     state: AccountState | None
     participant: str | None
-    network: RegisteredNetwork | None
+    network: NetworkRecord | None
     client: AnyClient | None
     role_groups: list[HeldRoleGroup]
     proof: _Proof
@@ -140,7 +141,7 @@ class MachineAuthenticator:
         )
 
     def _verify_password(
-        self, work: UnitOfWork, account: Account | None, password: str, *, in_network: bool
+        self, work: UnitOfWork, account: MachineRecord | None, password: str, *, in_network: bool
     ) -> _Proof:
         """Verify the present password, then the former one while it is accepted. The former one is
         verified for registered networks only: elsewhere, the time of the second hash would reveal
@@ -170,7 +171,7 @@ class MachineAuthenticator:
 
 def role_groups_of(
     work: UnitOfWork,
-    account: Account | None,
+    account: Account | MachineRecord | None,
     client: AnyClient | None,
     participant: str | None = None,
 ) -> list[HeldRoleGroup]:
@@ -181,19 +182,20 @@ def role_groups_of(
     return [row for row in rows if participant in (None, row.participant)]
 
 
-def attempts_key(account: Account, ip: str | None) -> str:
+def attempts_key(account: Account | MachineRecord, ip: str | None) -> str:
     """The key under which failed attempts are counted: each network has its own, so nobody
     elsewhere can lock a machine account."""
     return f"network:{account.id}:{network_of(ip)}"
 
 
 def _verify_assertion(
-    work: UnitOfWork, account: Account | None, name: str, assertion: str
+    work: UnitOfWork, account: MachineRecord | None, name: str, assertion: str
 ) -> _Proof:
     """Failures are not counted: nobody guesses a signature, and a wrong clock must not lock an
     account."""
+    row = machine_logins.account_row(work, account) if account is not None else None
     try:
-        key = machine_keys.verify_assertion(work, account, name, assertion)
+        key = machine_keys.verify_assertion(work, row, name, assertion)
     except BadAssertion as error:
         return _Proof(is_valid=False, is_assertion=True, failed_check=error.check)
     return _Proof(is_valid=True, is_assertion=True, key=key)
@@ -221,7 +223,11 @@ def _first_failure(attempt: _Attempt) -> MachineRefusal | None:
 
 
 def _count(
-    work: UnitOfWork, account: Account, password: str, proof: _Proof, reason: MachineRefusal | None
+    work: UnitOfWork,
+    account: MachineRecord,
+    password: str,
+    proof: _Proof,
+    reason: MachineRefusal | None,
 ) -> MachineRefusal | None:
     """Count the attempt under the network of the request. Returns the reason to refuse, if any.
 
@@ -230,9 +236,10 @@ def _count(
     key = attempts_key(account, work.origin.ip)
     if not proof.is_counted:
         return MachineRefusal.THROTTLED if failed_attempts.is_locked(work, key) else reason
-    if not proof.is_valid and failed_attempts.was_tried(work, key, account, password):
+    row = machine_logins.account_row(work, account)
+    if not proof.is_valid and failed_attempts.was_tried(work, key, row, password):
         return reason
-    is_accepted = failed_attempts.record_outcome(work, key, account, matched=proof.is_valid)
+    is_accepted = failed_attempts.record_outcome(work, key, row, matched=proof.is_valid)
     return MachineRefusal.THROTTLED if proof.is_valid and not is_accepted else reason
 
 
@@ -241,7 +248,7 @@ def _denied(
     reason: MachineRefusal,
     *,
     client: AnyClient | None,
-    account: Account | None = None,
+    account: MachineRecord | None = None,
     check: AssertionCheck | None = None,
 ) -> Denied:
     detail: dict[str, Any] = {"check": check} if check else {}
@@ -249,7 +256,7 @@ def _denied(
         work,
         AuditAction.MACHINE_REFUSED,
         reason=reason,
-        account=account,
+        account=machine_logins.account_row(work, account) if account is not None else None,
         client=client,
         proved=False,
         **detail,
@@ -257,9 +264,12 @@ def _denied(
     return Denied(reason)
 
 
-def _note_use(work: UnitOfWork, *used: MachineKey | RegisteredNetwork | None) -> None:
-    for row in used:
-        if row is None:
-            continue
-        if row.last_used_at is None or work.now - row.last_used_at > LAST_USED_PRECISION:
-            row.last_used_at = work.now
+def _note_use(work: UnitOfWork, network: NetworkRecord, key: MachineKey | None) -> None:
+    if _is_old(work, network.last_used_at):
+        machine_logins.note_use(work, network)
+    if key is not None and _is_old(work, key.last_used_at):
+        key.last_used_at = work.now
+
+
+def _is_old(work: UnitOfWork, last_used_at: datetime | None) -> bool:
+    return last_used_at is None or work.now - last_used_at > LAST_USED_PRECISION

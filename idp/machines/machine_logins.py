@@ -6,36 +6,64 @@ The rate limiter and ``machine_authentication`` ask for the same login in one re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from idp.machines import registered_networks
 from idp.models import Account, AccountKind, RegisteredNetwork, revision
+from idp.models.records import MachineRecord, columns, table
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork
 
+_ACCOUNT, _NETWORK = table(Account), table(RegisteredNetwork)
+_COLUMNS = columns(Account, MachineRecord)
 _READ = (
-    select(Account, RegisteredNetwork, revision.CURRENT)
-    .outerjoin(RegisteredNetwork, RegisteredNetwork.account_id == Account.id)
+    select(*_COLUMNS, _NETWORK.c.id, _NETWORK.c.network, _NETWORK.c.last_used_at, revision.CURRENT)
+    .select_from(_ACCOUNT.outerjoin(_NETWORK, _NETWORK.c.account_id == _ACCOUNT.c.id))
     .where(
-        Account.username_key.in_((bindparam("whole"), bindparam("part"))),
-        Account.kind == AccountKind.MACHINE,
+        _ACCOUNT.c.username_key.in_((bindparam("whole"), bindparam("part"))),
+        _ACCOUNT.c.kind == AccountKind.MACHINE,
     )
-    .order_by(RegisteredNetwork.network)
+    .order_by(_NETWORK.c.network)
+)
+_USED = (
+    update(_NETWORK)
+    .where(_NETWORK.c.id == bindparam("network_id"))
+    .values(last_used_at=bindparam("at"))
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class NetworkRecord:
+    """A registered network."""
+
+    id: int
+    network: str
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class MachineLogin:
     """The account that a login names, and the participant number after ``@``, if any."""
 
-    account: Account | None
+    account: MachineRecord | None
     participant: str | None
-    networks: tuple[RegisteredNetwork, ...]
+    networks: tuple[NetworkRecord, ...]
 
-    def network_of(self, ip: str | None) -> RegisteredNetwork | None:
+    def network_of(self, ip: str | None) -> NetworkRecord | None:
         """The first registered network of the account that contains the address, if any."""
         return next((n for n in self.networks if registered_networks.contains(n.network, ip)), None)
+
+
+def account_row(work: UnitOfWork, account: MachineRecord) -> Account:
+    """The row of the account, for what happens rarely."""
+    return work.db.get_one(Account, account.id)
+
+
+def note_use(work: UnitOfWork, network: NetworkRecord) -> None:
+    """The network is used now."""
+    work.run(_USED, {"network_id": network.id, "at": work.now})
 
 
 def find(work: UnitOfWork, login: str) -> MachineLogin:
@@ -54,11 +82,13 @@ def _find(work: UnitOfWork, login: str) -> MachineLogin:
     # No account has an empty name.
     if not (whole or part):
         return MachineLogin(None, None, ())
-    rows = work.db.execute(_READ, {"whole": whole, "part": part}).all()
+    rows = [*work.run(_READ, {"whole": whole, "part": part})]
     for key, named in ((whole, None), (part, participant)):
-        own = [row for row in rows if key and row[0].username_key == key]
+        own = [row for row in rows if key and row.username_key == key]
         if own:
-            work.see_revision(own[0][2])
-            networks = tuple(network for _, network, _ in own if network is not None)
-            return MachineLogin(own[0][0], named, networks)
+            work.see_revision(own[0][-1])
+            account = MachineRecord(*own[0][: len(_COLUMNS)])
+            width = len(_COLUMNS)
+            networks = [NetworkRecord(*row[width:-1]) for row in own if row[width] is not None]
+            return MachineLogin(account, named, tuple(networks))
     return MachineLogin(None, None, ())

@@ -49,7 +49,7 @@ class ClientRecord:
     push_default_participant: str
     disabled_at: datetime | None
 
-    def allows_account(self, account: AnyAccount) -> bool:
+    def allows_account(self, account: AnyAccount | MachineRecord) -> bool:
         """Whether accounts of this kind can open the client (EN-03, MA-07)."""
         return account.kind in self.account_kinds
 
@@ -92,6 +92,26 @@ class AccountRecord:
     updated_at: datetime
     second_participant_number: str
     person: PersonRecord
+
+    def effective_state(self, now: datetime) -> AccountState:
+        """The state in effect."""
+        return state_in_effect(self.state, self.ends_at, now)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRecord:
+    """A machine account, for the authentication of its programs."""
+
+    id: int
+    subject: str
+    kind: AccountKind
+    state: AccountState
+    ends_at: datetime | None
+    username: str
+    username_key: str
+    password_hash: str | None
+    former_password_hash: str | None
+    former_password_until: datetime | None
 
     def effective_state(self, now: datetime) -> AccountState:
         """The state in effect."""

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
 from idp.clients import registry
 from idp.grants import grant_lifecycle
-from idp.machines import machine_accounts
+from idp.machines import machine_accounts, machine_logins
 from idp.machines.machine_authentication import AuthenticatedMachine, Denied
 from idp.machines.machine_refusals import ABOUT_APPLICATION
 from idp.models import AuthMethod
@@ -77,8 +77,9 @@ def redeem(request: TokenRequest) -> Redeemed:
 def _redeem_machine(request: TokenRequest, machine: AuthenticatedMachine) -> Redeemed:
     refusal = f"A machine account can only request {', '.join(GROUP_SCOPES)}."
     scopes = _scopes(request, GROUP_SCOPES, MACHINE_SCOPES, refusal)
+    account = machine_logins.account_row(request.work, machine.account)
     grant = grant_lifecycle.create_for_machine(
-        request.work, machine.client, machine.account, list(scopes), machine.participant
+        request.work, machine.client, account, list(scopes), machine.participant
     )
     return Redeemed(grant=grant, scopes=scopes)
 
