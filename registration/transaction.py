@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -21,6 +23,9 @@ from registration.ports import Ports
 from registration.settings import Settings
 from registration.work_refusals import ChangedMeanwhile
 from service_base.database import engine_options, prepare_engine
+
+#: The database does not answer, or has no free connection.
+DATABASE_UNAVAILABLE = (OperationalError, PoolTimeout)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(
                 findings.append(f"{view.name}: scrolls sideways: {wide}")
             if (shape := _shape(view)) not in judged:
                 judged.add(shape)
-                findings += [f"{view.name}: {found}" for found in _judge(stage.page, language)]
+                findings += [f"{view.name}: {found}" for found in judge(stage.page, language)]
     assert not findings, "\n".join(findings)
 
 
@@ -63,7 +63,8 @@ def _shape(view: View) -> str:
     return WORDS.sub("", view.answer.text)
 
 
-def _judge(page: Page, language: str) -> list[str]:
+def judge(page: Page, language: str) -> list[str]:
+    """What axe finds in the page that is open; colours in English only."""
     page.set_viewport_size({"width": 1280, "height": 900})
     page.emulate_media(color_scheme="light")
     page.evaluate(AXE)

@@ -11,9 +11,12 @@ from babel.messages.pofile import read_po
 
 import hosted_pages
 import idp
+import registration
 
-IDP, HOSTED = (Path(str(package.__file__)).parent for package in (idp, hosted_pages))
-ROOTS = (IDP, HOSTED)
+IDP, HOSTED, REGISTRATION = (
+    Path(str(package.__file__)).parent for package in (idp, hosted_pages, registration)
+)
+ROOTS = (IDP, HOSTED, REGISTRATION)
 PO = "translations/fr/LC_MESSAGES/messages.po"
 #: A colon without its space, a space that breaks or does not belong there, bare quotation marks.
 WRONG_SPACE = re.compile(r"(?<!\u00a0):(?=\s|$)|\s[;?!]|«(?!\u00a0)|(?<!\u00a0)»")

@@ -1,0 +1,52 @@
+"""Pages for people who are signed in. They ask delegation what to show, and services to act.
+
+Every view runs behind ``gate``: nobody without a session, and refusals of delegation are answered
+in one place.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from registration.pages import (
+    account_roles_pages,
+    history_page,
+    home_page,
+    my_information_pages,
+    organization_pages,
+    request_page,
+    role_grid_pages,
+)
+from registration.pages.gate import gate
+from registration.pages.language_form import language
+from registration.pages.navigation import navigation
+
+HERE = "/organizations/<organization_id>"
+PAGES = (
+    ("/", "home", home_page.home, "GET"),
+    ("/my-information", "my_information", my_information_pages.show, "GET"),
+    ("/my-information/review", "review_information", my_information_pages.review, "POST"),
+    ("/my-information/confirm", "store_information", my_information_pages.store, "POST"),
+    ("/requests/<number>", "request", request_page.show, "GET"),
+    (f"{HERE}/roles", "roles", role_grid_pages.show, "GET"),
+    (f"{HERE}/roles/export", "export_roles", role_grid_pages.export, "GET"),
+    (f"{HERE}/roles/review", "review", role_grid_pages.review, "GET POST"),
+    (f"{HERE}/roles/confirm", "confirm", role_grid_pages.confirm, "POST"),
+    (f"{HERE}/grant", "find", account_roles_pages.find, "GET"),
+    (f"{HERE}/persons/<person_id>/roles", "account_roles", account_roles_pages.show, "GET"),
+    (f"{HERE}/representatives", "representatives", organization_pages.representatives, "GET"),
+    (f"{HERE}/contact-roles", "contact_roles", organization_pages.contact_roles, "GET"),
+    (f"{HERE}/machines", "machines", organization_pages.machines, "GET"),
+    (f"{HERE}/history", "history", history_page.show, "GET"),
+    (f"{HERE}/history/export", "export_history", history_page.export, "GET"),
+)
+
+
+def blueprint() -> Blueprint:
+    """All pages, and the form of the languages, which needs no session."""
+    pages = Blueprint("pages", __name__)
+    for path, name, view, methods in PAGES:
+        pages.add_url_rule(path, name, gate(view), methods=methods.split())
+    pages.add_url_rule("/language", "language", language, methods=["POST"])
+    pages.app_context_processor(lambda: {"navigation": navigation})
+    return pages

@@ -1,0 +1,121 @@
+"""The history of an organization: list and downloads (TM-12, RG-08)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, render_template, request, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from hosted_pages.csv_files import csv_lines
+from hosted_pages.texts import complete
+from registration import current, history_list
+from registration.access_batches import GRANTED, REVOKED
+from registration.accounts import ORDERED
+from registration.appointments import ENDED, MADE
+from registration.contact_assignments import ADDED, REMOVED
+from registration.delegation_rules import Action
+from registration.history_list import Asked, Entry
+from registration.pages import query_days, standing
+from registration.pages.standing import Standing
+from registration.persons import CHANGED, REGISTERED
+
+ACTIONS = complete(
+    (GRANTED, REVOKED, MADE, ENDED, REGISTERED, CHANGED, ORDERED, ADDED, REMOVED),
+    {
+        GRANTED: _("Access role granted"),
+        REVOKED: _("Access role revoked"),
+        MADE: _("Appointed"),
+        ENDED: _("Appointment ended"),
+        REGISTERED: _("Person registered"),
+        CHANGED: _("Information changed"),
+        ORDERED: _("Account ordered"),
+        ADDED: _("Contact role given"),
+        REMOVED: _("Contact role taken"),
+    },
+)
+#: The filter offers what an organization's history has.
+OFFERED = (GRANTED, REVOKED, ADDED, REMOVED, MADE, ENDED, REGISTERED)
+COLUMNS = (
+    "id", "at", "actor", "actor_name", "on_behalf_of", "action", "person", "person_name", "before",
+    "after", "reason",
+)  # fmt: skip
+
+
+def show(organization_id: str) -> str:
+    """A page of the list."""
+    here = standing.at(organization_id, Action.SEE_HISTORY)
+    asked = _asked()
+    entries, following = history_list.page(
+        current.work(), here.here, asked, before=_number("before")
+    )
+    kept = {name: value for name, value in request.args.items() if name != "before" and value}
+    return render_template(
+        "history.html",
+        organization=here.here,
+        entries=entries,
+        action_text=ACTIONS.of,
+        values=_values,
+        actions=[("", gettext("All"))] + [(name, ACTIONS.of(name)) for name in OFFERED],
+        asked=asked,
+        since=request.args.get("since", "") if asked.since else "",
+        until=request.args.get("until", "") if asked.until else "",
+        here_path=url_for("pages.history", organization_id=organization_id),
+        is_filtered=asked != Asked(),
+        first_url=_url(here, kept) if _number("before") else "",
+        next_url=_url(here, kept | {"before": str(following)}) if following else "",
+        export_urls={form: _url(here, kept | {"format": form}, "pages.export_history")
+                     for form in ("csv", "json")},
+    )  # fmt: skip
+
+
+def export(organization_id: str) -> Response:
+    """The list as it is filtered, whole."""
+    here = standing.at(organization_id, Action.SEE_HISTORY)
+    records = [_record(one) for one in history_list.every(current.work(), here.here, _asked())]
+    is_json = request.args.get("format") == "json"
+    if is_json:
+        body, kind = json.dumps(records, ensure_ascii=False, indent=1), "application/json"
+    else:
+        rows = ([_cell(record[name]) for name in COLUMNS] for record in records)
+        body, kind = "".join(csv_lines(COLUMNS, rows)), "text/csv"
+    response = Response(body, content_type=f"{kind}; charset=utf-8")
+    name = f"history-{organization_id}.{'json' if is_json else 'csv'}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _asked() -> Asked:
+    since, until = query_days.day("since"), query_days.day("until")
+    return Asked(
+        action=request.args.get("action", "")[:60],
+        person=request.args.get("person", "").strip()[:40],
+        since=query_days.start_of(since) if since else None,
+        until=query_days.end_of(until) if until else None,
+    )
+
+
+def _number(name: str) -> int:
+    typed = request.args.get(name, "")
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else 0
+
+
+def _url(here: Standing, values: dict[str, str], endpoint: str = "pages.history") -> str:
+    known: dict[str, Any] = values | {"organization_id": here.here.organization_id}
+    return url_for(endpoint, **known)
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    found = {name: getattr(entry, name) for name in COLUMNS}
+    return found | {"at": entry.at.isoformat()}
+
+
+def _cell(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+
+
+def _values(data: dict[str, Any]) -> str:
+    """The values of an entry, as text."""
+    return ", ".join(str(value) for value in data.values() if isinstance(value, str) and value)

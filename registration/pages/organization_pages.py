@@ -1,0 +1,61 @@
+"""Who speaks for an organization: representatives, contact roles and machines, as of any day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template, request, url_for
+from flask_babel import gettext
+
+from hosted_pages.languages import is_french
+from registration import current, organization_lists
+from registration.delegation_texts import TIERS
+from registration.pages import query_days, standing
+from registration.pages.standing import Standing
+
+
+def representatives(organization_id: str) -> str:
+    """Authorized Representatives, Primary Contacts, Rights Administrators, Applicant
+    Representatives."""
+    here, common = _common(organization_id, "pages.representatives")
+    offices = organization_lists.offices(current.work(), here.here, common["at"])
+    return render_template(
+        "representatives.html",
+        **common,
+        offices=offices,
+        office_text=lambda tier: gettext(TIERS[tier]),
+    )
+
+
+def contact_roles(organization_id: str) -> str:
+    """The contact roles and who holds them (CO-02, CO-04)."""
+    here, common = _common(organization_id, "pages.contact_roles")
+    roles = organization_lists.contact_roles(current.work(), here.here, common["at"])
+    return render_template(
+        "contact_roles.html",
+        **common,
+        roles=roles,
+        name_of=lambda role: role.name_fr if is_french() else role.name,
+        text_of=lambda role: (is_french() and role.description_fr) or role.description,
+    )
+
+
+def machines(organization_id: str) -> str:
+    """The machines, their custodians and networks (MA-02, MA-03)."""
+    here, common = _common(organization_id, "pages.machines")
+    rows = organization_lists.machines(current.work(), here.here, common["at"])
+    return render_template("machines.html", **common, machines=rows)
+
+
+def _common(organization_id: str, endpoint: str) -> tuple[Standing, dict[str, Any]]:
+    here = standing.at(organization_id)
+    now = current.work().now
+    day = query_days.day("at")
+    is_past = day is not None and query_days.end_of(day) <= now
+    return here, {
+        "organization": here.here,
+        "at": query_days.end_of(day) if day and is_past else now,
+        "as_of": request.args.get("at", "")[:10] if is_past else "",
+        "as_of_day": day if is_past else None,
+        "here_path": url_for(endpoint, organization_id=organization_id),
+    }

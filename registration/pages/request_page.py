@@ -1,0 +1,62 @@
+"""The page of a request: what was ordered, by whom, and whether it is done (PR-06)."""
+
+from __future__ import annotations
+
+from flask import render_template, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from hosted_pages.texts import complete
+from registration import access_batches, current, requests
+from registration.models import Request
+from registration.organization_facts import names
+from registration.pages import standing
+from registration.pages.change_lines import lines_of_request
+from registration.pages.standing import NotHere
+
+STATES = complete(
+    ("open", "done", "refused"),
+    {"open": _("In progress"), "done": _("Completed"), "refused": _("Refused by the gateway")},
+)
+BADGES = {"open": "", "done": "good", "refused": "danger"}
+KINDS = complete(
+    ("access.change", "appointment", "contact_roles", "person.change"),
+    {
+        "access.change": _("Change of access roles"),
+        "appointment": _("Appointment"),
+        "contact_roles": _("Change of contact roles"),
+        "person.change": _("Change of a person's information"),
+    },
+)
+
+
+def show(number: str) -> str:
+    """The page."""
+    order = requests.by_number(current.work(), number)
+    if order is None:
+        raise NotHere
+    _check(order)
+    crumbs = []
+    if order.organization:
+        url = url_for("pages.roles", organization_id=order.organization.organization_id)
+        crumbs = [(order.organization.name, url)]
+    opened_by = names(current.work(), [order.opened_by]).get(order.opened_by, order.opened_by)
+    return render_template(
+        "request.html",
+        order=order,
+        state=STATES.of(order.state),
+        state_kind=BADGES.get(order.state, ""),
+        kind=KINDS.of(order.kind),
+        opened_by=opened_by or gettext("IESO"),
+        lines=lines_of_request(order) if order.kind == access_batches.KIND else [],
+        crumbs=crumbs,
+    )
+
+
+def _check(order: Request) -> None:
+    """Whoever ordered it sees it, and whoever sees its organization. Raises NotHere."""
+    if order.opened_by == standing.actor().person:
+        return
+    if order.organization is None:
+        raise NotHere
+    standing.at(order.organization.organization_id)

@@ -1,0 +1,102 @@
+"""Every page of registration, in both languages. ``tests/browser/test_registration_axe`` has them
+judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask, template_rendered
+
+import registration
+from registration.app import create_app
+from registration.pages import PAGES
+from registration.transaction import Runtime
+from tests.gallery.studio import LOCALES, View
+from tests.registration.fake_bridge import FakeBridge
+from tests.registration.participant import RA, TRADER, participant
+from tests.registration.test_pages import (
+    BASE,
+    BIDS,
+    HERE,
+    Site,
+    confirmed,
+    fields,
+    reviewed,
+    token_of,
+)
+
+#: Extended by others.
+FRAMES = {"base.html", "frame.html"}
+
+
+@pytest.fixture
+def site(runtime: Runtime, bridge: FakeBridge) -> Iterator[Site]:
+    """The application and a participant."""
+    with runtime.work() as work:
+        participant(work)
+    app = create_app(runtime.settings, runtime.ports)
+    yield Site(app, runtime, bridge)
+    app.extensions["runtime"].close()
+
+
+def views(site: Site, language: str) -> Iterator[View]:
+    """All pages, and the states that somebody can meet."""
+    admin = site.browser(RA)
+    visitor = site.browser()
+    for client in (admin, visitor):
+        client.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    get = lambda path: admin.get(path, base_url=BASE)  # noqa: E731
+    yield View("empty-home", get("/"))
+    yield View("history-empty", get(f"{HERE}/history"))
+    review = reviewed(admin, BIDS)
+    yield View("review", review)
+    done = confirmed(admin, review)
+    yield View("request", get(done.location))
+    yield View("review-stale", confirmed(admin, review))
+    yield View("review-nothing", reviewed(admin))
+    stale = site.browser(RA, minutes=60)
+    stale.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    yield View("prove-first", reviewed(stale, f"person|{TRADER}|view"))
+    for path in ("/", "/my-information", "/nothing", "/signout"):
+        yield View(f"page{path}", get(path))
+    for path in ("roles", "roles?kind=machine", "roles?q=nobody", "roles?at=2026-11-01",
+                 f"persons/{TRADER}/roles", "grant", "grant?last_name=x", "grant?last_name=moreau",
+                 "grant?last_name=nobody", "representatives", "contact-roles", "machines",
+                 "history"):  # fmt: skip
+        yield View(f"organization/{path}", get(f"{HERE}/{path}"))
+    page = get("/my-information")
+    sent = {"csrf_token": token_of(page), "version": fields(page, "version"), "first_name": "Ada"}
+    yield View("information-wrong", admin.post("/my-information/review", data=sent, base_url=BASE))
+    sent |= {"last_name": "Moreau", "main_phone": "416-967-1111", "main_email": "a@lakes.example",
+             "address_1": "1 Main Street", "city": "Toronto", "province": "Ontario",
+             "postal_code": "M5V 2T6", "country": "Canada", "language": "en"}  # fmt: skip
+    yield View("information-review", admin.post("/my-information/review", data=sent, base_url=BASE))
+    trader = site.browser(TRADER)
+    trader.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    yield View("not-allowed", trader.get(f"{HERE}/roles", base_url=BASE))
+    yield View("sign-in-problem", visitor.get("/callback?iss=x", base_url=BASE))
+    yield View("signed-out", visitor.get("/signed-out", base_url=BASE))
+
+
+def pages_of(app: Flask) -> set[str]:
+    """The templates of whole pages."""
+    folder = Path(str(registration.__file__)).parent / "templates"
+    return {path.name for path in folder.glob("[!_]*.html")} - FRAMES
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_every_page_has_a_view(site: Site, language: str) -> None:
+    """A new page has a view; no view is a failure; each is in its language."""
+    shown: set[str] = set()
+
+    def note(_app: Flask, template: object, **_more: object) -> None:
+        shown.add(str(getattr(template, "name", "")))
+
+    with template_rendered.connected_to(note, site.app):
+        for view in views(site, language):
+            assert view.answer.status_code < 500, view.name
+            assert f'<html lang="{language}">' in view.answer.text, view.name
+    assert pages_of(site.app) - shown == {"onward.html"}
+    assert len(PAGES) > 10
