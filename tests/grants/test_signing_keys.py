@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +11,11 @@ import pytest
 from idp.errors import Refused
 from idp.grants import signing_keys
 from idp.models import KeyState, SigningKey
-from idp.oidc.jwks import BadToken
+from idp.oidc.jwks import BadToken, KeyRing
 from tests.security.test_signed_tokens import header_of, userinfo
 from tests.world import World
+
+TICK = timedelta(microseconds=1)
 
 
 def published(world: World) -> set[str]:
@@ -161,3 +165,20 @@ def test_n90_unknown_kids_cause_no_database_reads(world: World) -> None:
     for _ in range(20):
         assert userinfo(world, f"{head[:-4]}AAAA.{body}.{signature}").status_code == 401
     assert not [statement for statement in seen if "signing_key" in statement]
+
+
+def test_n89_n92_keys_are_read_again_after_their_time(world: World) -> None:
+    """N89, N92: at the end of the setting's seconds, and when the clock was set back."""
+    ring = KeyRing()
+    with world.work() as work:
+        work.settings = replace(work.settings, key_cache=5)
+        first = ring.snapshot(work)
+        assert ring.snapshot(work) is first
+        work.now += timedelta(seconds=5) - TICK
+        assert ring.snapshot(work) is first
+        work.now += TICK
+        second = ring.snapshot(work)
+        assert second is not first
+        assert second.read_at == work.now
+        work.now -= TICK
+        assert ring.snapshot(work) is not second
