@@ -28,12 +28,17 @@ BOUNDS = {
 }
 
 
-def count(world: World, act: Callable[[], Any]) -> list[str]:
-    """The statements that ``act`` sends, without transaction control."""
+def count(
+    world: World, act: Callable[[], Any], sent: list[tuple[str, Any]] | None = None
+) -> list[str]:
+    """The statements that ``act`` sends, without transaction control; with their parameters in
+    ``sent``."""
     seen: list[str] = []
 
     def note(*arguments: Any) -> None:
         seen.append(arguments[2])
+        if sent is not None:
+            sent.append((arguments[2], arguments[3]))
 
     with world.app.app_context():
         engine = db.engine
@@ -68,16 +73,13 @@ def sent_to(browser: Browser, rp: Rp) -> Any:
     return answer
 
 
-@pytest.mark.parametrize("path", BOUNDS)
-def test_the_number_of_database_statements_of_each_endpoint(
-    loaded: tuple[World, Rp, str], path: str
-) -> None:
-    """The number is the same for few and many rows."""
+def requests(loaded: tuple[World, Rp, str]) -> dict[str, Callable[[], Any]]:
+    """A request to each endpoint."""
     world, rp, username = loaded
     browser = world.browser()
     code = browser.code(rp, username)
     tokens = world.signed_in_tokens(rp, username)
-    acts: dict[str, Callable[[], Any]] = {
+    return {
         "code": lambda: world.redeem(rp, code),
         "refresh": lambda: world.refresh(rp, tokens["refresh_token"]),
         "client credentials": lambda: world.post(rp, grant_type="client_credentials"),
@@ -87,8 +89,37 @@ def test_the_number_of_database_statements_of_each_endpoint(
         ),
         "authorize": lambda: sent_to(browser, rp),
     }
-    statements = count(world, acts[path])
+
+
+@pytest.mark.parametrize("path", BOUNDS)
+def test_the_number_of_database_statements_of_each_endpoint(
+    loaded: tuple[World, Rp, str], path: str
+) -> None:
+    """The number is the same for few and many rows."""
+    statements = count(loaded[0], requests(loaded)[path])
     assert len(statements) <= BOUNDS[path], "\n".join(s[:90] for s in statements)
+
+
+@pytest.mark.parametrize("path", BOUNDS)
+def test_every_statement_of_each_endpoint_uses_an_index(
+    loaded: tuple[World, Rp, str], path: str
+) -> None:
+    """No statement reads a whole table, however many rows there are."""
+    sent: list[tuple[str, Any]] = []
+    count(loaded[0], requests(loaded)[path], sent)
+    assert sent
+    with loaded[0].app.app_context(), db.engine.connect() as connection:
+        is_sqlite = db.engine.dialect.name == "sqlite"
+        if not is_sqlite:
+            # Small tables are read as a whole unless that is forbidden.
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        for statement, parameters in sent:
+            explain = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
+            plan = connection.exec_driver_sql(explain + statement, parameters)
+            steps = [" ".join(map(str, row)) for row in plan]
+            whole = [s for s in steps if "Seq Scan" in s or ("SCAN" in s and "CONSTANT" not in s)]
+            assert not whole, (statement, whole)
+        connection.rollback()
 
 
 #: Sign-in: session, interaction, account, known browser, own network; counter made and read; for
