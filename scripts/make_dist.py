@@ -178,7 +178,7 @@ def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "dist")
-    parser.add_argument("--port", type=int, default=18440, help="of the demo; it takes four")
+    parser.add_argument("--port", type=int, default=18440, help="of the demo; it takes five more")
     options = parser.parse_args()
     try:
         wheel = build(options.output)

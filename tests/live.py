@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 240
+#: Variables of the settings.
+OURS = ("IDP_", "REGISTRATION_")
 
 
 @contextmanager
 def start_demo(data: Path, port: int | None = None) -> Iterator[dict[str, Any]]:
     """Start ``gateway demo`` in ``data``; yields what demo.json says, and stops it afterwards."""
-    port = port or free_ports(5)
+    port = port or free_ports(6)
     log = data / "demo.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -29,7 +31,9 @@ def start_demo(data: Path, port: int | None = None) -> Iterator[dict[str, Any]]:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env={k: v for k, v in os.environ.items() if not k.startswith("IDP_")},
+            env={
+                k: v for k, v in os.environ.items() if not k.startswith(("IDP_", "REGISTRATION_"))
+            },
         )
     try:
         yield _description(process, data / "demo.json", log)

@@ -6,7 +6,7 @@ import shlex
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--port",
     default=8000,
     show_default=True,
-    help="Port of the gateway. The applications use the next four ports.",
+    help="Port of the gateway. The applications use the next five ports.",
 )
 @click.option(
     "--data",
@@ -44,10 +44,11 @@ if TYPE_CHECKING:
 @click.option("--database", default="", help="PostgreSQL URL. A SQLite file if omitted.")
 @click.option("--only-data", is_flag=True, help="Create the data without starting any service.")
 def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_data: bool) -> None:
-    """Start the gateway, four applications and the worker with demo accounts.
+    """Start the gateway, its worker, four applications and registration with demo accounts.
 
     Press Ctrl-C to stop. The data is kept for the next start."""
     from idp.app import create_app
+    from idp.demo import registration_part
     from idp.demo.home import Home, write_private
     from idp.demo.processes import Processes
     from idp.demo.seed import seed
@@ -60,6 +61,7 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     click.echo("Creating people and applications, unless they are there ...")
     seed(app, home)
     _add_crowd(app, accounts)
+    registration_part.prepare(app, home)
     if only_data:
         click.echo(f"The data is in {home.folder}. To use it:")
         click.echo(f"  . {shlex.quote(str(home.write_environment()))}")
@@ -72,7 +74,8 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     click.echo("Starting the gateway, its worker and the applications ...")
     try:
         processes.start()
-        write_private(home.folder / "demo.json", home.describe())
+        known = home.describe() | {"registration": registration_part.describe(home)}
+        write_private(home.folder / "demo.json", known)
         welcome(home)
         while not stop.wait(0.5):
             if name_of_dead := processes.dead():
@@ -112,6 +115,7 @@ def _add_crowd(app: Flask, wanted: int) -> None:
 
 def welcome(home: Home) -> None:
     """Print addresses, people, and how to administer it."""
+    from idp.demo import registration_part
     from idp.demo.people import FIGURES
 
     known = home.describe()
@@ -134,9 +138,22 @@ def welcome(home: Home) -> None:
         ),
         empty="",
     )
+    _welcome_registration(registration_part.describe(home))
     click.echo(f"Pending activation: {known['pending']['username']}")
     click.echo(f"  {known['pending']['activation_url']}")
     click.echo("To administer the gateway, in another terminal:")
     click.echo(f"  . {shlex.quote(str(home.write_environment()))}")
     click.echo(f"  {program()} --help")
     click.echo("Press Ctrl-C to stop.")
+
+
+def _welcome_registration(known: dict[str, Any]) -> None:
+    click.echo(f"Registration         {known['url']}")
+    show_table(
+        ("tier", "user name", "password", "organizations"),
+        (
+            (p["tier"], p["username"], p["password"], ", ".join(p["organizations"]))
+            for p in known["people"]
+        ),
+        empty="",
+    )

@@ -22,7 +22,7 @@ COMMANDS = {
     "db": ("database_commands", "Database."),
     "demo": (
         "demo_command",
-        "Start the gateway, four applications and the worker with demo accounts.",
+        "Start the gateway, its worker, four applications and registration with demo accounts.",
     ),
     "export": ("apply_command", "Print clients, role groups and participants for `apply`."),
     "key": ("key_commands", "Signing keys."),

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from idp.demo import registration_people
 from idp.demo.people import APPS, FIGURES, LOOPBACK, PUSHER, App, Figure
 from idp.mfa import totp
 from idp.settings import Settings
@@ -21,6 +24,9 @@ FILES = (
     "gateway.db",
     "gateway.db-wal",
     "gateway.db-shm",
+    "registration.db",
+    "registration.db-wal",
+    "registration.db-shm",
     "secrets.json",
     "gateway.env",
     "demo.json",
@@ -60,15 +66,18 @@ class Home:
         if path.exists():
             loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return loaded
+        roles = [figure.role for figure in FIGURES]
+        roles += [figure.role for figure in registration_people.TIERS]
         made = {
             "secret_key": secrets.token_urlsafe(48),
             "key_encryption_key": Fernet.generate_key().decode(),
             "pepper": secrets.token_urlsafe(48),
-            "passwords": {figure.role: make_password() for figure in FIGURES},
+            "passwords": {role: make_password() for role in roles},
             "totp_secrets": {
-                figure.role: totp.secret_of(secrets.token_bytes(totp.SECRET_BYTES))
-                for figure in FIGURES
+                role: totp.secret_of(secrets.token_bytes(totp.SECRET_BYTES)) for role in roles
             },
+            "registration_secret_key": secrets.token_urlsafe(48),
+            "registration_push_key": make_key(),
             "client_secrets": {},
             "activation_path": None,
         }
@@ -170,6 +179,13 @@ def write_private(path: Path, values: dict[str, Any]) -> None:
     part.touch(mode=0o600)
     part.write_text(json.dumps(values, indent=1), encoding="utf-8")
     shutil.move(part, path)
+
+
+def make_key() -> str:
+    """A private key (PEM) for a client that signs its requests."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    encoding, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, kind, serialization.NoEncryption()).decode()
 
 
 def make_password() -> str:

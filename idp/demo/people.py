@@ -10,6 +10,7 @@ from idp.policy.console import ConsoleRole
 PARTICIPANTS = {
     "109120": "Northern Lakes Generation Inc.",
     "111340": "Grand Bend Wind LP",
+    "120560": "Peninsula Metering Services Ltd.",
 }
 
 
@@ -32,6 +33,9 @@ class App:
         return self.name.lower()
 
 
+#: Online IESO Registration, and its client for pushes, which has a key.
+REGISTRATION = App("registration-system", 5)
+REGISTRATION_PUSHER = "registration-pushes"
 APPS = (App("EMI", 1), App("CROW", 2), App("Reports", 3), App("Workspaces", 4))
 
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 
+from idp.demo import registration_part
 from idp.demo.home import Home
-from idp.demo.people import APPS
+from idp.demo.people import APPS, REGISTRATION
 from idp.errors import GatewayError
 
 START_SECONDS = 120
@@ -28,7 +29,8 @@ class Processes:
 
     def start(self) -> None:
         """Start all and wait until all answer. Raises GatewayError with the one that did not."""
-        for port in [self._home.port, *(self._home.port + app.offset for app in APPS)]:
+        offsets = (0, *(app.offset for app in (*APPS, REGISTRATION)))
+        for port in (self._home.port + offset for offset in offsets):
             if not _is_free(port):
                 raise GatewayError(f"port {port} is in use; choose others with --port")
         environ = self._home.environ()
@@ -55,8 +57,15 @@ class Processes:
             }
             inherited = {k: v for k, v in environ.items() if not k.startswith("IDP_")}
             self._spawn(app.name, command, inherited | credentials)
+        place = str(self._home.port + REGISTRATION.offset)
+        own = registration_part.environ(self._home)
+        command = [*registration_part.COMMAND, "serve", "--port", place, "--workers", "1"]
+        self._spawn("registration", command, own)
+        worker = [*registration_part.COMMAND, "worker", "--interval", "0.5"]
+        self._spawn("registration worker", worker, own)
         for app in APPS:
             self._wait(app.name, self._home.port + app.offset, "/")
+        self._wait("registration", self._home.port + REGISTRATION.offset, "/readyz")
 
     def dead(self) -> str | None:
         """The name of a process that ended unexpectedly, if any."""

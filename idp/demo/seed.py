@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 from flask import Flask
 
 from idp.clients import registry
 from idp.clients.client_data import ClientData
+from idp.credentials import assertions
 from idp.credentials import passwords as credentials
 from idp.declarations import builtin_sets, declared_changes, declared_file
+from idp.demo import registration_people
 from idp.demo.home import Home, make_password
-from idp.demo.people import APPS, FIGURES, LOOPBACK, PARTICIPANTS, PUSHER, Figure
+from idp.demo.people import (
+    APPS,
+    FIGURES,
+    LOOPBACK,
+    PARTICIPANTS,
+    PUSHER,
+    REGISTRATION,
+    REGISTRATION_PUSHER,
+    Figure,
+)
 from idp.directory import (
     account_search,
     accounts,
@@ -35,7 +51,8 @@ def seed(app: Flask, home: Home) -> bool:
     with app.app_context():
         runtime: Runtime = app.extensions["runtime"]
         with committing(runtime.work(Origin(actor="demo"))) as work:
-            known = [registry.find(work, entry.client_id) is not None for entry in APPS]
+            clients = (*(entry.client_id for entry in APPS), REGISTRATION_PUSHER)
+            known = [registry.find(work, client_id) is not None for client_id in clients]
             if any(known) and not all(known):
                 raise GatewayError("an earlier version made this demo; start it with --reset")
             if all(known):
@@ -44,7 +61,8 @@ def seed(app: Flask, home: Home) -> bool:
                 participants.register(work, number, name)
             secrets["client_secrets"] |= _market(work, home)
             secrets["client_secrets"][PUSHER] = _pusher(work)
-            for figure in FIGURES:
+            _registration_pusher(work, secrets["registration_push_key"])
+            for figure in (*FIGURES, *registration_people.figures()):
                 account = _account(work, app, figure, secrets["passwords"])
                 if figure.kind is AccountKind.MACHINE:
                     registered_networks.replace(work, account, [(one, "demo") for one in LOOPBACK])
@@ -61,6 +79,7 @@ def _market(work: UnitOfWork, home: Home) -> dict[str, str]:
     """Everything that `gateway apply --builtin ieso` makes, with the addresses of the applications
     that the demo starts. Returns the secrets by client id."""
     addresses = {entry.client_id: home.app_url(entry.offset) for entry in APPS}
+    addresses["registration"] = home.app_url(REGISTRATION.offset)
     declared = declared_file.read(builtin_sets.text_of("ieso"), addresses)
     return declared_changes.apply(work, declared).secrets
 
@@ -73,6 +92,20 @@ def _pusher(work: UnitOfWork) -> str:
     )
     _, secret = registry.create(work, data, client_id=PUSHER, is_approved=True)
     return secret
+
+
+def _registration_pusher(work: UnitOfWork, key: str) -> None:
+    """Online IESO Registration as it pushes accounts; it signs with its key."""
+    private = load_pem_private_key(key.encode(), None)
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    data = ClientData(
+        name="Online IESO Registration, pushes",
+        grant_types=("client_credentials",),
+        scopes=("scim",),
+        auth_method="private_key_jwt",
+        keys=(assertions.public_key(pem.decode()),),
+    )
+    registry.create(work, data, client_id=REGISTRATION_PUSHER, is_approved=True)
 
 
 def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, str]) -> Account:

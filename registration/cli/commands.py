@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -138,6 +138,43 @@ def verify() -> None:
         click.echo(f"The chain breaks at entry {broken}.", err=True)
         raise SystemExit(1)
     click.echo("Every sealed entry is as it was written.")
+
+
+@main.command(hidden=True)
+@click.argument("accounts", type=click.File())
+def demo(accounts: IO[str]) -> None:
+    """Write the people of the demonstration, unless somebody is there. ACCOUNTS is a JSON file with
+    the accounts that the gateway has."""
+    from registration import demo_data, demo_tables
+    from registration.transaction import Origin
+
+    known = {key: demo_tables.GatewayAccount(**one) for key, one in json.load(accounts).items()}
+    with opened() as runtime, runtime.work(Origin(demo_tables.ACTOR)) as work:
+        demo_tables.write(work, demo_data.packaged(), known)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8005, show_default=True)
+@click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(1, 256), help="Processes."
+)
+@click.option(
+    "--threads",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Threads per process.",
+)
+def serve(host: str, port: int, workers: int, threads: int) -> None:
+    """Start the pages."""
+    from registration import serving
+    from registration.schema import SCHEMA
+    from registration.settings import Settings
+
+    settings = Settings.from_environ(os.environ)
+    SCHEMA.require(settings.database_url)
+    serving.serve(serving.Options(host, port, workers, threads), settings.log_level)
 
 
 @main.command()

@@ -1,0 +1,119 @@
+"""Registration and a gateway: what is decided here is in the next token there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from idp.credentials.assertions import public_key
+from registration import account_pushes, push_delivery, requests
+from registration.models import AccessAssignment, Account, Request, Task
+from registration.transaction import Runtime
+from registration_bridge.bridge_client import BridgeClient
+from tests.registration.test_pushes import somebody
+from tests.scim.test_client import MAKERS, Wired, pem, public, registered
+from tests.world import Rp, World
+
+GROUPS = ("EMI Bids and Offers", "EMI Market Data Viewer")
+
+
+@pytest.fixture
+def emi(world: World) -> Rp:
+    """A gateway with the applications and role groups that the roles mean."""
+    emi, own = world.relying_party(), world.relying_party("Online")
+    for name in GROUPS:
+        world.role_group(name, emi.client_id)
+    world.role_group("Registration User", own.client_id)
+    world.participant("109120")
+    world.account("tremblam", person_id="100002", given_name="Marie", family_name="Tremblay",
+                  email="marie@lakes.example")  # fmt: skip
+    return emi
+
+
+@pytest.fixture
+def joined(runtime: Runtime, world: World, emi: Rp) -> Runtime:
+    """Registration at this gateway, where it authenticates with its key."""
+    key = MAKERS["EC"]()
+    registered(world, auth_method="private_key_jwt", keys=(public_key(public(key)),))
+
+    @contextmanager
+    def bridge() -> Iterator[BridgeClient]:
+        with BridgeClient(world.settings.issuer, "registration", key=pem(key)) as client:
+            for prefix in ("https://", f"{world.settings.issuer}/oauth2/"):
+                client._session.mount(prefix, Wired(world))
+            yield client
+
+    clock = runtime.ports.clock
+    clock.moment = world.clock.now()  # type: ignore[attr-defined]
+    return replace(runtime, ports=replace(runtime.ports, bridge=bridge))
+
+
+def groups(world: World, emi: Rp) -> list[str]:
+    """Those in a token of EMI."""
+    tokens = world.signed_in_tokens(emi, "tremblam", scope="openid groups")
+    answer: dict[str, Any] = world.introspect(emi, tokens["access_token"])
+    return list(answer["groups"])
+
+
+def order(runtime: Runtime) -> str:
+    """The account as it now is; returns the Request Number."""
+    with runtime.work() as work:
+        request = requests.open_request(work, "access.changed")
+        account_pushes.queue(work, work.db.scalars(select(Account)).one(), request)
+        number = request.number
+    assert push_delivery.deliver_due(runtime) == 1
+    return number
+
+
+def state(runtime: Runtime, number: str) -> str:
+    with runtime.work() as work:
+        return work.db.scalars(select(Request.state).where(Request.number == number)).one()
+
+
+def test_b06_a_grant_is_in_the_next_token_and_a_revocation_too(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """AR-06, PR-01, PR-06, B.06: the account that the gateway has already is found by its user
+    name."""
+    with joined.work() as work:
+        somebody(work).username = "tremblam"
+    assert groups(world, emi) == []
+    assert state(joined, order(joined)) == "done"
+    assert groups(world, emi) == sorted(GROUPS)
+    with joined.work() as work:
+        held = work.db.scalars(select(AccessAssignment)).one()
+        held.valid_until = held.ended_at = work.now
+    assert state(joined, order(joined)) == "done"
+    assert groups(world, emi) == []
+
+
+def test_a03_a_new_account_gets_its_user_name_from_the_gateway(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """A.03, AR-07: made at the gateway with an automatic user name, and invited there."""
+    with joined.work() as work:
+        somebody(work, "100777").person.last_name = "Zimmer"  # type: ignore[union-attr]
+    assert state(joined, order(joined)) == "done"
+    with joined.work() as work:
+        assert work.db.scalars(select(Account.username)).one() == "zimmerm"
+    assert world.mails("account_created", to="zimmerm")
+
+
+def test_what_the_gateway_refuses_is_a_task_in_its_words(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """PR-03: nothing is half done there."""
+    with joined.work() as work:
+        somebody(work).username = "tremblam"
+        role = work.db.scalars(select(AccessAssignment)).one().access_role
+        role.role_groups = [*GROUPS, "Unknown"]
+    assert state(joined, order(joined)) == "refused"
+    assert groups(world, emi) == []
+    with joined.work() as work:
+        task = work.db.scalars(select(Task)).one()
+        assert (task.kind, "Unknown" in task.data["words"]) == ("push.refused", True)
