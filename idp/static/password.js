@@ -142,11 +142,15 @@
 
     const meter = document.querySelector("[data-password-meter]");
     const done = document.querySelector("[data-password-done]");
+    const details = list.closest("details");
 
     // Once something is typed, only what is not met yet stays in sight.
     function summarize() {
       const judged = list.querySelectorAll("[data-met]");
       const met = list.querySelectorAll('[data-met="true"]').length;
+      if (details && judged.length > 0 && !list.hasAttribute("data-typed")) {
+        details.open = true;
+      }
       list.toggleAttribute("data-typed", judged.length > 0);
       if (meter) {
         meter.hidden = judged.length === 0;

@@ -24,6 +24,6 @@ def test_access_management_sets_contacts(world: World) -> None:
         sent | {"person_id": "ID-none"}))  # fmt: skip
     assert (
         wrong.status_code,
-        "person ID-none has no account and cannot be a contact" in wrong.text,
+        "Person ID-none has no account and cannot be a contact." in wrong.text,
     ) == (400, True)
     assert desk.browser.get("/console/participants/9").status_code == 404

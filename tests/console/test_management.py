@@ -123,7 +123,7 @@ def test_an_unreadable_overlap_changes_no_secret(world: World, desk: Desk, typed
     fields = {"overlap_hours": typed} if typed else {}
     answer = desk.post("/console/clients/emi/secret", **fields)
     assert answer.status_code == 400
-    assert "an old secret works for 0 to 720 whole hours" in answer.text
+    assert "An old secret works for 0 to 720 whole hours" in answer.text
     assert f'name="overlap_hours" type="text" inputmode="numeric" value="{typed}"' in answer.text
     with world.work() as work:
         row = registry.get(work, "emi")

@@ -79,7 +79,7 @@ def test_an_invalid_contact_is_refused_and_the_input_kept(desk: Desk) -> None:
     sent = {"number": "111340", "person_id": "ID-none", "function": "primary_contact"}
     answer = desk.post("/console/participants/contact", change="appoint", **sent)
     assert answer.status_code == 400
-    assert "person ID-none has no account and cannot be a contact" in answer.text
+    assert "Person ID-none has no account and cannot be a contact" in answer.text
     assert 'value="ID-none"' in answer.text
     assert '<input type="hidden" name="function" value="primary_contact">' in answer.text
     again = desk.browser.get("/console/participants/111340", who="none", function="primary_contact")

@@ -127,7 +127,7 @@ def test_a_role_group_is_granted_from_choices_with_dates(world: World, desk: Des
     ("change", "words"),
     [
         ({"username": "nobody"}, "No account has this user name."),
-        ({"participant": "9"}, "participant 9 is not registered"),
+        ({"participant": "9"}, "Participant 9 is not registered."),
         ({"valid_until": "tomorrow"}, "Enter dates as YYYY-MM-DD."),
         ({"valid_until": "2020-01-01"}, "ends before it starts"),
     ],

@@ -233,7 +233,7 @@ def test_a_proposal_expires(world: World, desk: Desk, other: Desk) -> None:
     assert "Register registration" not in late.browser.get("/console/proposals").text
     answer = confirm(late, proposal)
     assert (answer.status_code, registered(world)) == (400, None)
-    assert "the proposal has expired" in answer.text
+    assert "The proposal has expired" in answer.text
     world.run_worker()
     (event,) = world.events("client.proposal_expired")
     assert event.data["proposal"] == proposal
@@ -246,7 +246,7 @@ def test_a_proposal_is_withdrawn(world: World, desk: Desk, other: Desk) -> None:
     assert desk.post(f"/console/proposals/{proposal}/withdraw").status_code == 303
     answer = confirm(other, proposal)
     assert (answer.status_code, registered(world)) == (400, None)
-    assert "the proposal is withdrawn" in answer.text
+    assert "The proposal is withdrawn" in answer.text
     assert other.post(f"/console/proposals/{proposal}/withdraw").status_code == 400
     assert confirm(other, "nobody").status_code == 400
 
@@ -294,7 +294,7 @@ def test_n74_a_proposal_is_refused_if_the_client_changed_since(
     before = registered(world)
     answer = confirm(other, proposed(world))
     assert answer.status_code == 400
-    assert "the client has changed" in answer.text
+    assert "The client has changed" in answer.text
     assert registered(world) == before
 
 

@@ -14,7 +14,7 @@ from idp.credentials import passwords
 from idp.credentials.credential_refusals import EntryFault
 from idp.directory import conditions_of_use
 from idp.models import Account, AccountKind
-from idp.policy.password import Rule, rules
+from idp.policy.password import Policy, Rule, rules
 from idp.web import conditions_text
 
 #: Hours for which programs of a machine account may go on using the old password.
@@ -82,6 +82,7 @@ def page(
         username=account.username,
         names=" ".join(name for name in owner.names if name),
         email=owner.email,
+        brief=_brief(policy),
         rules=[RuleText(rule, text_of(rule)) for rule in rules(policy)],
         min_length=policy.min_length,
         max_length=policy.max_length,
@@ -95,6 +96,24 @@ def page(
         ask_current=purpose in ("change", "temporary", "renewal"),
     )
     return Response(body, status=400 if errors else 200)
+
+
+def _brief(policy: Policy) -> str:
+    """What a password is made of, in one sentence."""
+    text = (
+        gettext(
+            "Use at least %(count)s characters, with an uppercase letter, a lowercase letter, a"
+            " digit and a special character.",
+            count=policy.min_length,
+        )
+        if policy.require_special
+        else gettext(
+            "Use at least %(count)s characters, with an uppercase letter, a lowercase letter and a"
+            " digit.",
+            count=policy.min_length,
+        )
+    )
+    return str(text)
 
 
 def _overlaps() -> list[tuple[str, str]]:
