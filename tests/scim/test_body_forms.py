@@ -24,6 +24,7 @@ from registration_bridge.body_rules import (
     GROUP_ALIAS,
     MAX_BULK_BODY,
     MAX_OPERATIONS,
+    PARTICIPANT,
     PLACES,
     BodyRules,
     attribute_of,
@@ -101,6 +102,14 @@ def test_n87_the_longest_body_is_read() -> None:
         ({"name": {"middleName": "M"}}, {"name": {"middleName": "M"}}),
         ({"name": "x"}, {"name": "x"}),
         (
+            {"name": {"givenName": "A", "familyName": "B"}},
+            {"name": {"givenName": "A", "familyName": "B"}},
+        ),
+        (
+            {EXTENSION: {"formatted": "x", "givenName": "A"}},
+            {EXTENSION: {"formatted": "x", "givenName": "A"}},
+        ),
+        (
             {"members": [{"value": "a", "Display": "x"}, "b"]},
             {"members": [{"value": "a"}, "b"]},
         ),
@@ -159,6 +168,9 @@ def patched(*operations: Any, rules: BodyRules = USERS, **more: Any) -> list[Any
         ({"op": "replace", "path": "name.formatted", "value": "x"}, []),
         ({"op": "replace", "path": "title", "value": "x"}, []),
         ({"op": "replace", "path": f"{ENTRA}:department", "value": "x"}, []),
+        ({"op": "replace", "path": "ID", "value": "me"}, []),
+        ({"op": "replace", "path": "Name.Formatted", "value": "x"}, []),
+        ({"Op": "Add", "Value": {"a.b": 1}}, [{"op": "add", "path": "a.b", "value": 1}]),
         ({"op": "replace", "path": "id", "value": "me"}, []),
         ({"op": "replace", "value": {"id": "me"}}, []),
         ({"op": "replace", "value": {"title": "x"}}, []),
@@ -235,11 +247,11 @@ def test_n75_places_and_attributes_of_paths() -> None:
     assert [id_of(path) for path in ("/Users/x/", "/Users")] == ["x", ""]
     assert {path: attribute_of(path) for path in (
         "Name.givenName", 'emails[type eq "a.b"].value', f"{CORE}:Active", f"{GROUP}:members",
-        f"{ENTRA}:manager", "urn:scim:schemas:core:1.0:title",
+        f"{PARTICIPANT}:Status", f"{ENTRA}:manager", "urn:scim:schemas:core:1.0:title",
     )} == {
         "Name.givenName": "name", 'emails[type eq "a.b"].value': "emails",
         f"{CORE}:Active": "active", f"{GROUP}:members": "members", f"{ENTRA}:manager": ENTERPRISE,
-        "urn:scim:schemas:core:1.0:title": "title",
+        f"{PARTICIPANT}:Status": "status", "urn:scim:schemas:core:1.0:title": "title",
     }  # fmt: skip
     assert USERS.of(None) is USERS
     assert USERS.of(BY_ID).profile is BY_ID
