@@ -70,6 +70,8 @@ class UnitOfWork:
     machine_logins: dict[str, Any] = field(default_factory=dict)
     #: What the process keeps in memory.
     kept_rows: KeptRows = field(default_factory=KeptRows)
+    #: Whether the transaction is rolled back after its effects were read (``dry_run``).
+    is_trial: bool = False
     now: datetime = field(init=False)
     _connection: Connection | None = field(init=False, default=None)
     _kept: Kept | None = field(init=False, default=None)

@@ -90,14 +90,14 @@ def test_a_page_shows_the_sentence_in_its_language(world: World) -> None:
     """With the phrases in its data."""
     refusal = UriInvalid(UriUse.HOME, "http://a", UriFault.SCHEME)
     with world.app.test_request_context(headers={"Accept-Language": "fr"}):
-        assert refusal_texts.of(RoleGroupExists("EMI")) == "le groupe de rôles EMI existe déjà"
-        assert refusal_texts.of(refusal) == "URL d’accueil 'http://a'\u00a0: doit utiliser https"
+        assert refusal_texts.of(RoleGroupExists("EMI")) == "Le groupe de rôles EMI existe déjà."
+        assert refusal_texts.of(refusal) == "URL d’accueil 'http://a'\u00a0: doit utiliser https."
         both = RegistrationInvalid((ClientNameInvalid(200), refusal))
         assert refusal_texts.of(both).startswith(
             "le nom compte de 1 à 200 caractères affichables; "
         )
     with world.app.test_request_context(headers={"Accept-Language": "en"}):
-        assert refusal_texts.of(RoleGroupExists("EMI")) == "role group EMI already exists"
+        assert refusal_texts.of(RoleGroupExists("EMI")) == "Role group EMI already exists."
 
 
 def test_a_translated_sentence_names_the_same_data() -> None:

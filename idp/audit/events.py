@@ -89,8 +89,9 @@ def _sample(work: UnitOfWork, kind: Kind) -> int | None:
 
 
 def _add(work: UnitOfWork, **values: Any) -> None:
-    if work.is_writing:
+    if work.is_writing and not work.is_trial:
         work.connection.execute(_INSERT, {"at": work.now, **values})
     else:
-        # SQLite has one writer: the event waits for the first other change, or the commit.
+        # SQLite has one writer: the event waits for the first other change, or the commit. The
+        # events of a trial are read from the session.
         work.db.add(Event(at=work.now, **values))

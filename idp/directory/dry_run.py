@@ -23,6 +23,7 @@ class Effects:
 
     def __init__(self, work: UnitOfWork) -> None:
         self._work = work
+        work.is_trial = True
         self._rows: list[Event | OutboxMessage] = []
         event.listen(work.db, "after_flush", self._collect)
 

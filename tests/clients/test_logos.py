@@ -168,10 +168,10 @@ def test_a_drawing_of_the_package_can_be_chosen(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("content", "icon", "words"),
     [
-        (b"", "", "the logo is empty or larger than 64 KB"),
-        (b"x" * 65_537, "", "the logo is empty or larger than 64 KB"),
-        (svg("<script/>"), "outage", "the logo contains more than shapes, gradients and text"),
-        (b"", "../ieso", "there is no drawing &#39;icon:../ieso&#39;; there are auction, capacity"),
+        (b"", "", "The logo is empty or larger than 64 KB"),
+        (b"x" * 65_537, "", "The logo is empty or larger than 64 KB"),
+        (svg("<script/>"), "outage", "The logo contains more than shapes, gradients and text"),
+        (b"", "../ieso", "There is no drawing &#39;icon:../ieso&#39;; there are auction, capacity"),
     ],
 )
 def test_a_file_that_cannot_be_a_logo_is_named(
