@@ -12,6 +12,7 @@ gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
   ``person_search``: what the tables say, as of any moment.
 - ``access_batches``: grants and revocations are tried and ordered. ``account_pushes``,
   ``requests`` and ``history``: what an order leaves behind.
+- ``expired_holdings``: closes what has expired. ``accounts``: which account carries a role.
 - ``catalogue``: markets, contact roles and access roles, from ``data/catalogue.yaml``.
 - ``demo_data``: the invented people of the demonstration.
 - ``models`` and ``migrations``: its tables, in a database of its own.

@@ -10,12 +10,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
-from registration import access_notices, account_pushes, history, requests
+from registration import access_notices, account_pushes, accounts, history, requests
 from registration.access_changes import AccountKey, Cell, Change, Plan, Situation, plan
 from registration.delegation_facts import AccountKind, Actor
-from registration.models import AccessAssignment, AccessRole, Account, Organization, Person, Request
+from registration.expired_holdings import lock_and_close
+from registration.models import (
+    AccessAssignment,
+    AccessRole,
+    Account,
+    History,
+    Organization,
+    Person,
+    Request,
+)
 from registration.organization_facts import facts_of, situation
 from registration.transaction import UnitOfWork
 from registration_bridge.bridge_client import BridgeError
@@ -103,7 +112,10 @@ def order(
     why: str = "",
     is_attested: bool = False,
 ) -> Request:
-    """Make the changes, all or none. Raises BatchNotPossible."""
+    """Make the changes, all or none. Other changes of who may do what at this organization wait:
+    an administrator whose appointment ends at the same moment is refused, if the end comes first.
+    Raises BatchNotPossible."""
+    lock_and_close(work, here)
     found, _ = planned(work, actor, here, changes)
     if not found.is_possible:
         raise BatchNotPossible(found)
@@ -113,51 +125,38 @@ def order(
     codes = {cell.role for cell in (*found.added, *found.ended)}
     query = select(AccessRole).where(AccessRole.code.in_(codes))
     roles = {role.code: role for role in work.db.scalars(query)}
-    accounts: dict[AccountKey, Account] = {}
-    for cell in (*found.ended, *found.added):
-        if cell.account not in accounts:
-            accounts[cell.account] = account_of(work, here, cell.account)
-    for cell in found.ended:
-        _end(work, here, accounts[cell.account], roles[cell.role], request, why)
-    for cell in found.added:
-        row = _grant(work, here, accounts[cell.account], roles[cell.role], request, why)
-        row.is_attested = is_attested
-    for account in sorted(accounts.values(), key=lambda row: row.id):
+    cells = (*found.ended, *found.added)
+    holders = {
+        key: _account_of(work, here, key, request) for key in sorted({c.account for c in cells})
+    }
+    entries = [
+        _end(work, here, holders[cell.account], roles[cell.role], request, why)
+        for cell in found.ended
+    ] + [
+        _grant(
+            work, here, holders[cell.account], roles[cell.role], request, why,
+            is_attested=is_attested,
+        )
+        for cell in found.added
+    ]  # fmt: skip
+    for account in sorted(holders.values(), key=lambda row: row.id):
         account_pushes.queue(work, account, request)
-    told = [(accounts[cell.account], roles[cell.role], False) for cell in found.ended]
-    told += [(accounts[cell.account], roles[cell.role], True) for cell in found.added]
+    told = [(holders[cell.account], roles[cell.role], False) for cell in found.ended]
+    told += [(holders[cell.account], roles[cell.role], True) for cell in found.added]
     if told:
-        access_notices.tell(work, actor, here, request, told)
+        access_notices.tell(work, actor, here, entries[0], told)
     return request
 
 
-def account_of(work: UnitOfWork, here: Organization, key: AccountKey) -> Account:
-    """The account that the role is attached to (AR-06): of a person the one that acts for this
-    organization only, else the primary one, which is made if there is none (AR-07)."""
-    query = select(Account).where(Account.kind == key.kind, Account.ended_at.is_(None))
+def _account_of(work: UnitOfWork, here: Organization, key: AccountKey, request: Request) -> Account:
+    """The account that the role is attached to (AR-06); a person who has none gets one (AR-07)."""
     if key.kind is AccountKind.MACHINE:
-        return work.db.scalars(query.where(Account.username == key.id)).one()
-    person = work.db.scalars(
-        select(Person).where(Person.person_id == key.id).with_for_update()
-    ).one()
-    usable = query.where(
-        Account.person_id == person.id,
-        or_(Account.only_organization_id.is_(None), Account.only_organization_id == here.id),
-    )
-    found = list(work.db.scalars(usable))
-    found.sort(key=lambda row: row.only_organization_id is None)
-    if found:
-        return found[0]
-    account = Account(
-        external_id=f"person-{person.person_id}",
-        kind=AccountKind.PERSON,
-        person_id=person.id,
-        created_at=work.now,
-        created_by=work.origin.actor,
-    )
-    work.db.add(account)
-    work.db.flush()
-    return account
+        query = select(Account).where(
+            Account.kind == key.kind, Account.username == key.id, Account.ended_at.is_(None)
+        )
+        return work.db.scalars(query).one()
+    person = work.db.scalars(select(Person).where(Person.person_id == key.id)).one()
+    return accounts.acting_for(work, person, here) or accounts.ordered(work, person, request)
 
 
 def _grant(
@@ -167,8 +166,9 @@ def _grant(
     role: AccessRole,
     request: Request,
     why: str,
-) -> AccessAssignment:
-    _close_lapsed(work, here, account, role)
+    *,
+    is_attested: bool,
+) -> History:
     row = AccessAssignment(
         organization_id=here.id,
         access_role_id=role.id,
@@ -177,24 +177,10 @@ def _grant(
         valid_from=work.now,
         given_by=work.origin.actor,
         given_why=why,
+        is_attested=is_attested,
     )
     work.db.add(row)
-    _record(work, GRANTED, here, account, role, request, why)
-    return row
-
-
-def _close_lapsed(work: UnitOfWork, here: Organization, account: Account, role: AccessRole) -> None:
-    """An assignment whose time ran out makes room for a new one."""
-    query = select(AccessAssignment).where(
-        AccessAssignment.organization_id == here.id,
-        AccessAssignment.access_role_id == role.id,
-        AccessAssignment.account_id == account.id,
-        AccessAssignment.ended_at.is_(None),
-        AccessAssignment.valid_until <= work.now,
-    )
-    for row in work.db.scalars(query):
-        row.ended_at, row.ended_by = row.valid_until, "registration"
-    work.db.flush()
+    return _record(work, GRANTED, here, account, role, request, why)
 
 
 def _end(
@@ -204,7 +190,7 @@ def _end(
     role: AccessRole,
     request: Request,
     why: str,
-) -> None:
+) -> History:
     query = select(AccessAssignment).where(
         AccessAssignment.organization_id == here.id,
         AccessAssignment.access_role_id == role.id,
@@ -214,7 +200,7 @@ def _end(
     row = work.db.scalars(query).one()
     row.valid_until = row.ended_at = work.now
     row.ended_by, row.ended_why = work.origin.actor, why
-    _record(work, REVOKED, here, account, role, request, why)
+    return _record(work, REVOKED, here, account, role, request, why)
 
 
 def _record(
@@ -225,9 +211,9 @@ def _record(
     role: AccessRole,
     request: Request,
     why: str,
-) -> None:
+) -> History:
     value = {"role": role.code, "is_own": _is_own(work, account)}
-    history.record(
+    return history.record(
         work,
         action,
         organization=here,

@@ -19,7 +19,6 @@ from registration.models import (
     Machine,
     Organization,
     Person,
-    Request,
 )
 from registration.notices import RoleChange
 from registration.transaction import UnitOfWork
@@ -29,13 +28,12 @@ def tell(
     work: UnitOfWork,
     actor: Actor,
     here: Organization,
-    request: Request,
+    entry: History,
     changes: Iterable[tuple[Account, AccessRole, bool]],
 ) -> None:
-    """Queue the mails about ``changes``: account, role, and whether it was granted. The custodian
-    of a machine is told. A Rights Administrator whose own roles alone changed gets one mail."""
-    first = select(History).where(History.request_id == request.id).order_by(History.id).limit(1)
-    entry = work.db.scalars(first).one()
+    """Queue the mails about ``changes``: account, role, and whether it was granted. ``entry`` is
+    the first one of the batch in the history. The custodian of a machine is told. A Rights
+    Administrator whose own roles alone changed gets one mail."""
     by_person: dict[int, list[RoleChange]] = defaultdict(list)
     people: dict[int, Person] = {}
     everything: list[RoleChange] = []

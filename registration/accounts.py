@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from registration import history
-from registration.models import Account, Person, Request
+from registration.models import Account, Organization, Person, Request
 from registration.transaction import UnitOfWork
 
 #: Action of the history.
@@ -24,8 +24,22 @@ def of_person(work: UnitOfWork, person: Person) -> Account | None:
     )
 
 
+def acting_for(work: UnitOfWork, person: Person, here: Organization) -> Account | None:
+    """The account to which a role at this organization is attached (AR-06): the one that acts for
+    it only, else the one that acts for every organization."""
+    only = select(Account).where(
+        Account.person_id == person.id,
+        Account.kind == "person",
+        Account.only_organization_id == here.id,
+        Account.ended_at.is_(None),
+    )
+    return work.db.scalars(only).first() or of_person(work, person)
+
+
 def ordered(work: UnitOfWork, person: Person, request: Request) -> Account:
-    """The personal account; who has none gets one. The gateway chooses its user name."""
+    """The personal account; who has none gets one (AR-07). The gateway chooses its user name. Two
+    units of work at once do not make two: the person is locked."""
+    work.db.execute(select(Person.id).where(Person.id == person.id).with_for_update())
     account = of_person(work, person)
     if account is None:
         account = Account(

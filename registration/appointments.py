@@ -22,10 +22,11 @@ from registration.appointment_refusals import (
 from registration.delegation import WhoCan, leaves_vacant, who_fills
 from registration.delegation_facts import Actor, Facts, Target, Tier
 from registration.delegation_rules import Action, Reason
+from registration.expired_holdings import lock_and_close
 from registration.models import Appointment, History, Organization, Person, Request
 from registration.notice_texts import NoticeKind
 from registration.organization_facts import facts_of
-from registration.permission import NotAllowed, lock, require
+from registration.permission import NotAllowed, require
 from registration.requests import open_request
 from registration.transaction import UnitOfWork
 from registration.work_refusals import ChangedMeanwhile
@@ -75,7 +76,7 @@ def appoint(
 ) -> Appointment:
     """Appoint the person, from now on. Raises NotAllowed, AlreadyInOffice, EndBeforeStart."""
     terms = terms or Terms()
-    lock(work, organization)
+    lock_and_close(work, organization)
     facts = _facts(work, actor, organization, person)
     target = Target(
         organization.organization_id, person.person_id, office, letter=terms.letter.strip()
@@ -85,7 +86,6 @@ def appoint(
         raise EndBeforeStart()
     if person.person_id in facts.holders(office, organization.organization_id):
         raise AlreadyInOffice(person.full_name)
-    _close_expired(work, organization, person, office)
     row = Appointment(
         person_id=person.id,
         organization_id=organization.id,
@@ -147,7 +147,7 @@ def end(
     row = work.db.get(Appointment, appointment_id)
     if row is None:
         raise AppointmentNotFound()
-    lock(work, row.organization)
+    lock_and_close(work, row.organization)
     work.db.refresh(row)
     facts = _facts(work, actor, row.organization, row.person)
     target = _target(row, letter)
@@ -237,23 +237,6 @@ def _without(facts: Facts, target: Target) -> Facts:
     gone = (target.person, target.organization, target.office)
     kept = (one for one in facts.appointments if (one.person, one.organization, one.office) != gone)
     return replace(facts, appointments=tuple(kept))
-
-
-def _close_expired(
-    work: UnitOfWork, organization: Organization, person: Person, office: Tier
-) -> None:
-    """A row whose end has passed by itself makes room for the next one."""
-    rows = work.db.scalars(
-        select(Appointment).where(
-            Appointment.organization_id == organization.id,
-            Appointment.person_id == person.id,
-            Appointment.office == office.value,
-            Appointment.ended_at.is_(None),
-        )
-    )
-    for row in rows:
-        row.ended_at, row.ended_why = row.valid_until, "expired"
-    work.db.flush()
 
 
 def _record(

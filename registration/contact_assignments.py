@@ -23,6 +23,7 @@ from registration.contact_rules import Batch, Breach, Contact, ContactKind, Hold
 from registration.contact_rules import breaches as broken_by
 from registration.delegation_facts import Actor, Facts, Role, Target, Tier
 from registration.delegation_rules import Action
+from registration.expired_holdings import lock_and_close
 from registration.models import (
     ContactAssignment,
     History,
@@ -33,7 +34,7 @@ from registration.models import (
 )
 from registration.notices import RoleChange
 from registration.organization_facts import facts_of
-from registration.permission import lock, require
+from registration.permission import require
 from registration.transaction import UnitOfWork
 
 #: Actions of the history.
@@ -58,7 +59,7 @@ def change(
     ContactRulesBroken: already held, or not held any more.
 
     Raises also NotAllowed, ContactRoleNotFound, ContactNotFound, NothingChanged."""
-    lock(work, organization)
+    lock_and_close(work, organization)
     known = directory(work, organization)
     facts = _facts(work, actor, organization, batch)
     _require_all(actor, known, batch, facts)

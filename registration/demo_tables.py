@@ -28,7 +28,7 @@ from registration.models import (
     Person,
     Section,
 )
-from registration.role_grid import plain
+from registration.person_search import search_key
 from registration.transaction import UnitOfWork
 
 #: Who gave everything.
@@ -114,7 +114,6 @@ class _Writer:
 
     def add_person(self, number: str, entry: DemoPerson) -> None:
         since = self._day(SINCE_DAYS)
-        names = (entry.first_name, entry.middle_name, entry.last_name, entry.preferred_name)
         person = self._persons[number] = self._add(
             Person(
                 person_id=number,
@@ -126,7 +125,9 @@ class _Writer:
                 main_phone=entry.phone,
                 main_email=entry.email,
                 language=entry.language,
-                search_key=plain(" ".join(name for name in names if name)),
+                search_key=search_key(
+                    entry.first_name, entry.last_name, entry.middle_name, entry.preferred_name
+                ),
                 created_at=since,
                 updated_at=since,
             )

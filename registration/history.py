@@ -25,6 +25,7 @@ def record(
     work: UnitOfWork,
     action: str,
     *,
+    actor: str = "",
     organization: Organization | None = None,
     person: Person | None = None,
     account: Account | None = None,
@@ -33,12 +34,12 @@ def record(
     after: dict[str, Any] | None = None,
     reason: str = "",
 ) -> History:
-    """Add an entry in the name of who acts in this unit of work. Values are texts, numbers or lists
-    of them."""
+    """Add an entry in the name of who acts in this unit of work, or of ``actor`` alone. Values are
+    texts, numbers or lists of them."""
     entry = History(
         at=work.now,
-        actor=work.origin.actor,
-        on_behalf_of=work.origin.on_behalf_of,
+        actor=actor or work.origin.actor,
+        on_behalf_of="" if actor else work.origin.on_behalf_of,
         action=str(action),
         organization_id=organization.id if organization else None,
         person_id=person.id if person else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from registration.models import Person
 from registration.role_grid import plain
@@ -13,6 +13,9 @@ from registration.transaction import UnitOfWork
 #: Results on the page; more of them ask for more letters.
 MOST = 100
 MIN_LETTERS = 2
+#: Between the last name and the others in a search key.
+SEPARATOR = "|"
+ESCAPE = "\\"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,15 @@ class Found:
     has_more: bool = False
 
 
+def search_key(
+    first_name: str, last_name: str, middle_name: str = "", preferred_name: str = ""
+) -> str:
+    """What ``Person.search_key`` is: the last name, then the others, without accents and
+    capitals."""
+    others = " ".join(filter(None, (first_name, middle_name, preferred_name)))
+    return f"{_part(last_name)}{SEPARATOR}{_part(others)}"
+
+
 def search(work: UnitOfWork, sought: Sought) -> Found:
     """The persons to whom everything that was entered applies. The first name may be the middle or
     the preferred one."""
@@ -46,13 +58,22 @@ def search(work: UnitOfWork, sought: Sought) -> Found:
     query = select(Person).order_by(Person.last_name, Person.first_name, Person.id)
     if sought.person_id:
         query = query.where(Person.person_id == sought.person_id)
-    last, first = plain(sought.last_name), plain(sought.first_name)
-    for part in filter(None, (last, first)):
-        query = query.where(Person.search_key.contains(part, autoescape=True))
-    found = [row for row in work.db.scalars(query) if _matches(row, last, first)]
+    if sought.last_name or sought.first_name:
+        query = query.where(_named(sought))
+    found = list(work.db.scalars(query.limit(MOST + 1)))
     return Found(tuple(found[:MOST]), len(found) > MOST)
 
 
-def _matches(row: Person, last: str, first: str) -> bool:
-    firsts = plain(f"{row.first_name} {row.middle_name} {row.preferred_name}")
-    return last in plain(row.last_name) and first in firsts
+def _named(sought: Sought) -> ColumnElement[bool]:
+    last, first = (_escaped(_part(name)) for name in (sought.last_name, sought.first_name))
+    return Person.search_key.like(f"%{last}%{SEPARATOR}%{first}%", escape=ESCAPE)
+
+
+def _part(name: str) -> str:
+    return plain(name).replace(SEPARATOR, " ")
+
+
+def _escaped(text: str) -> str:
+    for letter in (ESCAPE, "%", "_"):
+        text = text.replace(letter, ESCAPE + letter)
+    return text

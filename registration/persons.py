@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 from sqlalchemy import or_, select
 
-from registration import account_pushes, history, notices, requests
+from registration import account_pushes, history, notices, person_search, requests
 from registration.delegation_facts import Actor, Target
 from registration.delegation_rules import Action
 from registration.models import Account, Custody, History, Machine, Organization, Person
 from registration.organization_facts import facts_of, facts_of_person
-from registration.permission import require
+from registration.permission import lock, require
 from registration.person_fields import AT_GATEWAY, PersonFields
 from registration.person_refusals import SameNameRegistered
 from registration.role_grid import plain
@@ -37,6 +37,7 @@ def register(
 
     Raises NotAllowed, PersonFieldsInvalid, SameNameRegistered. Without an account yet: that comes
     with the first role (AR-07)."""
+    lock(work, organization)
     facts = facts_of(work, organization, actor.person)
     require(actor, Action.REGISTER_PERSON, Target(organization.organization_id), facts)
     values = entered.cleaned()
@@ -91,9 +92,10 @@ def update(
 
 def same_name(work: UnitOfWork, values: PersonFields) -> list[Person]:
     """The persons with the same first and last name, whatever the accents and capitals."""
+    start = person_search.search_key(values.first_name, values.last_name)
     query = (
         select(Person)
-        .where(Person.search_key.startswith(_name_key(values), autoescape=True))
+        .where(Person.search_key.startswith(start, autoescape=True))
         .order_by(Person.person_id)
     )
     wanted = plain(values.first_name), plain(values.last_name)
@@ -115,13 +117,9 @@ def _difference(old: PersonFields, new: PersonFields) -> tuple[dict[str, str], d
     return {name: before[name] for name in changed}, {name: after[name] for name in changed}
 
 
-def _name_key(values: PersonFields) -> str:
-    return plain(f"{values.first_name} {values.last_name}")
-
-
 def _search_key(values: PersonFields) -> str:
-    return plain(
-        f"{values.first_name} {values.last_name} {values.middle_name} {values.preferred_name}"
+    return person_search.search_key(
+        values.first_name, values.last_name, values.middle_name, values.preferred_name
     )
 
 

@@ -1,4 +1,5 @@
-"""What the worker does: pushes to the gateway, mails, and the seals of the history."""
+"""What the worker does: pushes to the gateway, mails, the ends of what has expired, and the seals
+of the history."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import delete
 
-from registration import history, notice_delivery, push_delivery
+from registration import expired_holdings, history, notice_delivery, push_delivery
 from registration.models import SpentToken
 from registration.transaction import Runtime
 from service_base.worker_threads import Parts
@@ -28,7 +29,7 @@ def _forget(runtime: Runtime) -> int:
 THREADS: Mapping[str, Parts[Runtime]] = {
     "pushes": {"pushes": push_delivery.deliver_due},
     "notices": {"notices": notice_delivery.deliver_due},
-    "upkeep": {"history": _seal, "spent_tokens": _forget},
+    "upkeep": {"expired": expired_holdings.close_all, "history": _seal, "spent_tokens": _forget},
 }
 #: All parts.
 PARTS: Parts[Runtime] = {name: part for parts in THREADS.values() for name, part in parts.items()}

@@ -27,6 +27,7 @@ TIERS = (
     RegistrationFigure("pc", "bouchard", "100403"),
     RegistrationFigure("ra", "nwosua", "100405"),
     RegistrationFigure("apprep", "lalondes", "100407"),
+    RegistrationFigure("holder", "petrovl", "100419"),
     RegistrationFigure("ieso", "oseim", "100310"),
 )
 #: The group of the IESO's own people, and the participant at which they hold it.

@@ -52,7 +52,7 @@ class Person(Versioned, Base):
     contact_notes: Mapped[str] = mapped_column(String(1000), default="")
     #: Of mails: ``en`` or ``fr``.
     language: Mapped[str] = mapped_column(String(2), default="en")
-    #: First, middle, last and preferred name, in lower case and without accents, for searches.
+    #: Last, then first, middle and preferred name, for searches (``person_search.search_key``).
     search_key: Mapped[str] = mapped_column(String(420))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -17,13 +17,27 @@ from registration.accounts import ORDERED
 from registration.appointments import ENDED, MADE
 from registration.contact_assignments import ADDED, REMOVED
 from registration.delegation_rules import Action
+from registration.expired_holdings import ACCESS_ROLE, APPOINTMENT, CONTACT_ROLE
 from registration.history_list import Asked, Entry
 from registration.pages import query_days, standing
 from registration.pages.standing import Standing
 from registration.persons import CHANGED, REGISTERED
 
 ACTIONS = complete(
-    (GRANTED, REVOKED, MADE, ENDED, REGISTERED, CHANGED, ORDERED, ADDED, REMOVED),
+    (
+        GRANTED,
+        REVOKED,
+        MADE,
+        ENDED,
+        REGISTERED,
+        CHANGED,
+        ORDERED,
+        ADDED,
+        REMOVED,
+        ACCESS_ROLE,
+        APPOINTMENT,
+        CONTACT_ROLE,
+    ),
     {
         GRANTED: _("Access role granted"),
         REVOKED: _("Access role revoked"),
@@ -34,10 +48,16 @@ ACTIONS = complete(
         ORDERED: _("Account ordered"),
         ADDED: _("Contact role given"),
         REMOVED: _("Contact role taken"),
+        ACCESS_ROLE: _("Access role expired"),
+        APPOINTMENT: _("Appointment expired"),
+        CONTACT_ROLE: _("Contact role expired"),
     },
 )
 #: The filter offers what an organization's history has.
-OFFERED = (GRANTED, REVOKED, ADDED, REMOVED, MADE, ENDED, REGISTERED)
+OFFERED = (
+    GRANTED, REVOKED, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
+    REGISTERED,
+)  # fmt: skip
 COLUMNS = (
     "id", "at", "actor", "actor_name", "on_behalf_of", "action", "person", "person_name", "before",
     "after", "reason",

@@ -90,7 +90,7 @@ class Company:
             main_email=f"{name}@lakes.example",
             main_phone="+1 705 555 0142",
             language=language,
-            search_key=name,
+            search_key=f"smith|{name}",
             created_at=work.now,
             updated_at=work.now,
         )

@@ -13,7 +13,7 @@ from registration.models import (
     Participation,
     Person,
 )
-from registration.role_grid import plain
+from registration.person_search import search_key
 from registration.transaction import UnitOfWork
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -26,7 +26,7 @@ def person(work: UnitOfWork, person_id: str, name: str, *, account: bool = True)
     row = Person(
         person_id=person_id, first_name=first, last_name=last, main_phone="+14165550100",
         main_phone_extension="12", main_email=f"{last.lower()}@lakes.example",
-        search_key=plain(name), created_at=OLD, updated_at=OLD,
+        search_key=search_key(first, last), created_at=OLD, updated_at=OLD,
     )  # fmt: skip
     work.db.add(row)
     work.db.flush()

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from sqlalchemy import select
 
-from registration import access_batches, grid_query, organization_facts, role_grid
+from registration import access_batches, appointments, grid_query, organization_facts, role_grid
 from registration.access_batches import BatchNotPossible
 from registration.access_changes import AccountKey, Cell, Change
+from registration.appointments import EndReason
 from registration.delegation_facts import AccountKind, Actor
 from registration.delegation_rules import Reason
-from registration.models import AccessAssignment, History, Organization, Push
+from registration.models import (
+    AccessAssignment,
+    Account,
+    Appointment,
+    History,
+    Notice,
+    Organization,
+    Person,
+    Push,
+)
 from registration.transaction import Origin, Runtime, UnitOfWork
 from registration_bridge.bridge_client import Result
 from registration_bridge.message_urns import REGISTRATION_USER as EXTENSION
@@ -84,7 +94,7 @@ def test_ar04_a_revocation_leaves_the_other_roles(work: UnitOfWork, lakes: Organ
 
 
 def test_a_role_that_ran_out_can_be_granted_again(work: UnitOfWork, lakes: Organization) -> None:
-    """Time: what lapsed is no longer held, and makes room."""
+    """Time: what expired is no longer held, and makes room; the history says both."""
     access_batches.order(work, ACTOR, lakes, [change("bids")])
     row = work.db.scalars(select(AccessAssignment)).one()
     row.valid_until = work.now
@@ -92,6 +102,13 @@ def test_a_role_that_ran_out_can_be_granted_again(work: UnitOfWork, lakes: Organ
     assert held(work, lakes) == set()
     access_batches.order(work, ACTOR, lakes, [change("bids", saw=2)])
     assert held(work, lakes) == {(TRADER, "bids")}
+    entries = list(work.db.scalars(select(History).order_by(History.id)))
+    assert [(one.action, one.actor) for one in entries] == [
+        ("access.granted", RA), ("access.expired", "registration"), ("access.granted", RA),
+    ]  # fmt: skip
+    assert entries[1].before == {"role": "bids", "until": NOW.isoformat()}
+    assert (entries[1].person_id, entries[1].account_id) == (row.account.person_id, row.account_id)
+    assert (row.ended_at, row.ended_by, row.ended_why) == (NOW, "registration", "expired")
 
 
 @pytest.mark.parametrize(
@@ -137,13 +154,35 @@ def test_two_administrators_the_second_is_told(work: UnitOfWork, lakes: Organiza
 
 
 def test_ar07_a_person_without_account_gets_one(work: UnitOfWork, lakes: Organization) -> None:
-    """AR-07: the gateway makes the user name, so the push has none."""
+    """AR-07: the gateway makes the user name, so the push has none. The history has the order of
+    the account too, and the mails tell of the grant."""
     person(work, "100003", "Noor Haddad", account=False)
     access_batches.order(work, ACTOR, lakes, [change("bids", who="100003")])
     push = work.db.scalars(select(Push)).one()
     assert push.account is not None
     assert push.account.external_id == "person-100003"
     assert access_batches.account_pushes.operation(push.account, push.body)["method"] == "POST"
+    entries = {one.id: one.action for one in work.db.scalars(select(History).order_by(History.id))}
+    assert list(entries.values()) == ["account.ordered", "access.granted"]
+    assert {entries[one.history_id or 0] for one in work.db.scalars(select(Notice))} == {
+        "access.granted"
+    }
+    access_batches.order(work, ACTOR, lakes, [change("view", who="100003")])
+    assert len(list(work.db.scalars(select(Push)))) == 2
+    assert work.db.scalars(select(Account).where(Account.person_id == push.account.person_id)).one()
+
+
+def test_ar06_a_role_goes_to_the_account_that_acts_here_only(
+    work: UnitOfWork, lakes: Organization
+) -> None:
+    """AR-06, UI-10: a second account of this organization comes before the personal one."""
+    trader = work.db.scalars(select(Person).where(Person.person_id == TRADER)).one()
+    second = Account(external_id="second", kind="person", person_id=trader.id,
+                     only_organization_id=lakes.id, created_at=OLD, created_by="test")  # fmt: skip
+    work.db.add(second)
+    work.db.flush()
+    access_batches.order(work, ACTOR, lakes, [change("bids")])
+    assert work.db.scalars(select(AccessAssignment)).one().account_id == second.id
 
 
 def test_ar05_a_trial_changes_nothing(
@@ -213,3 +252,34 @@ def test_two_orders_for_an_account_at_once_lose_nothing(
         bodies = [push.body for push in work.db.scalars(select(Push).order_by(Push.id))]
     groups = [[one["roleGroup"] for one in body[EXTENSION]["grants"]] for body in bodies]
     assert groups == [["EMI Bids and Offers"], ["EMI Bids and Offers", "EMI Viewer"]]
+
+
+def test_tm14_a_grant_waits_for_the_end_of_the_administrators_appointment(
+    runtime: Runtime, bridge: FakeBridge
+) -> None:
+    """TM-14: what an administrator orders while his appointment is being ended is refused."""
+    pc = "100005"
+    with runtime.work() as work:
+        here = participant(work)
+        work.db.add(
+            Appointment(person_id=person(work, pc, "Petra Novak").id, organization_id=here.id,
+                        office="pc", valid_from=OLD, given_by="test")
+        )  # fmt: skip
+        organization_id = here.id
+        row = work.db.scalars(select(Appointment).where(Appointment.office == "ra")).one().id
+
+    def grant() -> None:
+        with runtime.work(Origin(RA)) as work:
+            here = work.db.get_one(Organization, organization_id)
+            access_batches.order(work, ACTOR, here, [change("bids")])
+
+    with ThreadPoolExecutor(1) as other:
+        with runtime.work(Origin(pc)) as work:
+            appointments.end(work, Actor(pc), row, 1, EndReason.COMPROMISE)
+            later = other.submit(grant)
+            assert not wait([later], timeout=0.5).done
+        with pytest.raises(BatchNotPossible) as refusal:
+            later.result(30)
+    assert [one.refused.reason for one in refusal.value.plan.denied] == [Reason.NOT_YOURS]
+    with runtime.work() as work:
+        assert list(work.db.scalars(select(AccessAssignment))) == []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from idp.demo import registration_people
 from idp.demo.people import FIGURES
 from idp.models import AccountKind
 from registration import catalogue
 from registration.contact_rules import Batch, Contact, ContactKind, Holding, below_minimum, breaches
-from registration.delegation_facts import OFFICES
+from registration.delegation_facts import OFFICES, Tier
 from registration.demo_data import DemoPlace, packaged
 
 DATA, CATALOGUE = packaged(), catalogue.packaged()
@@ -21,6 +22,19 @@ def places(organization: str) -> dict[str, DemoPlace]:
         for person, entry in DATA.people.items()
         if organization in entry.at and entry.at[organization].until_days is None
     }
+
+
+def test_somebody_of_every_tier_can_sign_in() -> None:
+    """``demo.json`` names one of each. The account holder has access roles and nothing else."""
+    assert [one.tier for one in registration_people.TIERS] == [
+        *(office.value for office in OFFICES), Tier.HOLDER.value, Tier.IESO.value,
+    ]  # fmt: skip
+    (holder,) = (one for one in registration_people.TIERS if one.tier == Tier.HOLDER)
+    (place,) = DATA.people[holder.person_id].at.values()
+    assert place == DemoPlace(access=place.access)
+    assert place.access
+    names = [one.username for one in (*FIGURES, *registration_people.figures())]
+    assert len(names) == len(set(names))
 
 
 def test_there_is_everybody_whom_the_pages_show() -> None:

@@ -38,7 +38,7 @@ def somebody(work: UnitOfWork, person_id: str = "100002") -> Account:
     market = Market(code="energy", name="Energy", name_fr="Énergie", kind="market")
     person = Person(
         person_id=person_id, first_name="Marie", last_name="Tremblay", main_phone="+14165550100",
-        main_phone_extension="12", main_email="marie@lakes.example", search_key="marie tremblay",
+        main_phone_extension="12", main_email="marie@lakes.example", search_key="tremblay|marie",
         created_at=work.now, updated_at=work.now,
     )  # fmt: skip
     work.db.add_all([here, market, person])

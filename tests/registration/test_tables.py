@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, select
+from sqlalchemy.orm import Session
 
 from registration import schema
-from registration.models import Base
+from registration.models import Base, Person
+from registration.person_search import search_key
 from registration.settings import Settings
 from service_base.database import prepare_engine
 from service_base.refusals import ConfigurationError, DatabaseNotReady
@@ -30,6 +33,26 @@ def test_the_migrations_make_the_tables(tmp_path: Path) -> None:
     schema.SCHEMA.require(url)
     with engine.connect() as connection:
         assert schema.SCHEMA.status(connection) is SchemaStatus.OK
+    engine.dispose()
+
+
+def test_a_person_of_an_earlier_release_is_found_after_the_upgrade(tmp_path: Path) -> None:
+    """RG-04: the search key of release 0001 had the first name first."""
+    engine = create_engine(f"sqlite:///{tmp_path}/registration.db")
+    prepare_engine(engine)
+    schema.upgrade(engine, "0001")
+    at = datetime(2026, 11, 27, tzinfo=UTC)
+    row = Person(
+        person_id="1", first_name="Lucie", last_name="Côté", middle_name="Marie",
+        main_email="l@lakes.example", search_key="lucie cote marie ", created_at=at, updated_at=at,
+    )  # fmt: skip
+    with Session(engine) as session:
+        session.add(row)
+        session.commit()
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        found = session.scalars(select(Person.search_key)).one()
+    assert found == search_key("Lucie", "Côté", "Marie") == "cote|lucie marie"
     engine.dispose()
 
 

@@ -1,0 +1,84 @@
+"""Closes what has expired: appointments, contact roles and access roles whose end has passed, and
+which nobody ended.
+
+An open row makes a new one for the same holder impossible. So services close what has expired at an
+organization before they change something there, and the worker closes the rest.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, select, union
+
+from registration import history
+from registration.models import AccessAssignment, Appointment, ContactAssignment, Organization
+from registration.permission import lock
+from registration.transaction import Runtime, UnitOfWork
+
+#: Actions of the history.
+APPOINTMENT = "appointment.expired"
+CONTACT_ROLE = "contact_role.expired"
+ACCESS_ROLE = "access.expired"
+#: Who closes, whoever acts at the moment.
+ACTOR = "registration"
+WHY = "expired"
+
+Expiring = Appointment | ContactAssignment | AccessAssignment
+_KINDS: tuple[type[Expiring], ...] = (Appointment, ContactAssignment, AccessAssignment)
+
+
+def lock_and_close(work: UnitOfWork, organization: Organization) -> None:
+    """How a change of who may do what at an organization begins: other changes there wait until
+    this one is committed (``permission.lock``), and what has expired makes room for what is new."""
+    lock(work, organization)
+    for kind in _KINDS:
+        query = select(kind).where(kind.organization_id == organization.id, *_over(kind, work))
+        rows = work.db.scalars(query.order_by(kind.id).execution_options(populate_existing=True))
+        for row in rows.all():
+            _close(work, row)
+    work.db.flush()
+
+
+def close_all(runtime: Runtime) -> int:
+    """Close what has expired anywhere, a transaction for each organization; returns for how many
+    organizations."""
+    with runtime.work() as work:
+        concerned = union(
+            *(select(kind.organization_id).where(*_over(kind, work)) for kind in _KINDS)
+        )
+        numbers = list(work.db.scalars(concerned))
+    for number in numbers:
+        with runtime.work() as work:
+            lock_and_close(work, work.db.get_one(Organization, number))
+    return len(numbers)
+
+
+def _over(kind: type[Expiring], work: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
+    return kind.ended_at.is_(None), kind.valid_until <= work.now
+
+
+def _close(work: UnitOfWork, row: Expiring) -> None:
+    if row.valid_until is None:
+        raise ValueError("it has no end")
+    row.ended_at, row.ended_by, row.ended_why = row.valid_until, ACTOR, WHY
+    before = {"until": row.valid_until.isoformat()}
+    match row:
+        case Appointment():
+            action, before["office"] = APPOINTMENT, row.office
+        case ContactAssignment():
+            action, before["role"] = CONTACT_ROLE, row.contact_role.code
+            if row.section is not None:
+                before["section"] = str(row.section.id)
+        case _:
+            action, before["role"] = ACCESS_ROLE, row.access_role.code
+    account = row.account if isinstance(row, AccessAssignment) else None
+    person = account.person if account else getattr(row, "person", None)
+    history.record(
+        work,
+        action,
+        actor=ACTOR,
+        organization=row.organization,
+        person=person,
+        account=account,
+        before=before,
+        reason=WHY,
+    )
