@@ -19,7 +19,7 @@ from registration.appointment_refusals import (
     EndBeforeStart,
     ReasonNeedsText,
 )
-from registration.delegation import WhoCan, leaves_vacant, who_fills
+from registration.delegation import Allowed, WhoCan, leaves_vacant, may, who_fills
 from registration.delegation_facts import Actor, Facts, Target, Tier
 from registration.delegation_rules import Action, Reason
 from registration.expired_holdings import lock_and_close
@@ -64,6 +64,8 @@ class EndPreview:
     is_last: bool
     asked: tuple[WhoCan, ...]
     leaves_one_ar: bool
+    #: Whether the actor acts on a letter, whose reference is recorded (TM-03).
+    needs_letter: bool
 
 
 def appoint(
@@ -77,15 +79,7 @@ def appoint(
     """Appoint the person, from now on. Raises NotAllowed, AlreadyInOffice, EndBeforeStart."""
     terms = terms or Terms()
     lock_and_close(work, organization)
-    facts = _facts(work, actor, organization, person)
-    target = Target(
-        organization.organization_id, person.person_id, office, letter=terms.letter.strip()
-    )
-    require(actor, Action.APPOINT, target, facts)
-    if terms.until is not None and terms.until <= work.now:
-        raise EndBeforeStart()
-    if person.person_id in facts.holders(office, organization.organization_id):
-        raise AlreadyInOffice(person.full_name)
+    check(work, actor, organization, person, office, terms)
     row = Appointment(
         person_id=person.id,
         organization_id=organization.id,
@@ -118,17 +112,49 @@ def appoint(
     return row
 
 
-def preview_end(work: UnitOfWork, actor: Actor, row: Appointment, letter: str = "") -> EndPreview:
-    """What ``end`` would entail, for the page that asks for confirmation. Raises NotAllowed."""
+def check(
+    work: UnitOfWork,
+    actor: Actor,
+    organization: Organization,
+    person: Person,
+    office: Tier,
+    terms: Terms,
+) -> None:
+    """Whether ``appoint`` is possible now, for the page that asks for confirmation. Raises as it
+    does."""
+    facts = _facts(work, actor, organization, person)
+    number = organization.organization_id
+    target = Target(number, person.person_id, office, letter=terms.letter.strip())
+    require(actor, Action.APPOINT, target, facts)
+    if terms.until is not None and terms.until <= work.now:
+        raise EndBeforeStart()
+    if person.person_id in facts.holders(office, number):
+        raise AlreadyInOffice(person.full_name)
+
+
+def held(work: UnitOfWork, organization: Organization, appointment_id: int) -> Appointment:
+    """The appointment, if it is one of this organization and holds now. Raises
+    AppointmentNotFound."""
+    row = work.db.get(Appointment, appointment_id)
+    if row is None or row.organization_id != organization.id or not row.is_held(work.now):
+        raise AppointmentNotFound()
+    return row
+
+
+def preview_end(work: UnitOfWork, actor: Actor, row: Appointment) -> EndPreview:
+    """What ``end`` would entail, for the page that asks for confirmation. The letter is entered
+    there. Raises AppointmentNotFound, NotAllowed."""
     facts = _facts(work, actor, row.organization, row.person)
-    target = _target(row, letter)
+    target = _target(row, "entered later")
     _require_end(actor, target, facts)
+    answer = may(actor, Action.END_APPOINTMENT, replace(target, letter=""), facts)
     office, number = Tier(row.office), row.organization.organization_id
     is_last = leaves_vacant(target, facts)
     return EndPreview(
         is_last,
         who_fills(office, number, _without(facts, target)) if is_last else (),
         office is Tier.AR and len(facts.holders(Tier.AR, number)) == 2,
+        not isinstance(answer, Allowed),
     )
 
 

@@ -7,6 +7,8 @@ organization before they change something there, and the worker closes the rest.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, select, union
 
 from registration import history
@@ -32,8 +34,9 @@ def lock_and_close(work: UnitOfWork, organization: Organization) -> None:
     lock(work, organization)
     for kind in _KINDS:
         query = select(kind).where(kind.organization_id == organization.id, *_over(kind, work))
-        rows = work.db.scalars(query.order_by(kind.id).execution_options(populate_existing=True))
-        for row in rows.all():
+        ordered = query.order_by(kind.id).execution_options(populate_existing=True)
+        rows: list[Any] = list(work.db.scalars(ordered))
+        for row in rows:
             _close(work, row)
     work.db.flush()
 

@@ -36,6 +36,8 @@ class Holder:
     since: datetime
     until: datetime | None
     given_by: str
+    #: The row of the appointment or assignment.
+    row: int
 
 
 @dataclass(frozen=True)
@@ -180,4 +182,4 @@ def _holder(row: Appointment | ContactAssignment, givers: dict[str, str]) -> Hol
     else:
         section = row.section
         who = (section.name, "", section.phone, section.email) if section else ("", "", "", "")
-    return Holder(*who, row.valid_from, row.valid_until, given_by)
+    return Holder(*who, row.valid_from, row.valid_until, given_by, row.id)

@@ -10,6 +10,8 @@ from flask import Blueprint
 
 from registration.pages import (
     account_roles_pages,
+    appointment_end_pages,
+    appointment_pages,
     history_page,
     home_page,
     my_information_pages,
@@ -22,6 +24,8 @@ from registration.pages.language_form import language
 from registration.pages.navigation import navigation
 
 HERE = "/organizations/<organization_id>"
+APPOINT = f"{HERE}/representatives/appoint/<person_id>"
+END = f"{HERE}/representatives/<int:appointment_id>/end"
 PAGES = (
     ("/", "home", home_page.home, "GET"),
     ("/my-information", "my_information", my_information_pages.show, "GET"),
@@ -35,6 +39,12 @@ PAGES = (
     (f"{HERE}/grant", "find", account_roles_pages.find, "GET"),
     (f"{HERE}/persons/<person_id>/roles", "account_roles", account_roles_pages.show, "GET"),
     (f"{HERE}/representatives", "representatives", organization_pages.representatives, "GET"),
+    (f"{HERE}/representatives/appoint", "find_representative", appointment_pages.find, "GET"),
+    (APPOINT, "appoint", appointment_pages.form, "GET"),
+    (f"{APPOINT}/review", "review_appointment", appointment_pages.review, "GET"),
+    (f"{APPOINT}/confirm", "confirm_appointment", appointment_pages.confirm, "POST"),
+    (END, "end_appointment", appointment_end_pages.form, "GET"),
+    (f"{END}/confirm", "confirm_end", appointment_end_pages.confirm, "POST"),
     (f"{HERE}/contact-roles", "contact_roles", organization_pages.contact_roles, "GET"),
     (f"{HERE}/machines", "machines", organization_pages.machines, "GET"),
     (f"{HERE}/history", "history", history_page.show, "GET"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import render_template, request, url_for
+from flask_babel import gettext
 
 from hosted_pages.languages import is_french
 from registration import current, grid_query, person_search, role_grid
@@ -12,7 +13,7 @@ from registration.delegation_rules import Action
 from registration.organization_facts import members
 from registration.pages import standing
 from registration.pages.role_grid_pages import changer
-from registration.pages.standing import NotHere
+from registration.pages.standing import NotHere, Standing
 from registration.person_search import Sought
 
 
@@ -20,13 +21,26 @@ def find(organization_id: str) -> str:
     """The search. It finds everybody who is registered, so that nobody is registered twice."""
     here = changer(organization_id)
     standing.at(organization_id, Action.SEARCH_PERSONS)
+    return found_page(
+        here,
+        gettext("Grant a role"),
+        "pages.find",
+        "pages.account_roles",
+    )
+
+
+def found_page(here: Standing, title: str, endpoint: str, chosen: str) -> str:
+    """The page of a search for a person. ``chosen`` is the endpoint to which a choice leads."""
+    number = here.here.organization_id
     sought = Sought(*(request.args.get(name, "").strip()[:100] for name in
                       ("person_id", "last_name", "first_name")))  # fmt: skip
     found = person_search.search(current.work(), sought) if sought.is_enough else None
     return render_template(
         "find_account.html",
         organization=here.here,
-        here_path=url_for("pages.find", organization_id=organization_id),
+        title=title,
+        here_path=url_for(endpoint, organization_id=number),
+        choice_of=lambda row: url_for(chosen, organization_id=number, person_id=row.person_id),
         sought=sought,
         found=found,
         is_tried=bool(request.args),

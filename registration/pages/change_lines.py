@@ -138,10 +138,12 @@ def _mails(trial: Trial) -> Iterator[str]:
 
 def refusal_lines(refused: Refused, here: Organization) -> list[str]:
     """Why delegation refuses, and who can."""
-    return [
-        sentence(refused.reason, gettext),
-        *next_steps(refused, here.name, _reachable(refused), gettext),
-    ]
+    return [sentence(refused.reason, gettext), *who_lines(refused, here)]
+
+
+def who_lines(refused: Refused, here: Organization) -> list[str]:
+    """Who can, with telephone."""
+    return list(next_steps(refused, here.name, _reachable(refused), gettext))
 
 
 def _reachable(refused: Refused) -> dict[str, str]:

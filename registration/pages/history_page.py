@@ -118,8 +118,7 @@ def _asked() -> Asked:
 
 
 def _number(name: str) -> int:
-    typed = request.args.get(name, "")
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else 0
+    return query_days.number(request.args.get(name, ""))
 
 
 def _url(here: Standing, values: dict[str, str], endpoint: str = "pages.history") -> str:

@@ -10,9 +10,11 @@ from flask_babel import gettext
 
 from hosted_pages.languages import is_french
 from registration import current, own_lists
+from registration.appointments import VACANCY
 from registration.delegation_facts import Tier
 from registration.delegation_texts import TIERS
 from registration.grid_query import column_of
+from registration.models import Task
 from registration.organization_facts import names
 from registration.pages import standing
 from registration.pages.navigation import own_organizations, sees
@@ -60,10 +62,20 @@ def _tasks() -> list[ShownTask]:
             task.created_at,
             task.due_at,
             task.organization.name if task.organization else "",
-            url_for("pages.request", number=task.request.number) if task.request else "",
+            _url_of(task),
         )
         for task in rows
     ]
+
+
+def _url_of(task: Task) -> str:
+    """Where the task is done or explained."""
+    if task.request:
+        return url_for("pages.request", number=task.request.number)
+    if task.kind == VACANCY and task.organization:
+        number = task.organization.organization_id
+        return url_for("pages.representatives", organization_id=number)
+    return ""
 
 
 def _organizations() -> list[dict[str, str]]:

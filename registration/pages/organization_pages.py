@@ -9,7 +9,11 @@ from flask_babel import gettext
 
 from hosted_pages.languages import is_french
 from registration import current, organization_lists
+from registration.delegation import appointable, visible
+from registration.delegation_facts import Target
+from registration.delegation_rules import Action
 from registration.delegation_texts import TIERS
+from registration.organization_lists import Office
 from registration.pages import query_days, standing
 from registration.pages.standing import Standing
 
@@ -18,13 +22,35 @@ def representatives(organization_id: str) -> str:
     """Authorized Representatives, Primary Contacts, Rights Administrators, Applicant
     Representatives."""
     here, common = _common(organization_id, "pages.representatives")
+    is_now = common["as_of_day"] is None
     offices = organization_lists.offices(current.work(), here.here, common["at"])
     return render_template(
         "representatives.html",
         **common,
         offices=offices,
+        appoint_url=_appoint_url(here) if is_now else "",
+        ended=[one.tier for one in offices if is_now and _may_end(here, one)],
+        end_url=lambda holder: url_for(
+            "pages.end_appointment", organization_id=organization_id, appointment_id=holder.row
+        ),
         office_text=lambda tier: gettext(TIERS[tier]),
     )
+
+
+def _appoint_url(here: Standing) -> str:
+    number = here.here.organization_id
+    is_possible = appointable(here.actor, number, here.facts)
+    return url_for("pages.find_representative", organization_id=number) if is_possible else ""
+
+
+def _may_end(here: Standing, office: Office) -> bool:
+    """Whether the person who asks may end the appointments to this office; a letter that this needs
+    is entered later."""
+    targets = [
+        Target(here.here.organization_id, one.id, office.tier, letter="later")
+        for one in office.holders
+    ]
+    return bool(visible(here.actor, Action.END_APPOINTMENT, targets, here.facts))
 
 
 def contact_roles(organization_id: str) -> str:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 from flask import Flask, template_rendered
+from sqlalchemy import select
 
 import registration
 from registration.app import create_app
+from registration.models import Appointment, Organization
 from registration.pages import PAGES
 from registration.transaction import Runtime
 from tests.gallery.studio import LOCALES, View
 from tests.registration.fake_bridge import FakeBridge
-from tests.registration.participant import RA, TRADER, participant
+from tests.registration.participant import OLD, RA, TRADER, participant, person
 from tests.registration.test_pages import (
     BASE,
     BIDS,
@@ -66,6 +68,7 @@ def views(site: Site, language: str) -> Iterator[View]:
                  "grant?last_name=nobody", "representatives", "contact-roles", "machines",
                  "history"):  # fmt: skip
         yield View(f"organization/{path}", get(f"{HERE}/{path}"))
+    yield from appointment_views(site, language)
     page = get("/my-information")
     sent = {"csrf_token": token_of(page), "version": fields(page, "version"), "first_name": "Ada"}
     yield View("information-wrong", admin.post("/my-information/review", data=sent, base_url=BASE))
@@ -78,6 +81,27 @@ def views(site: Site, language: str) -> Iterator[View]:
     yield View("not-allowed", trader.get(f"{HERE}/roles", base_url=BASE))
     yield View("sign-in-problem", visitor.get("/callback?iss=x", base_url=BASE))
     yield View("signed-out", visitor.get("/signed-out", base_url=BASE))
+
+
+def appointment_views(site: Site, language: str) -> Iterator[View]:
+    """How a representative is appointed and ended: by a PC, who warns himself."""
+    with site.runtime.work() as work:
+        here = work.db.scalars(select(Organization)).first()
+        assert here is not None
+        pc = Appointment(person_id=person(work, "100012", "Petra Novak").id,
+                         organization_id=here.id, office="pc", valid_from=OLD,
+                         given_by="test")  # fmt: skip
+        work.db.add(pc)
+        work.db.flush()
+        row = pc.id
+    browser = site.browser("100012")
+    browser.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    for path in ("representatives", "representatives/appoint?last_name=moreau",
+                 f"representatives/appoint/{TRADER}",
+                 f"representatives/appoint/{TRADER}/review?office=ra&until=2027-01-31",
+                 f"representatives/appoint/{TRADER}/review?office=ra&until=soon",
+                 f"representatives/{row}/end"):  # fmt: skip
+        yield View(f"appointments/{path}", browser.get(f"{HERE}/{path}", base_url=BASE))
 
 
 def pages_of(app: Flask) -> set[str]:

@@ -188,14 +188,25 @@ def test_rg04_a_person_of_nowhere_is_found_and_given_a_role(site: Site) -> None:
 
 
 PATHS = ("roles", "roles/export", "representatives", "contact-roles", "machines", "history",
-         "history/export", "grant", f"persons/{TRADER}/roles", "roles/review")  # fmt: skip
+         "history/export", "grant", f"persons/{TRADER}/roles", "roles/review",
+         "representatives/appoint", f"representatives/appoint/{TRADER}",
+         f"representatives/appoint/{TRADER}/review", "representatives/1/end")  # fmt: skip
+#: Forms that are sent.
+SENT = (
+    "roles/confirm",
+    f"representatives/appoint/{TRADER}/confirm",
+    "representatives/1/end/confirm",
+)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_tm07_another_organization_does_not_exist(site: Site, path: str) -> None:
     """TM-07: by id, on every route; for a stranger ours does not exist either."""
     known = {rule.rule for rule in site.app.url_map.iter_rules() if "organization_id" in rule.rule}
-    named = {one.replace(TRADER, "<person_id>") for one in (*PATHS, "roles/confirm")}
+    named = {
+        one.replace(TRADER, "<person_id>").replace("/1/", "/<int:appointment_id>/")
+        for one in (*PATHS, *SENT)
+    }
     assert known == {f"/organizations/<organization_id>/{one}" for one in named}
     for browser, number in ((site.browser(RA), "109131"), (site.browser(RA), "nothing"),
                             (site.browser("100009"), "109120")):  # fmt: skip
@@ -271,8 +282,8 @@ def test_a_list_that_cannot_be_read_is_opened_again(site: Site, data: dict[str, 
 def test_forms_without_token_and_other_hosts_are_refused(site: Site) -> None:
     """CSRF, and a forged Host header."""
     browser = site.browser(RA)
-    for path in ("review", "confirm"):
-        answer = browser.post(f"{HERE}/roles/{path}", data={}, base_url=BASE)
+    for path in ("roles/review", *SENT):
+        answer = browser.post(f"{HERE}/{path}", data={}, base_url=BASE)
         assert answer.status_code == 400
     assert browser.get("/", base_url="http://evil.example").status_code == 400
 
