@@ -1,27 +1,45 @@
 """Online IESO Registration: the people of each participant decide who may do what.
 
 It is the master of who may; the gateway is the master of who somebody is. It signs people in at the
-gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0).
+gateway (OpenID Connect) and pushes every effect to it (SCIM 2.0). See docs/decisions/0041 to 0043.
 
-- ``delegation`` and what it reads: who may do what, as a calculation.
-- ``delegation_texts``: why it says no, and who can.
+Calculations, without a database:
+
+- ``delegation``, ``delegation_facts`` and ``delegation_rules``: who may do what.
+  ``delegation_texts``: why not, and who can.
 - ``contact_rules``: minimum, maximum and exclusive pairs of contact roles.
-- ``access_changes``: what a batch of grants and revocations would do.
-- ``role_grid``: the grid of people and roles of an organization, and what its form asks for.
-- ``organization_facts``, ``grid_query``, ``organization_lists``, ``history_list`` and
-  ``person_search``: what the tables say, as of any moment.
-- ``access_batches``: grants and revocations are tried and ordered. ``account_pushes``,
-  ``requests`` and ``history``: what an order leaves behind.
-- ``expired_holdings``: closes what has expired. ``accounts``: which account carries a role.
-- ``catalogue``: markets, contact roles and access roles, from ``data/catalogue.yaml``.
-- ``demo_data``: the invented people of the demonstration.
-- ``models`` and ``migrations``: its tables, in a database of its own.
-- ``transaction``: units of work. A change, its history, its mails and its pushes are one of them.
-- ``history``, ``requests``, ``tasks``, ``account_pushes``: what services write beside their change.
-- ``push_delivery``: how the worker brings the gateway to what was decided.
-- ``permission``: where services ask delegation. ``appointments``, ``contact_assignments`` and
-  ``persons`` write a change, its history, mails and pushes in one transaction; ``notices`` and
-  ``access_notices`` are the mails.
-- ``notice_delivery``: how the worker sends mails.
-- ``catalogue_tables``: brings the tables to the catalogue. ``cli``: the command ``registration``.
+- ``access_changes``: what a batch of grants and revocations would do. ``role_grid``: the grid of
+  people and roles of an organization, and what its form asks for.
+- ``catalogue``: markets, contact roles and access roles, from ``data``. ``demo_data``: the invented
+  people of the demonstration, from there too.
+
+What the tables say, as of any moment:
+
+- ``organization_facts``: what delegation reads. ``grid_query``, ``organization_lists``,
+  ``contact_directory``, ``own_lists``, ``history_list`` and ``person_search``: what pages show.
+
+Services. Each asks delegation (``permission``), and writes a change, its history, mails and pushes
+in one transaction:
+
+- ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
+  ``persons`` with ``person_fields``, ``accounts``.
+- ``appointment_refusals``, ``contact_refusals``, ``person_refusals`` and ``work_refusals``: why
+  they refuse.
+- ``history``, ``requests``, ``tasks``, ``account_pushes``: what they write beside the change.
+  ``notices`` and ``access_notices`` choose the mails, ``notice_texts`` has their texts.
+
+What the worker does (``worker``):
+
+- ``push_delivery`` brings the gateway to what was decided, ``notice_delivery`` sends mails,
+  ``history`` seals entries, ``expired_holdings`` closes what has expired.
+
+The program:
+
+- ``models`` and ``migrations``: the tables, in a database of its own. ``schema``: their version.
+  ``catalogue_tables`` and ``demo_tables`` fill them.
+- ``settings``, ``keys`` and ``ports``: configuration, cryptographic keys, the outside world.
+  ``transaction``: units of work.
+- ``app`` makes the web application, ``serving`` serves it, ``cli`` is the command ``registration``.
+- ``browser_sessions``: sessions of people who signed in. ``current``: the present request.
+- ``pages``, ``templates`` and ``translations``: what people see.
 """

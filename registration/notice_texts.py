@@ -51,7 +51,7 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
         ),
         "fr": Text(
             "Vous êtes maintenant {office} – {organization}",
-            "{by} vous a confié le rôle suivant pour {organization} : {office}.\n\n"
+            "{by} vous a confié le rôle suivant pour {organization}\u00a0: {office}.\n\n"
             "Vous pouvez exercer ce rôle à compter du {since}{until}. Connectez-vous à {url}. Si "
             "vous n’avez pas encore de compte, un autre courriel contient le lien d’activation.",
         ),
@@ -64,7 +64,8 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
         ),
         "fr": Text(
             "Vous n’êtes plus {office} – {organization}",
-            "{by} a mis fin au rôle suivant que vous exerciez pour {organization} : {office}.\n\n"
+            "{by} a mis fin au rôle suivant que vous exerciez pour {organization}\u00a0: "
+            "{office}.\n\n"
             "Vos rôles d’accès et vos rôles de contact ne changent pas pour autant.",
         ),
     },
@@ -74,8 +75,8 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
             "Nobody is {office} of {organization} any more. Please appoint somebody at {url}.",
         ),
         "fr": Text(
-            "{organization} : rôle vacant – {office}",
-            "Plus personne n’exerce le rôle suivant pour {organization} : {office}. Veuillez "
+            "{organization}\u00a0: rôle vacant – {office}",
+            "Plus personne n’exerce le rôle suivant pour {organization}\u00a0: {office}. Veuillez "
             "nommer quelqu’un à {url}.",
         ),
     },
@@ -127,14 +128,14 @@ OFFICE_NAMES: Mapping[str, Mapping[Tier, str]] = {
         Tier.APPREP: "représentant du demandeur",
     },
 }
-ADDED = {"en": "Added: {role}", "fr": "Ajouté : {role}"}
-REMOVED = {"en": "Removed: {role}", "fr": "Retiré : {role}"}
+ADDED = {"en": "Added: {role}", "fr": "Ajouté\u00a0: {role}"}
+REMOVED = {"en": "Removed: {role}", "fr": "Retiré\u00a0: {role}"}
 UNTIL = {"en": " until {until}", "fr": " jusqu’au {until}"}
 GREETING = {"en": "Hello {name},", "fr": "Bonjour {name},"}
 FOOT = {
     "en": "You did not expect this mail? Call IESO Customer Relations: {phone}, {email}.",
-    "fr": "Ce courriel vous surprend? Appelez le service à la clientèle de l’IESO : {phone}, "
-    "{email}.",
+    "fr": "Ce courriel vous surprend? Appelez le service à la clientèle de la SIERE\u00a0: "
+    "{phone}, {email}.",
 }
 
 for _kind in NoticeKind:

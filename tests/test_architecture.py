@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from importlib import import_module
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from packaging.version import Version
 
 import idp
 import idp.models
+import registration
 from idp.db import Base
 
 MINIMUM = {"authlib": "1.9.10", "joserfc": "1.8.0", "flask": "3.1.3", "werkzeug": "3.1.6"}
@@ -133,6 +135,14 @@ def test_packages_are_imported_only_through_their_listed_modules(package: str) -
             ):
                 used.add(str(node.module).split(".")[2])
     assert used == set(door)
+
+
+def test_registration_names_all_its_parts() -> None:
+    """Its docstring is where a reader begins: each module and folder is there, and nothing else."""
+    folder = Path(str(registration.__file__)).parent
+    parts = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    parts |= {path.parent.name for path in folder.glob("*/[!.]*")} - {"__pycache__"}
+    assert set(re.findall(r"``(\w+)``", registration.__doc__ or "")) == parts | {"registration"}
 
 
 def test_no_two_modules_share_a_file_name() -> None:

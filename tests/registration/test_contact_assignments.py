@@ -104,7 +104,7 @@ def test_b_a_contact_role_opens_its_role_group_at_once(company: Company) -> None
     ]
     with company.work() as work:
         own, of_ra = (row.body for row in work.db.scalars(select(Notice).order_by(Notice.id)))
-    assert "Ajouté : Soumission des données de répartition" in own
+    assert "Ajouté\u00a0: Soumission des données de répartition" in own
     assert "Added: Dispatch Data Submitter – French Smith" in of_ra
 
 
