@@ -2,6 +2,7 @@
 # format has no HEALTHCHECK. CI cannot fetch base images; docs/operations.md says how it was tried.
 #
 # One image, several commands: serve (the default), worker, db upgrade, account ..., key ...
+# With the entry point registration: Online IESO Registration.
 
 # The version of Python that CI tests.
 ARG PYTHON_VERSION=3.11

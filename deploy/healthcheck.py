@@ -1,5 +1,5 @@
-"""Exit 0 when a process in this container answers at the port: the gateway or the worker.
-The gateway listens to its public name only."""
+"""Exit 0 when a process in this container answers at the port: the gateway, registration or one of
+their workers. The pages listen to their public name only."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 connection = HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=3)
-host = urlsplit(os.environ["IDP_ISSUER"]).netloc
+host = urlsplit(os.environ.get("IDP_ISSUER") or os.environ["REGISTRATION_URL"]).netloc
 try:
     connection.request("GET", "/healthz", headers={"Host": host})
     status = connection.getresponse().status

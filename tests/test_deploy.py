@@ -14,7 +14,9 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,13 +26,17 @@ from threading import Thread
 
 import click
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from idp.cli.main import main
 from idp.settings import Settings
+from registration.cli import main as registration_main
+from registration.settings import Settings as RegistrationSettings
 from tests.live import free_ports
 from tests.serving.wire import PATIENCE, request, serve
 from tests.test_legacy_example import program_of
@@ -43,6 +49,32 @@ NAME = "gateway.internal"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 
 
+@dataclass(frozen=True)
+class Program:
+    """A command, its settings, and the script that runs it with the settings of its units."""
+
+    main: click.Group
+    module: str
+    prefix: str
+    settings: type
+    run: str
+
+    @property
+    def secrets(self) -> set[str]:
+        """The names of settings that a file can hold."""
+        fields = self.settings.__dataclass_fields__
+        return {f"{self.prefix}{field.upper()}_FILE" for field in fields}
+
+
+PROGRAMS = {
+    "gateway": Program(main, "idp.cli", "IDP_", Settings, "run"),
+    "registration": Program(
+        registration_main, "registration.cli", "REGISTRATION_", RegistrationSettings,
+        "run-registration",
+    ),
+}  # fmt: skip
+
+
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     """Read by systemd itself; only the program is another one, since nothing is installed here."""
     analyze = shutil.which("systemd-analyze")
@@ -51,10 +83,10 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     copies = []
     for unit in UNITS:
         copy = tmp_path / unit.name
-        copy.write_text(unit.read_text().replace("/opt/gateway/bin/gateway", "/bin/true"))
+        copy.write_text(re.sub(r"/opt/gateway/bin/\w+", "/bin/true", unit.read_text()))
         copies.append(str(copy))
     checked = subprocess.run([analyze, "verify", *copies], capture_output=True, text=True)
-    ours = [line for line in checked.stderr.splitlines() if "ieso-gateway" in line]
+    ours = [line for line in checked.stderr.splitlines() if "ieso-" in line]
     assert (checked.returncode, ours) == (0, [])
 
 
@@ -63,76 +95,138 @@ def test_units_restart_and_name_existing_commands(unit: Path) -> None:
     """Whatever ends the process, it is started again; the command line and the settings exist."""
     text = unit.read_text()
     assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(text.splitlines())
-    started = re.search(r"^ExecStart=/opt/gateway/bin/gateway (.+)$", text, re.MULTILINE)
+    started = re.search(r"^ExecStart=/opt/gateway/bin/(\w+) (.+)$", text, re.MULTILINE)
     assert started
-    name, *arguments = shlex.split(started[1])
-    command = main.get_command(click.Context(main), name)
+    assert unit.name.startswith(f"ieso-{started[1]}")
+    program = PROGRAMS[started[1]]
+    name, *arguments = shlex.split(started[2])
+    command = program.main.get_command(click.Context(program.main), name)
     assert command
     command.make_context(name, arguments)
-    known = {f"IDP_{field.upper()}_FILE" for field in Settings.__dataclass_fields__}
-    assert set(re.findall(r"IDP_\w+_FILE", text)) <= known
+    assert set(re.findall(r"[A-Z]\w+_FILE", text)) <= program.secrets
 
 
 def test_the_deployments_start_server_and_worker() -> None:
-    """A web process and a worker."""
-    assert [unit.name for unit in UNITS] == ["ieso-gateway-worker.service", "ieso-gateway.service"]
+    """Web processes and a worker, of both programs."""
+    assert [unit.name for unit in UNITS] == [
+        "ieso-gateway-worker.service",
+        "ieso-gateway.service",
+        "ieso-registration-worker.service",
+        "ieso-registration.service",
+    ]
 
 
-def _secrets(text: str) -> dict[str, str]:
+def _secrets(text: str, prefix: str) -> dict[str, str]:
     """Settings that are read from files, and the name of each file."""
-    return dict(re.findall(r"(IDP_\w+_FILE)[=:] ?\S*/(\w+)$", text, re.MULTILINE))
+    return dict(re.findall(rf"({prefix}\w+_FILE)[=:] ?\S*/(\w+)$", text, re.MULTILINE))
 
 
-def test_every_installation_reads_the_same_secrets() -> None:
-    """Units, the command beside them, and the containers; each is a setting of the gateway."""
-    texts = [unit.read_text() for unit in UNITS]
-    texts += [(DEPLOY / "systemd/run").read_text(), (ROOT / "compose.yaml").read_text()]
-    first, *others = map(_secrets, texts)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_installation_reads_the_same_secrets(name: str) -> None:
+    """Units, the command beside them, and the containers; each is a setting of the program."""
+    program = PROGRAMS[name]
+    texts = [unit.read_text() for unit in UNITS if unit.name.startswith(f"ieso-{name}")]
+    texts += [(DEPLOY / "systemd" / program.run).read_text(), (ROOT / "compose.yaml").read_text()]
+    first, *others = (_secrets(text, program.prefix) for text in texts)
     assert others == [first] * 3
-    assert set(first) <= {f"IDP_{field.upper()}_FILE" for field in Settings.__dataclass_fields__}
+    assert set(first) <= program.secrets
     made = (DEPLOY / "new-secrets").read_text()
     assert all(name in made for name in first.values())
 
 
-def test_documented_commands_use_the_settings_of_the_units(tmp_path: Path) -> None:
+def test_every_container_that_reads_a_secret_gets_it() -> None:
+    """What a setting of a service names is among its secrets, and each secret is a file that
+    new-secrets makes."""
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    made = (DEPLOY / "new-secrets").read_text()
+    for name, service in compose["services"].items():
+        paths = re.findall(r"/run/secrets/(\w+)", str(service.get("environment")))
+        assert set(paths) == set(service.get("secrets", ())), name
+        assert all(path in compose["secrets"] for path in paths), name
+    files = {one["file"].removeprefix("./deploy/secrets/") for one in compose["secrets"].values()}
+    assert files == set(compose["secrets"])
+    assert all(file in made for file in files)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_secrets_are_made_once(tmp_path: Path) -> None:
+    """Those of registration work with its settings; a second run keeps everything."""
+    shutil.copy(DEPLOY / "new-secrets", tmp_path)
+    (tmp_path / "secrets").mkdir()
+    made = []
+    for _ in range(2):
+        subprocess.run(["sh", tmp_path / "new-secrets"], check=True, capture_output=True)
+        made.append({one.name: one.read_text() for one in (tmp_path / "secrets").iterdir()})
+    assert made[0] == made[1]
+    names = _secrets((ROOT / "compose.yaml").read_text(), "REGISTRATION_")
+    files = {key: str(tmp_path / "secrets" / name) for key, name in names.items()}
+    more = {"ENVIRONMENT": "production", "URL": "https://a.test", "ISSUER": "https://b.test"}
+    settings = RegistrationSettings.from_environ(
+        files | {f"REGISTRATION_{key}": value for key, value in more.items()}
+    )
+    key = load_pem_private_key(settings.push_key.encode(), None)
+    pem = serialization.PublicFormat.SubjectPublicKeyInfo
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, pem)
+    assert public.decode() == made[0]["registration_push_key.pub"]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_documented_commands_use_the_settings_of_the_units(name: str, tmp_path: Path) -> None:
     """Run as it stands; only the folder and the program are others."""
-    (tmp_path / "gateway.env").write_text('# A comment\nIDP_MAIL_FROM="Gateway <a@b.test>"\n')
-    copy = (DEPLOY / "systemd/run").read_text().replace("/etc/ieso-gateway", str(tmp_path))
-    copy = copy.replace("/opt/gateway/bin/gateway", f"{sys.executable} -m idp.cli")
+    program = PROGRAMS[name]
+    mail_from, database_url = (f"{program.prefix}{one}" for one in ("MAIL_FROM", "DATABASE_URL"))
+    (tmp_path / f"{name}.env").write_text(f'# A comment\n{mail_from}="Gateway <a@b.test>"\n')
+    copy = (DEPLOY / "systemd" / program.run).read_text()
+    copy = copy.replace("/etc/ieso-gateway", str(tmp_path))
+    copy = copy.replace(f"/opt/gateway/bin/{name}", f"{sys.executable} -m {program.module}")
     run = ["sh", "-c", copy, "run", "settings", "--json"]
     secrets = tmp_path / "secrets"
     secrets.mkdir()
-    for name in _secrets(copy).values():
-        (secrets / name).write_text("")
-    (secrets / "database_url").write_text("sqlite:////nowhere\n")
+    files = _secrets(copy, program.prefix)
+    for file in files.values():
+        (secrets / file).write_text("")
+    (secrets / files[f"{database_url}_FILE"]).write_text("sqlite:////nowhere\n")
     told = subprocess.run(run, capture_output=True, text=True, cwd=ROOT, env={"PATH": os.defpath})
     assert told.returncode == 0, told.stderr
     sources = {one["name"]: (one["source"], one["value"]) for one in json.loads(told.stdout)}
-    assert sources["IDP_MAIL_FROM"] == ("environment", "Gateway <a@b.test>")
-    assert sources["IDP_DATABASE_URL"] == ("file", "(set)")
+    assert sources[mail_from] == ("environment", "Gateway <a@b.test>")
+    assert sources[database_url] == ("file", "(set)")
 
 
 def test_containers_run_existing_commands() -> None:
     """The image's own command and those of compose.yaml are understood; health checks ask where
     the processes listen; what is copied into the image is let through."""
-    image, compose = (ROOT / "Dockerfile").read_text(), (ROOT / "compose.yaml").read_text()
+    image, text = (ROOT / "Dockerfile").read_text(), (ROOT / "compose.yaml").read_text()
     own = re.findall(r"^CMD (\[.+\])$", image, re.MULTILINE)
-    commands = [json.loads(text) for text in own]
-    lists = re.findall(r"^    command: \[((?:worker|db).*)\]$", compose, re.MULTILINE)
-    commands += [text.replace('"', "").split(", ") for text in lists]
-    assert [one[0] for one in commands] == ["serve", "worker", "db"]
-    for name, *arguments in commands:
+    commands = [("gateway", json.loads(one), "") for one in own]
+    for service in yaml.safe_load(text)["services"].values():
+        if service["image"] == "ieso-gateway:local" and "command" in service:
+            entry = service.get("entrypoint", ["gateway"])[0]
+            commands.append((entry, service["command"], str(service.get("healthcheck"))))
+    assert [(entry, words[0]) for entry, words, _ in commands] == [
+        ("gateway", "serve"),
+        ("gateway", "worker"),
+        ("gateway", "db"),
+        ("registration", "serve"),
+        ("registration", "worker"),
+        ("registration", "db"),
+    ]
+    for entry, (name, *arguments), check in commands:
+        main = PROGRAMS[entry].main
         command = main.get_command(click.Context(main), name)
         assert command
-        command.make_context(name, arguments)
-    assert commands[0][-1] == "8000"
+        command.make_context(name, [*arguments])
+        assert not check or name == "db" or f"healthcheck.py', '{arguments[-1]}'" in check
+    assert commands[0][1][-1] == "8000"
     assert '["python", "/opt/gateway/healthcheck.py", "8000"]' in image
-    assert commands[1][-1] == "8001"
-    assert 'healthcheck.py, "8001"]' in compose
     let_through = (ROOT / ".dockerignore").read_text().splitlines()
     for line in re.findall(r"^COPY (?!--from)(.+) \S+$", image, re.MULTILINE):
         for source in line.split():
             assert source == "." or ((ROOT / source).exists() and f"!{source}" in let_through)
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    included = setup["options.packages.find"]["include"].split()
+    assert [one for one in included if f"!{one.rstrip('*')}" not in let_through] == []
 
 
 class Probed(BaseHTTPRequestHandler):
@@ -148,22 +242,23 @@ class Probed(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("issuer", "said"),
+    ("setting", "url", "said"),
     [
-        ("https://gateway.test", ""),
-        ("https://other.test", "status 400"),
-        ("", "no answer"),
+        ("IDP_ISSUER", "https://gateway.test", ""),
+        ("REGISTRATION_URL", "https://gateway.test", ""),
+        ("IDP_ISSUER", "https://other.test", "status 400"),
+        ("IDP_ISSUER", "", "no answer"),
     ],
 )
-def test_the_image_has_a_health_check(issuer: str, said: str) -> None:
+def test_the_image_has_a_health_check(setting: str, url: str, said: str) -> None:
     """0 for an answer of 200; else 1, and a line that says why."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Probed) as server:
         Thread(target=server.serve_forever).start()
-        port = server.server_port if issuer else free_ports(1)
+        port = server.server_port if url else free_ports(1)
         try:
             checked = subprocess.run(
                 [sys.executable, str(DEPLOY / "healthcheck.py"), str(port)],
-                env={"IDP_ISSUER": issuer or "https://gateway.test"},
+                env={setting: url or "https://gateway.test"},
                 capture_output=True,
                 text=True,
             )
@@ -180,6 +275,7 @@ def proxied(kind: str, gateway: int, folder: Path) -> Iterator[tuple[int, int]]:
     values = {
         "GATEWAY_HOST": NAME,
         "GATEWAY_UPSTREAM": f"127.0.0.1:{gateway}",
+        "REGISTRATION_UPSTREAM": f"127.0.0.1:{gateway}",
         "UPSTREAM": f"127.0.0.1:{gateway}",
         "HTTP_PORT": str(http),
         "HTTPS_PORT": str(http + 1),
@@ -234,22 +330,24 @@ def _caddy() -> list[str]:
     return [program_of("caddy"), "run", "--adapter", "caddyfile", "--config", config]
 
 
-def _tls(port: int) -> ssl.SSLSocket:
-    """A connection to the proxy, by its public name; who signed is not the question here."""
+def _tls(port: int, name: str = NAME) -> ssl.SSLSocket:
+    """A connection to the proxy, by a public name; who signed is not the question here."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     try:
-        return context.wrap_socket(plain, server_hostname=NAME)
+        return context.wrap_socket(plain, server_hostname=name)
     except OSError:
         plain.close()
         raise
 
 
-def _ask(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
+def _ask(
+    port: int, method: str, path: str, body: bytes = b"", *, name: str = NAME, **headers: str
+) -> tuple[int, bytes]:
     """Status and body of an answer through the proxy."""
-    headers |= {"Host": NAME}
-    with closing(_tls(port)) as connection:
+    headers |= {"Host": name}
+    with closing(_tls(port, name)) as connection:
         connection.sendall(request(method, path, body, **headers))
         with closing(HTTPResponse(connection, method=method)) as answer:
             answer.begin()
@@ -299,6 +397,37 @@ def test_n88_the_proxy_buffers_slow_bodies(world: World, kind: str, tmp_path: Pa
         )  # fmt: skip
         assert status == 401
     assert {event.ip for event in world.events("client.refused")} == {"127.0.0.1"}
+
+
+class Named(BaseHTTPRequestHandler):
+    """Answers every request with the name for which it came, and what it says of its origin."""
+
+    def do_GET(self) -> None:
+        told = f"{self.headers['Host']} {self.headers['Forwarded']}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.independent
+def test_caddy_serves_registration_at_its_own_name(tmp_path: Path) -> None:
+    """It gets the name of the request; operators' paths and bodies that are too long do not get
+    through."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Named) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            with proxied("caddy", server.server_port, tmp_path) as (_, https):
+                name = "registration.internal"
+                shown = _ask(https, "GET", "/", name=name, Forwarded="for=203.0.113.9")
+                assert shown == (200, b"registration.internal None")
+                assert _ask(https, "GET", "/readyz", name=name)[0] == 404
+                assert _ask(https, "POST", "/", b"a" * 300_000, name=name)[0] == 413
+        finally:
+            server.shutdown()
 
 
 def _redirect(port: int) -> str | None:

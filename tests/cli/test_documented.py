@@ -1,4 +1,4 @@
-"""Every command line that a document names is one that ``gateway`` takes."""
+"""Every command line that a document names is one that ``gateway`` or ``registration`` takes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ import click
 import pytest
 
 from idp.cli import main
+from registration.cli import main as registration_main
 
+PROGRAMS: dict[str, click.Group] = {"gateway": main, "registration": registration_main}
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
     path.relative_to(ROOT)
     for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md", "compose.yaml")
     for path in ROOT.glob(pattern)
 )
+#: Scripts that run a program with the settings of its units.
+SCRIPTS = {"deploy/systemd/run": "gateway", "deploy/systemd/run-registration": "registration"}
 #: What stands for a value in prose where only some values are taken.
 PLACEHOLDERS = {"ACTION": "unlock", "N": "5"}
 
@@ -30,15 +34,18 @@ def lines(text: str) -> list[tuple[str, bool]]:
     found = [(line, True) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     found += [(" ".join(code.split()), False) for code in re.findall(r"`([^`]+)`", prose)]
     found += [(line, True) for line in re.findall(r"exec gateway (gateway .*)", text)]
-    return [(line.strip(), whole) for line, whole in found if re.match(r"\s*gateway [a-z-]", line)]
+    for script, program in SCRIPTS.items():
+        found = [(re.sub(rf"^\s*{script}(?= )", program, line), whole) for line, whole in found]
+    start = re.compile(rf"\s*({'|'.join(PROGRAMS)}) [a-z-]")
+    return [(line.strip(), whole) for line, whole in found if start.match(line)]
 
 
 def parse(line: str, *, is_whole: bool) -> None:
-    """Take the line apart as ``gateway`` does, and do nothing. Raises UsageError."""
-    words = [PLACEHOLDERS.get(word, word) for word in shlex.split(line, comments=True)[1:]]
+    """Take the line apart as its program does, and do nothing. Raises UsageError."""
+    program, *words = (PLACEHOLDERS.get(word, word) for word in shlex.split(line, comments=True))
     words = words[: words.index(">")] if ">" in words else words
-    command: click.Command = main
-    context = click.Context(main)
+    command: click.Command = PROGRAMS[program]
+    context = click.Context(command)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
         if found is None:
@@ -67,7 +74,7 @@ def test_documented_command_lines_are_valid(
     monkeypatch.chdir(tmp_path)
     for line, is_whole in found:
         for word in shlex.split(line, comments=True):
-            if word == "FILE" or re.fullmatch(r"[\w-]+\.(csv|pem|jsonl?)", word):
+            if word == "FILE" or re.fullmatch(r"[\w-]+\.(csv|pem|pub|jsonl?)", word):
                 Path(word).touch()
         try:
             parse(line, is_whole=is_whole)
@@ -82,6 +89,7 @@ def test_the_documents_contain_command_lines() -> None:
     assert len(found) > 25
     whole = [line for line, is_whole in found if is_whole]
     assert any(line.startswith("gateway client create --client-id emi") for line in whole)
+    assert {"registration db upgrade", "registration history verify"} <= {line for line, _ in found}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +99,8 @@ def test_the_documents_contain_command_lines() -> None:
         "gateway account make",
         "gateway account create --name Ada",
         "gateway client update ID --second-factor ALWAYS",
+        "registration db downgrade",
+        "registration worker --twice",
     ],
 )
 def test_an_invalid_documented_command_line_is_found(line: str) -> None:
