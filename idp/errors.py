@@ -26,12 +26,9 @@ from service_base.refusals import (
 
 __all__ = [
     "ActionNotPossible", "CallerNotVerified", "CodeNotSent", "Collision", "ConfigurationError",
-    "Conflict", "DatabaseNotReady", "GatewayError", "Invalid", "NoRecoveryPhone", "NotFound",
-    "Overloaded", "ReasonMissing", "Refusal", "Refused", "SendLimit", "Unstorable", "fields_of",
+    "Conflict", "DatabaseNotReady", "Invalid", "NoRecoveryPhone", "NotFound", "Overloaded",
+    "ReasonMissing", "Refusal", "Refused", "SendLimit", "ServiceError", "Unstorable", "fields_of",
 ]  # fmt: skip
-
-#: What the services of the gateway raise.
-GatewayError = ServiceError
 
 
 class SendLimit(StrEnum):

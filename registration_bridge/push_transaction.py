@@ -16,7 +16,7 @@ from idp.directory import mass_change_breaker
 from idp.directory.directory_refusals import OutOfScope
 from idp.directory.dry_run import Effects
 from idp.directory.provisioning_scope import ProvisioningScope
-from idp.errors import Collision, GatewayError
+from idp.errors import Collision, ServiceError
 from idp.transaction import DatabaseError, committing, is_contention
 from registration_bridge.user_writes import MassChange
 
@@ -42,7 +42,7 @@ def with_retries(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
             roll_back()
         except OutOfScope as error:
             raise ForbiddenException(detail=error.detail) from error
-        except GatewayError as error:
+        except ServiceError as error:
             raise InvalidValueException(detail=error.detail or error.code) from error
     raise AssertionError("not reached")
 

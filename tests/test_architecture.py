@@ -85,7 +85,7 @@ def test_no_view_catches_a_database_collision() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ExceptHandler) and node.type is not None:
                 caught = {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)}
-                assert not caught & {"GatewayError", "Collision", "Unstorable"}, path
+                assert not caught & {"ServiceError", "Collision", "Unstorable"}, path
 
 
 ASKS_SERVICES = ("idp/web", "idp/oidc", "registration_bridge")

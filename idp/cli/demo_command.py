@@ -12,7 +12,7 @@ import click
 
 from idp.cli.common import program, show_table, unit_of_work
 from idp.cli.database_commands import upgrade_database
-from idp.errors import GatewayError
+from idp.errors import ServiceError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -79,7 +79,7 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
         welcome(home)
         while not stop.wait(0.5):
             if name_of_dead := processes.dead():
-                raise GatewayError(f"{name_of_dead} stopped unexpectedly")
+                raise ServiceError(f"{name_of_dead} stopped unexpectedly")
     finally:
         processes.stop()
     click.echo("\nStopped. Start the demo again to continue with the same data.")

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from idp.errors import ConfigurationError, DatabaseNotReady, GatewayError
+from idp.errors import ConfigurationError, DatabaseNotReady, ServiceError
 
 #: The module of each command, and its line in the help. A module is imported only when its command
 #: is used, because importing all of them takes seconds.
@@ -93,7 +93,7 @@ class RootGroup(click.Group):
         except DatabaseNotReady as error:
             click.echo(f"database: {error.detail}", err=True)
             sys.exit(1)
-        except GatewayError as error:
+        except ServiceError as error:
             click.echo(f"refused: {error.detail or error.code}", err=True)
             sys.exit(1)
         except Exception as error:

@@ -10,7 +10,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import passwords
 from idp.credentials.hashing import PasswordHasher
-from idp.errors import GatewayError
+from idp.errors import ServiceError
 from idp.models import Account, TemporaryPassword
 from idp.policy.temporary_password import generate
 from idp.transaction import UnitOfWork, spend_once
@@ -25,7 +25,7 @@ def new_password(work: UnitOfWork, account: Account) -> str:
         password = generate(work.ports.tokens.random_below)
         if not passwords.quick_violations(work, account, password):
             return password
-    raise GatewayError("no generated password meets the policy")
+    raise ServiceError("no generated password meets the policy")
 
 
 def issue(work: UnitOfWork, account: Account, password_hash: str) -> datetime:

@@ -11,11 +11,11 @@ from typing import Any
 from idp.clients.client_refusals import RegistrationInvalid
 from idp.declarations.declared_fields import Section
 from idp.declarations.declared_file import Declaration, Entry, Fault
-from idp.errors import Collision, GatewayError, Unstorable
+from idp.errors import Collision, ServiceError, Unstorable
 from idp.transaction import UnitOfWork
 
 
-class FaultyDeclaration(GatewayError):
+class FaultyDeclaration(ServiceError):
     """The declaration cannot be applied. ``faults`` has all faults, sorted by line."""
 
     code = "faulty_declaration"
@@ -106,7 +106,7 @@ class Run:
         except (Collision, Unstorable) as error:
             self.fault(entry, f"the database refused it ({error.detail})")
             raise FaultyDeclaration(self.faults) from error
-        except GatewayError as error:
+        except ServiceError as error:
             self.fault(entry, error.detail or error.code)
 
 

@@ -14,7 +14,7 @@ from http.client import HTTPConnection, HTTPException
 from idp.demo import registration_part
 from idp.demo.home import Home
 from idp.demo.people import APPS, REGISTRATION
-from idp.errors import GatewayError
+from idp.errors import ServiceError
 
 START_SECONDS = 120
 STOP_SECONDS = 8
@@ -28,11 +28,11 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Start all and wait until all answer. Raises GatewayError with the one that did not."""
+        """Start all and wait until all answer. Raises ServiceError with the one that did not."""
         offsets = (0, *(app.offset for app in (*APPS, REGISTRATION)))
         for port in (self._home.port + offset for offset in offsets):
             if not _is_free(port):
-                raise GatewayError(f"port {port} is in use; choose others with --port")
+                raise ServiceError(f"port {port} is in use; choose others with --port")
         environ = self._home.environ()
         gateway = [sys.executable, "-m", "idp.cli"]
         serve = [*gateway, "serve", "--port", str(self._home.port), "--workers", "1"]
@@ -93,11 +93,11 @@ class Processes:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if self._running[name].poll() is not None:
-                raise GatewayError(f"{name} stopped while starting; its message is above")
+                raise ServiceError(f"{name} stopped while starting; its message is above")
             if _answers(port, path):
                 return
             time.sleep(0.1)
-        raise GatewayError(f"{name} does not answer on port {port}")
+        raise ServiceError(f"{name} does not answer on port {port}")
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

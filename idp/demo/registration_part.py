@@ -13,7 +13,7 @@ from sqlalchemy import select
 from idp.demo import registration_people
 from idp.demo.home import Home, write_private
 from idp.demo.people import REGISTRATION, REGISTRATION_PUSHER
-from idp.errors import GatewayError
+from idp.errors import ServiceError
 from idp.models import Account, AccountKind, Person
 from idp.transaction import Runtime, committing
 from registration import demo_data
@@ -43,7 +43,7 @@ def environ(home: Home) -> dict[str, str]:
 
 
 def prepare(app: Flask, home: Home) -> None:
-    """Make registration's tables and people, unless they are there. Raises GatewayError."""
+    """Make registration's tables and people, unless they are there. Raises ServiceError."""
     accounts = home.folder / "accounts.json"
     write_private(accounts, _accounts(app))
     for words in (("db", "upgrade"), ("demo", str(accounts))):
@@ -51,7 +51,7 @@ def prepare(app: Flask, home: Home) -> None:
             [*COMMAND, *words], env=environ(home), capture_output=True, text=True
         )
         if done.returncode:
-            raise GatewayError(f"registration: {done.stderr.strip()}")
+            raise ServiceError(f"registration: {done.stderr.strip()}")
     accounts.unlink()
 
 

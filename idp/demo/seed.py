@@ -36,7 +36,7 @@ from idp.directory import (
     role_groups,
 )
 from idp.directory.state_reasons import StateReason
-from idp.errors import GatewayError
+from idp.errors import ServiceError
 from idp.factors import authenticators
 from idp.machines import registered_networks
 from idp.mfa.assurance import FactorKind
@@ -46,7 +46,7 @@ from idp.transaction import Origin, Runtime, UnitOfWork, committing
 
 def seed(app: Flask, home: Home) -> bool:
     """Create everything, unless it exists; returns whether anything was created. Raises
-    GatewayError if only a part exists."""
+    ServiceError if only a part exists."""
     secrets = home.secrets()
     with app.app_context():
         runtime: Runtime = app.extensions["runtime"]
@@ -54,7 +54,7 @@ def seed(app: Flask, home: Home) -> bool:
             clients = (*(entry.client_id for entry in APPS), REGISTRATION_PUSHER)
             known = [registry.find(work, client_id) is not None for client_id in clients]
             if any(known) and not all(known):
-                raise GatewayError("an earlier version made this demo; start it with --reset")
+                raise ServiceError("an earlier version made this demo; start it with --reset")
             if all(known):
                 return False
             for number, name in PARTICIPANTS.items():
@@ -155,4 +155,4 @@ def _set_password(work: UnitOfWork, app: Flask, account: Account, password: str)
         ):
             return password
         password = make_password()
-    raise GatewayError("no generated password meets the policy")
+    raise ServiceError("no generated password meets the policy")

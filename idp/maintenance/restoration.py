@@ -20,7 +20,7 @@ from idp.audit.actions import AuditAction
 from idp.audit.lost_events import LostEvents
 from idp.credentials.links import Purpose
 from idp.directory import activation
-from idp.errors import GatewayError
+from idp.errors import ServiceError
 from idp.maintenance import revocation_replay
 from idp.maintenance.revocation_replay import ReplayResult
 from idp.mfa.assurance import FactorKind
@@ -152,7 +152,7 @@ def _invite(work: UnitOfWork, redone: ReplayResult) -> int:
             with work.db.begin_nested():
                 activation.resend(work, account)
             count += 1
-        except GatewayError as error:
+        except ServiceError as error:
             redone.refused.append(f"activation {account.username}: {error.detail or error.code}")
     return count
 

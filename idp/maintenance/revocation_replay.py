@@ -19,7 +19,7 @@ from idp.directory import (
     participations,
     role_groups,
 )
-from idp.errors import GatewayError, NotFound
+from idp.errors import NotFound, ServiceError
 from idp.grants import signing_keys
 from idp.maintenance import account_revocation_replay, client_revocation_replay
 from idp.models import (
@@ -69,7 +69,7 @@ def replay(work: UnitOfWork, events: Iterable[Event], names: dict[int, str]) -> 
         except NotFound:
             # Created since the backup: if it is missing, there is nothing to revoke.
             continue
-        except GatewayError as error:
+        except ServiceError as error:
             whom = names.get(event.account_id or 0) or event.client_id or ""
             found.refused.append(f"{event.name} {whom}: {error.detail or error.code}")
     return found

@@ -18,7 +18,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key
 
-from idp.errors import GatewayError
+from idp.errors import ServiceError
 from idp.grants import signing_keys
 from idp.models import KeyState
 from idp.transaction import UnitOfWork
@@ -33,13 +33,13 @@ HEADER_MEMBERS = {"alg", "kid", "typ"}
 _KEPT = ("signing keys", "")
 
 
-class NoSigningKey(GatewayError):
+class NoSigningKey(ServiceError):
     """There is no active key for an algorithm. ``gateway db upgrade`` creates the keys."""
 
     code = "no_signing_key"
 
 
-class BadToken(GatewayError):
+class BadToken(ServiceError):
     """Not a token of this gateway, or not one for this use."""
 
     code = "bad_token"

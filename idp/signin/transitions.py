@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm.attributes import flag_modified
 
-from idp.errors import GatewayError
+from idp.errors import ServiceError
 from idp.models import Account, Interaction
 from idp.policy.signin_state import (
     STAGE_COLUMNS,
@@ -131,7 +131,7 @@ def _write(found: Interaction, stage: Stage, **values: Any) -> None:
     concurrent requests of two tabs leave a legal row."""
     row = dict.fromkeys(_COLUMNS) | {"has_secret": False, "remember": False} | values
     if not is_legal(stage, row):
-        raise GatewayError(f"no such state of a sign-in: {stage} with {sorted(values)}")
+        raise ServiceError(f"no such state of a sign-in: {stage} with {sorted(values)}")
     for name, value in (row | {"stage": stage}).items():
         setattr(found, name, value)
         flag_modified(found, name)

@@ -15,11 +15,11 @@ from idp.directory.directory_refusals import Forbidden
 from idp.errors import (
     Collision,
     Conflict,
-    GatewayError,
     Invalid,
     NotFound,
     Overloaded,
     Refused,
+    ServiceError,
     Unstorable,
 )
 from idp.limits import counter
@@ -68,7 +68,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RateLimitExceeded, _limited)
     app.register_error_handler(OAuth2Error, _oauth)
-    app.register_error_handler(GatewayError, _refused)
+    app.register_error_handler(ServiceError, _refused)
     app.register_error_handler(Overloaded, _overloaded)
     for kind in DATABASE_UNAVAILABLE:
         app.register_error_handler(kind, _unavailable)
@@ -163,7 +163,7 @@ if missing := set(ErrorForm) - ANSWERS.keys():
     raise RuntimeError(f"no answer for {missing}")
 
 
-def _refused(error: GatewayError) -> Response:
+def _refused(error: ServiceError) -> Response:
     """A refusal of a service or a database error. Nothing of the change was stored."""
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), None)
     if status is None:

@@ -12,7 +12,7 @@ from sqlalchemy import select, text, update
 from werkzeug.test import TestResponse
 
 from idp.directory import accounts
-from idp.errors import GatewayError, Unstorable
+from idp.errors import ServiceError, Unstorable
 from idp.mfa.prompt_reasons import NoPromptReason
 from idp.models import Interaction
 from idp.oidc import interaction as rules
@@ -174,9 +174,9 @@ def test_an_inconsistent_transition_is_refused(world: World) -> None:
     key = _stored(world, "started")
     with world.work() as work:
         found = work.db.get_one(Interaction, key)
-        with pytest.raises(GatewayError, match="no such state of a sign-in: proved"):
+        with pytest.raises(ServiceError, match="no such state of a sign-in: proved"):
             transitions.accept_factor(found, ["otp"])
-        with pytest.raises(GatewayError, match="no such state of a sign-in: authenticated"):
+        with pytest.raises(ServiceError, match="no such state of a sign-in: authenticated"):
             transitions.authenticate(found, work.now)
         assert found.stage == Stage.STARTED
 

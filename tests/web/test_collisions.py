@@ -21,11 +21,11 @@ from idp.errors import (
     CodeNotSent,
     Collision,
     Conflict,
-    GatewayError,
     Invalid,
     NotFound,
     Refused,
     SendLimit,
+    ServiceError,
     Unstorable,
 )
 from idp.models import Account, RoleGroup
@@ -119,7 +119,7 @@ def test_errors_of_the_database_become_named_refusals(world: World) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/settings", "/oauth2/v1/keys", "/scim/v2/Users"])
 def test_a_refusal_that_no_view_answers_has_a_status(
-    world: World, monkeypatch: pytest.MonkeyPatch, path: str, error: GatewayError, status: int
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, error: ServiceError, status: int
 ) -> None:
     """One place: a page for people, an OAuth or SCIM error for programs."""
 
