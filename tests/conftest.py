@@ -48,6 +48,13 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("gateway")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs the demonstration: on another database it would show the same."""
+    for item in items:
+        if "live_demo" in getattr(item, "fixturenames", ()):
+            item.add_marker("demo")
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays until the end: it is not searched for garbage at each test."""
     gc.collect()

@@ -37,6 +37,7 @@ ROLES = [
     "second_access_management",
     "auditor",
 ]
+pytestmark = pytest.mark.demo
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ import pytest
 from tests.gallery.studio import LOCALES
 from tests.gallery.walk import Walker
 
+pytestmark = pytest.mark.demo
+
 #: What the pages of errors show on purpose.
 FAILURES = {"error/500", "error/503"}
 
