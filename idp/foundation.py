@@ -6,10 +6,12 @@ loading them.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import structlog
 from flask import Flask
+from sqlalchemy import URL, make_url
 
 from idp.credentials.hashing import HashingLimiter, PasswordHasher
 from idp.db import db, engine_options, prepare_engine
@@ -37,13 +39,22 @@ def prepare(
     caller has validated ``settings``. Errors of the database driver are not handled."""
     app.extensions["runtime"] = Runtime(settings, ports or default_ports(settings), Vault(settings))
     app.extensions["hasher"] = PasswordHasher(settings, hashing)
-    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_DATABASE_URI"] = _from_working_folder(settings.database_url)
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
     logs.configure(settings.log_level)
     return app
+
+
+def _from_working_folder(url: str) -> URL:
+    """A relative path of SQLite starts at the working folder, as everywhere else; Flask-SQLAlchemy
+    would take the instance folder."""
+    made = make_url(url)
+    if made.get_backend_name() != "sqlite" or not made.database or made.database[0] == ":":
+        return made
+    return made.set(database=str(Path(made.database).absolute()))
 
 
 def runtime(app: Flask) -> Runtime:

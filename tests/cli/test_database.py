@@ -121,3 +121,15 @@ def test_help_needs_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("IDP_DATABASE_URL", raising=False)
     for arguments in (["--help"], ["account", "--help"], ["settings", "--help"], ["--version"]):
         assert CliRunner().invoke(main, arguments).exit_code == 0
+
+
+def test_a_relative_path_of_sqlite_starts_at_the_working_folder(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """For every command: those that make the tables and those that look for them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IDP_DATABASE_URL", "sqlite:///relative.db")
+    assert run("db", "upgrade").exit_code == 0
+    assert (tmp_path / "relative.db").is_file()
+    result = run("client", "list", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
