@@ -1,0 +1,145 @@
+"""Who gets which answer at every route of registration: the table that people read, the objects in
+the addresses, and the forms.
+
+A new route needs a row, a new argument of an address its values, a new POST its form:
+``test_route_matrix`` fails without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.registration.participant import RA, TRADER
+
+#: ``yes``: 200 or 303. ``sign-in``: led to the gateway. ``public``: needs no session, so the answer
+#: is no matter of tiers. A number is the status. What follows the colon names the form or the
+#: object: the office that is given or ended.
+TABLE = """
+        route                           nobody   holder  apprep  ra    pc    ar    ieso
+GET     pages.home                      sign-in  yes     yes     yes   yes   yes   yes
+GET     pages.my_information            sign-in  yes     yes     yes   yes   yes   yes
+POST    pages.review_information        sign-in  yes     yes     yes   yes   yes   yes
+POST    pages.store_information         sign-in  yes     yes     yes   yes   yes   yes
+GET     pages.request                   sign-in  403     yes     yes   yes   yes   yes
+GET     pages.roles                     sign-in  403     yes     yes   yes   yes   yes
+GET     pages.export_roles              sign-in  403     yes     yes   yes   yes   yes
+GET     pages.review                    sign-in  403     yes     yes   403   403   403
+POST    pages.review                    sign-in  403     yes     yes   403   403   403
+POST    pages.confirm                   sign-in  403     yes     yes   403   403   403
+GET     pages.find                      sign-in  403     yes     yes   403   403   403
+GET     pages.account_roles             sign-in  403     yes     yes   403   403   403
+GET     pages.representatives           sign-in  403     yes     yes   yes   yes   yes
+GET     pages.find_representative       sign-in  403     403     yes   yes   yes   403
+GET     pages.appoint                   sign-in  403     403     yes   yes   yes   403
+GET     pages.review_appointment:ar     sign-in  403     403     400   400   yes   403
+GET     pages.review_appointment:pc     sign-in  403     403     400   yes   yes   403
+GET     pages.review_appointment:ra     sign-in  403     403     400   yes   400   403
+GET     pages.review_appointment:apprep sign-in  403     403     yes   400   yes   403
+POST    pages.confirm_appointment:ar    sign-in  403     403     400   400   yes   403
+POST    pages.confirm_appointment:pc    sign-in  403     403     400   yes   yes   403
+POST    pages.confirm_appointment:ra    sign-in  403     403     400   yes   400   403
+POST    pages.confirm_appointment:apprep sign-in 403     403     yes   400   yes   403
+GET     pages.end_appointment:ar        sign-in  403     403     403   403   yes   yes
+GET     pages.end_appointment:pc        sign-in  403     403     403   yes   yes   403
+GET     pages.end_appointment:ra        sign-in  403     403     403   yes   403   403
+GET     pages.end_appointment:apprep    sign-in  403     403     yes   403   yes   403
+POST    pages.confirm_end:ar            sign-in  403     403     403   403   yes   yes
+POST    pages.confirm_end:pc            sign-in  403     403     403   yes   yes   403
+POST    pages.confirm_end:ra            sign-in  403     403     403   yes   403   403
+POST    pages.confirm_end:apprep        sign-in  403     403     yes   403   yes   403
+GET     pages.contact_roles             sign-in  403     yes     yes   yes   yes   yes
+GET     pages.machines                  sign-in  403     yes     yes   yes   yes   yes
+GET     pages.history                   sign-in  403     yes     yes   yes   yes   yes
+GET     pages.export_history            sign-in  403     yes     yes   yes   yes   yes
+POST    pages.language                  public   public  public  public public public public
+GET     auth.sign_in                    public   public  public  public public public public
+GET     auth.callback                   public   public  public  public public public public
+GET     auth.sign_out                   public   public  public  public public public public
+POST    auth.sign_out                   public   public  public  public public public public
+GET     auth.signed_out                 public   public  public  public public public public
+POST    auth.backchannel_logout         public   public  public  public public public public
+GET     healthz                         public   public  public  public public public public
+GET     readyz                          public   public  public  public public public public
+GET     static                          public   public  public  public public public public
+GET     hosted.brand_colours            public   public  public  public public public public
+GET     hosted.brand_logo               public   public  public  public public public public
+"""
+
+TIERS = ("nobody", "holder", "apprep", "ra", "pc", "ar", "ieso")
+LAKES, PRAIRIE = "109120", "109131"
+NEWCOMER = "100009"
+#: Who asks, a Person ID each. The holder has a role at Lakes and no office.
+PEOPLE = {
+    "nobody": "", "holder": TRADER, "apprep": "100003", "ra": RA, "pc": "100004", "ar": "100005",
+    "ieso": "100006",
+}  # fmt: skip
+#: Of each argument of an address: what Lakes has, what Prairie has, and what nobody has. A person
+#: belongs to no organization: whoever appoints or grants finds everybody (RG-04).
+VALUES: dict[str, tuple[str, ...]] = {
+    "organization_id": (LAKES, PRAIRIE, "nothing"),
+    "number": ("R1000001", "R1000002", "R9999999"),
+    "appointment_id": ("own", "foreign", "999999"),
+    "person_id": (NEWCOMER, NEWCOMER, "999999"),
+}
+#: Said nowhere to people of Lakes.
+FOREIGN_WORDS = ("Prairie", "Zora", "zebra", PRAIRIE)
+
+INFORMATION = {
+    "first_name": "Ada", "last_name": "Moreau", "middle_name": "", "preferred_name": "",
+    "position": "", "main_phone": "416-967-1111", "main_phone_extension": "",
+    "alternate_phone_1": "", "alternate_phone_2": "", "fax": "",
+    "main_email": "ada@lakes.example", "alternate_email_1": "", "alternate_email_2": "",
+    "address_1": "1 Main Street", "address_2": "", "address_3": "", "address_4": "",
+    "city": "Toronto", "province": "Ontario", "postal_code": "M5V 2T6", "country": "Canada",
+    "contact_notes": "", "language": "en", "version": "1",
+}  # fmt: skip
+#: Of each form every field that it has.
+FORMS: dict[str, dict[str, str]] = {
+    "pages.review_information": INFORMATION,
+    "pages.store_information": INFORMATION,
+    "pages.review": {"seen": "", "cell": f"person|{TRADER}|bids", "from": "person"},
+    "pages.confirm": {"change": f"+person|{TRADER}|bids=0", "why": "New desk", "attested": "1",
+                      "from": "person"},
+    "pages.confirm_appointment": {"office": "", "until": "", "letter": "", "why": "New"},
+    "pages.confirm_end": {"reason": "left", "why": "", "letter": "L-1", "version": "1"},
+}  # fmt: skip
+#: Sent in the address, to pages that show what a form asked for.
+QUERIES: dict[str, dict[str, str]] = {
+    "pages.review": {"change": f"+person|{TRADER}|bids=0"},
+    "pages.review_appointment": {"office": ""},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    method: str
+    endpoint: str
+    variant: str
+    answers: dict[str, str]
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it needs no session."""
+        return set(self.answers.values()) == {"public"}
+
+    def form(self) -> dict[str, str]:
+        """What is sent. KeyError: this POST has no form in FORMS."""
+        known = FORMS[self.endpoint] if self.method == "POST" else QUERIES.get(self.endpoint, {})
+        return known | ({"office": self.variant} if "office" in known else {})
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.endpoint}:{self.variant}".rstrip(":")
+
+
+def rows() -> tuple[Row, ...]:
+    """The table, line by line."""
+    lines = [line.split() for line in TABLE.strip().splitlines()]
+    if lines[0] != ["route", *TIERS]:
+        raise ValueError("the heading is not that of the tiers")
+    found = []
+    for method, route, *answers in lines[1:]:
+        endpoint, _, variant = route.partition(":")
+        found.append(Row(method, endpoint, variant, dict(zip(TIERS, answers, strict=True))))
+    return tuple(found)
