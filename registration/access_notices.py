@@ -32,8 +32,8 @@ def tell(
     changes: Iterable[tuple[Account, AccessRole, bool]],
 ) -> None:
     """Queue the mails about ``changes``: account, role, and whether it was granted. ``entry`` is
-    the first one of the batch in the history. The custodian of a machine is told. A Rights
-    Administrator whose own roles alone changed gets one mail."""
+    the first one of the batch in the history. The custodian of a machine gets the mail about it. A
+    Rights Administrator whose own roles alone changed gets one mail."""
     by_person: dict[int, list[RoleChange]] = defaultdict(list)
     people: dict[int, Person] = {}
     everything: list[RoleChange] = []

@@ -1,4 +1,4 @@
-"""What the gateway is told of an account: all that registration knows, as a SCIM User (PR-01).
+"""What a push says about an account: all that registration knows, as a SCIM User (PR-01).
 
 A push is a row of the transaction of the change; the worker sends it (``push_delivery``). Each is
 the whole account, so that a push that comes twice, or alone after a lost one, leads to the same

@@ -26,6 +26,6 @@ class EndBeforeStart(Invalid):
 
 
 class ReasonNeedsText(Invalid):
-    """The reason "other" says nothing by itself."""
+    """The reason "other" needs an explanation."""
 
     template = N_("say in a few words why")

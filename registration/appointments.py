@@ -207,7 +207,7 @@ def end(
 
 
 def _require_end(actor: Actor, target: Target, facts: Facts) -> None:
-    """An outsider is told that the appointment does not exist."""
+    """For an outsider the appointment does not exist."""
     try:
         require(actor, Action.END_APPOINTMENT, target, facts)
     except NotAllowed as refused:

@@ -89,7 +89,7 @@ def _facts(work: UnitOfWork, actor: Actor, organization: Organization, batch: Ba
 
 
 def _require_all(actor: Actor, known: Directory, batch: Batch, facts: Facts) -> None:
-    """Who may not is told so before he learns which roles there are."""
+    """Check permission first: a refused actor does not learn which roles exist."""
     if not batch.added and not batch.removed:
         raise NothingChanged()
     number = known.organization.organization_id

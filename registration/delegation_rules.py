@@ -154,8 +154,8 @@ def _or_pc_of_ra(entitled: Entitled) -> Entitled:
 
 
 def _correct_email(target: Target, facts: Facts) -> frozenset[Tier]:
-    """Z-24. Whoever receives the activation mail of an officer becomes that officer: only those who
-    could appoint him correct his address."""
+    """Z-24. The recipient of an officer's activation mail becomes that officer, so only those who
+    can appoint officers of that kind may correct the address."""
     entitled = frozenset((Tier.RA,))
     if held := offices_at(target.person, target.organization, facts):
         entitled = appointers(held[0], target.organization, facts)

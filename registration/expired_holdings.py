@@ -20,7 +20,7 @@ from registration.transaction import Runtime, UnitOfWork
 APPOINTMENT = "appointment.expired"
 CONTACT_ROLE = "contact_role.expired"
 ACCESS_ROLE = "access.expired"
-#: Who closes, whoever acts at the moment.
+#: The actor in the history of an expired holding.
 ACTOR = "registration"
 WHY = "expired"
 

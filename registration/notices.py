@@ -39,7 +39,7 @@ def of_office(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Notice:
-    """A mail about an office: to whoever got or lost it, or to whoever fills it now."""
+    """A mail about an office, to the person who got or lost it or who must fill it."""
     language = person.language
     values = {
         "office": OFFICE_NAMES[language][office],

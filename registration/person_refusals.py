@@ -7,7 +7,7 @@ from service_base.refusals import Conflict
 
 
 class SameNameRegistered(Conflict):
-    """Persons of this name are registered: whoever registers another one has seen them first."""
+    """Persons of this name exist, and the actor has not confirmed that this is another one."""
 
     template = N_("persons of this name are registered: {person_ids}")
     person_ids: tuple[str, ...]

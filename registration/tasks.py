@@ -23,8 +23,8 @@ def create(
     data: dict[str, Any] | None = None,
     due_at: datetime | None = None,
 ) -> Task:
-    """A task of one person, or of whoever holds an office at an organization; of the IESO without
-    both. While a task with the same key is open, it is the one."""
+    """A task for one person, or for the holders of an office at an organization; without both, for
+    the IESO. An open task with the same key is returned instead of a second one."""
     if key and (known := _open(work, key)) is not None:
         return known
     task = Task(

@@ -67,7 +67,7 @@ def _configure(target: Target, **how: Any) -> None:
 
 @contextmanager
 def _alone_on_postgresql(connection: Connection, lock: int) -> Iterator[None]:
-    """Hold the advisory lock. It outlives transactions: each step commits by itself."""
+    """Hold the advisory lock. It outlives transactions, since each step has its own."""
     connection.exec_driver_sql("SET statement_timeout = 0")
     connection.exec_driver_sql(f"SET lock_timeout = '{WAIT_FOR_UPGRADER}'")
     connection.exec_driver_sql(f"SELECT pg_advisory_lock({lock})")

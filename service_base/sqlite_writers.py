@@ -1,7 +1,7 @@
 """The queue of SQLite's writers.
 
 SQLite has one writer at a time. A connection that finds another one writing sleeps for up to 100 ms
-and tries again, whoever came first: with 16 threads some waited for seconds. In this process the
+and tries again, in no order: with 16 threads some waited for seconds. In this process the
 connections wait for a lock instead, and only the one whose turn it is asks SQLite.
 """
 

@@ -1,6 +1,6 @@
 """The revision of the registered clients and the signing keys, which each process keeps in memory.
 
-Triggers of the database change the revision with every write of these tables, whoever writes. It is
+Triggers of the database change the revision with every write of these tables, by any program. It is
 random: what a transaction read of its own changes before it was rolled back matches no later one.
 """
 

@@ -45,8 +45,8 @@ class Request(Base):
 
 
 class Task(Base):
-    """Something that somebody has to do: one person, or whoever holds an office at an
-    organization; without both, the IESO."""
+    """Something to do for one person, or for the holders of an office at an organization. Without
+    both it is for the IESO."""
 
     __tablename__ = "task"
 

@@ -196,7 +196,7 @@ def _effects(person: Person, entered: Entered) -> list[str]:
     found = [gettext("The appointment takes effect within seconds.")]
     if entered.terms.until is not None:
         day = day_text(query_days.read(entered.until))
-        found.append(gettext("It ends by itself after %(day)s.", day=day))
+        found.append(gettext("It expires after %(day)s.", day=day))
     if accounts.of_person(current.work(), person) is None:
         found.append(gettext("This person has no account yet. The gateway makes one."))
     return [*found, gettext("%(name)s gets an e-mail about it.", name=person.full_name)]

@@ -54,7 +54,7 @@ def show(number: str) -> str:
 
 
 def _check(order: Request) -> None:
-    """Whoever ordered it sees it, and whoever sees its organization. Raises NotHere."""
+    """Its author and everybody who sees its organization see it. Raises NotHere."""
     if order.opened_by == standing.actor().person:
         return
     if order.organization is None:
