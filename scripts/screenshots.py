@@ -3,7 +3,7 @@
 They are written to ``build/screenshots/<language>/<scheme>/<width>/<page>.png``; a contact sheet of
 each folder, ``build/screenshots/sheets/<language>-<scheme>-<width>-<number>.png``, shows many pages
 at once. No server is needed: ``tests/gallery`` walks through the pages and shows them in Chromium.
-The command fails when a page scrolls sideways or has no view in the walk.
+The command fails when a page does not fit or has no view in the walk.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _pictures(stage: Stage, view: View, language: str, wish: Wish) -> Iterator[s
     for width in wish.widths:
         stage.page.set_viewport_size({"width": int(width), "height": HEIGHT})
         if wide := stage.sideways():
-            yield f"{language} {view.name} scrolls sideways at {width}: {wide}"
+            yield f"{language} {view.name} does not fit {width} px: {wide}"
         for scheme in wish.schemes:
             stage.use_scheme(scheme)
             path = BUILD / language / scheme / width / f"{view.name}.png"

@@ -51,7 +51,7 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(
             stage.show(view)
             stage.open_details()
             if wide := stage.sideways():
-                findings.append(f"{view.name}: scrolls sideways: {wide}")
+                findings.append(f"{view.name}: does not fit: {wide}")
             if (shape := _shape(view)) not in judged:
                 judged.add(shape)
                 findings += [f"{view.name}: {found}" for found in judge(stage.page, language)]

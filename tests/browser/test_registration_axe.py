@@ -47,7 +47,7 @@ def test_axe_finds_nothing_in_registration(
             stage.show(view)
             stage.open_details()
             if wide := stage.sideways():
-                findings.append(f"{view.name}: scrolls sideways: {wide}")
+                findings.append(f"{view.name}: does not fit: {wide}")
             findings += [f"{view.name}: {found}" for found in judge(stage.page, language)]
     app.extensions["runtime"].close()
     runtime.close()

@@ -43,6 +43,11 @@ SIDEWAYS = """() => {
     }
     return false;
   };
+  const cut = [...document.querySelectorAll("a, button, summary, input, select")].find((e) => {
+    const box = e.getBoundingClientRect();
+    return box.width > 1 && box.left < 0 && !scrolls(e) && !e.matches(".skip, .visually-hidden");
+  });
+  if (cut) return `<${cut.tagName.toLowerCase()}> ${cut.textContent.trim()} begins left of the window`;
   if (document.documentElement.scrollWidth <= width) return "";
   const wide = [...document.body.querySelectorAll("*")].filter(
     (e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e));
@@ -83,7 +88,8 @@ class Stage:
         self.page.evaluate("document.querySelectorAll('details').forEach((e) => e.open = true)")
 
     def sideways(self) -> str:
-        """Why the page scrolls sideways; empty when it does not."""
+        """Why the page does not fit: it scrolls sideways, or a control is cut off at the left. Empty
+        when it fits."""
         return str(self.page.evaluate(SIDEWAYS))
 
     def _serve(self, route: Route) -> None:
