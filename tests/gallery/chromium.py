@@ -47,7 +47,7 @@ SIDEWAYS = """() => {
     const box = e.getBoundingClientRect();
     return box.width > 1 && box.left < 0 && !scrolls(e) && !e.matches(".skip, .visually-hidden");
   });
-  if (cut) return `<${cut.tagName.toLowerCase()}> ${cut.textContent.trim()} begins left of the window`;
+  if (cut) return `<${cut.tagName}> ${cut.textContent.trim()} begins left of the window`;
   if (document.documentElement.scrollWidth <= width) return "";
   const wide = [...document.body.querySelectorAll("*")].filter(
     (e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e));
@@ -88,8 +88,8 @@ class Stage:
         self.page.evaluate("document.querySelectorAll('details').forEach((e) => e.open = true)")
 
     def sideways(self) -> str:
-        """Why the page does not fit: it scrolls sideways, or a control is cut off at the left. Empty
-        when it fits."""
+        """Why the page does not fit: it scrolls sideways, or a control is cut off at the left.
+        Empty when it fits."""
         return str(self.page.evaluate(SIDEWAYS))
 
     def _serve(self, route: Route) -> None:
