@@ -63,7 +63,10 @@ def shown(outcome: Outcome) -> BaseResponse:
     """The page after an order: the proposals, a new secret, or the application."""
     if outcome.client is None:
         flash(
-            gettext("This change requires approval. Another operator must confirm it on this page.")
+            gettext(
+                "This change requires approval. Another operator must confirm it on this page."
+            ),
+            "warning",
         )
         return redirect(url_for("console.proposals"), code=303)
     if outcome.secret:

@@ -103,5 +103,6 @@ def _advise(account: Account) -> None:
             gettext(
                 "Add an authenticator app or a passkey in Settings. They are more secure than "
                 "codes by e-mail."
-            )
+            ),
+            "warning",
         )

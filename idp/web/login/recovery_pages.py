@@ -92,7 +92,8 @@ def _code(goal: Goal) -> BaseResponse:
             gettext(
                 "Your code has expired, or you requested it in another browser. Request a new "
                 "one here."
-            )
+            ),
+            "warning",
         )
         return redirect(again, 303)
     message = gettext(
