@@ -16,6 +16,8 @@ from registration.pages import (
     home_page,
     my_information_pages,
     organization_pages,
+    person_correction_pages,
+    person_pages,
     request_page,
     role_grid_pages,
 )
@@ -26,6 +28,8 @@ from registration.pages.navigation import navigation
 HERE = "/organizations/<organization_id>"
 APPOINT = f"{HERE}/representatives/appoint/<person_id>"
 END = f"{HERE}/representatives/<int:appointment_id>/end"
+PERSON = f"{HERE}/persons/<person_id>"
+CORRECTION = f"{PERSON}/information"
 PAGES = (
     ("/", "home", home_page.home, "GET"),
     ("/my-information", "my_information", my_information_pages.show, "GET"),
@@ -37,7 +41,15 @@ PAGES = (
     (f"{HERE}/roles/review", "review", role_grid_pages.review, "GET POST"),
     (f"{HERE}/roles/confirm", "confirm", role_grid_pages.confirm, "POST"),
     (f"{HERE}/grant", "find", account_roles_pages.find, "GET"),
-    (f"{HERE}/persons/<person_id>/roles", "account_roles", account_roles_pages.show, "GET"),
+    (f"{HERE}/persons", "find_person", person_pages.find, "GET"),
+    (f"{HERE}/new-person", "new_person", person_pages.form, "GET POST"),
+    (f"{HERE}/new-person/review", "review_person", person_pages.review, "POST"),
+    (f"{HERE}/new-person/confirm", "register_person", person_pages.register, "POST"),
+    (PERSON, "person", person_pages.show, "GET"),
+    (CORRECTION, "correct_person", person_correction_pages.form, "GET"),
+    (f"{CORRECTION}/review", "review_correction", person_correction_pages.review, "POST"),
+    (f"{CORRECTION}/confirm", "confirm_correction", person_correction_pages.confirm, "POST"),
+    (f"{PERSON}/roles", "account_roles", account_roles_pages.show, "GET"),
     (f"{HERE}/representatives", "representatives", organization_pages.representatives, "GET"),
     (f"{HERE}/representatives/appoint", "find_representative", appointment_pages.find, "GET"),
     (APPOINT, "appoint", appointment_pages.form, "GET"),

@@ -30,8 +30,12 @@ def find(organization_id: str) -> str:
 
 
 def found_page(here: Standing, title: str, endpoint: str, chosen: str) -> str:
-    """The page of a search for a person. ``chosen`` is the endpoint to which a choice leads."""
+    """The page of a search for a person. ``chosen`` is the endpoint to which a choice leads; the
+    page of a person opens only for those who belong to the organization. Who is not found can be
+    registered, and nobody before a search (RG-04)."""
     number = here.here.organization_id
+    known = members(current.work(), here.here)
+    sees_all = chosen != "pages.person" or here.actor.is_operator
     sought = Sought(*(request.args.get(name, "").strip()[:100] for name in
                       ("person_id", "last_name", "first_name")))  # fmt: skip
     found = person_search.search(current.work(), sought) if sought.is_enough else None
@@ -40,11 +44,24 @@ def found_page(here: Standing, title: str, endpoint: str, chosen: str) -> str:
         organization=here.here,
         title=title,
         here_path=url_for(endpoint, organization_id=number),
-        choice_of=lambda row: url_for(chosen, organization_id=number, person_id=row.person_id),
+        choice_of=lambda row: (
+            url_for(chosen, organization_id=number, person_id=row.person_id)
+            if sees_all or row.person_id in known
+            else ""
+        ),
+        register_url=url_for(
+            "pages.new_person",
+            organization_id=number,
+            first_name=sought.first_name,
+            last_name=sought.last_name,
+            then=endpoint.removeprefix("pages."),
+        )
+        if found is not None and here.may(Action.REGISTER_PERSON)
+        else "",
         sought=sought,
         found=found,
         is_tried=bool(request.args),
-        members=members(current.work(), here.here),
+        members=known,
     )
 
 

@@ -65,6 +65,7 @@ def _places(here: Organization) -> tuple[Place, ...]:
     values: dict[str, Any] = {"organization_id": here.organization_id}
     return (
         Place(gettext("People and roles"), url_for("pages.roles", **values), "groups"),
+        Place(gettext("Persons"), url_for("pages.find_person", **values), "person"),
         Place(gettext("Machines"), url_for("pages.machines", **values), "program"),
         Place(gettext("Contact roles"), url_for("pages.contact_roles", **values), "phone"),
         Place(gettext("Representatives"), url_for("pages.representatives", **values), "people"),

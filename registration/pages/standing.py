@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from flask import g
 
-from registration import current
+from registration import current, own_lists
 from registration.delegation import Allowed, Refused, may, offered, who_can
 from registration.delegation_facts import Actor, Facts, Target
 from registration.delegation_rules import Action, Reason
-from registration.models import Organization
+from registration.models import Organization, Person
 from registration.organization_facts import facts_of, facts_of_person, organization
 
 
@@ -69,6 +69,24 @@ def at(organization_id: str, action: Action = Action.SEE_ORGANIZATION) -> Standi
     if answer.reason is Reason.NOT_YOURS:
         raise NotHere
     raise NotAllowed(answer, here)
+
+
+def at_person(organization_id: str, person_id: str, action: Action) -> tuple[Standing, Person]:
+    """The standing of the person who asks at this organization, and the person to whom he wants to
+    do this. Raises NotHere, also for a person of whom he may not know here, or NotAllowed."""
+    here = at(organization_id)
+    found = own_lists.persons(current.work(), [person_id])
+    if not found:
+        raise NotHere
+    facts = facts_of(current.work(), here.here, here.actor.person, person_id)
+    target = Target(organization_id, person_id)
+    for one in (Action.SEE_PERSON, action):
+        answer = may(here.actor, one, target, facts)
+        if isinstance(answer, Refused):
+            if answer.reason is Reason.NOT_YOURS:
+                raise NotHere
+            raise NotAllowed(answer, here.here)
+    return here, found[0]
 
 
 def refusal_of(one: Standing, action: Action) -> Refused:

@@ -13,7 +13,7 @@ from tests.registration.participant import RA, TRADER
 
 #: ``yes``: 200 or 303. ``sign-in``: led to the gateway. ``public``: needs no session, so the answer
 #: is no matter of tiers. A number is the status. What follows the colon names the form or the
-#: object: the office that is given or ended.
+#: object: the office that is given or ended; ``member``: a person who has a role at Lakes.
 TABLE = """
         route                           nobody   holder  apprep  ra    pc    ar    ieso
 GET     pages.home                      sign-in  yes     yes     yes   yes   yes   yes
@@ -47,6 +47,15 @@ POST    pages.confirm_end:ar            sign-in  403     403     403   403   yes
 POST    pages.confirm_end:pc            sign-in  403     403     403   yes   yes   403
 POST    pages.confirm_end:ra            sign-in  403     403     403   yes   403   403
 POST    pages.confirm_end:apprep        sign-in  403     403     yes   403   yes   403
+GET     pages.find_person               sign-in  403     yes     yes   yes   yes   yes
+GET     pages.new_person                sign-in  403     yes     yes   yes   yes   yes
+POST    pages.new_person                sign-in  403     yes     yes   yes   yes   yes
+POST    pages.review_person             sign-in  403     yes     yes   yes   yes   yes
+POST    pages.register_person           sign-in  403     yes     yes   yes   yes   yes
+GET     pages.person:member             sign-in  403     yes     yes   yes   yes   yes
+GET     pages.correct_person:member     sign-in  403     403     403   403   403   yes
+POST    pages.review_correction:member  sign-in  403     403     403   403   403   yes
+POST    pages.confirm_correction:member sign-in  403     403     403   403   403   yes
 GET     pages.contact_roles             sign-in  403     yes     yes   yes   yes   yes
 GET     pages.machines                  sign-in  403     yes     yes   yes   yes   yes
 GET     pages.history                   sign-in  403     yes     yes   yes   yes   yes
@@ -81,6 +90,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "appointment_id": ("own", "foreign", "999999"),
     "person_id": (NEWCOMER, NEWCOMER, "999999"),
 }
+#: Where the person of an address must belong to the organization.
+MEMBER = (TRADER, "200001", "999999")
 #: Said nowhere to people of Lakes.
 FOREIGN_WORDS = ("Prairie", "Zora", "zebra", PRAIRIE)
 
@@ -93,8 +104,15 @@ INFORMATION = {
     "city": "Toronto", "province": "Ontario", "postal_code": "M5V 2T6", "country": "Canada",
     "contact_notes": "", "language": "en", "version": "1",
 }  # fmt: skip
+NEW_PERSON = INFORMATION | {"seen": "", "then": "find_person"}
+NEW_PERSON.pop("version")
 #: Of each form every field that it has.
 FORMS: dict[str, dict[str, str]] = {
+    "pages.new_person": NEW_PERSON,
+    "pages.review_person": NEW_PERSON,
+    "pages.register_person": NEW_PERSON | {"last_name": "Newmann"},
+    "pages.review_correction": INFORMATION,
+    "pages.confirm_correction": INFORMATION,
     "pages.review_information": INFORMATION,
     "pages.store_information": INFORMATION,
     "pages.review": {"seen": "", "cell": f"person|{TRADER}|bids", "from": "person"},
@@ -123,6 +141,10 @@ class Row:
     def is_public(self) -> bool:
         """Whether it needs no session."""
         return set(self.answers.values()) == {"public"}
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Of this argument of the address: what is here, what is elsewhere, what is nowhere."""
+        return MEMBER if (name, self.variant) == ("person_id", "member") else VALUES[name]
 
     def form(self) -> dict[str, str]:
         """What is sent. KeyError: this POST has no form in FORMS."""

@@ -21,6 +21,7 @@ from tests.registration.participant import OLD, RA, TRADER, participant, person
 from tests.registration.test_pages import (
     BASE,
     BIDS,
+    FIELDS,
     HERE,
     Site,
     confirmed,
@@ -69,6 +70,7 @@ def views(site: Site, language: str) -> Iterator[View]:
                  "history"):  # fmt: skip
         yield View(f"organization/{path}", get(f"{HERE}/{path}"))
     yield from appointment_views(site, language)
+    yield from person_views(site, language)
     page = get("/my-information")
     sent = {"csrf_token": token_of(page), "version": fields(page, "version"), "first_name": "Ada"}
     yield View("information-wrong", admin.post("/my-information/review", data=sent, base_url=BASE))
@@ -102,6 +104,32 @@ def appointment_views(site: Site, language: str) -> Iterator[View]:
                  f"representatives/appoint/{TRADER}/review?office=ra&until=soon",
                  f"representatives/{row}/end"):  # fmt: skip
         yield View(f"appointments/{path}", browser.get(f"{HERE}/{path}", base_url=BASE))
+
+
+def person_views(site: Site, language: str) -> Iterator[View]:
+    """How a person is missed, registered and corrected."""
+    admin = site.browser(RA)
+    desk = site.browser(TRADER, groups=(site.runtime.settings.operator_group,))
+    late = site.browser(TRADER, minutes=60, groups=(site.runtime.settings.operator_group,))
+    for client in (admin, desk, late):
+        client.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    for path in ("persons?last_name=moreau", f"persons/{RA}", "new-person?last_name=Moreau"):
+        yield View(f"persons/{path}", admin.get(f"{HERE}/{path}", base_url=BASE))
+    data = FIELDS | {"csrf_token": token_of(admin.get("/my-information", base_url=BASE))}
+    for name, more in (("wrong", {"city": ""}), ("alike", {}), ("new", {"last_name": "Nobody"})):
+        answer = admin.post(f"{HERE}/new-person/review", data=data | more, base_url=BASE)
+        yield View(f"persons/review-{name}", answer)
+    answer = admin.post(f"{HERE}/new-person/confirm", data=data, base_url=BASE)
+    yield View("persons/registered-meanwhile", answer)
+    path = f"{HERE}/persons/{RA}"
+    yield View("persons/prove-first", late.get(f"{path}/information", base_url=BASE))
+    yield View("persons/of-the-desk", desk.get(path, base_url=BASE))
+    page = desk.get(f"{path}/information", base_url=BASE)
+    yield View("persons/correct", page)
+    data = FIELDS | {"csrf_token": token_of(page), "version": "1"}
+    for name, more in (("wrong", {"city": ""}), ("review", {})):
+        answer = desk.post(f"{path}/information/review", data=data | more, base_url=BASE)
+        yield View(f"persons/correct-{name}", answer)
 
 
 def pages_of(app: Flask) -> set[str]:

@@ -189,10 +189,15 @@ def test_rg04_a_person_of_nowhere_is_found_and_given_a_role(site: Site) -> None:
 
 PATHS = ("roles", "roles/export", "representatives", "contact-roles", "machines", "history",
          "history/export", "grant", f"persons/{TRADER}/roles", "roles/review",
+         "persons", "new-person", f"persons/{TRADER}", f"persons/{TRADER}/information",
          "representatives/appoint", f"representatives/appoint/{TRADER}",
          f"representatives/appoint/{TRADER}/review", "representatives/1/end")  # fmt: skip
 #: Forms that are sent.
 SENT = (
+    "new-person/review",
+    "new-person/confirm",
+    f"persons/{TRADER}/information/review",
+    f"persons/{TRADER}/information/confirm",
     "roles/confirm",
     f"representatives/appoint/{TRADER}/confirm",
     "representatives/1/end/confirm",
