@@ -77,7 +77,10 @@ def confirm(organization_id: str, appointment_id: int) -> BaseResponse:
             )
     except ChangedMeanwhile:
         current.work().db.rollback()
-        flash(gettext("Somebody else has changed this appointment meanwhile. Read it again."))
+        flash(
+            gettext("Somebody else has changed this appointment meanwhile. Read it again."),
+            "warning",
+        )
         return redirect(list_url(standing.at(organization_id)), code=303)
     except (ReasonNeedsText, Correctable) as refused:
         current.work().db.rollback()
