@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import cast
 
-import structlog
 from flask import (
     Flask,
     Request,
@@ -35,8 +34,9 @@ from idp.policy.addresses import ClientAddress, client_address
 from idp.session import interactions, sessions
 from idp.signin.completion import SignedIn
 from idp.transaction import Origin, Runtime, UnitOfWork
+from service_base import logs
 
-log = structlog.get_logger("gateway.request")
+log = logs.Logger("gateway.request")
 MAX_AGENT = 400
 #: A browser is recognised for a year after its latest sign-in. Recognition gives no access.
 RECOGNITION_SECONDS = 365 * 86400

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-import structlog
 from flask import Flask
 from sqlalchemy import URL, make_url
 
@@ -25,7 +24,7 @@ from idp.vault import Vault
 from service_base import logs
 from service_base.smtp import DemoMailer, SmtpMailer
 
-log = structlog.get_logger("gateway.start")
+log = logs.Logger("gateway.start")
 
 
 def prepare(

@@ -9,10 +9,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from limits import parse_many
 
 from hosted_pages import brand
 from idp.mfa.second_factor_rule import Rule
@@ -33,6 +31,7 @@ TRIAL_MARK = "sandbox-"
 WIDEST_PROXIES = {4: 8, 6: 16}
 
 _FIELDS = [item for _, item in in_order()]
+_DEFAULTS: dict[str, Any] = {item.name: item.default for item in _FIELDS}
 #: Numbers: the valid range and the range that is safe in production.
 BOUNDS: dict[str, Bound] = {
     item.name: item.metadata["bound"] for item in _FIELDS if item.metadata["bound"]
@@ -97,8 +96,8 @@ def _unsafe(settings: Settings) -> Iterator[tuple[str, str]]:
                     f" ({bound.safe_least} to {bound.safe_most} is safe)"
                 ),
             )
-    for name, most in SAFE_RATES.items():
-        text = getattr(settings, name)
+    for name, text in _changed_rates(settings):
+        most = SAFE_RATES[name]
         if (rate := _rate(text)) is not None and rate > most:
             yield name, f"IDP_{name.upper()}={text} is no limit (more than {most} a minute)"
     for name, (safe, meaning) in SAFE_VALUES.items():
@@ -110,8 +109,18 @@ def _unsafe(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "redis_url", "IDP_REDIS_URL is missing: each process counts rate limits for itself"
 
 
+def _changed_rates(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The rate limits that are not the defaults. The defaults are safe and need no library, which
+    would make every command start later."""
+    for name in SAFE_RATES:
+        if (text := getattr(settings, name)) != _DEFAULTS[name]:
+            yield name, text
+
+
 def _rate(text: str) -> float | None:
     """The requests per minute that a limit allows; None if it is not a limit."""
+    from limits import parse_many
+
     try:
         return min(limit.amount * 60 / limit.get_expiry() for limit in parse_many(text))
     except ValueError:
@@ -122,8 +131,8 @@ def _bound_faults(settings: Settings) -> Iterator[str]:
     for name, bound in BOUNDS.items():
         if not bound.least <= getattr(settings, name) <= bound.most:
             yield f"IDP_{name.upper()} must be between {bound.least} and {bound.most}"
-    for name in SAFE_RATES:
-        if _rate(getattr(settings, name)) is None:
+    for name, text in _changed_rates(settings):
+        if _rate(text) is None:
             yield f"IDP_{name.upper()} is not a limit such as 100 per 15 minute"
 
 
@@ -197,7 +206,7 @@ def _factor_faults(settings: Settings) -> Iterator[str]:
             except ValueError as error:
                 yield f"IDP_{name.upper()}: {error}"
     for country in settings.sms_countries:
-        if not phone_number.is_country(country):
+        if country not in _DEFAULTS["sms_countries"] and not phone_number.is_country(country):
             yield f"IDP_SMS_COUNTRIES: {country} is no country"
 
 

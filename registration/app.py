@@ -7,7 +7,6 @@ import secrets
 import time
 from pathlib import Path
 
-import structlog
 from flask import Flask, Request, Response, abort, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel, lazy_gettext
@@ -22,9 +21,10 @@ from registration.ports import Ports
 from registration.schema import SCHEMA
 from registration.settings import Settings
 from registration.transaction import Runtime
+from service_base import logs
 from service_base.schema_version import USABLE
 
-log = structlog.get_logger("registration.request")
+log = logs.Logger("registration.request")
 _PORT = re.compile(r":[0-9]+$")
 #: Answered without a unit of work.
 STATIC = ("static", "hosted.brand_colours", "hosted.brand_logo")

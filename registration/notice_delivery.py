@@ -8,13 +8,13 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-import structlog
 from sqlalchemy import or_, select, update
 
 from registration.models import Notice
 from registration.transaction import Runtime, UnitOfWork
+from service_base import logs
 
-log = structlog.get_logger("registration.notices")
+log = logs.Logger("registration.notices")
 LEASE_SECONDS = 120
 MAX_ATTEMPTS = 10
 FIRST_RETRY_SECONDS = 30

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import aliased
 
@@ -20,8 +19,9 @@ from registration.models import Account, Push, Request
 from registration.ports import Bridge
 from registration.transaction import Runtime, UnitOfWork
 from registration_bridge.bridge_client import BridgeError
+from service_base import logs
 
-log = structlog.get_logger("registration.pushes")
+log = logs.Logger("registration.pushes")
 LEASE_SECONDS = 180
 FIRST_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 600

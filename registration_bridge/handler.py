@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import structlog
 from flask import g
 from scim2_models import Error, InvalidValueException, PatchOp, SCIMException
 from scim2_server.bulk import BulkPlan, BulkStep
@@ -20,8 +19,9 @@ from registration_bridge.push_transaction import (
     with_retries,
 )
 from registration_bridge.storage import BridgeStorage
+from service_base import logs
 
-log = structlog.get_logger("gateway.bridge")
+log = logs.Logger("gateway.bridge")
 
 
 class Handler(ScimHandler):

@@ -7,16 +7,43 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache, cached_property
 from typing import Any
-
-import structlog
 
 #: Writes the lines of this process.
 _handlers: list[logging.StreamHandler[Any]] = []
 
 
-def configure(level: str) -> None:
-    """Send structlog and the standard library's logging to stderr as JSON lines."""
+class Logger:
+    """A logger of structlog. It is loaded for the first line, because most commands log none and
+    structlog imports what draws on terminals."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @cached_property
+    def _loaded(self) -> Any:
+        import structlog
+
+        load()
+        return structlog.get_logger(self._name)
+
+    def __getattr__(self, level: str) -> Any:
+        return getattr(self._loaded, level)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a record, of structlog or of the standard library."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return str(load().format(record))
+
+
+@cache
+def load() -> logging.Formatter:
+    """Connect structlog to the standard library's logging. Returns the formatter of both."""
+    import structlog
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -29,17 +56,20 @@ def configure(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(ensure_ascii=True),
-            ],
-        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=True),
+        ],
     )
+
+
+def configure(level: str) -> None:
+    """Send structlog and the standard library's logging to stderr as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-import structlog
+from service_base import logs
 
 #: What a part works with: the application of the service.
 App = TypeVar("App")
@@ -22,7 +22,7 @@ STALE_SECONDS = 300
 #: Seconds to finish the running parts when stopped.
 STOP_SECONDS = 20
 WATCH_SECONDS = 1.0
-log = structlog.get_logger("worker")
+log = logs.Logger("worker")
 
 
 def work_through(

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
 
-import structlog
 from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import aliased
 
@@ -24,8 +23,9 @@ from idp.errors import Collision
 from idp.models import ChainHead, Event
 from idp.transaction import Runtime, UnitOfWork, committing
 from idp.vault import Vault
+from service_base import logs
 
-log = structlog.get_logger("gateway.alarm")
+log = logs.Logger("gateway.alarm")
 BATCH = 500
 GENESIS = "genesis"
 #: Events about rows forged into the chain and about a deleted head.

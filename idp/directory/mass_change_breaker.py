@@ -6,15 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
 from sqlalchemy import func, select
 
 from idp.audit import events
 from idp.audit.actions import AlarmReason, AuditAction
 from idp.models import Account, AccountState, Event
 from idp.transaction import UnitOfWork
+from service_base import logs
 
-log = structlog.get_logger("gateway.alarm")
+log = logs.Logger("gateway.alarm")
 WINDOW = timedelta(hours=1)
 #: The events counted. Each takes access away from an account.
 COUNTED = (AuditAction.SCIM_SUSPENDED, AuditAction.SCIM_DELETED, AuditAction.SCIM_ENDING)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import func, select
 
 from idp import list_pages
@@ -19,8 +18,9 @@ from idp.list_pages import ListPage, ListRequest
 from idp.models import Event
 from idp.policy.addresses import network_of
 from idp.transaction import UnitOfWork
+from service_base import logs
 
-log = structlog.get_logger("gateway.alarm")
+log = logs.Logger("gateway.alarm")
 NAME = AuditAction.ALARM_GUESSING
 UNSEALED = AuditAction.ALARM_UNSEALED
 #: An event that stays unsealed for longer raises an alarm, repeated once an hour.

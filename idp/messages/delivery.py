@@ -14,17 +14,17 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-import structlog
 from sqlalchemy import case, or_, select, update
 
 from idp.errors import ConfigurationError
 from idp.messages.message_kinds import CODES, LINKS, MessageKind
 from idp.models import MessageChannel, MessageState, OutboxMessage
 from idp.transaction import Runtime, UnitOfWork, committing
+from service_base import logs
 
 #: Sends a message of one channel; raises if the attempt can be repeated.
 Sender = Callable[[Runtime, OutboxMessage], None]
-log = structlog.get_logger("gateway.outbox")
+log = logs.Logger("gateway.outbox")
 LEASE_SECONDS = 120
 MAX_ATTEMPTS = 10
 FIRST_RETRY_SECONDS = 30

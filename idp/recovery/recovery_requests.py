@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace as with_changes
 from enum import StrEnum
 
-import structlog
 from sqlalchemy import select
 
 from idp.audit import events
@@ -26,8 +25,9 @@ from idp.policy.names import MAX_NAME
 from idp.recovery.recovery_refusals import OF_STATE, RecoveryRefusal
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork, spend_once
+from service_base import logs
 
-log = structlog.get_logger("gateway.recovery")
+log = logs.Logger("gateway.recovery")
 
 
 class Goal(StrEnum):

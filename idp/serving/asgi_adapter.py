@@ -7,7 +7,6 @@ import asyncio
 import time
 from typing import Any
 
-import structlog
 from flask import Flask
 
 from idp.policy.addresses import client_address
@@ -17,8 +16,9 @@ from idp.serving.environ import environ_of
 from idp.serving.exchange import Answer, RequestRun, Send, answer_of
 from idp.serving.refusals import Refusals, RefusedRequest
 from idp.serving.thread_pools import Job, ThreadPools
+from service_base import logs
 
-log = structlog.get_logger("gateway.request")
+log = logs.Logger("gateway.request")
 #: Seconds before a request looks whether its client is still there.
 SOON = 0.1
 

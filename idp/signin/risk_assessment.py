@@ -9,7 +9,6 @@ from datetime import timedelta
 from ipaddress import IPv6Address
 from typing import Any
 
-import structlog
 from sqlalchemy import func, select
 
 from idp.audit import events
@@ -27,8 +26,9 @@ from idp.policy.addresses import address_of, network_of
 from idp.session import browsers
 from idp.signin import sign_in_history
 from idp.transaction import UnitOfWork
+from service_base import logs
 
-log = structlog.get_logger("gateway.risk")
+log = logs.Logger("gateway.risk")
 TUNING = Tuning()
 HOUR = timedelta(hours=1)
 #: More failures than these weigh no more.

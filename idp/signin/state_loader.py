@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
-
 from idp.credentials import temporary_passwords
 from idp.factors import enrolment
 from idp.mfa.prompt_reasons import NoPromptReason
@@ -33,8 +31,9 @@ from idp.session import interactions
 from idp.signin import assurance_levels
 from idp.signin.transitions import security_stamp
 from idp.transaction import UnitOfWork
+from service_base import logs
 
-log = structlog.get_logger("gateway.signin")
+log = logs.Logger("gateway.signin")
 
 
 def load(

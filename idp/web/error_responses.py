@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import structlog
 from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, g, jsonify, render_template, request
 from flask_limiter import RateLimitExceeded
@@ -25,8 +24,9 @@ from idp.errors import (
 from idp.limits import counter
 from idp.transaction import DATABASE_UNAVAILABLE, discard
 from idp.web import forward_auth
+from service_base import logs
 
-log = structlog.get_logger("gateway.error")
+log = logs.Logger("gateway.error")
 PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
 SCIM_PATH = "/scim/"
 SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"

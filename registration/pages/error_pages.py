@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import structlog
 from flask import Flask, Response, g, render_template
 from werkzeug.exceptions import HTTPException
 
 from hosted_pages.status_texts import TEXTS
 from registration.transaction import DATABASE_UNAVAILABLE
+from service_base import logs
 from service_base.refusals import Collision, Conflict, ServiceError, Unstorable
 
-log = structlog.get_logger("registration.error")
+log = logs.Logger("registration.error")
 #: What a refusal means that no view has an answer of its own for.
 STATUSES: dict[type[ServiceError], int] = {Conflict: 409, Collision: 409, Unstorable: 400}
 

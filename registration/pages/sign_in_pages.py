@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import structlog
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request
@@ -21,12 +20,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from registration import browser_sessions, current
 from registration.browser_sessions import STRONG
 from registration.settings import Settings
+from service_base import logs
 
 SCOPE = "openid profile groups"
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 ALGORITHMS = ["RS256", "ES256"]
 NEXT = "next"
-log = structlog.get_logger("registration.signin")
+log = logs.Logger("registration.signin")
 
 
 def blueprint() -> Blueprint:

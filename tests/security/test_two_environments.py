@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from limits import parse_many
 from structlog.testing import capture_logs
 
 from idp import settings_checks
@@ -19,9 +20,11 @@ from idp.errors import ConfigurationError
 from idp.foundation import log_accepted_risks
 from idp.grants import signing_keys
 from idp.models import AccountState
+from idp.policy.phone_number import is_country
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from idp.transaction import committing
+from service_base import logs
 from tests.security.test_signed_tokens import userinfo
 from tests.world import World
 
@@ -131,9 +134,10 @@ def test_every_start_logs_the_accepted_risks(tmp_path: Path) -> None:
         SAFE, database_url=f"sqlite:///{tmp_path}/x.db", accepted_risks=("database_url",)
     )
     app = create_app(meant)
-    with capture_logs() as logs:
+    logs.load()
+    with capture_logs() as lines:
         log_accepted_risks(app)
-    (entry,) = logs
+    (entry,) = lines
     assert (entry["event"], entry["log_level"]) == ("accepted_risk", "warning")
     assert entry["risk"].startswith("IDP_DATABASE_URL: SQLite")
 
@@ -145,6 +149,15 @@ def test_every_number_has_bounds_that_include_its_default() -> None:
     for name, bound in settings_checks.BOUNDS.items():
         assert bound.least <= bound.safe_least <= bound.safe_most <= bound.most
         assert not bound.unsafe(getattr(SAFE, name)), name
+
+
+def test_the_defaults_that_are_not_checked_are_good() -> None:
+    """R24: rate limits and countries of text messages are checked when they are changed."""
+    for name, most in settings_checks.SAFE_RATES.items():
+        rates = parse_many(getattr(SAFE, name))
+        assert 0 < min(rate.amount * 60 / rate.get_expiry() for rate in rates) <= most, name
+    assert SAFE.sms_countries
+    assert all(map(is_country, SAFE.sms_countries))
 
 
 def test_all_faults_of_the_settings_are_listed_together() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import bcrypt
 import pytest
 
 from idp.credentials import links, temporary_passwords
@@ -75,6 +76,22 @@ def test_n47_a_refused_password_is_hashed_once(
     assert browser_at(world, ELSEWHERE).sign_in(username, password).status_code == 400
     assert made == []
     assert stored(world, username) == before
+
+
+def test_n47_no_account_costs_the_hash_of_a_password(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N47: of the same cost, matched by no password. The start makes no hash for it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(bcrypt, "hashpw", None)
+        hasher = PasswordHasher(world.settings)
+    checked: list[bytes] = []
+    check = bcrypt.checkpw
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *a: checked.append(a[1]) or check(*a))
+    assert not hasher.verify("no account has this password", None)
+    assert hasher.verify(WRONG, hasher.hash(WRONG))
+    nobody, somebody = checked
+    assert (nobody[:7], len(nobody)) == (somebody[:7], len(somebody))
 
 
 def test_n71_a_temporary_password_keeps_the_previous_hash(
