@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import select
 
 from registration import account_pushes, accounts, history, notices, requests
-from registration.contact_directory import Directory, directory
+from registration.contact_directory import Directory, directory, sections
 from registration.contact_refusals import (
     ContactNotFound,
     ContactRoleNotFound,
@@ -118,10 +118,7 @@ def _contacts(
         Contact(ContactKind.PERSON, row.person_id): row
         for row in work.db.scalars(select(Person).where(Person.person_id.in_(people)))
     }
-    sections = select(Section).where(
-        Section.organization_id == organization.id, Section.held_at(work.now)
-    )
-    for row in work.db.scalars(sections):
+    for row in sections(work, organization):
         found[Contact(ContactKind.SECTION, str(row.id))] = row
     if wanted - set(found):
         raise ContactNotFound()

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from registration.contact_rules import Contact, ContactKind, ContactRule, Holding
 from registration.delegation_facts import ParticipationState
-from registration.models import ContactAssignment, ContactRole, Organization
+from registration.models import ContactAssignment, ContactRole, Organization, Section
 from registration.organization_facts import participations
 from registration.transaction import UnitOfWork
 
@@ -68,6 +68,14 @@ def directory(work: UnitOfWork, organization: Organization) -> Directory:
         if row.code in kept or approved & set(row.markets or approved)
     }
     return Directory(organization, roles, rows)
+
+
+def sections(work: UnitOfWork, organization: Organization) -> list[Section]:
+    """The sections that the organization has now, by name."""
+    query = select(Section).where(
+        Section.organization_id == organization.id, Section.held_at(work.now)
+    )
+    return list(work.db.scalars(query.order_by(Section.name, Section.id)))
 
 
 def _holding(row: ContactAssignment) -> Holding:

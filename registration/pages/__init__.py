@@ -12,6 +12,8 @@ from registration.pages import (
     account_roles_pages,
     appointment_end_pages,
     appointment_pages,
+    contact_review_pages,
+    contact_role_pages,
     history_page,
     home_page,
     my_information_pages,
@@ -29,6 +31,7 @@ HERE = "/organizations/<organization_id>"
 APPOINT = f"{HERE}/representatives/appoint/<person_id>"
 END = f"{HERE}/representatives/<int:appointment_id>/end"
 PERSON = f"{HERE}/persons/<person_id>"
+SECTION = f"{HERE}/sections/<int:section_id>/contact-roles"
 CORRECTION = f"{PERSON}/information"
 PAGES = (
     ("/", "home", home_page.home, "GET"),
@@ -58,6 +61,12 @@ PAGES = (
     (END, "end_appointment", appointment_end_pages.form, "GET"),
     (f"{END}/confirm", "confirm_end", appointment_end_pages.confirm, "POST"),
     (f"{HERE}/contact-roles", "contact_roles", organization_pages.contact_roles, "GET"),
+    (f"{HERE}/contact-roles/find", "find_contact", contact_role_pages.find, "GET"),
+    (f"{HERE}/contact-roles/review", "review_contacts", contact_review_pages.review, "GET POST"),
+    (f"{HERE}/contact-roles/confirm", "confirm_contacts", contact_review_pages.confirm, "POST"),
+    (f"{HERE}/contact-roles/of/<role>", "contact_role", contact_role_pages.of_role, "GET"),
+    (f"{PERSON}/contact-roles", "contact_person", contact_role_pages.of_person, "GET"),
+    (SECTION, "contact_section", contact_role_pages.of_section, "GET"),
     (f"{HERE}/machines", "machines", organization_pages.machines, "GET"),
     (f"{HERE}/history", "history", history_page.show, "GET"),
     (f"{HERE}/history/export", "export_history", history_page.export, "GET"),

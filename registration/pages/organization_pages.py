@@ -7,14 +7,14 @@ from typing import Any
 from flask import render_template, request, url_for
 from flask_babel import gettext
 
-from hosted_pages.languages import is_french
-from registration import current, organization_lists
+from registration import contact_directory, current, organization_lists
 from registration.delegation import appointable, visible
 from registration.delegation_facts import Target
 from registration.delegation_rules import Action
 from registration.delegation_texts import TIERS
 from registration.organization_lists import Office
 from registration.pages import query_days, standing
+from registration.pages.contact_role_pages import keeps, name_of, text_of
 from registration.pages.standing import Standing
 
 
@@ -57,12 +57,22 @@ def contact_roles(organization_id: str) -> str:
     """The contact roles and who holds them (CO-02, CO-04)."""
     here, common = _common(organization_id, "pages.contact_roles")
     roles = organization_lists.contact_roles(current.work(), here.here, common["at"])
+    may_change = common["as_of_day"] is None and keeps(here)
+    number = here.here.organization_id
     return render_template(
         "contact_roles.html",
         **common,
         roles=roles,
-        name_of=lambda role: role.name_fr if is_french() else role.name,
-        text_of=lambda role: (is_french() and role.description_fr) or role.description,
+        name_of=name_of,
+        text_of=text_of,
+        change_url=(lambda role: url_for("pages.contact_role", organization_id=number, role=role))
+        if may_change
+        else None,
+        find_url=url_for("pages.find_contact", organization_id=number),
+        sections=contact_directory.sections(current.work(), here.here) if may_change else [],
+        section_url=lambda row: url_for(
+            "pages.contact_section", organization_id=number, section_id=row.id
+        ),
     )
 
 

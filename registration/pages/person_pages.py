@@ -21,7 +21,7 @@ from registration.person_fields import FieldFault, PersonFields, PersonFieldsInv
 from registration.person_refusals import SameNameRegistered
 
 #: The searches in which a person was missed, and to which registering leads back.
-SEARCHES = ("find_person", "find", "find_representative")
+SEARCHES = ("find_person", "find", "find_representative", "find_contact")
 
 
 def find(organization_id: str) -> str:

@@ -57,6 +57,13 @@ GET     pages.correct_person:member     sign-in  403     403     403   403   403
 POST    pages.review_correction:member  sign-in  403     403     403   403   403   yes
 POST    pages.confirm_correction:member sign-in  403     403     403   403   403   yes
 GET     pages.contact_roles             sign-in  403     yes     yes   yes   yes   yes
+GET     pages.find_contact              sign-in  403     yes     403   403   403   403
+GET     pages.contact_role              sign-in  403     yes     403   403   403   403
+GET     pages.contact_person            sign-in  403     yes     403   403   403   403
+GET     pages.contact_section           sign-in  403     yes     403   403   403   403
+GET     pages.review_contacts           sign-in  403     yes     403   403   403   403
+POST    pages.review_contacts           sign-in  403     yes     403   403   403   403
+POST    pages.confirm_contacts          sign-in  403     yes     403   403   403   403
 GET     pages.machines                  sign-in  403     yes     yes   yes   yes   yes
 GET     pages.history                   sign-in  403     yes     yes   yes   yes   yes
 GET     pages.export_history            sign-in  403     yes     yes   yes   yes   yes
@@ -88,6 +95,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "organization_id": (LAKES, PRAIRIE, "nothing"),
     "number": ("R1000001", "R1000002", "R9999999"),
     "appointment_id": ("own", "foreign", "999999"),
+    "role": ("desk", "zebra", "nothing"),
+    "section_id": ("1", "2", "999999"),
     "person_id": (NEWCOMER, NEWCOMER, "999999"),
 }
 #: Where the person of an address must belong to the organization.
@@ -119,12 +128,15 @@ FORMS: dict[str, dict[str, str]] = {
     "pages.confirm": {"change": f"+person|{TRADER}|bids=0", "why": "New desk", "attested": "1",
                       "from": "person"},
     "pages.confirm_appointment": {"office": "", "until": "", "letter": "", "why": "New"},
+    "pages.review_contacts": {"holding": f"desk|person|{NEWCOMER}"},
+    "pages.confirm_contacts": {"change": f"+desk|person|{NEWCOMER}", "why": "New desk"},
     "pages.confirm_end": {"reason": "left", "why": "", "letter": "L-1", "version": "1"},
 }  # fmt: skip
 #: Sent in the address, to pages that show what a form asked for.
 QUERIES: dict[str, dict[str, str]] = {
     "pages.review": {"change": f"+person|{TRADER}|bids=0"},
     "pages.review_appointment": {"office": ""},
+    "pages.review_contacts": {"change": f"+desk|person|{NEWCOMER}"},
 }
 
 

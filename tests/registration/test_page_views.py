@@ -18,6 +18,7 @@ from registration.transaction import Runtime
 from tests.gallery.studio import LOCALES, View
 from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import OLD, RA, TRADER, participant, person
+from tests.registration.test_contact_role_pages import APPREP, contacts, review
 from tests.registration.test_pages import (
     BASE,
     BIDS,
@@ -53,11 +54,11 @@ def views(site: Site, language: str) -> Iterator[View]:
     get = lambda path: admin.get(path, base_url=BASE)  # noqa: E731
     yield View("empty-home", get("/"))
     yield View("history-empty", get(f"{HERE}/history"))
-    review = reviewed(admin, BIDS)
-    yield View("review", review)
-    done = confirmed(admin, review)
+    first = reviewed(admin, BIDS)
+    yield View("review", first)
+    done = confirmed(admin, first)
     yield View("request", get(done.location))
-    yield View("review-stale", confirmed(admin, review))
+    yield View("review-stale", confirmed(admin, first))
     yield View("review-nothing", reviewed(admin))
     stale = site.browser(RA, minutes=60)
     stale.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
@@ -71,6 +72,7 @@ def views(site: Site, language: str) -> Iterator[View]:
         yield View(f"organization/{path}", get(f"{HERE}/{path}"))
     yield from appointment_views(site, language)
     yield from person_views(site, language)
+    yield from contact_views(site, language)
     page = get("/my-information")
     sent = {"csrf_token": token_of(page), "version": fields(page, "version"), "first_name": "Ada"}
     yield View("information-wrong", admin.post("/my-information/review", data=sent, base_url=BASE))
@@ -130,6 +132,23 @@ def person_views(site: Site, language: str) -> Iterator[View]:
     for name, more in (("wrong", {"city": ""}), ("review", {})):
         answer = desk.post(f"{path}/information/review", data=data | more, base_url=BASE)
         yield View(f"persons/correct-{name}", answer)
+
+
+def contact_views(site: Site, language: str) -> Iterator[View]:
+    """How contact roles are changed, and what stands against it."""
+    with site.runtime.work() as work:
+        here = work.db.scalars(select(Organization)).first()
+        assert here is not None
+        contacts(work, here)
+    browser = site.browser(APPREP)
+    browser.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    for path in ("contact-roles", "contact-roles/find?last_name=ivanov", "contact-roles/of/settle",
+                 "contact-roles/of/meter?q=nobody", f"persons/{TRADER}/contact-roles",
+                 "sections/1/contact-roles"):  # fmt: skip
+        yield View(f"contacts/{path}", browser.get(f"{HERE}/{path}", base_url=BASE))
+    cell = f"settle|person|{APPREP}"
+    yield View("contacts/review", review(browser, "contact-roles/of/settle", cell))
+    yield View("contacts/refused", review(browser, "contact-roles/of/settle"))
 
 
 def pages_of(app: Flask) -> set[str]:

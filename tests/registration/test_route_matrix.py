@@ -22,9 +22,11 @@ from registration.models import (
     Account,
     Appointment,
     Base,
+    ContactRole,
     History,
     Organization,
     Request,
+    Section,
 )
 from registration.transaction import Runtime
 from tests.registration.fake_bridge import FakeBridge
@@ -73,7 +75,7 @@ class Neighbours(Site):
 
     def url(self, endpoint: str, values: dict[str, Any]) -> str:
         adapter = self.app.url_map.bind("localhost")
-        numbers = {"appointment_id"}
+        numbers = {"appointment_id", "section_id"}
         known = {name: int(one) if name in numbers else one for name, one in values.items()}
         return adapter.build(endpoint, known)
 
@@ -155,6 +157,14 @@ def _people(runtime: Runtime) -> None:
         work.db.add(AccessAssignment(account_id=trader.id, organization_id=lakes.id,
                                      access_role_id=role.id, valid_from=OLD,
                                      given_by="test"))  # fmt: skip
+        for code, market in (("desk", "energy"), ("zebra", "rights")):
+            work.db.add(ContactRole(code=code, name=code, name_fr=code, held_by="both",
+                                    exclusive_with=[], markets=[market],
+                                    role_groups=["EMI"]))  # fmt: skip
+        for here, name in ((lakes, "Desk"), (prairie, "Zora's desk")):
+            work.db.add(Section(organization_id=here.id, name=name, valid_from=OLD,
+                                given_by="test"))  # fmt: skip
+            work.db.flush()
         for number, here, by in (
             ("R1000001", lakes, SECOND["ra"]),
             ("R1000002", prairie, "200001"),
