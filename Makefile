@@ -13,7 +13,7 @@ TRANSLATED := $(patsubst %/translations,%,$(wildcard */translations))
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format migration screenshots translations dist lock clean browser nginx node-tools
+.PHONY: help run test check bench format migration screenshots translations dist lock clean browser nginx node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -39,6 +39,9 @@ format: $(VENV)/.test ## Format the code and apply the safe fixes of the linter
 migration: $(VENV)/.test ## Write the migration that leads to the present models (MESSAGE="add passkeys", OF=registration)
 	@test -n "$(MESSAGE)" || { echo 'say what it does: make migration MESSAGE="add passkeys"'; exit 2; }
 	@$(BIN)/python scripts/check_migrations.py --write "$(MESSAGE)" --of "$(or $(OF),gateway)"
+
+bench: $(VENV)/.test ## Measure the gateway beside other providers, installed into build/peers (needs wrk and node)
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 screenshots: $(VENV)/.test $(CATALOGUES) browser ## Make pictures of every page in build/screenshots (ARGS="--page console --width 320" for some)
 	@$(BIN)/python -m scripts.screenshots $(ARGS)

@@ -1,0 +1,1 @@
+"""Other providers, as small servers, for ``benchmarks/compare.py``."""
