@@ -60,12 +60,24 @@ def test_a_refused_operation_does_not_affect_the_others(world: World, pusher: Pu
     assert len(world.events("scim.created")) == 2
     assert len(world.mails("account_created")) == 2
     refused = world.events("scim.refused")
-    assert [(e.data["method"], e.data["path"]) for e in refused] == [
-        ("POST", "/Users"), ("POST", "/Users"), ("DELETE", "/Users/nobody"),
+    assert [(e.reason, e.data["method"], e.data["path"]) for e in refused] == [
+        ("invalidValue", "POST", "/Users"), ("invalidValue", "POST", "/Users"),
+        ("404", "DELETE", "/Users/nobody"),
     ]  # fmt: skip
     again = bulk(pusher, post(1))
     assert (statuses(again), again[0]["location"]) == (["200"], done[0]["location"])
     assert statuses(bulk(pusher, {"method": "DELETE", "path": "/Users/" + team})) == ["404"]
+
+
+def test_n86_an_operation_without_method_or_path_is_refused(world: World, pusher: Pusher) -> None:
+    """N86: it is in the trail with what it says; in a dry run it leaves no event."""
+    incomplete = ({"path": "/Users"}, {"method": "DELETE"})
+    body = {"schemas": [REQUEST], "Operations": list(incomplete)}
+    assert pusher.send("POST", f"{BULK}?dryRun=true", body).status_code == 200
+    assert world.events("scim.refused") == []
+    assert statuses(bulk(pusher, *incomplete)) == ["400", "400"]
+    refused = world.events("scim.refused")
+    assert [(e.data["method"], e.data["path"]) for e in refused] == [("", "/Users"), ("DELETE", "")]
 
 
 def test_a_bulk_stops_after_the_requested_number_of_errors(pusher: Pusher) -> None:

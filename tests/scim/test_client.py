@@ -16,7 +16,8 @@ from requests.adapters import BaseAdapter
 
 from idp.cli.main import main
 from idp.credentials.assertions import public_key
-from registration_bridge.bridge_client import BridgeClient, BridgeError
+from registration_bridge import bridge_client
+from registration_bridge.bridge_client import BridgeClient, BridgeError, Result
 from tests.scim.pusher import user
 from tests.world import World
 
@@ -44,6 +45,25 @@ class Wired(BaseAdapter):
         made = requests.Response()
         made.status_code, made._content, made.request = answer.status_code, answer.data, request
         made.headers.update(answer.headers)
+        return made
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Canned(BaseAdapter):
+    """Gives the same answer to every request; without a status, the connection fails."""
+
+    def __init__(self, status: int | None, body: bytes = b"") -> None:
+        super().__init__()
+        self._status, self._body = status, body
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **_more: Any) -> requests.Response:
+        if self._status is None:
+            raise requests.ConnectionError("refused")
+        made = requests.Response()
+        made.status_code, made._content, made.request = self._status, self._body, request
+        made.headers["Location"] = "https://elsewhere.example/"
         return made
 
     def close(self) -> None:
@@ -124,3 +144,61 @@ def test_a_key_of_another_kind_is_named(tmp_path: Path) -> None:
              "--key-file", str(file)],
         )  # fmt: skip
         assert (done.exit_code, "not a private key (PEM)" in done.output) == (2, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "detail"),
+    [
+        (None, b"", "does not answer"),
+        (200, b"<html>", "not JSON"),
+        (300, b"{}", "refused"),
+        (302, b"{}", "refused"),
+        (403, b'{"detail": "out of scope"}', "out of scope"),
+        (500, b"{}", "refused"),
+    ],
+)
+def test_pr06_an_answer_without_a_result_is_an_error(
+    status: int | None, body: bytes, detail: str
+) -> None:
+    """PR-06: registration is told the status and the reason; a redirect is never followed."""
+    with BridgeClient("https://gateway.test", "registration", "secret") as client:
+        client._session.token = {"access_token": "a", "token_type": "Bearer"}
+        client._session.mount("https://", Canned(status, body))
+        with pytest.raises(BridgeError, match=detail) as told:
+            client.bulk([])
+    assert told.value.status == status
+
+
+@pytest.mark.parametrize(("status", "is_done"), [(201, True), (299, True), (300, False)])
+def test_only_a_success_is_done(status: int, is_done: bool) -> None:
+    assert Result(status).is_done is is_done
+
+
+def test_pr06_a_dry_run_of_the_client_changes_nothing(world: World) -> None:
+    """PR-06: the effects are told, a refusal has its reason, and nothing is made."""
+    with connect(world, secret=registered(world)) as client:
+        good, bad = client.bulk(
+            [
+                {"method": "POST", "path": "/Users", "data": user(1)},
+                {"method": "POST", "path": "/Users", "data": user(2, emails=[])},
+            ],
+            is_dry=True,
+        )
+        assert (good.is_done, good.detail, good.effects != {}) == (True, "", True)
+        assert (bad.is_done, bad.detail != "", bad.effects) == (False, True, {})
+        assert client.count() == 0
+
+
+def test_all_users_are_read_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9865: each once; a value with quotes or a backslash is looked for as it is."""
+    monkeypatch.setattr(bridge_client, "PAGE", 2)
+    with connect(world, secret=registered(world)) as client:
+        people = [user(1), user(2, externalId='a"b\\c'), user(3)]
+        client.bulk([{"method": "POST", "path": "/Users", "data": body} for body in people])
+        assert sorted(str(row["externalId"]) for row in client.users()) == sorted(
+            body["externalId"] for body in people
+        )
+        found = client.find("externalId", 'a"b\\c')
+        assert found is not None
+        assert found["externalId"] == 'a"b\\c'
+        assert client.find("externalId", "nobody") is None
