@@ -150,7 +150,7 @@ def _accounts(work: UnitOfWork, here: Organization, kind: AccountKind) -> dict[i
 def _people(
     work: UnitOfWork, here: Organization, at: datetime, also: str
 ) -> list[tuple[AccountKey, str, str, str]]:
-    held = belonging(at)
+    held = belonging(at, lambda _, organization: organization == here.id)
     query = (
         select(
             Person.person_id,
@@ -169,7 +169,7 @@ def _people(
         )
         .where(
             or_(
-                Person.id.in_(select(held.c.person).where(held.c.organization == here.id)),
+                Person.id.in_(select(held.c.person)),
                 Person.person_id == also,
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,9 @@ from registration.models import (
 )
 from registration.transaction import UnitOfWork
 
+#: A condition on the columns of person and organization.
+Wanted = Callable[[ColumnElement[Any], ColumnElement[Any]], ColumnElement[bool]]
+
 
 def organization(work: UnitOfWork, organization_id: str) -> Organization | None:
     """The organization of this Organization ID."""
@@ -35,18 +38,16 @@ def organization(work: UnitOfWork, organization_id: str) -> Organization | None:
 
 def facts_of_person(work: UnitOfWork, person: Person) -> Facts:
     """What is so about this person everywhere: where he belongs and what he is."""
-    held = belonging(work.now)
     return Facts(
         at=work.now,
         appointments=_appointments(work, Appointment.person_id == person.id),
-        members=_pairs(work, held, held.c.person == person.id),
+        members=_pairs(work, lambda one, _: one == person.id),
     )
 
 
 def facts_of(work: UnitOfWork, here: Organization, *people: str) -> Facts:
     """What is so at this organization, and about these people (Person IDs) everywhere."""
     concerned = select(Person.id).where(Person.person_id.in_(people))
-    held = belonging(work.now)
     return Facts(
         at=work.now,
         appointments=_appointments(
@@ -54,8 +55,8 @@ def facts_of(work: UnitOfWork, here: Organization, *people: str) -> Facts:
             or_(Appointment.organization_id == here.id, Appointment.person_id.in_(concerned)),
         ),
         participations=participations(work, here),
-        members=_pairs(work, held, held.c.organization == here.id)
-        | _pairs(work, held, held.c.person.in_(concerned)),
+        members=_pairs(work, lambda _, at: at == here.id)
+        | _pairs(work, lambda one, _: one.in_(concerned)),
         machines=tuple(machines(work, here).values()),
         activated=frozenset(
             work.db.scalars(
@@ -67,30 +68,39 @@ def facts_of(work: UnitOfWork, here: Organization, *people: str) -> Facts:
     )
 
 
-def belonging(at: datetime) -> Subquery:
+def belonging(at: datetime, wanted: Wanted) -> Subquery:
     """Everybody (``person``) who has something at an ``organization`` at this moment: an access or
-    contact role, an office, a machine, or an account that acts for it only. Pairs can repeat."""
-    return union_all(
-        select(
-            Account.person_id.label("person"),
-            AccessAssignment.organization_id.label("organization"),
-        )
-        .join(AccessAssignment, AccessAssignment.account_id == Account.id)
-        .where(AccessAssignment.held_at(at), Account.person_id.is_not(None)),
+    contact role, an office, a machine, or an account that acts for it only. Pairs can repeat.
+    ``wanted`` is the condition on the columns of person and organization; it is part of each
+    select, where an index answers it."""
+    has_role = select(Account.person_id, AccessAssignment.organization_id).join(
+        AccessAssignment, AccessAssignment.account_id == Account.id
+    )
+    has_machine = select(Custody.person_id, Machine.organization_id).join(
+        Machine, Custody.machine_id == Machine.id
+    )
+    parts = (
+        has_role.where(AccessAssignment.held_at(at)),
         select(ContactAssignment.person_id, ContactAssignment.organization_id).where(
-            ContactAssignment.held_at(at), ContactAssignment.person_id.is_not(None)
+            ContactAssignment.held_at(at)
         ),
         select(Appointment.person_id, Appointment.organization_id).where(Appointment.held_at(at)),
-        select(Custody.person_id, Machine.organization_id)
-        .join(Machine, Custody.machine_id == Machine.id)
-        .where(Custody.held_at(at)),
+        has_machine.where(Custody.held_at(at)),
         select(Account.person_id, Account.only_organization_id).where(
-            Account.person_id.is_not(None),
             Account.only_organization_id.is_not(None),
             Account.created_at <= at,
             or_(Account.ended_at.is_(None), Account.ended_at > at),
         ),
-    ).subquery("belonging")
+    )
+    chosen = []
+    for part in parts:
+        person, here = part.selected_columns
+        chosen.append(
+            part.with_only_columns(person.label("person"), here.label("organization")).where(
+                person.is_not(None), wanted(person, here)
+            )
+        )
+    return union_all(*chosen).subquery("belonging")
 
 
 def participations(work: UnitOfWork, here: Organization) -> tuple[known.Participation, ...]:
@@ -205,14 +215,12 @@ def _appointments(
     )
 
 
-def _pairs(
-    work: UnitOfWork, held: Subquery, *conditions: ColumnElement[bool]
-) -> frozenset[tuple[str, str]]:
+def _pairs(work: UnitOfWork, wanted: Wanted) -> frozenset[tuple[str, str]]:
+    held = belonging(work.now, wanted)
     query = (
         select(Person.person_id, Organization.organization_id)
         .join(held, held.c.person == Person.id)
         .join(Organization, held.c.organization == Organization.id)
-        .where(*conditions)
         .distinct()
     )
     return frozenset((person, at) for person, at in work.db.execute(query))
@@ -220,8 +228,7 @@ def _pairs(
 
 def members(work: UnitOfWork, here: Organization) -> frozenset[str]:
     """The Person IDs of those who belong to the organization."""
-    held = belonging(work.now)
-    return frozenset(person for person, _ in _pairs(work, held, held.c.organization == here.id))
+    return frozenset(person for person, _ in _pairs(work, lambda _, at: at == here.id))
 
 
 def names(work: UnitOfWork, people: Iterable[str]) -> dict[str, str]:

@@ -1,0 +1,202 @@
+"""Response times of the pages of registration: a grid of 500 people and 40 roles, in a database of
+1,000 organizations and 50,000 people.
+
+Fills an empty database, serves it by one process, and asks for each page over one kept-alive
+connection. The baseline is the ``/healthz`` of the same process. No gateway runs, so the review of
+access roles, which asks it, is not measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median, quantiles
+from urllib.parse import urlencode
+
+from sqlalchemy import create_engine, make_url, text
+
+from benchmarks.registration_data import LARGE_ID, Cast, sign_in, write
+from idp.demo.crowd import FAMILY, GIVEN
+from registration.ports import Ports
+from registration.schema import upgrade
+from registration.settings import Settings
+from registration.transaction import Origin, Runtime
+
+ROOT = Path(__file__).resolve().parents[1]
+PORT = 18825
+HERE = f"/organizations/{LARGE_ID}"
+#: The bar, in milliseconds for the 95th percentile.
+BARS = {"grid: 500 people, 40 roles": 150.0}
+Measured = dict[str, object]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", default="", help="PostgreSQL server; SQLite when left out")
+    parser.add_argument("--organizations", type=int, default=1_000)
+    parser.add_argument("--people", type=int, default=50_000)
+    parser.add_argument("--requests", type=int, default=100, help="of each page")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = scratch(options.database) if options.database else f"sqlite:///{folder}/bench.db"
+        rows = []
+        for row in measured(url, options.organizations, options.people, options.requests):
+            rows.append(row)
+            if not options.json:
+                show(row)
+    if options.json:
+        print(json.dumps({"organizations": options.organizations, "people": options.people,
+                          "database": url.partition(":")[0], "pages": rows}, indent=1))  # fmt: skip
+
+
+def show(row: Measured) -> None:
+    """A line of the table: milliseconds."""
+    bar = f"  bar {row['bar']:.0f}" if row["bar"] else ""
+    print(f"{row['page']:32} {row['median']:8.1f} {row['p95']:8.1f} {row['slowest']:8.1f}"
+          f" {row['bytes']:10,}{bar}", flush=True)  # fmt: skip
+
+
+def measured(url: str, organizations: int, people: int, count: int) -> Iterator[Measured]:
+    """Each page, with its times in milliseconds."""
+    settings = Settings(secret_key="registration-secret-of-the-benchmark", database_url=url,
+                        url=f"http://localhost:{PORT}")  # fmt: skip
+    runtime = Runtime.of(settings, Ports.of(settings))
+    upgrade(runtime.engine)
+    with runtime.work(Origin("bench")) as work:
+        cast = write(work, organizations, people)
+    if runtime.engine.dialect.name == "postgresql":
+        with runtime.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+            db.execute(text("ANALYZE"))
+    with runtime.work(Origin("bench")) as work:
+        cookies = [sign_in(work, one) for one in (cast.administrator, cast.representative)]
+    runtime.close()
+    name = settings.cookie_name("session")
+    with served(settings):
+        connection = HTTPConnection("localhost", PORT, timeout=60)
+        for page, paths in pages(cast, random.Random(1), count).items():
+            who = cookies[1] if page.startswith("contact role:") else cookies[0]
+            times, size = ask(connection, f"{name}={who}", paths)
+            yield {
+                "page": page, "median": round(median(times), 1),
+                "p95": round(quantiles(times, n=20)[-1], 1), "slowest": round(max(times), 1),
+                "bytes": size, "bar": BARS.get(page),
+            }  # fmt: skip
+
+
+def pages(cast: Cast, rng: random.Random, count: int) -> dict[str, list[str]]:
+    """The paths of each page."""
+
+    def somebody(path: str) -> list[str]:
+        return [HERE + path.format(rng.choice(cast.people)) for _ in range(count)]
+
+    def search(**choices: list[str] | tuple[str, ...]) -> list[str]:
+        asked = ({name: rng.choice(some) for name, some in choices.items()} for _ in range(count))
+        return [f"{HERE}/persons?{urlencode(one)}" for one in asked]
+
+    def again(path: str) -> list[str]:
+        return [path] * count
+
+    letters = [first + second for first in "cglmps" for second in "aeiou"]
+    return {
+        "floor: /healthz": again("/healthz"),
+        "home": again("/"),
+        "Manage My Information": again("/my-information"),
+        "grid: 500 people, 40 roles": again(f"{HERE}/roles"),
+        "grid: those who hold a role": again(f"{HERE}/roles?role=more-39"),
+        "grid: one name": [
+            f"{HERE}/roles?{urlencode({'q': rng.choice(FAMILY)})}" for _ in range(count)
+        ],
+        "grid: a past day": again(f"{HERE}/roles?at=2026-01-15"),
+        "grid: download as CSV": again(f"{HERE}/roles/export?format=csv"),
+        "roles of one person": somebody("/persons/{}/roles"),
+        "person": somebody("/persons/{}"),
+        "search: family name": search(last_name=FAMILY),
+        "search: two names": search(last_name=FAMILY, first_name=GIVEN),
+        "search: two letters": search(last_name=letters),
+        "search: Person ID": search(person_id=cast.people),
+        "representatives": again(f"{HERE}/representatives"),
+        "contact roles": again(f"{HERE}/contact-roles"),
+        "contact role: by person": somebody("/persons/{}/contact-roles"),
+        "machines": again(f"{HERE}/machines"),
+        "history: newest": again(f"{HERE}/history"),
+        "history: one person": somebody("/history?person={}"),
+        "history: download as CSV": again(f"{HERE}/history/export?format=csv"),
+        "request": again(f"/requests/{cast.request}"),
+    }
+
+
+def ask(connection: HTTPConnection, cookie: str, paths: list[str]) -> tuple[list[float], int]:
+    """Milliseconds for each request, and the bytes of the last; stops on any status but 200."""
+    times, size = [], 0
+    for path in paths:
+        start = time.perf_counter()
+        connection.request("GET", path, headers={"Cookie": cookie})
+        answer = connection.getresponse()
+        size = len(answer.read())
+        times.append((time.perf_counter() - start) * 1000)
+        if answer.status != 200:
+            raise SystemExit(f"{path} answered {answer.status}")
+    return times, size
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[None]:
+    """The pages, served by one process."""
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRATION_")}
+    environ = plain | {
+        "REGISTRATION_SECRET_KEY": settings.secret_key,
+        "REGISTRATION_DATABASE_URL": settings.database_url,
+        "REGISTRATION_URL": settings.url,
+        "REGISTRATION_LOG_LEVEL": "ERROR",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "registration.cli", "serve", "--port", str(PORT), "--workers", "1"],
+        env=environ, cwd=ROOT, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait()
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def wait() -> None:
+    """Wait until the server answers."""
+    for _ in range(300):
+        try:
+            connection = HTTPConnection("localhost", PORT, timeout=5)
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server does not start")
+
+
+def scratch(server: str) -> str:
+    """Create an empty database on the server."""
+    url = make_url(server)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS registration_bench WITH (FORCE)"))
+        connection.execute(text("CREATE DATABASE registration_bench"))
+    engine.dispose()
+    return url.set(database="registration_bench").render_as_string(hide_password=False)
+
+
+if __name__ == "__main__":
+    main()

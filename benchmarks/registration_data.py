@@ -1,0 +1,170 @@
+"""Organizations, people and roles in the empty tables of registration, the same in every run."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from idp.demo.crowd import FAMILY, GIVEN
+from registration import browser_sessions, catalogue_tables, requests
+from registration.catalogue import packaged
+from registration.models import (
+    AccessAssignment,
+    AccessRole,
+    Account,
+    Appointment,
+    Base,
+    ContactAssignment,
+    ContactRole,
+    History,
+    Market,
+    Organization,
+    Participation,
+    Person,
+)
+from registration.person_search import search_key
+from registration.transaction import UnitOfWork
+
+#: The organization of the grid: its people, and the columns of its grid.
+LARGE_ID, LARGE_PEOPLE, COLUMNS = "700001", 500, 40
+ROLES_EACH, BATCH = 6, 5_000
+OFFICES = ("ar", "pc", "ra", "apprep")
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who visits the pages, and what they name."""
+
+    administrator: str
+    representative: str
+    request: str
+    people: tuple[str, ...]
+
+
+def write(work: UnitOfWork, organizations: int, people: int) -> Cast:
+    """Everything. The first organization has LARGE_PEOPLE of the people, the others share the rest:
+    four officers, a contact, and ROLES_EACH access roles a person."""
+    rng = random.Random(1)
+    catalogue_tables.write(work, packaged())
+    _more_roles(work)
+    markets = list(work.db.scalars(select(Market.id)))
+    since = work.now - timedelta(days=400)
+    _add(work, Organization, [
+        {"organization_id": str(700_001 + number), "name": f"Participant {number + 1}",
+         "applied_at": since, "created_at": since, "updated_at": since, "version": 1}
+        for number in range(organizations)
+    ])  # fmt: skip
+    places = list(work.db.scalars(select(Organization.id).order_by(Organization.id)))
+    _add(work, Participation, [
+        {"organization_id": place, "market_id": market, "applied_at": since, "applied_by": "bench",
+         "approved_at": since, "approved_by": "bench", "version": 1}
+        for place in places for market in markets
+    ])  # fmt: skip
+    _add(work, Person, [_person(rng, number, since) for number in range(people)])
+    persons = list(work.db.scalars(select(Person.id).order_by(Person.id)))
+    _add(work, Account, [
+        {"external_id": f"person-{row}", "kind": "person", "person_id": row,
+         "username": f"user{row}", "scim_id": f"scim-{row}", "created_at": since,
+         "created_by": "bench", "version": 1}
+        for row in persons
+    ])  # fmt: skip
+    crews = _crews(places, persons)
+    _hold(work, rng, crews, since)
+    order = requests.open_request(
+        work, "contact_roles",
+        organization=work.db.get(Organization, places[0]),
+    )  # fmt: skip
+    numbers = tuple(
+        work.db.scalars(
+            select(Person.person_id).where(Person.id.in_(crews[0][1])).order_by(Person.id)
+        )
+    )
+    by_office = dict(zip(OFFICES, numbers, strict=False))
+    return Cast(by_office["ra"], by_office["apprep"], order.number, numbers)
+
+
+def sign_in(work: UnitOfWork, person_id: str) -> str:
+    """The cookie of a session with a second factor of now, as after a sign-in at the gateway."""
+    claims = {
+        browser_sessions.PERSON_ID: person_id, "sid": f"sid-{person_id}", "sub": person_id,
+        "acr": browser_sessions.STRONG[0], "groups": (), "auth_time": int(work.now.timestamp()),
+    }  # fmt: skip
+    token = browser_sessions.start(work, claims, "id-token")
+    if token is None:
+        raise SystemExit(f"{person_id} is not registered")
+    return token
+
+
+def _more_roles(work: UnitOfWork) -> None:
+    """Access roles until the grid has its columns."""
+    market = work.db.scalars(select(Market.id).order_by(Market.id)).first()
+    known = work.db.scalars(select(AccessRole.id).where(AccessRole.kind == "person")).all()
+    for number in range(len(known), COLUMNS):
+        work.db.add(AccessRole(code=f"more-{number}", name=f"Role {number}", kind="person",
+                               name_fr=f"Rôle {number}", market_id=market, position=number,
+                               role_groups=[f"Group {number}"]))  # fmt: skip
+    work.db.flush()
+
+
+def _person(rng: random.Random, number: int, since: Any) -> dict[str, Any]:
+    first, last = rng.choice(GIVEN), rng.choice(FAMILY)
+    return {
+        "person_id": str(500_001 + number), "first_name": first, "last_name": last,
+        "main_phone": "+17055550142", "main_email": f"user{number}@participant.example",
+        "search_key": search_key(first, last), "created_at": since, "updated_at": since,
+        "version": 1,
+    }  # fmt: skip
+
+
+def _crews(places: list[int], persons: list[int]) -> list[tuple[int, list[int]]]:
+    """The people of each organization."""
+    rest = len(persons) - LARGE_PEOPLE
+    ends = [LARGE_PEOPLE + rest * number // max(len(places) - 1, 1)
+            for number in range(len(places))]  # fmt: skip
+    return [(place, persons[start:end])
+            for place, (start, end) in zip(places, pairwise([0, *ends]), strict=True)]  # fmt: skip
+
+
+def _hold(work: UnitOfWork, rng: random.Random, crews: list[tuple[int, list[int]]],
+          since: Any) -> None:  # fmt: skip
+    """Offices, access roles, contact roles, and the history of the grants."""
+    roles = list(work.db.scalars(select(AccessRole.id).where(AccessRole.kind == "person")))
+    contact = work.db.scalars(select(ContactRole.id).where(ContactRole.office.is_(None))).first()
+    accounts = {row.person_id: row.id
+                for row in work.db.execute(select(Account.person_id, Account.id))}  # fmt: skip
+    given = {"valid_from": since, "given_by": "500003", "version": 1}
+    rows: dict[type[Base], list[dict[str, Any]]] = {
+        Appointment: [], AccessAssignment: [], ContactAssignment: [], History: [],
+    }  # fmt: skip
+    for place, crew in crews:
+        here = {"organization_id": place} | given
+        rows[Appointment] += [
+            {"person_id": person, "office": office} | here
+            for person, office in zip(crew, OFFICES, strict=False)
+        ]
+        if crew:
+            rows[ContactAssignment].append(
+                {"contact_role_id": contact, "person_id": crew[0]} | here
+            )
+        for person in crew:
+            held = rng.sample(roles, ROLES_EACH)
+            rows[AccessAssignment] += [
+                {"account_id": accounts[person], "access_role_id": role} | here for role in held
+            ]
+            rows[History].append({
+                "at": since, "actor": "500003", "action": "access.granted",
+                "organization_id": place, "person_id": person, "before": {},
+                "after": {"roles": str(len(held))}, "reason": "", "on_behalf_of": "",
+            })  # fmt: skip
+    for model, found in rows.items():
+        _add(work, model, found)
+
+
+def _add(work: UnitOfWork, model: type[Base], rows: list[dict[str, Any]]) -> None:
+    for start in range(0, len(rows), BATCH):
+        work.db.execute(insert(model), rows[start : start + BATCH])
