@@ -12,20 +12,17 @@ import argparse
 import json
 import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
-from pathlib import Path
 from statistics import median, quantiles
 from urllib.parse import urlencode
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import text
 
+from benchmarks import gateway
 from benchmarks.registration_data import LARGE_ID, Cast, sign_in, write
 from idp.demo.crowd import FAMILY, GIVEN
 from registration.ports import Ports
@@ -33,7 +30,6 @@ from registration.schema import upgrade
 from registration.settings import Settings
 from registration.transaction import Origin, Runtime
 
-ROOT = Path(__file__).resolve().parents[1]
 PORT = 18825
 HERE = f"/organizations/{LARGE_ID}"
 #: The bar, in milliseconds for the 95th percentile.
@@ -51,7 +47,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        url = scratch(options.database) if options.database else f"sqlite:///{folder}/bench.db"
+        url = gateway.scratch(options.database, folder)
         rows = []
         for row in measured(url, options.organizations, options.people, options.requests):
             rows.append(row)
@@ -72,7 +68,7 @@ def show(row: Measured) -> None:
 def measured(url: str, organizations: int, people: int, count: int) -> Iterator[Measured]:
     """Each page, with its times in milliseconds."""
     settings = Settings(secret_key="registration-secret-of-the-benchmark", database_url=url,
-                        url=f"http://localhost:{PORT}")  # fmt: skip
+                        url=f"http://127.0.0.1:{PORT}")  # fmt: skip
     runtime = Runtime.of(settings, Ports.of(settings))
     upgrade(runtime.engine)
     with runtime.work(Origin("bench")) as work:
@@ -84,8 +80,10 @@ def measured(url: str, organizations: int, people: int, count: int) -> Iterator[
         cookies = [sign_in(work, one) for one in (cast.administrator, cast.representative)]
     runtime.close()
     name = settings.cookie_name("session")
-    with served(settings):
-        connection = HTTPConnection("localhost", PORT, timeout=60)
+    command = [sys.executable, "-m", "registration.cli", "serve", "--port", str(PORT),
+               "--workers", "1"]  # fmt: skip
+    with gateway.served(command, PORT, environment(settings)):
+        connection = HTTPConnection("127.0.0.1", PORT, timeout=60)
         for page, paths in pages(cast, random.Random(1), count).items():
             who = cookies[1] if page.startswith("contact role:") else cookies[0]
             times, size = ask(connection, f"{name}={who}", paths)
@@ -152,50 +150,15 @@ def ask(connection: HTTPConnection, cookie: str, paths: list[str]) -> tuple[list
     return times, size
 
 
-@contextmanager
-def served(settings: Settings) -> Iterator[None]:
-    """The pages, served by one process."""
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings for the process that is measured."""
     plain = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRATION_")}
-    environ = plain | {
+    return plain | {
         "REGISTRATION_SECRET_KEY": settings.secret_key,
         "REGISTRATION_DATABASE_URL": settings.database_url,
         "REGISTRATION_URL": settings.url,
         "REGISTRATION_LOG_LEVEL": "ERROR",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "registration.cli", "serve", "--port", str(PORT), "--workers", "1"],
-        env=environ, cwd=ROOT, start_new_session=True,
-    )  # fmt: skip
-    try:
-        wait()
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def wait() -> None:
-    """Wait until the server answers."""
-    for _ in range(300):
-        try:
-            connection = HTTPConnection("localhost", PORT, timeout=5)
-            connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("the server does not start")
-
-
-def scratch(server: str) -> str:
-    """Create an empty database on the server."""
-    url = make_url(server)
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS registration_bench WITH (FORCE)"))
-        connection.execute(text("CREATE DATABASE registration_bench"))
-    engine.dispose()
-    return url.set(database="registration_bench").render_as_string(hide_password=False)
 
 
 if __name__ == "__main__":
