@@ -21,6 +21,7 @@ from registration.access_changes import Change
 from registration.delegation_facts import AccountKind
 from registration.delegation_rules import Action
 from registration.pages import change_lines, query_days, standing
+from registration.pages.appointment_answers import prove_first
 from registration.pages.standing import NotAllowed, Standing
 from registration.role_grid import BadCell, Grid, Row, Wanted
 
@@ -57,7 +58,6 @@ def show(organization_id: str) -> str:
         cells=_cells_of(grid, may_change=may_change),
         export_urls={form: _url(here, "pages.export_roles", format=form)
                      for form in ("csv", "json")},
-        error="",
     )  # fmt: skip
 
 
@@ -149,19 +149,17 @@ def _review(here: Standing, changes: tuple[Change, ...]) -> BaseResponse:
         kind=_kind(),
         back=back,
         why=request.form.get("why", ""),
-        error="",
     )
     return Response(body, status=200 if trial.is_possible else 409)
 
 
 def _prove_first(here: Standing, changes: tuple[Change, ...]) -> BaseResponse:
-    """A page that leads to the gateway for a second factor, and back to this review."""
+    """Back to this review after the second factor."""
     named = [role_grid.written(change) for change in changes]
     review = url_for(
         "pages.review", organization_id=here.here.organization_id, change=named, kind=_kind()
     )
-    url = url_for("auth.sign_in", next=review, fresh=1)
-    return Response(render_template("prove_first.html", organization=here.here, url=url))
+    return prove_first(here, review)
 
 
 def _obstacles(trial: Trial) -> list[str]:
@@ -169,7 +167,7 @@ def _obstacles(trial: Trial) -> list[str]:
 
 
 def _again(here: Standing, text: str) -> BaseResponse:
-    flash(text)
+    flash(text, "warning")
     return redirect(_url(here, "pages.roles", clear=True, kind=_kind()), code=303)
 
 
