@@ -226,11 +226,6 @@ def _pairs(work: UnitOfWork, wanted: Wanted) -> frozenset[tuple[str, str]]:
     return frozenset((person, at) for person, at in work.db.execute(query))
 
 
-def members(work: UnitOfWork, here: Organization) -> frozenset[str]:
-    """The Person IDs of those who belong to the organization."""
-    return frozenset(person for person, _ in _pairs(work, lambda _, at: at == here.id))
-
-
 def names(work: UnitOfWork, people: Iterable[str]) -> dict[str, str]:
     """The full names of these people by Person ID. Programs, which have none, are left out."""
     found: dict[str, Any] = {}

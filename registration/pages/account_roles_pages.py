@@ -10,8 +10,6 @@ from registration import current, grid_query, person_search, role_grid
 from registration.access_changes import AccountKey
 from registration.delegation_facts import AccountKind
 from registration.delegation_rules import Action
-from registration.organization_facts import members
-from registration.pages import standing
 from registration.pages.role_grid_pages import changer
 from registration.pages.standing import NotHere, Standing
 from registration.person_search import Sought
@@ -20,7 +18,7 @@ from registration.person_search import Sought
 def find(organization_id: str) -> str:
     """The search. It finds everybody who is registered, so that nobody is registered twice."""
     here = changer(organization_id)
-    standing.at(organization_id, Action.SEARCH_PERSONS)
+    here.require(Action.SEARCH_PERSONS)
     return found_page(
         here,
         gettext("Grant a role"),
@@ -34,7 +32,7 @@ def found_page(here: Standing, title: str, endpoint: str, chosen: str) -> str:
     page of a person opens only for those who belong to the organization. Who is not found can be
     registered, and nobody before a search (RG-04)."""
     number = here.here.organization_id
-    known = members(current.work(), here.here)
+    known = here.members
     sees_all = chosen != "pages.person" or here.actor.is_operator
     sought = Sought(*(request.args.get(name, "").strip()[:100] for name in
                       ("person_id", "last_name", "first_name")))  # fmt: skip
@@ -68,7 +66,7 @@ def found_page(here: Standing, title: str, endpoint: str, chosen: str) -> str:
 def show(organization_id: str, person_id: str) -> str:
     """The roles of one person at the organization."""
     here = changer(organization_id)
-    standing.at(organization_id, Action.SEARCH_PERSONS)
+    here.require(Action.SEARCH_PERSONS)
     work = current.work()
     key = AccountKey(AccountKind.PERSON, person_id)
     whole = grid_query.grid(

@@ -100,7 +100,7 @@ def confirm(organization_id: str, person_id: str) -> BaseResponse:
 def _appointer(organization_id: str) -> Standing:
     """The standing of somebody who can fill an office. Raises NotHere or NotAllowed."""
     here = standing.at(organization_id)
-    standing.at(organization_id, Action.SEARCH_PERSONS)
+    here.require(Action.SEARCH_PERSONS)
     if not appointable(here.actor, organization_id, here.facts):
         found = [
             one

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext, ngettext
+from flask_babel import lazy_gettext as _
 
 from hosted_pages.languages import is_french
+from hosted_pages.texts import complete
 from registration import current, own_lists
 from registration.access_batches import Trial
 from registration.access_changes import AccountKey, Cell, Change, ConflictKind, Plan
@@ -20,16 +22,17 @@ from registration.models import Organization, Request
 from registration.organization_facts import names
 from registration.role_grid import Column
 
-_CONFLICTS = {
-    ConflictKind.GRANTED: lambda: gettext("Somebody else has granted this role meanwhile."),
-    ConflictKind.REVOKED: lambda: gettext("Somebody else has revoked this role meanwhile."),
-    ConflictKind.CHANGED_BACK: lambda: gettext(
-        "Somebody else has changed this role meanwhile and changed it back."
-    ),
-    ConflictKind.TWICE: lambda: gettext("This role is changed twice in the same batch."),
-}
-if forgotten := set(ConflictKind) - _CONFLICTS.keys():
-    raise RuntimeError(f"no text for {forgotten}")
+_CONFLICTS = complete(
+    ConflictKind,
+    {
+        ConflictKind.GRANTED: _("Somebody else has granted this role meanwhile."),
+        ConflictKind.REVOKED: _("Somebody else has revoked this role meanwhile."),
+        ConflictKind.CHANGED_BACK: _(
+            "Somebody else has changed this role meanwhile and changed it back."
+        ),
+        ConflictKind.TWICE: _("This role is changed twice in the same batch."),
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ def _remarks(change: Change, plan: Plan, here: Organization) -> Iterator[str]:
             yield from refusal_lines(one.refused, here)
     for conflict in plan.conflicts:
         if conflict.cell == change.cell:
-            yield _CONFLICTS[conflict.kind]()
+            yield _CONFLICTS.of(conflict.kind)
 
 
 def _stands_against(change: Change, plan: Plan) -> bool:

@@ -4,14 +4,16 @@ CO-05)."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.texts import complete
 from registration import contact_assignments, contact_directory, current, own_lists
 from registration.contact_directory import Directory
 from registration.contact_refusals import ContactRulesBroken, NothingChanged
@@ -24,37 +26,28 @@ from registration.pages.standing import NotHere, Standing
 from service_base.refusals import NotFound
 
 MAX_CHANGES = 200
-Text = Callable[[str, str, Breach], str]
-FAULTS: dict[Fault, Text] = {
-    Fault.ALREADY_HELD: lambda name, role, _: gettext(
-        "%(name)s already holds %(role)s: somebody else has added it meanwhile.",
-        name=name, role=role,
-    ),
-    Fault.NOT_HELD: lambda name, role, _: gettext(
-        "%(name)s no longer holds %(role)s: somebody else has removed it meanwhile.",
-        name=name, role=role,
-    ),
-    Fault.BOTH_WAYS: lambda name, role, _: gettext(
-        "%(role)s is given to %(name)s and taken at once.", name=name, role=role
-    ),
-    Fault.WRONG_KIND: lambda name, role, _: gettext(
-        "%(name)s cannot hold %(role)s: the role is for another kind of contact.",
-        name=name, role=role,
-    ),
-    Fault.BELOW_MINIMUM: lambda _, role, one: gettext(
-        "%(role)s would have too few contacts: %(count)s. The minimum is %(limit)s.",
-        role=role, count=one.count, limit=one.limit,
-    ),
-    Fault.ABOVE_MAXIMUM: lambda _, role, one: gettext(
-        "%(role)s would have too many contacts: %(count)s. The maximum is %(limit)s.",
-        role=role, count=one.count, limit=one.limit,
-    ),
-    Fault.EXCLUDED: lambda name, role, _: gettext(
-        "%(name)s cannot hold both: %(role)s.", name=name, role=role
-    ),
-}  # fmt: skip
-if forgotten := set(Fault) - set(FAULTS):
-    raise TypeError(f"no text for {', '.join(sorted(forgotten))}")
+FAULTS = complete(
+    Fault,
+    {
+        Fault.ALREADY_HELD: _(
+            "%(name)s already holds %(role)s: somebody else has added it meanwhile."
+        ),
+        Fault.NOT_HELD: _(
+            "%(name)s no longer holds %(role)s: somebody else has removed it meanwhile."
+        ),
+        Fault.BOTH_WAYS: _("%(role)s is given to %(name)s and taken at once."),
+        Fault.WRONG_KIND: _(
+            "%(name)s cannot hold %(role)s: the role is for another kind of contact."
+        ),
+        Fault.BELOW_MINIMUM: _(
+            "%(role)s would have too few contacts: %(count)s. The minimum is %(limit)s."
+        ),
+        Fault.ABOVE_MAXIMUM: _(
+            "%(role)s would have too many contacts: %(count)s. The maximum is %(limit)s."
+        ),
+        Fault.EXCLUDED: _("%(name)s cannot hold both: %(role)s."),
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -110,9 +103,8 @@ def confirm(organization_id: str) -> BaseResponse:
     except (ContactRulesBroken, NothingChanged):
         current.work().db.rollback()
         return _review(standing.at(organization_id), asked, 409)
-    return _again(
-        here, gettext("The contact roles were changed: request %(number)s.", number=done.number)
-    )
+    flash(gettext("The contact roles were changed: request %(number)s.", number=done.number))
+    return redirect(list_url(here), code=303)
 
 
 def _review(here: Standing, asked: Batch, status: int) -> BaseResponse:
@@ -155,7 +147,7 @@ def _answers(here: Standing) -> Iterator[None]:
 
 
 def _again(here: Standing, text: str) -> BaseResponse:
-    flash(text)
+    flash(text, "warning")
     return redirect(list_url(here), code=303)
 
 
@@ -202,7 +194,13 @@ def _totals(known: Directory, asked: Batch) -> Iterator[Total]:
 def _text(known: Directory, names: dict[Contact, str], one: Breach) -> str:
     """The sentence of a breach."""
     roles = [name_of(known.roles[code]) for code in (one.role, one.other) if code in known.roles]
-    return FAULTS[one.fault](names[one.contact] if one.contact else "", ", ".join(roles), one)
+    return FAULTS.of(
+        one.fault,
+        name=names[one.contact] if one.contact else "",
+        role=", ".join(roles),
+        count=one.count,
+        limit=one.limit,
+    )
 
 
 def _effects(known: Directory, asked: Batch) -> list[str]:

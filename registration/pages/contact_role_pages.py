@@ -15,7 +15,6 @@ from registration.contact_directory import Directory
 from registration.contact_rules import Contact, ContactKind, Holding, by_role, for_contact
 from registration.delegation_rules import Action
 from registration.models import ContactRole, Person, Section
-from registration.organization_facts import members
 from registration.pages import standing
 from registration.pages.account_roles_pages import found_page
 from registration.pages.contact_form import written
@@ -41,7 +40,7 @@ class Choice:
 def find(organization_id: str) -> str:
     """By person: the search."""
     here = keeper(organization_id)
-    standing.at(organization_id, Action.SEARCH_PERSONS)
+    here.require(Action.SEARCH_PERSONS)
     return found_page(
         here, gettext("Contact roles by person"), "pages.find_contact", "pages.contact_person"
     )
@@ -81,7 +80,7 @@ def of_role(organization_id: str, role: str) -> str:
 def of_person(organization_id: str, person_id: str) -> str:
     """By person: the roles that he holds or can hold (CO-01)."""
     here = keeper(organization_id)
-    standing.at(organization_id, Action.SEARCH_PERSONS)
+    here.require(Action.SEARCH_PERSONS)
     found = own_lists.persons(current.work(), [person_id])
     if not found:
         raise NotHere
@@ -165,7 +164,7 @@ def _people(here: Standing, text: str, held: Iterable[str]) -> tuple[list[Person
     """Those who hold the role, then people of the organization with these words in their name;
     and whether there are more."""
     work, words, first = current.work(), plain(text).split(), set(held)
-    rows = own_lists.persons(work, members(work, here.here) | first)
+    rows = own_lists.persons(work, here.members | first)
     rows.sort(key=lambda row: (plain(f"{row.last_name} {row.first_name}"), row.person_id))
     others = [
         row

@@ -58,7 +58,7 @@ def confirm(organization_id: str, person_id: str) -> BaseResponse:
     except PersonFieldsInvalid as error:
         return _form(here, person, entered, error.faults, version)
     except ChangedMeanwhile as changed:
-        flash(changed.sentence(gettext))
+        flash(changed.sentence(gettext), "warning")
         return redirect(_url("pages.correct_person", here, person), code=303)
     if done is not None:
         flash(gettext("The information was changed. All accounts of the person get the change."))

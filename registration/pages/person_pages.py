@@ -13,7 +13,6 @@ from registration.delegation import Allowed, may
 from registration.delegation_facts import Target
 from registration.delegation_rules import Action
 from registration.models import Person
-from registration.organization_facts import members
 from registration.pages import person_forms, standing
 from registration.pages.account_roles_pages import found_page
 from registration.pages.standing import Standing
@@ -101,15 +100,15 @@ def _review(here: Standing, status: int) -> BaseResponse:
         cleaned = person_forms.entered().cleaned()
     except PersonFieldsInvalid as error:
         return _wrong(here, error)
-    work, number = current.work(), here.here.organization_id
-    alike: list[Person] = persons.same_name(work, cleaned)
+    number = here.here.organization_id
+    alike: list[Person] = persons.same_name(current.work(), cleaned)
     body = render_template(
         "new_person_review.html",
         organization=here.here,
         rows=person_forms.filled(cleaned),
         values=asdict(cleaned) | {"then": _search()},
         alike=alike,
-        members=members(work, here.here),
+        members=here.members,
         is_late=status == 409,
         confirm_url=url_for("pages.register_person", organization_id=number),
         back_url=url_for("pages.new_person", organization_id=number),

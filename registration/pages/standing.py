@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from flask import g
 
 from registration import current, own_lists
-from registration.delegation import Allowed, Refused, may, offered, who_can
+from registration.delegation import Refused, may, offered, who_can
 from registration.delegation_facts import Actor, Facts, Target
 from registration.delegation_rules import Action, Reason
 from registration.models import Organization, Person
@@ -38,9 +38,23 @@ class Standing:
     here: Organization
     facts: Facts
 
+    @property
+    def members(self) -> frozenset[str]:
+        """The Person IDs of those who belong to the organization."""
+        here = self.here.organization_id
+        return frozenset(person for person, at in self.facts.members if at == here)
+
     def may(self, action: Action) -> bool:
         """Whether the menu of the organization shows this to him; each act is decided again."""
         return action in offered(self.actor, self.here.organization_id, self.facts)
+
+    def require(self, action: Action, person_id: str = "") -> None:
+        """Raises NotHere or NotAllowed if he may not do this here, to this person."""
+        answer = may(self.actor, action, Target(self.here.organization_id, person_id), self.facts)
+        if isinstance(answer, Refused):
+            if answer.reason is Reason.NOT_YOURS:
+                raise NotHere
+            raise NotAllowed(answer, self.here)
 
 
 def actor() -> Actor:
@@ -56,36 +70,29 @@ def own_facts() -> Facts:
     return found
 
 
-def at(organization_id: str, action: Action = Action.SEE_ORGANIZATION) -> Standing:
-    """The standing of the person who asks at this organization. Raises NotHere or NotAllowed if he
-    may not do this there."""
+def at(
+    organization_id: str, action: Action = Action.SEE_ORGANIZATION, *, person_id: str = ""
+) -> Standing:
+    """The standing of the person who asks at this organization, with the facts about another person
+    too. Raises NotHere or NotAllowed if he may not do this there."""
     here = organization(current.work(), organization_id)
     if here is None:
         raise NotHere
-    facts = facts_of(current.work(), here, actor().person)
-    answer = may(actor(), action, Target(organization_id), facts)
-    if isinstance(answer, Allowed):
-        return Standing(actor(), here, facts)
-    if answer.reason is Reason.NOT_YOURS:
-        raise NotHere
-    raise NotAllowed(answer, here)
+    people = {actor().person, person_id} - {""}
+    found = Standing(actor(), here, facts_of(current.work(), here, *people))
+    found.require(action)
+    return found
 
 
 def at_person(organization_id: str, person_id: str, action: Action) -> tuple[Standing, Person]:
     """The standing of the person who asks at this organization, and the person to whom he wants to
     do this. Raises NotHere, also for a person of whom he may not know here, or NotAllowed."""
-    here = at(organization_id)
+    here = at(organization_id, person_id=person_id)
     found = own_lists.persons(current.work(), [person_id])
     if not found:
         raise NotHere
-    facts = facts_of(current.work(), here.here, here.actor.person, person_id)
-    target = Target(organization_id, person_id)
     for one in (Action.SEE_PERSON, action):
-        answer = may(here.actor, one, target, facts)
-        if isinstance(answer, Refused):
-            if answer.reason is Reason.NOT_YOURS:
-                raise NotHere
-            raise NotAllowed(answer, here.here)
+        here.require(one, person_id)
     return here, found[0]
 
 

@@ -231,7 +231,7 @@ def _grant(found: Account, name: str) -> None:
     if role_group_assignments.assign(work, found, wanted, place, terms):
         flash(gettext("Access was changed. Applications apply the change at the next sign-in."))
     else:
-        flash(gettext("The account already has this role group. Nothing was changed."))
+        flash(gettext("The account already has this role group. Nothing was changed."), "warning")
 
 
 def revoke(subject: str) -> BaseResponse:
