@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 START_SECONDS = 240
 #: Variables of the settings.
@@ -58,17 +61,40 @@ def _description(process: subprocess.Popen[bytes], path: Path, log: Path) -> dic
 
 
 def free_ports(count: int) -> int:
-    """The first of ``count`` ports in a row that are free now."""
-    for first in range(18000 + os.getpid() % 1000 * 8, 60000, count):
-        if all(map(_is_free, range(first, first + count))):
+    """The first of ``count`` ports in a row that nobody uses. No other caller gets them, in this
+    process or in another one of this user, for as long as this process runs."""
+    for first in range(18000, EPHEMERAL_PORTS - count):
+        ports = range(first, first + count)
+        if _given.isdisjoint(ports) and all(map(_is_free, ports)) and _claim(first, count):
+            _given.update(ports)
             return first
     raise AssertionError("no free ports")
+
+
+#: Where the ports begin that the system gives to outgoing connections (Linux).
+EPHEMERAL_PORTS = 32768
+_given: set[int] = set()
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("", port))
         except OSError:
             return False
     return True
+
+
+def _claim(first: int, count: int) -> bool:
+    """Lock one byte for each port in a file that all test processes share."""
+    try:
+        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _claims() -> IO[bytes]:
+    """Kept open: closing it would release the locks."""
+    return Path(tempfile.gettempdir(), f"gateway-test-ports-{os.getuid()}").open("ab")
