@@ -18,7 +18,7 @@ from idp.directory.dry_run import Effects
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.errors import Collision, ServiceError
 from idp.transaction import DatabaseError, committing, is_contention
-from registration_bridge.user_writes import MassChange
+from registration_bridge.user_writes import MassChange, StalePush
 
 Answer = TypeVar("Answer")
 #: How often a push is repeated after a concurrent change of the same account.
@@ -40,6 +40,10 @@ def with_retries(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
             if not left or not is_contention(error):
                 raise
             roll_back()
+        except StalePush as error:
+            roll_back()
+            _record_stale(error)
+            raise
         except OutOfScope as error:
             raise ForbiddenException(detail=error.detail) from error
         except ServiceError as error:
@@ -63,6 +67,15 @@ def commit() -> dict[str, Any] | None:
     found = effects.take()
     current.work().rollback()
     return found
+
+
+def _record_stale(error: StalePush) -> None:
+    """A dry run leaves no record."""
+    if "scim_effects" in g:
+        return
+    work = current.work()
+    events.record(work, AuditAction.SCIM_STALE, account=error.account, sequence=error.sequence)
+    work.commit()
 
 
 def record_refusal(reason: str, *, status: int, method: str, path: str) -> None:

@@ -135,7 +135,7 @@ class Registration(Extension):
     #: The time at which the account is deactivated.
     end_date: datetime | None = Field(None, examples=["2041-01-01T00:00:00Z"])
     request_number: str | None = None
-    #: Grows with each push for the account; a lower one changes nothing.
+    #: Grows with each push for the account; a lower one is refused with 409.
     sequence: int | None = None
 
 

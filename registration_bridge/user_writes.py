@@ -67,6 +67,20 @@ class MassChange(SCIMException):
     status = 429
 
 
+class StalePush(SCIMException):
+    """The push has a lower sequence number than the last one of the account: nothing is done, and
+    the client must not take it for done (PR-06)."""
+
+    status = 409
+
+    def __init__(self, account: Account, sequence: int, last: int) -> None:
+        super().__init__(
+            detail=f"sequence {sequence} is lower than {last}, the last one applied to this "
+            "account. Nothing was changed."
+        )
+        self.account, self.sequence = account, sequence
+
+
 def create(
     work: UnitOfWork, scope: ProvisioningScope, user: PushedUser, content: str
 ) -> tuple[Account, bool]:
@@ -152,15 +166,14 @@ def _register_holder(
 
 def update(work: UnitOfWork, scope: ProvisioningScope, view: View, user: PushedUser) -> None:
     """Change an account to the pushed state. A push with a lower sequence number than the last one
-    changes nothing. Raises the errors of SCIM and of the gateway."""
+    is refused. Raises StalePush, the errors of SCIM and of the gateway."""
     account, push = view.account, user.push
     scope.check_accounts(work, [account])
     row = view.provisioned or provisioned_accounts.register(
         work, scope, account, provisioned_accounts.Push()
     )
     if push.sequence is not None and push.sequence < row.sequence:
-        events.record(work, AuditAction.SCIM_STALE, account=account, sequence=push.sequence)
-        return
+        raise StalePush(account, push.sequence, row.sequence)
     _check_immutable(account, user)
     _set_holder(work, scope, account, user.holder)
     is_changed = _set_networks(work, account, user)

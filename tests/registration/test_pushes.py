@@ -150,11 +150,13 @@ def test_an_answer_that_may_change_is_no_refusal(
         assert work.db.get_one(Push, push_id).state == "queued"
 
 
+@pytest.mark.parametrize("status", [400, 409])
 def test_a_refusal_is_a_task_with_the_words_of_the_gateway(
-    runtime: Runtime, bridge: FakeBridge
+    runtime: Runtime, bridge: FakeBridge, status: int
 ) -> None:
+    """PR-06: also of a push that the gateway takes for an old one (409)."""
     push_id, request_id = ordered(runtime)
-    bridge.results = [Result(400, detail="EMI Bids is not a role group")]
+    bridge.results = [Result(status, detail="EMI Bids is not a role group")]
     push_delivery.deliver_due(runtime)
     with runtime.work() as work:
         assert work.db.get_one(Push, push_id).state == "refused"

@@ -11,6 +11,7 @@ import pytest
 from idp.directory import accounts, lifecycle
 from idp.models import AccountKind, AccountState
 from idp.policy.console import OPERATOR, ConsoleRole
+from registration_bridge.message_urns import BULK
 from tests.scim.pusher import CORE, EXTENSION, PATCH, USERS, Pusher, fault, user
 from tests.world import NEW_PASSWORD, PASSWORD, World
 
@@ -389,12 +390,23 @@ def test_versions_and_if_match(world: World, pusher: Pusher) -> None:
 
 
 def test_a_stale_sequence_changes_nothing(world: World, pusher: Pusher) -> None:
-    """Out of order: 200 with the present state, audited."""
+    """PR-06: out of order, it is refused and audited, alone, in a Bulk and as a dry run: what was
+    not done is not answered like a success."""
     made = pusher.create(extension={"sequence": 5})
-    late = pusher.send("PUT", made["id"], user(nickName="Late", extension={"sequence": 4}))
-    assert late.status_code == 200
-    assert "nickName" not in late.json
-    assert world.events("scim.stale")
+    body = user(nickName="Late", extension={"sequence": 4})
+    late = pusher.send("PUT", made["id"], body)
+    words = "sequence 4 is lower than 5, the last one applied to this account. Nothing was changed."
+    assert (fault(late), late.json["detail"]) == ((409, None), words)
+    (event,) = world.events("scim.stale")
+    assert event.data["sequence"] == 4
+    operation = {"method": "PUT", "path": f"/Users/{made['id']}", "bulkId": "1", "data": body}
+    for query, count in (("", 2), ("?dryRun=true", 2)):
+        several = {"schemas": [BULK], "Operations": [operation]}
+        answer = pusher.send("POST", f"/scim/v2/Bulk{query}", several)
+        (result,) = answer.json["Operations"]
+        assert (result["status"], result["response"]["detail"]) == ("409", words)
+        assert len(world.events("scim.stale")) == count
+    assert "nickName" not in pusher.send("GET", made["id"]).json
     same = pusher.send("PUT", made["id"], user(nickName="Same", extension={"sequence": 5}))
     assert same.json["nickName"] == "Same"
     newer = pusher.send("PUT", made["id"], user(nickName="New", extension={"sequence": 6}))

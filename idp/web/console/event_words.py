@@ -122,7 +122,7 @@ EVENTS = complete(
         AuditAction.SCIM_PARTICIPANT_DELETED: _("Registration: participant removed"),
         AuditAction.SCIM_PARTICIPANT_UPDATED: _("Registration: participant changed"),
         AuditAction.SCIM_REFUSED: _("Registration: change refused"),
-        AuditAction.SCIM_STALE: _("Registration: outdated change ignored"),
+        AuditAction.SCIM_STALE: _("Registration: outdated change refused"),
         AuditAction.SCIM_SUSPENDED: _("Registration: account suspended"),
         AuditAction.SCIM_UPDATED: _("Registration: account changed"),
         AuditAction.SESSION_ENDED: _("Session ended"),
