@@ -9,11 +9,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from registration.settings import Settings
-from registration_bridge.bridge_client import BridgeClient, Result
 from service_base.smtp import DemoMailer, SmtpMailer
+
+if TYPE_CHECKING:
+    from registration_bridge.bridge_client import BridgeClient, Result
 
 
 class Clock(Protocol):
@@ -68,6 +70,8 @@ class Ports:
         mailer: Mailer = DemoMailer() if settings.demo else SmtpMailer(settings)
 
         def bridge() -> BridgeClient:
+            from registration_bridge.bridge_client import BridgeClient
+
             return BridgeClient(settings.issuer, settings.push_client_id, key=settings.push_key)
 
         return cls(SystemClock(), mailer, bridge)

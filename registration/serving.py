@@ -14,7 +14,7 @@ from granian.log import LogLevels
 
 from registration.app import create_app
 from registration.settings import Settings
-from service_base import logs
+from service_base import garbage, logs
 
 #: Milliseconds for the request head, also the next one on a kept-alive connection.
 HEAD_MILLISECONDS = 10_000
@@ -59,4 +59,6 @@ def _loaded() -> Flask:
     settings = Settings.from_environ(os.environ)
     logs.configure(settings.log_level)
     logging.getLogger("_granian").setLevel(logging.WARNING)
-    return create_app(settings)
+    app = create_app(settings)
+    garbage.search_new_objects()
+    return app

@@ -8,6 +8,7 @@ COMMITTED behaviour that PostgreSQL gives, so that slow work (bcrypt) never hold
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -22,7 +23,6 @@ from sqlalchemy import (
     event,
     literal_column,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -93,11 +93,21 @@ UNNESTED: Any = "unnested"
 def insert_if_missing(session: Session, model: type[DeclarativeBase], **values: Any) -> bool:
     """Insert a row unless its unique key exists, even if another call inserts it concurrently.
     Returns whether this call inserted it."""
-    dialect = session.get_bind().dialect.name
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    insert = _insert_of(session.get_bind().dialect.name)
     statement = insert(model).values(**values).on_conflict_do_nothing()
     # Counted by what comes back: PostgreSQL has no number of rows where a key is generated.
     return session.execute(statement.returning(literal_column("1"))).first() is not None
+
+
+def _insert_of(dialect: str) -> Callable[..., Any]:
+    # Loaded for a database in use only.
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
 
 
 def engine_options(url: str) -> dict[str, Any]:

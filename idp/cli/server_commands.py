@@ -63,6 +63,7 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     from idp.app import create_app
     from idp.cli.worker_parts import THREADS, work_round
     from idp.foundation import log_accepted_risks
+    from service_base import garbage
     from service_base.worker_health import answering
     from service_base.worker_threads import WorkerThreads
 
@@ -75,6 +76,7 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     workers = WorkerThreads(app, THREADS, interval=interval)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: workers.stop())
+    garbage.search_new_objects()
     probe = answering(health_host, health_port, workers.state) if health_port else nullcontext()
     with probe:
         workers.run()

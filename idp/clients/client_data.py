@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from idp.credentials.assertions import PublicKey
 from idp.models import AccountKind, AuthMethod, Client
 from idp.policy.scopes import (
     PERSONAL_SCOPES,
     PushOperation,
     default_scopes,
 )
+
+if TYPE_CHECKING:
+    from idp.credentials.assertions import PublicKey
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 from idp.clients import client_data, client_proposals, logos, proposal_contents, registry
 from idp.clients.client_data import ClientData
-from idp.credentials.assertions import public_key
 from idp.declarations.declared_fields import Section
 from idp.declarations.declared_file import Entry
 from idp.declarations.declared_run import Action, Change, Run, differences
@@ -30,6 +29,8 @@ def apply_client(run: Run, entry: Entry) -> None:
     groups: tuple[str, ...] | None = given.pop("role_groups", None)
     with run.collecting(entry):
         if "keys" in given:
+            from idp.credentials.assertions import public_key
+
             given["keys"] = tuple(public_key(text) for text in given["keys"])
         if isinstance(image := given.get("logo"), bytes):
             given["logo"] = logos.store(run.work, image)

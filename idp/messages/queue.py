@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from idp.messages.message_kinds import MailKind, MessageKind, NotificationKind, TextMessageKind
 from idp.messages.message_refusals import RecipientInvalid
-from idp.messages.rendering import LOCALES, RenderedMessage, render, render_sms
 from idp.models import Account, MessageChannel, MessageState, OutboxMessage, Person
 from idp.policy.email_address import BadAddress, single_address
 from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.messages.rendering import RenderedMessage
 
 
 def enqueue(
@@ -24,6 +26,8 @@ def enqueue(
         recipient = single_address(person.email)
     except BadAddress as error:
         raise RecipientInvalid(account.username, error.fault) from error
+    from idp.messages.rendering import render
+
     words = render(kind, _locale(account), work.settings, person.full_name, account.username, data)
     return _add(work, kind, account, MessageChannel.MAIL, recipient, words.subject, _body(words))
 
@@ -32,6 +36,8 @@ def enqueue_sms(
     work: UnitOfWork, kind: TextMessageKind, account: Account, number: str, **data: Any
 ) -> OutboxMessage:
     """Queue a text message to an E.164 number of the account's holder."""
+    from idp.messages.rendering import render_sms
+
     words = render_sms(kind, _locale(account), work.settings, data)
     return _add(work, kind, account, MessageChannel.SMS, number, words.subject, _body(words))
 
@@ -46,6 +52,8 @@ def enqueue_logout(work: UnitOfWork, account: Account, client_id: str, sid: str)
 
 
 def _locale(account: Account) -> str:
+    from idp.messages.rendering import LOCALES
+
     return account.locale if account.locale in LOCALES else "en"
 
 

@@ -7,7 +7,6 @@ password hash, must not occupy a thread that others need. See docs/decisions/002
 
 from __future__ import annotations
 
-import gc
 import logging
 import multiprocessing
 import os
@@ -24,6 +23,7 @@ from idp.credentials.hashing import HashingLimiter
 from idp.foundation import log_accepted_risks
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
+from service_base import garbage
 
 #: Milliseconds for the request head, also the next one on a kept-alive connection.
 HEAD_MILLISECONDS = 10_000
@@ -100,9 +100,8 @@ class Loader:
         """Load the application for the processes that are forked from this one."""
         if multiprocessing.get_start_method() == "fork":
             self.loaded = load(self.options)
-            # What lives as long as the process is not looked at again, nor copied by that.
-            gc.collect()
-            gc.freeze()
+            # What is not searched is not copied for each process either.
+            garbage.search_new_objects()
 
     def __call__(self) -> AsgiAdapter:
         # With 5 ms, a thread that comes back from the database waits longer for the interpreter

@@ -193,6 +193,7 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     It pushes accounts to the gateway, sends e-mail and seals the history. Each has its own
     thread."""
     from registration.worker import PARTS, THREADS
+    from service_base import garbage
     from service_base.worker_health import answering
     from service_base.worker_threads import WorkerThreads, work_through
 
@@ -203,6 +204,7 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
         workers = WorkerThreads(runtime, THREADS, interval=interval)
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: workers.stop())
+        garbage.search_new_objects()
         probe = answering(health_host, health_port, workers.state) if health_port else nullcontext()
         with probe:
             workers.run()

@@ -13,11 +13,16 @@ from tests.world import World, environ_of
 
 #: Pages, endpoints, the bridge, and what only the processes of an installation need.
 WEB = {
-    "alembic", "authlib", "flask_babel", "flask_limiter", "flask_wtf", "granian", "holidays",
-    "idp.app", "idp.oidc", "idp.web", "limits", "phonenumbers", "pydantic", "registration_bridge",
-    "requests", "rich", "scim2_flask", "scim2_models", "scim2_server", "segno", "structlog",
-    "ua_parser", "webauthn",
+    "alembic", "authlib", "babel", "flask_babel", "flask_limiter", "flask_wtf", "granian",
+    "holidays", "idp.app", "idp.oidc", "idp.web", "limits", "phonenumbers", "pydantic",
+    "registration_bridge", "requests", "rich", "scim2_flask", "scim2_models", "scim2_server",
+    "segno", "structlog", "ua_parser", "webauthn",
 }  # fmt: skip
+#: For the keys of clients.
+KEYS = {"idp.credentials.assertions", "joserfc"}
+#: Of registration: its pages, and what pushes to the gateway.
+PAGES = {"babel", "flask", "granian", "idp", "jinja2", "registration.pages", "werkzeug"}
+BRIDGE = {"authlib", "joserfc", "registration_bridge.bridge_client", "requests"}
 #: What a help page does not need either.
 DATABASE = {
     "babel", "bcrypt", "cryptography", "email_validator", "flask", "idp.models", "jinja2",
@@ -47,10 +52,10 @@ assert result.exit_code == 0, result.output
 LOADED = "\nimport json\nprint(json.dumps(sorted(sys.modules)))"
 
 
-def loaded(world: World, program: str, *arguments: str) -> set[str]:
+def loaded(world: World, program: str, *arguments: str, **more: str) -> set[str]:
     """The modules that the program has loaded at its end."""
     order = [sys.executable, "-c", program + LOADED, *arguments]
-    environ = os.environ | environ_of(world)
+    environ = os.environ | environ_of(world) | more
     done = subprocess.run(order, env=environ, check=True, capture_output=True, text=True)
     return set(json.loads(done.stdout))
 
@@ -81,3 +86,24 @@ def test_no_help_loads_a_library_of_the_gateway(world: World) -> None:
 def test_a_command_loads_neither_pages_nor_endpoints(world: World, order: list[str]) -> None:
     """Those that connect an application, and lists."""
     assert loaded(world, RUN, *order) & WEB == set()
+
+
+@pytest.mark.parametrize("order", [["client", "list"], ["client", "show", "emi"], ["export"]])
+def test_a_command_that_reads_no_key_loads_no_cryptography_of_keys(
+    world: World, order: list[str]
+) -> None:
+    world.relying_party("EMI")
+    assert loaded(world, RUN, *order) & KEYS == set()
+
+
+@pytest.mark.parametrize("order", [["settings"], ["history", "verify"], ["worker", "--once"]])
+def test_a_command_of_registration_loads_no_pages(world: World, order: list[str]) -> None:
+    program = RUN.replace("from idp.cli", "from registration.cli")
+    address = f"{world.settings.database_url}.registration"
+    environ = {"REGISTRATION_SECRET_KEY": "r" * 40, "REGISTRATION_DATABASE_URL": address}
+    order_of_upgrade = [sys.executable, "-m", "registration.cli", "db", "upgrade"]
+    subprocess.run(order_of_upgrade, env=os.environ | environ, check=True, capture_output=True)
+    found = loaded(world, program, *order, **environ)
+    assert found & PAGES == set()
+    if order != ["worker", "--once"]:
+        assert found & BRIDGE == set()
