@@ -10,6 +10,7 @@ Calculations, without a database:
 - ``contact_rules``: minimum, maximum and exclusive pairs of contact roles.
 - ``access_changes``: what a batch of grants and revocations would do. ``role_grid``: the grid of
   people and roles of an organization, and what its form asks for.
+- ``gateway_drift``: how an account differs between registration and the gateway.
 - ``catalogue``: markets, contact roles and access roles, from ``data``. ``demo_data``: the invented
   people of the demonstration, from there too.
 
@@ -31,7 +32,8 @@ in one transaction:
 What the worker does (``worker``):
 
 - ``push_delivery`` brings the gateway to what was decided, ``notice_delivery`` sends mails,
-  ``history`` seals entries, ``expired_holdings`` closes what has expired.
+  ``history`` seals entries, ``expired_holdings`` closes what has expired. ``gateway_comparison``
+  compares all accounts with the gateway every night.
 
 The program:
 

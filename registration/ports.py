@@ -4,7 +4,7 @@ fakes."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +37,9 @@ class Bridge(Protocol):
 
     def find(self, attribute: str, value: str) -> dict[str, Any] | None:
         """The User of which an attribute is this, or None."""
+
+    def users(self) -> Iterator[dict[str, Any]]:
+        """All Users."""
 
     def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
         """What came of each of these operations; a dry run changes nothing."""

@@ -1,5 +1,5 @@
-"""What the worker does: pushes to the gateway, mails, the ends of what has expired, and the seals
-of the history."""
+"""What the worker does: pushes to the gateway, mails, the nightly comparison with the gateway, the
+ends of what has expired, and the seals of the history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Mapping
 
 from sqlalchemy import delete
 
-from registration import expired_holdings, history, notice_delivery, push_delivery
+from registration import (
+    expired_holdings,
+    gateway_comparison,
+    history,
+    notice_delivery,
+    push_delivery,
+)
 from registration.models import SpentToken
 from registration.transaction import Runtime
 from service_base.worker_threads import Parts
@@ -29,6 +35,7 @@ def _forget(runtime: Runtime) -> int:
 THREADS: Mapping[str, Parts[Runtime]] = {
     "pushes": {"pushes": push_delivery.deliver_due},
     "notices": {"notices": notice_delivery.deliver_due},
+    "comparison": {"comparison": gateway_comparison.compare_nightly},
     "upkeep": {"expired": expired_holdings.close_all, "history": _seal, "spent_tokens": _forget},
 }
 #: All parts.

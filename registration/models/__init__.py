@@ -20,11 +20,11 @@ from registration.models.roles import (
     ContactRole,
 )
 from registration.models.sessions import Session, SpentToken
-from registration.models.work import Notice, Push, Request, Task
+from registration.models.work import Notice, Push, Request, Schedule, Task
 
 __all__ = [
     "AccessAssignment", "AccessRole", "Account", "Appointment", "Base", "ContactAssignment",
     "ContactRole", "Counter", "Custody", "Held", "History", "HistoryHead", "Machine",
     "MachineNetwork", "Market", "Notice", "Organization", "Participation", "Person", "Push",
-    "Request", "Section", "Session", "SpentToken", "Task",
+    "Request", "Schedule", "Section", "Session", "SpentToken", "Task",
 ]  # fmt: skip

@@ -138,3 +138,12 @@ class Notice(Base):
         CheckConstraint("state IN ('queued', 'sent', 'dead')", name="state"),
         Index("ix_notice_state", "state", "next_attempt_at", "id"),
     )
+
+
+class Schedule(Base):
+    """When the worker next does something that it does once a day."""
+
+    __tablename__ = "schedule"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    next_at: Mapped[datetime]

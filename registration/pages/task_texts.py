@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from hosted_pages.texts import complete
 from registration.delegation_facts import Tier
 from registration.delegation_texts import TIERS
+from registration.gateway_comparison import MORE, TASK
+from registration.gateway_drift import DriftKind, DriftValue
 from registration.models import Task
 
 #: Each text names values of the task's data.
 TEXTS = complete(
-    ("push.refused", "push.waits", "office.vacant"),
+    (
+        "push.refused",
+        "push.waits",
+        "office.vacant",
+        MORE,
+        *(f"{TASK}.{kind}" for kind in DriftKind),
+    ),
     {
         "push.refused": _("The gateway refused a change: %(words)s"),
         "push.waits": _("Changes have been waiting for the gateway: %(words)s"),
         "office.vacant": _("Nobody holds this role, fill it: %(office)s"),
+        "drift.missing": _("The gateway does not have the account %(account)s."),
+        "drift.extra": _("Only the gateway has the account %(account)s."),
+        "drift.open": _("The account %(account)s has ended here, and is open at the gateway."),
+        "drift.values": _("The account %(account)s differs at the gateway: %(words)s."),
+        "drift.role_groups": _(
+            "The access of %(account)s differs at the gateway, at %(organization)s: %(words)s."
+        ),
+        MORE: _("The gateway has %(count)s more differences."),
     },
 )
+DRIFT_VALUES = complete(
+    DriftValue,
+    {
+        DriftValue.HOLDER: _("person"),
+        DriftValue.KIND: _("kind of account"),
+        DriftValue.NAME: _("name"),
+        DriftValue.EMAIL: _("e-mail address"),
+        DriftValue.PHONE: _("phone number"),
+        DriftValue.SUSPENDED: _("suspension"),
+        DriftValue.NETWORKS: _("networks"),
+        DriftValue.SECOND_ACCOUNT: _("second account"),
+    },
+)
+#: By the name in the data, what is said of these role groups.
+ROLE_GROUPS = {
+    "only_gateway": _("only there: %(names)s"),
+    "only_registration": _("missing there: %(names)s"),
+    "other_times": _("another start or end there: %(names)s"),
+}
 
 
 def text_of(task: Task) -> str:
@@ -26,4 +63,17 @@ def text_of(task: Task) -> str:
     data = dict(task.data)
     if data.get("office") in list(Tier):
         data["office"] = gettext(TIERS[Tier(data["office"])])
+    if task.kind.startswith(f"{TASK}."):
+        data["words"] = _words(data)
     return TEXTS.of(task.kind, **data)
+
+
+def _words(data: dict[str, Any]) -> str:
+    """What differs."""
+    parts = [", ".join(DRIFT_VALUES.of(one) for one in data.get("values", ()))]
+    parts += [
+        str(text) % {"names": ", ".join(data[name])}
+        for name, text in ROLE_GROUPS.items()
+        if data.get(name)
+    ]
+    return "; ".join(filter(None, parts))

@@ -17,7 +17,7 @@ class FakeBridge:
 
     results: list[Result] = field(default_factory=list)
     asked: list[list[dict[str, Any]]] = field(default_factory=list)
-    users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_away: bool = False
 
     def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
@@ -31,7 +31,12 @@ class FakeBridge:
     def find(self, attribute: str, value: str) -> dict[str, Any] | None:
         if self.is_away:
             raise BridgeError("no answer")
-        return next((one for one in self.users.values() if one.get(attribute) == value), None)
+        return next((one for one in self.kept.values() if one.get(attribute) == value), None)
+
+    def users(self) -> Iterator[dict[str, Any]]:
+        if self.is_away:
+            raise BridgeError("no answer")
+        yield from list(self.kept.values())
 
     @contextmanager
     def __call__(self) -> Iterator[FakeBridge]:
@@ -40,15 +45,15 @@ class FakeBridge:
     def _do(self, operation: dict[str, Any]) -> Result:
         method, path = operation["method"], operation["path"]
         if method == "POST":
-            number = str(len(self.users) + 1)
+            number = str(len(self.kept) + 1)
             name = f"user{number}"
-            self.users[number] = {"userName": name} | operation["data"] | {"id": number}
+            self.kept[number] = {"userName": name} | operation["data"] | {"id": number}
             return Result(201, f"https://gateway.test/scim/v2/Users/{number}")
         number = path.rsplit("/", 1)[1]
-        if number not in self.users:
+        if number not in self.kept:
             return Result(404, detail="there is no such User")
         if method == "DELETE":
-            del self.users[number]
+            del self.kept[number]
             return Result(204)
-        self.users[number] = self.users[number] | operation["data"]
+        self.kept[number] = self.kept[number] | operation["data"]
         return Result(200)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,13 @@ from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
 from registration import catalogue, catalogue_tables, history, notice_delivery
-from registration.cli import main
+from registration.cli import gateway_commands, main
 from registration.models import AccessRole, ContactRole, History, Market, Notice
 from registration.transaction import Runtime, UnitOfWork
 from registration.worker import PARTS
 from service_base.worker_threads import work_through
 from tests.fakes import FakeMailer
+from tests.registration.fake_bridge import FakeBridge
 
 SECRET = "registration-secret-of-the-tests-0001"
 
@@ -119,3 +122,30 @@ def test_a_mail_that_fails_is_sent_again_and_then_given_up(
     with runtime.work() as work:
         notice = work.db.scalars(select(Notice)).one()
         assert (notice.state, notice.attempts, notice.last_error) == ("dead", 10, "OSError")
+
+
+def test_pr07_the_command_shows_what_differs(
+    runtime: Runtime, bridge: FakeBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table and JSON; exit code 1 if there is a difference, or if the gateway is away."""
+
+    @contextmanager
+    def opened() -> Iterator[Runtime]:
+        yield runtime
+
+    monkeypatch.setattr(gateway_commands, "opened", opened)
+    call = lambda *words: CliRunner().invoke(main, ["reconcile", *words])  # noqa: E731
+    found = call()
+    assert (found.exit_code, found.output) == (
+        0, "0 compared, 0 skipped, 0 differences, 0 pushes ordered\n",
+    )  # fmt: skip
+    bridge.kept["1"] = {"id": "1", "userName": "stranger"}
+    found = call()
+    assert (found.exit_code, found.output.splitlines()[0].split(maxsplit=1)) == (
+        1, ["stranger", "only at the gateway"],
+    )  # fmt: skip
+    (drift,) = json.loads(call("--json", "--repair").output)["drifts"]
+    assert (drift["account"], drift["kind"]) == ("stranger", "extra")
+    bridge.is_away = True
+    found = call()
+    assert (found.exit_code, found.output) == (1, "Error: the gateway: no answer\n")

@@ -12,8 +12,10 @@ from sqlalchemy import select
 
 from idp.credentials.assertions import public_key
 from registration import account_pushes, push_delivery, requests
+from registration.gateway_comparison import compare
+from registration.gateway_drift import Drift, DriftKind
 from registration.models import AccessAssignment, Account, Request, Task
-from registration.transaction import Runtime
+from registration.transaction import Origin, Runtime
 from registration_bridge.bridge_client import BridgeClient
 from tests.registration.test_pushes import somebody
 from tests.scim.test_client import MAKERS, Wired, pem, public, registered
@@ -117,3 +119,25 @@ def test_what_the_gateway_refuses_is_a_task_in_its_words(
     with joined.work() as work:
         task = work.db.scalars(select(Task)).one()
         assert (task.kind, "Unknown" in task.data["words"]) == ("push.refused", True)
+
+
+def test_pr07_after_a_push_nothing_differs_and_what_operators_change_is_found(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """PR-07: what the gateway answers is what was pushed; the role group that somebody gives at the
+    gateway, and the account that only the gateway has, are differences; a repair revokes it."""
+    with joined.work() as work:
+        somebody(work).username = "tremblam"
+    world.account("stranger")
+    order(joined)
+    world.clock.advance(1)
+    joined.ports.clock.advance(1)  # type: ignore[attr-defined]
+    extra = Drift("stranger", DriftKind.EXTRA)
+    assert compare(joined, Origin("cli")).drifts == [extra]
+    world.role_group("Viewer", emi.client_id)
+    world.grant_role("tremblam", "Viewer", "109120")
+    found = compare(joined, Origin("cli"), is_repaired=True)
+    more = Drift("tremblam", DriftKind.ROLE_GROUPS, organization="109120", only_gateway=("Viewer",))
+    assert sorted(found.drifts, key=str) == sorted([extra, more], key=str)
+    assert push_delivery.deliver_due(joined) == 1
+    assert groups(world, emi) == sorted(GROUPS)

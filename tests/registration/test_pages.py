@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from registration import browser_sessions
+from registration import browser_sessions, tasks
 from registration.app import create_app
 from registration.models import AccessAssignment, Organization, Person, Push, Session
 from registration.transaction import Runtime
@@ -345,3 +345,28 @@ def test_rg07_people_change_their_own_information(site: Site) -> None:
     stale = browser.post("/my-information/confirm", data=sent | {"city": "Ottawa"}, base_url=BASE)
     assert stale.location == "/my-information"
     assert "was changed elsewhere" in browser.get("/my-information", base_url=BASE).text
+
+
+def test_pr07_differences_are_tasks_of_the_desk_and_of_the_rights_administrators(
+    site: Site,
+) -> None:
+    """In their words; an RA sees those of the role groups at his organization only."""
+    data = {
+        "account": "moreaua", "organization": "109120", "only_gateway": ["MIM"],
+        "other_times": ["EMI", "Viewer"],
+    }  # fmt: skip
+    with site.runtime.work() as work:
+        here = work.db.scalars(select(Organization.id)).first()
+        tasks.create(work, "drift.role_groups", organization_id=here, office="ra", data=data)
+        tasks.create(work, "drift.values", data={"account": "levin", "values": ["name", "phone"]})
+        tasks.create(work, "drift.more", data={"count": 7})
+    role_groups = (
+        "The access of moreaua differs at the gateway, at 109120: only there: MIM; "
+        "another start or end there: EMI, Viewer."
+    )
+    values = "The account levin differs at the gateway: name, phone number."
+    more = "The gateway has 7 more differences."
+    operator = site.browser(TRADER, groups=(site.runtime.settings.operator_group,))
+    for browser, seen in ((site.browser(RA), [role_groups]), (operator, [values, more])):
+        page = browser.get("/", base_url=BASE).text
+        assert [text for text in (role_groups, values, more) if text in page] == seen

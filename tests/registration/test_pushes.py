@@ -111,13 +111,13 @@ def test_a_push_that_is_done_closes_its_request(runtime: Runtime, bridge: FakeBr
 
 def test_an_account_that_the_gateway_knows_is_found(runtime: Runtime, bridge: FakeBridge) -> None:
     """By our id after a lost answer, or by its user name: no second account is made."""
-    bridge.users["7"] = {"id": "7", "userName": "tremblam", "externalId": "person-100002"}
+    bridge.kept["7"] = {"id": "7", "userName": "tremblam", "externalId": "person-100002"}
     ordered(runtime)
     push_delivery.deliver_due(runtime)
     with runtime.work() as work:
         account = work.db.scalars(select(Account)).one()
         assert (account.scim_id, account.username) == ("7", "tremblam")
-    assert list(bridge.users) == ["7"]
+    assert list(bridge.kept) == ["7"]
 
 
 def test_a_gateway_that_is_away_is_asked_again(runtime: Runtime, bridge: FakeBridge) -> None:

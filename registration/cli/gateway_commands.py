@@ -1,0 +1,67 @@
+"""Commands that bring registration and the gateway together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from registration.cli.commands import main, opened
+
+if TYPE_CHECKING:
+    from registration.gateway_drift import Drift
+
+#: Differences that are printed.
+SHOWN = 50
+_WHAT = {
+    "missing": "not at the gateway",
+    "extra": "only at the gateway",
+    "open": "ended, but open at the gateway",
+}
+
+
+@main.command()
+@click.option("--repair", is_flag=True, help="Push the accounts that differ.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def reconcile(repair: bool, as_json: bool) -> None:
+    """Compare all accounts and role groups with the gateway.
+
+    The worker does the same every night. Each difference becomes a task. Accounts that only the
+    gateway has are never changed. The exit code is 1 if there are differences."""
+    from registration import gateway_comparison
+    from registration.transaction import Origin
+    from registration_bridge.bridge_client import BridgeError
+
+    with opened() as runtime:
+        try:
+            found = gateway_comparison.compare(runtime, Origin("cli"), is_repaired=repair)
+        except BridgeError as error:
+            raise click.ClickException(f"the gateway: {error.detail}") from error
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+    else:
+        for drift in found.drifts[:SHOWN]:
+            click.echo(f"{drift.account:30} {drift.organization:12} {_words(drift)}".rstrip())
+        if (more := len(found.drifts) - SHOWN) > 0:
+            click.echo(f"and {more} more. To show all, use --json.")
+        click.echo(
+            f"{found.compared} compared, {found.skipped} skipped, {len(found.drifts)} differences, "
+            f"{found.pushed} pushes ordered"
+        )
+    if found.drifts:
+        raise SystemExit(1)
+
+
+def _words(drift: Drift) -> str:
+    parts = [_WHAT[drift.kind]] if drift.kind in _WHAT else []
+    parts += [f"another {value.replace('_', ' ')}" for value in drift.values]
+    for label, names in (
+        ("only at the gateway", drift.only_gateway),
+        ("not at the gateway", drift.only_registration),
+        ("another start or end", drift.other_times),
+    ):
+        if names:
+            parts.append(f"{label}: {', '.join(names)}")
+    return "; ".join(parts)

@@ -1,0 +1,147 @@
+"""How an account differs between registration and the gateway (PR-07): a calculation over two Users
+of SCIM, what registration would push and what the gateway has.
+
+The language is not compared: people choose it at the gateway too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from registration_bridge.message_urns import REGISTRATION_USER
+
+#: The gateway's own participant; its operators grant the role groups there.
+GATEWAY_OPERATOR = "IESO"
+User = Mapping[str, Any]
+
+
+class DriftKind(StrEnum):
+    """What differs."""
+
+    #: Registration has the account, the gateway does not.
+    MISSING = "missing"
+    #: The gateway has the account, registration does not.
+    EXTRA = "extra"
+    #: Registration has ended the account, the gateway has not.
+    OPEN = "open"
+    #: What is registered of the account and its holder differs.
+    VALUES = "values"
+    #: The role groups at one organization differ.
+    ROLE_GROUPS = "role_groups"
+
+
+class DriftValue(StrEnum):
+    """A value that differs."""
+
+    HOLDER = "holder"
+    KIND = "kind"
+    NAME = "name"
+    EMAIL = "email"
+    PHONE = "phone"
+    SUSPENDED = "suspended"
+    NETWORKS = "networks"
+    SECOND_ACCOUNT = "second_account"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One difference of an account, by its user name or our id for it. Of role groups: at which
+    organization (Organization ID), which ones only the gateway has, which ones only registration
+    has, and which ones start or end at another time."""
+
+    account: str
+    kind: DriftKind
+    values: tuple[DriftValue, ...] = ()
+    organization: str = ""
+    only_gateway: tuple[str, ...] = ()
+    only_registration: tuple[str, ...] = ()
+    other_times: tuple[str, ...] = ()
+
+
+def differences(ours: User, theirs: User, at: datetime) -> list[Drift]:
+    """What differs at this moment."""
+    account = str(theirs.get("userName") or ours.get("externalId") or "")
+    mine, known = _values(ours), _values(theirs)
+    values = tuple(name for name in DriftValue if mine[name] != known[name])
+    found = [Drift(account, DriftKind.VALUES, values)] if values else []
+    here, there = _grants(ours, at), _grants(theirs, at)
+    for number in sorted({*here, *there}):
+        mine_at, known_at = here.get(number, {}), there.get(number, {})
+        if mine_at == known_at:
+            continue
+        both = mine_at.keys() & known_at.keys()
+        found.append(
+            Drift(
+                account,
+                DriftKind.ROLE_GROUPS,
+                organization=number,
+                only_gateway=tuple(sorted(known_at.keys() - both)),
+                only_registration=tuple(sorted(mine_at.keys() - both)),
+                other_times=tuple(sorted(one for one in both if mine_at[one] != known_at[one])),
+            )
+        )
+    return found
+
+
+def is_operator(theirs: User) -> bool:
+    """Whether the gateway's operators granted something to this account: it is theirs."""
+    return any(row.get("participantId") == GATEWAY_OPERATOR for row in _rows(theirs, "grants"))
+
+
+def _values(user: User) -> dict[DriftValue, Any]:
+    extension = _extension(user)
+    second = extension.get("secondAccount") or {}
+    return {
+        DriftValue.HOLDER: extension.get("personId"),
+        DriftValue.KIND: extension.get("accountKind"),
+        DriftValue.NAME: _name(user),
+        DriftValue.EMAIL: _chosen(user, "emails").casefold(),
+        DriftValue.PHONE: re.sub(r"[^0-9;]", "", _chosen(user, "phoneNumbers")),
+        DriftValue.SUSPENDED: user.get("active") is False,
+        DriftValue.NETWORKS: {
+            row.get("value"): row.get("label") or "" for row in _rows(user, "registeredNetworks")
+        },
+        DriftValue.SECOND_ACCOUNT: (second.get("reason"), second.get("participantId")),
+    }
+
+
+def _name(user: User) -> tuple[str, ...]:
+    name = user.get("name") or {}
+    parts = (name.get("givenName"), name.get("middleName"), name.get("familyName"))
+    return tuple(part or "" for part in (*parts, user.get("nickName")))
+
+
+def _chosen(user: User, attribute: str) -> str:
+    rows = user.get(attribute) or []
+    return str(rows[0].get("value") or "") if rows else ""
+
+
+def _grants(user: User, at: datetime) -> dict[str, dict[str, tuple[datetime | None, ...]]]:
+    """The role groups that hold now or later by Organization ID, with the start, if it is still to
+    come, and the end."""
+    found: dict[str, dict[str, tuple[datetime | None, ...]]] = {}
+    for row in _rows(user, "grants"):
+        since, until = _moment(row.get("validFrom")), _moment(row.get("validUntil"))
+        number = str(row.get("participantId"))
+        if number == GATEWAY_OPERATOR or (until is not None and until <= at):
+            continue
+        limits = (since if since is not None and since > at else None, until)
+        found.setdefault(number, {})[str(row.get("roleGroup"))] = limits
+    return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def _rows(user: User, name: str) -> list[dict[str, Any]]:
+    return list(_extension(user).get(name) or [])
+
+
+def _extension(user: User) -> dict[str, Any]:
+    return dict(user.get(REGISTRATION_USER) or {})
