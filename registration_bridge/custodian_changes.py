@@ -18,8 +18,8 @@ from idp.policy.names import name_key
 from idp.transaction import UnitOfWork
 from registration_bridge.bridge_refusals import PreviousCustodiansData
 from registration_bridge.pushed_user import PushedHolder, person_id_of
-from registration_bridge.user_resource import shown_holder
-from registration_bridge.user_schema import Registration
+from registration_bridge.user_resource import holder_values
+from registration_bridge.user_schema import Registration, User
 
 
 def prepare_patch(work: UnitOfWork, user: Any, patch: PatchOp[Any]) -> None:
@@ -34,8 +34,7 @@ def prepare_patch(work: UnitOfWork, user: Any, patch: PatchOp[Any]) -> None:
     if wanted == person_id_of(user):
         return
     person = persons.lock_by_person_id(work, wanted)
-    blank = {"name": None, "nick_name": None, "emails": None, "phone_numbers": None}
-    for name, value in (shown_holder(person) if person else blank).items():
+    for name, value in _registered(person).items():
         setattr(user, name, value)
 
 
@@ -65,16 +64,26 @@ def complete_replacement(work: UnitOfWork, current: Any, replacement: Any) -> No
 
 def _fill(user: Any, person: Person) -> None:
     """Add the person's registered values where ``user`` has none."""
-    for name, value in shown_holder(person).items():
+    for name, value in _registered(person).items():
         if not getattr(user, name):
             setattr(user, name, value)
     if user.name.middle_name is None:
         user.name.middle_name = person.middle_name or None
 
 
+def _registered(person: Person | None) -> dict[str, Any]:
+    """The values that a User shows of its holder, as the library reads them; None for those that
+    are missing."""
+    shown: Any = User.model_validate(holder_values(person) if person else {})
+    return {name: getattr(shown, name) for name in _HOLDER}
+
+
 def _has_custodian(user: Any) -> bool:
     return bool(user[Registration].account_kind == AccountKind.MACHINE)
 
+
+#: The attributes of a User that belong to its holder.
+_HOLDER = ("name", "nick_name", "emails", "phone_numbers")
 
 #: Values that identify a person: the word for each, and the form in which it is compared.
 _IDENTIFYING: dict[str, Callable[[PushedHolder], Any]] = {

@@ -17,18 +17,19 @@ from registration_bridge.paging import page_request
 from registration_bridge.pushed_group import MemberChange, PushedGroup
 from registration_bridge.request_context import base_url, scope
 from registration_bridge.resource_changes import check_version
+from registration_bridge.resource_document import ResourceDocument, ResourceKind
 from registration_bridge.user_schema import MAX_RESULTS
 
 
 class Groups:
     """The role groups that the registration system knows, each at one participant."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, kind: ResourceKind) -> None:
+        self._kind = kind
 
-    def get(self, resource_id: str, parameters: Any = None) -> Any:
+    def get(self, resource_id: str, parameters: Any = None) -> ResourceDocument:
         view = self._view(resource_id, with_members=_wants_members(parameters))
-        return self._resource(view)
+        return self._document(view)
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         if (profile := Profile.of(scope().client)) is not None:
@@ -41,15 +42,15 @@ class Groups:
         )
         with_members = _wants_members(search_request)
         found = group_resource.views(current.work(), page.rows, with_members=with_members)
-        resources = [self._resource(view) for view in found]
-        return SearchPage(page.total, resources, page.next, page.previous)
+        documents: list[Any] = [self._document(view) for view in found]
+        return SearchPage(page.total, documents, page.next, page.previous)
 
-    def create(self, resource: Any) -> Any:
+    def create(self, resource: Any) -> ResourceDocument:
         row, is_new = group_writes.create(current.work(), scope(), PushedGroup.of(resource))
         g.scim_repeated = not is_new
         return self.get(row.public_id)
 
-    def update(self, resource: Any, expected_version: str | None) -> Any:
+    def update(self, resource: Any, expected_version: str | None) -> ResourceDocument:
         view = self._locked(resource.id, expected_version)
         group = PushedGroup.of(resource)
         changes = [MemberChange("replace", group.members)]
@@ -60,18 +61,20 @@ class Groups:
         view = self._locked(resource_id, expected_version)
         group_writes.delete(current.work(), scope(), view.row)
 
-    def begin(self, resource_id: str) -> Any:
-        return self._resource(self._locked(resource_id, None))
+    def begin(self, resource_id: str) -> ResourceDocument:
+        return self._document(self._locked(resource_id, None))
 
-    def change(self, resource_id: str, group: Any | None, changes: list[MemberChange]) -> Any:
+    def change(
+        self, resource_id: str, group: Any | None, changes: list[MemberChange]
+    ) -> ResourceDocument:
         view = self._view(resource_id, with_members=False)
         named = PushedGroup.of(group) if group is not None else None
         group_writes.change(current.work(), scope(), view.row, named, changes)
         g.scim_is_large = provisioned_groups.size(current.work(), view.row) > MAX_RESULTS
-        return self._resource(self._view(resource_id, with_members=not g.scim_is_large))
+        return self._document(self._view(resource_id, with_members=not g.scim_is_large))
 
-    def _resource(self, view: group_resource.View) -> Any:
-        return group_resource.resource_of(self._model, view, base_url())
+    def _document(self, view: group_resource.View) -> ResourceDocument:
+        return group_resource.document_of(self._kind, view, base_url())
 
     def _view(self, resource_id: str, *, with_members: bool) -> group_resource.View:
         work = current.work()
@@ -83,7 +86,7 @@ class Groups:
     def _locked(self, resource_id: str, expected_version: str | None) -> group_resource.View:
         provisioned_groups.lock(current.work(), resource_id)
         view = self._view(resource_id, with_members=False)
-        check_version(view.version, expected_version)
+        check_version(self._document(view).meta.version, expected_version)
         return view
 
 

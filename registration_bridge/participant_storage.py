@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from flask import g
 from scim2_models import NotFoundException, SearchRequest
@@ -17,18 +17,22 @@ from registration_bridge import filter_attributes, participant_resource, partici
 from registration_bridge.filters import of_participants
 from registration_bridge.paging import page_request
 from registration_bridge.pushed_participant import PushedParticipant
-from registration_bridge.request_context import scope
-from registration_bridge.resource_changes import check_version, record_change, shown
+from registration_bridge.request_context import base_url, scope
+from registration_bridge.resource_changes import check_version, record_change
+from registration_bridge.resource_document import ResourceDocument, ResourceKind
 
 
 class Participants:
     """The participants that were not removed."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, kind: ResourceKind) -> None:
+        self._kind = kind
 
-    def get(self, resource_id: str, _parameters: Any = None) -> Any:
-        return participant_resource.resource_of(current.work(), self._model, self._row(resource_id))
+    def get(self, resource_id: str, _parameters: Any = None) -> ResourceDocument:
+        return self._document(self._row(resource_id))
+
+    def _document(self, row: Participant) -> ResourceDocument:
+        return participant_resource.document_of(current.work(), self._kind, row, base_url())
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         page = provisioned_participants.page(
@@ -37,23 +41,21 @@ class Participants:
             of_participants(search_request.filter),
             page_request(search_request, filter_attributes.PARTICIPANTS, position),
         )
-        resources = participant_resource.resources_of(current.work(), self._model, page.rows)
-        return SearchPage(page.total, resources, page.next, page.previous)
+        found = participant_resource.documents_of(current.work(), self._kind, page.rows, base_url())
+        return SearchPage(page.total, cast(list[Any], found), page.next, page.previous)
 
-    def create(self, resource: Any) -> Any:
+    def create(self, resource: Any) -> ResourceDocument:
         scope().check(PushOperation.CREATE)
         wanted = PushedParticipant.of(resource)
         row, is_new = participant_writes.create(current.work(), scope(), wanted)
         g.scim_repeated = not is_new
-        return participant_resource.resource_of(current.work(), self._model, row)
+        return self._document(row)
 
-    def update(self, resource: Any, expected_version: str | None) -> Any:
-        row, resource_before = self._locked(resource.id, expected_version)
-        before = shown(resource_before)
+    def update(self, resource: Any, expected_version: str | None) -> ResourceDocument:
+        row, before = self._locked(resource.id, expected_version)
         participant_writes.update(current.work(), scope(), row, PushedParticipant.of(resource))
-        found = participant_resource.resource_of(current.work(), self._model, row)
-        after = shown(found)
-        record_change(AuditAction.SCIM_PARTICIPANT_UPDATED, before, after, participant=row.number)
+        found = self._document(row)
+        record_change(AuditAction.SCIM_PARTICIPANT_UPDATED, before, found, participant=row.number)
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
@@ -66,9 +68,11 @@ class Participants:
             raise NotFoundException
         return row
 
-    def _locked(self, resource_id: str, expected_version: str | None) -> tuple[Participant, Any]:
+    def _locked(
+        self, resource_id: str, expected_version: str | None
+    ) -> tuple[Participant, ResourceDocument]:
         provisioned_participants.lock(current.work(), resource_id)
         row = self._row(resource_id)
-        resource_before = participant_resource.resource_of(current.work(), self._model, row)
-        check_version(resource_before.meta.version, expected_version)
-        return row, resource_before
+        before = self._document(row)
+        check_version(before.meta.version, expected_version)
+        return row, before

@@ -10,6 +10,7 @@ from scim2_models import PreconditionFailedException
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from registration_bridge.resource_document import ResourceDocument
 
 
 def check_version(version: str, expected: str | None) -> None:
@@ -18,26 +19,26 @@ def check_version(version: str, expected: str | None) -> None:
         raise PreconditionFailedException
 
 
-def shown(resource: Any) -> dict[str, Any]:
+def shown(document: ResourceDocument) -> dict[str, Any]:
     """The values of a resource, without those that the gateway generates."""
-    values: dict[str, Any] = resource.model_dump(
-        scim_ctx=None, mode="json", by_alias=True, exclude_none=True
-    )
-    for part in (values, *(value for value in values.values() if isinstance(value, dict))):
-        part.pop("schemas", None)
-    return {name: value for name, value in values.items() if name not in ("meta", "id")}
+    return {
+        name: value
+        for name, value in document.content.items()
+        if name not in ("schemas", "meta", "id")
+    }
 
 
 def record_change(
-    event: AuditAction, before: dict[str, Any], after: dict[str, Any], **about: Any
+    event: AuditAction, before: ResourceDocument, after: ResourceDocument, **about: Any
 ) -> None:
     """Record the differences, if there are any."""
-    if after != before:
+    former, new = shown(before), shown(after)
+    if new != former:
         events.record(
             current.work(),
             event,
-            before=_without(before, after),
-            after=_without(after, before),
+            before=_without(former, new),
+            after=_without(new, former),
             **about,
         )
 

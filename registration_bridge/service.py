@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g
-from scim2_models import ForbiddenException, NoTargetException, PatchOp, SCIMException
+from scim2_models import Context, ForbiddenException, NoTargetException, PatchOp, SCIMException
 from scim2_server.bulk import BulkPlan
 from scim2_server.requests import ScimRequest
 from scim2_server.routing import Operation
 from scim2_server.service import ScimService
+from scim2_server.storage import SearchPage
 
 from idp.current import work as work_of_request
 from idp.directory.directory_refusals import OutOfScope
 from idp.policy.scopes import PushOperation
 from registration_bridge import custodian_changes, error_texts
 from registration_bridge.message_urns import EFFECTS
+from registration_bridge.resource_document import ResourceDocument
 from registration_bridge.user_schema import Group, Participant, Registration, Role, User
 
 READS = (Operation.query, Operation.search, Operation.search_with_body)
@@ -43,6 +45,28 @@ class Service(ScimService):
         if isinstance(exception, SCIMException):
             return error_texts.error_of(exception)
         return ScimService.error_of(exception)
+
+    def publish(self, base_url: str, resource: Any) -> Any:
+        """A document is in the form sent to the client."""
+        if isinstance(resource, ResourceDocument):
+            return resource
+        return super().publish(base_url, resource)
+
+    def search_response(
+        self, base_url: str, resource_types: Any, page: SearchPage, search_request: Any
+    ) -> Any:
+        """The documents of a page, in the library's list."""
+        around = SearchPage(page.total, [], page.next, page.previous)
+        answer = super().search_response(base_url, resource_types, around, search_request)
+        if page.resources:
+            found = [
+                document.model_dump(
+                    scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=search_request
+                )
+                for document in page.resources
+            ]
+            answer.body = (answer.body or {}) | {"itemsPerPage": len(found), "Resources": found}
+        return answer
 
     def patch_response(self, base_url: str, resource: Any, response_parameters: Any) -> Any:
         """A response with a body, because clients show the result; 204 for a group that is too

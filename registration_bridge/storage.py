@@ -13,28 +13,32 @@ from registration_bridge.group_storage import Groups
 from registration_bridge.paging import by_cursor, by_index
 from registration_bridge.participant_storage import Participants
 from registration_bridge.pushed_group import MemberChange
+from registration_bridge.resource_document import ResourceKind
 from registration_bridge.user_storage import Users
 
 Part = Users | Groups | Participants
 
 
 class BridgeStorage(ScimStorage):
-    """Passes each call to the part of its resource type."""
+    """Passes each call to the part of its resource type. What it returns for a response is a
+    ``ResourceDocument``."""
 
     supports_cursors = True
 
     def __init__(self, provider: ScimProvider) -> None:
-        self._groups = Groups(provider.model_for("Group"))
+        self._groups = Groups(ResourceKind.of(provider, "Group"))
         self._parts: dict[str | None, Part] = {
-            "Participant": Participants(provider.model_for("Participant")),
-            "User": Users(provider.model_for("User")),
+            "Participant": Participants(ResourceKind.of(provider, "Participant")),
+            "User": Users(ResourceKind.of(provider, "User")),
             "Group": self._groups,
         }
 
     def get(
         self, resource_type: ResourceType, resource_id: str, *, response_parameters: Any = None
     ) -> Any:
-        return self._parts[resource_type.name].get(resource_id, response_parameters)
+        """The resource as the library changes it; for a response, its document."""
+        found = self._parts[resource_type.name].get(resource_id, response_parameters)
+        return found.resource() if response_parameters is None else found
 
     def search(
         self,
@@ -62,7 +66,7 @@ class BridgeStorage(ScimStorage):
 
     def begin_group(self, resource_id: str) -> Any:
         """The group without its members. It is locked until the push is done."""
-        return self._groups.begin(resource_id)
+        return self._groups.begin(resource_id).resource()
 
     def change_group(self, resource_id: str, group: Any | None, changes: list[MemberChange]) -> Any:
         """Change names, if a group is given, and members. Returns the group, with its members

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from operator import itemgetter
 from typing import Any
-
-from scim2_models import Meta
 
 from idp.directory import provisioned_accounts, role_group_assignments
 from idp.directory.provisioning_scope import ProvisioningScope
@@ -23,15 +20,13 @@ from idp.models import (
     RegisteredNetwork,
 )
 from idp.transaction import UnitOfWork
-from registration_bridge.user_schema import (
-    AccessGrant,
-    Email,
-    Name,
-    Network,
-    PhoneNumber,
-    Registration,
-    SecondAccount,
+from registration_bridge.resource_document import (
+    ResourceDocument,
+    ResourceKind,
+    instant,
+    present,
 )
+from registration_bridge.user_schema import REGISTRATION
 
 
 @dataclass(frozen=True)
@@ -60,56 +55,54 @@ def views(work: UnitOfWork, scope: ProvisioningScope, accounts: Collection[Accou
     ]
 
 
-def resource_of(model: Any, view: View) -> Any:
-    """The User of a view. Its version is a digest of its content."""
+def document_of(kind: ResourceKind, view: View, base: str) -> ResourceDocument:
+    """The User of a view; ``base`` is the address of the service."""
     account, person, row = view.account, view.account.person, view.provisioned
-    user = model(
-        id=account.subject,
-        external_id=row.external_id if row else None,
-        user_name=account.username,
-        display_name=person.full_name,
-        preferred_language=account.locale,
-        timezone=account.zoneinfo,
-        active=account.state != AccountState.SUSPENDED,
-        **shown_holder(person),
-    )
-    user[Registration] = Registration(
-        person_id=person.person_id,
-        account_kind=str(account.kind),
-        second_account=_second_account(account),
-        registered_networks=[Network(value=n.network, label=n.label or None) for n in view.networks]
+    registration = present(
+        personId=person.person_id,
+        accountKind=str(account.kind),
+        secondAccount=_second_account(account),
+        registeredNetworks=[
+            present(value=entry.network, label=entry.label or None) for entry in view.networks
+        ]
         or None,
         grants=_grants(view) or None,
-        end_date=account.ends_at,
-        request_number=(row.request_number or None) if row else None,
-        sequence=row.sequence if row and row.sequence else None,
+        endDate=instant(account.ends_at),
+        requestNumber=(row.request_number or None) if row else None,
+        sequence=(row.sequence or None) if row else None,
     )
-    digest = sha256(user.model_dump_json(exclude_none=True).encode()).hexdigest()[:32]
-    user.meta = Meta(
-        resource_type="User",
+    values = present(
+        externalId=row.external_id if row else None,
+        userName=account.username,
+        displayName=person.full_name,
+        preferredLanguage=account.locale,
+        timezone=account.zoneinfo,
+        active=account.state != AccountState.SUSPENDED,
+        **holder_values(person),
+    )
+    return kind.document(
+        base,
+        account.subject,
+        values | {str(REGISTRATION): registration},
         created=account.created_at,
-        last_modified=max(account.updated_at, person.updated_at),
-        version=f'W/"{digest}"',
+        modified=max(account.updated_at, person.updated_at),
     )
-    return user
 
 
-def shown_holder(person: Person) -> dict[str, Any]:
-    """The holder's values that a User shows, by the names of its attributes."""
+def holder_values(person: Person) -> dict[str, Any]:
+    """The holder's values that a User shows, None for those that are missing."""
     extension = f";ext={person.phone_extension}" if person.phone_extension else ""
+    name = present(
+        familyName=person.family_name or None,
+        givenName=person.given_name or None,
+        middleName=person.middle_name or None,
+    )
+    phone = {"value": f"tel:{person.phone}{extension}", "type": "work", "primary": True}
     return {
-        "name": Name(
-            family_name=person.family_name or None,
-            given_name=person.given_name or None,
-            middle_name=person.middle_name or None,
-        ),
-        "nick_name": person.preferred_name or None,
-        "emails": [Email(value=person.email, type="work", primary=True)],
-        "phone_numbers": [
-            PhoneNumber(value=f"tel:{person.phone}{extension}", type="work", primary=True)
-        ]
-        if person.phone
-        else None,
+        "name": name or None,
+        "nickName": person.preferred_name or None,
+        "emails": [{"value": person.email, "type": "work", "primary": True}],
+        "phoneNumbers": [phone] if person.phone else None,
     }
 
 
@@ -121,23 +114,24 @@ def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], AssignmentTe
     }
 
 
-def _grants(view: View) -> list[AccessGrant]:
+def _grants(view: View) -> list[dict[str, Any]]:
     return [
-        AccessGrant(
-            role_group=name,
-            participant_id=number,
-            valid_from=terms.valid_from,
-            valid_until=terms.valid_until,
-            granted_by=terms.requested_by or None,
-            request_number=terms.request_number or None,
+        present(
+            roleGroup=name,
+            participantId=number,
+            validFrom=instant(terms.valid_from),
+            validUntil=instant(terms.valid_until),
+            grantedBy=terms.requested_by or None,
+            requestNumber=terms.request_number or None,
         )
         for (name, number), terms in sorted(terms_of(view.grants).items(), key=itemgetter(0))
     ]
 
 
-def _second_account(account: Account) -> SecondAccount | None:
+def _second_account(account: Account) -> dict[str, Any] | None:
     """The reason and participant, if it is a second account."""
     if not account.second_reason:
         return None
-    only = account.second_participant
-    return SecondAccount(reason=account.second_reason, participant_id=only.number if only else None)
+    return present(
+        reason=account.second_reason, participantId=account.second_participant_number or None
+    )

@@ -18,22 +18,23 @@ from registration_bridge import filter_attributes, user_writes
 from registration_bridge.filters import of_users
 from registration_bridge.paging import page_request
 from registration_bridge.pushed_user import PushedUser
-from registration_bridge.request_context import scope
+from registration_bridge.request_context import base_url, scope
 from registration_bridge.resource_changes import check_version, record_change, shown
-from registration_bridge.user_resource import View, resource_of, views
+from registration_bridge.resource_document import ResourceDocument, ResourceKind
+from registration_bridge.user_resource import View, document_of, views
 
 
 class Users:
     """The accounts that are not deactivated."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, kind: ResourceKind) -> None:
+        self._kind = kind
 
-    def get(self, resource_id: str, _parameters: Any = None) -> Any:
-        return resource_of(self._model, self._view(resource_id))
+    def get(self, resource_id: str, _parameters: Any = None) -> ResourceDocument:
+        return document_of(self._kind, self._view(resource_id), base_url())
 
-    def _resource(self, account: Account) -> Any:
-        return resource_of(self._model, views(current.work(), scope(), [account])[0])
+    def _document(self, account: Account) -> ResourceDocument:
+        return document_of(self._kind, views(current.work(), scope(), [account])[0], base_url())
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         page = provisioned_accounts.page(
@@ -42,31 +43,33 @@ class Users:
             of_users(search_request.filter, scope()),
             page_request(search_request, filter_attributes.SORTED_USERS, position),
         )
-        found = views(current.work(), scope(), page.rows)
-        resources = [resource_of(self._model, view) for view in found]
-        return SearchPage(page.total, resources, page.next, page.previous)
+        base = base_url()
+        found: list[Any] = [
+            document_of(self._kind, view, base)
+            for view in views(current.work(), scope(), page.rows)
+        ]
+        return SearchPage(page.total, found, page.next, page.previous)
 
-    def create(self, resource: Any) -> Any:
+    def create(self, resource: Any) -> ResourceDocument:
         scope().check(PushOperation.CREATE)
         content = resource.model_dump_json(exclude_none=True)
         account, is_new = user_writes.create(
             current.work(), scope(), PushedUser.of(resource), content
         )
         g.scim_repeated = not is_new
-        made = self._resource(account)
+        made = self._document(account)
         if is_new:
             events.record(
                 current.work(), AuditAction.SCIM_CREATED, account=account, after=shown(made)
             )
         return made
 
-    def update(self, resource: Any, expected_version: str | None) -> Any:
-        view, resource_before = self._locked(resource.id, expected_version)
-        before = shown(resource_before)
+    def update(self, resource: Any, expected_version: str | None) -> ResourceDocument:
+        view, before = self._locked(resource.id, expected_version)
         user_writes.update(current.work(), scope(), view, PushedUser.of(resource))
         # After it revokes the last role group, the client may no longer see the account.
-        found = self._resource(view.account)
-        record_change(AuditAction.SCIM_UPDATED, before, shown(found), account=view.account)
+        found = self._document(view.account)
+        record_change(AuditAction.SCIM_UPDATED, before, found, account=view.account)
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
@@ -82,11 +85,13 @@ class Users:
             raise NotFoundException
         return views(work, scope(), [account])[0]
 
-    def _locked(self, resource_id: str, expected_version: str | None) -> tuple[View, Any]:
-        """The account and its resource, locked until the push is done, and still in the version
+    def _locked(
+        self, resource_id: str, expected_version: str | None
+    ) -> tuple[View, ResourceDocument]:
+        """The account and its document, locked until the push is done, and still in the version
         that was read."""
         provisioned_accounts.lock(current.work(), resource_id)
         view = self._view(resource_id)
-        resource = resource_of(self._model, view)
-        check_version(resource.meta.version, expected_version)
-        return view, resource
+        document = document_of(self._kind, view, base_url())
+        check_version(document.meta.version, expected_version)
+        return view, document

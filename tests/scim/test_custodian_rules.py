@@ -17,7 +17,8 @@ from registration_bridge import custodian_changes, earlier_pushes, user_writes
 from registration_bridge.bridge_refusals import PreviousCustodiansData
 from registration_bridge.earlier_pushes import BY_REGISTRATION
 from registration_bridge.pushed_user import PushedHolder
-from registration_bridge.user_resource import resource_of, views
+from registration_bridge.resource_document import ResourceKind
+from registration_bridge.user_resource import document_of, views
 from registration_bridge.user_schema import provider
 from tests.directory.test_provisioning_rules import ALL, HERE, got, scope_of
 from tests.scim.pusher import EXTENSION, PATCH
@@ -56,7 +57,8 @@ def model() -> Any:
 
 def shown(work: UnitOfWork, username: str = PROGRAM) -> Any:
     """The User that the gateway shows."""
-    return resource_of(model(), views(work, scope_of(work), [got(work, username)])[0])
+    (view,) = views(work, scope_of(work), [got(work, username)])
+    return document_of(ResourceKind.of(provider(), "User"), view, "").resource()
 
 
 def sent(work: UnitOfWork, person: str, username: str = PROGRAM, **changes: Any) -> Any:

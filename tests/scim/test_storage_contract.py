@@ -5,6 +5,7 @@ instead."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -25,11 +26,17 @@ from scim2_server.utils import parametrize
 from idp import current
 from idp.clients import registry
 from idp.directory.provisioning_scope import ProvisioningScope
+from registration_bridge.resource_document import ResourceDocument
 from registration_bridge.storage import BridgeStorage
 from registration_bridge.user_schema import Email, Name, Registration, Role, provider
 from tests.world import World, registered
 
 NUMBERS = count(1)
+
+
+def _resource(found: Any) -> Any:
+    """The suite asks for resources, and our storage returns documents for responses."""
+    return found.resource() if isinstance(found, ResourceDocument) else found
 
 
 class Completed(ScimStorage):
@@ -42,35 +49,38 @@ class Completed(ScimStorage):
         self._storage = storage
 
     def get(self, resource_type: Any, resource_id: str, *, response_parameters: Any = None) -> Any:
-        found = self._storage.get(
-            resource_type, resource_id, response_parameters=response_parameters
+        found = _resource(
+            self._storage.get(resource_type, resource_id, response_parameters=response_parameters)
         )
         found.display_name = getattr(found, "nick_name", None) or found.display_name
         return found
 
     def search(self, resource_types: Any, search_request: Any, *, position: Any = None) -> Any:
-        return self._storage.search(resource_types, search_request, position=position)
+        page = self._storage.search(resource_types, search_request, position=position)
+        return replace(page, resources=[_resource(found) for found in page.resources])
 
     def create(self, resource_type: ResourceType, resource: Any) -> Any:
         made, number = resource.model_copy(deep=True), next(NUMBERS)
         if resource_type.name == "Group":
             registered(current.work(), str(number))
             made[Role] = Role(role_group="EMI Trader", participant_id=str(number))
-            return self._storage.create(resource_type, made)
+            return _resource(self._storage.create(resource_type, made))
         name = made.name or Name()
         made.name = Name(
             given_name=name.given_name or "Jim", family_name=name.family_name or "Smith"
         )
         made.emails = made.emails or [Email(value=f"jim{number}@participant.example")]
         made[Registration] = Registration(person_id=f"C{number}")
-        return self._storage.create(resource_type, made)
+        return _resource(self._storage.create(resource_type, made))
 
     def update(self, resource_type: Any, resource: Any, *, expected_version: Any = None) -> Any:
         made = resource.model_copy(deep=True)
         shown = f"{made.name.given_name} {made.name.family_name}" if made.name else None
         if shown is not None and made.display_name != shown:
             made.nick_name = made.display_name
-        return self._storage.update(resource_type, made, expected_version=expected_version)
+        return _resource(
+            self._storage.update(resource_type, made, expected_version=expected_version)
+        )
 
     def delete(self, resource_type: Any, resource_id: str, *, expected_version: Any = None) -> None:
         self._storage.delete(resource_type, resource_id, expected_version=expected_version)

@@ -7,13 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from scim2_models import Context
 
 from idp.directory import provisioned_accounts
 from idp.directory.provisioned_accounts import Push
 from idp.machines import registered_networks
 from idp.models import AccountKind, AccountState
 from idp.transaction import UnitOfWork
-from registration_bridge.user_resource import resource_of, views
+from registration_bridge.resource_document import ResourceKind
+from registration_bridge.user_resource import document_of, views
 from registration_bridge.user_schema import provider
 from tests.directory.test_provisioning_rules import got, holder, reach, scope_of
 from tests.scim.pusher import CORE, EXTENSION
@@ -21,6 +23,7 @@ from tests.world import World
 
 __all__ = ["reach"]
 HERE, THERE = "109120", "111340"
+BASE = "https://gateway.example/scim/v2"
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +34,19 @@ def schemas() -> Iterator[None]:
 
 def shown(work: UnitOfWork, username: str) -> Any:
     (view,) = views(work, scope_of(work), [got(work, username)])
-    return resource_of(provider().model_for("User"), view)
+    return document_of(ResourceKind.of(provider(), "User"), view, BASE)
 
 
 def body(user: Any) -> dict[str, Any]:
-    values = user.model_dump(mode="json", by_alias=True, exclude_none=True)
+    """The values of the document, which is what the library writes of it."""
+    values = dict(user.content)
+    read = user.model.model_validate(values)
+    assert read.model_dump(scim_ctx=Context.RESOURCE_QUERY_RESPONSE) == values
     meta = values.pop("meta")
     assert (meta["resourceType"], meta["version"]) == ("User", user.meta.version)
+    assert meta["location"] == f"{BASE}/Users/{values['id']}"
     assert len(meta["version"]) == len('W/""') + 32
-    return dict(values)
+    return values
 
 
 def test_pr01_a_whole_user_and_a_bare_one(reach: World) -> None:
@@ -105,9 +112,9 @@ def test_a_version_is_that_of_what_is_shown(reach: World) -> None:
     """RFC 7644 section 3.14: the same for the same values; times alone change none."""
     username = holder(reach)
     with reach.work() as work:
-        before = shown(work, username).meta
+        before = shown(work, username).resource().meta
         got(work, username).updated_at += timedelta(minutes=5)
-        after = shown(work, username).meta
+        after = shown(work, username).resource().meta
         assert (after.version, after.last_modified) == (
             before.version, before.last_modified + timedelta(minutes=5),
         )  # fmt: skip
