@@ -11,6 +11,7 @@ Calculations, without a database:
 - ``access_changes``: what a batch of grants and revocations would do. ``role_grid``: the grid of
   people and roles of an organization, and what its form asks for.
 - ``gateway_drift``: how an account differs between registration and the gateway.
+- ``network_entries``: the networks of a machine as people type them.
 - ``catalogue``: markets, contact roles and access roles, from ``data``. ``demo_data``: the invented
   people of the demonstration, from there too.
 
@@ -23,11 +24,13 @@ Services. Each asks delegation (``permission``), and writes a change, its histor
 in one transaction:
 
 - ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
-  ``persons`` with ``person_fields``, ``accounts``.
-- ``appointment_refusals``, ``contact_refusals``, ``person_refusals`` and ``work_refusals``: why
-  they refuse.
+  ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``.
+- ``appointment_refusals``, ``contact_refusals``, ``machine_registry_refusals``,
+  ``person_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``: what the gateway says
+  before an order.
 - ``history``, ``requests``, ``tasks``, ``account_pushes``: what they write beside the change.
-  ``notices`` and ``access_notices`` choose the mails, ``notice_texts`` has their texts.
+  ``notices``, ``access_notices`` and ``machine_notices`` choose the mails, ``notice_texts`` has
+  their texts.
 
 What the worker does (``worker``):
 

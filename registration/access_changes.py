@@ -132,14 +132,16 @@ def plan(actor: Actor, changes: Iterable[Change], situation: Situation, facts: F
 
 
 def target_of(cell: Cell, situation: Situation) -> Target | None:
-    """What delegation is asked about. None if the role or the machine is not there."""
+    """What delegation is asked about. None if the role or the machine is not there, or the machine
+    has no user name yet."""
     role = situation.roles.get(cell.role)
     if role is None:
         return None
     if cell.account.kind is AccountKind.PERSON:
         return Target(situation.organization, cell.account.id, role=role)
     machine = situation.machines.get(cell.account.id)
-    return Target(situation.organization, role=role, machine=machine) if machine else None
+    is_there = machine is not None and machine.is_named
+    return Target(situation.organization, role=role, machine=machine) if is_there else None
 
 
 def _denied(actor: Actor, change: Change, situation: Situation, facts: Facts) -> Denied | None:

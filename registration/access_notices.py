@@ -47,7 +47,7 @@ def tell(
     by = notices.by_name(work, actor)
     for key, own in by_person.items():
         _queue(work, here, people[key], entry, own, by, is_own=True)
-    for person in _administrators(work, here):
+    for person in administrators(work, here):
         if by_person.get(person.id) != everything:
             _queue(work, here, person, entry, everything, by, is_own=False)
 
@@ -65,7 +65,8 @@ def _queue(
     notices.of_roles(work, person, entry, changes, organization=here.name, by=by, is_own=is_own)
 
 
-def _administrators(work: UnitOfWork, here: Organization) -> Iterable[Person]:
+def administrators(work: UnitOfWork, here: Organization) -> Iterable[Person]:
+    """The Rights Administrators in office, each once."""
     return work.db.scalars(
         select(Person)
         .join(Appointment, Appointment.person_id == Person.id)

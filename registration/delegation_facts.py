@@ -96,6 +96,8 @@ class Machine:
     userid: str
     organization: str
     custodian: str
+    #: False: the gateway has not given it its user name yet, and ``userid`` is our own id.
+    is_named: bool = True
 
 
 @dataclass(frozen=True)

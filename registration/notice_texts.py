@@ -26,6 +26,17 @@ class NoticeKind(StrEnum):
     ROLES_CHANGED = "roles_changed"
     #: NT-04, and NT-10 when it is a Rights Administrator; to the old address too.
     PERSON_CHANGED = "person_changed"
+    #: MA-10, to the custodians and the Rights Administrators.
+    MACHINE_CHANGED = "machine_changed"
+
+
+class MachineEvent(StrEnum):
+    """What happened to a machine account."""
+
+    REGISTERED = "registered"
+    NETWORKS = "networks"
+    HANDED_OVER = "handed_over"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,42 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
             "{by} a modifié vos renseignements inscrits. Vous pouvez les consulter à {url}.",
         ),
     },
+    NoticeKind.MACHINE_CHANGED: {
+        "en": Text(
+            "Machine account of {organization}: {machine}",
+            "{by} has changed the machine account {machine} of {organization}.\n\n{what}\n\n"
+            "The Rights Administrators see it at {url}.",
+        ),
+        "fr": Text(
+            "Compte de machine – {organization}\u00a0: {machine}",
+            "{by} a modifié le compte de machine suivant de {organization}\u00a0: {machine}.\n\n"
+            "{what}\n\nLes administrateurs des droits peuvent le consulter à {url}.",
+        ),
+    },
+}
+#: The sentence of each event. It may name the custodian, the former one and the networks.
+MACHINE_EVENTS: Mapping[str, Mapping[MachineEvent, str]] = {
+    "en": {
+        MachineEvent.REGISTERED: "The account was registered. {custodian} is its custodian, and "
+        "gets the link that activates it. It can be used from: {networks}.",
+        MachineEvent.NETWORKS: "From now on the account can be used from these networks only: "
+        "{networks}.",
+        MachineEvent.HANDED_OVER: "{custodian} is the custodian from now on, in place of {former}. "
+        "The former password and keys no longer work. The gateway sends {custodian} a link.",
+        MachineEvent.STOPPED: "The account was stopped for all time. Programs can no longer use "
+        "it.",
+    },
+    "fr": {
+        MachineEvent.REGISTERED: "Le compte a été inscrit. Son responsable est {custodian}, qui "
+        "reçoit le lien d’activation. Réseaux autorisés\u00a0: {networks}.",
+        MachineEvent.NETWORKS: "Le compte ne peut plus être utilisé qu’à partir de ces "
+        "réseaux\u00a0: {networks}.",
+        MachineEvent.HANDED_OVER: "Le compte a désormais pour responsable {custodian}, qui "
+        "remplace {former}. L’ancien mot de passe et les anciennes clés ne fonctionnent plus. La "
+        "passerelle envoie un lien à {custodian}.",
+        MachineEvent.STOPPED: "Le compte a été arrêté définitivement. Les programmes ne peuvent "
+        "plus l’utiliser.",
+    },
 }
 OFFICE_NAMES: Mapping[str, Mapping[Tier, str]] = {
     "en": {
@@ -146,3 +193,5 @@ for _kind in NoticeKind:
 for _language in LANGUAGES:
     if set(OFFICE_NAMES[_language]) != set(OFFICES):
         raise TypeError(f"an office has no name in {_language}")
+    if set(MACHINE_EVENTS[_language]) != set(MachineEvent):
+        raise TypeError(f"an event of machines has no sentence in {_language}")

@@ -15,10 +15,12 @@ from registration.notice_texts import (
     ADDED,
     FOOT,
     GREETING,
+    MACHINE_EVENTS,
     OFFICE_NAMES,
     REMOVED,
     TEXTS,
     UNTIL,
+    MachineEvent,
     NoticeKind,
 )
 from registration.transaction import UnitOfWork
@@ -83,6 +85,29 @@ def of_roles(
     lines = [one.line(person.language, names_holder=not is_own) for one in changes]
     values = {"organization": organization, "by": by, "changes": "\n".join(lines)}
     return _queue(work, kind, person, history, values)
+
+
+def of_machine(
+    work: UnitOfWork,
+    event: MachineEvent,
+    person: Person,
+    history: History,
+    *,
+    machine: str,
+    organization: str,
+    by: str,
+    **values: str,
+) -> Notice:
+    """A mail about a machine account. ``values`` are those that the sentence of the event names."""
+    sentence = MACHINE_EVENTS[person.language][event].format(**values)
+    return _queue(
+        work,
+        NoticeKind.MACHINE_CHANGED,
+        person,
+        history,
+        {"machine": machine, "organization": organization, "by": by, "what": sentence,
+         "url": work.settings.url},
+    )  # fmt: skip
 
 
 def of_person(

@@ -114,22 +114,24 @@ def participations(work: UnitOfWork, here: Organization) -> tuple[known.Particip
 
 
 def machines(work: UnitOfWork, here: Organization) -> dict[str, known.Machine]:
-    """The machines of the organization by user name, each with its custodian."""
+    """The machines of the organization by user name, each with its custodian; those without one yet
+    by our own id."""
     query = (
-        select(Account.username, Person.person_id)
+        select(Account.username, Account.external_id, Person.person_id)
         .join(Machine, Machine.account_id == Account.id)
         .join(Custody, Custody.machine_id == Machine.id)
         .join(Person, Custody.person_id == Person.id)
         .where(
             Machine.organization_id == here.id,
             Custody.held_at(work.now),
-            Account.username.is_not(None),
             Account.ended_at.is_(None),
         )
     )
     return {
-        str(name): known.Machine(str(name), here.organization_id, custodian)
-        for name, custodian in work.db.execute(query)
+        (name or own): known.Machine(
+            name or own, here.organization_id, custodian, is_named=name is not None
+        )
+        for name, own, custodian in work.db.execute(query)
     }
 
 

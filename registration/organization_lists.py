@@ -76,6 +76,8 @@ class ShownMachine:
     custodian_id: str
     networks: tuple[tuple[str, str], ...]
     roles: int
+    #: The row of the machine.
+    row: int
 
 
 def offices(work: UnitOfWork, here: Organization, at: datetime) -> list[Office]:
@@ -154,6 +156,7 @@ def machines(work: UnitOfWork, here: Organization, at: datetime) -> list[ShownMa
             row.person.person_id,
             tuple(networks[row.machine_id]),
             roles[row.machine.account_id],
+            row.machine_id,
         )
         for row in rows
     ]

@@ -23,13 +23,11 @@ from idp.messages import queue
 from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountKind, AccountState, Grant, RegisteredNetwork
 from idp.policy.addresses import Network, address_of
-from idp.policy.machine_networks import MAX_LABEL, BadNetwork, canonical
+from idp.policy.machine_networks import MAX_LABEL, MAX_NETWORKS, BadNetwork, canonical
 from idp.policy.names import printable
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
-
-MAX_NETWORKS = 50
 
 
 def of(work: UnitOfWork, account: Account) -> list[RegisteredNetwork]:

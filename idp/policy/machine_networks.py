@@ -1,12 +1,13 @@
-"""Networks from which a machine account may be used (MA-02, MA-06; N35)."""
+"""Networks from which a machine account may be used (MA-02, MA-06; N35). The rule itself is shared
+with registration (``service_base.network_rules``)."""
 
 from __future__ import annotations
 
-import ipaddress
-
+from service_base import network_rules
+from service_base.network_rules import MAX_LABEL, MAX_NETWORKS
 from service_base.phrases import N_, Phrase
 
-MAX_LABEL = 60
+__all__ = ["MAX_LABEL", "MAX_NETWORKS", "BadNetwork", "NetworkFault", "canonical"]
 
 
 class NetworkFault(Phrase):
@@ -20,10 +21,6 @@ class NetworkFault(Phrase):
     NO_HOST = N_("is not the address of a workstation or server")
 
 
-#: Wider networks would include almost everyone: the shortest prefix, by version.
-WIDEST = {4: (16, NetworkFault.TOO_WIDE_IPV4), 6: (32, NetworkFault.TOO_WIDE_IPV6)}
-
-
 class BadNetwork(ValueError):
     """A network that cannot be registered."""
 
@@ -35,23 +32,6 @@ class BadNetwork(ValueError):
 def canonical(text: str) -> str:
     """An address or network in canonical CIDR form. Raises BadNetwork."""
     try:
-        network = ipaddress.ip_network(text.strip())
-    except ValueError as error:
-        raise BadNetwork(_form_fault(text)) from error
-    if network.version == 6 and network.network_address.ipv4_mapped is not None:
-        raise BadNetwork(NetworkFault.MAPPED)
-    shortest, fault = WIDEST[network.version]
-    if network.prefixlen < shortest:
-        raise BadNetwork(fault)
-    first = network.network_address
-    if first.is_unspecified or first.is_multicast or first.is_link_local:
-        raise BadNetwork(NetworkFault.NO_HOST)
-    return str(network)
-
-
-def _form_fault(text: str) -> NetworkFault:
-    try:
-        ipaddress.ip_network(text.strip(), strict=False)
-    except ValueError:
-        return NetworkFault.FORM
-    return NetworkFault.HOST_BITS
+        return network_rules.canonical(text)
+    except network_rules.UnusableNetwork as error:
+        raise BadNetwork(NetworkFault[error.fault.name]) from error

@@ -16,6 +16,8 @@ from registration.pages import (
     contact_role_pages,
     history_page,
     home_page,
+    machine_change_pages,
+    machine_pages,
     my_information_pages,
     organization_pages,
     person_correction_pages,
@@ -33,6 +35,10 @@ END = f"{HERE}/representatives/<int:appointment_id>/end"
 PERSON = f"{HERE}/persons/<person_id>"
 SECTION = f"{HERE}/sections/<int:section_id>/contact-roles"
 CORRECTION = f"{PERSON}/information"
+NEW_MACHINE = f"{HERE}/new-machine/<person_id>"
+MACHINE = f"{HERE}/machines/<int:machine_id>"
+NETWORKS = f"{MACHINE}/networks"
+SUCCESSOR = f"{MACHINE}/custodian/<person_id>"
 PAGES = (
     ("/", "home", home_page.home, "GET"),
     ("/my-information", "my_information", my_information_pages.show, "GET"),
@@ -68,6 +74,19 @@ PAGES = (
     (f"{PERSON}/contact-roles", "contact_person", contact_role_pages.of_person, "GET"),
     (SECTION, "contact_section", contact_role_pages.of_section, "GET"),
     (f"{HERE}/machines", "machines", organization_pages.machines, "GET"),
+    (f"{HERE}/new-machine", "find_custodian", machine_pages.find, "GET"),
+    (NEW_MACHINE, "new_machine", machine_pages.form, "GET"),
+    (f"{NEW_MACHINE}/review", "review_machine", machine_pages.review, "POST"),
+    (f"{NEW_MACHINE}/confirm", "register_machine", machine_pages.register, "POST"),
+    (MACHINE, "machine", machine_pages.show, "GET"),
+    (NETWORKS, "networks", machine_change_pages.networks, "GET"),
+    (f"{NETWORKS}/review", "review_networks", machine_change_pages.review_networks, "POST"),
+    (f"{NETWORKS}/confirm", "confirm_networks", machine_change_pages.store_networks, "POST"),
+    (f"{MACHINE}/custodian", "find_successor", machine_change_pages.find_successor, "GET"),
+    (SUCCESSOR, "hand_over", machine_change_pages.hand_over, "GET"),
+    (f"{SUCCESSOR}/confirm", "confirm_hand_over", machine_change_pages.confirm_hand_over, "POST"),
+    (f"{MACHINE}/stop", "stop_machine", machine_change_pages.stop, "GET"),
+    (f"{MACHINE}/stop/confirm", "confirm_stop", machine_change_pages.confirm_stop, "POST"),
     (f"{HERE}/history", "history", history_page.show, "GET"),
     (f"{HERE}/history/export", "export_history", history_page.export, "GET"),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import render_template, request, url_for
 from flask_babel import gettext
 
@@ -27,10 +29,11 @@ def find(organization_id: str) -> str:
     )
 
 
-def found_page(here: Standing, title: str, endpoint: str, chosen: str) -> str:
-    """The page of a search for a person. ``chosen`` is the endpoint to which a choice leads; the
-    page of a person opens only for those who belong to the organization. Who is not found can be
-    registered, and nobody before a search (RG-04)."""
+def found_page(here: Standing, title: str, endpoint: str, chosen: str, **more: Any) -> str:
+    """The page of a search for a person. ``chosen`` is the endpoint to which a choice leads, and
+    ``more`` are values that both addresses have besides. The page of a person opens only for those
+    who belong to the organization. Who is not found can be registered, and nobody before a search
+    (RG-04)."""
     number = here.here.organization_id
     known = here.members
     sees_all = chosen != "pages.person" or here.actor.is_operator
@@ -41,9 +44,9 @@ def found_page(here: Standing, title: str, endpoint: str, chosen: str) -> str:
         "find_account.html",
         organization=here.here,
         title=title,
-        here_path=url_for(endpoint, organization_id=number),
+        here_path=url_for(endpoint, organization_id=number, **more),
         choice_of=lambda row: (
-            url_for(chosen, organization_id=number, person_id=row.person_id)
+            url_for(chosen, organization_id=number, person_id=row.person_id, **more)
             if sees_all or row.person_id in known
             else ""
         ),

@@ -1,4 +1,4 @@
-"""What the pages that appoint, and those that end an appointment, share."""
+"""What the pages share that ask for a confirmation: appointments, machines and others."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from registration.delegation import Refused
 from registration.delegation_facts import Tier
 from registration.delegation_rules import Reason
 from registration.delegation_texts import TIERS
+from registration.machine_registry_refusals import MachineNotFound
 from registration.pages.standing import NotAllowed, NotHere, Standing
 from service_base.refusals import Conflict, Invalid
 
@@ -31,7 +32,7 @@ def answers(here: Standing) -> Iterator[None]:
     Correctable."""
     try:
         yield
-    except AppointmentNotFound as missing:
+    except (AppointmentNotFound, MachineNotFound) as missing:
         raise NotHere from missing
     except permission.NotAllowed as refused:
         if refused.reason is Reason.NOT_YOURS:

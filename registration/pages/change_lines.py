@@ -17,6 +17,7 @@ from registration.access_changes import AccountKey, Cell, Change, ConflictKind, 
 from registration.delegation import Refused
 from registration.delegation_facts import AccountKind
 from registration.delegation_texts import next_steps, sentence
+from registration.dry_runs import DryRun
 from registration.grid_query import column_of
 from registration.models import Organization, Request
 from registration.organization_facts import names
@@ -33,6 +34,10 @@ _CONFLICTS = complete(
         ConflictKind.TWICE: _("This role is changed twice in the same batch."),
     },
 )
+
+
+#: What the gateway names, an entry for each account.
+Effects = tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -92,26 +97,44 @@ def obstacles(trial: Trial) -> list[str]:
 def effects(trial: Trial) -> list[str]:
     """What will happen, in sentences: what the gateway named when it tried."""
     if trial.unreachable:
-        return [
-            gettext(
-                "The gateway does not answer, so its effects are not known. The change will be "
-                "carried out as soon as the gateway is back."
-            )
-        ]
+        return [_unreachable()]
     found = [gettext("The change takes effect within seconds, at the next sign-in or token.")]
     if any(cell.account.kind is AccountKind.MACHINE for cell in trial.plan.ended):
         found.append(gettext("Programs in production that use these roles may stop."))
-    found += _lost(trial)
-    sessions = sum(int(one.get("sessions", 0)) for one in trial.effects)
+    return [*found, *_named(trial.effects)]
+
+
+def effects_of(tried: DryRun) -> list[str]:
+    """What the gateway named when it tried, or that it did not answer."""
+    return [_unreachable()] if tried.unreachable else _named(tried.effects)
+
+
+def refusals_of(tried: DryRun) -> list[str]:
+    """What the gateway refuses, in its own words."""
+    return [gettext("The gateway refuses the change: %(words)s", words=one)
+            for one in tried.refusals]  # fmt: skip
+
+
+def _unreachable() -> str:
+    return str(
+        gettext(
+            "The gateway does not answer, so its effects are not known. The change will be carried "
+            "out as soon as the gateway is back."
+        )
+    )
+
+
+def _named(effects: Effects) -> list[str]:
+    found = list(_lost(effects))
+    sessions = sum(int(one.get("sessions", 0)) for one in effects)
     if sessions:
         found.append(ngettext("%(num)s session ends.", "%(num)s sessions end.", sessions))
-    found += _mails(trial)
-    return found
+    return [*found, *_mails(effects)]
 
 
-def _lost(trial: Trial) -> Iterator[str]:
+def _lost(effects: Effects) -> Iterator[str]:
     lost: dict[str, int] = {}
-    for one in trial.effects:
+    for one in effects:
         for row in one.get("applications", []):
             lost[row["name"]] = lost.get(row["name"], 0) + int(row["accounts"])
     for name, count in sorted(lost.items()):
@@ -123,10 +146,10 @@ def _lost(trial: Trial) -> Iterator[str]:
         )
 
 
-def _mails(trial: Trial) -> Iterator[str]:
+def _mails(effects: Effects) -> Iterator[str]:
     to: set[str] = set()
     count = 0
-    for one in trial.effects:
+    for one in effects:
         for row in one.get("mails", []):
             count += int(row["count"])
             to.update(row.get("to", []))

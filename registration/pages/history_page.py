@@ -19,6 +19,8 @@ from registration.contact_assignments import ADDED, REMOVED
 from registration.delegation_rules import Action
 from registration.expired_holdings import ACCESS_ROLE, APPOINTMENT, CONTACT_ROLE
 from registration.history_list import Asked, Entry
+from registration.machine_registry import HANDED_OVER, NETWORKS, STOPPED
+from registration.machine_registry import REGISTERED as MACHINE_REGISTERED
 from registration.pages import query_days, standing
 from registration.pages.standing import Standing
 from registration.persons import CHANGED, REGISTERED
@@ -37,6 +39,10 @@ ACTIONS = complete(
         ACCESS_ROLE,
         APPOINTMENT,
         CONTACT_ROLE,
+        MACHINE_REGISTERED,
+        NETWORKS,
+        HANDED_OVER,
+        STOPPED,
     ),
     {
         GRANTED: _("Access role granted"),
@@ -51,12 +57,16 @@ ACTIONS = complete(
         ACCESS_ROLE: _("Access role expired"),
         APPOINTMENT: _("Appointment expired"),
         CONTACT_ROLE: _("Contact role expired"),
+        MACHINE_REGISTERED: _("Machine account registered"),
+        NETWORKS: _("Networks of a machine account changed"),
+        HANDED_OVER: _("Machine account handed over"),
+        STOPPED: _("Machine account stopped"),
     },
 )
 #: The filter offers what an organization's history has.
 OFFERED = (
     GRANTED, REVOKED, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
-    REGISTERED,
+    REGISTERED, MACHINE_REGISTERED, NETWORKS, HANDED_OVER, STOPPED,
 )  # fmt: skip
 COLUMNS = (
     "id", "at", "actor", "actor_name", "on_behalf_of", "action", "person", "person_name", "before",

@@ -77,10 +77,30 @@ def contact_roles(organization_id: str) -> str:
 
 
 def machines(organization_id: str) -> str:
-    """The machines, their custodians and networks (MA-02, MA-03)."""
+    """The machines, their custodians and networks (MA-02, MA-03), or the one with this exact ID
+    (MA-01)."""
     here, common = _common(organization_id, "pages.machines")
     rows = organization_lists.machines(current.work(), here.here, common["at"])
-    return render_template("machines.html", **common, machines=rows)
+    wanted = request.args.get("id", "").strip()[:80]
+    if wanted:
+        rows = [one for one in rows if one.username.casefold() == wanted.casefold()]
+    is_now = common["as_of_day"] is None
+    return render_template(
+        "machines.html",
+        **common,
+        machines=rows,
+        wanted=wanted,
+        register_url=url_for("pages.find_custodian", organization_id=organization_id)
+        if is_now and here.may(Action.REGISTER_MACHINE)
+        else "",
+        machine_url=(
+            lambda row: url_for(
+                "pages.machine", organization_id=organization_id, machine_id=row.row
+            )
+        )
+        if is_now and here.may(Action.SEE_MACHINE)
+        else None,
+    )
 
 
 def _common(organization_id: str, endpoint: str) -> tuple[Standing, dict[str, Any]]:

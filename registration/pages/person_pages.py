@@ -20,7 +20,7 @@ from registration.person_fields import FieldFault, PersonFields, PersonFieldsInv
 from registration.person_refusals import SameNameRegistered
 
 #: The searches in which a person was missed, and to which registering leads back.
-SEARCHES = ("find_person", "find", "find_representative", "find_contact")
+SEARCHES = ("find_person", "find", "find_representative", "find_contact", "find_custodian")
 
 
 def find(organization_id: str) -> str:

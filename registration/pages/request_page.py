@@ -20,11 +20,12 @@ STATES = complete(
 )
 BADGES = {"open": "", "done": "good", "refused": "danger"}
 KINDS = complete(
-    ("access.change", "appointment", "contact_roles", "person.change"),
+    ("access.change", "appointment", "contact_roles", "machine", "person.change"),
     {
         "access.change": _("Change of access roles"),
         "appointment": _("Appointment"),
         "contact_roles": _("Change of contact roles"),
+        "machine": _("Change of a machine account"),
         "person.change": _("Change of a person's information"),
     },
 )

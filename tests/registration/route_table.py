@@ -65,6 +65,19 @@ GET     pages.review_contacts           sign-in  403     yes     403   403   403
 POST    pages.review_contacts           sign-in  403     yes     403   403   403   403
 POST    pages.confirm_contacts          sign-in  403     yes     403   403   403   403
 GET     pages.machines                  sign-in  403     yes     yes   yes   yes   yes
+GET     pages.find_custodian            sign-in  403     403     yes   403   403   403
+GET     pages.new_machine               sign-in  403     403     yes   403   403   403
+POST    pages.review_machine            sign-in  403     403     yes   403   403   403
+POST    pages.register_machine          sign-in  403     403     yes   403   403   403
+GET     pages.machine                   sign-in  403     403     yes   yes   yes   yes
+GET     pages.networks                  sign-in  403     403     yes   403   403   403
+POST    pages.review_networks           sign-in  403     403     yes   403   403   403
+POST    pages.confirm_networks          sign-in  403     403     yes   403   403   403
+GET     pages.find_successor            sign-in  403     403     yes   403   403   403
+GET     pages.hand_over                 sign-in  403     403     yes   403   403   403
+POST    pages.confirm_hand_over         sign-in  403     403     yes   403   403   403
+GET     pages.stop_machine              sign-in  403     403     yes   403   403   403
+POST    pages.confirm_stop              sign-in  403     403     yes   403   403   403
 GET     pages.history                   sign-in  403     yes     yes   yes   yes   yes
 GET     pages.export_history            sign-in  403     yes     yes   yes   yes   yes
 POST    pages.language                  public   public  public  public public public public
@@ -97,6 +110,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "appointment_id": ("own", "foreign", "999999"),
     "role": ("desk", "zebra", "nothing"),
     "section_id": ("1", "2", "999999"),
+    "machine_id": ("1", "2", "999999"),
     "person_id": (NEWCOMER, NEWCOMER, "999999"),
 }
 #: Where the person of an address must belong to the organization.
@@ -115,6 +129,8 @@ INFORMATION = {
 }  # fmt: skip
 NEW_PERSON = INFORMATION | {"seen": "", "then": "find_person"}
 NEW_PERSON.pop("version")
+NEW_MACHINE = {"description": "Sends bids", "networks": "192.0.2.24 server"}
+NEW_NETWORKS = {"revision": "2", "networks": "192.0.2.25 server"}
 #: Of each form every field that it has.
 FORMS: dict[str, dict[str, str]] = {
     "pages.new_person": NEW_PERSON,
@@ -130,6 +146,12 @@ FORMS: dict[str, dict[str, str]] = {
     "pages.confirm_appointment": {"office": "", "until": "", "letter": "", "why": "New"},
     "pages.review_contacts": {"holding": f"desk|person|{NEWCOMER}"},
     "pages.confirm_contacts": {"change": f"+desk|person|{NEWCOMER}", "why": "New desk"},
+    "pages.review_machine": NEW_MACHINE,
+    "pages.register_machine": NEW_MACHINE,
+    "pages.review_networks": NEW_NETWORKS,
+    "pages.confirm_networks": NEW_NETWORKS,
+    "pages.confirm_hand_over": {"revision": "2"},
+    "pages.confirm_stop": {"revision": "2", "why": "Replaced"},
     "pages.confirm_end": {"reason": "left", "why": "", "letter": "L-1", "version": "1"},
 }  # fmt: skip
 #: Sent in the address, to pages that show what a form asked for.

@@ -3,6 +3,7 @@ judged."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from flask import Flask, template_rendered
 from sqlalchemy import select
 
 import registration
+from registration import push_delivery
 from registration.app import create_app
 from registration.models import Appointment, Organization
 from registration.pages import PAGES
@@ -73,6 +75,7 @@ def views(site: Site, language: str) -> Iterator[View]:
     yield from appointment_views(site, language)
     yield from person_views(site, language)
     yield from contact_views(site, language)
+    yield from machine_views(site, language)
     page = get("/my-information")
     sent = {"csrf_token": token_of(page), "version": fields(page, "version"), "first_name": "Ada"}
     yield View("information-wrong", admin.post("/my-information/review", data=sent, base_url=BASE))
@@ -149,6 +152,29 @@ def contact_views(site: Site, language: str) -> Iterator[View]:
     cell = f"settle|person|{APPREP}"
     yield View("contacts/review", review(browser, "contact-roles/of/settle", cell))
     yield View("contacts/refused", review(browser, "contact-roles/of/settle"))
+
+
+def machine_views(site: Site, language: str) -> Iterator[View]:
+    """How a machine account is registered, changed and stopped."""
+    admin = site.browser(RA)
+    admin.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    new = f"{HERE}/new-machine/{TRADER}"
+    page = admin.get(new, base_url=BASE)
+    yield View("machines/new", page)
+    data = {"csrf_token": token_of(page), "description": "Sends bids", "networks": "x\n10.0.0.0/8"}
+    yield View("machines/wrong", admin.post(f"{new}/review", data=data, base_url=BASE))
+    data["networks"] = "192.0.2.24 meter data server\n2001:db8:1234:5678::/64"
+    yield View("machines/review", admin.post(f"{new}/review", data=data, base_url=BASE))
+    admin.post(f"{new}/confirm", data=data, base_url=BASE)
+    listed = admin.get(f"{HERE}/machines", base_url=BASE).text
+    (number,) = re.findall(rf'"{HERE}/machines/(\d+)"', listed)
+    yield View("machines/unnamed", admin.get(f"{HERE}/machines/{number}", base_url=BASE))
+    push_delivery.deliver_due(site.runtime)
+    for path in ("machines", "machines?id=nothing", "new-machine?last_name=moreau",
+                 f"machines/{number}", f"machines/{number}/networks",
+                 f"machines/{number}/custodian?last_name=tremblay",
+                 f"machines/{number}/custodian/{RA}", f"machines/{number}/stop"):  # fmt: skip
+        yield View(f"machines/{path}", admin.get(f"{HERE}/{path}", base_url=BASE))
 
 
 def pages_of(app: Flask) -> set[str]:

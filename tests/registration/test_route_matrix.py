@@ -23,12 +23,16 @@ from registration.models import (
     Appointment,
     Base,
     ContactRole,
+    Custody,
     History,
+    Machine,
+    MachineNetwork,
     Organization,
+    Person,
     Request,
     Section,
 )
-from registration.transaction import Runtime
+from registration.transaction import Runtime, UnitOfWork
 from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import NOW, OLD, TRADER, participant, person
 from tests.registration.route_table import (
@@ -75,7 +79,7 @@ class Neighbours(Site):
 
     def url(self, endpoint: str, values: dict[str, Any]) -> str:
         adapter = self.app.url_map.bind("localhost")
-        numbers = {"appointment_id", "section_id"}
+        numbers = {"appointment_id", "section_id", "machine_id"}
         known = {name: int(one) if name in numbers else one for name, one in values.items()}
         return adapter.build(endpoint, known)
 
@@ -165,6 +169,8 @@ def _people(runtime: Runtime) -> None:
             work.db.add(Section(organization_id=here.id, name=name, valid_from=OLD,
                                 given_by="test"))  # fmt: skip
             work.db.flush()
+        for here, custodian in ((lakes, trader.person), (prairie, stranger)):
+            machine(work, here, custodian)
         for number, here, by in (
             ("R1000001", lakes, SECOND["ra"]),
             ("R1000002", prairie, "200001"),
@@ -172,6 +178,22 @@ def _people(runtime: Runtime) -> None:
             work.db.add(Request(number=number, kind="appointment", state="done",
                                 organization_id=here.id, opened_by=by, opened_at=OLD,
                                 data={}))  # fmt: skip
+
+
+def machine(work: UnitOfWork, here: Organization, custodian: Person | None) -> None:
+    """A machine account with one network."""
+    assert custodian is not None
+    account = Account(external_id=f"machine-{here.name}", kind="machine", scim_id=here.name,
+                      username=f"API {here.name}", created_at=OLD, created_by="test")  # fmt: skip
+    work.db.add(account)
+    work.db.flush()
+    row = Machine(account_id=account.id, organization_id=here.id, created_at=OLD,
+                  description=f"Bids of {here.name}", created_by="test")  # fmt: skip
+    work.db.add(row)
+    work.db.flush()
+    given: dict[str, Any] = {"machine_id": row.id, "valid_from": OLD, "given_by": "test"}
+    work.db.add_all([Custody(person_id=custodian.id, **given),
+                     MachineNetwork(network="192.0.2.1/32", **given)])  # fmt: skip
 
 
 def own(row: Row) -> dict[str, str]:

@@ -1,0 +1,355 @@
+"""Machine accounts: registered with a custodian and networks, handed over, stopped (MA-01 to MA-05,
+MA-10).
+
+Each act asks delegation, and writes the change, its history, the mails and the push of the account
+in one transaction. Access roles of machines are changed like those of people (``access_batches``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from registration import account_pushes, history, machine_notices, requests
+from registration import delegation_facts as known
+from registration.delegation_facts import Actor, Target
+from registration.delegation_rules import Action
+from registration.expired_holdings import lock_and_close
+from registration.machine_notices import MachineChange
+from registration.machine_registry_refusals import (
+    AlreadyCustodian,
+    DescriptionInvalid,
+    DescriptionTaken,
+    MachineNotFound,
+    NetworksUnchanged,
+)
+from registration.models import (
+    AccessAssignment,
+    Account,
+    Custody,
+    Held,
+    Machine,
+    MachineNetwork,
+    Organization,
+    Person,
+    Request,
+)
+from registration.network_entries import Network
+from registration.notice_texts import MachineEvent
+from registration.organization_facts import facts_of
+from registration.permission import require
+from registration.transaction import UnitOfWork
+from registration.work_refusals import ChangedMeanwhile
+
+#: Actions of the history.
+REGISTERED, NETWORKS = "machine.registered", "machine.networks_changed"
+HANDED_OVER, STOPPED = "machine.handed_over", "machine.stopped"
+#: Of requests.
+KIND = "machine"
+MAX_DESCRIPTION = 200
+
+
+@dataclass(frozen=True)
+class KeptMachine:
+    """A machine account that was not stopped, as it is now."""
+
+    row: Machine
+    custody: Custody
+    networks: tuple[MachineNetwork, ...]
+    #: How often it was changed. A change that is based on an earlier number is refused.
+    revision: int
+
+    @property
+    def custodian(self) -> Person:
+        """Who answers for it."""
+        return self.custody.person
+
+    @property
+    def name(self) -> str:
+        """Its user name; what it does until the gateway has named it."""
+        return self.row.account.username or self.row.description
+
+    @property
+    def entries(self) -> tuple[Network, ...]:
+        """Its networks as values, in order."""
+        return tuple(sorted(Network(one.network, one.label) for one in self.networks))
+
+    @property
+    def fact(self) -> known.Machine:
+        """What delegation asks about."""
+        account, here = self.row.account, self.row.organization
+        return known.Machine(
+            account.username or account.external_id,
+            here.organization_id,
+            self.custodian.person_id,
+            is_named=account.username is not None,
+        )
+
+
+def kept(work: UnitOfWork, here: Organization, machine_id: int) -> KeptMachine:
+    """The machine account, if this organization has it now. Raises MachineNotFound."""
+    row = work.db.get(Machine, machine_id)
+    if row is None or row.organization_id != here.id or row.account.ended_at is not None:
+        raise MachineNotFound()
+    custodies = _rows(work, Custody, row)
+    networks = _rows(work, MachineNetwork, row)
+    (custody,) = (one for one in custodies if one.is_held(work.now))
+    return KeptMachine(
+        row,
+        custody,
+        tuple(one for one in networks if one.is_held(work.now)),
+        sum(1 if one.ended_at is None else 2 for one in (*custodies, *networks)),
+    )
+
+
+def register(
+    work: UnitOfWork,
+    actor: Actor,
+    here: Organization,
+    custodian: Person,
+    networks: tuple[Network, ...],
+    description: str,
+) -> Request:
+    """A new machine account; the gateway chooses its user name (MA-02, MA-03).
+
+    Raises NotAllowed, DescriptionInvalid, DescriptionTaken."""
+    lock_and_close(work, here)
+    facts = facts_of(work, here, actor.person, custodian.person_id)
+    target = Target(here.organization_id, custodian.person_id)
+    require(actor, Action.REGISTER_MACHINE, target, facts)
+    words = described(description)
+    if _is_taken(work, here, words):
+        raise DescriptionTaken()
+    account = Account(
+        external_id=f"machine-{requests.next_number(work, 'machine'):07}",
+        kind="machine",
+        created_at=work.now,
+        created_by=actor.person,
+    )
+    work.db.add(account)
+    work.db.flush()
+    row = Machine(
+        account_id=account.id,
+        organization_id=here.id,
+        description=words,
+        created_at=work.now,
+        created_by=actor.person,
+    )
+    work.db.add(row)
+    work.db.flush()
+    _entrust(work, actor, row, custodian)
+    _add_networks(work, actor, row, networks)
+    machine = kept(work, here, row.id)
+    after = {"machine": words, "custodian": custodian.person_id, "networks": _said(networks)}
+    return _done(work, actor, machine, REGISTERED, MachineEvent.REGISTERED, after=after)
+
+
+def described(text: str) -> str:
+    """The description as it is stored. Raises DescriptionInvalid."""
+    words = " ".join(text.split())
+    if not words or len(words) > MAX_DESCRIPTION or not words.isprintable():
+        raise DescriptionInvalid(MAX_DESCRIPTION)
+    return words
+
+
+def change_networks(
+    work: UnitOfWork,
+    actor: Actor,
+    here: Organization,
+    machine_id: int,
+    revision: int,
+    networks: tuple[Network, ...],
+) -> Request:
+    """Use the machine account from these networks only (MA-02, MA-06).
+
+    Raises MachineNotFound, NotAllowed, ChangedMeanwhile, NetworksUnchanged."""
+    machine = _seen(work, actor, here, machine_id, revision, Action.CHANGE_NETWORKS)
+    before = machine.entries
+    if before == networks:
+        raise NetworksUnchanged()
+    wanted = set(networks)
+    for row in machine.networks:
+        if Network(row.network, row.label) not in wanted:
+            _end(work, actor, row, "networks_changed")
+    work.db.flush()
+    _add_networks(work, actor, machine.row, (one for one in networks if one not in set(before)))
+    return _done(
+        work,
+        actor,
+        kept(work, here, machine_id),
+        NETWORKS,
+        MachineEvent.NETWORKS,
+        before={"machine": machine.name, "networks": _said(before)},
+        after={"networks": _said(networks)},
+    )
+
+
+def hand_over(
+    work: UnitOfWork,
+    actor: Actor,
+    here: Organization,
+    machine_id: int,
+    revision: int,
+    successor: Person,
+) -> Request:
+    """Make another person the custodian (MA-10). At the gateway, password and keys of the former
+    one end, and the successor gets a link.
+
+    Raises MachineNotFound, NotAllowed, ChangedMeanwhile, AlreadyCustodian."""
+    machine = _seen(work, actor, here, machine_id, revision, Action.HAND_OVER_MACHINE, successor)
+    former = machine.custodian
+    if former.id == successor.id:
+        raise AlreadyCustodian(successor.full_name)
+    _end(work, actor, machine.custody, "handed_over")
+    work.db.flush()
+    _entrust(work, actor, machine.row, successor)
+    return _done(
+        work,
+        actor,
+        kept(work, here, machine_id),
+        HANDED_OVER,
+        MachineEvent.HANDED_OVER,
+        before={"machine": machine.name, "custodian": former.person_id},
+        after={"custodian": successor.person_id},
+        former=former,
+    )
+
+
+def stop(
+    work: UnitOfWork,
+    actor: Actor,
+    here: Organization,
+    machine_id: int,
+    revision: int,
+    why: str = "",
+) -> Request:
+    """End the machine account for all time, with its roles and networks; its custodian is free
+    (MA-05, PR-04). Raises MachineNotFound, NotAllowed, ChangedMeanwhile."""
+    machine = _seen(work, actor, here, machine_id, revision, Action.STOP_MACHINE)
+    account = machine.row.account
+    held: list[Held] = [machine.custody, *machine.networks]
+    roles = list(
+        work.db.scalars(
+            select(AccessAssignment).where(
+                AccessAssignment.account_id == account.id, AccessAssignment.ended_at.is_(None)
+            )
+        )
+    )
+    for row in (*held, *roles):
+        _end(work, actor, row, why or "stopped")
+    account.ended_at, account.ended_by, account.ended_why = work.now, actor.person, why
+    work.db.flush()
+    before = {
+        "machine": machine.name,
+        "custodian": machine.custodian.person_id,
+        "roles": ", ".join(sorted(row.access_role.code for row in roles)),
+    }
+    return _done(work, actor, machine, STOPPED, MachineEvent.STOPPED, before=before, why=why)
+
+
+def _seen(
+    work: UnitOfWork,
+    actor: Actor,
+    here: Organization,
+    machine_id: int,
+    revision: int,
+    action: Action,
+    person: Person | None = None,
+) -> KeptMachine:
+    """The machine that the actor may change and that is as he saw it."""
+    lock_and_close(work, here)
+    machine = kept(work, here, machine_id)
+    people = (actor.person, machine.custodian.person_id, *([person.person_id] if person else ()))
+    target = Target(here.organization_id, person.person_id if person else "", machine=machine.fact)
+    require(actor, action, target, facts_of(work, here, *people))
+    if machine.revision != revision:
+        raise ChangedMeanwhile()
+    return machine
+
+
+def _is_taken(work: UnitOfWork, here: Organization, words: str) -> bool:
+    query = (
+        select(Machine.id)
+        .join(Account, Machine.account_id == Account.id)
+        .where(
+            Machine.organization_id == here.id,
+            Machine.description == words,
+            Account.ended_at.is_(None),
+        )
+    )
+    return work.db.scalars(query).first() is not None
+
+
+def _rows(work: UnitOfWork, kind: type[Custody] | type[MachineNetwork], row: Machine) -> list[Any]:
+    query = select(kind).where(kind.machine_id == row.id).order_by(kind.id)
+    return list(work.db.scalars(query.execution_options(populate_existing=True)))
+
+
+def _entrust(work: UnitOfWork, actor: Actor, row: Machine, person: Person) -> None:
+    work.db.add(
+        Custody(machine_id=row.id, person_id=person.id, valid_from=work.now, given_by=actor.person)
+    )
+    work.db.flush()
+
+
+def _add_networks(
+    work: UnitOfWork, actor: Actor, row: Machine, networks: Iterable[Network]
+) -> None:
+    for one in networks:
+        work.db.add(
+            MachineNetwork(
+                machine_id=row.id,
+                network=one.network,
+                label=one.label,
+                valid_from=work.now,
+                given_by=actor.person,
+            )
+        )
+    work.db.flush()
+
+
+def _end(work: UnitOfWork, actor: Actor, row: Held, why: str) -> None:
+    row.valid_until = row.ended_at = work.now
+    row.ended_by, row.ended_why = actor.person, why
+
+
+def _said(networks: Iterable[Network]) -> str:
+    return ", ".join(map(str, networks))
+
+
+def _done(
+    work: UnitOfWork,
+    actor: Actor,
+    machine: KeptMachine,
+    action: str,
+    event: MachineEvent,
+    *,
+    before: dict[str, str] | None = None,
+    after: dict[str, str] | None = None,
+    former: Person | None = None,
+    why: str = "",
+) -> Request:
+    """The request, the history, the mails and the push of what was changed."""
+    here, account = machine.row.organization, machine.row.account
+    request = requests.open_request(work, KIND, organization=here)
+    entry = history.record(
+        work,
+        action,
+        organization=here,
+        person=machine.custodian,
+        account=account,
+        request=request,
+        before=before,
+        after=after,
+        reason=why,
+    )
+    change = MachineChange(event, machine.name, machine.custodian, former, _said(machine.entries))
+    machine_notices.tell(work, actor, here, change, entry)
+    if event is MachineEvent.STOPPED:
+        account_pushes.queue_end(work, account, request)
+    else:
+        account_pushes.queue(work, account, request)
+    return request
