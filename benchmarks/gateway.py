@@ -18,12 +18,12 @@ from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, make_url, text
 
 from benchmarks.floor_table import FLOOR_TABLE
-from idp.app import create_app
+from idp import foundation
+from idp.app import create_app, db
 from idp.cli.database_commands import upgrade_database
 from idp.clients import client_data, registry
 from idp.credentials import passwords
 from idp.credentials.passwords import PasswordSource
-from idp.db import db
 from idp.directory import (
     accounts,
     lifecycle,
@@ -89,7 +89,9 @@ def prepare(environ: Mapping[str, str]) -> Credentials:
     session, and a program in the network of this machine."""
     settings = Settings.from_environ({**environ, "IDP_LOG_LEVEL": "ERROR"})
     app = create_app(settings)
-    upgrade_database(app)
+    base = foundation.connect(settings)
+    upgrade_database(base)
+    base.close()
     with app.app_context():
         with committing(app.extensions["runtime"].work()) as work:
             client, secret = _client(work)

@@ -25,11 +25,11 @@ from urllib.parse import urlencode
 from cryptography.fernet import Fernet
 
 from benchmarks.console import PORT, ROOT, Visitor, wait
-from idp.app import create_app
+from idp import foundation
+from idp.app import create_app, db
 from idp.cli.database_commands import upgrade_database
 from idp.credentials import passwords
 from idp.credentials.hashing import PasswordHasher
-from idp.db import db
 from idp.directory import accounts, lifecycle
 from idp.models import AccountKind, AccountState
 from idp.policy.lockout import Budget
@@ -119,9 +119,12 @@ def environment(folder: str) -> dict[str, str]:
 
 def prepare(environ: dict[str, str]) -> dict[str, str]:
     """Create an account in each state; returns the name to use for each case."""
-    app = create_app(Settings.from_environ(environ))
+    settings = Settings.from_environ(environ)
+    app = create_app(settings)
     names = {"nobody": "nobody-00", "wrong password": "holder-00"}
-    upgrade_database(app)
+    base = foundation.connect(settings)
+    upgrade_database(base)
+    base.close()
     with app.app_context():
         with committing(app.extensions["runtime"].work()) as work:
             hasher = app.extensions["hasher"]

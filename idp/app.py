@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Request, g
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
+from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import URL, make_url
+from sqlalchemy.orm import Session, scoped_session
 from werkzeug.routing import MapAdapter
 
 from hosted_pages import languages
 from hosted_pages.frame import form_config
 from idp import current, foundation
-from idp.credentials.hashing import HashingLimiter
+from idp.credentials.hashing import HashingLimiter, PasswordHasher
+from idp.db import Base, engine_options, prepare_engine
 from idp.limits import counter
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.oidc import endpoints
@@ -39,7 +43,10 @@ from idp.web import (
 )
 from idp.web.kept_documents import KeptDocuments
 from registration_bridge import endpoint as bridge
+from service_base import logs
 
+#: The database of requests: their sessions end with them.
+db = SQLAlchemy(metadata=Base.metadata)
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logout")
 
@@ -78,8 +85,13 @@ def create_app(
     settings.validate()
     app = Gateway("idp", static_folder=None)
     app.config.update(_config(settings))
-    foundation.prepare(app, settings, ports, hashing=hashing)
-    cookie_keys = foundation.runtime(app).vault.cookie_keys
+    _connect(app, settings)
+    sessions = cast("scoped_session[Session]", db.session)
+    runtime = foundation.runtime(settings, sessions, ports)
+    app.extensions["runtime"] = runtime
+    app.extensions["hasher"] = PasswordHasher(settings, hashing)
+    logs.configure(settings.log_level)
+    cookie_keys = runtime.vault.cookie_keys
     app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = cookie_keys[0], cookie_keys[1:]
     app.extensions["machine_authenticator"] = MachineAuthenticator(app.extensions["hasher"])
     app.extensions["oidc"] = _oidc_server(app.extensions["machine_authenticator"])
@@ -98,9 +110,27 @@ def create_app(
     return app
 
 
+def _connect(app: Flask, settings: Settings) -> None:
+    """Connect the application to its database. Errors of the database driver are not handled."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = _from_working_folder(settings.database_url)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
+    db.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+
+
+def _from_working_folder(url: str) -> URL:
+    """A relative path of SQLite starts at the working folder, as everywhere else; Flask-SQLAlchemy
+    would take the instance folder."""
+    made = make_url(url)
+    if made.get_backend_name() != "sqlite" or not made.database or made.database[0] == ":":
+        return made
+    return made.set(database=str(Path(made.database).absolute()))
+
+
 def _keep_documents(app: Flask, settings: Settings) -> KeptDocuments:
     """Answer public documents before Flask."""
-    ring, clock = app.extensions["oidc"].ring, foundation.runtime(app).ports.clock
+    ring, clock = app.extensions["oidc"].ring, app.extensions["runtime"].ports.clock
     kept = KeptDocuments(app.wsgi_app, settings, lambda: ring.etag(clock.now(), settings.key_cache))
     app.wsgi_app = kept  # type: ignore[method-assign]
     return kept

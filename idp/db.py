@@ -1,11 +1,10 @@
-"""The database of the gateway: the base of its models, and Flask's session. How a database behaves
-is in ``service_base.database``."""
+"""The database of the gateway: the base of its models. How a database behaves is in
+``service_base.database``."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
@@ -22,7 +21,7 @@ from service_base.database import (
 )
 
 __all__ = [
-    "UNNESTED", "Base", "BigId", "PrimaryKey", "UtcDateTime", "db", "engine_options",
+    "UNNESTED", "Base", "BigId", "PrimaryKey", "UtcDateTime", "engine_options",
     "insert_if_missing", "prepare_engine",
 ]  # fmt: skip
 
@@ -32,6 +31,3 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = COLUMN_TYPES
-
-
-db = SQLAlchemy(metadata=Base.metadata)

@@ -1,19 +1,18 @@
 """What every process needs: settings, ports, keys, password hashing, logs and the database.
 
-``idp.app`` adds pages and endpoints. Commands use the foundation alone, so that they start without
-loading them.
+``idp.app`` adds pages and endpoints. Commands and the worker use the foundation alone, so that they
+start without loading them, and without Flask.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import cast
+from dataclasses import dataclass
 
-from flask import Flask
-from sqlalchemy import URL, make_url
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from idp.credentials.hashing import HashingLimiter, PasswordHasher
-from idp.db import db, engine_options, prepare_engine
+from idp.credentials.hashing import PasswordHasher
+from idp.db import engine_options, prepare_engine
 from idp.messages.logout_delivery import HttpLogoutSender
 from idp.messages.sms import DemoSmsSender, FormSmsSender
 from idp.networks import GeoDatabase, NetworkSet, read_networks
@@ -27,44 +26,40 @@ from service_base.smtp import DemoMailer, SmtpMailer
 log = logs.Logger("gateway.start")
 
 
-def prepare(
-    app: Flask,
-    settings: Settings,
-    ports: Ports | None = None,
-    *,
-    hashing: HashingLimiter | None = None,
-) -> Flask:
-    """Connect the application to its runtime, hasher and database, and configure the logs. The
-    caller has validated ``settings``. Errors of the database driver are not handled."""
-    app.extensions["runtime"] = Runtime(settings, ports or default_ports(settings), Vault(settings))
-    app.extensions["hasher"] = PasswordHasher(settings, hashing)
-    app.config["SQLALCHEMY_DATABASE_URI"] = _from_working_folder(settings.database_url)
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
-    db.init_app(app)
-    with app.app_context():
-        prepare_engine(db.engine)
+@dataclass(frozen=True)
+class Foundation:
+    """The foundation of a process without pages: a command or the worker."""
+
+    runtime: Runtime
+    hasher: PasswordHasher
+    engine: Engine
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+
+def connect(settings: Settings, ports: Ports | None = None) -> Foundation:
+    """The foundation for these settings, which the caller has validated. It opens no connection
+    yet. Also configures the logs."""
     logs.configure(settings.log_level)
-    return app
+    engine = create_engine(settings.database_url, **engine_options(settings.database_url))
+    prepare_engine(engine)
+    sessions = scoped_session(sessionmaker(engine))
+    return Foundation(runtime(settings, sessions, ports), PasswordHasher(settings), engine)
 
 
-def _from_working_folder(url: str) -> URL:
-    """A relative path of SQLite starts at the working folder, as everywhere else; Flask-SQLAlchemy
-    would take the instance folder."""
-    made = make_url(url)
-    if made.get_backend_name() != "sqlite" or not made.database or made.database[0] == ":":
-        return made
-    return made.set(database=str(Path(made.database).absolute()))
+def runtime(
+    settings: Settings, sessions: scoped_session[Session], ports: Ports | None = None
+) -> Runtime:
+    """The runtime of a process, by default with the ports of production."""
+    return Runtime(settings, ports or default_ports(settings), Vault(settings), sessions)
 
 
-def runtime(app: Flask) -> Runtime:
-    """The settings, ports and keys of the application. Raises KeyError before ``prepare``."""
-    return cast(Runtime, app.extensions["runtime"])
-
-
-def log_accepted_risks(app: Flask) -> None:
+def log_accepted_risks(settings: Settings) -> None:
     """Log a warning for each unsafe setting that the operator accepted. The gateway and the worker
     call it at every start."""
-    for risk in runtime(app).settings.risks():
+    for risk in settings.risks():
         log.warning("accepted_risk", risk=risk)
 
 

@@ -14,10 +14,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError, TimeoutError
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, scoped_session
 
 from idp import schema_version
-from idp.db import db
 from idp.kept_rows import Kept, KeptRows
 from idp.models import revision
 from idp.ports import Ports
@@ -179,24 +178,45 @@ def lock_rows(work: UnitOfWork, model: Any, *conditions: ColumnElement[bool]) ->
 
 @dataclass(frozen=True)
 class Runtime:
-    """What all units of work share: settings, ports and keys. Created once by the application
-    factory."""
+    """What all units of work share: settings, ports, keys and the database. Created once in a
+    process (``idp.foundation``)."""
 
     settings: Settings
     ports: Ports
     vault: Vault
+    #: One session for each request of the web; for each thread of a command or the worker.
+    sessions: scoped_session[Session]
     kept_rows: KeptRows = field(default_factory=KeptRows)
 
     def work(self, origin: Origin | None = None) -> UnitOfWork:
-        """A unit of work on the session of the current application context."""
+        """A unit of work on the session of this request or thread."""
         return UnitOfWork(
-            db.session(),
+            self.sessions(),
             self.settings,
             self.ports,
             self.vault,
             origin or Origin(),
             kept_rows=self.kept_rows,
         )
+
+    @contextmanager
+    def one_session(self) -> Iterator[None]:
+        """The units of work of the block share a session, which ends with it."""
+        try:
+            yield
+        finally:
+            self.sessions.remove()
+
+    @contextmanager
+    def step(self, origin: Origin | None = None) -> Iterator[UnitOfWork]:
+        """One unit of work of a command or the worker, with a session of its own. It is committed
+        when the block returns, and rolled back when it raises."""
+        with self.one_session(), committing(self.work(origin)) as work:
+            yield work
+
+    def discard(self) -> None:
+        """Roll back the session of this request or thread."""
+        self.sessions.rollback()
 
 
 @contextmanager
@@ -213,8 +233,3 @@ def committing(work: UnitOfWork) -> Iterator[UnitOfWork]:
 def current_schema_status(work: UnitOfWork) -> schema_version.SchemaStatus:
     """The version of the tables. Raises DatabaseError if the database does not answer."""
     return schema_version.SCHEMA.status(work.db.connection())
-
-
-def discard() -> None:
-    """Roll back the session of the current application context."""
-    db.session.rollback()

@@ -24,8 +24,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 
-from idp.app import create_app
-from idp.db import Base, db
+from idp.app import create_app, db
+from idp.db import Base
 from idp.grants import signing_keys
 from idp.models import Event, SigningKey
 from idp.ports import Ports, SystemTokens

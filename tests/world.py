@@ -8,7 +8,8 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
@@ -18,8 +19,10 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from sqlalchemy import select
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from werkzeug.test import TestResponse
 
+from idp.app import db
 from idp.cli.worker_parts import work_round
 from idp.clients import registry
 from idp.clients.client_data import ClientData
@@ -285,8 +288,18 @@ class World:
 
     def run_worker(self) -> None:
         """What the worker does until nothing is left, mails and texts included."""
-        while work_round(self.app):
+        while work_round(self.worker_runtime):
             pass
+
+    @cached_property
+    def _worker_sessions(self) -> scoped_session[Session]:
+        with self.app.app_context():
+            return scoped_session(sessionmaker(db.engine))
+
+    @property
+    def worker_runtime(self) -> Runtime:
+        """The runtime of the application as a worker has it: a session for each thread."""
+        return replace(self.app.extensions["runtime"], sessions=self._worker_sessions)
 
     def mails(self, kind: str | None = None, to: str | None = None) -> list[OutboxEntry]:
         """The outbox opened, oldest first; of one kind, to one account."""

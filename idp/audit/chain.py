@@ -199,7 +199,7 @@ def _last_verified(work: UnitOfWork) -> Event | None:
 
 
 def seal_all(runtime: Runtime) -> None:
-    """Seal all pending rows. Needs an application context."""
+    """Seal all pending rows, each batch in a transaction of its own."""
     while True:
         with committing(runtime.work()) as work:
             if not seal_pending(work):

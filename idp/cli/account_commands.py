@@ -9,9 +9,9 @@ import click
 from idp.cli import machine_commands, operator
 from idp.cli.cli_refusals import PersonDiffers
 from idp.cli.common import (
-    application,
     as_json,
     choice,
+    connect,
     show_json,
     show_list,
     show_record,
@@ -201,10 +201,10 @@ def act(action: str, username: str, reason: str, ticket: str) -> None:
     The account holder receives an e-mail. A temporary password is printed only once."""
     from idp.directory import accounts
 
-    app = application()
-    with unit_of_work(app) as work:
+    base = connect()
+    with unit_of_work(base.runtime) as work:
         row = accounts.by_username(work, username)
-        password = _order(work, app.extensions["hasher"], action, row, reason, ticket)
+        password = _order(work, base.hasher, action, row, reason, ticket)
         state = row.state
     if password is not None:
         click.echo(password)

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from idp.cli import apply_output
-from idp.cli.common import application, as_json, show_json, unit_of_work
+from idp.cli.common import as_json, connect, show_json, unit_of_work
 from idp.cli.operator import as_operator
 from idp.declarations import builtin_sets
 
 if TYPE_CHECKING:
-    from flask import Flask
-
     from idp.declarations.declared_file import Declaration
     from idp.declarations.declared_run import Run
+    from idp.transaction import Runtime
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -134,30 +133,30 @@ def _run(
     say: bool,
 ) -> tuple[Run, bool]:
     """The run, and whether its changes were made."""
-    app = application()
-    planned = _plan(app, declared, prune=prune)
+    runtime = connect().runtime
+    planned = _plan(runtime, declared, prune=prune)
     if say:
         apply_output.show_plan(planned)
     if dry_run or not planned.changes:
         return planned, False
     if ask:
         click.confirm("Make these changes?", abort=True)
-    return _make(app, declared, planned, secrets_file, prune=prune), True
+    return _make(runtime, declared, planned, secrets_file, prune=prune), True
 
 
-def _plan(app: Flask, declared: Declaration, *, prune: bool) -> Run:
+def _plan(runtime: Runtime, declared: Declaration, *, prune: bool) -> Run:
     """Find what would change. The run is rolled back, including its mails and events."""
     from idp.declarations import declared_changes
 
     found: list[Run] = []
-    with suppress(_RollBack), unit_of_work(app) as work:
+    with suppress(_RollBack), unit_of_work(runtime) as work:
         found.append(declared_changes.apply(work, declared, prune=prune))
         raise _RollBack
     return found[0]
 
 
 def _make(
-    app: Flask,
+    runtime: Runtime,
     declared: Declaration,
     planned: Run,
     secrets_file: Path | None,
@@ -167,7 +166,7 @@ def _make(
     """Make the changes. Raises ClickException if they differ from those that were shown."""
     from idp.declarations import declared_changes
 
-    with unit_of_work(app) as work:
+    with unit_of_work(runtime) as work:
         done = declared_changes.apply(work, declared, prune=prune)
         if done.changes != planned.changes:
             raise click.ClickException(

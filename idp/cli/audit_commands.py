@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from idp.cli.common import application, as_json, show_json, show_table, unit_of_work
+from idp.cli.common import as_json, connect, show_json, show_table, unit_of_work
 
 
 @click.group()
@@ -33,11 +33,11 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
     from idp.audit import chain, verification
     from idp.vault import Vault
 
-    app = application()
+    runtime = connect().runtime
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
-    with app.app_context():
-        chain.seal_all(app.extensions["runtime"])
-    with unit_of_work(app) as work:
+    with runtime.one_session():
+        chain.seal_all(runtime)
+    with unit_of_work(runtime) as work:
         work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))
         found = verification.verify(work)
     if as_json:
@@ -79,11 +79,11 @@ def purge(as_json: bool) -> None:
     """Delete expired codes, tokens, sessions and messages. Events and accounts are kept."""
     from idp.maintenance import purge as purging
 
-    app = application()
+    runtime = connect().runtime
     counts: dict[str, int] = {}
     for name in purging.KINDS:
         while True:
-            with unit_of_work(app) as work:
+            with unit_of_work(runtime) as work:
                 deleted = purging.purge_batch(work, name)
             counts[name] = counts.get(name, 0) + deleted
             if deleted < purging.BATCH:

@@ -1,4 +1,4 @@
-"""Shared by the commands: the application, units of work, tables and JSON output."""
+"""Shared by the commands: the foundation, units of work, tables and JSON output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, islice, zip_longest
@@ -21,10 +21,8 @@ import click
 from idp.cli import operator
 
 if TYPE_CHECKING:
-    from flask import Flask
-
-    from idp.settings import Settings
-    from idp.transaction import UnitOfWork
+    from idp.foundation import Foundation
+    from idp.transaction import Runtime, UnitOfWork
 
 #: The number of rows that determine the column widths.
 PAGE = 200
@@ -47,45 +45,27 @@ def check_database(url: str) -> None:
         schema_version.SCHEMA.require(url)
 
 
-def _without_web(settings: Settings) -> Flask:
-    from flask import Flask
-
-    from idp import foundation
-
-    return foundation.prepare(Flask("idp"), settings)
-
-
-def application(
-    factory: Callable[[Settings], Flask] | None = None, *, is_upgrade: bool = False
-) -> Flask:
+def connect(*, is_upgrade: bool = False) -> Foundation:
     """What a command needs of the gateway, with the settings of the environment: no pages, no
     endpoints. Its connections are closed with the command. Raises ConfigurationError, and
     DatabaseNotReady unless the command upgrades the database."""
-    from idp.db import db
+    from idp import foundation
     from idp.settings import Settings
 
     settings = Settings.from_environ(os.environ)
-    app = (factory or _without_web)(settings)
+    base = foundation.connect(settings)
     if not is_upgrade:
         check_database(settings.database_url)
-
-    def close() -> None:
-        with app.app_context():
-            db.engine.dispose()
-
-    click.get_current_context().call_on_close(close)
-    return app
+    click.get_current_context().call_on_close(base.close)
+    return base
 
 
 @contextmanager
-def unit_of_work(app: Flask | None = None) -> Iterator[UnitOfWork]:
+def unit_of_work(runtime: Runtime | None = None) -> Iterator[UnitOfWork]:
     """A unit of work, committed at the end, in the name of the shell user or the operator in
     ``--as``."""
-    from idp import foundation
-    from idp.transaction import committing
-
-    app = app or application()
-    with app.app_context(), committing(foundation.runtime(app).work()) as work:
+    runtime = runtime or connect().runtime
+    with runtime.step() as work:
         work.origin = operator.origin(work, actor())
         yield work
 

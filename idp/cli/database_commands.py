@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli.common import application, unit_of_work
+from idp.cli.common import connect, unit_of_work
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from idp.foundation import Foundation
 
 
 @click.group()
@@ -22,19 +21,20 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Upgrade the database and create missing signing keys."""
-    upgrade_database(application(is_upgrade=True))
+    upgrade_database(connect(is_upgrade=True))
     click.echo("The database is up to date.")
 
 
-def upgrade_database(app: Flask) -> None:
+def upgrade_database(base: Foundation) -> None:
     """Run the migrations of the package."""
-    import flask_migrate
+    from alembic import command
+    from alembic.config import Config
 
-    from idp.db import db as database
     from idp.grants import signing_keys
 
-    flask_migrate.Migrate(app, database, render_as_batch=True)
-    with resources.as_file(resources.files("migrations")) as directory, app.app_context():
-        flask_migrate.upgrade(directory=str(Path(directory)))
-    with unit_of_work(app) as work:
+    folder = resources.files("migrations")
+    with resources.as_file(folder) as directory, base.engine.connect() as connection:
+        given = {"connection": connection}
+        command.upgrade(Config(directory / "alembic.ini", attributes=given), "head")
+    with unit_of_work(base.runtime) as work:
         signing_keys.ensure(work)

@@ -15,9 +15,8 @@ from idp.cli.database_commands import upgrade_database
 from idp.errors import ServiceError
 
 if TYPE_CHECKING:
-    from flask import Flask
-
     from idp.demo.home import Home
+    from idp.transaction import Runtime
 
 
 @click.command()
@@ -47,7 +46,7 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     """Start the gateway, its worker, four applications and registration with demo accounts.
 
     Press Ctrl-C to stop. The data is kept for the next start."""
-    from idp.app import create_app
+    from idp import foundation
     from idp.demo import registration_part
     from idp.demo.home import Home, write_private
     from idp.demo.processes import Processes
@@ -56,12 +55,13 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     home = Home(data, port, database)
     home.prepare(reset=reset)
     click.echo("Preparing the database ...")
-    app = create_app(home.settings())
-    upgrade_database(app)
+    base = foundation.connect(home.settings())
+    upgrade_database(base)
     click.echo("Creating people and applications, unless they are there ...")
-    seed(app, home)
-    _add_crowd(app, accounts)
-    registration_part.prepare(app, home)
+    seed(base.runtime, base.hasher, home)
+    _add_crowd(base.runtime, accounts)
+    registration_part.prepare(base.runtime, home)
+    base.close()
     if only_data:
         click.echo(f"The data is in {home.folder}. To use it:")
         click.echo(f"  . {shlex.quote(str(home.write_environment()))}")
@@ -85,7 +85,7 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     click.echo("\nStopped. Start the demo again to continue with the same data.")
 
 
-def _add_crowd(app: Flask, wanted: int) -> None:
+def _add_crowd(runtime: Runtime, wanted: int) -> None:
     """Add the missing people and report progress."""
     from rich.console import Console
     from rich.progress import (
@@ -98,7 +98,7 @@ def _add_crowd(app: Flask, wanted: int) -> None:
 
     from idp.demo import crowd
 
-    with unit_of_work(app) as work:
+    with unit_of_work(runtime) as work:
         count = crowd.missing(work, wanted)
         if not count:
             return

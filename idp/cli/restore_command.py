@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli.common import application, as_json, show_json, show_table, unit_of_work
+from idp.cli.common import as_json, show_json, show_table, unit_of_work
 
 if TYPE_CHECKING:
     from idp.maintenance.restoration import RestorationResult
@@ -43,7 +43,7 @@ def restore(
     from idp.vault import Vault
 
     keys = tuple(path.read_text(encoding="utf-8").strip() for path in key_files)
-    with unit_of_work(application()) as work:
+    with unit_of_work() as work:
         work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))
         found = service.complete(work, why=reason, lines=_lines(exports) if exports else None)
     _show_json(found) if as_json else _show(found)

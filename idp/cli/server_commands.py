@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import click
 
-from idp.cli.common import application, check_database
+from idp.cli.common import check_database, connect
 
 
 @click.command()
@@ -60,20 +60,18 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     It processes recovery requests, deactivates expired accounts, revokes expired role groups, sends
     reminders and messages, sends back-channel logouts, raises alerts, updates the risk engine and
     seals the audit log. Codes, other e-mail, text messages and logouts have separate threads."""
-    from idp.app import create_app
     from idp.cli.worker_parts import THREADS, work_round
     from idp.foundation import log_accepted_risks
     from service_base import garbage
     from service_base.worker_health import answering
     from service_base.worker_threads import WorkerThreads
 
-    # The keys that sign logout tokens are those of the endpoints.
-    app = application(create_app)
-    log_accepted_risks(app)
+    runtime = connect().runtime
+    log_accepted_risks(runtime.settings)
     if once:
-        work_round(app)
+        work_round(runtime)
         return
-    workers = WorkerThreads(app, THREADS, interval=interval)
+    workers = WorkerThreads(runtime, THREADS, interval=interval)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: workers.stop())
     garbage.search_new_objects()

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from flask import Flask
-
 from idp.audit import chain
 from idp.cli.common import unit_of_work
 from idp.clients import client_proposals
 from idp.directory import lifecycle, role_group_assignments
-from idp.foundation import runtime
 from idp.maintenance import alarms, reminders
 from idp.messages import delivery
 from idp.messages.delivery import Sender
 from idp.messages.message_kinds import CODES, MessageKind
 from idp.models import MessageChannel
 from idp.oidc import logout_token
+from idp.oidc.jwks import KeyRing
 from idp.recovery import recovery_requests
 from idp.signin import population_counts
-from idp.transaction import UnitOfWork, committing
+from idp.transaction import Runtime, UnitOfWork
 from service_base.worker_threads import Parts, work_through
 
 #: Maximum steps, and transfers to other servers, of one part in one round.
@@ -27,17 +25,17 @@ MAX_STEPS = 100
 MAX_TRANSFERS = 5
 
 
-def work_round(app: Flask, parts: Parts[Flask] | None = None) -> bool:
+def work_round(runtime: Runtime, parts: Parts[Runtime] | None = None) -> bool:
     """Run one round of these parts, or of all; returns whether there was anything to do."""
-    return work_through(app, PARTS if parts is None else parts)
+    return work_through(runtime, PARTS if parts is None else parts)
 
 
-def _recover(app: Flask) -> int:
-    return _until_idle(app, recovery_requests.process_next)
+def _recover(runtime: Runtime) -> int:
+    return _until_idle(runtime, recovery_requests.process_next)
 
 
-def _remind(app: Flask) -> int:
-    return _until_idle(app, reminders.send_next)
+def _remind(runtime: Runtime) -> int:
+    return _until_idle(runtime, reminders.send_next)
 
 
 #: Expiry of accounts, assignments and proposals.
@@ -48,63 +46,61 @@ ENDS = (
 )
 
 
-def _end(app: Flask) -> int:
-    return _until_idle(app, lambda work: any(step(work) for step in ENDS))
+def _end(runtime: Runtime) -> int:
+    return _until_idle(runtime, lambda work: any(step(work) for step in ENDS))
 
 
-def _until_idle(app: Flask, step: Callable[[UnitOfWork], bool]) -> int:
+def _until_idle(runtime: Runtime, step: Callable[[UnitOfWork], bool]) -> int:
     """Repeat a step, each in its own transaction, until there is nothing left or the maximum is
     reached, so that other parts get their turn."""
     for done in range(MAX_STEPS):
-        with app.app_context(), committing(runtime(app).work()) as work:
+        with runtime.step() as work:
             found = step(work)
         if not found:
             return done
     return MAX_STEPS
 
 
-def _alarm(app: Flask) -> int:
-    with unit_of_work(app) as work:
+def _alarm(runtime: Runtime) -> int:
+    with unit_of_work(runtime) as work:
         return alarms.raise_due(work)
 
 
-def _send_codes(app: Flask) -> int:
-    return _deliver(app, {MessageChannel.MAIL: delivery.send_mail}, kinds=CODES)
+def _send_codes(runtime: Runtime) -> int:
+    return _deliver(runtime, {MessageChannel.MAIL: delivery.send_mail}, kinds=CODES)
 
 
-def _send_mail(app: Flask) -> int:
-    return _deliver(app, {MessageChannel.MAIL: delivery.send_mail})
+def _send_mail(runtime: Runtime) -> int:
+    return _deliver(runtime, {MessageChannel.MAIL: delivery.send_mail})
 
 
-def _send_texts(app: Flask) -> int:
-    return _deliver(app, {MessageChannel.SMS: delivery.send_sms})
+def _send_texts(runtime: Runtime) -> int:
+    return _deliver(runtime, {MessageChannel.SMS: delivery.send_sms})
 
 
-def _send_logouts(app: Flask) -> int:
-    with app.app_context():
-        ring = app.extensions["oidc"].ring
-    return _deliver(app, {MessageChannel.LOGOUT: logout_token.sender(ring)})
+def _send_logouts(runtime: Runtime) -> int:
+    return _deliver(runtime, {MessageChannel.LOGOUT: logout_token.sender(KeyRing())})
 
 
 def _deliver(
-    app: Flask, senders: Mapping[MessageChannel, Sender], kinds: Collection[MessageKind] = ()
+    runtime: Runtime, senders: Mapping[MessageChannel, Sender], kinds: Collection[MessageKind] = ()
 ) -> int:
-    with app.app_context():
-        return delivery.deliver_due(runtime(app), senders, kinds=kinds, limit=MAX_TRANSFERS)
+    with runtime.one_session():
+        return delivery.deliver_due(runtime, senders, kinds=kinds, limit=MAX_TRANSFERS)
 
 
-def _seal(app: Flask) -> int:
-    with unit_of_work(app) as work:
+def _seal(runtime: Runtime) -> int:
+    with unit_of_work(runtime) as work:
         return chain.seal_pending(work)
 
 
-def _count(app: Flask) -> int:
-    with unit_of_work(app) as work:
+def _count(runtime: Runtime) -> int:
+    with unit_of_work(runtime) as work:
         return population_counts.refresh(work)
 
 
 #: The threads of a worker and their parts. Those after ``upkeep`` wait for other servers.
-THREADS: Mapping[str, Parts[Flask]] = {
+THREADS: Mapping[str, Parts[Runtime]] = {
     "recovery": {"recovery": _recover},
     "upkeep": {
         "ends": _end,
@@ -119,4 +115,4 @@ THREADS: Mapping[str, Parts[Flask]] = {
     "logouts": {"logouts": _send_logouts},
 }
 #: All parts.
-PARTS: Parts[Flask] = {name: part for parts in THREADS.values() for name, part in parts.items()}
+PARTS: Parts[Runtime] = {name: part for parts in THREADS.values() for name, part in parts.items()}

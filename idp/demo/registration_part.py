@@ -7,7 +7,6 @@ import subprocess
 import sys
 from typing import Any
 
-from flask import Flask
 from sqlalchemy import select
 
 from idp.demo import registration_people
@@ -15,7 +14,7 @@ from idp.demo.home import Home, write_private
 from idp.demo.people import REGISTRATION, REGISTRATION_PUSHER
 from idp.errors import ServiceError
 from idp.models import Account, AccountKind, Person
-from idp.transaction import Runtime, committing
+from idp.transaction import Runtime
 from registration import demo_data
 
 COMMAND = (sys.executable, "-m", "registration.cli")
@@ -42,10 +41,10 @@ def environ(home: Home) -> dict[str, str]:
     return kept | {f"REGISTRATION_{name}": value for name, value in own.items()}
 
 
-def prepare(app: Flask, home: Home) -> None:
+def prepare(runtime: Runtime, home: Home) -> None:
     """Make registration's tables and people, unless they are there. Raises ServiceError."""
     accounts = home.folder / "accounts.json"
-    write_private(accounts, _accounts(app))
+    write_private(accounts, _accounts(runtime))
     for words in (("db", "upgrade"), ("demo", str(accounts))):
         done = subprocess.run(  # noqa: S603 - our own program, no shell
             [*COMMAND, *words], env=environ(home), capture_output=True, text=True
@@ -55,15 +54,13 @@ def prepare(app: Flask, home: Home) -> None:
     accounts.unlink()
 
 
-def _accounts(app: Flask) -> dict[str, Any]:
+def _accounts(runtime: Runtime) -> dict[str, Any]:
     """The accounts that the gateway has: by Person ID, those of machines by user name."""
-    with app.app_context():
-        runtime: Runtime = app.extensions["runtime"]
-        with committing(runtime.work()) as work:
-            query = select(Account.kind, Account.username, Account.subject, Person.person_id).join(
-                Person, Person.id == Account.person_id
-            )
-            rows = work.db.execute(query).all()
+    with runtime.step() as work:
+        query = select(Account.kind, Account.username, Account.subject, Person.person_id).join(
+            Person, Person.id == Account.person_id
+        )
+        rows = work.db.execute(query).all()
     return {
         row.username if row.kind == AccountKind.MACHINE else row.person_id: {
             "username": row.username,

@@ -7,12 +7,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from flask import Flask
 
 from idp.clients import registry
 from idp.clients.client_data import ClientData
 from idp.credentials import assertions
 from idp.credentials import passwords as credentials
+from idp.credentials.hashing import PasswordHasher
 from idp.declarations import builtin_sets, declared_changes, declared_file
 from idp.demo import registration_people
 from idp.demo.home import Home, make_password
@@ -41,37 +41,35 @@ from idp.factors import authenticators
 from idp.machines import registered_networks
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, AccountKind, AccountState
-from idp.transaction import Origin, Runtime, UnitOfWork, committing
+from idp.transaction import Origin, Runtime, UnitOfWork
 
 
-def seed(app: Flask, home: Home) -> bool:
+def seed(runtime: Runtime, hasher: PasswordHasher, home: Home) -> bool:
     """Create everything, unless it exists; returns whether anything was created. Raises
     ServiceError if only a part exists."""
     secrets = home.secrets()
-    with app.app_context():
-        runtime: Runtime = app.extensions["runtime"]
-        with committing(runtime.work(Origin(actor="demo"))) as work:
-            clients = (*(entry.client_id for entry in APPS), REGISTRATION_PUSHER)
-            known = [registry.find(work, client_id) is not None for client_id in clients]
-            if any(known) and not all(known):
-                raise ServiceError("an earlier version made this demo; start it with --reset")
-            if all(known):
-                return False
-            for number, name in PARTICIPANTS.items():
-                participants.register(work, number, name)
-            secrets["client_secrets"] |= _market(work, home)
-            secrets["client_secrets"][PUSHER] = _pusher(work)
-            _registration_pusher(work, secrets["registration_push_key"])
-            for figure in (*FIGURES, *registration_people.figures()):
-                account = _account(work, app, figure, secrets["passwords"])
-                if figure.kind is AccountKind.MACHINE:
-                    registered_networks.replace(work, account, [(one, "demo") for one in LOOPBACK])
-                if figure.state is not AccountState.PENDING:
-                    _factors(work, account, secrets["totp_secrets"][figure.role])
-                if figure.state is AccountState.PENDING:
-                    secrets["activation_path"] = activation.invite(work, account)
-            # Before the commit: after a crash in between, the next start generates new ones.
-            home.store(secrets)
+    with runtime.step(Origin(actor="demo")) as work:
+        clients = (*(entry.client_id for entry in APPS), REGISTRATION_PUSHER)
+        known = [registry.find(work, client_id) is not None for client_id in clients]
+        if any(known) and not all(known):
+            raise ServiceError("an earlier version made this demo; start it with --reset")
+        if all(known):
+            return False
+        for number, name in PARTICIPANTS.items():
+            participants.register(work, number, name)
+        secrets["client_secrets"] |= _market(work, home)
+        secrets["client_secrets"][PUSHER] = _pusher(work)
+        _registration_pusher(work, secrets["registration_push_key"])
+        for figure in (*FIGURES, *registration_people.figures()):
+            account = _account(work, hasher, figure, secrets["passwords"])
+            if figure.kind is AccountKind.MACHINE:
+                registered_networks.replace(work, account, [(one, "demo") for one in LOOPBACK])
+            if figure.state is not AccountState.PENDING:
+                _factors(work, account, secrets["totp_secrets"][figure.role])
+            if figure.state is AccountState.PENDING:
+                secrets["activation_path"] = activation.invite(work, account)
+        # Before the commit: after a crash in between, the next start generates new ones.
+        home.store(secrets)
     return True
 
 
@@ -108,7 +106,9 @@ def _registration_pusher(work: UnitOfWork, key: str) -> None:
     registry.create(work, data, client_id=REGISTRATION_PUSHER, is_approved=True)
 
 
-def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, str]) -> Account:
+def _account(
+    work: UnitOfWork, hasher: PasswordHasher, figure: Figure, passwords: dict[str, str]
+) -> Account:
     person = accounts.get_or_create_person(
         work,
         accounts.NewPerson(
@@ -126,7 +126,7 @@ def _account(work: UnitOfWork, app: Flask, figure: Figure, passwords: dict[str, 
         account.recovery_phone = figure.recovery_phone
         account_search.index_account(work, account)
     if figure.state is not AccountState.PENDING:
-        passwords[figure.role] = _set_password(work, app, account, passwords[figure.role])
+        passwords[figure.role] = _set_password(work, hasher, account, passwords[figure.role])
         lifecycle.change_state(work, account, AccountState.ACTIVE, reason=StateReason.DEMO)
     for group, number in figure.holds:
         participant = participants.by_number(work, number)
@@ -146,10 +146,9 @@ def _factors(work: UnitOfWork, account: Account, secret: str) -> None:
     app.confirmed_at = mails.confirmed_at = account.enrolled_at = work.now
 
 
-def _set_password(work: UnitOfWork, app: Flask, account: Account, password: str) -> str:
+def _set_password(work: UnitOfWork, hasher: PasswordHasher, account: Account, password: str) -> str:
     """Set a password that meets the policy; one that breaks a rule by chance is generated again."""
     for _ in range(20):
-        hasher = app.extensions["hasher"]
         if not credentials.change(
             work, hasher, account, password, source=credentials.PasswordSource.ACTIVATION
         ):

@@ -40,8 +40,7 @@ def deliver_due(
     lease_seconds: int = LEASE_SECONDS,
 ) -> int:
     """Send the messages due on these channels (default: mail and text message) and of these kinds
-    (default: all), codes and links first, at most ``limit``. Returns the number of attempts. Needs
-    an application context.
+    (default: all), codes and links first, at most ``limit``. Returns the number of attempts.
 
     Each message is leased right before its own transfer, so that slow transfers do not use up the
     leases of later ones.

@@ -79,8 +79,9 @@ def load(options: Options) -> AsgiAdapter:
     """The application of one process, from the environment. Raises ConfigurationError."""
     cores = max(1, (os.cpu_count() or 1) // options.workers)
     limiter = HashingLimiter(cores, HASHES_WAITING)
-    app = create_app(Settings.from_environ(os.environ), hashing=limiter)
-    log_accepted_risks(app)
+    settings = Settings.from_environ(os.environ)
+    app = create_app(settings, hashing=limiter)
+    log_accepted_risks(settings)
     # Requests that wait for a hash take no threads from others.
     front = AsgiAdapter(app, threads=options.threads + limiter.most)
     # It logs every client that disconnects early.

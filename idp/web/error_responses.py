@@ -10,6 +10,7 @@ from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 
 from hosted_pages.status_texts import TEXTS, ErrorText
+from idp import current
 from idp.directory.directory_refusals import Forbidden
 from idp.errors import (
     Collision,
@@ -22,7 +23,7 @@ from idp.errors import (
     Unstorable,
 )
 from idp.limits import counter
-from idp.transaction import DATABASE_UNAVAILABLE, discard
+from idp.transaction import DATABASE_UNAVAILABLE
 from idp.web import forward_auth
 from service_base import logs
 
@@ -199,6 +200,6 @@ def _without_database() -> None:
     """The page of a database failure must not use the database."""
     g.browser_session = None
     try:
-        discard()
+        current.runtime().discard()
     except Exception as error:
         log.error("rollback_failed", error=type(error).__name__)

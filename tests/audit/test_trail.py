@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
+from idp.app import db
 from idp.audit import chain, trail, verification
 from idp.audit.verification import VerificationResult
-from idp.db import db
 from idp.errors import Refused
 from idp.maintenance import alarms
 from idp.models import ChainHead, Event

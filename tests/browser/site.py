@@ -12,8 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from werkzeug.serving import make_server
 
-from idp.app import create_app
-from idp.db import db
+from idp.app import create_app, db
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms

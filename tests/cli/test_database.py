@@ -13,9 +13,8 @@ from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 from sqlalchemy import create_engine, text
 
-from idp.app import create_app
+from idp.app import create_app, db
 from idp.cli import main
-from idp.db import db
 from idp.settings import Settings
 from tests.world import World
 

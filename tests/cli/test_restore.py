@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, select, text
 
+from idp.app import db
 from idp.audit import chain
 from idp.clients import registry
 from idp.credentials import links, passwords
 from idp.credentials.links import Purpose
 from idp.credentials.passwords import PasswordSource
-from idp.db import db
 from idp.directory import (
     accounts,
     activation,

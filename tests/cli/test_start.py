@@ -13,7 +13,8 @@ from tests.world import World, environ_of
 
 #: Pages, endpoints, the bridge, and what only the processes of an installation need.
 WEB = {
-    "alembic", "authlib", "babel", "flask_babel", "flask_limiter", "flask_wtf", "granian",
+    "alembic", "authlib", "babel", "flask", "flask_babel", "flask_limiter", "flask_sqlalchemy",
+    "flask_wtf", "granian", "jinja2", "werkzeug",
     "holidays", "idp.app", "idp.oidc", "idp.web", "limits", "phonenumbers", "pydantic",
     "registration_bridge", "requests", "rich", "scim2_flask", "scim2_models", "scim2_server",
     "segno", "structlog", "ua_parser", "webauthn",
@@ -80,6 +81,7 @@ def test_no_help_loads_a_library_of_the_gateway(world: World) -> None:
         ["role-group", "create", "EMI Viewer"],
         ["participant", "create", "109120", "Northern Lakes"],
         ["apply", "--builtin", "ieso", "--dry-run"],
+        ["purge"],
     ],
     ids=" ".join,
 )
@@ -107,3 +109,9 @@ def test_a_command_of_registration_loads_no_pages(world: World, order: list[str]
     assert found & PAGES == set()
     if order != ["worker", "--once"]:
         assert found & BRIDGE == set()
+
+
+def test_the_worker_loads_no_pages(world: World) -> None:
+    """Neither Flask nor an endpoint; the rules of tokens that end with a session."""
+    used = {"alembic", "babel", "holidays", "jinja2", "idp.oidc"}
+    assert loaded(world, RUN, "worker", "--once") & (WEB - used) == set()

@@ -18,7 +18,6 @@ from http.client import HTTPConnection
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select, update
 
 from idp.cli.worker_parts import THREADS
@@ -99,7 +98,7 @@ def test_r14_a_slow_mail_server_delays_no_other_work(world: World) -> None:
     enqueue(world, username, MailKind.ACCOUNT_RESTORED)
     mailer = SlowForNotices()
     with_mailer(world, mailer)
-    workers = WorkerThreads(world.app, THREADS, interval=0.02)
+    workers = WorkerThreads(world.worker_runtime, THREADS, interval=0.02)
 
     def count(query: Any) -> int:
         with world.work() as work:
@@ -130,10 +129,9 @@ def test_a_code_is_sent_before_older_notices(world: World) -> None:
     world.clock.advance(60)
     with world.work() as work:
         recovery_requests.request_recovery(work, Goal.RESET, Channel.MAIL, username)
-    assert THREADS["recovery"]["recovery"](world.app) == 1
+    assert THREADS["recovery"]["recovery"](world.worker_runtime) == 1
     enqueue(world, username, MailKind.FACTOR_CODE)
-    with world.app.app_context():
-        assert delivery.deliver_due(world.app.extensions["runtime"], limit=2) == 2
+    assert delivery.deliver_due(world.worker_runtime, limit=2) == 2
     code, link = (mail["Subject"] for mail in world.mailer.sent)
     assert code.endswith("Your verification code")
     assert link.endswith("Reset your password")
@@ -144,9 +142,9 @@ def test_the_thread_for_codes_sends_codes_only(world: World) -> None:
     username = world.account()
     all_sent(world)
     enqueue(world, username, MailKind.ACCOUNT_RESTORED)
-    assert THREADS["codes"]["codes"](world.app) == 0
+    assert THREADS["codes"]["codes"](world.worker_runtime) == 0
     enqueue(world, username, MailKind.SETUP_CODE)
-    assert THREADS["codes"]["codes"](world.app) == 1
+    assert THREADS["codes"]["codes"](world.worker_runtime) == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -154,17 +152,19 @@ def test_a_thread_that_ends_is_restarted(world: World) -> None:
     """What ends a thread ends neither its worker thread nor another one."""
     runs = {"first": 0, "second": 0}
 
-    def dies(_app: Flask) -> int:
+    def dies(_runtime: Runtime) -> int:
         runs["first"] += 1
         if runs["first"] == 1:
             raise SystemExit
         return 0
 
-    def lives(_app: Flask) -> int:
+    def lives(_runtime: Runtime) -> int:
         runs["second"] += 1
         return 0
 
-    workers = WorkerThreads(world.app, {"a": {"dies": dies}, "b": {"lives": lives}}, interval=0.01)
+    workers = WorkerThreads(
+        world.worker_runtime, {"a": {"dies": dies}, "b": {"lives": lives}}, interval=0.01
+    )
     with running(workers):
         wait_until(lambda: runs["first"] > 2 and runs["second"] > 2)
         assert workers.state()["status"] == "ok"
@@ -174,14 +174,16 @@ def test_a_failing_part_does_not_stop_the_others(world: World) -> None:
     """The next part of the same thread has its turn."""
     done = threading.Event()
 
-    def fails(_app: Flask) -> int:
+    def fails(_runtime: Runtime) -> int:
         raise ValueError
 
-    def works(_app: Flask) -> int:
+    def works(_runtime: Runtime) -> int:
         done.set()
         return 0
 
-    workers = WorkerThreads(world.app, {"a": {"fails": fails, "works": works}}, interval=0.01)
+    workers = WorkerThreads(
+        world.worker_runtime, {"a": {"fails": fails, "works": works}}, interval=0.01
+    )
     with running(workers):
         assert done.wait(PATIENCE)
 
@@ -191,14 +193,14 @@ def test_health_names_the_thread_that_hangs(world: World) -> None:
     seconds = {"now": 1000.0}
     release, inside = threading.Event(), threading.Event()
 
-    def hangs(_app: Flask) -> int:
+    def hangs(_runtime: Runtime) -> int:
         inside.set()
         release.wait(PATIENCE)
         return 0
 
     workers = WorkerThreads(
-        world.app,
-        {"mail": {"mail": hangs}, "other": {"other": lambda _app: 0}},
+        world.worker_runtime,
+        {"mail": {"mail": hangs}, "other": {"other": lambda _runtime: 0}},
         interval=0.01,
         now=lambda: seconds["now"],
     )

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Connection, delete, func, insert, literal, select, text, update
 
 from idp import client_records
-from idp.app import create_app
+from idp.app import create_app, db
 from idp.clients import client_secrets, registry
-from idp.db import Base, db
+from idp.db import Base
 from idp.grants import signing_keys
 from idp.kept_rows import KeptRows
 from idp.models.revision import KEPT_TABLES, Revision

@@ -8,8 +8,8 @@ import re
 import pytest
 from sqlalchemy import update
 
+from idp.app import db
 from idp.credentials import passwords, temporary_passwords
-from idp.db import db
 from idp.directory import accounts, activation, held_role_groups
 from idp.factors import authenticators
 from idp.mfa.assurance import FactorKind

@@ -12,9 +12,9 @@ from html import unescape
 import pytest
 from sqlalchemy import select
 
+from idp.app import db
 from idp.audit import chain, events
 from idp.audit.actions import AuditAction, ProtocolCode
-from idp.db import db
 from idp.directory import access_report, accounts
 from idp.directory.access_report import AccessQuery
 from idp.models import Event

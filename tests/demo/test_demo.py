@@ -10,15 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from flask import Flask
 
-from idp.app import create_app
+from idp import foundation
+from idp.app import create_app, db
 from idp.cli import demo_command, main
 from idp.cli.common import program
 from idp.cli.database_commands import upgrade_database
-from idp.db import db
 from idp.demo.home import Home, make_password
 from idp.demo.seed import seed
 from idp.directory import accounts, held_role_groups
@@ -49,20 +50,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def app(home: Home) -> Any:
+    assert prepare(home) is True
     app = create_app(home.settings())
-    upgrade_database_in(app)
-    assert seed(app, home) is True
     yield app
     with app.app_context():
         db.engine.dispose()
 
 
-def upgrade_database_in(app: Flask) -> None:
-    """As ``gateway demo`` does it."""
-    import click
-
+def prepare(home: Home) -> bool:
+    """As ``gateway demo`` does it; whether anything was created."""
+    base = foundation.connect(home.settings())
     with click.Context(click.Command("demo")):
-        upgrade_database(app)
+        upgrade_database(base)
+    is_new = seed(base.runtime, base.hasher, home)
+    base.close()
+    return is_new
 
 
 def test_the_description_has_everything_programs_need(app: Flask, home: Home) -> None:
@@ -118,7 +120,7 @@ def test_a_second_start_keeps_the_data(app: Flask, home: Home) -> None:
     (home.folder / "demo.json").write_text("{}")
     home.prepare(reset=False)
     assert not (home.folder / "demo.json").exists()
-    assert seed(app, home) is False
+    assert prepare(home) is False
     assert home.describe() == before
 
 

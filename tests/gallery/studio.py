@@ -19,8 +19,7 @@ from flask import Response, abort, g, request, template_rendered
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from idp.app import create_app
-from idp.db import db
+from idp.app import create_app, db
 from idp.demo import seed as demo
 from idp.demo.home import Home
 from idp.directory import accounts
@@ -178,7 +177,8 @@ def open_studio(folder: Path, language: str) -> Iterator[Studio]:
         make_tables()
     with world.work() as work:
         signing_keys.ensure(work)
-    demo.seed(app, home)
+    with app.app_context():
+        demo.seed(app.extensions["runtime"], app.extensions["hasher"], home)
     described = home.describe()
     people = {person["role"]: person for person in described["people"]}
     people |= {"machine": described["machine"], "pending": described["pending"]}

@@ -155,7 +155,7 @@ def test_n90_unknown_kids_cause_no_database_reads(world: World) -> None:
     """N90: many unknown values of ``kid`` cause no database queries."""
     from sqlalchemy import event
 
-    from idp.db import db
+    from idp.app import db
 
     token = tokens_of(world)["access_token"]
     head, body, signature = token.split(".")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from idp.db import db
+from idp.app import db
 from tests.console.desk import Desk
 from tests.security.test_signed_tokens import userinfo
 from tests.world import Browser, Rp, World, hidden_fields

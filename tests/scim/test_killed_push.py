@@ -21,8 +21,7 @@ OPERATIONS = 100
 SCRIPT = """
 import json, os, signal, sys
 from sqlalchemy import event
-from idp.app import create_app
-from idp.db import db
+from idp.app import create_app, db
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from tests.fakes import FakeClock, FakeMailer

@@ -18,8 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from idp.app import create_app
-from idp.db import db
+from idp.app import create_app, db
 from idp.directory import accounts
 from idp.factors import authenticators, enrolment
 from idp.factors.security_question import short_list

@@ -15,9 +15,8 @@ import pytest
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from idp.app import create_app
+from idp.app import create_app, db
 from idp.clients import client_secrets
-from idp.db import db
 from idp.directory import accounts
 from idp.machines import registered_networks
 from idp.models import AccountKind, Throttle

@@ -8,8 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from idp.app import create_app
-from idp.db import db
+from idp.app import create_app, db
 from idp.directory import accounts
 from idp.maintenance import alarms
 from idp.models import AccountKind, AccountState, Throttle

@@ -10,8 +10,7 @@ from http.cookies import SimpleCookie
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.app import create_app
-from idp.db import db
+from idp.app import create_app, db
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from tests.fakes import FakeClock, FakeMailer

@@ -18,11 +18,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from idp.app import create_app
+from idp.app import create_app, db
 from idp.clients import registry
 from idp.credentials import links
 from idp.credentials.links import Purpose
-from idp.db import db
 from idp.directory import accounts, activation
 from idp.grants import authorization_codes, grant_lifecycle
 from idp.models import AccountState

@@ -10,9 +10,8 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select
 
-from idp.app import create_app
+from idp.app import create_app, db
 from idp.credentials import temporary_passwords
-from idp.db import db
 from idp.directory import accounts, activation
 from idp.models import (
     AccountKind,

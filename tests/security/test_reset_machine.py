@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from werkzeug.test import TestResponse
 
-from idp.app import create_app
-from idp.db import db
+from idp.app import create_app, db
 from idp.directory import accounts
 from idp.models import AccountState
 from idp.ports import Ports, SystemTokens

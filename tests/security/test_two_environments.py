@@ -13,8 +13,8 @@ from limits import parse_many
 from structlog.testing import capture_logs
 
 from idp import settings_checks
-from idp.app import create_app
-from idp.db import Base, db
+from idp.app import create_app, db
+from idp.db import Base
 from idp.directory import accounts, activation
 from idp.errors import ConfigurationError
 from idp.foundation import log_accepted_risks
@@ -133,10 +133,9 @@ def test_every_start_logs_the_accepted_risks(tmp_path: Path) -> None:
     meant = replace(
         SAFE, database_url=f"sqlite:///{tmp_path}/x.db", accepted_risks=("database_url",)
     )
-    app = create_app(meant)
     logs.load()
     with capture_logs() as lines:
-        log_accepted_risks(app)
+        log_accepted_risks(meant)
     (entry,) = lines
     assert (entry["event"], entry["log_level"]) == ("accepted_risk", "warning")
     assert entry["risk"].startswith("IDP_DATABASE_URL: SQLite")

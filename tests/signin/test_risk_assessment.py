@@ -347,7 +347,7 @@ def test_the_last_five_hundred_sign_ins_are_kept(place: World) -> None:
             work.now = place.clock.now() + timedelta(minutes=n)
             sign_in_history.record_sign_in(work, account)
     place.clock.advance(days=2)
-    while work_round(place.app):
+    while work_round(place.worker_runtime):
         pass
     with place.work() as work:
         rows = work.db.scalars(select(SignIn).order_by(SignIn.at)).all()

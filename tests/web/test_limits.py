@@ -10,8 +10,7 @@ from dataclasses import replace
 import pytest
 import redis
 
-from idp.app import create_app
-from idp.db import db
+from idp.app import create_app, db
 from idp.settings import Settings
 from tests.live import free_ports
 from tests.world import World
