@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
-
-import holidays
-from ua_parser import parse
 
 from idp.mfa.risk_values import Agent, Hour
 
 #: The default time zone; its public holidays apply.
 HOME_ZONE = "America/Toronto"
 MAX_AGENT = 400
-_FREE = holidays.country_holidays("CA", subdiv="ON")
 
 
 @lru_cache(maxsize=4096)
 def agent_of(user_agent: str) -> Agent:
     """The parts of a User-Agent header; unrecognized parts are empty."""
+    from ua_parser import parse
+
     found = parse(user_agent[:MAX_AGENT])
     browser, system, device = found.user_agent, found.os, found.device
     major = browser.major if browser and browser.major else ""
@@ -61,4 +60,13 @@ def _zone(name: str) -> ZoneInfo:
 @lru_cache(maxsize=4096)
 def is_free_day(day: date) -> bool:
     """Saturday, Sunday or a public holiday of Ontario."""
-    return day.weekday() >= 5 or day in _FREE
+    return day.weekday() >= 5 or day in _public_holidays()
+
+
+@cache
+def _public_holidays() -> Container[date]:
+    # Tens of megabytes, which most commands do not need.
+    import holidays
+
+    found: Container[date] = holidays.country_holidays("CA", subdiv="ON")
+    return found
