@@ -14,9 +14,9 @@ from scim2_models import (
     PatchOp,
 )
 
-from idp.directory.provisioned_accounts import MAX_SUBJECT
 from idp.directory.provisioned_groups import is_one_of
 from idp.directory.search_conditions import ALWAYS, Condition
+from idp.directory.shown_accounts import MAX_SUBJECT
 from registration_bridge.clean_values import clean
 from registration_bridge.filters import of_members
 from registration_bridge.user_schema import Member, Role

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from idp.directory import provisioned_accounts, role_group_assignments
-from idp.directory.provisioning_scope import ProvisioningScope
-from idp.directory.role_group_assignments import AssignmentTerms
-from idp.machines import registered_networks
+from idp.directory.shown_accounts import ShownAccount, ShownPerson
 from idp.models import (
-    Account,
     AccountState,
-    Assignment,
     Person,
-    ProvisionedAccount,
-    RegisteredNetwork,
 )
-from idp.transaction import UnitOfWork
 from registration_bridge.resource_document import (
     ResourceDocument,
     ResourceKind,
@@ -29,44 +19,18 @@ from registration_bridge.resource_document import (
 from registration_bridge.user_schema import REGISTRATION
 
 
-@dataclass(frozen=True)
-class View:
-    """An account and everything that its resource shows."""
-
-    account: Account
-    provisioned: ProvisionedAccount | None
-    grants: list[Assignment]
-    networks: list[RegisteredNetwork]
-
-
-def views(work: UnitOfWork, scope: ProvisioningScope, accounts: Collection[Account]) -> list[View]:
-    """The views of these accounts for the client, in three queries whatever their number."""
-    rows = provisioned_accounts.registrations(work, accounts)
-    grants = provisioned_accounts.assignments(work, scope, accounts)
-    networks = registered_networks.of_many(work, accounts)
-    return [
-        View(
-            account,
-            rows.get(account.id),
-            grants.get(account.id, []),
-            networks.get(account.id, []),
-        )
-        for account in accounts
-    ]
-
-
-def document_of(kind: ResourceKind, view: View, base: str) -> ResourceDocument:
-    """The User of a view; ``base`` is the address of the service."""
-    account, person, row = view.account, view.account.person, view.provisioned
+def document_of(kind: ResourceKind, account: ShownAccount, base: str) -> ResourceDocument:
+    """The User of an account; ``base`` is the address of the service."""
+    person, row = account.person, account.provisioned
     registration = present(
         personId=person.person_id,
         accountKind=str(account.kind),
         secondAccount=_second_account(account),
         registeredNetworks=[
-            present(value=entry.network, label=entry.label or None) for entry in view.networks
+            present(value=network, label=label or None) for network, label in account.networks
         ]
         or None,
-        grants=_grants(view) or None,
+        grants=_grants(account) or None,
         endDate=instant(account.ends_at),
         requestNumber=(row.request_number or None) if row else None,
         sequence=(row.sequence or None) if row else None,
@@ -89,7 +53,7 @@ def document_of(kind: ResourceKind, view: View, base: str) -> ResourceDocument:
     )
 
 
-def holder_values(person: Person) -> dict[str, Any]:
+def holder_values(person: Person | ShownPerson) -> dict[str, Any]:
     """The holder's values that a User shows, None for those that are missing."""
     extension = f";ext={person.phone_extension}" if person.phone_extension else ""
     name = present(
@@ -106,15 +70,7 @@ def holder_values(person: Person) -> dict[str, Any]:
     }
 
 
-def terms_of(grants: Iterable[Assignment]) -> dict[tuple[str, str], AssignmentTerms]:
-    """The terms of grants, by role group and participant."""
-    return {
-        (grant.role_group.name, grant.participant.number): role_group_assignments.terms_of(grant)
-        for grant in grants
-    }
-
-
-def _grants(view: View) -> list[dict[str, Any]]:
+def _grants(account: ShownAccount) -> list[dict[str, Any]]:
     return [
         present(
             roleGroup=name,
@@ -124,11 +80,11 @@ def _grants(view: View) -> list[dict[str, Any]]:
             grantedBy=terms.requested_by or None,
             requestNumber=terms.request_number or None,
         )
-        for (name, number), terms in sorted(terms_of(view.grants).items(), key=itemgetter(0))
+        for (name, number), terms in sorted(account.grants.items(), key=itemgetter(0))
     ]
 
 
-def _second_account(account: Account) -> dict[str, Any] | None:
+def _second_account(account: ShownAccount) -> dict[str, Any] | None:
     """The reason and participant, if it is a second account."""
     if not account.second_reason:
         return None

@@ -11,7 +11,7 @@ from scim2_server.storage import SearchPage
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import provisioned_accounts
+from idp.directory import provisioned_accounts, shown_accounts
 from idp.models import Account
 from idp.policy.scopes import PushOperation
 from registration_bridge import filter_attributes, user_writes
@@ -21,7 +21,7 @@ from registration_bridge.pushed_user import PushedUser
 from registration_bridge.request_context import base_url, scope
 from registration_bridge.resource_changes import check_version, record_change, shown
 from registration_bridge.resource_document import ResourceDocument, ResourceKind
-from registration_bridge.user_resource import View, document_of, views
+from registration_bridge.user_resource import document_of
 
 
 class Users:
@@ -31,10 +31,14 @@ class Users:
         self._kind = kind
 
     def get(self, resource_id: str, _parameters: Any = None) -> ResourceDocument:
-        return document_of(self._kind, self._view(resource_id), base_url())
+        account = shown_accounts.of_subject(current.work(), scope(), resource_id)
+        if account is None:
+            raise NotFoundException
+        return document_of(self._kind, account, base_url())
 
     def _document(self, account: Account) -> ResourceDocument:
-        return document_of(self._kind, views(current.work(), scope(), [account])[0], base_url())
+        (shown_account,) = shown_accounts.of_keys(current.work(), scope(), [account.id])
+        return document_of(self._kind, shown_account, base_url())
 
     def search(self, search_request: SearchRequest[Any], position: Any) -> SearchPage:
         page = provisioned_accounts.page(
@@ -44,10 +48,7 @@ class Users:
             page_request(search_request, filter_attributes.SORTED_USERS, position),
         )
         base = base_url()
-        found: list[Any] = [
-            document_of(self._kind, view, base)
-            for view in views(current.work(), scope(), page.rows)
-        ]
+        found: list[Any] = [document_of(self._kind, account, base) for account in page.rows]
         return SearchPage(page.total, found, page.next, page.previous)
 
     def create(self, resource: Any) -> ResourceDocument:
@@ -65,33 +66,29 @@ class Users:
         return made
 
     def update(self, resource: Any, expected_version: str | None) -> ResourceDocument:
-        view, before = self._locked(resource.id, expected_version)
-        user_writes.update(current.work(), scope(), view, PushedUser.of(resource))
+        account, before = self._locked(resource.id, expected_version)
+        user_writes.update(current.work(), scope(), account, PushedUser.of(resource))
         # After it revokes the last role group, the client may no longer see the account.
-        found = self._document(view.account)
-        record_change(AuditAction.SCIM_UPDATED, before, found, account=view.account)
+        found = self._document(account)
+        record_change(AuditAction.SCIM_UPDATED, before, found, account=account)
         return found
 
     def delete(self, resource_id: str, expected_version: str | None) -> None:
-        view, _ = self._locked(resource_id, expected_version)
+        account, _ = self._locked(resource_id, expected_version)
         reason = g.get("scim_reason") or user_writes.REASONS[0]
-        left = user_writes.delete(current.work(), scope(), view.account, reason)
+        left = user_writes.delete(current.work(), scope(), account, reason)
         g.setdefault("scim_custody", []).extend(left)
-
-    def _view(self, resource_id: str) -> View:
-        work = current.work()
-        account = provisioned_accounts.find(work, scope(), resource_id)
-        if account is None:
-            raise NotFoundException
-        return views(work, scope(), [account])[0]
 
     def _locked(
         self, resource_id: str, expected_version: str | None
-    ) -> tuple[View, ResourceDocument]:
+    ) -> tuple[Account, ResourceDocument]:
         """The account and its document, locked until the push is done, and still in the version
         that was read."""
-        provisioned_accounts.lock(current.work(), resource_id)
-        view = self._view(resource_id)
-        document = document_of(self._kind, view, base_url())
+        work = current.work()
+        provisioned_accounts.lock(work, resource_id)
+        account = provisioned_accounts.find(work, scope(), resource_id)
+        if account is None:
+            raise NotFoundException
+        document = self._document(account)
         check_version(document.meta.version, expected_version)
-        return view, document
+        return account, document

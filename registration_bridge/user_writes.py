@@ -42,7 +42,6 @@ from registration_bridge.bridge_refusals import (
 )
 from registration_bridge.earlier_pushes import BY_REGISTRATION
 from registration_bridge.pushed_user import PushedHolder, PushedSecondAccount, PushedUser
-from registration_bridge.user_resource import View, terms_of, views
 
 #: Reasons for a deactivation (PR-04, TM-14): the manual's list, other reasons, and a mistake of
 #: registration. The first is the default.
@@ -98,7 +97,8 @@ def create(
             account, language=user.language, time_zone=user.time_zone
         )
         provisioned_accounts.set_end(work, account, user.end)
-        _set_grants(work, scope, account, user)
+        if user.grants:
+            _set_grants(work, scope, account, user)
         if user.active is False:
             lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
         else:
@@ -164,12 +164,12 @@ def _register_holder(
     )
 
 
-def update(work: UnitOfWork, scope: ProvisioningScope, view: View, user: PushedUser) -> None:
+def update(work: UnitOfWork, scope: ProvisioningScope, account: Account, user: PushedUser) -> None:
     """Change an account to the pushed state. A push with a lower sequence number than the last one
     is refused. Raises StalePush, the errors of SCIM and of the gateway."""
-    account, push = view.account, user.push
+    push = user.push
     scope.check_accounts(work, [account])
-    row = view.provisioned or provisioned_accounts.register(
+    row = provisioned_accounts.registration(work, account) or provisioned_accounts.register(
         work, scope, account, provisioned_accounts.Push()
     )
     if push.sequence is not None and push.sequence < row.sequence:
@@ -238,9 +238,14 @@ def _set_grants(
     """Assign new role groups and revoke missing ones: the push has all role groups that the client
     sees (RG, PR-07)."""
     after = user.grants
-    held = views(work, scope, [account])[0].grants
-    before = terms_of(held)
+    held = provisioned_accounts.assignments(work, scope, [account]).get(account.id, [])
+    before = {
+        (grant.role_group.name, grant.participant.number): role_group_assignments.terms_of(grant)
+        for grant in held
+    }
     changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    if not changed:
+        return
     for name, number in changed:
         scope.check_role_group(name, number)
     role_group_assignments.lock_participants(work, {number for _, number in changed})

@@ -34,6 +34,7 @@ __all__ = [
     "search_conditions",
     "second_accounts",
     "separation_of_duties",
+    "shown_accounts",
     "state_reasons",
     "suspension",
     "userids",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import case, exists, func, not_, select
 
+from idp.directory import shown_accounts
 from idp.directory.directory_refusals import EndDatePast
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.result_pages import Page, PageRequest, page_of
 from idp.directory.search_conditions import Attribute, Condition
+from idp.directory.shown_accounts import MAX_SUBJECT
 from idp.models import (
     Account,
     AccountState,
@@ -25,9 +28,6 @@ from idp.models import (
 from idp.policy.email_address import email_key
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork, lock_rows
-
-#: Longer subject identifiers belong to no account.
-MAX_SUBJECT = 40
 
 ACTIVE: Condition = Account.state != AccountState.SUSPENDED
 SUSPENDED: Condition = not_(ACTIVE)
@@ -82,7 +82,7 @@ def has_network(condition: Condition) -> Condition:
 def page(
     work: UnitOfWork, scope: ProvisioningScope, condition: Condition | None, request: PageRequest
 ) -> Page:
-    """A page of the accounts that are not closed and that the client may see."""
+    """A page of the accounts that are not closed and that the client may see (``ShownAccount``)."""
     base = select(Account).where(Account.is_open(work.now), scope.visible_accounts())
     if condition is not None or request.sort_by is not None:
         # Without them the count needs one table only.
@@ -91,7 +91,7 @@ def page(
         )
     if condition is not None:
         base = base.where(condition)
-    return page_of(work, base, Account.id, request)
+    return page_of(work, base, Account.id, request, partial(shown_accounts.of_keys, work, scope))
 
 
 def find(work: UnitOfWork, scope: ProvisioningScope, subject: str) -> Account | None:
@@ -140,11 +140,9 @@ def assignments(
     return found
 
 
-def registrations(work: UnitOfWork, accounts: Collection[Account]) -> dict[int, ProvisionedAccount]:
-    """The registration data of the accounts, by the key of the account."""
-    ids = [account.id for account in accounts]
-    rows = work.db.scalars(select(ProvisionedAccount).where(ProvisionedAccount.account_id.in_(ids)))
-    return {row.account_id: row for row in rows}
+def registration(work: UnitOfWork, account: Account) -> ProvisionedAccount | None:
+    """The registration data of the account."""
+    return work.db.get(ProvisionedAccount, account.id)
 
 
 def by_external_id(

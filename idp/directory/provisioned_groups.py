@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Select, exists, func, or_, select
 
 from idp.db import insert_if_missing
-from idp.directory.provisioned_accounts import MAX_SUBJECT
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.result_pages import Page, PageRequest, page_of
 from idp.directory.search_conditions import Attribute, Condition
+from idp.directory.shown_accounts import MAX_SUBJECT
 from idp.models import (
     Account,
     AccountState,

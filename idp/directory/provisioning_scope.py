@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import exists, or_, select
 
@@ -114,23 +114,27 @@ class ProvisioningScope:
 
     def visible_accounts(self) -> Condition:
         """The accounts that the client may see: those it made, and those of its participants."""
-        if not self.participants:
-            return ALWAYS
-        made = exists().where(
-            ProvisionedAccount.account_id == Account.id,
-            ProvisionedAccount.client_id == self.client.id,
-        )
-        held = exists().where(
-            Assignment.account_id == Account.id,
-            Assignment.revoked_at.is_(None),
-            Participant.id == Assignment.participant_id,
-            self.visible_participants(),
-        )
-        return or_(made.correlate(Account), held.correlate(Account))
+        return seen_by(self.client.id, self.participants) if self.participants else ALWAYS
 
     def visible_participants(self) -> Condition:
         """The participants that the client acts for."""
         return Participant.number.in_(self.participants) if self.participants else ALWAYS
+
+
+def seen_by(client: Any, participants: Any) -> Condition:
+    """The accounts that a client with a limit may see. Both are values, or parameters of a
+    statement that is built once."""
+    made = exists().where(
+        ProvisionedAccount.account_id == Account.id,
+        ProvisionedAccount.client_id == client,
+    )
+    held = exists().where(
+        Assignment.account_id == Account.id,
+        Assignment.revoked_at.is_(None),
+        Participant.id == Assignment.participant_id,
+        Participant.number.in_(participants),
+    )
+    return or_(made.correlate(Account), held.correlate(Account))
 
 
 def batches(rows: Collection[Item]) -> Iterator[list[Item]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_
@@ -44,17 +46,33 @@ class Page:
     previous: list[Any] | None = None
 
 
-def page_of(work: UnitOfWork, base: Select[Any], key: Any, request: PageRequest) -> Page:
-    """A page of what ``base`` selects, in the order of the request and then of ``key``."""
-    total = work.db.scalar(base.with_only_columns(func.count(key))) or 0
-    if request.count == 0 or request.start >= total:
-        return Page(total, [])
+def page_of(
+    work: UnitOfWork,
+    base: Select[Any],
+    key: Any,
+    request: PageRequest,
+    load: Callable[[Sequence[Any]], list[Any]] | None = None,
+) -> Page:
+    """A page of what ``base`` selects, in the order of the request and then of ``key``. ``load``
+    returns the rows of the keys that it gets; without it they are objects."""
+    if request.count == 0:
+        return Page(_total(work, base, key), [])
     columns = request.sort_by.order() if request.sort_by is not None else []
+    loaded = load or partial(list_pages.load, work, key)
     if request.is_by_cursor:
-        return _by_cursor(work, base, key, request, columns, total)
+        return _by_cursor(work, base, key, request, columns, loaded)
     keys = base.with_only_columns(key).order_by(*_order(columns, key, request))
-    found = work.db.scalars(keys.offset(request.start).limit(request.count)).all()
-    return Page(total, list_pages.load(work, key, found))
+    if request.start:
+        keys = keys.offset(request.start)
+    found = work.db.scalars(keys.limit(request.count)).all()
+    is_counted = len(found) < request.count and (bool(found) or not request.start)
+    # The last page has counted the rows already.
+    total = request.start + len(found) if is_counted else _total(work, base, key)
+    return Page(total, loaded(found) if found else [])
+
+
+def _total(work: UnitOfWork, base: Select[Any], key: Any) -> int:
+    return work.db.scalar(base.with_only_columns(func.count(key))) or 0
 
 
 def _by_cursor(
@@ -63,14 +81,16 @@ def _by_cursor(
     key: Any,
     request: PageRequest,
     columns: list[Any],
-    total: int,
+    load: Callable[[Sequence[Any]], list[Any]],
 ) -> Page:
     position, is_backwards = request.position, request.is_backwards
-    query = base.order_by(*_order(columns, key, request))
+    query = base.with_only_columns(*columns, key).order_by(*_order(columns, key, request))
     if position is not None:
         query = query.where(_beyond(columns, key, position[1:], request))
-    found = work.db.execute(query.add_columns(*columns, key).limit(request.count + 1)).all()
+    found = work.db.execute(query.limit(request.count + 1)).all()
     rows, has_more = list(found[: request.count]), len(found) > request.count
+    is_whole = position is None and not has_more
+    total = len(rows) if is_whole else _total(work, base, key)
     if is_backwards:
         rows.reverse()
     if not rows:
@@ -78,9 +98,9 @@ def _by_cursor(
     has_next, has_previous = (True, has_more) if is_backwards else (has_more, position is not None)
     return Page(
         total,
-        [row[0] for row in rows],
-        [AFTER, *map(_plain, rows[-1][1:])] if has_next else None,
-        [BEFORE, *map(_plain, rows[0][1:])] if has_previous else None,
+        load([row[-1] for row in rows]),
+        [AFTER, *map(_plain, rows[-1])] if has_next else None,
+        [BEFORE, *map(_plain, rows[0])] if has_previous else None,
     )
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 
 from sqlalchemy import delete, select
@@ -34,17 +34,6 @@ def of(work: UnitOfWork, account: Account) -> list[RegisteredNetwork]:
     """The registered networks of an account, in order of their text."""
     query = select(RegisteredNetwork).where(RegisteredNetwork.account_id == account.id)
     return list(work.db.scalars(query.order_by(RegisteredNetwork.network)))
-
-
-def of_many(work: UnitOfWork, accounts: Collection[Account]) -> dict[int, list[RegisteredNetwork]]:
-    """As ``of``, by the key of each account that has any."""
-    query = select(RegisteredNetwork).where(
-        RegisteredNetwork.account_id.in_([account.id for account in accounts])
-    )
-    found: dict[int, list[RegisteredNetwork]] = {}
-    for row in work.db.scalars(query.order_by(RegisteredNetwork.network)):
-        found.setdefault(row.account_id, []).append(row)
-    return found
 
 
 def containing(work: UnitOfWork, account: Account, ip: str | None) -> RegisteredNetwork | None:

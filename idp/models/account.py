@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     ForeignKey,
     Index,
@@ -170,7 +171,7 @@ class Account(Base):
         return state_in_effect(self.state, self.ends_at, now)
 
     @classmethod
-    def is_open(cls, now: datetime) -> ColumnElement[bool]:
+    def is_open(cls, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
         """The condition for accounts whose ``effective_state`` is not deactivated."""
         return and_(
             cls.state != AccountState.DEACTIVATED, or_(cls.ends_at.is_(None), cls.ends_at > now)

@@ -23,6 +23,7 @@ from idp.directory import (
     provisioning_scope,
     role_group_assignments,
     role_groups,
+    shown_accounts,
 )
 from idp.directory.contacts import ContactRef
 from idp.directory.directory_refusals import (
@@ -257,6 +258,8 @@ def test_n73_a_client_sees_its_own_accounts_and_those_of_its_participants(reach:
             for name, subject in zip(everyone, subjects, strict=True):
                 found = provisioned_accounts.find(work, scope, subject)
                 assert (found is not None) is (name in names), name
+                shown = shown_accounts.of_subject(work, scope, subject)
+                assert (shown is not None) is (name in names), name
             return names
 
         assert seen(local) == {here, both, own}
@@ -271,6 +274,8 @@ def test_n73_a_client_sees_its_own_accounts_and_those_of_its_participants(reach:
         assert {key: [row.participant.number for row in rows] for key, rows in shown.items()} == {
             got(work, both).id: [HERE]
         }
+        (one,) = shown_accounts.of_keys(work, local, [got(work, both).id])
+        assert set(one.grants) == {("Trader", HERE)}
         for scope, condition, expected in (
             (local, RoleGroup.name == "Trader", {here, both}),
             (local, RoleGroup.name == "Other", set()),
@@ -310,11 +315,10 @@ def test_n73_external_ids_belong_to_one_client(reach: World) -> None:
         provisioned_accounts.register(work, local, got(work, none), Push(None))
         for key in (None, "", "unheard"):
             assert provisioned_accounts.by_external_id(work, local, key) is None
-        both = provisioned_accounts.registrations(work, [got(work, one), got(work, two)])
-        assert len(both) == 2
-        assert set(provisioned_accounts.registrations(work, [got(work, one)])) == {
-            got(work, one).id
-        }
+        for name, client in ((one, local.client), (two, other.client)):
+            row = provisioned_accounts.registration(work, got(work, name))
+            assert row is not None
+            assert row.client_id == client.id
 
 
 def test_pr_the_sequence_of_a_push_stays_if_the_next_push_has_none(reach: World) -> None:

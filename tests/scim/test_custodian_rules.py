@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from scim2_models import Context, InvalidValueException, PatchOp, UniquenessException
 
-from idp.directory import lifecycle
+from idp.directory import lifecycle, provisioned_accounts, shown_accounts
 from idp.models import AccountKind, AccountState
 from idp.transaction import UnitOfWork
 from registration_bridge import custodian_changes, earlier_pushes, user_writes
@@ -18,7 +18,7 @@ from registration_bridge.bridge_refusals import PreviousCustodiansData
 from registration_bridge.earlier_pushes import BY_REGISTRATION
 from registration_bridge.pushed_user import PushedHolder
 from registration_bridge.resource_document import ResourceKind
-from registration_bridge.user_resource import document_of, views
+from registration_bridge.user_resource import document_of
 from registration_bridge.user_schema import provider
 from tests.directory.test_provisioning_rules import ALL, HERE, got, scope_of
 from tests.scim.pusher import EXTENSION, PATCH
@@ -57,8 +57,8 @@ def model() -> Any:
 
 def shown(work: UnitOfWork, username: str = PROGRAM) -> Any:
     """The User that the gateway shows."""
-    (view,) = views(work, scope_of(work), [got(work, username)])
-    return document_of(ResourceKind.of(provider(), "User"), view, "").resource()
+    (account,) = shown_accounts.of_keys(work, scope_of(work), [got(work, username).id])
+    return document_of(ResourceKind.of(provider(), "User"), account, "").resource()
 
 
 def sent(work: UnitOfWork, person: str, username: str = PROGRAM, **changes: Any) -> Any:
@@ -180,7 +180,7 @@ def test_pr06_a_repetition_is_answered_while_it_is_true(machine: World) -> None:
     with machine.work() as work:
         scope = scope_of(work, "other")
         account, _ = user_writes.create(work, scope, NEW, "x")
-        row = views(work, scope, [account])[0].provisioned
+        row = provisioned_accounts.registration(work, account)
         assert row is not None
 
         def outcome(is_same: bool = True, **changes: Any) -> Any:

@@ -20,6 +20,7 @@ from idp.directory import (
     provisioned_accounts,
     provisioned_groups,
     role_group_assignments,
+    shown_accounts,
 )
 from idp.directory.contacts import ContactRef
 from idp.directory.directory_refusals import (
@@ -57,7 +58,6 @@ from registration_bridge.pushed_user import (
     PushedSecondAccount,
     PushedUser,
 )
-from registration_bridge.user_resource import terms_of, views
 from registration_bridge.user_writes import MassChange, StalePush
 from tests.directory.test_provisioning_rules import ALL, HERE, THERE, got, scope_of
 from tests.world import World, registered
@@ -102,7 +102,7 @@ def update(
 ) -> None:
     """A push of the account as it is, but for these changes."""
     every = scope_of(work, "other")
-    (shown,) = views(work, every, [account])
+    (shown,) = shown_accounts.of_keys(work, every, [account.id])
     row = shown.provisioned
     user = PushedUser(
         push=Push(row.external_id if row else None, "", None),
@@ -114,17 +114,16 @@ def update(
         time_zone="",
         end=account.ends_at,
         second_account=None,
-        networks=tuple((n.network, n.label) for n in shown.networks),
-        grants=terms_of(shown.grants),
+        networks=tuple(shown.networks),
+        grants=shown.grants,
     )
     scope = scope or every
-    (view,) = views(work, scope, [account])
-    user_writes.update(work, scope, view, replace(user, **changes))
+    user_writes.update(work, scope, account, replace(user, **changes))
 
 
 def held(work: UnitOfWork, account: Account) -> set[tuple[str, str]]:
-    (view,) = views(work, scope_of(work, "other"), [account])
-    return set(terms_of(view.grants))
+    (shown,) = shown_accounts.of_keys(work, scope_of(work, "other"), [account.id])
+    return set(shown.grants)
 
 
 def names(world: World) -> list[str]:
@@ -151,7 +150,8 @@ def test_pr01_a_new_account_has_all_that_the_push_says(reach: World) -> None:
         rows = registered_networks.of(work, account)
         assert [(row.network, row.label) for row in rows] == [("192.0.2.7/32", "Desk")]
         assert held(work, account) == {("Feed", HERE)}
-        (row,) = provisioned_accounts.registrations(work, [account]).values()
+        row = provisioned_accounts.registration(work, account)
+        assert row is not None
         assert (row.external_id, row.request_number, row.sequence) == ("key", "Q-1", 3)
     assert [row.kind for row in reach.mails()] == ["account_suspended"]
 
@@ -339,7 +339,8 @@ def test_n72_pr05_each_change_needs_its_operation_and_the_whole_account(
 
 
 def _terms(work: UnitOfWork, username: str) -> dict[tuple[str, str], AssignmentTerms]:
-    return terms_of(views(work, scope_of(work, "other"), [got(work, username)])[0].grants)
+    account = got(work, username)
+    return shown_accounts.of_keys(work, scope_of(work, "other"), [account.id])[0].grants
 
 
 def test_ma06_only_machines_have_networks(reach: World) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from scim2_models import Context
 
-from idp.directory import provisioned_accounts
+from idp.directory import provisioned_accounts, shown_accounts
 from idp.directory.provisioned_accounts import Push
 from idp.machines import registered_networks
 from idp.models import AccountKind, AccountState
 from idp.transaction import UnitOfWork
 from registration_bridge.resource_document import ResourceKind
-from registration_bridge.user_resource import document_of, views
+from registration_bridge.user_resource import document_of
 from registration_bridge.user_schema import provider
 from tests.directory.test_provisioning_rules import got, holder, reach, scope_of
 from tests.scim.pusher import CORE, EXTENSION
@@ -33,8 +33,8 @@ def schemas() -> Iterator[None]:
 
 
 def shown(work: UnitOfWork, username: str) -> Any:
-    (view,) = views(work, scope_of(work), [got(work, username)])
-    return document_of(ResourceKind.of(provider(), "User"), view, BASE)
+    (account,) = shown_accounts.of_keys(work, scope_of(work), [got(work, username).id])
+    return document_of(ResourceKind.of(provider(), "User"), account, BASE)
 
 
 def body(user: Any) -> dict[str, Any]:

@@ -1,0 +1,188 @@
+"""Accounts as a provisioning client reads them: frozen values, read by Core statements that are
+built once for clients with and without a limit to participants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BindParameter, Row, Select, bindparam, select
+
+from idp.db import UtcDateTime
+from idp.directory import provisioning_scope
+from idp.directory.provisioning_scope import ProvisioningScope
+from idp.directory.role_group_assignments import AssignmentTerms
+from idp.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    Assignment,
+    Participant,
+    Person,
+    ProvisionedAccount,
+    RegisteredNetwork,
+    RoleGroup,
+)
+from idp.models.account import full_name
+from idp.models.records import columns, table
+from idp.transaction import UnitOfWork
+
+#: Longer subject identifiers belong to no account.
+MAX_SUBJECT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPerson:
+    """The holder of an account."""
+
+    person_id: str
+    given_name: str
+    middle_name: str
+    family_name: str
+    preferred_name: str
+    email: str
+    phone: str
+    phone_extension: str
+    updated_at: datetime
+
+    @property
+    def full_name(self) -> str:
+        """Given and family name, as shown."""
+        return full_name(self.given_name, self.family_name)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRegistration:
+    """What the provisioning client said of the account in its last push."""
+
+    external_id: str | None
+    request_number: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAccount:
+    """An account with its holder, registration, role groups and networks."""
+
+    id: int
+    subject: str
+    kind: AccountKind
+    state: AccountState
+    username: str
+    locale: str
+    zoneinfo: str
+    second_reason: str
+    ends_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    second_participant_number: str
+    person: ShownPerson
+    provisioned: ShownRegistration | None
+    #: The terms of its role groups, by role group and participant.
+    grants: dict[tuple[str, str], AssignmentTerms] = field(default_factory=dict)
+    #: Its registered networks with their labels, in order.
+    networks: list[tuple[str, str]] = field(default_factory=list)
+
+
+_ACCOUNT, _PERSON, _ONLY = table(Account), table(Person), table(Participant)
+_PUSHED = table(ProvisionedAccount)
+_OF_ACCOUNT = columns(Account, ShownAccount)
+_OF_PERSON = columns(Person, ShownPerson)
+_OF_PUSHED = columns(ProvisionedAccount, ShownRegistration)
+_A = len(_OF_ACCOUNT)
+_P = _A + 1 + len(_OF_PERSON)
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_ACCOUNTS = select(
+    *_OF_ACCOUNT, _ONLY.c.number, *_OF_PERSON, _PUSHED.c.account_id, *_OF_PUSHED
+).select_from(
+    _ACCOUNT.join(_PERSON, _PERSON.c.id == _ACCOUNT.c.person_id)
+    .outerjoin(_PUSHED, _PUSHED.c.account_id == _ACCOUNT.c.id)
+    .outerjoin(_ONLY, _ONLY.c.id == _ACCOUNT.c.second_participant_id)
+)
+_OF_GRANT: tuple[Any, ...] = (
+    Assignment.account_id,
+    RoleGroup.name,
+    Participant.number,
+    *columns(Assignment, AssignmentTerms),
+)
+_BY_KEYS = _ACCOUNTS.where(_ACCOUNT.c.id.in_(_KEYS))
+_NETWORKS = (
+    select(RegisteredNetwork.account_id, RegisteredNetwork.network, RegisteredNetwork.label)
+    .where(RegisteredNetwork.account_id.in_(_KEYS))
+    .order_by(RegisteredNetwork.network)
+)
+
+
+@cache
+def _by_subject(is_limited: bool) -> Select[Any]:
+    found = _ACCOUNTS.where(
+        _ACCOUNT.c.subject == bindparam("subject"),
+        Account.is_open(bindparam("now", type_=UtcDateTime)),
+    )
+    return found.where(provisioning_scope.seen_by(*_limits())) if is_limited else found
+
+
+@cache
+def _grants(is_limited: bool) -> Select[Any]:
+    found = (
+        select(*_OF_GRANT)
+        .select_from(Assignment)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(Assignment.account_id.in_(_KEYS), Assignment.revoked_at.is_(None))
+    )
+    return found.where(Participant.number.in_(_limits()[1])) if is_limited else found
+
+
+def _limits() -> tuple[Any, Any]:
+    return bindparam("client"), bindparam("participants", expanding=True)
+
+
+def _values(scope: ProvisioningScope) -> dict[str, Any]:
+    if not scope.participants:
+        return {}
+    return {"client": scope.client.id, "participants": sorted(scope.participants)}
+
+
+def of_subject(work: UnitOfWork, scope: ProvisioningScope, subject: str) -> ShownAccount | None:
+    """The open account of this subject identifier, if the client may see it."""
+    values = {"subject": subject[:MAX_SUBJECT], "now": work.now, **_values(scope)}
+    rows = work.run(_by_subject(bool(scope.participants)), values).all()
+    return next(iter(_whole(work, scope, rows)), None)
+
+
+def of_keys(work: UnitOfWork, scope: ProvisioningScope, keys: Sequence[int]) -> list[ShownAccount]:
+    """The accounts with these primary keys, in their order, with the role groups that the client
+    may see."""
+    if not keys:
+        return []
+    found = {row.id: row for row in _whole(work, scope, work.run(_BY_KEYS, {"keys": keys}).all())}
+    return [found[key] for key in keys if key in found]
+
+
+def _whole(
+    work: UnitOfWork, scope: ProvisioningScope, rows: Sequence[Row[Any]]
+) -> list[ShownAccount]:
+    """The accounts of these rows, with their lists. Only machine accounts have networks."""
+    found = [_account(row) for row in rows]
+    by_key = {account.id: account for account in found}
+    if by_key:
+        values = _values(scope) | {"keys": list(by_key)}
+        held: Sequence[Any] = work.run(_grants(bool(scope.participants)), values).all()
+        for key, name, number, *terms in held:
+            by_key[key].grants[name, number] = AssignmentTerms(*terms)
+    machines = [account.id for account in found if account.kind == AccountKind.MACHINE]
+    if machines:
+        registered: Sequence[Any] = work.run(_NETWORKS, {"keys": machines}).all()
+        for key, network, label in registered:
+            by_key[key].networks.append((network, label))
+    return found
+
+
+def _account(row: Row[Any]) -> ShownAccount:
+    pushed = ShownRegistration(*row[_P + 1 :]) if row[_P] is not None else None
+    person = ShownPerson(*row[_A + 1 : _P])
+    return ShownAccount(*[*row[:_A], row[_A] or "", person, pushed])

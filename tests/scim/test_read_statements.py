@@ -1,0 +1,63 @@
+"""The number of SQL statements of the bridge's requests. A number here may only decrease, and it
+does not depend on how many rows there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.oidc.test_statements import count
+from tests.scim.pusher import USERS, Pusher, user
+
+#: Of each: the token with the revision. A User: account, role groups. By a filter, or in a page
+#: that is the last one: keys, accounts, role groups. In another page, the total too.
+BOUNDS = {"get": 3, "eq": 4, "last page": 4, "page": 5, "next page": 5}
+#: What may be written, with what is read before and after.
+CREATE = 20
+
+
+@pytest.fixture(params=[3, 12], ids=["few accounts", "many accounts and role groups"])
+def held(request: pytest.FixtureRequest, pusher: Pusher) -> tuple[Pusher, str]:
+    """The id of the first of few or many accounts."""
+    grants = [
+        {"roleGroup": name, "participantId": number}
+        for name in ("EMI Trader", "EMI Viewer")
+        for number in ("109120", "111340")
+    ]
+    made = [
+        pusher.create(number, extension={"grants": grants}) for number in range(1, request.param)
+    ]
+    return pusher, made[0]["id"]
+
+
+def test_reads_send_as_many_statements_as_are_allowed(held: tuple[Pusher, str]) -> None:
+    pusher, key = held
+
+    def sent(query: str) -> int:
+        seen = count(pusher.world, lambda: pusher.send("GET", f"{USERS}{query}"))
+        return len(seen)
+
+    first = (pusher.send("GET", f"{USERS}?cursor=&count=1").json or {})["nextCursor"]
+    assert {
+        "get": sent(f"/{key}"),
+        "eq": sent("?filter=" + quote('externalId eq "reg-1"')),
+        "last page": sent("?count=100"),
+        "page": sent("?count=2"),
+        "next page": sent(f"?cursor={first}&count=1"),
+    } == BOUNDS
+
+
+def test_a_create_sends_as_many_statements_as_are_allowed(pusher: Pusher) -> None:
+    """The answer is counted as good."""
+
+    def create() -> Any:
+        answer = pusher.send("POST", body=user(1, userName="jim1"))
+        assert answer.status_code == 201
+        answer.status_code = 200
+        return answer
+
+    made: Callable[[], Any] = create
+    assert len(count(pusher.world, made)) == CREATE
