@@ -19,10 +19,10 @@ from idp.cli.common import check_database, connect
 )
 @click.option(
     "--threads",
-    default=8,
+    default=4,
     show_default=True,
     type=click.IntRange(1, 256),
-    help="Threads per process, in addition to those for password hashing.",
+    help="Requests that run at once in each process. Those that wait are not counted.",
 )
 @click.option(
     "--stop-seconds",

@@ -33,6 +33,8 @@ MAX_HEAD = 65_536
 CONNECTIONS = 1024
 #: Seconds after which a thread gives way to another one.
 SWITCH_SECONDS = 0.001
+#: Threads for requests that wait for a lock of the database or for a slow client.
+SPARE_THREADS = 4
 #: Hashes waiting in each process: about four seconds of one core at cost 12.
 HASHES_WAITING = 16
 
@@ -82,8 +84,8 @@ def load(options: Options) -> AsgiAdapter:
     settings = Settings.from_environ(os.environ)
     app = create_app(settings, hashing=limiter)
     log_accepted_risks(settings)
-    # Requests that wait for a hash take no threads from others.
-    front = AsgiAdapter(app, threads=options.threads + limiter.most)
+    # Requests that wait, for a hash or for anything else, take no threads from others.
+    front = AsgiAdapter(app, threads=options.threads, spare=SPARE_THREADS + limiter.most)
     # It logs every client that disconnects early.
     logging.getLogger("_granian").setLevel(logging.WARNING)
     return front

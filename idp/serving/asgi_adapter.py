@@ -31,9 +31,11 @@ class AsgiAdapter:
     """Runs the WSGI application under an ASGI server. Open connections and slow bodies cost memory,
     but no thread. Requests beyond the limits are refused at once, with ``Retry-After``."""
 
-    def __init__(self, app: Flask, *, threads: int, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, app: Flask, *, threads: int, spare: int = 0, bounds: Bounds | None = None
+    ) -> None:
         self._app, self._bounds = app, bounds or Bounds()
-        self._pools = ThreadPools(threads, self._bounds.waiting)
+        self._pools = ThreadPools(threads, spare, self._bounds.waiting)
         self._intake = BodyReader(self._bounds)
         self._refusals = Refusals(app)
         self._trusted = app.extensions["runtime"].settings.trusted_proxies

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -15,6 +16,7 @@ from flask.typing import ResponseReturnValue
 
 from idp.credentials.hashing import HashingLimiter, PasswordHasher
 from idp.errors import Overloaded
+from idp.serving import thread_pools
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.serving.bounds import Bounds
 from idp.web.forward_auth import REALM
@@ -194,6 +196,54 @@ def test_n88_a_full_queue_refuses_at_once_and_health_still_answers(
     assert (running.text, waiting.text) == (b"held", b"held")
     assert (late.status, late.headers[b"retry-after"]) == (503, b"5")
     assert b"not available right now" in late.text
+
+
+def test_n88_a_request_that_waits_takes_no_turn_from_others(
+    world: World, gate: dict[str, Any]
+) -> None:
+    """N88: three requests wait for a hash or a lock; the next one gets a thread all the same."""
+
+    async def play() -> int:
+        front = AsgiAdapter(world.app, threads=1, spare=3)
+        held = [asyncio.ensure_future(Client("GET", "/hold").ask(front)) for _ in range(3)]
+        other = Client("GET", "/signin")
+        await other.ask(front)
+        gate["open"].set()
+        await asyncio.gather(*held)
+        return other.status
+
+    assert in_a_loop(play()) == 200
+
+
+def test_only_so_many_requests_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare threads take nothing while no request is slow, and no request is forgotten. One that
+    was slow is counted again when it has ended."""
+    monkeypatch.setattr(thread_pools, "SLOW_SECONDS", 0.0)
+    active: set[int] = set()
+    most: list[int] = []
+
+    def call(number: int) -> int:
+        active.add(number)
+        most.append(len(active))
+        threading.Event().wait(0.001)
+        active.remove(number)
+        return number
+
+    async def play() -> list[int]:
+        pool = thread_pools.ThreadPool("test", 2, 100, spare=4)
+        opened = threading.Event()
+        slow = [pool.submit(lambda: opened.wait(PATIENCE)) for _ in range(3)]
+        # It gets a thread once all three have theirs and are not counted any more.
+        await pool.submit(lambda: 0).result
+        opened.set()
+        for job in slow:
+            assert await job.result
+        monkeypatch.setattr(thread_pools, "SLOW_SECONDS", PATIENCE)
+        jobs = [pool.submit(partial(call, number)) for number in range(40)]
+        return [await job.result for job in jobs]
+
+    assert in_a_loop(play()) == list(range(40))
+    assert max(most) == 2
 
 
 def test_r08_a_hanging_database_check_does_not_delay_the_keys(
