@@ -25,8 +25,10 @@ from idp.directory import accounts, participants, role_group_assignments, role_g
 from idp.errors import Invalid
 from idp.messages import delivery, logout_delivery
 from idp.messages.logout_delivery import HttpLogoutSender
-from idp.models import AccountState, MessageState, OutboxMessage
+from idp.models import AccountState, MessageChannel, MessageState, OutboxMessage
 from idp.networks import NetworkSet
+from idp.oidc import logout_token
+from idp.oidc.jwks import KeyRing
 from idp.session import sessions
 from tests.world import Browser, Rp, World, answer_of
 
@@ -422,3 +424,18 @@ def test_r23_only_status_200_and_204_are_success() -> None:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_r23_without_a_sender_logouts_wait(world: World) -> None:
+    """R23: nothing is lost; they are sent when a sender is configured."""
+    rp, username = listening(world), world.account()
+    sid = signed_in(world, rp, username)["sid"]
+    world.set_state(username, AccountState.SUSPENDED)
+    runtime = world.worker_runtime
+    without = replace(runtime, ports=replace(runtime.ports, logouts=None))
+    delivery.deliver_due(without, {MessageChannel.LOGOUT: logout_token.sender(KeyRing())})
+    with world.work() as work:
+        (row,) = work.db.scalars(select(OutboxMessage).where(OutboxMessage.channel == "logout"))
+        assert (row.state, row.last_error) == (MessageState.QUEUED, "ConfigurationError")
+    world.clock.advance(minutes=5)
+    assert [claims["sid"] for _, claims in told(world)] == [sid]

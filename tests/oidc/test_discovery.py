@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
 from typing import NoReturn
 from unittest.mock import patch
@@ -47,7 +48,19 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
     assert found["token_endpoint_auth_signing_alg_values_supported"] == list(ALGORITHMS)
     assert found["acr_values_supported"] == list(ACRS)
     assert found["code_challenge_methods_supported"] == ["S256"]
-    assert found["authorization_response_iss_parameter_supported"] is True
+    # Only a confidential client may introspect; whoever has a token may revoke it.
+    confidential = [method for method in methods if method != AuthMethod.NONE]
+    assert found["introspection_endpoint_auth_methods_supported"] == confidential
+    assert found["revocation_endpoint_auth_methods_supported"] == methods
+    assert "none" in methods
+    assert {name: value for name, value in found.items() if isinstance(value, bool)} == {
+        "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_session_supported": True,
+        "backchannel_logout_supported": True,
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }
     assert "implicit" not in str(found)
 
 
@@ -138,3 +151,39 @@ def test_scripts_cannot_read_pages_or_server_endpoints(world: World, path: str) 
         path, base_url=world.settings.issuer, headers={"Origin": "https://app.test"}
     )
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+    assert "Origin" not in answer.headers.get("Vary", "")
+    error = OperationalError("SELECT", {}, Exception("no answer"))
+    view = {"/signin": "login.signin"}.get(path, f"oidc.{path.rsplit('/', 1)[1]}")
+    with patch.dict(world.app.view_functions, {view: _raising(error, world, view)}):
+        busy = world.app.test_client().get(
+            path, base_url=world.settings.issuer, headers={"Origin": "https://app.test"}
+        )
+    assert not [name for name, _ in busy.headers if name.startswith("Access-Control")]
+
+
+def _raising(error: Exception, world: World, name: str) -> Callable[..., NoReturn]:
+    """In place of a view, with its exceptions to the rules of forms."""
+
+    @wraps(world.app.view_functions[name])
+    def view(*_: object) -> NoReturn:
+        raise error
+
+    return view
+
+
+@pytest.mark.parametrize("path", CALLED)
+def test_scripts_read_that_the_gateway_failed(world: World, path: str) -> None:
+    """CORS: also 500, from an origin that nobody registered; "null" is no origin."""
+    view = f"oidc.{path.rsplit('/', 1)[1]}"
+    world.app.config["PROPAGATE_EXCEPTIONS"] = False
+    error = RuntimeError("unforeseen")
+    with patch.dict(world.app.view_functions, {view: _raising(error, world, view)}):
+        answer = world.app.test_client().post(
+            path, base_url=world.settings.issuer, headers={"Origin": "https://any.test"}
+        )
+    assert answer.status_code == 500
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    refused = world.app.test_client().post(
+        path, base_url=world.settings.issuer, headers={"Origin": "null"}
+    )
+    assert "Access-Control-Allow-Origin" not in refused.headers

@@ -48,6 +48,16 @@ def test_n53_a_request_by_post_shows_the_sign_in_page(world: World) -> None:
     assert "code" in answer_of(browser.sign_in(username, page=page))
 
 
+@pytest.mark.parametrize(("seconds", "status"), [(-2, 400), (-1, 200), (299, 200), (300, 400)])
+def test_n54_a_posted_request_is_valid_for_five_minutes(
+    world: World, seconds: int, status: int
+) -> None:
+    """N54: the clock of another process may be one second behind."""
+    path = send_form(world, AUTHORIZE, world.relying_party().authorize_params())
+    world.clock.advance(seconds)
+    assert world.browser().get(path).status_code == status
+
+
 @pytest.mark.parametrize("spoil", ["x", "", "old"])
 def test_n54_a_request_made_up_by_another_site_is_refused(world: World, spoil: str) -> None:
     """N54: only what was checked here goes on, for five minutes."""

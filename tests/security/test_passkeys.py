@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from idp.directory import accounts
 from idp.factors import authenticators, passkeys
+from idp.mfa import passkey_ceremony
 from idp.models import AccountState
 from idp.networks import NetworkSet
 from idp.policy.scopes import ACR_PHR
@@ -440,3 +441,64 @@ def test_n67_the_same_key_is_registered_once(
     page = verify(thief, PATH, current=PASSWORD)
     again = device.create(options_on(page), anew=False)
     assert thief.submit(page, PATH, credential=again).status_code == 400
+
+
+def client_data() -> str:
+    return b64(json.dumps({"challenge": b64(b"c"), "type": "webauthn.get"}).encode())
+
+
+def read(**response: Any) -> passkey_ceremony.Answer:
+    told = {"id": b64(b"k"), "response": {"clientDataJSON": client_data()} | response}
+    return passkey_ceremony.read(json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ({}, ""),
+        ({"transports": None}, ""),
+        ({"transports": ["usb", "made-up", "nfc", "usb"]}, "usb,nfc"),
+        ({"transports": [7, ["usb"], {}, "usb"]}, "usb"),
+    ],
+)
+def test_n67_only_known_transports_are_kept(told: dict[str, Any], kept: str) -> None:
+    """N67, WebAuthn section 5.8.4: what is not a transport of the standard is ignored."""
+    assert read(**told).transports == kept
+
+
+def test_n67_an_answer_without_a_user_handle_has_none() -> None:
+    """N67: at registration, and for keys that do not keep one."""
+    assert read().user_handle == read(userHandle=None).user_handle == ""
+    assert read(userHandle="YQ==").user_handle == "YQ"
+
+
+def test_n67_the_longest_answer() -> None:
+    """N67: as long as the limit is read, one character more is not."""
+    text = json.dumps({"id": b64(b"k"), "response": {"clientDataJSON": client_data()}})
+    longest = text.ljust(passkey_ceremony.MAX_ANSWER)
+    assert passkey_ceremony.read(longest).challenge == b"c"
+    with pytest.raises(passkey_ceremony.PasskeyRefused) as told:
+        passkey_ceremony.read(longest + " ")
+    assert told.value.reason is passkey_ceremony.PasskeyRefusal.TOO_LONG
+
+
+def test_n67_options_name_the_transports_of_each_key(world: World) -> None:
+    """N67: those that a browser knows; none are named for a key that told none."""
+    keys = [
+        passkey_ceremony.Passkey(b64(name), "", 0, False, False, transports)
+        for name, transports in (
+            (b"a", "usb,unheard-of,internal"),
+            (b"b", "unheard-of"),
+            (b"c", ""),
+        )
+    ]
+    site = passkey_ceremony.site_of(world.settings.issuer, "Gateway")
+    options = json.loads(passkey_ceremony.request_options(site, challenge=b"c", allowed=keys))
+    assert [entry.get("transports") for entry in options["allowCredentials"]] == [
+        ["usb", "internal"], None, None,
+    ]  # fmt: skip
+    username, device = world.account(), device_of(world)
+    add_passkey(world, world.browser().signed_in(username), device, current=PASSWORD)
+    _, page = half_signed_in(world, username)
+    (named,) = json.loads(options_on(page))["allowCredentials"]
+    assert named["transports"] == ["internal"]

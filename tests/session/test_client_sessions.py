@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from idp.clients import registry
 from idp.directory import accounts, role_groups
 from idp.grants import authorization_codes, grant_lifecycle
 from idp.grants.grant_lifecycle import Authorization
-from idp.models import AuthorizationCode, BrowserSession, Client, Grant
-from idp.session import sessions
+from idp.models import (
+    AuthorizationCode,
+    BrowserSession,
+    Client,
+    Grant,
+    MessageChannel,
+    OutboxMessage,
+)
+from idp.session import logout_recipients, sessions
+from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 from tests.world import World
 
@@ -114,3 +124,54 @@ def test_the_applications_of_each_session_are_listed(world: World) -> None:
         found = sessions.applications(work, [mine.session, unused])
         assert found == {mine.session.id: [alpha, zulu], unused.id: []}
         assert theirs.session.id not in found
+
+
+def logouts(work: UnitOfWork) -> list[str]:
+    """The clients that a back-channel logout is queued for."""
+    query = select(OutboxMessage.recipient).where(OutboxMessage.channel == MessageChannel.LOGOUT)
+    return sorted(work.db.scalars(query))
+
+
+def test_n57_only_relying_parties_that_take_logouts_are_notified(world: World) -> None:
+    """N57: nothing is queued for a client without ``backchannel_logout_uri`` or a disabled one.
+    What they know of the session goes on after a role group is revoked."""
+    username = world.account()
+    for name in ("EMI", "Stopped"):
+        world.relying_party(name, backchannel_logout_uri=f"https://{name.lower()}.rp.test/logout")
+    world.relying_party("Deaf")
+    world.role_group("Trader", "emi", "deaf", "stopped")
+    with world.work() as work:
+        emi, deaf, stopped = (registry.get(work, name) for name in ("emi", "deaf", "stopped"))
+        first = SignOn.of(work, username, emi)
+        sids = [sessions.sid_for(work, first.session, client) for client in (emi, deaf, stopped)]
+        stopped.disabled_at = work.now
+        work.db.flush()
+        holder = accounts.by_username(work, username)
+        sessions.end_client_sessions(work, holder, role_groups.by_name(work, "Trader"))
+        work.db.flush()
+        assert logouts(work) == ["emi"]
+        kept = [sessions.sid_for(work, first.session, client) for client in (deaf, stopped)]
+        assert kept == sids[1:]
+        assert sessions.sid_for(work, first.session, emi) != sids[0]
+        sessions.end(work, first.session, EndReason.SIGNED_OUT)
+        work.db.flush()
+        assert logouts(work) == ["emi", "emi"]
+
+
+def test_n57_a_session_that_ended_is_not_notified_again(world: World) -> None:
+    """N57: when a role group is revoked later, only sessions that go on are told of."""
+    username = world.account()
+    world.relying_party(backchannel_logout_uri="https://emi.rp.test/logout")
+    world.role_group("Trader", "emi")
+    with world.work() as work:
+        emi = registry.get(work, "emi")
+        ended, open_ = SignOn.of(work, username, emi), SignOn.of(work, username, emi)
+        sessions.end(work, ended.session, EndReason.SIGNED_OUT)
+        work.db.flush()
+        assert logouts(work) == ["emi"]
+        holder, trader = accounts.by_username(work, username), role_groups.by_name(work, "Trader")
+        found = logout_recipients.client_sessions_seeing(work, holder, trader)
+        assert [row.session_id for row, _ in found] == [open_.session.id]
+        sessions.end_client_sessions(work, holder, trader)
+        work.db.flush()
+        assert logouts(work) == ["emi", "emi"]

@@ -14,9 +14,10 @@ from idp.app import create_app
 from idp.cli.worker_parts import work_round
 from idp.directory import accounts
 from idp.errors import ConfigurationError
+from idp.mfa.features import agent_of
 from idp.mfa.risk_values import Place
 from idp.mfa.sign_in_histories import KEPT
-from idp.models import AccountState, Event, PopulationCount, SignIn
+from idp.models import AccountState, Event, KnownBrowser, PopulationCount, SignIn
 from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.policy.addresses import Address, address_of
 from idp.policy.console import ConsoleRole
@@ -102,7 +103,9 @@ def test_mf03_another_workstation_requires_a_factor_and_says_why(place: World) -
     page = at(place, OFFICE).sign_in(username)
     assert page.request.path == "/signin/factor"
     assert "not used this browser before" in page.text
-    assert "new_device" in last(place)["hits"]
+    told = last(place)
+    assert "new_device" in told["hits"]
+    assert (told["decision"], told["needs_strong"]) == ("prompt", False)
 
 
 def test_mf03_impossible_travel_requires_a_strong_factor(place: World) -> None:
@@ -393,3 +396,125 @@ def test_states_that_cannot_sign_in_are_not_assessed(place: World) -> None:
     at(place, HOME).sign_in(username, PASSWORD)
     with place.work() as work:
         assert not work.db.scalars(select(Event).where(Event.name == "signin.assessed")).all()
+
+
+def test_mf03_only_failures_of_the_last_hour_and_of_the_account_weigh(place: World) -> None:
+    """MF-03: of this account, or from this network; no other event is a failure."""
+    username, other = place.account(), place.account()
+    for name, ip in ((username, HOME), (username, HOME), (other, HOME), (other, OFFICE)):
+        at(place, ip).sign_in(name, "wrong")
+    at(place, HOME).signed_in(username)
+
+    def failures(ip: str, agent: str | None = EDGE) -> tuple[int, int]:
+        with place.work() as work:
+            work.origin = Origin(ip=ip, user_agent=agent)
+            account = accounts.by_username(work, username)
+            history = sign_in_history.history_of(work, account)
+            attempt = service._attempt(work, account, None, "", history)
+            return attempt.failures, attempt.network_failures
+
+    assert failures(HOME) == (2, 3)
+    assert failures(OFFICE, None) == (2, 1)
+    assert failures("") == (2, 0)
+    place.clock.advance(minutes=60)
+    assert failures(HOME) == (0, 0)
+
+
+def test_mf03_a_history_is_of_one_account_and_180_days(place: World) -> None:
+    """MF-03: sign-ins of others, and older ones, tell nothing about this account."""
+    username, other, unused = place.account(), place.account(), place.account()
+    with place.work() as work:
+        mine, theirs = accounts.by_username(work, username), accounts.by_username(work, other)
+        start = work.now
+        for account, days, ip in (
+            (mine, 0, AWAY), (mine, 1, OFFICE), (theirs, 1, HOME), (mine, 2, OFFICE),
+        ):  # fmt: skip
+            work.now = start + timedelta(days=days)
+            work.origin = Origin(ip=ip, user_agent=EDGE)
+            sign_in_history.record_sign_in(work, account)
+        work.db.flush()
+        work.now = start + timedelta(days=180)
+        found = sign_in_history.history_of(work, mine)
+        assert found.sign_ins == len(found.hours) == 2
+        assert found.counts["ip"] == {OFFICE: 2}
+        assert found.counts["family"] == {"Edge": 2}
+        first, last_ = start + timedelta(days=1), start + timedelta(days=2)
+        assert (found.first_at, found.last_at) == (first, last_)
+        assert found.last_place == Place("CA", "", "", TORONTO.latitude, TORONTO.longitude)
+        empty = sign_in_history.history_of(work, accounts.by_username(work, unused))
+        assert (empty.sign_ins, empty.first_at, empty.last_at) == (0, None, None)
+        assert empty.last_place == Place()
+
+
+def test_mf03_counts_of_all_accounts_are_those_of_this_attempt(place: World) -> None:
+    """MF-03: of its own network, place and browser; what is not known is not counted."""
+    for ip, agent in ((HOME, EDGE), (HOME, EDGE), (AWAY, "curl/8.5.0")):
+        at(place, ip, agent).signed_in(place.account())
+    place.run_worker()
+    username = place.account()
+    with place.work() as work:
+        work.origin = Origin(ip=HOME, user_agent=EDGE)
+        account = accounts.by_username(work, username)
+        history = sign_in_history.history_of(work, account)
+        attempt = service._attempt(work, account, None, "", history)
+        found = sign_in_history.population_of(work, attempt, history, service.TUNING.kappa)
+    assert (found.people, found.sign_ins) == (3, 3)
+    assert dict(found.counts["ip"].items()) == {HOME: 2}
+    assert len(found.counts["ip"]) == 2
+    assert dict(found.counts["family"].items()) == {"Edge": 2}
+    assert dict(found.counts["country"].items()) == {"CA": 2}
+
+
+def test_mf03_a_change_of_the_account_weighs_until_the_next_sign_in(place: World) -> None:
+    """MF-03: also for an account that has never signed in; a sign-in at the same moment is
+    after the change."""
+    username = place.account()
+    with place.work() as work:
+        account = accounts.by_username(work, username)
+        account.distrusted_for = "unlock"
+        now, later = work.now, work.now + timedelta(seconds=1)
+        for changed, signed_in, after in (
+            (None, None, None), (None, now, None), (now, None, "unlock"), (later, now, "unlock"),
+            (now, now, None), (now, later, None),
+        ):  # fmt: skip
+            account.distrusted_at = changed
+            history = replace(sign_in_history.history_of(work, account), last_at=signed_in)
+            attempt = service._attempt(work, account, None, "", history)
+            assert attempt.after == after, (changed, signed_in)
+
+
+def test_mf03_a_browser_that_names_itself_nothing_is_assessed(place: World) -> None:
+    """MF-03: no user agent is a value like another; the score is computed."""
+    username = place.account()
+    browser = at(place, OFFICE)
+    for agent in ("", EDGE):
+        with place.work() as work:
+            work.origin = Origin(ip=OFFICE, user_agent=agent or None)
+            account = accounts.by_username(work, username)
+            known = KnownBrowser(user_agent=agent or None)
+            history = sign_in_history.history_of(work, account)
+            attempt = service._attempt(work, account, known, "", history)
+            assert attempt.agent.family == attempt.device_family == agent_of(agent).family
+            sign_in_history.record_sign_in(work, account)
+            work.db.flush()
+            assert sign_in_history.history_of(work, account).counts["family"] == (
+                {"Edge": 1} if agent else {}
+            )
+    assert browser.sign_in(username).request.path == "/"
+
+
+def test_the_total_stays_when_everything_is_forgotten(place: World) -> None:
+    """Its row is the lock of the workers. A sign-in is kept for 180 days to the second."""
+    at(place, HOME).signed_in(place.account())
+    place.run_worker()
+    with place.work() as work:
+        (row,) = work.db.scalars(select(SignIn))
+        before = row.at
+    place.clock.moment = before + timedelta(days=180)
+    place.run_worker()
+    assert counts(place)["ip", HOME] == 1
+    place.clock.advance(seconds=1)
+    place.run_worker()
+    found = counts(place)
+    assert found["total", ""] == found["people", ""] == found["distinct", "ip"] == 0
+    assert ("ip", HOME) not in found

@@ -39,7 +39,7 @@ def _find_origin() -> None:
     """In the transaction of the request, before it is handled."""
     origin = request.headers.get("Origin")
     g.script_origin = None
-    if request.path in RESTRICTED and origin and origin != "null":
+    if request.path in RESTRICTED and origin:
         known = registry.allowed_origins(current.work())
         g.script_origin = origin if origin in known else None
 
