@@ -24,13 +24,15 @@ Services. Each asks delegation (``permission``), and writes a change, its histor
 in one transaction:
 
 - ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
-  ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``.
+  ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
+  ``market_participations`` and ``participation_end``.
 - ``appointment_refusals``, ``contact_refusals``, ``machine_registry_refusals``,
-  ``person_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``: what the gateway says
-  before an order.
+  ``participation_refusals``, ``person_refusals`` and ``work_refusals``: why they refuse.
+  ``dry_runs``: what the gateway says before an order.
 - ``history``, ``requests``, ``tasks``, ``account_pushes``: what they write beside the change.
-  ``notices``, ``access_notices`` and ``machine_notices`` choose the mails, ``notice_texts`` has
-  their texts.
+  ``custody_alarms``: tasks about custodians who have nothing else left. ``notices``,
+  ``access_notices``, ``machine_notices`` and ``participation_notices`` choose the mails,
+  ``notice_texts`` has their texts.
 
 What the worker does (``worker``):
 

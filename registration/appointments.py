@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from registration import account_pushes, accounts, history, notices, tasks
+from registration import account_pushes, accounts, custody_alarms, history, notices, tasks
 from registration.appointment_refusals import (
     AlreadyInOffice,
     AppointmentNotFound,
@@ -201,6 +201,7 @@ def end(
     )
     if is_last:
         _tell_vacancy(work, row, entry, _without(facts, target))
+    custody_alarms.check(work, row.organization, [row.person])
     if account := accounts.of_person(work, row.person):
         account_pushes.queue(work, account, request)
     return row

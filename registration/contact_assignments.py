@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
 
-from registration import account_pushes, accounts, history, notices, requests
+from registration import account_pushes, accounts, custody_alarms, history, notices, requests
 from registration.contact_directory import Directory, directory, sections
 from registration.contact_refusals import (
     ContactNotFound,
@@ -74,6 +74,9 @@ def change(
         _add(work, actor, known, holding, contacts[holding.contact], request, why)
         for holding in sorted(batch.added)
     ]
+    custody_alarms.check(
+        work, organization, [one for one in contacts.values() if isinstance(one, Person)]
+    )
     _push(work, known, batch, contacts, request)
     _tell(work, actor, known, batch, contacts, facts, entries[0])
     return request

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from registration import account_pushes, history, machine_notices, requests
+from registration import account_pushes, custody_alarms, history, machine_notices, requests
 from registration import delegation_facts as known
 from registration.delegation_facts import Actor, Target
 from registration.delegation_rules import Action
@@ -348,6 +348,8 @@ def _done(
     )
     change = MachineChange(event, machine.name, machine.custodian, former, _said(machine.entries))
     machine_notices.tell(work, actor, here, change, entry)
+    if event in (MachineEvent.STOPPED, MachineEvent.HANDED_OVER):
+        custody_alarms.clear(work, machine.row)
     if event is MachineEvent.STOPPED:
         account_pushes.queue_end(work, account, request)
     else:

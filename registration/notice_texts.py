@@ -28,6 +28,17 @@ class NoticeKind(StrEnum):
     PERSON_CHANGED = "person_changed"
     #: MA-10, to the custodians and the Rights Administrators.
     MACHINE_CHANGED = "machine_changed"
+    #: RG-12, to the representatives who act on a participation.
+    PARTICIPATION = "participation"
+
+
+class ParticipationEvent(StrEnum):
+    """What happened to a participation or to the application for it."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    ENDED = "ended"
 
 
 class MachineEvent(StrEnum):
@@ -124,6 +135,17 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
             "{by} a modifié vos renseignements inscrits. Vous pouvez les consulter à {url}.",
         ),
     },
+    NoticeKind.PARTICIPATION: {
+        "en": Text(
+            "{organization}: participation in {market}",
+            "Participation of {organization}: {market}\n\n{what}\n\nYou see it at {url}.",
+        ),
+        "fr": Text(
+            "{organization}\u00a0: participation – {market}",
+            "Participation de {organization}\u00a0: {market}\n\n{what}\n\n"
+            "Vous pouvez la consulter à {url}.",
+        ),
+    },
     NoticeKind.MACHINE_CHANGED: {
         "en": Text(
             "Machine account of {organization}: {machine}",
@@ -135,6 +157,25 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
             "{by} a modifié le compte de machine suivant de {organization}\u00a0: {machine}.\n\n"
             "{what}\n\nLes administrateurs des droits peuvent le consulter à {url}.",
         ),
+    },
+}
+#: The sentence of each event. It may name who acted and why.
+PARTICIPATION_EVENTS: Mapping[str, Mapping[ParticipationEvent, str]] = {
+    "en": {
+        ParticipationEvent.APPROVED: "{by} has approved the participation. Its contact roles and "
+        "access roles can be given from now on.",
+        ParticipationEvent.REFUSED: "{by} has refused the application. Reason: {why}",
+        ParticipationEvent.WITHDRAWN: "{by} has withdrawn the application. Reason: {why}",
+        ParticipationEvent.ENDED: "{by} has ended the participation, and with it all contact roles "
+        "and access roles that belong to it. Reason: {why}",
+    },
+    "fr": {
+        ParticipationEvent.APPROVED: "{by} a approuvé la participation. Ses rôles de contact et "
+        "ses rôles d’accès peuvent désormais être attribués.",
+        ParticipationEvent.REFUSED: "{by} a refusé la demande. Motif\u00a0: {why}",
+        ParticipationEvent.WITHDRAWN: "{by} a retiré la demande. Motif\u00a0: {why}",
+        ParticipationEvent.ENDED: "{by} a mis fin à la participation, ainsi qu’à tous les rôles de "
+        "contact et rôles d’accès qui en dépendent. Motif\u00a0: {why}",
     },
 }
 #: The sentence of each event. It may name the custodian, the former one and the networks.
@@ -195,3 +236,5 @@ for _language in LANGUAGES:
         raise TypeError(f"an office has no name in {_language}")
     if set(MACHINE_EVENTS[_language]) != set(MachineEvent):
         raise TypeError(f"an event of machines has no sentence in {_language}")
+    if set(PARTICIPATION_EVENTS[_language]) != set(ParticipationEvent):
+        raise TypeError(f"an event of participations has no sentence in {_language}")

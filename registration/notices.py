@@ -17,11 +17,13 @@ from registration.notice_texts import (
     GREETING,
     MACHINE_EVENTS,
     OFFICE_NAMES,
+    PARTICIPATION_EVENTS,
     REMOVED,
     TEXTS,
     UNTIL,
     MachineEvent,
     NoticeKind,
+    ParticipationEvent,
 )
 from registration.transaction import UnitOfWork
 
@@ -106,6 +108,29 @@ def of_machine(
         person,
         history,
         {"machine": machine, "organization": organization, "by": by, "what": sentence,
+         "url": work.settings.url},
+    )  # fmt: skip
+
+
+def of_participation(
+    work: UnitOfWork,
+    event: ParticipationEvent,
+    person: Person,
+    history: History,
+    *,
+    organization: str,
+    market: str,
+    by: str,
+    why: str,
+) -> Notice:
+    """A mail about a participation, with the reason if there is one."""
+    sentence = PARTICIPATION_EVENTS[person.language][event].format(by=by, why=why)
+    return _queue(
+        work,
+        NoticeKind.PARTICIPATION,
+        person,
+        history,
+        {"organization": organization, "market": market, "what": sentence,
          "url": work.settings.url},
     )  # fmt: skip
 

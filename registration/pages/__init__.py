@@ -20,6 +20,8 @@ from registration.pages import (
     machine_pages,
     my_information_pages,
     organization_pages,
+    participation_decision_pages,
+    participation_pages,
     person_correction_pages,
     person_pages,
     request_page,
@@ -37,6 +39,9 @@ SECTION = f"{HERE}/sections/<int:section_id>/contact-roles"
 CORRECTION = f"{PERSON}/information"
 NEW_MACHINE = f"{HERE}/new-machine/<person_id>"
 MACHINE = f"{HERE}/machines/<int:machine_id>"
+PARTICIPATIONS = f"{HERE}/participations"
+APPLY = f"{PARTICIPATIONS}/apply/<market>"
+PARTICIPATION = f"{PARTICIPATIONS}/<int:participation_id>"
 NETWORKS = f"{MACHINE}/networks"
 SUCCESSOR = f"{MACHINE}/custodian/<person_id>"
 PAGES = (
@@ -87,6 +92,20 @@ PAGES = (
     (f"{SUCCESSOR}/confirm", "confirm_hand_over", machine_change_pages.confirm_hand_over, "POST"),
     (f"{MACHINE}/stop", "stop_machine", machine_change_pages.stop, "GET"),
     (f"{MACHINE}/stop/confirm", "confirm_stop", machine_change_pages.confirm_stop, "POST"),
+    (PARTICIPATIONS, "participations", participation_pages.every, "GET"),
+    (f"{PARTICIPATIONS}/apply", "find_participation", participation_pages.choose, "GET"),
+    (APPLY, "apply", participation_pages.review, "GET"),
+    (f"{APPLY}/confirm", "confirm_application", participation_pages.confirm, "POST"),
+    (PARTICIPATION, "participation", participation_decision_pages.show, "GET"),
+    (f"{PARTICIPATION}/task", "confirm_step", participation_decision_pages.step, "POST"),
+    (f"{PARTICIPATION}/decision", "decide", participation_decision_pages.decide, "POST"),
+    (f"{PARTICIPATION}/end", "end_participation", participation_decision_pages.end, "GET"),
+    (
+        f"{PARTICIPATION}/end/confirm",
+        "confirm_participation_end",
+        participation_decision_pages.confirm_end,
+        "POST",
+    ),
     (f"{HERE}/history", "history", history_page.show, "GET"),
     (f"{HERE}/history/export", "export_history", history_page.export, "GET"),
 )

@@ -17,6 +17,7 @@ from registration.delegation_rules import Reason
 from registration.delegation_texts import TIERS
 from registration.machine_registry_refusals import MachineNotFound
 from registration.pages.standing import NotAllowed, NotHere, Standing
+from registration.participation_refusals import ParticipationNotFound
 from service_base.refusals import Conflict, Invalid
 
 MAX_WHY, MAX_LETTER = 400, 80
@@ -32,7 +33,7 @@ def answers(here: Standing) -> Iterator[None]:
     Correctable."""
     try:
         yield
-    except (AppointmentNotFound, MachineNotFound) as missing:
+    except (AppointmentNotFound, MachineNotFound, ParticipationNotFound) as missing:
         raise NotHere from missing
     except permission.NotAllowed as refused:
         if refused.reason is Reason.NOT_YOURS:

@@ -21,8 +21,16 @@ from registration.expired_holdings import ACCESS_ROLE, APPOINTMENT, CONTACT_ROLE
 from registration.history_list import Asked, Entry
 from registration.machine_registry import HANDED_OVER, NETWORKS, STOPPED
 from registration.machine_registry import REGISTERED as MACHINE_REGISTERED
+from registration.market_participations import (
+    APPLIED,
+    APPROVED,
+    REFUSED,
+    TASK_DONE,
+    WITHDRAWN,
+)
 from registration.pages import query_days, standing
 from registration.pages.standing import Standing
+from registration.participation_end import ENDED as PARTICIPATION_ENDED
 from registration.persons import CHANGED, REGISTERED
 
 ACTIONS = complete(
@@ -43,6 +51,12 @@ ACTIONS = complete(
         NETWORKS,
         HANDED_OVER,
         STOPPED,
+        APPLIED,
+        APPROVED,
+        REFUSED,
+        WITHDRAWN,
+        TASK_DONE,
+        PARTICIPATION_ENDED,
     ),
     {
         GRANTED: _("Access role granted"),
@@ -61,12 +75,19 @@ ACTIONS = complete(
         NETWORKS: _("Networks of a machine account changed"),
         HANDED_OVER: _("Machine account handed over"),
         STOPPED: _("Machine account stopped"),
+        APPLIED: _("Participation applied for"),
+        APPROVED: _("Participation approved"),
+        REFUSED: _("Participation refused"),
+        WITHDRAWN: _("Application for a participation withdrawn"),
+        TASK_DONE: _("Task of a participation done"),
+        PARTICIPATION_ENDED: _("Participation ended"),
     },
 )
 #: The filter offers what an organization's history has.
 OFFERED = (
     GRANTED, REVOKED, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
-    REGISTERED, MACHINE_REGISTERED, NETWORKS, HANDED_OVER, STOPPED,
+    REGISTERED, MACHINE_REGISTERED, NETWORKS, HANDED_OVER, STOPPED, APPLIED,
+    APPROVED, REFUSED, WITHDRAWN, TASK_DONE, PARTICIPATION_ENDED,
 )  # fmt: skip
 COLUMNS = (
     "id", "at", "actor", "actor_name", "on_behalf_of", "action", "person", "person_name", "before",

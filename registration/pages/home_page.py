@@ -9,11 +9,12 @@ from flask import render_template, url_for
 from flask_babel import gettext
 
 from hosted_pages.languages import is_french
-from registration import current, own_lists
+from registration import current, custody_alarms, own_lists
 from registration.appointments import VACANCY
 from registration.delegation_facts import Tier
 from registration.delegation_texts import TIERS
 from registration.grid_query import column_of
+from registration.market_participations import DECIDE, Step
 from registration.models import Task
 from registration.organization_facts import names
 from registration.pages import standing
@@ -70,6 +71,18 @@ def _tasks() -> list[ShownTask]:
 
 def _url_of(task: Task) -> str:
     """Where the task is done or explained."""
+    if task.organization and task.kind in (DECIDE, *Step):
+        return url_for(
+            "pages.participation",
+            organization_id=task.organization.organization_id,
+            participation_id=task.data["participation"],
+        )
+    if task.organization and task.kind == custody_alarms.KIND:
+        return url_for(
+            "pages.machine",
+            organization_id=task.organization.organization_id,
+            machine_id=task.data["machine"],
+        )
     if task.request:
         return url_for("pages.request", number=task.request.number)
     if task.kind == VACANCY and task.organization:

@@ -68,6 +68,7 @@ def _places(here: Organization) -> tuple[Place, ...]:
         Place(gettext("Persons"), url_for("pages.find_person", **values), "person"),
         Place(gettext("Machines"), url_for("pages.machines", **values), "program"),
         Place(gettext("Contact roles"), url_for("pages.contact_roles", **values), "phone"),
+        Place(gettext("Participations"), url_for("pages.participations", **values), "report"),
         Place(gettext("Representatives"), url_for("pages.representatives", **values), "people"),
         Place(gettext("History"), url_for("pages.history", **values), "log"),
     )

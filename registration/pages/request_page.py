@@ -7,7 +7,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from hosted_pages.texts import complete
-from registration import access_batches, current, requests
+from registration import access_batches, current, market_participations, requests
 from registration.models import Request
 from registration.organization_facts import names
 from registration.pages import standing
@@ -20,12 +20,22 @@ STATES = complete(
 )
 BADGES = {"open": "", "done": "good", "refused": "danger"}
 KINDS = complete(
-    ("access.change", "appointment", "contact_roles", "machine", "person.change"),
+    (
+        "access.change",
+        "appointment",
+        "contact_roles",
+        "machine",
+        "participation",
+        "participation.ended",
+        "person.change",
+    ),
     {
         "access.change": _("Change of access roles"),
         "appointment": _("Appointment"),
         "contact_roles": _("Change of contact roles"),
         "machine": _("Change of a machine account"),
+        "participation": _("Application for a participation"),
+        "participation.ended": _("End of a participation"),
         "person.change": _("Change of a person's information"),
     },
 )
@@ -45,13 +55,20 @@ def show(number: str) -> str:
     return render_template(
         "request.html",
         order=order,
-        state=STATES.of(order.state),
+        state=_state(order),
         state_kind=BADGES.get(order.state, ""),
         kind=KINDS.of(order.kind),
         opened_by=opened_by or gettext("IESO"),
         lines=lines_of_request(order) if order.kind == access_batches.KIND else [],
         crumbs=crumbs,
     )
+
+
+def _state(order: Request) -> str:
+    """A participation is refused by the IESO, everything else by the gateway."""
+    if order.state == "refused" and order.kind == market_participations.KIND:
+        return str(gettext("Refused by the IESO"))
+    return STATES.of(order.state)
 
 
 def _check(order: Request) -> None:

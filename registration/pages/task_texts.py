@@ -7,11 +7,14 @@ from typing import Any
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from hosted_pages.languages import is_french
 from hosted_pages.texts import complete
+from registration import custody_alarms
 from registration.delegation_facts import Tier
 from registration.delegation_texts import TIERS
 from registration.gateway_comparison import MORE, TASK
 from registration.gateway_drift import DriftKind, DriftValue
+from registration.market_participations import DECIDE, Step
 from registration.models import Task
 
 #: Each text names values of the task's data.
@@ -20,6 +23,9 @@ TEXTS = complete(
         "push.refused",
         "push.waits",
         "office.vacant",
+        custody_alarms.KIND,
+        DECIDE,
+        *Step,
         MORE,
         *(f"{TASK}.{kind}" for kind in DriftKind),
     ),
@@ -27,6 +33,13 @@ TEXTS = complete(
         "push.refused": _("The gateway refused a change: %(words)s"),
         "push.waits": _("Changes have been waiting for the gateway: %(words)s"),
         "office.vacant": _("Nobody holds this role, fill it: %(office)s"),
+        custody_alarms.KIND: _(
+            "%(person)s has nothing left here but the custody of %(account)s. Hand it over or stop "
+            "it."
+        ),
+        DECIDE: _("Decide on the participation applied for: %(market)s"),
+        Step.CONNECTIVITY: _("Confirm connectivity to IESO information systems: %(market)s"),
+        Step.CONTACTS: _("Assign contact roles: %(market)s"),
         "drift.missing": _("The gateway does not have the account %(account)s."),
         "drift.extra": _("Only the gateway has the account %(account)s."),
         "drift.open": _("The account %(account)s has ended here, and is open at the gateway."),
@@ -63,6 +76,8 @@ def text_of(task: Task) -> str:
     data = dict(task.data)
     if data.get("office") in list(Tier):
         data["office"] = gettext(TIERS[Tier(data["office"])])
+    if is_french() and data.get("market_fr"):
+        data["market"] = data["market_fr"]
     if task.kind.startswith(f"{TASK}."):
         data["words"] = _words(data)
     return TEXTS.of(task.kind, **data)

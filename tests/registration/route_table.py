@@ -78,6 +78,17 @@ GET     pages.hand_over                 sign-in  403     403     yes   403   403
 POST    pages.confirm_hand_over         sign-in  403     403     yes   403   403   403
 GET     pages.stop_machine              sign-in  403     403     yes   403   403   403
 POST    pages.confirm_stop              sign-in  403     403     yes   403   403   403
+GET     pages.participations            sign-in  403     yes     yes   yes   yes   yes
+GET     pages.find_participation        sign-in  403     yes     403   403   403   yes
+GET     pages.apply                     sign-in  403     yes     403   403   403   yes
+POST    pages.confirm_application       sign-in  403     yes     403   403   403   yes
+GET     pages.participation             sign-in  403     yes     yes   yes   yes   yes
+POST    pages.confirm_step:applied      sign-in  403     yes     403   403   403   yes
+POST    pages.decide:approve            sign-in  403     403     403   403   403   yes
+POST    pages.decide:refuse             sign-in  403     403     403   403   403   yes
+POST    pages.decide:withdraw           sign-in  403     yes     403   403   403   yes
+GET     pages.end_participation         sign-in  403     403     403   403   403   yes
+POST    pages.confirm_participation_end sign-in  403     403     403   403   403   yes
 GET     pages.history                   sign-in  403     yes     yes   yes   yes   yes
 GET     pages.export_history            sign-in  403     yes     yes   yes   yes   yes
 POST    pages.language                  public   public  public  public public public public
@@ -111,10 +122,20 @@ VALUES: dict[str, tuple[str, ...]] = {
     "role": ("desk", "zebra", "nothing"),
     "section_id": ("1", "2", "999999"),
     "machine_id": ("1", "2", "999999"),
+    "participation_id": ("1", "3", "999999"),
+    # A market belongs to nobody.
+    "market": ("rights", "nothing", "nowhere"),
     "person_id": (NEWCOMER, NEWCOMER, "999999"),
 }
 #: Where the person of an address must belong to the organization.
 MEMBER = (TRADER, "200001", "999999")
+#: A participation that is applied for.
+APPLIED = ("2", "3", "999999")
+#: Of rows with these variants other values of an argument.
+OTHERS = {("person_id", "member"): MEMBER} | {
+    ("participation_id", variant): APPLIED
+    for variant in ("applied", "approve", "refuse", "withdraw")
+}
 #: Said nowhere to people of Lakes.
 FOREIGN_WORDS = ("Prairie", "Zora", "zebra", PRAIRIE)
 
@@ -152,6 +173,10 @@ FORMS: dict[str, dict[str, str]] = {
     "pages.confirm_networks": NEW_NETWORKS,
     "pages.confirm_hand_over": {"revision": "2"},
     "pages.confirm_stop": {"revision": "2", "why": "Replaced"},
+    "pages.confirm_application": {},
+    "pages.confirm_step": {"step": "participation.connectivity"},
+    "pages.decide": {"decision": "", "why": "Not now", "version": "1"},
+    "pages.confirm_participation_end": {"version": "1", "why": "Left"},
     "pages.confirm_end": {"reason": "left", "why": "", "letter": "L-1", "version": "1"},
 }  # fmt: skip
 #: Sent in the address, to pages that show what a form asked for.
@@ -178,12 +203,12 @@ class Row:
 
     def values(self, name: str) -> tuple[str, ...]:
         """Of this argument of the address: what is here, what is elsewhere, what is nowhere."""
-        return MEMBER if (name, self.variant) == ("person_id", "member") else VALUES[name]
+        return OTHERS.get((name, self.variant), VALUES[name])
 
     def form(self) -> dict[str, str]:
         """What is sent. KeyError: this POST has no form in FORMS."""
         known = FORMS[self.endpoint] if self.method == "POST" else QUERIES.get(self.endpoint, {})
-        return known | ({"office": self.variant} if "office" in known else {})
+        return known | {name: self.variant for name in ("office", "decision") if name in known}
 
     def __str__(self) -> str:
         return f"{self.method} {self.endpoint}:{self.variant}".rstrip(":")

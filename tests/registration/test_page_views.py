@@ -76,6 +76,7 @@ def views(site: Site, language: str) -> Iterator[View]:
     yield from person_views(site, language)
     yield from contact_views(site, language)
     yield from machine_views(site, language)
+    yield from participation_views(site, language)
     page = get("/my-information")
     sent = {"csrf_token": token_of(page), "version": fields(page, "version"), "first_name": "Ada"}
     yield View("information-wrong", admin.post("/my-information/review", data=sent, base_url=BASE))
@@ -175,6 +176,29 @@ def machine_views(site: Site, language: str) -> Iterator[View]:
                  f"machines/{number}/custodian?last_name=tremblay",
                  f"machines/{number}/custodian/{RA}", f"machines/{number}/stop"):  # fmt: skip
         yield View(f"machines/{path}", admin.get(f"{HERE}/{path}", base_url=BASE))
+
+
+def participation_views(site: Site, language: str) -> Iterator[View]:
+    """How a participation is applied for, decided and ended."""
+    desk = site.browser(TRADER, groups=(site.runtime.settings.operator_group,))
+    late = site.browser(TRADER, minutes=60, groups=(site.runtime.settings.operator_group,))
+    for client in (desk, late):
+        client.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    every = f"{HERE}/participations"
+    for path in ("", "?at=2020-01-01", "/apply", "/apply?kind=market", "/apply?kind=program",
+                 "/apply/rights", "/1", "/1/end"):  # fmt: skip
+        yield View(f"participations{path}", desk.get(every + path, base_url=BASE))
+    yield View("participations/late", late.get(f"{every}/1/end", base_url=BASE))
+    data = {"csrf_token": token_of(desk.get(f"{every}/apply/rights", base_url=BASE))}
+    applied = desk.post(f"{every}/apply/rights/confirm", data=data, base_url=BASE)
+    page = desk.get(applied.location, base_url=BASE)
+    yield View("participations/applied", page)
+    yield View("participations/tasks-of-home", desk.get("/", base_url=BASE))
+    data |= {"decision": "refuse", "version": "1"}
+    refused = desk.post(f"{applied.location}/decision", data=data, base_url=BASE)
+    yield View("participations/without-a-reason", refused)
+    desk.post(f"{applied.location}/decision", data=data | {"why": "Not yet"}, base_url=BASE)
+    yield View("participations/refused", desk.get(applied.location, base_url=BASE))
 
 
 def pages_of(app: Flask) -> set[str]:

@@ -14,8 +14,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from registration import market_participations
 from registration.app import create_app
-from registration.delegation_facts import OFFICES
+from registration.delegation_facts import OFFICES, Actor
 from registration.models import (
     AccessAssignment,
     AccessRole,
@@ -27,7 +28,9 @@ from registration.models import (
     History,
     Machine,
     MachineNetwork,
+    Market,
     Organization,
+    Participation,
     Person,
     Request,
     Section,
@@ -79,7 +82,7 @@ class Neighbours(Site):
 
     def url(self, endpoint: str, values: dict[str, Any]) -> str:
         adapter = self.app.url_map.bind("localhost")
-        numbers = {"appointment_id", "section_id", "machine_id"}
+        numbers = {"appointment_id", "section_id", "machine_id", "participation_id"}
         known = {name: int(one) if name in numbers else one for name, one in values.items()}
         return adapter.build(endpoint, known)
 
@@ -171,6 +174,7 @@ def _people(runtime: Runtime) -> None:
             work.db.flush()
         for here, custodian in ((lakes, trader.person), (prairie, stranger)):
             machine(work, here, custodian)
+        participations(work, lakes, prairie)
         for number, here, by in (
             ("R1000001", lakes, SECOND["ra"]),
             ("R1000002", prairie, "200001"),
@@ -194,6 +198,18 @@ def machine(work: UnitOfWork, here: Organization, custodian: Person | None) -> N
     given: dict[str, Any] = {"machine_id": row.id, "valid_from": OLD, "given_by": "test"}
     work.db.add_all([Custody(person_id=custodian.id, **given),
                      MachineNetwork(network="192.0.2.1/32", **given)])  # fmt: skip
+
+
+def participations(work: UnitOfWork, lakes: Organization, prairie: Organization) -> None:
+    """Lakes has applied for another market; Prairie takes part in one."""
+    work.db.add(Market(code="demand", name="Demand", name_fr="Demande", kind="program",
+                       position=2))  # fmt: skip
+    work.db.flush()
+    market_participations.apply(work, Actor(PEOPLE["ieso"], is_operator=True), lakes, "demand")
+    energy = work.db.scalars(select(Market.id).where(Market.code == "energy")).one()
+    work.db.add(Participation(organization_id=prairie.id, market_id=energy, applied_at=OLD,
+                              applied_by="test", approved_at=OLD))  # fmt: skip
+    work.db.flush()
 
 
 def own(row: Row) -> dict[str, str]:

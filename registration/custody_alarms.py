@@ -1,0 +1,83 @@
+"""Alarms about custodians: whoever has nothing but a machine account left at an organization may
+have left it, and the Rights Administrators have a task (MA-03, MA-10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from registration import tasks
+from registration.delegation_facts import Tier
+from registration.models import (
+    AccessAssignment,
+    Account,
+    Appointment,
+    ContactAssignment,
+    Custody,
+    Machine,
+    Organization,
+    Person,
+)
+from registration.transaction import UnitOfWork
+
+KIND = "machine.custodian"
+
+
+def check(work: UnitOfWork, here: Organization, people: Iterable[Person]) -> None:
+    """Make a task for each machine of those people who lost the last of everything else here."""
+    work.db.flush()
+    for person in {one.id: one for one in people}.values():
+        machines = _in_custody(work, here, person)
+        if machines and not _has_more(work, here, person):
+            for machine in machines:
+                tasks.create(
+                    work, KIND, key=_key(machine), organization_id=here.id,
+                    office=Tier.RA.value,
+                    data={"account": machine.account.username or machine.description,
+                          "person": person.full_name, "machine": machine.id},
+                )  # fmt: skip
+
+
+def clear(work: UnitOfWork, machine: Machine) -> None:
+    """The machine was handed over or stopped."""
+    tasks.finish(work, _key(machine))
+
+
+def _key(machine: Machine) -> str:
+    return f"{KIND}:{machine.id}"
+
+
+def _in_custody(work: UnitOfWork, here: Organization, person: Person) -> list[Machine]:
+    query = (
+        select(Machine)
+        .join(Custody, Custody.machine_id == Machine.id)
+        .where(
+            Machine.organization_id == here.id,
+            Custody.person_id == person.id,
+            Custody.held_at(work.now),
+        )
+        .order_by(Machine.id)
+    )
+    return list(work.db.scalars(query))
+
+
+def _has_more(work: UnitOfWork, here: Organization, person: Person) -> bool:
+    """Whether he has an access role, a contact role or an office here."""
+    accounts = select(Account.id).where(Account.person_id == person.id)
+    queries = (
+        select(AccessAssignment.id).where(
+            AccessAssignment.organization_id == here.id,
+            AccessAssignment.account_id.in_(accounts),
+            AccessAssignment.held_at(work.now),
+        ),
+        *(
+            select(kind.id).where(
+                kind.organization_id == here.id,
+                kind.person_id == person.id,
+                kind.held_at(work.now),
+            )
+            for kind in (ContactAssignment, Appointment)
+        ),
+    )
+    return any(work.db.scalars(query.limit(1)).first() is not None for query in queries)
