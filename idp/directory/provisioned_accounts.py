@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
-from sqlalchemy import case, exists, func, not_, select
+from sqlalchemy import FromClause, Select, case, exists, func, not_, select
 
 from idp.directory import shown_accounts
 from idp.directory.directory_refusals import EndDatePast
-from idp.directory.provisioning_scope import ProvisioningScope
+from idp.directory.provisioning_scope import ProvisioningScope, seen_by
 from idp.directory.result_pages import Page, PageRequest, page_of
 from idp.directory.search_conditions import Attribute, Condition
 from idp.directory.shown_accounts import MAX_SUBJECT
@@ -25,40 +25,44 @@ from idp.models import (
     RegisteredNetwork,
     RoleGroup,
 )
+from idp.models.records import table
 from idp.policy.email_address import email_key
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork, lock_rows
 
-ACTIVE: Condition = Account.state != AccountState.SUSPENDED
+# Columns of the tables: comparing them takes a fifth of the time of comparing attributes of models.
+_ACCOUNT, _PERSON, _PUSHED = table(Account).c, table(Person).c, table(ProvisionedAccount).c
+
+ACTIVE: Condition = _ACCOUNT.state != AccountState.SUSPENDED
 SUSPENDED: Condition = not_(ACTIVE)
 
-SUBJECT = Attribute(Account.subject)
-USERNAME = Attribute(Account.username_key, name_key)
-EXTERNAL_ID = Attribute(ProvisionedAccount.external_id, empty="")
+SUBJECT = Attribute(_ACCOUNT.subject)
+USERNAME = Attribute(_ACCOUNT.username_key, name_key)
+EXTERNAL_ID = Attribute(_PUSHED.external_id, empty="")
 FULL_NAME = Attribute(
-    func.trim(func.lower(Person.given_name + " " + Person.family_name)), str.casefold
+    func.trim(func.lower(_PERSON.given_name + " " + _PERSON.family_name)), str.casefold
 )
-GIVEN_NAME = Attribute(func.lower(Person.given_name), str.casefold)
-FAMILY_NAME = Attribute(func.lower(Person.family_name), str.casefold)
-MIDDLE_NAME = Attribute(func.lower(Person.middle_name), str.casefold, empty="")
-PREFERRED_NAME = Attribute(func.lower(Person.preferred_name), str.casefold, empty="")
-EMAIL = Attribute(Person.email_key, email_key)
-PHONE = Attribute(Person.phone, empty="")
-LANGUAGE = Attribute(Account.locale, str.casefold)
-TIME_ZONE = Attribute(func.lower(Account.zoneinfo), str.casefold)
-CREATED = Attribute(Account.created_at)
-UPDATED = Attribute(Account.updated_at)
-PERSON_ID = Attribute(Person.person_id)
-KIND = Attribute(Account.kind, str.casefold)
-REQUEST_NUMBER = Attribute(ProvisionedAccount.request_number, empty="")
-SEQUENCE = Attribute(ProvisionedAccount.sequence, empty=0)
+GIVEN_NAME = Attribute(func.lower(_PERSON.given_name), str.casefold)
+FAMILY_NAME = Attribute(func.lower(_PERSON.family_name), str.casefold)
+MIDDLE_NAME = Attribute(func.lower(_PERSON.middle_name), str.casefold, empty="")
+PREFERRED_NAME = Attribute(func.lower(_PERSON.preferred_name), str.casefold, empty="")
+EMAIL = Attribute(_PERSON.email_key, email_key)
+PHONE = Attribute(_PERSON.phone, empty="")
+LANGUAGE = Attribute(_ACCOUNT.locale, str.casefold)
+TIME_ZONE = Attribute(func.lower(_ACCOUNT.zoneinfo), str.casefold)
+CREATED = Attribute(_ACCOUNT.created_at)
+UPDATED = Attribute(_ACCOUNT.updated_at)
+PERSON_ID = Attribute(_PERSON.person_id)
+KIND = Attribute(_ACCOUNT.kind, str.casefold)
+REQUEST_NUMBER = Attribute(_PUSHED.request_number, empty="")
+SEQUENCE = Attribute(_PUSHED.sequence, empty=0)
 #: Of an order only.
 IS_ACTIVE = Attribute(case((ACTIVE, 1), else_=0))
 #: Of one role group that an account holds.
-ROLE_GROUP = Attribute(RoleGroup.name)
-PARTICIPANT = Attribute(Participant.number)
+ROLE_GROUP = Attribute(table(RoleGroup).c.name)
+PARTICIPANT = Attribute(table(Participant).c.number)
 #: Of one registered network.
-NETWORK = Attribute(RegisteredNetwork.network)
+NETWORK = Attribute(table(RegisteredNetwork).c.network)
 
 
 def holds(scope: ProvisioningScope, condition: Condition) -> Condition:
@@ -83,15 +87,26 @@ def page(
     work: UnitOfWork, scope: ProvisioningScope, condition: Condition | None, request: PageRequest
 ) -> Page:
     """A page of the accounts that are not closed and that the client may see (``ShownAccount``)."""
-    base = select(Account).where(Account.is_open(work.now), scope.visible_accounts())
-    if condition is not None or request.sort_by is not None:
-        # Without them the count needs one table only.
-        base = base.join(Person, Person.id == Account.person_id).outerjoin(
-            ProvisionedAccount, ProvisionedAccount.account_id == Account.id
-        )
+    has_holder = condition is not None or request.sort_by is not None
+    base = _open_accounts(bool(scope.participants), has_holder)
     if condition is not None:
         base = base.where(condition)
-    return page_of(work, base, Account.id, request, partial(shown_accounts.of_keys, work, scope))
+    load = partial(shown_accounts.of_keys, work, scope)
+    values = {"now": work.now, **shown_accounts.limits_of(scope)}
+    return page_of(work, base, _ACCOUNT.id, request, load, values)
+
+
+@cache
+def _open_accounts(is_limited: bool, has_holder: bool) -> Select[int]:
+    """The open accounts that a client sees. Without a condition or an order on other tables, the
+    count needs one table only."""
+    accounts: FromClause = table(Account)
+    if has_holder:
+        accounts = accounts.join(table(Person), _PERSON.id == _ACCOUNT.person_id).outerjoin(
+            table(ProvisionedAccount), _PUSHED.account_id == _ACCOUNT.id
+        )
+    found = select(_ACCOUNT.id).select_from(accounts).where(Account.is_open(shown_accounts.NOW))
+    return found.where(seen_by(*shown_accounts.LIMITS)) if is_limited else found
 
 
 def find(work: UnitOfWork, scope: ProvisioningScope, subject: str) -> Account | None:

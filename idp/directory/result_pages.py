@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -52,27 +52,29 @@ def page_of(
     key: Any,
     request: PageRequest,
     load: Callable[[Sequence[Any]], list[Any]] | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> Page:
     """A page of what ``base`` selects, in the order of the request and then of ``key``. ``load``
-    returns the rows of the keys that it gets; without it they are objects."""
+    returns the rows of the keys that it gets; without it they are objects. ``values`` are those of
+    the parameters of ``base``."""
     if request.count == 0:
-        return Page(_total(work, base, key), [])
+        return Page(_total(work, base, key, values), [])
     columns = request.sort_by.order() if request.sort_by is not None else []
     loaded = load or partial(list_pages.load, work, key)
     if request.is_by_cursor:
-        return _by_cursor(work, base, key, request, columns, loaded)
+        return _by_cursor(work, base, key, request, columns, loaded, values)
     keys = base.with_only_columns(key).order_by(*_order(columns, key, request))
     if request.start:
         keys = keys.offset(request.start)
-    found = work.db.scalars(keys.limit(request.count)).all()
+    found = work.run(keys.limit(request.count), values).scalars().all()
     is_counted = len(found) < request.count and (bool(found) or not request.start)
     # The last page has counted the rows already.
-    total = request.start + len(found) if is_counted else _total(work, base, key)
+    total = request.start + len(found) if is_counted else _total(work, base, key, values)
     return Page(total, loaded(found) if found else [])
 
 
-def _total(work: UnitOfWork, base: Select[Any], key: Any) -> int:
-    return work.db.scalar(base.with_only_columns(func.count(key))) or 0
+def _total(work: UnitOfWork, base: Select[Any], key: Any, values: Mapping[str, Any] | None) -> int:
+    return work.run(base.with_only_columns(func.count(key)), values).scalar() or 0
 
 
 def _by_cursor(
@@ -82,15 +84,16 @@ def _by_cursor(
     request: PageRequest,
     columns: list[Any],
     load: Callable[[Sequence[Any]], list[Any]],
+    values: Mapping[str, Any] | None,
 ) -> Page:
     position, is_backwards = request.position, request.is_backwards
     query = base.with_only_columns(*columns, key).order_by(*_order(columns, key, request))
     if position is not None:
         query = query.where(_beyond(columns, key, position[1:], request))
-    found = work.db.execute(query.limit(request.count + 1)).all()
+    found = work.run(query.limit(request.count + 1), values).all()
     rows, has_more = list(found[: request.count]), len(found) > request.count
     is_whole = position is None and not has_more
-    total = len(rows) if is_whole else _total(work, base, key)
+    total = len(rows) if is_whole else _total(work, base, key, values)
     if is_backwards:
         rows.reverse()
     if not rows:

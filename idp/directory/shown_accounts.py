@@ -32,6 +32,9 @@ from idp.transaction import UnitOfWork
 
 #: Longer subject identifiers belong to no account.
 MAX_SUBJECT = 40
+#: The parameters of statements that are built once: the time, and the client with its participants.
+NOW: BindParameter[datetime] = bindparam("now", type_=UtcDateTime)
+LIMITS: tuple[Any, Any] = (bindparam("client"), bindparam("participants", expanding=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,9 @@ _NETWORKS = (
 def _by_subject(is_limited: bool) -> Select[Any]:
     found = _ACCOUNTS.where(
         _ACCOUNT.c.subject == bindparam("subject"),
-        Account.is_open(bindparam("now", type_=UtcDateTime)),
+        Account.is_open(NOW),
     )
-    return found.where(provisioning_scope.seen_by(*_limits())) if is_limited else found
+    return found.where(provisioning_scope.seen_by(*LIMITS)) if is_limited else found
 
 
 @cache
@@ -134,14 +137,11 @@ def _grants(is_limited: bool) -> Select[Any]:
         .join(Participant, Participant.id == Assignment.participant_id)
         .where(Assignment.account_id.in_(_KEYS), Assignment.revoked_at.is_(None))
     )
-    return found.where(Participant.number.in_(_limits()[1])) if is_limited else found
+    return found.where(Participant.number.in_(LIMITS[1])) if is_limited else found
 
 
-def _limits() -> tuple[Any, Any]:
-    return bindparam("client"), bindparam("participants", expanding=True)
-
-
-def _values(scope: ProvisioningScope) -> dict[str, Any]:
+def limits_of(scope: ProvisioningScope) -> dict[str, Any]:
+    """The values of ``LIMITS``; none for a client without a limit."""
     if not scope.participants:
         return {}
     return {"client": scope.client.id, "participants": sorted(scope.participants)}
@@ -149,7 +149,7 @@ def _values(scope: ProvisioningScope) -> dict[str, Any]:
 
 def of_subject(work: UnitOfWork, scope: ProvisioningScope, subject: str) -> ShownAccount | None:
     """The open account of this subject identifier, if the client may see it."""
-    values = {"subject": subject[:MAX_SUBJECT], "now": work.now, **_values(scope)}
+    values = {"subject": subject[:MAX_SUBJECT], "now": work.now, **limits_of(scope)}
     rows = work.run(_by_subject(bool(scope.participants)), values).all()
     return next(iter(_whole(work, scope, rows)), None)
 
@@ -170,7 +170,7 @@ def _whole(
     found = [_account(row) for row in rows]
     by_key = {account.id: account for account in found}
     if by_key:
-        values = _values(scope) | {"keys": list(by_key)}
+        values = limits_of(scope) | {"keys": list(by_key)}
         held: Sequence[Any] = work.run(_grants(bool(scope.participants)), values).all()
         for key, name, number, *terms in held:
             by_key[key].grants[name, number] = AssignmentTerms(*terms)
