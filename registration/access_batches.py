@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from registration import access_notices, account_pushes, accounts, history, requests
 from registration.access_changes import AccountKey, Cell, Change, Plan, Situation, plan
@@ -125,23 +125,22 @@ def order(
     codes = {cell.role for cell in (*found.added, *found.ended)}
     query = select(AccessRole).where(AccessRole.code.in_(codes))
     roles = {role.code: role for role in work.db.scalars(query)}
-    cells = (*found.ended, *found.added)
+    ended = [(cell, row) for cell in found.ended for row in _held_by(work, here, cell)]
     holders = {
-        key: _account_of(work, here, key, request) for key in sorted({c.account for c in cells})
+        key: _account_of(work, here, key, request)
+        for key in sorted({cell.account for cell in found.added})
     }
-    entries = [
-        _end(work, here, holders[cell.account], roles[cell.role], request, why)
-        for cell in found.ended
-    ] + [
+    entries = [_end(work, row, request, why) for _, row in ended] + [
         _grant(
             work, here, holders[cell.account], roles[cell.role], request, why,
             is_attested=is_attested,
         )
         for cell in found.added
     ]  # fmt: skip
-    for account in sorted(holders.values(), key=lambda row: row.id):
+    changed = {row.account for _, row in ended if row.account.ended_at is None}
+    for account in sorted({*changed, *holders.values()}, key=lambda row: row.id):
         account_pushes.queue(work, account, request)
-    told = [(holders[cell.account], roles[cell.role], False) for cell in found.ended]
+    told = [(account, roles[cell.role], False) for cell, account in _first(ended)]
     told += [(holders[cell.account], roles[cell.role], True) for cell in found.added]
     if told:
         access_notices.tell(work, actor, here, entries[0], told)
@@ -183,24 +182,35 @@ def _grant(
     return _record(work, GRANTED, here, account, role, request, why)
 
 
-def _end(
-    work: UnitOfWork,
-    here: Organization,
-    account: Account,
-    role: AccessRole,
-    request: Request,
-    why: str,
-) -> History:
-    query = select(AccessAssignment).where(
-        AccessAssignment.organization_id == here.id,
-        AccessAssignment.access_role_id == role.id,
-        AccessAssignment.account_id == account.id,
-        AccessAssignment.held_at(work.now),
+def _held_by(work: UnitOfWork, here: Organization, cell: Cell) -> list[AccessAssignment]:
+    """What is revoked: of a person the role of each account, also of one that acted for every
+    organization before there was one for this organization only (D.03)."""
+    query = (
+        select(AccessAssignment)
+        .join(AccessRole, AccessAssignment.access_role_id == AccessRole.id)
+        .join(Account, AccessAssignment.account_id == Account.id)
+        .outerjoin(Person, Account.person_id == Person.id)
+        .where(
+            AccessAssignment.organization_id == here.id,
+            AccessRole.code == cell.role,
+            Account.kind == cell.account.kind,
+            func.coalesce(Person.person_id, Account.username) == cell.account.id,
+            AccessAssignment.held_at(work.now),
+        )
+        .order_by(AccessAssignment.id)
     )
-    row = work.db.scalars(query).one()
+    return list(work.db.scalars(query))
+
+
+def _first(ended: list[tuple[Cell, AccessAssignment]]) -> list[tuple[Cell, Account]]:
+    """Each cell once, for the mails."""
+    return list({cell: row.account for cell, row in reversed(ended)}.items())[::-1]
+
+
+def _end(work: UnitOfWork, row: AccessAssignment, request: Request, why: str) -> History:
     row.valid_until = row.ended_at = work.now
     row.ended_by, row.ended_why = work.origin.actor, why
-    return _record(work, REVOKED, here, account, role, request, why)
+    return _record(work, REVOKED, row.organization, row.account, row.access_role, request, why)
 
 
 def _record(

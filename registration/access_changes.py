@@ -39,6 +39,12 @@ class CellState:
     is_held: bool = False
     version: int = 0
 
+    @classmethod
+    def counted(cls, changes: int, *, is_held: bool) -> CellState:
+        """After so many changes. The version is odd while the role is held, also when two accounts
+        of one person hold it."""
+        return cls(is_held, changes | 1 if is_held else changes)
+
 
 @dataclass(frozen=True)
 class Change:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from registration import history
 from registration.models import Account, Organization, Person, Request
@@ -43,7 +43,7 @@ def ordered(work: UnitOfWork, person: Person, request: Request) -> Account:
     account = of_person(work, person)
     if account is None:
         account = Account(
-            external_id=f"person-{person.person_id}",
+            external_id=_next_id(work, person),
             kind="person",
             person_id=person.id,
             created_at=work.now,
@@ -53,3 +53,14 @@ def ordered(work: UnitOfWork, person: Person, request: Request) -> Account:
         work.db.flush()
         history.record(work, ORDERED, person=person, account=account, request=request)
     return account
+
+
+def _next_id(work: UnitOfWork, person: Person) -> str:
+    """Our id for it at the gateway. An account that has ended keeps its own for all time."""
+    own = f"person-{person.person_id}"
+    query = select(func.count()).where(
+        Account.person_id == person.id,
+        or_(Account.external_id == own, Account.external_id.startswith(f"{own}-")),
+    )
+    former = work.db.scalar(query) or 0
+    return f"{own}-{former + 1}" if former else own

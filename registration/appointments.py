@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
-
-from registration import account_pushes, accounts, custody_alarms, history, notices, tasks
+from registration import account_pushes, accounts, custody_alarms, history, notices, vacancies
 from registration.appointment_refusals import (
     AlreadyInOffice,
     AppointmentNotFound,
@@ -33,7 +31,6 @@ from registration.work_refusals import ChangedMeanwhile
 
 #: Actions of the history.
 MADE, ENDED = "appointment.made", "appointment.ended"
-VACANCY = "office.vacant"
 
 
 class EndReason(StrEnum):
@@ -106,8 +103,7 @@ def appoint(
         since=row.valid_from,
         until=row.valid_until,
     )
-    for asked in Tier:
-        tasks.finish(work, _vacancy_key(organization, office, asked))
+    vacancies.fill(work, organization, office)
     account_pushes.queue(work, accounts.ordered(work, person, request), request)
     return row
 
@@ -200,7 +196,7 @@ def end(
         by=notices.by_name(work, actor),
     )
     if is_last:
-        _tell_vacancy(work, row, entry, _without(facts, target))
+        vacancies.tell(work, row.organization, Tier(row.office), entry, _without(facts, target))
     custody_alarms.check(work, row.organization, [row.person])
     if account := accounts.of_person(work, row.person):
         account_pushes.queue(work, account, request)
@@ -215,35 +211,6 @@ def _require_end(actor: Actor, target: Target, facts: Facts) -> None:
         if refused.reason is Reason.NOT_YOURS:
             raise AppointmentNotFound() from refused
         raise
-
-
-def _tell_vacancy(work: UnitOfWork, row: Appointment, entry: History, left: Facts) -> None:
-    """TM-03, TM-05, TM-06, NT-11: a task, and a mail to each who can fill the office."""
-    organization, office = row.organization, Tier(row.office)
-    for asked in who_fills(office, organization.organization_id, left):
-        is_ieso = asked.tier is Tier.IESO
-        tasks.create(
-            work,
-            VACANCY,
-            key=_vacancy_key(organization, office, asked.tier),
-            organization_id=None if is_ieso else organization.id,
-            office=None if is_ieso else asked.tier.value,
-            data={"organization": organization.organization_id, "office": office.value},
-        )
-        people = select(Person).where(Person.person_id.in_(asked.people))
-        for person in work.db.scalars(people):
-            notices.of_office(
-                work,
-                NoticeKind.VACANCY,
-                person,
-                entry,
-                office=office,
-                organization=organization.name,
-            )
-
-
-def _vacancy_key(organization: Organization, office: Tier, asked: Tier) -> str:
-    return f"{VACANCY}:{organization.organization_id}:{office.value}:{asked.value}"
 
 
 def _facts(work: UnitOfWork, actor: Actor, organization: Organization, person: Person) -> Facts:

@@ -2,7 +2,8 @@
 which nobody ended.
 
 An open row makes a new one for the same holder impossible. So services close what has expired at an
-organization before they change something there, and the worker closes the rest.
+organization before they change something there, and the worker closes the rest. An office that
+nobody holds any more is a vacancy, as after an end that somebody ordered.
 """
 
 from __future__ import annotations
@@ -11,8 +12,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select, union
 
-from registration import history
-from registration.models import AccessAssignment, Appointment, ContactAssignment, Organization
+from registration import history, vacancies
+from registration.delegation_facts import Tier
+from registration.models import (
+    AccessAssignment,
+    Appointment,
+    ContactAssignment,
+    History,
+    Organization,
+)
+from registration.organization_facts import facts_of
 from registration.permission import lock
 from registration.transaction import Runtime, UnitOfWork
 
@@ -32,13 +41,21 @@ def lock_and_close(work: UnitOfWork, organization: Organization) -> None:
     """How a change of who may do what at an organization begins: other changes there wait until
     this one is committed (``permission.lock``), and what has expired makes room for what is new."""
     lock(work, organization)
+    vacated: dict[Tier, History] = {}
     for kind in _KINDS:
         query = select(kind).where(kind.organization_id == organization.id, *_over(kind, work))
         ordered = query.order_by(kind.id).execution_options(populate_existing=True)
         rows: list[Any] = list(work.db.scalars(ordered))
         for row in rows:
-            _close(work, row)
+            entry = _close(work, row)
+            if isinstance(row, Appointment):
+                vacated[Tier(row.office)] = entry
     work.db.flush()
+    if vacated:
+        left = facts_of(work, organization)
+        for office, entry in vacated.items():
+            if not left.holders(office, organization.organization_id):
+                vacancies.tell(work, organization, office, entry, left)
 
 
 def close_all(runtime: Runtime) -> int:
@@ -59,7 +76,7 @@ def _over(kind: type[Expiring], work: UnitOfWork) -> tuple[ColumnElement[bool], 
     return kind.ended_at.is_(None), kind.valid_until <= work.now
 
 
-def _close(work: UnitOfWork, row: Expiring) -> None:
+def _close(work: UnitOfWork, row: Expiring) -> History:
     if row.valid_until is None:
         raise ValueError("it has no end")
     row.ended_at, row.ended_by, row.ended_why = row.valid_until, ACTOR, WHY
@@ -75,7 +92,7 @@ def _close(work: UnitOfWork, row: Expiring) -> None:
             action, before["role"] = ACCESS_ROLE, row.access_role.code
     account = row.account if isinstance(row, AccessAssignment) else None
     person = account.person if account else getattr(row, "person", None)
-    history.record(
+    return history.record(
         work,
         action,
         actor=ACTOR,

@@ -114,18 +114,21 @@ def _changed(
     givers = names(work, {row[4] for row in rows})
     versions: dict[tuple[str, str], int] = defaultdict(int)
     held: dict[tuple[str, str], Holding] = {}
+    held_now: set[tuple[str, str]] = set()
     for account, role, since, until, giver in rows:
         if account not in accounts:
             continue
         cell = (accounts[account], codes[role])
         if since <= work.now:
-            versions[cell] += 1 if until is None or until > work.now else 2
+            is_over = until is not None and until <= work.now
+            versions[cell] += 2 if is_over else 1
+            if not is_over:
+                held_now.add(cell)
         if since <= at and (until is None or at < until):
             held[cell] = Holding(since, until, givers.get(giver, giver))
     found: dict[str, dict[str, _Changed]] = defaultdict(dict)
     for cell in versions.keys() | held.keys():
-        version = versions.get(cell, 0)
-        state = CellState(version % 2 == 1, version)
+        state = CellState.counted(versions.get(cell, 0), is_held=cell in held_now)
         found[cell[0]][cell[1]] = _Changed(state, held.get(cell))
     return found
 

@@ -157,7 +157,7 @@ def situation(work: UnitOfWork, here: Organization) -> Situation:
 
 def cells_of(work: UnitOfWork, here: Organization) -> dict[Cell, CellState]:
     """The cells that were ever changed. Each row of an assignment was a change, and so was its
-    end: the version is odd while the role is held."""
+    end."""
     query = (
         select(
             Account.kind,
@@ -176,10 +176,14 @@ def cells_of(work: UnitOfWork, here: Organization) -> dict[Cell, CellState]:
         )
     )
     changes: dict[Cell, int] = defaultdict(int)
+    held: set[Cell] = set()
     for kind, username, person, role, until in work.db.execute(query):
-        account = AccountKey(AccountKind(kind), person or username or "")
-        changes[Cell(account, role)] += 1 if until is None or until > work.now else 2
-    return {cell: CellState(count % 2 == 1, count) for cell, count in changes.items()}
+        cell = Cell(AccountKey(AccountKind(kind), person or username or ""), role)
+        is_over = until is not None and until <= work.now
+        changes[cell] += 2 if is_over else 1
+        if not is_over:
+            held.add(cell)
+    return {cell: CellState.counted(count, is_held=cell in held) for cell, count in changes.items()}
 
 
 def _who_stays(work: UnitOfWork, here: Organization) -> frozenset[str]:

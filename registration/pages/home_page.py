@@ -10,7 +10,6 @@ from flask_babel import gettext
 
 from hosted_pages.languages import is_french
 from registration import current, custody_alarms, own_lists
-from registration.appointments import VACANCY
 from registration.delegation_facts import Tier
 from registration.delegation_texts import TIERS
 from registration.grid_query import column_of
@@ -20,6 +19,7 @@ from registration.organization_facts import names
 from registration.pages import standing
 from registration.pages.navigation import own_organizations, sees
 from registration.pages.task_texts import text_of
+from registration.vacancies import VACANCY
 
 
 @dataclass(frozen=True)

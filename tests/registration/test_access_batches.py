@@ -186,6 +186,56 @@ def test_ar06_a_role_goes_to_the_account_that_acts_here_only(
     assert work.db.scalars(select(AccessAssignment)).one().account_id == second.id
 
 
+def test_d03_a_role_is_revoked_of_every_account_of_the_person(
+    work: UnitOfWork, lakes: Organization
+) -> None:
+    """D.03, UI-10: the role was given before there was an account for this organization only."""
+    access_batches.order(work, ACTOR, lakes, [change("bids")])
+    trader = work.db.scalars(select(Person).where(Person.person_id == TRADER)).one()
+    second = Account(external_id="second", kind="person", person_id=trader.id,
+                     only_organization_id=lakes.id, created_at=OLD, created_by="test")  # fmt: skip
+    work.db.add(second)
+    work.db.flush()
+    assert held(work, lakes) == {(TRADER, "bids")}
+    bids = work.db.scalars(select(AccessAssignment)).one().access_role_id
+    work.db.add(
+        AccessAssignment(organization_id=lakes.id, access_role_id=bids, account_id=second.id,
+                         valid_from=OLD, given_by="test")
+    )  # fmt: skip
+    assert held(work, lakes) == {(TRADER, "bids")}
+    access_batches.order(work, ACTOR, lakes, [change("bids", grants=False, saw=3)])
+    assert held(work, lakes) == set()
+    pushed = list(work.db.scalars(select(Push).order_by(Push.id)))[1:]
+    assert [(one.account.external_id if one.account else "") for one in pushed] == [
+        f"person-{TRADER}", "second",
+    ]  # fmt: skip
+    assert all(one.body[EXTENSION]["grants"] == [] for one in pushed)
+    told = [one for one in work.db.scalars(select(Notice)) if one.kind == "own_roles_changed"]
+    assert [one.body.count("Removed: ") for one in told] == [0, 1]
+
+
+def test_ar07_whose_account_has_ended_gets_another_one(
+    work: UnitOfWork, lakes: Organization
+) -> None:
+    """AR-07, PR-04: the ended account keeps its id for all time; its roles can still be revoked."""
+    access_batches.order(work, ACTOR, lakes, [change("bids")])
+    for number in (2, 3):
+        for account in work.db.scalars(select(Account).where(Account.ended_at.is_(None))):
+            if account.person and account.person.person_id == TRADER:
+                account.ended_at, account.ended_by = work.now, "test"
+        work.db.flush()
+        access_batches.order(work, ACTOR, lakes, [change("view", saw=2 * (number - 2))])
+        access_batches.order(
+            work, ACTOR, lakes, [change("view", grants=False, saw=2 * (number - 2) + 1)]
+        )
+        last = work.db.scalars(select(Push).order_by(Push.id.desc())).first()
+        assert last is not None
+        assert last.account is not None
+        assert last.account.external_id == f"person-{TRADER}-{number}"
+    access_batches.order(work, ACTOR, lakes, [change("bids", grants=False, saw=1)])
+    assert held(work, lakes) == set()
+
+
 def test_ar05_a_trial_changes_nothing(
     work: UnitOfWork, lakes: Organization, bridge: FakeBridge
 ) -> None:

@@ -108,3 +108,31 @@ def test_the_worker_closes_what_has_expired_once(company: Company) -> None:
         ]  # fmt: skip
         assert all(row.ended_at == row.valid_until for row in rows)
     assert [one[0] for one in company.history()].count("appointment.expired") == 2
+
+
+def test_nt11_the_last_appointment_that_expires_leaves_a_vacancy(company: Company) -> None:
+    """TM-06, NT-11: as when somebody ends it: a task and a mail to the tier above, once."""
+    with company.work() as work:
+        query = select(Appointment).where(Appointment.office.in_(("ra", "pc")))
+        for row in work.db.scalars(query):
+            row.valid_until = work.now + timedelta(hours=1 if row.office == "ra" else 2)
+    company.clock.advance(3600)
+    expired_holdings.close_all(company.runtime)
+    expired_holdings.close_all(company.runtime)
+    assert company.tasks() == [("pc", {"organization": LAKES, "office": "ra"})]
+    assert [one[:2] for one in company.notices()] == [("vacancy", "pc@lakes.example")]
+    company.clock.advance(3600)
+    expired_holdings.close_all(company.runtime)
+    assert company.tasks()[1:] == [("ar", {"organization": LAKES, "office": "pc"})]
+    assert [one[:2] for one in company.notices()][1:] == [("vacancy", "ar@lakes.example")]
+
+
+def test_an_appointment_that_expires_beside_another_one_leaves_no_vacancy(
+    company: Company,
+) -> None:
+    appoint(company, hours=1)
+    sent = len(company.notices())
+    company.clock.advance(3600)
+    expired_holdings.close_all(company.runtime)
+    assert company.tasks() == []
+    assert len(company.notices()) == sent
