@@ -16,6 +16,7 @@ from idp.errors import ServiceError
 
 if TYPE_CHECKING:
     from idp.demo.home import Home
+    from idp.demo.processes import Processes
     from idp.transaction import Runtime
 
 
@@ -42,17 +43,40 @@ if TYPE_CHECKING:
 )
 @click.option("--database", default="", help="PostgreSQL URL. A SQLite file if omitted.")
 @click.option("--only-data", is_flag=True, help="Create the data without starting any service.")
-def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_data: bool) -> None:
+@click.option(
+    "--conformance",
+    metavar="URL",
+    default="",
+    help="Create clients and a person for the conformance suite of the OpenID Foundation, and start"
+    " the gateway and its worker only. URL is the https address of a proxy to the gateway.",
+)
+@click.option(
+    "--suite",
+    metavar="URL",
+    default="https://localhost:8443",
+    show_default=True,
+    help="Address of the conformance suite.",
+)
+def demo(
+    port: int,
+    data: Path,
+    reset: bool,
+    accounts: int,
+    database: str,
+    only_data: bool,
+    conformance: str,
+    suite: str,
+) -> None:
     """Start the gateway, its worker, four applications and registration with demo accounts.
 
     Press Ctrl-C to stop. The data is kept for the next start."""
     from idp import foundation
-    from idp.demo import registration_part
-    from idp.demo.home import Home, write_private
+    from idp.demo import conformance_part, registration_part
+    from idp.demo.home import Home
     from idp.demo.processes import Processes
     from idp.demo.seed import seed
 
-    home = Home(data, port, database)
+    home = Home(data, port, database, conformance.rstrip("/"))
     home.prepare(reset=reset)
     click.echo("Preparing the database ...")
     base = foundation.connect(home.settings())
@@ -60,29 +84,50 @@ def demo(port: int, data: Path, reset: bool, accounts: int, database: str, only_
     click.echo("Creating people and applications, unless they are there ...")
     seed(base.runtime, base.hasher, home)
     _add_crowd(base.runtime, accounts)
-    registration_part.prepare(base.runtime, home)
+    if conformance:
+        conformance_part.prepare(base.runtime, base.hasher, home, suite.rstrip("/"))
+    else:
+        registration_part.prepare(base.runtime, home)
     base.close()
     if only_data:
         click.echo(f"The data is in {home.folder}. To use it:")
         click.echo(f"  . {shlex.quote(str(home.write_environment()))}")
         click.echo(f"  {program()} --help")
         return
+    processes = Processes(home)
+    _run(processes, home)
+    click.echo("\nStopped. Start the demo again to continue with the same data.")
+
+
+def _run(processes: Processes, home: Home) -> None:
+    """Start the processes and wait for a signal. Raises ServiceError if one of them ends."""
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    processes = Processes(home)
-    click.echo("Starting the gateway, its worker and the applications ...")
     try:
-        processes.start()
-        known = home.describe() | {"registration": registration_part.describe(home)}
-        write_private(home.folder / "demo.json", known)
-        welcome(home)
+        if home.public:
+            click.echo("Starting the gateway and its worker ...")
+            processes.start_gateway()
+            click.echo(f"Gateway              {home.issuer}")
+            click.echo(f"For conformance/run  {home.folder / 'conformance.json'}")
+        else:
+            _start_all(processes, home)
         while not stop.wait(0.5):
             if name_of_dead := processes.dead():
                 raise ServiceError(f"{name_of_dead} stopped unexpectedly")
     finally:
         processes.stop()
-    click.echo("\nStopped. Start the demo again to continue with the same data.")
+
+
+def _start_all(processes: Processes, home: Home) -> None:
+    from idp.demo import registration_part
+    from idp.demo.home import write_private
+
+    click.echo("Starting the gateway, its worker and the applications ...")
+    processes.start()
+    known = home.describe() | {"registration": registration_part.describe(home)}
+    write_private(home.folder / "demo.json", known)
+    welcome(home)
 
 
 def _add_crowd(runtime: Runtime, wanted: int) -> None:

@@ -29,6 +29,7 @@ FILES = (
     "registration.db-shm",
     "secrets.json",
     "gateway.env",
+    "conformance.json",
     "demo.json",
 )
 #: Roles that the description lists apart from the people who can sign in.
@@ -44,14 +45,17 @@ class Home:
     port: int
     #: SQLAlchemy URL; empty: a SQLite file in the folder.
     database: str = ""
+    #: The https address of a proxy on this machine; empty: there is none.
+    public: str = ""
 
     @property
     def issuer(self) -> str:
-        return f"http://localhost:{self.port}"
+        return self.public or f"http://localhost:{self.port}"
 
     def app_url(self, offset: int) -> str:
-        """The address of a relying party."""
-        return f"http://localhost:{self.port + offset}"
+        """The address of a relying party. A gateway with https accepts https addresses only."""
+        scheme = "https" if self.public else "http"
+        return f"{scheme}://localhost:{self.port + offset}"
 
     def prepare(self, *, reset: bool) -> None:
         """Create the folder; with ``reset`` remove the data of an earlier demo. The description is
@@ -73,9 +77,7 @@ class Home:
             "key_encryption_key": Fernet.generate_key().decode(),
             "pepper": secrets.token_urlsafe(48),
             "passwords": {role: make_password() for role in roles},
-            "totp_secrets": {
-                role: totp.secret_of(secrets.token_bytes(totp.SECRET_BYTES)) for role in roles
-            },
+            "totp_secrets": {role: make_totp_secret() for role in roles},
             "registration_secret_key": secrets.token_urlsafe(48),
             "registration_push_key": make_key(),
             "client_secrets": {},
@@ -103,7 +105,8 @@ class Home:
 
     def _own(self) -> dict[str, str]:
         values = self.secrets()
-        return {
+        proxied = {"IDP_TRUSTED_PROXIES": "127.0.0.0/8,::1/128"} if self.public else {}
+        return proxied | {
             "IDP_ENVIRONMENT": "sandbox",
             "IDP_ISSUER": self.issuer,
             "IDP_DATABASE_URL": self.database
@@ -186,6 +189,11 @@ def make_key() -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     encoding, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(encoding, kind, serialization.NoEncryption()).decode()
+
+
+def make_totp_secret() -> str:
+    """The secret of an authenticator app, in Base32."""
+    return totp.secret_of(secrets.token_bytes(totp.SECRET_BYTES))
 
 
 def make_password() -> str:

@@ -56,6 +56,8 @@ class Figure:
     phone: str = ""
     #: The recovery phone. The outbox of the demo shows the codes.
     recovery_phone: str | None = None
+    #: The authenticator app comes first at sign-in, instead of codes by mail.
+    prefers_app: bool = False
 
     @property
     def is_operator(self) -> bool:

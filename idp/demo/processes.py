@@ -29,8 +29,13 @@ class Processes:
 
     def start(self) -> None:
         """Start all and wait until all answer. Raises ServiceError with the one that did not."""
-        offsets = (0, *(app.offset for app in (*APPS, REGISTRATION)))
-        for port in (self._home.port + offset for offset in offsets):
+        self.start_gateway(0, *(app.offset for app in (*APPS, REGISTRATION)))
+        self._start_applications()
+
+    def start_gateway(self, *offsets: int) -> None:
+        """Start the gateway and its worker and wait until the gateway answers. The ports at
+        ``offsets`` must be free. Raises ServiceError."""
+        for port in (self._home.port + offset for offset in offsets or (0,)):
             if not _is_free(port):
                 raise ServiceError(f"port {port} is in use; choose others with --port")
         environ = self._home.environ()
@@ -39,6 +44,9 @@ class Processes:
         self._spawn("gateway", serve, environ)
         self._spawn("worker", [*gateway, "worker", "--interval", "1"], environ)
         self._wait("gateway", self._home.port, "/readyz")
+
+    def _start_applications(self) -> None:
+        environ = self._home.environ()
         secrets = self._home.secrets()["client_secrets"]
         for app in APPS:
             others = ",".join(

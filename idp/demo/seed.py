@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -61,11 +63,7 @@ def seed(runtime: Runtime, hasher: PasswordHasher, home: Home) -> bool:
         secrets["client_secrets"][PUSHER] = _pusher(work)
         _registration_pusher(work, secrets["registration_push_key"])
         for figure in (*FIGURES, *registration_people.figures()):
-            account = _account(work, hasher, figure, secrets["passwords"])
-            if figure.kind is AccountKind.MACHINE:
-                registered_networks.replace(work, account, [(one, "demo") for one in LOOPBACK])
-            if figure.state is not AccountState.PENDING:
-                _factors(work, account, secrets["totp_secrets"][figure.role])
+            account = seed_figure(work, hasher, figure, secrets)
             if figure.state is AccountState.PENDING:
                 secrets["activation_path"] = activation.invite(work, account)
         # Before the commit: after a crash in between, the next start generates new ones.
@@ -106,6 +104,18 @@ def _registration_pusher(work: UnitOfWork, key: str) -> None:
     registry.create(work, data, client_id=REGISTRATION_PUSHER, is_approved=True)
 
 
+def seed_figure(
+    work: UnitOfWork, hasher: PasswordHasher, figure: Figure, secrets: dict[str, Any]
+) -> Account:
+    """Create the account of a figure. Its password may change in ``secrets``."""
+    account = _account(work, hasher, figure, secrets["passwords"])
+    if figure.kind is AccountKind.MACHINE:
+        registered_networks.replace(work, account, [(one, "demo") for one in LOOPBACK])
+    if figure.state is not AccountState.PENDING:
+        _factors(work, account, secrets["totp_secrets"][figure.role], prefers_app=figure.prefers_app)
+    return account
+
+
 def _account(
     work: UnitOfWork, hasher: PasswordHasher, figure: Figure, passwords: dict[str, str]
 ) -> Account:
@@ -136,13 +146,13 @@ def _account(
     return account
 
 
-def _factors(work: UnitOfWork, account: Account, secret: str) -> None:
+def _factors(work: UnitOfWork, account: Account, secret: str, *, prefers_app: bool) -> None:
     """An authenticator app, and codes by mail, which the outbox of the demo shows; as if the
     person had enrolled."""
     app = authenticators.start_enrolment(work, account, FactorKind.TOTP)
     app.secret_sealed = work.vault.encrypt(secret)
     mails = authenticators.start_enrolment(work, account, FactorKind.EMAIL)
-    mails.is_preferred = True
+    (app if prefers_app else mails).is_preferred = True
     app.confirmed_at = mails.confirmed_at = account.enrolled_at = work.now
 
 

@@ -1,0 +1,1 @@
+"""Runs of the conformance suite of the OpenID Foundation against a gateway (docs/conformance.md)."""
