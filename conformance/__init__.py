@@ -1,1 +1,1 @@
-"""Runs of the conformance suite of the OpenID Foundation against a gateway (docs/conformance.md)."""
+"""Runs of the OpenID Foundation's conformance suite against a gateway (docs/conformance.md)."""

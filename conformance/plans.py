@@ -34,8 +34,11 @@ PLANS = {
 
 def configuration(plan: Plan, known: dict[str, Any]) -> dict[str, Any]:
     """The settings of a plan, from ``conformance.json``."""
-    first, second = known["clients"].items()
-    pair = [{"client_id": name, "client_secret": secret} for name, secret in (first, second)]
+    first = "conformance-logout" if plan is PLANS["backchannel"] else "conformance-1"
+    pair = [
+        {"client_id": name, "client_secret": known["clients"][name]}
+        for name in (first, "conformance-2")
+    ]
     return {
         "alias": known["alias"],
         "description": plan.title,

@@ -8,6 +8,7 @@ asks for.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import sys
 import time
@@ -38,6 +39,7 @@ class Outcome:
     result: str
     #: The texts of conditions that warn or fail.
     remarks: tuple[str, ...]
+    seconds: int
 
 
 class Suite:
@@ -91,6 +93,7 @@ class Person:
         self._context = browser.new_context(locale="en-CA", ignore_https_errors=True)
         self._context.set_default_timeout(20_000)
         self._spent = 0
+        self._last = b""
         self.page = self._context.new_page()
 
     def begin(self) -> None:
@@ -117,10 +120,10 @@ class Person:
             self.page.wait_for_load_state("networkidle")
 
     def picture(self) -> str:
-        """The page as a data URL."""
-        import base64
-
-        return "data:image/png;base64," + base64.b64encode(self.page.screenshot()).decode()
+        """The last page of the gateway, as a data URL."""
+        if self.page.url.startswith(self._issuer):
+            self._last = self.page.screenshot()
+        return "data:image/png;base64," + base64.b64encode(self._last).decode()
 
     def _post(self, address: str) -> None:
         parts = urlsplit(address)
@@ -134,6 +137,7 @@ class Person:
 
     def _answer(self, page: Page) -> bool:
         """Answer a page of the gateway; False if it asks for nothing."""
+        self._last = page.screenshot()
         if page.locator("#password").count() and page.locator("#username").count():
             page.fill("#username", self._username)
             page.fill("#password", self._password)
@@ -171,12 +175,12 @@ def run_module(suite: Suite, person: Person, plan: Plan, plan_id: str, entry: An
     person.begin()
     module_id = suite.start(plan_id, entry)
     visited: set[str] = set()
-    end = time.monotonic() + MODULE_SECONDS
+    begun = time.monotonic()
     while True:
         info = suite.call("GET", f"info/{module_id}")
         if info["status"] in ENDED:
             break
-        if time.monotonic() > end:
+        if time.monotonic() > begun + MODULE_SECONDS:
             suite.call("DELETE", f"runner/{module_id}")
             break
         if info["status"] == "CONFIGURED":
@@ -187,7 +191,8 @@ def run_module(suite: Suite, person: Person, plan: Plan, plan_id: str, entry: An
     info = suite.call("GET", f"info/{module_id}")
     result = info.get("result") or info["status"]
     remarks = tuple(dict.fromkeys(suite.remarks(module_id)))
-    return Outcome(plan.title, entry["testModule"], result, remarks)
+    seconds = round(time.monotonic() - begun)
+    return Outcome(plan.title, entry["testModule"], result, remarks, seconds)
 
 
 def _act(suite: Suite, person: Person, module_id: str, visited: set[str]) -> None:
@@ -230,7 +235,9 @@ def main() -> None:
                     continue
                 outcome = run_module(suite, person, plan, made["id"], entry)
                 outcomes.append(outcome)
-                print(f"{outcome.result:10} {name} {outcome.module}", flush=True)
+                print(
+                    f"{outcome.result:10}{outcome.seconds:4} s  {name} {outcome.module}", flush=True
+                )
                 for remark in outcome.remarks:
                     print(f"           {remark}", flush=True)
     if given.json:

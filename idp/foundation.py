@@ -77,5 +77,5 @@ def default_ports(settings: Settings) -> Ports:
         geo_locator=GeoDatabase(settings.place_database, settings.asn_database),
         suspicious_networks=read_networks(settings.listed_networks),
         denied_networks=NetworkSet(settings.denied_networks),
-        logouts=HttpLogoutSender(NetworkSet(settings.outbound_networks)),
+        logouts=HttpLogoutSender(NetworkSet(settings.outbound_networks), settings.outbound_ca_file),
     )

@@ -22,10 +22,12 @@ from idp.outbound import is_reachable
 from idp.policy.addresses import address_of
 
 
-def session(allowed: NetworkSet) -> requests.Session:
-    """A session that refuses connections to other networks with ``requests.ConnectionError``."""
+def session(allowed: NetworkSet, ca_file: str = "") -> requests.Session:
+    """A session that refuses connections to other networks with ``requests.ConnectionError``. It
+    trusts the certificate authorities in ``ca_file`` (PEM), or the public ones."""
     guarded = requests.Session()
     guarded.trust_env = False
+    guarded.verify = ca_file or True
     for scheme in ("http://", "https://"):
         guarded.mount(scheme, _GuardedAdapter(allowed))
     return guarded

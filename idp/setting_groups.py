@@ -66,6 +66,10 @@ class Network:
     outbound_networks: tuple[str, ...] = setting(
         (), "private networks where applications receive back-channel logouts, e.g. 10.20.0.0/16"
     )
+    outbound_ca_file: str = setting(
+        "",
+        "PEM file of the authorities of these applications' certificates; empty: public ones",
+    )
     max_body: int = setting(
         262144, "largest request body, in bytes", bound=Bound(1024, 64 << 20, 65_536, 8 << 20)
     )

@@ -205,6 +205,13 @@ def _factor_faults(settings: Settings) -> Iterator[str]:
                 ipaddress.ip_network(network)
             except ValueError as error:
                 yield f"IDP_{name.upper()}: {error}"
+    if settings.outbound_ca_file:
+        import ssl
+
+        try:
+            ssl.create_default_context(cafile=settings.outbound_ca_file)
+        except OSError as error:
+            yield f"IDP_OUTBOUND_CA_FILE: {error.strerror or error}"
     for country in settings.sms_countries:
         if country not in _DEFAULTS["sms_countries"] and not phone_number.is_country(country):
             yield f"IDP_SMS_COUNTRIES: {country} is no country"

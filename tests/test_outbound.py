@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -152,3 +154,17 @@ def test_an_unknown_name_and_a_closed_port_are_connection_errors() -> None:
     for url in (f"http://127.0.0.1:{port}/", "http://nobody.invalid/", f"http://{'a' * 64}.test/"):
         with outbound_session.session(HERE) as session, pytest.raises(requests.RequestException):
             session.get(url, timeout=5)
+
+
+def test_an_application_may_have_a_certificate_of_a_private_authority(
+    listener: HTTPServer, certificate: Path
+) -> None:
+    """IDP_OUTBOUND_CA_FILE: only a session with this authority trusts the certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    url = f"https://127.0.0.1:{listener.server_port}/"
+    with outbound_session.session(HERE, str(certificate)) as session:
+        assert session.get(url, timeout=5).status_code == 204
+    with outbound_session.session(HERE) as session, pytest.raises(requests.exceptions.SSLError):
+        session.get(url, timeout=5)

@@ -57,6 +57,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Address of the conformance suite.",
 )
+@click.option(
+    "--suite-ca",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help="PEM file with the certificate of the suite, for back-channel logouts.",
+)
 def demo(
     port: int,
     data: Path,
@@ -66,6 +71,7 @@ def demo(
     only_data: bool,
     conformance: str,
     suite: str,
+    suite_ca: str | None,
 ) -> None:
     """Start the gateway, its worker, four applications and registration with demo accounts.
 
@@ -76,7 +82,7 @@ def demo(
     from idp.demo.processes import Processes
     from idp.demo.seed import seed
 
-    home = Home(data, port, database, conformance.rstrip("/"))
+    home = Home(data, port, database, conformance.rstrip("/"), suite_ca or "")
     home.prepare(reset=reset)
     click.echo("Preparing the database ...")
     base = foundation.connect(home.settings())

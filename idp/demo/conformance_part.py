@@ -7,6 +7,7 @@ of the suite needs; ``conformance/run.py`` reads it.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from idp.clients import registry
@@ -15,8 +16,9 @@ from idp.credentials.hashing import PasswordHasher
 from idp.demo.home import Home, make_password, make_totp_secret, write_private
 from idp.demo.people import Figure
 from idp.demo.seed import seed_figure
+from idp.models import Account, SignIn
 from idp.policy.scopes import IDENTITY_SCOPES
-from idp.transaction import Origin, Runtime
+from idp.transaction import Origin, Runtime, UnitOfWork
 
 ALIAS = "ieso-gateway"
 PERSON = Figure(
@@ -41,7 +43,7 @@ def prepare(runtime: Runtime, hasher: PasswordHasher, home: Home, suite: str) ->
     clients = _clients(f"{suite}/test/a/{ALIAS}")
     with runtime.step(Origin(actor="demo")) as work:
         if is_new:
-            seed_figure(work, hasher, PERSON, values)
+            _add_earlier_sign_in(work, seed_figure(work, hasher, PERSON, values))
         for client_id, data in clients.items():
             client = registry.find(work, client_id)
             if client is None:
@@ -51,6 +53,17 @@ def prepare(runtime: Runtime, hasher: PasswordHasher, home: Home, suite: str) ->
                 registry.update(work, client, data)
         home.store(values)
     write_private(home.folder / "conformance.json", _describe(home, suite, list(clients), values))
+
+
+def _add_earlier_sign_in(work: UnitOfWork, account: Account) -> None:
+    """A month ago, so that the person is not asked for a second factor as one who is new."""
+    at = work.now - timedelta(days=30)
+    work.db.add(
+        SignIn(
+            account_id=account.id, at=at, zone="America/Toronto", ip="127.0.0.1", asn="",
+            country="", family="Chrome", major=1, system="Linux", kind="desktop", counted_at=at,
+        )
+    )  # fmt: skip
 
 
 def _clients(base: str) -> dict[str, ClientData]:
@@ -69,6 +82,12 @@ def _clients(base: str) -> dict[str, ClientData]:
             first,
             name="Conformance, second client",
             redirect_uris=(f"{base}/callback?dummy1=lorem&dummy2=ipsum", f"{base}/callback"),
+        ),
+        # The plan of RP-Initiated Logout expects no back-channel logouts.
+        "conformance-logout": replace(
+            first,
+            name="Conformance, back-channel logout",
+            backchannel_logout_uri=f"{base}/backchannel_logout",
         ),
     }
 

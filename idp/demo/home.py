@@ -47,6 +47,8 @@ class Home:
     database: str = ""
     #: The https address of a proxy on this machine; empty: there is none.
     public: str = ""
+    #: PEM file of the certificate authorities of applications; empty: the public ones.
+    ca_file: str = ""
 
     @property
     def issuer(self) -> str:
@@ -117,6 +119,7 @@ class Home:
             "IDP_DEMO": "true",
             # The applications of the demonstration run beside it.
             "IDP_OUTBOUND_NETWORKS": "127.0.0.0/8,::1/128",
+            "IDP_OUTBOUND_CA_FILE": self.ca_file,
             "IDP_LOG_LEVEL": "ERROR",
         }
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from idp.demo import registration_part
 from idp.demo.home import Home
@@ -43,7 +44,7 @@ class Processes:
         serve = [*gateway, "serve", "--port", str(self._home.port), "--workers", "1"]
         self._spawn("gateway", serve, environ)
         self._spawn("worker", [*gateway, "worker", "--interval", "1"], environ)
-        self._wait("gateway", self._home.port, "/readyz")
+        self._wait("gateway", self._home.port, "/readyz", urlsplit(self._home.issuer).netloc)
 
     def _start_applications(self) -> None:
         environ = self._home.environ()
@@ -97,12 +98,12 @@ class Processes:
             command, env=dict(environ), start_new_session=True, stdin=subprocess.DEVNULL
         )
 
-    def _wait(self, name: str, port: int, path: str) -> None:
+    def _wait(self, name: str, port: int, path: str, host: str = "") -> None:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if self._running[name].poll() is not None:
                 raise ServiceError(f"{name} stopped while starting; its message is above")
-            if _answers(port, path):
+            if _answers(port, path, host or f"localhost:{port}"):
                 return
             time.sleep(0.1)
         raise ServiceError(f"{name} does not answer on port {port}")
@@ -126,10 +127,10 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _answers(port: int, path: str) -> bool:
+def _answers(port: int, path: str, host: str) -> bool:
     connection = HTTPConnection("localhost", port, timeout=5)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Host": host})
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False

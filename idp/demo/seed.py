@@ -112,7 +112,9 @@ def seed_figure(
     if figure.kind is AccountKind.MACHINE:
         registered_networks.replace(work, account, [(one, "demo") for one in LOOPBACK])
     if figure.state is not AccountState.PENDING:
-        _factors(work, account, secrets["totp_secrets"][figure.role], prefers_app=figure.prefers_app)
+        _factors(
+            work, account, secrets["totp_secrets"][figure.role], prefers_app=figure.prefers_app
+        )
     return account
 
 

@@ -15,8 +15,9 @@ class HttpLogoutSender:
     """Posts the logout token as a form (Back-Channel Logout 1.0 section 2.5), to public and to
     allowed networks only."""
 
-    def __init__(self, allowed: NetworkSet) -> None:
+    def __init__(self, allowed: NetworkSet, ca_file: str = "") -> None:
         self._allowed = allowed
+        self._ca_file = ca_file
 
     def send(self, uri: str, logout_token: str) -> None:
         """Send one token. Raises requests.RequestException for any status but 2xx. A redirect is a
@@ -47,7 +48,7 @@ class HttpLogoutSender:
         from idp import outbound_session
 
         with (
-            outbound_session.session(self._allowed) as session,
+            outbound_session.session(self._allowed, self._ca_file) as session,
             session.post(
                 uri,
                 data={"logout_token": logout_token},

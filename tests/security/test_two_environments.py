@@ -97,6 +97,7 @@ def test_a_safe_production_configuration_starts() -> None:
         ({"second_factor": "never"}, "IDP_SECOND_FACTOR must be one of"),
         ({"second_factor_administrators": ""}, "IDP_SECOND_FACTOR_ADMINISTRATORS must be"),
         ({"denied_networks": ("192.0.2.1/24",)}, "IDP_DENIED_NETWORKS"),
+        ({"outbound_ca_file": "/nowhere.pem"}, "IDP_OUTBOUND_CA_FILE: No such file"),
         ({"sms_countries": ("XX",)}, "IDP_SMS_COUNTRIES: XX is no country"),
     ],
 )
