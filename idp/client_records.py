@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from idp.db import table
 from idp.models import Client
-from idp.models.records import ClientRecord, columns, frozen, table
+from idp.models.records import ClientRecord, columns, frozen
 from idp.transaction import UnitOfWork
 
 _CLIENT = table(Client)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 from sqlalchemy.orm import DeclarativeBase
 
 from service_base.database import (
@@ -22,7 +22,7 @@ from service_base.database import (
 
 __all__ = [
     "UNNESTED", "Base", "BigId", "PrimaryKey", "UtcDateTime", "engine_options",
-    "insert_if_missing", "prepare_engine",
+    "insert_if_missing", "prepare_engine", "table",
 ]  # fmt: skip
 
 
@@ -31,3 +31,8 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = COLUMN_TYPES
+
+
+def table(model: type[Base]) -> Table:
+    """The table of a model."""
+    return cast(Table, model.__table__)

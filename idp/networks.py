@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import maxminddb
+from typing import TYPE_CHECKING, Any
 
 from idp.errors import ConfigurationError
 from idp.mfa.risk_values import Place
 from idp.policy.addresses import Address
+
+if TYPE_CHECKING:
+    from maxminddb import Reader
 
 
 class NetworkSet:
@@ -58,16 +59,18 @@ class GeoDatabase:
         return _place(place), str(number)[:20]
 
 
-def _open(name: str, path: str) -> maxminddb.Reader | None:
+def _open(name: str, path: str) -> Reader | None:
     if not path:
         return None
+    import maxminddb
+
     try:
         return maxminddb.open_database(path)
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
         raise ConfigurationError(f"{name} cannot be read: {error}") from error
 
 
-def _record(reader: maxminddb.Reader | None, address: Address | None) -> dict[str, Any]:
+def _record(reader: Reader | None, address: Address | None) -> dict[str, Any]:
     if reader is None or address is None:
         return {}
     if address.version == 6 and reader.metadata().ip_version == 4:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
 from service_base.environment import Bound, setting
 
+_C = TypeVar("_C")
 HOUR, DAY = 3600, 86400
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(setting,))
+def _group(cls: type[_C]) -> type[_C]:
+    """A group has fields only; the methods of their sum, ``Settings``, are made once."""
+    return dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)(cls)
+
+
+@_group
 class Installation:
     """The installation."""
 
@@ -37,7 +44,7 @@ class Installation:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Secrets:
     """Secrets."""
 
@@ -56,7 +63,7 @@ class Secrets:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Network:
     """Network."""
 
@@ -75,7 +82,7 @@ class Network:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Passwords:
     """Passwords."""
 
@@ -98,7 +105,7 @@ class Passwords:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Accounts:
     """Accounts and their links."""
 
@@ -123,7 +130,7 @@ class Accounts:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Guessing:
     """Lock-out, rate limits and alarms."""
 
@@ -165,7 +172,7 @@ class Guessing:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Verification:
     """Second factors and risk."""
 
@@ -196,7 +203,7 @@ class Verification:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Sessions:
     """Sessions."""
 
@@ -211,7 +218,7 @@ class Sessions:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Tokens:
     """Tokens and signing keys."""
 
@@ -245,7 +252,7 @@ class Tokens:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Provisioning:
     """Pushes of the registration system."""
 
@@ -259,7 +266,7 @@ class Provisioning:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Mail:
     """Mail."""
 
@@ -272,7 +279,7 @@ class Mail:
     mail_from_name: str = setting("IESO Gateway", "sender name")
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class TextMessages:
     """Text messages."""
 
@@ -306,7 +313,7 @@ class TextMessages:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Contact:
     """Customer Relations."""
 
@@ -316,7 +323,7 @@ class Contact:
     contact_email: str = setting("customer.relations@ieso.ca", "Customer Relations, e-mail")
 
 
-@dataclass(frozen=True, kw_only=True)
+@_group
 class Branding:
     """Branding."""
 

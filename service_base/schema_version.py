@@ -11,10 +11,8 @@ from enum import StrEnum
 from functools import cached_property
 from importlib import resources
 
-from sqlalchemy import Connection, column, create_engine, inspect, select, table
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, column, inspect, select, table
 
-from service_base.database import engine_options
 from service_base.refusals import DatabaseNotReady
 
 
@@ -57,11 +55,9 @@ class Schema:
             return SchemaStatus.OK
         return SchemaStatus.OLDER if self.versions >= found else SchemaStatus.NEWER
 
-    def require(self, url: str) -> None:
+    def require(self, engine: Engine) -> None:
         """Raises DatabaseNotReady with instructions unless this release works with the tables;
         SQLAlchemyError if the database does not answer."""
-        options = {"connect_args": engine_options(url).get("connect_args", {})}
-        engine = create_engine(url, poolclass=NullPool, hide_parameters=True, **options)
         with engine.connect() as connection:
             found = self.status(connection)
         if found not in USABLE:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
 from idp.audit.actions import AuditAction, ProtocolCode
+from idp.db import table
 from idp.models import Event
-from idp.models.records import AnyAccount, AnyClient, AnySession, table
 from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.models.records import AnyAccount, AnyClient, AnySession
 
 _INSERT = insert(table(Event)).inline()
 #: The total of one kind of sampled event.

@@ -21,6 +21,8 @@ import click
 from idp.cli import operator
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from idp.foundation import Foundation
     from idp.transaction import Runtime, UnitOfWork
 
@@ -34,7 +36,7 @@ def choice(values: Iterable[str]) -> click.Choice[str]:
     return click.Choice([str(value) for value in values])
 
 
-def check_database(url: str) -> None:
+def check_database(engine: Engine) -> None:
     """Raises DatabaseNotReady if the tables are not those of this release. A database that does not
     answer is left to the commands that need it."""
     from sqlalchemy.exc import OperationalError
@@ -42,7 +44,7 @@ def check_database(url: str) -> None:
     from idp import schema_version
 
     with suppress(OperationalError):
-        schema_version.SCHEMA.require(url)
+        schema_version.SCHEMA.require(engine)
 
 
 def connect(*, is_upgrade: bool = False) -> Foundation:
@@ -55,7 +57,7 @@ def connect(*, is_upgrade: bool = False) -> Foundation:
     settings = Settings.from_environ(os.environ)
     base = foundation.connect(settings)
     if not is_upgrade:
-        check_database(settings.database_url)
+        check_database(base.engine)
     click.get_current_context().call_on_close(base.close)
     return base
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from contextlib import nullcontext
 
 import click
 
-from idp.cli.common import check_database, connect
+from idp.cli.common import connect
 
 
 @click.command()
@@ -37,11 +36,11 @@ def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -
     A process that stops unexpectedly is restarted. If it stops again within seconds, the command
     exits with code 1."""
     from idp import serving
-    from idp.settings import Settings
 
-    settings = Settings.from_environ(os.environ)
-    check_database(settings.database_url)
-    serving.serve(serving.Options(host, port, workers, threads, stop_seconds), settings.log_level)
+    base = connect()
+    base.close()
+    options = serving.Options(host, port, workers, threads, stop_seconds)
+    serving.serve(options, base.runtime.settings.log_level)
 
 
 @click.command()

@@ -13,9 +13,10 @@ from sqlalchemy import bindparam, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.clients.client_refusals import NoSecret, OverlapInvalid
+from idp.db import table
 from idp.directory import separation_of_duties
 from idp.models import Client
-from idp.models.records import AnyClient, table
+from idp.models.records import AnyClient
 from idp.policy.registered_values import MAX_OVERLAP_HOURS
 from idp.transaction import UnitOfWork
 

@@ -27,7 +27,7 @@ from idp.models import (
     RoleGroup,
 )
 from idp.models.account import full_name
-from idp.models.records import columns, table
+from idp.models.records import columns
 from idp.transaction import UnitOfWork
 
 #: Longer subject identifiers belong to no account.

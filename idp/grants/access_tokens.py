@@ -9,10 +9,11 @@ from sqlalchemy import bindparam, insert, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.db import table
 from idp.grants import grant_lifecycle
 from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import AccessToken
-from idp.models.records import AccessTokenRecord, AnyGrant, table
+from idp.models.records import AccessTokenRecord, AnyGrant
 from idp.transaction import UnitOfWork
 
 _TOKEN = table(AccessToken)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, insert, update
 
+from idp.db import table
 from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import AuthorizationCode
-from idp.models.records import AnyGrant, AuthorizationCodeRecord, table
+from idp.models.records import AnyGrant, AuthorizationCodeRecord
 from idp.transaction import UnitOfWork
 
 _CODE = table(AuthorizationCode)

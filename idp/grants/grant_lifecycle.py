@@ -10,8 +10,9 @@ from sqlalchemy import bindparam, insert, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.db import table
 from idp.models import AccountKind, BrowserSession, Client, Grant
-from idp.models.records import AnyAccount, AnyClient, AnyGrant, AnySession, GrantRecord, table
+from idp.models.records import AnyAccount, AnyClient, AnyGrant, AnySession, GrantRecord
 from idp.policy.scopes import ACR_PASSWORD
 from idp.policy.session_rules import may_sign_in
 from idp.session import sessions

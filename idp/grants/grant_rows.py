@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from idp import client_records
-from idp.db import Base
+from idp.db import Base, table
 from idp.models import Account, BrowserSession, Grant, Participant, Person
 from idp.models.records import (
     AccountRecord,
@@ -17,7 +17,6 @@ from idp.models.records import (
     SessionRecord,
     columns,
     frozen,
-    table,
 )
 from idp.models.revision import CURRENT
 from idp.transaction import UnitOfWork

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, insert, select, update
 
+from idp.db import table
 from idp.grants import grant_lifecycle
 from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import Grant, RefreshToken
-from idp.models.records import AnyGrant, RefreshTokenRecord, table
+from idp.models.records import AnyGrant, RefreshTokenRecord
 from idp.transaction import UnitOfWork
 
 _TOKEN, _GRANT = table(RefreshToken), table(Grant)

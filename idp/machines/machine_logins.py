@@ -10,9 +10,10 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, select, update
 
+from idp.db import table
 from idp.machines import registered_networks
 from idp.models import Account, AccountKind, RegisteredNetwork, revision
-from idp.models.records import MachineRecord, columns, table
+from idp.models.records import MachineRecord, columns
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork
 

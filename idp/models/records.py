@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column
 
-from idp.db import Base
+from idp.db import Base, table
 from idp.models.account import Account, AccountState, full_name, state_in_effect
 from idp.models.client import Client
 from idp.models.grant import Grant
@@ -192,11 +192,6 @@ AnyClient = Client | ClientRecord
 AnyAccount = Account | AccountRecord
 AnySession = BrowserSession | SessionRecord
 AnyGrant = Grant | GrantRecord
-
-
-def table(model: type[Base]) -> Table:
-    """The table of a model."""
-    return cast(Table, model.__table__)
 
 
 def columns(model: type[Base], record: type[Any]) -> list[Column[Any]]:

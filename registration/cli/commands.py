@@ -49,10 +49,10 @@ def opened(*, is_upgrade: bool = False) -> Iterator[Runtime]:
 
     settings = Settings.from_environ(os.environ)
     logs.configure(settings.log_level)
-    if not is_upgrade:
-        SCHEMA.require(settings.database_url)
     runtime = Runtime.of(settings, Ports.of(settings))
     try:
+        if not is_upgrade:
+            SCHEMA.require(runtime.engine)
         yield runtime
     finally:
         runtime.close()
@@ -169,12 +169,10 @@ def demo(accounts: IO[str]) -> None:
 def serve(host: str, port: int, workers: int, threads: int) -> None:
     """Start the pages."""
     from registration import serving
-    from registration.schema import SCHEMA
-    from registration.settings import Settings
 
-    settings = Settings.from_environ(os.environ)
-    SCHEMA.require(settings.database_url)
-    serving.serve(serving.Options(host, port, workers, threads), settings.log_level)
+    with opened() as runtime:
+        level = runtime.settings.log_level
+    serving.serve(serving.Options(host, port, workers, threads), level)
 
 
 @main.command()

@@ -26,11 +26,11 @@ def test_the_migrations_make_the_tables(tmp_path: Path) -> None:
     engine = create_engine(url)
     prepare_engine(engine)
     with pytest.raises(DatabaseNotReady, match="registration db upgrade"):
-        schema.SCHEMA.require(url)
+        schema.SCHEMA.require(engine)
     for _ in range(2):
         schema.upgrade(engine)
     assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
-    schema.SCHEMA.require(url)
+    schema.SCHEMA.require(engine)
     with engine.connect() as connection:
         assert schema.SCHEMA.status(connection) is SchemaStatus.OK
     engine.dispose()
