@@ -9,6 +9,7 @@ from functools import cache, partial
 
 from sqlalchemy import FromClause, Select, case, exists, func, not_, select
 
+from idp.db import table
 from idp.directory import shown_accounts
 from idp.directory.directory_refusals import EndDatePast
 from idp.directory.provisioning_scope import ProvisioningScope, seen_by
@@ -25,7 +26,6 @@ from idp.models import (
     RegisteredNetwork,
     RoleGroup,
 )
-from idp.models.records import table
 from idp.policy.email_address import email_key
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork, lock_rows

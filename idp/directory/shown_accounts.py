@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Row, Select, bindparam, select
 
-from idp.db import UtcDateTime
+from idp.db import UtcDateTime, table
 from idp.directory import provisioning_scope
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.role_group_assignments import AssignmentTerms
