@@ -20,6 +20,7 @@ from registration.models import (
     Market,
     Organization,
     Participation,
+    Section,
 )
 from registration.organization_facts import names
 from registration.transaction import UnitOfWork
@@ -78,6 +79,32 @@ class ShownMachine:
     roles: int
     #: The row of the machine.
     row: int
+
+
+@dataclass(frozen=True)
+class ShownSection:
+    """A section and its contact roles (CO-03)."""
+
+    row: Section
+    roles: tuple[ContactRole, ...]
+
+
+def sections(work: UnitOfWork, here: Organization, at: datetime) -> list[ShownSection]:
+    """The sections, by name."""
+    held: dict[int | None, list[ContactRole]] = defaultdict(list)
+    for one in work.db.scalars(
+        select(ContactAssignment)
+        .where(
+            ContactAssignment.organization_id == here.id,
+            ContactAssignment.section_id.is_not(None),
+            ContactAssignment.held_at(at),
+        )
+        .order_by(ContactAssignment.id)
+    ):
+        held[one.section_id].append(one.contact_role)
+    query = select(Section).where(Section.organization_id == here.id, Section.held_at(at))
+    rows = work.db.scalars(query.order_by(Section.name, Section.id))
+    return [ShownSection(row, tuple(held[row.id])) for row in rows]
 
 
 def offices(work: UnitOfWork, here: Organization, at: datetime) -> list[Office]:

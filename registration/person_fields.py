@@ -84,9 +84,9 @@ class PersonFields:
             raise PersonFieldsInvalid({one.name: faults[one.name] for one in fields(self)
                                        if one.name in faults})  # fmt: skip
         for name in _PHONES:
-            values[name] = _phone(values[name]) or ""
+            values[name] = phone_number(values[name]) or ""
         for name in _EMAILS:
-            values[name] = _address(values[name]) or ""
+            values[name] = email_address(values[name]) or ""
         return PersonFields(**values)
 
 
@@ -123,9 +123,9 @@ def _faults(values: dict[str, str]) -> Iterator[tuple[str, FieldFault]]:
             yield name, FieldFault.NOT_TEXT
         elif len(value) > _LENGTHS.get(name, _LENGTH):
             yield name, FieldFault.TOO_LONG
-        elif name in _PHONES and _phone(value) is None:
+        elif name in _PHONES and phone_number(value) is None:
             yield name, FieldFault.NOT_A_PHONE
-        elif name in _EMAILS and _address(value) is None:
+        elif name in _EMAILS and email_address(value) is None:
             yield name, FieldFault.NOT_AN_ADDRESS
         elif name == "main_phone_extension" and not re.fullmatch("[0-9]+", value):
             yield name, FieldFault.NOT_AN_EXTENSION
@@ -136,8 +136,8 @@ def _faults(values: dict[str, str]) -> Iterator[tuple[str, FieldFault]]:
         yield "language", FieldFault.NOT_A_LANGUAGE
 
 
-def _phone(typed: str) -> str | None:
-    """The number in E.164; an extension has a field of its own."""
+def phone_number(typed: str) -> str | None:
+    """The number in E.164, or None; an extension has a field of its own."""
     try:
         number = phonenumbers.parse(typed, REGION)
     except phonenumbers.NumberParseException:
@@ -147,8 +147,8 @@ def _phone(typed: str) -> str | None:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
-def _address(typed: str) -> str | None:
-    """One plain address (RFC 5322, section 3.4.1) with ASCII letters before the @."""
+def email_address(typed: str) -> str | None:
+    """One plain address, or None (RFC 5322, section 3.4.1) with ASCII letters before the @."""
     if not typed.rpartition("@")[0].isascii():
         return None
     try:

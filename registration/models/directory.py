@@ -133,7 +133,8 @@ class Participation(Versioned, Base):
 
 
 class Section(Held, Base):
-    """A desk of an organization with a telephone number and an address (CO-03)."""
+    """A desk of an organization with a telephone number and an address (CO-03). Its values are
+    changed; the former ones are in the history."""
 
     __tablename__ = "section"
 

@@ -26,6 +26,7 @@ from registration.pages import (
     person_pages,
     request_page,
     role_grid_pages,
+    section_pages,
 )
 from registration.pages.gate import gate
 from registration.pages.language_form import language
@@ -35,7 +36,8 @@ HERE = "/organizations/<organization_id>"
 APPOINT = f"{HERE}/representatives/appoint/<person_id>"
 END = f"{HERE}/representatives/<int:appointment_id>/end"
 PERSON = f"{HERE}/persons/<person_id>"
-SECTION = f"{HERE}/sections/<int:section_id>/contact-roles"
+DESK = f"{HERE}/sections/<int:section_id>"
+SECTION = f"{DESK}/contact-roles"
 CORRECTION = f"{PERSON}/information"
 NEW_MACHINE = f"{HERE}/new-machine/<person_id>"
 MACHINE = f"{HERE}/machines/<int:machine_id>"
@@ -78,6 +80,13 @@ PAGES = (
     (f"{HERE}/contact-roles/of/<role>", "contact_role", contact_role_pages.of_role, "GET"),
     (f"{PERSON}/contact-roles", "contact_person", contact_role_pages.of_person, "GET"),
     (SECTION, "contact_section", contact_role_pages.of_section, "GET"),
+    (f"{HERE}/sections", "sections", section_pages.every, "GET"),
+    (f"{HERE}/new-section", "new_section", section_pages.form, "GET"),
+    (f"{HERE}/new-section/confirm", "register_section", section_pages.register, "POST"),
+    (f"{DESK}/information", "correct_section", section_pages.correction, "GET"),
+    (f"{DESK}/information/confirm", "store_section", section_pages.store, "POST"),
+    (f"{DESK}/end", "end_section", section_pages.end, "GET"),
+    (f"{DESK}/end/confirm", "confirm_section_end", section_pages.confirm_end, "POST"),
     (f"{HERE}/machines", "machines", organization_pages.machines, "GET"),
     (f"{HERE}/new-machine", "find_custodian", machine_pages.find, "GET"),
     (NEW_MACHINE, "new_machine", machine_pages.form, "GET"),

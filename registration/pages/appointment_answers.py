@@ -10,15 +10,12 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from registration import permission
-from registration.appointment_refusals import AppointmentNotFound
 from registration.delegation import Refused
 from registration.delegation_facts import Tier
 from registration.delegation_rules import Reason
 from registration.delegation_texts import TIERS
-from registration.machine_registry_refusals import MachineNotFound
 from registration.pages.standing import NotAllowed, NotHere, Standing
-from registration.participation_refusals import ParticipationNotFound
-from service_base.refusals import Conflict, Invalid
+from service_base.refusals import Conflict, Invalid, NotFound
 
 MAX_WHY, MAX_LETTER = 400, 80
 
@@ -29,11 +26,11 @@ class Correctable(Exception):
 
 @contextmanager
 def answers(here: Standing) -> Iterator[None]:
-    """Refusals of delegation become the answers of pages. Raises NotHere, NotAllowed or
-    Correctable."""
+    """Refusals of delegation, and of what does not exist, become the answers of pages.
+    Raises NotHere, NotAllowed or Correctable."""
     try:
         yield
-    except (AppointmentNotFound, MachineNotFound, ParticipationNotFound) as missing:
+    except NotFound as missing:
         raise NotHere from missing
     except permission.NotAllowed as refused:
         if refused.reason is Reason.NOT_YOURS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask import Response, flash, redirect, render_template, request, url_for
@@ -23,7 +22,6 @@ from registration.pages.appointment_answers import MAX_WHY, answers, prove_first
 from registration.pages.contact_form import BadField
 from registration.pages.contact_role_pages import keeper, list_url, name_of
 from registration.pages.standing import NotHere, Standing
-from service_base.refusals import NotFound
 
 MAX_CHANGES = 200
 FAULTS = complete(
@@ -96,7 +94,7 @@ def confirm(organization_id: str) -> BaseResponse:
     if not current.has_fresh_factor() or _size(asked) > MAX_CHANGES:
         return _review(here, asked, 200)
     try:
-        with _answers(here):
+        with answers(here):
             done = contact_assignments.change(
                 current.work(), here.actor, here.here, asked, words("why", MAX_WHY)
             )
@@ -114,7 +112,7 @@ def _review(here: Standing, asked: Batch, status: int) -> BaseResponse:
     fields = contact_form.fields_of(asked)
     breaches: tuple[Breach, ...] = ()
     if fields:
-        with _answers(here):
+        with answers(here):
             breaches = contact_assignments.preview(current.work(), here.actor, here.here, asked)
         if not current.has_fresh_factor():
             return prove_first(
@@ -134,16 +132,6 @@ def _review(here: Standing, asked: Batch, status: int) -> BaseResponse:
         list_url=list_url(here),
     )
     return Response(body, status=409 if breaches else status)
-
-
-@contextmanager
-def _answers(here: Standing) -> Iterator[None]:
-    """As ``answers``; a role or a contact that is not of this organization does not exist."""
-    try:
-        with answers(here):
-            yield
-    except NotFound as missing:
-        raise NotHere from missing
 
 
 def _again(here: Standing, text: str) -> BaseResponse:

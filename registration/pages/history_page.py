@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _
 
 from hosted_pages.csv_files import csv_lines
 from hosted_pages.texts import complete
-from registration import current, history_list
+from registration import current, history_list, sections
 from registration.access_batches import GRANTED, REVOKED
 from registration.accounts import ORDERED
 from registration.appointments import ENDED, MADE
@@ -57,6 +57,7 @@ ACTIONS = complete(
         WITHDRAWN,
         TASK_DONE,
         PARTICIPATION_ENDED,
+        *sections.ACTIONS,
     ),
     {
         GRANTED: _("Access role granted"),
@@ -81,13 +82,16 @@ ACTIONS = complete(
         WITHDRAWN: _("Application for a participation withdrawn"),
         TASK_DONE: _("Task of a participation done"),
         PARTICIPATION_ENDED: _("Participation ended"),
+        sections.REGISTERED: _("Section registered"),
+        sections.CHANGED: _("Section changed"),
+        sections.ENDED: _("Section ended"),
     },
 )
 #: The filter offers what an organization's history has.
 OFFERED = (
     GRANTED, REVOKED, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
     REGISTERED, MACHINE_REGISTERED, NETWORKS, HANDED_OVER, STOPPED, APPLIED,
-    APPROVED, REFUSED, WITHDRAWN, TASK_DONE, PARTICIPATION_ENDED,
+    APPROVED, REFUSED, WITHDRAWN, TASK_DONE, PARTICIPATION_ENDED, *sections.ACTIONS,
 )  # fmt: skip
 COLUMNS = (
     "id", "at", "actor", "actor_name", "on_behalf_of", "action", "person", "person_name", "before",

@@ -69,6 +69,7 @@ def contact_roles(organization_id: str) -> str:
         if may_change
         else None,
         find_url=url_for("pages.find_contact", organization_id=number),
+        sections_url=url_for("pages.sections", organization_id=number),
         sections=contact_directory.sections(current.work(), here.here) if may_change else [],
         section_url=lambda row: url_for(
             "pages.contact_section", organization_id=number, section_id=row.id

@@ -64,6 +64,13 @@ GET     pages.contact_section           sign-in  403     yes     403   403   403
 GET     pages.review_contacts           sign-in  403     yes     403   403   403   403
 POST    pages.review_contacts           sign-in  403     yes     403   403   403   403
 POST    pages.confirm_contacts          sign-in  403     yes     403   403   403   403
+GET     pages.sections                  sign-in  403     yes     yes   yes   yes   yes
+GET     pages.new_section               sign-in  403     yes     403   403   403   403
+POST    pages.register_section          sign-in  403     yes     403   403   403   403
+GET     pages.correct_section           sign-in  403     yes     403   403   403   403
+POST    pages.store_section             sign-in  403     yes     403   403   403   403
+GET     pages.end_section               sign-in  403     yes     403   403   403   403
+POST    pages.confirm_section_end       sign-in  403     yes     403   403   403   403
 GET     pages.machines                  sign-in  403     yes     yes   yes   yes   yes
 GET     pages.find_custodian            sign-in  403     403     yes   403   403   403
 GET     pages.new_machine               sign-in  403     403     yes   403   403   403
@@ -150,6 +157,7 @@ INFORMATION = {
 }  # fmt: skip
 NEW_PERSON = INFORMATION | {"seen": "", "then": "find_person"}
 NEW_PERSON.pop("version")
+SECTION = {"name": "Night desk", "phone": "416-967-1111", "email": "night@lakes.example"}
 NEW_MACHINE = {"description": "Sends bids", "networks": "192.0.2.24 server"}
 NEW_NETWORKS = {"revision": "2", "networks": "192.0.2.25 server"}
 #: Of each form every field that it has.
@@ -167,6 +175,9 @@ FORMS: dict[str, dict[str, str]] = {
     "pages.confirm_appointment": {"office": "", "until": "", "letter": "", "why": "New"},
     "pages.review_contacts": {"holding": f"desk|person|{NEWCOMER}"},
     "pages.confirm_contacts": {"change": f"+desk|person|{NEWCOMER}", "why": "New desk"},
+    "pages.register_section": SECTION,
+    "pages.store_section": SECTION | {"version": "1"},
+    "pages.confirm_section_end": {"version": "1", "why": "Moved"},
     "pages.review_machine": NEW_MACHINE,
     "pages.register_machine": NEW_MACHINE,
     "pages.review_networks": NEW_NETWORKS,

@@ -150,6 +150,12 @@ def contact_views(site: Site, language: str) -> Iterator[View]:
                  "contact-roles/of/meter?q=nobody", f"persons/{TRADER}/contact-roles",
                  "sections/1/contact-roles"):  # fmt: skip
         yield View(f"contacts/{path}", browser.get(f"{HERE}/{path}", base_url=BASE))
+    for path in ("sections", "sections?at=2020-01-01", "new-section", "sections/1/information",
+                 "sections/1/end"):  # fmt: skip
+        yield View(f"contacts/{path}", browser.get(f"{HERE}/{path}", base_url=BASE))
+    data = {"csrf_token": token_of(browser.get(f"{HERE}/new-section", base_url=BASE))}
+    wrong = browser.post(f"{HERE}/new-section/confirm", data=data | {"phone": "1"}, base_url=BASE)
+    yield View("contacts/section-wrong", wrong)
     cell = f"settle|person|{APPREP}"
     yield View("contacts/review", review(browser, "contact-roles/of/settle", cell))
     yield View("contacts/refused", review(browser, "contact-roles/of/settle"))
