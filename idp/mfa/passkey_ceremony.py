@@ -144,7 +144,7 @@ def _descriptors(keys: Iterable[Passkey]) -> list[PublicKeyCredentialDescriptor]
     return [
         PublicKeyCredentialDescriptor(
             id=base64url_to_bytes(key.credential_id),
-            transports=[AuthenticatorTransport(name) for name in _known(key.transports)] or None,
+            transports=[AuthenticatorTransport(name) for name in _known(key.transports)],
         )
         for key in keys
     ]

@@ -17,7 +17,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from idp.cli.worker_parts import PARTS, work_round
 from idp.clients import client_data, registry
@@ -335,9 +335,10 @@ def test_r23_an_undeliverable_message_goes_to_the_dead_letter_queue(world: World
         assert (row.state, row.last_error) == (MessageState.DEAD, "ConnectionError")
 
 
-@pytest.mark.parametrize("change", ["address", "client"])
+@pytest.mark.parametrize("change", ["address", "client", "recipient"])
 def test_a_client_without_backchannel_logout_is_not_notified(world: World, change: str) -> None:
-    """A client that was disabled, or removed its URI, before the worker sent the message."""
+    """A client that was disabled, removed its URI, or is gone, before the worker sent the
+    message."""
     rp, username = listening(world), world.account()
     signed_in(world, rp, username)
     world.set_state(username, AccountState.SUSPENDED)
@@ -345,6 +346,8 @@ def test_a_client_without_backchannel_logout_is_not_notified(world: World, chang
         row = registry.get(work, "emi")
         if change == "client":
             registry.disable(work, row)
+        elif change == "recipient":
+            work.db.execute(update(OutboxMessage).values(recipient="gone"))
         else:
             registry.update(
                 work, row, replace(client_data.current_data(row), backchannel_logout_uri="")

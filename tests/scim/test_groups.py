@@ -10,7 +10,10 @@ from urllib.parse import quote
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.directory import provisioned_groups
+from idp.models import ProvisionedGroup
 from idp.policy.console import OPERATOR, ConsoleRole
+from idp.transaction import UnitOfWork
 from registration_bridge import group_storage
 from tests.oidc.test_statements import count
 from tests.scim.pusher import EXTENSION, PATCH, Pusher, fault
@@ -257,6 +260,42 @@ def test_n78_excluded_members_are_not_loaded(pusher: Pusher) -> None:
     assert fault(pusher.send("GET", f"{GROUPS}?filter=active+eq+true")) == (400, "invalidFilter")
 
 
+@pytest.mark.parametrize(
+    ("query", "reads"),
+    [
+        ("", True),
+        ("?excludedAttributes=members", False),
+        ("?excludedAttributes=MEMBERS", False),
+        ("?excludedAttributes=displayName", True),
+        ("?attributes=displayName", False),
+        ("?attributes=displayName,members", True),
+        ("?attributes=members.value", True),
+    ],
+)
+def test_n78_members_are_read_only_if_they_are_shown(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch, query: str, *, reads: bool
+) -> None:
+    """N78: of one group and of a page; a change of the name reads none before it."""
+    one = pusher.create(1)["id"]
+    key = create(pusher, one)["id"]
+    read: list[str] = []
+    members_of = provisioned_groups.members
+
+    def noted(work: UnitOfWork, row: ProvisionedGroup) -> list[str]:
+        read.append(row.display_name)
+        return members_of(work, row)
+
+    monkeypatch.setattr(provisioned_groups, "members", noted)
+    for path in (f"{GROUPS}/{key}", GROUPS):
+        body = pusher.send("GET", path + query).json or {}
+        assert ("members" in str(body)) is reads
+        assert bool(read) is reads
+        read.clear()
+    rename = {"op": "replace", "path": "displayName", "value": "Traders"}
+    assert patch(pusher, key, rename).json["members"][0]["value"] == one
+    assert len(read) == 1
+
+
 @pytest.mark.parametrize("place", ["/scim/v2/Users", GROUPS])
 def test_n86_values_that_no_database_can_store_are_not_found(pusher: Pusher, place: str) -> None:
     """N86: NUL in an id, NUL and lone surrogates in filters; no fault of ours."""
@@ -324,7 +363,9 @@ def test_g2_a_large_group_is_changed_without_reading_it(world: World, pusher: Pu
     assert patch(pusher, key, many).status_code == 200
     assert (statements(add), statements(remove)) == small
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(group_storage, "MAX_RESULTS", 4)
+        patched.setattr(group_storage, "MAX_RESULTS", 6)
+        assert len((patch(pusher, key, add).json or {})["members"]) == 6
+        patched.setattr(group_storage, "MAX_RESULTS", 5)
         answer = patch(pusher, key, add)
         assert (answer.status_code, answer.get_data()) == (204, b"")
         assert answer.headers["ETag"]
