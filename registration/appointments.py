@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from registration import account_pushes, accounts, custody_alarms, history, notices, vacancies
+from registration import (
+    account_pushes,
+    accounts,
+    custody_alarms,
+    history,
+    notices,
+    organization_pushes,
+    vacancies,
+)
 from registration.appointment_refusals import (
     AlreadyInOffice,
     AppointmentNotFound,
@@ -104,6 +112,7 @@ def appoint(
         until=row.valid_until,
     )
     vacancies.fill(work, organization, office)
+    organization_pushes.queue(work, organization, request)
     account_pushes.queue(work, accounts.ordered(work, person, request), request)
     return row
 
@@ -200,6 +209,7 @@ def end(
     custody_alarms.check(work, row.organization, [row.person])
     if account := accounts.of_person(work, row.person):
         account_pushes.queue(work, account, request)
+    organization_pushes.queue(work, row.organization, request)
     return row
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select, union
 
-from registration import history, vacancies
+from registration import history, organization_pushes, vacancies
 from registration.delegation_facts import Tier
 from registration.models import (
     AccessAssignment,
@@ -52,6 +52,7 @@ def lock_and_close(work: UnitOfWork, organization: Organization) -> None:
                 vacated[Tier(row.office)] = entry
     work.db.flush()
     if vacated:
+        organization_pushes.queue(work, organization)
         left = facts_of(work, organization)
         for office, entry in vacated.items():
             if not left.holders(office, organization.organization_id):

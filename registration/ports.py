@@ -38,6 +38,9 @@ class Bridge(Protocol):
     def find(self, attribute: str, value: str) -> dict[str, Any] | None:
         """The User of which an attribute is this, or None."""
 
+    def participant(self, number: str) -> dict[str, Any] | None:
+        """The Participant of this number, or None."""
+
     def users(self) -> Iterator[dict[str, Any]]:
         """All Users."""
 

@@ -1,5 +1,6 @@
-"""The worker sends pushes to the gateway: in order for each account, each until the gateway has
-done it or refused it.
+"""The worker sends pushes to the gateway: in order for each account and each organization, each
+until the gateway has done it or refused it. Accounts wait for the organization of their request:
+the gateway grants nothing at one that it does not know (TM-08).
 
 At success the request that waits for it is closed (PR-06). A refusal becomes a task with the
 gateway's words. A gateway that does not answer is asked again, with growing delays.
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
-from registration import account_pushes, tasks
-from registration.models import Account, Push, Request
+from registration import account_pushes, organization_pushes, tasks
+from registration.models import Push, Request
 from registration.ports import Bridge
 from registration.transaction import Runtime, UnitOfWork
 from registration_bridge.bridge_client import BridgeError
@@ -27,8 +28,9 @@ FIRST_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 600
 #: From this many attempts on, the IESO has a task about it. The worker goes on trying.
 ATTEMPTS_UNTIL_TASK = 8
-#: Statuses that say nothing of the push itself: it can be sent again.
-TRANSIENT = (408, 429)
+#: Statuses that say nothing of the push itself: it can be sent again. 412: somebody changed the
+#: Participant since it was read.
+TRANSIENT = (408, 412, 429)
 
 
 def deliver_due(runtime: Runtime, *, limit: int = 50) -> int:
@@ -48,12 +50,11 @@ def deliver_due(runtime: Runtime, *, limit: int = 50) -> int:
 
 
 def _claim(work: UnitOfWork) -> tuple[int, int, dict[str, Any]] | None:
-    """Lease the next push whose account has no earlier one waiting: its id, the number of the
-    attempt and the operation."""
+    """Lease the next push that waits for no earlier one: its id, the number of the attempt and the
+    operation."""
     earlier = aliased(Push)
     due = (
         Push.state == "queued",
-        Push.account_id.is_not(None),
         Push.next_attempt_at <= work.now,
         or_(Push.leased_until.is_(None), Push.leased_until <= work.now),
     )
@@ -62,9 +63,16 @@ def _claim(work: UnitOfWork) -> tuple[int, int, dict[str, Any]] | None:
         .where(
             *due,
             ~exists().where(
-                earlier.account_id == Push.account_id,
                 earlier.state == "queued",
                 earlier.id < Push.id,
+                or_(
+                    earlier.account_id == Push.account_id,
+                    earlier.organization_id == Push.organization_id,
+                    and_(
+                        earlier.request_id == Push.request_id,
+                        earlier.organization_id.is_not(None),
+                    ),
+                ),
             ),
         )
         .order_by(Push.next_attempt_at, Push.id)
@@ -80,21 +88,19 @@ def _claim(work: UnitOfWork) -> tuple[int, int, dict[str, Any]] | None:
         )
         if leased.rowcount == 1:  # type: ignore[attr-defined]
             push = work.db.get_one(Push, push_id, populate_existing=True)
-            return push.id, push.attempts, _operation(push)
+            return push.id, push.attempts, _operation(work, push)
     return None
 
 
-def _operation(push: Push) -> dict[str, Any]:
-    account = _account(push)
-    if push.operation == "delete":
-        return {"method": "DELETE", "path": f"/Users/{account.scim_id}"}
-    return account_pushes.operation(account, push.body)
-
-
-def _account(push: Push) -> Account:
+def _operation(work: UnitOfWork, push: Push) -> dict[str, Any]:
+    if push.organization is not None:
+        body = organization_pushes.participant(work, push.organization)
+        return {"method": "PUT", "path": f"/Participants/{body['participantId']}", "data": body}
     if push.account is None:
-        raise ValueError("the push is of no account")
-    return push.account
+        raise ValueError("the push is of nothing")
+    if push.operation == "delete":
+        return {"method": "DELETE", "path": f"/Users/{push.account.scim_id}"}
+    return account_pushes.operation(push.account, push.body)
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,9 @@ def _send(runtime: Runtime, operation: dict[str, Any]) -> Outcome:
 def _sent(bridge: Bridge, operation: dict[str, Any]) -> Outcome:
     """Raises BridgeError. An account that is new here may be at the gateway already: it is found by
     our id, or by its user name."""
-    if operation["method"] != "POST":
+    if operation["path"].startswith("/Participants/"):
+        operation = _of_participant(bridge, operation)
+    if operation["method"] != "POST" or operation["path"] == "/Participants":
         (result,) = bridge.bulk([operation])
         return Outcome(result.status, result.detail)
     body = operation["data"]
@@ -137,6 +145,18 @@ def _sent(bridge: Bridge, operation: dict[str, Any]) -> Outcome:
         return Outcome(result.status, result.detail)
     made = known or bridge.find("externalId", body["externalId"]) or {}
     return Outcome(result.status, "", str(made.get("id", "")), str(made.get("userName", "")))
+
+
+def _of_participant(bridge: Bridge, operation: dict[str, Any]) -> dict[str, Any]:
+    """The operation that makes a Participant, or replaces the version that was read: one that comes
+    late, after a newer one, is refused."""
+    body = operation["data"]
+    known = bridge.participant(body["participantId"])
+    if known is None:
+        return {"method": "POST", "path": "/Participants", "data": body}
+    if "externalId" in known:
+        body = body | {"externalId": known["externalId"]}
+    return operation | {"data": body, "version": known["meta"]["version"]}
 
 
 def _record(work: UnitOfWork, push_id: int, attempt: int, outcome: Outcome) -> None:
@@ -155,10 +175,14 @@ def _record(work: UnitOfWork, push_id: int, attempt: int, outcome: Outcome) -> N
 
 
 def _done(work: UnitOfWork, push: Push, outcome: Outcome) -> None:
-    account = _account(push)
     push.state, push.done_at, push.last_error = "done", work.now, ""
-    account.scim_id = account.scim_id or outcome.scim_id or None
-    account.username = account.username or outcome.username or None
+    account = push.account
+    if account is not None:
+        is_new = account.scim_id is None
+        account.scim_id = account.scim_id or outcome.scim_id or None
+        account.username = account.username or outcome.username or None
+        if is_new and account.scim_id is not None:
+            organization_pushes.queue_of_officer(work, account)
     _step(work, push.request)
     log.info("push_done", id=push.id, attempts=push.attempts)
 
@@ -178,14 +202,16 @@ def _refused(work: UnitOfWork, push: Push, outcome: Outcome) -> None:
     if request is not None:
         request.state, request.closed_at = "refused", work.now
         request.waits_for = max(0, request.waits_for - 1)
+    # What the gateway says of an organization, its Rights Administrators cannot mend.
+    place = request.organization_id if request and push.account else None
     tasks.create(
         work,
         "push.refused",
         key=f"push:{push.id}",
-        organization_id=request.organization_id if request else None,
-        office="ra" if request and request.organization_id else None,
+        organization_id=place,
+        office="ra" if place else None,
         request=request,
-        data={"words": outcome.detail, "account": _account(push).username or ""},
+        data={"words": outcome.detail, "account": (push.account and push.account.username) or ""},
     )
     log.error("push_refused", id=push.id, status=outcome.status)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import requests
 from authlib.integrations.base_client.errors import OAuthError
@@ -116,6 +117,15 @@ class BridgeClient:
         found = self._get({"filter": f'{attribute} eq "{quoted}"', "count": "1"})
         rows = found.get("Resources", [])
         return dict(rows[0]) if rows else None
+
+    def participant(self, number: str) -> dict[str, Any] | None:
+        """The Participant of this number, or None."""
+        try:
+            return self._send("GET", f"/scim/v2/Participants/{quote(number, safe='')}")
+        except BridgeError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
         """The results of these operations, in the same order. A dry run changes nothing."""

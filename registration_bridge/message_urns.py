@@ -7,3 +7,5 @@ EFFECTS = "urn:ieso:params:scim:api:messages:2.0:Effects"
 #: An account (RFC 7643 4.1), and what the registration system knows beside the standard.
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 REGISTRATION_USER = "urn:ieso:params:scim:schemas:extension:registration:2.0:User"
+#: An organization of the market.
+PARTICIPANT = "urn:ieso:params:scim:schemas:core:2.0:Participant"

@@ -126,8 +126,15 @@ class Company:
             return [(row.office, row.data) for row in rows]
 
     def last_push(self) -> dict[str, Any]:
+        """The last one of an account."""
         with self.work() as work:
-            return work.db.scalars(select(Push).order_by(Push.id.desc())).first().body  # type: ignore[union-attr]
+            return (
+                work.db.scalars(
+                    select(Push).where(Push.account_id.is_not(None)).order_by(Push.id.desc())
+                )
+                .first()
+                .body
+            )  # type: ignore[union-attr]
 
     def history(self) -> list[tuple[str, str, str]]:
         """(action, actor, reason) in their order."""

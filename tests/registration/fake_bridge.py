@@ -12,12 +12,13 @@ from registration_bridge.bridge_client import BridgeError, Result
 
 @dataclass
 class FakeBridge:
-    """Keeps the Users that it is sent, and what it was asked. Answers what ``results`` says, if
-    anything; ``is_away``: it is not reached."""
+    """Keeps the Users and Participants that it is sent, and what it was asked. Answers what
+    ``results`` says, if anything; ``is_away``: it is not reached."""
 
     results: list[Result] = field(default_factory=list)
     asked: list[list[dict[str, Any]]] = field(default_factory=list)
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    participants: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_away: bool = False
 
     def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
@@ -33,6 +34,11 @@ class FakeBridge:
             raise BridgeError("no answer")
         return next((one for one in self.kept.values() if one.get(attribute) == value), None)
 
+    def participant(self, number: str) -> dict[str, Any] | None:
+        if self.is_away:
+            raise BridgeError("no answer")
+        return self.participants.get(number)
+
     def users(self) -> Iterator[dict[str, Any]]:
         if self.is_away:
             raise BridgeError("no answer")
@@ -44,6 +50,8 @@ class FakeBridge:
 
     def _do(self, operation: dict[str, Any]) -> Result:
         method, path = operation["method"], operation["path"]
+        if path.startswith("/Participants"):
+            return self._do_participant(operation)
         if method == "POST":
             number = str(len(self.kept) + 1)
             name = f"user{number}"
@@ -57,3 +65,13 @@ class FakeBridge:
             return Result(204)
         self.kept[number] = self.kept[number] | operation["data"]
         return Result(200)
+
+    def _do_participant(self, operation: dict[str, Any]) -> Result:
+        """A version counts the changes."""
+        body = operation["data"]
+        known = self.participants.get(body["participantId"])
+        version = known["meta"]["version"] if known else ""
+        if operation.get("version", "") != version:
+            return Result(412, detail="changed meanwhile")
+        self.participants[body["participantId"]] = body | {"meta": {"version": f"{version}+"}}
+        return Result(200 if known else 201)

@@ -107,7 +107,7 @@ def test_g_a_pc_appoints_a_rights_administrator(site: Site) -> None:
         assert row.valid_until.isoformat() == "2027-01-01T05:00:00+00:00"
         assert work.db.scalars(select(History)).one().reason == "More people"
         assert work.db.scalars(select(Notice)).one().kind == "appointed"
-        assert work.db.scalars(select(Push)).one().state == "queued"
+        assert set(work.db.scalars(select(Push.state))) == {"queued"}
 
 
 @pytest.mark.parametrize(

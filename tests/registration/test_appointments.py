@@ -82,7 +82,7 @@ def test_g_a_pc_appoints_an_ra_who_gets_an_account_and_a_mail(company: Company) 
     ]
     with company.work() as work:
         request = work.db.query(Request).one()
-        assert (request.state, request.waits_for) == ("open", 1)
+        assert (request.state, request.waits_for) == ("open", 2)
         assert request.number == body[REGISTRATION_USER]["requestNumber"]
         notice = work.db.query(Notice).one()
         assert "Pc Smith has appointed you" in notice.body

@@ -11,10 +11,17 @@ import pytest
 from sqlalchemy import select
 
 from idp.credentials.assertions import public_key
-from registration import account_pushes, push_delivery, requests
+from registration import account_pushes, organization_pushes, push_delivery, requests
 from registration.gateway_comparison import compare
 from registration.gateway_drift import Drift, DriftKind
-from registration.models import AccessAssignment, Account, Request, Task
+from registration.models import (
+    AccessAssignment,
+    Account,
+    Appointment,
+    Organization,
+    Request,
+    Task,
+)
 from registration.transaction import Origin, Runtime
 from registration_bridge.bridge_client import BridgeClient
 from tests.registration.test_pushes import somebody
@@ -68,7 +75,7 @@ def order(runtime: Runtime) -> str:
         request = requests.open_request(work, "access.changed")
         account_pushes.queue(work, work.db.scalars(select(Account)).one(), request)
         number = request.number
-    assert push_delivery.deliver_due(runtime) == 1
+    assert push_delivery.deliver_due(runtime)
     return number
 
 
@@ -141,3 +148,49 @@ def test_pr07_after_a_push_nothing_differs_and_what_operators_change_is_found(
     assert sorted(found.drifts, key=str) == sorted([extra, more], key=str)
     assert push_delivery.deliver_due(joined) == 1
     assert groups(world, emi) == sorted(GROUPS)
+
+
+def test_nt03_nt05_the_gateway_notifies_the_officers_whom_registration_pushed(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """The Rights Administrator of the organization gets the gateway's mails about its people, and
+    none once the appointment has ended."""
+    with joined.work() as work:
+        somebody(work).username = "tremblam"
+    order(joined)
+    assert world.mails("contact_added", to="tremblam")
+    world.account("trader", person_id="100003")
+    world.grant_role("trader", GROUPS[0], "109120")
+    assert len(world.mails("holder_access_changed", to="tremblam")) == 1
+    with joined.work() as work:
+        row = work.db.scalars(select(Appointment)).one()
+        row.valid_until = row.ended_at = work.now
+        organization_pushes.queue(work, row.organization)
+    push_delivery.deliver_due(joined)
+    assert world.mails("contact_ended", to="tremblam")
+    world.grant_role("trader", GROUPS[1], "109120")
+    assert len(world.mails("holder_access_changed", to="tremblam")) == 1
+
+
+def test_tm08_an_organization_that_the_gateway_does_not_know_is_made_before_its_first_grant(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """No operator registers it by hand; its name and its number come from here."""
+    with joined.work() as work:
+        account = somebody(work)
+        account.username = "tremblam"
+        here = work.db.scalars(select(Organization)).one()
+        here.organization_id, here.name = "120999", "Bruce Wind LP"
+        request = requests.open_request(work, "appointment", organization=here)
+        organization_pushes.queue(work, here, request)
+        account_pushes.queue(work, account, request)
+        number = request.number
+    push_delivery.deliver_due(joined)
+    assert state(joined, number) == "done"
+    assert groups(world, emi) == sorted(GROUPS)
+    with joined.ports.bridge() as bridge:
+        found = bridge.participant("120999")
+        assert found is not None
+        assert (found["name"], found["status"]) == ("Bruce Wind LP", "active")
+        assert found["contacts"] == [{"value": "100002", "type": "rights_administrator"}]
+        assert bridge.participant("12/0999") is None
