@@ -67,6 +67,17 @@ class Gateway(Flask):
 
     def dispatch_request(self) -> ResponseReturnValue:
         try:
+            return self._answer()
+        except Exception:
+            # It may be due to what this process kept, since the transaction has not read whether
+            # that is up to date (``UnitOfWork.presumed``).
+            if "work" not in g or not g.work.is_presuming:
+                raise
+            g.work.start_again()
+        return self._answer()
+
+    def _answer(self) -> ResponseReturnValue:
+        try:
             response = self.make_response(super().dispatch_request())
             if "work" in g:
                 g.work.commit()

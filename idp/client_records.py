@@ -42,9 +42,9 @@ def allowed_origins(work: UnitOfWork) -> frozenset[str]:
 
 
 def _find(work: UnitOfWork, name: str, value: Any) -> ClientRecord | None:
-    kept = work.kept()
-    found: ClientRecord | None = kept.get((name, value))
+    found: ClientRecord | None = work.presumed().get((name, value))
     if found is None:
+        kept = work.kept()
         row = work.run(BY_ID if name == "id" else BY_CLIENT_ID, {"value": value}).first()
         if row is not None:
             found = ClientRecord(*frozen(row))

@@ -67,7 +67,7 @@ class GatewayRequest(Request):
 def work() -> UnitOfWork:
     """The unit of work of this request; started when first needed."""
     if "work" not in g:
-        g.work = runtime().work(origin())
+        g.work = runtime().work(origin(), may_presume=True)
     return cast(UnitOfWork, g.work)
 
 

@@ -1,8 +1,9 @@
 """What each process keeps in memory of tables that rarely change.
 
-It is used only by a transaction that has read the same revision (``idp.models.revision``), so a
+It is used only by a transaction that reads the same revision (``idp.models.revision``), so a
 change is seen by the next transaction of every process. A transaction reads the revision once, if
-possible as a column of a statement that it needs anyway.
+possible as a column of a statement that it needs anyway. A request may presume that the revision is
+the latest one until that statement confirms it (``UnitOfWork.presumed``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ class KeptRows:
 
     def __init__(self) -> None:
         self._current: tuple[str | None, Kept] = (None, {})
+
+    def latest(self) -> Kept | None:
+        """What is kept of the revision that a transaction of this process read last, if any."""
+        revision, kept = self._current
+        return kept if revision is not None else None
 
     def of(self, revision: str | None) -> Kept:
         """What is kept of this revision. Nothing is kept without one."""

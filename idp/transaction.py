@@ -54,6 +54,11 @@ class Origin:
     person_id: int | None = None
 
 
+class OutdatedRevision(Exception):
+    """The transaction used what is kept of another revision than the one that it has read since. It
+    is rolled back, and the request is run again."""
+
+
 @dataclass
 class UnitOfWork:
     """One unit of work: the open transaction, its time, and the runtime's settings and ports."""
@@ -71,9 +76,13 @@ class UnitOfWork:
     kept_rows: KeptRows = field(default_factory=KeptRows)
     #: Whether the transaction is rolled back after its effects were read (``dry_run``).
     is_trial: bool = False
+    #: Whether it can be run again from its start, so that it may use what is kept before it reads
+    #: the revision.
+    may_presume: bool = False
     now: datetime = field(init=False)
     _connection: Connection | None = field(init=False, default=None)
     _kept: Kept | None = field(init=False, default=None)
+    _presumed: Kept | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.now = self.ports.clock.now()
@@ -106,8 +115,21 @@ class UnitOfWork:
 
     @property
     def seen(self) -> Kept | None:
-        """As ``kept``, if this transaction has read the revision already."""
-        return self._kept
+        """As ``kept``, if this transaction has read the revision already or presumes it."""
+        return self._kept if self._kept is not None else self._presumed
+
+    @property
+    def is_presuming(self) -> bool:
+        """Whether it uses what is kept of a revision that it has not read."""
+        return self._presumed is not None
+
+    def presumed(self) -> Kept:
+        """As ``kept``, but the revision may be read later: by the first statement that has it as a
+        column, or before the commit. If it differs, that raises OutdatedRevision. Add nothing."""
+        if self._kept is None and self._presumed is None and self.may_presume:
+            self._presumed = self.kept_rows.latest()
+        found = self.seen
+        return self.kept() if found is None else found
 
     def kept(self) -> Kept:
         """What the process keeps of the tables as this transaction sees them."""
@@ -117,14 +139,25 @@ class UnitOfWork:
 
     def see_revision(self, value: str | None) -> Kept:
         """What the process keeps of the revision that this transaction read. The first one counts
-        until it ends."""
+        until it ends. Raises OutdatedRevision if it presumed another one."""
         if self._kept is None:
-            self._kept = self.kept_rows.of(value)
+            found = self.kept_rows.of(value)
+            if self._presumed is not None and self._presumed is not found:
+                raise OutdatedRevision
+            self._kept, self._presumed = found, None
         return self._kept
 
+    def start_again(self) -> None:
+        """Presume nothing from now on. What was done before was rolled back."""
+        self.may_presume, self._presumed = False, None
+
     def commit(self) -> None:
-        """Commit what was done so far. Services do not call it."""
+        """Commit what was done so far. Services do not call it. Raises OutdatedRevision."""
+        if self.is_presuming:
+            self.kept()
         self.db.commit()
+        # What was committed cannot be run again.
+        self.may_presume = False
         self._kept = None
         self.machine_logins.clear()
 
@@ -188,7 +221,7 @@ class Runtime:
     sessions: scoped_session[Session]
     kept_rows: KeptRows = field(default_factory=KeptRows)
 
-    def work(self, origin: Origin | None = None) -> UnitOfWork:
+    def work(self, origin: Origin | None = None, *, may_presume: bool = False) -> UnitOfWork:
         """A unit of work on the session of this request or thread."""
         return UnitOfWork(
             self.sessions(),
@@ -197,6 +230,7 @@ class Runtime:
             self.vault,
             origin or Origin(),
             kept_rows=self.kept_rows,
+            may_presume=may_presume,
         )
 
     @contextmanager

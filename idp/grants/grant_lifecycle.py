@@ -13,6 +13,7 @@ from idp.audit.actions import AuditAction
 from idp.db import table
 from idp.models import AccountKind, BrowserSession, Client, Grant
 from idp.models.records import AnyAccount, AnyClient, AnyGrant, AnySession, GrantRecord
+from idp.models.revision import CURRENT
 from idp.policy.scopes import ACR_PASSWORD
 from idp.policy.session_rules import may_sign_in
 from idp.session import sessions
@@ -20,7 +21,8 @@ from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 _GRANT = table(Grant)
-_INSERT = insert(_GRANT)
+#: Also reads the revision, for requests that have not read it yet.
+_INSERT = insert(_GRANT).returning(_GRANT.c.id, CURRENT)
 _REVOKE = (
     update(_GRANT)
     .where(_GRANT.c.id == bindparam("key"), _GRANT.c.revoked_at.is_(None))
@@ -96,11 +98,12 @@ def _create(
         "session_id": session.id if session else None,
     }
     stored = {"claims": {}, "created_at": work.now, **values}
-    key = work.run(_INSERT, keys | stored).inserted_primary_key
+    row: Any = work.run(_INSERT, keys | stored).one()
+    work.see_revision(row[1])
     unset = dict.fromkeys(("sid", "nonce", "participant", "acr", "auth_time", "revoked_at"))
     return GrantRecord(
         **{**unset, **stored},
-        id=key[0] if key else 0,
+        id=row[0],
         client_id=client.id,
         client=client,
         account=account,

@@ -102,6 +102,8 @@ class ClientAuthenticator:
         elif method == AuthMethod.NONE:
             fault = None if endpoint in ("token", "revocation") else ClientCheck.PUBLIC_CLIENT
         if fault or client is None:
+            # The client may have changed: only what the database says now is counted as a failure.
+            work.kept()
             raise ClientRefused().with_detail(check=fault, name=name, sent=method)
         return client
 

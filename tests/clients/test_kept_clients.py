@@ -18,7 +18,7 @@ from idp.db import Base
 from idp.grants import signing_keys
 from idp.kept_rows import KeptRows
 from idp.models.revision import KEPT_TABLES, Revision
-from idp.transaction import UnitOfWork
+from idp.transaction import OutdatedRevision, UnitOfWork
 from tests.security.test_signed_tokens import header_of, userinfo
 from tests.world import Rp, World, environ_of
 
@@ -113,6 +113,51 @@ def test_n89_every_process_refuses_a_revoked_key_at_once(world: World, other: Wo
     assert header_of(fresh["access_token"])["kid"] != kid
     for process in (other, world):
         assert userinfo(process, fresh["access_token"]).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["token", "introspect"])
+def test_a_request_that_used_an_old_registration_is_run_again(
+    world: World, other: World, path: str
+) -> None:
+    """A process that knows only the former secret accepts the new one, and counts no failure; what
+    the first run wrote is gone."""
+    rp = world.relying_party(grant_types=("client_credentials",))
+    assert (status(world, rp), status(other, rp)) == (200, 200)
+    with world.work() as work:
+        secret = client_secrets.rotate(work, registry.get(work, "emi"), overlap_hours=0)
+    renewed = replace(rp, secret=secret)
+    before = len(world.events("token.issued"))
+    if path == "token":
+        assert status(other, renewed) == 200
+    else:
+        assert other.introspect_status(renewed, "unknown") == 200
+    assert len(world.events("token.issued")) == before + (path == "token")
+    assert world.events("client.refused") == []
+
+
+def test_only_a_request_that_can_be_run_again_presumes_the_revision(world: World) -> None:
+    """What was presumed is compared before the commit at the latest. A transaction that is not a
+    request, or has committed, reads the revision first."""
+    world.relying_party()
+    with world.app.app_context():
+        runtime = world.app.extensions["runtime"]
+        first = runtime.work(may_presume=True)
+        known = first.kept()
+        assert runtime.work(may_presume=True).presumed() is known
+        assert not runtime.work().is_presuming
+        by_hand(world)
+        plain = runtime.work()
+        assert plain.presumed() is not known
+        late = runtime.work(may_presume=True)
+        late.presumed()
+        by_hand(world)
+        with pytest.raises(OutdatedRevision):
+            late.commit()
+        late.rollback()
+        late.start_again()
+        late.presumed()
+        assert not late.is_presuming
+        late.commit()
 
 
 def test_what_was_rolled_back_is_never_kept(world: World) -> None:

@@ -13,17 +13,17 @@ from tests.console.desk import Desk
 from tests.security.test_signed_tokens import userinfo
 from tests.world import Browser, Rp, World, hidden_fields
 
-#: token by code: revision, code with all behind it, groups; spend, refresh token, access token,
-#: event. By refresh: revision, token, groups; spend, successor, access token, event. By client
-#: credentials: revision; grant, access token, event. Userinfo: token with the revision, groups.
-#: Introspection: revision, token, groups. Authorize: client, session, factors, rules of role
+#: token by code: code with all behind it and the revision, groups; spend, refresh token, access
+#: token, event. By refresh: token with the revision, groups; spend, successor, access token, event.
+#: By client credentials: grant with the revision, access token, event. Userinfo and introspection:
+#: token with the revision, groups. Authorize: client, session, factors, rules of role
 #: groups, sid; grant, code, event.
 BOUNDS = {
-    "code": 7,
-    "refresh": 7,
-    "client credentials": 4,
+    "code": 6,
+    "refresh": 6,
+    "client credentials": 3,
     "userinfo": 2,
-    "introspection": 3,
+    "introspection": 2,
     "authorize": 8,
 }
 
