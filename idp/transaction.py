@@ -6,7 +6,7 @@ their first argument and never commit; the caller does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -106,7 +106,9 @@ class UnitOfWork:
         return bool(getattr(driver, "in_transaction", True))
 
     def run(
-        self, statement: Executable, values: Mapping[str, Any] | None = None
+        self,
+        statement: Executable,
+        values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> CursorResult[Any]:
         """Execute a Core statement in this transaction, after the pending changes of the session.
         The session does not learn of it: objects that it has loaded stay as they are."""

@@ -99,17 +99,18 @@ def create(
         provisioned_accounts.set_end(work, account, user.end)
         if user.grants:
             _set_grants(work, scope, account, user)
-        if user.active is False:
-            lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
-        else:
-            activation.invite(work, account)
     except (Conflict, PersonalAccountExists) as error:
         if provisioned_accounts.by_external_id(work, scope, user.push.external_id) is not None:
             # The same push was concurrent: this one counts as its repetition.
             raise Collision("the push is carried out already") from error
         detail = earlier_pushes.taken(work, scope, user, error.detail)
         raise UniquenessException(detail=detail) from error
+    # In one flush with what follows.
     provisioned_accounts.register(work, scope, account, user.push, content=digest)
+    if user.active is False:
+        lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
+    else:
+        activation.invite(work, account)
     return account, True
 
 
@@ -150,7 +151,7 @@ def _register_holder(
     said = holder.changes()
     if not said.email or not (said.given_name or said.family_name):
         raise NewPersonIncomplete(holder.person_id)
-    return accounts.get_or_create_person(
+    return accounts.create_person(
         work,
         accounts.NewPerson(
             person_id=holder.person_id,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from idp.credentials.credential_refusals import LinkRefusal
+from idp.db import table
 from idp.models import Account, AccountState, Link
 from idp.transaction import UnitOfWork, spend_once
 
@@ -34,6 +35,19 @@ STATES = {
 }
 #: Purposes for which earlier links remain valid, because each mail reports another event.
 LASTING = (Purpose.DISOWN,)
+
+
+_LINK = table(Link)
+_INVALIDATE = (
+    update(_LINK)
+    .where(
+        _LINK.c.account_id == bindparam("account"),
+        _LINK.c.used_at.is_(None),
+        _LINK.c.superseded_at.is_(None),
+    )
+    .values(superseded_at=bindparam("now"))
+)
+_INVALIDATE_ONE = _INVALIDATE.where(_LINK.c.purpose == bindparam("one"))
 
 
 class Problem(StrEnum):
@@ -115,12 +129,8 @@ def spend(work: UnitOfWork, link: Link) -> bool:
 
 def invalidate_all(work: UnitOfWork, account: Account, purpose: Purpose | None = None) -> None:
     """Invalidate the account's unused links, of one purpose or of all."""
-    where = [Link.account_id == account.id, Link.used_at.is_(None), Link.superseded_at.is_(None)]
-    if purpose is not None:
-        where.append(Link.purpose == purpose)
-    work.db.execute(
-        update(Link)
-        .where(*where)
-        .values(superseded_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
+    values = {"account": account.id, "now": work.now}
+    if purpose is None:
+        work.run(_INVALIDATE, values)
+    else:
+        work.run(_INVALIDATE_ONE, values | {"one": purpose})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Select, delete, exists, insert, or_, select
+from sqlalchemy import Select, bindparam, delete, exists, insert, or_, select
 from sqlalchemy.orm import aliased
 
+from idp.db import table
 from idp.models import Account, Assignment, Participant, Person, SearchTerm
 from idp.policy.search_terms import fold, prefix_range, query_words, terms
 from idp.transaction import UnitOfWork
@@ -15,6 +16,9 @@ from idp.transaction import UnitOfWork
 #: The maximum shown; the page says that there are more.
 LIMIT = 50
 MAX_SORT_NAME = 200
+_TERMS = table(SearchTerm)
+_DELETE_TERMS = delete(_TERMS).where(_TERMS.c.account_id == bindparam("account"))
+_ADD_TERMS = insert(_TERMS)
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,14 @@ def index_account(work: UnitOfWork, account: Account) -> None:
     """Rebuild the search terms of an account, and its place in lists, after it is created or its
     person changes."""
     account.sort_name = sort_name(account.person.family_name, account.person.given_name)
-    work.db.execute(delete(SearchTerm).where(SearchTerm.account_id == account.id))
+    work.run(_DELETE_TERMS, {"account": account.id})
+    add_terms(work, account)
+
+
+def add_terms(work: UnitOfWork, account: Account) -> None:
+    """Add the search terms of an account that has none."""
     rows = [{"term": term, "account_id": account.id} for term in account_terms(account)]
-    work.db.execute(insert(SearchTerm), rows)
+    work.run(_ADD_TERMS, rows)
 
 
 def sort_name(family_name: str, given_name: str) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.db import table
 from idp.directory import account_search, separation_of_duties
 from idp.directory.directory_refusals import (
     AccountNotFound,
@@ -31,6 +32,7 @@ from idp.transaction import UnitOfWork
 
 MAX_PERSON_NAME = 100
 LOCALES = ("en", "fr")
+_WITH_NAME = select(table(Account).c.id).where(table(Account).c.username_key == bindparam("key"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +124,11 @@ def stream_accounts(
 def get_or_create_person(work: UnitOfWork, data: NewPerson) -> Person:
     """The person with this Person ID, created if necessary. Raises Invalid."""
     person = work.db.scalar(select(Person).where(Person.person_id == data.person_id))
-    if person is not None:
-        return person
+    return create_person(work, data) if person is None else person
+
+
+def create_person(work: UnitOfWork, data: NewPerson) -> Person:
+    """A new person. Raises Invalid."""
     values = validated(data)
     person = Person(
         person_id=data.person_id,
@@ -194,7 +199,7 @@ def create_account(
     key = name_key(username)
     if locale not in LOCALES:
         raise LanguageUnknown()
-    if work.db.scalar(select(Account.id).where(Account.username_key == key)) is not None:
+    if work.run(_WITH_NAME, {"key": key}).first() is not None:
         raise UsernameTaken(username)
     account = Account(
         subject=work.token(16),
@@ -203,6 +208,7 @@ def create_account(
         state_changed_at=work.now,
         username=username,
         username_key=key,
+        sort_name=account_search.sort_name(person.family_name, person.given_name),
         person_id=person.id,
         person=person,
         locale=locale,
@@ -213,7 +219,7 @@ def create_account(
     )
     work.db.add(account)
     work.db.flush()
-    account_search.index_account(work, account)
+    account_search.add_terms(work, account)
     about: dict[str, Any] = {"second": account.second_reason} if second else {}
     events.record(work, AuditAction.ACCOUNT_CREATED, account=account, kind=str(kind), **about)
     return account

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 
-from sqlalchemy import FromClause, Select, case, exists, func, not_, select
+from sqlalchemy import FromClause, Select, bindparam, case, exists, func, not_, select
 
 from idp.db import table
 from idp.directory import shown_accounts
@@ -160,18 +160,20 @@ def registration(work: UnitOfWork, account: Account) -> ProvisionedAccount | Non
     return work.db.get(ProvisionedAccount, account.id)
 
 
+_BY_EXTERNAL_ID = select(ProvisionedAccount).where(
+    ProvisionedAccount.client_id == bindparam("client"),
+    ProvisionedAccount.external_id == bindparam("key"),
+)
+
+
 def by_external_id(
     work: UnitOfWork, scope: ProvisioningScope, external_id: str | None
 ) -> ProvisionedAccount | None:
     """What the client registered under its own key; None without a key."""
     if not external_id:
         return None
-    return work.db.scalar(
-        select(ProvisionedAccount).where(
-            ProvisionedAccount.client_id == scope.client.id,
-            ProvisionedAccount.external_id == external_id,
-        )
-    )
+    values = {"client": scope.client.id, "key": external_id}
+    return work.db.scalar(_BY_EXTERNAL_ID, values)
 
 
 def account_of(work: UnitOfWork, row: ProvisionedAccount) -> Account:
@@ -192,8 +194,9 @@ class Push:
 def register(
     work: UnitOfWork, scope: ProvisioningScope, account: Account, push: Push, *, content: str = ""
 ) -> ProvisionedAccount:
-    """Remember which client provisions the account. A retry is recognised by ``content``, a digest
-    of the push that made the account; empty for an account that no push made."""
+    """Remember which client provisions the account; written with the next flush. A retry is
+    recognised by ``content``, a digest of the push that made the account; empty for an account that
+    no push made."""
     row = ProvisionedAccount(
         account_id=account.id,
         client_id=scope.client.id,
@@ -204,7 +207,6 @@ def register(
         created_at=work.now,
     )
     work.db.add(row)
-    work.db.flush()
     return row
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.db import table
 from idp.directory import separation_of_duties
 from idp.directory.directory_refusals import (
     FirstAccountExists,
@@ -24,6 +25,19 @@ from idp.directory.directory_refusals import (
 from idp.models import Account, AccountKind, AccountState, Assignment, Participant, Person
 from idp.policy.registered_values import SecondAccountReason
 from idp.transaction import UnitOfWork
+
+_ACCOUNT = table(Account).c
+_PERSONAL = (
+    select(_ACCOUNT.id)
+    .where(
+        _ACCOUNT.person_id == bindparam("person"),
+        _ACCOUNT.kind == AccountKind.PERSONAL,
+        _ACCOUNT.state != AccountState.DEACTIVATED,
+    )
+    .limit(1)
+)
+_FIRST = _PERSONAL.where(_ACCOUNT.second_reason == "")
+_SECOND = _PERSONAL.where(_ACCOUNT.second_participant_id == bindparam("participant"))
 
 
 @dataclass(frozen=True)
@@ -107,12 +121,8 @@ def check_participant(account: Account, participant: Participant) -> None:
 def _has(work: UnitOfWork, person: Person, participant: Participant | None) -> bool:
     """Whether the person has an open account that is not a second one, or a second one for this
     participant."""
-    query = select(Account.id).where(
-        Account.person_id == person.id,
-        Account.kind == AccountKind.PERSONAL,
-        Account.state != AccountState.DEACTIVATED,
-        Account.second_reason == ""
-        if participant is None
-        else Account.second_participant_id == participant.id,
-    )
-    return work.db.scalar(query.limit(1)) is not None
+    if participant is None:
+        found = work.run(_FIRST, {"person": person.id})
+    else:
+        found = work.run(_SECOND, {"person": person.id, "participant": participant.id})
+    return found.first() is not None

@@ -16,7 +16,7 @@ from tests.scim.pusher import USERS, Pusher, user
 #: that is the last one: keys, accounts, role groups. In another page, the total too.
 BOUNDS = {"get": 3, "eq": 4, "last page": 4, "page": 5, "next page": 5}
 #: What may be written, with what is read before and after.
-CREATE = 20
+CREATE = 17
 
 
 @pytest.fixture(params=[3, 12], ids=["few accounts", "many accounts and role groups"])
