@@ -48,6 +48,8 @@ The program:
 - ``settings``, ``keys`` and ``ports``: configuration, cryptographic keys, the outside world.
   ``transaction``: units of work.
 - ``app`` makes the web application, ``serving`` serves it, ``cli`` is the command ``registration``.
-- ``browser_sessions``: sessions of people who signed in. ``current``: the present request.
-- ``pages``, ``templates`` and ``translations``: what people see.
+- ``browser_sessions``: sessions of people who signed in. ``gateway_keys`` and ``access_tokens``:
+  the tokens of programs. ``current``: the present request.
+- ``api``: the interface for programs, with ``problems`` as its errors. ``pages``, ``templates`` and
+  ``translations``: what people see.
 """

@@ -15,7 +15,7 @@ from werkzeug.routing import MapAdapter
 
 from hosted_pages import frame, languages, response_headers
 from hosted_pages.brand import Brand
-from registration import current, pages
+from registration import api, current, pages, problems
 from registration.pages import error_pages, sign_in_pages
 from registration.ports import Ports
 from registration.schema import SCHEMA
@@ -46,7 +46,8 @@ class Registration(Flask):
             return super().dispatch_request()
         with current.runtime().work() as work:
             g.work = work
-            current.find_session()
+            if not problems.is_asked():
+                current.find_session()
             return self.make_response(super().dispatch_request())
 
 
@@ -76,8 +77,11 @@ def create_app(settings: Settings, ports: Ports | None = None) -> Flask:
     frame.install(app, _frame(settings))
     error_pages.install(app)
     sign_in_pages.install(app, settings)
-    for blueprint in (pages.blueprint(), sign_in_pages.blueprint()):
+    for_programs = api.blueprint()
+    for blueprint in (pages.blueprint(), sign_in_pages.blueprint(), for_programs):
         app.register_blueprint(blueprint)
+    # Programs send no cookies.
+    csrf.exempt(for_programs)
     app.add_url_rule("/healthz", "healthz", healthz)
     app.add_url_rule("/readyz", "readyz", readyz)
     csrf.exempt(app.view_functions["auth.backchannel_logout"])

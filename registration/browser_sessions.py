@@ -70,9 +70,9 @@ def find(work: UnitOfWork, token: str) -> Session | None:
     return found
 
 
-def is_strong_since(session: Session, since: datetime) -> bool:
-    """Whether the person proved a second factor after this moment."""
-    return session.acr in STRONG and session.authenticated_at >= since
+def is_strong_since(acr: str, authenticated_at: datetime, since: datetime) -> bool:
+    """Whether a sign-in of this level and time proved a second factor after a moment."""
+    return acr in STRONG and authenticated_at >= since
 
 
 def end(work: UnitOfWork, session: Session, why: str) -> str:

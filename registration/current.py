@@ -9,6 +9,7 @@ from flask import current_app, g, request
 from werkzeug.wrappers import Response
 
 from registration import browser_sessions
+from registration.access_tokens import TokenSignIn
 from registration.models import Person, Session
 from registration.transaction import Origin, Runtime, UnitOfWork
 
@@ -40,9 +41,21 @@ def session() -> Session | None:
     return cast("Session | None", g.get("session"))
 
 
+def use_token(found: TokenSignIn) -> None:
+    """The person of this access token asks, and acts in the unit of work."""
+    g.token_sign_in = found
+    work().origin = Origin(found.person.person_id)
+
+
+def sign_in() -> Session | TokenSignIn | None:
+    """How the person who asks has signed in: a session of pages, or an access token of a program.
+    No request has both."""
+    return cast("TokenSignIn | None", g.get("token_sign_in")) or session()
+
+
 def person() -> Person:
-    """The person who is signed in. Views of pages run only with a session."""
-    found = session()
+    """The person who is signed in. Views run only for somebody."""
+    found = sign_in()
     if found is None:
         raise RuntimeError("nobody is signed in")
     return found.person
@@ -50,15 +63,17 @@ def person() -> Person:
 
 def is_operator() -> bool:
     """Whether the person works at the Market Registration desk."""
-    found = session()
+    found = sign_in()
     return found is not None and runtime().settings.operator_group in found.role_groups
 
 
 def has_fresh_factor() -> bool:
     """Whether the person proved a second factor recently enough for a sensitive act."""
-    found = session()
+    found = sign_in()
     since = work().now - timedelta(seconds=runtime().settings.fresh_seconds)
-    return found is not None and browser_sessions.is_strong_since(found, since)
+    return found is not None and browser_sessions.is_strong_since(
+        found.acr, found.authenticated_at, since
+    )
 
 
 def set_cookie(response: R, token: str) -> R:

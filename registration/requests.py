@@ -10,6 +10,9 @@ from registration.models import Counter, Organization, Person, Push, Request
 from registration.transaction import UnitOfWork
 from service_base.database import insert_if_missing
 
+#: Requests on a page.
+SIZE = 100
+
 
 def open_request(
     work: UnitOfWork,
@@ -41,6 +44,17 @@ def open_request(
 def by_number(work: UnitOfWork, number: str) -> Request | None:
     """The request of this number."""
     return work.db.scalars(select(Request).where(Request.number == number)).one_or_none()
+
+
+def page(work: UnitOfWork, here: Organization, *, before: int = 0) -> tuple[list[Request], int]:
+    """A page of the organization's requests older than ``before`` (0: the newest), and where the
+    next page starts; 0 if there is none."""
+    query = select(Request).where(Request.organization_id == here.id).order_by(Request.id.desc())
+    if before:
+        query = query.where(Request.id < before)
+    rows = list(work.db.scalars(query.limit(SIZE + 1)))
+    found = rows[:SIZE]
+    return found, found[-1].id if len(rows) > SIZE else 0
 
 
 def pushes_of(work: UnitOfWork, request: Request) -> list[Push]:

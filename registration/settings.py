@@ -46,6 +46,9 @@ class Settings:
     issuer: str = setting("http://localhost:8000", "the gateway, where people sign in")
     client_id: str = setting("registration-system", "client id at the gateway, for sign-ins")
     client_secret: str = setting("", "its secret", secret=True)
+    api_audience: str = setting(
+        "urn:ieso:registration:api", "audience of the access tokens that programs send"
+    )
     push_client_id: str = setting("registration-pushes", "client id at the gateway, for pushes")
     push_key: str = setting(
         "", "its private key (PEM, EC P-256 or RSA), for private_key_jwt", secret=True
@@ -119,6 +122,8 @@ class Settings:
             yield f"{PREFIX}ENVIRONMENT must be production or sandbox"
         if len(self.secret_key) < MIN_SECRET_LENGTH:
             yield f"{PREFIX}SECRET_KEY must have at least {MIN_SECRET_LENGTH} characters"
+        if not self.api_audience.strip():
+            yield f"{PREFIX}API_AUDIENCE must not be empty"
         if self.smtp_security not in ("", "tls", "starttls"):
             yield f"{PREFIX}SMTP_SECURITY must be tls, starttls or empty"
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

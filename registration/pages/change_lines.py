@@ -58,7 +58,7 @@ def lines_of(changes: Iterable[Change], plan: Plan, here: Organization) -> list[
     asked = [one for one in changes if one.cell not in plan.unchanged or _stands_against(one, plan)]
     shown = _Names([one.cell for one in asked])
     return [
-        shown.line(one.cell, grants=one.grants, remarks=tuple(_remarks(one, plan, here)))
+        shown.line(one.cell, grants=one.grants, remarks=tuple(remarks(one, plan, here)))
         for one in asked
     ]
 
@@ -181,7 +181,8 @@ def _reachable(refused: Refused) -> dict[str, str]:
     }
 
 
-def _remarks(change: Change, plan: Plan, here: Organization) -> Iterator[str]:
+def remarks(change: Change, plan: Plan, here: Organization) -> Iterator[str]:
+    """What stands against this change of a batch."""
     for one in plan.denied:
         if one.cell == change.cell:
             yield from refusal_lines(one.refused, here)

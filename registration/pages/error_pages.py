@@ -1,4 +1,4 @@
-"""Error answers: a plain page for people. Never a trace."""
+"""Error answers: a plain page for people, a problem for programs. Never a trace."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from flask import Flask, Response, g, render_template
 from werkzeug.exceptions import HTTPException
 
 from hosted_pages.status_texts import TEXTS
+from registration import problems
 from registration.transaction import DATABASE_UNAVAILABLE
 from service_base import logs
 from service_base.refusals import Collision, Conflict, ServiceError, Unstorable
@@ -24,8 +25,10 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def page(status: int) -> Response:
-    """The error page."""
+def page(status: int, code: str = "") -> Response:
+    """The error page; for a program a problem, of the type ``code`` if there is one."""
+    if problems.is_asked():
+        return problems.of_status(status, code)
     text = TEXTS.get(status) or TEXTS[500 if status >= 500 else 400]
     body = render_template(
         "hosted/error.html",
@@ -52,7 +55,7 @@ def _refused(error: ServiceError) -> Response:
     """A refusal of a service or of the database: nothing of the change was kept."""
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 403)
     log.warning("refused", code=error.code, reason=error.detail, request_id=g.get("request_id"))
-    return page(status)
+    return page(status, error.code)
 
 
 def _unavailable(error: Exception) -> Response:

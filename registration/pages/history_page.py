@@ -129,7 +129,7 @@ def show(organization_id: str) -> str:
 def export(organization_id: str) -> Response:
     """The list as it is filtered, whole."""
     here = standing.at(organization_id, Action.SEE_HISTORY)
-    records = [_record(one) for one in history_list.every(current.work(), here.here, _asked())]
+    records = [record(one) for one in history_list.every(current.work(), here.here, _asked())]
     is_json = request.args.get("format") == "json"
     if is_json:
         body, kind = json.dumps(records, ensure_ascii=False, indent=1), "application/json"
@@ -161,7 +161,8 @@ def _url(here: Standing, values: dict[str, str], endpoint: str = "pages.history"
     return url_for(endpoint, **known)
 
 
-def _record(entry: Entry) -> dict[str, Any]:
+def record(entry: Entry) -> dict[str, Any]:
+    """An entry for downloads and programs."""
     found = {name: getattr(entry, name) for name in COLUMNS}
     return found | {"at": entry.at.isoformat()}
 

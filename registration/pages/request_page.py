@@ -43,10 +43,7 @@ KINDS = complete(
 
 def show(number: str) -> str:
     """The page."""
-    order = requests.by_number(current.work(), number)
-    if order is None:
-        raise NotHere
-    _check(order)
+    order = visible(number)
     crumbs = []
     if order.organization:
         url = url_for("pages.roles", organization_id=order.organization.organization_id)
@@ -71,10 +68,14 @@ def _state(order: Request) -> str:
     return STATES.of(order.state)
 
 
-def _check(order: Request) -> None:
-    """Its author and everybody who sees its organization see it. Raises NotHere."""
-    if order.opened_by == standing.actor().person:
-        return
-    if order.organization is None:
+def visible(number: str) -> Request:
+    """The request, for its author and everybody who sees its organization. Raises NotHere or
+    NotAllowed."""
+    order = requests.by_number(current.work(), number)
+    if order is None:
         raise NotHere
-    standing.at(order.organization.organization_id)
+    if order.opened_by != standing.actor().person:
+        if order.organization is None:
+            raise NotHere
+        standing.at(order.organization.organization_id)
+    return order

@@ -10,21 +10,21 @@ from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from flask import Blueprint, Flask, Response, current_app, redirect, render_template, request
 from flask import session as form_session
 from flask_babel import gettext
-from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 from requests import RequestException
 from werkzeug.wrappers import Response as BaseResponse
 
 from registration import browser_sessions, current
 from registration.browser_sessions import STRONG
+from registration.gateway_keys import GatewayKeys
 from registration.settings import Settings
 from service_base import logs
 
 SCOPE = "openid profile groups"
+#: Longest wait for the gateway.
+GATEWAY_SECONDS = 10
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-ALGORITHMS = ["RS256", "ES256"]
 NEXT = "next"
 log = logs.Logger("registration.signin")
 
@@ -48,7 +48,16 @@ def install(app: Flask, settings: Settings) -> None:
         client_id=settings.client_id,
         client_secret=settings.client_secret,
         server_metadata_url=f"{settings.issuer}/.well-known/openid-configuration",
-        client_kwargs={"scope": SCOPE, "code_challenge_method": "S256"},
+        client_kwargs={
+            "scope": SCOPE,
+            "code_challenge_method": "S256",
+            "default_timeout": GATEWAY_SECONDS,
+        },
+    )
+    gateway: FlaskOAuth2App = app.extensions["gateway"]
+    clock = app.extensions["runtime"].ports.clock
+    app.extensions["gateway_keys"] = GatewayKeys(
+        lambda: gateway.fetch_jwk_set(force=True), clock.now
     )
 
 
@@ -135,8 +144,7 @@ def backchannel_logout() -> BaseResponse:
 def _logout_claims(token: str) -> dict[str, Any]:
     """The checks of Back-Channel Logout 1.0 section 2.6. Raises JoseError, ValueError or
     KeyError."""
-    keys = KeySet.import_key_set(_gateway().fetch_jwk_set())
-    found = jwt.decode(token, keys, ALGORITHMS)
+    found = gateway_keys().decode(token)
     claims: dict[str, Any] = found.claims
     must: ClaimsOption = {"essential": True}
     issuer: ClaimsOption = {"essential": True, "value": _settings().issuer}
@@ -168,6 +176,12 @@ def _away(error: Exception) -> Response:
     log.error("gateway_away", reason=str(error))
     text = gettext("The gateway, where people sign in, does not answer. Try again in a minute.")
     return Response(render_template("sign_in_problem.html", message=text), status=503)
+
+
+def gateway_keys() -> GatewayKeys:
+    """The keys that the gateway signs with."""
+    found: GatewayKeys = current_app.extensions["gateway_keys"]
+    return found
 
 
 def _gateway() -> FlaskOAuth2App:

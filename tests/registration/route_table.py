@@ -8,12 +8,13 @@ A new route needs a row, a new argument of an address its values, a new POST its
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tests.registration.participant import RA, TRADER
 
-#: ``yes``: 200 or 303. ``sign-in``: led to the gateway. ``public``: needs no session, so the answer
-#: is no matter of tiers. A number is the status. What follows the colon names the form or the
-#: object: the office that is given or ended; ``member``: a person who has a role at Lakes.
+#: ``yes``: 200, 201 or 303. ``sign-in``: led to the gateway. ``public``: needs no session, so the
+#: answer is no matter of tiers. A number is the status. What follows the colon names the form or
+#: the object: the office that is given or ended; ``member``: a person who has a role at Lakes.
 TABLE = """
         route                           nobody   holder  apprep  ra    pc    ar    ieso
 GET     pages.home                      sign-in  yes     yes     yes   yes   yes   yes
@@ -98,6 +99,13 @@ GET     pages.end_participation         sign-in  403     403     403   403   403
 POST    pages.confirm_participation_end sign-in  403     403     403   403   403   yes
 GET     pages.history                   sign-in  403     yes     yes   yes   yes   yes
 GET     pages.export_history            sign-in  403     yes     yes   yes   yes   yes
+GET     api.organizations               401      yes     yes     yes   yes   yes   yes
+GET     api.roles                       401      403     yes     yes   yes   yes   yes
+POST    api.change_roles                401      403     yes     yes   403   403   403
+GET     api.history                     401      403     yes     yes   yes   yes   yes
+GET     api.requests                    401      403     yes     yes   yes   yes   yes
+GET     api.request                     401      403     yes     yes   yes   yes   yes
+GET     api.openapi                     public   public  public  public public public public
 POST    pages.language                  public   public  public  public public public public
 GET     auth.sign_in                    public   public  public  public public public public
 GET     auth.callback                   public   public  public  public public public public
@@ -161,7 +169,7 @@ SECTION = {"name": "Night desk", "phone": "416-967-1111", "email": "night@lakes.
 NEW_MACHINE = {"description": "Sends bids", "networks": "192.0.2.24 server"}
 NEW_NETWORKS = {"revision": "2", "networks": "192.0.2.25 server"}
 #: Of each form every field that it has.
-FORMS: dict[str, dict[str, str]] = {
+FORMS: dict[str, dict[str, Any]] = {
     "pages.new_person": NEW_PERSON,
     "pages.review_person": NEW_PERSON,
     "pages.register_person": NEW_PERSON | {"last_name": "Newmann"},
@@ -188,6 +196,8 @@ FORMS: dict[str, dict[str, str]] = {
     "pages.confirm_step": {"step": "participation.connectivity"},
     "pages.decide": {"decision": "", "why": "Not now", "version": "1"},
     "pages.confirm_participation_end": {"version": "1", "why": "Left"},
+    "api.change_roles": {"changes": [{"action": "grant", "id": TRADER, "role": "bids"}],
+                         "why": "New desk", "attested": True},
     "pages.confirm_end": {"reason": "left", "why": "", "letter": "L-1", "version": "1"},
 }  # fmt: skip
 #: Sent in the address, to pages that show what a form asked for.
@@ -216,7 +226,12 @@ class Row:
         """Of this argument of the address: what is here, what is elsewhere, what is nowhere."""
         return OTHERS.get((name, self.variant), VALUES[name])
 
-    def form(self) -> dict[str, str]:
+    @property
+    def is_api(self) -> bool:
+        """Whether programs ask it, with an access token; what is sent is JSON."""
+        return self.endpoint.startswith("api.")
+
+    def form(self) -> dict[str, Any]:
         """What is sent. KeyError: this POST has no form in FORMS."""
         known = FORMS[self.endpoint] if self.method == "POST" else QUERIES.get(self.endpoint, {})
         return known | {name: self.variant for name in ("office", "decision") if name in known}

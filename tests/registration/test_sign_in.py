@@ -188,7 +188,9 @@ def test_a_session_that_ends_at_the_gateway_ends_here(
     assert token
     app = create_app(runtime.settings, runtime.ports)
     jwks = {"keys": [key.as_dict(private=False)]}
-    monkeypatch.setattr(app.extensions["gateway"], "fetch_jwk_set", lambda: jwks, raising=False)
+    monkeypatch.setattr(
+        app.extensions["gateway"], "fetch_jwk_set", lambda force: jwks, raising=False
+    )
     payload = {name: value for name, value in (CLAIMS | change).items() if value is not None}
     head = {"alg": "ES256", "typ": "logout+jwt", "kid": "k1"} | header
     logout = jwt.encode(head, payload, key)

@@ -1,0 +1,282 @@
+"""The description of the interface (OpenAPI 3.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from registration import current
+from registration.pages.role_grid_pages import MAX_CHANGES
+from registration.problems import KINDS, PREFIX
+
+Schema = dict[str, Any]
+TEXT: Schema = {"type": "string"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+DAY: Schema = {"type": "string", "format": "date"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+FLAG: Schema = {"type": "boolean"}
+KIND: Schema = {"type": "string", "enum": ["person", "machine"]}
+ACTION: Schema = {"type": "string", "enum": ["grant", "revoke"]}
+
+
+def show() -> Response:
+    """The description. It is public and names nobody."""
+    return jsonify(document(current.runtime().settings.issuer))
+
+
+def document(issuer: str) -> Schema:
+    """The description, for people who sign in at this gateway."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Online IESO Registration",
+            "version": "1",
+            "description": "Who may do what for a participant: read it, and grant and revoke "
+            "access roles. A program acts as the person of its access token.",
+        },
+        "servers": [{"url": "/api/v1"}],
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "responses": {
+                "Problem": {
+                    "description": "It is refused; the type says why.",
+                    "content": {"application/problem+json": {"schema": _ref("Problem")}},
+                }
+            },
+            "securitySchemes": {
+                "gateway": {
+                    "type": "openIdConnect",
+                    "openIdConnectUrl": f"{issuer}/.well-known/openid-configuration",
+                }
+            },
+        },
+    }
+
+
+def _paths() -> Schema:
+    here = "/organizations/{organization_id}"
+    day_list = ("since", DAY, "First day, Eastern Time."), ("until", DAY, "Last day.")
+    before = ("before", COUNT, "Entries older than this one; see next.")
+    size = {"type": "integer", "minimum": 1, "maximum": 500}
+    pages = (
+        ("start", COUNT, "Leave out so many; see next."),
+        ("limit", size, "Entries on a page."),
+    )
+    return {
+        "/openapi.json": {
+            "get": {
+                "operationId": "openapi",
+                "summary": "This description.",
+                "security": [],
+                "responses": {"200": _answer("The description.", {"type": "object"})},
+            }
+        },
+        "/organizations": _get(
+            "organizations", "Your organizations and offices.", "Organizations", *pages
+        ),
+        f"{here}/roles": _get(
+            "roles",
+            "People or machines and their access roles, now or at the end of a past day.",
+            "Grid",
+            ("kind", KIND, "People or machines."),
+            ("q", TEXT, "Words of the name, user name or id."),
+            ("role", TEXT, "Only those who hold this role."),
+            ("at", DAY, "A past day, Eastern Time."),
+            *pages,
+        ),
+        f"{here}/roles/changes": _post(
+            "change_roles",
+            "Grant and revoke access roles, all or none. The gateway tries the changes first. "
+            "Needs a second factor of the last 15 minutes.",
+            "Changes",
+            "Outcome",
+        ),
+        f"{here}/history": _get(
+            "history",
+            "The history, newest first.",
+            "History",
+            ("action", TEXT, "Such as access.granted."),
+            ("person", TEXT, "The Person ID of whom it concerns."),
+            *day_list,
+            before,
+        ),
+        f"{here}/requests": _get("requests", "Requests, newest first.", "Requests", before),
+        "/requests/{number}": _get("request", "A request by its Request Number.", "Request"),
+    }
+
+
+def _get(name: str, summary: str, schema: str, *query: tuple[str, Schema, str]) -> Schema:
+    answers = {"200": _answer("Found.", _ref(schema)), "default": _problem()}
+    return _path(name, {"get": _operation(name, summary, "registration.read", answers, query)})
+
+
+def _post(name: str, summary: str, body: str, schema: str) -> Schema:
+    answers = {
+        "200": _answer("A preview, or nothing had to be changed.", _ref(schema)),
+        "201": _answer("Ordered; the gateway follows within seconds.", _ref(schema)),
+        "default": _problem(),
+    }
+    operation = _operation(name, summary, "registration.write", answers, ())
+    operation["requestBody"] = {
+        "required": True,
+        "content": {"application/json": {"schema": _ref(body)}},
+    }
+    return _path(name, {"post": operation})
+
+
+def _path(name: str, operations: Schema) -> Schema:
+    argument = "number" if name == "request" else "organization_id"
+    if name == "organizations":
+        return operations
+    place = {"name": argument, "in": "path", "required": True, "schema": TEXT}
+    return operations | {"parameters": [place]}
+
+
+def _operation(
+    name: str,
+    summary: str,
+    scope: str,
+    answers: Schema,
+    query: tuple[tuple[str, Schema, str], ...],
+) -> Schema:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "security": [{"gateway": [scope]}],
+        "parameters": [
+            {"name": one, "in": "query", "schema": schema, "description": meaning}
+            for one, schema, meaning in query
+        ],
+        "responses": answers,
+    }
+
+
+def _schemas() -> Schema:
+    following = {"type": ["string", "null"], "description": "The address of the next page."}
+    request = _object(
+        number=TEXT, kind=TEXT, state={"enum": ["open", "done", "refused"]},
+        organization={"type": ["string", "null"]}, opened_by=TEXT, opened_at=MOMENT,
+        closed_at={"type": ["string", "null"], "format": "date-time"},
+    )  # fmt: skip
+    return {
+        "Problem": {
+            "type": "object",
+            "description": "Problem details (RFC 9457).",
+            "required": ["type", "title", "status"],
+            "properties": {
+                "type": {"type": "string", "enum": [PREFIX + code for code in KINDS]},
+                "title": TEXT,
+                "status": {"type": "integer"},
+                "detail": TEXT,
+            },
+        },
+        "Organizations": _object(
+            organizations=_list(
+                _object(
+                    id=TEXT, name=TEXT, may_see=FLAG,
+                    offices=_list({"enum": ["ar", "pc", "ra", "apprep"]}),
+                )
+            ),
+            next=following,
+        ),
+        "Grid": _object(
+            organization=_object(id=TEXT, name=TEXT),
+            kind=KIND,
+            roles=_list(_object(code=TEXT, name=TEXT, description=TEXT, market=TEXT)),
+            rows=_list(_ref("Row")),
+            total=COUNT,
+            next=following,
+        ),
+        "Row": _object(
+            id=TEXT,
+            name=TEXT,
+            username=TEXT,
+            holds=_list(
+                _object(
+                    role=TEXT, since=MOMENT, granted_by=TEXT,
+                    until={"type": ["string", "null"], "format": "date-time"},
+                )
+            ),
+            versions={
+                "type": "object",
+                "description": "How often each role was changed here; 0 if it is not named.",
+                "additionalProperties": COUNT,
+            },
+        ),
+        "Changes": {
+            "type": "object",
+            "required": ["changes"],
+            "additionalProperties": False,
+            "properties": {
+                "changes": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_CHANGES,
+                    "items": _ref("Change"),
+                },
+                "why": {"type": "string", "maxLength": 500},
+                "attested": FLAG,
+                "preview": FLAG,
+            },
+        },
+        "Change": {
+            "type": "object",
+            "required": ["action", "id", "role"],
+            "additionalProperties": False,
+            "properties": {
+                "action": ACTION,
+                "kind": KIND,
+                "id": TEXT,
+                "role": TEXT,
+                "version": COUNT,
+            },
+        },
+        "Outcome": _object(
+            possible=FLAG,
+            changes=_list(
+                _object(action=ACTION, kind=KIND, id=TEXT, role=TEXT, remarks=_list(TEXT))
+            ),
+            obstacles=_list(TEXT),
+            effects=_list(TEXT),
+            request={"anyOf": [_ref("Request"), {"type": "null"}]},
+        ),
+        "History": _object(
+            entries=_list(
+                _object(
+                    id=COUNT, at=MOMENT, actor=TEXT, actor_name=TEXT, on_behalf_of=TEXT,
+                    action=TEXT, person=TEXT, person_name=TEXT, before={"type": "object"},
+                    after={"type": "object"}, reason=TEXT,
+                )
+            ),
+            next=following,
+        ),
+        "Request": request,
+        "Requests": _object(requests=_list(_ref("Request")), next=following),
+    }  # fmt: skip
+
+
+def _object(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "required": list(properties),
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _answer(text: str, schema: Schema) -> Schema:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _problem() -> Schema:
+    return {"$ref": "#/components/responses/Problem"}

@@ -1,0 +1,66 @@
+"""What programs send: queries and bodies. What cannot be read is refused by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from flask import request, url_for
+
+from registration.pages import query_days
+from registration.problems import Problem
+
+
+def known(*names: str) -> dict[str, str]:
+    """The query. Raises Problem for a parameter of another name, or one that is there twice."""
+    for name, values in request.args.lists():
+        is_readable = len(values) == 1 and len(values[0]) <= 200 and values[0].isprintable()
+        if name not in names or not is_readable:
+            raise bad(name)
+    return request.args.to_dict()
+
+
+def day(query: dict[str, str], name: str) -> date | None:
+    """A day such as ``2026-11-27``."""
+    text = query.get(name, "")
+    found = query_days.read(text) if len(text) == 10 else None
+    if text and found is None:
+        raise bad(name)
+    return found
+
+
+def number(query: dict[str, str], name: str, default: int, most: int, least: int = 0) -> int:
+    """A whole number from ``least`` to ``most``."""
+    text = query.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most):
+        raise bad(name)
+    return int(text)
+
+
+def one_of(query: dict[str, str], name: str, values: Iterable[str], default: str) -> str:
+    """One of these values."""
+    found = query.get(name, "") or default
+    if found not in set(values):
+        raise bad(name)
+    return found
+
+
+def body() -> dict[str, Any]:
+    """The object of the body, which is JSON."""
+    found = request.get_json()
+    if not isinstance(found, dict):
+        raise bad("body")
+    return found
+
+
+def bad(name: str) -> Problem:
+    """This parameter or member cannot be read."""
+    return Problem("bad_request", f"This value cannot be read: {name[:100]}.", parameter=name[:100])
+
+
+def following(endpoint: str, query: dict[str, str], **values: Any) -> str:
+    """The address of the next page."""
+    return url_for(endpoint, **(request.view_args or {}), **(query | values))
