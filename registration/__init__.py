@@ -39,7 +39,7 @@ What the worker does (``worker``):
 
 - ``push_delivery`` brings the gateway to what was decided, ``notice_delivery`` sends mails,
   ``history`` seals entries, ``expired_holdings`` closes what has expired. ``gateway_comparison``
-  compares all accounts with the gateway every night.
+  compares all accounts with the gateway every night. ``gateway_restore`` pushes everything again.
 
 The program:
 

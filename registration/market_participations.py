@@ -16,6 +16,7 @@ from sqlalchemy import select
 from registration import (
     history,
     organization_lists,
+    organization_pushes,
     participation_notices,
     requests,
     tasks,
@@ -176,6 +177,7 @@ def approve(
     row.approved_at, row.approved_by = work.now, actor.person
     work.db.flush()
     _decided(work, actor, row, APPROVED, ParticipationEvent.APPROVED)
+    organization_pushes.queue(work, here)
 
 
 def refuse(

@@ -32,9 +32,17 @@ FUNCTIONS = {
 }
 
 
-def queue(work: UnitOfWork, organization: Organization, request: Request | None = None) -> Push:
-    """Order that the gateway makes the organization as it is; the request waits for it."""
+def queue(
+    work: UnitOfWork,
+    organization: Organization,
+    request: Request | None = None,
+    *,
+    number: int | None = None,
+) -> Push:
+    """Order that the gateway makes the organization as it is; the request waits for it. The push
+    has the next number, or this one."""
     push = Push(
+        id=number,
         organization_id=organization.id,
         request_id=request.id if request else None,
         operation="put",

@@ -20,6 +20,7 @@ from registration import (
     custody_alarms,
     history,
     market_participations,
+    organization_pushes,
     participation_notices,
     requests,
 )
@@ -119,6 +120,7 @@ def end(
     )  # fmt: skip
     _end_roles(work, actor, gone, request)
     _push(work, gone, request)
+    organization_pushes.queue(work, here, request)
     custody_alarms.check(work, here, _people(gone))
     participation_notices.tell(work, actor, row, entry, ParticipationEvent.ENDED, why=why)
     _tell_holders(work, actor, here, gone, entry)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from registration import account_pushes, organization_pushes, tasks
@@ -58,6 +58,12 @@ def _claim(work: UnitOfWork) -> tuple[int, int, dict[str, Any]] | None:
         Push.next_attempt_at <= work.now,
         or_(Push.leased_until.is_(None), Push.leased_until <= work.now),
     )
+    of_request = (
+        select(Request.organization_id)
+        .where(Request.id == Push.request_id)
+        .correlate(Push)
+        .scalar_subquery()
+    )
     first = (
         select(Push.id)
         .where(
@@ -68,10 +74,7 @@ def _claim(work: UnitOfWork) -> tuple[int, int, dict[str, Any]] | None:
                 or_(
                     earlier.account_id == Push.account_id,
                     earlier.organization_id == Push.organization_id,
-                    and_(
-                        earlier.request_id == Push.request_id,
-                        earlier.organization_id.is_not(None),
-                    ),
+                    earlier.organization_id == of_request,
                 ),
             ),
         )

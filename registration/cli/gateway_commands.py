@@ -54,6 +54,34 @@ def reconcile(repair: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@main.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def restore(yes: bool, as_json: bool) -> None:
+    """Push everything again, after the database was restored from a backup.
+
+    Numbers of pushes, persons and requests continue after those that the gateway has seen. Changes
+    since the backup are undone at the gateway: `registration reconcile` shows them before."""
+    if not yes:
+        click.confirm("Push everything that this database says, after a restore?", abort=True)
+    from registration import gateway_restore
+    from registration.transaction import Origin
+    from registration_bridge.bridge_client import BridgeError
+
+    with opened() as runtime:
+        try:
+            found = gateway_restore.restore(runtime, Origin("cli"))
+        except BridgeError as error:
+            raise click.ClickException(f"the gateway: {error.detail}") from error
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+    else:
+        click.echo(
+            f"{found.organizations} organizations and {found.accounts} accounts are pushed, "
+            f"{found.skipped} skipped. The first push has the number {found.first}."
+        )
+
+
 def _words(drift: Drift) -> str:
     parts = [_WHAT[drift.kind]] if drift.kind in _WHAT else []
     parts += [f"another {value.replace('_', ' ')}" for value in drift.values]

@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from registration import appointments, expired_holdings, organization_pushes, push_delivery
+from registration import (
+    account_pushes,
+    appointments,
+    expired_holdings,
+    organization_pushes,
+    push_delivery,
+)
 from registration.appointments import EndReason, Terms
 from registration.delegation_facts import Actor, Tier
 from registration.models import Account, Market, Participation, Request, Task
+from registration.requests import open_request
 from registration.transaction import Runtime
 from registration_bridge.bridge_client import Result
 from tests.registration.company import LAKES, WIND, Company, organization, person
@@ -165,3 +172,23 @@ def test_a_refused_organization_is_a_task_of_the_ieso(company: Company, bridge: 
         assert task.data["words"] == "no account"
         assert work.db.scalars(select(Request.state)).one() == "refused"
     assert [one["userName"] for one in bridge.kept.values()] == ["user1"]
+
+
+def test_rg13_a_grant_waits_for_the_organization_of_its_request(
+    company: Company, bridge: FakeBridge
+) -> None:
+    """A participation that was approved just before is at the gateway before the role that needs
+    it."""
+    with company.work() as work:
+        here = organization(work)
+        organization_pushes.queue(work, here)
+        request = open_request(work, "access.change", organization=here)
+        holder = work.db.scalars(select(Account)).first()
+        assert holder is not None
+        account_pushes.queue(work, holder, request)
+    bridge.results = [Result(503)]
+    push_delivery.deliver_due(company.runtime)
+    assert [one["path"] for (one,) in bridge.asked] == ["/Participants"]
+    company.clock.advance(10)
+    push_delivery.deliver_due(company.runtime)
+    assert [one["path"] for (one,) in bridge.asked[1:]] == ["/Participants", "/Users/id-ar"]
