@@ -25,13 +25,17 @@ class View:
 
 
 def views(work: UnitOfWork, rows: list[ProvisionedGroup], *, with_members: bool) -> list[View]:
-    """The views of these groups."""
+    """The views of these groups, by as many statements for many as for one."""
+    if not rows:
+        return []
+    held = provisioned_groups.members_of_groups(work, rows) if with_members else {}
+    changes = provisioned_groups.changes_of_members(work, rows)
     seen = role_groups.clients_by_role_group(work, {row.role_group_id for row in rows})
     return [
         View(
             row,
-            provisioned_groups.members(work, row) if with_members else None,
-            _state(work, row),
+            held.get(row.id, []) if with_members else None,
+            _state(row, changes.get(row.id, (0, 0))),
             seen.get(row.role_group_id, []),
         )
         for row in rows
@@ -68,7 +72,7 @@ def document_of(kind: ResourceKind, view: View, base: str) -> ResourceDocument:
     )
 
 
-def _state(work: UnitOfWork, row: ProvisionedGroup) -> list[Any]:
+def _state(row: ProvisionedGroup, changes: tuple[int, int]) -> list[Any]:
     """Values that change with the name or the members, without reading the members."""
     return [
         row.public_id,
@@ -76,5 +80,5 @@ def _state(work: UnitOfWork, row: ProvisionedGroup) -> list[Any]:
         row.external_id,
         row.participant.name,
         row.role_group.name_fr,
-        *provisioned_groups.changes_of_members(work, row),
+        *changes,
     ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 
 from idp.db import insert_if_missing
 from idp.directory.provisioning_scope import ProvisioningScope
@@ -172,26 +172,41 @@ def _missing(scope: ProvisioningScope) -> Select[int, int, str, str]:
 
 def members(work: UnitOfWork, row: ProvisionedGroup) -> list[str]:
     """The subject identifiers of the members, in the order of the accounts."""
-    return list(work.db.scalars(_members(work, row).with_only_columns(Account.subject)))
+    return members_of_groups(work, [row]).get(row.id, [])
+
+
+def members_of_groups(work: UnitOfWork, rows: Collection[ProvisionedGroup]) -> dict[int, list[str]]:
+    """As ``members``, by the key of each group that has any."""
+    query = _members(work, rows).with_only_columns(ProvisionedGroup.id, Account.subject)
+    found: dict[int, list[str]] = {}
+    for key, subject in work.db.execute(query):
+        found.setdefault(key, []).append(subject)
+    return found
 
 
 def members_by(work: UnitOfWork, row: ProvisionedGroup, condition: Condition) -> list[Account]:
     """The members of which the condition is true."""
-    return list(work.db.scalars(_members(work, row).where(condition)))
+    return list(work.db.scalars(_members(work, [row]).where(condition)))
 
 
 def size(work: UnitOfWork, row: ProvisionedGroup) -> int:
     """How many members there are."""
-    query = _members(work, row).with_only_columns(func.count(Account.id)).order_by(None)
+    query = _members(work, [row]).with_only_columns(func.count(Account.id)).order_by(None)
     return work.db.scalar(query) or 0
 
 
-def changes_of_members(work: UnitOfWork, row: ProvisionedGroup) -> tuple[int, int]:
-    """How often members were added and removed since the group exists."""
-    added, removed = work.db.execute(
-        select(func.count(Assignment.id), func.count(Assignment.revoked_at)).where(*_of_pair(row))
-    ).one()
-    return added, removed
+def changes_of_members(
+    work: UnitOfWork, rows: Collection[ProvisionedGroup]
+) -> dict[int, tuple[int, int]]:
+    """How often members were added and removed since the group exists, by the key of each group
+    that ever had any."""
+    query = (
+        select(ProvisionedGroup.id, func.count(Assignment.id), func.count(Assignment.revoked_at))
+        .join(Assignment, _IN_GROUP)
+        .where(ProvisionedGroup.id.in_([row.id for row in rows]))
+        .group_by(ProvisionedGroup.id)
+    )
+    return {key: (added, removed) for key, added, removed in work.db.execute(query)}
 
 
 def rename(row: ProvisionedGroup, *, display_name: str, external_id: str | None) -> None:
@@ -212,17 +227,21 @@ def delete(work: UnitOfWork, row: ProvisionedGroup) -> None:
     work.db.flush()
 
 
-def _of_pair(row: ProvisionedGroup) -> tuple[Any, ...]:
-    return (
-        Assignment.role_group_id == row.role_group_id,
-        Assignment.participant_id == row.participant_id,
-    )
+_IN_GROUP = and_(
+    Assignment.role_group_id == ProvisionedGroup.role_group_id,
+    Assignment.participant_id == ProvisionedGroup.participant_id,
+)
 
 
-def _members(work: UnitOfWork, row: ProvisionedGroup) -> Select[Account]:
+def _members(work: UnitOfWork, rows: Collection[ProvisionedGroup]) -> Select[Account]:
     return (
         select(Account)
         .join(Assignment, Assignment.account_id == Account.id)
-        .where(*_of_pair(row), Assignment.revoked_at.is_(None), Account.is_open(work.now))
+        .join(ProvisionedGroup, _IN_GROUP)
+        .where(
+            ProvisionedGroup.id.in_([row.id for row in rows]),
+            Assignment.revoked_at.is_(None),
+            Account.is_open(work.now),
+        )
         .order_by(Account.id)
     )

@@ -492,7 +492,7 @@ def test_n73_a_group_is_found_at_the_clients_participants(reach: World) -> None:
             got(work, name).subject for name in (here, closed)
         ]
         assert provisioned_groups.size(work, row) == 2
-        assert provisioned_groups.changes_of_members(work, row) == (4, 1)
+        assert provisioned_groups.changes_of_members(work, [row]) == {row.id: (4, 1)}
         own = provisioned_groups.is_one_of([got(work, here).subject, got(work, there).subject])
         assert provisioned_groups.members_by(work, row, own) == [got(work, here)]
         local = scope_of(work, "local", ALL, HERE)

@@ -279,13 +279,13 @@ def test_n78_members_are_read_only_if_they_are_shown(
     one = pusher.create(1)["id"]
     key = create(pusher, one)["id"]
     read: list[str] = []
-    members_of = provisioned_groups.members
+    members_of = provisioned_groups.members_of_groups
 
-    def noted(work: UnitOfWork, row: ProvisionedGroup) -> list[str]:
-        read.append(row.display_name)
-        return members_of(work, row)
+    def noted(work: UnitOfWork, rows: list[ProvisionedGroup]) -> dict[int, list[str]]:
+        read.extend(row.display_name for row in rows)
+        return members_of(work, rows)
 
-    monkeypatch.setattr(provisioned_groups, "members", noted)
+    monkeypatch.setattr(provisioned_groups, "members_of_groups", noted)
     for path in (f"{GROUPS}/{key}", GROUPS):
         body = pusher.send("GET", path + query).json or {}
         assert ("members" in str(body)) is reads

@@ -9,11 +9,15 @@ from urllib.parse import quote
 
 import pytest
 
+from registration_bridge.user_schema import ROLE
 from tests.oidc.test_statements import count
 from tests.scim.pusher import USERS, Pusher, user
+from tests.scim.test_resource_documents import GROUP
 
 #: Of each: the token with the revision. A User: account, role groups. By a filter, or in a page
 #: that is the last one: keys, accounts, role groups. In another page, the total too.
+#: Groups: keys, groups, members, their changes, applications. Participants: keys, participants,
+#: participations, contacts.
 BOUNDS = {"get": 3, "eq": 4, "last page": 4, "page": 5, "next page": 5}
 #: What may be written, with what is read before and after.
 CREATE = 17
@@ -48,6 +52,27 @@ def test_reads_send_as_many_statements_as_are_allowed(held: tuple[Pusher, str]) 
         "page": sent("?count=2"),
         "next page": sent(f"?cursor={first}&count=1"),
     } == BOUNDS
+
+
+def test_pages_of_groups_and_participants_send_as_many_statements_for_many(
+    pusher: Pusher,
+) -> None:
+    def sent(path: str) -> int:
+        return len(count(pusher.world, lambda: pusher.send("GET", f"/scim/v2/{path}")))
+
+    def add(role_group: str, number: str) -> None:
+        made = pusher.send("POST", "/scim/v2/Groups", {
+            "schemas": [GROUP, ROLE], "displayName": f"{role_group} {number}",
+            ROLE: {"roleGroup": role_group, "participantId": number},
+        })  # fmt: skip
+        assert made.status_code == 201, made.text
+
+    add("EMI Trader", "109120")
+    few = (sent("Groups"), sent("Participants"))
+    pusher.world.participant("300001", "Ottawa Solar")
+    for number in ("109120", "111340", "300001"):
+        add("EMI Viewer", number)
+    assert (sent("Groups"), sent("Participants")) == few == (6, 5)
 
 
 def test_a_create_sends_as_many_statements_as_are_allowed(pusher: Pusher) -> None:
