@@ -110,7 +110,7 @@ class Settings:
     @property
     def is_loopback_http(self) -> bool:
         """Whether the URL is a plain http address of this machine (development, demo)."""
-        return _is_loopback_http(self.url)
+        return on_loopback(self.url)
 
     def cookie_name(self, purpose: str) -> str:
         """The environment is part of the name, and ``__Host-`` wherever https allows it."""
@@ -133,7 +133,7 @@ class Settings:
             parts = urlsplit(address)
             if parts.path or parts.query or parts.fragment or not parts.hostname:
                 yield f"{PREFIX}{name.upper()} must be scheme and host only, such as https://x.ca"
-            elif parts.scheme != "https" and not _is_loopback_http(address):
+            elif parts.scheme != "https" and not on_loopback(address):
                 yield f"{PREFIX}{name.upper()} must be https"
         if not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
             yield f"{PREFIX}DATABASE_URL must be sqlite:/// or postgresql+psycopg://"
@@ -159,7 +159,8 @@ class Settings:
                 yield f"{PREFIX}{item.name.upper()} must be between {least} and {most}"
 
 
-def _is_loopback_http(url: str) -> bool:
+def on_loopback(url: str) -> bool:
+    """Whether it is a plain http address of this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme != "http":

@@ -118,6 +118,7 @@ def change(organization_id: str) -> Response:
 
 def _outcome(changes: tuple[Change, ...], trial: Trial, here: Standing) -> dict[str, Any]:
     """What comes of each change, what stands against them, and what the gateway ends."""
+    changes_something = trial.is_possible and bool(trial.plan.added or trial.plan.ended)
     return {
         "possible": trial.is_possible,
         "changes": [
@@ -131,7 +132,7 @@ def _outcome(changes: tuple[Change, ...], trial: Trial, here: Standing) -> dict[
             for one in changes
         ],
         "obstacles": [] if trial.is_possible else change_lines.obstacles(trial),
-        "effects": change_lines.effects(trial) if trial.is_possible else [],
+        "effects": change_lines.effects(trial) if changes_something else [],
         "request": None,
     }
 

@@ -122,7 +122,7 @@ def test_a_change_that_is_sent_twice_is_made_once(site: Site, program: FlaskClie
     assert refusal(again) == (409, "batch_not_possible")
     assert again.json["changes"][0]["remarks"] == ["Somebody else has granted this role meanwhile."]
     same = send(program, BIDS | {"version": 1})
-    assert (same.status_code, same.json["request"]) == (200, None)
+    assert (same.status_code, same.json["request"], same.json["effects"]) == (200, None, [])
     with site.runtime.work() as work:
         assert work.db.scalar(select(func.count()).select_from(Request)) == 1
 

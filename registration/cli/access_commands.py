@@ -1,0 +1,201 @@
+"""Commands for people and programs with an access token: organizations, roles and history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from registration.cli import interface_client
+from registration.cli.commands import history, main
+
+#: How often a role was changed by now is read from pages of so many rows.
+ROWS = "500"
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+machine_option = click.option(
+    "--machine", "is_machine", is_flag=True, help="Machine accounts, not people."
+)
+
+
+@main.command()
+@as_json_option
+def organizations(as_json: bool) -> None:
+    """List your organizations and offices.
+
+    It needs an access token of the gateway in REGISTRATION_ACCESS_TOKEN, or in the file
+    REGISTRATION_ACCESS_TOKEN_FILE. REGISTRATION_URL is the address of registration."""
+    found = [
+        one for page in interface_client.pages("/organizations") for one in page["organizations"]
+    ]
+    rows = ([one["id"], one["name"], ", ".join(one["offices"])] for one in found)
+    _show(found, ("ID", "NAME", "OFFICES"), rows, as_json=as_json)
+
+
+@main.command()
+@click.argument("organization")
+@machine_option
+@click.option("--search", default="", help="Part of the name, user name or id.")
+@click.option("--role", default="", help="Only holders of this role (code).")
+@click.option("--at", default="", help="A past day, such as 2026-11-27.")
+@as_json_option
+def grid(
+    organization: str, is_machine: bool, search: str, role: str, at: str, as_json: bool
+) -> None:
+    """List people or machines of ORGANIZATION and their access roles. See `registration
+    organizations` for the access token."""
+    found = _rows(organization, is_machine=is_machine, q=search, role=role, at=at)
+    rows = (
+        [one["id"], one["name"], one["username"], ", ".join(held["role"] for held in one["holds"])]
+        for one in found
+    )
+    _show(found, ("ID", "NAME", "USER NAME", "ROLES"), rows, as_json=as_json)
+
+
+def change_options(command: Any) -> Any:
+    """The arguments and options that grant and revoke share."""
+    for option in reversed(
+        (
+            click.argument("organization"),
+            click.argument("account"),
+            click.argument("roles", nargs=-1, required=True),
+            machine_option,
+            click.option("--why", default="", help="The reason, for the history."),
+            click.option("--preview", is_flag=True, help="Say what would happen; change nothing."),
+            as_json_option,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@change_options
+@click.option(
+    "--attested", is_flag=True, help="To your knowledge, these people are who they say they are."
+)
+def grant(
+    organization: str,
+    account: str,
+    roles: tuple[str, ...],
+    is_machine: bool,
+    why: str,
+    preview: bool,
+    as_json: bool,
+    attested: bool,
+) -> None:
+    """Grant access ROLES (codes) at ORGANIZATION to ACCOUNT, a Person ID or the user name of a
+    machine. All or none."""
+    body = _body(organization, account, roles, action="grant", is_machine=is_machine)
+    options = {"why": why, "preview": preview, "attested": attested}
+    _change(organization, body | options, as_json=as_json)
+
+
+@main.command()
+@change_options
+def revoke(
+    organization: str,
+    account: str,
+    roles: tuple[str, ...],
+    is_machine: bool,
+    why: str,
+    preview: bool,
+    as_json: bool,
+) -> None:
+    """Revoke access ROLES (codes) at ORGANIZATION from ACCOUNT, a Person ID or the user name of a
+    machine. All or none."""
+    body = _body(organization, account, roles, action="revoke", is_machine=is_machine)
+    _change(organization, body | {"why": why, "preview": preview}, as_json=as_json)
+
+
+@history.command("list")
+@click.argument("organization")
+@click.option("--action", default="", help="Such as access.granted.")
+@click.option("--person", default="", help="The Person ID of whom it concerns.")
+@click.option("--since", default="", help="First day, such as 2026-11-27.")
+@click.option("--until", default="", help="Last day.")
+@as_json_option
+def list_history(
+    organization: str, action: str, person: str, since: str, until: str, as_json: bool
+) -> None:
+    """List the history of ORGANIZATION, newest first. See `registration organizations` for the
+    access token."""
+    query = {"action": action, "person": person, "since": since, "until": until}
+    pages = interface_client.pages(f"{_at(organization)}/history", **query)
+    found = [one for page in pages for one in page["entries"]]
+    rows = (
+        [one["at"][:19], one["actor_name"], one["action"], one["person_name"], one["reason"]]
+        for one in found
+    )
+    _show(found, ("TIME (UTC)", "BY", "ACTION", "PERSON", "REASON"), rows, as_json=as_json)
+
+
+def _rows(organization: str, *, is_machine: bool, **query: str) -> list[dict[str, Any]]:
+    kind = "machine" if is_machine else "person"
+    pages = interface_client.pages(f"{_at(organization)}/roles", kind=kind, limit=ROWS, **query)
+    return [one for page in pages for one in page["rows"]]
+
+
+def _body(
+    organization: str, account: str, roles: Sequence[str], *, action: str, is_machine: bool
+) -> dict[str, Any]:
+    """The changes, each with the version of now; somebody who is not listed has none."""
+    listed = _rows(organization, is_machine=is_machine, q=account)
+    versions: dict[str, int] = next((one["versions"] for one in listed if one["id"] == account), {})
+    kind = "machine" if is_machine else "person"
+    return {
+        "changes": [
+            {"action": action, "kind": kind, "id": account, "role": role,
+             "version": versions.get(role, 0)}
+            for role in roles
+        ]
+    }  # fmt: skip
+
+
+def _change(organization: str, body: dict[str, Any], *, as_json: bool) -> None:
+    found = interface_client.post(f"{_at(organization)}/roles/changes", body)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        remarks = [one for change in found["changes"] for one in change["remarks"]]
+        for line in (*remarks, *found["obstacles"], *found["effects"]):
+            click.echo(_plain(line))
+        click.echo(_result(found, is_preview=body["preview"]))
+    if not found["possible"]:
+        raise SystemExit(1)
+
+
+def _result(found: dict[str, Any], *, is_preview: bool) -> str:
+    if is_preview:
+        return "Nothing was changed."
+    order = found["request"]
+    return f"Ordered: {order['number']}." if order else "There is nothing to change."
+
+
+def _at(organization: str) -> str:
+    return f"/organizations/{quote(organization, safe='')}"
+
+
+def _show(
+    found: list[dict[str, Any]],
+    heads: tuple[str, ...],
+    rows: Iterable[list[str]],
+    *,
+    as_json: bool,
+) -> None:
+    """A table for people, or the records for programs."""
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    lines = [list(heads), *([_plain(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _plain(text: str) -> str:
+    """The text without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
