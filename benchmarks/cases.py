@@ -47,6 +47,8 @@ class Case:
     is_floor: bool = False
 
 
+#: wrk asks for some requests that it does not send.
+REFRESH_TOKENS = CONNECTIONS * 2
 FLOOR = Case(
     name="floor: sign and commit",
     load=Load(path="/token", method="POST"),
@@ -192,16 +194,19 @@ def _tokens(visitor: Visitor) -> Iterator[Case]:
 
 
 def _refresh(visitor: Visitor, client: dict[str, str]) -> Case:
-    path = visitor.file("refresh")
-    # wrk asks for some requests that it does not send.
-    tokens = [visitor.tokens()["refresh_token"] for _ in range(CONNECTIONS * 2)]
-    Path(path).write_text("\n".join(tokens) + "\n", encoding="ascii")
-    load = Load(
-        path=TOKEN, method="POST", headers=client,
-        body="grant_type=refresh_token&refresh_token=~",
-        script={"LOAD_TAKE": path, "LOAD_ROTATE": "1"},
-    )  # fmt: skip
+    tokens = [visitor.tokens()["refresh_token"] for _ in range(REFRESH_TOKENS)]
+    load = refresh_load(TOKEN, client, tokens, visitor.file("refresh"))
     return Case(name="token by refresh", load=load, bar=Bar(must=2.5, of="floor"), is_spent=True)
+
+
+def refresh_load(path: str, client: dict[str, str], tokens: list[str], file: str) -> Load:
+    """Requests that each exchange a refresh token, and later the one that was returned."""
+    Path(file).write_text("\n".join(tokens) + "\n", encoding="ascii")
+    return Load(
+        path=path, method="POST", headers=client,
+        body="grant_type=refresh_token&refresh_token=~",
+        script={"LOAD_TAKE": file, "LOAD_ROTATE": "1"},
+    )  # fmt: skip
 
 
 def _pages(visitor: Visitor) -> Iterator[Case]:

@@ -20,13 +20,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from benchmarks import gateway
-from benchmarks.cases import FORM
+from benchmarks.cases import FORM, REFRESH_TOKENS, Visitor, refresh_load
 from benchmarks.cpu import machine, say
 from benchmarks.load import Load, Result, cpu_of_session, measure
 
@@ -49,8 +50,14 @@ class Server:
     authorization: str
     token: str
     introspection: str
+    userinfo: str
     keys: str
     discovery: str
+    #: Of a person: an access token, and refresh tokens that are used up.
+    access_token: str
+    refresh_tokens: list[str]
+    #: A file for them.
+    file: str
     #: What the request of an introspected token has besides.
     introspected: str = ""
 
@@ -65,6 +72,9 @@ class Server:
             path=self.introspection, method="POST", headers=signed,
             body=urlencode({"token": self._token(signed)}),
         )  # fmt: skip
+        bearer = {"Authorization": f"Bearer {self.access_token}"}
+        yield "userinfo", Load(path=self.userinfo, headers=bearer)
+        yield "token, refresh", refresh_load(self.token, signed, self.refresh_tokens, self.file)
         yield "JWKS", Load(path=self.keys)
         yield "discovery", Load(path=self.discovery)
 
@@ -104,7 +114,8 @@ def _measured(server: Server, seconds: float) -> Iterator[tuple[str, Result]]:
     cpu = cpu_of_session(server.leader)
     for name, load in server.loads():
         say(f"{server.name}: {name}")
-        measure(server.port, load, 1, cpu, dict)
+        if not load.script:
+            measure(server.port, load, 1, cpu, dict)
         result = measure(server.port, load, seconds, cpu, dict)
         if result.failed:
             raise SystemExit(f"{server.name}, {name}: {result.failed} of {result.answers} failed")
@@ -130,15 +141,20 @@ def ours(folder: str, port: int) -> Iterator[tuple[Server, str]]:
     environ = gateway.environment(gateway.scratch("", folder), port)
     credentials = gateway.prepare(environ)
     with gateway.served(gateway.gateway_command(port), port, os.environ | environ) as process:
+        visitor = Visitor(port, credentials, folder)
+        issued = [visitor.tokens() for _ in range(REFRESH_TOKENS)]
         yield Server(
             name="gateway", port=port, leader=process.pid, authorization=credentials.client,
             token="/oauth2/v1/token", introspection="/oauth2/v1/introspect",
-            keys="/oauth2/v1/keys", discovery="/.well-known/openid-configuration",
+            userinfo="/oauth2/v1/userinfo", keys="/oauth2/v1/keys",
+            discovery="/.well-known/openid-configuration", file=visitor.file("refresh"),
+            access_token=issued[0]["access_token"],
+            refresh_tokens=[tokens["refresh_token"] for tokens in issued],
         ), "SQLite, synchronous FULL, 2 processes"  # fmt: skip
 
 
 @contextmanager
-def node_oidc_provider(_folder: str, port: int) -> Iterator[tuple[Server, str]]:
+def node_oidc_provider(folder: str, port: int) -> Iterator[tuple[Server, str]]:
     """node oidc-provider, from npm."""
     modules = INSTALLED / "node" / "node_modules"
     if not modules.exists():
@@ -149,13 +165,13 @@ def node_oidc_provider(_folder: str, port: int) -> Iterator[tuple[Server, str]]:
     about = json.loads((modules / "oidc-provider" / "package.json").read_text(encoding="utf-8"))
     secret = secrets.token_urlsafe(32)
     environ = {"PEER_PORT": str(port), "PEER_SECRET": secret, "PEER_MODULES": str(modules),
-               "NODE_ENV": "production"}  # fmt: skip
+               "NODE_ENV": "production", **_issued(folder)}  # fmt: skip
     command = ["node", str(PEERS / "node_oidc_provider.mjs")]
     with gateway.served(command, port, os.environ | environ, "/jwks") as process:
         yield Server(
             name="node oidc-provider", port=port, leader=process.pid, authorization=_basic(secret),
-            token="/token", introspection="/token/introspection", keys="/jwks",
-            discovery="/.well-known/openid-configuration",
+            token="/token", introspection="/token/introspection", userinfo="/me", keys="/jwks",
+            discovery="/.well-known/openid-configuration", **_read(folder),
             introspected="&" + urlencode({"resource": f"http://127.0.0.1:{port}/opaque"}),
         ), f"{about['version']}, in memory, 1 process"  # fmt: skip
 
@@ -171,7 +187,7 @@ def django_oauth_toolkit(folder: str, port: int) -> Iterator[tuple[Server, str]]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *DJANGO_PACKAGES], check=True)
     secret = secrets.token_urlsafe(32)
     environ = os.environ | {"PEER_DATABASE": str(Path(folder) / "peer.db"), "PEER_SECRET": secret,
-                            "PEER_KEY": _rsa_key()}  # fmt: skip
+                            "PEER_KEY": _rsa_key(), **_issued(folder)}  # fmt: skip
     subprocess.run([python, str(PEERS / "django_oauth_toolkit.py"), "prepare"],
                    env=environ, check=True)  # fmt: skip
     command = [
@@ -186,8 +202,22 @@ def django_oauth_toolkit(folder: str, port: int) -> Iterator[tuple[Server, str]]
         yield Server(
             name="django-oauth-toolkit", port=port, leader=process.pid,
             authorization=_basic(secret), token="/o/token/", introspection="/o/introspect/",
-            keys=keys, discovery="/o/.well-known/openid-configuration",
+            userinfo="/o/userinfo/", keys=keys, discovery="/o/.well-known/openid-configuration",
+            **_read(folder),
         ), f"{version.stdout.strip()}, SQLite, synchronous FULL, 2 processes"  # fmt: skip
+
+
+def _issued(folder: str) -> dict[str, str]:
+    """Where a peer writes the tokens of a person, and how many refresh tokens."""
+    return {"PEER_TOKENS": str(Path(folder) / "tokens"), "PEER_REFRESH": str(REFRESH_TOKENS)}
+
+
+def _read(folder: str) -> dict[str, Any]:
+    """What it wrote: the access token, then the refresh tokens."""
+    access, *refresh = (Path(folder) / "tokens").read_text(encoding="ascii").split()
+    return {
+        "access_token": access, "refresh_tokens": refresh, "file": str(Path(folder) / "refresh"),
+    }  # fmt: skip
 
 
 def _basic(secret: str) -> str:

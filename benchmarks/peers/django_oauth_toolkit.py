@@ -5,13 +5,17 @@ request, which would hide everything else."""
 from __future__ import annotations
 
 import os
+import secrets
 import sys
+from datetime import timedelta
+from pathlib import Path
 
 import django
 from django.conf import settings
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 from django.urls import include, path
+from django.utils import timezone
 
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
@@ -44,11 +48,12 @@ app = get_wsgi_application()
 
 
 def prepare() -> None:
-    """Make the tables and the client."""
-    from oauth2_provider.models import Application
+    """Make the tables, the client, and tokens of a person."""
+    from django.contrib.auth.models import User
+    from oauth2_provider.models import AccessToken, Application, RefreshToken
 
     call_command("migrate", verbosity=0)
-    Application.objects.create(
+    application = Application.objects.create(
         client_id="bench",
         client_secret=os.environ["PEER_SECRET"],
         hash_client_secret=False,
@@ -57,6 +62,21 @@ def prepare() -> None:
         algorithm="RS256",
         name="bench",
     )
+    person = User.objects.create(username="moreaua", email="moreaua@bench.example")
+    tokens = [secrets.token_urlsafe(32) for _ in range(int(os.environ["PEER_REFRESH"]) + 1)]
+    for number, token in enumerate(tokens):
+        access = AccessToken.objects.create(
+            user=person,
+            application=application,
+            token=token if number == 0 else secrets.token_urlsafe(32),
+            expires=timezone.now() + timedelta(hours=1),
+            scope="openid api",
+        )
+        if number:
+            RefreshToken.objects.create(
+                user=person, application=application, token=token, access_token=access
+            )
+    Path(os.environ["PEER_TOKENS"]).write_text("\n".join(tokens), encoding="ascii")
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["prepare"]:
