@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 from base64 import urlsafe_b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,9 @@ from idp.transaction import UnitOfWork
 #: More than the largest token that the gateway signs (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``),
 #: so that every endpoint accepts what the gateway issues.
 MAX_TOKEN = 65_536
+#: Tokens whose signatures a process remembers, since a resource server asks about a token again and
+#: again; and the longest of them.
+MAX_VERIFIED, MAX_REMEMBERED = 512, 4096
 #: The header members of the gateway's tokens. A token with any other (jwk, jku, x5u, crit, b64) is
 #: not one of them (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}
@@ -54,6 +57,9 @@ class Snapshot:
     verifying: dict[str, tuple[str, Key]]
     document: bytes
     etag: str
+    #: The claims of tokens that these keys verified, by the digest of the whole token. They last
+    #: as long as this copy of the keys.
+    verified: dict[bytes, dict[str, Any]] = field(default_factory=dict)
 
     def is_fresh(self, now: datetime, seconds: int) -> bool:
         """Whether the keys were read within the last ``seconds``."""
@@ -112,7 +118,17 @@ class KeyRing:
             current = self.snapshot(work)
         if kid not in current.verifying:
             raise BadToken("unknown key")
-        alg, key = current.verifying[kid]
+        digest = hashlib.sha256(token.encode("ascii")).digest()
+        if (verified := current.verified.get(digest)) is None:
+            verified = self._verified(work, token, *current.verifying[kid])
+            if len(current.verified) >= MAX_VERIFIED:
+                current.verified.clear()
+            if len(token) <= MAX_REMEMBERED:
+                current.verified[digest] = verified
+        return dict(verified)
+
+    def _verified(self, work: UnitOfWork, token: str, alg: str, key: Key) -> dict[str, Any]:
+        """The claims of a token that the key verifies and this gateway issued."""
         try:
             # The key decides the algorithm, never the token (N41, N42, N43).
             claims = jwt.decode(token, key, algorithms=[alg]).claims

@@ -11,6 +11,7 @@ import pytest
 from idp.errors import Refused
 from idp.grants import signing_keys
 from idp.models import KeyState, SigningKey
+from idp.oidc import jwks
 from idp.oidc.jwks import BadToken, KeyRing
 from tests.security.test_signed_tokens import header_of, userinfo
 from tests.world import World
@@ -88,6 +89,42 @@ def test_n89_n90_tokens_of_a_key_outside_the_jwks_are_refused(world: World, use:
     world.clock.advance(world.settings.session_absolute)
     with world.work() as work, pytest.raises(BadToken, match="unknown key"):
         ring.verify(work, retired, use)
+
+
+def test_n41_a_signature_is_verified_once_for_each_copy_of_the_keys(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N41, N89: the whole token decides whether it was verified. Little is remembered, and nothing
+    beyond the copy of the keys."""
+    ring = world.app.extensions["oidc"].ring
+    claims = {"iss": world.settings.issuer}
+    verified: list[str] = []
+    decode = jwks.jwt.decode
+
+    def counting(token: str, *arguments: Any, **named: Any) -> Any:
+        verified.append(token)
+        return decode(token, *arguments, **named)
+
+    monkeypatch.setattr(jwks.jwt, "decode", counting)
+    with world.work() as work:
+        good, other = (ring.sign(work, "ES256", "JWT", claims | {"n": n}) for n in (1, 2))
+        long = ring.sign(work, "ES256", "JWT", claims | {"n": "n" * jwks.MAX_REMEMBERED})
+        for _ in range(3):
+            assert ring.verify(work, good, "JWT")["n"] == 1
+            with pytest.raises(BadToken, match="type"):
+                ring.verify(work, good, "at+jwt")
+            with pytest.raises(BadToken):
+                ring.verify(work, other[: other.rindex(".")] + good[good.rindex(".") :], "JWT")
+        assert verified.count(good) == 1
+        assert ring.verify(work, long, "JWT") == ring.verify(work, long, "JWT")
+        assert verified.count(long) == 2
+        monkeypatch.setattr(jwks, "MAX_VERIFIED", 1)
+        ring.verify(work, other, "JWT")
+        assert len(ring.snapshot(work).verified) == 1
+    world.clock.advance(world.settings.key_cache)
+    with world.work() as work:
+        ring.verify(work, good, "JWT")
+    assert verified.count(good) == 2
 
 
 def test_n57_an_id_token_hint_is_accepted_as_long_as_its_session(world: World) -> None:
