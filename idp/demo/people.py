@@ -33,9 +33,10 @@ class App:
         return self.name.lower()
 
 
-#: Online IESO Registration, and its client for pushes, which has a key.
+#: Online IESO Registration, its client for pushes, which has a key, and that of people's programs.
 REGISTRATION = App("registration-system", 5)
 REGISTRATION_PUSHER = "registration-pushes"
+REGISTRATION_PROGRAM = "registration-program"
 APPS = (App("EMI", 1), App("CROW", 2), App("Reports", 3), App("Workspaces", 4))
 
 

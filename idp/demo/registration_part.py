@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from idp.demo import registration_people
 from idp.demo.home import Home, write_private
-from idp.demo.people import REGISTRATION, REGISTRATION_PUSHER
+from idp.demo.people import REGISTRATION, REGISTRATION_PROGRAM, REGISTRATION_PUSHER
 from idp.errors import ServiceError
 from idp.models import Account, AccountKind, Person
 from idp.transaction import Runtime
@@ -76,6 +76,8 @@ def describe(home: Home) -> dict[str, Any]:
     values, url = home.secrets(), home.app_url(REGISTRATION.offset)
     return {
         "url": url,
+        "api": f"{url}/api/v1",
+        "api_client_id": REGISTRATION_PROGRAM,
         "organizations": [
             {"id": number, "name": entry.name}
             for number, entry in demo_data.packaged().organizations.items()

@@ -25,6 +25,7 @@ from idp.demo.people import (
     PARTICIPANTS,
     PUSHER,
     REGISTRATION,
+    REGISTRATION_PROGRAM,
     REGISTRATION_PUSHER,
     Figure,
 )
@@ -51,7 +52,8 @@ def seed(runtime: Runtime, hasher: PasswordHasher, home: Home) -> bool:
     ServiceError if only a part exists."""
     secrets = home.secrets()
     with runtime.step(Origin(actor="demo")) as work:
-        clients = (*(entry.client_id for entry in APPS), REGISTRATION_PUSHER)
+        clients = [entry.client_id for entry in APPS]
+        clients += [REGISTRATION_PUSHER, REGISTRATION_PROGRAM]
         known = [registry.find(work, client_id) is not None for client_id in clients]
         if any(known) and not all(known):
             raise ServiceError("an earlier version made this demo; start it with --reset")
@@ -62,6 +64,7 @@ def seed(runtime: Runtime, hasher: PasswordHasher, home: Home) -> bool:
         secrets["client_secrets"] |= _market(work, home)
         secrets["client_secrets"][PUSHER] = _pusher(work)
         _registration_pusher(work, secrets["registration_push_key"])
+        _registration_program(work)
         for figure in (*FIGURES, *registration_people.figures()):
             account = seed_figure(work, hasher, figure, secrets)
             if figure.state is AccountState.PENDING:
@@ -116,6 +119,21 @@ def seed_figure(
             work, account, secrets["totp_secrets"][figure.role], prefers_app=figure.prefers_app
         )
     return account
+
+
+def _registration_program(work: UnitOfWork) -> None:
+    """Programs on people's computers, for the interface of registration."""
+    data = ClientData(
+        name="Programs for Online IESO Registration",
+        auth_method="none",
+        grant_types=("authorization_code",),
+        scopes=("openid", "registration.read", "registration.write"),
+        redirect_uris=("http://127.0.0.1/callback",),
+        account_kinds=(AccountKind.PERSONAL,),
+        audience="urn:ieso:registration:api",
+        trusted=True,
+    )
+    registry.create(work, data, client_id=REGISTRATION_PROGRAM, is_approved=True)
 
 
 def _account(
