@@ -101,7 +101,7 @@ def user(
     work: UnitOfWork, account: Account, request: Request | None = None, *, sequence: int = 0
 ) -> dict[str, Any]:
     """The account as it is now. Raises NoCustodian."""
-    holder = account.person or _custodian(work, account)
+    holder = holder_of(work, account)
     extension: dict[str, Any] = {
         "personId": holder.person_id,
         "accountKind": KINDS[account.kind],
@@ -128,6 +128,11 @@ def user(
     if account.username is not None:
         body["userName"] = account.username
     return body
+
+
+def holder_of(work: UnitOfWork, account: Account) -> Person:
+    """The person, or the custodian of a machine. Raises NoCustodian."""
+    return account.person or _custodian(work, account)
 
 
 def _holder(person: Person) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from registration import history
 from registration.models import Account, Organization, Person, Request
 from registration.transaction import UnitOfWork
 
-#: Action of the history.
-ORDERED = "account.ordered"
+#: Actions of the history.
+ORDERED, CREATED = "account.ordered", "account.created"
 
 
 def of_person(work: UnitOfWork, person: Person) -> Account | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from sqlalchemy import select
+
 from registration import (
     account_pushes,
     accounts,
@@ -204,6 +206,8 @@ def end(
         organization=row.organization.name,
         by=notices.by_name(work, actor),
     )
+    if row.office == Tier.RA:
+        _tell_primary_contacts(work, actor, row, entry, facts)
     if is_last:
         vacancies.tell(work, row.organization, Tier(row.office), entry, _without(facts, target))
     custody_alarms.check(work, row.organization, [row.person])
@@ -211,6 +215,27 @@ def end(
         account_pushes.queue(work, account, request)
     organization_pushes.queue(work, row.organization, request)
     return row
+
+
+def _tell_primary_contacts(
+    work: UnitOfWork, actor: Actor, row: Appointment, entry: History, facts: Facts
+) -> None:
+    """J.04, NT-05: they are told that a Rights Administrator is none any more."""
+    told = facts.holders(Tier.PC, row.organization.organization_id)
+    for person in work.db.scalars(
+        select(Person)
+        .where(Person.person_id.in_(told), Person.id != row.person_id)
+        .order_by(Person.id)
+    ):
+        notices.of_officer(
+            work,
+            person,
+            entry,
+            row.person,
+            office=Tier(row.office),
+            organization=row.organization.name,
+            by=notices.by_name(work, actor),
+        )
 
 
 def _require_end(actor: Actor, target: Target, facts: Facts) -> None:

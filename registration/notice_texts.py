@@ -19,6 +19,10 @@ class NoticeKind(StrEnum):
     #: NT-06, and the same for the other offices.
     APPOINTED = "appointed"
     APPOINTMENT_ENDED = "appointment_ended"
+    #: NT-05, to the Primary Contacts: a Rights Administrator is none any more.
+    OFFICER_LEFT = "officer_left"
+    #: NT-01, to the holder, or to the custodian of a machine account.
+    ACCOUNT_CREATED = "account_created"
     #: NT-11.
     VACANCY = "vacancy"
     #: NT-03, to the holder and to the Rights Administrators.
@@ -89,6 +93,34 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
             "{by} a mis fin au rôle suivant que vous exerciez pour {organization}\u00a0: "
             "{office}.\n\n"
             "Vos rôles d’accès et vos rôles de contact ne changent pas pour autant.",
+        ),
+    },
+    NoticeKind.OFFICER_LEFT: {
+        "en": Text(
+            "{person} is no longer {office} of {organization}",
+            "{by} has ended the appointment of {person} as {office} of {organization}. The access "
+            "that came with it ends within seconds.\n\n"
+            "The access roles and contact roles of {person} are not changed by this. You see them "
+            "at {url}.",
+        ),
+        "fr": Text(
+            "{person} – fin du rôle\u00a0: {office}, {organization}",
+            "{by} a mis fin au rôle suivant de {person} pour {organization}\u00a0: {office}. "
+            "L’accès qui en découlait prend fin en quelques secondes.\n\n"
+            "Les rôles d’accès et les rôles de contact de {person} ne changent pas pour autant. "
+            "Vous pouvez les consulter à {url}.",
+        ),
+    },
+    NoticeKind.ACCOUNT_CREATED: {
+        "en": Text(
+            "Your user name is {username}",
+            "An account was created for you. Its user name (UserID) is {username}.\n\n"
+            "Another mail brings the link that activates it. Then sign in at {url}.",
+        ),
+        "fr": Text(
+            "Votre nom d’utilisateur est {username}",
+            "Un compte a été créé pour vous. Son nom d’utilisateur (UserID) est {username}.\n\n"
+            "Un autre courriel contient le lien d’activation. Connectez-vous ensuite à {url}.",
         ),
     },
     NoticeKind.VACANCY: {

@@ -56,6 +56,33 @@ def of_office(
     return _queue(work, kind, person, history, values)
 
 
+def of_officer(
+    work: UnitOfWork,
+    recipient: Person,
+    history: History,
+    gone: Person,
+    *,
+    office: Tier,
+    organization: str,
+    by: str,
+) -> Notice:
+    """A mail to the tier above about somebody whose appointment was ended (NT-05)."""
+    values = {
+        "person": gone.full_name,
+        "office": OFFICE_NAMES[recipient.language][office],
+        "organization": organization,
+        "by": by,
+        "url": work.settings.url,
+    }
+    return _queue(work, NoticeKind.OFFICER_LEFT, recipient, history, values)
+
+
+def of_account(work: UnitOfWork, person: Person, history: History, username: str) -> Notice:
+    """The mail with the user name of a new account (NT-01)."""
+    values = {"username": username, "url": work.settings.url}
+    return _queue(work, NoticeKind.ACCOUNT_CREATED, person, history, values)
+
+
 @dataclass(frozen=True)
 class RoleChange:
     """A role that was added or removed, in both languages; ``holder`` is named to others only."""

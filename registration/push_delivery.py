@@ -15,8 +15,16 @@ from typing import Any
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import aliased
 
-from registration import account_pushes, organization_pushes, tasks
-from registration.models import Push, Request
+from registration import (
+    account_pushes,
+    accounts,
+    history,
+    notices,
+    organization_pushes,
+    tasks,
+)
+from registration.account_pushes import NoCustodian
+from registration.models import Account, Push, Request
 from registration.ports import Bridge
 from registration.transaction import Runtime, UnitOfWork
 from registration_bridge.bridge_client import BridgeError
@@ -181,13 +189,33 @@ def _done(work: UnitOfWork, push: Push, outcome: Outcome) -> None:
     push.state, push.done_at, push.last_error = "done", work.now, ""
     account = push.account
     if account is not None:
-        is_new = account.scim_id is None
-        account.scim_id = account.scim_id or outcome.scim_id or None
-        account.username = account.username or outcome.username or None
-        if is_new and account.scim_id is not None:
-            organization_pushes.queue_of_officer(work, account)
+        _link(work, push, account, outcome)
     _step(work, push.request)
     log.info("push_done", id=push.id, attempts=push.attempts)
+
+
+def _link(work: UnitOfWork, push: Push, account: Account, outcome: Outcome) -> None:
+    """Store the names of a new account at the gateway. Its holder gets the user name (NT-01), and
+    the organizations at which he has an office are pushed with him."""
+    if account.scim_id is not None or not outcome.scim_id:
+        return
+    account.scim_id = outcome.scim_id
+    if account.username is None and outcome.username:
+        account.username = outcome.username
+        try:
+            holder = account_pushes.holder_of(work, account)
+        except NoCustodian:
+            return
+        entry = history.record(
+            work,
+            accounts.CREATED,
+            person=holder,
+            account=account,
+            request=push.request,
+            after={"username": account.username},
+        )
+        notices.of_account(work, holder, entry, account.username)
+    organization_pushes.queue_of_officer(work, account)
 
 
 def _step(work: UnitOfWork, request: Request | None) -> None:

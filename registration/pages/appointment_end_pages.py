@@ -129,7 +129,12 @@ def _effects(here: Standing, row: Appointment) -> list[str]:
     ]
     if row.person.person_id == here.actor.person:
         found.append(gettext("This is your own appointment. You cannot give it back to yourself."))
-    return [*found, gettext("%(name)s gets an e-mail about it.", name=row.person.full_name)]
+    name = row.person.full_name
+    if row.office == Tier.RA:
+        return [
+            *found, gettext("%(name)s and the Primary Contacts get an e-mail about it.", name=name)
+        ]  # fmt: skip
+    return [*found, gettext("%(name)s gets an e-mail about it.", name=name)]
 
 
 def _warnings(here: Standing, row: Appointment, preview: EndPreview) -> list[str]:

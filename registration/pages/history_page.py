@@ -13,7 +13,7 @@ from hosted_pages.csv_files import csv_lines
 from hosted_pages.texts import complete
 from registration import current, history_list, sections
 from registration.access_batches import GRANTED, REVOKED
-from registration.accounts import ORDERED
+from registration.accounts import CREATED, ORDERED
 from registration.appointments import ENDED, MADE
 from registration.contact_assignments import ADDED, REMOVED
 from registration.delegation_rules import Action
@@ -42,6 +42,7 @@ ACTIONS = complete(
         REGISTERED,
         CHANGED,
         ORDERED,
+        CREATED,
         ADDED,
         REMOVED,
         ACCESS_ROLE,
@@ -67,6 +68,7 @@ ACTIONS = complete(
         REGISTERED: _("Person registered"),
         CHANGED: _("Information changed"),
         ORDERED: _("Account ordered"),
+        CREATED: _("Account created"),
         ADDED: _("Contact role given"),
         REMOVED: _("Contact role taken"),
         ACCESS_ROLE: _("Access role expired"),

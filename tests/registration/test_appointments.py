@@ -166,6 +166,7 @@ def test_j_the_last_ra_ends_and_the_pc_is_asked_for_another(company: Company) ->
     assert company.tasks() == [("pc", {"organization": LAKES, "office": "ra"})]
     assert [one[:2] for one in company.notices()] == [
         ("appointment_ended", "ra@lakes.example"),
+        ("officer_left", "pc@lakes.example"),
         ("vacancy", "pc@lakes.example"),
     ]
     assert company.history()[-1] == ("appointment.ended", "pc", "other: moved away")
@@ -249,3 +250,27 @@ def test_of_two_pcs_who_end_each_other_at_once_one_stays(company: Company) -> No
         thread.join()
     assert len(failed) == 1
     assert company.tasks() == []
+
+
+def test_nt05_the_primary_contacts_are_told_that_a_rights_administrator_is_none_any_more(
+    company: Company,
+) -> None:
+    """J.04, each in the own language; of another office they are not told."""
+    appoint(company, Actor("ar"), "french", Tier.PC)
+    appoint(company, Actor("pc"), "new", Tier.RA)
+    before = len(company.notices())
+    end(company, Actor("pc"), "new", Tier.RA)
+    assert company.notices()[before:] == [
+        ("appointment_ended", "new@lakes.example",
+         "[SANDBOX] You are no longer Rights Administrator of Northern Lakes"),
+        ("officer_left", "pc@lakes.example",
+         "[SANDBOX] New Smith is no longer Rights Administrator of Northern Lakes"),
+        ("officer_left", "french@lakes.example",
+         "[SANDBOX] New Smith – fin du rôle : administrateur des droits, Northern Lakes"),
+    ]  # fmt: skip
+    with company.work() as work:
+        body = work.db.query(Notice).order_by(Notice.id.desc()).offset(1).first().body
+    assert "Pc Smith has ended the appointment of New Smith" in body
+    before = len(company.notices())
+    end(company, Actor("ar"), "french", Tier.PC)
+    assert [kind for kind, *_ in company.notices()[before:]] == ["appointment_ended"]

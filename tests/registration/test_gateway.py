@@ -14,6 +14,7 @@ from idp.credentials.assertions import public_key
 from registration import account_pushes, organization_pushes, push_delivery, requests
 from registration.gateway_comparison import compare
 from registration.gateway_drift import Drift, DriftKind
+from registration.gateway_restore import restore
 from registration.models import (
     AccessAssignment,
     Account,
@@ -24,7 +25,9 @@ from registration.models import (
 )
 from registration.transaction import Origin, Runtime
 from registration_bridge.bridge_client import BridgeClient
+from registration_bridge.message_urns import REGISTRATION_USER
 from tests.registration.test_pushes import somebody
+from tests.scim.pusher import PATCH
 from tests.scim.test_client import MAKERS, Wired, pem, public, registered
 from tests.world import Rp, World
 
@@ -194,3 +197,32 @@ def test_tm08_an_organization_that_the_gateway_does_not_know_is_made_before_its_
         assert (found["name"], found["status"]) == ("Bruce Wind LP", "active")
         assert found["contacts"] == [{"value": "100002", "type": "rights_administrator"}]
         assert bridge.participant("12/0999") is None
+
+
+def test_pr07_after_a_restore_nothing_is_too_old_for_the_gateway(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """PR-01, PR-06: a backup knows lower numbers than the gateway. Its revocation is refused, not
+    lost without a word; after `registration restore` it is done."""
+    with joined.work() as work:
+        somebody(work).username = "tremblam"
+    assert state(joined, order(joined)) == "done"
+    with joined.ports.bridge() as bridge:
+        known = bridge.find("userName", "tremblam")
+        assert known is not None
+        body = {"op": "replace", "path": f"{REGISTRATION_USER}:sequence", "value": 900}
+        change = {"schemas": [PATCH], "Operations": [body]}
+        path = f"/Users/{known['id']}"
+        (done,) = bridge.bulk([{"method": "PATCH", "path": path, "data": change}])
+        assert done.is_done
+    with joined.work() as work:
+        held = work.db.scalars(select(AccessAssignment)).one()
+        held.valid_until = held.ended_at = work.now
+    assert state(joined, order(joined)) == "refused"
+    assert groups(world, emi) == sorted(GROUPS)
+    with joined.work() as work:
+        words = work.db.scalars(select(Task)).one().data["words"]
+        assert "is lower than 900" in words
+    assert restore(joined, Origin("cli")).first > 900
+    push_delivery.deliver_due(joined)
+    assert groups(world, emi) == []

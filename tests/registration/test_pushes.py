@@ -18,6 +18,7 @@ from registration.models import (
     ContactRole,
     History,
     Market,
+    Notice,
     Organization,
     Person,
     Push,
@@ -108,6 +109,42 @@ def test_a_push_that_is_done_closes_its_request(runtime: Runtime, bridge: FakeBr
         assert (push.state, request.state, request.waits_for) == ("done", "done", 0)
         account = work.db.get_one(Account, push.account_id)
         assert (account.scim_id, account.username) == ("1", "user1")
+
+
+def test_nt01_the_holder_gets_the_user_name_of_a_new_account(
+    runtime: Runtime, bridge: FakeBridge
+) -> None:
+    """From registration, in his language, once; the link to activate it comes from the gateway. It
+    is in the history."""
+    _, request_id = ordered(runtime)
+    with runtime.work() as work:
+        work.db.scalars(select(Person)).one().language = "fr"
+    push_delivery.deliver_due(runtime)
+    with runtime.work() as work:
+        account_pushes.queue(work, work.db.scalars(select(Account)).one())
+    push_delivery.deliver_due(runtime)
+    with runtime.work() as work:
+        notice = work.db.scalars(select(Notice)).one()
+        assert (notice.recipient, notice.subject) == (
+            "marie@lakes.example", "[SANDBOX] Votre nom d’utilisateur est user1",
+        )  # fmt: skip
+        entry = work.db.get_one(History, notice.history_id)
+        assert (entry.action, entry.actor, entry.after, entry.request_id) == (
+            "account.created", "registration", {"username": "user1"}, request_id,
+        )  # fmt: skip
+
+
+def test_nt01_a_user_name_that_is_known_is_no_news(runtime: Runtime, bridge: FakeBridge) -> None:
+    """Of an account that the gateway had before."""
+    bridge.kept["7"] = {"id": "7", "userName": "tremblam"}
+    with runtime.work() as work:
+        account = somebody(work)
+        account.username = "tremblam"
+        account_pushes.queue(work, account)
+    push_delivery.deliver_due(runtime)
+    with runtime.work() as work:
+        assert work.db.scalars(select(Account.scim_id)).one() == "7"
+        assert work.db.scalars(select(Notice)).all() == []
 
 
 def test_an_account_that_the_gateway_knows_is_found(runtime: Runtime, bridge: FakeBridge) -> None:
