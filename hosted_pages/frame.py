@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, g, send_file, url_for
+from flask import Blueprint, Flask, Response, abort, g, request, send_file, url_for
 from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
-from hosted_pages import response_headers
+from hosted_pages import response_headers, template_texts
 from hosted_pages.brand import Brand, monogram
 from hosted_pages.languages import day, eastern
 
@@ -69,9 +70,14 @@ def install(app: Flask, frame: Frame) -> None:
     files = _static_files(HERE / "static", Path(app.root_path) / "static")
     app.register_blueprint(_blueprint(frame.brand))
     _serve(app, files)
+    template_texts.install(app)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.filters.update(eastern=eastern, day=day, monogram=monogram)
     versions = {name: _digest(path) for name, path in files.items()}
+
+    @lru_cache(256)
+    def asset(root: str, name: str) -> str:  # noqa: ARG001 - the address depends on it
+        return url_for("static", filename=name, v=versions.get(name, ""))
 
     @app.context_processor
     def names() -> dict[str, Any]:
@@ -83,7 +89,7 @@ def install(app: Flask, frame: Frame) -> None:
             "csp_nonce": g.get("csp_nonce", ""),
             "request_id": g.get("request_id", ""),
             "locale": str(get_locale() or "en"),
-            "asset": lambda name: url_for("static", filename=name, v=versions.get(name, "")),
+            "asset": partial(asset, request.root_path),
         }
 
 

@@ -62,14 +62,15 @@ def _limited(
     view: Any = app.view_functions[endpoint]
     is_exempt = partial(_is_exempt, rule)
     if rule.refusal is None:
-        return limiter.limit(limit, key_func=rule.budget, exempt_when=is_exempt)(view)
+        limited = limiter.limit(limit, key_func=rule.budget, exempt_when=is_exempt)(view)
+        return _unless(is_exempt, limited, view)
     budget = partial(
         limiter.shared_limit, limit, scope=f"refused-{endpoint}", key_func=partial(_budget, rule)
     )
     # The outer limit only looks whether the budget is empty, and counts nothing.
     judged = _limit_refusals(app, rule, view, budget())
     looking = budget(exempt_when=is_exempt, deduct_when=lambda _: False)(judged)
-    return _unless(is_exempt, looking, judged) if rule.allows_valid_credentials else looking
+    return _unless(is_exempt, looking, judged)
 
 
 def _unless(is_exempt: Callable[[], bool], limited: Any, view: Any) -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Flask, g, request
 from flask_babel import lazy_gettext
-from werkzeug.local import LocalProxy
 
 from hosted_pages import frame as hosted
 from idp import current
@@ -28,7 +27,7 @@ def install(app: Flask, settings: Settings) -> None:
     def names() -> dict[str, Any]:
         session = g.get("browser_session")
         return {
-            "conditions": LocalProxy(conditions_text.conditions),
+            "conditions_of_use": conditions_text.conditions,
             "viewer": _viewer(session.account) if session else None,
             "operator": g.get("operator"),
             "here": _here(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 import pytest
+from flask import render_template_string
+from flask_babel import force_locale
 
 from hosted_pages import texts
 from hosted_pages.texts import MissingText
@@ -77,3 +79,16 @@ def test_cr09_an_extension_is_written_in_the_language_of_the_page(world: World) 
         with world.app.test_request_context(headers={"Accept-Language": language}):
             written.append(i18n.phone("+16135550100", "12"))
     assert written == ["+1 613-555-0100 ext. 12", "+1 613-555-0100, poste 12"]
+
+
+def test_texts_of_templates_are_translated_formatted_and_escaped(world: World) -> None:
+    """The language can change between two texts of one request; a text is always a format string,
+    and its variables are escaped."""
+    text = "{{ _('until %(at)s', at='<b>') }} {{ _('100%% here') }} {{ _('Participant') }}"
+    with world.app.test_request_context(base_url=world.settings.issuer):
+        english = render_template_string(text)
+        with force_locale("fr"):
+            french = render_template_string(text)
+        assert english == "until &lt;b&gt; 100% here Participant"
+        assert french == "jusqu’au &lt;b&gt; 100% here Participant"
+        assert render_template_string(text) == english
