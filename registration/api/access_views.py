@@ -15,8 +15,9 @@ from registration.api import parameters
 from registration.api.list_views import shown
 from registration.api.token_gate import require_fresh_factor
 from registration.delegation_facts import AccountKind
+from registration.delegation_rules import Action
 from registration.pages import change_lines, query_days, standing
-from registration.pages.role_grid_pages import MAX_CHANGES, changer
+from registration.pages.role_grid_pages import CHANGES, MAX_CHANGES, changer
 from registration.pages.standing import Standing
 from registration.problems import Problem
 from registration.role_grid import Row, Wanted
@@ -30,7 +31,7 @@ MAX_WHY = 500
 def roles(organization_id: str) -> dict[str, Any]:
     """People or machines and the access roles that they hold, as of now or of a past day."""
     here = standing.at(organization_id)
-    query = parameters.known("kind", "q", "role", "at", "start", "limit")
+    query = parameters.known("kind", "id", "q", "role", "at", "start", "limit")
     kind = AccountKind(parameters.one_of(query, "kind", _kinds(), AccountKind.PERSON))
     start = parameters.number(query, "start", 0, 10**9)
     limit = parameters.number(query, "limit", 100, 500, 1)
@@ -39,7 +40,12 @@ def roles(organization_id: str) -> dict[str, Any]:
         at = query_days.end_of(day)
         if at > current.work().now:
             raise parameters.bad("at")
-    whole = grid_query.grid(current.work(), here.here, kind, at, is_french=False)
+    account = query.get("id", "")
+    # Whoever grants finds everybody (RG-04), so that a former holder's versions are known too.
+    also = account if all(here.may(one) for one in (*CHANGES, Action.SEARCH_PERSONS)) else ""
+    whole = grid_query.grid(current.work(), here.here, kind, at, is_french=False, also=also)
+    if account:
+        whole = role_grid.only(whole, AccountKey(kind, account))
     wanted = Wanted(text=query.get("q", ""), role=query.get("role", ""))
     grid = role_grid.arranged(whole, wanted)
     following = None

@@ -81,6 +81,11 @@ def _paths() -> Schema:
             "People or machines and their access roles, now or at the end of a past day.",
             "Grid",
             ("kind", KIND, "People or machines."),
+            (
+                "id",
+                TEXT,
+                "One Person ID, or user name of a machine. Whoever grants finds everybody.",
+            ),
             ("q", TEXT, "Words of the name, user name or id."),
             ("role", TEXT, "Only those who hold this role."),
             ("at", DAY, "A past day, Eastern Time."),

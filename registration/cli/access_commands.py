@@ -142,8 +142,8 @@ def _body(
     organization: str, account: str, roles: Sequence[str], *, action: str, is_machine: bool
 ) -> dict[str, Any]:
     """The changes, each with the version of now; somebody who is not listed has none."""
-    listed = _rows(organization, is_machine=is_machine, q=account)
-    versions: dict[str, int] = next((one["versions"] for one in listed if one["id"] == account), {})
+    listed = _rows(organization, is_machine=is_machine, id=account)
+    versions: dict[str, int] = next((one["versions"] for one in listed), {})
     kind = "machine" if is_machine else "person"
     return {
         "changes": [

@@ -397,6 +397,17 @@ def test_lists_are_paged(program: FlaskClient) -> None:
     }
 
 
+def test_rg04_who_grants_finds_everybody_by_number(program: FlaskClient) -> None:
+    """RG-04: a person without a role here, by the Person ID; for others he is not there."""
+    found = read(program, f"{HERE}/roles", id=TRADER).json
+    assert [(one["id"], one["holds"]) for one in found["rows"]] == [(TRADER, [])]
+    assert read(program, f"{HERE}/roles", id="999999").json["rows"] == []
+    assert read(program, f"{HERE}/roles", id=TRADER, kind="machine").json["rows"] == []
+    assert send(program, BIDS).status_code == 201
+    found = read(program, f"{HERE}/roles", id=TRADER).json
+    assert found["rows"][0]["versions"] == {"bids": 1}
+
+
 def test_requests_and_history_go_on(program: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest first; ``before`` goes on after the last one."""
     for module in (requests, history_list):
