@@ -1,4 +1,5 @@
-"""Compares all accounts with the gateway: once a night, and when somebody asks for it (PR-07).
+"""Compares accounts and organizations with the gateway: once a night, and when somebody asks for it
+(PR-07).
 
 Each difference becomes a task of the IESO; one of role groups becomes a task of the Rights
 Administrators of that organization too. A task is closed when the difference is gone. An account
@@ -14,11 +15,17 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 
-from registration import account_pushes, history, tasks
+from registration import account_pushes, history, organization_pushes, tasks
 from registration.account_pushes import NoCustodian
-from registration.gateway_drift import Drift, DriftKind, differences, is_operator
+from registration.gateway_drift import (
+    Drift,
+    DriftKind,
+    differences,
+    is_operator,
+    organization_differences,
+)
 from registration.models import Account, Organization, Push, Schedule, Task
 from registration.transaction import Origin, Runtime, UnitOfWork
 from registration_bridge.bridge_client import BridgeError
@@ -102,6 +109,7 @@ def compare(runtime: Runtime, origin: Origin, *, is_repaired: bool = False) -> C
             with runtime.work(origin) as work:
                 part = _Part(work, found, started, is_repaired=is_repaired)
                 seen |= part.compare_users(users)
+        participants = {row["participantId"]: row for row in bridge.participants()}
     last = 0
     while True:
         with runtime.work(origin) as work:
@@ -111,6 +119,8 @@ def compare(runtime: Runtime, origin: Origin, *, is_repaired: bool = False) -> C
             last = rows[-1].id
             part = _Part(work, found, started, is_repaired=is_repaired)
             part.compare_missing([row for row in rows if row.id not in seen])
+    with runtime.work(origin) as work:
+        _Part(work, found, started, is_repaired=is_repaired).compare_organizations(participants)
     with runtime.work(origin) as work:
         _write(work, found)
     log.info(
@@ -157,6 +167,20 @@ class _Part:
             name = account.username or account.external_id
             self._differs([Drift(name, DriftKind.MISSING)], account)
 
+    def compare_organizations(self, participants: dict[str, dict[str, Any]]) -> None:
+        """Compare all organizations with these Participants, by Organization ID."""
+        moving = set(self._work.db.scalars(select(Push.organization_id).where(*self._on_its_way())))
+        for row in self._work.db.scalars(select(Organization).order_by(Organization.id)):
+            if row.id in moving:
+                self._found.skipped += 1
+                continue
+            ours = organization_pushes.participant(self._work, row)
+            drifts = organization_differences(ours, participants.get(row.organization_id))
+            self._found.drifts += drifts
+            if drifts and self._is_repaired:
+                organization_pushes.queue(self._work, row)
+                self._found.pushed += 1
+
     def _compare(self, user: dict[str, Any], account: Account) -> None:
         if account.ended_at is not None:
             self._differs([Drift(str(user["userName"]), DriftKind.OPEN)], account)
@@ -185,10 +209,12 @@ class _Part:
     def _moving(self, accounts: list[Account]) -> set[int]:
         """Those that the gateway was brought up to date with while it was read, or will be."""
         query = select(Push.account_id).where(
-            Push.account_id.in_([account.id for account in accounts]),
-            or_(Push.state == "queued", Push.done_at >= self._started),
+            Push.account_id.in_([account.id for account in accounts]), *self._on_its_way()
         )
         return {row for row in self._work.db.scalars(query) if row is not None}
+
+    def _on_its_way(self) -> tuple[ColumnElement[bool], ...]:
+        return (or_(Push.state == "queued", Push.done_at >= self._started),)
 
 
 def _accounts_of(work: UnitOfWork, users: tuple[dict[str, Any], ...]) -> list[Account | None]:
@@ -240,7 +266,7 @@ def _tasks(found: Comparison) -> Iterator[dict[str, Any]]:
         key = f"{TASK}:{drift.kind}:{drift.organization}:{drift.account}"[:110]
         one = {"kind": f"{TASK}.{drift.kind}", "data": data, "organization": ""}
         yield one | {"key": key}
-        if drift.organization:
+        if drift.kind is DriftKind.ROLE_GROUPS:
             yield one | {"key": f"{key}:ra", "organization": drift.organization, "office": "ra"}
     if (more := len(found.drifts) - MOST) > 0:
         yield {"kind": MORE, "key": MORE, "data": {"count": more}, "organization": ""}

@@ -33,6 +33,9 @@ class DriftKind(StrEnum):
     VALUES = "values"
     #: The role groups at one organization differ.
     ROLE_GROUPS = "role_groups"
+    #: The gateway does not have the organization, or has it otherwise.
+    NO_ORGANIZATION = "no_organization"
+    ORGANIZATION = "organization"
 
 
 class DriftValue(StrEnum):
@@ -46,13 +49,16 @@ class DriftValue(StrEnum):
     SUSPENDED = "suspended"
     NETWORKS = "networks"
     SECOND_ACCOUNT = "second_account"
+    STATUS = "status"
+    PARTICIPATIONS = "participations"
+    OFFICERS = "officers"
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One difference of an account, by its user name or our id for it. Of role groups: at which
-    organization (Organization ID), which ones only the gateway has, which ones only registration
-    has, and which ones start or end at another time."""
+    """One difference: of an account, by its user name or our id for it, or of an organization, by
+    its Organization ID. Of role groups: at which organization, which ones only the gateway has,
+    which ones only registration has, and which ones start or end at another time."""
 
     account: str
     kind: DriftKind
@@ -67,7 +73,7 @@ def differences(ours: User, theirs: User, at: datetime) -> list[Drift]:
     """What differs at this moment."""
     account = str(theirs.get("userName") or ours.get("externalId") or "")
     mine, known = _values(ours), _values(theirs)
-    values = tuple(name for name in DriftValue if mine[name] != known[name])
+    values = tuple(name for name in mine if mine[name] != known[name])
     found = [Drift(account, DriftKind.VALUES, values)] if values else []
     here, there = _grants(ours, at), _grants(theirs, at)
     for number in sorted({*here, *there}):
@@ -86,6 +92,28 @@ def differences(ours: User, theirs: User, at: datetime) -> list[Drift]:
             )
         )
     return found
+
+
+def organization_differences(ours: User, theirs: User | None) -> list[Drift]:
+    """What differs between two Participants; None: the gateway does not have it."""
+    number = str(ours["participantId"])
+    if theirs is None:
+        return [Drift("", DriftKind.NO_ORGANIZATION, organization=number)]
+    mine, known = _of_participant(ours), _of_participant(theirs)
+    values = tuple(name for name in mine if mine[name] != known[name])
+    return [Drift("", DriftKind.ORGANIZATION, values, number)] if values else []
+
+
+def _of_participant(row: User) -> dict[DriftValue, Any]:
+    def pairs(name: str) -> set[tuple[str, str]]:
+        return {(one.get("value"), one.get("type")) for one in row.get(name) or ()}
+
+    return {
+        DriftValue.NAME: row.get("name"),
+        DriftValue.STATUS: row.get("status"),
+        DriftValue.PARTICIPATIONS: pairs("participations"),
+        DriftValue.OFFICERS: pairs("contacts"),
+    }
 
 
 def is_operator(theirs: User) -> bool:

@@ -44,6 +44,9 @@ class Bridge(Protocol):
     def users(self) -> Iterator[dict[str, Any]]:
         """All Users."""
 
+    def participants(self) -> Iterator[dict[str, Any]]:
+        """All Participants."""
+
     def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
         """What came of each of these operations; a dry run changes nothing."""
 

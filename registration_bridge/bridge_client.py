@@ -103,9 +103,16 @@ class BridgeClient:
 
     def users(self) -> Iterator[dict[str, Any]]:
         """All Users, page by page."""
+        return self._every("Users")
+
+    def participants(self) -> Iterator[dict[str, Any]]:
+        """All Participants, page by page."""
+        return self._every("Participants")
+
+    def _every(self, place: str) -> Iterator[dict[str, Any]]:
         query = {"count": str(PAGE), "cursor": ""}
         while True:
-            found = self._get(query)
+            found = self._send("GET", f"/scim/v2/{place}", params=query)
             yield from found.get("Resources", [])
             if "nextCursor" not in found:
                 return

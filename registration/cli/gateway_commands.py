@@ -19,14 +19,15 @@ _WHAT = {
     "missing": "not at the gateway",
     "extra": "only at the gateway",
     "open": "ended, but open at the gateway",
+    "no_organization": "the organization is not at the gateway",
 }
 
 
 @main.command()
-@click.option("--repair", is_flag=True, help="Push the accounts that differ.")
+@click.option("--repair", is_flag=True, help="Push what differs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def reconcile(repair: bool, as_json: bool) -> None:
-    """Compare all accounts and role groups with the gateway.
+    """Compare all accounts, role groups and organizations with the gateway.
 
     The worker does the same every night. Each difference becomes a task. Accounts that only the
     gateway has are never changed. The exit code is 1 if there are differences."""

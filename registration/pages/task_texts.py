@@ -47,6 +47,10 @@ TEXTS = complete(
         "drift.role_groups": _(
             "The access of %(account)s differs at the gateway, at %(organization)s: %(words)s."
         ),
+        "drift.no_organization": _("The gateway does not have the organization %(organization)s."),
+        "drift.organization": _(
+            "The organization %(organization)s differs at the gateway: %(words)s."
+        ),
         MORE: _("The gateway has %(count)s more differences."),
     },
 )
@@ -61,6 +65,9 @@ DRIFT_VALUES = complete(
         DriftValue.SUSPENDED: _("suspension"),
         DriftValue.NETWORKS: _("networks"),
         DriftValue.SECOND_ACCOUNT: _("second account"),
+        DriftValue.STATUS: _("state"),
+        DriftValue.PARTICIPATIONS: _("participations"),
+        DriftValue.OFFICERS: _("representatives"),
     },
 )
 #: By the name in the data, what is said of these role groups.

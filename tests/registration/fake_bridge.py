@@ -18,7 +18,7 @@ class FakeBridge:
     results: list[Result] = field(default_factory=list)
     asked: list[list[dict[str, Any]]] = field(default_factory=list)
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
-    participants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    registered: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_away: bool = False
 
     def bulk(self, operations: list[dict[str, Any]], *, is_dry: bool = False) -> list[Result]:
@@ -37,12 +37,15 @@ class FakeBridge:
     def participant(self, number: str) -> dict[str, Any] | None:
         if self.is_away:
             raise BridgeError("no answer")
-        return self.participants.get(number)
+        return self.registered.get(number)
 
     def users(self) -> Iterator[dict[str, Any]]:
         if self.is_away:
             raise BridgeError("no answer")
         yield from list(self.kept.values())
+
+    def participants(self) -> Iterator[dict[str, Any]]:
+        yield from list(self.registered.values())
 
     @contextmanager
     def __call__(self) -> Iterator[FakeBridge]:
@@ -69,9 +72,9 @@ class FakeBridge:
     def _do_participant(self, operation: dict[str, Any]) -> Result:
         """A version counts the changes."""
         body = operation["data"]
-        known = self.participants.get(body["participantId"])
+        known = self.registered.get(body["participantId"])
         version = known["meta"]["version"] if known else ""
         if operation.get("version", "") != version:
             return Result(412, detail="changed meanwhile")
-        self.participants[body["participantId"]] = body | {"meta": {"version": f"{version}+"}}
+        self.registered[body["participantId"]] = body | {"meta": {"version": f"{version}+"}}
         return Result(200 if known else 201)

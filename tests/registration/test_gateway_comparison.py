@@ -104,6 +104,7 @@ def test_pr07_accounts_of_one_side_only(runtime: Runtime, bridge: FakeBridge) ->
     assert compared(runtime).drifts[1:] == [Drift("user1", DriftKind.MISSING)]
     with runtime.work() as work:
         work.db.scalars(select(Account)).one().ended_at = work.now
+    bridge.registered[HERE]["contacts"] = []
     assert compared(runtime).drifts == [Drift("stranger", DriftKind.EXTRA)]
     bridge.kept["1"] = mine
     assert Drift("user1", DriftKind.OPEN) in compared(runtime).drifts
@@ -127,6 +128,7 @@ def test_pr07_a_repair_closes_what_has_ended(runtime: Runtime, bridge: FakeBridg
     pushed(runtime)
     with runtime.work() as work:
         work.db.scalars(select(Account)).one().ended_at = work.now
+    bridge.registered[HERE]["contacts"] = []
     assert compared(runtime, is_repaired=True).pushed == 1
     push_delivery.deliver_due(runtime)
     assert bridge.kept == {}
@@ -166,6 +168,7 @@ def test_pr07_a_machine_without_custodian_is_no_difference(
             )
         )
     bridge.kept["9"] = {"id": "9", "userName": "APIIESO00042"}
+    bridge.registered["1"] = {"participantId": "1", "name": "Lakes", "status": "active"}
     assert compared(runtime, is_repaired=True) == Comparison(skipped=1)
 
 
@@ -254,3 +257,26 @@ def test_pr07_another_spelling_is_no_difference() -> None:
     theirs[REGISTRATION_USER]["grants"] = [grant | {"validFrom": later}]
     (found,) = differences(ours, theirs, NOW)
     assert found.other_times == ("MIM",)
+
+
+def test_pr07_organizations_are_compared(runtime: Runtime, bridge: FakeBridge) -> None:
+    """What differs is a task of the IESO, until a repair has pushed it; one that the gateway does
+    not have is named; participants of others are left."""
+    pushed(runtime)
+    bridge.registered[HERE] |= {"name": "Other", "contacts": []}
+    bridge.registered["999"] = {"participantId": "999", "name": "Of others"}
+    found = compared(runtime).drifts
+    values = (DriftValue.NAME, DriftValue.OFFICERS)
+    assert found == [Drift("", DriftKind.ORGANIZATION, values, HERE)]
+    data = {"kind": "organization", "organization": HERE, "values": ["name", "officers"]}
+    assert open_tasks(runtime) == [("drift.organization", None, data)]
+    known = bridge.registered.pop(HERE)
+    (found,) = compared(runtime).drifts
+    assert found == Drift("", DriftKind.NO_ORGANIZATION, organization=HERE)
+    bridge.registered[HERE] = known
+    assert compared(runtime, is_repaired=True).pushed == 1
+    assert compared(runtime) == Comparison(compared=1, skipped=1)
+    push_delivery.deliver_due(runtime)
+    runtime.ports.clock.advance(60)  # type: ignore[attr-defined]
+    assert compared(runtime) == Comparison(compared=1)
+    assert open_tasks(runtime) == []

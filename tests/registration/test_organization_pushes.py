@@ -55,7 +55,7 @@ def appoint(company: Company, name: str = "new", office: Tier = Tier.RA, hours: 
 
 
 def contacts(bridge: FakeBridge, number: str = LAKES) -> set[tuple[str, str]]:
-    return {(one["value"], one["type"]) for one in bridge.participants[number]["contacts"]}
+    return {(one["value"], one["type"]) for one in bridge.registered[number]["contacts"]}
 
 
 OFFICERS = {
@@ -98,9 +98,9 @@ def test_the_participant_says_everything_of_the_organization(
         approved = {"value": market.name, "type": market.kind}
         organization_pushes.queue(work, here)
         here.ended_at = work.now
-    bridge.participants[LAKES] = {"externalId": "legacy-1", "meta": {"version": "v"}}
+    bridge.registered[LAKES] = {"externalId": "legacy-1", "meta": {"version": "v"}}
     assert push_delivery.deliver_due(company.runtime) == 1
-    found = bridge.participants[LAKES]
+    found = bridge.registered[LAKES]
     assert (found["name"], found["status"], found["externalId"]) == (
         "Northern Lakes", "ended", "legacy-1",
     )  # fmt: skip
@@ -149,7 +149,7 @@ def test_a_participant_that_was_changed_meanwhile_is_read_again(
         organization_pushes.queue(work, organization(work))
     bridge.results = [Result(412, detail="changed meanwhile")]
     push_delivery.deliver_due(company.runtime)
-    assert bridge.participants == {}
+    assert bridge.registered == {}
     company.clock.advance(10)
     push_delivery.deliver_due(company.runtime)
     ((first,), (second,)) = bridge.asked
