@@ -30,8 +30,10 @@ from registration.models import (
     Request,
 )
 from registration.transaction import UnitOfWork
-from registration_bridge.message_urns import REGISTRATION_USER, USER
+from registration_bridge.message_urns import PATCH, REGISTRATION_USER, USER
 
+#: What a person may lack.
+OPTIONAL = ("nickName", "phoneNumbers")
 #: What the gateway calls the kinds of accounts.
 KINDS = {"person": "personal", "machine": "machine", "email": "email"}
 
@@ -91,10 +93,20 @@ def _new(work: UnitOfWork, account: Account, request: Request | None, operation:
 
 def operation(account: Account, body: dict[str, Any]) -> dict[str, Any]:
     """The operation of a Bulk that makes the account so: a new account is recognised by its
-    ``externalId`` when it is sent again."""
+    ``externalId`` when it is sent again.
+
+    A machine is patched with all values. A PUT that names another custodian is refused by the
+    gateway if somebody new to it has the telephone number of the former one, as colleagues do
+    (docs/decisions/0017)."""
     if account.scim_id is None:
         return {"method": "POST", "path": "/Users", "data": body}
-    return {"method": "PUT", "path": f"/Users/{account.scim_id}", "data": body}
+    path = f"/Users/{account.scim_id}"
+    if account.kind != "machine":
+        return {"method": "PUT", "path": path, "data": body}
+    values = {name: value for name, value in body.items() if name != "schemas"}
+    changes: list[dict[str, Any]] = [{"op": "replace", "value": values}]
+    changes += [{"op": "remove", "path": name} for name in OPTIONAL if name not in body]
+    return {"method": "PATCH", "path": path, "data": {"schemas": [PATCH], "Operations": changes}}
 
 
 def user(

@@ -2,6 +2,8 @@
 
 #: Several operations in one request (RFC 7644 3.7).
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+#: Changes of a resource (RFC 7644 3.5.2).
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 #: The effects of a dry run.
 EFFECTS = "urn:ieso:params:scim:api:messages:2.0:Effects"
 #: An account (RFC 7643 4.1), and what the registration system knows beside the standard.

@@ -178,7 +178,9 @@ def _page(here: Standing, found: Progress, error: str) -> BaseResponse:
         known=known,
         tasks=_tasks(here, found, known),
         may_decide=is_applied and here.may(Action.DECIDE_PARTICIPATION),
-        may_withdraw=is_applied and here.may(Action.APPLY_FOR_PARTICIPATION),
+        may_withdraw=is_applied
+        and here.may(Action.APPLY_FOR_PARTICIPATION)
+        and not here.may(Action.DECIDE_PARTICIPATION),
         step_url=participation_url("pages.confirm_step", here, row.id),
         decide_url=participation_url("pages.decide", here, row.id),
         end_url=participation_url("pages.end_participation", here, row.id)

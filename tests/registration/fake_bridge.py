@@ -66,7 +66,10 @@ class FakeBridge:
         if method == "DELETE":
             del self.kept[number]
             return Result(204)
-        self.kept[number] = self.kept[number] | operation["data"]
+        data = operation["data"]
+        if method == "PATCH":
+            data = data["Operations"][0]["value"]
+        self.kept[number] = self.kept[number] | data
         return Result(200)
 
     def _do_participant(self, operation: dict[str, Any]) -> Result:

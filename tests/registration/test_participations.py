@@ -49,6 +49,7 @@ from registration.permission import NotAllowed
 from registration.transaction import Origin, Runtime, UnitOfWork
 from registration.work_refusals import ChangedMeanwhile
 from registration_bridge.message_urns import REGISTRATION_USER
+from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import OLD, RA, TRADER, participant, person
 
 APPREP, IESO = Actor("100003"), Actor("100006", is_operator=True)
@@ -176,13 +177,17 @@ def test_tm08_the_first_application_is_the_iesos(lakes: Runtime) -> None:
         assert at(work, PRAIRIE).applied_at == work.now
 
 
-def test_rg12_rg13_an_approval_opens_the_roles(lakes: Runtime) -> None:
-    """RG-13; the representatives who act on it are told."""
+def test_rg12_rg13_an_approval_opens_the_roles(lakes: Runtime, bridge: FakeBridge) -> None:
+    """RG-13; the gateway and the representatives who act on it are told."""
     row = applied(lakes)
     with pytest.raises(NotApprovedYet):
         step(lakes, row, Step.CONTACTS)
     done(lakes, IESO, market_participations.approve, row)
     assert state(lakes, row) == (ParticipationState.APPROVED, "done")
+    push_delivery.deliver_due(lakes)
+    assert [one["value"] for one in bridge.participants["109120"]["participations"]] == [
+        "Energy", "Rights",
+    ]  # fmt: skip
     assert columns(lakes) == {"auction", "bids", "view"}
     assert mails(lakes) == [
         ("participation", "tremblay@lakes.example"), ("participation", "cook@lakes.example"),
