@@ -7,7 +7,7 @@ come of it is found by the same transaction, rolled back, whose pushes the gatew
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -69,8 +69,9 @@ def planned(
 ) -> tuple[Plan, Situation]:
     """The plan of the batch as things are now."""
     asked = tuple(changes)
-    known = situation(work, here)
     people = {one.cell.account.id for one in asked if one.cell.account.kind is AccountKind.PERSON}
+    there = work.db.scalars(select(Person.person_id).where(Person.person_id.in_(people)))
+    known = replace(situation(work, here), unregistered=frozenset(people.difference(there)))
     return plan(actor, asked, known, facts_of(work, here, actor.person, *people)), known
 
 

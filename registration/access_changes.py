@@ -112,6 +112,8 @@ class Situation:
     machines: Mapping[str, Machine] = field(default_factory=dict)
     #: People who keep something else here, such as a contact role or an office.
     stay: frozenset[str] = frozenset()
+    #: Person IDs that are asked for and that nobody has.
+    unregistered: frozenset[str] = frozenset()
 
     def state(self, cell: Cell) -> CellState:
         """How the cell is; a cell without a record was never changed."""
@@ -138,16 +140,18 @@ def plan(actor: Actor, changes: Iterable[Change], situation: Situation, facts: F
 
 
 def target_of(cell: Cell, situation: Situation) -> Target | None:
-    """What delegation is asked about. None if the role or the machine is not there, or the machine
-    has no user name yet."""
+    """What delegation is asked about. None if the role, the person or the machine is not there, or
+    the machine has no user name yet."""
     role = situation.roles.get(cell.role)
     if role is None:
         return None
     if cell.account.kind is AccountKind.PERSON:
-        return Target(situation.organization, cell.account.id, role=role)
+        is_there = cell.account.id not in situation.unregistered
+        return Target(situation.organization, cell.account.id, role=role) if is_there else None
     machine = situation.machines.get(cell.account.id)
-    is_there = machine is not None and machine.is_named
-    return Target(situation.organization, role=role, machine=machine) if is_there else None
+    if machine is None or not machine.is_named:
+        return None
+    return Target(situation.organization, role=role, machine=machine)
 
 
 def _denied(actor: Actor, change: Change, situation: Situation, facts: Facts) -> Denied | None:

@@ -436,6 +436,9 @@ def test_tm01_a_refusal_says_who_can(program: FlaskClient) -> None:
         "Rights Administrator of Northern Lakes: Marie Tremblay, +14165550100",
         "IESO Customer Relations",
     ]
+    head = {"Authorization": f"Bearer {access_token(TRADER)}", "Accept-Language": "fr-CA"}
+    french = program.get(f"{HERE}/roles", headers=head, base_url=BASE).json
+    assert french["detail"] == "Votre rôle ne vous le permet pas."
     foreign = read(program, f"{API}/organizations/109131/roles")
     absent = read(program, f"{API}/organizations/999999/roles")
     assert foreign.json == absent.json
@@ -477,3 +480,40 @@ def test_the_page_for_programmers_names_every_refusal() -> None:
     for code, kind in KINDS.items():
         (line,) = [one for one in table.splitlines() if f"`{code}`" in one]
         assert str(kind.status) in line, code
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "999999"},
+        {"id": "999999", "action": "revoke"},
+        {"id": "999999", "kind": "machine", "role": "robot"},
+        {"role": "nothing"},
+        {"role": "robot"},
+        {"role": "nothing", "action": "revoke"},
+        {"action": "revoke"},
+        {"version": 10**8},
+    ],
+)
+def test_a_change_of_what_is_not_there_is_refused_or_nothing(
+    site: Site, program: FlaskClient, change: dict[str, Any]
+) -> None:
+    """A person, machine or role that nobody has, and a role that is not held."""
+    for more in ({"preview": True}, {}):
+        answer = send(program, BIDS | change, **more)
+        assert answer.status_code in (200, 409), answer.text
+        assert answer.json["request" if answer.status_code == 200 else "effects"] in (None, [])
+    assert site.held() == set()
+
+
+@pytest.mark.parametrize(
+    "word", ["%00", "%F0%9F%92%A9", "%FF", "a" * 5000, "-1", "..%2f", "%ED%A0%80"]
+)
+@pytest.mark.parametrize(
+    "path", ["requests/{}", "organizations/{}/roles", "organizations/109120/roles?id={}",
+             "organizations/109120/history?person={}&action={}"],
+)  # fmt: skip
+def test_hostile_addresses_are_never_a_5xx(program: FlaskClient, path: str, word: str) -> None:
+    head = {"Authorization": f"Bearer {access_token(RA)}"}
+    answer = program.get(f"{API}/{path.replace('{}', word)}", headers=head, base_url=BASE)
+    assert answer.status_code in (200, 308, 400, 404), answer.text

@@ -370,3 +370,14 @@ def test_pr07_differences_are_tasks_of_the_desk_and_of_the_rights_administrators
     for browser, seen in ((site.browser(RA), [role_groups]), (operator, [values, more])):
         page = browser.get("/", base_url=BASE).text
         assert [text for text in (role_groups, values, more) if text in page] == seen
+
+
+@pytest.mark.parametrize("sign", ["+", "-"])
+def test_a_change_for_somebody_who_is_not_registered_is_refused(site: Site, sign: str) -> None:
+    """By a form that names a Person ID that nobody has: nothing is ordered."""
+    browser = site.browser(RA)
+    change = f"{sign}person|999999|bids=0"
+    page = browser.get(f"{HERE}/roles/review", query_string={"change": change}, base_url=BASE)
+    assert page.status_code == 409
+    with site.runtime.work() as work:
+        assert work.db.scalars(select(Push)).all() == []
