@@ -25,12 +25,12 @@ from registration.models import (
 )
 from registration.network_entries import Network
 from registration.transaction import Origin, Runtime, UnitOfWork
-from tests.registration.test_gateway import GROUPS, emi, joined
+from tests.registration.test_gateway import emi, joined
 from tests.registration.test_pushes import somebody
 from tests.world import World
 
 __all__ = ["emi", "joined"]
-ADMIN, SUCCESSOR = "100002", "100778"
+ADMIN, SUCCESSOR, MIM = "100002", "100778", "MIM"
 SERVER = (Network("192.0.2.24/32", "meter data server"),)
 
 
@@ -120,16 +120,19 @@ def changed(runtime: Runtime, name: str, *, grants: bool, saw: int) -> None:
     with runtime.work(Origin(ADMIN)) as work:
         access_batches.order(work, Actor(ADMIN), here(work), [Change(cell, grants, saw)])
     push_delivery.deliver_due(runtime)
+    with runtime.work() as work:
+        assert set(work.db.scalars(select(Push.last_error))) == {""}
 
 
 def test_ar04_the_last_role_of_a_machine_is_revoked_there(joined: Runtime, world: World) -> None:
     """AR-04, MA-04: a patch without role groups leaves none."""
     name = registered(joined)
+    world.role_group(MIM, "emi", kind="machine")
     with joined.work() as work:
         market = work.db.scalars(select(Market.id)).one()
         work.db.add(AccessRole(code="robot", name="Robot", name_fr="Robot", kind="machine",
-                               market_id=market, role_groups=[GROUPS[0]]))  # fmt: skip
-    for grants, held in ((True, [GROUPS[0]]), (False, [])):
+                               market_id=market, role_groups=[MIM]))  # fmt: skip
+    for grants, held in ((True, [MIM]), (False, [])):
         changed(joined, name, grants=grants, saw=0 if grants else 1)
         with world.work() as work:
             account = accounts.by_username(work, name)
