@@ -3,7 +3,8 @@ combine the conditions, without knowing the tables and columns behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator as operators
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +36,16 @@ class Operator(StrEnum):
 
 #: The operators that apply to numbers and times too.
 ORDERED = frozenset(Operator) - {Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH}
+
+
+_ORDERING: Mapping[Operator, Callable[[Any, Any], Any]] = {
+    Operator.EQUAL: operators.eq,
+    Operator.NOT_EQUAL: operators.ne,
+    Operator.GREATER: operators.gt,
+    Operator.GREATER_OR_EQUAL: operators.ge,
+    Operator.LESS: operators.lt,
+    Operator.LESS_OR_EQUAL: operators.le,
+}
 
 
 class AttributeType(StrEnum):
@@ -81,16 +92,8 @@ class Attribute:
         return self._compare_order(operator, value)
 
     def _compare_order(self, operator: Operator, value: Any) -> Condition:
-        column = self.column
-        made: dict[Operator, Condition] = {
-            Operator.EQUAL: column == value,
-            Operator.NOT_EQUAL: column != value,
-            Operator.GREATER: column > value,
-            Operator.GREATER_OR_EQUAL: column >= value,
-            Operator.LESS: column < value,
-            Operator.LESS_OR_EQUAL: column <= value,
-        }
-        return made[operator]
+        found: Condition = _ORDERING[operator](self.column, value)
+        return found
 
     def _compare_text(self, operator: Operator, value: str) -> Condition:
         """Wildcards in a value have no meaning."""
