@@ -8,6 +8,7 @@ COMMITTED behaviour that PostgreSQL gives, so that slow work (bcrypt) never hold
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from sqlalchemy import (
     event,
     literal_column,
 )
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -30,6 +32,8 @@ from service_base.refusals import Collision, ServiceError, Unstorable
 from service_base.sqlite_writers import BUSY_TIMEOUT_MS, queued_connections
 
 MAX_INTEGER = 2**63 - 1
+#: A connection that was used since is assumed to work.
+IDLE_SECONDS = 1.0
 #: Unique, primary and foreign keys, as SQLite and PostgreSQL (SQLSTATE) call them.
 COLLISIONS = {
     "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_FOREIGNKEY",
@@ -117,7 +121,6 @@ def engine_options(url: str) -> dict[str, Any]:
         return {"hide_parameters": True, "pool_size": 20, "pool_timeout": 5}
     return {
         "hide_parameters": True,
-        "pool_pre_ping": True,
         # One for each thread (idp.serving), kept open: a new connection costs more than a request.
         "pool_size": 30,
         "max_overflow": 0,
@@ -178,9 +181,33 @@ def prepare_engine(engine: Engine) -> None:
     ) -> tuple[str, Any]:
         return statement, _storable(parameters, reads=_reads(statement))
 
-    if engine.dialect.name != "sqlite":
-        return
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    else:
+        _check_idle_connections(engine)
 
+
+def _check_idle_connections(engine: Engine) -> None:
+    """Ask a connection that was idle for a while whether it still works, and replace it if not.
+    Asking before every request would add a round trip to each."""
+
+    @event.listens_for(engine, "checkin")
+    def note_time(_connection: Any, record: Any) -> None:
+        record.info["free_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: Any, _proxy: Any) -> None:
+        now = time.monotonic()
+        if now - record.info.get("free_since", now) <= IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # The others are as old, or older.
+            raise InvalidatePoolError from error
+
+
+def _prepare_sqlite(engine: Engine) -> None:
     queued = queued_connections()
 
     @event.listens_for(engine, "do_connect")
