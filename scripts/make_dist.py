@@ -168,9 +168,10 @@ def send(browser: requests.Session, page: requests.Response, **values: str) -> r
 
 
 def mailed_code(issuer: str, address: str) -> str | None:
-    """The newest code in the outbox of the demo for an address."""
+    """The newest code in the outbox of the demo for an address. A number in parentheses is that of
+    an organization."""
     mails = requests.get(f"{issuer}/demo/outbox", timeout=10).text.split("<article")[1:]
-    codes = (re.search(r"\b\d{6}\b", mail) for mail in mails if address in mail)
+    codes = (re.search(r"(?<!\()\b\d{6}\b(?!\))", mail) for mail in mails if address in mail)
     return next((found[0] for found in codes if found), None)
 
 
