@@ -18,6 +18,7 @@ VIEWS = (
     ("/organizations", "organizations", list_views.organizations, "GET", READ),
     (f"{HERE}/roles", "roles", access_views.roles, "GET", READ),
     (f"{HERE}/roles/changes", "change_roles", access_views.change, "POST", WRITE),
+    (f"{HERE}/persons", "persons", list_views.persons, "GET", READ),
     (f"{HERE}/history", "history", list_views.history, "GET", READ),
     (f"{HERE}/requests", "requests", list_views.requests_of, "GET", READ),
     ("/requests/<number>", "request", list_views.request_of, "GET", READ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from registration import current, history_list, requests
+from registration import current, history_list, person_search, requests
 from registration.api import parameters
 from registration.delegation_facts import Tier
 from registration.delegation_rules import Action
@@ -12,6 +12,8 @@ from registration.history_list import Asked
 from registration.models import Request
 from registration.pages import history_page, query_days, request_page, standing
 from registration.pages.navigation import own_organizations, sees
+from registration.pages.role_grid_pages import changer
+from registration.person_search import Sought
 
 MOST = 10**18
 
@@ -36,6 +38,33 @@ def organizations() -> dict[str, Any]:
     return {
         "organizations": found,
         "next": parameters.following("api.organizations", query, **values) if has_more else None,
+    }
+
+
+def persons(organization_id: str) -> dict[str, Any]:
+    """Everybody who is registered and has this Person ID or these names, for those who grant
+    (RG-04, RG-05)."""
+    here = changer(organization_id)
+    here.require(Action.SEARCH_PERSONS)
+    query = parameters.known("person_id", "last_name", "first_name")
+    sought = Sought(*(query.get(name, "").strip() for name in
+                      ("person_id", "last_name", "first_name")))  # fmt: skip
+    if not sought.is_enough:
+        raise parameters.bad("first_name" if sought.first_name else "last_name")
+    found = person_search.search(current.work(), sought)
+    return {
+        "persons": [
+            {
+                "id": one.person_id,
+                "last_name": one.last_name,
+                "first_name": one.first_name,
+                "middle_name": one.middle_name,
+                "preferred_name": one.preferred_name,
+                "belongs_here": one.person_id in here.members,
+            }
+            for one in found.persons
+        ],
+        "has_more": found.has_more,
     }
 
 

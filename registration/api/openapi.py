@@ -98,6 +98,15 @@ def _paths() -> Schema:
             "Changes",
             "Outcome",
         ),
+        f"{here}/persons": _get(
+            "persons",
+            "Search everybody who is registered, before a grant. One value is needed; names have "
+            "two letters at least.",
+            "Persons",
+            ("person_id", TEXT, "The Person ID."),
+            ("last_name", TEXT, "Part of the last name."),
+            ("first_name", TEXT, "Part of the first, middle or preferred name."),
+        ),
         f"{here}/history": _get(
             "history",
             "The history, newest first.",
@@ -246,6 +255,15 @@ def _schemas() -> Schema:
             obstacles=_list(TEXT),
             effects=_list(TEXT),
             request={"anyOf": [_ref("Request"), {"type": "null"}]},
+        ),
+        "Persons": _object(
+            persons=_list(
+                _object(
+                    id=TEXT, last_name=TEXT, first_name=TEXT, middle_name=TEXT,
+                    preferred_name=TEXT, belongs_here=FLAG,
+                )
+            ),
+            has_more=FLAG,
         ),
         "History": _object(
             entries=_list(

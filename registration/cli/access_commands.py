@@ -54,6 +54,30 @@ def grid(
     _show(found, ("ID", "NAME", "USER NAME", "ROLES"), rows, as_json=as_json)
 
 
+@main.command()
+@click.argument("organization")
+@click.option("--person-id", default="", help="The Person ID.")
+@click.option("--last-name", default="", help="Part of it.")
+@click.option("--first-name", default="", help="Part of the first, middle or preferred name.")
+@as_json_option
+def find(organization: str, person_id: str, last_name: str, first_name: str, as_json: bool) -> None:
+    """Find a person to whom ORGANIZATION can grant roles, among all who are registered.
+
+    Give one option at least; names have two letters at least. See `registration organizations` for
+    the access token."""
+    query = {"person_id": person_id, "last_name": last_name, "first_name": first_name}
+    answer = interface_client.get(f"{_at(organization)}/persons", **query)
+    found = answer["persons"]
+    rows = (
+        [one["id"], one["last_name"], one["first_name"], one["middle_name"], one["preferred_name"]]
+        for one in found
+    )
+    heads = ("ID", "LAST NAME", "FIRST NAME", "MIDDLE NAME", "PREFERRED NAME")
+    _show(found, heads, rows, as_json=as_json)
+    if answer["has_more"]:
+        click.echo("There are more. Give more letters.", err=True)
+
+
 def change_options(command: Any) -> Any:
     """The arguments and options that grant and revoke share."""
     for option in reversed(

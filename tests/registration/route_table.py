@@ -102,6 +102,7 @@ GET     pages.export_history            sign-in  403     yes     yes   yes   yes
 GET     api.organizations               401      yes     yes     yes   yes   yes   yes
 GET     api.roles                       401      403     yes     yes   yes   yes   yes
 POST    api.change_roles                401      403     yes     yes   403   403   403
+GET     api.persons                     401      403     yes     yes   403   403   403
 GET     api.history                     401      403     yes     yes   yes   yes   yes
 GET     api.requests                    401      403     yes     yes   yes   yes   yes
 GET     api.request                     401      403     yes     yes   yes   yes   yes
@@ -202,6 +203,7 @@ FORMS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 #: Sent in the address, to pages that show what a form asked for.
 QUERIES: dict[str, dict[str, str]] = {
+    "api.persons": {"person_id": NEWCOMER},
     "pages.review": {"change": f"+person|{TRADER}|bids=0"},
     "pages.review_appointment": {"office": ""},
     "pages.review_contacts": {"change": f"+desk|person|{NEWCOMER}"},

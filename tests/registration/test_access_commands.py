@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import update
 from werkzeug.serving import make_server
 
+from registration import person_search
 from registration.cli import access_commands, interface_client, main
 from registration.models import Person
 from tests.live import free_ports
@@ -49,6 +50,7 @@ def run(site: Site) -> Iterator[Run]:
 #: Each command in turn, and what it prints.
 COMMANDS = [
     ("organizations", r"^ID      NAME            OFFICES\n109120  Northern Lakes  ra\n$"),
+    ("find 109120 --last-name mor", rf"^ID .*\n{TRADER}  Moreau     Ada\n$"),
     (f"grant 109120 {TRADER} bids view --preview",
      r"(?s)1 session ends\..*Nothing was changed\.\n$"),
     (f"grant 109120 {TRADER} bids view --why Desk --attested",
@@ -106,6 +108,15 @@ def test_whoever_lost_every_role_can_be_given_one_again(site: Site, run: Run) ->
         done = run(action, "109120", TRADER, "bids")
         assert done.exit_code == 0, done.output
     assert site.held() == {"bids"}
+
+
+def test_rg04_a_search_without_values_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RG-04: at least one field; too many results are said to be so."""
+    refused = run("find", "109120")
+    assert refused.output == "refused: This value cannot be read: last_name.\n"
+    monkeypatch.setattr(person_search, "MOST", 1)
+    # Tremblay and Moreau.
+    assert "There are more." in run("find", "109120", "--last-name", "re").output
 
 
 def test_all_pages_of_a_list_are_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -288,6 +288,19 @@ def test_keys_are_read_again_and_an_absent_gateway_is_named(
     answer = read(program, path, late)
     assert refusal(answer) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "60"
+    asked = len(reads)
+    assert read(program, path, late).status_code == 503
+    assert len(reads) == asked
+    served.append(other)
+    clock.moment = NOW + timedelta(seconds=810)
+    assert (
+        read(
+            program,
+            path,
+            access_token(RA, key=other, header={"kid": "k2"}, exp=int(NOW.timestamp()) + 900),
+        ).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -406,6 +419,21 @@ def test_rg04_who_grants_finds_everybody_by_number(program: FlaskClient) -> None
     assert send(program, BIDS).status_code == 201
     found = read(program, f"{HERE}/roles", id=TRADER).json
     assert found["rows"][0]["versions"] == {"bids": 1}
+
+
+def test_rg04_rg05_persons_are_found_by_part_of_a_name(program: FlaskClient) -> None:
+    """RG-04, RG-05: everybody who is registered, with what tells namesakes apart."""
+    answer = read(program, f"{HERE}/persons", last_name="IVA").json
+    assert answer == {
+        "persons": [{"id": "100009", "last_name": "Ivanov", "first_name": "Olga",
+                     "middle_name": "", "preferred_name": "", "belongs_here": False}],
+        "has_more": False,
+    }  # fmt: skip
+    for query, parameter in (({}, "last_name"), ({"last_name": "i"}, "last_name"),
+                             ({"first_name": "o"}, "first_name")):  # fmt: skip
+        refused = read(program, f"{HERE}/persons", **query)
+        assert refusal(refused) == (400, "bad_request")
+        assert refused.json["parameter"] == parameter
 
 
 def test_requests_and_history_go_on(program: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
