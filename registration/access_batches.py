@@ -12,7 +12,14 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from registration import access_notices, account_pushes, accounts, history, requests
+from registration import (
+    access_notices,
+    account_pushes,
+    accounts,
+    custody_alarms,
+    history,
+    requests,
+)
 from registration.access_changes import AccountKey, Cell, Change, Plan, Situation, plan
 from registration.delegation_facts import AccountKind, Actor
 from registration.expired_holdings import lock_and_close
@@ -141,6 +148,7 @@ def order(
     changed = {row.account for _, row in ended if row.account.ended_at is None}
     for account in sorted({*changed, *holders.values()}, key=lambda row: row.id):
         account_pushes.queue(work, account, request)
+    custody_alarms.check(work, here, (one.person for one in (*changed, *holders.values())))
     told = [(account, roles[cell.role], False) for cell, account in _first(ended)]
     told += [(holders[cell.account], roles[cell.role], True) for cell in found.added]
     if told:

@@ -114,6 +114,7 @@ def appoint(
         until=row.valid_until,
     )
     vacancies.fill(work, organization, office)
+    custody_alarms.check(work, organization, [person])
     organization_pushes.queue(work, organization, request)
     account_pushes.queue(work, accounts.ordered(work, person, request), request)
     return row

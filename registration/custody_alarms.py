@@ -24,42 +24,54 @@ from registration.transaction import UnitOfWork
 KIND = "machine.custodian"
 
 
-def check(work: UnitOfWork, here: Organization, people: Iterable[Person]) -> None:
-    """Make a task for each machine of those people who lost the last of everything else here."""
+def check(work: UnitOfWork, here: Organization, people: Iterable[Person | None]) -> None:
+    """After what these people hold here has changed: a task for each machine of somebody who has
+    lost the last of everything else; done for somebody who has something again."""
     work.db.flush()
-    for person in {one.id: one for one in people}.values():
-        machines = _in_custody(work, here, person)
-        if machines and not _has_more(work, here, person):
-            for machine in machines:
-                tasks.create(
-                    work, KIND, key=_key(machine), organization_id=here.id,
-                    office=Tier.RA.value,
-                    data={"account": machine.account.username or machine.description,
-                          "person": person.full_name, "machine": machine.id},
-                )  # fmt: skip
+    for custody in _in_custody(work, here, {one.id for one in people if one is not None}):
+        if _has_more(work, here, custody.person):
+            clear(work, custody.machine)
+        else:
+            _alarm(work, here, custody)
 
 
 def clear(work: UnitOfWork, machine: Machine) -> None:
-    """The machine was handed over or stopped."""
+    """The machine was handed over or stopped, or its custodian has something again."""
     tasks.finish(work, _key(machine))
+
+
+def _alarm(work: UnitOfWork, here: Organization, custody: Custody) -> None:
+    machine = custody.machine
+    tasks.create(
+        work,
+        KIND,
+        key=_key(machine),
+        organization_id=here.id,
+        office=Tier.RA.value,
+        data={
+            "account": machine.account.username or machine.description,
+            "person": custody.person.full_name,
+            "machine": machine.id,
+        },
+    )
 
 
 def _key(machine: Machine) -> str:
     return f"{KIND}:{machine.id}"
 
 
-def _in_custody(work: UnitOfWork, here: Organization, person: Person) -> list[Machine]:
+def _in_custody(work: UnitOfWork, here: Organization, people: set[int]) -> list[Custody]:
     query = (
-        select(Machine)
-        .join(Custody, Custody.machine_id == Machine.id)
+        select(Custody)
+        .join(Machine, Custody.machine_id == Machine.id)
         .where(
             Machine.organization_id == here.id,
-            Custody.person_id == person.id,
+            Custody.person_id.in_(people),
             Custody.held_at(work.now),
         )
         .order_by(Machine.id)
     )
-    return list(work.db.scalars(query))
+    return list(work.db.scalars(query)) if people else []
 
 
 def _has_more(work: UnitOfWork, here: Organization, person: Person) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from registration import history, tasks
+from registration import history, market_participations, tasks
 from registration.delegation_facts import Tier
 from registration.demo_data import DemoData, DemoMachine, DemoOrganization, DemoPerson, DemoPlace
 from registration.models import (
@@ -89,7 +89,7 @@ class _Writer:
         )
         for code in (*entry.approved, *entry.applied):
             approved = since if code in entry.approved else None
-            self._add(
+            made = self._add(
                 Participation(
                     organization_id=row.id,
                     market_id=self._markets[code].id,
@@ -99,6 +99,8 @@ class _Writer:
                     approved_by=ACTOR if approved else "",
                 )
             )
+            if approved is None:
+                market_participations.open_application(self._work, made)
         for name, desk in entry.sections.items():
             section = self._add(
                 Section(

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select, union
 
-from registration import history, organization_pushes, vacancies
+from registration import custody_alarms, history, organization_pushes, vacancies
 from registration.delegation_facts import Tier
 from registration.models import (
     AccessAssignment,
@@ -20,6 +20,7 @@ from registration.models import (
     ContactAssignment,
     History,
     Organization,
+    Person,
 )
 from registration.organization_facts import facts_of
 from registration.permission import lock
@@ -42,15 +43,17 @@ def lock_and_close(work: UnitOfWork, organization: Organization) -> None:
     this one is committed (``permission.lock``), and what has expired makes room for what is new."""
     lock(work, organization)
     vacated: dict[Tier, History] = {}
+    holders: list[Person | None] = []
     for kind in _KINDS:
         query = select(kind).where(kind.organization_id == organization.id, *_over(kind, work))
         ordered = query.order_by(kind.id).execution_options(populate_existing=True)
         rows: list[Any] = list(work.db.scalars(ordered))
         for row in rows:
             entry = _close(work, row)
+            holders.append(_holder(row))
             if isinstance(row, Appointment):
                 vacated[Tier(row.office)] = entry
-    work.db.flush()
+    custody_alarms.check(work, organization, holders)
     if vacated:
         organization_pushes.queue(work, organization)
         left = facts_of(work, organization)
@@ -92,14 +95,18 @@ def _close(work: UnitOfWork, row: Expiring) -> History:
         case _:
             action, before["role"] = ACCESS_ROLE, row.access_role.code
     account = row.account if isinstance(row, AccessAssignment) else None
-    person = account.person if account else getattr(row, "person", None)
     return history.record(
         work,
         action,
         actor=ACTOR,
         organization=row.organization,
-        person=person,
+        person=_holder(row),
         account=account,
         before=before,
         reason=WHY,
     )
+
+
+def _holder(row: Expiring) -> Person | None:
+    """None: a section or a machine."""
+    return row.account.person if isinstance(row, AccessAssignment) else row.person

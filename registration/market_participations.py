@@ -133,22 +133,35 @@ def apply(work: UnitOfWork, actor: Actor, here: Organization, market: str) -> Pa
     here.applied_at = here.applied_at or work.now
     work.db.add(row)
     work.db.flush()
+    _record(work, APPLIED, row, open_application(work, row))
+    return row
+
+
+def open_application(work: UnitOfWork, row: Participation) -> Request:
+    """The Request Number and the tasks of a participation that is applied for."""
     request = requests.open_request(
-        work, KIND, organization=here, data={"participation": row.id, "market": market}
+        work,
+        KIND,
+        organization=row.organization,
+        data={"participation": row.id, "market": row.market.code},
     )
     # It is closed by the decision.
     request.state, request.closed_at = "open", None
-    named = {"participation": row.id, "market": wanted.name, "market_fr": wanted.name_fr}
+    named = {"participation": row.id, "market": row.market.name, "market_fr": row.market.name_fr}
     for step in Step:
         tasks.create(
-            work, step, key=key_of(row, step), organization_id=here.id,
+            work, step, key=key_of(row, step), organization_id=row.organization_id,
             office=Tier.APPREP.value, request=request, data=named,
         )  # fmt: skip
     tasks.create(
-        work, DECIDE, key=key_of(row, DECIDE), organization_id=here.id, request=request, data=named
+        work,
+        DECIDE,
+        key=key_of(row, DECIDE),
+        organization_id=row.organization_id,
+        request=request,
+        data=named,
     )
-    _record(work, APPLIED, row, request)
-    return row
+    return request
 
 
 def confirm_step(

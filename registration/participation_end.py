@@ -166,9 +166,8 @@ def _push(work: UnitOfWork, gone: Ending, request: Request) -> None:
             account_pushes.queue(work, account, request)
 
 
-def _people(gone: Ending) -> list[Person]:
-    held = [one.account.person for one in gone.access] + [one.person for one in gone.contacts]
-    return [person for person in held if person is not None]
+def _people(gone: Ending) -> list[Person | None]:
+    return [one.account.person for one in gone.access] + [one.person for one in gone.contacts]
 
 
 def _tell_holders(

@@ -18,14 +18,18 @@ KNOWN = {
 
 
 def test_the_demonstration_is_written_once(work: UnitOfWork) -> None:
-    """Sixty people, two machines, one vacancy and one contractor whose access has expired."""
+    """Sixty people, two machines, one vacancy, one participation that is applied for, and one
+    contractor whose access has expired."""
     catalogue_tables.write(work, catalogue.packaged())
     assert demo_tables.write(work, demo_data.packaged(), KNOWN)
     assert not demo_tables.write(work, demo_data.packaged(), KNOWN)
     assert len(work.db.scalars(select(Person.id)).all()) == 60
     machines = work.db.scalars(select(Machine)).all()
     assert {one.account.username for one in machines} == {"APIIESO00042", "APIIESO00043"}
-    (task,) = work.db.scalars(select(Task)).all()
+    task, *steps = work.db.scalars(select(Task).order_by(Task.kind)).all()
+    assert [one.kind for one in steps] == [
+        "participation.connectivity", "participation.contacts", "participation.decide",
+    ]  # fmt: skip
     assert task.data == {"organization": "111340", "office": "pc"}
     assert (task.kind, task.office) == ("office.vacant", "ar")
     over = select(AccessAssignment).where(AccessAssignment.ended_at.is_not(None))

@@ -20,6 +20,7 @@ from registration.access_changes import AccountKey, Cell, Change
 from registration.contact_rules import Batch, Contact, ContactKind, Holding
 from registration.delegation_facts import AccountKind, Actor, ParticipationState
 from registration.delegation_rules import Reason
+from registration.expired_holdings import lock_and_close
 from registration.market_participations import Step
 from registration.models import (
     AccessAssignment,
@@ -185,7 +186,7 @@ def test_rg12_rg13_an_approval_opens_the_roles(lakes: Runtime, bridge: FakeBridg
     done(lakes, IESO, market_participations.approve, row)
     assert state(lakes, row) == (ParticipationState.APPROVED, "done")
     push_delivery.deliver_due(lakes)
-    assert [one["value"] for one in bridge.participants["109120"]["participations"]] == [
+    assert [one["value"] for one in bridge.registered["109120"]["participations"]] == [
         "Energy", "Rights",
     ]  # fmt: skip
     assert columns(lakes) == {"auction", "bids", "view"}
@@ -337,3 +338,31 @@ def test_tm07_a_participation_of_another_organization_does_not_exist(lakes: Runt
     row = energy(lakes)
     with lakes.work(Origin(IESO.person)) as work, pytest.raises(ParticipationNotFound):
         participation_end.end(work, IESO, at(work, PRAIRIE), row, 1, "why")
+
+
+def test_ma03_a_custodian_with_nothing_else_is_a_task_until_he_has_something(
+    lakes: Runtime,
+) -> None:
+    """MA-03: a contact role ends and comes back; then the machine is stopped."""
+    with lakes.work(Origin(RA)) as work:
+        machine_registry.register(work, Actor(RA), at(work), by_id(work, TRADER),
+                                  (Network("192.0.2.1/32"),), "Bids")  # fmt: skip
+    held = Holding("settle", Contact(ContactKind.PERSON, TRADER))
+    contact(lakes, held)
+    alarm = ("machine.custodian", "ra")
+    with lakes.work(Origin(APPREP.person)) as work:
+        batch = Batch(frozenset(), frozenset((held,)))
+        contact_assignments.change(work, APPREP, at(work), batch)
+    assert tasks(lakes) == [alarm]
+    grant(lakes, AccountKind.PERSON, TRADER, "bids")
+    assert tasks(lakes) == []
+    with lakes.work() as work:
+        row = work.db.scalars(select(AccessAssignment)).one()
+        row.valid_until = work.now
+    with lakes.work(Origin(APPREP.person)) as work:
+        lock_and_close(work, at(work))
+    assert tasks(lakes) == [alarm]
+    with lakes.work(Origin(RA)) as work:
+        machine_registry.stop(work, Actor(RA), at(work), 1,
+                              machine_registry.kept(work, at(work), 1).revision)  # fmt: skip
+    assert tasks(lakes) == []
