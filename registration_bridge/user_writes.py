@@ -105,12 +105,12 @@ def create(
             raise Collision("the push is carried out already") from error
         detail = earlier_pushes.taken(work, scope, user, error.detail)
         raise UniquenessException(detail=detail) from error
-    # In one flush with what follows.
-    provisioned_accounts.register(work, scope, account, user.push, content=digest)
     if user.active is False:
         lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
     else:
         activation.invite(work, account)
+    # In one flush with the link and the mail.
+    provisioned_accounts.register(work, scope, account, user.push, content=digest)
     return account, True
 
 

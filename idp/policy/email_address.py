@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from idp.policy.names import name_key
 from service_base.phrases import N_, Phrase
 
@@ -26,10 +28,12 @@ class BadAddress(ValueError):
         self.fault = fault
 
 
+@lru_cache(64)
 def single_address(text: str) -> str:
     """Parse ``text`` as one addr-spec (RFC 5322 section 3.4.1) with an ASCII local part of at most
     64 characters. An internationalized domain is returned as A-labels (``xn--``, RFC 5891), so that
-    the function is idempotent. Raises BadAddress."""
+    the function is idempotent. One request validates an address several times; the result is kept.
+    Raises BadAddress."""
     from email_validator import EmailNotValidError, validate_email
 
     if not text or len(text) > MAX_LENGTH:
