@@ -45,6 +45,7 @@ class Highest:
     push: int = 0
     person: int = 0
     request: int = 0
+    machine: int = 0
 
     def add(self, user: dict[str, Any]) -> None:
         """Look at a User."""
@@ -54,6 +55,7 @@ class Highest:
         self.push = max(self.push, int(known.get("sequence") or 0))
         self.person = max(self.person, _number(r"(\d+)", [known.get("personId")]))
         self.request = max(self.request, _number(r"R(\d+)", numbers))
+        self.machine = max(self.machine, _number(r"machine-(\d+)", [user.get("externalId")]))
 
 
 def _number(pattern: str, texts: Iterable[str | None]) -> int:
@@ -90,6 +92,7 @@ def _continue(work: UnitOfWork, highest: Highest) -> tuple[int, int]:
     """Raise the numbers and push the organizations; the number of the first push, and how many."""
     _raise_counter(work, "person", highest.person)
     _raise_counter(work, "request", highest.request)
+    _raise_counter(work, "machine", highest.machine)
     known = work.db.scalar(select(func.max(Push.id))) or 0
     for push in work.db.scalars(select(Push).where(Push.state == "queued")):
         if REGISTRATION_USER in push.body:

@@ -88,7 +88,7 @@ def test_pr06_what_waited_in_the_backup_is_sent_first(runtime: Runtime, bridge: 
         assert set(work.db.scalars(select(Push.state))) == {"done"}
 
 
-def test_rg02_numbers_of_persons_and_requests_are_not_given_again(
+def test_rg02_numbers_of_persons_requests_and_machines_are_not_given_again(
     runtime: Runtime, bridge: FakeBridge
 ) -> None:
     """Those that were given after the backup; numbers of others are not ours."""
@@ -99,11 +99,13 @@ def test_rg02_numbers_of_persons_and_requests_are_not_given_again(
         REGISTRATION_USER: {"personId": "500077", "requestNumber": "R0000007", "grants": grants},
     }  # fmt: skip
     bridge.kept["8"] = {"id": "8", "userName": "x", REGISTRATION_USER: {"personId": "AB-900000"}}
+    bridge.kept["7"] = {"id": "7", "userName": "APIIESO00050", "externalId": "machine-0000031"}
     restored(runtime)
     with runtime.work() as work:
         number = requests.next_number(work, "person", persons.FIRST_PERSON_ID)
         assert number == 500_078
         assert requests.open_request(work, "test").number == "R0000413"
+        assert requests.next_number(work, "machine") == 32
 
 
 def test_no_number_is_lowered(runtime: Runtime, bridge: FakeBridge) -> None:
