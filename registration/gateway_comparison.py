@@ -110,6 +110,8 @@ def compare(runtime: Runtime, origin: Origin, *, is_repaired: bool = False) -> C
                 part = _Part(work, found, started, is_repaired=is_repaired)
                 seen |= part.compare_users(users)
         participants = {row["participantId"]: row for row in bridge.participants()}
+    with runtime.work(origin) as work:
+        _Part(work, found, started, is_repaired=is_repaired).compare_organizations(participants)
     last = 0
     while True:
         with runtime.work(origin) as work:
@@ -119,8 +121,6 @@ def compare(runtime: Runtime, origin: Origin, *, is_repaired: bool = False) -> C
             last = rows[-1].id
             part = _Part(work, found, started, is_repaired=is_repaired)
             part.compare_missing([row for row in rows if row.id not in seen])
-    with runtime.work(origin) as work:
-        _Part(work, found, started, is_repaired=is_repaired).compare_organizations(participants)
     with runtime.work(origin) as work:
         _write(work, found)
     log.info(
@@ -164,6 +164,9 @@ class _Part:
             if account.id in moving:
                 self._found.skipped += 1
                 continue
+            if self._is_repaired:
+                # It is made again, with its user name, under another id.
+                account.scim_id = None
             name = account.username or account.external_id
             self._differs([Drift(name, DriftKind.MISSING)], account)
 

@@ -124,6 +124,25 @@ def test_pr07_a_repair_pushes_what_differs(runtime: Runtime, bridge: FakeBridge)
     assert sorted(bridge.kept) == ["1", "2"]
 
 
+def test_pr07_a_repair_makes_the_accounts_that_the_gateway_lost(
+    runtime: Runtime, bridge: FakeBridge
+) -> None:
+    """Such as after a restore of the gateway: with the same user name, under the id that it has
+    there now."""
+    pushed(runtime)
+    known = bridge.kept.pop("1")
+    bridge.kept["9"] = {"id": "9", "userName": "stranger"}
+    assert compared(runtime, is_repaired=True).pushed == 1
+    push_delivery.deliver_due(runtime)
+    runtime.ports.clock.advance(60)  # type: ignore[attr-defined]
+    assert compared(runtime).drifts == [Drift("stranger", DriftKind.EXTRA)]
+    with runtime.work() as work:
+        account = work.db.scalars(select(Account)).one()
+        assert account.username == known["userName"]
+        assert account.scim_id is not None
+        assert bridge.kept[account.scim_id]["userName"] == known["userName"]
+
+
 def test_pr07_a_repair_closes_what_has_ended(runtime: Runtime, bridge: FakeBridge) -> None:
     pushed(runtime)
     with runtime.work() as work:

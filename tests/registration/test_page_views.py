@@ -12,7 +12,7 @@ from flask import Flask, template_rendered
 from sqlalchemy import select
 
 import registration
-from registration import push_delivery
+from registration import push_delivery, tasks
 from registration.app import create_app
 from registration.models import Appointment, Organization
 from registration.pages import PAGES
@@ -55,6 +55,14 @@ def views(site: Site, language: str) -> Iterator[View]:
         client.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
     get = lambda path: admin.get(path, base_url=BASE)  # noqa: E731
     yield View("empty-home", get("/"))
+    with site.runtime.work() as work:
+        here = work.db.scalars(select(Organization.id)).first()
+        data = {
+            "account": "moreaua", "organization": "109120", "only_gateway": ["EMI Bids and Offers"],
+            "only_registration": ["EMI Market Data Viewer"], "other_times": ["Registration User"],
+        }  # fmt: skip
+        tasks.create(work, "drift.role_groups", organization_id=here, office="ra", data=data)
+    yield View("home-differences", get("/"))
     yield View("history-empty", get(f"{HERE}/history"))
     first = reviewed(admin, BIDS)
     yield View("review", first)
