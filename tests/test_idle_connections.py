@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -49,7 +50,12 @@ def test_r08_a_connection_that_broke_while_idle_is_replaced(
     former = broken(engine)
     asked: list[object] = []
     ping = engine.dialect.do_ping
-    monkeypatch.setattr(engine.dialect, "do_ping", lambda it: asked.append(it) or ping(it))
+
+    def counted(connection: Any) -> bool:
+        asked.append(connection)
+        return bool(ping(connection))
+
+    monkeypatch.setattr(engine.dialect, "do_ping", counted)
     with engine.connect() as first, engine.connect() as second:
         assert former not in (number(first), number(second))
     assert len(asked) == 1
