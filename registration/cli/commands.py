@@ -167,7 +167,7 @@ def demo(accounts: IO[str]) -> None:
     help="Threads per process.",
 )
 def serve(host: str, port: int, workers: int, threads: int) -> None:
-    """Start the pages."""
+    """Start the pages and the interface for programs."""
     from registration import serving
 
     with opened() as runtime:

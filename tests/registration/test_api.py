@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,23 @@ def test_a_change_that_is_sent_twice_is_made_once(site: Site, program: FlaskClie
     assert (same.status_code, same.json["request"], same.json["effects"]) == (200, None, [])
     with site.runtime.work() as work:
         assert work.db.scalar(select(func.count()).select_from(Request)) == 1
+
+
+def test_two_programs_at_once_make_a_change_once(site: Site, program: FlaskClient) -> None:
+    """The second one sees what the first one did; history and roles agree."""
+    both, token = threading.Barrier(2), access_token(RA)
+
+    def one(_: int) -> int:
+        own = site.app.test_client()
+        both.wait(30)
+        return send(own, BIDS, token=token).status_code
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(one, range(2))) == [201, 409]
+    with site.runtime.work() as work:
+        entries = select(func.count()).where(History.action == "access.granted")
+        assert work.db.scalar(entries) == 1
+    assert site.held() == {"bids"}
 
 
 def test_a_batch_is_made_as_a_whole_or_not_at_all(site: Site, program: FlaskClient) -> None:
