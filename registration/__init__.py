@@ -18,22 +18,23 @@ Calculations, without a database:
 What the tables say, as of any moment:
 
 - ``organization_facts``: what delegation reads. ``grid_query``, ``organization_lists``,
-  ``contact_directory``, ``own_lists``, ``history_list`` and ``person_search``: what pages show.
+  ``contact_directory``, ``kept_machines``, ``own_lists``, ``history_list`` and ``person_search``:
+  what pages show.
 
 Services. Each asks delegation (``permission``), and writes a change, its history, mails and pushes
 in one transaction:
 
 - ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
   ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
-  ``market_participations``, ``participation_end`` and ``sections``.
+  ``market_participations``, ``participation_decisions``, ``participation_end`` and ``sections``.
 - ``appointment_refusals``, ``contact_refusals``, ``machine_registry_refusals``,
   ``participation_refusals``, ``person_refusals``, ``section_refusals`` and ``work_refusals``: why
   they refuse. ``dry_runs``: what the gateway says before an order.
 - ``history``, ``requests``, ``tasks``, ``account_pushes``, ``organization_pushes``: what they write
-  beside the change.
-  ``custody_alarms``: tasks about custodians who have nothing else left. ``vacancies``: about
-  offices that nobody holds. ``notices``, ``access_notices``, ``machine_notices`` and
-  ``participation_notices`` choose the mails, ``notice_texts`` has their texts.
+  beside the change. ``custody_alarms``: tasks about custodians who have nothing else left.
+  ``vacancies``: about offices that nobody holds. ``notices``, ``access_notices``,
+  ``machine_notices`` and ``participation_notices`` choose the mails, ``notice_texts`` has their
+  texts.
 
 What the worker does (``worker``):
 

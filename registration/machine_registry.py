@@ -8,22 +8,19 @@ in one transaction. Access roles of machines are changed like those of people (`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 
 from registration import account_pushes, custody_alarms, history, machine_notices, requests
-from registration import delegation_facts as known
 from registration.delegation_facts import Actor, Target
 from registration.delegation_rules import Action
 from registration.expired_holdings import lock_and_close
+from registration.kept_machines import KeptMachine, kept
 from registration.machine_notices import MachineChange
 from registration.machine_registry_refusals import (
     AlreadyCustodian,
     DescriptionInvalid,
     DescriptionTaken,
-    MachineNotFound,
     NetworksUnchanged,
 )
 from registration.models import (
@@ -50,59 +47,6 @@ HANDED_OVER, STOPPED = "machine.handed_over", "machine.stopped"
 #: Of requests.
 KIND = "machine"
 MAX_DESCRIPTION = 200
-
-
-@dataclass(frozen=True)
-class KeptMachine:
-    """A machine account that was not stopped, as it is now."""
-
-    row: Machine
-    custody: Custody
-    networks: tuple[MachineNetwork, ...]
-    #: How often it was changed. A change that is based on an earlier number is refused.
-    revision: int
-
-    @property
-    def custodian(self) -> Person:
-        """Who answers for it."""
-        return self.custody.person
-
-    @property
-    def name(self) -> str:
-        """Its user name; what it does until the gateway has named it."""
-        return self.row.account.username or self.row.description
-
-    @property
-    def entries(self) -> tuple[Network, ...]:
-        """Its networks as values, in order."""
-        return tuple(sorted(Network(one.network, one.label) for one in self.networks))
-
-    @property
-    def fact(self) -> known.Machine:
-        """What delegation asks about."""
-        account, here = self.row.account, self.row.organization
-        return known.Machine(
-            account.username or account.external_id,
-            here.organization_id,
-            self.custodian.person_id,
-            is_named=account.username is not None,
-        )
-
-
-def kept(work: UnitOfWork, here: Organization, machine_id: int) -> KeptMachine:
-    """The machine account, if this organization has it now. Raises MachineNotFound."""
-    row = work.db.get(Machine, machine_id)
-    if row is None or row.organization_id != here.id or row.account.ended_at is not None:
-        raise MachineNotFound()
-    custodies = _rows(work, Custody, row)
-    networks = _rows(work, MachineNetwork, row)
-    (custody,) = (one for one in custodies if one.is_held(work.now))
-    return KeptMachine(
-        row,
-        custody,
-        tuple(one for one in networks if one.is_held(work.now)),
-        sum(1 if one.ended_at is None else 2 for one in (*custodies, *networks)),
-    )
 
 
 def register(
@@ -281,11 +225,6 @@ def _is_taken(work: UnitOfWork, here: Organization, words: str) -> bool:
         )
     )
     return work.db.scalars(query).first() is not None
-
-
-def _rows(work: UnitOfWork, kind: type[Custody] | type[MachineNetwork], row: Machine) -> list[Any]:
-    query = select(kind).where(kind.machine_id == row.id).order_by(kind.id)
-    return list(work.db.scalars(query.execution_options(populate_existing=True)))
 
 
 def _entrust(work: UnitOfWork, actor: Actor, row: Machine, person: Person) -> None:

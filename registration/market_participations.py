@@ -2,7 +2,8 @@
 
 An application has a Request Number, two tasks for the Applicant Representatives and one for the
 IESO. Each act asks delegation, and writes the change, its history, tasks and mails in one
-transaction. ``participation_end`` ends one with its roles.
+transaction. ``participation_decisions`` decides, ``participation_end`` ends one with its
+roles.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from sqlalchemy import select
 from registration import (
     history,
     organization_lists,
-    organization_pushes,
-    participation_notices,
     requests,
     tasks,
 )
@@ -32,14 +31,12 @@ from registration.models import (
     Request,
     Task,
 )
-from registration.notice_texts import ParticipationEvent
 from registration.organization_facts import facts_of
 from registration.participation_refusals import (
     ContactsMissing,
     NotApprovedYet,
     NothingToApplyFor,
     ParticipationNotFound,
-    ReasonMissing,
 )
 from registration.permission import require
 from registration.transaction import UnitOfWork
@@ -113,14 +110,14 @@ def progress(work: UnitOfWork, here: Organization, participation_id: int) -> Pro
     if row is None or row.organization_id != here.id:
         raise ParticipationNotFound()
     state = ParticipationState(row.state_at(work.now) or ParticipationState.APPLIED)
-    order = _request_of(work, row)
+    order = request_of(work, row)
     return Progress(row, state, order.number if order else "", _steps(work, row))
 
 
 def apply(work: UnitOfWork, actor: Actor, here: Organization, market: str) -> Participation:
     """Apply for a participation. Raises NotAllowed, NothingToApplyFor."""
     lock_and_close(work, here)
-    _require(work, actor, here, Action.APPLY_FOR_PARTICIPATION)
+    check(work, actor, here, Action.APPLY_FOR_PARTICIPATION)
     wanted = {one.code: one for one in available(work, here)}.get(market)
     if wanted is None:
         raise NothingToApplyFor()
@@ -133,7 +130,7 @@ def apply(work: UnitOfWork, actor: Actor, here: Organization, market: str) -> Pa
     here.applied_at = here.applied_at or work.now
     work.db.add(row)
     work.db.flush()
-    _record(work, APPLIED, row, open_application(work, row))
+    record(work, APPLIED, row, open_application(work, row))
     return row
 
 
@@ -170,7 +167,7 @@ def confirm_step(
     """The organization has done this step. Raises ParticipationNotFound, NotAllowed,
     ChangedMeanwhile (it is done or no longer needed), NotApprovedYet, ContactsMissing."""
     lock_and_close(work, here)
-    _require(work, actor, here, Action.APPLY_FOR_PARTICIPATION)
+    check(work, actor, here, Action.APPLY_FOR_PARTICIPATION)
     found = progress(work, here, participation_id)
     if step is Step.CONTACTS and found.state is ParticipationState.APPLIED:
         raise NotApprovedYet()
@@ -178,45 +175,7 @@ def confirm_step(
         raise ContactsMissing(short)
     if not tasks.finish(work, key_of(found.row, step)):
         raise ChangedMeanwhile()
-    _record(work, TASK_DONE, found.row, _request_of(work, found.row), after={"task": step.value})
-
-
-def approve(
-    work: UnitOfWork, actor: Actor, here: Organization, participation_id: int, version: int
-) -> None:
-    """The IESO approves: the roles of the market can be given from now on (RG-13). Raises
-    ParticipationNotFound, NotAllowed, ChangedMeanwhile."""
-    row = _applied(work, actor, here, participation_id, version, Action.DECIDE_PARTICIPATION)
-    row.approved_at, row.approved_by = work.now, actor.person
-    work.db.flush()
-    _decided(work, actor, row, APPROVED, ParticipationEvent.APPROVED)
-    organization_pushes.queue(work, here)
-
-
-def refuse(
-    work: UnitOfWork,
-    actor: Actor,
-    here: Organization,
-    participation_id: int,
-    version: int,
-    why: str,
-) -> None:
-    """The IESO refuses the application. Raises ReasonMissing, and as ``approve``."""
-    row = _applied(work, actor, here, participation_id, version, Action.DECIDE_PARTICIPATION)
-    _close(work, actor, row, why, REFUSED, ParticipationEvent.REFUSED)
-
-
-def withdraw(
-    work: UnitOfWork,
-    actor: Actor,
-    here: Organization,
-    participation_id: int,
-    version: int,
-    why: str,
-) -> None:
-    """The organization takes its application back. Raises as ``refuse``."""
-    row = _applied(work, actor, here, participation_id, version, Action.APPLY_FOR_PARTICIPATION)
-    _close(work, actor, row, why, WITHDRAWN, ParticipationEvent.WITHDRAWN)
+    record(work, TASK_DONE, found.row, request_of(work, found.row), after={"task": step.value})
 
 
 def drop_steps(work: UnitOfWork, row: Participation) -> None:
@@ -235,63 +194,13 @@ def market_text(row: Participation) -> dict[str, str]:
     return {"market": row.market.code}
 
 
-def _applied(
-    work: UnitOfWork,
-    actor: Actor,
-    here: Organization,
-    participation_id: int,
-    version: int,
-    action: Action,
-) -> Participation:
-    """The application that the actor may act on, as he saw it."""
-    lock_and_close(work, here)
-    _require(work, actor, here, action)
-    found = progress(work, here, participation_id)
-    if found.row.version != version or found.state is not ParticipationState.APPLIED:
-        raise ChangedMeanwhile()
-    return found.row
-
-
-def _require(work: UnitOfWork, actor: Actor, here: Organization, action: Action) -> None:
+def check(work: UnitOfWork, actor: Actor, here: Organization, action: Action) -> None:
+    """Raise NotAllowed unless the actor may do this."""
     facts = facts_of(work, here, actor.person)
     require(actor, action, Target(here.organization_id), facts)
 
 
-def _close(
-    work: UnitOfWork,
-    actor: Actor,
-    row: Participation,
-    why: str,
-    action: str,
-    event: ParticipationEvent,
-) -> None:
-    if not why.strip():
-        raise ReasonMissing()
-    row.ended_at, row.ended_by, row.ended_why = work.now, actor.person, why.strip()
-    work.db.flush()
-    drop_steps(work, row)
-    _decided(work, actor, row, action, event, why=why.strip())
-
-
-def _decided(
-    work: UnitOfWork,
-    actor: Actor,
-    row: Participation,
-    action: str,
-    event: ParticipationEvent,
-    *,
-    why: str = "",
-) -> None:
-    request = _request_of(work, row)
-    if request is not None:
-        is_refused = event is ParticipationEvent.REFUSED
-        request.state, request.closed_at = "refused" if is_refused else "done", work.now
-    tasks.finish(work, key_of(row, DECIDE))
-    entry = _record(work, action, row, request, reason=why)
-    participation_notices.tell(work, actor, row, entry, event, why=why)
-
-
-def _record(
+def record(
     work: UnitOfWork,
     action: str,
     row: Participation,
@@ -300,6 +209,7 @@ def _record(
     after: dict[str, str] | None = None,
     reason: str = "",
 ) -> History:
+    """An entry of the history about this participation."""
     work.db.refresh(row, ["organization", "market"])
     return history.record(
         work,
@@ -311,7 +221,8 @@ def _record(
     )
 
 
-def _request_of(work: UnitOfWork, row: Participation) -> Request | None:
+def request_of(work: UnitOfWork, row: Participation) -> Request | None:
+    """The request of the application; older records have none."""
     query = (
         select(Request)
         .where(Request.kind == KIND, Request.organization_id == row.organization_id)

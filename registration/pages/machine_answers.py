@@ -13,11 +13,11 @@ from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from hosted_pages.texts import complete
-from registration import current, dry_runs, machine_registry, network_entries
+from registration import current, dry_runs, kept_machines, network_entries
 from registration.delegation import Refused, may
 from registration.delegation_facts import Target
 from registration.delegation_rules import Action, Reason
-from registration.machine_registry import KeptMachine
+from registration.kept_machines import KeptMachine
 from registration.machine_registry_refusals import MachineNotFound
 from registration.models import Request
 from registration.network_entries import EntryFault, LineFault, Network, NetworksInvalid
@@ -78,7 +78,7 @@ def at_machine(
     if not here.may(action):
         raise NotAllowed(standing.refusal_of(here, action), here.here)
     try:
-        machine = machine_registry.kept(current.work(), here.here, machine_id)
+        machine = kept_machines.kept(current.work(), here.here, machine_id)
     except MachineNotFound as missing:
         raise NotHere from missing
     number = here.here.organization_id

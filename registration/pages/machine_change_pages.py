@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from registration import current, machine_registry, network_entries, own_lists
 from registration.delegation_rules import Action
-from registration.machine_registry import KeptMachine
+from registration.kept_machines import KeptMachine
 from registration.machine_registry_refusals import AlreadyCustodian, NetworksUnchanged
 from registration.models import Person
 from registration.network_entries import NetworksInvalid

@@ -10,7 +10,13 @@ from flask import Response, flash, redirect, render_template, request
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from registration import current, dry_runs, market_participations, participation_end
+from registration import (
+    current,
+    dry_runs,
+    market_participations,
+    participation_decisions,
+    participation_end,
+)
 from registration.delegation_facts import ParticipationState
 from registration.delegation_rules import Action
 from registration.market_participations import Progress, Step
@@ -95,11 +101,11 @@ def decide(organization_id: str, participation_id: int) -> BaseResponse:
         with answers(here):
             common = (work, here.actor, here.here, participation_id, version)
             if decision == "approve":
-                market_participations.approve(*common)
+                participation_decisions.approve(*common)
             elif decision == "refuse":
-                market_participations.refuse(*common, why)
+                participation_decisions.refuse(*common, why)
             else:
-                market_participations.withdraw(*common, why)
+                participation_decisions.withdraw(*common, why)
     except ReasonMissing as refused:
         work.db.rollback()
         again = _found(organization_id, participation_id, action)

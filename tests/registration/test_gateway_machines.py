@@ -9,7 +9,7 @@ from sqlalchemy import select
 from idp.directory import accounts
 from idp.machines import registered_networks
 from idp.models import AccountState, Assignment
-from registration import access_batches, dry_runs, machine_registry, push_delivery
+from registration import access_batches, dry_runs, kept_machines, machine_registry, push_delivery
 from registration.access_changes import AccountKey, Cell, Change
 from registration.delegation_facts import AccountKind, Actor
 from registration.models import (
@@ -62,7 +62,7 @@ def ordered(runtime: Runtime, act: Any, *values: Any) -> None:
         with runtime.work(Origin(ADMIN)) as work:
             people = [by_id(work, one) if one == SUCCESSOR else one for one in values]
             (row,) = work.db.scalars(select(Machine.id))
-            revision = machine_registry.kept(work, here(work), row).revision
+            revision = kept_machines.kept(work, here(work), row).revision
             request = act(work, Actor(ADMIN), here(work), row, revision, *people)
             if is_dry:
                 assert dry_runs.of_request(work, request).refusals == ()

@@ -13,6 +13,7 @@ from registration import (
     access_batches,
     dry_runs,
     grid_query,
+    kept_machines,
     machine_registry,
     network_entries,
     organization_lists,
@@ -93,7 +94,7 @@ def registered(runtime: Runtime) -> int:
 
 def revision(runtime: Runtime, row: int) -> int:
     with runtime.work() as work:
-        return machine_registry.kept(work, at(work), row).revision
+        return kept_machines.kept(work, at(work), row).revision
 
 
 def last_push(runtime: Runtime) -> tuple[str, str, dict[str, Any]]:
@@ -136,7 +137,7 @@ def test_ma02_ma03_a_machine_is_registered_with_networks_and_one_custodian(
         assert found.denied
     push_delivery.deliver_due(lakes)
     with lakes.work() as work:
-        kept = machine_registry.kept(work, at(work), row)
+        kept = kept_machines.kept(work, at(work), row)
         assert kept.name == "user1"
 
 
@@ -249,7 +250,7 @@ def test_pr04_a_stopped_machine_loses_roles_and_account(lakes: Runtime, bridge: 
         grid = grid_query.grid(work, at(work), AccountKind.MACHINE, work.now, is_french=False)
         assert grid.rows == ()
         with pytest.raises(MachineNotFound):
-            machine_registry.kept(work, at(work), row)
+            kept_machines.kept(work, at(work), row)
     with pytest.raises(MachineNotFound):
         done(lakes, machine_registry.stop, row, 1)
 
@@ -320,7 +321,7 @@ def test_the_gateway_is_asked_before_a_stop(lakes: Runtime, bridge: FakeBridge) 
 
     def asked() -> dry_runs.DryRun:
         with lakes.work(Origin(RA)) as work:
-            seen = machine_registry.kept(work, at(work), row).revision
+            seen = kept_machines.kept(work, at(work), row).revision
             request = machine_registry.stop(work, ACTOR, at(work), row, seen)
             return dry_runs.of_request(work, request)
 

@@ -11,8 +11,10 @@ from registration import (
     access_batches,
     contact_assignments,
     grid_query,
+    kept_machines,
     machine_registry,
     market_participations,
+    participation_decisions,
     participation_end,
     push_delivery,
 )
@@ -183,7 +185,7 @@ def test_rg12_rg13_an_approval_opens_the_roles(lakes: Runtime, bridge: FakeBridg
     row = applied(lakes)
     with pytest.raises(NotApprovedYet):
         step(lakes, row, Step.CONTACTS)
-    done(lakes, IESO, market_participations.approve, row)
+    done(lakes, IESO, participation_decisions.approve, row)
     assert state(lakes, row) == (ParticipationState.APPROVED, "done")
     push_delivery.deliver_due(lakes)
     assert [one["value"] for one in bridge.registered["109120"]["participations"]] == [
@@ -204,14 +206,14 @@ def test_rg12_rg13_an_approval_opens_the_roles(lakes: Runtime, bridge: FakeBridg
         step(lakes, row, Step.CONNECTIVITY)
     assert ("participation.approved", IESO.person) in history(lakes)
     with pytest.raises(ChangedMeanwhile):
-        done(lakes, IESO, market_participations.refuse, row, "no")
+        done(lakes, IESO, participation_decisions.refuse, row, "no")
 
 
 @pytest.mark.parametrize(
     ("act", "actor", "request_state"),
     [
-        (market_participations.refuse, IESO, "refused"),
-        (market_participations.withdraw, APPREP, "done"),
+        (participation_decisions.refuse, IESO, "refused"),
+        (participation_decisions.withdraw, APPREP, "done"),
     ],
 )
 def test_rg12_an_application_is_refused_or_withdrawn_with_a_reason(
@@ -251,7 +253,7 @@ def test_rg12_rg13_an_end_takes_all_roles_in_one_transaction(lakes: Runtime) -> 
     """Access roles of people and machines, contact roles of people and sections: history, mails,
     and one push for each account. What another participation means stays."""
     rights = applied(lakes)
-    done(lakes, IESO, market_participations.approve, rights)
+    done(lakes, IESO, participation_decisions.approve, rights)
     with lakes.work(Origin(RA)) as work:
         machine_registry.register(work, Actor(RA), at(work), by_id(work, TRADER),
                                   (Network("192.0.2.1/32"),), "Bids")  # fmt: skip
@@ -311,8 +313,8 @@ def test_rg12_only_the_ieso_decides(lakes: Runtime, actor: Actor) -> None:
     row = applied(lakes)
     written = history(lakes)
     for act, one, values in (
-        (market_participations.approve, row, ()),
-        (market_participations.refuse, row, ("no",)),
+        (participation_decisions.approve, row, ()),
+        (participation_decisions.refuse, row, ("no",)),
         (participation_end.end, energy(lakes), ("no",)),
     ):
         with pytest.raises(NotAllowed) as refused:
@@ -331,7 +333,7 @@ def test_rg12_only_applicant_representatives_and_the_ieso_apply(
     with pytest.raises(NotAllowed):
         step(lakes, row, Step.CONNECTIVITY, actor)
     with pytest.raises(NotAllowed):
-        done(lakes, actor, market_participations.withdraw, row, "no")
+        done(lakes, actor, participation_decisions.withdraw, row, "no")
 
 
 def test_tm07_a_participation_of_another_organization_does_not_exist(lakes: Runtime) -> None:
@@ -364,5 +366,5 @@ def test_ma03_a_custodian_with_nothing_else_is_a_task_until_he_has_something(
     assert tasks(lakes) == [alarm]
     with lakes.work(Origin(RA)) as work:
         machine_registry.stop(work, Actor(RA), at(work), 1,
-                              machine_registry.kept(work, at(work), 1).revision)  # fmt: skip
+                              kept_machines.kept(work, at(work), 1).revision)  # fmt: skip
     assert tasks(lakes) == []
