@@ -12,7 +12,6 @@ from sqlalchemy import exists, select
 from registration.delegation_facts import AccountKind
 from registration.models import Account, Person, Session
 from registration.transaction import UnitOfWork
-from service_base.phrases import N_
 from service_base.refusals import Refused
 
 TYPES = ("at+jwt", "application/at+jwt")
@@ -24,21 +23,21 @@ class SessionEnded(Refused):
     """The person has signed out after the token was issued."""
 
     code = "session_ended"
-    template = N_("The person has signed out since the access token was issued.")
+    template = "The person has signed out since the access token was issued."
 
 
 class NotAPerson(Refused):
     """The token is that of a machine account or of a client itself."""
 
     code = "not_a_person"
-    template = N_("Only people can use this interface.")
+    template = "Only people can use this interface."
 
 
 class PersonUnknown(Refused):
     """Registration has no open account of this person."""
 
     code = "person_unknown"
-    template = N_("Registration does not know the person.")
+    template = "Registration does not know the person."
 
 
 @dataclass(frozen=True)
