@@ -143,6 +143,19 @@ def test_scripts_read_that_the_gateway_is_busy(world: World, path: str) -> None:
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+def test_origins_are_looked_up_for_scripts_only(world: World) -> None:
+    """CORS: a server sends no origin, and no script may call the pages."""
+    client, base = world.app.test_client(), world.settings.issuer
+    with patch("idp.clients.registry.allowed_origins", return_value=frozenset()) as looked_up:
+        for path in CALLED:
+            client.post(path, base_url=base)
+        for path in ("/signin", "/oauth2/v1/authorize", "/oauth2/v1/introspect", *PATHS):
+            client.get(path, base_url=base, headers={"Origin": "https://app.test"})
+        assert looked_up.call_count == 0
+        client.post(CALLED[0], base_url=base, headers={"Origin": "https://app.test"})
+        assert looked_up.call_count == 1
+
+
 @pytest.mark.parametrize("path", ["/signin", "/oauth2/v1/authorize", "/oauth2/v1/introspect"])
 def test_scripts_cannot_read_pages_or_server_endpoints(world: World, path: str) -> None:
     """N20: neither pages nor the endpoints of servers."""

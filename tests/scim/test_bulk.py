@@ -172,3 +172,29 @@ def test_an_internal_error_has_the_form_of_the_protocol(
     assert statuses(bulk(pusher, delete, post(2))) == ["500", "201"]
     assert fault(pusher.send("GET", "/scim/v3/Users")) == (404, None)
     assert len(pusher.found("active eq true")) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        user(1, password="x"),
+        user(1, emails=[{"value": "no address"}]),
+        user(1) | {"active": "maybe"},
+        [],
+    ],
+)
+def test_pr06_an_operation_is_refused_in_the_words_of_a_single_request(
+    pusher: Pusher, data: Any
+) -> None:
+    """PR-06, RFC 7644 section 3.7.3: the same status, type and detail."""
+    single = pusher.send("POST", USERS, data).json or {}
+    (one,) = bulk(pusher, {"method": "POST", "path": "/Users", "bulkId": "b", "data": data})
+    assert one["status"] == single["status"]
+    told = {name: one["response"].get(name) for name in ("scimType", "detail")}
+    assert told == {name: single.get(name) for name in ("scimType", "detail")}
+
+
+def test_n86_an_answer_in_a_request_is_ignored(pusher: Pusher) -> None:
+    """N86, RFC 7644 section 3.7.3: ``response`` and ``status`` are of the answer."""
+    (done,) = bulk(pusher, post(1) | {"response": {"detail": "x"}, "status": "500"})
+    assert (done["status"], "response" in done) == ("201", False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from scim2_models import PreconditionFailedException
+from scim2_models import InvalidValueException, PreconditionFailedException
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from idp.errors import Collision
+from idp.errors import Collision, ServiceError
 from registration_bridge import push_transaction
 
 
@@ -69,3 +69,11 @@ def test_r03_another_error_of_the_database_is_not_repeated() -> None:
     with pytest.raises(IntegrityError):
         push_transaction.with_retries(push, is_conditional=False)
     assert push.attempts == 1
+
+
+@pytest.mark.parametrize(("detail", "told"), [("no such group", "no such group"), ("", "refused")])
+def test_pr06_a_refusal_always_has_a_detail(detail: str, told: str) -> None:
+    """PR-06: its own, or else its code."""
+    with pytest.raises(InvalidValueException) as raised:
+        push_transaction.with_retries(Push(ServiceError(detail), 1), is_conditional=False)
+    assert raised.value.detail == told
