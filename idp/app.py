@@ -23,6 +23,7 @@ from idp.limits import counter
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.oidc import endpoints
 from idp.oidc.endpoints.introspect import Introspection
+from idp.oidc.endpoints.par import PushedAuthorization
 from idp.oidc.endpoints.revoke import Revocation
 from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.jwks import KeyRing
@@ -48,7 +49,7 @@ from service_base import logs
 #: The database of requests: their sessions end with them.
 db = SQLAlchemy(metadata=Base.metadata)
 #: Called by programs and other sites, authenticated in their own way: no form token.
-WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "authorize", "logout")
+WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "par", "authorize", "logout")
 
 
 class Gateway(Flask):
@@ -169,6 +170,7 @@ def _oidc_server(authenticator: MachineAuthenticator) -> GatewayServer:
         server.register_grant(grant_type)
     server.register_endpoint(Introspection)
     server.register_endpoint(Revocation)
+    server.register_endpoint(PushedAuthorization)
     return server
 
 

@@ -110,6 +110,10 @@ _FLAGS = {
         "--require-pkce/--no-require-pkce",
         "Require PKCE. Turn off for legacy clients only.",
     ),
+    "require_pushed_requests": (
+        "--require-pushed-requests/--no-require-pushed-requests",
+        "Accept authorization requests only if they were pushed (RFC 9126).",
+    ),
     "trusted": ("--trusted/--not-trusted", "First-party client: do not ask for consent."),
     "uses_popups": ("--popups/--no-popups", "Opens sign-in in a pop-up window."),
     "is_resource_server": (

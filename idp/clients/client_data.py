@@ -40,6 +40,7 @@ class ClientData:
     allowed_origins: tuple[str, ...] = ()
     account_kinds: tuple[str, ...] = (AccountKind.PERSONAL, AccountKind.MACHINE)
     require_pkce: bool = True
+    require_pushed_requests: bool = False
     trusted: bool = False
     uses_popups: bool = False
     minimum_acr: str | None = None

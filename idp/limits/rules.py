@@ -47,7 +47,7 @@ RULES = (
     # limited in the database (``machines``), so valid credentials can pass first.
     Rule(
         "signin_failure_limit",
-        ("oidc.token",),
+        ("oidc.token", "oidc.par"),
         budgets.by_client,
         budgets.sends_client_credentials,
         401,

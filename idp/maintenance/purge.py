@@ -24,6 +24,7 @@ from idp.models import (
     MessageState,
     OneTimeCode,
     OutboxMessage,
+    PushedRequest,
     RecoveryRequest,
     RefreshToken,
     SpentChallenge,
@@ -70,6 +71,7 @@ def _unused_logos(now: datetime) -> ColumnElement[bool]:
 #: Ordered so that no row refers to a deleted one.
 KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
     "interactions": (Interaction, _expired(Interaction, DAY)),
+    "pushed_requests": (PushedRequest, _expired(PushedRequest, DAY)),
     "authorization_codes": (AuthorizationCode, _expired(AuthorizationCode, DAY)),
     "access_tokens": (AccessToken, _expired(AccessToken, DAY)),
     "refresh_tokens": (

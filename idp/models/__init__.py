@@ -27,6 +27,7 @@ from idp.models.grant import (
     Consent,
     Grant,
     Interaction,
+    PushedRequest,
     RefreshToken,
 )
 from idp.models.logo import Logo
@@ -61,7 +62,8 @@ __all__ = [
     "OneTimeCode",
     "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",
     "Person", "PopulationCount", "ProposalKind",
-    "ProvisionedAccount", "ProvisionedGroup", "RecoveryCode", "RecoveryRequest", "RefreshToken",
+    "ProvisionedAccount", "ProvisionedGroup", "PushedRequest", "RecoveryCode", "RecoveryRequest",
+    "RefreshToken",
     "RegisteredNetwork", "Revision", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn",
     "SigningKey",
     "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",

@@ -59,6 +59,8 @@ class Client(Base):
     #: The kinds of account that can open it (``AccountKind``).
     account_kinds: Mapped[list[str]]
     require_pkce: Mapped[bool] = mapped_column(default=True)
+    #: It must push its authorization requests (RFC 9126 section 6).
+    require_pushed_requests: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: A first-party relying party: no consent is requested.
     trusted: Mapped[bool] = mapped_column(default=False)
     #: Opens the sign-in in a popup that needs access to its opener.

@@ -72,6 +72,27 @@ class Interaction(Base):
     )
 
 
+class PushedRequest(Base):
+    """A validated authorization request that a client pushed (RFC 9126)."""
+
+    __tablename__ = "pushed_request"
+
+    id: Mapped[PrimaryKey]
+    #: Keyed digest of the secret part of its ``request_uri``.
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"))
+    #: ``oidc.interaction.AuthorizationRequest`` as JSON.
+    request: Mapped[dict[str, Any]]
+    expires_at: Mapped[datetime]
+    #: When the client got its answer.
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_pushed_request_expires_at", "expires_at"),
+        Index("ix_pushed_request_client_id", "client_id"),
+    )
+
+
 class Consent(Base):
     """What an account allowed a relying party to see; remembered, and revocable in settings."""
 

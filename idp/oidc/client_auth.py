@@ -28,6 +28,7 @@ FAILED = "Client authentication failed."
 REALM = "IESO Gateway"
 MAX_CREDENTIAL = 1000
 TOKEN_PATH = "/oauth2/v1/token"  # noqa: S105 - a path
+FOR_PUBLIC_CLIENTS = ("token", "revocation", "pushed_authorization")
 
 
 class ClientCheck(StrEnum):
@@ -86,7 +87,7 @@ class ClientAuthenticator:
     def authenticate(
         self, work: UnitOfWork, request: ProtocolRequest, endpoint: str
     ) -> ClientRecord:
-        """The authenticated client. Public clients may use the token and revocation endpoints only.
+        """The authenticated client. Public clients may use ``FOR_PUBLIC_CLIENTS`` only.
         Raises invalid_request for more than one method, and invalid_client (401) for everything
         else."""
         method, name, credential = presented_credentials(request)
@@ -100,7 +101,7 @@ class ClientAuthenticator:
         elif not client.allows_auth_method(method):
             fault = ClientCheck.METHOD_NOT_REGISTERED
         elif method == AuthMethod.NONE:
-            fault = None if endpoint in ("token", "revocation") else ClientCheck.PUBLIC_CLIENT
+            fault = None if endpoint in FOR_PUBLIC_CLIENTS else ClientCheck.PUBLIC_CLIENT
         if fault or client is None:
             # The client may have changed: only what the database says now is counted as a failure.
             work.kept()

@@ -44,6 +44,8 @@ class AuthorizationRequest:
     claims: dict[str, Any] = field(default_factory=dict)
     #: The subject of the ``id_token_hint``; "" for a hint that is not valid.
     expected_subject: str | None = None
+    #: The pushed request that it came from (``pushed_requests``).
+    pushed_id: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -20,6 +20,7 @@ from idp.oidc.jwks import BadToken, KeyRing
 from idp.oidc.parameters import malformed
 from idp.policy.redirect_uri import is_registered
 from idp.policy.scopes import parse_scope, within
+from idp.settings import Settings
 from idp.transaction import UnitOfWork
 
 RESPONSE_MODES = ("query", "form_post")
@@ -113,6 +114,13 @@ def validate(
         claims=(claims := _claims(client, params)),
         expected_subject=_expected_subject(work, ring, params, claims),
     )
+
+
+def check_is_pushed(client: Client, settings: Settings) -> None:
+    """Raises RequestError for a request in the browser's URL if it must be pushed (RFC 9126,
+    sections 5 and 6)."""
+    if client.require_pushed_requests or settings.require_pushed_requests:
+        raise RequestError("invalid_request", "Push the request first (RFC 9126).")
 
 
 def response_mode(params: dict[str, str], *, strict: bool = False) -> str:

@@ -9,5 +9,6 @@ __all__ = [
     "end_reasons",
     "failed_attempts",
     "interactions",
+    "pushed_requests",
     "sessions",
 ]

@@ -65,6 +65,7 @@ LABELS = {
     "redirect_uris": _("Redirect URIs"),
     "remember": _("Remember me"),
     "require_pkce": _("Require PKCE"),
+    "require_pushed_requests": _("Require pushed authorization requests"),
     "role_groups": _("Visible role groups"),
     "rule": _("Extra verification"),
     "scopes": _("Allowed scopes"),

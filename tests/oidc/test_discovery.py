@@ -60,6 +60,7 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        "require_pushed_authorization_requests": False,
     }
     assert "implicit" not in str(found)
 
@@ -90,7 +91,7 @@ def test_registered_origins_may_call_the_token_endpoint_and_no_others(world: Wor
             assert "Origin" in answer.headers["Vary"]
 
 
-CALLED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke")
+CALLED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke", "/oauth2/v1/par")
 
 
 @pytest.mark.parametrize("path", CALLED)

@@ -10,6 +10,7 @@ from idp.oidc.endpoints import (
     discovery,
     introspect,
     logout,
+    par,
     revoke,
     token,
     userinfo,
@@ -19,7 +20,7 @@ from idp.oidc.endpoints import (
 def blueprint() -> Blueprint:
     """A blueprint with every endpoint."""
     pages = Blueprint("oidc", __name__)
-    for module in (authorize, discovery, introspect, logout, revoke, token, userinfo):
+    for module in (authorize, discovery, introspect, logout, par, revoke, token, userinfo):
         module.register(pages)
     cors.install(pages)
     return pages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
@@ -25,12 +26,13 @@ from idp.oidc.request_validation import (
     NotRedirectable,
     PageError,
     RequestError,
+    check_is_pushed,
     response_mode,
     trusted_target,
     validate,
 )
 from idp.policy.signin_state import Authenticated
-from idp.session import interactions
+from idp.session import interactions, pushed_requests
 from idp.signin import state_loader
 
 PAGES: dict[type, str] = {
@@ -54,19 +56,15 @@ def authorize() -> BaseResponse:
     """A new authorization request (RFC 6749 section 3.1, OIDC Core 3.1.2)."""
     work = current.work()
     params, repeated = single(request.args, request.form)
+    if params.get("request_uri", "").startswith(pushed_requests.PREFIX):
+        return _pushed(params, repeated)
     try:
         client, uri = trusted_target(work, params, repeated)
     except NotRedirectable as error:
-        events.record(
-            work,
-            AuditAction.AUTHORIZE_REFUSED,
-            reason=ProtocolCode(error.code),
-            client=error.client,
-            proved=False,
-        )
-        return _hard_error(error.code)
+        return _refused_page(error.code, error.client)
     current.use_client_preferences(client)
     try:
+        check_is_pushed(client, work.settings)
         asked = validate(work, ring(), client, uri, params, repeated)
     except RequestError as error:
         state = None if "state" in repeated else params.get("state")
@@ -75,10 +73,34 @@ def authorize() -> BaseResponse:
         )
         return _refuse(client, target, rules.Refuse(error.code, error.description))
     if request.method == "POST":
-        return posted.redirect_to_get(
-            "oidc.authorize_posted", {"client_id": client.client_id, "request": asked.to_json()}
-        )
+        return _repeat_by_get(client, asked)
     return _dispatch(client, asked, None)
+
+
+def _pushed(params: dict[str, str], repeated: set[str]) -> BaseResponse:
+    """A request that the client pushed (RFC 9126 section 4). Parameters beside ``client_id`` and
+    ``request_uri`` do not count."""
+    work = current.work()
+    if repeated & {"client_id", "request_uri"}:
+        return _refused_page(PageError.REPEATED_PARAMETER)
+    client = registry.find(work, params.get("client_id", "")[:200])
+    if client is None:
+        return _refused_page(PageError.UNKNOWN_CLIENT)
+    if client.disabled_at is not None:
+        return _refused_page(PageError.DISABLED_CLIENT, client)
+    row = pushed_requests.find(work, client, params["request_uri"])
+    if row is None:
+        return _refused_page(PageError.STALE_REQUEST, client)
+    asked = replace(AuthorizationRequest.from_json(row.request), pushed_id=row.id)
+    if request.method == "POST":
+        return _repeat_by_get(client, asked)
+    return _dispatch(client, asked, None)
+
+
+def _repeat_by_get(client: Client, asked: AuthorizationRequest) -> BaseResponse:
+    return posted.redirect_to_get(
+        "oidc.authorize_posted", {"client_id": client.client_id, "request": asked.to_json()}
+    )
 
 
 def authorize_posted() -> BaseResponse:
@@ -120,10 +142,10 @@ def _dispatch(
     )
     step = rules.decide(state, asked, work.now)
     if isinstance(step, rules.Refuse):
-        return _finish(found) or _refuse(client, asked, step, after_form=found is not None)
+        return _finish(found, asked) or _refuse(client, asked, step, after_form=found is not None)
     if isinstance(step, rules.Proceed) and session is not None:
         existing = not isinstance(state.progress, Authenticated)
-        return _finish(found) or _grant(
+        return _finish(found, asked) or _grant(
             client, asked, session, after_form=found is not None, existing_session=existing
         )
     if found is None:
@@ -150,11 +172,15 @@ def _local(found: Interaction) -> BaseResponse:
     return current.redirect_after_form(found.return_to)
 
 
-def _finish(found: Interaction | None) -> BaseResponse | None:
-    """Finish the interaction; a second tab that comes later goes to the applications."""
-    if found is None or interactions.complete(current.work(), found):
+def _finish(found: Interaction | None, asked: AuthorizationRequest) -> BaseResponse | None:
+    """Finish the interaction, and the pushed request that it came from. A second tab that comes
+    later goes to the applications; a second answer to a pushed request is a page."""
+    work = current.work()
+    if found is not None and not interactions.complete(work, found):
+        return redirect(url_for("profile.dashboard"), code=303)
+    if asked.pushed_id is None or pushed_requests.spend(work, asked.pushed_id):
         return None
-    return redirect(url_for("profile.dashboard"), code=303)
+    return _hard_error(PageError.STALE_REQUEST)
 
 
 def _grant(
@@ -246,6 +272,17 @@ PAGE_ERRORS = {
 }
 if missing := set(PageError) - PAGE_ERRORS.keys():
     raise RuntimeError(f"no text for {missing}")
+
+
+def _refused_page(code: PageError, client: Client | None = None) -> BaseResponse:
+    events.record(
+        current.work(),
+        AuditAction.AUTHORIZE_REFUSED,
+        reason=ProtocolCode(code),
+        client=client,
+        proved=False,
+    )
+    return _hard_error(code)
 
 
 def _hard_error(code: PageError) -> BaseResponse:

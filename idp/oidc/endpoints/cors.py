@@ -16,7 +16,7 @@ PUBLIC = (
     "/oauth2/v1/keys",
 )
 #: Scripts of registered origins may call these.
-RESTRICTED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke")
+RESTRICTED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke", "/oauth2/v1/par")
 #: What a script may read besides the body.
 EXPOSED = "Retry-After, WWW-Authenticate"
 

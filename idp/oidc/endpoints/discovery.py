@@ -38,6 +38,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "claims_supported": list(CLAIMS_SUPPORTED),
         "claim_types_supported": ["normal", "distributed"],
         "claims_parameter_supported": True,
+        "require_pushed_authorization_requests": settings.require_pushed_requests,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,
@@ -52,6 +53,7 @@ def _endpoints(base: str) -> dict[str, str]:
     return {
         "authorization_endpoint": f"{base}/authorize",
         "token_endpoint": f"{base}/token",
+        "pushed_authorization_request_endpoint": f"{base}/par",
         "userinfo_endpoint": f"{base}/userinfo",
         "jwks_uri": f"{base}/keys",
         "introspection_endpoint": f"{base}/introspect",

@@ -47,7 +47,14 @@ CHOICES = (
     "push_person_id",
     "push_account_kind",
 )
-FLAGS = ("token_endpoint_audience", "require_pkce", "trusted", "uses_popups", "is_resource_server")
+FLAGS = (
+    "token_endpoint_audience",
+    "require_pkce",
+    "require_pushed_requests",
+    "trusted",
+    "uses_popups",
+    "is_resource_server",
+)
 
 #: The orders of the list.
 SORTS: dict[str, Callable[[Client], Any]] = {

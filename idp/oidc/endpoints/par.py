@@ -1,0 +1,54 @@
+"""Pushed authorization requests (RFC 9126): the client sends the request itself, authenticated, and
+gives the browser a reference to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import TokenEndpoint
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from flask import Blueprint, Response
+
+from idp.oidc.endpoints.wiring import respond, server
+from idp.oidc.request_validation import NotRedirectable, RequestError, trusted_target, validate
+from idp.oidc.server import ProtocolRequest
+from idp.session import pushed_requests
+
+
+class PushedAuthorization(TokenEndpoint):
+    """Validates the request as the authorization endpoint does, and answers with an error instead
+    of a redirect."""
+
+    ENDPOINT_NAME = "pushed_authorization"
+
+    def create_endpoint_response(
+        self, request: ProtocolRequest
+    ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        client = self.authenticate_endpoint_client(request)
+        if "request_uri" in request.params:
+            # Section 2.1.
+            raise InvalidRequestError("A pushed request must not have a request_uri.")
+        params = request.params | {"client_id": client.client_id}
+        try:
+            row, uri = trusted_target(request.work, params, set())
+            asked = validate(request.work, self.server.ring, row, uri, params, set())
+        except NotRedirectable as error:
+            raise InvalidRequestError(
+                "The redirect_uri is not registered for this client, or it may not use codes."
+            ) from error
+        except RequestError as error:
+            raise OAuth2Error(error.description, error=error.code) from error
+        reference = pushed_requests.store(request.work, row, asked.to_json())
+        return 201, {"request_uri": reference, "expires_in": pushed_requests.SECONDS}, []
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/oauth2/v1/par", "par", par, methods=["POST"])
+
+
+def par() -> Response:
+    """Store a request. 201 with its ``request_uri``."""
+    return respond(
+        lambda incoming: server().create_endpoint_response("pushed_authorization", incoming)
+    )
