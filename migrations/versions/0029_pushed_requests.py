@@ -24,8 +24,8 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         _id("client_id"),
         sa.Column("request", sa.JSON(), nullable=False),
-        sa.Column("expires_at", sa.DateTime(), nullable=False),
-        sa.Column("used_at", sa.DateTime(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["client_id"], ["client.id"], name=op.f("fk_pushed_request_client_id_client")
         ),
