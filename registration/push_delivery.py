@@ -8,7 +8,7 @@ gateway's words. A gateway that does not answer is asked again, with growing del
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -179,10 +179,24 @@ def _record(work: UnitOfWork, push_id: int, attempt: int, outcome: Outcome) -> N
     status = outcome.status
     if status is None or status >= 500 or status in TRANSIENT:
         _postponed(work, push, outcome)
+    elif _is_of_another(work, push, outcome):
+        detail = f"the gateway answered with another account: {outcome.username}"
+        _refused(work, push, replace(outcome, detail=detail))
     elif status < 300 or (push.operation == "delete" and status == 404):
         _done(work, push, outcome)
     else:
         _refused(work, push, outcome)
+
+
+def _is_of_another(work: UnitOfWork, push: Push, outcome: Outcome) -> bool:
+    """Whether the names in the answer are those of another account here, which is a task."""
+    if push.account is None or not outcome.scim_id:
+        return False
+    query = select(Account.id).where(
+        Account.id != push.account.id,
+        or_(Account.scim_id == outcome.scim_id, Account.username == outcome.username),
+    )
+    return work.db.scalars(query).first() is not None
 
 
 def _done(work: UnitOfWork, push: Push, outcome: Outcome) -> None:

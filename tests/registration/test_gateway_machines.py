@@ -75,9 +75,14 @@ def ordered(runtime: Runtime, act: Any, *values: Any) -> None:
 def registered(runtime: Runtime) -> str:
     """The user name that the gateway chose."""
     prepared(runtime)
-    with runtime.work(Origin(ADMIN)) as work:
-        custodian = by_id(work, ADMIN)
-        machine_registry.register(work, Actor(ADMIN), here(work), custodian, SERVER, "Bids")
+    for is_dry in (True, False):
+        with runtime.work(Origin(ADMIN)) as work:
+            custodian = by_id(work, ADMIN)
+            request = machine_registry.register(
+                work, Actor(ADMIN), here(work), custodian, SERVER, "Bids"
+            )
+            if is_dry:
+                assert dry_runs.of_request(work, request).refusals == ()
     push_delivery.deliver_due(runtime)
     with runtime.work() as work:
         query = select(Account.username).where(Account.kind == "machine")

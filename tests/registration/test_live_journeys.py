@@ -103,3 +103,24 @@ def test_g_j_a_rights_administrator_is_appointed_and_ended(live_demo: dict[str, 
     page = contact.get(root + end)
     posted(contact, page, f"{end}/confirm", reason="other", why="temporary help")
     assert holder.get(f"{root}{HERE}/roles").status_code in (403, 404)
+
+
+def test_ma02_ma03_a_machine_is_registered_and_stopped(live_demo: dict[str, Any]) -> None:
+    """MA-02, MA-03, MA-05, PR-04: the gateway names the account within seconds and invites its
+    custodian; then the account is stopped."""
+    browser, root = at_registration(live_demo, "ra")
+    new, listed = f"{HERE}/new-machine/{HOLDER}", f"{root}{HERE}/machines"
+    page = browser.get(root + new)
+    typed = {"description": "Sends meter data", "networks": "192.0.2.77 meter data server"}
+    review = posted(browser, page, f"{new}/review", **typed)
+    order = posted(browser, review, f"{new}/confirm", **typed)
+    waited(lambda: "In progress" not in browser.get(order.url).text)
+    assert "Completed" in browser.get(order.url).text
+    row = next(one for one in re.findall(r"<tr\b.*?</tr>", browser.get(listed).text, re.DOTALL)
+               if "Sends meter data" in one)  # fmt: skip
+    (name,) = re.findall(r"APIIESO\d{5}", row)[:1]
+    assert mails(live_demo, EMAILS["holder"], name) >= 1
+    (path,) = re.findall(rf'href="({HERE}/machines/\d+)"', row)
+    stop = browser.get(f"{root}{path}/stop")
+    posted(browser, stop, f"{path}/stop/confirm", why="replaced")
+    assert "Sends meter data" not in browser.get(listed).text

@@ -40,6 +40,7 @@ from registration.models import (
     Person,
     Push,
     Request,
+    Task,
 )
 from registration.network_entries import EntryFault, Network, NetworksInvalid
 from registration.permission import NotAllowed
@@ -253,6 +254,19 @@ def test_pr04_a_stopped_machine_loses_roles_and_account(lakes: Runtime, bridge: 
             kept_machines.kept(work, at(work), row)
     with pytest.raises(MachineNotFound):
         done(lakes, machine_registry.stop, row, 1)
+
+
+def test_a_user_name_that_another_account_has_is_a_task(lakes: Runtime, bridge: FakeBridge) -> None:
+    """PR-03: the push is not tried for ever."""
+    with lakes.work() as work:
+        work.db.add(Account(external_id="machine-other", kind="machine", username="user1",
+                            created_at=OLD, created_by="test"))  # fmt: skip
+    registered(lakes)
+    push_delivery.deliver_due(lakes)
+    assert last_push(lakes)[1] == "refused"
+    with lakes.work() as work:
+        (task,) = work.db.scalars(select(Task))
+        assert task.data["words"] == "the gateway answered with another account: user1"
 
 
 def test_a_machine_that_was_never_made_is_stopped(lakes: Runtime, bridge: FakeBridge) -> None:
