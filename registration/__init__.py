@@ -26,10 +26,12 @@ in one transaction:
 
 - ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
   ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
-  ``market_participations``, ``participation_decisions``, ``participation_end`` and ``sections``.
-- ``appointment_refusals``, ``contact_refusals``, ``machine_registry_refusals``,
-  ``participation_refusals``, ``person_refusals``, ``section_refusals`` and ``work_refusals``: why
-  they refuse. ``dry_runs``: what the gateway says before an order.
+  ``market_participations``, ``participation_decisions``, ``participation_end``, ``sections`` and
+  ``access_requests`` (people ask for roles).
+- ``access_request_refusals``, ``appointment_refusals``, ``contact_refusals``,
+  ``machine_registry_refusals``, ``participation_refusals``, ``person_refusals``,
+  ``section_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``: what the gateway says
+  before an order.
 - ``history``, ``requests``, ``tasks``, ``account_pushes``, ``organization_pushes``: what they write
   beside the change. ``custody_alarms``: tasks about custodians who have nothing else left.
   ``vacancies``: about offices that nobody holds. ``notices``, ``access_notices``,

@@ -34,6 +34,17 @@ class NoticeKind(StrEnum):
     MACHINE_CHANGED = "machine_changed"
     #: RG-12, to the representatives who act on a participation.
     PARTICIPATION = "participation"
+    #: B.01, to those who can grant what a person asks for.
+    ACCESS_REQUESTED = "access_requested"
+    #: To the person, with the reason.
+    ACCESS_REFUSED = "access_refused"
+
+
+class AccessAnswer(StrEnum):
+    """What became of a request for access, beside a grant."""
+
+    WAITS = "waits"
+    REFUSED = "refused"
 
 
 class ParticipationEvent(StrEnum):
@@ -176,6 +187,30 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
             "{organization}\u00a0: participation – {market}",
             "Participation de {organization}\u00a0: {market}\n\n{what}\n\n"
             "Vous pouvez la consulter à {url}.",
+        ),
+    },
+    NoticeKind.ACCESS_REQUESTED: {
+        "en": Text(
+            "Access requested at {organization}: {role}",
+            "{by} asks for an access role at {organization}: {role}.\n\nReason: {why}\n\n"
+            "You can grant or refuse it at {url}.",
+        ),
+        "fr": Text(
+            "Demande d’accès – {organization}\u00a0: {role}",
+            "{by} demande un rôle d’accès pour {organization}\u00a0: {role}.\n\n"
+            "Motif\u00a0: {why}\n\nVous pouvez l’accorder ou le refuser à {url}.",
+        ),
+    },
+    NoticeKind.ACCESS_REFUSED: {
+        "en": Text(
+            "Your request for access at {organization} was refused",
+            "{by} has refused the access role that you asked for at {organization}: {role}.\n\n"
+            "Reason: {why}\n\nYour requests are at {url}.",
+        ),
+        "fr": Text(
+            "Votre demande d’accès a été refusée – {organization}",
+            "{by} a refusé le rôle d’accès que vous avez demandé pour {organization}\u00a0: "
+            "{role}.\n\nMotif\u00a0: {why}\n\nVous trouverez vos demandes à {url}.",
         ),
     },
     NoticeKind.MACHINE_CHANGED: {

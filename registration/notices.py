@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from registration.delegation_facts import Actor, Tier
-from registration.models import History, Notice, Person
+from registration.models import AccessRole, History, Notice, Person
 from registration.notice_texts import (
     ADDED,
     FOOT,
@@ -21,6 +21,7 @@ from registration.notice_texts import (
     REMOVED,
     TEXTS,
     UNTIL,
+    AccessAnswer,
     MachineEvent,
     NoticeKind,
     ParticipationEvent,
@@ -137,6 +138,29 @@ def of_machine(
         {"machine": machine, "organization": organization, "by": by, "what": sentence,
          "url": work.settings.url},
     )  # fmt: skip
+
+
+def of_access_request(
+    work: UnitOfWork,
+    event: AccessAnswer,
+    person: Person,
+    history: History,
+    *,
+    organization: str,
+    role: AccessRole,
+    by: str,
+    why: str,
+) -> Notice:
+    """A mail about a request for access: to those who can grant it, or to the person whom they
+    refused it."""
+    kinds = {
+        AccessAnswer.WAITS: NoticeKind.ACCESS_REQUESTED,
+        AccessAnswer.REFUSED: NoticeKind.ACCESS_REFUSED,
+    }
+    name = role.name_fr if person.language == "fr" else role.name
+    values = {"organization": organization, "role": name, "by": by, "why": why or "–",
+              "url": work.settings.url}  # fmt: skip
+    return _queue(work, kinds[event], person, history, values)
 
 
 def of_participation(

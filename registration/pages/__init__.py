@@ -9,6 +9,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from registration.pages import (
+    access_request_pages,
     account_roles_pages,
     appointment_end_pages,
     appointment_pages,
@@ -39,6 +40,7 @@ PERSON = f"{HERE}/persons/<person_id>"
 DESK = f"{HERE}/sections/<int:section_id>"
 SECTION = f"{DESK}/contact-roles"
 CORRECTION = f"{PERSON}/information"
+ASKED = f"{HERE}/access-requests/<number>"
 NEW_MACHINE = f"{HERE}/new-machine/<person_id>"
 MACHINE = f"{HERE}/machines/<int:machine_id>"
 PARTICIPATIONS = f"{HERE}/participations"
@@ -56,6 +58,10 @@ PAGES = (
     (f"{HERE}/roles/export", "export_roles", role_grid_pages.export, "GET"),
     (f"{HERE}/roles/review", "review", role_grid_pages.review, "GET POST"),
     (f"{HERE}/roles/confirm", "confirm", role_grid_pages.confirm, "POST"),
+    (f"{HERE}/request-access", "request_access", access_request_pages.form, "GET"),
+    (f"{HERE}/request-access/confirm", "ask_access", access_request_pages.ask, "POST"),
+    (f"{ASKED}/approve", "approve_access", access_request_pages.approve, "POST"),
+    (f"{ASKED}/refuse", "refuse_access", access_request_pages.refuse, "POST"),
     (f"{HERE}/grant", "find", account_roles_pages.find, "GET"),
     (f"{HERE}/persons", "find_person", person_pages.find, "GET"),
     (f"{HERE}/new-person", "new_person", person_pages.form, "GET POST"),

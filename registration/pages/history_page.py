@@ -13,6 +13,9 @@ from hosted_pages.csv_files import csv_lines
 from hosted_pages.texts import complete
 from registration import current, history_list, sections
 from registration.access_batches import GRANTED, REVOKED
+from registration.access_requests import APPROVED as REQUEST_GRANTED
+from registration.access_requests import ASKED
+from registration.access_requests import REFUSED as REQUEST_REFUSED
 from registration.accounts import CREATED, ORDERED
 from registration.appointments import ENDED, MADE
 from registration.contact_assignments import ADDED, REMOVED
@@ -37,6 +40,9 @@ ACTIONS = complete(
     (
         GRANTED,
         REVOKED,
+        ASKED,
+        REQUEST_GRANTED,
+        REQUEST_REFUSED,
         MADE,
         ENDED,
         REGISTERED,
@@ -63,6 +69,9 @@ ACTIONS = complete(
     {
         GRANTED: _("Access role granted"),
         REVOKED: _("Access role revoked"),
+        ASKED: _("Access requested"),
+        REQUEST_GRANTED: _("Request for access granted"),
+        REQUEST_REFUSED: _("Request for access refused"),
         MADE: _("Appointed"),
         ENDED: _("Appointment ended"),
         REGISTERED: _("Person registered"),

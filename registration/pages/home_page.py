@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import render_template, url_for
 from flask_babel import gettext
 
 from hosted_pages.languages import is_french
-from registration import current, custody_alarms, own_lists
+from registration import access_requests, current, custody_alarms, own_lists
 from registration.delegation_facts import Tier
 from registration.delegation_texts import TIERS
 from registration.grid_query import column_of
@@ -17,7 +18,9 @@ from registration.market_participations import DECIDE, Step
 from registration.models import Task
 from registration.organization_facts import names
 from registration.pages import standing
+from registration.pages.access_request_answers import asked_for
 from registration.pages.navigation import own_organizations, sees
+from registration.pages.request_page import BADGES, state_of
 from registration.pages.task_texts import text_of
 from registration.vacancies import VACANCY
 
@@ -48,7 +51,15 @@ class ShownAccess:
 def home() -> str:
     """The page."""
     return render_template(
-        "home.html", tasks=_tasks(), organizations=_organizations(), access=_access()
+        "home.html",
+        tasks=_tasks(),
+        organizations=_organizations(),
+        access=_access(),
+        requests=_requests(),
+        ask_urls=[
+            (one.name, url_for("pages.request_access", organization_id=one.organization_id))
+            for one in own_organizations()
+        ],
     )
 
 
@@ -104,6 +115,22 @@ def _organizations() -> list[dict[str, str]]:
             "url": url_for("pages.roles", organization_id=one.organization_id) if sees(one) else "",
         }
         for one in own_organizations()
+    ]
+
+
+def _requests() -> list[dict[str, Any]]:
+    """What the person asked for."""
+    rows = access_requests.of_person(current.work(), current.person())
+    return [
+        {
+            "role": asked_for(row).role,
+            "organization": row.organization.name if row.organization else "",
+            "day": row.opened_at,
+            "state": state_of(row),
+            "badge": BADGES.get(row.state, ""),
+            "url": url_for("pages.request", number=row.number),
+        }
+        for row in rows
     ]
 
 

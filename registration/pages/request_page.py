@@ -7,10 +7,11 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from hosted_pages.texts import complete
-from registration import access_batches, current, market_participations, requests
+from registration import access_batches, access_requests, current, market_participations, requests
 from registration.models import Request
 from registration.organization_facts import names
 from registration.pages import standing
+from registration.pages.access_request_answers import asked_for
 from registration.pages.change_lines import lines_of_request
 from registration.pages.standing import NotHere
 
@@ -18,10 +19,15 @@ STATES = complete(
     ("open", "done", "refused"),
     {"open": _("In progress"), "done": _("Completed"), "refused": _("Refused by the gateway")},
 )
+ACCESS_STATES = complete(
+    ("open", "done", "refused"),
+    {"open": _("Waiting for an answer"), "done": _("Granted"), "refused": _("Refused")},
+)
 BADGES = {"open": "", "done": "good", "refused": "danger"}
 KINDS = complete(
     (
         "access.change",
+        "access.request",
         "appointment",
         "contact_roles",
         "machine",
@@ -31,6 +37,7 @@ KINDS = complete(
     ),
     {
         "access.change": _("Change of access roles"),
+        "access.request": _("Request for access"),
         "appointment": _("Appointment"),
         "contact_roles": _("Change of contact roles"),
         "machine": _("Change of a machine account"),
@@ -52,17 +59,21 @@ def show(number: str) -> str:
     return render_template(
         "request.html",
         order=order,
-        state=_state(order),
+        state=state_of(order),
         state_kind=BADGES.get(order.state, ""),
         kind=KINDS.of(order.kind),
         opened_by=opened_by or gettext("IESO"),
         lines=lines_of_request(order) if order.kind == access_batches.KIND else [],
         crumbs=crumbs,
+        asked=asked_for(order) if order.kind == access_requests.KIND else None,
     )
 
 
-def _state(order: Request) -> str:
-    """A participation is refused by the IESO, everything else by the gateway."""
+def state_of(order: Request) -> str:
+    """A participation is refused by the IESO, access by those who grant it, everything else by the
+    gateway."""
+    if order.kind == access_requests.KIND:
+        return ACCESS_STATES.of(order.state)
     if order.state == "refused" and order.kind == market_participations.KIND:
         return str(gettext("Refused by the IESO"))
     return STATES.of(order.state)

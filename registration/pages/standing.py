@@ -80,7 +80,7 @@ def at(
         raise NotHere
     people = {actor().person, person_id} - {""}
     found = Standing(actor(), here, facts_of(current.work(), here, *people))
-    found.require(action)
+    found.require(action, person_id)
     return found
 
 

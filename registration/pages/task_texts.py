@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _
 
 from hosted_pages.languages import is_french
 from hosted_pages.texts import complete
-from registration import custody_alarms
+from registration import access_requests, custody_alarms
 from registration.delegation_facts import Tier
 from registration.delegation_texts import TIERS
 from registration.gateway_comparison import MORE, TASK
@@ -23,6 +23,7 @@ TEXTS = complete(
         "push.refused",
         "push.waits",
         "office.vacant",
+        access_requests.ASKED,
         custody_alarms.KIND,
         DECIDE,
         *Step,
@@ -33,6 +34,7 @@ TEXTS = complete(
         "push.refused": _("The gateway refused a change: %(words)s"),
         "push.waits": _("Changes have been waiting for the gateway: %(words)s"),
         "office.vacant": _("Nobody holds this role, fill it: %(office)s"),
+        access_requests.ASKED: _("%(person)s asks for access: %(role)s"),
         custody_alarms.KIND: _(
             "%(person)s has nothing left here but the custody of %(account)s. Hand it over or stop "
             "it."
@@ -83,8 +85,8 @@ def text_of(task: Task) -> str:
     data = dict(task.data)
     if data.get("office") in list(Tier):
         data["office"] = gettext(TIERS[Tier(data["office"])])
-    if is_french() and data.get("market_fr"):
-        data["market"] = data["market_fr"]
+    if is_french():
+        data |= {name: data[f"{name}_fr"] for name in ("market", "role") if data.get(f"{name}_fr")}
     if task.kind.startswith(f"{TASK}."):
         data["words"] = _words(data)
     return TEXTS.of(task.kind, **data)

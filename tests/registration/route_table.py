@@ -27,6 +27,10 @@ GET     pages.export_roles              sign-in  403     yes     yes   yes   yes
 GET     pages.review                    sign-in  403     yes     yes   403   403   403
 POST    pages.review                    sign-in  403     yes     yes   403   403   403
 POST    pages.confirm                   sign-in  403     yes     yes   403   403   403
+GET     pages.request_access            sign-in  yes     yes     yes   yes   yes   yes
+POST    pages.ask_access                sign-in  yes     yes     yes   yes   yes   yes
+POST    pages.approve_access:asked      sign-in  403     yes     yes   403   403   403
+POST    pages.refuse_access:asked       sign-in  403     yes     yes   403   403   403
 GET     pages.find                      sign-in  403     yes     yes   403   403   403
 GET     pages.account_roles             sign-in  403     yes     yes   403   403   403
 GET     pages.representatives           sign-in  403     yes     yes   yes   yes   yes
@@ -147,8 +151,10 @@ VALUES: dict[str, tuple[str, ...]] = {
 MEMBER = (TRADER, "200001", "999999")
 #: A participation that is applied for.
 APPLIED = ("2", "3", "999999")
+#: Requests for access.
+ASKED = ("R1000003", "R1000004", "R9999999")
 #: Of rows with these variants other values of an argument.
-OTHERS = {("person_id", "member"): MEMBER} | {
+OTHERS = {("person_id", "member"): MEMBER, ("number", "asked"): ASKED} | {
     ("participation_id", variant): APPLIED
     for variant in ("applied", "approve", "refuse", "withdraw")
 }
@@ -182,6 +188,9 @@ FORMS: dict[str, dict[str, Any]] = {
     "pages.confirm": {"change": f"+person|{TRADER}|bids=0", "why": "New desk", "attested": "1",
                       "from": "person"},
     "pages.confirm_appointment": {"office": "", "until": "", "letter": "", "why": "New"},
+    "pages.ask_access": {"role": "bids", "why": "New desk"},
+    "pages.approve_access": {},
+    "pages.refuse_access": {"why": "Not your desk"},
     "pages.review_contacts": {"holding": f"desk|person|{NEWCOMER}"},
     "pages.confirm_contacts": {"change": f"+desk|person|{NEWCOMER}", "why": "New desk"},
     "pages.register_section": SECTION,

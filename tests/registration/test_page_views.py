@@ -92,6 +92,7 @@ def views(site: Site, language: str) -> Iterator[View]:
              "address_1": "1 Main Street", "city": "Toronto", "province": "Ontario",
              "postal_code": "M5V 2T6", "country": "Canada", "language": "en"}  # fmt: skip
     yield View("information-review", admin.post("/my-information/review", data=sent, base_url=BASE))
+    yield from access_request_views(site, language)
     trader = site.browser(TRADER)
     trader.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
     yield View("not-allowed", trader.get(f"{HERE}/roles", base_url=BASE))
@@ -167,6 +168,30 @@ def contact_views(site: Site, language: str) -> Iterator[View]:
     cell = f"settle|person|{APPREP}"
     yield View("contacts/review", review(browser, "contact-roles/of/settle", cell))
     yield View("contacts/refused", review(browser, "contact-roles/of/settle"))
+
+
+def access_request_views(site: Site, language: str) -> Iterator[View]:
+    """A person asks for a role; the administrator reads it and refuses it."""
+    trader, admin = site.browser(TRADER), site.browser(RA)
+    for client in (trader, admin):
+        client.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    page = trader.get(f"{HERE}/request-access", base_url=BASE)
+    yield View("access/request", page)
+    data = {"csrf_token": token_of(page), "role": "", "why": "New desk"}
+    path = f"{HERE}/request-access/confirm"
+    yield View("access/request-wrong", trader.post(path, data=data, base_url=BASE))
+    asked = trader.post(path, data=data | {"role": "view"}, base_url=BASE).location
+    yield View("access/waiting", trader.get(asked, base_url=BASE))
+    yield View("access/tasks", admin.get("/", base_url=BASE))
+    page = admin.get(asked, base_url=BASE)
+    yield View("access/decide", page)
+    number = asked.rpartition("/")[2]
+    admin.post(
+        f"{HERE}/access-requests/{number}/refuse",
+        data={"csrf_token": token_of(page), "why": "Not your desk"}, base_url=BASE,
+    )  # fmt: skip
+    yield View("access/refused", trader.get(asked, base_url=BASE))
+    yield View("access/home", trader.get("/", base_url=BASE))
 
 
 def machine_views(site: Site, language: str) -> Iterator[View]:
