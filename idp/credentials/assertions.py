@@ -93,12 +93,17 @@ def _bytes(text: str) -> bytes:
 
 def unverified_subject(assertion: str) -> str:
     """The ``sub`` of an assertion before anything is verified. Empty if there is none."""
-    try:
-        claims = json.loads(_bytes(assertion[:MAX_ASSERTION].split(".")[1]))
-        name = claims.get("sub", "")
-    except (IndexError, ValueError, AttributeError, RecursionError):
-        return ""
+    name = unverified_claims(assertion).get("sub", "")
     return name if isinstance(name, str) else ""
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT before anything is verified. Empty if it is none."""
+    try:
+        claims = json.loads(_bytes(token[:MAX_ASSERTION].split(".")[1]))
+    except (IndexError, ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def verify(
@@ -113,18 +118,41 @@ def verify(
 
     An assertion is accepted once and is valid for at most an hour. Its ``aud`` must be the issuer
     or one of ``audiences``. Raises BadAssertion."""
-    if len(assertion) > MAX_ASSERTION:
-        raise BadAssertion(AssertionCheck.LENGTH)
-    results = [_signed(assertion, key) for key in keys] or [_signed(assertion, None)]
-    signed = next((result for result in results if result is not None), None)
-    if signed is None:
-        raise BadAssertion(AssertionCheck.SIGNATURE)
-    claims, kid = signed
+    claims, kid = _verified(assertion, keys)
     if check := _failed_claim(work, claims, name, (work.settings.issuer, *audiences)):
         raise BadAssertion(check)
     if not _spend(work, claims, name):
         raise BadAssertion(AssertionCheck.JTI_USED)
     return kid
+
+
+def read_request_object(
+    work: UnitOfWork, token: str, name: str, keys: Sequence[PublicKey]
+) -> dict[str, Any]:
+    """The claims of a request object that ``name`` signed for the gateway (RFC 9101 section 6). It
+    must expire within an hour, and may be used until then. Raises BadAssertion."""
+    claims, _ = _verified(token, keys)
+    audience = claims.get("aud")
+    checks = {
+        AssertionCheck.ISS: claims.get("iss") == name,
+        AssertionCheck.AUD: work.settings.issuer
+        in (audience if isinstance(audience, list) else [audience]),
+        **_times(work, claims),
+    }
+    if check := _first_failed(checks):
+        raise BadAssertion(check)
+    return claims
+
+
+def _verified(token: str, keys: Sequence[PublicKey]) -> tuple[dict[str, Any], str]:
+    """The claims, and the ``kid`` of the key that signed them. Raises BadAssertion."""
+    if len(token) > MAX_ASSERTION:
+        raise BadAssertion(AssertionCheck.LENGTH)
+    results = [_signed(token, key) for key in keys] or [_signed(token, None)]
+    signed = next((result for result in results if result is not None), None)
+    if signed is None:
+        raise BadAssertion(AssertionCheck.SIGNATURE)
+    return signed
 
 
 def _signed(assertion: str, key: PublicKey | None) -> tuple[dict[str, Any], str] | None:
@@ -148,19 +176,31 @@ def _failed_claim(
 ) -> AssertionCheck | None:
     """The first claim that is not valid (RFC 7523 section 3). ``aud`` must be one string: an
     assertion for several audiences is refused (FAPI 2.0 section 5.3.2.1)."""
+    jti = claims.get("jti")
+    return _first_failed(
+        {
+            AssertionCheck.ISS: claims.get("iss") == name,
+            AssertionCheck.SUB: claims.get("sub") == name,
+            AssertionCheck.AUD: claims.get("aud") in audiences,
+            **_times(work, claims),
+            AssertionCheck.JTI: isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
+        }
+    )
+
+
+def _times(work: UnitOfWork, claims: dict[str, Any]) -> dict[AssertionCheck, bool]:
+    """Whether each time of a JWT is valid now."""
     now = work.now.timestamp()
     issued_at = claims.get("iat", now)
-    jti = claims.get("jti")
-    checks = {
-        AssertionCheck.ISS: claims.get("iss") == name,
-        AssertionCheck.SUB: claims.get("sub") == name,
-        AssertionCheck.AUD: claims.get("aud") in audiences,
+    return {
         AssertionCheck.EXP: _is_time(exp := claims.get("exp"))
         and now < exp <= now + MAX_LIFETIME + CLOCK_SKEW,
         AssertionCheck.IAT: _is_time(issued_at) and issued_at <= now + CLOCK_SKEW,
         AssertionCheck.NBF: _is_time(nbf := claims.get("nbf", now)) and nbf <= now + CLOCK_SKEW,
-        AssertionCheck.JTI: isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
     }
+
+
+def _first_failed(checks: dict[AssertionCheck, bool]) -> AssertionCheck | None:
     return next((claim for claim, is_valid in checks.items() if not is_valid), None)
 
 

@@ -166,7 +166,7 @@ def _account(
     return account
 
 
-def _factors(work: UnitOfWork, account: Account, secret: str, *, prefers_app: bool) -> None:
+def _factors(work: UnitOfWork, account: Account, secret: str, *, prefers_app: bool = False) -> None:
     """An authenticator app, and codes by mail, which the outbox of the demo shows; as if the
     person had enrolled."""
     app = authenticators.start_enrolment(work, account, FactorKind.TOTP)

@@ -91,7 +91,7 @@ def validate(
         raise RequestError("invalid_request", "A parameter is repeated.")
     if fault := malformed(params):
         raise RequestError("invalid_request", f"Malformed: {fault}.")
-    _refuse_request_objects(params)
+    _refuse_references(params)
     if params.get("response_type") != "code":
         missing = "response_type" not in params
         code = "invalid_request" if missing else "unsupported_response_type"
@@ -133,11 +133,12 @@ def response_mode(params: dict[str, str], *, strict: bool = False) -> str:
     return "query"
 
 
-def _refuse_request_objects(params: dict[str, str]) -> None:
+def _refuse_references(params: dict[str, str]) -> None:
+    """Valid request objects were replaced by their parameters, and pushed requests by theirs."""
     if "request" in params:
-        raise RequestError("request_not_supported", "Request objects are not supported.")
+        raise RequestError("request_not_supported", "The request object was not read.")
     if "request_uri" in params:
-        raise RequestError("request_uri_not_supported", "Request URIs are not supported.")
+        raise RequestError("request_uri_not_supported", "Only pushed requests have a request_uri.")
 
 
 def _scopes(client: Client, params: dict[str, str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from idp.directory import held_role_groups
 from idp.grants import authorization_codes, grant_lifecycle
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
+from idp.oidc import request_object
 from idp.oidc.endpoints import posted
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.interaction import AuthorizationRequest
@@ -58,12 +59,15 @@ def authorize() -> BaseResponse:
     params, repeated = single(request.args, request.form)
     if params.get("request_uri", "").startswith(pushed_requests.PREFIX):
         return _pushed(params, repeated)
+    params, fault = request_object.unwrap(work, params)
     try:
         client, uri = trusted_target(work, params, repeated)
     except NotRedirectable as error:
         return _refused_page(error.code, error.client)
     current.use_client_preferences(client)
     try:
+        if fault is not None:
+            raise fault
         check_is_pushed(client, work.settings)
         asked = validate(work, ring(), client, uri, params, repeated)
     except RequestError as error:

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749 import TokenEndpoint
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from flask import Blueprint, Response
 
+from idp.oidc import request_object
 from idp.oidc.endpoints.wiring import respond, server
 from idp.oidc.request_validation import NotRedirectable, RequestError, trusted_target, validate
 from idp.oidc.server import ProtocolRequest
@@ -30,7 +31,10 @@ class PushedAuthorization(TokenEndpoint):
             # Section 2.1.
             raise InvalidRequestError("A pushed request must not have a request_uri.")
         params = request.params | {"client_id": client.client_id}
+        params, fault = request_object.unwrap(request.work, params)
         try:
+            if fault is not None:
+                raise fault
             row, uri = trusted_target(request.work, params, set())
             asked = validate(request.work, self.server.ring, row, uri, params, set())
         except NotRedirectable as error:
