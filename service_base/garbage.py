@@ -22,7 +22,7 @@ def search_rarely() -> None:
 
 
 def search_new_objects() -> None:
-    """For processes that stay: searches as usual, but never again of what is loaded by now."""
-    gc.collect()
+    """For processes that stay: searches as usual, but never of what is loaded by now. The little of
+    it that nothing reaches is kept too: to find it takes longer than to load a page."""
     gc.freeze()
     gc.set_threshold(*OF_SERVERS)
