@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from flask import g
-from scim2_models import Error, InvalidValueException, PatchOp, SCIMException
+from scim2_models import InvalidValueException, PatchOp, SCIMException
 from scim2_server.bulk import BulkPlan, BulkStep
 from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
@@ -36,7 +36,7 @@ class Handler(ScimHandler):
             result, resource = self._known(request, plan, step, body.faults.get(step.index))
         else:
             result, resource = super().run_bulk_step(request, plan, step)
-            if operation.response is not None and isinstance(result.get("response"), Error):
+            if operation.response is not None:
                 result["response"] = error_texts.of_unread(result["response"])
         if g.pop("scim_repeated", False):
             result["status"] = 200

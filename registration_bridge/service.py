@@ -101,7 +101,6 @@ class Service(ScimService):
                 replacement[Role] = current[Role]
             return super().apply_replacement(current, replacement, conditions)
         if isinstance(replacement, Participant):
-            replacement.status = replacement.status or current.status
             if replacement.participations is None:
                 replacement.participations = current.participations
             if replacement.contacts is None:

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from idp import current
 from idp.clients import client_data, registry
 from idp.directory import accounts
+from idp.errors import Collision
 from idp.models import AccountState, Assignment, BrowserSession, Event, OutboxMessage
+from registration_bridge import user_writes
 from registration_bridge.message_urns import EFFECTS
 from tests.scim.pusher import EXTENSION, PATCH, USERS, Pusher, user
 from tests.scim.test_groups import GROUPS, TRADER, group
@@ -171,3 +174,24 @@ def test_reading_has_no_effects(pusher: Pusher, emi: dict[str, Any]) -> None:
     assert EFFECTS not in pusher.send("GET", f"{USERS}/{emi['id']}?dryRun=true").json
     refused = pusher.send("POST", f"{USERS}?dryRun=true", user(1, name=None))
     assert (refused.status_code, EFFECTS in refused.json) == (400, False)
+
+
+def test_the_effects_of_a_repeated_push_are_counted_once(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R03: another push came first, and the attempt that was rolled back has no effects."""
+    attempts = []
+
+    def conflict(*arguments: Any, **named: Any) -> Any:
+        made = create(*arguments, **named)
+        current.work().db.flush()
+        attempts.append(made)
+        if len(attempts) == 1:
+            raise Collision("taken")
+        return made
+
+    create = user_writes.create
+    monkeypatch.setattr(user_writes, "create", conflict)
+    effects = tried(pusher, "POST", USERS, user(1))
+    assert len(attempts) == 2
+    assert [mail["count"] for mail in effects["mails"]] == [1]
