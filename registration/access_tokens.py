@@ -99,8 +99,8 @@ def sign_in(work: UnitOfWork, claims: dict[str, Any]) -> TokenSignIn:
 
 
 def _signed_out_since(work: UnitOfWork, subject: str, moment: datetime) -> bool:
-    """An access token does not name its session. Whoever signs out, here or by a logout token of
-    the gateway, ends the tokens that he got before."""
+    """An access token does not name its session. A sign-out, here or by a logout token of the
+    gateway, ends all tokens that the person got before."""
     ended = exists().where(
         Session.subject == subject,
         Session.ended_at >= moment,

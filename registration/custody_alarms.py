@@ -1,5 +1,5 @@
-"""Alarms about custodians: whoever has nothing but a machine account left at an organization may
-have left it, and the Rights Administrators have a task (MA-03, MA-10)."""
+"""Alarms about custodians. A custodian who has nothing else left at an organization may have left
+it, so the Rights Administrators get a task (MA-03, MA-10)."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def roles(organization_id: str) -> dict[str, Any]:
         if at > current.work().now:
             raise parameters.bad("at")
     account = query.get("id", "")
-    # Whoever grants finds everybody (RG-04), so that a former holder's versions are known too.
+    # Somebody who grants finds everybody (RG-04), so that a former holder's versions are known too.
     also = account if all(here.may(one) for one in (*CHANGES, Action.SEARCH_PERSONS)) else ""
     whole = grid_query.grid(current.work(), here.here, kind, at, is_french=False, also=also)
     if account:

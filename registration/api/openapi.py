@@ -84,7 +84,7 @@ def _paths() -> Schema:
             (
                 "id",
                 TEXT,
-                "One Person ID, or user name of a machine. Whoever grants finds everybody.",
+                "One Person ID, or user name of a machine. Somebody who grants finds everybody.",
             ),
             ("q", TEXT, "Words of the name, user name or id."),
             ("role", TEXT, "Only those who hold this role."),

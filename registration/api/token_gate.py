@@ -56,7 +56,7 @@ def refused(answer: Refused, here: Organization) -> Problem:
 
 
 def require_fresh_factor() -> None:
-    """Whoever grants or revokes has proved a second factor recently (RFC 9470)."""
+    """Grants and revocations need a second factor that was proved recently (RFC 9470)."""
     if not current.has_fresh_factor():
         seconds = current.runtime().settings.fresh_seconds
         raise _challenge(

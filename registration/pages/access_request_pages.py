@@ -1,4 +1,5 @@
-"""Request access: a person asks for a role; whoever grants roles decides with one press (RG-11)."""
+"""Request access: a person asks for a role; somebody who grants roles decides with one press
+(RG-11)."""
 
 from __future__ import annotations
 
