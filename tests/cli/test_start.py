@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -99,9 +100,12 @@ def test_a_command_that_reads_no_key_loads_no_cryptography_of_keys(
 
 
 @pytest.mark.parametrize("order", [["settings"], ["history", "verify"], ["worker", "--once"]])
-def test_a_command_of_registration_loads_no_pages(world: World, order: list[str]) -> None:
+def test_a_command_of_registration_loads_no_pages(
+    world: World, order: list[str], tmp_path: Path
+) -> None:
+    """Neither its own nor those of the gateway."""
     program = RUN.replace("from idp.cli", "from registration.cli")
-    address = f"{world.settings.database_url}.registration"
+    address = f"sqlite:///{tmp_path / 'registration.db'}"
     environ = {"REGISTRATION_SECRET_KEY": "r" * 40, "REGISTRATION_DATABASE_URL": address}
     order_of_upgrade = [sys.executable, "-m", "registration.cli", "db", "upgrade"]
     subprocess.run(order_of_upgrade, env=os.environ | environ, check=True, capture_output=True)
