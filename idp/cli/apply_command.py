@@ -102,7 +102,10 @@ def export() -> None:
 
     with unit_of_work() as work:
         state = declared_state.export(work)
-    click.echo(yaml.safe_dump(state, sort_keys=False, allow_unicode=True, width=100), nl=False)
+    # In C where PyYAML has it.
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump(state, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100)
+    click.echo(text, nl=False)
 
 
 def _text(file: Path | None, builtin: str | None) -> str:
