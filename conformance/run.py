@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,9 @@ class Person:
 
     def _answer(self, page: Page) -> bool:
         """Answer a page of the gateway; False if it asks for nothing."""
-        self._last = page.screenshot()
+        # A page that goes on by itself has no picture.
+        with suppress(Error):
+            self._last = page.screenshot()
         if page.locator("#password").count() and page.locator("#username").count():
             page.fill("#username", self._username)
             page.fill("#password", self._password)
