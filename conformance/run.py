@@ -13,7 +13,6 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +120,8 @@ class Person:
             self.page.wait_for_load_state("networkidle")
 
     def picture(self) -> str:
-        """The last page of the gateway, as a data URL."""
+        """The page of the gateway where the person is now, or the last sign-in page, as a data
+        URL."""
         if self.page.url.startswith(self._issuer):
             self._last = self.page.screenshot()
         return "data:image/png;base64," + base64.b64encode(self._last).decode()
@@ -138,10 +138,8 @@ class Person:
 
     def _answer(self, page: Page) -> bool:
         """Answer a page of the gateway; False if it asks for nothing."""
-        # A page that goes on by itself has no picture.
-        with suppress(Error):
-            self._last = page.screenshot()
         if page.locator("#password").count() and page.locator("#username").count():
+            self._last = page.screenshot()
             page.fill("#username", self._username)
             page.fill("#password", self._password)
             page.locator("#remember").set_checked(True)
