@@ -10,6 +10,7 @@ from typing import Any
 
 from idp.clients import registry
 from idp.credentials import assertions
+from idp.oidc.parameters import is_malformed
 from idp.oidc.request_validation import RequestError
 from idp.transaction import UnitOfWork
 
@@ -23,8 +24,10 @@ def unwrap(work: UnitOfWork, params: dict[str, str]) -> tuple[dict[str, str], Re
     """The parameters that count, and the fault of the object. Those of a valid object replace all
     others (RFC 9101 section 6.3)."""
     text = params.get("request")
+    if text is None:
+        return params, None
     client = registry.find(work, params.get("client_id", "")[:200])
-    if text is None or client is None:
+    if client is None:
         return params, None
     if not client.keys:
         fault = "This client has no keys, so that it cannot sign request objects."
@@ -49,7 +52,9 @@ def _parameters(claims: dict[str, Any], client_id: str) -> dict[str, str]:
             # Section 4. With ``sub`` it might pass for a client assertion (section 10.8).
             raise ValueError(name)
         if name not in _OF_THE_JWT and value not in ("", None):
-            found[name] = _text(name, value)
+            found[name] = text = _text(name, value)
+            if is_malformed(name, text):
+                raise ValueError(_shown(name))
     return found
 
 
@@ -60,12 +65,20 @@ def _text(name: str, value: Any) -> str:
         return json.dumps(value)
     if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(name if name.isascii() and name.isidentifier() else "a parameter")
+    raise ValueError(_shown(name))
+
+
+def _shown(name: str) -> str:
+    return name if name.isascii() and name.isidentifier() else "a parameter"
 
 
 def _with_answer(params: dict[str, str], text: str) -> dict[str, str]:
     """The parameters of the URL, with response mode and state of an object that was not verified.
     Both could stand in the URL too; the redirect URI is that of the URL."""
     inside = assertions.unverified_claims(text)
-    wanted = {name: value for name in _OF_THE_ANSWER if isinstance(value := inside.get(name), str)}
+    wanted = {
+        name: value
+        for name in _OF_THE_ANSWER
+        if isinstance(value := inside.get(name), str) and not is_malformed(name, value)
+    }
     return wanted | params

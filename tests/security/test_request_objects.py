@@ -4,10 +4,11 @@ and that nothing beside them counts."""
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 from werkzeug.test import TestResponse
 
@@ -38,7 +39,10 @@ def signed(
         "iss": rp.client_id, "aud": world.settings.issuer, "exp": now + 300, "iat": now,
     } | changes  # fmt: skip
     kept = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode({"alg": "ES256"} | (header or {}), kept, key, algorithms=["ES256", "HS256"])
+    payload = json.dumps(kept)
+    return jws.serialize_compact(
+        {"alg": "ES256"} | (header or {}), payload, key, algorithms=["ES256", "HS256"]
+    )
 
 
 def ask(world: World, rp: Rp, text: str, **outside: str) -> TestResponse:
@@ -96,7 +100,7 @@ def test_nothing_beside_the_object_counts(world: World, rp: Rp) -> None:
         {"exp": None}, {"exp": 1}, {"exp": "soon"}, {"exp": True}, {"nbf": 4_000_000_000},
         {"iat": 4_000_000_000}, {"client_id": "crow"}, {"sub": "emi"}, {"request": "x"},
         {"request_uri": "https://evil.test/x"}, {"scope": ["openid"]}, {"state": {"a": 1}},
-        {"max_age": True}, {"max_age": 1.5}, {"nonce": 5},
+        {"max_age": True}, {"max_age": 1.5}, {"nonce": 5}, {"nonce": "\0"}, {"state": "\ud800"},
     ],
     ids=json.dumps,
 )  # fmt: skip
@@ -141,6 +145,16 @@ def test_a_client_without_keys_has_no_request_objects(world: World) -> None:
     assert page.status_code == 200
     for part in (f'action="{rp.redirect_uri}"', "request_not_supported", 'value="inside"'):
         assert part in page.text
+
+
+@pytest.mark.parametrize("state", ["\ud800", "\0", "x" * 8193, 5, ["a"], None])
+def test_n13_a_state_that_cannot_be_sent_back_is_left_out(world: World, state: Any) -> None:
+    """Of an object that was not verified, only what could stand in the URL is used."""
+    rp = world.relying_party("CROW")
+    body = urlsafe_b64encode(json.dumps({"state": state}).encode()).decode().rstrip("=")
+    answer = answer_of(ask(world, rp, f"e30.{body}.", redirect_uri=rp.redirect_uri))
+    assert answer["error"] == "request_not_supported"
+    assert "state" not in answer
 
 
 @pytest.mark.parametrize("outside", [{}, {"redirect_uri": "https://evil.test/"}])
