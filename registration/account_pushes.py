@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 
+from registration import requests
 from registration.models import (
     AccessAssignment,
     Account,
@@ -74,20 +75,8 @@ def queue_end(work: UnitOfWork, account: Account, request: Request | None = None
 def _new(work: UnitOfWork, account: Account, request: Request | None, operation: str) -> Push:
     work.db.flush()
     work.db.execute(select(Account.id).where(Account.id == account.id).with_for_update())
-    push = Push(
-        account_id=account.id,
-        request_id=request.id if request else None,
-        operation=operation,
-        body={},
-        state="queued",
-        next_attempt_at=work.now,
-        created_at=work.now,
-    )
-    work.db.add(push)
-    work.db.flush()
-    if request is not None:
-        request.state, request.closed_at = "open", None
-        request.waits_for += 1
+    push = Push(account_id=account.id, operation=operation)
+    requests.add_push(work, push, request)
     return push
 
 

@@ -8,6 +8,8 @@ from registration import history
 from registration.models import Account, Organization, Person, Request
 from registration.transaction import UnitOfWork
 
+#: Accounts that are read at a time when all are.
+BATCH = 200
 #: Actions of the history.
 ORDERED, CREATED = "account.ordered", "account.created"
 
@@ -22,6 +24,12 @@ def of_person(work: UnitOfWork, person: Person) -> Account | None:
             Account.ended_at.is_(None),
         )
     )
+
+
+def open_after(work: UnitOfWork, last: int) -> list[Account]:
+    """The next batch of all accounts that have not ended, after the one with the id ``last``."""
+    query = select(Account).where(Account.id > last, Account.ended_at.is_(None))
+    return list(work.db.scalars(query.order_by(Account.id).limit(BATCH)))
 
 
 def acting_for(work: UnitOfWork, person: Person, here: Organization) -> Account | None:

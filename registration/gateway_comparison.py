@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, or_, select, update
 
-from registration import account_pushes, history, organization_pushes, tasks
+from registration import account_pushes, accounts, history, organization_pushes, tasks
 from registration.account_pushes import NoCustodian
 from registration.gateway_drift import (
     Drift,
@@ -115,7 +115,7 @@ def compare(runtime: Runtime, origin: Origin, *, is_repaired: bool = False) -> C
     last = 0
     while True:
         with runtime.work(origin) as work:
-            rows = _open_accounts(work, last)
+            rows = accounts.open_after(work, last)
             if not rows:
                 break
             last = rows[-1].id
@@ -127,11 +127,6 @@ def compare(runtime: Runtime, origin: Origin, *, is_repaired: bool = False) -> C
         "gateway_compared", compared=found.compared, drift=len(found.drifts), pushed=found.pushed
     )
     return found
-
-
-def _open_accounts(work: UnitOfWork, after: int) -> list[Account]:
-    query = select(Account).where(Account.id > after, Account.ended_at.is_(None))
-    return list(work.db.scalars(query.order_by(Account.id).limit(BATCH)))
 
 
 class _Part:

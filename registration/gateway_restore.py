@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from registration import account_pushes, history, organization_pushes
+from registration import account_pushes, accounts, history, organization_pushes
 from registration.account_pushes import NoCustodian
 from registration.models import Account, Counter, Organization, Push
 from registration.transaction import Origin, Runtime, UnitOfWork
@@ -24,7 +24,6 @@ from service_base.database import insert_if_missing
 
 #: Action of the history.
 RESTORED = "gateway.restored"
-BATCH = 200
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def restore(runtime: Runtime, origin: Origin) -> Restored:
     pushed = skipped = last = 0
     while True:
         with runtime.work(origin) as work:
-            rows = _open_accounts(work, last)
+            rows = accounts.open_after(work, last)
             if not rows:
                 break
             last = rows[-1].id
@@ -120,11 +119,6 @@ def _continue_after(work: UnitOfWork, number: int) -> None:
     """The database continues after this key, which was written. SQLite does so by itself."""
     if work.db.get_bind().dialect.name == "postgresql":
         work.db.execute(select(func.setval(func.pg_get_serial_sequence("push", "id"), number)))
-
-
-def _open_accounts(work: UnitOfWork, after: int) -> list[Account]:
-    query = select(Account).where(Account.id > after, Account.ended_at.is_(None))
-    return list(work.db.scalars(query.order_by(Account.id).limit(BATCH)))
 
 
 def _push(work: UnitOfWork, account: Account) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from registration import requests
 from registration.delegation_facts import Tier
 from registration.models import (
     Account,
@@ -41,21 +42,8 @@ def queue(
 ) -> Push:
     """Order that the gateway makes the organization as it is; the request waits for it. The push
     has the next number, or this one."""
-    push = Push(
-        id=number,
-        organization_id=organization.id,
-        request_id=request.id if request else None,
-        operation="put",
-        body={},
-        state="queued",
-        next_attempt_at=work.now,
-        created_at=work.now,
-    )
-    work.db.add(push)
-    work.db.flush()
-    if request is not None:
-        request.state, request.closed_at = "open", None
-        request.waits_for += 1
+    push = Push(id=number, organization_id=organization.id, operation="put")
+    requests.add_push(work, push, request)
     return push
 
 

@@ -41,6 +41,18 @@ def open_request(
     return request
 
 
+def add_push(work: UnitOfWork, push: Push, request: Request | None) -> None:
+    """Store a push of an account or an organization for the worker; the request waits for it."""
+    push.request_id = request.id if request else None
+    push.body, push.state = {}, "queued"
+    push.next_attempt_at = push.created_at = work.now
+    work.db.add(push)
+    work.db.flush()
+    if request is not None:
+        request.state, request.closed_at = "open", None
+        request.waits_for += 1
+
+
 def by_number(work: UnitOfWork, number: str) -> Request | None:
     """The request of this number."""
     return work.db.scalars(select(Request).where(Request.number == number)).one_or_none()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from registration import account_pushes, gateway_comparison, push_delivery
+from registration import account_pushes, accounts, gateway_comparison, push_delivery
 from registration.gateway_comparison import COMPARED, MORE, Comparison, compare, compare_nightly
 from registration.gateway_drift import Drift, DriftKind, DriftValue, differences
 from registration.models import (
@@ -197,6 +197,7 @@ def test_pr07_many_differences_are_counted(
     """A limit keeps the list of tasks readable; accounts are read in parts."""
     monkeypatch.setattr(gateway_comparison, "MOST", 2)
     monkeypatch.setattr(gateway_comparison, "BATCH", 2)
+    monkeypatch.setattr(accounts, "BATCH", 2)
     for number in range(5):
         bridge.kept[f"x{number}"] = {"id": f"x{number}", "userName": f"stranger{number}"}
     assert len(compared(runtime).drifts) == 5
