@@ -19,6 +19,7 @@ from registration import (
     custody_alarms,
     history,
     requests,
+    waiting_requests,
 )
 from registration.access_changes import AccountKey, Cell, Change, Plan, Situation, plan
 from registration.delegation_facts import AccountKind, Actor
@@ -149,6 +150,7 @@ def order(
     for account in sorted({*changed, *holders.values()}, key=lambda row: row.id):
         account_pushes.queue(work, account, request)
     custody_alarms.check(work, here, (one.person for one in (*changed, *holders.values())))
+    waiting_requests.grant(work, actor, here, found.added, request)
     told = [(account, roles[cell.role], False) for cell, account in _first(ended)]
     told += [(holders[cell.account], roles[cell.role], True) for cell in found.added]
     if told:

@@ -2,14 +2,14 @@
 its Rights Administrators and Applicant Representatives grant or refuse it (RG-11, B.01 to B.05).
 
 A request waits as a request in the state ``open``. What grants it is a batch (``access_batches``),
-so that the same rules hold as for every other grant.
+so that the same rules hold as for every other grant; a grant in the list of people closes it too.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import select
 
-from registration import access_batches, history, notices, requests, tasks
+from registration import access_batches, notices, requests, tasks, waiting_requests
 from registration.access_changes import AccountKey, Cell, Change
 from registration.access_request_refusals import (
     AccessRequestNotFound,
@@ -23,16 +23,13 @@ from registration.delegation import who_can
 from registration.delegation_facts import AccountKind, Actor, Facts, Role, Target, Tier
 from registration.delegation_rules import Action
 from registration.expired_holdings import lock_and_close
-from registration.models import AccessRole, History, Organization, Person, Request
+from registration.models import AccessRole, Organization, Person, Request
 from registration.notice_texts import AccessAnswer
 from registration.organization_facts import cells_of, facts_of, roles
 from registration.permission import require
 from registration.transaction import UnitOfWork
+from registration.waiting_requests import APPROVED, ASKED, KIND, REFUSED
 
-#: Kind of the request.
-KIND = "access.request"
-#: Actions of the history; the first is the kind of the task too.
-ASKED, APPROVED, REFUSED = "access.requested", "access.request_granted", "access.request_refused"
 #: Shown to the person, the latest ones.
 MOST = 20
 
@@ -51,14 +48,14 @@ def ask(work: UnitOfWork, actor: Actor, here: Organization, role: str, why: str 
     if state is not None and state.is_held:
         raise RoleHeld()
     person = work.db.scalars(select(Person).where(Person.person_id == actor.person)).one()
-    if any(one.data["role"] == role for one in _waiting(work, here, person)):
+    if any(one.data["role"] == role for one in waiting_requests.of_person(work, here, person)):
         raise AlreadyAsked()
     row = work.db.scalars(select(AccessRole).where(AccessRole.code == role)).one()
     request = requests.open_request(
         work, KIND, organization=here, person=person, data={"role": role, "why": why}
     )
     request.state, request.closed_at = "open", None
-    entry = _record(work, ASKED, request, person, after={"role": role}, reason=why)
+    entry = waiting_requests.record(work, ASKED, request, person, why)
     deciders = who_can(
         Action.GRANT_ACCESS, Target(here.organization_id, actor.person, role=known), facts
     )
@@ -83,8 +80,10 @@ def approve(work: UnitOfWork, actor: Actor, here: Organization, number: str) -> 
     change = Change(cell, grants=True, saw=state.version if state else 0)
     why = request.data.get("why", "")
     done = access_batches.order(work, actor, here, [change], why=f"{request.number} {why}".strip())
-    _close(work, actor, request, "done", {"order": done.number})
-    _record(work, APPROVED, request, person, after={"role": cell.role})
+    if request.state == "open":
+        # The person has the role already.
+        waiting_requests.close(work, actor, request, "done", order=done.number)
+        waiting_requests.record(work, APPROVED, request, person)
     return done
 
 
@@ -96,8 +95,8 @@ def refuse(work: UnitOfWork, actor: Actor, here: Organization, number: str, reas
     if not reason.strip():
         raise RefusalNeedsReason()
     role = request.data["role"]
-    _close(work, actor, request, "refused", {"reason": reason.strip()})
-    entry = _record(work, REFUSED, request, person, after={"role": role}, reason=reason.strip())
+    waiting_requests.close(work, actor, request, "refused", reason=reason.strip())
+    entry = waiting_requests.record(work, REFUSED, request, person, reason.strip())
     row = work.db.scalars(select(AccessRole).where(AccessRole.code == role)).one()
     notices.of_access_request(
         work, AccessAnswer.REFUSED, person, entry,
@@ -156,16 +155,6 @@ def _is_offered(role: Role, here: Organization, facts: Facts) -> bool:
     return role.kind is AccountKind.PERSON and "approved" in states
 
 
-def _waiting(work: UnitOfWork, here: Organization, person: Person) -> list[Request]:
-    query = select(Request).where(
-        Request.kind == KIND,
-        Request.organization_id == here.id,
-        Request.person_id == person.id,
-        Request.state == "open",
-    )
-    return list(work.db.scalars(query))
-
-
 def _cell(person_id: str, role: str) -> Cell:
     return Cell(AccountKey(AccountKind.PERSON, person_id), role)
 
@@ -174,35 +163,7 @@ def _give_task(
     work: UnitOfWork, request: Request, person: Person, role: AccessRole, tier: Tier
 ) -> None:
     tasks.create(
-        work, ASKED, key=_key(request, tier), request=request,
+        work, ASKED, key=waiting_requests.task_key(request, tier), request=request,
         organization_id=request.organization_id, office=tier.value,
         data={"person": person.full_name, "role": role.name, "role_fr": role.name_fr},
-    )  # fmt: skip
-
-
-def _key(request: Request, tier: Tier) -> str:
-    return f"{ASKED}:{request.number}:{tier.value}"
-
-
-def _close(
-    work: UnitOfWork, actor: Actor, request: Request, state: str, more: dict[str, str]
-) -> None:
-    request.state, request.closed_at = state, work.now
-    request.data = request.data | {"decided_by": actor.person} | more
-    for tier in Tier:
-        tasks.finish(work, _key(request, tier))
-
-
-def _record(
-    work: UnitOfWork,
-    action: str,
-    request: Request,
-    person: Person,
-    *,
-    after: dict[str, str],
-    reason: str = "",
-) -> History:
-    return history.record(
-        work, action, organization=request.organization, person=person, request=request,
-        after=after, reason=reason,
     )  # fmt: skip

@@ -212,6 +212,12 @@ def _member(actor: Actor, target: Target, facts: Facts) -> Reason | None:
     return None if known else Reason.NOT_YOURS
 
 
+def _belongs(_actor: Actor, target: Target, facts: Facts) -> Reason | None:
+    """As a member, an operator of the IESO too: nobody asks for access where he has nothing."""
+    belongs = facts.belongs(target.person, target.organization)
+    return None if belongs else Reason.NOT_YOURS
+
+
 def _oneself_or_member(actor: Actor, target: Target, facts: Facts) -> Reason | None:
     return None if actor.person == target.person else _member(actor, target, facts)
 
@@ -268,7 +274,7 @@ RULES: Mapping[Action, Rule] = {
     Action.CHANGE_NETWORKS: Rule(_only(_RA), ("machine",), (_machine_here,)),
     Action.HAND_OVER_MACHINE: Rule(_only(_RA), ("machine", "person"), (_machine_here,)),
     Action.STOP_MACHINE: Rule(_only(_RA), ("machine",), (_machine_here,)),
-    Action.REQUEST_ACCESS: Rule(_only(_HOLDER), ("person",), (_member,)),
+    Action.REQUEST_ACCESS: Rule(_only(_HOLDER), ("person",), (_belongs,)),
     Action.REGISTER_ORGANIZATION: Rule(_only(_IESO), at_organization=False),
     Action.APPLY_FOR_PARTICIPATION: Rule(_only(_IESO, _APPREP)),
     Action.DECIDE_PARTICIPATION: Rule(_only(_IESO)),

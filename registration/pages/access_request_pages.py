@@ -21,7 +21,7 @@ from registration.access_request_refusals import (
 )
 from registration.delegation_facts import AccountKind
 from registration.delegation_rules import Action
-from registration.pages import standing
+from registration.pages import change_lines, standing
 from registration.pages.appointment_answers import MAX_WHY, answers, prove_first, sentence_of, words
 from registration.pages.role_grid_pages import changer
 from registration.pages.standing import NotHere, Standing
@@ -61,8 +61,9 @@ def approve(organization_id: str, number: str) -> BaseResponse:
             order = access_requests.approve(current.work(), here.actor, here.here, number)
     except AlreadyDecided as refused:
         return _back(number, sentence_of(refused))
-    except BatchNotPossible:
-        return _back(number, gettext("The role cannot be granted now."))
+    except BatchNotPossible as refused:
+        reasons = change_lines.reasons(refused.plan, here.here)
+        return _back(number, " ".join([gettext("The role cannot be granted now."), *reasons]))
     flash(gettext("The request %(number)s was sent to the gateway.", number=order.number))
     return redirect(url_for("pages.request", number=number), code=303)
 

@@ -80,18 +80,28 @@ def obstacles(trial: Trial) -> list[str]:
         found.append(
             gettext("Others have changed some of these roles. Read the list again, then decide.")
         )
-    found += [
-        gettext(
-            "The custodian of %(machine)s would lose the last role. Hand the machine over first.",
-            machine=machine.userid,
-        )
-        for machine in trial.plan.custodies
-    ]
+    found += _kept(trial.plan)
     found += [
         gettext("The gateway refuses the change for %(id)s: %(words)s", id=key.id, words=words)
         for key, words in trial.refusals
     ]
     return found
+
+
+def reasons(plan: Plan, here: Organization) -> list[str]:
+    """Why a batch of one change is not possible."""
+    denied = [line for one in plan.denied for line in refusal_lines(one.refused, here)]
+    return [*denied, *(_CONFLICTS.of(one.kind) for one in plan.conflicts), *_kept(plan)]
+
+
+def _kept(plan: Plan) -> list[str]:
+    return [
+        gettext(
+            "The custodian of %(machine)s would lose the last role. Hand the machine over first.",
+            machine=machine.userid,
+        )
+        for machine in plan.custodies
+    ]
 
 
 def effects(trial: Trial) -> list[str]:

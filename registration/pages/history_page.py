@@ -13,9 +13,6 @@ from hosted_pages.csv_files import csv_lines
 from hosted_pages.texts import complete
 from registration import current, history_list, sections
 from registration.access_batches import GRANTED, REVOKED
-from registration.access_requests import APPROVED as REQUEST_GRANTED
-from registration.access_requests import ASKED
-from registration.access_requests import REFUSED as REQUEST_REFUSED
 from registration.accounts import CREATED, ORDERED
 from registration.appointments import ENDED, MADE
 from registration.contact_assignments import ADDED, REMOVED
@@ -35,6 +32,9 @@ from registration.pages import query_days, standing
 from registration.pages.standing import Standing
 from registration.participation_end import ENDED as PARTICIPATION_ENDED
 from registration.persons import CHANGED, REGISTERED
+from registration.waiting_requests import APPROVED as REQUEST_GRANTED
+from registration.waiting_requests import ASKED
+from registration.waiting_requests import REFUSED as REQUEST_REFUSED
 
 ACTIONS = complete(
     (

@@ -7,7 +7,13 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from hosted_pages.texts import complete
-from registration import access_batches, access_requests, current, market_participations, requests
+from registration import (
+    access_batches,
+    current,
+    market_participations,
+    requests,
+    waiting_requests,
+)
 from registration.models import Request
 from registration.organization_facts import names
 from registration.pages import standing
@@ -65,14 +71,14 @@ def show(number: str) -> str:
         opened_by=opened_by or gettext("IESO"),
         lines=lines_of_request(order) if order.kind == access_batches.KIND else [],
         crumbs=crumbs,
-        asked=asked_for(order) if order.kind == access_requests.KIND else None,
+        asked=asked_for(order) if order.kind == waiting_requests.KIND else None,
     )
 
 
 def state_of(order: Request) -> str:
     """A participation is refused by the IESO, access by those who grant it, everything else by the
     gateway."""
-    if order.kind == access_requests.KIND:
+    if order.kind == waiting_requests.KIND:
         return ACCESS_STATES.of(order.state)
     if order.state == "refused" and order.kind == market_participations.KIND:
         return str(gettext("Refused by the IESO"))

@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _
 
 from hosted_pages.languages import is_french
 from hosted_pages.texts import complete
-from registration import access_requests, custody_alarms
+from registration import custody_alarms, waiting_requests
 from registration.delegation_facts import Tier
 from registration.delegation_texts import TIERS
 from registration.gateway_comparison import MORE, TASK
@@ -23,7 +23,7 @@ TEXTS = complete(
         "push.refused",
         "push.waits",
         "office.vacant",
-        access_requests.ASKED,
+        waiting_requests.ASKED,
         custody_alarms.KIND,
         DECIDE,
         *Step,
@@ -34,7 +34,7 @@ TEXTS = complete(
         "push.refused": _("The gateway refused a change: %(words)s"),
         "push.waits": _("Changes have been waiting for the gateway: %(words)s"),
         "office.vacant": _("Nobody holds this role, fill it: %(office)s"),
-        access_requests.ASKED: _("%(person)s asks for access: %(role)s"),
+        waiting_requests.ASKED: _("%(person)s asks for access: %(role)s"),
         custody_alarms.KIND: _(
             "%(person)s has nothing left here but the custody of %(account)s. Hand it over or stop "
             "it."

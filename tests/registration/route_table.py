@@ -27,8 +27,8 @@ GET     pages.export_roles              sign-in  403     yes     yes   yes   yes
 GET     pages.review                    sign-in  403     yes     yes   403   403   403
 POST    pages.review                    sign-in  403     yes     yes   403   403   403
 POST    pages.confirm                   sign-in  403     yes     yes   403   403   403
-GET     pages.request_access            sign-in  yes     yes     yes   yes   yes   yes
-POST    pages.ask_access                sign-in  yes     yes     yes   yes   yes   yes
+GET     pages.request_access            sign-in  yes     yes     yes   yes   yes   404
+POST    pages.ask_access                sign-in  yes     yes     yes   yes   yes   404
 POST    pages.approve_access:asked      sign-in  403     yes     yes   403   403   403
 POST    pages.refuse_access:asked       sign-in  403     yes     yes   403   403   403
 GET     pages.find                      sign-in  403     yes     yes   403   403   403

@@ -9,7 +9,19 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from registration.access_batches import BatchNotPossible
+from registration.access_changes import (
+    AccountKey,
+    Cell,
+    Conflict,
+    ConflictKind,
+    Denied,
+    Plan,
+)
 from registration.app import create_app
+from registration.delegation import Refused
+from registration.delegation_facts import AccountKind
+from registration.delegation_rules import Reason
 from registration.models import AccessAssignment, AccessRole, Account, Organization
 from registration.transaction import Runtime
 from tests.registration.fake_bridge import FakeBridge
@@ -112,4 +124,29 @@ def test_a_decision_needs_a_recent_second_factor(site: Site) -> None:
     page = get(late, f"/requests/{number}")
     answer = post(late, page, f"{HERE}/access-requests/{number}/approve")
     assert "Confirm that it is you" in answer.text
+    assert site.held() == {"view"}
+
+
+def test_an_approval_that_is_not_possible_says_why(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands against the grant is on the page, and nothing is granted."""
+    number = asked(site)
+    admin = site.browser(RA)
+    page = get(admin, f"/requests/{number}")
+    cell = Cell(AccountKey(AccountKind.PERSON, TRADER), "bids")
+    found = Plan(
+        conflicts=(Conflict(cell, ConflictKind.REVOKED),),
+        denied=(Denied(cell, Refused(Reason.NOT_APPROVED)),),
+    )
+
+    def impossible(*_: object) -> None:
+        raise BatchNotPossible(found)
+
+    monkeypatch.setattr("registration.access_requests.approve", impossible)
+    done = post(admin, page, f"{HERE}/access-requests/{number}/approve")
+    shown = get(admin, done.location).text
+    assert "The role cannot be granted now." in shown
+    assert "participation that is not approved" in shown
+    assert "Somebody else has revoked this role meanwhile." in shown
     assert site.held() == {"view"}

@@ -124,6 +124,31 @@ def test_b02_an_approval_is_an_order_like_any_other(
         access_requests.refuse(work, ADMIN, lakes, request.number, "late")
 
 
+def test_b03_a_grant_in_the_list_closes_what_waits_for_it(
+    work: UnitOfWork, lakes: Organization
+) -> None:
+    """B.03: the request is granted by that order, and is nobody's task any more; a request for
+    another role waits on."""
+    request, other = ask(work, lakes), ask(work, lakes, "view")
+    cell = Cell(AccountKey(AccountKind.PERSON, TRADER), "bids")
+    order = access_batches.order(work, Actor(APPREP), lakes, [Change(cell, grants=True, saw=0)])
+    assert (request.state, request.data["order"], request.data["decided_by"]) == (
+        "done", order.number, APPREP,
+    )  # fmt: skip
+    assert other.state == "open"
+    assert len(open_tasks(work, lakes, RA, Tier.RA)) == 1
+    assert actions(work)[-2:] == ["access.granted", "access.request_granted"]
+
+
+def test_tm07_an_operator_of_the_ieso_asks_only_where_he_belongs(
+    work: UnitOfWork, lakes: Organization
+) -> None:
+    """He sees every organization, and has access at none by that."""
+    with pytest.raises(NotAllowed) as refused:
+        access_requests.ask(work, Actor(STRANGER, is_operator=True), lakes, "bids")
+    assert refused.value.reason is Reason.NOT_YOURS
+
+
 def test_a_refusal_has_a_reason_that_the_person_reads(
     work: UnitOfWork, lakes: Organization
 ) -> None:

@@ -87,7 +87,7 @@ change_networks          -       -         tier          tier   tier   yes     t
 hand_over_machine        any     -         tier          tier   tier   yes     tier    tier
 stop_machine             -       -         tier          tier   tier   yes     tier    tier
 request_access           any     -         tier          tier   tier   tier    tier    tier
-request_access           self    -         yes           yes    yes    yes     yes     yes
+request_access           self    -         not_yours     yes    yes    yes     yes     yes
 register_organization    -       -         yes           tier   tier   tier    tier    tier
 apply_for_participation  -       -         yes           tier   tier   tier    yes     tier
 decide_participation     -       -         yes           tier   tier   tier    tier    tier
