@@ -27,7 +27,7 @@ in one transaction:
 - ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
   ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
   ``market_participations``, ``participation_decisions``, ``participation_end``, ``sections`` and
-  ``access_requests`` (people ask for roles).
+  ``access_requests`` (people ask for roles; ``waiting_requests`` are those without an answer).
 - ``access_request_refusals``, ``appointment_refusals``, ``contact_refusals``,
   ``machine_registry_refusals``, ``participation_refusals``, ``person_refusals``,
   ``section_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``: what the gateway says
