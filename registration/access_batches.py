@@ -17,6 +17,7 @@ from registration import (
     account_pushes,
     accounts,
     custody_alarms,
+    dry_runs,
     history,
     requests,
     waiting_requests,
@@ -98,7 +99,7 @@ def attempt(work: UnitOfWork, actor: Actor, here: Organization, changes: Iterabl
     work.db.rollback()
     try:
         with work.ports.bridge() as bridge:
-            results = bridge.bulk(operations, is_dry=True)
+            results = dry_runs.tried(bridge, operations)
     except BridgeError as error:
         return Trial(found, unreachable=error.detail)
     return Trial(

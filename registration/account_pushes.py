@@ -30,6 +30,7 @@ from registration.models import (
     Push,
     Request,
 )
+from registration.ports import Bridge
 from registration.transaction import UnitOfWork
 from registration_bridge.message_urns import PATCH, REGISTRATION_USER, USER
 
@@ -96,6 +97,23 @@ def operation(account: Account, body: dict[str, Any]) -> dict[str, Any]:
     changes: list[dict[str, Any]] = [{"op": "replace", "value": values}]
     changes += [{"op": "remove", "path": name} for name in OPTIONAL if name not in body]
     return {"method": "PATCH", "path": path, "data": {"schemas": [PATCH], "Operations": changes}}
+
+
+def at_gateway(bridge: Bridge, operation: dict[str, Any]) -> dict[str, Any] | None:
+    """The account of such an operation, when it is new here and the gateway has it already: found
+    by our id, or by its user name. Raises BridgeError."""
+    if operation["method"] != "POST":
+        return None
+    body = operation["data"]
+    known = bridge.find("externalId", body["externalId"])
+    if known is None and "userName" in body:
+        known = bridge.find("userName", body["userName"])
+    return known
+
+
+def of_known(operation: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """The operation, for the account that the gateway has already."""
+    return operation | {"method": "PUT", "path": f"/Users/{known['id']}"}
 
 
 def user(

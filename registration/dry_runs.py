@@ -7,8 +7,9 @@ from typing import Any
 
 from registration import account_pushes, requests
 from registration.models import Account, Push, Request
+from registration.ports import Bridge
 from registration.transaction import UnitOfWork
-from registration_bridge.bridge_client import BridgeError
+from registration_bridge.bridge_client import BridgeError, Result
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,30 @@ def of_request(work: UnitOfWork, request: Request) -> DryRun:
         return DryRun()
     try:
         with work.ports.bridge() as bridge:
-            results = bridge.bulk(operations, is_dry=True)
+            results = tried(bridge, operations)
     except BridgeError as error:
         return DryRun(unreachable=error.detail)
     return DryRun(
         tuple(result.effects for result in results),
         tuple(result.detail for result in results if not result.is_done),
     )
+
+
+def tried(bridge: Bridge, operations: list[dict[str, Any]]) -> list[Result]:
+    """What would come of each operation. An account that is new here may be at the gateway already:
+    then it is tried as its push will be sent. Raises BridgeError."""
+    results = list(bridge.bulk(operations, is_dry=True))
+    again = {}
+    for number, operation in enumerate(operations):
+        if results[number].is_done:
+            continue
+        if known := account_pushes.at_gateway(bridge, operation):
+            again[number] = account_pushes.of_known(operation, known)
+    if again:
+        second = bridge.bulk(list(again.values()), is_dry=True)
+        results = [dict(zip(again, second, strict=True)).get(n, one)
+                   for n, one in enumerate(results)]  # fmt: skip
+    return results
 
 
 def _operation(push: Push, account: Account) -> dict[str, Any] | None:

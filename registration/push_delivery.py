@@ -138,23 +138,19 @@ def _send(runtime: Runtime, operation: dict[str, Any]) -> Outcome:
 
 
 def _sent(bridge: Bridge, operation: dict[str, Any]) -> Outcome:
-    """Raises BridgeError. An account that is new here may be at the gateway already: it is found by
-    our id, or by its user name."""
+    """Raises BridgeError. An account that is new here may be at the gateway already."""
     if operation["path"].startswith("/Participants/"):
         operation = _of_participant(bridge, operation)
     if operation["method"] != "POST" or operation["path"] == "/Participants":
         (result,) = bridge.bulk([operation])
         return Outcome(result.status, result.detail)
-    body = operation["data"]
-    known = bridge.find("externalId", body["externalId"])
-    if known is None and "userName" in body:
-        known = bridge.find("userName", body["userName"])
+    known = account_pushes.at_gateway(bridge, operation)
     if known is not None:
-        operation = operation | {"method": "PUT", "path": f"/Users/{known['id']}"}
+        operation = account_pushes.of_known(operation, known)
     (result,) = bridge.bulk([operation])
     if not result.is_done:
         return Outcome(result.status, result.detail)
-    made = known or bridge.find("externalId", body["externalId"]) or {}
+    made = known or account_pushes.at_gateway(bridge, operation) or {}
     return Outcome(result.status, "", str(made.get("id", "")), str(made.get("userName", "")))
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from idp.credentials.assertions import public_key
-from registration import account_pushes, organization_pushes, push_delivery, requests
+from registration import account_pushes, dry_runs, organization_pushes, push_delivery, requests
 from registration.gateway_comparison import compare
 from registration.gateway_drift import Drift, DriftKind
 from registration.gateway_restore import restore
 from registration.models import (
     AccessAssignment,
+    AccessRole,
     Account,
     Appointment,
     Organization,
@@ -24,11 +22,10 @@ from registration.models import (
     Task,
 )
 from registration.transaction import Origin, Runtime
-from registration_bridge.bridge_client import BridgeClient
 from registration_bridge.message_urns import REGISTRATION_USER
+from tests.registration.both_applications import wired_bridge
 from tests.registration.test_pushes import somebody
 from tests.scim.pusher import PATCH
-from tests.scim.test_client import MAKERS, Wired, pem, public, registered
 from tests.world import Rp, World
 
 GROUPS = ("EMI Bids and Offers", "EMI Market Data Viewer")
@@ -50,16 +47,7 @@ def emi(world: World) -> Rp:
 @pytest.fixture
 def joined(runtime: Runtime, world: World, emi: Rp) -> Runtime:
     """Registration at this gateway, where it authenticates with its key."""
-    key = MAKERS["EC"]()
-    registered(world, auth_method="private_key_jwt", keys=(public_key(public(key)),))
-
-    @contextmanager
-    def bridge() -> Iterator[BridgeClient]:
-        with BridgeClient(world.settings.issuer, "registration", key=pem(key)) as client:
-            for prefix in ("https://", f"{world.settings.issuer}/oauth2/"):
-                client._session.mount(prefix, Wired(world))
-            yield client
-
+    bridge = wired_bridge(world)
     clock = runtime.ports.clock
     clock.moment = world.clock.now()  # type: ignore[attr-defined]
     return replace(runtime, ports=replace(runtime.ports, bridge=bridge))
@@ -102,6 +90,22 @@ def test_b06_a_grant_is_in_the_next_token_and_a_revocation_too(
         held.valid_until = held.ended_at = work.now
     assert state(joined, order(joined)) == "done"
     assert groups(world, emi) == []
+
+
+def test_an_account_that_only_the_gateway_knows_is_tried_as_it_will_be_pushed(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """PR-01: the review does not refuse what the worker can do, and refuses what it cannot."""
+    for groups, is_refused in ((GROUPS, False), (("Unknown",), True)):
+        with joined.work() as work:
+            account = somebody(work)
+            account.username = "tremblam"
+            work.db.scalars(select(AccessRole)).one().role_groups = list(groups)
+            request = requests.open_request(work, "access.changed")
+            account_pushes.queue(work, account, request)
+            found = dry_runs.of_request(work, request)
+            assert [("Unknown" in one) for one in found.refusals] == [True] * is_refused
+            assert found.unreachable == ""
 
 
 def test_a03_a_new_account_gets_its_user_name_from_the_gateway(

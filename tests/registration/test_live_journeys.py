@@ -1,5 +1,5 @@
-"""Procedures C, D, G and J of the manual through the pages of registration and of the gateway,
-against the demonstration as a newcomer starts it."""
+"""Procedures C, D, G and J of the manual, a machine and a participation, through the pages of
+registration and of the gateway, against the demonstration as a newcomer starts it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ HOLDER = "100419"
 ROLES = f"{HERE}/persons/{HOLDER}/roles"
 APPOINT = f"{HERE}/representatives/appoint/{HOLDER}"
 EMAILS = {
+    "apprep": "sophie.lalonde@lakes-generation.example",
+    "ieso": "margaret.osei@operator.example",
     "pc": "catherine.bouchard@lakes-generation.example",
     "ra": "amara.nwosu@lakes-generation.example",
     "holder": "liam.petrov@lakes-generation.example",
@@ -54,6 +56,11 @@ def mails(known: dict[str, Any], email: str, text: str) -> int:
     """How many mails of the gateway to this address say this."""
     found = requests.get(f"{known['issuer']}/demo/outbox", timeout=10).text.split("<article")[1:]
     return sum(email in mail and text in mail for mail in found)
+
+
+def line_with(page: str, text: str) -> str:
+    """The line of a table that contains this."""
+    return next(one for one in re.findall(r"<tr\b.*?</tr>", page, re.DOTALL) if text in one)
 
 
 def test_c_a_person_corrects_his_own_record(live_demo: dict[str, Any]) -> None:
@@ -98,7 +105,7 @@ def test_g_j_a_rights_administrator_is_appointed_and_ended(live_demo: dict[str, 
     listed = posted(contact, review, f"{APPOINT}/confirm", why="second administrator")
     assert "Liam Petrov is now Rights Administrator." in listed.text
     assert holder.get(f"{root}{HERE}/roles").status_code == 200
-    row = next(one for one in re.findall(r"<tr\b.*?</tr>", listed.text, re.DOTALL) if HOLDER in one)
+    row = line_with(listed.text, HOLDER)
     (end,) = re.findall(rf'href="({HERE}/representatives/\d+/end)"', row)
     page = contact.get(root + end)
     posted(contact, page, f"{end}/confirm", reason="other", why="temporary help")
@@ -116,11 +123,52 @@ def test_ma02_ma03_a_machine_is_registered_and_stopped(live_demo: dict[str, Any]
     order = posted(browser, review, f"{new}/confirm", **typed)
     waited(lambda: "In progress" not in browser.get(order.url).text)
     assert "Completed" in browser.get(order.url).text
-    row = next(one for one in re.findall(r"<tr\b.*?</tr>", browser.get(listed).text, re.DOTALL)
-               if "Sends meter data" in one)  # fmt: skip
+    row = line_with(browser.get(listed).text, "Sends meter data")
     (name,) = re.findall(r"APIIESO\d{5}", row)[:1]
     assert mails(live_demo, EMAILS["holder"], name) >= 1
     (path,) = re.findall(rf'href="({HERE}/machines/\d+)"', row)
     stop = browser.get(f"{root}{path}/stop")
     posted(browser, stop, f"{path}/stop/confirm", why="replaced")
     assert "Sends meter data" not in browser.get(listed).text
+
+
+def order_roles(browser: requests.Session, root: str, *codes: str) -> None:
+    """The holder has these access roles, once the gateway has done it."""
+    page = browser.get(root + ROLES)
+    ticked = [f"person|{HOLDER}|{code}" for code in codes]
+    if checked(page.text) == ticked:
+        return
+    review = posted(browser, page, f"{HERE}/roles/review", cell=ticked)
+    order = posted(browser, review, f"{HERE}/roles/confirm", why="capacity desk")
+    waited(lambda: "In progress" not in browser.get(order.url).text)
+    assert checked(browser.get(root + ROLES).text) == ticked
+
+
+def test_rg12_a_participation_is_applied_for_decided_and_ended(live_demo: dict[str, Any]) -> None:
+    """RG-12, RG-13, TM-07: withdrawn, applied for again and approved, its roles can be given; they
+    end with it, and the next token of EMI lacks them."""
+    representative, root = at_registration(live_demo, "apprep")
+    desk, _ = at_registration(live_demo, "ieso")
+    admin, _ = at_registration(live_demo, "ra")
+    offered = f'value="person|{HOLDER}|view-capacity-data"'
+    order_roles(admin, root)
+    assert offered not in admin.get(root + ROLES).text
+    listed = f"{root}{HERE}/participations"
+    row = line_with(representative.get(listed).text, "Capacity auction")
+    (path,) = re.findall(rf'href="({HERE}/participations/\d+)"', row)
+    decision = {"decision": "withdraw", "why": "not this year"}
+    posted(representative, representative.get(root + path), f"{path}/decision", **decision)
+    apply = f"{HERE}/participations/apply/capacity-auction"
+    applied = posted(representative, representative.get(root + apply), f"{apply}/confirm")
+    path = "/" + applied.url.split("/", 3)[3]
+    assert offered not in admin.get(root + ROLES).text
+    assert representative.get(f"{root}{path}/end").status_code == 403
+    posted(desk, desk.get(root + path), f"{path}/decision", decision="approve")
+    assert offered in admin.get(root + ROLES).text
+    order_roles(admin, root, "view-capacity-data")
+    assert "See market data" in rights_at_emi(live_demo)
+    end = desk.get(f"{root}{path}/end")
+    assert "1 access role ends." in end.text
+    posted(desk, end, f"{path}/end/confirm", why="left the auction")
+    assert offered not in admin.get(root + ROLES).text
+    waited(lambda: "See market data" not in rights_at_emi(live_demo))
