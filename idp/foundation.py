@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from idp.clients.key_documents import HttpKeyDocuments
+from idp.clients.key_hosts import KeyHosts
 from idp.credentials.hashing import PasswordHasher
 from idp.db import engine_options, prepare_engine
 from idp.messages.logout_delivery import HttpLogoutSender
@@ -69,6 +71,7 @@ def default_ports(settings: Settings) -> Ports:
     sms: SmsSender | None = FormSmsSender(settings) if settings.sms_url else None
     if settings.demo:
         mailer, sms = DemoMailer(), DemoSmsSender()
+    outbound = NetworkSet(settings.outbound_networks)
     return Ports(
         SystemClock(),
         SystemTokens(),
@@ -77,5 +80,6 @@ def default_ports(settings: Settings) -> Ports:
         geo_locator=GeoDatabase(settings.place_database, settings.asn_database),
         suspicious_networks=read_networks(settings.listed_networks),
         denied_networks=NetworkSet(settings.denied_networks),
-        logouts=HttpLogoutSender(NetworkSet(settings.outbound_networks), settings.outbound_ca_file),
+        logouts=HttpLogoutSender(outbound, settings.outbound_ca_file),
+        key_hosts=KeyHosts(HttpKeyDocuments(outbound, settings.outbound_ca_file).read),
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from typing import Protocol
+from typing import Any, Protocol
 
 from idp.mfa.risk_values import Place
 from idp.policy.addresses import Address
@@ -50,6 +50,19 @@ class LogoutSender(Protocol):
 
     def send(self, uri: str, logout_token: str) -> None:
         """Send the token; raises if it can be retried."""
+
+
+class KeyHosts(Protocol):
+    """Keeps the keys that clients publish at a ``jwks_uri``."""
+
+    def keys(self, uri: str, now: datetime) -> tuple[dict[str, Any], ...]:
+        """The keys that count now, without fetching."""
+
+    def is_due(self, uri: str, names: Iterable[str], now: datetime) -> bool:
+        """Whether to fetch them before a token of the key ``names`` is verified."""
+
+    def fetch(self, uri: str, now: datetime) -> None:
+        """Fetch them, for some seconds at most."""
 
 
 class GeoLocator(Protocol):
@@ -101,5 +114,7 @@ class Ports:
     denied_networks: Container[Address | None] = ()
     #: None if no logout tokens are sent, as in a trial without a network.
     logouts: LogoutSender | None = None
+    #: None if no keys of clients are fetched, as in a trial without a network.
+    key_hosts: KeyHosts | None = None
     #: Samples events of unauthenticated callers.
     sampler: Sampler = field(default_factory=Sampler)

@@ -71,7 +71,9 @@ class Network:
         (), "networks of proxies whose X-Forwarded-For header is trusted, e.g. 10.0.0.0/8"
     )
     outbound_networks: tuple[str, ...] = setting(
-        (), "private networks where applications receive back-channel logouts, e.g. 10.20.0.0/16"
+        (),
+        "private networks where applications receive back-channel logouts and publish their keys, "
+        "e.g. 10.20.0.0/16",
     )
     outbound_ca_file: str = setting(
         "",

@@ -65,6 +65,10 @@ _TEXTS = {
         "--backchannel-logout-uri",
         "Back-channel logout URI. Empty for none.",
     ),
+    "jwks_uri": (
+        "--jwks-uri",
+        "Where the client publishes its keys. Replaces --key-file, and the reverse.",
+    ),
     "audience": ("--audience", "Access token audience (aud). Empty for the gateway."),
     "push_default_participant": (
         "--push-default-participant",
@@ -155,6 +159,9 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if files := given.pop("key_files", ()):
         given["keys"] = tuple(public_key(file.read_text()) for file in files)
+        given.setdefault("jwks_uri", "")
+    elif given.get("jwks_uri"):
+        given["keys"] = ()
     if "logo" in given:
         given["logo"] = None if given["logo"] == "none" else logos.read(given["logo"])
     if given.get("minimum_acr") == "none":

@@ -6,9 +6,12 @@ Sensitive changes need two operators (``client_proposals``). This package never 
 
 __all__ = [
     "client_data",
+    "client_keys",
     "client_proposals",
     "client_refusals",
     "client_secrets",
+    "key_documents",
+    "key_hosts",
     "logos",
     "proposal_contents",
     "registry",

@@ -31,6 +31,7 @@ class ClientData:
     auth_method: str = AuthMethod.SECRET
     #: Public keys (JWK with ``kid``) of ``private_key_jwt``; see ``assertions.public_key``.
     keys: tuple[PublicKey, ...] = ()
+    jwks_uri: str = ""
     token_endpoint_audience: bool = False
     grant_types: tuple[str, ...] = ("authorization_code",)
     scopes: tuple[str, ...] = PERSONAL_SCOPES

@@ -115,15 +115,16 @@ class AccountKindsInvalid(Invalid):
 
 
 class KeysMissingOrExcess(Invalid):
-    """A client that signs assertions has keys; no other client has any."""
+    """A client that signs assertions has keys or their address; no other client has any."""
 
-    template = N_("private_key_jwt needs 1 to {most} keys, and nothing else has any")
+    template = N_("private_key_jwt needs 1 to {most} keys or a jwks_uri, and nothing else has any")
     most: int
 
 
 class RuleFault(Phrase):
     """Which rule the combination of the fields violates."""
 
+    KEYS_AND_ADDRESS = N_("keys and jwks_uri cannot both be set")
     ASSERTION_AUDIENCE = N_("only private_key_jwt has an audience of its assertions")
     PUBLIC_CREDENTIALS = N_("a public client cannot use client_credentials")
     REFRESH_WITHOUT_CODE = N_("refresh_token needs authorization_code")
@@ -156,6 +157,7 @@ class UriUse(Phrase):
     POST_LOGOUT = N_("post-logout redirect URI")
     HOME = N_("home URL")
     BACKCHANNEL_LOGOUT = N_("back-channel logout URI")
+    KEYS = N_("key set URI (jwks_uri)")
 
 
 class UriInvalid(Invalid):

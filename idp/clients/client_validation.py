@@ -31,7 +31,7 @@ from idp.models import AccountKind, AuthMethod
 from idp.networks import NetworkSet
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
-from idp.policy.registered_values import SIGNING_ALGS
+from idp.policy.registered_values import MAX_CLIENT_KEYS, SIGNING_ALGS
 from idp.policy.scopes import (
     ACRS,
     GRANT_TYPES,
@@ -43,7 +43,7 @@ from idp.policy.scopes import (
 )
 from idp.transaction import UnitOfWork
 
-MAX_NAME, MAX_DESCRIPTION, MAX_KEYS = 200, 500, 10
+MAX_NAME, MAX_DESCRIPTION = 200, 500
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 #: The values that a field can have.
 ONE_OF: dict[str, tuple[str | None, ...]] = {
@@ -100,12 +100,14 @@ def _choice_faults(data: ClientData) -> Iterator[Refusal]:
 
 def _rule_faults(data: ClientData) -> Iterator[Refusal]:
     public, signs = data.auth_method == AuthMethod.NONE, data.auth_method == AuthMethod.KEY
-    if not (0 < len(data.keys) <= MAX_KEYS if signs else not data.keys):
-        yield KeysMissingOrExcess(MAX_KEYS)
+    has_keys = bool(data.keys or data.jwks_uri)
+    if has_keys != signs or len(data.keys) > MAX_CLIENT_KEYS:
+        yield KeysMissingOrExcess(MAX_CLIENT_KEYS)
     has_code = "authorization_code" in data.grant_types
     default = data.push_default_participant
     numbers = (*data.push_participants, default or "0")
     violated = {
+        RuleFault.KEYS_AND_ADDRESS: bool(data.keys and data.jwks_uri),
         RuleFault.ASSERTION_AUDIENCE: data.token_endpoint_audience and not signs,
         RuleFault.PUBLIC_CREDENTIALS: public and "client_credentials" in data.grant_types,
         RuleFault.REFRESH_WITHOUT_CODE: "refresh_token" in data.grant_types and not has_code,
@@ -133,13 +135,16 @@ def _scope_faults(data: ClientData) -> Iterator[Refusal]:
 def _uri_faults(work: UnitOfWork, data: ClientData) -> Iterator[Refusal]:
     native = data.auth_method == AuthMethod.NONE
     development = work.settings.is_loopback_http
-    logout_uri = data.backchannel_logout_uri
+    # The gateway calls these URIs, so they cannot be a native application's.
+    called = (
+        (UriUse.BACKCHANNEL_LOGOUT, data.backchannel_logout_uri),
+        (UriUse.KEYS, data.jwks_uri),
+    )
     groups = (
         (UriUse.REDIRECT, data.redirect_uris, native),
         (UriUse.POST_LOGOUT, data.post_logout_redirect_uris, native),
         (UriUse.HOME, (data.home_url,) if data.home_url else (), native),
-        # The gateway calls this URI, so it cannot be a native application's.
-        (UriUse.BACKCHANNEL_LOGOUT, (logout_uri,) if logout_uri else (), False),
+        *((use, (uri,), False) for use, uri in called if uri),
     )
     for use, uris, is_native in groups:
         for uri in uris:
@@ -147,8 +152,9 @@ def _uri_faults(work: UnitOfWork, data: ClientData) -> Iterator[Refusal]:
             if fault:
                 yield UriInvalid(use, uri, fault)
     allowed = NetworkSet(work.settings.outbound_networks)
-    if logout_uri and (unreachable := outbound.url_fault(logout_uri, allowed)):
-        yield UriInvalid(UriUse.BACKCHANNEL_LOGOUT, logout_uri, unreachable)
+    for use, uri in called:
+        if uri and (unreachable := outbound.url_fault(uri, allowed)):
+            yield UriInvalid(use, uri, unreachable)
     for origin in data.allowed_origins:
         if not _ORIGIN.fullmatch(origin):
             yield OriginInvalid(origin)

@@ -97,13 +97,23 @@ def unverified_subject(assertion: str) -> str:
     return name if isinstance(name, str) else ""
 
 
+def unverified_key_name(token: str) -> str:
+    """The ``kid`` of a JWT before anything is verified. Empty if there is none."""
+    name = _unverified_part(token, 0).get("kid", "")
+    return name if isinstance(name, str) else ""
+
+
 def unverified_claims(token: str) -> dict[str, Any]:
     """The claims of a JWT before anything is verified. Empty if it is none."""
+    return _unverified_part(token, 1)
+
+
+def _unverified_part(token: str, number: int) -> dict[str, Any]:
     try:
-        claims = json.loads(_bytes(token[:MAX_ASSERTION].split(".")[1]))
+        values = json.loads(_bytes(token[:MAX_ASSERTION].split(".")[number]))
     except (IndexError, ValueError, RecursionError):
         return {}
-    return claims if isinstance(claims, dict) else {}
+    return values if isinstance(values, dict) else {}
 
 
 def verify(

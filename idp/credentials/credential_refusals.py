@@ -40,6 +40,8 @@ class AssertionCheck(StrEnum):
     JTI = "jti"
     #: The assertion was used before.
     JTI_USED = "jti_used"
+    #: The keys at the client's ``jwks_uri`` could not be fetched.
+    KEYS_UNAVAILABLE = "keys_unavailable"
 
 
 class LinkRefusal(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ForeignKey, String, false, text
+from sqlalchemy import ForeignKey, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, PrimaryKey
@@ -42,8 +42,20 @@ class Client(Base):
     #: The secret before the last rotation, and when it expires.
     former_secret_digest: Mapped[str | None] = mapped_column(String(64))
     former_secret_until: Mapped[datetime | None]
+    #: The same secrets, sealed, of a client that signs with them (``client_secret_jwt``).
+    sealed_secret: Mapped[str | None] = mapped_column(Text)
+    former_sealed_secret: Mapped[str | None] = mapped_column(Text)
     #: Public keys (JWK) for ``private_key_jwt``; several during a key rotation.
     keys: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    #: Where it publishes them instead; empty: nowhere.
+    jwks_uri: Mapped[str] = mapped_column(String(2000), default="", server_default=text("''"))
+    #: The field of its certificate that names it, and the value (``tls_client_auth``).
+    tls_subject_field: Mapped[str] = mapped_column(
+        String(20), default="", server_default=text("''")
+    )
+    tls_subject: Mapped[str] = mapped_column(String(2000), default="", server_default=text("''"))
+    #: Its access tokens work with its certificate only (RFC 8705 section 3).
+    certificate_bound_tokens: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: Assertions may name the token endpoint as ``aud`` instead of the issuer (old libraries).
     token_endpoint_audience: Mapped[bool] = mapped_column(default=False, server_default=false())
     grant_types: Mapped[list[str]]

@@ -203,6 +203,8 @@ class AccessToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    #: The SHA-256 thumbprint of the certificate that it works with (RFC 8705); None: any caller.
+    certificate: Mapped[str | None] = mapped_column(String(43))
 
     grant: Mapped[Grant] = relationship(lazy="joined", innerjoin=True)
 

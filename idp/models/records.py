@@ -33,6 +33,7 @@ class ClientRecord:
     former_secret_digest: str | None
     former_secret_until: datetime | None
     keys: tuple[dict[str, Any], ...]
+    jwks_uri: str
     token_endpoint_audience: bool
     grant_types: tuple[str, ...]
     scopes: tuple[str, ...]

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
 
-from idp.clients import client_secrets, registry
+from idp.clients import client_keys, client_secrets, registry
 from idp.credentials import assertions
 from idp.credentials.credential_refusals import AssertionCheck
 from idp.models import AuthMethod
@@ -92,6 +92,9 @@ class ClientAuthenticator:
         else."""
         method, name, credential = presented_credentials(request)
         client = registry.find_record(work, name) if name else None
+        if method == AuthMethod.KEY and client and client.allows_auth_method(method):
+            # A pushed request may have a request object too (``request_object.unwrap``).
+            client_keys.prepare(work, client, (credential, request.params.get("request", "")))
         # First, because an unknown client must take as long as a known one.
         fault = _failed_check(work, client, method, name, credential)
         if client is None:
@@ -117,11 +120,12 @@ def _failed_check(
         return None if client_secrets.matches(work, client, credential) else ClientCheck.SECRET
     is_old_audience_allowed = client is not None and client.token_endpoint_audience
     audiences = (f"{work.settings.issuer}{TOKEN_PATH}",) if is_old_audience_allowed else ()
-    keys = client.keys if client is not None else ()
+    keys = client_keys.of(work, client) if client is not None else ()
     try:
         assertions.verify(work, credential, name, keys, audiences=audiences)
     except assertions.BadAssertion as error:
-        return error.check
+        is_unknown = client is not None and client_keys.has_any(client) and not keys
+        return AssertionCheck.KEYS_UNAVAILABLE if is_unknown else error.check
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from idp.clients import registry
+from idp.clients import client_keys, registry
 from idp.credentials import assertions
 from idp.oidc.parameters import is_malformed
 from idp.oidc.request_validation import RequestError
@@ -20,20 +20,26 @@ _OF_THE_JWT = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 _OF_THE_ANSWER = ("response_mode", "state")
 
 
-def unwrap(work: UnitOfWork, params: dict[str, str]) -> tuple[dict[str, str], RequestError | None]:
+def unwrap(
+    work: UnitOfWork, params: dict[str, str], *, may_fetch: bool = False
+) -> tuple[dict[str, str], RequestError | None]:
     """The parameters that count, and the fault of the object. Those of a valid object replace all
-    others (RFC 9101 section 6.3)."""
+    others (RFC 9101 section 6.3). ``may_fetch`` if nothing was written yet: keys at the client's
+    ``jwks_uri`` are fetched if they are due."""
     text = params.get("request")
     if text is None:
         return params, None
     client = registry.find(work, params.get("client_id", "")[:200])
     if client is None:
         return params, None
-    if not client.keys:
+    if not client_keys.has_any(client):
         fault = "This client has no keys, so that it cannot sign request objects."
         return _with_answer(params, text), RequestError("request_not_supported", fault)
+    if may_fetch:
+        client_keys.prepare(work, client, (text,))
+    keys = client_keys.of(work, client)
     try:
-        claims = assertions.read_request_object(work, text, client.client_id, client.keys)
+        claims = assertions.read_request_object(work, text, client.client_id, keys)
         return _parameters(claims, client.client_id), None
     except assertions.BadAssertion as error:
         fault = f"The request object is not valid: {error.check}."

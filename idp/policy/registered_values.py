@@ -8,6 +8,8 @@ from enum import StrEnum
 SIGNING_ALGS = ("RS256", "ES256")
 #: Hours for which the previous secret of a client works: the default and the maximum.
 OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
+#: Keys of one client.
+MAX_CLIENT_KEYS = 10
 #: Days for which a key of a machine account is valid: the maximum and the default.
 MAX_KEY_DAYS, DEFAULT_KEY_DAYS = 730, 365
 

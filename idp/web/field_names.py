@@ -36,6 +36,7 @@ LABELS = {
     "id_token_alg": _("ID token signing algorithm"),
     "ip": _("Network address"),
     "is_resource_server": _("Can introspect tokens issued for its audience"),
+    "jwks_uri": _("Key set URI (jwks_uri)"),
     "key": _("Key"),
     "keys": _("Keys"),
     "kind": _("Account type"),

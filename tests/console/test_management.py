@@ -101,6 +101,7 @@ def test_a_client_registered_in_the_console_works(world: World, desk: Desk) -> N
         ({"client_id": "emi"}, "exists"),
         ({"allowed_origins": "*"}, "origin"),
         ({"backchannel_logout_uri": "http://tra.rp.test/logout"}, "back-channel logout URI"),
+        ({"jwks_uri": "http://tra.rp.test/keys"}, "key set URI"),
     ],
 )
 def test_n09_an_invalid_registration_is_refused_with_its_reason(

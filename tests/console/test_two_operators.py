@@ -131,6 +131,7 @@ STRONGER: dict[str, tuple[str, dict[str, str | list[str]]]] = {
             "new_key": OTHER_KEY.as_pem(private=False).decode(),
         },
     ),
+    "address": ("", FORM | {"auth_method": "private_key_jwt", "jwks_uri": "https://r.test/keys"}),
     "secret": ("/secret", {"overlap_hours": "0"}),
     "enable": ("/enable", {}),
 }

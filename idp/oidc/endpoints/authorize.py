@@ -59,7 +59,7 @@ def authorize() -> BaseResponse:
     params, repeated = single(request.args, request.form)
     if params.get("request_uri", "").startswith(pushed_requests.PREFIX):
         return _pushed(params, repeated)
-    params, fault = request_object.unwrap(work, params)
+    params, fault = request_object.unwrap(work, params, may_fetch=True)
     try:
         client, uri = trusted_target(work, params, repeated)
     except NotRedirectable as error:

@@ -35,6 +35,7 @@ TEXTS = (
     "description_fr",
     "home_url",
     "backchannel_logout_uri",
+    "jwks_uri",
     "audience",
     "push_default_participant",
 )

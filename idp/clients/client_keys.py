@@ -1,0 +1,40 @@
+"""The public keys of a client: registered ones, or those at its ``jwks_uri``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from idp.credentials import assertions
+from idp.credentials.assertions import PublicKey
+from idp.models.records import AnyClient
+from idp.transaction import UnitOfWork
+
+
+def has_any(client: AnyClient) -> bool:
+    """Whether the client has keys, wherever they are."""
+    return bool(client.keys or client.jwks_uri)
+
+
+def of(work: UnitOfWork, client: AnyClient) -> Sequence[PublicKey]:
+    """The keys that count now. Nothing is fetched."""
+    if not client.jwks_uri:
+        return client.keys
+    hosts = work.ports.key_hosts
+    return hosts.keys(client.jwks_uri, work.now) if hosts is not None else ()
+
+
+def prepare(work: UnitOfWork, client: AnyClient, tokens: Sequence[str]) -> None:
+    """Fetch the keys at the registered ``jwks_uri`` if they are due for these tokens.
+
+    Call it before the transaction writes. It ends the transaction, so that no lock and no
+    connection of the database waits for the other server."""
+    hosts, uri = work.ports.key_hosts, client.jwks_uri
+    if hosts is None or not uri or client.disabled_at is not None:
+        return
+    names = [name for token in tokens if (name := assertions.unverified_key_name(token))]
+    if not hosts.is_due(uri, names, work.now):
+        return
+    # What the process keeps may be an address that is not registered any more.
+    work.kept()
+    work.rollback()
+    hosts.fetch(uri, work.now)
