@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from idp.messages.message_kinds import MailKind, MessageKind, NotificationKind, TextMessageKind
 from idp.messages.message_refusals import RecipientInvalid
 from idp.models import Account, MessageChannel, MessageState, OutboxMessage, Person
-from idp.policy.email_address import BadAddress, single_address
+from idp.policy.email_address import BadAddress, stored_address
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def enqueue(
     Raises Invalid if the recorded address is not one plain address."""
     person = to or account.person
     try:
-        recipient = single_address(person.email)
+        recipient = stored_address(person.email)
     except BadAddress as error:
         raise RecipientInvalid(account.username, error.fault) from error
     from idp.messages.rendering import render

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
@@ -170,6 +169,9 @@ def _template(kind: MailKind | TextMessageKind, locale: str) -> Template:
 
 def _moment(moment: datetime, locale: str) -> str:
     """A time in Eastern Time, with its zone."""
+    # Few messages have one.
+    from babel.dates import format_datetime
+
     pattern = "d MMMM y, HH:mm zzz" if locale == "en" else "d MMMM y, HH 'h' mm zzz"
     return format_datetime(
         moment.astimezone(EASTERN), pattern, tzinfo=EASTERN, locale=f"{locale}_CA"

@@ -36,10 +36,7 @@ def single_address(text: str) -> str:
     Raises BadAddress."""
     from email_validator import EmailNotValidError, validate_email
 
-    if not text or len(text) > MAX_LENGTH:
-        raise BadAddress(AddressFault.LENGTH)
-    if any(char in text for char in ',;<>()"\\') or not text.isprintable() or " " in text:
-        raise BadAddress(AddressFault.CHARACTERS)
+    _check_characters(text)
     if not text.rpartition("@")[0].isascii():
         raise BadAddress(AddressFault.LOCAL_PART)
     try:
@@ -48,6 +45,22 @@ def single_address(text: str) -> str:
         raise BadAddress(AddressFault.FORM) from error
     # The library limits the length of this form too.
     return f"{found.local_part}@{found.ascii_domain}"
+
+
+def stored_address(text: str) -> str:
+    """An address that ``single_address`` returned earlier. What would add a recipient or a header
+    is refused again, in case the row was changed by other means. Raises BadAddress."""
+    _check_characters(text)
+    if text.count("@") != 1 or "." not in text.rpartition("@")[2] or not text.isascii():
+        raise BadAddress(AddressFault.FORM)
+    return text
+
+
+def _check_characters(text: str) -> None:
+    if not text or len(text) > MAX_LENGTH:
+        raise BadAddress(AddressFault.LENGTH)
+    if any(char in text for char in ',;<>()"\\') or not text.isprintable() or " " in text:
+        raise BadAddress(AddressFault.CHARACTERS)
 
 
 def email_key(text: str) -> str:

@@ -14,7 +14,7 @@ from idp.directory import accounts
 from idp.messages import outbox_reader, queue
 from idp.messages.message_kinds import MailKind
 from idp.models import AccountState, MessageState, OutboxMessage
-from idp.policy.email_address import email_key, single_address
+from idp.policy.email_address import BadAddress, email_key, single_address, stored_address
 from idp.policy.names import name_key
 from tests.world import World
 
@@ -145,3 +145,26 @@ def test_n85_a_stored_address_is_stored_as_it_is(local: str, domain: str) -> Non
         return
     assert stored.isascii()
     assert single_address(stored) == stored
+    assert stored_address(stored) == stored
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x@y.example, z@evil.test",
+        "x@y.example z@evil.test",
+        "x@y.example;z@evil.test",
+        "x@y.example\n",
+        "x@y.example\rBcc: z@evil.test",
+        "x@y@evil.test",
+        "<x@y.example>",
+        "é@y.example",
+        "no address",
+        "x" * 250 + "@y.example",
+    ],
+)
+def test_n85_a_row_changed_by_other_means_adds_no_recipient_and_no_header(text: str) -> None:
+    """N85: a stored address is not read in full again, but never ends up as more than one."""
+    with pytest.raises(BadAddress):
+        stored_address(text)
