@@ -227,6 +227,9 @@ class Tokens:
     require_pushed_requests: bool = setting(
         False, "all clients must push their authorization requests (RFC 9126)"
     )
+    require_dpop_nonces: bool = setting(
+        False, "DPoP proofs must have a nonce of the gateway (RFC 9449 section 8)"
+    )
     # RFC 6749 section 4.1.2: ten minutes at most.
     code_ttl: int = setting(60, "life of an authorization code", bound=Bound(1, 600, 10, 300))
     id_token_ttl: int = setting(600, "life of an ID token", bound=Bound(10, DAY, 60, HOUR))

@@ -65,6 +65,9 @@ def check(work: UnitOfWork, token: Token) -> dict[str, Any]:
     ).validate(claims)  # fmt: skip
     if str(token.header.get("typ", "")).lower() not in TYPES:
         raise ValueError("this is no access token")
+    if "cnf" in claims:
+        # RFC 9449 section 7.1: whoever stole it cannot use it as a bearer token.
+        raise ValueError("this token is bound to a key")
     texts = ("sub", "client_id", "scope", "acr")
     if not all(isinstance(claims.get(name, ""), str) for name in texts):
         raise ValueError("a claim is no text")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace as with_changes
 from typing import Any, cast
 
-from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
+from flask import Blueprint, Flask, Response, after_this_request, current_app, g, jsonify, request
 from flask_limiter import RateLimitExceeded
 from scim2_flask import ScimServer
 from scim2_flask.extension import flask_rule
@@ -26,8 +26,9 @@ from idp import current
 from idp.directory.dry_run import Effects
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.limits import counter
-from idp.models.records import AnyClient
-from idp.oidc import tokens
+from idp.models.records import AccessTokenRecord, AnyClient
+from idp.oidc import sender_constraint, tokens
+from idp.oidc.sender_constraint import BEARER, DPOP, NotProved, Presented
 from idp.oidc.server import GatewayServer
 from idp.policy.scopes import SCIM
 from registration_bridge import body_rules, normalise, openapi
@@ -154,7 +155,8 @@ class Bridge(ScimServer):
         if answer.status_code == 429:
             answer.headers["Retry-After"] = str(RETRY_AFTER)
         if answer.status_code == 401:
-            answer.headers["WWW-Authenticate"] = 'Bearer realm="SCIM"'
+            challenges = g.get("scim_challenges") or _challenges()
+            answer.headers.setlist("WWW-Authenticate", challenges)
         return answer
 
 
@@ -208,22 +210,60 @@ def reason() -> str:
 
 
 def authenticated() -> AnyClient:
-    """The client of the token (RFC 6750), which must be its own and have the scope ``scim``. Raises
-    the errors of SCIM."""
+    """The client of the token (RFC 6750, RFC 9449), which must be its own and have the scope
+    ``scim``. Raises the errors of SCIM."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.casefold() != "bearer" or not token.strip():
+    scheme, token = scheme.casefold(), token.strip()
+    if scheme not in (BEARER, DPOP) or not token:
         raise UnauthorizedException
     work = current.work()
     server: GatewayServer = current_app.extensions["oidc"]
-    row = tokens.find_active_access_token(work, server.ring, token.strip())
+    row = tokens.find_active_access_token(work, server.ring, token)
     if row is None or row.grant.account is not None:
         raise UnauthorizedException
+    _check_holder(row, scheme, token)
     client = row.grant.client
     work.origin = with_changes(work.origin, actor=f"client:{client.client_id}")
     # The scope may have been removed from the client since the token was issued.
     if SCOPE not in row.scopes or SCOPE not in client.scopes:
         raise ForbiddenException(detail="The access token does not have the scope scim.")
     return client
+
+
+def _check_holder(row: AccessTokenRecord, scheme: str, token: str) -> None:
+    """Check the proof of a token that is bound to a key. Raises UnauthorizedException."""
+    presented = Presented(
+        scheme=scheme,
+        token=token,
+        proof=request.headers.get(sender_constraint.HEADER),
+        method=request.method,
+        path=request.path,
+    )
+    work = current.work()
+    try:
+        headers = sender_constraint.check_holder(work, row, presented)
+    except NotProved as error:
+        g.scim_challenges = _challenges(error.scheme, error.code, error.description)
+        _add_headers(error.headers)
+        raise UnauthorizedException(detail=error.description) from error
+    if scheme == DPOP:
+        # A push that is refused or tried is rolled back; its proof stays used.
+        work.commit()
+    _add_headers(headers)
+
+
+def _challenges(scheme: str = "", code: str | None = None, description: str = "") -> list[str]:
+    return sender_constraint.challenges(scheme, code, description, "SCIM")
+
+
+def _add_headers(headers: dict[str, str]) -> None:
+    if not headers:
+        return
+
+    @after_this_request
+    def add(answer: Response) -> Response:
+        answer.headers.update(headers)
+        return answer
 
 
 def install(app: Flask) -> Bridge:

@@ -118,6 +118,10 @@ _FLAGS = {
         "--require-pushed-requests/--no-require-pushed-requests",
         "Accept authorization requests only if they were pushed (RFC 9126).",
     ),
+    "dpop_bound_access_tokens": (
+        "--dpop-bound-access-tokens/--no-dpop-bound-access-tokens",
+        "Issue only tokens that are bound to a key of the client (DPoP, RFC 9449).",
+    ),
     "trusted": ("--trusted/--not-trusted", "First-party client: do not ask for consent."),
     "uses_popups": ("--popups/--no-popups", "Opens sign-in in a pop-up window."),
     "is_resource_server": (

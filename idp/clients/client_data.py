@@ -42,6 +42,7 @@ class ClientData:
     account_kinds: tuple[str, ...] = (AccountKind.PERSONAL, AccountKind.MACHINE)
     require_pkce: bool = True
     require_pushed_requests: bool = False
+    dpop_bound_access_tokens: bool = False
     trusted: bool = False
     uses_popups: bool = False
     minimum_acr: str | None = None

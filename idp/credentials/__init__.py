@@ -7,6 +7,7 @@ who may have a secret, starts a session or changes the state of an account.
 __all__ = [
     "assertions",
     "credential_refusals",
+    "dpop_proofs",
     "hashing",
     "links",
     "notices",

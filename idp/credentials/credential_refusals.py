@@ -44,6 +44,30 @@ class AssertionCheck(StrEnum):
     KEYS_UNAVAILABLE = "keys_unavailable"
 
 
+class ProofCheck(StrEnum):
+    """Which check of a DPoP proof failed: its form, its key, its signature, or a claim."""
+
+    #: There is more than one.
+    SEVERAL = "more than one"
+    FORM = "form"
+    TYP = "typ"
+    ALG = "alg"
+    #: A member of the header that is not known.
+    HEADER = "header"
+    JWK = "jwk"
+    PRIVATE_KEY = "private key"
+    SIGNATURE = "signature"
+    HTM = "htm"
+    HTU = "htu"
+    IAT = "iat"
+    EXP = "exp"
+    NBF = "nbf"
+    ATH = "ath"
+    JTI = "jti"
+    #: The proof was used before.
+    JTI_USED = "jti used before"
+
+
 class LinkRefusal(StrEnum):
     """Why a mailed link was refused."""
 

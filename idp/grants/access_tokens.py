@@ -29,15 +29,22 @@ _REVOKE = (
 
 
 def record(
-    work: UnitOfWork, grant: AnyGrant, handle: str, *, scopes: list[str], audience: str
+    work: UnitOfWork,
+    grant: AnyGrant,
+    handle: str,
+    *,
+    scopes: list[str],
+    audience: str,
+    dpop_jkt: str | None,
 ) -> None:
     """Store the record of a new access token. ``handle`` is the ``jti`` of a JWT, or the digest of
-    an opaque token."""
+    an opaque token; ``dpop_jkt`` the thumbprint of the key that it is bound to."""
     values = {
         "handle": handle,
         "grant_id": grant.id,
         "scopes": scopes,
         "audience": audience,
+        "dpop_jkt": dpop_jkt,
         "created_at": work.now,
         "expires_at": work.after(seconds=work.settings.access_token_ttl),
     }

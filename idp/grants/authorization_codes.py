@@ -23,7 +23,12 @@ _SPEND = (
 
 
 def issue(
-    work: UnitOfWork, grant: AnyGrant, *, redirect_uri: str, code_challenge: str | None
+    work: UnitOfWork,
+    grant: AnyGrant,
+    *,
+    redirect_uri: str,
+    code_challenge: str | None,
+    dpop_jkt: str | None,
 ) -> str:
     """A new code of 256 random bits."""
     code = work.token(32)
@@ -32,6 +37,7 @@ def issue(
         "grant_id": grant.id,
         "redirect_uri": redirect_uri,
         "code_challenge": code_challenge,
+        "dpop_jkt": dpop_jkt,
         "created_at": work.now,
         "expires_at": work.after(seconds=work.settings.code_ttl),
     }

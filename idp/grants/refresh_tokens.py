@@ -45,20 +45,28 @@ _SPENT = select(
 _USED_AT = select(_TOKEN.c.consumed_at).where(_TOKEN.c.digest == bindparam("wanted"))
 
 
-def issue(work: UnitOfWork, grant: AnyGrant) -> str:
-    """The first refresh token of the family."""
+def issue(work: UnitOfWork, grant: AnyGrant, dpop_jkt: str | None = None) -> str:
+    """The first refresh token of the family. It can be used only with the key of this thumbprint,
+    if there is one."""
     token = work.token(32)
-    _add(work, grant, token, work.after(seconds=work.settings.refresh_absolute))
+    _add(work, grant, token, work.after(seconds=work.settings.refresh_absolute), dpop_jkt)
     return token
 
 
-def _add(work: UnitOfWork, grant: AnyGrant, token: str, family_expires_at: datetime) -> None:
+def _add(
+    work: UnitOfWork,
+    grant: AnyGrant,
+    token: str,
+    family_expires_at: datetime,
+    dpop_jkt: str | None,
+) -> None:
     values = {
         "digest": work.vault.digest("refresh", token),
         "grant_id": grant.id,
         "created_at": work.now,
         "expires_at": work.after(seconds=work.settings.refresh_idle),
         "family_expires_at": family_expires_at,
+        "dpop_jkt": dpop_jkt,
     }
     work.run(_INSERT, values)
 
@@ -85,8 +93,10 @@ def is_active(work: UnitOfWork, row: RefreshTokenRecord) -> bool:
     return grant_lifecycle.is_active(work, row.grant)
 
 
-def rotate(work: UnitOfWork, row: RefreshTokenRecord, scope: str) -> str | None:
-    """Spend a refresh token and return its successor.
+def rotate(
+    work: UnitOfWork, row: RefreshTokenRecord, scope: str, dpop_jkt: str | None = None
+) -> str | None:
+    """Spend a refresh token and return its successor, which is bound to the key of this thumbprint.
 
     A repetition of the same request within the grace period gets the same successor: the first
     answer may be lost, or two tabs asked at once. None means reuse, or a grant that was revoked
@@ -101,7 +111,7 @@ def rotate(work: UnitOfWork, row: RefreshTokenRecord, scope: str) -> str | None:
         "scope": scope,
     }
     if work.run(_SPEND, values).rowcount == 1:
-        _add(work, row.grant, successor, row.family_expires_at)
+        _add(work, row.grant, successor, row.family_expires_at, dpop_jkt)
         return successor
     return _same_successor(work, row, scope)
 

@@ -154,6 +154,8 @@ class AuthorizationCode(Base):
     grant_id: Mapped[int] = mapped_column(BigId, ForeignKey("grant.id"), index=True)
     redirect_uri: Mapped[str] = mapped_column(String(2000))
     code_challenge: Mapped[str | None] = mapped_column(String(128))
+    #: Thumbprint of the only key that may redeem it (RFC 9449 section 10).
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     consumed_at: Mapped[datetime | None]
@@ -177,6 +179,8 @@ class RefreshToken(Base):
     expires_at: Mapped[datetime]
     #: Absolute limit of the family.
     family_expires_at: Mapped[datetime]
+    #: Thumbprint of the key without which a public client cannot use it (RFC 9449 section 5).
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
     consumed_at: Mapped[datetime | None]
     #: The next member, sealed: given again when the answer was lost (within the grace).
     successor_sealed: Mapped[str | None] = mapped_column(Text)
@@ -200,6 +204,8 @@ class AccessToken(Base):
     grant_id: Mapped[int] = mapped_column(BigId, ForeignKey("grant.id"), index=True)
     scopes: Mapped[list[str]]
     audience: Mapped[str] = mapped_column(String(2000))
+    #: Thumbprint of the key that it is bound to (RFC 9449 section 6); None: a bearer token.
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

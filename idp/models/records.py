@@ -35,6 +35,7 @@ class ClientRecord:
     keys: tuple[dict[str, Any], ...]
     jwks_uri: str
     token_endpoint_audience: bool
+    dpop_bound_access_tokens: bool
     grant_types: tuple[str, ...]
     scopes: tuple[str, ...]
     account_kinds: tuple[str, ...]
@@ -159,6 +160,7 @@ class AccessTokenRecord:
     id: int
     scopes: tuple[str, ...]
     audience: str
+    dpop_jkt: str | None
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
@@ -173,6 +175,7 @@ class RefreshTokenRecord:
     created_at: datetime
     expires_at: datetime
     family_expires_at: datetime
+    dpop_jkt: str | None
     consumed_at: datetime | None
     grant: GrantRecord
 
@@ -184,6 +187,7 @@ class AuthorizationCodeRecord:
     id: int
     redirect_uri: str
     code_challenge: str | None
+    dpop_jkt: str | None
     expires_at: datetime
     consumed_at: datetime | None
     grant: GrantRecord

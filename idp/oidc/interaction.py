@@ -44,6 +44,8 @@ class AuthorizationRequest:
     claims: dict[str, Any] = field(default_factory=dict)
     #: The subject of the ``id_token_hint``; "" for a hint that is not valid.
     expected_subject: str | None = None
+    #: Thumbprint of the key that the code is bound to (RFC 9449 section 10).
+    dpop_jkt: str | None = None
     #: The pushed request that it came from (``pushed_requests``).
     pushed_id: int | None = None
 

@@ -25,7 +25,8 @@ from idp.transaction import UnitOfWork
 
 RESPONSE_MODES = ("query", "form_post")
 PROMPTS = ("none", "login", "consent", "select_account")
-_CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
+#: A SHA-256 digest, base64url.
+_DIGEST = re.compile(r"[A-Za-z0-9\-_]{43}")
 MAX_STATE = 4_096
 #: The length in the ID token, where characters other than ASCII are escaped.
 MAX_NONCE = 4_096
@@ -106,6 +107,7 @@ def validate(
         state=_state(params),
         nonce=_nonce(params),
         code_challenge=_challenge(client, params),
+        dpop_jkt=_dpop_jkt(params),
         prompt=_prompt(params),
         max_age=_max_age(params),
         login_hint=params.get("login_hint", "")[:320],
@@ -173,9 +175,17 @@ def _challenge(client: Client, params: dict[str, str]) -> str | None:
         return None
     if method != "S256":
         raise RequestError("invalid_request", "The code_challenge_method must be S256.")
-    if not _CHALLENGE.fullmatch(challenge or ""):
+    if not _DIGEST.fullmatch(challenge or ""):
         raise RequestError("invalid_request", "The code_challenge is malformed.")
     return challenge
+
+
+def _dpop_jkt(params: dict[str, str]) -> str | None:
+    """The thumbprint of the key that shall redeem the code (RFC 9449 section 10)."""
+    thumbprint = params.get("dpop_jkt")
+    if thumbprint is not None and not _DIGEST.fullmatch(thumbprint):
+        raise RequestError("invalid_request", "The dpop_jkt is malformed.")
+    return thumbprint
 
 
 def _prompt(params: dict[str, str]) -> tuple[str, ...]:

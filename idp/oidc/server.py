@@ -40,6 +40,8 @@ class ProtocolRequest(OAuth2Request):
         self.work = work
         self.payload = BasicOAuth2Payload(params)
         self.params = params
+        #: The nonce that the answer gives for the next DPoP proof.
+        self.next_nonce: str | None = None
 
     @property
     def form(self) -> dict[str, str]:

@@ -27,20 +27,35 @@ def seconds(moment: datetime) -> int:
 
 
 def issue(
-    work: UnitOfWork, ring: KeyRing, grant: AnyGrant, scopes: tuple[str, ...]
+    work: UnitOfWork,
+    ring: KeyRing,
+    grant: AnyGrant,
+    scopes: tuple[str, ...],
+    dpop_jkt: str | None = None,
 ) -> dict[str, Any]:
-    """The token response for a grant, without a refresh token (RFC 6749 section 5.1)."""
+    """The token response for a grant, without a refresh token (RFC 6749 section 5.1). The access
+    token is bound to the key of this thumbprint, if there is one."""
     held = _held_for_tokens(work, grant, scopes)
-    access = _access_token(work, ring, grant, scopes, held)
+    access = _access_token(work, ring, grant, scopes, held, dpop_jkt)
     body: dict[str, Any] = {
         "access_token": access,
-        "token_type": "Bearer",
+        "token_type": token_type(dpop_jkt),
         "expires_in": work.settings.access_token_ttl,
         **scope_member(scopes),
     }
     if grant.account is not None and "openid" in scopes:
         body["id_token"] = _id_token(work, ring, grant, scopes, access, held)
     return body
+
+
+def token_type(dpop_jkt: str | None) -> str:
+    """How an access token is presented (RFC 6750, RFC 9449 section 5)."""
+    return "Bearer" if dpop_jkt is None else "DPoP"
+
+
+def confirmation(dpop_jkt: str | None) -> dict[str, Any]:
+    """The claim ``cnf`` of a token that is bound to a key (RFC 9449 section 6)."""
+    return {} if dpop_jkt is None else {"cnf": {"jkt": dpop_jkt}}
 
 
 def scope_member(scopes: Sequence[str]) -> dict[str, str]:
@@ -130,6 +145,7 @@ def _access_token(
     grant: AnyGrant,
     scopes: tuple[str, ...],
     held: list[HeldGroup],
+    dpop_jkt: str | None,
 ) -> str:
     client = grant.client
     audience = audience_of(work, grant)
@@ -139,8 +155,11 @@ def _access_token(
         handle = work.vault.digest("access", token)
     else:
         claims = _access_claims(work, grant, scopes, held, audience, handle)
+        claims |= confirmation(dpop_jkt)
         token = ring.sign(work, client.access_token_alg, ACCESS, claims)
-    access_tokens.record(work, grant, handle, scopes=list(scopes), audience=audience)
+    access_tokens.record(
+        work, grant, handle, scopes=list(scopes), audience=audience, dpop_jkt=dpop_jkt
+    )
     return token
 
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 #: Algorithms that sign tokens.
 SIGNING_ALGS = ("RS256", "ES256")
+#: Algorithms of DPoP proofs. EdDSA is the former name of Ed25519 (RFC 9864).
+DPOP_ALGS = ("ES256", "ES384", "PS256", "RS256", "Ed25519", "EdDSA")
 #: Hours for which the previous secret of a client works: the default and the maximum.
 OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
 #: Keys of one client.

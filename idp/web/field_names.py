@@ -24,6 +24,7 @@ LABELS = {
     "description": _("Description"),
     "description_fr": _("Description in French"),
     "details": _("Details"),
+    "dpop_bound_access_tokens": _("Require tokens bound to a key (DPoP)"),
     "email": _("E-mail"),
     "fact": _("Correct answers"),
     "family_name": _("Last name"),

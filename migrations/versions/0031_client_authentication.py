@@ -1,13 +1,13 @@
 """Keys of clients at an address of theirs, secrets that sign, and certificates.
 
-Revises: 0029
+Revises: 0030
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0031"
-down_revision = "0029"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 

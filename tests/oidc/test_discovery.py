@@ -117,7 +117,7 @@ def test_scripts_of_registered_origins_read_every_refusal(world: World, path: st
             assert answer.headers.get("Access-Control-Allow-Origin") == named
             assert "Origin" in answer.headers["Vary"]
             exposed = answer.headers.get("Access-Control-Expose-Headers")
-            assert exposed == (named and "Retry-After, WWW-Authenticate")
+            assert exposed == (named and "Retry-After, WWW-Authenticate, DPoP-Nonce")
 
 
 def _limited(*_: object) -> NoReturn:

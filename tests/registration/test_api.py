@@ -169,6 +169,7 @@ def test_a_batch_is_made_as_a_whole_or_not_at_all(site: Site, program: FlaskClie
         ({"sub": ["x"]}, (401, "token_invalid")),
         ({"scope": ["registration.read"]}, (401, "token_invalid")),
         ({"auth_time": "1"}, (401, "token_invalid")),
+        ({"cnf": {"jkt": "x" * 43}}, (401, "token_invalid")),
         ({"header": {"typ": "JWT"}}, (401, "token_invalid")),
         ({"header": {"typ": "logout+jwt"}}, (401, "token_invalid")),
         ({"header": {"kid": "other"}}, (401, "token_invalid")),

@@ -186,7 +186,7 @@ def test_n40_a_token_in_the_query_is_refused(world: World) -> None:
         assert (response.json or {})["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic x", "DPoP x", "bearer", ""])
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic x", "DPoP", "DPoP ", "bearer", ""])
 def test_n80_a_missing_or_empty_token_is_refused(world: World, header: str) -> None:
     """N80, RFC 6750 section 3.1: 401 with the scheme and no error code."""
     response = world.app.test_client().get(

@@ -207,7 +207,11 @@ def _grant(
         ),
     )
     code = authorization_codes.issue(
-        work, grant, redirect_uri=asked.redirect_uri, code_challenge=asked.code_challenge
+        work,
+        grant,
+        redirect_uri=asked.redirect_uri,
+        code_challenge=asked.code_challenge,
+        dpop_jkt=asked.dpop_jkt,
     )
     events.record(
         work,

@@ -17,8 +17,10 @@ PUBLIC = (
 )
 #: Scripts of registered origins may call these.
 RESTRICTED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke", "/oauth2/v1/par")
+#: What a script may send besides the headers that need no permission.
+ALLOWED = "Authorization, Content-Type, DPoP"
 #: What a script may read besides the body.
-EXPOSED = "Retry-After, WWW-Authenticate"
+EXPOSED = "Retry-After, WWW-Authenticate, DPoP-Nonce"
 
 
 def install(pages: Blueprint) -> None:
@@ -52,7 +54,7 @@ def _add_headers(response: Response) -> Response:
         if origin := g.get("script_origin"):
             response.access_control_allow_origin = origin
             response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Headers"] = ALLOWED
             response.headers["Access-Control-Expose-Headers"] = EXPOSED
             response.access_control_max_age = 600
     return response

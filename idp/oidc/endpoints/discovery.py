@@ -12,7 +12,7 @@ from idp.models import AuthMethod
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.request_validation import PROMPTS, RESPONSE_MODES
-from idp.policy.registered_values import SIGNING_ALGS
+from idp.policy.registered_values import DPOP_ALGS, SIGNING_ALGS
 from idp.policy.scopes import ACRS, GRANT_TYPES, IDENTITY_SCOPES
 from idp.settings import Settings
 
@@ -35,6 +35,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": list(DPOP_ALGS),
         "claims_supported": list(CLAIMS_SUPPORTED),
         "claim_types_supported": ["normal", "distributed"],
         "claims_parameter_supported": True,

@@ -54,7 +54,8 @@ def _common(work: UnitOfWork, grant: AnyGrant, scopes: Sequence[str]) -> dict[st
 
 def _of_access(work: UnitOfWork, row: AccessTokenRecord) -> dict[str, Any]:
     payload = _common(work, row.grant, row.scopes) | {
-        "token_type": "Bearer",
+        "token_type": tokens.token_type(row.dpop_jkt),
+        **tokens.confirmation(row.dpop_jkt),
         "aud": row.audience,
         "iat": tokens.seconds(row.created_at),
         "exp": tokens.seconds(row.expires_at),
@@ -69,6 +70,7 @@ def _of_access(work: UnitOfWork, row: AccessTokenRecord) -> dict[str, Any]:
 def _of_refresh(work: UnitOfWork, row: RefreshTokenRecord) -> dict[str, Any]:
     return _common(work, row.grant, row.grant.scopes) | {
         "token_type": "refresh_token",
+        **tokens.confirmation(row.dpop_jkt),
         "iat": tokens.seconds(row.created_at),
         "exp": tokens.seconds(min(row.expires_at, row.family_expires_at)),
     }

@@ -3,6 +3,7 @@ gives the browser a reference to it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -10,7 +11,7 @@ from authlib.oauth2.rfc6749 import TokenEndpoint
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from flask import Blueprint, Response
 
-from idp.oidc import request_object
+from idp.oidc import request_object, sender_constraint
 from idp.oidc.endpoints.wiring import respond, server
 from idp.oidc.request_validation import NotRedirectable, RequestError, trusted_target, validate
 from idp.oidc.server import ProtocolRequest
@@ -30,6 +31,9 @@ class PushedAuthorization(TokenEndpoint):
         if "request_uri" in request.params:
             # Section 2.1.
             raise InvalidRequestError("A pushed request must not have a request_uri.")
+        proved = None
+        if sender_constraint.is_proof_due(request, is_required=False):
+            proved = sender_constraint.prove(request)
         params = request.params | {"client_id": client.client_id}
         params, fault = request_object.unwrap(request.work, params)
         try:
@@ -43,6 +47,11 @@ class PushedAuthorization(TokenEndpoint):
             ) from error
         except RequestError as error:
             raise OAuth2Error(error.description, error=error.code) from error
+        if proved is not None:
+            # RFC 9449 section 10.1: as if the client had sent ``dpop_jkt``.
+            if asked.dpop_jkt not in (None, proved):
+                raise InvalidRequestError("The dpop_jkt is not that of the key of the DPoP proof.")
+            asked = replace(asked, dpop_jkt=proved)
         reference = pushed_requests.store(request.work, row, asked.to_json())
         return 201, {"request_uri": reference, "expires_in": pushed_requests.SECONDS}, []
 

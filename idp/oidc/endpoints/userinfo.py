@@ -1,12 +1,14 @@
-"""Userinfo (OIDC Core 5.3) by GET or POST. The token is in the header or the form (RFC 6750)."""
+"""Userinfo (OIDC Core 5.3) by GET or POST. The token is in the header or the form (RFC 6750), or
+in the header with a proof (RFC 9449)."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
 from idp import current
-from idp.oidc import parameters, tokens
+from idp.oidc import parameters, sender_constraint, tokens
 from idp.oidc.endpoints.wiring import ring
+from idp.oidc.sender_constraint import BEARER, DPOP, NotProved, Presented
 from idp.oidc.server import NO_STORE
 
 
@@ -23,38 +25,49 @@ def userinfo() -> Response:
         return _refuse(400, "invalid_request", "The token was sent more than once.")
     if not found:
         return _refuse(401, None, "")
-    work = current.work()
-    row = tokens.find_active_access_token(work, ring(), found[0])
+    work, presented = current.work(), found[0]
+    row = tokens.find_active_access_token(work, ring(), presented.token)
     if row is None or row.grant.account is None:
-        return _refuse(401, "invalid_token", "The access token is invalid or has expired.")
+        text = "The access token is invalid or has expired."
+        return _refuse(401, "invalid_token", text, presented.scheme)
+    try:
+        headers = sender_constraint.check_holder(work, row, presented)
+    except NotProved as error:
+        refusal = _refuse(401, error.code, error.description, error.scheme)
+        refusal.headers.update(error.headers)
+        return refusal
     if "openid" not in row.scopes:
-        return _refuse(403, "insufficient_scope", "The scope openid is required.")
+        text = "The scope openid is required."
+        return _refuse(403, "insufficient_scope", text, presented.scheme)
     claims = tokens.claims_for(work, row.grant, tuple(row.scopes), "userinfo")
     response = jsonify(claims)
-    response.headers.update(dict(NO_STORE))
+    response.headers.update(dict(NO_STORE) | headers)
     return response
 
 
-def _presented_tokens() -> list[str]:
+def _presented_tokens() -> list[Presented]:
     """Every token that the request carries."""
     found = []
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value.strip():
-        found.append(value.strip())
+    if scheme.lower() in (BEARER, DPOP) and value.strip():
+        found.append((scheme.lower(), value.strip()))
     if request.method == "POST" and request.mimetype == parameters.FORM:
-        found += filter(None, request.form.getlist("access_token"))
-    return found
+        found += [(BEARER, token) for token in request.form.getlist("access_token") if token]
+    proof = request.headers.get(sender_constraint.HEADER)
+    return [
+        Presented(scheme=scheme, token=token, proof=proof, method=request.method, path=request.path)
+        for scheme, token in found
+    ]
 
 
-def _refuse(status: int, code: str | None, description: str) -> Response:
-    """RFC 6750 section 3. The answer to a request without a token has no error code."""
-    challenge = f'Bearer realm="{current.runtime().settings.issuer}"'
-    body = {}
-    if code:
-        body = {"error": code, "error_description": description}
-        challenge += f', error="{code}", error_description="{description}"'
+def _refuse(status: int, code: str | None, description: str, scheme: str = BEARER) -> Response:
+    """RFC 6750 section 3. The answer to a request without a token has no error code, and names both
+    schemes (RFC 9449 section 7.2)."""
+    realm = current.runtime().settings.issuer
+    body = {"error": code, "error_description": description} if code else {}
     response = jsonify(body)
     response.status_code = status
     response.headers.update(dict(NO_STORE))
-    response.headers["WWW-Authenticate"] = challenge
+    challenges = sender_constraint.challenges(scheme, code, description, realm)
+    response.headers.setlist("WWW-Authenticate", challenges)
     return response

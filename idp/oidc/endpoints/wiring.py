@@ -26,9 +26,9 @@ def ring() -> KeyRing:
 
 def parsed() -> ProtocolRequest:
     """The parsed form of this request. Raises invalid_request (400 or 415)."""
-    headers = {}
-    if authorization := request.headers.get("Authorization"):
-        headers["Authorization"] = authorization
+    headers = {
+        name: request.headers[name] for name in ("Authorization", "DPoP") if name in request.headers
+    }
     params = parameters.form(request.mimetype, request.args, request.form)
     return ProtocolRequest(current.work(), request.path, params, headers)
 
@@ -36,9 +36,13 @@ def parsed() -> ProtocolRequest:
 def respond(act: Callable[[ProtocolRequest], Answer]) -> Response:
     """Parse the request and answer it. An error is answered in the protocol's format."""
     try:
-        return answer(*act(parsed()))
+        incoming = parsed()
+        response = answer(*act(incoming))
     except OAuth2Error as error:
         return refusal(error)
+    if incoming.next_nonce is not None:
+        response.headers["DPoP-Nonce"] = incoming.next_nonce
+    return response
 
 
 def answer(status: int, body: str, headers: list[tuple[str, str]]) -> Response:

@@ -10,7 +10,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from idp.grants import authorization_codes, grant_lifecycle
 from idp.models.records import AuthorizationCodeRecord
-from idp.oidc.grants.pipeline import GrantType, Redeemed, TokenRequest
+from idp.oidc.grants.pipeline import OTHER_KEY, GrantType, Redeemed, TokenRequest
 from idp.session.end_reasons import EndReason
 
 INVALID = "The authorization code is invalid or has expired."
@@ -47,6 +47,8 @@ def _mismatch(request: TokenRequest, row: AuthorizationCodeRecord) -> str | None
         return INVALID
     if not hmac.compare_digest(params.get("redirect_uri", "").encode(), row.redirect_uri.encode()):
         return "The redirect_uri does not match the authorization request."
+    if not request.proves(row.dpop_jkt):
+        return OTHER_KEY
     verifier = params.get("code_verifier")
     if row.code_challenge is None:
         return "The authorization request had no code_challenge." if verifier is not None else None

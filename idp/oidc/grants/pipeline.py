@@ -3,10 +3,11 @@ type:
 
 1. authenticate the client or the machine account;
 2. check that a client may use the grant type and the resource;
-3. redeem what the request presents, which is all that a grant type defines;
-4. check that the grant is active;
-5. issue the tokens;
-6. record the audit event.
+3. verify the proof of possession, if there is one;
+4. redeem what the request presents, which is all that a grant type defines;
+5. check that the grant is active;
+6. issue the tokens, bound to the key that was proved;
+7. record the audit event.
 
 The caller commits.
 """
@@ -14,7 +15,7 @@ The caller commits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 from authlib.oauth2 import OAuth2Error
@@ -28,14 +29,19 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.grants import grant_lifecycle, refresh_tokens
 from idp.machines.machine_authentication import AuthenticatedMachine
+from idp.models import AuthMethod
 from idp.models.records import AnyClient, AnyGrant, RefreshTokenRecord
-from idp.oidc import tokens
+from idp.oidc import sender_constraint, tokens
 from idp.oidc.jwks import KeyRing
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
     from idp.oidc.server import GatewayServer, ProtocolRequest
+
+
+#: The description of ``invalid_grant`` for a code or refresh token of another key.
+OTHER_KEY = "This needs a DPoP proof of the key that it is bound to."
 
 
 class InvalidTargetError(OAuth2Error):
@@ -56,6 +62,12 @@ class TokenRequest:
     client: AnyClient
     #: The machine account that asks, if it is not the client itself.
     machine: AuthenticatedMachine | None = None
+    #: The thumbprint of the key that the request proved (RFC 9449), if any.
+    dpop_jkt: str | None = None
+
+    def proves(self, dpop_jkt: str | None) -> bool:
+        """Whether the request may use what is bound to the key of this thumbprint, if to any."""
+        return dpop_jkt in (None, self.dpop_jkt)
 
     def required(self, name: str) -> str:
         """A parameter that must be present. Raises invalid_request."""
@@ -106,10 +118,11 @@ def respond(
     """The token response (RFC 6749 section 5.1). Raises OAuth2Error."""
     authenticated = _authenticate(server, grant_type, request)
     _check_permission(authenticated, grant_type)
-    redeemed = grant_type.redeem(authenticated)
-    _check_active(authenticated, redeemed)
-    body = _issue(authenticated, redeemed)
-    _record(authenticated, grant_type, redeemed)
+    proved = _prove(authenticated, request)
+    redeemed = grant_type.redeem(proved)
+    _check_active(proved, redeemed)
+    body = _issue(proved, redeemed)
+    _record(proved, grant_type, redeemed)
     return body
 
 
@@ -135,6 +148,16 @@ def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
         raise InvalidTargetError("The resource is not allowed for this client.")
 
 
+def _prove(authenticated: TokenRequest, request: ProtocolRequest) -> TokenRequest:
+    """The proof of the key that the tokens will be bound to. This runs before anything is spent, so
+    that a client can repeat its request with a nonce. The demand is one on the client itself, not
+    on the machine accounts that use it."""
+    is_required = authenticated.machine is None and authenticated.client.dpop_bound_access_tokens
+    if not sender_constraint.is_proof_due(request, is_required=is_required):
+        return authenticated
+    return replace(authenticated, dpop_jkt=sender_constraint.prove(request))
+
+
 def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:
     """Raise InvalidGrantError if the grant is not active. This runs after redeeming, so that a
     grant that has just ended gives no tokens. It runs before a refresh token is spent, so that a
@@ -148,7 +171,9 @@ def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:
 
 def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
     refresh_token = _refresh_token(request, redeemed)
-    body = tokens.issue(request.work, request.ring, redeemed.grant, redeemed.scopes)
+    body = tokens.issue(
+        request.work, request.ring, redeemed.grant, redeemed.scopes, request.dpop_jkt
+    )
     if refresh_token is not None:
         body["refresh_token"] = refresh_token
     return body
@@ -157,15 +182,19 @@ def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
 def _refresh_token(request: TokenRequest, redeemed: Redeemed) -> str | None:
     """The successor of the presented refresh token, or the first one of a sign-in."""
     work, grant = request.work, redeemed.grant
+    # That of a confidential client is bound to its credentials (RFC 9449 section 5).
+    dpop_jkt = request.dpop_jkt if request.client.auth_method == AuthMethod.NONE else None
     if redeemed.refresh_token is not None:
         scope = request.params.get("scope", "")
-        successor = refresh_tokens.rotate(work, redeemed.refresh_token, scope)
+        successor = refresh_tokens.rotate(work, redeemed.refresh_token, scope, dpop_jkt)
         if successor is None:
             grant_lifecycle.revoke(work, grant, EndReason.REFRESH_TOKEN_REUSED)
             raise InvalidGrantError(redeemed.inactive)
         return successor
     can_refresh = "offline_access" in grant.scopes and "refresh_token" in grant.client.grant_types
-    return refresh_tokens.issue(work, grant) if redeemed.is_first and can_refresh else None
+    if not (redeemed.is_first and can_refresh):
+        return None
+    return refresh_tokens.issue(work, grant, dpop_jkt)
 
 
 def _record(request: TokenRequest, grant_type: GrantType, redeemed: Redeemed) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 
 from idp.grants import grant_lifecycle, refresh_tokens
-from idp.oidc.grants.pipeline import GrantType, Redeemed, TokenRequest
+from idp.oidc.grants.pipeline import OTHER_KEY, GrantType, Redeemed, TokenRequest
 from idp.policy.scopes import parse_scope
 from idp.session.end_reasons import EndReason
 
@@ -23,6 +23,9 @@ def redeem(request: TokenRequest) -> Redeemed:
     if row.grant.client_id != request.client.id:
         grant_lifecycle.revoke(work, row.grant, EndReason.REFRESH_TOKEN_OF_OTHER_CLIENT)
         raise InvalidGrantError(INVALID)
+    # Before its reuse could end the family: without the key, nobody could have used it.
+    if not request.proves(row.dpop_jkt):
+        raise InvalidGrantError(OTHER_KEY)
     # A spent one is rotated however old it is: its reuse must end the family.
     if row.consumed_at is None and refresh_tokens.is_expired(work, row):
         raise InvalidGrantError(INVALID)

@@ -52,6 +52,7 @@ FLAGS = (
     "token_endpoint_audience",
     "require_pkce",
     "require_pushed_requests",
+    "dpop_bound_access_tokens",
     "trusted",
     "uses_popups",
     "is_resource_server",

@@ -1,0 +1,290 @@
+"""DPoP proofs (RFC 9449): a client proves that it holds the private key of a public key.
+
+A proof is valid for one request, once over all processes, and for about a minute. Only what a
+proof in use needs imports this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeGuard
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
+
+from idp.credentials.credential_refusals import ProofCheck
+from idp.db import insert_if_missing
+from idp.models import SpentChallenge
+from idp.policy.registered_values import DPOP_ALGS
+from idp.transaction import UnitOfWork
+
+TYPE = "dpop+jwt"
+MAX_PROOF, MAX_HEADER, MAX_JTI = 8192, 2048, 255
+#: How old a proof may be, and how far ahead its clock, in seconds.
+MAX_AGE = MAX_AHEAD = 60
+#: A nonce is accepted in the period that it was made in and in the next one.
+NONCE_PERIOD = 300
+#: A process whose clock is ahead may already be in the next period.
+CLOCK_SKEW = 10
+#: Any other member could let a proof choose how it is verified (N44).
+HEADER_MEMBERS = {"alg", "jwk", "kid", "typ"}
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 4096
+#: A larger exponent makes each verification slow.
+MAX_RSA_EXPONENT = 2**32
+_PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of key: how it is imported, the members that define it, and what it signs by."""
+
+    imported_as: type[ECKey | OKPKey | RSAKey]
+    members: tuple[str, ...]
+    algorithms: tuple[str, ...]
+
+
+#: By ``kty`` and ``crv``.
+_KINDS = {
+    ("EC", "P-256"): _Kind(ECKey, ("crv", "kty", "x", "y"), ("ES256",)),
+    ("EC", "P-384"): _Kind(ECKey, ("crv", "kty", "x", "y"), ("ES384",)),
+    ("OKP", "Ed25519"): _Kind(OKPKey, ("crv", "kty", "x"), ("Ed25519", "EdDSA")),
+    ("RSA", ""): _Kind(RSAKey, ("e", "kty", "n"), ("PS256", "RS256")),
+}
+
+
+class BadProof(Exception):
+    """A proof that is not valid. ``check`` names the check that failed."""
+
+    def __init__(self, check: ProofCheck) -> None:
+        super().__init__(check)
+        self.check = check
+
+
+class NonceNeeded(Exception):
+    """The proof has no nonce of the gateway that is valid now. The client can repeat its request
+    with ``nonce``."""
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__(nonce)
+        self.nonce = nonce
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvedRequest:
+    """What a proof must be for."""
+
+    method: str
+    #: Its URL at the public address of the gateway.
+    url: str
+    access_token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """A valid proof."""
+
+    #: The thumbprint of its key (RFC 7638), as in ``jkt``.
+    thumbprint: str
+    #: The nonce for the next proof, if that of this one is about to expire.
+    next_nonce: str | None
+
+
+class _Registry(JWSRegistry):
+    """Headers with a key are longer than those of other JWTs."""
+
+    max_header_length = MAX_HEADER
+
+    def get_alg(self, name: str) -> Any:
+        # The signatures are the same; the library warns of the former name.
+        return super().get_alg("Ed25519" if name == "EdDSA" else name)
+
+
+_REGISTRY = _Registry(algorithms=DPOP_ALGS)
+
+
+def verify(work: UnitOfWork, proof: str, proved: ProvedRequest) -> Proof:
+    """Verify the value of the header ``DPoP`` (section 4.3) and use up the proof. Raises BadProof
+    or NonceNeeded."""
+    header = _header(proof)
+    key = _key(header)
+    claims = _claims(proof, key)
+    for check, is_valid in _checks(work, claims, proved).items():
+        if not is_valid:
+            raise BadProof(check)
+    next_nonce = _next_nonce(work, claims)
+    thumbprint = key.thumbprint()
+    if not _spend(work, thumbprint, claims["jti"]):
+        raise BadProof(ProofCheck.JTI_USED)
+    return Proof(thumbprint=thumbprint, next_nonce=next_nonce)
+
+
+def _header(proof: str) -> dict[str, Any]:
+    """The JOSE header of the one proof. Several fields arrive joined by commas."""
+    if "," in proof:
+        raise BadProof(ProofCheck.SEVERAL)
+    if len(proof) > MAX_PROOF or not proof.isascii() or proof.count(".") != 2:
+        raise BadProof(ProofCheck.FORM)
+    encoded = proof.partition(".")[0]
+    try:
+        header = json.loads(_decoded(encoded))
+    except (ValueError, RecursionError) as error:
+        raise BadProof(ProofCheck.FORM) from error
+    if not isinstance(header, dict):
+        raise BadProof(ProofCheck.FORM)
+    if header.get("typ") != TYPE:
+        raise BadProof(ProofCheck.TYP)
+    if header.get("alg") not in DPOP_ALGS:
+        raise BadProof(ProofCheck.ALG)
+    if set(header) - HEADER_MEMBERS:
+        raise BadProof(ProofCheck.HEADER)
+    return header
+
+
+def _key(header: dict[str, Any]) -> Key:
+    """The public key in the header."""
+    jwk = header.get("jwk")
+    if not isinstance(jwk, dict):
+        raise BadProof(ProofCheck.JWK)
+    if _PRIVATE & set(jwk):
+        raise BadProof(ProofCheck.PRIVATE_KEY)
+    kind = _KINDS.get((str(jwk.get("kty", "")), str(jwk.get("crv", ""))))
+    if kind is None or header["alg"] not in kind.algorithms:
+        raise BadProof(ProofCheck.ALG)
+    try:
+        members = {name: str(jwk[name]) for name in kind.members}
+        if members["kty"] == "RSA" and not _is_usual_rsa(members):
+            raise BadProof(ProofCheck.JWK)
+        key: Key = kind.imported_as.import_key({**members})
+        key.get_op_key("verify")
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise BadProof(ProofCheck.JWK) from error
+    return key
+
+
+def _is_usual_rsa(members: dict[str, str]) -> bool:
+    modulus, exponent = (int.from_bytes(_decoded(members[name])) for name in ("n", "e"))
+    return MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS and exponent <= MAX_RSA_EXPONENT
+
+
+def _claims(proof: str, key: Key) -> dict[str, Any]:
+    try:
+        return jwt.decode(proof, key, registry=_REGISTRY).claims
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise BadProof(ProofCheck.SIGNATURE) from error
+
+
+def _checks(
+    work: UnitOfWork, claims: dict[str, Any], proved: ProvedRequest
+) -> dict[ProofCheck, bool]:
+    """Whether each claim is what it must be, in the order of section 4.3."""
+    now, jti = work.now.timestamp(), claims.get("jti")
+    return {
+        ProofCheck.JTI: isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
+        ProofCheck.HTM: claims.get("htm") == proved.method,
+        ProofCheck.HTU: _is_same_url(claims.get("htu"), proved.url),
+        ProofCheck.IAT: _is_time(iat := claims.get("iat"))
+        and now - MAX_AGE <= iat <= now + MAX_AHEAD,
+        # Both are optional, and mean here what they mean in every JWT (RFC 7519 section 4.1).
+        ProofCheck.EXP: _is_time(exp := claims.get("exp", now + 1)) and now < exp,
+        ProofCheck.NBF: _is_time(nbf := claims.get("nbf", now)) and nbf <= now + MAX_AHEAD,
+        ProofCheck.ATH: proved.access_token is None
+        or _is_digest_of(claims.get("ath"), proved.access_token),
+    }
+
+
+def _is_time(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_digest_of(value: Any, token: str) -> bool:
+    digest = urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).decode().rstrip("=")
+    return bool(value == digest)
+
+
+def _is_same_url(value: Any, url: str) -> bool:
+    """Whether two URLs are the same after normalisation (RFC 3986 section 6.2.2 and 6.2.3), without
+    query and fragment."""
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        return False
+    try:
+        return _normalised(value) == _normalised(url)
+    except ValueError:
+        return False
+
+
+def _normalised(url: str) -> tuple[str, str | None, int | None, str, bool]:
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    port = parts.port or _DEFAULT_PORTS.get(scheme)
+    return scheme, parts.hostname, port, _path(parts.path), "@" in parts.netloc
+
+
+def _path(path: str) -> str:
+    """Dot segments are removed, and only what must be is escaped."""
+    kept: list[str] = []
+    segments = _ESCAPE.sub(_escape, path).split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment != ".":
+            kept.append(segment)
+    if segments and segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def _escape(found: re.Match[str]) -> str:
+    raw = unquote_to_bytes(found[0])
+    return raw.decode() if _UNRESERVED.fullmatch(raw) else found[0].upper()
+
+
+def nonce(work: UnitOfWork, ahead: int = 0) -> str:
+    """The nonce of the present period, or of a moment ``ahead`` seconds from now. Every process
+    calculates the same."""
+    return work.vault.digest("dpop-nonce", str(_period(work, ahead)))
+
+
+def _period(work: UnitOfWork, ahead: int) -> int:
+    return int(work.now.timestamp() + ahead) // NONCE_PERIOD
+
+
+def _next_nonce(work: UnitOfWork, claims: dict[str, Any]) -> str | None:
+    """The nonce for the next proof, if that of this one is not the present one. Raises
+    NonceNeeded."""
+    present, sent = nonce(work), claims.get("nonce")
+    if sent is None and not work.settings.require_dpop_nonces:
+        return None
+    if sent == present:
+        return None
+    periods = {_period(work, ahead) for ahead in (-NONCE_PERIOD, 0, CLOCK_SKEW)}
+    # After a change of the secret key, nonces of the former one last as long as they would have.
+    known = {text for one in periods for text in work.vault.digests("dpop-nonce", str(one))}
+    if not isinstance(sent, str) or sent not in known:
+        raise NonceNeeded(present)
+    return present
+
+
+def _spend(work: UnitOfWork, thumbprint: str, jti: str) -> bool:
+    """Record the proof as used. False if it was used before, in any process."""
+    return insert_if_missing(
+        work.db,
+        SpentChallenge,
+        digest=work.vault.digest("dpop-proof", f"{thumbprint}\0{jti}"),
+        expires_at=work.now + timedelta(seconds=MAX_AGE + MAX_AHEAD + CLOCK_SKEW),
+    )
+
+
+def _decoded(text: str) -> bytes:
+    """Raises ValueError."""
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
