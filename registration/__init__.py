@@ -26,12 +26,13 @@ in one transaction:
 
 - ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
   ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
-  ``market_participations``, ``participation_decisions``, ``participation_end``, ``sections`` and
+  ``market_participations``, ``participation_decisions``, ``participation_end``, ``sections``,
+  ``leavers`` (everything of a person ends; ``leaver_holdings`` is what that is) and
   ``access_requests`` (people ask for roles; ``waiting_requests`` are those without an answer).
 - ``access_request_refusals``, ``appointment_refusals``, ``contact_refusals``,
-  ``machine_registry_refusals``, ``participation_refusals``, ``person_refusals``,
-  ``section_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``: what the gateway says
-  before an order.
+  ``leaver_refusals``, ``machine_registry_refusals``, ``participation_refusals``,
+  ``person_refusals``, ``section_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``:
+  what the gateway says before an order.
 - ``history``, ``requests``, ``tasks``, ``account_pushes``, ``organization_pushes``: what they write
   beside the change. ``custody_alarms``: tasks about custodians who have nothing else left.
   ``vacancies``: about offices that nobody holds. ``notices``, ``access_notices``,

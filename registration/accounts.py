@@ -11,7 +11,7 @@ from registration.transaction import UnitOfWork
 #: Accounts that are read at a time when all are.
 BATCH = 200
 #: Actions of the history.
-ORDERED, CREATED = "account.ordered", "account.created"
+ORDERED, CREATED, ENDED = "account.ordered", "account.created", "account.ended"
 
 
 def of_person(work: UnitOfWork, person: Person) -> Account | None:
@@ -30,6 +30,16 @@ def open_after(work: UnitOfWork, last: int) -> list[Account]:
     """The next batch of all accounts that have not ended, after the one with the id ``last``."""
     query = select(Account).where(Account.id > last, Account.ended_at.is_(None))
     return list(work.db.scalars(query.order_by(Account.id).limit(BATCH)))
+
+
+def only_for(work: UnitOfWork, person: Person, here: Organization) -> list[Account]:
+    """The open accounts of the person that act for this organization only (UI-10)."""
+    query = select(Account).where(
+        Account.person_id == person.id,
+        Account.only_organization_id == here.id,
+        Account.ended_at.is_(None),
+    )
+    return list(work.db.scalars(query.order_by(Account.id)))
 
 
 def acting_for(work: UnitOfWork, person: Person, here: Organization) -> Account | None:

@@ -15,6 +15,7 @@ from registration.delegation_rules import (
     Action,
     Reason,
     appointers,
+    ends_office,
     offices_at,
     tiers_of,
 )
@@ -165,8 +166,8 @@ def _who_helps(
             office = target.role.office if target.role else None
             return who_can(Action.APPOINT, replace(target, office=office), facts)
         case Reason.HOLDS_OFFICE:
-            held = offices_at(target.person, target.organization, facts)
-            return who_can(Action.END_APPOINTMENT, replace(target, office=held[0]), facts)
+            office = _office_in_the_way(actor, action, target, facts)
+            return who_can(Action.END_APPOINTMENT, replace(target, office=office), facts)
         case Reason.IS_CUSTODIAN:
             return who_can(Action.HAND_OVER_MACHINE, target, facts)
         case Reason.ACTIVATED:
@@ -175,3 +176,11 @@ def _who_helps(
             return (WhoCan(Tier.IESO, target.organization),)
         case _:
             return ()
+
+
+def _office_in_the_way(actor: Actor, action: Action, target: Target, facts: Facts) -> Tier:
+    """The highest office that must be ended first: of a leaver, one that the actor cannot end."""
+    held = offices_at(target.person, target.organization, facts)
+    if action is not Action.RECORD_LEAVER:
+        return held[0]
+    return next(one for one in held if not ends_office(actor, target, one, facts))

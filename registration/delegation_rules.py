@@ -6,7 +6,7 @@ The order of the checks in a row is the order in which they are made. ``delegati
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from registration.delegation_facts import (
@@ -35,6 +35,7 @@ class Action(StrEnum):
     UPDATE_PERSON = "update_person"
     CORRECT_EMAIL = "correct_email"
     END_ACCOUNT = "end_account"
+    RECORD_LEAVER = "record_leaver"
     REGISTER_MACHINE = "register_machine"
     CHANGE_NETWORKS = "change_networks"
     HAND_OVER_MACHINE = "hand_over_machine"
@@ -227,6 +228,19 @@ def _not_activated(_actor: Actor, target: Target, facts: Facts) -> Reason | None
     return Reason.ACTIVATED if target.person in facts.activated else None
 
 
+def ends_office(actor: Actor, target: Target, office: Tier, facts: Facts) -> bool:
+    """Whether the actor may end the appointment of the target to this office."""
+    entitled = _end_appointment(replace(target, office=office), facts)
+    return bool(tiers_of(actor, target, facts) & entitled)
+
+
+def _ends_offices(actor: Actor, target: Target, facts: Facts) -> Reason | None:
+    """A leaver's appointments end by those who may end each of them."""
+    held = offices_at(target.person, target.organization, facts)
+    may_all = all(ends_office(actor, target, one, facts) for one in held)
+    return None if may_all else Reason.HOLDS_OFFICE
+
+
 def _no_office_held(_actor: Actor, target: Target, facts: Facts) -> Reason | None:
     held = offices_at(target.person, target.organization, facts)
     return Reason.HOLDS_OFFICE if held else None
@@ -270,6 +284,7 @@ RULES: Mapping[Action, Rule] = {
         ("person",),
         (_member, _no_office_held, _no_custody, _nowhere_else),
     ),
+    Action.RECORD_LEAVER: Rule(_only(_AR, _PC, _RA), ("person",), (_member, _ends_offices)),
     Action.REGISTER_MACHINE: Rule(_only(_RA), ("person",), (_applied,)),
     Action.CHANGE_NETWORKS: Rule(_only(_RA), ("machine",), (_machine_here,)),
     Action.HAND_OVER_MACHINE: Rule(_only(_RA), ("machine", "person"), (_machine_here,)),

@@ -117,7 +117,7 @@ def change_networks(
     wanted = set(networks)
     for row in machine.networks:
         if Network(row.network, row.label) not in wanted:
-            _end(work, actor, row, "networks_changed")
+            row.end(work.now, actor.person, "networks_changed")
     work.db.flush()
     _add_networks(work, actor, machine.row, (one for one in networks if one not in set(before)))
     return _done(
@@ -138,16 +138,17 @@ def hand_over(
     machine_id: int,
     revision: int,
     successor: Person,
+    order: Request | None = None,
 ) -> Request:
     """Make another person the custodian (MA-10). At the gateway, password and keys of the former
-    one end, and the successor gets a link.
+    one end, and the successor gets a link. It can be part of an ``order``.
 
     Raises MachineNotFound, NotAllowed, ChangedMeanwhile, AlreadyCustodian."""
     machine = _seen(work, actor, here, machine_id, revision, Action.HAND_OVER_MACHINE, successor)
     former = machine.custodian
     if former.id == successor.id:
         raise AlreadyCustodian(successor.full_name)
-    _end(work, actor, machine.custody, "handed_over")
+    machine.custody.end(work.now, actor.person, "handed_over")
     work.db.flush()
     _entrust(work, actor, machine.row, successor)
     return _done(
@@ -159,6 +160,7 @@ def hand_over(
         before={"machine": machine.name, "custodian": former.person_id},
         after={"custodian": successor.person_id},
         former=former,
+        order=order,
     )
 
 
@@ -183,7 +185,7 @@ def stop(
         )
     )
     for row in (*held, *roles):
-        _end(work, actor, row, why or "stopped")
+        row.end(work.now, actor.person, why or "stopped")
     account.ended_at, account.ended_by, account.ended_why = work.now, actor.person, why
     work.db.flush()
     before = {
@@ -250,11 +252,6 @@ def _add_networks(
     work.db.flush()
 
 
-def _end(work: UnitOfWork, actor: Actor, row: Held, why: str) -> None:
-    row.valid_until = row.ended_at = work.now
-    row.ended_by, row.ended_why = actor.person, why
-
-
 def _said(networks: Iterable[Network]) -> str:
     return ", ".join(map(str, networks))
 
@@ -270,10 +267,11 @@ def _done(
     after: dict[str, str] | None = None,
     former: Person | None = None,
     why: str = "",
+    order: Request | None = None,
 ) -> Request:
     """The request, the history, the mails and the push of what was changed."""
     here, account = machine.row.organization, machine.row.account
-    request = requests.open_request(work, KIND, organization=here)
+    request = order or requests.open_request(work, KIND, organization=here)
     entry = history.record(
         work,
         action,

@@ -21,6 +21,10 @@ class NoticeKind(StrEnum):
     APPOINTMENT_ENDED = "appointment_ended"
     #: NT-05, to the Primary Contacts: a Rights Administrator is none any more.
     OFFICER_LEFT = "officer_left"
+    #: NT-03 and NT-05: everything that somebody had at an organization has ended, to himself and to
+    #: the Rights Administrators and Primary Contacts.
+    OWN_LEAVE = "own_leave"
+    LEAVER = "leaver"
     #: NT-01, to the holder, or to the custodian of a machine account.
     ACCOUNT_CREATED = "account_created"
     #: NT-11.
@@ -120,6 +124,32 @@ TEXTS: Mapping[NoticeKind, Mapping[str, Text]] = {
             "L’accès qui en découlait prend fin en quelques secondes.\n\n"
             "Les rôles d’accès et les rôles de contact de {person} ne changent pas pour autant. "
             "Vous pouvez les consulter à {url}.",
+        ),
+    },
+    NoticeKind.OWN_LEAVE: {
+        "en": Text(
+            "You have no roles at {organization} any more",
+            "{by} has recorded that you have left {organization}. What you had there has "
+            "ended.\n\n{changes}\n\nRoles at other organizations are not changed by this.",
+        ),
+        "fr": Text(
+            "Vous n’avez plus de rôles – {organization}",
+            "{by} a inscrit votre départ de l’organisation suivante\u00a0: {organization}. Ce que "
+            "vous y aviez a pris fin.\n\n{changes}\n\n"
+            "Vos rôles auprès d’autres organisations ne changent pas pour autant.",
+        ),
+    },
+    NoticeKind.LEAVER: {
+        "en": Text(
+            "{person} has left {organization}",
+            "{by} has recorded that {person} has left {organization}. What {person} had there has "
+            "ended. Access ends within seconds.\n\n{changes}\n\nYou see the history at {url}.",
+        ),
+        "fr": Text(
+            "Départ de {person} – {organization}",
+            "{by} a inscrit le départ de {person} de l’organisation suivante\u00a0: "
+            "{organization}. Ce que {person} y avait a pris fin. L’accès est retiré en quelques "
+            "secondes.\n\n{changes}\n\nVous pouvez consulter l’historique à {url}.",
         ),
     },
     NoticeKind.ACCOUNT_CREATED: {
@@ -285,6 +315,9 @@ OFFICE_NAMES: Mapping[str, Mapping[Tier, str]] = {
 }
 ADDED = {"en": "Added: {role}", "fr": "Ajouté\u00a0: {role}"}
 REMOVED = {"en": "Removed: {role}", "fr": "Retiré\u00a0: {role}"}
+#: Lines about a leaver's machine accounts and closed accounts.
+CUSTODY = {"en": "custody of {name}", "fr": "responsabilité du compte {name}"}
+ACCOUNT = {"en": "account {name}", "fr": "compte {name}"}
 UNTIL = {"en": " until {until}", "fr": " jusqu’au {until}"}
 GREETING = {"en": "Hello {name},", "fr": "Bonjour {name},"}
 FOOT = {

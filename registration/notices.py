@@ -117,6 +117,25 @@ def of_roles(
     return _queue(work, kind, person, history, values)
 
 
+def of_leaver(
+    work: UnitOfWork,
+    recipient: Person,
+    history: History,
+    gone: Person,
+    changes: Sequence[RoleChange],
+    *,
+    organization: str,
+    by: str,
+) -> Notice:
+    """A mail about everything that somebody had at an organization and that has ended, to himself
+    or to somebody else (NT-03, NT-05)."""
+    kind = NoticeKind.OWN_LEAVE if recipient.id == gone.id else NoticeKind.LEAVER
+    lines = [one.line(recipient.language, names_holder=False) for one in changes]
+    values = {"organization": organization, "by": by, "person": gone.full_name,
+              "changes": "\n".join(lines), "url": work.settings.url}  # fmt: skip
+    return _queue(work, kind, recipient, history, values)
+
+
 def of_machine(
     work: UnitOfWork,
     event: MachineEvent,

@@ -32,7 +32,6 @@ from registration.models import (
     AccessRole,
     Account,
     ContactAssignment,
-    Held,
     History,
     Organization,
     Participation,
@@ -130,14 +129,14 @@ def end(
 def _end_roles(work: UnitOfWork, actor: Actor, gone: Ending, request: Request) -> None:
     why = "participation ended"
     for access in gone.access:
-        _stop(work, actor, access, why)
+        access.end(work.now, actor.person, why)
         account = access.account
         history.record(
             work, access_batches.REVOKED, organization=access.organization, person=account.person,
             account=account, request=request, before={"role": access.access_role.code}, reason=why,
         )  # fmt: skip
     for contact in gone.contacts:
-        _stop(work, actor, contact, why)
+        contact.end(work.now, actor.person, why)
         before = {"role": contact.contact_role.code}
         if contact.section is not None:
             before["section"] = str(contact.section.id)
@@ -146,11 +145,6 @@ def _end_roles(work: UnitOfWork, actor: Actor, gone: Ending, request: Request) -
             person=contact.person, request=request, before=before, reason=why,
         )  # fmt: skip
     work.db.flush()
-
-
-def _stop(work: UnitOfWork, actor: Actor, row: Held, why: str) -> None:
-    row.valid_until = row.ended_at = work.now
-    row.ended_by, row.ended_why = actor.person, why
 
 
 def _push(work: UnitOfWork, gone: Ending, request: Request) -> None:

@@ -17,6 +17,7 @@ from registration.transaction import UnitOfWork
 KIND = "access.request"
 #: Actions of the history; the first is the kind of the task too.
 ASKED, APPROVED, REFUSED = "access.requested", "access.request_granted", "access.request_refused"
+CLOSED = "access.request_closed"
 
 
 def of_person(work: UnitOfWork, here: Organization, person: Person) -> list[Request]:

@@ -57,6 +57,11 @@ class Held(Versioned):
             or_(cls.valid_until.is_(None), cls.valid_until > at),
         )
 
+    def end(self, at: datetime, by: str, why: str) -> None:
+        """Set the end: it holds no longer."""
+        self.valid_until = self.ended_at = at
+        self.ended_by, self.ended_why = by, why
+
     def is_held(self, at: datetime) -> bool:
         """Whether it holds at this moment."""
         return self.valid_from <= at and (self.valid_until is None or at < self.valid_until)

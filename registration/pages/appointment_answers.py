@@ -15,7 +15,7 @@ from registration.delegation_facts import Tier
 from registration.delegation_rules import Reason
 from registration.delegation_texts import TIERS
 from registration.pages.standing import NotAllowed, NotHere, Standing
-from service_base.refusals import Conflict, Invalid, NotFound
+from service_base.refusals import NotFound, Refusal
 
 MAX_WHY, MAX_LETTER = 400, 80
 
@@ -48,9 +48,7 @@ def prove_first(here: Standing, target: str) -> BaseResponse:
 
 def sentence_of(refused: Exception) -> str:
     """As a sentence of a page."""
-    said: str = (
-        refused.sentence(gettext) if isinstance(refused, Conflict | Invalid) else str(refused)
-    )
+    said: str = refused.sentence(gettext) if isinstance(refused, Refusal) else str(refused)
     whole = said[:1].upper() + said[1:]
     return whole if whole.endswith(".") else f"{whole}."
 

@@ -14,11 +14,13 @@ from hosted_pages.texts import complete
 from registration import current, history_list, sections
 from registration.access_batches import GRANTED, REVOKED
 from registration.accounts import CREATED, ORDERED
+from registration.accounts import ENDED as ACCOUNT_ENDED
 from registration.appointments import ENDED, MADE
 from registration.contact_assignments import ADDED, REMOVED
 from registration.delegation_rules import Action
 from registration.expired_holdings import ACCESS_ROLE, APPOINTMENT, CONTACT_ROLE
 from registration.history_list import Asked, Entry
+from registration.leavers import LEFT
 from registration.machine_registry import HANDED_OVER, NETWORKS, STOPPED
 from registration.machine_registry import REGISTERED as MACHINE_REGISTERED
 from registration.market_participations import (
@@ -34,6 +36,7 @@ from registration.participation_end import ENDED as PARTICIPATION_ENDED
 from registration.persons import CHANGED, REGISTERED
 from registration.waiting_requests import APPROVED as REQUEST_GRANTED
 from registration.waiting_requests import ASKED
+from registration.waiting_requests import CLOSED as REQUEST_CLOSED
 from registration.waiting_requests import REFUSED as REQUEST_REFUSED
 
 ACTIONS = complete(
@@ -43,6 +46,9 @@ ACTIONS = complete(
         ASKED,
         REQUEST_GRANTED,
         REQUEST_REFUSED,
+        REQUEST_CLOSED,
+        LEFT,
+        ACCOUNT_ENDED,
         MADE,
         ENDED,
         REGISTERED,
@@ -72,6 +78,9 @@ ACTIONS = complete(
         ASKED: _("Access requested"),
         REQUEST_GRANTED: _("Request for access granted"),
         REQUEST_REFUSED: _("Request for access refused"),
+        REQUEST_CLOSED: _("Request for access closed"),
+        LEFT: _("Leaver recorded"),
+        ACCOUNT_ENDED: _("Account closed"),
         MADE: _("Appointed"),
         ENDED: _("Appointment ended"),
         REGISTERED: _("Person registered"),
@@ -100,7 +109,7 @@ ACTIONS = complete(
 )
 #: The filter offers what an organization's history has.
 OFFERED = (
-    GRANTED, REVOKED, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
+    GRANTED, REVOKED, LEFT, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
     REGISTERED, MACHINE_REGISTERED, NETWORKS, HANDED_OVER, STOPPED, APPLIED,
     APPROVED, REFUSED, WITHDRAWN, TASK_DONE, PARTICIPATION_ENDED, *sections.ACTIONS,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -34,16 +35,16 @@ def show(organization_id: str, person_id: str) -> str:
     here, person = standing.at_person(organization_id, person_id, Action.SEE_PERSON)
     target = Target("", person_id)
     may_correct = isinstance(may(here.actor, Action.UPDATE_PERSON, target, here.facts), Allowed)
+    number: dict[str, Any] = {"organization_id": organization_id, "person_id": person_id}
     return render_template(
         "person.html",
         organization=here.here,
         person=person,
         rows=person_forms.filled(persons.fields_of(person)),
         find_url=url_for("pages.find_person", organization_id=organization_id),
-        correct_url=url_for(
-            "pages.correct_person", organization_id=organization_id, person_id=person_id
-        )
-        if may_correct
+        correct_url=url_for("pages.correct_person", **number) if may_correct else "",
+        leaver_url=url_for("pages.leaver", **number)
+        if here.may_to(Action.RECORD_LEAVER, person_id)
         else "",
     )
 

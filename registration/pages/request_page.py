@@ -10,6 +10,7 @@ from hosted_pages.texts import complete
 from registration import (
     access_batches,
     current,
+    leavers,
     market_participations,
     requests,
     waiting_requests,
@@ -29,6 +30,8 @@ ACCESS_STATES = complete(
     ("open", "done", "refused"),
     {"open": _("Waiting for an answer"), "done": _("Granted"), "refused": _("Refused")},
 )
+#: Requests that change access roles.
+WITH_LINES = (access_batches.KIND, leavers.LEFT)
 BADGES = {"open": "", "done": "good", "refused": "danger"}
 KINDS = complete(
     (
@@ -39,6 +42,7 @@ KINDS = complete(
         "machine",
         "participation",
         "participation.ended",
+        leavers.LEFT,
         "person.change",
     ),
     {
@@ -49,6 +53,7 @@ KINDS = complete(
         "machine": _("Change of a machine account"),
         "participation": _("Application for a participation"),
         "participation.ended": _("End of a participation"),
+        leavers.LEFT: _("Leaver"),
         "person.change": _("Change of a person's information"),
     },
 )
@@ -69,7 +74,7 @@ def show(number: str) -> str:
         state_kind=BADGES.get(order.state, ""),
         kind=KINDS.of(order.kind),
         opened_by=opened_by or gettext("IESO"),
-        lines=lines_of_request(order) if order.kind == access_batches.KIND else [],
+        lines=lines_of_request(order) if order.kind in WITH_LINES else [],
         crumbs=crumbs,
         asked=asked_for(order) if order.kind == waiting_requests.KIND else None,
     )

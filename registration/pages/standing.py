@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from flask import g
 
 from registration import current, own_lists
-from registration.delegation import Refused, may, offered, who_can
+from registration.delegation import Allowed, Refused, may, offered, who_can
 from registration.delegation_facts import Actor, Facts, Target
 from registration.delegation_rules import Action, Reason
 from registration.models import Organization, Person
@@ -47,6 +47,11 @@ class Standing:
     def may(self, action: Action) -> bool:
         """Whether the menu of the organization shows this to him; each act is decided again."""
         return action in offered(self.actor, self.here.organization_id, self.facts)
+
+    def may_to(self, action: Action, person_id: str) -> bool:
+        """Whether he may do this here, to this person."""
+        target = Target(self.here.organization_id, person_id)
+        return isinstance(may(self.actor, action, target, self.facts), Allowed)
 
     def require(self, action: Action, person_id: str = "") -> None:
         """Raises NotHere or NotAllowed if he may not do this here, to this person."""

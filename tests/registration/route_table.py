@@ -61,6 +61,8 @@ GET     pages.person:member             sign-in  403     yes     yes   yes   yes
 GET     pages.correct_person:member     sign-in  403     403     403   403   403   yes
 POST    pages.review_correction:member  sign-in  403     403     403   403   403   yes
 POST    pages.confirm_correction:member sign-in  403     403     403   403   403   yes
+GET     pages.leaver:leaver             sign-in  403     403     yes   yes   yes   403
+POST    pages.confirm_leaver:leaver     sign-in  403     403     yes   yes   yes   403
 GET     pages.contact_roles             sign-in  403     yes     yes   yes   yes   yes
 GET     pages.find_contact              sign-in  403     yes     403   403   403   403
 GET     pages.contact_role              sign-in  403     yes     403   403   403   403
@@ -149,12 +151,18 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 #: Where the person of an address must belong to the organization.
 MEMBER = (TRADER, "200001", "999999")
+#: Somebody with a role at Lakes and nothing else.
+LEAVER = ("100008", "200001", "999999")
 #: A participation that is applied for.
 APPLIED = ("2", "3", "999999")
 #: Requests for access.
 ASKED = ("R1000003", "R1000004", "R9999999")
 #: Of rows with these variants other values of an argument.
-OTHERS = {("person_id", "member"): MEMBER, ("number", "asked"): ASKED} | {
+OTHERS = {
+    ("person_id", "member"): MEMBER,
+    ("person_id", "leaver"): LEAVER,
+    ("number", "asked"): ASKED,
+} | {
     ("participation_id", variant): APPLIED
     for variant in ("applied", "approve", "refuse", "withdraw")
 }
@@ -188,6 +196,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "pages.confirm": {"change": f"+person|{TRADER}|bids=0", "why": "New desk", "attested": "1",
                       "from": "person"},
     "pages.confirm_appointment": {"office": "", "until": "", "letter": "", "why": "New"},
+    "pages.confirm_leaver": {"reason": "left", "why": "", "seen": "a2.1", "successor": ""},
     "pages.ask_access": {"role": "bids", "why": "New desk"},
     "pages.approve_access": {},
     "pages.refuse_access": {"why": "Not your desk"},

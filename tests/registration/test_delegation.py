@@ -82,6 +82,11 @@ end_account              pc      -         tier          tier   held   held    h
 end_account              ra      -         tier          tier   held   held    held    tier
 end_account              apprep  -         tier          tier   held   held    held    tier
 end_account              holder  -         tier          tier   yes    yes     yes     tier
+record_leaver            ar      -         tier          yes    held   held    tier    tier
+record_leaver            pc      -         tier          yes    yes    held    tier    tier
+record_leaver            ra      -         tier          held   yes    held    tier    tier
+record_leaver            apprep  -         tier          yes    held   yes     tier    tier
+record_leaver            holder  -         tier          yes    yes    yes     tier    tier
 register_machine         any     applied   tier          tier   tier   yes     tier    tier
 change_networks          -       -         tier          tier   tier   yes     tier    tier
 hand_over_machine        any     -         tier          tier   tier   yes     tier    tier

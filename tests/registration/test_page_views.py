@@ -84,6 +84,7 @@ def views(site: Site, language: str) -> Iterator[View]:
     yield from person_views(site, language)
     yield from contact_views(site, language)
     yield from machine_views(site, language)
+    yield from leaver_views(site, language)
     yield from participation_views(site, language)
     page = get("/my-information")
     sent = {"csrf_token": token_of(page), "version": fields(page, "version"), "first_name": "Ada"}
@@ -215,6 +216,25 @@ def machine_views(site: Site, language: str) -> Iterator[View]:
                  f"machines/{number}/custodian?last_name=tremblay",
                  f"machines/{number}/custodian/{RA}", f"machines/{number}/stop"):  # fmt: skip
         yield View(f"machines/{path}", admin.get(f"{HERE}/{path}", base_url=BASE))
+
+
+def leaver_views(site: Site, language: str) -> Iterator[View]:
+    """A custodian with roles leaves: what stands against it, then the whole list."""
+    admin, late = site.browser(RA), site.browser(RA, minutes=60)
+    for client in (admin, late):
+        client.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    path = f"{HERE}/persons/{TRADER}/leaver"
+    page = admin.get(path, base_url=BASE)
+    yield View("leaver/custodian", page)
+    yield View("leaver/late", late.get(path, base_url=BASE))
+    yield View("leaver/person", admin.get(f"{HERE}/persons/{TRADER}", base_url=BASE))
+    page = admin.get(path, query_string={"successor": RA}, base_url=BASE)
+    yield View("leaver/review", page)
+    data = {name: fields(page, name) for name in ("csrf_token", "seen", "successor")}
+    wrong = admin.post(f"{path}/confirm", data=data | {"reason": ""}, base_url=BASE)
+    yield View("leaver/without-a-reason", wrong)
+    done = admin.post(f"{path}/confirm", data=data | {"reason": "left"}, base_url=BASE)
+    yield View("leaver/request", admin.get(done.location, base_url=BASE))
 
 
 def participation_views(site: Site, language: str) -> Iterator[View]:

@@ -44,6 +44,7 @@ from tests.registration.route_table import (
     FOREIGN_WORDS,
     FORMS,
     LAKES,
+    LEAVER,
     NEWCOMER,
     PEOPLE,
     PRAIRIE,
@@ -156,6 +157,7 @@ def _people(runtime: Runtime) -> None:
         work.db.flush()
         person(work, NEWCOMER, "Olga Ivanov")
         person(work, PEOPLE["ieso"], "Iris Desk")
+        person(work, LEAVER[0], "Leo Leaver")
         known = {tier: person(work, PEOPLE[tier], f"First {tier.title()}")
                  for tier in OFFICERS if tier != "ra"}  # fmt: skip
         for number, tier in enumerate(SECOND):
@@ -167,12 +169,15 @@ def _people(runtime: Runtime) -> None:
                 work.db.add(Appointment(person_id=one.id, organization_id=here.id, office=tier,
                                         valid_from=OLD, given_by="test"))  # fmt: skip
         role = work.db.scalars(select(AccessRole).where(AccessRole.code == "view")).one()
-        trader = work.db.scalars(
-            select(Account).where(Account.external_id == f"person-{TRADER}")
-        ).one()
-        work.db.add(AccessAssignment(account_id=trader.id, organization_id=lakes.id,
-                                     access_role_id=role.id, valid_from=OLD,
-                                     given_by="test"))  # fmt: skip
+        trader, leaver = (
+            work.db.scalars(select(Account).where(Account.external_id == f"person-{one}")).one()
+            for one in (TRADER, LEAVER[0])
+        )
+        for account in (trader, leaver):
+            work.db.add(AccessAssignment(account_id=account.id, organization_id=lakes.id,
+                                         access_role_id=role.id, valid_from=OLD,
+                                         given_by="test"))  # fmt: skip
+            work.db.flush()
         for code, market in (("desk", "energy"), ("zebra", "rights")):
             work.db.add(ContactRole(code=code, name=code, name_fr=code, held_by="both",
                                     exclusive_with=[], markets=[market],
