@@ -22,6 +22,7 @@ from idp.db import Base, engine_options, prepare_engine
 from idp.limits import counter
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.oidc import endpoints
+from idp.oidc.endpoints.device import DeviceAuthorizationEndpoint
 from idp.oidc.endpoints.introspect import Introspection
 from idp.oidc.endpoints.par import PushedAuthorization
 from idp.oidc.endpoints.revoke import Revocation
@@ -49,7 +50,10 @@ from service_base import logs
 #: The database of requests: their sessions end with them.
 db = SQLAlchemy(metadata=Base.metadata)
 #: Called by programs and other sites, authenticated in their own way: no form token.
-WITHOUT_CSRF = ("token", "introspect", "revoke", "userinfo", "par", "authorize", "logout")
+WITHOUT_CSRF = (
+    "token", "introspect", "revoke", "userinfo", "par", "device_authorization",
+    "authorize", "logout",
+)  # fmt: skip
 
 
 class Gateway(Flask):
@@ -171,6 +175,7 @@ def _oidc_server(authenticator: MachineAuthenticator) -> GatewayServer:
     server.register_endpoint(Introspection)
     server.register_endpoint(Revocation)
     server.register_endpoint(PushedAuthorization)
+    server.register_endpoint(DeviceAuthorizationEndpoint)
     return server
 
 

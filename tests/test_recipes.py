@@ -7,6 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType, SimpleNamespace
@@ -15,10 +19,14 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from werkzeug.serving import make_server
 
+from idp.app import create_app
 from idp.directory import accounts
 from idp.machines import machine_keys, registered_networks
 from idp.models import AccountKind
+from idp.policy.scopes import DEVICE_CODE
+from tests.security.test_signed_tokens import claims_of
 from tests.world import World
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +35,7 @@ BLOCKS = [
     (f"{name}:{text[: found.start()].count(chr(10)) + 1}", found[1], found[2])
     for name in DOCUMENTS
     if (text := (ROOT / name).read_text(encoding="utf-8"))
-    for found in re.finditer(r"^```(python|js)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    for found in re.finditer(r"^```(python|js|sh)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 ]
 
 
@@ -41,9 +49,11 @@ def block(words: str) -> str:
 def test_the_programs_of_the_documents_can_be_read(
     place: str, language: str, code: str, tmp_path: Path
 ) -> None:
-    """Python by its parser, JavaScript by Node.js where it is installed."""
+    """Python by its parser, JavaScript by Node.js where it is installed, and those of the shell."""
     if language == "python":
         ast.parse(dedent(code), place)
+    elif language == "sh":
+        subprocess.run(["sh", "-n"], input=code, text=True, check=True)
     elif node := shutil.which("node"):
         file = tmp_path / "recipe.mjs"
         file.write_text(code, encoding="utf-8")
@@ -109,3 +119,46 @@ def test_the_program_with_a_key_gets_a_token(
     assert (seen["active"], seen["client_id"]) == (True, "APIIESO00042")
     assert seen["aud"] == "https://prices.example"
     assert seen["groups"] == ["Prices Web Services"]
+
+
+@contextmanager
+def served(world: World) -> Iterator[World]:
+    """The gateway at an address that other programs can reach."""
+    server = make_server("127.0.0.1", 0, world.app, threaded=True)
+    settings = replace(world.settings, issuer=f"http://127.0.0.1:{server.port}")
+    server.app = create_app(settings, world.app.extensions["runtime"].ports)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield replace(world, settings=settings, app=server.app)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.skipif(not shutil.which("jq") or not shutil.which("curl"), reason="needs curl and jq")
+def test_the_program_without_a_browser_gets_a_token(world: World, tmp_path: Path) -> None:
+    """RFC 8628: as the document has it, with a shorter sleep; it is slowed down on its way."""
+    world.relying_party(
+        client_id="price-terminal", auth_method="none", redirect_uris=(), trusted=False,
+        grant_types=(DEVICE_CODE, "refresh_token"), audience="https://prices.example",
+    )  # fmt: skip
+    username = world.account()
+    (tmp_path / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.2\n")
+    (tmp_path / "sleep").chmod(0o755)
+    with served(world) as gateway, subprocess.Popen(
+        ["sh", "-e", "-c", block("CLIENT=price-terminal")], stdout=subprocess.PIPE, text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "ISSUER": gateway.settings.issuer},
+    ) as program:  # fmt: skip
+        assert program.stdout
+        shown = program.stdout.readline()
+        found = re.fullmatch(r"Open http://127.0.0.1:\d+(/device) and enter the code (.+)\n", shown)
+        assert found, shown
+        browser = gateway.browser()
+        page = browser.submit(browser.get(found[1]), "/device", user_code=found[2])
+        page = browser.sign_in(username, page=page)
+        browser.submit(page, "/device/confirm", decision="allow")
+        token = program.stdout.read().strip()
+    assert program.returncode == 0
+    assert claims_of(token)["aud"] == "https://prices.example"

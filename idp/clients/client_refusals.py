@@ -127,7 +127,7 @@ class RuleFault(Phrase):
     KEYS_AND_ADDRESS = N_("keys and jwks_uri cannot both be set")
     ASSERTION_AUDIENCE = N_("only private_key_jwt has an audience of its assertions")
     PUBLIC_CREDENTIALS = N_("a public client cannot use client_credentials")
-    REFRESH_WITHOUT_CODE = N_("refresh_token needs authorization_code")
+    REFRESH_WITHOUT_CODE = N_("refresh_token needs authorization_code or the device grant")
     SCOPE_CHARACTERS = N_("scopes are words of printable ASCII")
     PKCE_WAIVED = N_("PKCE can be waived for a confidential client only")
     TOKEN_FORMAT = N_("access_token_format is jwt or opaque")

@@ -34,6 +34,7 @@ from idp.policy.redirect_uri import registration_fault
 from idp.policy.registered_values import MAX_CLIENT_KEYS, SIGNING_ALGS
 from idp.policy.scopes import (
     ACRS,
+    BY_PERSON,
     GRANT_TYPES,
     PERSON_ID_ATTRIBUTES,
     PUSHED_KINDS,
@@ -104,13 +105,14 @@ def _rule_faults(data: ClientData) -> Iterator[Refusal]:
     if has_keys != signs or len(data.keys) > MAX_CLIENT_KEYS:
         yield KeysMissingOrExcess(MAX_CLIENT_KEYS)
     has_code = "authorization_code" in data.grant_types
+    by_person = bool(set(data.grant_types) & set(BY_PERSON))
     default = data.push_default_participant
     numbers = (*data.push_participants, default or "0")
     violated = {
         RuleFault.KEYS_AND_ADDRESS: bool(data.keys and data.jwks_uri),
         RuleFault.ASSERTION_AUDIENCE: data.token_endpoint_audience and not signs,
         RuleFault.PUBLIC_CREDENTIALS: public and "client_credentials" in data.grant_types,
-        RuleFault.REFRESH_WITHOUT_CODE: "refresh_token" in data.grant_types and not has_code,
+        RuleFault.REFRESH_WITHOUT_CODE: "refresh_token" in data.grant_types and not by_person,
         RuleFault.SCOPE_CHARACTERS: not all(map(is_scope_token, data.scopes)),
         RuleFault.PKCE_WAIVED: public and not data.require_pkce,
         RuleFault.TOKEN_FORMAT: data.access_token_format not in ("jwt", "opaque"),

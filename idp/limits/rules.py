@@ -39,7 +39,14 @@ RULES = (
     Rule("signin_failure_limit", ("login.signin",), budgets.by_name, refusal=400),
     Rule(
         "signin_failure_limit",
-        ("login.change_password", "login.factor", "login.enrol", "profile.verify"),
+        (
+            "login.change_password",
+            "login.factor",
+            "login.enrol",
+            # Codes of devices.
+            "login.device",
+            "profile.verify",
+        ),
         budgets.by_holder,
         refusal=400,
     ),
@@ -47,7 +54,7 @@ RULES = (
     # limited in the database (``machines``), so valid credentials can pass first.
     Rule(
         "signin_failure_limit",
-        ("oidc.token", "oidc.par"),
+        ("oidc.token", "oidc.par", "oidc.device_authorization"),
         budgets.by_client,
         budgets.sends_client_credentials,
         401,

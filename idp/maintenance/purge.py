@@ -16,6 +16,7 @@ from idp.models import (
     BrowserSession,
     Client,
     ClientSession,
+    DeviceAuthorization,
     Grant,
     Interaction,
     KnownBrowser,
@@ -52,7 +53,7 @@ def _idle_grants(now: datetime) -> ColumnElement[bool]:
     """Old grants without codes or tokens."""
     issued = [
         exists().where(model.grant_id == Grant.id)
-        for model in (AuthorizationCode, RefreshToken, AccessToken)
+        for model in (AuthorizationCode, DeviceAuthorization, RefreshToken, AccessToken)
     ]
     return (Grant.created_at < now - DAY) & ~or_(*issued)
 
@@ -72,6 +73,7 @@ def _unused_logos(now: datetime) -> ColumnElement[bool]:
 KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
     "interactions": (Interaction, _expired(Interaction, DAY)),
     "pushed_requests": (PushedRequest, _expired(PushedRequest, DAY)),
+    "device_authorizations": (DeviceAuthorization, _expired(DeviceAuthorization, DAY)),
     "authorization_codes": (AuthorizationCode, _expired(AuthorizationCode, DAY)),
     "access_tokens": (AccessToken, _expired(AccessToken, DAY)),
     "refresh_tokens": (

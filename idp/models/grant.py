@@ -193,6 +193,38 @@ class RefreshToken(Base):
     __table_args__ = (Index("ix_refresh_token_expires_at", "expires_at"),)
 
 
+class DeviceAuthorization(Base):
+    """What a device asks for, and the decision of a person (RFC 8628)."""
+
+    __tablename__ = "device_authorization"
+
+    id: Mapped[PrimaryKey]
+    #: Serves the token endpoint's look-up.
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    #: The code that the person types, and the same sealed, to be compared with the device.
+    user_code_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    user_code_sealed: Mapped[str] = mapped_column(Text)
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"), index=True)
+    #: ``oidc.interaction.AuthorizationRequest`` as JSON.
+    request: Mapped[dict[str, Any]]
+    #: The address that asked.
+    ip: Mapped[str | None] = mapped_column(String(45))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    #: The device waits this long between two questions, and asks the next one not before this time.
+    poll_seconds: Mapped[int]
+    next_poll_at: Mapped[datetime]
+    #: The person allowed it if there is a grant, and refused it if not.
+    decided_at: Mapped[datetime | None]
+    grant_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("grant.id"), index=True)
+    #: When the device got its tokens.
+    consumed_at: Mapped[datetime | None]
+
+    client: Mapped[Client] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (Index("ix_device_authorization_expires_at", "expires_at"),)
+
+
 class AccessToken(Base):
     """The record behind an access token: no token is valid without its row and its grant."""
 

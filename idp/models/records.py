@@ -193,6 +193,14 @@ class AuthorizationCodeRecord:
     grant: GrantRecord
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceAuthorizationRecord:
+    """The authorization of a device that somebody allowed."""
+
+    id: int
+    grant: GrantRecord
+
+
 AnyClient = Client | ClientRecord
 AnyAccount = Account | AccountRecord
 AnySession = BrowserSession | SessionRecord

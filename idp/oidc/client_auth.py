@@ -28,7 +28,7 @@ FAILED = "Client authentication failed."
 REALM = "IESO Gateway"
 MAX_CREDENTIAL = 1000
 TOKEN_PATH = "/oauth2/v1/token"  # noqa: S105 - a path
-FOR_PUBLIC_CLIENTS = ("token", "revocation", "pushed_authorization")
+FOR_PUBLIC_CLIENTS = ("token", "revocation", "pushed_authorization", "device_authorization")
 
 
 class ClientCheck(StrEnum):

@@ -48,6 +48,8 @@ class AuthorizationRequest:
     dpop_jkt: str | None = None
     #: The pushed request that it came from (``pushed_requests``).
     pushed_id: int | None = None
+    #: The device that asks (``device_authorizations``); it has no redirect URI.
+    device_id: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -104,8 +106,15 @@ class Consent:
 
 
 @dataclass(frozen=True)
+class ConfirmDevice:
+    """Ask whether the device may act for the person, whatever was allowed before (RFC 8628 section
+    5.4)."""
+
+
+@dataclass(frozen=True)
 class Proceed:
-    """Everything is met: send the code to the client, or go to the local page."""
+    """Everything is met: send the code to the client, let the device have its tokens, or go to the
+    local page."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,7 @@ Step = (
     | OtherAccount
     | SelectAccount
     | Consent
+    | ConfirmDevice
     | Proceed
     | Refuse
 )
@@ -162,6 +172,8 @@ def decide(state: SignInState, request: AuthorizationRequest | None, now: dateti
         return Refuse("unmet_authentication_requirements", f"this needs {unmet}")
     if "select_account" in request.prompt and not (answers.account_chosen or is_fresh):
         return SelectAccount()
+    if request.device_id is not None:
+        return Proceed() if answers.consented else ConfirmDevice()
     if _must_consent(request, client, answers):
         return Refuse("consent_required") if silent else Consent()
     return Proceed()

@@ -13,6 +13,7 @@ from typing import Any
 
 from idp.clients import registry
 from idp.models import Client
+from idp.models.records import AnyClient
 from idp.oidc import tokens
 from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.interaction import AuthorizationRequest
@@ -103,7 +104,7 @@ def validate(
     return AuthorizationRequest(
         redirect_uri=redirect_uri,
         response_mode=response_mode(params, strict=True),
-        scopes=_scopes(client, params),
+        scopes=requested_scopes(client, params),
         state=_state(params),
         nonce=_nonce(params),
         code_challenge=_challenge(client, params),
@@ -143,7 +144,8 @@ def _refuse_references(params: dict[str, str]) -> None:
         raise RequestError("request_uri_not_supported", "Only pushed requests have a request_uri.")
 
 
-def _scopes(client: Client, params: dict[str, str]) -> tuple[str, ...]:
+def requested_scopes(client: AnyClient, params: dict[str, str]) -> tuple[str, ...]:
+    """The scopes that a client asks a person for. Raises RequestError."""
     scopes = parse_scope(params.get("scope"))
     if not scopes or "openid" not in scopes:
         raise RequestError("invalid_scope", "The scope must include openid.")

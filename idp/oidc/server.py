@@ -18,6 +18,7 @@ from idp.models import AuthMethod
 from idp.models.records import ClientRecord
 from idp.oidc.client_auth import ClientAuthenticationError, ClientAuthenticator
 from idp.oidc.grants import pipeline
+from idp.oidc.grants.device_code import STILL_WAITING
 from idp.oidc.grants.pipeline import GrantType
 from idp.oidc.jwks import KeyRing
 from idp.transaction import UnitOfWork
@@ -106,8 +107,9 @@ class GatewayServer(AuthorizationServer):
         return status, text, list(merged.items())
 
     def handle_error_response(self, request: ProtocolRequest, error: OAuth2Error) -> Answer:
-        """Record the refusal and answer in the protocol's format."""
-        if not _record_client_refusal(request.work, error):
+        """Record the refusal and answer in the protocol's format. A device that has to wait is
+        refused nothing."""
+        if not (isinstance(error, STILL_WAITING) or _record_client_refusal(request.work, error)):
             client = request.client
             events.record(
                 request.work,

@@ -21,7 +21,11 @@ IDENTITY_SCOPES = (
 PERSONAL_SCOPES = ("openid", "profile", "email", "groups", "participants")
 #: Accepted without effect (OIDC Core 5.4).
 IGNORED_SCOPES = ("address",)
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+#: RFC 8628.
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
+#: With these a person allows an application to act for them.
+BY_PERSON = ("authorization_code", DEVICE_CODE)
 
 ACR_PASSWORD = "urn:ieso:acr:password"  # noqa: S105 - an assurance level, not a password
 ACR_MFA = "urn:ieso:acr:mfa"
@@ -76,8 +80,8 @@ def obtainable(scope: str, grant_types: Iterable[str]) -> bool:
     if scope == "offline_access":
         return "refresh_token" in types
     if scope in (*IDENTITY_SCOPES, *IGNORED_SCOPES):
-        return "authorization_code" in types
-    return bool(types & {"authorization_code", "client_credentials"})
+        return bool(types & set(BY_PERSON))
+    return bool(types & {*BY_PERSON, "client_credentials"})
 
 
 def default_scopes(grant_types: Iterable[str]) -> tuple[str, ...]:

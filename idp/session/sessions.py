@@ -18,6 +18,7 @@ from idp.models import (
     BrowserSession,
     Client,
     ClientSession,
+    DeviceAuthorization,
     Grant,
     RoleGroup,
 )
@@ -246,18 +247,19 @@ def end_client_sessions(work: UnitOfWork, account: Account, group: RoleGroup) ->
 
 
 def _detach_offline_grants(work: UnitOfWork, sid: str) -> None:
-    """Grants with ``offline_access`` go on without a session. An authorization code of theirs that
-    was not redeemed yet would start a client session that nothing ends, so it expires now."""
+    """Grants with ``offline_access`` go on without a session. A code of theirs that was not
+    redeemed yet would start a client session that nothing ends, so it expires now."""
     kept = (Grant.sid == sid, Grant.revoked_at.is_(None))
-    work.db.execute(
-        update(AuthorizationCode)
-        .where(
-            AuthorizationCode.grant_id.in_(select(Grant.id).where(*kept)),
-            AuthorizationCode.consumed_at.is_(None),
+    for model in (AuthorizationCode, DeviceAuthorization):
+        work.db.execute(
+            update(model)
+            .where(
+                model.grant_id.in_(select(Grant.id).where(*kept)),
+                model.consumed_at.is_(None),
+            )
+            .values(expires_at=work.now)
+            .execution_options(synchronize_session=False)
         )
-        .values(expires_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
     work.db.execute(update(Grant).where(*kept).values(sid=None))
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from idp.directory import accounts
 from idp.factors import authenticators
 from idp.mfa.assurance import FactorKind
-from idp.policy.scopes import ACR_MFA
+from idp.policy.scopes import ACR_MFA, ACR_PHR, DEVICE_CODE
 from tests.factor_steps import device_of, options_on
 from tests.gallery.studio import Studio, View
 from tests.world import AUTHORIZE, Rp, answer_of, hidden_fields
 
 STATUSES = (400, 403, 404, 405, 408, 409, 413, 429, 500, 503)
 #: The first parts of the names of these views.
-AREAS = frozenset({"signin", "factor", "application", "signout", "kept", "error"})
+AREAS = frozenset({"signin", "factor", "application", "device", "signout", "kept", "error"})
 
 
 def views(studio: Studio) -> Iterator[View]:
@@ -23,6 +23,7 @@ def views(studio: Studio) -> Iterator[View]:
     yield from _password_first(studio)
     yield from _second_step(studio)
     yield from _applications(studio)
+    yield from _devices(studio)
     yield from _sign_out(studio)
     yield from _kept_forms(studio)
     yield from _errors(studio)
@@ -146,6 +147,43 @@ def _applications(studio: Studio) -> Iterator[View]:
     while "Location" in answer.headers:
         answer = browser.client.get(answer.headers["Location"], base_url=browser.base)
     yield View("application/onward", answer)
+
+
+def _devices(studio: Studio) -> Iterator[View]:
+    scopes = ("openid", "profile", "groups", "participants", "offline_access")
+    terminal = studio.world.relying_party(
+        "Terminal", grant_types=(DEVICE_CODE, "refresh_token"), redirect_uris=(),
+        auth_method="none", trusted=False, scopes=scopes,
+    )  # fmt: skip
+
+    def code() -> str:
+        path = "/oauth2/v1/device_authorization"
+        answer = studio.world.post(terminal, path, scope=" ".join(scopes))
+        return str((answer.json or {})["user_code"])
+
+    browser = studio.enter("trader")
+    yield View("device/code", browser.get("/device"))
+    page = browser.get("/device", user_code=code())
+    yield View("device/code-from-link", page)
+    yield View("device/code-wrong", browser.submit(page, "/device", user_code="WDJB-MJHT"))
+    page = browser.submit(page, "/device", user_code=code())
+    yield View("device/confirm", page)
+    late = browser.submit(browser.get("/device"), "/device", user_code=code())
+    yield View("device/connected", browser.submit(page, "/device/confirm", decision="allow"))
+    page = browser.submit(browser.get("/device"), "/device", user_code=code())
+    yield View("device/refused", browser.submit(page, "/device/confirm", decision="refuse"))
+    studio.world.clock.advance(minutes=11)
+    yield View("device/late", browser.submit(late, "/device/confirm", decision="allow"))
+    strict = studio.world.relying_party(
+        "Workbench",
+        grant_types=(DEVICE_CODE,),
+        redirect_uris=(),
+        minimum_acr=ACR_PHR,
+    )
+    answer = studio.world.post(strict, "/oauth2/v1/device_authorization", scope="openid")
+    code_of_strict = str((answer.json or {})["user_code"])
+    page = browser.submit(browser.get("/device"), "/device", user_code=code_of_strict)
+    yield View("device/too-weak", page)
 
 
 def _sign_out(studio: Studio) -> Iterator[View]:

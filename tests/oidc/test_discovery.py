@@ -91,7 +91,13 @@ def test_registered_origins_may_call_the_token_endpoint_and_no_others(world: Wor
             assert "Origin" in answer.headers["Vary"]
 
 
-CALLED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke", "/oauth2/v1/par")
+CALLED = (
+    "/oauth2/v1/token",
+    "/oauth2/v1/userinfo",
+    "/oauth2/v1/revoke",
+    "/oauth2/v1/par",
+    "/oauth2/v1/device_authorization",
+)
 
 
 @pytest.mark.parametrize("path", CALLED)

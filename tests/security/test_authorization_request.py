@@ -312,6 +312,8 @@ FORMS = [
     ("/signin/consent", {"decision": "allow"}),
     ("/signin/account", {"choice": "continue"}),
     ("/signin/other-account", {}),
+    ("/device", {"user_code": "WDJB-MJHT"}),
+    ("/device/confirm", {"decision": "allow"}),
     ("/signout", {}),
     ("/oauth2/v1/logout/confirm", {}),
     ("/settings/password", {"current": "x", "password": NEW_PASSWORD, "again": NEW_PASSWORD}),
@@ -361,7 +363,7 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
     """A new page that takes a POST has to be in the table above, or named here."""
     without_token = {
         "oidc.authorize", "oidc.token", "oidc.introspect", "oidc.revoke", "oidc.userinfo",
-        "oidc.logout", "oidc.par",
+        "oidc.logout", "oidc.par", "oidc.device_authorization",
     }  # fmt: skip
     covered = {path for path, _ in FORMS} | {"/activate", "/recover/open"}
     covered |= {

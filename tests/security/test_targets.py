@@ -16,7 +16,7 @@ from idp.machines import registered_networks
 from idp.models import AccountKind
 from tests.security.test_machines import NAME, NETWORKS, token
 from tests.security.test_signed_tokens import claims_of, userinfo
-from tests.security.test_token_tables import assert_refused, client_of, good_request
+from tests.security.test_token_tables import GRANT_NAMES, assert_refused, client_of, good_request
 from tests.world import Rp, World, answer_of
 
 FLAT = "urn:ieso:participant_groups"
@@ -24,7 +24,7 @@ OWN = {"grant_type": "client_credentials"}
 NOT_OURS = "The resource is not allowed for this client."
 
 
-@pytest.mark.parametrize("grant", ["authorization_code", "refresh_token", "client_credentials"])
+@pytest.mark.parametrize("grant", GRANT_NAMES)
 @pytest.mark.parametrize("audience", ["", "https://api.test"])
 def test_a_resource_of_another_client_is_refused_at_token(
     world: World, grant: str, audience: str

@@ -17,6 +17,7 @@ from tests.security.test_token_tables import (
     GRANT_NAMES,
     METHODS,
     OWN_SCOPE,
+    PERSONAL,
     assert_client_refused,
     assert_json_no_store,
     assert_refused,
@@ -225,7 +226,6 @@ def test_a_disabled_client_is_refused_in_the_same_words(
         "implicit",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "urn:ietf:params:oauth:grant-type:token-exchange",
-        "urn:ietf:params:oauth:grant-type:device_code",
         "AUTHORIZATION_CODE",
         "refresh_token ",
         'é"\\',
@@ -258,7 +258,7 @@ def test_n31_an_unregistered_grant_type_is_unauthorized(
     """Refused before the rest of the request is read or spent."""
     rp = client_of(world, method)
     username = world.account()
-    usable = grant in ("authorization_code", "refresh_token") or method != AuthMethod.NONE
+    usable = grant in PERSONAL or method != AuthMethod.NONE
     params = good_request(world, grant, rp, username) if usable else BODY[TOKEN]
     with world.work() as work:
         client = registry.get(work, rp.client_id)

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from idp.models import AccountState, AuthMethod
 from idp.oidc import grants
 from idp.oidc.client_auth import FAILED, REALM
-from idp.policy.scopes import GRANT_TYPES, IDENTITY_SCOPES
+from idp.policy.scopes import DEVICE_CODE, GRANT_TYPES, IDENTITY_SCOPES
 from idp.policy.session_rules import may_sign_in
 from tests.world import VERIFIER, Rp, World
 
@@ -41,6 +41,15 @@ def _refresh(world: World, rp: Rp, username: str) -> Params:
     return {"refresh_token": world.signed_in_tokens(rp, username)["refresh_token"]}
 
 
+def _device(world: World, rp: Rp, username: str) -> Params:
+    scope = "openid profile email groups participants offline_access"
+    codes = world.post(rp, "/oauth2/v1/device_authorization", scope=scope).json or {}
+    browser = world.browser().signed_in(username)
+    page = browser.submit(browser.get("/device"), "/device", user_code=codes["user_code"])
+    browser.submit(page, "/device/confirm", decision="allow")
+    return {"device_code": codes["device_code"]}
+
+
 def _client(world: World, rp: Rp, username: str) -> Params:
     return {"scope": OWN_SCOPE}
 
@@ -50,6 +59,7 @@ REQUESTS: dict[str, Callable[[World, Rp, str], Params]] = {
     "authorization_code": _code,
     "refresh_token": _refresh,
     "client_credentials": _client,
+    DEVICE_CODE: _device,
 }
 #: The grant types that act for a person.
 PERSONAL = [name for name in GRANT_NAMES if name != "client_credentials"]

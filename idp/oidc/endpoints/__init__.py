@@ -7,6 +7,7 @@ from flask import Blueprint
 from idp.oidc.endpoints import (
     authorize,
     cors,
+    device,
     discovery,
     introspect,
     logout,
@@ -20,7 +21,7 @@ from idp.oidc.endpoints import (
 def blueprint() -> Blueprint:
     """A blueprint with every endpoint."""
     pages = Blueprint("oidc", __name__)
-    for module in (authorize, discovery, introspect, logout, par, revoke, token, userinfo):
+    for module in (authorize, device, discovery, introspect, logout, par, revoke, token, userinfo):
         module.register(pages)
     cors.install(pages)
     return pages

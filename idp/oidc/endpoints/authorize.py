@@ -15,11 +15,11 @@ from idp.audit import events
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.clients import registry
 from idp.directory import held_role_groups
-from idp.grants import authorization_codes, grant_lifecycle
+from idp.grants import authorization_codes, device_authorizations, grant_lifecycle
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
 from idp.oidc import request_object
-from idp.oidc.endpoints import posted
+from idp.oidc.endpoints import device_answers, posted
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.interaction import AuthorizationRequest
 from idp.oidc.parameters import single
@@ -44,6 +44,7 @@ PAGES: dict[type, str] = {
     rules.OtherAccount: "login.other_account",
     rules.SelectAccount: "login.select_account",
     rules.Consent: "login.consent",
+    rules.ConfirmDevice: "login.confirm_device",
 }
 
 
@@ -177,14 +178,16 @@ def _local(found: Interaction) -> BaseResponse:
 
 
 def _finish(found: Interaction | None, asked: AuthorizationRequest) -> BaseResponse | None:
-    """Finish the interaction, and the pushed request that it came from. A second tab that comes
-    later goes to the applications; a second answer to a pushed request is a page."""
+    """Finish the interaction, and the pushed request or the device that it came from. A second tab
+    that comes later goes to the applications; a second answer is a page."""
     work = current.work()
     if found is not None and not interactions.complete(work, found):
         return redirect(url_for("profile.dashboard"), code=303)
-    if asked.pushed_id is None or pushed_requests.spend(work, asked.pushed_id):
-        return None
-    return _hard_error(PageError.STALE_REQUEST)
+    if asked.pushed_id is not None and not pushed_requests.spend(work, asked.pushed_id):
+        return _hard_error(PageError.STALE_REQUEST)
+    if asked.device_id is not None and not device_authorizations.decide(work, asked.device_id):
+        return device_answers.stale()
+    return None
 
 
 def _grant(
@@ -206,13 +209,6 @@ def _grant(
             nonce=asked.nonce,
         ),
     )
-    code = authorization_codes.issue(
-        work,
-        grant,
-        redirect_uri=asked.redirect_uri,
-        code_challenge=asked.code_challenge,
-        dpop_jkt=asked.dpop_jkt,
-    )
     events.record(
         work,
         AuditAction.AUTHORIZE_GRANTED,
@@ -221,6 +217,17 @@ def _grant(
         session=session,
         scope=" ".join(asked.scopes),
         existing_session=existing_session,
+        **device_answers.event_fields(work, asked),
+    )
+    if asked.device_id is not None:
+        device_authorizations.allow(work, asked.device_id, grant)
+        return device_answers.allowed()
+    code = authorization_codes.issue(
+        work,
+        grant,
+        redirect_uri=asked.redirect_uri,
+        code_challenge=asked.code_challenge,
+        dpop_jkt=asked.dpop_jkt,
     )
     return _answer(asked, [("code", code)], after_form=after_form)
 
@@ -232,9 +239,9 @@ def _refuse(
     *,
     after_form: bool = False,
 ) -> BaseResponse:
-    session = current.browser_session()
+    work, session = current.work(), current.browser_session()
     events.record(
-        current.work(),
+        work,
         AuditAction.AUTHORIZE_REFUSED,
         reason=ProtocolCode(refusal.code),
         client=client,
@@ -242,7 +249,10 @@ def _refuse(
         account=session.account if session else None,
         proved=session is not None,
         detail=refusal.description,
+        **device_answers.event_fields(work, asked),
     )
+    if asked.device_id is not None:
+        return device_answers.refused(refusal)
     fields = [("error", refusal.code)]
     if refusal.description:
         fields.append(("error_description", refusal.description))

@@ -16,7 +16,13 @@ PUBLIC = (
     "/oauth2/v1/keys",
 )
 #: Scripts of registered origins may call these.
-RESTRICTED = ("/oauth2/v1/token", "/oauth2/v1/userinfo", "/oauth2/v1/revoke", "/oauth2/v1/par")
+RESTRICTED = (
+    "/oauth2/v1/token",
+    "/oauth2/v1/userinfo",
+    "/oauth2/v1/revoke",
+    "/oauth2/v1/par",
+    "/oauth2/v1/device_authorization",
+)
 #: What a script may send besides the headers that need no permission.
 ALLOWED = "Authorization, Content-Type, DPoP"
 #: What a script may read besides the body.

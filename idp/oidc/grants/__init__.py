@@ -4,11 +4,12 @@ A new grant type is a file with a ``GrantType`` value and its entry in ``GRANT_T
 also goes into ``idp.policy.scopes.GRANT_TYPES``, from which clients and discovery take it.
 """
 
-from idp.oidc.grants import authorization_code, client_credentials, refresh_token
+from idp.oidc.grants import authorization_code, client_credentials, device_code, refresh_token
 from idp.oidc.grants.pipeline import GrantType
 
 GRANT_TYPES: tuple[GrantType, ...] = (
     authorization_code.GRANT_TYPE,
     refresh_token.GRANT_TYPE,
     client_credentials.GRANT_TYPE,
+    device_code.GRANT_TYPE,
 )

@@ -174,6 +174,7 @@ FIELDS = Texts(
         "custodian_of": _("custodian of"),
         "detail": _("detail"),
         "details": _("details"),
+        "device_ip": _("address of the device"),
         "event": _("event"),
         "events": _("events"),
         "evidence": _("evidence"),

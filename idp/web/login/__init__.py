@@ -8,6 +8,7 @@ from idp.web.login import (
     activation_page,
     call_page,
     consent_page,
+    device_page,
     enrolment_pages,
     factor_page,
     password_change_page,
@@ -21,6 +22,7 @@ def blueprints() -> tuple[Blueprint, ...]:
     login = Blueprint("login", __name__)
     signin_page.register(login)
     consent_page.register(login)
+    device_page.register(login)
     password_change_page.register(login)
     factor_page.register(login)
     enrolment_pages.register(login)
