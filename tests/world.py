@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from werkzeug.test import TestResponse
@@ -66,16 +66,21 @@ def challenge_of(verifier: str) -> str:
     return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
-def assertion(client_id: str, secret: str, clock: FakeClock) -> dict[str, str]:
+def assertion(
+    client_id: str, secret: str, clock: FakeClock, method: str = "private_key_jwt"
+) -> dict[str, str]:
     """What a client with ``KEY`` sends (RFC 7523 section 2.2); with another secret than ``BY_KEY``
-    it is signed by a key that is not registered."""
+    it is signed by a key that is not registered. ``client_secret_jwt`` signs with the secret."""
     now = int(clock.now().timestamp())
     claims = {"iss": client_id, "sub": client_id, "aud": "https://gateway.test", "iat": now,
               "exp": now + 60, "jti": f"world-{next(NUMBERS)}"}  # fmt: skip
-    key = KEY if secret == BY_KEY else OTHER_KEY
+    key: Any = KEY if secret == BY_KEY else OTHER_KEY
+    alg = "ES256"
+    if method == "client_secret_jwt":
+        key, alg = OctKey.import_key(secret), "HS256"
     return {
         "client_assertion_type": ASSERTION_TYPE,
-        "client_assertion": jwt.encode({"alg": "ES256"}, claims, key, algorithms=["ES256"]),
+        "client_assertion": jwt.encode({"alg": alg}, claims, key, algorithms=[alg]),
     }
 
 
@@ -101,8 +106,8 @@ class Rp:
         form = {"client_id": self.client_id}
         if self.auth_method == "client_secret_post":
             form["client_secret"] = self.secret
-        if self.auth_method == "private_key_jwt":
-            form |= assertion(self.client_id, self.secret, self.clock)
+        if self.auth_method in ("private_key_jwt", "client_secret_jwt"):
+            form |= assertion(self.client_id, self.secret, self.clock, self.auth_method)
         return {"headers": {}, "form": form}
 
     def authorize_params(self, **changes: str | None) -> dict[str, str]:

@@ -78,7 +78,8 @@ _TEXTS = {
 _CHOICES: dict[str, tuple[str, str, list[str]]] = {
     "auth_method": (
         "--auth-method",
-        "Client authentication method. client_secret: in the header or the body.",
+        "Client authentication method. client_secret: in the header or the body. After a change to "
+        "client_secret_jwt, create a new secret.",
         list(AuthMethod),
     ),
     "id_token_alg": ("--id-token-alg", "ID token algorithm.", list(SIGNING_ALGS)),
@@ -108,7 +109,7 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
 _FLAGS = {
     "token_endpoint_audience": (
         "--token-endpoint-audience/--issuer-audience",
-        "Accepted aud for private_key_jwt. Token endpoint: for older libraries.",
+        "Accepted aud of client assertions. Token endpoint: for older libraries.",
     ),
     "require_pkce": (
         "--require-pkce/--no-require-pkce",

@@ -125,7 +125,9 @@ class RuleFault(Phrase):
     """Which rule the combination of the fields violates."""
 
     KEYS_AND_ADDRESS = N_("keys and jwks_uri cannot both be set")
-    ASSERTION_AUDIENCE = N_("only private_key_jwt has an audience of its assertions")
+    ASSERTION_AUDIENCE = N_(
+        "only private_key_jwt and client_secret_jwt have an audience of their assertions"
+    )
     PUBLIC_CREDENTIALS = N_("a public client cannot use client_credentials")
     REFRESH_WITHOUT_CODE = N_("refresh_token needs authorization_code or the device grant")
     SCOPE_CHARACTERS = N_("scopes are words of printable ASCII")

@@ -1,7 +1,8 @@
 """Client secrets: issue, compare and rotate them with an overlap.
 
 After a rotation, the old secret works for some hours, so that the application keeps working while
-its configuration changes. It can be revoked at once. Only digests are stored.
+its configuration changes. It can be revoked at once. Only digests are stored, except for clients
+that sign with their secret (``client_secret_jwt``): theirs are stored sealed too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from idp.audit.actions import AuditAction
 from idp.clients.client_refusals import NoSecret, OverlapInvalid
 from idp.db import table
 from idp.directory import separation_of_duties
-from idp.models import Client
+from idp.models import AuthMethod, Client
 from idp.models.records import AnyClient
 from idp.policy.registered_values import MAX_OVERLAP_HOURS
 from idp.transaction import UnitOfWork
@@ -32,6 +33,8 @@ def issue(work: UnitOfWork, client: Client) -> str:
     """Issue a new secret, to be shown only now."""
     secret = work.token(32)
     client.secret_digest = work.vault.digest(_PURPOSE, secret)
+    is_read = client.auth_method == AuthMethod.SECRET_JWT
+    client.sealed_secret = work.vault.encrypt(secret) if is_read else None
     return secret
 
 
@@ -59,10 +62,11 @@ def rotate(
     ``is_approved``."""
     separation_of_duties.check_dual_control(client.scopes, is_approved=is_approved)
     check_rotation(client, overlap_hours)
-    before = client.secret_digest
+    before, sealed_before = client.secret_digest, client.sealed_secret
     secret = issue(work, client)
     kept = overlap_hours > 0 and before is not None
     client.former_secret_digest = before if kept else None
+    client.former_sealed_secret = sealed_before if kept else None
     until = work.now + timedelta(hours=overlap_hours) if kept else None
     client.former_secret_until = until
     client.updated_at = work.now
@@ -87,15 +91,28 @@ def revoke_old(work: UnitOfWork, client: Client) -> bool:
     return True
 
 
-def clear(client: Client) -> None:
-    """Remove all secrets of the client."""
-    client.secret_digest = None
-    clear_old(client)
+def remove_unused(client: Client) -> None:
+    """Remove what the method of the client does not need."""
+    if client.auth_method != AuthMethod.SECRET_JWT:
+        client.sealed_secret = client.former_sealed_secret = None
+    if not client.has_secret:
+        client.secret_digest = None
+        clear_old(client)
 
 
 def clear_old(client: Client) -> None:
     """As ``revoke_old``, for a change that records its own event."""
     client.former_secret_digest = client.former_secret_until = None
+    client.former_sealed_secret = None
+
+
+def readable(work: UnitOfWork, client: AnyClient) -> list[str]:
+    """The secrets with which the client may sign now, the new one first. None for a client that had
+    another method when they were issued."""
+    sealed = [client.sealed_secret]
+    if old_secret_expires_at(work, client):
+        sealed.append(client.former_sealed_secret)
+    return [work.vault.decrypt(value) for value in sealed if value]
 
 
 def matches(work: UnitOfWork, client: AnyClient | None, secret: str) -> bool:

@@ -31,7 +31,7 @@ from idp.models import AccountKind, AuthMethod
 from idp.networks import NetworkSet
 from idp.policy.names import printable
 from idp.policy.redirect_uri import registration_fault
-from idp.policy.registered_values import MAX_CLIENT_KEYS, SIGNING_ALGS
+from idp.policy.registered_values import MAX_CLIENT_KEYS, SIGNING_ALGS, SIGNING_METHODS
 from idp.policy.scopes import (
     ACRS,
     BY_PERSON,
@@ -110,7 +110,8 @@ def _rule_faults(data: ClientData) -> Iterator[Refusal]:
     numbers = (*data.push_participants, default or "0")
     violated = {
         RuleFault.KEYS_AND_ADDRESS: bool(data.keys and data.jwks_uri),
-        RuleFault.ASSERTION_AUDIENCE: data.token_endpoint_audience and not signs,
+        RuleFault.ASSERTION_AUDIENCE: data.token_endpoint_audience
+        and data.auth_method not in SIGNING_METHODS,
         RuleFault.PUBLIC_CREDENTIALS: public and "client_credentials" in data.grant_types,
         RuleFault.REFRESH_WITHOUT_CODE: "refresh_token" in data.grant_types and not by_person,
         RuleFault.SCOPE_CHARACTERS: not all(map(is_scope_token, data.scopes)),

@@ -74,8 +74,7 @@ def update(
     check_update(work, client, data)
     before = describe(client)
     _apply(client, data)
-    if not client.has_secret:
-        client_secrets.clear(client)
+    client_secrets.remove_unused(client)
     client.updated_at = work.now
     events.record(
         work, AuditAction.CLIENT_UPDATED, client=client, before=before, after=to_json(data)

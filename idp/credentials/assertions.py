@@ -1,11 +1,12 @@
 """Signed assertions, with which clients and machine accounts authenticate without sending a secret
-(``private_key_jwt``: RFC 7523 section 3, OpenID Connect Core section 9)."""
+(``private_key_jwt``, ``client_secret_jwt``: RFC 7523 section 3, OpenID Connect Core section 9)."""
 
 from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeGuard
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, RSAKey
+from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
 from idp.credentials.credential_refusals import AssertionCheck, KeyInvalid, KeyPrivate
 from idp.db import insert_if_missing
@@ -26,6 +27,9 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "PS256", "RS256")
 #: The algorithms of each key type.
 _ALGORITHMS_OF = {"EC": ("ES256",), "RSA": ("PS256", "RS256")}
+#: The algorithm of secrets, which is never tried with a public key. A shorter secret never
+#: verifies (RFC 7518 section 3.2).
+SECRET_ALGORITHM, MIN_SECRET_BYTES = "HS256", 32
 MAX_ASSERTION = 8192
 #: Any other member (jwk, jku, x5u, crit, b64) could let an assertion choose how it is verified
 #: (N44).
@@ -34,10 +38,21 @@ MAX_JTI = 255
 MIN_RSA_BITS = 2048
 #: How long an assertion may be valid, and how much clocks may differ, in seconds.
 MAX_LIFETIME, CLOCK_SKEW = 3600, 10
-#: Verified against when a name has no key, so that an unknown name takes as long as a known one.
-_DUMMY_KEY = ECKey.generate_key("P-256", private=False)
 
 PublicKey = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Verifier:
+    """A key with the algorithms that it may be used with."""
+
+    key: Key
+    algorithms: tuple[str, ...]
+    name: str
+
+
+#: Verified against when a name has no key, so that an unknown name takes as long as a known one.
+_DUMMY = _Verifier(ECKey.generate_key("P-256", private=False), _ALGORITHMS_OF["EC"], "")
 
 
 class BadAssertion(Exception):
@@ -103,6 +118,12 @@ def unverified_key_name(token: str) -> str:
     return name if isinstance(name, str) else ""
 
 
+def unverified_algorithm(token: str) -> str:
+    """The ``alg`` of a JWT before anything is verified. Empty if there is none."""
+    name = _unverified_part(token, 0).get("alg", "")
+    return name if isinstance(name, str) else ""
+
+
 def unverified_claims(token: str) -> dict[str, Any]:
     """The claims of a JWT before anything is verified. Empty if it is none."""
     return _unverified_part(token, 1)
@@ -128,12 +149,38 @@ def verify(
 
     An assertion is accepted once and is valid for at most an hour. Its ``aud`` must be the issuer
     or one of ``audiences``. Raises BadAssertion."""
-    claims, kid = _verified(assertion, keys)
+    claims, kid = _verified(assertion, [_verifier_of(key) for key in keys])
+    _use(work, claims, name, audiences)
+    return kid
+
+
+def verify_with_secrets(
+    work: UnitOfWork,
+    assertion: str,
+    name: str,
+    secrets: Sequence[str],
+    *,
+    audiences: tuple[str, ...] = (),
+) -> None:
+    """As ``verify``, for an assertion that ``name`` signed with one of its secrets."""
+    keys = [secret.encode() for secret in secrets]
+    claims, _ = _verified(
+        assertion,
+        [
+            _Verifier(OctKey.import_key(key), (SECRET_ALGORITHM,), "")
+            for key in keys
+            if len(key) >= MIN_SECRET_BYTES
+        ],
+    )
+    _use(work, claims, name, audiences)
+
+
+def _use(work: UnitOfWork, claims: dict[str, Any], name: str, audiences: tuple[str, ...]) -> None:
+    """Check the claims and use the assertion up. Raises BadAssertion."""
     if check := _failed_claim(work, claims, name, (work.settings.issuer, *audiences)):
         raise BadAssertion(check)
     if not _spend(work, claims, name):
         raise BadAssertion(AssertionCheck.JTI_USED)
-    return kid
 
 
 def read_request_object(
@@ -141,7 +188,7 @@ def read_request_object(
 ) -> dict[str, Any]:
     """The claims of a request object that ``name`` signed for the gateway (RFC 9101 section 6). It
     must expire within an hour, and may be used until then. Raises BadAssertion."""
-    claims, _ = _verified(token, keys)
+    claims, _ = _verified(token, [_verifier_of(key) for key in keys])
     audience = claims.get("aud")
     checks = {
         AssertionCheck.ISS: claims.get("iss") == name,
@@ -154,31 +201,31 @@ def read_request_object(
     return claims
 
 
-def _verified(token: str, keys: Sequence[PublicKey]) -> tuple[dict[str, Any], str]:
+def _verifier_of(key: PublicKey) -> _Verifier:
+    kind = ECKey if key["kty"] == "EC" else RSAKey
+    return _Verifier(kind.import_key(key), _ALGORITHMS_OF[key["kty"]], key["kid"])
+
+
+def _verified(token: str, verifiers: Sequence[_Verifier]) -> tuple[dict[str, Any], str]:
     """The claims, and the ``kid`` of the key that signed them. Raises BadAssertion."""
     if len(token) > MAX_ASSERTION:
         raise BadAssertion(AssertionCheck.LENGTH)
-    results = [_signed(token, key) for key in keys] or [_signed(token, None)]
+    results = [_signed(token, verifier) for verifier in verifiers or (_DUMMY,)]
     signed = next((result for result in results if result is not None), None)
-    if signed is None:
+    if signed is None or not verifiers:
         raise BadAssertion(AssertionCheck.SIGNATURE)
     return signed
 
 
-def _signed(assertion: str, key: PublicKey | None) -> tuple[dict[str, Any], str] | None:
-    """The claims and the ``kid``, if this key signed the assertion. Never for None."""
-    verifier: Key = _DUMMY_KEY
-    algorithms = _ALGORITHMS_OF["EC"]
-    if key is not None:
-        verifier = ECKey.import_key(key) if key["kty"] == "EC" else RSAKey.import_key(key)
-        algorithms = _ALGORITHMS_OF[key["kty"]]
+def _signed(assertion: str, verifier: _Verifier) -> tuple[dict[str, Any], str] | None:
+    """The claims and the ``kid``, if this key signed the assertion."""
     try:
-        token = jwt.decode(assertion, verifier, algorithms=list(algorithms))
+        token = jwt.decode(assertion, verifier.key, algorithms=list(verifier.algorithms))
     except (JoseError, ValueError, TypeError, RecursionError):
         return None
-    if key is None or set(token.header) - HEADER_MEMBERS or not isinstance(token.claims, dict):
+    if set(token.header) - HEADER_MEMBERS or not isinstance(token.claims, dict):
         return None
-    return token.claims, key["kid"]
+    return token.claims, verifier.name
 
 
 def _failed_claim(

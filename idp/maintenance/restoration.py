@@ -124,7 +124,8 @@ def _steps(now: datetime) -> list[tuple[str, type, ColumnElement[bool], dict[str
          ClientProposal.decided_at.is_(None) & (ClientProposal.expires_at > now),
          {"expires_at": now}),
         ("old_client_secrets", Client, Client.former_secret_until > now,
-         {"former_secret_digest": None, "former_secret_until": None}),
+         {"former_secret_digest": None, "former_secret_until": None,
+          "former_sealed_secret": None}),
         ("old_passwords", Account, Account.former_password_until > now,
          {"former_password_hash": None, "former_password_until": None}),
         # Sent already, or with an invalid link. Notices about ended access are sent again.

@@ -10,7 +10,12 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, PrimaryKey
 from idp.models.role import RoleGroup, client_role_group
-from idp.policy.registered_values import AccountKind, AuthMethod, allows_auth_method
+from idp.policy.registered_values import (
+    SECRET_METHODS,
+    AccountKind,
+    AuthMethod,
+    allows_auth_method,
+)
 
 
 class HasKind(Protocol):
@@ -124,7 +129,7 @@ class Client(Base):
     @property
     def has_secret(self) -> bool:
         """False for public clients and clients with keys."""
-        return self.auth_method in (AuthMethod.SECRET, AuthMethod.BASIC, AuthMethod.POST)
+        return self.auth_method in SECRET_METHODS
 
     def allows_auth_method(self, method: AuthMethod) -> bool:
         """Whether the client may use this authentication method."""

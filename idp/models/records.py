@@ -32,6 +32,8 @@ class ClientRecord:
     secret_digest: str | None
     former_secret_digest: str | None
     former_secret_until: datetime | None
+    sealed_secret: str | None
+    former_sealed_secret: str | None
     keys: tuple[dict[str, Any], ...]
     jwks_uri: str
     token_endpoint_audience: bool

@@ -19,6 +19,7 @@ from idp.credentials import assertions
 from idp.credentials.credential_refusals import AssertionCheck
 from idp.models import AuthMethod
 from idp.models.records import ClientRecord
+from idp.policy.registered_values import SIGNING_METHODS
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
@@ -116,16 +117,27 @@ def _failed_check(
     work: UnitOfWork, client: ClientRecord | None, method: AuthMethod, name: str, credential: str
 ) -> FailedCheck | None:
     """The check of the secret or the assertion that fails, if any."""
-    if method != AuthMethod.KEY:
-        return None if client_secrets.matches(work, client, credential) else ClientCheck.SECRET
+    if method in SIGNING_METHODS:
+        return _failed_assertion_check(work, client, method, name, credential)
+    return None if client_secrets.matches(work, client, credential) else ClientCheck.SECRET
+
+
+def _failed_assertion_check(
+    work: UnitOfWork, client: ClientRecord | None, method: AuthMethod, name: str, assertion: str
+) -> AssertionCheck | None:
     is_old_audience_allowed = client is not None and client.token_endpoint_audience
     audiences = (f"{work.settings.issuer}{TOKEN_PATH}",) if is_old_audience_allowed else ()
-    keys = client_keys.of(work, client) if client is not None else ()
     try:
-        assertions.verify(work, credential, name, keys, audiences=audiences)
+        if method == AuthMethod.SECRET_JWT:
+            secrets = client_secrets.readable(work, client) if client is not None else ()
+            assertions.verify_with_secrets(work, assertion, name, secrets, audiences=audiences)
+            return None
+        keys = client_keys.of(work, client) if client is not None else ()
+        if client is not None and client.jwks_uri and not keys:
+            return AssertionCheck.KEYS_UNAVAILABLE
+        assertions.verify(work, assertion, name, keys, audiences=audiences)
     except assertions.BadAssertion as error:
-        is_unknown = client is not None and client_keys.has_any(client) and not keys
-        return AssertionCheck.KEYS_UNAVAILABLE if is_unknown else error.check
+        return error.check
     return None
 
 
@@ -153,16 +165,18 @@ def _presented_assertion(params: dict[str, str], *, is_alone: bool) -> tuple[Aut
     """An assertion and its type. A client id is optional and must match (RFC 7521 section 4.2)."""
     assertion = params.get("client_assertion", "")
     name = assertions.unverified_subject(assertion)[:MAX_CREDENTIAL]
+    is_by_secret = assertions.unverified_algorithm(assertion) == assertions.SECRET_ALGORITHM
+    method = AuthMethod.SECRET_JWT if is_by_secret else AuthMethod.KEY
     if not is_alone:
-        raise _several(ClientCheck.MORE_THAN_ONE_METHOD, name, AuthMethod.KEY)
+        raise _several(ClientCheck.MORE_THAN_ONE_METHOD, name, method)
     is_type = params.get("client_assertion_type") == assertions.ASSERTION_TYPE
     if not is_type or not name:
         check = AssertionCheck.SUB if is_type else AssertionCheck.TYPE
         named = name or params.get("client_id", "")
-        raise ClientRefused().with_detail(check=check, name=named, sent=AuthMethod.KEY)
+        raise ClientRefused().with_detail(check=check, name=named, sent=method)
     if params.get("client_id", name) != name:
-        raise _several(ClientCheck.MORE_THAN_ONE_CLIENT, name, AuthMethod.KEY)
-    return AuthMethod.KEY, name, assertion
+        raise _several(ClientCheck.MORE_THAN_ONE_CLIENT, name, method)
+    return method, name, assertion
 
 
 def _several(check: ClientCheck, name: str, sent: AuthMethod) -> SeveralCredentials:

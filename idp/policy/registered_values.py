@@ -31,8 +31,15 @@ class AuthMethod(StrEnum):
     SECRET = "client_secret"  # noqa: S105 - the name of a method
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
+    SECRET_JWT = "client_secret_jwt"  # noqa: S105
     KEY = "private_key_jwt"
     NONE = "none"
+
+
+#: Methods with a secret.
+SECRET_METHODS = (AuthMethod.SECRET, AuthMethod.BASIC, AuthMethod.POST, AuthMethod.SECRET_JWT)
+#: Methods that send a signed assertion.
+SIGNING_METHODS = (AuthMethod.SECRET_JWT, AuthMethod.KEY)
 
 
 def allows_auth_method(registered: AuthMethod, used: AuthMethod) -> bool:

@@ -18,7 +18,7 @@ HOUR = 3600
 
 def status(world: World, rp: Rp, secret: str) -> int:
     """Of a request that is authenticated by this secret."""
-    sent = Rp(rp.client_id, secret, rp.redirect_uri, rp.auth_method)
+    sent = Rp(rp.client_id, secret, rp.redirect_uri, rp.auth_method, world.clock)
     return world.introspect_status(sent, "no-token")
 
 
@@ -28,7 +28,9 @@ def rotate(desk: Desk, hours: str) -> str:
     return re.findall(r"Client secret: <code>([^<]+)</code>", page)[0]
 
 
-@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize(
+    "method", ["client_secret_basic", "client_secret_post", "client_secret_jwt"]
+)
 def test_n18_an_old_secret_works_for_the_chosen_number_of_hours(world: World, method: str) -> None:
     """N18: both until then, the new one alone afterwards; the page and the trail say until when."""
     rp = world.relying_party(auth_method=method)

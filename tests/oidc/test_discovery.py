@@ -45,7 +45,7 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
     # A secret in either place is registered with us only: a request shows one of the others.
     methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
     assert found["token_endpoint_auth_methods_supported"] == methods
-    assert found["token_endpoint_auth_signing_alg_values_supported"] == list(ALGORITHMS)
+    assert found["token_endpoint_auth_signing_alg_values_supported"] == [*ALGORITHMS, "HS256"]
     assert found["acr_values_supported"] == list(ACRS)
     assert found["code_challenge_methods_supported"] == ["S256"]
     # Only a confidential client may introspect; whoever has a token may revoke it.

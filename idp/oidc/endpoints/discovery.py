@@ -70,7 +70,7 @@ def _client_authentication() -> dict[str, list[str]]:
     introspect tokens."""
     methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
     confidential = [method for method in methods if method != AuthMethod.NONE]
-    algorithms = list(assertions.ALGORITHMS)
+    algorithms = [*assertions.ALGORITHMS, assertions.SECRET_ALGORITHM]
     return {
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": confidential,

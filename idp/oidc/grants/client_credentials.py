@@ -12,11 +12,11 @@ from idp.grants import grant_lifecycle
 from idp.machines import machine_accounts, machine_logins
 from idp.machines.machine_authentication import AuthenticatedMachine, Denied
 from idp.machines.machine_refusals import ABOUT_APPLICATION
-from idp.models import AuthMethod
 from idp.models.records import AnyClient
 from idp.oidc.claims import GROUP_SCOPES
 from idp.oidc.client_auth import ClientRefused, presented_credentials
 from idp.oidc.grants.pipeline import GrantType, InvalidTargetError, Redeemed, TokenRequest
+from idp.policy.registered_values import SIGNING_METHODS
 from idp.policy.scopes import IDENTITY_SCOPES, parse_scope
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def authenticate(
             # A machine account may have a name from before the present form.
             if not machine_accounts.exists(request.work, name):
                 raise
-    credentials = {"assertion" if method == AuthMethod.KEY else "password": secret}
+    credentials = {"assertion" if method in SIGNING_METHODS else "password": secret}
     return _authenticate_machine(server, request, name, credentials)
 
 
