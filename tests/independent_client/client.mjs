@@ -34,6 +34,23 @@ async function discover() {
   );
 }
 
+// With DPOP, the options of requests that prove a key (RFC 9449). The library starts with a nonce
+// that no server gave, as after a long pause, and has to repeat a request with the right one.
+async function proving(config, seen) {
+  if (!setting("DPOP", "")) return undefined;
+  config[oidc.customFetch] = async (url, options) => {
+    const response = await fetch(url, options);
+    if (new URL(url).pathname.endsWith("/par")) {
+      const headers = new Headers(response.headers);
+      headers.set("DPoP-Nonce", "a-nonce-that-nobody-gave");
+      return new Response(response.body, { status: response.status, headers });
+    }
+    if (response.headers.has("DPoP-Nonce")) seen.push(`${response.status} ${new URL(url).pathname}`);
+    return response;
+  };
+  return { DPoP: oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair("ES256")) };
+}
+
 // The code of an authenticator app at a moment in milliseconds (RFC 6238, SHA-1, six digits).
 function oneTimeCode(secret, moment) {
   const bits = [...secret].map((letter) =>
@@ -48,11 +65,12 @@ function oneTimeCode(secret, moment) {
 }
 
 // One authorization request: where to send the browser, and what the answer is checked against.
-async function authorizationRequest(config, extra = {}) {
+async function authorizationRequest(config, extra = {}, options = undefined) {
   const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
   const expectedState = oidc.randomState();
   const expectedNonce = oidc.randomNonce();
-  const url = oidc.buildAuthorizationUrl(config, {
+  const build = options ? oidc.buildAuthorizationUrlWithPAR : oidc.buildAuthorizationUrl;
+  const parameters = {
     redirect_uri: setting("REDIRECT_URI"),
     scope: setting("SCOPE", "openid profile email offline_access"),
     code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
@@ -60,13 +78,14 @@ async function authorizationRequest(config, extra = {}) {
     state: expectedState,
     nonce: expectedNonce,
     ...extra,
-  });
+  };
+  const url = await build(config, parameters, options);
   return { url, checks: { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true } };
 }
 
-async function signIn(config, browser) {
+async function signIn(config, browser, options) {
   const stop = setting("REDIRECT_URI");
-  const { url, checks } = await authorizationRequest(config);
+  const { url, checks } = await authorizationRequest(config, {}, options);
   const page = await browser.open(url, { stop });
   const second = await browser.submit(
     page,
@@ -77,12 +96,12 @@ async function signIn(config, browser) {
   const code = oneTimeCode(setting("TOTP_SECRET"), Date.now());
   const { url: callback } = await browser.submit(second, "code", { code }, { stop });
   assert(callback.href.startsWith(stop), `signing in ended at ${place(callback)}`);
-  return oidc.authorizationCodeGrant(config, callback, checks);
+  return oidc.authorizationCodeGrant(config, callback, checks, undefined, options);
 }
 
-async function refresh(config, tokens) {
+async function refresh(config, tokens, options) {
   const { sub, auth_time: authTime } = tokens.claims();
-  const fresh = await oidc.refreshTokenGrant(config, tokens.refresh_token);
+  const fresh = await oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, options);
   assert(fresh.access_token !== tokens.access_token, "refreshing gave the same access token");
   if (fresh.id_token) {
     assert.equal(fresh.claims().sub, sub);
@@ -129,18 +148,21 @@ async function silently(config, browser) {
 async function main() {
   const config = await discover();
   const browser = new Browser();
-  const tokens = await signIn(config, browser);
+  const nonces = [];
+  const options = await proving(config, nonces);
+  const tokens = await signIn(config, browser, options);
   const claims = tokens.claims();
   assert(tokens.refresh_token, "offline_access gave no refresh token");
   const silentBefore = await silently(config, browser);
-  const fresh = await refresh(config, tokens);
-  const userinfo = await oidc.fetchUserInfo(config, fresh.access_token, claims.sub);
+  const fresh = await refresh(config, tokens, options);
+  const userinfo = await oidc.fetchUserInfo(config, fresh.access_token, claims.sub, options);
   const introspection = await revoke(config, fresh);
   const logout = await signOut(config, browser, tokens.id_token);
   const silentAfter = await silently(config, browser);
   return {
     issuer: config.serverMetadata().issuer,
     tokenType: tokens.token_type,
+    nonces,
     scope: tokens.scope,
     claims,
     rotated: Boolean(fresh.refresh_token) && fresh.refresh_token !== tokens.refresh_token,

@@ -84,6 +84,20 @@ def test_a_certified_client_library_signs_in_refreshes_and_signs_out(
     assert result["silentAfter"] == "login_required"
 
 
+def test_a_certified_client_library_binds_its_tokens_to_a_key(live_demo: dict[str, Any]) -> None:
+    """RFC 9449: a pushed request, tokens, refresh and userinfo with proofs, and one request repeated
+    with the nonce that the gateway demanded."""
+    run = _run(live_demo, role="auditor", DPOP="1")
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    assert result["tokenType"] == "dpop"
+    assert result["rotated"] is True
+    assert result["userinfo"]["sub"] == result["claims"]["sub"]
+    assert result["introspection"]["before"]["token_type"] == "DPoP"
+    assert len(result["introspection"]["before"]["cnf"]["jkt"]) == 43
+    assert result["nonces"] == ["400 /oauth2/v1/token"]
+
+
 def test_a_wrong_client_secret_is_refused_as_invalid_client(live_demo: dict[str, Any]) -> None:
     run = _run(live_demo, role="auditor", CLIENT_SECRET="not-the-secret-of-this-client")
     assert run.returncode == 1
