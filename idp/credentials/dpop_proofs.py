@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeGuard
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -41,8 +40,6 @@ MIN_RSA_BITS, MAX_RSA_BITS = 2048, 4096
 MAX_RSA_EXPONENT = 2**32
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
 
 
 @dataclass(frozen=True)
@@ -85,8 +82,8 @@ class ProvedRequest:
     """What a proof must be for."""
 
     method: str
-    #: Its URL at the public address of the gateway.
-    url: str
+    #: At the public address of the gateway, without escapes.
+    path: str
     access_token: str | None = None
 
 
@@ -192,7 +189,7 @@ def _checks(
     return {
         ProofCheck.JTI: isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
         ProofCheck.HTM: claims.get("htm") == proved.method,
-        ProofCheck.HTU: _is_same_url(claims.get("htu"), proved.url),
+        ProofCheck.HTU: _is_url_of(claims.get("htu"), work.settings.issuer, proved.path),
         ProofCheck.IAT: _is_time(iat := claims.get("iat"))
         and now - MAX_AGE <= iat <= now + MAX_AHEAD,
         # Both are optional, and mean here what they mean in every JWT (RFC 7519 section 4.1).
@@ -212,28 +209,28 @@ def _is_digest_of(value: Any, token: str) -> bool:
     return bool(value == digest)
 
 
-def _is_same_url(value: Any, url: str) -> bool:
-    """Whether two URLs are the same after normalisation (RFC 3986 section 6.2.2 and 6.2.3), without
-    query and fragment."""
+def _is_url_of(value: Any, issuer: str, path: str) -> bool:
+    """Whether a URL without its query and fragment is that of ``path`` at the issuer, both
+    normalised (RFC 3986 sections 6.2.2 and 6.2.3). Escapes are resolved, as those of ``path``
+    were."""
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         return False
     try:
-        return _normalised(value) == _normalised(url)
+        parts = urlsplit(value)
+        return _origin(parts) == _origin(urlsplit(issuer)) and _without_dots(parts.path) == path
     except ValueError:
         return False
 
 
-def _normalised(url: str) -> tuple[str, str | None, int | None, str, bool]:
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    port = parts.port or _DEFAULT_PORTS.get(scheme)
-    return scheme, parts.hostname, port, _path(parts.path), "@" in parts.netloc
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None, bool]:
+    port = _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
+    return parts.scheme, parts.hostname, port, "@" in parts.netloc
 
 
-def _path(path: str) -> str:
-    """Dot segments are removed, and only what must be is escaped."""
+def _without_dots(escaped: str) -> str:
+    """The path without escapes and dot segments (RFC 3986 section 5.2.4)."""
     kept: list[str] = []
-    segments = _ESCAPE.sub(_escape, path).split("/")[1:]
+    segments = unquote(escaped).split("/")[1:]
     for segment in segments:
         if segment == "..":
             kept = kept[:-1]
@@ -242,11 +239,6 @@ def _path(path: str) -> str:
     if segments and segments[-1] in (".", ".."):
         kept.append("")
     return "/" + "/".join(kept)
-
-
-def _escape(found: re.Match[str]) -> str:
-    raw = unquote_to_bytes(found[0])
-    return raw.decode() if _UNRESERVED.fullmatch(raw) else found[0].upper()
 
 
 def nonce(work: UnitOfWork, ahead: int = 0) -> str:

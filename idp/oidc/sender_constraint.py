@@ -44,21 +44,16 @@ class NonceNeededError(OAuth2Error):
         return [*super().get_headers(), (NONCE_HEADER, self.nonce)]
 
 
-def is_proof_due(request: ProtocolRequest, *, is_required: bool) -> bool:
-    """Whether there is a proof to verify. Raises InvalidProofError if a required one is missing."""
-    if HEADER in request.headers:
-        return True
-    if is_required:
-        raise InvalidProofError("This client must send a DPoP proof.")
-    return False
-
-
-def prove(request: ProtocolRequest) -> str:
-    """Verify the proof of a request to the token or PAR endpoint. Returns the thumbprint of its
-    key. Raises InvalidProofError or NonceNeededError."""
+def prove(request: ProtocolRequest, *, is_required: bool = False) -> str | None:
+    """Verify the proof of a request to the token or PAR endpoint, if there is one. Returns the
+    thumbprint of its key. Raises InvalidProofError or NonceNeededError."""
+    if HEADER not in request.headers:
+        if is_required:
+            raise InvalidProofError("This client must send a DPoP proof.")
+        return None
     from idp.credentials import dpop_proofs
 
-    proved = dpop_proofs.ProvedRequest(method=request.method, url=request.uri)
+    proved = dpop_proofs.ProvedRequest(method=request.method, path=request.path)
     try:
         proof = dpop_proofs.verify(request.work, request.headers[HEADER], proved)
     except dpop_proofs.NonceNeeded as error:
@@ -113,7 +108,7 @@ def check_holder(work: UnitOfWork, row: AccessTokenRecord, presented: Presented)
 
     proved = dpop_proofs.ProvedRequest(
         method=presented.method,
-        url=work.settings.issuer + presented.path,
+        path=presented.path,
         access_token=presented.token,
     )
     try:

@@ -39,6 +39,7 @@ class ProtocolRequest(OAuth2Request):
         # The configured address: the Host header of a request must not decide anything.
         super().__init__("POST", work.settings.issuer + path, headers=dict(headers))
         self.work = work
+        self.path = path
         self.payload = BasicOAuth2Payload(params)
         self.params = params
         #: The nonce that the answer gives for the next DPoP proof.

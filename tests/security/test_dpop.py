@@ -295,7 +295,8 @@ BAD: dict[str, tuple[Callable[[World], str], str]] = {
     "user in htu": (with_claims(htu=f"https://a@gateway.test{TOKEN}"), "htu"),
     "slash at the end": (with_claims(htu=f"{ISSUER}{TOKEN}/"), "htu"),
     "other case of the path": (with_claims(htu=f"{ISSUER}/OAuth2/v1/token"), "htu"),
-    "escaped slash": (with_claims(htu=f"{ISSUER}/oauth2%2Fv1/token"), "htu"),
+    "escaped twice": (with_claims(htu=f"{ISSUER}/oauth2/v1/%2574oken"), "htu"),
+    "port 0": (with_claims(htu=f"https://gateway.test:0{TOKEN}"), "htu"),
     "relative htu": (with_claims(htu=TOKEN), "htu"),
     "list as htu": (with_claims(htu=[ISSUER + TOKEN]), "htu"),
     "line break in htu": (with_claims(htu=f"{ISSUER}\n{TOKEN}"), "htu"),
@@ -339,6 +340,7 @@ GOOD: dict[str, Callable[[World], str]] = {
         htu=f"HTTPS://Gateway.Test:443{TOKEN}?query=1#part"
     ),
     "URL with dots and escapes": with_claims(htu=f"{ISSUER}/x/../oauth2/./v1/%74oken"),
+    "URL with escaped dots": with_claims(htu=f"{ISSUER}/x/%2E%2e/oauth2/v1/token"),
 }
 
 
@@ -592,6 +594,9 @@ def test_n80_scim_demands_the_proof(world: World, pusher: Rp) -> None:
     holder = Holder(world)
     token = holder.post(pusher, grant_type="client_credentials").json["access_token"]
     assert holder.get(token, SCIM).status_code == 200
+    # The server sees the path without its escapes.
+    unknown = holder.get(token, f"{SCIM}/no%20body%3F")
+    assert (unknown.status_code, "DPoP-Nonce" in unknown.headers) == (404, False)
     as_bearer = fetch(world, SCIM, Authorization=f"Bearer {token}")
     other = Holder(world, OTHER).get(token, SCIM)
     no_ath = holder.get(token, SCIM, ath=None)

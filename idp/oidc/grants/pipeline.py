@@ -153,9 +153,8 @@ def _prove(authenticated: TokenRequest, request: ProtocolRequest) -> TokenReques
     that a client can repeat its request with a nonce. The demand is one on the client itself, not
     on the machine accounts that use it."""
     is_required = authenticated.machine is None and authenticated.client.dpop_bound_access_tokens
-    if not sender_constraint.is_proof_due(request, is_required=is_required):
-        return authenticated
-    return replace(authenticated, dpop_jkt=sender_constraint.prove(request))
+    dpop_jkt = sender_constraint.prove(request, is_required=is_required)
+    return authenticated if dpop_jkt is None else replace(authenticated, dpop_jkt=dpop_jkt)
 
 
 def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:
