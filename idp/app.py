@@ -52,7 +52,7 @@ db = SQLAlchemy(metadata=Base.metadata)
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = (
     "token", "introspect", "revoke", "userinfo", "par", "device_authorization",
-    "authorize", "logout",
+    "authorize", "logout", "register_client", "registration",
 )  # fmt: skip
 
 

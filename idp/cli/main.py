@@ -25,6 +25,10 @@ COMMANDS = {
         "Start the gateway, its worker, four applications and registration with demo accounts.",
     ),
     "export": ("apply_command", "Print clients, role groups and participants for `apply`."),
+    "initial-token": (
+        "initial_token_commands",
+        "Initial access tokens, with which applications register themselves.",
+    ),
     "key": ("key_commands", "Signing keys."),
     "participant": (
         "participant_commands",

@@ -7,12 +7,16 @@ Sensitive changes need two operators (``client_proposals``). This package never 
 __all__ = [
     "client_data",
     "client_keys",
+    "client_metadata",
     "client_proposals",
     "client_refusals",
     "client_secrets",
+    "initial_tokens",
     "key_documents",
     "key_hosts",
     "logos",
     "proposal_contents",
+    "registration_refusals",
+    "registrations",
     "registry",
 ]

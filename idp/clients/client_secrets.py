@@ -91,6 +91,12 @@ def revoke_old(work: UnitOfWork, client: Client) -> bool:
     return True
 
 
+def is_missing(client: Client) -> bool:
+    """Whether the method of the client needs a secret that was never issued."""
+    is_read = client.auth_method == AuthMethod.SECRET_JWT
+    return client.has_secret and (client.sealed_secret if is_read else client.secret_digest) is None
+
+
 def remove_unused(client: Client) -> None:
     """Remove what the method of the client does not need."""
     if client.auth_method != AuthMethod.SECRET_JWT:

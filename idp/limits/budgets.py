@@ -81,6 +81,11 @@ def is_post() -> bool:
     return request.method == "POST"
 
 
+def is_any() -> bool:
+    """Every request."""
+    return True
+
+
 def sends_basic() -> bool:
     """Whether a program sends credentials; many first send a request without, to get a
     challenge."""

@@ -62,6 +62,12 @@ RULES = (
     ),
     Rule(
         "signin_failure_limit",
+        ("oidc.register_client", "oidc.registration"),
+        applies=budgets.is_any,
+        refusal=401,
+    ),
+    Rule(
+        "signin_failure_limit",
         ("forward.verify",),
         budgets.by_basic,
         budgets.sends_basic,

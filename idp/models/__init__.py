@@ -44,6 +44,7 @@ from idp.models.role import (
     RoleGroup,
     client_role_group,
 )
+from idp.models.self_registration import ClientRegistration, InitialAccessToken
 from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
 from idp.models.sign_in import PopulationCount, SignIn
 from idp.models.signing_key import KeyState, SigningKey
@@ -57,8 +58,9 @@ from idp.policy.registered_values import (
 __all__ = [
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
-    "Client", "ClientProposal", "ClientSession", "Consent", "Contact", "ContactFunction",
-    "DeviceAuthorization", "Event", "Grant", "Interaction",
+    "Client", "ClientProposal", "ClientRegistration", "ClientSession", "Consent", "Contact",
+    "ContactFunction", "DeviceAuthorization", "Event", "Grant", "InitialAccessToken",
+    "Interaction",
     "KeyState", "KnownBrowser", "Link", "Logo", "MachineKey", "MessageChannel", "MessageState",
     "OneTimeCode",
     "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",

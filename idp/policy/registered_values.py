@@ -12,6 +12,8 @@ DPOP_ALGS = ("ES256", "ES384", "PS256", "RS256", "Ed25519", "EdDSA")
 OVERLAP_HOURS, MAX_OVERLAP_HOURS = 24, 720
 #: Keys of one client.
 MAX_CLIENT_KEYS = 10
+#: How many applications an initial access token registers, and for how many days: the maximum.
+MAX_INITIAL_TOKEN_USES, MAX_INITIAL_TOKEN_DAYS = 1000, 90
 #: Days for which a key of a machine account is valid: the maximum and the default.
 MAX_KEY_DAYS, DEFAULT_KEY_DAYS = 730, 365
 

@@ -30,7 +30,7 @@ AGENT, ACCESS = ConsoleRole.AGENT, ConsoleRole.ACCESS
 AT_ONCE = {
     "console.verify_caller", "console.deny_caller", "console.send_code", "console.check_code",
     "console.new_account", "console.new_client", "console.update_client", "console.enable_client",
-    "console.confirm_proposal",
+    "console.confirm_proposal", "console.issue_initial_token", "console.revoke_initial_token",
     "console.new_group", "console.set_rule", "console.describe_group", "console.add_member",
     "console.grant",
     "console.retry_message", "console.verify_trail", "console.upload_logo", "console.set_logo",

@@ -132,6 +132,10 @@ def prepare(world: World) -> dict[str, tuple[str, Fields]]:
         "rotate_secret": ("/console/clients/emi/secret", [("overlap_hours", "5")]),
         "enable_client": ("/console/clients/crow/enable", []),
         "confirm_proposal": (f"/console/proposals/{proposal}/confirm", []),
+        "issue_initial_token": (
+            "/console/initial-tokens",
+            [("name", "Northern Lakes"), ("uses", "5"), ("days", "3")],
+        ),
         "new_group": ("/console/role-groups/new", [("name", "New"), ("kind", "personal")]),
         "describe_group": (f"/console/role-groups/{viewer}/texts", [("name_fr", "Lecture")]),
         "set_rule": ("/console/role-groups/rule", [("name", "Viewer"), ("rule", "always")]),
@@ -214,6 +218,7 @@ def test_n66_each_change_asks_for_a_factor_and_then_continues_unchanged(
 #: What operators of Access Management may send without: it takes power away, or gives none.
 WITHOUT = {
     "console.disable_client", "console.end_old_secret", "console.withdraw_proposal",
+    "console.revoke_initial_token",
     "console.retry_message", "console.act", "console.end_session",
     "console.verify_caller", "console.deny_caller",
     "console.send_code", "console.check_code", "console.upload_logo",

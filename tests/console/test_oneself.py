@@ -189,7 +189,8 @@ def commands(group: click.Group, *path: str) -> dict[str, click.Command]:
 #: Commands that change nobody's access: they read, run the service, or keep the database.
 WITHOUT_OPERATOR = {
     "account show", "account list", "account diagnose", "audit export", "audit verify",
-    "client show", "client list", "client proposals", "db upgrade", "demo", "export", "key list",
+    "client show", "client list", "client proposals", "db upgrade", "demo", "export",
+    "initial-token list", "key list",
     "participant list", "participant contacts", "person show", "purge", "restore",
     "registration status", "risk evaluate", "risk simulate", "role-group list",
     "scim authenticate", "scim diff", "scim push", "serve", "settings", "worker",

@@ -186,6 +186,12 @@ def _clients(studio: Studio, access: Browser) -> Iterator[View]:
     yield View("console/client/confirm-disable", disabled)
     disabled = studio.confirmed(access, "/console/clients/capacity/disable")
     yield View("console/client/disabled", disabled)
+    tokens = "/console/initial-tokens"
+    yield View("console/client/no-initial-tokens", access.get(tokens))
+    form = {"name": "Northern Lakes Generation", "uses": "5", "days": "30", "require_pkce": "1"}
+    yield View("console/client/initial-token", studio.form(access, tokens, **form))
+    wrong_form = studio.form(access, tokens, **form | {"uses": "0"})
+    yield View("console/client/initial-tokens", wrong_form)
     push = CLIENT | {
         "client_id": "push", "name": "Second registration system",
         "grant_types": ["client_credentials"], "scopes": "scim", "redirect_uris": "",

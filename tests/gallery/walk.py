@@ -28,6 +28,7 @@ NO_PAGES = frozenset(
         "oidc.keys",
         "oidc.logout_posted",
         "oidc.oauth_metadata",
+        "oidc.registration",
         "oidc.openid_configuration",
         "oidc.userinfo",
         "pages.change_password",

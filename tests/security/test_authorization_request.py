@@ -363,7 +363,7 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
     """A new page that takes a POST has to be in the table above, or named here."""
     without_token = {
         "oidc.authorize", "oidc.token", "oidc.introspect", "oidc.revoke", "oidc.userinfo",
-        "oidc.logout", "oidc.par", "oidc.device_authorization",
+        "oidc.logout", "oidc.par", "oidc.device_authorization", "oidc.register_client",
     }  # fmt: skip
     covered = {path for path, _ in FORMS} | {"/activate", "/recover/open"}
     covered |= {

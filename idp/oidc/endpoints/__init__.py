@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from idp.oidc.endpoints import (
     authorize,
+    client_registration,
     cors,
     device,
     discovery,
@@ -21,7 +22,18 @@ from idp.oidc.endpoints import (
 def blueprint() -> Blueprint:
     """A blueprint with every endpoint."""
     pages = Blueprint("oidc", __name__)
-    for module in (authorize, device, discovery, introspect, logout, par, revoke, token, userinfo):
+    for module in (
+        authorize,
+        client_registration,
+        device,
+        discovery,
+        introspect,
+        logout,
+        par,
+        revoke,
+        token,
+        userinfo,
+    ):
         module.register(pages)
     cors.install(pages)
     return pages

@@ -57,6 +57,7 @@ def _endpoints(base: str) -> dict[str, str]:
         "token_endpoint": f"{base}/token",
         "pushed_authorization_request_endpoint": f"{base}/par",
         "device_authorization_endpoint": f"{base}/device_authorization",
+        "registration_endpoint": f"{base}/register",
         "userinfo_endpoint": f"{base}/userinfo",
         "jwks_uri": f"{base}/keys",
         "introspection_endpoint": f"{base}/introspect",

@@ -11,7 +11,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current, list_pages
-from idp.clients import client_data, client_proposals, client_secrets
+from idp.clients import client_data, client_proposals, client_secrets, registrations
 from idp.clients import registry as service
 from idp.clients.client_data import ClientData
 from idp.clients.client_proposals import Outcome
@@ -234,6 +234,7 @@ def _form(
         overlap_hours=overlap_hours,
         max_overlap_hours=MAX_OVERLAP_HOURS,
         client=found,
+        registration=registrations.of_client(work, found) if found else None,
         client_logo=client_logos.url_of(found),
         icons=labels.ICONS.items(),
         data=data,

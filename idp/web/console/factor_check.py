@@ -25,6 +25,7 @@ ENDPOINTS = frozenset(
     f"console.{name}"
     for name in (
         "new_client", "update_client", "set_logo", "rotate_secret", "enable_client",
+        "issue_initial_token",
         "confirm_proposal", "new_group", "set_rule", "describe_group", "add_member", "grant",
         "revoke", "set_contact", "rotate_key", "revoke_key", "confirm_mass_change",
         "new_account", "correct_person", "change_custodian", "remove_machine_key",

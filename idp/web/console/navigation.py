@@ -74,6 +74,9 @@ PLACES = (
             "console.withdraw_proposal",
             "console.proposals",
             "console.confirm_proposal",
+            "console.initial_tokens",
+            "console.issue_initial_token",
+            "console.revoke_initial_token",
         ),
     ),
     Place(
