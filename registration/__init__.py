@@ -27,7 +27,8 @@ in one transaction:
 - ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
   ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
   ``market_participations``, ``participation_decisions``, ``participation_end``, ``sections``,
-  ``leavers`` (everything of a person ends; ``leaver_holdings`` is what that is) and
+  ``leavers`` (everything of a person ends; ``leaver_holdings`` is what that is), ``role_copies``
+  (the roles of a colleague as a draft) and
   ``access_requests`` (people ask for roles; ``waiting_requests`` are those without an answer).
 - ``access_request_refusals``, ``appointment_refusals``, ``contact_refusals``,
   ``leaver_refusals``, ``machine_registry_refusals``, ``participation_refusals``,

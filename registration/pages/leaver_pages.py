@@ -27,6 +27,7 @@ from registration.pages.appointment_answers import (
     words,
 )
 from registration.pages.appointment_end_pages import REASONS
+from registration.pages.member_options import members
 from registration.pages.standing import Standing
 from registration.work_refusals import ChangedMeanwhile
 
@@ -95,7 +96,7 @@ def _page(here: Standing, person: Person, error: str) -> BaseResponse:
                  (gettext("Organization"), here.here.name)],
         "lines": list(leaver_texts.lines(gone)),
         "warnings": leaver_texts.warnings(here, gone),
-        "successors": leaver_texts.successors(here, person_id) if hands_over else [],
+        "successors": members(here, person_id) if hands_over else [],
         "successor": chosen.successor.person_id if chosen.successor else "",
         "may_close": may_close,
         "closes": chosen.closes_account,

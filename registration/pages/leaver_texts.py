@@ -9,7 +9,7 @@ from datetime import datetime
 from flask_babel import gettext
 
 from hosted_pages.languages import is_french
-from registration import current, leaver_holdings, own_lists
+from registration import leaver_holdings
 from registration.delegation import Allowed, Refused, may, who_can
 from registration.delegation_facts import Role, Target, Tier
 from registration.delegation_rules import Action, Reason
@@ -21,7 +21,6 @@ from registration.pages.change_lines import refusal_lines, who_lines
 from registration.pages.contact_review_pages import FAULTS
 from registration.pages.contact_role_pages import name_of
 from registration.pages.standing import Standing
-from registration.role_grid import plain
 
 
 @dataclass(frozen=True)
@@ -97,15 +96,6 @@ def may_hand_over(here: Standing, gone: Holdings) -> bool:
     """Whether the person who asks may hand over these machine accounts."""
     target = Target(here.here.organization_id, "later", machine=gone.machines[0].fact)
     return isinstance(may(here.actor, Action.HAND_OVER_MACHINE, target, here.facts), Allowed)
-
-
-def successors(here: Standing, person_id: str) -> list[tuple[str, str]]:
-    """The options of the form: everybody else who belongs to the organization."""
-    people = own_lists.persons(current.work(), here.members - {person_id})
-    people.sort(key=lambda one: (plain(one.last_name), plain(one.first_name), one.person_id))
-    return [("", gettext("Choose"))] + [
-        (one.person_id, f"{one.last_name}, {one.first_name} ({one.person_id})") for one in people
-    ]
 
 
 def effects(here: Standing, gone: Holdings) -> list[str]:

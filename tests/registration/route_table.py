@@ -33,6 +33,7 @@ POST    pages.approve_access:asked      sign-in  403     yes     yes   403   403
 POST    pages.refuse_access:asked       sign-in  403     yes     yes   403   403   403
 GET     pages.find                      sign-in  403     yes     yes   403   403   403
 GET     pages.account_roles             sign-in  403     yes     yes   403   403   403
+GET     pages.copy_roles                sign-in  403     yes     yes   403   403   403
 GET     pages.representatives           sign-in  403     yes     yes   yes   yes   yes
 GET     pages.find_representative       sign-in  403     403     yes   yes   yes   403
 GET     pages.appoint                   sign-in  403     403     yes   yes   yes   403
@@ -221,6 +222,7 @@ FORMS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 #: Sent in the address, to pages that show what a form asked for.
 QUERIES: dict[str, dict[str, str]] = {
+    "pages.copy_roles": {"of": TRADER},
     "api.persons": {"person_id": NEWCOMER},
     "pages.review": {"change": f"+person|{TRADER}|bids=0"},
     "pages.review_appointment": {"office": ""},

@@ -20,7 +20,7 @@ from registration.transaction import Runtime
 from tests.gallery.studio import LOCALES, View
 from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import OLD, RA, TRADER, participant, person
-from tests.registration.test_contact_role_pages import APPREP, contacts, review
+from tests.registration.test_contact_role_pages import APPREP, SECOND, contacts, review
 from tests.registration.test_pages import (
     BASE,
     BIDS,
@@ -94,6 +94,7 @@ def views(site: Site, language: str) -> Iterator[View]:
              "postal_code": "M5V 2T6", "country": "Canada", "language": "en"}  # fmt: skip
     yield View("information-review", admin.post("/my-information/review", data=sent, base_url=BASE))
     yield from access_request_views(site, language)
+    yield from copy_views(site, language)
     trader = site.browser(TRADER)
     trader.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
     yield View("not-allowed", trader.get(f"{HERE}/roles", base_url=BASE))
@@ -219,22 +220,33 @@ def machine_views(site: Site, language: str) -> Iterator[View]:
 
 
 def leaver_views(site: Site, language: str) -> Iterator[View]:
-    """A custodian with roles leaves: what stands against it, then the whole list."""
+    """A custodian leaves, against whom something stands; then somebody with one role."""
     admin, late = site.browser(RA), site.browser(RA, minutes=60)
     for client in (admin, late):
         client.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
     path = f"{HERE}/persons/{TRADER}/leaver"
-    page = admin.get(path, base_url=BASE)
-    yield View("leaver/custodian", page)
-    yield View("leaver/late", late.get(path, base_url=BASE))
+    for name, client, query in (("obstacles", admin, {}), ("late", late, {}),
+                                ("successor", admin, {"successor": RA})):  # fmt: skip
+        yield View(f"leaver/{name}", client.get(path, query_string=query, base_url=BASE))
     yield View("leaver/person", admin.get(f"{HERE}/persons/{TRADER}", base_url=BASE))
-    page = admin.get(path, query_string={"successor": RA}, base_url=BASE)
+    confirmed(admin, reviewed(admin, f"person|{SECOND}|bids"))
+    path = f"{HERE}/persons/{SECOND}/leaver"
+    page = admin.get(path, base_url=BASE)
     yield View("leaver/review", page)
-    data = {name: fields(page, name) for name in ("csrf_token", "seen", "successor")}
+    data = {name: fields(page, name) for name in ("csrf_token", "seen")}
     wrong = admin.post(f"{path}/confirm", data=data | {"reason": ""}, base_url=BASE)
     yield View("leaver/without-a-reason", wrong)
     done = admin.post(f"{path}/confirm", data=data | {"reason": "left"}, base_url=BASE)
-    yield View("leaver/request", admin.get(done.location, base_url=BASE))
+    yield View("leaver/request", admin.get(done.headers["Location"], base_url=BASE))
+
+
+def copy_views(site: Site, language: str) -> Iterator[View]:
+    """The Applicant Representative copies what the others have."""
+    browser = site.browser(APPREP)
+    browser.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    path = f"{HERE}/persons/{SECOND}/copy"
+    for name, query in (("choose", {}), ("copied", {"of": TRADER}), ("office", {"of": APPREP})):
+        yield View(f"copy/{name}", browser.get(path, query_string=query, base_url=BASE))
 
 
 def participation_views(site: Site, language: str) -> Iterator[View]:
