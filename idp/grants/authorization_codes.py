@@ -28,7 +28,7 @@ def issue(
     *,
     redirect_uri: str,
     code_challenge: str | None,
-    dpop_jkt: str | None,
+    dpop_jkt: str | None = None,
 ) -> str:
     """A new code of 256 random bits."""
     code = work.token(32)
