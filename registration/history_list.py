@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from registration.models import History, Organization, Person
-from registration.organization_facts import names
-from registration.transaction import UnitOfWork
+from registration.organization_facts import names, organization
+from registration.transaction import Runtime, UnitOfWork
 
 #: Entries on a page.
 SIZE = 100
@@ -60,11 +60,14 @@ def page(
     return found, found[-1].id if has_more else 0
 
 
-def every(work: UnitOfWork, here: Organization, asked: Asked) -> Iterator[Entry]:
-    """All entries, page after page: for downloads."""
+def whole(runtime: Runtime, organization_id: str, asked: Asked) -> Iterator[Entry]:
+    """All entries, for downloads. Each page is read in a unit of work of its own, so that a slow
+    reader keeps no connection."""
     start = 0
     while True:
-        found, start = page(work, here, asked, before=start)
+        with runtime.work() as work:
+            here = organization(work, organization_id)
+            found, start = page(work, here, asked, before=start) if here else ([], 0)
         yield from found
         if not start:
             return

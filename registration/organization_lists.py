@@ -149,8 +149,10 @@ def contact_roles(work: UnitOfWork, here: Organization, at: datetime) -> list[He
     ]
 
 
-def machines(work: UnitOfWork, here: Organization, at: datetime) -> list[ShownMachine]:
-    """The machines, by user name."""
+def machines(
+    work: UnitOfWork, here: Organization, at: datetime, username: str = ""
+) -> list[ShownMachine]:
+    """The machines, by user name; or the one with this user name (MA-01)."""
     rows = list(
         work.db.scalars(
             select(Custody)
@@ -187,7 +189,9 @@ def machines(work: UnitOfWork, here: Organization, at: datetime) -> list[ShownMa
         )
         for row in rows
     ]
-    return sorted(found, key=lambda one: one.username)
+    wanted = [one for one in found
+              if not username or one.username.casefold() == username.casefold()]  # fmt: skip
+    return sorted(wanted, key=lambda one: one.username)
 
 
 def _approved(work: UnitOfWork, here: Organization, at: datetime) -> set[str]:

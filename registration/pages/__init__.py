@@ -16,6 +16,7 @@ from registration.pages import (
     contact_review_pages,
     contact_role_pages,
     copy_pages,
+    export_pages,
     history_page,
     home_page,
     leaver_pages,
@@ -36,8 +37,9 @@ from registration.pages.language_form import language
 from registration.pages.navigation import navigation
 
 HERE = "/organizations/<organization_id>"
-APPOINT = f"{HERE}/representatives/appoint/<person_id>"
-END = f"{HERE}/representatives/<int:appointment_id>/end"
+OFFICES = f"{HERE}/representatives"
+APPOINT = f"{OFFICES}/appoint/<person_id>"
+END = f"{OFFICES}/<int:appointment_id>/end"
 PERSON = f"{HERE}/persons/<person_id>"
 DESK = f"{HERE}/sections/<int:section_id>"
 SECTION = f"{DESK}/contact-roles"
@@ -126,6 +128,11 @@ PAGES = (
         participation_decision_pages.confirm_end,
         "POST",
     ),
+    (f"{OFFICES}/export", "export_representatives", export_pages.representatives, "GET"),
+    (f"{HERE}/contact-roles/export", "export_contact_roles", export_pages.contact_roles, "GET"),
+    (f"{HERE}/sections/export", "export_sections", export_pages.sections, "GET"),
+    (f"{HERE}/machines/export", "export_machines", export_pages.machines, "GET"),
+    (f"{HERE}/participations/export", "export_participations", export_pages.participations, "GET"),
     (f"{HERE}/history", "history", history_page.show, "GET"),
     (f"{HERE}/history/export", "export_history", history_page.export, "GET"),
 )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from flask import Response, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from hosted_pages.csv_files import csv_lines
 from hosted_pages.texts import complete
 from registration import current, history_list, sections
 from registration.access_batches import GRANTED, REVOKED
@@ -30,7 +28,7 @@ from registration.market_participations import (
     TASK_DONE,
     WITHDRAWN,
 )
-from registration.pages import query_days, standing
+from registration.pages import downloads, query_days, standing
 from registration.pages.standing import Standing
 from registration.participation_end import ENDED as PARTICIPATION_ENDED
 from registration.persons import CHANGED, REGISTERED
@@ -141,25 +139,15 @@ def show(organization_id: str) -> str:
         is_filtered=asked != Asked(),
         first_url=_url(here, kept) if _number("before") else "",
         next_url=_url(here, kept | {"before": str(following)}) if following else "",
-        export_urls={form: _url(here, kept | {"format": form}, "pages.export_history")
-                     for form in ("csv", "json")},
+        export_urls=downloads.urls(here, "pages.export_history"),
     )  # fmt: skip
 
 
 def export(organization_id: str) -> Response:
     """The list as it is filtered, whole."""
     here = standing.at(organization_id, Action.SEE_HISTORY)
-    records = [record(one) for one in history_list.every(current.work(), here.here, _asked())]
-    is_json = request.args.get("format") == "json"
-    if is_json:
-        body, kind = json.dumps(records, ensure_ascii=False, indent=1), "application/json"
-    else:
-        rows = ([_cell(record[name]) for name in COLUMNS] for record in records)
-        body, kind = "".join(csv_lines(COLUMNS, rows)), "text/csv"
-    response = Response(body, content_type=f"{kind}; charset=utf-8")
-    name = f"history-{organization_id}.{'json' if is_json else 'csv'}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    entries = history_list.whole(current.runtime(), organization_id, _asked())
+    return downloads.download("history", here, COLUMNS, map(record, entries))
 
 
 def _asked() -> Asked:
@@ -176,19 +164,15 @@ def _number(name: str) -> int:
     return query_days.number(request.args.get(name, ""))
 
 
-def _url(here: Standing, values: dict[str, str], endpoint: str = "pages.history") -> str:
+def _url(here: Standing, values: dict[str, str]) -> str:
     known: dict[str, Any] = values | {"organization_id": here.here.organization_id}
-    return url_for(endpoint, **known)
+    return url_for("pages.history", **known)
 
 
 def record(entry: Entry) -> dict[str, Any]:
     """An entry for downloads and programs."""
     found = {name: getattr(entry, name) for name in COLUMNS}
     return found | {"at": entry.at.isoformat()}
-
-
-def _cell(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
 def _values(data: dict[str, Any]) -> str:

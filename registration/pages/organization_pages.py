@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import render_template, url_for
 from flask_babel import gettext
 
 from registration import contact_directory, current, organization_lists
@@ -12,8 +13,8 @@ from registration.delegation import appointable, visible
 from registration.delegation_facts import Target
 from registration.delegation_rules import Action
 from registration.delegation_texts import TIERS
-from registration.organization_lists import Office
-from registration.pages import query_days, standing
+from registration.organization_lists import Holder, Office
+from registration.pages import downloads, query_days, standing
 from registration.pages.contact_role_pages import keeps, name_of, text_of
 from registration.pages.standing import Standing
 
@@ -23,7 +24,10 @@ def representatives(organization_id: str) -> str:
     Representatives."""
     here, common = _common(organization_id, "pages.representatives")
     is_now = common["as_of_day"] is None
-    offices = organization_lists.offices(current.work(), here.here, common["at"])
+    offices = [
+        replace(one, holders=tuple(reachable(here, who) for who in one.holders))
+        for one in organization_lists.offices(current.work(), here.here, common["at"])
+    ]
     return render_template(
         "representatives.html",
         **common,
@@ -56,7 +60,10 @@ def _may_end(here: Standing, office: Office) -> bool:
 def contact_roles(organization_id: str) -> str:
     """The contact roles and who holds them (CO-02, CO-04)."""
     here, common = _common(organization_id, "pages.contact_roles")
-    roles = organization_lists.contact_roles(current.work(), here.here, common["at"])
+    roles = [
+        replace(one, holders=tuple(reachable(here, who) for who in one.holders))
+        for one in organization_lists.contact_roles(current.work(), here.here, common["at"])
+    ]
     may_change = common["as_of_day"] is None and keeps(here)
     number = here.here.organization_id
     return render_template(
@@ -81,10 +88,8 @@ def machines(organization_id: str) -> str:
     """The machines, their custodians and networks (MA-02, MA-03), or the one with this exact ID
     (MA-01)."""
     here, common = _common(organization_id, "pages.machines")
-    rows = organization_lists.machines(current.work(), here.here, common["at"])
-    wanted = request.args.get("id", "").strip()[:80]
-    if wanted:
-        rows = [one for one in rows if one.username.casefold() == wanted.casefold()]
+    wanted = query_days.text("id")
+    rows = organization_lists.machines(current.work(), here.here, common["at"], wanted)
     is_now = common["as_of_day"] is None
     return render_template(
         "machines.html",
@@ -104,15 +109,21 @@ def machines(organization_id: str) -> str:
     )
 
 
+def reachable(here: Standing, holder: Holder) -> Holder:
+    """Without telephone and address, if the person who asks may not see that person's information
+    today: somebody who was a holder and has nothing here any more."""
+    if not holder.id or here.may_to(Action.SEE_PERSON, holder.id):
+        return holder
+    return replace(holder, phone="", email="")
+
+
 def _common(organization_id: str, endpoint: str) -> tuple[Standing, dict[str, Any]]:
-    here = standing.at(organization_id)
-    now = current.work().now
-    day = query_days.day("at")
-    is_past = day is not None and query_days.end_of(day) <= now
+    here, asked = standing.at(organization_id), query_days.as_of()
     return here, {
         "organization": here.here,
-        "at": query_days.end_of(day) if day and is_past else now,
-        "as_of": request.args.get("at", "")[:10] if is_past else "",
-        "as_of_day": day if is_past else None,
+        "at": asked.at,
+        "as_of": asked.text,
+        "as_of_day": asked.day,
         "here_path": url_for(endpoint, organization_id=organization_id),
+        "export_urls": downloads.urls(here, endpoint.replace("pages.", "pages.export_")),
     }

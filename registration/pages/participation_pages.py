@@ -16,7 +16,7 @@ from registration.delegation_facts import ParticipationState
 from registration.delegation_rules import Action
 from registration.market_participations import Progress, Step
 from registration.models import Market
-from registration.pages import query_days, standing
+from registration.pages import downloads, query_days, standing
 from registration.pages.appointment_answers import answers, prove_first, sentence_of
 from registration.pages.standing import NotHere, Standing
 from registration.participation_refusals import NothingToApplyFor
@@ -54,16 +54,15 @@ STEPS = complete(
 def every(organization_id: str) -> str:
     """The participations, as of now or of a past day."""
     here = standing.at(organization_id)
-    now, day = current.work().now, query_days.day("at")
-    is_past = day is not None and query_days.end_of(day) <= now
-    at = query_days.end_of(day) if day and is_past else now
+    asked = query_days.as_of()
     return render_template(
         "participations.html",
         organization=here.here,
-        rows=market_participations.of(current.work(), here.here, at),
-        at=at,
-        as_of=request.args.get("at", "")[:10] if is_past else "",
-        as_of_day=day if is_past else None,
+        rows=market_participations.of(current.work(), here.here, asked.at),
+        at=asked.at,
+        as_of=asked.text,
+        as_of_day=asked.day,
+        export_urls=downloads.urls(here, "pages.export_participations"),
         here_path=list_url(here),
         name_of=name_of,
         kind_of=KINDS.of,
@@ -71,7 +70,7 @@ def every(organization_id: str) -> str:
         badge_of=lambda one: BADGES[one.state],
         url_of=lambda one: participation_url("pages.participation", here, one.row.id),
         apply_url=url_for("pages.find_participation", organization_id=organization_id)
-        if not is_past and here.may(Action.APPLY_FOR_PARTICIPATION)
+        if asked.day is None and here.may(Action.APPLY_FOR_PARTICIPATION)
         else "",
     )
 

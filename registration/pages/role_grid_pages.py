@@ -3,7 +3,6 @@ AR-09)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -13,14 +12,13 @@ from flask_babel import gettext
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
-from hosted_pages.csv_files import csv_lines
 from hosted_pages.languages import is_french
 from registration import access_batches, current, grid_query, role_grid
 from registration.access_batches import BatchNotPossible, Trial
 from registration.access_changes import Change
 from registration.delegation_facts import AccountKind
 from registration.delegation_rules import Action
-from registration.pages import change_lines, query_days, standing
+from registration.pages import change_lines, downloads, query_days, standing
 from registration.pages.appointment_answers import prove_first
 from registration.pages.standing import NotAllowed, Standing
 from registration.role_grid import BadCell, Grid, Row, Wanted
@@ -56,8 +54,7 @@ def show(organization_id: str) -> str:
         may_change=may_change,
         seen=role_grid.seen(grid),
         cells=_cells_of(grid, may_change=may_change),
-        export_urls={form: _url(here, "pages.export_roles", format=form)
-                     for form in ("csv", "json")},
+        export_urls=downloads.urls(here, "pages.export_roles"),
     )  # fmt: skip
 
 
@@ -65,17 +62,7 @@ def export(organization_id: str) -> Response:
     """The list as it is shown, as CSV or JSON: a record for each role held."""
     here = standing.at(organization_id)
     grid = role_grid.arranged(_grid(here, _kind(), _day()), _wanted())
-    records = list(role_grid.records(grid))
-    is_json = request.args.get("format") == "json"
-    if is_json:
-        body, kind = json.dumps(records, ensure_ascii=False, indent=1), "application/json"
-    else:
-        rows = ([record[name] for name in role_grid.RECORD] for record in records)
-        body, kind = "".join(csv_lines(role_grid.RECORD, rows)), "text/csv"
-    response = Response(body, content_type=f"{kind}; charset=utf-8")
-    name = f"roles-{organization_id}.{'json' if is_json else 'csv'}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return downloads.download("roles", here, role_grid.RECORD, role_grid.records(grid))
 
 
 def review(organization_id: str) -> BaseResponse:
@@ -195,9 +182,8 @@ def _wanted() -> Wanted:
 
 
 def _day() -> date | None:
-    """The day of the query; None if there is none, or it cannot be read, or it is not over."""
-    found = query_days.day("at")
-    return found if found and query_days.end_of(found) <= current.work().now else None
+    """The past day of the query, if there is one."""
+    return query_days.as_of().day
 
 
 def _tabs(here: Standing, kind: AccountKind) -> list[tuple[str, str, bool]]:

@@ -13,7 +13,7 @@ from hosted_pages.texts import complete
 from registration import current, organization_lists, sections
 from registration.delegation_rules import Action
 from registration.models import Section
-from registration.pages import query_days, standing
+from registration.pages import downloads, query_days, standing
 from registration.pages.appointment_answers import (
     MAX_WHY,
     answers,
@@ -42,17 +42,16 @@ LABELS = complete(
 def every(organization_id: str) -> str:
     """The sections and their contact roles, as of now or of a past day."""
     here = standing.at(organization_id)
-    now, day = current.work().now, query_days.day("at")
-    is_past = day is not None and query_days.end_of(day) <= now
-    at = query_days.end_of(day) if day and is_past else now
-    may_change = not is_past and here.may(Action.KEEP_SECTIONS)
+    asked = query_days.as_of()
+    may_change = asked.day is None and here.may(Action.KEEP_SECTIONS)
     return render_template(
         "sections.html",
         organization=here.here,
-        rows=organization_lists.sections(current.work(), here.here, at),
+        rows=organization_lists.sections(current.work(), here.here, asked.at),
         name_of=name_of,
-        as_of=request.args.get("at", "")[:10] if is_past else "",
-        as_of_day=day if is_past else None,
+        as_of=asked.text,
+        as_of_day=asked.day,
+        export_urls=downloads.urls(here, "pages.export_sections"),
         here_path=_list_url(here),
         new_url=_place("pages.new_section", here) if may_change else "",
         url_of=(lambda endpoint, row: _place(endpoint, here, row)) if may_change else None,

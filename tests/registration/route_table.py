@@ -104,6 +104,11 @@ POST    pages.decide:refuse             sign-in  403     403     403   403   403
 POST    pages.decide:withdraw           sign-in  403     yes     403   403   403   yes
 GET     pages.end_participation         sign-in  403     403     403   403   403   yes
 POST    pages.confirm_participation_end sign-in  403     403     403   403   403   yes
+GET     pages.export_representatives    sign-in  403     yes     yes   yes   yes   yes
+GET     pages.export_contact_roles      sign-in  403     yes     yes   yes   yes   yes
+GET     pages.export_sections           sign-in  403     yes     yes   yes   yes   yes
+GET     pages.export_machines           sign-in  403     yes     yes   yes   yes   yes
+GET     pages.export_participations     sign-in  403     yes     yes   yes   yes   yes
 GET     pages.history                   sign-in  403     yes     yes   yes   yes   yes
 GET     pages.export_history            sign-in  403     yes     yes   yes   yes   yes
 GET     api.organizations               401      yes     yes     yes   yes   yes   yes
