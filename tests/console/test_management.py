@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 import pytest
 from sqlalchemy import select
 
+from idp.cli import client_commands
 from idp.clients import client_data, client_secrets, registry
+from idp.clients.client_data import ClientData
 from idp.directory import accounts
 from idp.messages import dead_letters, queue
 from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.models import AccountState, MessageState, OutboxMessage
 from idp.policy.console import ConsoleRole
 from idp.recovery import recovery_requests
+from idp.web.console import client_pages
+from idp.web.field_names import LABELS
 from tests.console.desk import Desk
 from tests.world import Rp, World
 
@@ -51,6 +56,12 @@ def secret_in(page: str) -> str:
     found = re.findall(r"Client secret: <code>([^<]+)</code>", page)
     assert len(found) == 1
     return str(found[0])
+
+
+def test_the_console_and_the_command_line_have_every_flag_of_a_client() -> None:
+    flags = {item.name for item in fields(ClientData) if item.type == "bool"}
+    assert set(client_pages.FLAGS) == set(client_commands._FLAGS) == flags
+    assert flags <= set(LABELS)
 
 
 def test_a_client_registered_in_the_console_works(world: World, desk: Desk) -> None:

@@ -19,6 +19,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 from idp.app import create_app
+from idp.clients import registry
+from idp.clients.client_data import current_data
 from idp.credentials import dpop_proofs
 from idp.directory import accounts
 from idp.machines import registered_networks
@@ -26,7 +28,13 @@ from idp.maintenance import purge
 from idp.models import AccountKind
 from idp.policy.registered_values import DPOP_ALGS
 from tests.security.test_machines import INSIDE, NAME, NETWORKS, basic
-from tests.security.test_token_tables import assert_dead, client_of, userinfo
+from tests.security.test_token_tables import (
+    GRANT_NAMES,
+    assert_dead,
+    client_of,
+    good_request,
+    userinfo,
+)
 from tests.world import TOKEN, VERIFIER, Rp, World, answer_of
 
 ISSUER = "https://gateway.test"
@@ -624,6 +632,23 @@ def test_n26_a_push_that_is_refused_or_tried_uses_up_its_proof(world: World, pus
             client.post(SCIM + query, data="{}", headers=headers, base_url=ISSUER) for _ in "12"
         ]
         assert [answer.status_code for answer in answers] == [first, 401]
+
+
+@pytest.mark.parametrize("grant", GRANT_NAMES)
+def test_tokens_of_every_grant_type_are_bound_and_the_demand_counts_for_all(
+    world: World, grant: str
+) -> None:
+    """Sections 5 and 5.2."""
+    rp, holder = client_of(world), Holder(world)
+    request = good_request(world, grant, rp, world.account())
+    with world.work() as work:
+        client = registry.get(work, rp.client_id)
+        registry.update(work, client, replace(current_data(client), dpop_bound_access_tokens=True))
+    assert error_of(world.post(rp, **request)) == (400, "invalid_dpop_proof")
+    answer = holder.post(rp, **request)
+    assert answer.status_code == 200, answer.text
+    assert answer.json["token_type"] == "DPoP"
+    assert claims_of(answer.json["access_token"])["cnf"] == {"jkt": holder.jkt}
 
 
 def test_a_client_can_be_made_to_use_dpop(world: World, pusher: Rp) -> None:
