@@ -29,12 +29,20 @@ PLANS = {
         "Back-Channel Logout OP",
         LOGOUT,
     ),
+    "frontchannel": Plan(
+        "oidcc-frontchannel-rp-initiated-logout-certification-test-plan",
+        "Front-Channel Logout OP",
+        LOGOUT,
+    ),
 }
+#: The first client of plans that need one of their own.
+CLIENTS = {"backchannel": "conformance-logout", "frontchannel": "conformance-frames"}
 
 
 def configuration(plan: Plan, known: dict[str, Any]) -> dict[str, Any]:
     """The settings of a plan, from ``conformance.json``."""
-    first = "conformance-logout" if plan is PLANS["backchannel"] else "conformance-1"
+    key = next(key for key, one in PLANS.items() if one is plan)
+    first = CLIENTS.get(key, "conformance-1")
     pair = [
         {"client_id": name, "client_secret": known["clients"][name]}
         for name in (first, "conformance-2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 from flask import Response, g
 
@@ -44,14 +45,16 @@ def protect(
     may_be_cached: bool,
     keeps_opener: bool = False,
     form_action: str = "'self'",
+    frames: Sequence[str] = (),
 ) -> None:
     """Set the headers, once for each answer. ``keeps_opener`` is for pages that a site shows in a
-    popup, ``form_action`` says where forms may end."""
+    popup, ``form_action`` says where forms may end, ``frames`` the origins that the page may open
+    in frames."""
     headers = response.headers
     # A redirect has no document to protect, and would part a popup from its opener on the way.
     redirects = 300 <= response.status_code < 400 and response.status_code != 304
     parts = not keeps_opener and not redirects
-    for_page = policy(g.get("csp_nonce", ""), form_action)
+    for_page = policy(g.get("csp_nonce", ""), form_action, frames)
     headers.extend(
         (
             ("Content-Security-Policy", INERT if g.get("is_inert") else for_page),
@@ -69,9 +72,10 @@ def protect(
             headers.add("Vary", "Cookie")
 
 
-def policy(nonce: str, form_action: str = "'self'") -> str:
-    """No inline code without this answer's nonce, and nothing from other sites."""
+def policy(nonce: str, form_action: str = "'self'", frames: Sequence[str] = ()) -> str:
+    """No inline code without this answer's nonce, and nothing from other sites but ``frames``."""
+    frame_src = f"frame-src {' '.join(frames)}; " if frames else ""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; "
-        f"form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+        f"{frame_src}form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     )

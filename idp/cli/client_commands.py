@@ -65,6 +65,10 @@ _TEXTS = {
         "--backchannel-logout-uri",
         "Back-channel logout URI. Empty for none.",
     ),
+    "frontchannel_logout_uri": (
+        "--frontchannel-logout-uri",
+        "Front-channel logout URI, on the host of a redirect URI. Empty for none.",
+    ),
     "jwks_uri": (
         "--jwks-uri",
         "Where the client publishes its keys. Replaces --key-file, and the reverse.",
@@ -122,6 +126,10 @@ _FLAGS = {
     "dpop_bound_access_tokens": (
         "--dpop-bound-access-tokens/--no-dpop-bound-access-tokens",
         "Issue only tokens that are bound to a key of the client (DPoP, RFC 9449).",
+    ),
+    "frontchannel_logout_session_required": (
+        "--frontchannel-logout-session/--no-frontchannel-logout-session",
+        "Send iss and sid to the front-channel logout URI.",
     ),
     "trusted": ("--trusted/--not-trusted", "First-party client: do not ask for consent."),
     "uses_popups": ("--popups/--no-popups", "Opens sign-in in a pop-up window."),

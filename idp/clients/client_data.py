@@ -38,6 +38,8 @@ class ClientData:
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str = ""
+    frontchannel_logout_uri: str = ""
+    frontchannel_logout_session_required: bool = False
     allowed_origins: tuple[str, ...] = ()
     account_kinds: tuple[str, ...] = (AccountKind.PERSONAL, AccountKind.MACHINE)
     require_pkce: bool = True

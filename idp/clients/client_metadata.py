@@ -135,6 +135,10 @@ MEMBERS: dict[str, Member] = {
     "redirect_uris": Member("redirect_uris", _texts, list),
     "post_logout_redirect_uris": Member("post_logout_redirect_uris", _texts, list),
     "backchannel_logout_uri": Member("backchannel_logout_uri", _text, str),
+    "frontchannel_logout_uri": Member("frontchannel_logout_uri", _text, str),
+    "frontchannel_logout_session_required": Member(
+        "frontchannel_logout_session_required", _flag, bool
+    ),
     "token_endpoint_auth_method": Member("auth_method", _one_of(AUTH_METHODS), str),
     "grant_types": Member("grant_types", _among(GRANT_TYPES), list),
     "scope": Member("scopes", _scopes, " ".join),

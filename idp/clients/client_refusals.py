@@ -135,6 +135,9 @@ class RuleFault(Phrase):
     TOKEN_FORMAT = N_("access_token_format is jwt or opaque")
     PARTICIPANT_NUMBER = N_("a participant number is 1 to 20 ASCII characters")
     DEFAULT_PARTICIPANT = N_("push_default_participant is one of push_participants")
+    FRAME_ORIGIN = N_(
+        "the front-channel logout URI needs the scheme, host and port of a redirect URI"
+    )
     NO_REDIRECT_URI = N_("authorization_code needs a redirect URI")
 
 
@@ -159,6 +162,7 @@ class UriUse(Phrase):
     POST_LOGOUT = N_("post-logout redirect URI")
     HOME = N_("home URL")
     BACKCHANNEL_LOGOUT = N_("back-channel logout URI")
+    FRONTCHANNEL_LOGOUT = N_("front-channel logout URI")
     KEYS = N_("key set URI (jwks_uri)")
 
 

@@ -120,9 +120,22 @@ def _rule_faults(data: ClientData) -> Iterator[Refusal]:
         RuleFault.PARTICIPANT_NUMBER: not all(map(_is_number, numbers)),
         RuleFault.DEFAULT_PARTICIPANT: bool(data.push_participants)
         and default not in ("", *data.push_participants),
+        RuleFault.FRAME_ORIGIN: not _has_origin_of_redirects(data),
         RuleFault.NO_REDIRECT_URI: has_code and not data.redirect_uris,
     }
     yield from (RuleViolated(fault) for fault, is_violated in violated.items() if is_violated)
+
+
+def _has_origin_of_redirects(data: ClientData) -> bool:
+    """Whether the front-channel logout URI has scheme, host and port of a redirect URI (Front-
+    Channel Logout 1.0 section 2), so that a page opens frames of the application only."""
+    uri = data.frontchannel_logout_uri
+    return not uri or _start(uri) in map(_start, data.redirect_uris)
+
+
+def _start(uri: str) -> str:
+    """Scheme and authority."""
+    return "/".join(uri.split("/", 3)[:3]).partition("?")[0].lower()
 
 
 def _is_number(number: str) -> bool:
@@ -143,11 +156,13 @@ def _uri_faults(work: UnitOfWork, data: ClientData) -> Iterator[Refusal]:
         (UriUse.BACKCHANNEL_LOGOUT, data.backchannel_logout_uri),
         (UriUse.KEYS, data.jwks_uri),
     )
+    front = data.frontchannel_logout_uri
     groups = (
         (UriUse.REDIRECT, data.redirect_uris, native),
         (UriUse.POST_LOGOUT, data.post_logout_redirect_uris, native),
         (UriUse.HOME, (data.home_url,) if data.home_url else (), native),
         *((use, (uri,), False) for use, uri in called if uri),
+        (UriUse.FRONTCHANNEL_LOGOUT, (front,) if front else (), False),
     )
     for use, uris, is_native in groups:
         for uri in uris:

@@ -89,6 +89,12 @@ def _clients(base: str) -> dict[str, ClientData]:
             name="Conformance, back-channel logout",
             backchannel_logout_uri=f"{base}/backchannel_logout",
         ),
+        "conformance-frames": replace(
+            first,
+            name="Conformance, front-channel logout",
+            frontchannel_logout_uri=f"{base}/frontchannel_logout",
+            frontchannel_logout_session_required=True,
+        ),
     }
 
 

@@ -71,6 +71,14 @@ class Client(Base):
     backchannel_logout_uri: Mapped[str] = mapped_column(
         String(2000), default="", server_default=text("''")
     )
+    #: Opened in a frame of the page of a sign-out (Front-Channel Logout 1.0); empty: none.
+    frontchannel_logout_uri: Mapped[str] = mapped_column(
+        String(2000), default="", server_default=text("''")
+    )
+    #: Whether that address gets ``iss`` and ``sid``.
+    frontchannel_logout_session_required: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )
     #: Origins whose browsers may call the token endpoint and userinfo (CORS).
     allowed_origins: Mapped[list[str]]
     #: The kinds of account that can open it (``AccountKind``).

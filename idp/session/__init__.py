@@ -8,6 +8,7 @@ __all__ = [
     "browsers",
     "end_reasons",
     "failed_attempts",
+    "front_channel",
     "interactions",
     "pushed_requests",
     "sessions",

@@ -37,6 +37,8 @@ LABELS = {
     "id_token_alg": _("ID token signing algorithm"),
     "ip": _("Network address"),
     "is_resource_server": _("Can introspect tokens issued for its audience"),
+    "frontchannel_logout_session_required": _("Send iss and sid to the front-channel logout URI"),
+    "frontchannel_logout_uri": _("Front-channel logout URI"),
     "jwks_uri": _("Key set URI (jwks_uri)"),
     "key": _("Key"),
     "keys": _("Keys"),

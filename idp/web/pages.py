@@ -9,8 +9,9 @@ from idp import current, schema_version
 from idp.grants import signing_keys
 from idp.messages import outbox_reader
 from idp.models import AccountState
+from idp.oidc.endpoints import signed_out
 from idp.policy.local_path import safe_path
-from idp.session import sessions
+from idp.session import front_channel, sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import DatabaseError, current_schema_status
 from idp.web import client_logos, interrupted_forms
@@ -49,15 +50,16 @@ def signout() -> BaseResponse:
     """Sign out of the gateway, after a confirmation: a link alone must not sign anybody out."""
     session = current.browser_session()
     if session is None:
-        return Response(render_template("signed_out.html", continue_url=None))
+        return signed_out.page()
     if request.method != "POST":
         body = render_template(
             "signout.html", client=None, fields=[], action=url_for("pages.signout")
         )
         return Response(body)
+    frames = front_channel.addresses(current.work(), session)
     sessions.end(current.work(), session, EndReason.SIGNED_OUT, keep_offline=True)
     current.clear_session()
-    return Response(render_template("signed_out.html", continue_url=None))
+    return signed_out.page(frames)
 
 
 def healthz() -> Response:

@@ -56,13 +56,14 @@ def is_ours(host: str, settings: Settings) -> bool:
 
 def _headers(response: Response, settings: Settings) -> None:
     """Forms end here. Only the page whose one form is the answer to an application (form_post) lets
-    it end where the application redirects to."""
+    it end where the application redirects to. Only the page of a sign-out has frames."""
     response_headers.protect(
         response,
         is_https=not settings.is_loopback_http,
         may_be_cached=request.endpoint in CACHEABLE,
         keeps_opener=g.get("keeps_opener", False),
         form_action="https: http:" if g.get("form_goes_anywhere") else "'self'",
+        frames=g.get("frame_origins", ()),
     )
 
 

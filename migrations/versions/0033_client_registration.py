@@ -1,4 +1,5 @@
-"""Applications register themselves (RFC 7591, RFC 7592).
+"""Applications register themselves (RFC 7591, RFC 7592), and are signed out in frames (OpenID Connect
+Front-Channel Logout 1.0).
 
 Revises: 0032
 """
@@ -59,8 +60,29 @@ def upgrade() -> None:
         "client_registration",
         ["initial_token_id"],
     )
+    # Not in batch mode: a new table for the clients would lose its triggers.
+    op.add_column(
+        "client",
+        sa.Column(
+            "frontchannel_logout_uri",
+            sa.String(length=2000),
+            server_default=sa.text("''"),
+            nullable=False,
+        ),
+    )
+    op.add_column(
+        "client",
+        sa.Column(
+            "frontchannel_logout_session_required",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+        ),
+    )
 
 
 def downgrade() -> None:
+    op.drop_column("client", "frontchannel_logout_session_required")
+    op.drop_column("client", "frontchannel_logout_uri")
     op.drop_table("client_registration")
     op.drop_table("initial_access_token")

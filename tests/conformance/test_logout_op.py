@@ -1,8 +1,10 @@
-"""RP-Initiated Logout OP and Back-Channel Logout OP: a test for each module, by its name."""
+"""RP-Initiated, Back-Channel and Front-Channel Logout OP: a test for each module, by its name."""
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from werkzeug.test import TestResponse
@@ -128,3 +130,29 @@ def test_oidcc_backchannel_rp_initiated_logout(flow: Flow) -> None:
         known[name] for name in ("iss", "aud", "sub", "sid")
     ]
     assert "nonce" not in logout
+
+
+def test_oidcc_frontchannel_logout_discovery_endpoint_verification(flow: Flow) -> None:
+    """Front-Channel Logout 3."""
+    known = discovery(flow)
+    assert known["frontchannel_logout_supported"] is True
+    assert known["frontchannel_logout_session_supported"] is True
+
+
+def test_oidcc_frontchannel_rp_initiated_logout(flow: Flow) -> None:
+    """Front-Channel Logout 2: a frame with ``iss`` and ``sid``, then the address of the relying
+    party."""
+    flow.rp = flow.world.relying_party(
+        "OTHER",
+        require_pkce=False,
+        frontchannel_logout_uri="https://other.rp.test/front",
+        frontchannel_logout_session_required=True,
+    )
+    tokens, back = flow.tokens(), "https://other.rp.test/signed-out"
+    page = flow.browser.get(
+        LOGOUT, id_token_hint=tokens["id_token"], post_logout_redirect_uri=back, state="5Rk1"
+    )
+    known = flow.claims(tokens)
+    wanted = urlencode({"iss": known["iss"], "sid": known["sid"]})
+    assert f'<iframe src="https://other.rp.test/front?{wanted}"' in unescape(page.text)
+    assert f'href="{back}?state=5Rk1"' in page.text

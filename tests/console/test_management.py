@@ -113,6 +113,7 @@ def test_a_client_registered_in_the_console_works(world: World, desk: Desk) -> N
         ({"allowed_origins": "*"}, "origin"),
         ({"backchannel_logout_uri": "http://tra.rp.test/logout"}, "back-channel logout URI"),
         ({"jwks_uri": "http://tra.rp.test/keys"}, "key set URI"),
+        ({"frontchannel_logout_uri": "https://x.test/"}, "scheme, host and port of a redirect URI"),
     ],
 )
 def test_n09_an_invalid_registration_is_refused_with_its_reason(

@@ -58,6 +58,8 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
         "backchannel_logout_session_supported": True,
         "backchannel_logout_supported": True,
         "claims_parameter_supported": True,
+        "frontchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
         "request_parameter_supported": True,
         "request_uri_parameter_supported": False,
         "require_pushed_authorization_requests": False,

@@ -6,6 +6,7 @@ the person first, so that another site cannot sign a person out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -17,12 +18,12 @@ from idp import current
 from idp.clients import registry
 from idp.models import Client
 from idp.oidc import tokens
-from idp.oidc.endpoints import posted
+from idp.oidc.endpoints import posted, signed_out
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.jwks import BadToken
 from idp.oidc.parameters import is_malformed, single
 from idp.policy.redirect_uri import is_registered
-from idp.session import sessions
+from idp.session import front_channel, sessions
 from idp.session.end_reasons import EndReason
 
 #: The parameters in the form of the confirmation page. They are validated again when it is sent.
@@ -112,21 +113,24 @@ def _readable_parameters(*sources: MultiDict[str, str]) -> dict[str, str]:
 
 
 def _end(logout_request: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
-    session = current.browser_session()
+    session, frames = current.browser_session(), []
     if session is not None:
+        frames = front_channel.addresses(current.work(), session)
         sessions.end(current.work(), session, EndReason.SIGNED_OUT)
     current.clear_session()
-    return _signed_out(logout_request, after_form=after_form)
+    return _signed_out(logout_request, frames, after_form=after_form)
 
 
-def _signed_out(logout_request: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
-    if logout_request.target:
+def _signed_out(
+    logout_request: LogoutRequest, frames: Sequence[str] = (), *, after_form: bool = False
+) -> BaseResponse:
+    if logout_request.target and not frames:
         return (
             current.continue_page(logout_request.target)
             if after_form
             else redirect(logout_request.target, code=303)
         )
-    return Response(render_template("signed_out.html", continue_url=None))
+    return signed_out.page(frames, logout_request.target)
 
 
 def _validated(params: dict[str, str]) -> LogoutRequest:
