@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flask import (
     Flask,
@@ -30,13 +30,18 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp.credentials.hashing import PasswordHasher
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import BrowserSession, Client, Interaction
-from idp.policy.addresses import ClientAddress, client_address
+from idp.policy.addresses import ClientAddress, client_address, is_trusted_proxy
 from idp.session import interactions, sessions
 from idp.signin.completion import SignedIn
 from idp.transaction import Origin, Runtime, UnitOfWork
 from service_base import logs
 
+if TYPE_CHECKING:
+    from idp.credentials.certificates import ClientCertificate
+
 log = logs.Logger("gateway.request")
+#: What a proxy says of a certificate whose chain it verified.
+VERIFIED = "SUCCESS"
 MAX_AGENT = 400
 #: A browser is recognised for a year after its latest sign-in. Recognition gives no access.
 RECOGNITION_SECONDS = 365 * 86400
@@ -62,6 +67,36 @@ class GatewayRequest(Request):
         if found.unreadable:
             log.warning("unreadable_forwarded_address", sent=found.unreadable[:100], peer=peer)
         return found
+
+
+def client_certificate() -> ClientCertificate | None:
+    """The certificate that the client of this request presented to a trusted proxy. One that
+    anybody else names is dropped."""
+    settings = runtime().settings
+    name, verified = (
+        settings.client_certificate_header,
+        settings.client_certificate_verified_header,
+    )
+    text = request.headers.get(name) if name else None
+    if not text:
+        return None
+    from idp.credentials import certificates
+
+    peer = request.environ.get("REMOTE_ADDR") or ""
+    if not is_trusted_proxy(peer, settings.trusted_proxies):
+        log.warning("client_certificate_dropped", peer=peer)
+        return None
+    is_verified = bool(verified) and request.headers.get(verified) == VERIFIED
+    found = certificates.read(text, is_verified=is_verified)
+    if found is None:
+        log.warning("client_certificate_unreadable", peer=peer)
+    return found
+
+
+def certificate_thumbprint() -> str | None:
+    """The SHA-256 thumbprint of ``client_certificate``."""
+    found = client_certificate()
+    return found.thumbprint if found is not None else None
 
 
 def work() -> UnitOfWork:

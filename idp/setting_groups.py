@@ -70,6 +70,20 @@ class Network:
     trusted_proxies: tuple[str, ...] = setting(
         (), "networks of proxies whose X-Forwarded-For header is trusted, e.g. 10.0.0.0/8"
     )
+    client_certificate_header: str = setting(
+        "",
+        "header in which trusted proxies send the certificate of an application (mutual TLS), e.g. "
+        "X-Client-Certificate; empty: none",
+    )
+    client_certificate_verified_header: str = setting(
+        "",
+        "header in which they send SUCCESS if they verified its chain, e.g. X-Client-Verified; "
+        "empty: tls_client_auth is not possible",
+    )
+    mtls_url: str = setting(
+        "",
+        "address of the gateway where the proxy asks for certificates; empty: the issuer",
+    )
     outbound_networks: tuple[str, ...] = setting(
         (),
         "private networks where applications receive back-channel logouts and publish their keys, "

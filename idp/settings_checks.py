@@ -7,6 +7,7 @@ Values out of bounds are always refused. Unsafe values are refused in production
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ MIN_SECRET_LENGTH = 32
 #: Words that mark a placeholder secret, and the mark of trial keys.
 PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "insecure")
 TRIAL_MARK = "sandbox-"
+#: Names of headers; one with an underscore never arrives.
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 #: Shortest prefix by IP version: wider networks contain strangers, who could forge X-Forwarded-For.
 WIDEST_PROXIES = {4: 8, 6: 16}
 
@@ -147,6 +150,31 @@ def _proxy_faults(settings: Settings) -> Iterator[str]:
             yield f"IDP_TRUSTED_PROXIES: {text} is too wide: anybody in it names any address"
 
 
+def _certificate_faults(settings: Settings) -> Iterator[str]:
+    header, verified = (
+        settings.client_certificate_header,
+        settings.client_certificate_verified_header,
+    )
+    for name, value in (
+        ("IDP_CLIENT_CERTIFICATE_HEADER", header),
+        ("IDP_CLIENT_CERTIFICATE_VERIFIED_HEADER", verified),
+    ):
+        if value and not _HEADER.fullmatch(value):
+            yield f"{name} must be the name of a header, with hyphens"
+    if header and not settings.trusted_proxies:
+        yield "IDP_CLIENT_CERTIFICATE_HEADER needs IDP_TRUSTED_PROXIES: others can send any header"
+    if not header and (verified or settings.mtls_url):
+        yield (
+            "IDP_CLIENT_CERTIFICATE_VERIFIED_HEADER and IDP_MTLS_URL need "
+            "IDP_CLIENT_CERTIFICATE_HEADER"
+        )
+    if verified and verified.casefold() == header.casefold():
+        yield "IDP_CLIENT_CERTIFICATE_VERIFIED_HEADER must be another header"
+    parts = urlsplit(settings.mtls_url)
+    if settings.mtls_url and (settings.mtls_url != f"https://{parts.netloc}" or parts.username):
+        yield "IDP_MTLS_URL must be https://host[:port] and nothing more"
+
+
 def _faults(settings: Settings) -> Iterator[str]:
     if settings.environment not in ENVIRONMENTS:
         yield f"IDP_ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}"
@@ -172,6 +200,7 @@ def _faults(settings: Settings) -> Iterator[str]:
     if settings.smtp_security not in ("starttls", "tls", "none"):
         yield "IDP_SMTP_SECURITY must be starttls, tls or none"
     yield from _proxy_faults(settings)
+    yield from _certificate_faults(settings)
     for name in settings.accepted_risks:
         if name not in RISKS:
             yield f"IDP_ACCEPTED_RISKS: {name} is no risk that can be accepted"

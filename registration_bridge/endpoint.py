@@ -238,6 +238,7 @@ def _check_holder(row: AccessTokenRecord, scheme: str, token: str) -> None:
         proof=request.headers.get(sender_constraint.HEADER),
         method=request.method,
         path=request.path,
+        certificate=current.certificate_thumbprint(),
     )
     work = current.work()
     try:

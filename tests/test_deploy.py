@@ -23,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
 from threading import Thread
+from typing import Any
 
 import click
 import pytest
@@ -34,9 +35,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from idp.cli.main import main
+from idp.credentials import certificates
 from idp.settings import Settings
 from registration.cli import main as registration_main
 from registration.settings import Settings as RegistrationSettings
+from tests.certificates import Certificate
 from tests.live import free_ports
 from tests.serving.wire import PATIENCE, request, serve
 from tests.test_legacy_example import program_of
@@ -46,6 +49,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 #: A name for which Caddy is its own authority.
 NAME = "gateway.internal"
+#: The name at which nginx asks for certificates.
+MTLS_NAME = "mtls.gateway.internal"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 
 
@@ -281,6 +286,10 @@ def proxied(kind: str, gateway: int, folder: Path) -> Iterator[tuple[int, int]]:
         "HTTPS_PORT": str(http + 1),
         "CERTIFICATE": str(folder / "cert.pem"),
         "CERTIFICATE_KEY": str(folder / "key.pem"),
+        "MTLS_HOST": MTLS_NAME,
+        "MTLS_CERTIFICATE": str(folder / "cert.pem"),
+        "MTLS_CERTIFICATE_KEY": str(folder / "key.pem"),
+        "CLIENT_AUTHORITIES": str(folder / "authorities.pem"),
     }
     command = _nginx(folder, values) if kind == "nginx" else _caddy()
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
@@ -311,9 +320,12 @@ def _nginx(folder: Path, values: dict[str, str]) -> list[str]:
     (folder / "cert.pem").write_bytes(signed.sign(key, hashes.SHA256()).public_bytes(pem))
     form = serialization.PrivateFormat.PKCS8
     (folder / "key.pem").write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
-    site = (DEPLOY / "nginx.conf.template").read_text()
+    authorities = folder / "authorities.pem"
+    if not authorities.exists():
+        shutil.copy(folder / "cert.pem", authorities)
+    sites = [(DEPLOY / f"{name}.conf.template").read_text() for name in ("nginx", "nginx-mtls")]
     # As envsubst does it: nginx's own variables stay.
-    (folder / "site.conf").write_text(Template(site).safe_substitute(values))
+    (folder / "site.conf").write_text(Template("\n".join(sites)).safe_substitute(values))
     paths = "".join(
         f"{part}_temp_path {folder}/{part};\n"
         for part in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -330,10 +342,12 @@ def _caddy() -> list[str]:
     return [program_of("caddy"), "run", "--adapter", "caddyfile", "--config", config]
 
 
-def _tls(port: int, name: str = NAME) -> ssl.SSLSocket:
+def _tls(port: int, name: str = NAME, client: Path | None = None) -> ssl.SSLSocket:
     """A connection to the proxy, by a public name; who signed is not the question here."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if client is not None:
+        context.load_cert_chain(client)
     plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     try:
         return context.wrap_socket(plain, server_hostname=name)
@@ -343,11 +357,18 @@ def _tls(port: int, name: str = NAME) -> ssl.SSLSocket:
 
 
 def _ask(
-    port: int, method: str, path: str, body: bytes = b"", *, name: str = NAME, **headers: str
+    port: int,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    name: str = NAME,
+    client: Path | None = None,
+    **headers: str,
 ) -> tuple[int, bytes]:
     """Status and body of an answer through the proxy."""
     headers |= {"Host": name}
-    with closing(_tls(port, name)) as connection:
+    with closing(_tls(port, name, client)) as connection:
         connection.sendall(request(method, path, body, **headers))
         with closing(HTTPResponse(connection, method=method)) as answer:
             answer.begin()
@@ -397,6 +418,57 @@ def test_n88_the_proxy_buffers_slow_bodies(world: World, kind: str, tmp_path: Pa
         )  # fmt: skip
         assert status == 401
     assert {event.ip for event in world.events("client.refused")} == {"127.0.0.1"}
+
+
+class Presented(BaseHTTPRequestHandler):
+    """Answers with the host and the certificate that the proxy sends."""
+
+    def do_GET(self) -> None:
+        names = ("Host", "X-Client-Certificate", "X-Client-Verified")
+        told = json.dumps([self.headers[name] for name in names]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.independent
+def test_nginx_sends_the_certificates_of_applications(tmp_path: Path) -> None:
+    """RFC 8705: at the second name only; what an application claims in the headers is dropped."""
+    now = datetime.now(UTC)
+    known, own = (
+        Certificate(first=now - timedelta(days=1), last=now + timedelta(days=1)) for _ in range(2)
+    )
+    (tmp_path / "authorities.pem").write_text(known.pem)
+    files = []
+    for number, one in enumerate((known, own)):
+        files.append(tmp_path / f"client{number}.pem")
+        files[-1].write_text(one.pem + one.key_pem)
+    claimed = {"X_Client_Certificate": known.der, "X_Client_Verified": "SUCCESS"}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Presented) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            with proxied("nginx", server.server_port, tmp_path) as (_, https):
+
+                def told(path: str = "/oauth2/v1/userinfo", **more: Any) -> list[str | None]:
+                    status, body = _ask(https, "GET", path, **claimed, **more)
+                    assert status == 200
+                    return list(json.loads(body))
+
+                for file, one, said in ((files[0], known, True), (files[1], own, False)):
+                    host, text, verified = told(name=MTLS_NAME, client=file)
+                    assert (host, verified == "SUCCESS") == (NAME, said)
+                    found = certificates.read(text or "", is_verified=said)
+                    assert found is not None
+                    assert found.certificate == one.made
+                assert told(name=MTLS_NAME) == [NAME, None, "NONE"]
+                assert told(name=NAME, client=files[0]) == [NAME, None, None]
+                assert _ask(https, "GET", "/signin", name=MTLS_NAME)[0] == 404
+        finally:
+            server.shutdown()
 
 
 class Named(BaseHTTPRequestHandler):

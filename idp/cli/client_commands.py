@@ -19,6 +19,7 @@ from idp.policy.registered_values import (
     SIGNING_ALGS,
     AccountKind,
     AuthMethod,
+    TlsSubjectField,
 )
 from idp.policy.scopes import (
     ACRS,
@@ -73,6 +74,10 @@ _TEXTS = {
         "--jwks-uri",
         "Where the client publishes its keys. Replaces --key-file, and the reverse.",
     ),
+    "tls_subject": (
+        "--tls-subject",
+        "Value of the certificate field for tls_client_auth. Empty for none.",
+    ),
     "audience": ("--audience", "Access token audience (aud). Empty for the gateway."),
     "push_default_participant": (
         "--push-default-participant",
@@ -85,6 +90,11 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
         "Client authentication method. client_secret: in the header or the body. After a change to "
         "client_secret_jwt, create a new secret.",
         list(AuthMethod),
+    ),
+    "tls_subject_field": (
+        "--tls-subject-field",
+        "Certificate field that names the client, for tls_client_auth.",
+        ["none", *TlsSubjectField],
     ),
     "id_token_alg": ("--id-token-alg", "ID token algorithm.", list(SIGNING_ALGS)),
     "access_token_alg": (
@@ -114,6 +124,10 @@ _FLAGS = {
     "token_endpoint_audience": (
         "--token-endpoint-audience/--issuer-audience",
         "Accepted aud of client assertions. Token endpoint: for older libraries.",
+    ),
+    "certificate_bound_tokens": (
+        "--certificate-bound-tokens/--no-certificate-bound-tokens",
+        "Bind access tokens to the certificate of the client (RFC 8705).",
     ),
     "require_pkce": (
         "--require-pkce/--no-require-pkce",
@@ -159,7 +173,8 @@ def _key_option(command: Command) -> Command:
         "key_files",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         multiple=True,
-        help="Public key file (PEM or JWK) for private_key_jwt. Repeat for several.",
+        help="Public key (PEM or JWK) for private_key_jwt, or certificate (PEM) for "
+        "self_signed_tls_client_auth. Repeat for several.",
     )(command)
 
 
@@ -179,6 +194,8 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
         given["logo"] = None if given["logo"] == "none" else logos.read(given["logo"])
     if given.get("minimum_acr") == "none":
         given["minimum_acr"] = None
+    if given.get("tls_subject_field") == "none":
+        given["tls_subject_field"] = ""
     if given.get("second_factor") == "default":
         given["second_factor"] = ""
     if given.get("push_person_id") == "extension":

@@ -11,6 +11,7 @@ __all__ = [
     "client_proposals",
     "client_refusals",
     "client_secrets",
+    "client_validation",
     "initial_tokens",
     "key_documents",
     "key_hosts",

@@ -29,9 +29,14 @@ class ClientData:
     logo: str | None = None
     home_url: str = ""
     auth_method: str = AuthMethod.SECRET
-    #: Public keys (JWK with ``kid``) of ``private_key_jwt``; see ``assertions.public_key``.
+    #: Public keys (JWK with ``kid``) of ``private_key_jwt``, or with a thumbprint of their
+    #: certificate of ``self_signed_tls_client_auth``; see ``assertions.public_key``.
     keys: tuple[PublicKey, ...] = ()
     jwks_uri: str = ""
+    #: For ``tls_client_auth``: a ``TlsSubjectField`` and its value.
+    tls_subject_field: str = ""
+    tls_subject: str = ""
+    certificate_bound_tokens: bool = False
     token_endpoint_audience: bool = False
     grant_types: tuple[str, ...] = ("authorization_code",)
     scopes: tuple[str, ...] = PERSONAL_SCOPES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from idp.credentials import assertions
 from idp.credentials.assertions import PublicKey
@@ -23,15 +23,19 @@ def of(work: UnitOfWork, client: AnyClient) -> Sequence[PublicKey]:
     return hosts.keys(client.jwks_uri, work.now) if hosts is not None else ()
 
 
-def prepare(work: UnitOfWork, client: AnyClient, tokens: Sequence[str]) -> None:
-    """Fetch the keys at the registered ``jwks_uri`` if they are due for these tokens.
+def of_tokens(tokens: Iterable[str]) -> list[str]:
+    """The names (``kid``) of the keys that signed these tokens, as they say."""
+    return [name for token in tokens if (name := assertions.unverified_key_name(token))]
+
+
+def prepare(work: UnitOfWork, client: AnyClient, names: Sequence[str]) -> None:
+    """Fetch the keys at the registered ``jwks_uri`` if they are due for a key of these names.
 
     Call it before the transaction writes. It ends the transaction, so that no lock and no
     connection of the database waits for the other server."""
     hosts, uri = work.ports.key_hosts, client.jwks_uri
     if hosts is None or not uri or client.disabled_at is not None:
         return
-    names = [name for token in tokens if (name := assertions.unverified_key_name(token))]
     if not hosts.is_due(uri, names, work.now):
         return
     # What the process keeps may be an address that is not registered any more.

@@ -30,7 +30,7 @@ from idp.clients.registration_refusals import (
 from idp.credentials import assertions
 from idp.errors import Invalid, Refusal
 from idp.models import AuthMethod, Client
-from idp.policy.registered_values import SIGNING_ALGS
+from idp.policy.registered_values import KEY_METHODS, SIGNING_ALGS, TlsSubjectField
 from idp.policy.scopes import BY_PERSON, IDENTITY_SCOPES, default_scopes
 
 Metadata = Mapping[str, Any]
@@ -62,7 +62,6 @@ UNSUPPORTED = (
     "request_object_encryption_alg",
     "require_signed_request_object",
     "sector_identifier_uri",
-    "tls_client_certificate_bound_access_tokens",
     "userinfo_encrypted_response_alg",
     "userinfo_signed_response_alg",
 )
@@ -147,7 +146,10 @@ MEMBERS: dict[str, Member] = {
     "id_token_signed_response_alg": Member("id_token_alg", _one_of(SIGNING_ALGS), str),
     "require_pushed_authorization_requests": Member("require_pushed_requests", _flag, bool),
     "dpop_bound_access_tokens": Member("dpop_bound_access_tokens", _flag, bool),
+    "tls_client_certificate_bound_access_tokens": Member("certificate_bound_tokens", _flag, bool),
 }
+#: Members of which a client with ``tls_client_auth`` has one (RFC 8705 section 2.1.2).
+TLS_SUBJECTS = {f"tls_client_auth_{field}": field for field in TlsSubjectField}
 
 
 def registration(metadata: Metadata, before: ClientData) -> ClientData:
@@ -157,18 +159,27 @@ def registration(metadata: Metadata, before: ClientData) -> ClientData:
     if metadata.get("software_statement") is not None:
         raise SoftwareStatementRefused()
     faults: list[Refusal] = list(_unsupported(metadata))
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"tls_subject_field": "", "tls_subject": ""}
     for name, member in MEMBERS.items():
         if metadata.get(name) is not None:
             try:
                 values[member.field] = member.read(name, metadata[name])
             except Invalid as fault:
                 faults.append(fault)
+    named = [name for name in TLS_SUBJECTS if metadata.get(name) is not None]
+    for name in named:
+        if len(named) > 1 or not isinstance(metadata[name], str):
+            faults.append(MemberInvalid(name, MemberFault.NOT_THE_ONE_TEXT))
+        values |= {"tls_subject_field": TLS_SUBJECTS[name], "tls_subject": metadata[name]}
     if faults:
         raise RegistrationInvalid(tuple(faults))
     data = replace(before, **_defaults(values.get("grant_types", ClientData.grant_types)) | values)
-    # Keys of a client with a secret would not be used.
-    return data if data.auth_method == AuthMethod.KEY else replace(data, keys=(), jwks_uri="")
+    # Keys of a client with a secret would not be used, nor would the name of its certificate.
+    if data.auth_method not in KEY_METHODS:
+        data = replace(data, keys=(), jwks_uri="")
+    if data.auth_method != AuthMethod.TLS:
+        data = replace(data, tls_subject_field="", tls_subject="")
+    return data
 
 
 def describe(client: Client) -> dict[str, Any]:
@@ -180,6 +191,8 @@ def describe(client: Client) -> dict[str, Any]:
     }
     has_code = "authorization_code" in client.grant_types
     written |= {"response_types": list(RESPONSE_TYPES) if has_code else []}
+    if client.tls_subject_field:
+        written[f"tls_client_auth_{client.tls_subject_field}"] = client.tls_subject
     if client.backchannel_logout_uri:
         written["backchannel_logout_session_required"] = True
     return written | {"subject_type": "public"}

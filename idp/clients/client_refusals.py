@@ -115,9 +115,13 @@ class AccountKindsInvalid(Invalid):
 
 
 class KeysMissingOrExcess(Invalid):
-    """A client that signs assertions has keys or their address; no other client has any."""
+    """A client that signs assertions or has certificates of its own has keys or their address; no
+    other client has any."""
 
-    template = N_("private_key_jwt needs 1 to {most} keys or a jwks_uri, and nothing else has any")
+    template = N_(
+        "private_key_jwt and self_signed_tls_client_auth need 1 to {most} keys or a jwks_uri, and "
+        "nothing else has any"
+    )
     most: int
 
 
@@ -127,6 +131,18 @@ class RuleFault(Phrase):
     KEYS_AND_ADDRESS = N_("keys and jwks_uri cannot both be set")
     ASSERTION_AUDIENCE = N_(
         "only private_key_jwt and client_secret_jwt have an audience of their assertions"
+    )
+    CERTIFICATES_UNAVAILABLE = N_(
+        "the gateway gets no such certificates (IDP_CLIENT_CERTIFICATE_HEADER and "
+        "IDP_CLIENT_CERTIFICATE_VERIFIED_HEADER)"
+    )
+    PUBLIC_CERTIFICATES = N_("a public client cannot have certificate-bound access tokens")
+    TLS_SUBJECT = N_(
+        "tls_client_auth needs tls_subject_field and tls_subject, and nothing else has any"
+    )
+    TLS_SUBJECT_FORM = N_("tls_subject is not a value of tls_subject_field")
+    KEY_WITHOUT_CERTIFICATE = N_(
+        "self_signed_tls_client_auth needs certificates, or JWKs with x5c or x5t#S256"
     )
     PUBLIC_CREDENTIALS = N_("a public client cannot use client_credentials")
     REFRESH_WITHOUT_CODE = N_("refresh_token needs authorization_code or the device grant")

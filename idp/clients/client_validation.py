@@ -30,8 +30,16 @@ from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod
 from idp.networks import NetworkSet
 from idp.policy.names import printable
+from idp.policy.redirect_uri import MAX_LENGTH as MAX_URI
 from idp.policy.redirect_uri import registration_fault
-from idp.policy.registered_values import MAX_CLIENT_KEYS, SIGNING_ALGS, SIGNING_METHODS
+from idp.policy.registered_values import (
+    KEY_METHODS,
+    MAX_CLIENT_KEYS,
+    SIGNING_ALGS,
+    SIGNING_METHODS,
+    TLS_METHODS,
+    TlsSubjectField,
+)
 from idp.policy.scopes import (
     ACRS,
     BY_PERSON,
@@ -42,6 +50,7 @@ from idp.policy.scopes import (
     is_scope_token,
     obtainable,
 )
+from idp.settings import Settings
 from idp.transaction import UnitOfWork
 
 MAX_NAME, MAX_DESCRIPTION = 200, 500
@@ -51,6 +60,7 @@ ONE_OF: dict[str, tuple[str | None, ...]] = {
     "auth_method": tuple(AuthMethod),
     "id_token_alg": SIGNING_ALGS,
     "access_token_alg": SIGNING_ALGS,
+    "tls_subject_field": ("", *TlsSubjectField),
     "minimum_acr": (None, *ACRS),
     "second_factor": ("", *Rule),
     "push_person_id": ("", *PERSON_ID_ATTRIBUTES),
@@ -70,6 +80,7 @@ def check(work: UnitOfWork, data: ClientData) -> None:
         *_text_faults(data),
         *_choice_faults(data),
         *_rule_faults(data),
+        *_certificate_faults(work.settings, data),
         *_scope_faults(data),
         *_uri_faults(work, data),
         *([] if data.logo is None or logos.find(work, data.logo) else [LogoUnknown()]),
@@ -100,9 +111,9 @@ def _choice_faults(data: ClientData) -> Iterator[Refusal]:
 
 
 def _rule_faults(data: ClientData) -> Iterator[Refusal]:
-    public, signs = data.auth_method == AuthMethod.NONE, data.auth_method == AuthMethod.KEY
+    public = data.auth_method == AuthMethod.NONE
     has_keys = bool(data.keys or data.jwks_uri)
-    if has_keys != signs or len(data.keys) > MAX_CLIENT_KEYS:
+    if has_keys != (data.auth_method in KEY_METHODS) or len(data.keys) > MAX_CLIENT_KEYS:
         yield KeysMissingOrExcess(MAX_CLIENT_KEYS)
     has_code = "authorization_code" in data.grant_types
     by_person = bool(set(data.grant_types) & set(BY_PERSON))
@@ -136,6 +147,37 @@ def _has_origin_of_redirects(data: ClientData) -> bool:
 def _start(uri: str) -> str:
     """Scheme and authority."""
     return "/".join(uri.split("/", 3)[:3]).partition("?")[0].lower()
+
+
+def unavailable_methods(settings: Settings) -> tuple[AuthMethod, ...]:
+    """The authentication methods for which the proxy of the gateway does not send what is
+    needed."""
+    if not settings.client_certificate_header:
+        return TLS_METHODS
+    return () if settings.client_certificate_verified_header else (AuthMethod.TLS,)
+
+
+def _certificate_faults(settings: Settings, data: ClientData) -> Iterator[Refusal]:
+    from idp.credentials import certificates
+
+    field, value = data.tls_subject_field, data.tls_subject
+    has_field = data.auth_method == AuthMethod.TLS
+    is_bound, is_self_signed = (
+        data.certificate_bound_tokens,
+        data.auth_method == AuthMethod.SELF_SIGNED_TLS,
+    )
+    has_header = bool(settings.client_certificate_header)
+    violated = {
+        RuleFault.CERTIFICATES_UNAVAILABLE: (is_bound and not has_header)
+        or data.auth_method in unavailable_methods(settings),
+        RuleFault.PUBLIC_CERTIFICATES: is_bound and data.auth_method == AuthMethod.NONE,
+        RuleFault.TLS_SUBJECT: has_field != bool(field) or has_field != bool(value),
+        RuleFault.TLS_SUBJECT_FORM: bool(field and value)
+        and not (len(value) <= MAX_URI and certificates.is_subject_form(field, value)),
+        RuleFault.KEY_WITHOUT_CERTIFICATE: is_self_signed
+        and not all("x5t#S256" in key for key in data.keys),
+    }
+    yield from (RuleViolated(fault) for fault, is_violated in violated.items() if is_violated)
 
 
 def _is_number(number: str) -> bool:

@@ -72,8 +72,9 @@ def _read(session: Any, uri: str) -> bytes:
 
 
 def parse(text: bytes) -> tuple[tuple[PublicKey, ...], frozenset[str]]:
-    """The usable keys of a document, and the names (``kid``) of all its keys. Keys for encryption
-    and of other types are ignored (RFC 7517 section 5). Raises BadDocument."""
+    """The usable keys of a document, and the names of all its keys: ``kid``, and the thumbprints of
+    certificates. Keys for encryption and of other types are ignored (RFC 7517 section 5). Raises
+    BadDocument."""
     try:
         members = json.loads(text)["keys"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -81,9 +82,10 @@ def parse(text: bytes) -> tuple[tuple[PublicKey, ...], frozenset[str]]:
     if not isinstance(members, list):
         raise BadDocument("no key set")
     described = [member for member in members if isinstance(member, dict)]
-    names = frozenset(str(member["kid"]) for member in described if "kid" in member)
-    keys = [key for member in described if (key := _usable(member)) is not None]
-    return tuple(keys[:MAX_CLIENT_KEYS]), names
+    names = {str(member["kid"]) for member in described if "kid" in member}
+    usable = [key for member in described if (key := _usable(member)) is not None]
+    keys = tuple(usable[:MAX_CLIENT_KEYS])
+    return keys, frozenset(names | {key["x5t#S256"] for key in keys if "x5t#S256" in key})
 
 
 def _usable(member: dict[str, Any]) -> PublicKey | None:

@@ -58,6 +58,7 @@ class MemberFault(Phrase):
     NOT_A_TEXT = "is not a string"
     NOT_TEXTS = "is not an array of strings"
     NOT_A_FLAG = "is not true or false"
+    NOT_THE_ONE_TEXT = "is not a string, or there is another one of its kind"
     NOT_A_KEY_SET = "is not a JSON Web Key Set"
     EMPTY = "is empty"
     NOT_SUPPORTED = "is not supported"

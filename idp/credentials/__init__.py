@@ -6,6 +6,7 @@ who may have a secret, starts a session or changes the state of an account.
 
 __all__ = [
     "assertions",
+    "certificates",
     "credential_refusals",
     "dpop_proofs",
     "hashing",

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode
+import re
+from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +14,17 @@ from typing import Any, TypeGuard
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
+from cryptography.x509 import Certificate, load_der_x509_certificate, load_pem_x509_certificate
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
+from idp.credentials import certificates
 from idp.credentials.credential_refusals import AssertionCheck, KeyInvalid, KeyPrivate
 from idp.db import insert_if_missing
 from idp.models import SpentChallenge
@@ -35,6 +42,9 @@ MAX_ASSERTION = 8192
 #: (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}
 MAX_JTI = 255
+#: The member of a key with the thumbprint of its certificate, and what marks one in PEM.
+CERTIFICATE, CERTIFICATE_MARK = "x5t#S256", "BEGIN CERTIFICATE"
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 MIN_RSA_BITS = 2048
 #: How long an assertion may be valid, and how much clocks may differ, in seconds.
 MAX_LIFETIME, CLOCK_SKEW = 3600, 10
@@ -70,12 +80,16 @@ def public_key(text: str) -> PublicKey:
     try:
         values = _of_jwk(text) if text.lstrip().startswith("{") else _of_pem(text)
         kid = (ECKey if values["kty"] == "EC" else RSAKey).import_key(values).thumbprint()
-    except (JoseError, ValueError, TypeError, KeyError, UnsupportedAlgorithm) as error:
+    except (
+        JoseError, ValueError, TypeError, KeyError, IndexError, UnsupportedAlgorithm
+    ) as error:  # fmt: skip
         raise KeyInvalid(MIN_RSA_BITS) from error
     return values | {"kid": kid}
 
 
 def _of_pem(text: str) -> PublicKey:
+    if CERTIFICATE_MARK in text:
+        return _of_certificate(load_pem_x509_certificate(text.strip().encode()))
     key = load_pem_public_key(text.strip().encode())
     if isinstance(key, RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
         return _members(RSAKey.import_key(text.strip()).as_dict(private=False))
@@ -84,13 +98,28 @@ def _of_pem(text: str) -> PublicKey:
     raise ValueError("neither EC P-256 nor RSA of sufficient length")
 
 
+def _of_certificate(certificate: Certificate) -> PublicKey:
+    """The key of a certificate, with the thumbprint of the certificate (RFC 7517 section 4.9)."""
+    key = certificate.public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return _of_pem(pem) | {CERTIFICATE: certificates.thumbprint(certificate)}
+
+
 def _of_jwk(text: str) -> PublicKey:
     values = json.loads(text)
     if "d" in values:
         raise KeyPrivate()
     if values["kty"] == "RSA" and len(_bytes(values["n"])) * 8 < MIN_RSA_BITS:
         raise ValueError("too short")
-    return _members(values)
+    key = _members(values)
+    if "x5c" in values:
+        # Section 4.7: the first certificate is that of the key.
+        of_certificate = _of_certificate(load_der_x509_certificate(b64decode(values["x5c"][0])))
+        if key.items() <= of_certificate.items():
+            return of_certificate
+        raise ValueError("the certificate has another key")
+    named = values.get(CERTIFICATE, "")
+    return key | {CERTIFICATE: named} if _DIGEST.fullmatch(named) else key
 
 
 def _members(values: Mapping[str, Any]) -> PublicKey:

@@ -35,6 +35,7 @@ RESET_VALUES: dict[str, tuple[str, str | None]] = {
     "logo": ("none", None),
     "second_factor": ("default", ""),
     "push_person_id": ("extension", ""),
+    "tls_subject_field": ("none", ""),
 }
 
 

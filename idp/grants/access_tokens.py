@@ -36,15 +36,18 @@ def record(
     scopes: list[str],
     audience: str,
     dpop_jkt: str | None,
+    certificate: str | None,
 ) -> None:
     """Store the record of a new access token. ``handle`` is the ``jti`` of a JWT, or the digest of
-    an opaque token; ``dpop_jkt`` the thumbprint of the key that it is bound to."""
+    an opaque token; ``dpop_jkt`` and ``certificate`` the thumbprints of the key and the certificate
+    that it is bound to."""
     values = {
         "handle": handle,
         "grant_id": grant.id,
         "scopes": scopes,
         "audience": audience,
         "dpop_jkt": dpop_jkt,
+        "certificate": certificate,
         "created_at": work.now,
         "expires_at": work.after(seconds=work.settings.access_token_ttl),
     }

@@ -36,6 +36,9 @@ class ClientRecord:
     former_sealed_secret: str | None
     keys: tuple[dict[str, Any], ...]
     jwks_uri: str
+    tls_subject_field: str
+    tls_subject: str
+    certificate_bound_tokens: bool
     token_endpoint_audience: bool
     dpop_bound_access_tokens: bool
     grant_types: tuple[str, ...]
@@ -163,6 +166,7 @@ class AccessTokenRecord:
     scopes: tuple[str, ...]
     audience: str
     dpop_jkt: str | None
+    certificate: str | None
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None

@@ -19,10 +19,11 @@ from idp.credentials import assertions
 from idp.credentials.credential_refusals import AssertionCheck
 from idp.models import AuthMethod
 from idp.models.records import ClientRecord
-from idp.policy.registered_values import SIGNING_METHODS
+from idp.policy.registered_values import KEY_METHODS, SIGNING_METHODS, TLS_METHODS
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
+    from idp.credentials.certificates import ClientCertificate
     from idp.oidc.server import ProtocolRequest
 
 FAILED = "Client authentication failed."
@@ -41,6 +42,13 @@ class ClientCheck(StrEnum):
     #: The endpoint is for confidential clients.
     PUBLIC_CLIENT = "public_client"
     SECRET = "secret"  # noqa: S105 - a name
+    #: The proxy did not verify the chain of the certificate.
+    CERTIFICATE_NOT_VERIFIED = "certificate_not_verified"
+    #: The certificate is not valid yet, or not any more.
+    CERTIFICATE_TIME = "certificate_time"
+    #: The certificate names somebody else, or is none of the registered ones.
+    CERTIFICATE_SUBJECT = "certificate_subject"
+    CERTIFICATE_UNKNOWN = "certificate_unknown"
     MORE_THAN_ONE_METHOD = "more_than_one_method"
     MORE_THAN_ONE_CLIENT = "more_than_one_client"
 
@@ -93,11 +101,21 @@ class ClientAuthenticator:
         else."""
         method, name, credential = presented_credentials(request)
         client = registry.find_record(work, name) if name else None
-        if method == AuthMethod.KEY and client and client.allows_auth_method(method):
+        certificate = request.certificate
+        if client and method == AuthMethod.NONE and client.auth_method in TLS_METHODS:
+            # A request does not show that its certificate is meant as authentication.
+            method = client.auth_method if certificate is not None else method
+        if client and method in KEY_METHODS and client.allows_auth_method(method):
             # A pushed request may have a request object too (``request_object.unwrap``).
-            client_keys.prepare(work, client, (credential, request.params.get("request", "")))
+            names = client_keys.of_tokens((credential, request.params.get("request", "")))
+            if method == AuthMethod.SELF_SIGNED_TLS and certificate is not None:
+                names.append(certificate.thumbprint)
+            client_keys.prepare(work, client, names)
         # First, because an unknown client must take as long as a known one.
-        fault = _failed_check(work, client, method, name, credential)
+        if client and certificate is not None and method in TLS_METHODS:
+            fault = _failed_certificate_check(work, client, certificate)
+        else:
+            fault = _failed_check(work, client, method, name, credential)
         if client is None:
             fault = ClientCheck.UNKNOWN_CLIENT
         elif client.disabled_at is not None:
@@ -111,6 +129,27 @@ class ClientAuthenticator:
             work.kept()
             raise ClientRefused().with_detail(check=fault, name=name, sent=method)
         return client
+
+
+def _failed_certificate_check(
+    work: UnitOfWork, client: ClientRecord, presented: ClientCertificate
+) -> FailedCheck | None:
+    """The check of the certificate that fails, if any (RFC 8705 section 2)."""
+    from idp.credentials import certificates
+
+    if not presented.is_valid_at(work.now):
+        return ClientCheck.CERTIFICATE_TIME
+    if client.auth_method == AuthMethod.TLS:
+        if not presented.is_verified:
+            return ClientCheck.CERTIFICATE_NOT_VERIFIED
+        field, value = client.tls_subject_field, client.tls_subject
+        is_named = certificates.has_subject(presented.certificate, field, value)
+        return None if is_named else ClientCheck.CERTIFICATE_SUBJECT
+    keys = client_keys.of(work, client)
+    if client.jwks_uri and not keys:
+        return AssertionCheck.KEYS_UNAVAILABLE
+    known = [key.get(assertions.CERTIFICATE) for key in keys]
+    return None if presented.thumbprint in known else ClientCheck.CERTIFICATE_UNKNOWN
 
 
 def _failed_check(

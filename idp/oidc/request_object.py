@@ -36,7 +36,7 @@ def unwrap(
         fault = "This client has no keys, so that it cannot sign request objects."
         return _with_answer(params, text), RequestError("request_not_supported", fault)
     if may_fetch:
-        client_keys.prepare(work, client, (text,))
+        client_keys.prepare(work, client, client_keys.of_tokens((text,)))
     keys = client_keys.of(work, client)
     try:
         claims = assertions.read_request_object(work, text, client.client_id, keys)

@@ -1,4 +1,5 @@
-"""Tokens that work only with a key of their client (DPoP, RFC 9449): the protocol around proofs.
+"""Tokens that work only with a key of their client (DPoP, RFC 9449) or with its certificate (mutual
+TLS, RFC 8705): the protocol around proofs.
 
 ``idp.credentials.dpop_proofs`` verifies them. Requests without DPoP do not load it.
 """
@@ -78,6 +79,8 @@ class Presented:
     proof: str | None
     method: str
     path: str
+    #: The thumbprint of the certificate of the request (RFC 8705).
+    certificate: str | None
 
 
 class NotProved(Exception):
@@ -94,6 +97,10 @@ def check_holder(work: UnitOfWork, row: AccessTokenRecord, presented: Presented)
     """Check that an active access token is presented with the proof that it needs, and only such a
     token (section 7). Returns headers for the answer; the proof is used up when the caller commits.
     Raises NotProved."""
+    if row.certificate is not None and row.certificate != presented.certificate:
+        # RFC 8705 section 3.
+        text = "The access token is bound to another certificate."
+        raise NotProved(presented.scheme, "invalid_token", text)
     if row.dpop_jkt is None and presented.scheme == BEARER:
         return {}
     if presented.scheme != DPOP:

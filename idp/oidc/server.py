@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2 import AuthorizationServer, OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
@@ -22,6 +22,9 @@ from idp.oidc.grants.device_code import STILL_WAITING
 from idp.oidc.grants.pipeline import GrantType
 from idp.oidc.jwks import KeyRing
 from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.credentials.certificates import ClientCertificate
 
 NO_STORE = [
     ("Content-Type", "application/json"),
@@ -42,6 +45,8 @@ class ProtocolRequest(OAuth2Request):
         self.path = path
         self.payload = BasicOAuth2Payload(params)
         self.params = params
+        #: What the client presented to the proxy (RFC 8705).
+        self.certificate: ClientCertificate | None = None
         #: The nonce that the answer gives for the next DPoP proof.
         self.next_nonce: str | None = None
 

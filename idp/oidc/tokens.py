@@ -32,11 +32,12 @@ def issue(
     grant: AnyGrant,
     scopes: tuple[str, ...],
     dpop_jkt: str | None = None,
+    certificate: str | None = None,
 ) -> dict[str, Any]:
     """The token response for a grant, without a refresh token (RFC 6749 section 5.1). The access
-    token is bound to the key of this thumbprint, if there is one."""
+    token is bound to the key and the certificate of these thumbprints, if there are any."""
     held = _held_for_tokens(work, grant, scopes)
-    access = _access_token(work, ring, grant, scopes, held, dpop_jkt)
+    access = _access_token(work, ring, grant, scopes, held, dpop_jkt, certificate)
     body: dict[str, Any] = {
         "access_token": access,
         "token_type": token_type(dpop_jkt),
@@ -53,9 +54,13 @@ def token_type(dpop_jkt: str | None) -> str:
     return "Bearer" if dpop_jkt is None else "DPoP"
 
 
-def confirmation(dpop_jkt: str | None) -> dict[str, Any]:
-    """The claim ``cnf`` of a token that is bound to a key (RFC 9449 section 6)."""
-    return {} if dpop_jkt is None else {"cnf": {"jkt": dpop_jkt}}
+def confirmation(dpop_jkt: str | None, certificate: str | None = None) -> dict[str, Any]:
+    """The claim ``cnf`` of a token that is bound to a key (RFC 9449 section 6) or a certificate
+    (RFC 8705 section 3)."""
+    members = {} if dpop_jkt is None else {"jkt": dpop_jkt}
+    if certificate is not None:
+        members["x5t#S256"] = certificate
+    return {"cnf": members} if members else {}
 
 
 def scope_member(scopes: Sequence[str]) -> dict[str, str]:
@@ -146,6 +151,7 @@ def _access_token(
     scopes: tuple[str, ...],
     held: list[HeldGroup],
     dpop_jkt: str | None,
+    certificate: str | None,
 ) -> str:
     client = grant.client
     audience = audience_of(work, grant)
@@ -155,10 +161,16 @@ def _access_token(
         handle = work.vault.digest("access", token)
     else:
         claims = _access_claims(work, grant, scopes, held, audience, handle)
-        claims |= confirmation(dpop_jkt)
+        claims |= confirmation(dpop_jkt, certificate)
         token = ring.sign(work, client.access_token_alg, ACCESS, claims)
     access_tokens.record(
-        work, grant, handle, scopes=list(scopes), audience=audience, dpop_jkt=dpop_jkt
+        work,
+        grant,
+        handle,
+        scopes=list(scopes),
+        audience=audience,
+        dpop_jkt=dpop_jkt,
+        certificate=certificate,
     )
     return token
 

@@ -85,6 +85,11 @@ def client_address(peer: str, forwarded: str, trusted: tuple[str, ...]) -> Clien
     return ClientAddress(str(address))
 
 
+def is_trusted_proxy(peer: str, trusted: tuple[str, ...]) -> bool:
+    """Whether the peer of a connection is a trusted proxy."""
+    return _is_within(address_of(peer), _networks(trusted))
+
+
 def _hop(text: str) -> Address | None:
     """Parse an address as proxies write it: alone, with a port, or in brackets."""
     written = _WITH_PORT.fullmatch(text)

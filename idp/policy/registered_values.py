@@ -35,13 +35,29 @@ class AuthMethod(StrEnum):
     POST = "client_secret_post"
     SECRET_JWT = "client_secret_jwt"  # noqa: S105
     KEY = "private_key_jwt"
+    TLS = "tls_client_auth"
+    SELF_SIGNED_TLS = "self_signed_tls_client_auth"
     NONE = "none"
+
+
+class TlsSubjectField(StrEnum):
+    """The field of a certificate that names a client (RFC 8705 section 2.1.2)."""
+
+    SUBJECT_DN = "subject_dn"
+    SAN_DNS = "san_dns"
+    SAN_URI = "san_uri"
+    SAN_IP = "san_ip"
+    SAN_EMAIL = "san_email"
 
 
 #: Methods with a secret.
 SECRET_METHODS = (AuthMethod.SECRET, AuthMethod.BASIC, AuthMethod.POST, AuthMethod.SECRET_JWT)
 #: Methods that send a signed assertion.
 SIGNING_METHODS = (AuthMethod.SECRET_JWT, AuthMethod.KEY)
+#: Methods with a certificate.
+TLS_METHODS = (AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS)
+#: Methods with registered or published keys.
+KEY_METHODS = (AuthMethod.KEY, AuthMethod.SELF_SIGNED_TLS)
 
 
 def allows_auth_method(registered: AuthMethod, used: AuthMethod) -> bool:

@@ -16,6 +16,7 @@ from werkzeug.exceptions import TooManyRequests
 from idp.credentials.assertions import ALGORITHMS
 from idp.models import AuthMethod
 from idp.oidc import grants
+from idp.policy.registered_values import TLS_METHODS
 from idp.policy.scopes import ACRS
 from tests.world import World
 
@@ -43,7 +44,8 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
             assert str(value).removeprefix(world.settings.issuer) in known, name
     assert found["grant_types_supported"] == [grant_type.name for grant_type in grants.GRANT_TYPES]
     # A secret in either place is registered with us only: a request shows one of the others.
-    methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
+    unavailable = (AuthMethod.SECRET, *TLS_METHODS)
+    methods = [str(method) for method in AuthMethod if method not in unavailable]
     assert found["token_endpoint_auth_methods_supported"] == methods
     assert found["token_endpoint_auth_signing_alg_values_supported"] == [*ALGORITHMS, "HS256"]
     assert found["acr_values_supported"] == list(ACRS)
@@ -63,6 +65,7 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
         "request_parameter_supported": True,
         "request_uri_parameter_supported": False,
         "require_pushed_authorization_requests": False,
+        "tls_client_certificate_bound_access_tokens": False,
     }
     assert "implicit" not in str(found)
 

@@ -170,7 +170,7 @@ def test_n30_the_token_endpoint_is_an_accepted_audience_if_enabled(
     ):
         value = assertion(world, "registration", aud=audience)
         assert send(world, value).status_code == status
-    with pytest.raises(Invalid, match="audience of its assertions"), world.work() as work:
+    with pytest.raises(Invalid, match="audience of their assertions"), world.work() as work:
         registry.create(work, ClientData(name="X", redirect_uris=("https://x.test/cb",),
                                         token_endpoint_audience=True))  # fmt: skip
 

@@ -100,6 +100,7 @@ def test_an_application_registers_itself_and_signs_people_in_after_consent(world
         "frontchannel_logout_session_required": False,
         "require_pushed_authorization_requests": False,
         "dpop_bound_access_tokens": False,
+        "tls_client_certificate_bound_access_tokens": False,
         "subject_type": "public",
     }
     rp, username, browser = relying_party(world, known), world.account(), world.browser()
@@ -182,6 +183,7 @@ def test_metadata_are_read_and_told_back(world: World) -> None:
         "id_token_signed_response_alg": "ES256",
         "require_pushed_authorization_requests": True,
         "dpop_bound_access_tokens": True,
+        "tls_client_certificate_bound_access_tokens": False,
         "backchannel_logout_session_required": True,
         "subject_type": "public",
     }
@@ -240,7 +242,13 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"subject_type": "pairwise"}, BAD, "subject_type is one of public"),
     ({"application_type": "tv"}, BAD, "application_type is one of"),
     ({"token_endpoint_auth_method": "client_secret"}, BAD, "is one of"),
-    ({"token_endpoint_auth_method": "tls_client_auth"}, BAD, "is one of"),
+    ({"token_endpoint_auth_method": "tls_client_auth"}, BAD, "no such certificates"),
+    ({"tls_client_auth_san_dns": 1}, BAD, "tls_client_auth_san_dns is not a string"),
+    (
+        {"tls_client_auth_san_dns": "a.test", "tls_client_auth_san_uri": "https://a.test"},
+        BAD,
+        "another one of its kind",
+    ),
     ({"token_endpoint_auth_method": 1}, BAD, "is not a string"),
     ({"token_endpoint_auth_signing_alg": "none"}, BAD, "is one of ES256"),
     ({"request_object_signing_alg": "HS256"}, BAD, "is one of ES256"),
@@ -254,7 +262,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (BY_KEYS | {"jwks_uri": "https://10.0.0.1/jwks"}, BAD, "jwks_uri"),
     (BY_KEYS | JWKS | {"jwks_uri": "https://shop.test/jwks"}, BAD, "cannot both be set"),
     ({"sector_identifier_uri": "https://shop.test/s"}, BAD, "not supported"),
-    ({"tls_client_certificate_bound_access_tokens": True}, BAD, "not supp"),
+    ({"tls_client_certificate_bound_access_tokens": True}, BAD, "no such certificates"),
     ({"require_pushed_authorization_requests": "yes"}, BAD, "true or false"),
     ({"client_name": ["Shop"]}, BAD, "client_name is not a string"),
     ({"client_name": "S\u202eh"}, BAD, "printable characters"),
@@ -263,7 +271,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"backchannel_logout_uri": "http://shop.test/"}, BAD, "must use https"),
     ({"frontchannel_logout_uri": "https://other.test/"}, BAD, "host and port of a redirect URI"),
     ({"post_logout_redirect_uris": ["/bye"]}, BAD, "must use https"),
-    (BY_KEYS, BAD, "needs"),
+    (BY_KEYS, BAD, "need 1 to"),
     ({"jwks": "keys"}, BAD, "jwks is not a JSON Web Key Set"),
     ({"jwks": {"keys": ["x"]}}, BAD, "jwks is not a JSON Web Key Set"),
     ({"jwks": {"keys": [{"kty": "oct", "k": "AAAA"}]}}, BAD, ""),

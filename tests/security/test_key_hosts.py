@@ -412,7 +412,7 @@ KEYS = (public_key(json.dumps(OLD.as_dict(private=False))),)
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({}, "private_key_jwt needs 1 to 10 keys or a jwks_uri, and nothing else has any"),
+        ({}, "need 1 to 10 keys or a jwks_uri, and nothing else has any"),
         ({"jwks_uri": URI, "keys": KEYS}, "keys and jwks_uri cannot both be set"),
         ({"jwks_uri": URI, "auth_method": "client_secret"}, "and nothing else has any"),
         ({"jwks_uri": URI, "auth_method": "none"}, "and nothing else has any"),

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from idp import current
+from idp.clients import client_validation
 from idp.credentials import assertions
 from idp.models import AuthMethod
 from idp.oidc.claims import CLAIMS_SUPPORTED
@@ -18,6 +19,15 @@ from idp.settings import Settings
 
 #: A key is published an hour before it signs, so caching for half an hour is safe.
 JWKS_AGE = 1800
+#: The endpoints that clients and their programs call without a browser.
+WITH_CERTIFICATES = (
+    "token_endpoint",
+    "pushed_authorization_request_endpoint",
+    "device_authorization_endpoint",
+    "userinfo_endpoint",
+    "introspection_endpoint",
+    "revocation_endpoint",
+)
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
@@ -25,7 +35,8 @@ def metadata(settings: Settings) -> dict[str, Any]:
     return {
         "issuer": settings.issuer,
         **_endpoints(f"{settings.issuer}/oauth2/v1"),
-        **_client_authentication(),
+        **_client_authentication(settings),
+        **_mutual_tls(settings),
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "frontchannel_logout_supported": True,
@@ -68,10 +79,23 @@ def _endpoints(base: str) -> dict[str, str]:
     }
 
 
-def _client_authentication() -> dict[str, list[str]]:
+def _mutual_tls(settings: Settings) -> dict[str, Any]:
+    """Whether access tokens can be bound to certificates, and where the proxy asks for one (RFC
+    8705 sections 3.3 and 5)."""
+    found: dict[str, Any] = {
+        "tls_client_certificate_bound_access_tokens": bool(settings.client_certificate_header)
+    }
+    if settings.mtls_url:
+        aliases = _endpoints(f"{settings.mtls_url}/oauth2/v1")
+        found["mtls_endpoint_aliases"] = {name: aliases[name] for name in WITH_CERTIFICATES}
+    return found
+
+
+def _client_authentication(settings: Settings) -> dict[str, list[str]]:
     """The methods and algorithms by which clients authenticate. Only a confidential client may
     introspect tokens."""
-    methods = [str(method) for method in AuthMethod if method != AuthMethod.SECRET]
+    unavailable = {AuthMethod.SECRET, *client_validation.unavailable_methods(settings)}
+    methods = [str(method) for method in AuthMethod if method not in unavailable]
     confidential = [method for method in methods if method != AuthMethod.NONE]
     algorithms = [*assertions.ALGORITHMS, assertions.SECRET_ALGORITHM]
     return {

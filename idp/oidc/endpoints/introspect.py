@@ -55,7 +55,7 @@ def _common(work: UnitOfWork, grant: AnyGrant, scopes: Sequence[str]) -> dict[st
 def _of_access(work: UnitOfWork, row: AccessTokenRecord) -> dict[str, Any]:
     payload = _common(work, row.grant, row.scopes) | {
         "token_type": tokens.token_type(row.dpop_jkt),
-        **tokens.confirmation(row.dpop_jkt),
+        **tokens.confirmation(row.dpop_jkt, row.certificate),
         "aud": row.audience,
         "iat": tokens.seconds(row.created_at),
         "exp": tokens.seconds(row.expires_at),

@@ -54,8 +54,16 @@ def _presented_tokens() -> list[Presented]:
     if request.method == "POST" and request.mimetype == parameters.FORM:
         found += [(BEARER, token) for token in request.form.getlist("access_token") if token]
     proof = request.headers.get(sender_constraint.HEADER)
+    certificate = current.certificate_thumbprint()
     return [
-        Presented(scheme=scheme, token=token, proof=proof, method=request.method, path=request.path)
+        Presented(
+            scheme=scheme,
+            token=token,
+            proof=proof,
+            method=request.method,
+            path=request.path,
+            certificate=certificate,
+        )
         for scheme, token in found
     ]
 

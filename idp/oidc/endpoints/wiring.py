@@ -30,7 +30,9 @@ def parsed() -> ProtocolRequest:
         name: request.headers[name] for name in ("Authorization", "DPoP") if name in request.headers
     }
     params = parameters.form(request.mimetype, request.args, request.form)
-    return ProtocolRequest(current.work(), request.path, params, headers)
+    incoming = ProtocolRequest(current.work(), request.path, params, headers)
+    incoming.certificate = current.client_certificate()
+    return incoming
 
 
 def respond(act: Callable[[ProtocolRequest], Answer]) -> Response:

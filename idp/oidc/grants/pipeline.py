@@ -64,6 +64,8 @@ class TokenRequest:
     machine: AuthenticatedMachine | None = None
     #: The thumbprint of the key that the request proved (RFC 9449), if any.
     dpop_jkt: str | None = None
+    #: The thumbprint of the certificate that the tokens will be bound to (RFC 8705), if any.
+    certificate: str | None = None
 
     def proves(self, dpop_jkt: str | None) -> bool:
         """Whether the request may use what is bound to the key of this thumbprint, if to any."""
@@ -149,9 +151,13 @@ def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
 
 
 def _prove(authenticated: TokenRequest, request: ProtocolRequest) -> TokenRequest:
-    """The proof of the key that the tokens will be bound to. This runs before anything is spent, so
-    that a client can repeat its request with a nonce. The demand is one on the client itself, not
-    on the machine accounts that use it."""
+    """The certificate and the proof of the key that the tokens will be bound to. This runs before
+    anything is spent, so that a client can repeat its request with a nonce. The demand is one on
+    the client itself, not on the machine accounts that use it."""
+    if authenticated.machine is None and authenticated.client.certificate_bound_tokens:
+        if request.certificate is None:
+            raise InvalidRequestError("This client must present its certificate.")
+        authenticated = replace(authenticated, certificate=request.certificate.thumbprint)
     is_required = authenticated.machine is None and authenticated.client.dpop_bound_access_tokens
     dpop_jkt = sender_constraint.prove(request, is_required=is_required)
     return authenticated if dpop_jkt is None else replace(authenticated, dpop_jkt=dpop_jkt)
@@ -171,7 +177,12 @@ def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:
 def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
     refresh_token = _refresh_token(request, redeemed)
     body = tokens.issue(
-        request.work, request.ring, redeemed.grant, redeemed.scopes, request.dpop_jkt
+        request.work,
+        request.ring,
+        redeemed.grant,
+        redeemed.scopes,
+        request.dpop_jkt,
+        request.certificate,
     )
     if refresh_token is not None:
         body["refresh_token"] = refresh_token

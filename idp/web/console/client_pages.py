@@ -20,7 +20,12 @@ from idp.directory import role_groups
 from idp.errors import Conflict, Invalid
 from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod, Client, RoleGroup
-from idp.policy.registered_values import MAX_OVERLAP_HOURS, OVERLAP_HOURS, SIGNING_ALGS
+from idp.policy.registered_values import (
+    MAX_OVERLAP_HOURS,
+    OVERLAP_HOURS,
+    SIGNING_ALGS,
+    TlsSubjectField,
+)
 from idp.policy.scopes import ACRS, GRANT_TYPES, PERSON_ID_ATTRIBUTES, PUSHED_KINDS
 from idp.web import client_logos, refusal_texts
 from idp.web.console import labels, listing
@@ -37,11 +42,13 @@ TEXTS = (
     "backchannel_logout_uri",
     "frontchannel_logout_uri",
     "jwks_uri",
+    "tls_subject",
     "audience",
     "push_default_participant",
 )
 CHOICES = (
     "auth_method",
+    "tls_subject_field",
     "second_factor",
     "id_token_alg",
     "access_token_alg",
@@ -51,6 +58,7 @@ CHOICES = (
 )
 FLAGS = (
     "token_endpoint_audience",
+    "certificate_bound_tokens",
     "require_pkce",
     "require_pushed_requests",
     "dpop_bound_access_tokens",
@@ -244,6 +252,7 @@ def _form(
         groups=[group.name for group, _ in role_groups.list_role_groups(current.work())],
         seen=[group.name for group in groups],
         auth_methods=list(AuthMethod),
+        tls_subject_fields=list(TlsSubjectField),
         grant_types=GRANT_TYPES,
         account_kinds=[(str(kind), labels.kind(kind)) for kind in AccountKind],
         algorithms=SIGNING_ALGS,
