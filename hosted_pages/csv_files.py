@@ -12,10 +12,13 @@ from typing import Any
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """A CSV file line by line (RFC 4180); no cell is a formula."""
+def csv_lines(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], delimiter: str = ","
+) -> Iterator[str]:
+    """A CSV file line by line (RFC 4180); no cell is a formula. In French, spreadsheets expect
+    semicolons."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer)
+    writer = csv.writer(buffer, delimiter=delimiter)
     yield "\ufeff"
     for cells in itertools.chain([columns], rows):
         writer.writerow([_cell(cell) for cell in cells])

@@ -11,7 +11,8 @@ Calculations, without a database:
 - ``access_changes``: what a batch of grants and revocations would do. ``role_grid``: the grid of
   people and roles of an organization, and what its form asks for.
 - ``gateway_drift``: how an account differs between registration and the gateway.
-- ``network_entries``: the networks of a machine as people type them.
+- ``network_entries``: the networks of a machine as people type them. ``import_files``: people and
+  roles in a file, as spreadsheets write it.
 - ``catalogue``: markets, contact roles and access roles, from ``data``. ``demo_data``: the invented
   people of the demonstration, from there too.
 
@@ -28,9 +29,9 @@ in one transaction:
   ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
   ``market_participations``, ``participation_decisions``, ``participation_end``, ``sections``,
   ``leavers`` (everything of a person ends; ``leaver_holdings`` is what that is), ``role_copies``
-  (the roles of a colleague as a draft) and
+  (the roles of a colleague as a draft), ``people_imports`` (people and roles from a file) and
   ``access_requests`` (people ask for roles; ``waiting_requests`` are those without an answer).
-- ``access_request_refusals``, ``appointment_refusals``, ``contact_refusals``,
+- ``access_request_refusals``, ``appointment_refusals``, ``contact_refusals``, ``import_refusals``,
   ``leaver_refusals``, ``machine_registry_refusals``, ``participation_refusals``,
   ``person_refusals``, ``section_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``:
   what the gateway says before an order.

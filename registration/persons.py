@@ -44,6 +44,14 @@ def register(
     unseen = [one.person_id for one in same_name(work, values) if one.person_id not in seen]
     if unseen:
         raise SameNameRegistered(tuple(unseen))
+    return add(work, organization, values)
+
+
+def add(
+    work: UnitOfWork, organization: Organization, values: PersonFields, why: str = ""
+) -> Person:
+    """Write a person under a new Person ID. The caller has checked the fields and whether the actor
+    may, and has told the person apart from others of the same name."""
     person = Person(
         **asdict(values),
         person_id=_new_person_id(work),
@@ -53,7 +61,9 @@ def register(
     )
     work.db.add(person)
     work.db.flush()
-    history.record(work, REGISTERED, organization=organization, person=person, after=asdict(values))
+    history.record(
+        work, REGISTERED, organization=organization, person=person, after=asdict(values), reason=why
+    )
     return person
 
 

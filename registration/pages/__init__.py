@@ -19,6 +19,7 @@ from registration.pages import (
     export_pages,
     history_page,
     home_page,
+    import_pages,
     leaver_pages,
     machine_change_pages,
     machine_pages,
@@ -41,6 +42,7 @@ OFFICES = f"{HERE}/representatives"
 APPOINT = f"{OFFICES}/appoint/<person_id>"
 END = f"{OFFICES}/<int:appointment_id>/end"
 PERSON = f"{HERE}/persons/<person_id>"
+IMPORT = f"{HERE}/import"
 DESK = f"{HERE}/sections/<int:section_id>"
 SECTION = f"{DESK}/contact-roles"
 CORRECTION = f"{PERSON}/information"
@@ -71,6 +73,10 @@ PAGES = (
     (f"{HERE}/new-person", "new_person", person_pages.form, "GET POST"),
     (f"{HERE}/new-person/review", "review_person", person_pages.review, "POST"),
     (f"{HERE}/new-person/confirm", "register_person", person_pages.register, "POST"),
+    (IMPORT, "import_people", import_pages.form, "GET"),
+    (f"{IMPORT}/template", "import_template", import_pages.template, "GET"),
+    (f"{IMPORT}/review", "review_import", import_pages.review, "POST"),
+    (f"{IMPORT}/confirm", "confirm_import", import_pages.confirm, "POST"),
     (PERSON, "person", person_pages.show, "GET"),
     (CORRECTION, "correct_person", person_correction_pages.form, "GET"),
     (f"{CORRECTION}/review", "review_correction", person_correction_pages.review, "POST"),

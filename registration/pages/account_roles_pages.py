@@ -59,6 +59,9 @@ def found_page(here: Standing, title: str, endpoint: str, chosen: str, **more: A
         )
         if found is not None and here.may(Action.REGISTER_PERSON)
         else "",
+        import_url=url_for("pages.import_people", organization_id=number)
+        if endpoint in ("pages.find_person", "pages.find") and here.may(Action.REGISTER_PERSON)
+        else "",
         sought=sought,
         found=found,
         is_tried=bool(request.args),

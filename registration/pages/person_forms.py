@@ -15,34 +15,32 @@ from registration.pages import query_days
 from registration.person_fields import REQUIRED, FieldFault, PersonFields
 
 NAMES = tuple(one.name for one in fields(PersonFields))
-LABELS = complete(
-    NAMES,
-    {
-        "first_name": _("First name"),
-        "last_name": _("Last name"),
-        "middle_name": _("Middle name"),
-        "preferred_name": _("Preferred name"),
-        "position": _("Position"),
-        "main_phone": _("Main phone"),
-        "main_phone_extension": _("Extension"),
-        "alternate_phone_1": _("Alternate phone 1"),
-        "alternate_phone_2": _("Alternate phone 2"),
-        "fax": _("Fax"),
-        "main_email": _("Main e-mail"),
-        "alternate_email_1": _("Alternate e-mail 1"),
-        "alternate_email_2": _("Alternate e-mail 2"),
-        "address_1": _("Address, line 1"),
-        "address_2": _("Address, line 2"),
-        "address_3": _("Address, line 3"),
-        "address_4": _("Address, line 4"),
-        "city": _("City"),
-        "province": _("Province or state"),
-        "postal_code": _("Postal or ZIP code"),
-        "country": _("Country"),
-        "contact_notes": _("Contact notes"),
-        "language": _("Language of e-mails"),
-    },
-)
+LABEL_TEXTS = {
+    "first_name": _("First name"),
+    "last_name": _("Last name"),
+    "middle_name": _("Middle name"),
+    "preferred_name": _("Preferred name"),
+    "position": _("Position"),
+    "main_phone": _("Main phone"),
+    "main_phone_extension": _("Extension"),
+    "alternate_phone_1": _("Alternate phone 1"),
+    "alternate_phone_2": _("Alternate phone 2"),
+    "fax": _("Fax"),
+    "main_email": _("Main e-mail"),
+    "alternate_email_1": _("Alternate e-mail 1"),
+    "alternate_email_2": _("Alternate e-mail 2"),
+    "address_1": _("Address, line 1"),
+    "address_2": _("Address, line 2"),
+    "address_3": _("Address, line 3"),
+    "address_4": _("Address, line 4"),
+    "city": _("City"),
+    "province": _("Province or state"),
+    "postal_code": _("Postal or ZIP code"),
+    "country": _("Country"),
+    "contact_notes": _("Contact notes"),
+    "language": _("Language of e-mails"),
+}
+LABELS = complete(NAMES, LABEL_TEXTS)
 FAULTS = complete(
     FieldFault,
     {

@@ -58,6 +58,10 @@ GET     pages.new_person                sign-in  403     yes     yes   yes   yes
 POST    pages.new_person                sign-in  403     yes     yes   yes   yes   yes
 POST    pages.review_person             sign-in  403     yes     yes   yes   yes   yes
 POST    pages.register_person           sign-in  403     yes     yes   yes   yes   yes
+GET     pages.import_people             sign-in  403     yes     yes   yes   yes   yes
+GET     pages.import_template           sign-in  403     yes     yes   yes   yes   yes
+POST    pages.review_import             sign-in  403     yes     yes   yes   yes   yes
+POST    pages.confirm_import            sign-in  403     yes     yes   yes   yes   yes
 GET     pages.person:member             sign-in  403     yes     yes   yes   yes   yes
 GET     pages.correct_person:member     sign-in  403     403     403   403   403   yes
 POST    pages.review_correction:member  sign-in  403     403     403   403   403   yes
@@ -186,6 +190,11 @@ INFORMATION = {
 }  # fmt: skip
 NEW_PERSON = INFORMATION | {"seen": "", "then": "find_person"}
 NEW_PERSON.pop("version")
+#: A new person of a file, and what the review of it showed.
+IMPORTED = {name: NEW_PERSON[name] for name in (
+    "first_name", "main_phone", "main_email", "address_1", "city", "province", "postal_code",
+    "country")} | {"last_name": "Newmann"}  # fmt: skip
+IMPORT = {"text": f"{','.join(IMPORTED)}\n{','.join(IMPORTED.values())}\n", "seen": "2:new"}
 SECTION = {"name": "Night desk", "phone": "416-967-1111", "email": "night@lakes.example"}
 NEW_MACHINE = {"description": "Sends bids", "networks": "192.0.2.24 server"}
 NEW_NETWORKS = {"revision": "2", "networks": "192.0.2.25 server"}
@@ -194,6 +203,8 @@ FORMS: dict[str, dict[str, Any]] = {
     "pages.new_person": NEW_PERSON,
     "pages.review_person": NEW_PERSON,
     "pages.register_person": NEW_PERSON | {"last_name": "Newmann"},
+    "pages.review_import": {"text": IMPORT["text"]},
+    "pages.confirm_import": IMPORT | {"why": "New desk"},
     "pages.review_correction": INFORMATION,
     "pages.confirm_correction": INFORMATION,
     "pages.review_information": INFORMATION,

@@ -82,6 +82,7 @@ def views(site: Site, language: str) -> Iterator[View]:
         yield View(f"organization/{path}", get(f"{HERE}/{path}"))
     yield from appointment_views(site, language)
     yield from person_views(site, language)
+    yield from import_views(site, language)
     yield from contact_views(site, language)
     yield from machine_views(site, language)
     yield from leaver_views(site, language)
@@ -147,6 +148,26 @@ def person_views(site: Site, language: str) -> Iterator[View]:
     for name, more in (("wrong", {"city": ""}), ("review", {})):
         answer = desk.post(f"{path}/information/review", data=data | more, base_url=BASE)
         yield View(f"persons/correct-{name}", answer)
+
+
+def import_views(site: Site, language: str) -> Iterator[View]:
+    """A file of people: chosen, reviewed with and without faults, and too late."""
+    admin = site.browser(RA)
+    admin.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    path = f"{HERE}/import"
+    page = admin.get(path, base_url=BASE)
+    yield View("import", page)
+    data = {"csrf_token": token_of(page)}
+    person = FIELDS | {"first_name": "Zoé", "last_name": "Lavoie", "roles": "bids view"}
+    bad = person | {"first_name": "=1+1", "city": ""}
+    alike = person | {"first_name": "Ada", "last_name": "Moreau", "roles": "auction"}
+    for name, rows in (("wrong", ()), ("review", (person,)), ("refused", (person, bad, alike))):
+        lines = [person.keys(), *(one.values() for one in rows)]
+        text = "\n".join("\t".join(one) for one in lines)
+        answer = admin.post(f"{path}/review", data=data | {"text": text}, base_url=BASE)
+        yield View(f"import-{name}", answer)
+        answer = admin.post(f"{path}/confirm", data=data | {"text": text}, base_url=BASE)
+        yield View(f"import-late-{name}", answer)
 
 
 def contact_views(site: Site, language: str) -> Iterator[View]:
