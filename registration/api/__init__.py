@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from registration.api import access_views, list_views, openapi
+from registration.api import access_views, list_views, openapi, person_views
 from registration.api.token_gate import gate
 
 READ, WRITE = "registration.read", "registration.write"
 HERE = "/organizations/<organization_id>"
+PERSON = f"{HERE}/persons/<person_id>"
 VIEWS = (
     ("/organizations", "organizations", list_views.organizations, "GET", READ),
     (f"{HERE}/roles", "roles", access_views.roles, "GET", READ),
     (f"{HERE}/roles/changes", "change_roles", access_views.change, "POST", WRITE),
     (f"{HERE}/persons", "persons", list_views.persons, "GET", READ),
+    (f"{PERSON}/leaver", "leaver", person_views.leaver, "POST", WRITE),
+    (f"{PERSON}/copy", "copied", person_views.copied, "GET", READ),
     (f"{HERE}/history", "history", list_views.history, "GET", READ),
     (f"{HERE}/requests", "requests", list_views.requests_of, "GET", READ),
     ("/requests/<number>", "request", list_views.request_of, "GET", READ),

@@ -7,6 +7,8 @@ from typing import Any
 from flask import Response, jsonify
 
 from registration import current
+from registration.appointments import EndReason
+from registration.pages.appointment_answers import MAX_WHY
 from registration.pages.role_grid_pages import MAX_CHANGES
 from registration.problems import KINDS, PREFIX
 
@@ -17,6 +19,13 @@ DAY: Schema = {"type": "string", "format": "date"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 FLAG: Schema = {"type": "boolean"}
 KIND: Schema = {"type": "string", "enum": ["person", "machine"]}
+#: Of the addresses that have others than the organization.
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "organizations": (),
+    "request": ("number",),
+    "leaver": ("organization_id", "person_id"),
+    "copied": ("organization_id", "person_id"),
+}
 ACTION: Schema = {"type": "string", "enum": ["grant", "revoke"]}
 
 
@@ -107,6 +116,20 @@ def _paths() -> Schema:
             ("last_name", TEXT, "Part of the last name."),
             ("first_name", TEXT, "Part of the first, middle or preferred name."),
         ),
+        f"{here}/persons/{{person_id}}/leaver": _post(
+            "leaver",
+            "End everything that a person has here as one act. The gateway tries it first; with "
+            "preview nothing is changed. Needs a second factor of the last 15 minutes.",
+            "Leaver",
+            "Leaving",
+        ),
+        f"{here}/persons/{{person_id}}/copy": _get(
+            "copied",
+            "The access roles of a colleague as changes that can be sent, and what cannot be "
+            "granted and why.",
+            "Copy",
+            ("of", TEXT, "The Person ID of the colleague."),
+        ),
         f"{here}/history": _get(
             "history",
             "The history, newest first.",
@@ -141,11 +164,9 @@ def _post(name: str, summary: str, body: str, schema: str) -> Schema:
 
 
 def _path(name: str, operations: Schema) -> Schema:
-    argument = "number" if name == "request" else "organization_id"
-    if name == "organizations":
-        return operations
-    place = {"name": argument, "in": "path", "required": True, "schema": TEXT}
-    return operations | {"parameters": [place]}
+    arguments = ARGUMENTS.get(name, ("organization_id",))
+    places = [{"name": one, "in": "path", "required": True, "schema": TEXT} for one in arguments]
+    return operations | ({"parameters": places} if places else {})
 
 
 def _operation(
@@ -255,6 +276,32 @@ def _schemas() -> Schema:
             obstacles=_list(TEXT),
             effects=_list(TEXT),
             request={"anyOf": [_ref("Request"), {"type": "null"}]},
+        ),
+        "Leaver": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "reason": {"enum": [str(one) for one in EndReason]},
+                "why": {"type": "string", "maxLength": MAX_WHY},
+                "successor": {"type": "string", "description": "Who takes over machine accounts."},
+                "close_account": FLAG,
+                "version": {"type": "string", "description": "That of the preview."},
+                "preview": FLAG,
+            },
+        },
+        "Leaving": _object(
+            ends=_list(_object(kind=TEXT, id=TEXT, since=MOMENT)),
+            version=TEXT,
+            may_close_account=FLAG,
+            possible=FLAG,
+            obstacles=_list(TEXT),
+            warnings=_list(TEXT),
+            effects=_list(TEXT),
+            request={"anyOf": [_ref("Request"), {"type": "null"}]},
+        ),
+        "Copy": _object(
+            changes=_list(_ref("Change")),
+            not_copied=_list(_object(role=TEXT, reasons=_list(TEXT))),
         ),
         "Persons": _object(
             persons=_list(

@@ -1,7 +1,11 @@
 """The command ``registration``: the processes of an installation, its tables and its catalogue, and
 what a person with an access token may read and change."""
 
-from registration.cli import access_commands, gateway_commands  # noqa: F401 - add their commands
+from registration.cli import (  # noqa: F401 - add their commands
+    access_commands,
+    gateway_commands,
+    person_commands,
+)
 from registration.cli.commands import main
 from service_base import garbage
 

@@ -66,7 +66,7 @@ def find(organization: str, person_id: str, last_name: str, first_name: str, as_
     Give one option at least; names have two letters at least. See `registration organizations` for
     the access token."""
     query = {"person_id": person_id, "last_name": last_name, "first_name": first_name}
-    answer = interface_client.get(f"{_at(organization)}/persons", **query)
+    answer = interface_client.get(f"{at(organization)}/persons", **query)
     found = answer["persons"]
     rows = (
         [one["id"], one["last_name"], one["first_name"], one["middle_name"], one["preferred_name"]]
@@ -114,7 +114,7 @@ def grant(
     machine. All or none."""
     body = _body(organization, account, roles, action="grant", is_machine=is_machine)
     options = {"why": why, "preview": preview, "attested": attested}
-    _change(organization, body | options, as_json=as_json)
+    change(organization, body | options, as_json=as_json)
 
 
 @main.command()
@@ -131,7 +131,7 @@ def revoke(
     """Revoke access ROLES (codes) at ORGANIZATION from ACCOUNT, a Person ID or the user name of a
     machine. All or none."""
     body = _body(organization, account, roles, action="revoke", is_machine=is_machine)
-    _change(organization, body | {"why": why, "preview": preview}, as_json=as_json)
+    change(organization, body | {"why": why, "preview": preview}, as_json=as_json)
 
 
 @history.command("list")
@@ -147,7 +147,7 @@ def list_history(
     """List the history of ORGANIZATION, newest first. See `registration organizations` for the
     access token."""
     query = {"action": action, "person": person, "since": since, "until": until}
-    pages = interface_client.pages(f"{_at(organization)}/history", **query)
+    pages = interface_client.pages(f"{at(organization)}/history", **query)
     found = [one for page in pages for one in page["entries"]]
     rows = (
         [one["at"][:19], one["actor_name"], one["action"], one["person_name"], one["reason"]]
@@ -158,7 +158,7 @@ def list_history(
 
 def _rows(organization: str, *, is_machine: bool, **query: str) -> list[dict[str, Any]]:
     kind = "machine" if is_machine else "person"
-    pages = interface_client.pages(f"{_at(organization)}/roles", kind=kind, limit=ROWS, **query)
+    pages = interface_client.pages(f"{at(organization)}/roles", kind=kind, limit=ROWS, **query)
     return [one for page in pages for one in page["rows"]]
 
 
@@ -178,14 +178,15 @@ def _body(
     }  # fmt: skip
 
 
-def _change(organization: str, body: dict[str, Any], *, as_json: bool) -> None:
-    found = interface_client.post(f"{_at(organization)}/roles/changes", body)
+def change(organization: str, body: dict[str, Any], *, as_json: bool) -> None:
+    """Send these changes, and print what comes of them."""
+    found = interface_client.post(f"{at(organization)}/roles/changes", body)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         remarks = [one for change in found["changes"] for one in change["remarks"]]
         for line in (*remarks, *found["obstacles"], *found["effects"]):
-            click.echo(_plain(line))
+            click.echo(plain(line))
         click.echo(_result(found, is_preview=body["preview"]))
     if not found["possible"]:
         raise SystemExit(1)
@@ -198,7 +199,8 @@ def _result(found: dict[str, Any], *, is_preview: bool) -> str:
     return f"Ordered: {order['number']}." if order else "There is nothing to change."
 
 
-def _at(organization: str) -> str:
+def at(organization: str) -> str:
+    """The address of the organization."""
     return f"/organizations/{quote(organization, safe='')}"
 
 
@@ -213,13 +215,13 @@ def _show(
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    lines = [list(heads), *([_plain(cell) for cell in row] for row in rows)]
+    lines = [list(heads), *([plain(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text without what would steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

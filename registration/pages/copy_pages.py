@@ -87,13 +87,14 @@ def _access(here: Standing, draft: Draft) -> list[Line]:
         Line(
             role_grid.name_of(one.change.cell),
             f"{columns[code].heading}: {columns[code].name}",
-            tuple(_access_remarks(here, one)),
+            tuple(access_remarks(here, one)),
         )
         for one, code in zip(draft.access, codes, strict=True)
     ]
 
 
-def _access_remarks(here: Standing, one: AccessCopy) -> list[str]:
+def access_remarks(here: Standing, one: AccessCopy) -> list[str]:
+    """Why this role is not copied; empty if it is."""
     if one.is_held:
         return [gettext("The person has this role already.")]
     return refusal_lines(one.refused, here.here) if one.refused else []

@@ -102,7 +102,7 @@ def _page(here: Standing, person: Person, error: str) -> BaseResponse:
         "closes": chosen.closes_account,
         "seen": gone.seen,
     }  # fmt: skip
-    obstacles, effects = _tried(here, gone, chosen)
+    obstacles, effects = tried(here, gone, chosen.successor, closes_account=chosen.closes_account)
     body = render_template(
         "leaver.html",
         organization=here.here,
@@ -120,20 +120,22 @@ def _page(here: Standing, person: Person, error: str) -> BaseResponse:
     return Response(body, status=status)
 
 
-def _tried(here: Standing, gone: Holdings, chosen: _Choice) -> tuple[list[str], list[str]]:
+def tried(
+    here: Standing, gone: Holdings, successor: Person | None, *, closes_account: bool
+) -> tuple[list[str], list[str]]:
     """What stands against it, else what comes of it. What was written is rolled back."""
-    if found := leaver_texts.obstacles(here, gone, chosen.successor):
+    if found := leaver_texts.obstacles(here, gone, successor):
         return found, []
     effects, work = leaver_texts.effects(here, gone), current.work()
-    terms = Terms(EndReason.LEFT, "", chosen.successor, chosen.closes_account)
+    terms = Terms(EndReason.LEFT, "", successor, closes_account)
     try:
         with answers(here):
             order = leavers.leave(work, here.actor, here.here, gone.person, gone.seen, terms)
     except AlreadyCustodian as refused:
         work.db.rollback()
         return [sentence_of(refused)], []
-    tried = dry_runs.of_request(work, order)
-    return change_lines.refusals_of(tried), [*effects, *change_lines.effects_of(tried)]
+    answer = dry_runs.of_request(work, order)
+    return change_lines.refusals_of(answer), [*effects, *change_lines.effects_of(answer)]
 
 
 def _chosen() -> _Choice:

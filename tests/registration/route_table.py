@@ -119,6 +119,8 @@ GET     api.organizations               401      yes     yes     yes   yes   yes
 GET     api.roles                       401      403     yes     yes   yes   yes   yes
 POST    api.change_roles                401      403     yes     yes   403   403   403
 GET     api.persons                     401      403     yes     yes   403   403   403
+POST    api.leaver:leaver               401      403     403     yes   yes   yes   403
+GET     api.copied                      401      403     yes     yes   403   403   403
 GET     api.history                     401      403     yes     yes   yes   yes   yes
 GET     api.requests                    401      403     yes     yes   yes   yes   yes
 GET     api.request                     401      403     yes     yes   yes   yes   yes
@@ -214,6 +216,7 @@ FORMS: dict[str, dict[str, Any]] = {
                       "from": "person"},
     "pages.confirm_appointment": {"office": "", "until": "", "letter": "", "why": "New"},
     "pages.confirm_leaver": {"reason": "left", "why": "", "seen": "a2.1", "successor": ""},
+    "api.leaver": {"reason": "left", "version": "a2.1"},
     "pages.ask_access": {"role": "bids", "why": "New desk"},
     "pages.approve_access": {},
     "pages.refuse_access": {"why": "Not your desk"},
@@ -239,6 +242,7 @@ FORMS: dict[str, dict[str, Any]] = {
 #: Sent in the address, to pages that show what a form asked for.
 QUERIES: dict[str, dict[str, str]] = {
     "pages.copy_roles": {"of": TRADER},
+    "api.copied": {"of": TRADER},
     "api.persons": {"person_id": NEWCOMER},
     "pages.review": {"change": f"+person|{TRADER}|bids=0"},
     "pages.review_appointment": {"office": ""},

@@ -16,7 +16,7 @@ from sqlalchemy import update
 from werkzeug.serving import make_server
 
 from registration import person_search
-from registration.cli import access_commands, interface_client, main
+from registration.cli import access_commands, interface_client, main, person_commands
 from registration.models import Person
 from tests.live import free_ports
 from tests.registration.api_tokens import access_token, trust_our_key
@@ -60,9 +60,17 @@ COMMANDS = [
     ("grid 109120 --role view --search ada", rf"^ID .*\n{TRADER} .*\n$"),
     ("grid 109120 --machine", r"^ID  NAME  USER NAME  ROLES\n$"),
     (f"revoke 109120 {TRADER} bids", r"Ordered: R0000002\.\n$"),
+    (f"copy 109120 {RA} {TRADER} --why Same", r"(?s)within seconds.*Ordered: R0000003\.\n$"),
+    (f"copy 109120 {RA} {TRADER}", r"^Not copied: view\. .*\nThere is nothing to copy\.\n$"),
+    (f"leaver 109120 {TRADER} --preview", r"(?s)^access_role: view\n.*Nothing was changed\.\n$"),
+    (f"leaver 109120 {TRADER} --why Gone", r"(?s)^access_role: view\n.*Ordered: R0000004\.\n$"),
     ("history list 109120 --action access.granted",
-     r"(?m)^2026-11-27T12:00:00  Marie Tremblay  access\.granted  Ada Moreau  Desk$"),
+     r"(?m)^2026-11-27T12:00:00  Marie Tremblay  access\.granted  Ada Moreau +Desk$"),
 ]  # fmt: skip
+
+
+#: Whose commands are tried.
+MODULES = {access_commands.__name__, person_commands.__name__}
 
 
 def names(group: click.Group, path: str = "") -> Iterator[str]:
@@ -72,7 +80,7 @@ def names(group: click.Group, path: str = "") -> Iterator[str]:
         command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from names(command, f"{path}{name} ")
-        elif command and command.callback.__module__ == access_commands.__name__:
+        elif command and command.callback.__module__ in MODULES:
             yield path + name
 
 

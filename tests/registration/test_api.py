@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -59,6 +60,7 @@ def conforms(answer: TestResponse, path: str, method: str) -> TestResponse:
     wanted: Any = {"$ref": "#/components/schemas/Problem"}
     if answer.status_code < 400:
         template = path.removeprefix(API).replace("109120", "{organization_id}")
+        template = re.sub("/persons/[0-9]+/", "/persons/{person_id}/", template)
         if template.startswith("/requests/"):
             template = "/requests/{number}"
         found = document["paths"][template][method]["responses"][str(answer.status_code)]
@@ -428,6 +430,64 @@ def test_lists_are_paged(program: FlaskClient) -> None:
         ],
         "next": None,
     }
+
+
+def leave(program: FlaskClient, **body: Any) -> TestResponse:
+    head = {"Authorization": f"Bearer {access_token(RA)}"}
+    path = f"{HERE}/persons/{TRADER}/leaver"
+    return conforms(program.post(path, json=body, headers=head, base_url=BASE), path, "post")
+
+
+def test_d03_a_leaver_is_tried_then_recorded(site: Site, program: FlaskClient) -> None:
+    """D.03: with the version of the preview; another one is a change of somebody else."""
+    send(program, BIDS)
+    tried = leave(program, preview=True)
+    assert tried.status_code == 200
+    found = tried.json
+    assert [(one["kind"], one["id"]) for one in found["ends"]] == [("access_role", "bids")]
+    assert (found["possible"], found["request"]) == (True, None)
+    assert "1 session ends." in found["effects"]
+    assert refusal(leave(program, version="a1.9")) == (409, "changed_meanwhile")
+    assert site.held() == {"bids"}
+    done = leave(program, version=found["version"], reason="other", why="New owner")
+    assert done.status_code == 201
+    assert site.held() == set()
+    assert done.headers["Location"] == f"{API}/requests/{done.json['request']['number']}"
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter"),
+    [
+        ({}, "version"),
+        ({"preview": True, "reason": "bored"}, "reason"),
+        ({"preview": True, "successor": "999999"}, "successor"),
+        ({"preview": True, "why": "x" * 401}, "why"),
+        ({"preview": 1}, "preview"),
+        ({"preview": True, "person": "1"}, "person"),
+        ({"version": "a1.1", "reason": "other"}, "why"),
+    ],
+)
+def test_a_leaver_that_cannot_be_read_is_refused(
+    site: Site, program: FlaskClient, body: dict[str, Any], parameter: str
+) -> None:
+    send(program, BIDS)
+    answer = leave(program, **body)
+    assert refusal(answer) == (400, "bad_request")
+    assert answer.json["parameter"] == parameter
+    assert site.held() == {"bids"}
+
+
+def test_the_roles_of_a_colleague_are_changes_to_send(site: Site, program: FlaskClient) -> None:
+    """AR-03: what is held already is named with the reason."""
+    send(program, BIDS, BIDS | {"role": "view"})
+    send(program, BIDS | {"id": "100009", "role": "view"})
+    path = f"{HERE}/persons/100009/copy"
+    found = read(program, path, of=TRADER).json
+    assert [one["role"] for one in found["not_copied"]] == ["view"]
+    assert [(one["role"], one["version"]) for one in found["changes"]] == [("bids", 0)]
+    assert send(program, *found["changes"]).status_code == 201
+    assert refusal(read(program, path)) == (400, "bad_request")
+    assert refusal(read(program, path, of="999999")) == (404, "not_found")
 
 
 def test_rg04_who_grants_finds_everybody_by_number(program: FlaskClient) -> None:
