@@ -21,11 +21,14 @@ from idp.oidc.grants import pipeline
 from idp.oidc.grants.device_code import STILL_WAITING
 from idp.oidc.grants.pipeline import GrantType
 from idp.oidc.jwks import KeyRing
+from idp.oidc.sender_constraint import NonceNeededError
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
     from idp.credentials.certificates import ClientCertificate
 
+#: Steps of the protocol, after which the client repeats its request.
+NO_REFUSALS = (*STILL_WAITING, NonceNeededError)
 NO_STORE = [
     ("Content-Type", "application/json"),
     ("Cache-Control", "no-store"),
@@ -113,9 +116,9 @@ class GatewayServer(AuthorizationServer):
         return status, text, list(merged.items())
 
     def handle_error_response(self, request: ProtocolRequest, error: OAuth2Error) -> Answer:
-        """Record the refusal and answer in the protocol's format. A device that has to wait is
-        refused nothing."""
-        if not (isinstance(error, STILL_WAITING) or _record_client_refusal(request.work, error)):
+        """Record the refusal and answer in the protocol's format. A client that has to
+        wait or to repeat its request is refused nothing."""
+        if not (isinstance(error, NO_REFUSALS) or _record_client_refusal(request.work, error)):
             client = request.client
             events.record(
                 request.work,

@@ -677,6 +677,7 @@ def test_required_nonces_are_demanded_before_anything_is_spent(world: World) -> 
     asked = holder.redeem(rp, code)
     assert error_of(asked) == (400, "use_dpop_nonce")
     assert asked.headers["Cache-Control"] == "no-store"
+    assert not world.events("token.refused")
     nonce = asked.headers["DPoP-Nonce"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": rp.redirect_uri,
             "code_verifier": VERIFIER}  # fmt: skip
