@@ -41,7 +41,7 @@ from registration.cli import main as registration_main
 from registration.settings import Settings as RegistrationSettings
 from tests.certificates import Certificate
 from tests.live import free_ports
-from tests.serving.wire import PATIENCE, request, serve
+from tests.serving.wire import PATIENCE, Served, request, serve
 from tests.test_legacy_example import program_of
 from tests.world import World
 
@@ -51,6 +51,7 @@ DEPLOY = ROOT / "deploy"
 NAME = "gateway.internal"
 #: The name at which nginx asks for certificates.
 MTLS_NAME = "mtls.gateway.internal"
+REGISTRATION_NAME = "registration.internal"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 
 
@@ -274,13 +275,17 @@ def test_the_image_has_a_health_check(setting: str, url: str, said: str) -> None
 
 
 @contextmanager
-def proxied(kind: str, gateway: int, folder: Path) -> Iterator[tuple[int, int]]:
-    """The shipped configuration before a gateway; its ports for http and https."""
+def proxied(kind: str, gateway: int, folder: Path, name: str = NAME) -> Iterator[tuple[int, int]]:
+    """The shipped configuration before a gateway, or before registration under its own name; its
+    ports for http and https."""
     http = free_ports(2)
     values = {
         "GATEWAY_HOST": NAME,
         "GATEWAY_UPSTREAM": f"127.0.0.1:{gateway}",
+        "REGISTRATION_HOST": REGISTRATION_NAME,
         "REGISTRATION_UPSTREAM": f"127.0.0.1:{gateway}",
+        "REGISTRATION_CERTIFICATE": str(folder / "cert.pem"),
+        "REGISTRATION_CERTIFICATE_KEY": str(folder / "key.pem"),
         "UPSTREAM": f"127.0.0.1:{gateway}",
         "HTTP_PORT": str(http),
         "HTTPS_PORT": str(http + 1),
@@ -300,7 +305,7 @@ def proxied(kind: str, gateway: int, folder: Path) -> Iterator[tuple[int, int]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until_it_leads_there(program, http + 1)
+        _wait_until_it_leads_there(program, http + 1, name)
         yield http, http + 1
     finally:
         program.terminate()
@@ -323,7 +328,7 @@ def _nginx(folder: Path, values: dict[str, str]) -> list[str]:
     authorities = folder / "authorities.pem"
     if not authorities.exists():
         shutil.copy(folder / "cert.pem", authorities)
-    sites = [(DEPLOY / f"{name}.conf.template").read_text() for name in ("nginx", "nginx-mtls")]
+    sites = [one.read_text() for one in sorted(DEPLOY.glob("nginx*.conf.template"))]
     # As envsubst does it: nginx's own variables stay.
     (folder / "site.conf").write_text(Template("\n".join(sites)).safe_substitute(values))
     paths = "".join(
@@ -375,12 +380,12 @@ def _ask(
             return answer.status, answer.read()
 
 
-def _wait_until_it_leads_there(program: subprocess.Popen[bytes], port: int) -> None:
+def _wait_until_it_leads_there(program: subprocess.Popen[bytes], port: int, name: str) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         assert program.poll() is None, "the proxy ended"
         try:
-            if _ask(port, "GET", "/healthz")[0] == 200:
+            if _ask(port, "GET", "/healthz", name=name)[0] == 200:
                 return
         except OSError:
             time.sleep(0.1)
@@ -486,25 +491,98 @@ class Named(BaseHTTPRequestHandler):
 
 
 @pytest.mark.independent
-def test_caddy_serves_registration_at_its_own_name(tmp_path: Path) -> None:
-    """It gets the name of the request; operators' paths and bodies that are too long do not get
-    through."""
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_the_proxy_serves_registration_at_its_own_name(kind: str, tmp_path: Path) -> None:
+    """It gets the name of the request, and nothing of what a client says of its origin."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Named) as server:
         Thread(target=server.serve_forever).start()
         try:
-            with proxied("caddy", server.server_port, tmp_path) as (_, https):
-                name = "registration.internal"
-                shown = _ask(https, "GET", "/", name=name, Forwarded="for=203.0.113.9")
-                assert shown == (200, b"registration.internal None")
-                assert _ask(https, "GET", "/readyz", name=name)[0] == 404
-                assert _ask(https, "POST", "/", b"a" * 300_000, name=name)[0] == 413
+            with proxied(kind, server.server_port, tmp_path) as (http, https):
+                shown = _ask(https, "GET", "/", name=REGISTRATION_NAME, Forwarded="for=203.0.113.9")
+                assert shown == (200, f"{REGISTRATION_NAME} None".encode())
+                assert (
+                    _redirect(http, REGISTRATION_NAME) == f"https://{REGISTRATION_NAME}/signin?a=b"
+                )
         finally:
             server.shutdown()
 
 
-def _redirect(port: int) -> str | None:
+def _container(name: str, folder: Path, ports: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of a service of compose.yaml; only the ports and the folder of the
+    secrets are others."""
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][name]
+    known = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    known |= {"GATEWAY_HOST": NAME, "REGISTRATION_HOST": REGISTRATION_NAME}
+    known |= {"IDP_ENVIRONMENT": "sandbox"}
+    environ = {
+        key: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: known[found[1]], str(value)).replace(
+            "/run/secrets", str(folder / "secrets")
+        )
+        for key, value in service["environment"].items()
+    }
+    words = [ports.get(word, word) for word in service["command"]]
+    program = PROGRAMS[service["entrypoint"][0]]
+    return [sys.executable, "-m", program.module, *words], {"PATH": os.defpath} | environ
+
+
+@contextmanager
+def started_registration(folder: Path) -> Iterator[tuple[Served, dict[str, str], int]]:
+    """Registration as its containers start it, on SQLite: the upgrade, then pages and worker. The
+    pages, the environment, and the port of the worker."""
+    shutil.copy(DEPLOY / "new-secrets", folder)
+    (folder / "secrets").mkdir()
+    subprocess.run(["sh", folder / "new-secrets"], check=True, capture_output=True)
+    url = folder / "secrets" / "registration_database_url"
+    url.write_text(f"sqlite:///{folder}/registration.db\n")
+    first = free_ports(2)
+    ports = {"8005": str(first), "8006": str(first + 1), "0.0.0.0": "127.0.0.1"}  # noqa: S104
+    upgrade, environ = _container("registration-upgrade", folder, ports)
+    subprocess.run(upgrade, check=True, capture_output=True, cwd=ROOT, env=environ)
+    with ExitStack() as running:
+        served = []
+        for name in ("registration", "registration-worker"):
+            command, environ = _container(name, folder, ports)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            running.callback(process.wait, PATIENCE)
+            running.callback(process.terminate)
+            served.append(process)
+        pages = Served(served[0], first, running, REGISTRATION_NAME)
+        pages.wait_until(pages.answers)
+        yield pages, environ, first + 1
+
+
+@pytest.mark.independent
+@pytest.mark.xdist_group("wire")
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_n88_registration_runs_as_its_containers_start_it(tmp_path: Path) -> None:
+    """Upgrade, pages and worker with the secrets that are made for them; both health checks. N88:
+    behind each proxy, bodies that never come reach the pages in no part, and those that are too
+    long are refused."""
+    name = REGISTRATION_NAME
+    with started_registration(tmp_path) as (pages, environ, worker):
+        for port in (pages.port, worker):
+            check = [sys.executable, str(DEPLOY / "healthcheck.py"), str(port)]
+            pages.wait_until(
+                lambda check=check: subprocess.run(check, env=environ).returncode == 0  # type: ignore[misc]
+            )
+        for kind in ("nginx", "caddy"):
+            with proxied(kind, pages.port, tmp_path, name) as (_, https), ExitStack() as held:
+                for _ in range(60):
+                    slow = held.enter_context(closing(_tls(https, name)))
+                    slow.sendall(
+                        request("POST", "/language", Host=name, Content_Length="1000") + b"a="
+                    )
+                assert _ask(https, "GET", "/signed-out", name=name)[0] == 200
+                assert pages.established() < 20
+                assert _ask(https, "GET", "/readyz", name=name)[0] == 404
+                assert _ask(https, "POST", "/language", b"a" * 300_000, name=name)[0] == 413
+
+
+def _redirect(port: int, name: str = NAME) -> str | None:
     with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
-        connection.request("GET", "/signin?a=b", headers={"Host": NAME})
+        connection.request("GET", "/signin?a=b", headers={"Host": name})
         with closing(connection.getresponse()) as answer:
             answer.read()
             return answer.headers["Location"]
