@@ -22,8 +22,12 @@ help: ## Show this help
 run: $(VENV)/.run $(CATALOGUES) ## Start the gateway with people and applications to try (ARGS="--help" for more)
 	@exec $(BIN)/gateway demo $(ARGS)
 
-test: $(VENV)/.test $(CATALOGUES) browser nginx node-tools ## Run all tests (ARGS="-k name" for some, TEST_DATABASE_URL for PostgreSQL)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+test: $(VENV)/.test $(CATALOGUES) browser nginx node-tools ## Run all tests (ARGS="-k name" for some, COVERAGE=95 to measure it and fail below, TEST_DATABASE_URL for PostgreSQL)
+	@$(if $(COVERAGE),mkdir -p build)
+	@$(BIN)/python $(if $(COVERAGE),-m slipcover --json --out build/coverage.json) \
+		-m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(if $(COVERAGE),$(BIN)/python -m slipcover --skip-covered --fail-under $(COVERAGE) \
+		--merge build/coverage.json --out build/coverage.json)
 
 check: $(VENV)/.test ## Lint, formatting, types, direction of imports, migrations against models
 	@$(BIN)/ruff check --quiet .
@@ -62,7 +66,7 @@ lock: $(VENV)/.dist ## Pin what setup.cfg asks for, with hashes (ARGS="--upgrade
 	@$(LOCK) deploy/build-tools.in --output-file deploy/build-tools.lock $(ARGS)
 
 clean: ## Remove everything that was generated, the environment included
-	@rm -rf $(VENV) $(NODE_DIR)/node_modules build dist *.egg-info demo-data .coverage \
+	@rm -rf $(VENV) $(NODE_DIR)/node_modules build dist *.egg-info demo-data \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@rm -f $(CATALOGUES)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
