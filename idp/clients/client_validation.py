@@ -33,6 +33,7 @@ from idp.policy.names import printable
 from idp.policy.redirect_uri import MAX_LENGTH as MAX_URI
 from idp.policy.redirect_uri import registration_fault
 from idp.policy.registered_values import (
+    CERTIFICATE,
     KEY_METHODS,
     MAX_CLIENT_KEYS,
     SIGNING_ALGS,
@@ -175,7 +176,7 @@ def _certificate_faults(settings: Settings, data: ClientData) -> Iterator[Refusa
         RuleFault.TLS_SUBJECT_FORM: bool(field and value)
         and not (len(value) <= MAX_URI and certificates.is_subject_form(field, value)),
         RuleFault.KEY_WITHOUT_CERTIFICATE: is_self_signed
-        and not all("x5t#S256" in key for key in data.keys),
+        and not all(CERTIFICATE in key for key in data.keys),
     }
     yield from (RuleViolated(fault) for fault, is_violated in violated.items() if is_violated)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from idp.errors import Invalid
 from idp.networks import NetworkSet
-from idp.policy.registered_values import MAX_CLIENT_KEYS
+from idp.policy.registered_values import CERTIFICATE, MAX_CLIENT_KEYS
 
 if TYPE_CHECKING:
     from idp.credentials.assertions import PublicKey
@@ -85,7 +85,7 @@ def parse(text: bytes) -> tuple[tuple[PublicKey, ...], frozenset[str]]:
     names = {str(member["kid"]) for member in described if "kid" in member}
     usable = [key for member in described if (key := _usable(member)) is not None]
     keys = tuple(usable[:MAX_CLIENT_KEYS])
-    return keys, frozenset(names | {key["x5t#S256"] for key in keys if "x5t#S256" in key})
+    return keys, frozenset(names | {key[CERTIFICATE] for key in keys if CERTIFICATE in key})
 
 
 def _usable(member: dict[str, Any]) -> PublicKey | None:

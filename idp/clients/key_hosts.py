@@ -38,10 +38,6 @@ class _Host:
     #: Set when the attempt is over.
     attempt: Event | None = None
 
-    def is_within(self, since: datetime | None, period: timedelta, now: datetime) -> bool:
-        """Whether the time since then is shorter. Never after the clock was set back."""
-        return since is not None and timedelta(0) <= now - since < period
-
 
 class KeyHosts:
     """The keys by address. Thread-safe."""
@@ -55,7 +51,7 @@ class KeyHosts:
     def keys(self, uri: str, now: datetime) -> tuple[PublicKey, ...]:
         """The keys that count now, without fetching."""
         host = self._hosts.get(uri)
-        return host.keys if host and host.is_within(host.fetched_at, KEPT, now) else ()
+        return host.keys if host and _is_within(host.fetched_at, KEPT, now) else ()
 
     def is_due(self, uri: str, names: Iterable[str], now: datetime) -> bool:
         """Whether to fetch the keys before a token of the key ``names`` is verified."""
@@ -64,9 +60,9 @@ class KeyHosts:
             return True
         if host.attempt is not None:
             return not self.keys(uri, now)
-        if host.is_within(host.tried_at, REST, now):
+        if _is_within(host.tried_at, REST, now):
             return False
-        if not host.is_within(host.fetched_at, FRESH, now):
+        if not _is_within(host.fetched_at, FRESH, now):
             return True
         return any(name not in host.names for name in names)
 
@@ -116,8 +112,13 @@ class KeyHosts:
 
     def _forget_unused(self, now: datetime) -> None:
         for uri, host in list(self._hosts.items()):
-            if host.attempt is None and not host.is_within(host.tried_at, KEPT, now):
+            if host.attempt is None and not _is_within(host.tried_at, KEPT, now):
                 del self._hosts[uri]
+
+
+def _is_within(since: datetime | None, period: timedelta, now: datetime) -> bool:
+    """Whether the time since then is shorter. Never after the clock was set back."""
+    return since is not None and timedelta(0) <= now - since < period
 
 
 def _shown(uri: str) -> str:

@@ -28,6 +28,7 @@ from idp.credentials import certificates
 from idp.credentials.credential_refusals import AssertionCheck, KeyInvalid, KeyPrivate
 from idp.db import insert_if_missing
 from idp.models import SpentChallenge
+from idp.policy.registered_values import CERTIFICATE
 from idp.transaction import UnitOfWork
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -42,8 +43,8 @@ MAX_ASSERTION = 8192
 #: (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}
 MAX_JTI = 255
-#: The member of a key with the thumbprint of its certificate, and what marks one in PEM.
-CERTIFICATE, CERTIFICATE_MARK = "x5t#S256", "BEGIN CERTIFICATE"
+#: What marks a certificate in PEM.
+CERTIFICATE_MARK = "BEGIN CERTIFICATE"
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 MIN_RSA_BITS = 2048
 #: How long an assertion may be valid, and how much clocks may differ, in seconds.

@@ -19,7 +19,7 @@ from idp.credentials import assertions
 from idp.credentials.credential_refusals import AssertionCheck
 from idp.models import AuthMethod
 from idp.models.records import ClientRecord
-from idp.policy.registered_values import KEY_METHODS, SIGNING_METHODS, TLS_METHODS
+from idp.policy.registered_values import CERTIFICATE, KEY_METHODS, SIGNING_METHODS, TLS_METHODS
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _failed_certificate_check(
     keys = client_keys.of(work, client)
     if client.jwks_uri and not keys:
         return AssertionCheck.KEYS_UNAVAILABLE
-    known = [key.get(assertions.CERTIFICATE) for key in keys]
+    known = [key.get(CERTIFICATE) for key in keys]
     return None if presented.thumbprint in known else ClientCheck.CERTIFICATE_UNKNOWN
 
 

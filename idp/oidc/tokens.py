@@ -15,6 +15,7 @@ from idp.models.records import AccessTokenRecord, AnyAccount, AnyClient, AnyGran
 from idp.oidc import claims as claim_rules
 from idp.oidc.claims import HeldGroup, Subject
 from idp.oidc.jwks import BadToken, KeyRing
+from idp.policy.registered_values import CERTIFICATE
 from idp.transaction import UnitOfWork
 
 ACCESS = "at+jwt"
@@ -59,7 +60,7 @@ def confirmation(dpop_jkt: str | None, certificate: str | None = None) -> dict[s
     (RFC 8705 section 3)."""
     members = {} if dpop_jkt is None else {"jkt": dpop_jkt}
     if certificate is not None:
-        members["x5t#S256"] = certificate
+        members[CERTIFICATE] = certificate
     return {"cnf": members} if members else {}
 
 

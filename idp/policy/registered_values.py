@@ -40,6 +40,11 @@ class AuthMethod(StrEnum):
     NONE = "none"
 
 
+#: The thumbprint of a certificate: a member of a key (RFC 7517 section 4.9) and of ``cnf``
+#: (RFC 8705 section 3.1).
+CERTIFICATE = "x5t#S256"
+
+
 class TlsSubjectField(StrEnum):
     """The field of a certificate that names a client (RFC 8705 section 2.1.2)."""
 

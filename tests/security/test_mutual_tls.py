@@ -21,7 +21,6 @@ from idp.clients.client_refusals import RegistrationInvalid
 from idp.clients.key_hosts import KeyHosts
 from idp.credentials.assertions import public_key
 from idp.errors import ConfigurationError, Invalid
-from idp.models.records import AccessTokenRecord
 from idp.settings import Settings
 from tests.certificates import HEADER, NAMES, VERIFIED, Certificate
 from tests.oidc.test_discovery import PATHS, document
@@ -359,11 +358,6 @@ def test_n72_the_bridge_checks_the_certificate_too(world: World) -> None:
         return client.get("/scim/v2/Users", headers=sent, base_url=ISSUER).status_code
 
     assert [users(h) for h in (EMI.headers(), OTHER.headers(), {})] == [200, 401, 401]
-
-
-def test_tokens_know_their_certificate() -> None:
-    """What a resource server reads has the column."""
-    assert "certificate" in AccessTokenRecord.__dataclass_fields__
 
 
 # What can be registered and set.
