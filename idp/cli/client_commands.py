@@ -97,6 +97,11 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
         ["none", *TlsSubjectField],
     ),
     "id_token_alg": ("--id-token-alg", "ID token algorithm.", list(SIGNING_ALGS)),
+    "authorization_response_alg": (
+        "--authorization-response-alg",
+        "Algorithm of signed authorization responses (JARM).",
+        list(SIGNING_ALGS),
+    ),
     "access_token_alg": (
         "--access-token-alg",
         "Access token algorithm.",

@@ -55,6 +55,7 @@ class ClientData:
     minimum_acr: str | None = None
     second_factor: str = ""
     id_token_alg: str = "RS256"  # noqa: S105 - names of algorithms and forms, no secrets
+    authorization_response_alg: str = "RS256"
     access_token_alg: str = "ES256"  # noqa: S105
     access_token_format: str = "jwt"  # noqa: S105
     audience: str = ""

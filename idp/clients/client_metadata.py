@@ -54,7 +54,6 @@ FIXED: dict[str, tuple[Any, ...]] = {
 #: Members that are refused unless they are false.
 UNSUPPORTED = (
     "authorization_encrypted_response_alg",
-    "authorization_signed_response_alg",
     "default_max_age",
     "id_token_encrypted_response_alg",
     "introspection_encrypted_response_alg",
@@ -144,6 +143,9 @@ MEMBERS: dict[str, Member] = {
     "jwks": Member("keys", _keys, lambda keys: {"keys": list(keys)}),
     "jwks_uri": Member("jwks_uri", _text, str),
     "id_token_signed_response_alg": Member("id_token_alg", _one_of(SIGNING_ALGS), str),
+    "authorization_signed_response_alg": Member(
+        "authorization_response_alg", _one_of(SIGNING_ALGS), str
+    ),
     "require_pushed_authorization_requests": Member("require_pushed_requests", _flag, bool),
     "dpop_bound_access_tokens": Member("dpop_bound_access_tokens", _flag, bool),
     "tls_client_certificate_bound_access_tokens": Member("certificate_bound_tokens", _flag, bool),

@@ -60,6 +60,7 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 ONE_OF: dict[str, tuple[str | None, ...]] = {
     "auth_method": tuple(AuthMethod),
     "id_token_alg": SIGNING_ALGS,
+    "authorization_response_alg": SIGNING_ALGS,
     "access_token_alg": SIGNING_ALGS,
     "tls_subject_field": ("", *TlsSubjectField),
     "minimum_acr": (None, *ACRS),

@@ -96,6 +96,10 @@ class Client(Base):
     #: The rule (``idp.mfa.second_factor_rule``); empty for the default of the environment.
     second_factor: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     id_token_alg: Mapped[str] = mapped_column(String(10), default="RS256")
+    #: Of authorization responses in JWTs (JARM).
+    authorization_response_alg: Mapped[str] = mapped_column(
+        String(10), default="RS256", server_default=text("'RS256'")
+    )
     access_token_alg: Mapped[str] = mapped_column(String(10), default="ES256")
     #: ``jwt`` (RFC 9068) or ``opaque``.
     access_token_format: Mapped[str] = mapped_column(String(10), default="jwt")

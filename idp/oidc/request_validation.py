@@ -24,7 +24,8 @@ from idp.policy.scopes import parse_scope, within
 from idp.settings import Settings
 from idp.transaction import UnitOfWork
 
-RESPONSE_MODES = ("query", "form_post")
+#: With a JWT, the response is signed; for a code, ``jwt`` is ``query.jwt`` (JARM section 2.3).
+RESPONSE_MODES = ("query", "form_post", "jwt", "query.jwt", "form_post.jwt")
 PROMPTS = ("none", "login", "consent", "select_account")
 #: A SHA-256 digest, base64url.
 _DIGEST = re.compile(r"[A-Za-z0-9\-_]{43}")
@@ -132,7 +133,8 @@ def response_mode(params: dict[str, str], *, strict: bool = False) -> str:
     if mode in RESPONSE_MODES:
         return mode
     if strict:
-        raise RequestError("invalid_request", "The response_mode must be query or form_post.")
+        modes = ", ".join(RESPONSE_MODES)
+        raise RequestError("invalid_request", f"The response_mode is none of {modes}.")
     return "query"
 
 

@@ -16,6 +16,7 @@ LABELS = {
     "allowed_origins": _("Allowed CORS origins"),
     "audience": _("Access token audience"),
     "auth_method": _("Client authentication method"),
+    "authorization_response_alg": _("Authorization response signing algorithm (JARM)"),
     "backchannel_logout_uri": _("Back-channel logout URI"),
     "certificate_bound_tokens": _("Bind access tokens to the certificate of the application"),
     "channel": _("Send the code by"),

@@ -1,5 +1,5 @@
-"""Applications register themselves (RFC 7591, RFC 7592), and are signed out in frames (OpenID Connect
-Front-Channel Logout 1.0).
+"""Applications register themselves (RFC 7591, RFC 7592), are signed out in frames (OpenID Connect
+Front-Channel Logout 1.0) and get signed authorization responses (JARM).
 
 Revises: 0032
 """
@@ -79,9 +79,19 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.add_column(
+        "client",
+        sa.Column(
+            "authorization_response_alg",
+            sa.String(length=10),
+            server_default=sa.text("'RS256'"),
+            nullable=False,
+        ),
+    )
 
 
 def downgrade() -> None:
+    op.drop_column("client", "authorization_response_alg")
     op.drop_column("client", "frontchannel_logout_session_required")
     op.drop_column("client", "frontchannel_logout_uri")
     op.drop_table("client_registration")

@@ -78,6 +78,37 @@ def test_n59_a_sign_out_ends_where_the_application_redirects_to(page: Page, site
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("has_script", [True, False])
+def test_n57_a_sign_out_opens_the_address_of_the_application_in_a_frame(
+    chromium: Browser, site: Site, has_script: bool
+) -> None:
+    """Front-Channel Logout 1.0: the policy of the page lets it load, and the browser goes on."""
+    rp, username = (
+        site.register(
+            frontchannel_logout_uri=f"{site.app.url}/front",
+            frontchannel_logout_session_required=True,
+        ),
+        site.world.account(),
+    )
+    context = chromium.new_context(java_script_enabled=has_script, locale="en-CA")
+    page = context.new_page()
+    loaded: list[str] = []
+    page.on("response", lambda answer: loaded.append(answer.url))
+    page.goto(site.address(rp))
+    sign_in(page, username)
+    landed(page, site)
+    back = quote(f"{site.app.url}/signed-out")
+    page.goto(
+        f"{site.origin}/oauth2/v1/logout?client_id={rp.client_id}&post_logout_redirect_uri={back}"
+    )
+    page.get_by_role("button", name="Sign out").click()
+    landed(page, site, "/signed-out", holds="")
+    (frame,) = [url for url in loaded if url.startswith(f"{site.app.url}/front?")]
+    assert "sid=" in frame
+    assert quote(site.origin, safe="") in frame
+    context.close()
+
+
 def test_n59_the_return_to_the_application_needs_no_script(chromium: Browser, site: Site) -> None:
     """N59: the page goes on by refresh, and has a link; Back does not return to it."""
     rp, username = site.register(), site.world.account()

@@ -45,7 +45,7 @@ def test_n10_a_missing_response_type_is_an_invalid_request(
     assert answer["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("mode", ["web_message", "fragment", "jwt", "Query", "form_post.jwt"])
+@pytest.mark.parametrize("mode", ["web_message", "fragment", "fragment.jwt", "Query", "JWT"])
 def test_n11_an_unknown_response_mode_is_refused(world: World, mode: str) -> None:
     """N11, A8: never ignored in silence."""
     assert refusal(world, world.relying_party(), response_mode=mode)["error"] == "invalid_request"

@@ -18,7 +18,7 @@ from idp.directory import held_role_groups
 from idp.grants import authorization_codes, device_authorizations, grant_lifecycle
 from idp.models import BrowserSession, Client, Interaction
 from idp.oidc import interaction as rules
-from idp.oidc import request_object
+from idp.oidc import request_object, response_token
 from idp.oidc.endpoints import device_answers, posted
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.interaction import AuthorizationRequest
@@ -229,7 +229,7 @@ def _grant(
         code_challenge=asked.code_challenge,
         dpop_jkt=asked.dpop_jkt,
     )
-    return _answer(asked, [("code", code)], after_form=after_form)
+    return _answer(client, asked, [("code", code)], after_form=after_form)
 
 
 def _refuse(
@@ -256,18 +256,25 @@ def _refuse(
     fields = [("error", refusal.code)]
     if refusal.description:
         fields.append(("error_description", refusal.description))
-    return _answer(asked, fields, after_form=after_form)
+    return _answer(client, asked, fields, after_form=after_form)
 
 
 def _answer(
-    asked: AuthorizationRequest, fields: list[tuple[str, str]], *, after_form: bool
+    client: Client,
+    asked: AuthorizationRequest,
+    fields: list[tuple[str, str]],
+    *,
+    after_form: bool,
 ) -> BaseResponse:
     """The authorization response in the response mode of the request, with ``state`` and ``iss``
-    (RFC 9207). After a form of this site it is a page; otherwise a redirect."""
+    (RFC 9207), as parameters or in a signed JWT. After a form of this site it is a page; otherwise
+    a redirect."""
     if asked.state is not None:
         fields.append(("state", asked.state))
     fields.append(("iss", current.runtime().settings.issuer))
-    if asked.response_mode == "form_post":
+    if asked.response_mode.endswith("jwt"):
+        fields = [("response", response_token.sign(current.work(), ring(), client, fields))]
+    if asked.response_mode.startswith("form_post"):
         g.form_goes_anywhere = True
         return Response(render_template("form_post.html", action=asked.redirect_uri, fields=fields))
     parts = urlsplit(asked.redirect_uri)

@@ -51,6 +51,7 @@ CHOICES = (
     "tls_subject_field",
     "second_factor",
     "id_token_alg",
+    "authorization_response_alg",
     "access_token_alg",
     "access_token_format",
     "push_person_id",
