@@ -23,7 +23,7 @@ from idp.clients.registration_refusals import (
     MemberInvalid,
     TokenNotAccepted,
 )
-from idp.models import AuthMethod, Client, ClientRegistration
+from idp.models import AuthMethod, Client, ClientRegistration, InitialAccessToken
 from idp.transaction import UnitOfWork
 
 _PURPOSE = "registration-access-token"
@@ -38,10 +38,9 @@ class Registered:
     secret: str = ""
 
 
-def register(work: UnitOfWork, initial_token: str, metadata: Metadata) -> Registered:
-    """Register an application. Raises TokenNotAccepted, or Invalid with all faults; then the
-    initial access token is not used up."""
-    initial = initial_tokens.find_usable(work, initial_token)
+def register(work: UnitOfWork, initial: InitialAccessToken, metadata: Metadata) -> Registered:
+    """Register an application. Raises Invalid with all faults, and then the initial access token is
+    not used up; or TokenNotAccepted if concurrent registrations were its last."""
     client_id = work.token(16)
     data = client_metadata.registration(metadata, ClientData(name=client_id))
     if not initial.require_pkce and data.auth_method != AuthMethod.NONE:

@@ -363,6 +363,7 @@ def test_n38_nothing_registers_by_default(world: World) -> None:
     bare = register(world, None)
     assert bare.status_code == 401
     assert bare.headers["WWW-Authenticate"] == f'Bearer realm="{world.settings.issuer}"'
+    assert send(world, "POST", REGISTER, None, data=b"x").status_code == 401
     known = registered(world)
     for token in ("", "x", "x" * 3000, known["registration_access_token"], "é"):
         answer = register(world, token)

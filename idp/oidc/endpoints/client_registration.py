@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction, ProtocolCode
-from idp.clients import client_metadata, registrations
+from idp.clients import client_metadata, initial_tokens, registrations
 from idp.clients.registration_refusals import ManagedByOperators, TokenNotAccepted
 from idp.clients.registrations import Registered
 from idp.errors import Invalid
@@ -38,7 +38,9 @@ def register_client() -> Response:
     """Register a client, with an initial access token. 201 with all that is registered."""
     work = current.work()
     try:
-        made = registrations.register(work, _presented_token(), _metadata())
+        # First, so that nobody else has a body read.
+        initial = initial_tokens.find_usable(work, _presented_token())
+        made = registrations.register(work, initial, _metadata())
     except (TokenNotAccepted, Invalid, NotMetadata, UnsupportedMediaType) as refusal:
         return _refuse(refusal)
     return _answer(201, _information(made))
