@@ -23,6 +23,7 @@ from idp.credentials.credential_refusals import ProofCheck
 from idp.db import insert_if_missing
 from idp.models import SpentChallenge
 from idp.policy.registered_values import DPOP_ALGS
+from idp.settings import Settings
 from idp.transaction import UnitOfWork
 
 TYPE = "dpop+jwt"
@@ -82,7 +83,7 @@ class ProvedRequest:
     """What a proof must be for."""
 
     method: str
-    #: At the public address of the gateway, without escapes.
+    #: Without escapes.
     path: str
     access_token: str | None = None
 
@@ -189,7 +190,7 @@ def _checks(
     return {
         ProofCheck.JTI: isinstance(jti, str) and 0 < len(jti) <= MAX_JTI,
         ProofCheck.HTM: claims.get("htm") == proved.method,
-        ProofCheck.HTU: _is_url_of(claims.get("htu"), work.settings.issuer, proved.path),
+        ProofCheck.HTU: _is_url_of(claims.get("htu"), work.settings, proved.path),
         ProofCheck.IAT: _is_time(iat := claims.get("iat"))
         and now - MAX_AGE <= iat <= now + MAX_AHEAD,
         # Both are optional, and mean here what they mean in every JWT (RFC 7519 section 4.1).
@@ -209,15 +210,16 @@ def _is_digest_of(value: Any, token: str) -> bool:
     return bool(value == digest)
 
 
-def _is_url_of(value: Any, issuer: str, path: str) -> bool:
-    """Whether a URL without its query and fragment is that of ``path`` at the issuer, both
-    normalised (RFC 3986 sections 6.2.2 and 6.2.3). Escapes are resolved, as those of ``path``
-    were."""
+def _is_url_of(value: Any, settings: Settings, path: str) -> bool:
+    """Whether a URL without its query and fragment is that of ``path`` at a public address of the
+    gateway, both normalised (RFC 3986 sections 6.2.2 and 6.2.3). Escapes are resolved, as those of
+    ``path`` were."""
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         return False
     try:
         parts = urlsplit(value)
-        return _origin(parts) == _origin(urlsplit(issuer)) and _without_dots(parts.path) == path
+        ours = [_origin(urlsplit(url)) for url in (settings.issuer, settings.mtls_url) if url]
+        return _origin(parts) in ours and _without_dots(parts.path) == path
     except ValueError:
         return False
 

@@ -360,6 +360,20 @@ def test_proofs_that_are_good_enough(world: World) -> None:
         assert answer.status_code == 200, (name, answer.text)
 
 
+def test_a_proof_may_name_the_address_for_certificates(world: World) -> None:
+    """RFC 8705 section 5: the same endpoint under its alias, if there is one."""
+    rp, holder = own(world), Holder(world)
+    settings = replace(
+        world.settings, mtls_url="https://mtls.gateway.test",
+        client_certificate_header="X-Client-Certificate", trusted_proxies=("192.0.2.0/28",),
+    )  # fmt: skip
+    app = create_app(settings, world.app.extensions["runtime"].ports)
+    for where, status in ((replace(world, settings=settings, app=app), 200), (world, 400)):
+        proof = holder.proof(htu=f"https://mtls.gateway.test{TOKEN}")
+        answer = send(where, rp, proof, grant_type="client_credentials")
+        assert answer.status_code == status, answer.text
+
+
 def test_n26_two_header_fields_are_refused(world: World) -> None:
     """Section 4.3: exactly one field, as HTTP sends several."""
     rp, holder = own(world), Holder(world)
