@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ from idp.app import create_app
 from idp.directory import accounts
 from idp.machines import machine_keys, registered_networks
 from idp.models import AccountKind
-from idp.policy.scopes import DEVICE_CODE
+from idp.policy.scopes import DEVICE_CODE, TOKEN_EXCHANGE
 from tests.security.test_signed_tokens import claims_of
 from tests.world import World
 
@@ -162,3 +163,28 @@ def test_the_program_without_a_browser_gets_a_token(world: World, tmp_path: Path
         token = program.stdout.read().strip()
     assert program.returncode == 0
     assert claims_of(token)["aud"] == "https://prices.example"
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_the_service_that_exchanges_a_token_gets_one(world: World) -> None:
+    """RFC 8693: as the document has it."""
+    prices, settlements = "https://prices.example", "https://settlements.example"
+    service = world.relying_party(
+        "Prices", grant_types=(TOKEN_EXCHANGE,), redirect_uris=(), scopes=("groups",),
+        audience=prices, exchange_audiences=(settlements,), is_resource_server=True,
+    )  # fmt: skip
+    world.relying_party("Settlements", audience=settlements)
+    rp, username = world.relying_party(audience=prices), world.account()
+    with served(world) as gateway:
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "ISSUER": gateway.settings.issuer,
+            "SECRET": service.secret,
+            "RECEIVED": gateway.signed_in_tokens(rp, username)["access_token"],
+        }
+        done = subprocess.run(
+            ["sh", "-e", "-c", block("subject_token=$RECEIVED")], env=environment, text=True,
+            capture_output=True, check=True,
+        )  # fmt: skip
+    answer = json.loads(done.stdout)
+    assert claims_of(answer["access_token"])["aud"] == settlements

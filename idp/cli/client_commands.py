@@ -39,6 +39,12 @@ _LISTS: dict[str, tuple[str, str, list[str] | None]] = {
     "redirect_uris": ("--redirect-uri", "Redirect URI. Repeat for several.", None),
     "post_logout_redirect_uris": ("--post-logout-redirect-uri", "Repeat for several.", None),
     "allowed_origins": ("--origin", "Allowed CORS origin. Repeat for several.", None),
+    "exchange_audiences": (
+        "--exchange-audience",
+        "Audience for which it may exchange tokens that it receives (RFC 8693). Repeat for "
+        "several.",
+        None,
+    ),
     "account_kinds": (
         "--account-kind",
         "Allowed account type. Default: personal and machine. Repeat for several.",

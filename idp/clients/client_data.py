@@ -59,6 +59,7 @@ class ClientData:
     access_token_alg: str = "ES256"  # noqa: S105
     access_token_format: str = "jwt"  # noqa: S105
     audience: str = ""
+    exchange_audiences: tuple[str, ...] = ()
     is_resource_server: bool = False
     push_operations: tuple[str, ...] = tuple(PushOperation)
     push_participants: tuple[str, ...] = ()

@@ -145,6 +145,11 @@ class RuleFault(Phrase):
         "self_signed_tls_client_auth needs certificates, or JWKs with x5c or x5t#S256"
     )
     PUBLIC_CREDENTIALS = N_("a public client cannot use client_credentials")
+    PUBLIC_EXCHANGE = N_("a public client cannot exchange tokens")
+    EXCHANGE_AUDIENCES = N_(
+        "token-exchange needs an audience of the client and exchange_audiences, and only it has any"
+    )
+    AUDIENCE_TEXT = N_("an exchange audience is 1 to 2000 printable ASCII characters")
     REFRESH_WITHOUT_CODE = N_("refresh_token needs authorization_code or the device grant")
     SCOPE_CHARACTERS = N_("scopes are words of printable ASCII")
     PKCE_WAIVED = N_("PKCE can be waived for a confidential client only")

@@ -47,6 +47,7 @@ from idp.policy.scopes import (
     GRANT_TYPES,
     PERSON_ID_ATTRIBUTES,
     PUSHED_KINDS,
+    TOKEN_EXCHANGE,
     PushOperation,
     is_scope_token,
     obtainable,
@@ -54,7 +55,7 @@ from idp.policy.scopes import (
 from idp.settings import Settings
 from idp.transaction import UnitOfWork
 
-MAX_NAME, MAX_DESCRIPTION = 200, 500
+MAX_NAME, MAX_DESCRIPTION, MAX_AUDIENCE = 200, 500, 2000
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 #: The values that a field can have.
 ONE_OF: dict[str, tuple[str | None, ...]] = {
@@ -119,6 +120,7 @@ def _rule_faults(data: ClientData) -> Iterator[Refusal]:
         yield KeysMissingOrExcess(MAX_CLIENT_KEYS)
     has_code = "authorization_code" in data.grant_types
     by_person = bool(set(data.grant_types) & set(BY_PERSON))
+    exchanges = TOKEN_EXCHANGE in data.grant_types
     default = data.push_default_participant
     numbers = (*data.push_participants, default or "0")
     violated = {
@@ -126,6 +128,10 @@ def _rule_faults(data: ClientData) -> Iterator[Refusal]:
         RuleFault.ASSERTION_AUDIENCE: data.token_endpoint_audience
         and data.auth_method not in SIGNING_METHODS,
         RuleFault.PUBLIC_CREDENTIALS: public and "client_credentials" in data.grant_types,
+        RuleFault.PUBLIC_EXCHANGE: public and exchanges,
+        RuleFault.EXCHANGE_AUDIENCES: exchanges != bool(data.exchange_audiences)
+        or (exchanges and not data.audience),
+        RuleFault.AUDIENCE_TEXT: not all(map(_is_audience, data.exchange_audiences)),
         RuleFault.REFRESH_WITHOUT_CODE: "refresh_token" in data.grant_types and not by_person,
         RuleFault.SCOPE_CHARACTERS: not all(map(is_scope_token, data.scopes)),
         RuleFault.PKCE_WAIVED: public and not data.require_pkce,
@@ -180,6 +186,10 @@ def _certificate_faults(settings: Settings, data: ClientData) -> Iterator[Refusa
         and not all(CERTIFICATE in key for key in data.keys),
     }
     yield from (RuleViolated(fault) for fault, is_violated in violated.items() if is_violated)
+
+
+def _is_audience(text: str) -> bool:
+    return 0 < len(text) <= MAX_AUDIENCE and text.isascii() and text.isprintable()
 
 
 def _is_number(number: str) -> bool:

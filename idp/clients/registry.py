@@ -100,6 +100,7 @@ def disable(work: UnitOfWork, client: Client) -> None:
         client.disabled_at = work.now
         client.updated_at = work.now
         sessions.revoke_grants(work, Grant.client_id == client.id, EndReason.CLIENT_DISABLED)
+        sessions.revoke_exchanged_tokens(work, client)
         events.record(work, AuditAction.CLIENT_DISABLED, client=client)
 
 
@@ -138,6 +139,12 @@ def find_by_resource(work: UnitOfWork, resource: str) -> Client | None:
     named = or_(Client.client_id == resource, Client.audience == resource)
     rows = work.db.scalars(select(Client).where(named, Client.disabled_at.is_(None)).limit(2)).all()
     return rows[0] if len(rows) == 1 else None
+
+
+def with_audience(work: UnitOfWork, audience: str) -> list[Client]:
+    """The enabled clients whose tokens are for this audience."""
+    query = select(Client).where(Client.audience == audience, Client.disabled_at.is_(None))
+    return list(work.db.scalars(query))
 
 
 def get(work: UnitOfWork, client_id: str) -> Client:

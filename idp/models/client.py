@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ForeignKey, String, Text, false, text
+from sqlalchemy import JSON, ForeignKey, String, Text, false, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, PrimaryKey
@@ -105,6 +106,10 @@ class Client(Base):
     access_token_format: Mapped[str] = mapped_column(String(10), default="jwt")
     #: ``aud`` of its access tokens; empty: the gateway.
     audience: Mapped[str] = mapped_column(String(2000), default="")
+    #: The audiences for which it may exchange tokens that it receives (RFC 8693).
+    exchange_audiences: Mapped[list[str]] = mapped_column(
+        JSON().with_variant(JSONB(), "postgresql"), default=list, server_default=text("'[]'")
+    )
     #: May introspect tokens that were issued to other clients for its audience.
     is_resource_server: Mapped[bool] = mapped_column(default=False)
     #: Operations allowed with the scope ``scim``: values of ``PushOperation``.

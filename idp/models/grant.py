@@ -241,6 +241,9 @@ class AccessToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    #: The clients that exchanged it, the last one outermost (RFC 8693 section 4.1); None: it was
+    #: issued to the client of its grant.
+    act: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     #: The SHA-256 thumbprint of the certificate that it works with (RFC 8705); None: any caller.
     certificate: Mapped[str | None] = mapped_column(String(43))
 

@@ -48,6 +48,7 @@ class ClientRecord:
     access_token_alg: str
     access_token_format: str
     audience: str
+    exchange_audiences: tuple[str, ...]
     is_resource_server: bool
     push_operations: tuple[str, ...]
     push_participants: tuple[str, ...]
@@ -167,6 +168,7 @@ class AccessTokenRecord:
     audience: str
     dpop_jkt: str | None
     certificate: str | None
+    act: dict[str, Any] | None
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
@@ -205,6 +207,15 @@ class DeviceAuthorizationRecord:
 
     id: int
     grant: GrantRecord
+
+
+def actors(act: dict[str, Any] | None) -> list[str]:
+    """The clients that exchanged an access token, the last one first (RFC 8693 section 4.1)."""
+    found = []
+    while act:
+        found.append(str(act["sub"]))
+        act = act.get("act")
+    return found
 
 
 AnyClient = Client | ClientRecord

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,12 +20,28 @@ from idp.policy.registered_values import CERTIFICATE
 from idp.transaction import UnitOfWork
 
 ACCESS = "at+jwt"
+#: RFC 8693 section 3.
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name
 ID = "JWT"
 
 
 def seconds(moment: datetime) -> int:
     """NumericDate (RFC 7519 section 2)."""
     return int(moment.timestamp())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delegation:
+    """A service exchanges an access token for one of another audience, under the same grant (RFC
+    8693)."""
+
+    #: The service, which the new token is issued to.
+    actor: AnyClient
+    audience: str
+    #: The old token expires then, and so does the new one.
+    expires_at: datetime
+    #: The claim ``act``.
+    act: dict[str, Any]
 
 
 def issue(
@@ -34,17 +51,21 @@ def issue(
     scopes: tuple[str, ...],
     dpop_jkt: str | None = None,
     certificate: str | None = None,
+    delegation: Delegation | None = None,
 ) -> dict[str, Any]:
     """The token response for a grant, without a refresh token (RFC 6749 section 5.1). The access
     token is bound to the key and the certificate of these thumbprints, if there are any."""
     held = _held_for_tokens(work, grant, scopes)
-    access = _access_token(work, ring, grant, scopes, held, dpop_jkt, certificate)
+    terms = replace(_terms(work, grant, delegation), dpop_jkt=dpop_jkt, certificate=certificate)
+    access = _access_token(work, ring, grant, scopes, held, terms)
     body: dict[str, Any] = {
         "access_token": access,
         "token_type": token_type(dpop_jkt),
-        "expires_in": work.settings.access_token_ttl,
+        "expires_in": seconds(terms.expires_at) - seconds(work.now),
         **scope_member(scopes),
     }
+    if delegation is not None:
+        return body | {"issued_token_type": ACCESS_TOKEN_TYPE}
     if grant.account is not None and "openid" in scopes:
         body["id_token"] = _id_token(work, ring, grant, scopes, access, held)
     return body
@@ -145,33 +166,63 @@ def _held_for_tokens(work: UnitOfWork, grant: AnyGrant, scopes: tuple[str, ...])
     return held_groups(work, grant)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Terms:
+    """To whom an access token is issued, where it works, until when, and what it is bound to."""
+
+    client: AnyClient
+    client_id: str
+    audience: str
+    expires_at: datetime
+    act: dict[str, Any] | None = None
+    dpop_jkt: str | None = None
+    certificate: str | None = None
+
+
+def _terms(work: UnitOfWork, grant: AnyGrant, delegation: Delegation | None) -> _Terms:
+    if delegation is None:
+        return _Terms(
+            client=grant.client,
+            client_id=grant_lifecycle.token_client_id(grant),
+            audience=audience_of(work, grant),
+            expires_at=work.after(seconds=work.settings.access_token_ttl),
+        )
+    return _Terms(
+        client=delegation.actor,
+        client_id=delegation.actor.client_id,
+        audience=delegation.audience,
+        expires_at=delegation.expires_at,
+        act=delegation.act,
+    )
+
+
 def _access_token(
     work: UnitOfWork,
     ring: KeyRing,
     grant: AnyGrant,
     scopes: tuple[str, ...],
     held: list[HeldGroup],
-    dpop_jkt: str | None,
-    certificate: str | None,
+    terms: _Terms,
 ) -> str:
-    client = grant.client
-    audience = audience_of(work, grant)
+    client = terms.client
     handle = work.token(16)
     if client.access_token_format == "opaque":  # noqa: S105 - a form, not a secret
         token = work.token(32)
         handle = work.vault.digest("access", token)
     else:
-        claims = _access_claims(work, grant, scopes, held, audience, handle)
-        claims |= confirmation(dpop_jkt, certificate)
+        claims = _access_claims(work, grant, scopes, held, terms, handle)
+        claims |= confirmation(terms.dpop_jkt, terms.certificate)
         token = ring.sign(work, client.access_token_alg, ACCESS, claims)
     access_tokens.record(
         work,
         grant,
         handle,
         scopes=list(scopes),
-        audience=audience,
-        dpop_jkt=dpop_jkt,
-        certificate=certificate,
+        audience=terms.audience,
+        expires_at=terms.expires_at,
+        dpop_jkt=terms.dpop_jkt,
+        certificate=terms.certificate,
+        act=terms.act,
     )
     return token
 
@@ -199,20 +250,22 @@ def _access_claims(
     grant: AnyGrant,
     scopes: tuple[str, ...],
     held: list[HeldGroup],
-    audience: str,
+    terms: _Terms,
     jti: str,
 ) -> dict[str, Any]:
     """RFC 9068 section 2.2."""
     claims: dict[str, Any] = {
         "iss": work.settings.issuer,
         "sub": grant.account.subject if grant.account else grant.client.client_id,
-        "aud": audience,
-        "client_id": grant_lifecycle.token_client_id(grant),
+        "aud": terms.audience,
+        "client_id": terms.client_id,
         "iat": seconds(work.now),
-        "exp": seconds(work.now) + work.settings.access_token_ttl,
+        "exp": seconds(terms.expires_at),
         "jti": jti,
         **scope_member(scopes),
     }
+    if terms.act is not None:
+        claims["act"] = terms.act
     if grant.account is None:
         return claims
     claims |= {"auth_time": seconds(_auth_time(grant)), "acr": grant.acr, "amr": grant.amr}
@@ -275,6 +328,6 @@ def client_id_of(claims: dict[str, Any]) -> str | None:
 
 def may_introspect(row: AccessTokenRecord, client: AnyClient) -> bool:
     """Whether the client may introspect the token: its own, or one whose audience it is."""
-    if row.grant.client_id == client.id:
+    if access_tokens.holder_id(row) == client.client_id:
         return True
     return client.is_resource_server and bool(client.audience) and client.audience == row.audience

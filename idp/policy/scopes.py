@@ -23,7 +23,15 @@ PERSONAL_SCOPES = ("openid", "profile", "email", "groups", "participants")
 IGNORED_SCOPES = ("address",)
 #: RFC 8628.
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
+#: RFC 8693.
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name
+GRANT_TYPES = (
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    DEVICE_CODE,
+    TOKEN_EXCHANGE,
+)
 #: With these a person allows an application to act for them.
 BY_PERSON = ("authorization_code", DEVICE_CODE)
 
@@ -80,8 +88,8 @@ def obtainable(scope: str, grant_types: Iterable[str]) -> bool:
     if scope == "offline_access":
         return "refresh_token" in types
     if scope in (*IDENTITY_SCOPES, *IGNORED_SCOPES):
-        return bool(types & set(BY_PERSON))
-    return bool(types & {*BY_PERSON, "client_credentials"})
+        return bool(types & {*BY_PERSON, TOKEN_EXCHANGE})
+    return bool(types & {*BY_PERSON, TOKEN_EXCHANGE, "client_credentials"})
 
 
 def default_scopes(grant_types: Iterable[str]) -> tuple[str, ...]:

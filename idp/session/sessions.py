@@ -13,6 +13,7 @@ from idp.db import insert_if_missing
 from idp.messages import queue
 from idp.mfa.assurance import acr_of, amr_of, has_factor
 from idp.models import (
+    AccessToken,
     Account,
     AuthorizationCode,
     BrowserSession,
@@ -22,7 +23,7 @@ from idp.models import (
     Grant,
     RoleGroup,
 )
-from idp.models.records import AnySession
+from idp.models.records import AnySession, actors
 from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
 from idp.session import logout_recipients
 from idp.session.end_reasons import EndReason
@@ -233,6 +234,20 @@ def revoke_grants(
             update(Grant)
             .where(Grant.id.in_(ids), Grant.revoked_at.is_(None))
             .values(revoked_at=work.now, revoke_reason=reason)
+        )
+
+
+def revoke_exchanged_tokens(work: UnitOfWork, client: Client) -> None:
+    """Revoke the access tokens that the client exchanged, and those that others got for them."""
+    live = select(AccessToken.id, AccessToken.act).where(
+        AccessToken.act.is_not(None),
+        AccessToken.revoked_at.is_(None),
+        AccessToken.expires_at > work.now,
+    )
+    ids = [key for key, act in work.db.execute(live) if client.client_id in actors(act)]
+    if ids:
+        work.db.execute(
+            update(AccessToken).where(AccessToken.id.in_(ids)).values(revoked_at=work.now)
         )
 
 

@@ -32,6 +32,7 @@ LABELS = {
     "family_name": _("Last name"),
     "function": _("Function"),
     "given_name": _("First name"),
+    "exchange_audiences": _("Audiences for which it may exchange tokens that it receives"),
     "grant_types": _("Grant types"),
     "group": _("Role group"),
     "home_url": _("Tile link"),

@@ -1,10 +1,12 @@
-"""Devices that wait until a person allows them to act for them (RFC 8628).
+"""Devices that wait until a person allows them to act for them (RFC 8628), and tokens that services
+exchange (RFC 8693).
 
 Revises: 0031
 """
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0032"
 down_revision = "0031"
@@ -54,7 +56,16 @@ def upgrade() -> None:
         op.create_index(
             f"ix_device_authorization_{column}", "device_authorization", [column]
         )
+    # Not in batch mode: a new table for the clients would lose its triggers.
+    texts = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+    op.add_column(
+        "client",
+        sa.Column("exchange_audiences", texts, server_default=sa.text("'[]'"), nullable=False),
+    )
+    op.add_column("access_token", sa.Column("act", sa.JSON(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("access_token", "act")
+    op.drop_column("client", "exchange_audiences")
     op.drop_table("device_authorization")

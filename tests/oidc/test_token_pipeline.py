@@ -42,8 +42,10 @@ def test_n33_a_grant_type_that_defines_a_phase_is_refused(world: World, grant_ty
 
 
 def test_n33_a_grant_type_cannot_have_further_members() -> None:
-    """N33: it has a name, ``redeem`` and ``authenticate``, and cannot be changed."""
-    assert [field.name for field in fields(GrantType)] == ["name", "redeem", "authenticate"]
+    """N33: it has a name, ``redeem``, whether that checks the resource, and ``authenticate``, and
+    cannot be changed."""
+    members = [field.name for field in fields(GrantType)]
+    assert members == ["name", "redeem", "names_audience", "authenticate"]
     with pytest.raises(TypeError):
         GrantType(name="own", redeem=GRANT_TYPE.redeem, issue=print)  # type: ignore[call-arg]
     with pytest.raises(FrozenInstanceError):

@@ -15,7 +15,7 @@ from idp.app import create_app
 from idp.clients import registry
 from idp.directory import accounts
 from idp.grants import device_authorizations
-from idp.maintenance import purge
+from idp.maintenance import purge, restoration
 from idp.models import AccountKind, AccountState, DeviceAuthorization
 from idp.policy import user_code
 from idp.policy.scopes import ACR_MFA, DEVICE_CODE
@@ -441,6 +441,17 @@ def test_two_devices_never_have_the_same_user_code(
     monkeypatch.setattr(user_code, "generate", lambda _: next(drawn))
     rp = terminal(world)
     assert [ask(world, rp)["user_code"] for _ in range(2)] == ["WDJB-MJHT", "WDJB-MJHW"]
+
+
+def test_n91_a_restored_backup_brings_no_device_code_back(world: World) -> None:
+    """Neither one that waits nor one that was allowed."""
+    rp, username = terminal(world), world.account()
+    waiting, allowed = ask(world, rp), ask(world, rp)
+    allow(world, allowed, username)
+    with world.work() as work:
+        assert restoration.complete(work, why="test").ended["device_authorizations"] == 2
+    for codes in (waiting, allowed):
+        assert error_of(poll(world, rp, codes)) == "expired_token"
 
 
 def test_old_device_authorizations_are_purged_before_their_grants(world: World) -> None:

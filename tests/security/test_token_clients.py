@@ -225,7 +225,7 @@ def test_a_disabled_client_is_refused_in_the_same_words(
         "password",
         "implicit",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "urn:ietf:params:oauth:grant-type:saml2-bearer",
         "AUTHORIZATION_CODE",
         "refresh_token ",
         'é"\\',

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.clients import registry
 from idp.models import AccountState, AuthMethod
 from idp.oidc import grants
 from idp.oidc.client_auth import FAILED, REALM
-from idp.policy.scopes import DEVICE_CODE, GRANT_TYPES, IDENTITY_SCOPES
+from idp.oidc.tokens import ACCESS_TOKEN_TYPE
+from idp.policy.scopes import DEVICE_CODE, GRANT_TYPES, IDENTITY_SCOPES, TOKEN_EXCHANGE
 from idp.policy.session_rules import may_sign_in
 from tests.world import VERIFIER, Rp, World
 
@@ -50,6 +52,18 @@ def _device(world: World, rp: Rp, username: str) -> Params:
     return {"device_code": codes["device_code"]}
 
 
+def _exchange(world: World, rp: Rp, username: str) -> Params:
+    """The client exchanges a token for the one service that it is registered for."""
+    own, other = "https://api.emi.example", "https://api.other.example"
+    with world.work() as work:
+        client = registry.get(work, rp.client_id)
+        client.audience, client.exchange_audiences = own, [other]
+        client.grant_types = [*client.grant_types, TOKEN_EXCHANGE]
+    world.relying_party("Other", audience=other)
+    token = world.signed_in_tokens(rp, username)["access_token"]
+    return {"subject_token": token, "subject_token_type": ACCESS_TOKEN_TYPE, "resource": other}
+
+
 def _client(world: World, rp: Rp, username: str) -> Params:
     return {"scope": OWN_SCOPE}
 
@@ -60,17 +74,19 @@ REQUESTS: dict[str, Callable[[World, Rp, str], Params]] = {
     "refresh_token": _refresh,
     "client_credentials": _client,
     DEVICE_CODE: _device,
+    TOKEN_EXCHANGE: _exchange,
 }
-#: The grant types that act for a person.
-PERSONAL = [name for name in GRANT_NAMES if name != "client_credentials"]
+#: The grant types that sign a person in. The others are for confidential clients.
+PERSONAL = [name for name in GRANT_NAMES if name not in ("client_credentials", TOKEN_EXCHANGE)]
 
 
 def client_of(world: World, method: str = AuthMethod.BASIC, name: str = "EMI", **more: Any) -> Rp:
-    """A client with this authentication method and every grant type and scope that it may have."""
+    """A client with this authentication method and every scope and grant type that it may have, but
+    for token exchange, which needs more (``_exchange``)."""
     types = [
         grant
         for grant in GRANT_NAMES
-        if not (method == AuthMethod.NONE and grant == "client_credentials")
+        if grant in PERSONAL or (grant == "client_credentials" and method != AuthMethod.NONE)
     ]
     values: dict[str, Any] = {
         "auth_method": method,
@@ -149,7 +165,7 @@ def test_the_good_request_of_the_tables_succeeds(world: World, method: str, gran
     fault."""
     rp = client_of(world, method)
     username = world.account()
-    if method == AuthMethod.NONE and grant == "client_credentials":
+    if method == AuthMethod.NONE and grant not in PERSONAL:
         response = world.post(rp, grant_type=grant, scope=OWN_SCOPE)
         assert_refused(
             response,

@@ -8,7 +8,7 @@ from typing import Any
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Blueprint, Response
 
-from idp.grants import grant_lifecycle, refresh_tokens
+from idp.grants import access_tokens, grant_lifecycle, refresh_tokens
 from idp.models.records import AccessTokenRecord, AnyClient, AnyGrant, RefreshTokenRecord
 from idp.oidc import tokens
 from idp.oidc.claims import GROUP_SCOPES
@@ -56,6 +56,7 @@ def _of_access(work: UnitOfWork, row: AccessTokenRecord) -> dict[str, Any]:
     payload = _common(work, row.grant, row.scopes) | {
         "token_type": tokens.token_type(row.dpop_jkt),
         **tokens.confirmation(row.dpop_jkt, row.certificate),
+        **({"client_id": access_tokens.holder_id(row), "act": row.act} if row.act else {}),
         "aud": row.audience,
         "iat": tokens.seconds(row.created_at),
         "exp": tokens.seconds(row.expires_at),

@@ -22,9 +22,10 @@ class Revocation(RevocationEndpoint):
     ) -> AccessTokenRecord | RefreshTokenRecord | None:
         self.check_params(request, client)
         work, token = request.work, request.params["token"]
-        row = tokens.find_active_access_token(work, self.server.ring, token) or refresh_tokens.find(
-            work, token
-        )
+        access = tokens.find_active_access_token(work, self.server.ring, token)
+        if access is not None:
+            return access if access_tokens.holder_id(access) == client.client_id else None
+        row = refresh_tokens.find(work, token)
         return row if row is not None and row.grant.client_id == client.id else None
 
     def revoke_token(

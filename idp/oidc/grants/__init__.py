@@ -4,7 +4,13 @@ A new grant type is a file with a ``GrantType`` value and its entry in ``GRANT_T
 also goes into ``idp.policy.scopes.GRANT_TYPES``, from which clients and discovery take it.
 """
 
-from idp.oidc.grants import authorization_code, client_credentials, device_code, refresh_token
+from idp.oidc.grants import (
+    authorization_code,
+    client_credentials,
+    device_code,
+    refresh_token,
+    token_exchange,
+)
 from idp.oidc.grants.pipeline import GrantType
 
 GRANT_TYPES: tuple[GrantType, ...] = (
@@ -12,4 +18,5 @@ GRANT_TYPES: tuple[GrantType, ...] = (
     refresh_token.GRANT_TYPE,
     client_credentials.GRANT_TYPE,
     device_code.GRANT_TYPE,
+    token_exchange.GRANT_TYPE,
 )

@@ -33,6 +33,7 @@ from idp.models import AuthMethod
 from idp.models.records import AnyClient, AnyGrant, RefreshTokenRecord
 from idp.oidc import sender_constraint, tokens
 from idp.oidc.jwks import KeyRing
+from idp.oidc.tokens import Delegation
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
@@ -90,6 +91,8 @@ class Redeemed:
     is_first: bool = False
     #: The presented refresh token, which is rotated.
     refresh_token: RefreshTokenRecord | None = None
+    #: A service exchanges an access token of the grant.
+    delegation: Delegation | None = None
     #: The error description if the grant is not active.
     inactive: str = "The authorization has ended."
 
@@ -108,6 +111,9 @@ class GrantType:
     name: str
     #: Find or create the grant of a request. Raises OAuth2Error.
     redeem: Callable[[TokenRequest], Redeemed]
+    #: Whether ``redeem`` checks ``resource`` itself, because the token is for another audience than
+    #: the client's tokens are.
+    names_audience: bool = False
     #: Differs only for a grant type that machine accounts use. Raises OAuth2Error.
     authenticate: Callable[[GatewayServer, ProtocolRequest], AnyClient | AuthenticatedMachine] = (
         authenticate_client
@@ -146,6 +152,8 @@ def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
         return
     if grant_type.name not in request.client.grant_types:
         raise UnauthorizedClientError("This client is not authorized for this grant type.")
+    if grant_type.names_audience:
+        return
     if not tokens.is_valid_resource(request.work, request.client, request.params):
         raise InvalidTargetError("The resource is not allowed for this client.")
 
@@ -183,6 +191,7 @@ def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
         redeemed.scopes,
         request.dpop_jkt,
         request.certificate,
+        redeemed.delegation,
     )
     if refresh_token is not None:
         body["refresh_token"] = refresh_token
@@ -208,13 +217,17 @@ def _refresh_token(request: TokenRequest, redeemed: Redeemed) -> str | None:
 
 
 def _record(request: TokenRequest, grant_type: GrantType, redeemed: Redeemed) -> None:
-    grant = redeemed.grant
+    grant, delegation = redeemed.grant, redeemed.delegation
+    more: dict[str, Any] = {}
+    if delegation is not None:
+        more = {"audience": delegation.audience, "issued_to": grant.client.client_id}
     events.record(
         request.work,
         AuditAction.TOKEN_ISSUED,
         account=grant.account,
-        client=grant.client,
+        client=delegation.actor if delegation is not None else grant.client,
         session=grant.session,
         grant_type=grant_type.name,
         scope=" ".join(redeemed.scopes),
+        **more,
     )

@@ -32,7 +32,13 @@ from idp.web.console import labels, listing
 from idp.web.console.listing import ListView
 from idp.web.console.proposal_pages import shown
 
-LISTS = ("scopes", "redirect_uris", "post_logout_redirect_uris", "allowed_origins")
+LISTS = (
+    "scopes",
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "allowed_origins",
+    "exchange_audiences",
+)
 TEXTS = (
     "name",
     "description",
