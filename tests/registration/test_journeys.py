@@ -1,5 +1,5 @@
-"""Procedures A, B, H and I of the manual through the pages of registration and of the gateway, each
-up to the next token of EMI."""
+"""Procedures A (also by a file), B, H and I of the manual through the pages of registration and of
+the gateway, each up to the next token of EMI."""
 
 from __future__ import annotations
 
@@ -87,6 +87,27 @@ def test_a_a_new_person_gets_an_account_and_a_role(both: Both) -> None:
     home = both.person(("ivanovao", "500001"), NEW_PASSWORD).get("/")
     assert "Olga Ivanova" in home.text
     assert "Submit bids and offers" in home.text
+
+
+def test_a_people_from_a_file_get_accounts_and_roles(both: Both) -> None:
+    """A.02 to A.05 by a file: nothing before it is confirmed; then a new person and one who is
+    registered have what their lines say."""
+    admin = both.person(RA)
+    new = NEWCOMER | ADDRESS | {"roles": BIDS}
+    lines = [",".join(("person_id", *new)), ",".join(("", *new.values())),
+             HOLDER[1] + "," * (len(new)) + "manage-resources"]  # fmt: skip
+    form = admin.get(f"{HERE}/import")
+    review = admin.send(form, f"{HERE}/import/review", text="\n".join(lines))
+    assert "1 person would be registered." in review.text
+    assert "1 person is registered already." in review.text
+    both.deliver()
+    before = both.at_emi(HOLDER[0])
+    order = admin.send(review, f"{HERE}/import/confirm", why="new desk")
+    both.deliver()
+    assert "Completed" in admin.get(order.request.path).text
+    assert both.at_emi(HOLDER[0]) == sorted([*before, "Manage Resources"])
+    both.activate("ivanovao")
+    assert both.at_emi("ivanovao", NEW_PASSWORD) == ["EMI Bids and Offers"]
 
 
 def test_b_a_person_asks_for_a_role_and_gets_it(both: Both) -> None:
