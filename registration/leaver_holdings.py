@@ -52,12 +52,11 @@ class Holdings:
     @property
     def seen(self) -> str:
         """For the form: each row and its version."""
-        machines = (f"m{one.row.id}.{one.revision}" for one in self.machines)
         parts = (
             *_versions("a", self.access),
             *_versions("c", self.contacts),
             *_versions("o", self.appointments),
-            *machines,
+            *(f"m{one.row.id}.{one.revision}" for one in self.machines),
             *(f"r{one.id}.1" for one in self.requests),
             *(f"u{one.id}.1" for one in self.accounts),
         )
@@ -71,9 +70,7 @@ class Holdings:
 
 def of_person(work: UnitOfWork, here: Organization, person: Person) -> Holdings:
     """What the person has here now."""
-    contacts = _rows(
-        work, ContactAssignment, here, ContactAssignment.person_id == person.id
-    )  # fmt: skip
+    contacts = _rows(work, ContactAssignment, here, ContactAssignment.person_id == person.id)
     known = directory(work, here)
     batch = Batch(
         removed=frozenset(
@@ -149,7 +146,8 @@ def _rows(work: UnitOfWork, kind: Any, here: Organization, condition: Any) -> tu
         or_(kind.valid_until.is_(None), kind.valid_until > work.now),
         condition,
     )
-    return tuple(work.db.scalars(query.order_by(kind.id)))
+    ordered = query.order_by(kind.id).execution_options(populate_existing=True)
+    return tuple(work.db.scalars(ordered))
 
 
 def _versions(letter: str, rows: Iterable[Any]) -> Iterable[str]:

@@ -134,6 +134,25 @@ class Delegation(RuleBasedStateMachine):
                     given = self.appointments.pop(one)
                     self.appointments[replace(one, until=self.now)] = given
 
+    @rule(who=WHO, where=WHERE, whom=WHOM)
+    def leave(self, who: str, where: str, whom: str) -> None:
+        """Everything ends or nothing: each office by somebody who could end it (TM-01)."""
+        held = {cell: old for cell, old in self.cells[where].items()
+                if old.is_held and cell.account.id == whom}  # fmt: skip
+        facts = replace(self.facts(), members=frozenset({(whom, where)} if held else ()))
+        answer = may(self.actor(who), Action.RECORD_LEAVER, Target(where, whom), facts)
+        if not isinstance(answer, Allowed):
+            return
+        by = self.given(who, where).offices
+        assert by & {Tier.AR, Tier.PC, Tier.RA}
+        for one in [one for one in self.appointments if one.in_force(self.now)]:
+            if (one.person, one.organization) == (whom, where):
+                assert by & GIVERS[one.office]
+                self.appointments[replace(one, until=self.now)] = self.appointments.pop(one)
+        for cell, old in held.items():
+            self.cells[where][cell] = CellState(False, old.version + 1)
+        assert not self.given(whom, where).offices
+
     @rule(who=WHO, where=WHERE, whom=WHOM, kind=KIND, grants=st.booleans(), late=st.booleans())
     def change(self, who: str, where: str, whom: str, kind: str, grants: bool, late: bool) -> None:
         """``late``: the form was drawn before the last change of the cell."""
