@@ -48,14 +48,14 @@ class ProofCheck(StrEnum):
     """Which check of a DPoP proof failed: its form, its key, its signature, or a claim."""
 
     #: There is more than one.
-    SEVERAL = "more than one"
+    SEVERAL = "more_than_one"
     FORM = "form"
     TYP = "typ"
     ALG = "alg"
     #: A member of the header that is not known.
     HEADER = "header"
     JWK = "jwk"
-    PRIVATE_KEY = "private key"
+    PRIVATE_KEY = "private_key"
     SIGNATURE = "signature"
     HTM = "htm"
     HTU = "htu"
@@ -65,7 +65,7 @@ class ProofCheck(StrEnum):
     ATH = "ath"
     JTI = "jti"
     #: The proof was used before.
-    JTI_USED = "jti used before"
+    JTI_USED = "jti_used"
 
 
 class LinkRefusal(StrEnum):

@@ -251,7 +251,7 @@ def _weak_rsa(**changes: str) -> Callable[[World], str]:
 
 PRIVATE_EC = dict(EC.as_dict(private=True))
 BAD: dict[str, tuple[Callable[[World], str], str]] = {
-    "two headers": (lambda world: f"{_unsigned(world)},{_unsigned(world)}", "more than one"),
+    "two headers": (lambda world: f"{_unsigned(world)},{_unsigned(world)}", "more_than_one"),
     "empty": (lambda _: "", "form"),
     "no JWT": (lambda _: "proof", "form"),
     "four parts": (lambda world: Holder(world).proof() + ".x", "form"),
@@ -270,9 +270,9 @@ BAD: dict[str, tuple[Callable[[World], str], str]] = {
         ).proof(),
         "alg",
     ),
-    "symmetric key": (with_header(jwk={"kty": "oct", "k": "AAAA"}), "private key"),
+    "symmetric key": (with_header(jwk={"kty": "oct", "k": "AAAA"}), "private_key"),
     "unknown key": (with_header(jwk={"kty": ["EC"], "crv": {}}), "alg"),
-    "private key": (with_header(jwk=PRIVATE_EC), "private key"),
+    "private key": (with_header(jwk=PRIVATE_EC), "private_key"),
     "no jwk": (with_header(jwk=None), "jwk"),
     "jwk is a text": (with_raw_header(jwk="key"), "jwk"),
     "incomplete jwk": (with_header(jwk={"kty": "EC", "crv": "P-256"}), "jwk"),
@@ -392,7 +392,7 @@ def test_n26_a_proof_is_used_once(world: World) -> None:
     proof = holder.proof(jti="same")
     assert holder.post(rp, proof=proof, grant_type="client_credentials").status_code == 200
     again = holder.post(rp, proof=proof, grant_type="client_credentials")
-    assert again.json["error_description"] == "The DPoP proof is not valid: jti used before."
+    assert again.json["error_description"] == "The DPoP proof is not valid: jti_used."
     elsewhere = holder.post(rp, PAR, proof=holder.proof("POST", PAR, jti="same"), scope="x")
     assert error_of(elsewhere) == (400, "invalid_dpop_proof")
     other = Holder(world, OTHER).proof(jti="same")
