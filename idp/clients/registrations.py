@@ -24,7 +24,7 @@ from idp.clients.registration_refusals import (
     TokenNotAccepted,
 )
 from idp.models import AuthMethod, Client, ClientRegistration, InitialAccessToken
-from idp.transaction import UnitOfWork
+from idp.transaction import UnitOfWork, lock_rows
 
 _PURPOSE = "registration-access-token"
 
@@ -90,7 +90,7 @@ def update(work: UnitOfWork, row: ClientRegistration, metadata: Metadata) -> str
     """Replace the registration (RFC 7592 section 2.2); what is omitted gets its default. Returns
     the secret if the client has a new one. Raises Invalid, or ManagedByOperators."""
     client = row.client
-    _check_is_own(row)
+    _check_is_own(work, row)
     if metadata.get("client_id") != client.client_id:
         raise MemberInvalid("client_id", MemberFault.OTHER_CLIENT)
     sent = metadata.get("client_secret")
@@ -109,12 +109,14 @@ def update(work: UnitOfWork, row: ClientRegistration, metadata: Metadata) -> str
 def delete(work: UnitOfWork, row: ClientRegistration) -> None:
     """Disable the client and end its tokens. Its row stays, for the audit trail. Raises
     ManagedByOperators."""
-    _check_is_own(row)
+    _check_is_own(work, row)
     row.ended_at = work.now
     registry.disable(work, row.client)
     events.record(work, AuditAction.CLIENT_REGISTRATION_DELETED, client=row.client)
 
 
-def _check_is_own(row: ClientRegistration) -> None:
+def _check_is_own(work: UnitOfWork, row: ClientRegistration) -> None:
+    # A concurrent change of an operator is waited for.
+    lock_rows(work, Client, Client.id == row.client_id)
     if row.client.updated_at != row.own_change_at:
         raise ManagedByOperators()
