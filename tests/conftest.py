@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
@@ -37,7 +37,7 @@ from idp.models import Event, SigningKey
 from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from idp.transaction import committing
-from tests import quick
+from tests import quick, tables
 from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
 from tests.shell import Run, shell
 from tests.world import World
@@ -70,10 +70,6 @@ def pytest_collection_finish() -> None:
 
 FERNET = Fernet.generate_key().decode()
 PREPARED_KEYS: list[dict[str, Any]] = []
-FILLED_TABLES = " UNION ALL ".join(  # the names of the tables that have rows
-    f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")"  # noqa: S608 - names of our own
-    for name in Base.metadata.tables
-)
 
 
 def _rows_of_keys() -> list[dict[str, Any]]:
@@ -230,23 +226,11 @@ def _world(settings: Settings) -> Iterator[World]:
 
 
 def _empty(engine: Engine) -> None:
-    """Empty every table and restart the sequences; the prepared signing keys, slow to make, are put
-    back.
-
-    The few rows of a test are deleted: TRUNCATE makes new files for every table and index and takes
-    ten times as long."""
+    """Empty every table; the prepared signing keys, slow to make, are put back."""
     with engine.begin() as connection:
-        filled = set(connection.scalars(text(FILLED_TABLES)))
-        for table in reversed(Base.metadata.sorted_tables):
-            if table.name in filled:
-                connection.execute(delete(table))
-        connection.execute(
-            text(
-                "SELECT setval(oid::regclass, 1, false) FROM pg_class"
-                " WHERE relkind = 'S' AND relname NOT LIKE 'signing_key%'"
-            )
+        tables.refill(
+            connection, Base.metadata, {Base.metadata.tables["signing_key"]: PREPARED_KEYS}
         )
-        connection.execute(insert(SigningKey), PREPARED_KEYS)
         # A test may have tried what tables of no version are answered.
         _stamp(connection)
 

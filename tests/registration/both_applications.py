@@ -30,7 +30,7 @@ from registration import (
     push_delivery,
 )
 from registration.app import create_app
-from registration.models import Account, Base, Person
+from registration.models import Account, Person
 from registration.ports import Ports
 from registration.settings import Settings
 from registration.transaction import Runtime, UnitOfWork
@@ -214,7 +214,7 @@ def form_of(html: str, action: str) -> dict[str, Any]:
 
 def made(world: World, url: str) -> Both:
     """Both applications with some people of the demonstration, who have accounts. ``url`` is the
-    database of registration."""
+    database of registration, with empty tables."""
     bridge = wired_bridge(world)
     emi, own = world.relying_party(), world.relying_party(
         "Online", client_id="registration-system", redirect_uris=(f"{URL}/callback",),
@@ -233,8 +233,6 @@ def made(world: World, url: str) -> Both:
     app = create_app(settings, Ports(world.clock, mailer, bridge))
     wired_sign_in(app, world)
     both = Both(world, app, mailer, emi)
-    Base.metadata.drop_all(both.runtime.engine)
-    Base.metadata.create_all(both.runtime.engine)
     _fill(both)
     return both
 

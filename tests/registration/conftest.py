@@ -4,11 +4,12 @@ server, and a bridge that answers."""
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -16,17 +17,22 @@ from registration.models import Base
 from registration.ports import Ports
 from registration.settings import Settings
 from registration.transaction import Origin, Runtime, UnitOfWork
+from tests import tables
 from tests.fakes import FakeClock, FakeMailer
 from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import NOW, RA
 
 
 @pytest.fixture(scope="session")
-def registration_url(worker_id: str) -> Iterator[str]:
-    """A database of this test process in a PostgreSQL server; empty where there is none."""
+def prepared_engine(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A database of this test process with all tables; in a PostgreSQL server it is dropped at the
+    end."""
     server = os.environ.get("TEST_DATABASE_URL")
     if not server:
-        yield ""
+        made = create_engine(f"sqlite:///{tmp_path_factory.mktemp('prepared')}/registration.db")
+        Base.metadata.create_all(made)
+        made.dispose()
+        yield made
         return
     url = make_url(server)
     name = f"registration_test_{worker_id}_{os.getpid()}"
@@ -38,10 +44,25 @@ def registration_url(worker_id: str) -> Iterator[str]:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no PostgreSQL: {error}")
-    yield url.set(database=name).render_as_string(hide_password=False)
+    made = create_engine(url.set(database=name))
+    Base.metadata.create_all(made)
+    yield made
+    made.dispose()
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture
+def registration_url(prepared_engine: Engine, tmp_path: Path) -> str:
+    """A database with empty tables that no other test uses now."""
+    if prepared_engine.dialect.name == "sqlite":
+        copy = tmp_path / "registration.db"
+        shutil.copy(str(prepared_engine.url.database), copy)
+        return f"sqlite:///{copy}"
+    with prepared_engine.begin() as connection:
+        tables.refill(connection, Base.metadata, {})
+    return prepared_engine.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
@@ -51,18 +72,14 @@ def bridge() -> FakeBridge:
 
 
 @pytest.fixture
-def runtime(registration_url: str, tmp_path: Path, bridge: FakeBridge) -> Iterator[Runtime]:
+def runtime(registration_url: str, bridge: FakeBridge) -> Iterator[Runtime]:
     """A runtime with empty tables."""
     settings = Settings(
-        secret_key="registration-secret-of-the-tests-0001",
-        database_url=registration_url or f"sqlite:///{tmp_path}/registration.db",
+        secret_key="registration-secret-of-the-tests-0001", database_url=registration_url
     )
     clock = FakeClock()
     clock.moment = NOW
     made = Runtime.of(settings, Ports(clock, FakeMailer(), bridge))
-    if registration_url:
-        Base.metadata.drop_all(made.engine)
-    Base.metadata.create_all(made.engine)
     yield made
     made.close()
 

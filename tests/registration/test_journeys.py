@@ -4,7 +4,6 @@ the gateway, each up to the next token of EMI."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,9 +29,9 @@ NEWCOMER = {"first_name": "Olga", "last_name": "Ivanova", "main_phone": "705 555
 
 
 @pytest.fixture
-def both(world: World, registration_url: str, tmp_path: Path) -> Iterator[Both]:
+def both(world: World, registration_url: str) -> Iterator[Both]:
     """Both applications, with people of one participant."""
-    found = made(world, registration_url or f"sqlite:///{tmp_path}/registration.db")
+    found = made(world, registration_url)
     yield found
     found.runtime.close()
 
