@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -64,16 +65,24 @@ class Result:
 
 class BridgeClient:
     """The bridge of the gateway at ``issuer``, used as an OAuth client with the scope ``scim``. It
-    authenticates with a secret or with a private ``key`` (PEM, EC P-256 or RSA). Raises ValueError
-    for another key; every call raises BridgeError."""
+    authenticates with a secret or with a private ``key`` (PEM, EC P-256 or RSA). ``clock`` returns
+    seconds since 1970. Raises ValueError for another key; every call raises BridgeError."""
 
-    def __init__(self, issuer: str, client_id: str, secret: str = "", *, key: str = "") -> None:
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        secret: str = "",
+        *,
+        key: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._issuer = issuer.rstrip("/")
         self._session = OAuth2Session(
             client_id,
             secret,
             scope="scim",
-            token_endpoint_auth_method=_BySignature(self._issuer, key)
+            token_endpoint_auth_method=_BySignature(self._issuer, key, clock)
             if key
             else "client_secret_basic",
             token_endpoint=f"{self._issuer}/oauth2/v1/token",
@@ -170,7 +179,7 @@ class BridgeClient:
 class _BySignature(PrivateKeyJWT):  # type: ignore[misc]
     """private_key_jwt as the gateway requires it: the issuer as audience, valid for minutes."""
 
-    def __init__(self, issuer: str, pem: str) -> None:
+    def __init__(self, issuer: str, pem: str, clock: Callable[[], float]) -> None:
         try:
             kind = load_pem_private_key(pem.encode(), None)
         except (TypeError, UnsupportedAlgorithm) as error:
@@ -180,10 +189,16 @@ class _BySignature(PrivateKeyJWT):  # type: ignore[misc]
             raise ValueError("neither EC P-256 nor RSA")
         super().__init__(issuer, alg="ES256" if is_ec else "PS256")
         self._key = (ECKey if is_ec else RSAKey).import_key(pem)
+        self._clock = clock
 
     def sign(self, auth: Any, token_endpoint: str) -> str:
         signed: str = private_key_jwt_sign(
-            self._key, auth.client_id, token_endpoint, alg=self.alg, expires_in=ASSERTION_SECONDS
+            self._key,
+            auth.client_id,
+            token_endpoint,
+            alg=self.alg,
+            issued_at=int(self._clock()),
+            expires_in=ASSERTION_SECONDS,
         )
         return signed
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -67,7 +68,12 @@ def wired_bridge(world: World) -> Bridges:
 
     @contextmanager
     def bridge() -> Iterator[BridgeClient]:
-        with BridgeClient(world.settings.issuer, "registration", key=pem(key)) as client:
+        with BridgeClient(
+            world.settings.issuer,
+            "registration",
+            key=pem(key),
+            clock=lambda: world.clock.now().timestamp(),
+        ) as client:
             for prefix in ("https://", f"{world.settings.issuer}/oauth2/"):
                 client._session.mount(prefix, Wired(world))
             yield client
@@ -215,6 +221,8 @@ def form_of(html: str, action: str) -> dict[str, Any]:
 def made(world: World, url: str) -> Both:
     """Both applications with some people of the demonstration, who have accounts. ``url`` is the
     database of registration, with empty tables."""
+    # The library that reads ID tokens knows the real time only; they are valid for minutes.
+    world.clock.moment = datetime.now(UTC)
     bridge = wired_bridge(world)
     emi, own = world.relying_party(), world.relying_party(
         "Online", client_id="registration-system", redirect_uris=(f"{URL}/callback",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,10 @@ def public(key: Any) -> str:
 
 
 def connect(world: World, **credential: str) -> BridgeClient:
-    client = BridgeClient(world.settings.issuer, "registration", **credential)
+    clock = world.clock
+    client = BridgeClient(
+        world.settings.issuer, "registration", clock=lambda: clock.now().timestamp(), **credential
+    )
     for prefix in ("https://", f"{world.settings.issuer}/oauth2/"):
         client._session.mount(prefix, Wired(world))
     return client
@@ -95,7 +97,6 @@ def connect(world: World, **credential: str) -> BridgeClient:
 
 def registered(world: World, **changes: Any) -> str:
     """The registration system; returns its secret, if it has one."""
-    world.clock.moment = datetime.now(UTC)
     return world.relying_party(
         "Registration", grant_types=("client_credentials",), scopes=("scim",),
         redirect_uris=(), post_logout_redirect_uris=(), home_url="", **changes,
