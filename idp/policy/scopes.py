@@ -87,6 +87,8 @@ def obtainable(scope: str, grant_types: Iterable[str]) -> bool:
     types = set(grant_types)
     if scope == "offline_access":
         return "refresh_token" in types
+    if scope == "openid":
+        return not types.isdisjoint(BY_PERSON)
     if scope in (*IDENTITY_SCOPES, *IGNORED_SCOPES):
         return bool(types & {*BY_PERSON, TOKEN_EXCHANGE})
     return bool(types & {*BY_PERSON, TOKEN_EXCHANGE, "client_credentials"})

@@ -51,6 +51,10 @@ SAID = [
     ("client rotate-secret emi", r"client_secret  \S{43}\n(?s:.*)end-old-secret emi\n$"),
     ("client end-old-secret emi", r"^emi: the previous secret has ended\.\n$"),
     ("client proposals", r"^No proposals\.\n$"),
+    ("initial-token issue Vendor --uses 2 --no-require-pkce",
+     r"(?s)^id +\S+\nname +Vendor\n.*token +\S{43}\nSave the token now"),
+    ("initial-token list", r"(?m)^\S+ +Vendor +"),
+    ("initial-token revoke TOKEN_ID", r"^The initial access token of Vendor is revoked\.\n$"),
     ("client disable emi", r"^emi is disabled\. Its tokens are revoked\.\n$"),
     ("client enable emi", r"^emi is enabled\.\n$"),
     ("account create --username moreaua --person-id 1001 --given-name Ada --family-name Moreau "
@@ -144,13 +148,16 @@ def test_every_command_prints_its_text(world: World, run: Any) -> None:
     # So that the participant is there.
     world.role_group("Viewer")
     world.grant_role(world.account("holder"), "Viewer", "109120")
-    kid = ""
+    kid = token_id = ""
     for line, said in SAID:
-        result = run(*shlex.split(line.replace("KID", kid)))
+        typed = line.replace("KID", kid).replace("TOKEN_ID", token_id)
+        result = run(*shlex.split(typed))
         assert result.exit_code == 0, (line, result.output, result.exception)
         assert re.search(said, result.stdout), (line, result.stdout)
         if line.startswith("key rotate"):
             kid = result.stdout.split()[-1]
+        if line.startswith("initial-token issue"):
+            token_id = result.stdout.split()[1]
 
 
 def test_diagnose_says_why_a_program_would_be_refused(world: World, run: Any) -> None:

@@ -25,7 +25,9 @@ from idp.policy.scopes import (
     ACR_MFA,
     ACR_PASSWORD,
     ACR_PHR,
+    DEVICE_CODE,
     GRANT_TYPES,
+    TOKEN_EXCHANGE,
     is_scope_token,
     obtainable,
     parse_scope,
@@ -210,14 +212,14 @@ def test_n14_levels_are_ordered_and_an_unknown_one_is_never_met() -> None:
 @pytest.mark.parametrize(
     ("scope", "grants"),
     [
-        ("openid", ["authorization_code"]),
-        ("address", ["authorization_code"]),
+        ("openid", ["authorization_code", DEVICE_CODE]),
+        ("address", ["authorization_code", DEVICE_CODE, TOKEN_EXCHANGE]),
         ("offline_access", ["refresh_token"]),
-        ("api.read", ["authorization_code", "client_credentials"]),
+        ("api.read", ["authorization_code", "client_credentials", DEVICE_CODE, TOKEN_EXCHANGE]),
     ],
 )
 def test_n32_scopes_that_a_grant_can_give(scope: str, grants: list[str]) -> None:
-    """N32: people by a code, offline access by refresh, the client's own by either."""
+    """N32: people by a code or their token, offline access by refresh, the client's own by all."""
     assert [grant for grant in GRANT_TYPES if obtainable(scope, [grant])] == grants
 
 

@@ -18,7 +18,6 @@ from idp.grants import device_authorizations
 from idp.maintenance import purge, restoration
 from idp.models import AccountKind, AccountState, DeviceAuthorization
 from idp.policy import user_code
-from idp.policy.registered_values import TLS_METHODS
 from idp.policy.scopes import ACR_MFA, DEVICE_CODE
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
@@ -73,7 +72,7 @@ def allow(world: World, codes: dict[str, Any], username: str) -> Browser:
     return browser
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in TLS_METHODS])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_device_gets_the_tokens_of_the_person_who_allows_it(world: World, method: str) -> None:
     """Sections 3.1 to 3.5: the whole way, with a sign-in, for each client authentication method."""
     rp, username = terminal(world, auth_method=method), world.account()

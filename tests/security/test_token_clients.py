@@ -109,6 +109,9 @@ def presented(rp: Rp, method: str, secret: str) -> tuple[dict[str, str], str | N
     if method in (AuthMethod.SECRET, AuthMethod.BASIC):
         return {}, basic(rp.client_id, secret)
     form = {"client_id": rp.client_id}
+    if method == AuthMethod.SECRET_JWT:
+        # The library signs with no short secret.
+        return form | assertion(rp.client_id, secret.ljust(43, "~"), rp.clock, method), None
     if method == AuthMethod.KEY:
         return form | assertion(rp.client_id, secret, rp.clock), None
     return (form | {"client_secret": secret} if method == AuthMethod.POST else form), None

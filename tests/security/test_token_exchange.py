@@ -42,7 +42,7 @@ def api(world: World, name: str, **changes: Any) -> Rp:
 
 
 def exchanging(world: World, name: str, *audiences: str, **changes: Any) -> Rp:
-    scopes = ("openid", "profile", "groups", "participants")
+    scopes = ("profile", "groups", "participants")
     values = {"grant_types": (TOKEN_EXCHANGE,), "exchange_audiences": audiences, "scopes": scopes}
     return api(world, name, **(values | changes))
 

@@ -17,11 +17,13 @@ from idp.models import AccountState, AuthMethod
 from idp.oidc import grants
 from idp.oidc.client_auth import FAILED, REALM
 from idp.oidc.tokens import ACCESS_TOKEN_TYPE
+from idp.policy.registered_values import TLS_METHODS
 from idp.policy.scopes import DEVICE_CODE, GRANT_TYPES, IDENTITY_SCOPES, TOKEN_EXCHANGE
 from idp.policy.session_rules import may_sign_in
 from tests.world import VERIFIER, Rp, World
 
-METHODS = [str(method) for method in AuthMethod]
+#: Certificates come in headers of a proxy: ``test_mutual_tls`` has their tables.
+METHODS = [str(method) for method in AuthMethod if method not in TLS_METHODS]
 CONFIDENTIAL = [method for method in METHODS if method != AuthMethod.NONE]
 GRANT_NAMES = [grant_type.name for grant_type in grants.GRANT_TYPES]
 #: Every state in which an account may do nothing.
