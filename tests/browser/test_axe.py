@@ -52,13 +52,13 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(
             stage.open_details()
             if wide := stage.sideways():
                 findings.append(f"{view.name}: does not fit: {wide}")
-            if (shape := _shape(view)) not in judged:
-                judged.add(shape)
+            if (form := shape(view)) not in judged:
+                judged.add(form)
                 findings += [f"{view.name}: {found}" for found in judge(stage.page, language)]
     assert not findings, "\n".join(findings)
 
 
-def _shape(view: View) -> str:
+def shape(view: View) -> str:
     """The page without its words: axe finds the same in pages of one shape."""
     return WORDS.sub("", view.answer.text)
 
