@@ -464,13 +464,15 @@ def test_d03_a_leaver_is_tried_then_recorded(site: Site, program: FlaskClient) -
         ({"preview": True, "why": "x" * 401}, "why"),
         ({"preview": 1}, "preview"),
         ({"preview": True, "person": "1"}, "person"),
-        ({"version": "a1.1", "reason": "other"}, "why"),
+        ({"version": "of the preview", "reason": "other"}, "why"),
     ],
 )
 def test_a_leaver_that_cannot_be_read_is_refused(
     site: Site, program: FlaskClient, body: dict[str, Any], parameter: str
 ) -> None:
     send(program, BIDS)
+    if "version" in body:
+        body = body | {"version": leave(program, preview=True).json["version"]}
     answer = leave(program, **body)
     assert refusal(answer) == (400, "bad_request")
     assert answer.json["parameter"] == parameter

@@ -194,7 +194,7 @@ def test_tm02_the_ieso_appoints_the_first_ar_by_letter(site: Site) -> None:
     there = "/organizations/109131/representatives"
     with site.runtime.work() as work:
         # A participation that is applied for is enough (TM-08).
-        market = work.db.scalars(select(Market)).first()
+        market = work.db.scalars(select(Market).order_by(Market.id)).first()
         organization = work.db.scalars(
             select(Organization).where(Organization.organization_id == "109131")
         ).one()

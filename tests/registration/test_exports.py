@@ -35,7 +35,7 @@ def site(runtime: Runtime, bridge: FakeBridge) -> Iterator[Site]:
         here = participant(work)
         contacts(work, here)
         left = NOW - timedelta(days=20)
-        trader = work.db.scalars(select(ContactAssignment)).first()
+        trader = work.db.scalars(select(ContactAssignment).order_by(ContactAssignment.id)).first()
         assert trader is not None
         machine(work, here, trader.person)
         for row in (*work.db.scalars(select(Appointment).where(Appointment.office == "apprep")),

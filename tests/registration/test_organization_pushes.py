@@ -183,7 +183,7 @@ def test_rg13_a_grant_waits_for_the_organization_of_its_request(
         here = organization(work)
         organization_pushes.queue(work, here)
         request = open_request(work, "access.change", organization=here)
-        holder = work.db.scalars(select(Account)).first()
+        holder = work.db.scalars(select(Account).order_by(Account.id)).first()
         assert holder is not None
         account_pushes.queue(work, holder, request)
     bridge.results = [Result(503)]

@@ -356,7 +356,7 @@ def test_pr07_differences_are_tasks_of_the_desk_and_of_the_rights_administrators
         "other_times": ["EMI", "Viewer"],
     }  # fmt: skip
     with site.runtime.work() as work:
-        here = work.db.scalars(select(Organization.id)).first()
+        here = work.db.scalars(select(Organization.id).order_by(Organization.id)).first()
         tasks.create(work, "drift.role_groups", organization_id=here, office="ra", data=data)
         tasks.create(work, "drift.values", data={"account": "levin", "values": ["name", "phone"]})
         tasks.create(work, "drift.more", data={"count": 7})
