@@ -1,5 +1,5 @@
-"""Somebody leaves an organization: everything that he has there ends as one act (procedures D and
-J).
+"""A person leaves an organization: everything the person has there ends in one act (procedures D
+and J).
 
 Access roles of all accounts, contact roles, appointments, machine accounts, which another person
 takes over, and requests that wait. State, history, mails and pushes are one transaction. See

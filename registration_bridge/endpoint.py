@@ -28,7 +28,8 @@ from idp.directory.provisioning_scope import ProvisioningScope
 from idp.limits import counter
 from idp.models.records import AccessTokenRecord, AnyClient
 from idp.oidc import sender_constraint, tokens
-from idp.oidc.sender_constraint import BEARER, DPOP, NotProved, Presented
+from idp.oidc.endpoints.wiring import presented
+from idp.oidc.sender_constraint import BEARER, DPOP, NotProved
 from idp.oidc.server import GatewayServer
 from idp.policy.scopes import SCIM
 from registration_bridge import body_rules, normalise, openapi
@@ -232,17 +233,9 @@ def authenticated() -> AnyClient:
 
 def _check_holder(row: AccessTokenRecord, scheme: str, token: str) -> None:
     """Check the proof of a token that is bound to a key. Raises UnauthorizedException."""
-    presented = Presented(
-        scheme=scheme,
-        token=token,
-        proof=request.headers.get(sender_constraint.HEADER),
-        method=request.method,
-        path=request.path,
-        certificate=current.certificate_thumbprint(),
-    )
     work = current.work()
     try:
-        headers = sender_constraint.check_holder(work, row, presented)
+        headers = sender_constraint.check_holder(work, row, presented(scheme, token))
     except NotProved as error:
         g.scim_challenges = _challenges(error.scheme, error.code, error.description)
         _add_headers(error.headers)

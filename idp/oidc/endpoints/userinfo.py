@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from idp import current
 from idp.oidc import parameters, sender_constraint, tokens
-from idp.oidc.endpoints.wiring import ring
+from idp.oidc.endpoints.wiring import presented, ring
 from idp.oidc.sender_constraint import BEARER, DPOP, NotProved, Presented
 from idp.oidc.server import NO_STORE
 
@@ -25,20 +25,20 @@ def userinfo() -> Response:
         return _refuse(400, "invalid_request", "The token was sent more than once.")
     if not found:
         return _refuse(401, None, "")
-    work, presented = current.work(), found[0]
-    row = tokens.find_active_access_token(work, ring(), presented.token)
+    work, sent = current.work(), found[0]
+    row = tokens.find_active_access_token(work, ring(), sent.token)
     if row is None or row.grant.account is None:
         text = "The access token is invalid or has expired."
-        return _refuse(401, "invalid_token", text, presented.scheme)
+        return _refuse(401, "invalid_token", text, sent.scheme)
     try:
-        headers = sender_constraint.check_holder(work, row, presented)
+        headers = sender_constraint.check_holder(work, row, sent)
     except NotProved as error:
         refusal = _refuse(401, error.code, error.description, error.scheme)
         refusal.headers.update(error.headers)
         return refusal
     if "openid" not in row.scopes:
         text = "The scope openid is required."
-        return _refuse(403, "insufficient_scope", text, presented.scheme)
+        return _refuse(403, "insufficient_scope", text, sent.scheme)
     claims = tokens.claims_for(work, row.grant, tuple(row.scopes), "userinfo")
     response = jsonify(claims)
     response.headers.update(dict(NO_STORE) | headers)
@@ -53,19 +53,7 @@ def _presented_tokens() -> list[Presented]:
         found.append((scheme.lower(), value.strip()))
     if request.method == "POST" and request.mimetype == parameters.FORM:
         found += [(BEARER, token) for token in request.form.getlist("access_token") if token]
-    proof = request.headers.get(sender_constraint.HEADER)
-    certificate = current.certificate_thumbprint()
-    return [
-        Presented(
-            scheme=scheme,
-            token=token,
-            proof=proof,
-            method=request.method,
-            path=request.path,
-            certificate=certificate,
-        )
-        for scheme, token in found
-    ]
+    return [presented(scheme, token) for scheme, token in found]
 
 
 def _refuse(status: int, code: str | None, description: str, scheme: str = BEARER) -> Response:

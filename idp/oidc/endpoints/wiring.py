@@ -11,6 +11,7 @@ from flask import Response, current_app, jsonify, request
 from idp import current
 from idp.oidc import parameters
 from idp.oidc.jwks import KeyRing
+from idp.oidc.sender_constraint import HEADER, Presented
 from idp.oidc.server import NO_STORE, Answer, GatewayServer, ProtocolRequest
 
 
@@ -33,6 +34,18 @@ def parsed() -> ProtocolRequest:
     incoming = ProtocolRequest(current.work(), request.path, params, headers)
     incoming.certificate = current.client_certificate()
     return incoming
+
+
+def presented(scheme: str, token: str) -> Presented:
+    """An access token of this request, with what the request proves beside it."""
+    return Presented(
+        scheme=scheme,
+        token=token,
+        proof=request.headers.get(HEADER),
+        method=request.method,
+        path=request.path,
+        certificate=current.certificate_thumbprint(),
+    )
 
 
 def respond(act: Callable[[ProtocolRequest], Answer]) -> Response:
