@@ -27,9 +27,9 @@ from idp.directory.dry_run import Effects
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.limits import counter
 from idp.models.records import AccessTokenRecord, AnyClient
-from idp.oidc import sender_constraint, tokens
+from idp.oidc import protected_resources, sender_constraint, tokens
 from idp.oidc.endpoints.wiring import presented
-from idp.oidc.sender_constraint import BEARER, DPOP, NotProved
+from idp.oidc.sender_constraint import BEARER, DPOP, Challenge, NotProved
 from idp.oidc.server import GatewayServer
 from idp.policy.scopes import SCIM
 from registration_bridge import body_rules, normalise, openapi
@@ -156,7 +156,7 @@ class Bridge(ScimServer):
         if answer.status_code == 429:
             answer.headers["Retry-After"] = str(RETRY_AFTER)
         if answer.status_code == 401:
-            challenges = g.get("scim_challenges") or _challenges()
+            challenges = g.get("scim_challenges") or _challenges(Challenge())
             answer.headers.setlist("WWW-Authenticate", challenges)
         return answer
 
@@ -237,7 +237,9 @@ def _check_holder(row: AccessTokenRecord, scheme: str, token: str) -> None:
     try:
         headers = sender_constraint.check_holder(work, row, presented(scheme, token))
     except NotProved as error:
-        g.scim_challenges = _challenges(error.scheme, error.code, error.description)
+        g.scim_challenges = _challenges(
+            Challenge(scheme=error.scheme, code=error.code, description=error.description)
+        )
         _add_headers(error.headers)
         raise UnauthorizedException(detail=error.description) from error
     if scheme == DPOP:
@@ -246,8 +248,9 @@ def _check_holder(row: AccessTokenRecord, scheme: str, token: str) -> None:
     _add_headers(headers)
 
 
-def _challenges(scheme: str = "", code: str | None = None, description: str = "") -> list[str]:
-    return sender_constraint.challenges(scheme, code, description, "SCIM")
+def _challenges(challenge: Challenge) -> list[str]:
+    where = protected_resources.SCIM.metadata_url(current.runtime().settings)
+    return sender_constraint.headers_of(challenge, "SCIM", where)
 
 
 def _add_headers(headers: dict[str, str]) -> None:

@@ -44,6 +44,7 @@ class ClientRecord:
     grant_types: tuple[str, ...]
     scopes: tuple[str, ...]
     account_kinds: tuple[str, ...]
+    minimum_acr: str | None
     id_token_alg: str
     access_token_alg: str
     access_token_format: str

@@ -170,6 +170,8 @@ def decide(state: SignInState, request: AuthorizationRequest | None, now: dateti
         if reachable and not silent and _reaches(request, client, reachable):
             return StepUp()
         return Refuse("unmet_authentication_requirements", f"this needs {unmet}")
+    if not silent and _can_rise_as_asked(request, session):
+        return StepUp()
     if "select_account" in request.prompt and not (answers.account_chosen or is_fresh):
         return SelectAccount()
     if request.device_id is not None:
@@ -205,7 +207,7 @@ def _must_authenticate(request: AuthorizationRequest, session: SessionView, now:
 def _unmet_level(
     request: AuthorizationRequest, client: ClientView, session: SessionView
 ) -> str | None:
-    """The demanded level that the session does not reach. ``acr_values`` is voluntary."""
+    """The demanded level that the session does not reach."""
     if _reaches(request, client, session.acr):
         return None
     if not satisfies(session.acr, client.minimum_acr):
@@ -221,9 +223,25 @@ def _reaches(request: AuthorizationRequest, client: ClientView, acr: str) -> boo
     return asked and satisfies(acr, client.minimum_acr)
 
 
-def needs_passkey(request: AuthorizationRequest, client: ClientView) -> bool:
-    """Whether only a passkey reaches the demanded level."""
-    return not _reaches(request, client, ACR_MFA)
+def _can_rise_as_asked(request: AuthorizationRequest, session: SessionView) -> bool:
+    """Whether a factor of the account reaches a level of ``acr_values`` that the session lacks.
+    They are a wish: who cannot reach one goes on without (OIDC Core 3.1.2.1, RFC 9470 section
+    4)."""
+    best = session.reachable_acr
+    return not _reaches_a_wish(request, session.acr) and _reaches_a_wish(request, best)
+
+
+def _reaches_a_wish(request: AuthorizationRequest, acr: str | None) -> bool:
+    wishes = request.acr_values
+    return not wishes or any(satisfies(acr, level) for level in wishes)
+
+
+def needs_passkey(request: AuthorizationRequest, client: ClientView, best: str) -> bool:
+    """Whether only a passkey reaches the demanded level, or the level that is asked for and that
+    the account can reach (``best``)."""
+    if not _reaches(request, client, ACR_MFA):
+        return True
+    return _reaches_a_wish(request, best) and not _reaches_a_wish(request, ACR_MFA)
 
 
 def _must_consent(request: AuthorizationRequest, client: ClientView, answers: Answers) -> bool:

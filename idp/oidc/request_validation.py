@@ -114,7 +114,7 @@ def validate(
         max_age=_max_age(params),
         login_hint=params.get("login_hint", "")[:320],
         ui_locales=tuple(params.get("ui_locales", "").split(" ")[:10]),
-        acr_values=tuple(params.get("acr_values", "").split(" ")[:10]),
+        acr_values=tuple(params.get("acr_values", "").split()[:10]),
         claims=(claims := _claims(client, params)),
         expected_subject=_expected_subject(work, ring, params, claims),
     )

@@ -129,10 +129,28 @@ def check_holder(work: UnitOfWork, row: AccessTokenRecord, presented: Presented)
     return {} if proof.next_nonce is None else {NONCE_HEADER: proof.next_nonce}
 
 
-def challenges(scheme: str, code: str | None, description: str, realm: str) -> list[str]:
-    """The ``WWW-Authenticate`` headers of a refusal: of the scheme that was used, or of both if
-    there was no token and so no error (RFC 6750 section 3, RFC 9449 sections 7.1 and 7.2)."""
-    if code is None:
-        return [f'Bearer realm="{realm}"', f"DPoP {ALGORITHMS}"]
-    error = f'error="{code}", error_description="{description}"'
-    return [f"DPoP {error}, {ALGORITHMS}" if scheme == DPOP else f'Bearer realm="{realm}", {error}']
+@dataclass(frozen=True, kw_only=True)
+class Challenge:
+    """Why a resource refuses a request: of the scheme that was used; without an error if there was
+    no token."""
+
+    scheme: str = BEARER
+    code: str | None = None
+    description: str = ""
+    #: The level that the resource needs (RFC 9470 section 3).
+    acr_values: str = ""
+
+
+def headers_of(challenge: Challenge, realm: str, metadata_url: str) -> list[str]:
+    """The ``WWW-Authenticate`` headers: of the scheme that was used, or of both if there was no
+    token (RFC 6750 section 3, RFC 9449 sections 7.1 and 7.2), with the address of the metadata of
+    the resource (RFC 9728 section 5.1)."""
+    where = f'resource_metadata="{metadata_url}"'
+    if challenge.code is None:
+        return [f'Bearer realm="{realm}", {where}', f"DPoP {ALGORITHMS}, {where}"]
+    error = f'error="{challenge.code}", error_description="{challenge.description}"'
+    if challenge.acr_values:
+        error += f', acr_values="{challenge.acr_values}"'
+    if challenge.scheme == DPOP:
+        return [f"DPoP {error}, {ALGORITHMS}, {where}"]
+    return [f'Bearer realm="{realm}", {error}, {where}']

@@ -14,6 +14,7 @@ from idp.grants import access_tokens, grant_lifecycle
 from idp.models import AccountKind
 from idp.models.records import AccessTokenRecord, AnyAccount, AnyClient, AnyGrant
 from idp.oidc import claims as claim_rules
+from idp.oidc import protected_resources
 from idp.oidc.claims import HeldGroup, Subject
 from idp.oidc.jwks import BadToken, KeyRing
 from idp.policy.registered_values import CERTIFICATE
@@ -240,9 +241,13 @@ def _audience(work: UnitOfWork, client: AnyClient) -> str:
 
 
 def is_valid_resource(work: UnitOfWork, client: AnyClient, params: dict[str, str]) -> bool:
-    """Whether ``resource``, if present, is the audience of the client's tokens (RFC 8707)."""
-    resource = params.get("resource")
-    return not resource or resource == _audience(work, client)
+    """Whether ``resource``, if present, is the audience of the client's tokens, or a part of it:
+    the gateway's own resources are in the gateway's audience (RFC 8707)."""
+    resource, audience = params.get("resource"), _audience(work, client)
+    if not resource or resource == audience:
+        return True
+    is_ours = audience == work.settings.issuer
+    return is_ours and resource in protected_resources.identifiers(work.settings)
 
 
 def _access_claims(

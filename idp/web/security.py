@@ -18,6 +18,8 @@ CACHEABLE = response_headers.CACHEABLE | {
     "pages.client_logo",
     "oidc.openid_configuration",
     "oidc.oauth_metadata",
+    "oidc.userinfo_metadata",
+    "oidc.scim_metadata",
     "oidc.keys",
 }
 

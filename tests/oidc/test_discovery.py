@@ -21,6 +21,9 @@ from idp.policy.scopes import ACRS
 from tests.world import World
 
 PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+RESOURCES = tuple(
+    f"/.well-known/oauth-protected-resource{path}" for path in ("/oauth2/v1/userinfo", "/scim/v2")
+)
 
 
 def document(world: World, path: str) -> dict[str, object]:
@@ -73,7 +76,7 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
 def test_public_documents_are_cacheable_and_readable_by_scripts(world: World) -> None:
     """CORS for every origin. The JWKS has an ETag."""
     client, base = world.app.test_client(), world.settings.issuer
-    for path in (*PATHS, "/oauth2/v1/keys"):
+    for path in (*PATHS, *RESOURCES, "/oauth2/v1/keys"):
         answer = client.get(path, base_url=base, headers={"Origin": "https://any.test"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "public" in answer.headers["Cache-Control"]

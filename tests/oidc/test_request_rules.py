@@ -332,9 +332,38 @@ def test_n14_a_factor_is_asked_for_only_if_it_can_reach_the_level() -> None:
     assert isinstance(step(silent, session=able), Refuse)
     minimum = ClientView(trusted=True, minimum_acr=ACR_PHR)
     assert isinstance(step(demanding(ACR_MFA), session=able, client=minimum), Refuse)
-    assert interaction.needs_passkey(demanding(ACR_PHR), STATE.client or minimum)
-    assert not interaction.needs_passkey(demanding(ACR_MFA), STATE.client or minimum)
-    assert interaction.needs_passkey(REQUEST, minimum)
+    plain = ClientView(trusted=True, minimum_acr=None)
+    assert interaction.needs_passkey(demanding(ACR_PHR), plain, ACR_MFA)
+    assert not interaction.needs_passkey(demanding(ACR_MFA), plain, ACR_PHR)
+    assert interaction.needs_passkey(REQUEST, minimum, ACR_MFA)
+
+
+def test_n14_acr_values_are_a_wish() -> None:
+    """RFC 9470 section 4, OIDC Core 3.1.2.1: whoever can reach one of the levels proves a factor;
+    others go on without, and so does a silent request."""
+    able = replace(SESSION, reachable_acr=ACR_MFA)
+    for wish, expected in (
+        ((ACR_MFA,), StepUp()),
+        ((ACR_PHR, ACR_MFA), StepUp()),
+        ((ACR_PHR,), Proceed()),
+        ((ACR_MFA, ACR_PASSWORD), Proceed()),
+        (("1", "2"), Proceed()),
+        ((), Proceed()),
+    ):
+        asked = replace(REQUEST, acr_values=wish)
+        assert step(asked, session=able) == expected, wish
+        assert step(replace(asked, prompt=("none",)), session=able) == Proceed()
+        assert step(asked) == Proceed()
+        assert step(asked, session=replace(able, acr=ACR_MFA)) == Proceed()
+
+
+def test_n14_a_wish_for_a_passkey_hides_other_factors_only_from_who_has_one() -> None:
+    """A wish that nobody can meet does not stop a sign-in that needs another factor."""
+    minimum = ClientView(trusted=True, minimum_acr=ACR_MFA)
+    wish = replace(REQUEST, acr_values=(ACR_PHR,))
+    assert interaction.needs_passkey(wish, minimum, ACR_PHR)
+    assert not interaction.needs_passkey(wish, minimum, ACR_MFA)
+    assert not interaction.needs_passkey(replace(wish, acr_values=("1",)), minimum, ACR_PHR)
 
 
 def test_en03_an_application_accepts_its_kinds_of_account() -> None:

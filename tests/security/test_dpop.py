@@ -30,6 +30,8 @@ from idp.policy.registered_values import DPOP_ALGS
 from tests.security.test_machines import INSIDE, NAME, NETWORKS, basic
 from tests.security.test_token_tables import (
     GRANT_NAMES,
+    WHERE_SCIM,
+    WHERE_USERINFO,
     assert_dead,
     client_of,
     good_request,
@@ -550,7 +552,7 @@ def test_n30_a_bad_proof_at_userinfo_is_a_401(world: World) -> None:
         said = {"error": "invalid_dpop_proof", "error_description": text}
         assert (answer.status_code, answer.json) == (401, said), name
         assert answer.headers.getlist("WWW-Authenticate") == [
-            f'DPoP error="invalid_dpop_proof", error_description="{text}", {ALGS}'
+            f'DPoP error="invalid_dpop_proof", error_description="{text}", {ALGS}, {WHERE_USERINFO}'
         ]
         assert answer.headers["Cache-Control"] == "no-store"
     assert holder.get(token).status_code == 200
@@ -591,7 +593,9 @@ def test_n45_a_token_is_used_with_its_scheme_and_its_key_only(world: World) -> N
 def test_a_request_without_a_token_learns_both_schemes(world: World) -> None:
     """Section 7.2."""
     challenges = fetch(world, USERINFO).headers.getlist("WWW-Authenticate")
-    assert challenges == [f'Bearer realm="{ISSUER}"', f"DPoP {ALGS}"]
+    assert challenges == [
+        f'Bearer realm="{ISSUER}", {WHERE_USERINFO}', f"DPoP {ALGS}, {WHERE_USERINFO}"
+    ]  # fmt: skip
 
 
 def test_an_ended_token_is_dead_with_its_key_too(world: World) -> None:
@@ -627,7 +631,7 @@ def test_n80_scim_demands_the_proof(world: World, pusher: Rp) -> None:
     assert other.headers["WWW-Authenticate"].startswith('DPoP error="invalid_token"')
     assert no_ath.headers["WWW-Authenticate"].startswith('DPoP error="invalid_dpop_proof"')
     assert fetch(world, SCIM).headers.getlist("WWW-Authenticate") == [
-        'Bearer realm="SCIM"', f"DPoP {ALGS}"
+        f'Bearer realm="SCIM", {WHERE_SCIM}', f"DPoP {ALGS}, {WHERE_SCIM}"
     ]  # fmt: skip
 
 

@@ -327,6 +327,27 @@ def test_n14_an_application_that_demands_more_gets_it_by_a_step_up(
     assert "unmet_authentication_requirements" in plain.authorize(rp).headers["Location"]
 
 
+def test_n14_a_resource_that_needs_a_factor_gets_it_by_acr_values_and_max_age(
+    world: World, holder: tuple[str, str, list[str]]
+) -> None:
+    """RFC 9470 section 4: the person signs in again and proves the factor, and the token says so.
+    A person without a factor only signs in again."""
+    username, secret, _ = holder
+    rp, plain = world.relying_party(), world.account()
+    browser, page = half_signed_in(world, username)
+    browser.submit(page, "/signin/factor", code=code(world, secret), remember="1")
+    world.clock.advance(minutes=10)
+    asked = {"acr_values": ACR_MFA, "max_age": "300"}
+    page = browser.sign_in(username, page=browser.authorize(rp, **asked))
+    assert page.request.path == "/signin/factor"
+    granted = answer_of(browser.submit(page, "/signin/factor", code=code(world, secret)))
+    tokens = world.redeem(rp, granted["code"]).json or {}
+    said = world.introspect(rp, tokens["access_token"])
+    assert (said["acr"], said["auth_time"]) == (ACR_MFA, int(world.clock.now().timestamp()))
+    tokens = world.signed_in_tokens(rp, plain, **asked)
+    assert world.introspect(rp, tokens["access_token"])["acr"] == ACR_PASSWORD
+
+
 def test_a_remembered_browser_needs_no_second_factor(
     world: World, holder: tuple[str, str, list[str]]
 ) -> None:

@@ -194,5 +194,7 @@ def test_n37_only_public_documents_may_be_cached(visitor: World) -> None:
         "/brand/colours.css",
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-protected-resource/oauth2/v1/userinfo",
+        "/.well-known/oauth-protected-resource/scim/v2",
         "/oauth2/v1/keys",
     }

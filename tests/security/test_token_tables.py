@@ -29,6 +29,10 @@ GRANT_NAMES = [grant_type.name for grant_type in grants.GRANT_TYPES]
 #: Every state in which an account may do nothing.
 REFUSING = [state for state in AccountState if not may_sign_in(state)]
 OWN_SCOPE = "api.read"
+_METADATA = "https://gateway.test/.well-known/oauth-protected-resource"
+#: Where every refusal of a resource says that its metadata are (RFC 9728 section 5.1).
+WHERE_USERINFO = f'resource_metadata="{_METADATA}/oauth2/v1/userinfo"'
+WHERE_SCIM = f'resource_metadata="{_METADATA}/scim/v2"'
 
 Params = dict[str, str]
 
@@ -146,6 +150,7 @@ def assert_not_a_token(response: TestResponse) -> None:
     assert_json_no_store(response)
     assert response.headers["WWW-Authenticate"] == (
         f'Bearer realm="https://gateway.test", error="invalid_token", error_description="{text}"'
+        f", {WHERE_USERINFO}"
     )
 
 

@@ -143,7 +143,7 @@ def _dispatch(
         session,
         client,
         browser_cookie=current.browser_cookie(),
-        demands_level=bool(asked.essential_acrs),
+        demands_level=bool(asked.essential_acrs or asked.acr_values),
     )
     step = rules.decide(state, asked, work.now)
     if isinstance(step, rules.Refuse):

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g, request
 
 from idp import current
 from idp.clients import registry
+from idp.oidc.protected_resources import RESOURCES
 
 ANY_ORIGIN = "*"
 #: Public documents: any script may read them.
@@ -14,6 +15,7 @@ PUBLIC = (
     "/.well-known/openid-configuration",
     "/.well-known/oauth-authorization-server",
     "/oauth2/v1/keys",
+    *(resource.metadata_path for resource in RESOURCES),
 )
 #: Scripts of registered origins may call these.
 RESTRICTED = (

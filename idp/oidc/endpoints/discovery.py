@@ -1,4 +1,4 @@
-"""Discovery (OpenID Connect Discovery 1.0, RFC 8414) and the JWKS."""
+"""Discovery (OpenID Connect Discovery 1.0, RFC 8414, RFC 9728) and the JWKS."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from idp import current
 from idp.clients import client_validation
 from idp.credentials import assertions
 from idp.models import AuthMethod
+from idp.oidc import protected_resources
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.endpoints.wiring import ring
+from idp.oidc.protected_resources import ProtectedResource
 from idp.oidc.request_validation import PROMPTS, RESPONSE_MODES
 from idp.policy.registered_values import DPOP_ALGS, SIGNING_ALGS
 from idp.policy.scopes import ACRS, GRANT_TYPES, IDENTITY_SCOPES
@@ -62,6 +64,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "acr_values_supported": list(ACRS),
         "ui_locales_supported": ["en", "fr"],
         "display_values_supported": ["page"],
+        "protected_resources": protected_resources.identifiers(settings),
     }
 
 
@@ -115,12 +118,35 @@ def register(pages: Blueprint) -> None:
         ("/.well-known/oauth-authorization-server", "oauth_metadata"),
     ):
         pages.add_url_rule(path, name, configuration)
+    for resource, view in (
+        (protected_resources.USERINFO, userinfo_metadata),
+        (protected_resources.SCIM, scim_metadata),
+    ):
+        pages.add_url_rule(resource.metadata_path, view.__name__, view)
     pages.add_url_rule("/oauth2/v1/keys", "keys", jwks)
 
 
 def configuration() -> Response:
     """The metadata. It is public and cacheable, and any script may read it."""
-    response = jsonify(metadata(current.runtime().settings))
+    return _document(metadata(current.runtime().settings))
+
+
+def userinfo_metadata() -> Response:
+    """The metadata of userinfo (RFC 9728)."""
+    return _of_resource(protected_resources.USERINFO)
+
+
+def scim_metadata() -> Response:
+    """The metadata of the interface for registration (RFC 9728)."""
+    return _of_resource(protected_resources.SCIM)
+
+
+def _of_resource(resource: ProtectedResource) -> Response:
+    return _document(protected_resources.metadata(current.runtime().settings, resource))
+
+
+def _document(found: dict[str, Any]) -> Response:
+    response = jsonify(found)
     response.add_etag()
     _public(response, 3600).make_conditional(request)
     return response

@@ -3,46 +3,67 @@ in the header with a proof (RFC 9449)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, jsonify, request
 
 from idp import current
-from idp.oidc import parameters, sender_constraint, tokens
+from idp.models.records import AccessTokenRecord
+from idp.oidc import parameters, protected_resources, sender_constraint, tokens
 from idp.oidc.endpoints.wiring import presented, ring
-from idp.oidc.sender_constraint import BEARER, DPOP, NotProved, Presented
+from idp.oidc.sender_constraint import BEARER, DPOP, Challenge, NotProved, Presented
 from idp.oidc.server import NO_STORE
+from idp.policy.scopes import satisfies
+
+NO_SCOPE = "insufficient_scope"
+LOW_LEVEL = "insufficient_user_authentication"
 
 
 def register(pages: Blueprint) -> None:
-    pages.add_url_rule("/oauth2/v1/userinfo", "userinfo", userinfo, methods=["GET", "POST"])
+    path = protected_resources.USERINFO.path
+    pages.add_url_rule(path, "userinfo", userinfo, methods=["GET", "POST"])
 
 
 def userinfo() -> Response:
     """The claims of the person, as they are now."""
     if any(request.args.getlist("access_token")):
-        return _refuse(400, "invalid_request", "Do not send the token in the query.")
+        return _refuse(400, _invalid_request("Do not send the token in the query."))
     found = _presented_tokens()
     if len(found) > 1:
-        return _refuse(400, "invalid_request", "The token was sent more than once.")
+        return _refuse(400, _invalid_request("The token was sent more than once."))
     if not found:
-        return _refuse(401, None, "")
+        return _refuse(401, Challenge())
     work, sent = current.work(), found[0]
     row = tokens.find_active_access_token(work, ring(), sent.token)
     if row is None or row.grant.account is None:
         text = "The access token is invalid or has expired."
-        return _refuse(401, "invalid_token", text, sent.scheme)
+        return _refuse(401, _challenge(sent.scheme, "invalid_token", text))
     try:
         headers = sender_constraint.check_holder(work, row, sent)
     except NotProved as error:
-        refusal = _refuse(401, error.code, error.description, error.scheme)
+        refusal = _refuse(401, _challenge(error.scheme, error.code, error.description))
         refusal.headers.update(error.headers)
         return refusal
-    if "openid" not in row.scopes:
-        text = "The scope openid is required."
-        return _refuse(403, "insufficient_scope", text, sent.scheme)
+    if challenge := _missing(row, sent.scheme):
+        refusal = _refuse(403 if challenge.code == NO_SCOPE else 401, challenge)
+        refusal.headers.update(headers)
+        return refusal
     claims = tokens.claims_for(work, row.grant, tuple(row.scopes), "userinfo")
     response = jsonify(claims)
     response.headers.update(dict(NO_STORE) | headers)
     return response
+
+
+def _missing(row: AccessTokenRecord, scheme: str) -> Challenge | None:
+    """What an active token lacks here, if anything."""
+    if "openid" not in row.scopes:
+        return _challenge(scheme, NO_SCOPE, "The scope openid is required.")
+    level = row.grant.client.minimum_acr
+    if level is None or satisfies(row.grant.acr, level):
+        return None
+    # The client has had this level since it got the token (RFC 9470 section 3).
+    text = "The application needs a higher authentication level."
+    return replace(_challenge(scheme, LOW_LEVEL, text), acr_values=level)
 
 
 def _presented_tokens() -> list[Presented]:
@@ -56,14 +77,23 @@ def _presented_tokens() -> list[Presented]:
     return [presented(scheme, token) for scheme, token in found]
 
 
-def _refuse(status: int, code: str | None, description: str, scheme: str = BEARER) -> Response:
+def _invalid_request(description: str) -> Challenge:
+    return _challenge(BEARER, "invalid_request", description)
+
+
+def _challenge(scheme: str, code: str, description: str) -> Challenge:
+    return Challenge(scheme=scheme, code=code, description=description)
+
+
+def _refuse(status: int, challenge: Challenge) -> Response:
     """RFC 6750 section 3. The answer to a request without a token has no error code, and names both
     schemes (RFC 9449 section 7.2)."""
-    realm = current.runtime().settings.issuer
-    body = {"error": code, "error_description": description} if code else {}
-    response = jsonify(body)
+    settings = current.runtime().settings
+    code, description = challenge.code, challenge.description
+    response = jsonify({"error": code, "error_description": description} if code else {})
     response.status_code = status
     response.headers.update(dict(NO_STORE))
-    challenges = sender_constraint.challenges(scheme, code, description, realm)
-    response.headers.setlist("WWW-Authenticate", challenges)
+    where = protected_resources.USERINFO.metadata_url(settings)
+    headers = sender_constraint.headers_of(challenge, settings.issuer, where)
+    response.headers.setlist("WWW-Authenticate", headers)
     return response

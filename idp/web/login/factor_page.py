@@ -18,7 +18,7 @@ from idp.oidc.interaction import AuthorizationRequest, needs_passkey
 from idp.policy.scopes import ACR_PHR
 from idp.policy.signin_state import ClientView, SecondFactorRequired
 from idp.session import sessions
-from idp.signin import second_factor, state_loader, transitions
+from idp.signin import assurance_levels, second_factor, state_loader, transitions
 from idp.web.login import proof_page
 from idp.web.login.proof_page import Demand
 from idp.web.login.signin_page import flow_of, go_on
@@ -71,7 +71,7 @@ def _step_up(found: Interaction, session: BrowserSession) -> BaseResponse:
         action=url_for("login.factor"),
         hidden={"flow": found.handle},
         reasons=(PromptReason.STEP_UP,),
-        needs_passkey=_needs_passkey(found),
+        needs_passkey=_needs_passkey(found, session),
     )
     outcome = proof_page.serve(demand)
     if not isinstance(outcome, tuple):
@@ -88,11 +88,12 @@ def _may_step_up(found: Interaction, session: BrowserSession) -> bool:
     return bool(authenticators.list_usable(current.work(), session.account))
 
 
-def _needs_passkey(found: Interaction) -> bool:
+def _needs_passkey(found: Interaction, session: BrowserSession) -> bool:
     if found.client is None:
         return False
     view = ClientView(found.client.trusted, found.client.minimum_acr)
-    return needs_passkey(AuthorizationRequest.from_json(found.request), view)
+    best = assurance_levels.reachable(current.work(), session)
+    return needs_passkey(AuthorizationRequest.from_json(found.request), view, best)
 
 
 def _advise(account: Account) -> None:
