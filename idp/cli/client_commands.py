@@ -152,6 +152,11 @@ _FLAGS = {
         "--dpop-bound-access-tokens/--no-dpop-bound-access-tokens",
         "Issue only tokens that are bound to a key of the client (DPoP, RFC 9449).",
     ),
+    "fapi2_security_profile": (
+        "--fapi2-security-profile/--no-fapi2-security-profile",
+        "Enforce the FAPI 2.0 Security Profile. Needs private_key_jwt or a certificate. Sets PKCE, "
+        "pushed requests, bound tokens and ES256.",
+    ),
     "frontchannel_logout_session_required": (
         "--frontchannel-logout-session/--no-frontchannel-logout-session",
         "Send iss and sid to the front-channel logout URI.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from idp.models import AccountKind, AuthMethod, Client
+from idp.policy.registered_values import FAPI2_SIGNING_ALG
 from idp.policy.scopes import (
     PERSONAL_SCOPES,
     PushOperation,
@@ -50,6 +51,7 @@ class ClientData:
     require_pkce: bool = True
     require_pushed_requests: bool = False
     dpop_bound_access_tokens: bool = False
+    fapi2_security_profile: bool = False
     trusted: bool = False
     uses_popups: bool = False
     minimum_acr: str | None = None
@@ -67,6 +69,31 @@ class ClientData:
     push_account_kind: str = AccountKind.PERSONAL
     push_default_participant: str = ""
     role_groups: tuple[str, ...] = field(default=(), metadata={"relation": True})
+
+    def __post_init__(self) -> None:
+        """The FAPI 2.0 Security Profile sets each field for which it allows one value only, so that
+        the registration shows what counts. ``client_validation`` checks the others."""
+        if self.fapi2_security_profile:
+            for name, value in self._fapi2_values().items():
+                object.__setattr__(self, name, value)
+
+    def _fapi2_values(self) -> dict[str, Any]:
+        """Sections 5.3.2.1, 5.3.2.2 and 5.4.1."""
+        return {
+            "require_pkce": True,
+            "require_pushed_requests": True,
+            # Tokens are bound to a key or to a certificate.
+            "dpop_bound_access_tokens": self.dpop_bound_access_tokens
+            or not self.certificate_bound_tokens,
+            "token_endpoint_audience": False,
+            "id_token_alg": FAPI2_SIGNING_ALG,
+            "authorization_response_alg": FAPI2_SIGNING_ALG,
+            "access_token_alg": FAPI2_SIGNING_ALG,
+            # They get tokens by a password, and tokens that are not bound.
+            "account_kinds": tuple(
+                kind for kind in self.account_kinds if kind != AccountKind.MACHINE
+            ),
+        }
 
 
 def of_new_client(given: Mapping[str, Any]) -> ClientData:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from idp.credentials import assertions
 from idp.credentials.assertions import PublicKey
 from idp.models.records import AnyClient
+from idp.policy.registered_values import FAPI2_ALGS
 from idp.transaction import UnitOfWork
 
 
@@ -21,6 +22,11 @@ def of(work: UnitOfWork, client: AnyClient) -> Sequence[PublicKey]:
         return client.keys
     hosts = work.ports.key_hosts
     return hosts.keys(client.jwks_uri, work.now) if hosts is not None else ()
+
+
+def algorithms(client: AnyClient) -> Sequence[str]:
+    """What the client may sign with."""
+    return FAPI2_ALGS if client.fapi2_security_profile else assertions.ALGORITHMS
 
 
 def of_tokens(tokens: Iterable[str]) -> list[str]:

@@ -148,6 +148,8 @@ MEMBERS: dict[str, Member] = {
     ),
     "require_pushed_authorization_requests": Member("require_pushed_requests", _flag, bool),
     "dpop_bound_access_tokens": Member("dpop_bound_access_tokens", _flag, bool),
+    # A member of this gateway: RFC 7591 has none.
+    "fapi2_security_profile": Member("fapi2_security_profile", _flag, bool),
     "tls_client_certificate_bound_access_tokens": Member("certificate_bound_tokens", _flag, bool),
 }
 #: Members of which a client with ``tls_client_auth`` has one (RFC 8705 section 2.1.2).

@@ -154,6 +154,10 @@ class RuleFault(Phrase):
     SCOPE_CHARACTERS = N_("scopes are words of printable ASCII")
     PKCE_WAIVED = N_("PKCE can be waived for a confidential client only")
     TOKEN_FORMAT = N_("access_token_format is jwt or opaque")
+    FAPI2_METHOD = N_(
+        "the FAPI 2.0 Security Profile needs private_key_jwt, tls_client_auth or "
+        "self_signed_tls_client_auth"
+    )
     PARTICIPANT_NUMBER = N_("a participant number is 1 to 20 ASCII characters")
     DEFAULT_PARTICIPANT = N_("push_default_participant is one of push_participants")
     FRAME_ORIGIN = N_(

@@ -34,6 +34,7 @@ from idp.policy.redirect_uri import MAX_LENGTH as MAX_URI
 from idp.policy.redirect_uri import registration_fault
 from idp.policy.registered_values import (
     CERTIFICATE,
+    FAPI2_METHODS,
     KEY_METHODS,
     MAX_CLIENT_KEYS,
     SIGNING_ALGS,
@@ -136,6 +137,8 @@ def _rule_faults(data: ClientData) -> Iterator[Refusal]:
         RuleFault.SCOPE_CHARACTERS: not all(map(is_scope_token, data.scopes)),
         RuleFault.PKCE_WAIVED: public and not data.require_pkce,
         RuleFault.TOKEN_FORMAT: data.access_token_format not in ("jwt", "opaque"),
+        RuleFault.FAPI2_METHOD: data.fapi2_security_profile
+        and data.auth_method not in FAPI2_METHODS,
         RuleFault.PARTICIPANT_NUMBER: not all(map(_is_number, numbers)),
         RuleFault.DEFAULT_PARTICIPANT: bool(data.push_participants)
         and default not in ("", *data.push_participants),
@@ -219,8 +222,11 @@ def _uri_faults(work: UnitOfWork, data: ClientData) -> Iterator[Refusal]:
         (UriUse.FRONTCHANNEL_LOGOUT, (front,) if front else (), False),
     )
     for use, uris, is_native in groups:
+        # FAPI 2.0 Security Profile section 5.3.2.2.
+        is_https_only = data.fapi2_security_profile and use == UriUse.REDIRECT
+        allow_http = development and not is_https_only
         for uri in uris:
-            fault = registration_fault(uri, native=is_native, allow_loopback_http=development)
+            fault = registration_fault(uri, native=is_native, allow_loopback_http=allow_http)
             if fault:
                 yield UriInvalid(use, uri, fault)
     allowed = NetworkSet(work.settings.outbound_networks)

@@ -174,12 +174,14 @@ def verify(
     keys: Sequence[PublicKey],
     *,
     audiences: tuple[str, ...] = (),
+    algorithms: Sequence[str] = ALGORITHMS,
 ) -> str:
-    """Verify an assertion of ``name`` and return the ``kid`` of the key that signed it.
+    """Verify an assertion of ``name`` and return the ``kid`` of the key that signed it by one of
+    ``algorithms``.
 
     An assertion is accepted once and is valid for at most an hour. Its ``aud`` must be the issuer
     or one of ``audiences``. Raises BadAssertion."""
-    claims, kid = _verified(assertion, [_verifier_of(key) for key in keys])
+    claims, kid = _verified(assertion, [_verifier_of(key, algorithms) for key in keys])
     _use(work, claims, name, audiences)
     return kid
 
@@ -214,11 +216,16 @@ def _use(work: UnitOfWork, claims: dict[str, Any], name: str, audiences: tuple[s
 
 
 def read_request_object(
-    work: UnitOfWork, token: str, name: str, keys: Sequence[PublicKey]
+    work: UnitOfWork,
+    token: str,
+    name: str,
+    keys: Sequence[PublicKey],
+    algorithms: Sequence[str] = ALGORITHMS,
 ) -> dict[str, Any]:
-    """The claims of a request object that ``name`` signed for the gateway (RFC 9101 section 6). It
-    must expire within an hour, and may be used until then. Raises BadAssertion."""
-    claims, _ = _verified(token, [_verifier_of(key) for key in keys])
+    """The claims of a request object that ``name`` signed for the gateway by one of ``algorithms``
+    (RFC 9101 section 6). It must expire within an hour, and may be used until then. Raises
+    BadAssertion."""
+    claims, _ = _verified(token, [_verifier_of(key, algorithms) for key in keys])
     audience = claims.get("aud")
     checks = {
         AssertionCheck.ISS: claims.get("iss") == name,
@@ -231,9 +238,10 @@ def read_request_object(
     return claims
 
 
-def _verifier_of(key: PublicKey) -> _Verifier:
+def _verifier_of(key: PublicKey, algorithms: Sequence[str]) -> _Verifier:
     kind = ECKey if key["kty"] == "EC" else RSAKey
-    return _Verifier(kind.import_key(key), _ALGORITHMS_OF[key["kty"]], key["kid"])
+    allowed = tuple(name for name in _ALGORITHMS_OF[key["kty"]] if name in algorithms)
+    return _Verifier(kind.import_key(key), allowed, key["kid"])
 
 
 def _verified(token: str, verifiers: Sequence[_Verifier]) -> tuple[dict[str, Any], str]:

@@ -22,7 +22,7 @@ from joserfc.jws import JWSRegistry
 from idp.credentials.credential_refusals import ProofCheck
 from idp.db import insert_if_missing
 from idp.models import SpentChallenge
-from idp.policy.registered_values import DPOP_ALGS
+from idp.policy.registered_values import DPOP_ALGS, FAPI2_ALGS
 from idp.settings import Settings
 from idp.transaction import UnitOfWork
 
@@ -86,6 +86,8 @@ class ProvedRequest:
     #: Without escapes.
     path: str
     access_token: str | None = None
+    #: The client has the FAPI 2.0 Security Profile.
+    is_fapi2: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,8 @@ def verify(work: UnitOfWork, proof: str, proved: ProvedRequest) -> Proof:
     """Verify the value of the header ``DPoP`` (section 4.3) and use up the proof. Raises BadProof
     or NonceNeeded."""
     header = _header(proof)
+    if proved.is_fapi2 and header["alg"] not in FAPI2_ALGS:
+        raise BadProof(ProofCheck.ALG)
     key = _key(header)
     claims = _claims(proof, key)
     for check, is_valid in _checks(work, claims, proved).items():

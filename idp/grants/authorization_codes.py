@@ -10,6 +10,8 @@ from idp.models import AuthorizationCode
 from idp.models.records import AnyGrant, AuthorizationCodeRecord
 from idp.transaction import UnitOfWork
 
+#: FAPI 2.0 Security Profile section 5.3.2.1.
+FAPI2_SECONDS = 60
 _CODE = table(AuthorizationCode)
 _INSERT = insert(_CODE).inline()
 _FIND = select_with_grant(AuthorizationCode, AuthorizationCodeRecord).where(
@@ -31,7 +33,9 @@ def issue(
     dpop_jkt: str | None = None,
 ) -> str:
     """A new code of 256 random bits."""
-    code = work.token(32)
+    code, lifetime = work.token(32), work.settings.code_ttl
+    if grant.client.fapi2_security_profile:
+        lifetime = min(lifetime, FAPI2_SECONDS)
     values = {
         "digest": work.vault.digest("code", code),
         "grant_id": grant.id,
@@ -39,7 +43,7 @@ def issue(
         "code_challenge": code_challenge,
         "dpop_jkt": dpop_jkt,
         "created_at": work.now,
-        "expires_at": work.after(seconds=work.settings.code_ttl),
+        "expires_at": work.after(seconds=lifetime),
     }
     work.run(_INSERT, values)
     return code

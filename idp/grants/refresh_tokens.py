@@ -1,5 +1,6 @@
 """Refresh tokens with rotation (RFC 6749 section 6, RFC 9700 section 4.14.2). The tokens that
-follow one another under a grant are a family."""
+follow one another under a grant are a family. Clients with the FAPI 2.0 Security Profile keep
+theirs."""
 
 from __future__ import annotations
 
@@ -19,16 +20,18 @@ _INSERT = insert(_TOKEN).inline()
 _FIND = select_with_grant(RefreshToken, RefreshTokenRecord).where(
     _TOKEN.c.digest == bindparam("wanted")
 )
+#: The token is unspent and its grant was not revoked.
+_IS_USABLE = (
+    _TOKEN.c.id == bindparam("key"),
+    _TOKEN.c.consumed_at.is_(None),
+    select(_GRANT.c.id)
+    .where(_GRANT.c.id == _TOKEN.c.grant_id, _GRANT.c.revoked_at.is_(None))
+    .exists(),
+)
 #: Of concurrent requests, exactly one spends the token, and none if the grant was revoked.
 _SPEND = (
     update(_TOKEN)
-    .where(
-        _TOKEN.c.id == bindparam("key"),
-        _TOKEN.c.consumed_at.is_(None),
-        select(_GRANT.c.id)
-        .where(_GRANT.c.id == _TOKEN.c.grant_id, _GRANT.c.revoked_at.is_(None))
-        .exists(),
-    )
+    .where(*_IS_USABLE)
     .values(
         consumed_at=bindparam("now"),
         successor_sealed=bindparam("sealed"),
@@ -36,6 +39,8 @@ _SPEND = (
         consumed_scope=bindparam("scope"),
     )
 )
+#: As above, but nothing is spent.
+_KEEP = update(_TOKEN).where(*_IS_USABLE).values(expires_at=bindparam("until"))
 _SPENT = select(
     _TOKEN.c.consumed_at,
     _TOKEN.c.consumed_scope,
@@ -91,6 +96,13 @@ def is_active(work: UnitOfWork, row: RefreshTokenRecord) -> bool:
     if row.consumed_at is not None or is_expired(work, row):
         return False
     return grant_lifecycle.is_active(work, row.grant)
+
+
+def keep(work: UnitOfWork, row: RefreshTokenRecord) -> bool:
+    """Use a refresh token without spending it; its idle time starts anew. False if it is spent, or
+    its grant was revoked after it was read."""
+    until = work.after(seconds=work.settings.refresh_idle)
+    return bool(work.run(_KEEP, {"key": row.id, "until": until}).rowcount == 1)
 
 
 def rotate(

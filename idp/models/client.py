@@ -89,6 +89,8 @@ class Client(Base):
     require_pushed_requests: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: It gets tokens only with a proof of possession (RFC 9449 section 5.2).
     dpop_bound_access_tokens: Mapped[bool] = mapped_column(default=False, server_default=false())
+    #: Every rule of the FAPI 2.0 Security Profile counts for it (``ClientData``).
+    fapi2_security_profile: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: A first-party relying party: no consent is requested.
     trusted: Mapped[bool] = mapped_column(default=False)
     #: Opens the sign-in in a popup that needs access to its opener.

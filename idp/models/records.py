@@ -41,6 +41,7 @@ class ClientRecord:
     certificate_bound_tokens: bool
     token_endpoint_audience: bool
     dpop_bound_access_tokens: bool
+    fapi2_security_profile: bool
     grant_types: tuple[str, ...]
     scopes: tuple[str, ...]
     account_kinds: tuple[str, ...]

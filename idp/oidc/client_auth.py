@@ -174,7 +174,8 @@ def _failed_assertion_check(
         keys = client_keys.of(work, client) if client is not None else ()
         if client is not None and client.jwks_uri and not keys:
             return AssertionCheck.KEYS_UNAVAILABLE
-        assertions.verify(work, assertion, name, keys, audiences=audiences)
+        algorithms = client_keys.algorithms(client) if client is not None else ()
+        assertions.verify(work, assertion, name, keys, audiences=audiences, algorithms=algorithms)
     except assertions.BadAssertion as error:
         return error.check
     return None

@@ -39,7 +39,9 @@ def unwrap(
         client_keys.prepare(work, client, client_keys.of_tokens((text,)))
     keys = client_keys.of(work, client)
     try:
-        claims = assertions.read_request_object(work, text, client.client_id, keys)
+        claims = assertions.read_request_object(
+            work, text, client.client_id, keys, client_keys.algorithms(client)
+        )
         return _parameters(claims, client.client_id), None
     except assertions.BadAssertion as error:
         fault = f"The request object is not valid: {error.check}."

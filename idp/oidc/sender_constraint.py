@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from authlib.oauth2 import OAuth2Error
 
-from idp.models.records import AccessTokenRecord
+from idp.models.records import AccessTokenRecord, AnyClient
 from idp.policy.registered_values import DPOP_ALGS
 from idp.transaction import UnitOfWork
 
@@ -45,16 +45,18 @@ class NonceNeededError(OAuth2Error):
         return [*super().get_headers(), (NONCE_HEADER, self.nonce)]
 
 
-def prove(request: ProtocolRequest, *, is_required: bool = False) -> str | None:
-    """Verify the proof of a request to the token or PAR endpoint, if there is one. Returns the
-    thumbprint of its key. Raises InvalidProofError or NonceNeededError."""
+def prove(request: ProtocolRequest, client: AnyClient, *, is_required: bool = False) -> str | None:
+    """Verify the proof, if any, of a request of this client to the token or PAR endpoint. Returns
+    the thumbprint of its key. Raises InvalidProofError or NonceNeededError."""
     if HEADER not in request.headers:
         if is_required:
             raise InvalidProofError("This client must send a DPoP proof.")
         return None
     from idp.credentials import dpop_proofs
 
-    proved = dpop_proofs.ProvedRequest(method=request.method, path=request.path)
+    proved = dpop_proofs.ProvedRequest(
+        method=request.method, path=request.path, is_fapi2=client.fapi2_security_profile
+    )
     try:
         proof = dpop_proofs.verify(request.work, request.headers[HEADER], proved)
     except dpop_proofs.NonceNeeded as error:
@@ -117,6 +119,8 @@ def check_holder(work: UnitOfWork, row: AccessTokenRecord, presented: Presented)
         method=presented.method,
         path=presented.path,
         access_token=presented.token,
+        # An exchanged token is another client's.
+        is_fapi2=row.act is None and row.grant.client.fapi2_security_profile,
     )
     try:
         proof = dpop_proofs.verify(work, presented.proof, proved)

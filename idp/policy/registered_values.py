@@ -6,6 +6,8 @@ from enum import StrEnum
 
 #: Algorithms that sign tokens.
 SIGNING_ALGS = ("RS256", "ES256")
+#: Algorithms that the FAPI 2.0 Security Profile allows (section 5.4.1), and the one of tokens.
+FAPI2_ALGS, FAPI2_SIGNING_ALG = ("PS256", "ES256", "EdDSA", "Ed25519"), "ES256"
 #: Algorithms of DPoP proofs. EdDSA is the former name of Ed25519 (RFC 9864).
 DPOP_ALGS = ("ES256", "ES384", "PS256", "RS256", "Ed25519", "EdDSA")
 #: Hours for which the previous secret of a client works: the default and the maximum.
@@ -63,6 +65,8 @@ SIGNING_METHODS = (AuthMethod.SECRET_JWT, AuthMethod.KEY)
 TLS_METHODS = (AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS)
 #: Methods with registered or published keys.
 KEY_METHODS = (AuthMethod.KEY, AuthMethod.SELF_SIGNED_TLS)
+#: Methods that the FAPI 2.0 Security Profile allows (section 5.3.2.1).
+FAPI2_METHODS = (AuthMethod.KEY, *TLS_METHODS)
 
 
 def allows_auth_method(registered: AuthMethod, used: AuthMethod) -> bool:

@@ -30,6 +30,7 @@ LABELS = {
     "email": _("E-mail"),
     "fact": _("Correct answers"),
     "family_name": _("Last name"),
+    "fapi2_security_profile": _("Enforce the FAPI 2.0 Security Profile"),
     "function": _("Function"),
     "given_name": _("First name"),
     "exchange_audiences": _("Audiences for which it may exchange tokens that it receives"),

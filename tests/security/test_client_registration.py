@@ -101,6 +101,7 @@ def test_an_application_registers_itself_and_signs_people_in_after_consent(world
         "frontchannel_logout_session_required": False,
         "require_pushed_authorization_requests": False,
         "dpop_bound_access_tokens": False,
+        "fapi2_security_profile": False,
         "tls_client_certificate_bound_access_tokens": False,
         "subject_type": "public",
     }
@@ -185,6 +186,7 @@ def test_metadata_are_read_and_told_back(world: World) -> None:
         "authorization_signed_response_alg": "ES256",
         "require_pushed_authorization_requests": True,
         "dpop_bound_access_tokens": True,
+        "fapi2_security_profile": False,
         "tls_client_certificate_bound_access_tokens": False,
         "backchannel_logout_session_required": True,
         "subject_type": "public",

@@ -31,7 +31,7 @@ class PushedAuthorization(TokenEndpoint):
         if "request_uri" in request.params:
             # Section 2.1.
             raise InvalidRequestError("A pushed request must not have a request_uri.")
-        proved = sender_constraint.prove(request)
+        proved = sender_constraint.prove(request, client)
         params = request.params | {"client_id": client.client_id}
         params, fault = request_object.unwrap(request.work, params)
         try:

@@ -167,7 +167,7 @@ def _prove(authenticated: TokenRequest, request: ProtocolRequest) -> TokenReques
             raise InvalidRequestError("This client must present its certificate.")
         authenticated = replace(authenticated, certificate=request.certificate.thumbprint)
     is_required = authenticated.machine is None and authenticated.client.dpop_bound_access_tokens
-    dpop_jkt = sender_constraint.prove(request, is_required=is_required)
+    dpop_jkt = sender_constraint.prove(request, authenticated.client, is_required=is_required)
     return authenticated if dpop_jkt is None else replace(authenticated, dpop_jkt=dpop_jkt)
 
 
@@ -199,11 +199,17 @@ def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
 
 
 def _refresh_token(request: TokenRequest, redeemed: Redeemed) -> str | None:
-    """The successor of the presented refresh token, or the first one of a sign-in."""
+    """The successor of the presented refresh token, or the first one of a sign-in. None if there is
+    none, or if the presented one stays valid."""
     work, grant = request.work, redeemed.grant
     # That of a confidential client is bound to its credentials (RFC 9449 section 5).
     dpop_jkt = request.dpop_jkt if request.client.auth_method == AuthMethod.NONE else None
     if redeemed.refresh_token is not None:
+        # FAPI 2.0 Security Profile section 5.3.2.1: no rotation.
+        if request.client.fapi2_security_profile and refresh_tokens.keep(
+            work, redeemed.refresh_token
+        ):
+            return None
         scope = request.params.get("scope", "")
         successor = refresh_tokens.rotate(work, redeemed.refresh_token, scope, dpop_jkt)
         if successor is None:

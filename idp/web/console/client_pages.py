@@ -69,6 +69,7 @@ FLAGS = (
     "require_pkce",
     "require_pushed_requests",
     "dpop_bound_access_tokens",
+    "fapi2_security_profile",
     "frontchannel_logout_session_required",
     "trusted",
     "uses_popups",
