@@ -2,8 +2,9 @@
 1,000 organizations and 50,000 people.
 
 Fills an empty database, serves it by one process, and asks for each page over one kept-alive
-connection. The baseline is the ``/healthz`` of the same process. No gateway runs, so the review of
-access roles, which asks it, is not measured.
+connection: time, CPU time of that process, and statements that the page sends to the database. The
+baseline is the ``/healthz`` of the same process. No gateway runs, so reviews of access roles, which
+ask it, are not measured.
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from statistics import median, quantiles
+from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import text
+from flask import Flask
+from sqlalchemy import event, text
 
 from benchmarks import gateway
+from benchmarks.load import cpu_of_session
 from benchmarks.registration_data import LARGE_ID, Cast, sign_in, write
 from idp.demo.crowd import FAMILY, GIVEN
+from registration.app import create_app
 from registration.ports import Ports
 from registration.schema import upgrade
 from registration.settings import Settings
-from registration.transaction import Origin, Runtime
+from registration.transaction import Origin
 
 PORT = 18825
 HERE = f"/organizations/{LARGE_ID}"
@@ -46,6 +51,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100, help="of each page")
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args()
+    if not options.json:
+        heads = ("median", "p95", "slowest", "CPU ms")
+        print(f"{'page':32} {' '.join(f'{one:>8}' for one in heads)} {'SQL':>5} {'bytes':>10}")
     with tempfile.TemporaryDirectory() as folder:
         url = gateway.scratch(options.database, folder)
         rows = []
@@ -59,17 +67,18 @@ def main() -> None:
 
 
 def show(row: Measured) -> None:
-    """A line of the table: milliseconds."""
+    """A line of the table: milliseconds, statements, bytes."""
     bar = f"  bar {row['bar']:.0f}" if row["bar"] else ""
-    print(f"{row['page']:32} {row['median']:8.1f} {row['p95']:8.1f} {row['slowest']:8.1f}"
-          f" {row['bytes']:10,}{bar}", flush=True)  # fmt: skip
+    times = " ".join(f"{row[name]:8.1f}" for name in ("median", "p95", "slowest", "cpu"))
+    print(f"{row['page']:32} {times} {row['statements']:5} {row['bytes']:10,}{bar}", flush=True)
 
 
 def measured(url: str, organizations: int, people: int, count: int) -> Iterator[Measured]:
     """Each page, with its times in milliseconds."""
     settings = Settings(secret_key="registration-secret-of-the-benchmark", database_url=url,
-                        url=f"http://127.0.0.1:{PORT}")  # fmt: skip
-    runtime = Runtime.of(settings, Ports.of(settings))
+                        url=f"http://127.0.0.1:{PORT}", log_level="ERROR")  # fmt: skip
+    app = create_app(settings, Ports.of(settings))
+    runtime = app.extensions["runtime"]
     upgrade(runtime.engine)
     with runtime.work(Origin("bench")) as work:
         cast = write(work, organizations, people)
@@ -77,21 +86,49 @@ def measured(url: str, organizations: int, people: int, count: int) -> Iterator[
         with runtime.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
             db.execute(text("ANALYZE"))
     with runtime.work(Origin("bench")) as work:
-        cookies = [sign_in(work, one) for one in (cast.administrator, cast.representative)]
-    runtime.close()
+        cookies = {
+            "AppRep:": sign_in(work, cast.representative),
+            "IESO:": sign_in(work, cast.outsider, (settings.operator_group,)),
+            "": sign_in(work, cast.administrator),
+        }
     name = settings.cookie_name("session")
+    statements = counter(app, name)
     command = [sys.executable, "-m", "registration.cli", "serve", "--port", str(PORT),
                "--workers", "1"]  # fmt: skip
-    with gateway.served(command, PORT, environment(settings)):
+    with gateway.served(command, PORT, environment(settings)) as server:
+        cpu = cpu_of_session(server.pid)
         connection = HTTPConnection("127.0.0.1", PORT, timeout=60)
         for page, paths in pages(cast, random.Random(1), count).items():
-            who = cookies[1] if page.startswith("contact role:") else cookies[0]
-            times, size = ask(connection, f"{name}={who}", paths)
+            cookie = next(one for begin, one in cookies.items() if page.startswith(begin))
+            ask(connection, f"{name}={cookie}", paths[:3])
+            before = sum(cpu().values())
+            times, size = ask(connection, f"{name}={cookie}", paths)
+            spent = sum(cpu().values()) - before
             yield {
                 "page": page, "median": round(median(times), 1),
                 "p95": round(quantiles(times, n=20)[-1], 1), "slowest": round(max(times), 1),
-                "bytes": size, "bar": BARS.get(page),
+                "cpu": round(spent * 1000 / len(paths), 1),
+                "statements": statements(paths[0], cookie), "bytes": size, "bar": BARS.get(page),
             }  # fmt: skip
+    runtime.close()
+
+
+def counter(app: Flask, name: str) -> Callable[[str, str], int]:
+    """How many statements a page sends to the database, for this cookie."""
+    sent: list[str] = []
+
+    @event.listens_for(app.extensions["runtime"].engine, "before_cursor_execute")
+    def count(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        sent.append(statement)
+
+    def statements(path: str, cookie: str) -> int:
+        sent.clear()
+        client = app.test_client()
+        client.set_cookie(name, cookie, domain="127.0.0.1")
+        client.get(path, base_url=app.extensions["runtime"].settings.url)
+        return len(sent)
+
+    return statements
 
 
 def pages(cast: Cast, rng: random.Random, count: int) -> dict[str, list[str]]:
@@ -107,6 +144,7 @@ def pages(cast: Cast, rng: random.Random, count: int) -> dict[str, list[str]]:
     def again(path: str) -> list[str]:
         return [path] * count
 
+    colleague = cast.people[1]
     letters = [first + second for first in "cglmps" for second in "aeiou"]
     return {
         "floor: /healthz": again("/healthz"),
@@ -125,14 +163,25 @@ def pages(cast: Cast, rng: random.Random, count: int) -> dict[str, list[str]]:
         "search: two names": search(last_name=FAMILY, first_name=GIVEN),
         "search: two letters": search(last_name=letters),
         "search: Person ID": search(person_id=cast.people),
+        "leaver": somebody("/persons/{}/leaver"),
+        "copy: choice of a colleague": somebody("/persons/{}/copy"),
+        "copy: roles of a colleague": somebody("/persons/{}/copy?of=" + colleague),
+        "import": again(f"{HERE}/import"),
+        "request access": again(f"{HERE}/request-access"),
         "representatives": again(f"{HERE}/representatives"),
         "contact roles": again(f"{HERE}/contact-roles"),
-        "contact role: by person": somebody("/persons/{}/contact-roles"),
+        "AppRep: contact roles by person": somebody("/persons/{}/contact-roles"),
+        "sections": again(f"{HERE}/sections"),
         "machines": again(f"{HERE}/machines"),
+        "machine": [f"{HERE}/machines/{rng.choice(cast.machines)}" for _ in range(count)],
+        "grid of 50 machines": again(f"{HERE}/roles?kind=machine"),
+        "participations": again(f"{HERE}/participations"),
         "history: newest": again(f"{HERE}/history"),
         "history: one person": somebody("/history?person={}"),
         "history: download as CSV": again(f"{HERE}/history/export?format=csv"),
         "request": again(f"/requests/{cast.request}"),
+        "IESO: home": again("/"),
+        "IESO: grid": again(f"{HERE}/roles"),
     }
 
 

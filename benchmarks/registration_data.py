@@ -21,11 +21,16 @@ from registration.models import (
     Base,
     ContactAssignment,
     ContactRole,
+    Custody,
     History,
+    Machine,
+    MachineNetwork,
     Market,
     Organization,
     Participation,
     Person,
+    Section,
+    Task,
 )
 from registration.person_search import search_key
 from registration.transaction import UnitOfWork
@@ -33,6 +38,8 @@ from registration.transaction import UnitOfWork
 #: The organization of the grid: its people, and the columns of its grid.
 LARGE_ID, LARGE_PEOPLE, COLUMNS = "700001", 500, 40
 ROLES_EACH, BATCH = 6, 5_000
+#: Of the organization of the grid, and of each of the others.
+LARGE_MACHINES, MACHINES, TASKS = 50, 2, 150
 OFFICES = ("ar", "pc", "ra", "apprep")
 
 
@@ -44,11 +51,15 @@ class Cast:
     representative: str
     request: str
     people: tuple[str, ...]
+    machines: tuple[int, ...]
+    #: Belongs to no organization that the pages show.
+    outsider: str
 
 
 def write(work: UnitOfWork, organizations: int, people: int) -> Cast:
     """Everything. The first organization has LARGE_PEOPLE of the people, the others share the rest:
-    four officers, a contact, and ROLES_EACH access roles a person."""
+    four officers, a contact, ROLES_EACH access roles a person, and machines. Two offices of
+    the organization of the grid, and the IESO, have TASKS open tasks each."""
     rng = random.Random(1)
     catalogue_tables.write(work, packaged())
     _more_roles(work)
@@ -75,6 +86,8 @@ def write(work: UnitOfWork, organizations: int, people: int) -> Cast:
     ])  # fmt: skip
     crews = _crews(places, persons)
     _hold(work, rng, crews, since)
+    machines = _machines(work, crews, since)
+    _desks(work, places, since)
     order = requests.open_request(
         work, "contact_roles",
         organization=work.db.get(Organization, places[0]),
@@ -85,14 +98,15 @@ def write(work: UnitOfWork, organizations: int, people: int) -> Cast:
         )
     )
     by_office = dict(zip(OFFICES, numbers, strict=False))
-    return Cast(by_office["ra"], by_office["apprep"], order.number, numbers)
+    return Cast(by_office["ra"], by_office["apprep"], order.number, numbers, machines,
+                str(500_000 + people))  # fmt: skip
 
 
-def sign_in(work: UnitOfWork, person_id: str) -> str:
+def sign_in(work: UnitOfWork, person_id: str, groups: tuple[str, ...] = ()) -> str:
     """The cookie of a session with a second factor of now, as after a sign-in at the gateway."""
     claims = {
         browser_sessions.PERSON_ID: person_id, "sid": f"sid-{person_id}", "sub": person_id,
-        "acr": browser_sessions.STRONG[0], "groups": (), "auth_time": int(work.now.timestamp()),
+        "acr": browser_sessions.STRONG[0], "groups": groups, "auth_time": int(work.now.timestamp()),
     }  # fmt: skip
     token = browser_sessions.start(work, claims, "id-token")
     if token is None:
@@ -163,6 +177,61 @@ def _hold(work: UnitOfWork, rng: random.Random, crews: list[tuple[int, list[int]
             })  # fmt: skip
     for model, found in rows.items():
         _add(work, model, found)
+
+
+def _machines(work: UnitOfWork, crews: list[tuple[int, list[int]]],
+              since: Any) -> tuple[int, ...]:  # fmt: skip
+    """Machines, each with a custodian, two networks and a role; returns those of the first
+    organization."""
+    role = work.db.scalars(select(AccessRole.id).where(AccessRole.kind == "machine")).first()
+    wanted = [
+        (place, person)
+        for number, (place, crew) in enumerate(crews)
+        for person in crew[: MACHINES if number else LARGE_MACHINES]
+    ]
+    made = {"created_at": since, "created_by": "500003", "version": 1}
+    _add(work, Account, [
+        {"external_id": f"machine-{number}", "kind": "machine",
+         "username": f"APIIESO{number:05}", "scim_id": f"scim-machine-{number}"} | made
+        for number in range(len(wanted))
+    ])  # fmt: skip
+    query = select(Account.id).where(Account.kind == "machine").order_by(Account.id)
+    accounts = list(work.db.scalars(query))
+    _add(work, Machine, [
+        {"account_id": account, "organization_id": place, "description": "Program"} | made
+        for account, (place, _) in zip(accounts, wanted, strict=True)
+    ])  # fmt: skip
+    machines = list(work.db.scalars(select(Machine.id).order_by(Machine.id)))
+    given = {"valid_from": since, "given_by": "500003", "version": 1}
+    rows: dict[type[Base], list[dict[str, Any]]] = {
+        Custody: [{"machine_id": machine, "person_id": person} | given
+                  for machine, (_, person) in zip(machines, wanted, strict=True)],
+        MachineNetwork: [{"machine_id": machine, "network": f"192.0.2.{number}/32"} | given
+                         for machine in machines for number in (10, 20)],
+        AccessAssignment: [
+            {"account_id": account, "access_role_id": role, "organization_id": place} | given
+            for account, (place, _) in zip(accounts, wanted, strict=True)
+        ],
+    }  # fmt: skip
+    for model, found in rows.items():
+        _add(work, model, found)
+    return tuple(machines[:LARGE_MACHINES])
+
+
+def _desks(work: UnitOfWork, places: list[int], since: Any) -> None:
+    """Sections, and open tasks."""
+    given = {"valid_from": since, "given_by": "500004", "version": 1}
+    _add(work, Section, [
+        {"organization_id": place, "name": "Control room", "phone": "+17055550142",
+         "email": "desk@participant.example"} | given
+        for place in places
+    ])  # fmt: skip
+    task = {"kind": "office.vacant", "created_at": since, "data": {"office": "pc"}, "key": ""}
+    _add(work, Task, [
+        task | {"organization_id": place, "office": office}
+        for place, office in ((places[0], "ra"), (places[0], "pc"), (places[-1], None))
+        for _ in range(TASKS)
+    ])  # fmt: skip
 
 
 def _add(work: UnitOfWork, model: type[Base], rows: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -71,4 +72,10 @@ def day(value: date | datetime | None) -> str:
     if value is None:
         return ""
     local = value.astimezone(EASTERN).date() if isinstance(value, datetime) else value
-    return format_date(local, "d MMMM y", locale=canadian())
+    return _written(local, canadian())
+
+
+@lru_cache(maxsize=1024)
+def _written(local: date, locale: str) -> str:
+    """Lists show the same few days many times."""
+    return format_date(local, "d MMMM y", locale=locale)

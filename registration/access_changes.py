@@ -10,30 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from registration.delegation import Refused, may
 from registration.delegation_facts import AccountKind, Actor, Facts, Machine, Role, Target
 from registration.delegation_rules import Action, Reason
 
 
-@dataclass(frozen=True, order=True)
-class AccountKey:
+class AccountKey(NamedTuple):
     """The personal account of a person (Person ID), or a machine account (user name)."""
 
     kind: AccountKind
     id: str
 
 
-@dataclass(frozen=True, order=True)
-class Cell:
+class Cell(NamedTuple):
     """One account and one access role, at the organization of the plan."""
 
     account: AccountKey
     role: str
 
 
-@dataclass(frozen=True)
-class CellState:
+class CellState(NamedTuple):
     """Whether the role is held, and how often the cell has changed."""
 
     is_held: bool = False

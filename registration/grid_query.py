@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from registration.access_changes import AccountKey, CellState
 from registration.delegation_facts import AccountKind
@@ -32,15 +33,15 @@ def grid(
     at: datetime,
     *,
     is_french: bool,
-    also: str = "",
+    account: str = "",
+    is_anybody: bool = False,
 ) -> Grid:
     """Its people, or its machines, and the roles of its approved participations; roles that are
-    still held are there too (AR-03, AR-04, RG-13). Names of roles are in the language. ``also`` is
-    the Person ID of somebody who need not belong to it."""
-    changed = _changed(work, here, kind, at)
+    still held are there too (AR-03, AR-04, RG-13). Names of roles are in the language. With
+    ``account``, the id of a key, only this row and what it holds; with ``is_anybody`` the person
+    need not belong to the organization."""
+    changed = _changed(work, here, kind, at, account)
     held_roles = {code for cells in changed.values() for code, cell in cells.items() if cell.held}
-    is_person = kind is AccountKind.PERSON
-    people = _people(work, here, at, also) if is_person else _machines(work, here)
     rows = tuple(
         Row(
             key,
@@ -50,20 +51,25 @@ def grid(
             {code: cell.state for code, cell in changed.get(key.id, {}).items()},
             {code: cell.held for code, cell in changed.get(key.id, {}).items() if cell.held},
         )
-        for key, name, username, also in people
+        for key, name, username, also in (
+            _people(work, here, at, account, is_anybody=is_anybody)
+            if kind is AccountKind.PERSON
+            else _machines(work, here, account)
+        )
     )
-    return Grid(_columns(work, here, kind, at, held_roles, is_french=is_french), rows)
+    return Grid(columns(work, here, kind, at, held_roles, is_french=is_french), rows)
 
 
-def _columns(
+def columns(
     work: UnitOfWork,
     here: Organization,
     kind: AccountKind,
     at: datetime,
-    held: set[str],
+    held: Collection[str] = (),
     *,
     is_french: bool,
 ) -> tuple[Column, ...]:
+    """The roles of the organization's approved participations, and those that are held."""
     approved = select(Participation.market_id).where(
         Participation.organization_id == here.id,
         Participation.approved_at <= at,
@@ -97,10 +103,10 @@ class _Changed(NamedTuple):
 
 
 def _changed(
-    work: UnitOfWork, here: Organization, kind: AccountKind, at: datetime
+    work: UnitOfWork, here: Organization, kind: AccountKind, at: datetime, only: str
 ) -> dict[str, dict[str, _Changed]]:
     """By the id of the account's key and the code of the role. The versions are those of now."""
-    accounts = _accounts(work, here, kind)
+    accounts = _accounts(work, here, kind, only)
     roles = work.db.execute(select(AccessRole.id, AccessRole.code))
     codes = {role.id: role.code for role in roles}
     query = select(
@@ -110,6 +116,8 @@ def _changed(
         AccessAssignment.valid_until,
         AccessAssignment.given_by,
     ).where(AccessAssignment.organization_id == here.id)
+    if only:
+        query = query.where(AccessAssignment.account_id.in_(accounts))
     rows = list(work.db.execute(query))
     givers = names(work, {row[4] for row in rows})
     versions: dict[tuple[str, str], int] = defaultdict(int)
@@ -133,7 +141,7 @@ def _changed(
     return found
 
 
-def _accounts(work: UnitOfWork, here: Organization, kind: AccountKind) -> dict[int, str]:
+def _accounts(work: UnitOfWork, here: Organization, kind: AccountKind, only: str) -> dict[int, str]:
     """The accounts of this kind that ever had a role here: by row, the id of their key."""
     query = (
         select(Account.id, Account.username, Person.person_id)
@@ -147,13 +155,19 @@ def _accounts(work: UnitOfWork, here: Organization, kind: AccountKind) -> dict[i
             ),
         )
     )
+    if only:
+        is_person = kind is AccountKind.PERSON
+        query = query.where((Person.person_id if is_person else Account.username) == only)
     return {row: person or username or "" for row, username, person in work.db.execute(query)}
 
 
 def _people(
-    work: UnitOfWork, here: Organization, at: datetime, also: str
+    work: UnitOfWork, here: Organization, at: datetime, only: str, *, is_anybody: bool
 ) -> list[tuple[AccountKey, str, str, str]]:
     held = belonging(at, lambda _, organization: organization == here.id)
+    wanted: list[ColumnElement[bool]] = [Person.person_id == only] if only else []
+    if not (only and is_anybody):
+        wanted.append(Person.id.in_(select(held.c.person)))
     query = (
         select(
             Person.person_id,
@@ -170,12 +184,7 @@ def _people(
             & Account.ended_at.is_(None)
             & or_(Account.only_organization_id.is_(None), Account.only_organization_id == here.id),
         )
-        .where(
-            or_(
-                Person.id.in_(select(held.c.person)),
-                Person.person_id == also,
-            )
-        )
+        .where(*wanted)
         .order_by(Person.last_name, Person.first_name, Person.id, Account.only_organization_id)
     )
     found: dict[AccountKey, tuple[AccountKey, str, str, str]] = {}
@@ -186,7 +195,9 @@ def _people(
     return list(found.values())
 
 
-def _machines(work: UnitOfWork, here: Organization) -> list[tuple[AccountKey, str, str, str]]:
+def _machines(
+    work: UnitOfWork, here: Organization, only: str
+) -> list[tuple[AccountKey, str, str, str]]:
     query = (
         select(Account.username, Machine.description)
         .join(Machine, Machine.account_id == Account.id)
@@ -197,6 +208,8 @@ def _machines(work: UnitOfWork, here: Organization) -> list[tuple[AccountKey, st
         )
         .order_by(Account.username)
     )
+    if only:
+        query = query.where(Account.username == only)
     rows: list[Any] = list(work.db.execute(query))
     return [
         (AccountKey(AccountKind.MACHINE, name), description or name, name, "")

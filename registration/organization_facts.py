@@ -155,9 +155,9 @@ def situation(work: UnitOfWork, here: Organization) -> Situation:
     )
 
 
-def cells_of(work: UnitOfWork, here: Organization) -> dict[Cell, CellState]:
-    """The cells that were ever changed. Each row of an assignment was a change, and so was its
-    end."""
+def cells_of(work: UnitOfWork, here: Organization, *people: str) -> dict[Cell, CellState]:
+    """The cells that were ever changed; only of these people (Person IDs) if any are named. Each
+    row of an assignment was a change, and so was its end."""
     query = (
         select(
             Account.kind,
@@ -175,6 +175,8 @@ def cells_of(work: UnitOfWork, here: Organization) -> dict[Cell, CellState]:
             AccessAssignment.valid_from <= work.now,
         )
     )
+    if people:
+        query = query.where(Person.person_id.in_(people))
     changes: dict[Cell, int] = defaultdict(int)
     held: set[Cell] = set()
     for kind, username, person, role, until in work.db.execute(query):

@@ -78,7 +78,7 @@ def draft(work: UnitOfWork, actor: Actor, here: Organization, person: str, colle
 def _access(
     work: UnitOfWork, actor: Actor, here: Organization, person: str, colleague: str
 ) -> tuple[AccessCopy, ...]:
-    states = cells_of(work, here)
+    states = cells_of(work, here, person, colleague)
     source = AccountKey(AccountKind.PERSON, colleague)
     roles = sorted(cell.role for cell, one in states.items()
                    if one.is_held and cell.account == source)  # fmt: skip

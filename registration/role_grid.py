@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -111,6 +111,8 @@ def _by_name(row: Row) -> tuple[Any, ...]:
 
 def plain(text: str) -> str:
     """The text without accents and capitals: people find and order names by it."""
+    if text.isascii():
+        return text.casefold()
     letters = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
@@ -216,8 +218,3 @@ def records(grid: Grid) -> Iterator[dict[str, Any]]:
 RECORD = (
     "id", "kind", "name", "username", "market", "role", "role_name", "since", "until", "granted_by",
 )  # fmt: skip
-
-
-def only(grid: Grid, account: AccountKey) -> Grid:
-    """The one row of an account, for the pages that change one account."""
-    return replace(grid, rows=tuple(row for row in grid.rows if row.account == account))

@@ -42,10 +42,11 @@ def roles(organization_id: str) -> dict[str, Any]:
             raise parameters.bad("at")
     account = query.get("id", "")
     # Somebody who grants finds everybody (RG-04), so that a former holder's versions are known too.
-    also = account if all(here.may(one) for one in (*CHANGES, Action.SEARCH_PERSONS)) else ""
-    whole = grid_query.grid(current.work(), here.here, kind, at, is_french=False, also=also)
-    if account:
-        whole = role_grid.only(whole, AccountKey(kind, account))
+    is_anybody = all(here.may(one) for one in (*CHANGES, Action.SEARCH_PERSONS))
+    whole = grid_query.grid(
+        current.work(), here.here, kind, at,
+        is_french=False, account=account, is_anybody=is_anybody,
+    )  # fmt: skip
     wanted = Wanted(text=query.get("q", ""), role=query.get("role", ""))
     grid = role_grid.arranged(whole, wanted)
     following = None

@@ -8,9 +8,8 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from hosted_pages.languages import is_french
-from registration import access_requests, current, grid_query, role_grid
+from registration import access_requests, current, grid_query
 from registration.access_batches import BatchNotPossible
-from registration.access_changes import AccountKey
 from registration.access_request_refusals import (
     AccessRequestNotFound,
     AlreadyAsked,
@@ -121,10 +120,9 @@ def _form(here: Standing, error: str) -> BaseResponse:
 def _offered(here: Standing) -> list[tuple[str, str]]:
     """The roles that the person does not have, under their markets."""
     work, own = current.work(), here.actor.person
-    whole = grid_query.grid(
-        work, here.here, AccountKind.PERSON, work.now, is_french=is_french(), also=own
+    mine = grid_query.grid(
+        work, here.here, AccountKind.PERSON, work.now, is_french=is_french(), account=own
     )
-    mine = role_grid.only(whole, AccountKey(AccountKind.PERSON, own)).rows
-    held = mine[0].holdings if mine else {}
-    return [(one.code, f"{one.heading}: {one.name}") for one in whole.columns
+    held = mine.rows[0].holdings if mine.rows else {}
+    return [(one.code, f"{one.heading}: {one.name}") for one in mine.columns
             if one.code not in held]  # fmt: skip

@@ -9,7 +9,6 @@ from flask_babel import gettext
 
 from hosted_pages.languages import is_french
 from registration import current, grid_query, person_search, role_grid
-from registration.access_changes import AccountKey
 from registration.delegation_facts import AccountKind
 from registration.delegation_rules import Action
 from registration.pages.role_grid_pages import changer
@@ -74,11 +73,10 @@ def show(organization_id: str, person_id: str) -> str:
     here = changer(organization_id)
     here.require(Action.SEARCH_PERSONS)
     work = current.work()
-    key = AccountKey(AccountKind.PERSON, person_id)
-    whole = grid_query.grid(
-        work, here.here, AccountKind.PERSON, work.now, is_french=is_french(), also=person_id
-    )
-    grid = role_grid.only(whole, key)
+    grid = grid_query.grid(
+        work, here.here, AccountKind.PERSON, work.now,
+        is_french=is_french(), account=person_id, is_anybody=True,
+    )  # fmt: skip
     if not grid.rows:
         raise NotHere
     return render_template(

@@ -119,16 +119,15 @@ def _headings() -> dict[str, str]:
 
 def _form(here: Standing, error: str) -> BaseResponse:
     number = here.here.organization_id
-    whole = grid_query.grid(
-        current.work(), here.here, AccountKind.PERSON, current.work().now, is_french=is_french()
-    )
+    work = current.work()
+    roles = grid_query.columns(work, here.here, AccountKind.PERSON, work.now, is_french=is_french())
     body = render_template(
         "import.html",
         organization=here.here,
         error=error,
         text=request.form.get("text", ""),
         columns=[(LABELS.of(name), name, name in REQUIRED) for name in COLUMNS],
-        roles=[(one.code, f"{one.heading}: {one.name}") for one in whole.columns],
+        roles=[(one.code, f"{one.heading}: {one.name}") for one in roles],
         may_grant=here.may(Action.GRANT_ACCESS),
         max_lines=MAX_LINES,
         template_url=url_for("pages.import_template", organization_id=number),

@@ -3,7 +3,6 @@ AR-09)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -214,22 +213,24 @@ def _url(here: Standing, endpoint: str, *, clear: bool = False, **values: Any) -
 def _cells_of(grid: Grid, *, may_change: bool) -> Any:
     """A function that writes the cells of a row. Thousands of them are written, so this is no
     template."""
+    end = "></td>" if may_change else " disabled></td>"
     columns = [
-        (column.code, str(escape(column.code)), number)
+        (
+            column.code,
+            f'{escape(column.code)}" aria-labelledby="p',
+            f' r{number}"{end}',
+            f' r{number}" checked{end}',
+        )
         for number, column in enumerate(grid.columns)
     ]
-    disabled = "" if may_change else " disabled"
 
     def cells(row: Row, row_number: int) -> Markup:
-        prefix = str(escape(row.prefix))
-        return Markup("".join(_cells(row, prefix, row_number)))  # noqa: S704 - escaped
-
-    def _cells(row: Row, prefix: str, row_number: int) -> Iterable[str]:
-        for code, shown, number in columns:
-            checked = " checked" if code in row.holdings else ""
-            yield (
-                f'<td class="cell"><input type="checkbox" name="cell" value="{prefix}{shown}"'
-                f' aria-labelledby="p{row_number} r{number}"{checked}{disabled}></td>'
-            )
+        held = row.holdings
+        begin = f'<td class="cell"><input type="checkbox" name="cell" value="{escape(row.prefix)}'
+        written = [
+            f"{begin}{value}{row_number}{ticked if code in held else open_}"
+            for code, value, open_, ticked in columns
+        ]
+        return Markup("".join(written))  # noqa: S704 - escaped
 
     return cells

@@ -133,11 +133,6 @@ def test_a_download_has_a_record_for_each_role_held() -> None:
     )  # fmt: skip
 
 
-def test_one_account_is_one_row() -> None:
-    """The wizard changes one account (AR-01)."""
-    assert role_grid.only(GRID, ADA.account).rows == (replace(ADA, also="Adah"),)
-
-
 def test_since_is_the_oldest_of_what_is_held() -> None:
     """The grid says since when somebody has access."""
     assert row("P-4", "Cy", bids=MAY, view=JANUARY).since == JANUARY
