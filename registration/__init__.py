@@ -25,14 +25,15 @@ What the tables say, as of any moment:
 Services. Each asks delegation (``permission``), and writes a change, its history, mails and pushes
 in one transaction:
 
-- ``access_batches`` (grants and revocations), ``appointments``, ``contact_assignments``,
-  ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
+- ``organizations``, ``access_batches`` (grants and revocations), ``appointments``,
+  ``contact_assignments``, ``persons`` with ``person_fields``, ``accounts``, ``machine_registry``,
   ``market_participations``, ``participation_decisions``, ``participation_end``, ``sections``,
   ``leavers`` (everything of a person ends; ``leaver_holdings`` is what that is), ``role_copies``
   (the roles of a colleague as a draft), ``people_imports`` (people and roles from a file) and
   ``access_requests`` (people ask for roles; ``waiting_requests`` are those without an answer).
 - ``access_request_refusals``, ``appointment_refusals``, ``contact_refusals``, ``import_refusals``,
-  ``leaver_refusals``, ``machine_registry_refusals``, ``participation_refusals``,
+  ``leaver_refusals``, ``machine_registry_refusals``, ``organization_refusals``,
+  ``participation_refusals``,
   ``person_refusals``, ``section_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``:
   what the gateway says before an order.
 - ``history``, ``requests``, ``tasks``, ``account_pushes``, ``organization_pushes``: what they write

@@ -11,3 +11,10 @@ class SameNameRegistered(Conflict):
 
     template = N_("persons of this name are registered: {person_ids}")
     person_ids: tuple[str, ...]
+
+
+class PersonIdTaken(Conflict):
+    """Somebody has this Person ID (RG-02)."""
+
+    template = N_("somebody has the Person ID {person_id} already")
+    person_id: str

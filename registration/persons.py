@@ -14,7 +14,7 @@ from registration.models import Account, Custody, History, Machine, Organization
 from registration.organization_facts import facts_of, facts_of_person
 from registration.permission import lock, require
 from registration.person_fields import AT_GATEWAY, PersonFields
-from registration.person_refusals import SameNameRegistered
+from registration.person_refusals import PersonIdTaken, SameNameRegistered
 from registration.role_grid import plain
 from registration.transaction import UnitOfWork
 from registration.work_refusals import ChangedMeanwhile
@@ -47,14 +47,28 @@ def register(
     return add(work, organization, values)
 
 
+def add_known(work: UnitOfWork, person_id: str, entered: PersonFields) -> Person:
+    """Register somebody whose Person ID the gateway gave: one of the IESO's own people, before
+    anybody can sign in here. Raises PersonFieldsInvalid, PersonIdTaken."""
+    values = entered.cleaned()
+    if work.db.scalar(select(Person.id).where(Person.person_id == person_id)) is not None:
+        raise PersonIdTaken(person_id=person_id)
+    return add(work, None, values, person_id=person_id)
+
+
 def add(
-    work: UnitOfWork, organization: Organization, values: PersonFields, why: str = ""
+    work: UnitOfWork,
+    organization: Organization | None,
+    values: PersonFields,
+    why: str = "",
+    *,
+    person_id: str = "",
 ) -> Person:
-    """Write a person under a new Person ID. The caller has checked the fields and whether the actor
-    may, and has told the person apart from others of the same name."""
+    """Write a person under a new Person ID, or under this one. The caller has checked the fields
+    and whether the actor may, and has told the person apart from others of the same name."""
     person = Person(
         **asdict(values),
-        person_id=_new_person_id(work),
+        person_id=person_id or _new_person_id(work),
         search_key=_search_key(values),
         created_at=work.now,
         updated_at=work.now,

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from hosted_pages.texts import complete
-from registration import current, history_list, sections
+from registration import current, history_list, organizations, sections
 from registration.access_batches import GRANTED, REVOKED
 from registration.accounts import CREATED, ORDERED
 from registration.accounts import ENDED as ACCOUNT_ENDED
@@ -69,6 +69,7 @@ ACTIONS = complete(
         TASK_DONE,
         PARTICIPATION_ENDED,
         *sections.ACTIONS,
+        organizations.REGISTERED,
     ),
     {
         GRANTED: _("Access role granted"),
@@ -103,6 +104,7 @@ ACTIONS = complete(
         sections.REGISTERED: _("Section registered"),
         sections.CHANGED: _("Section changed"),
         sections.ENDED: _("Section ended"),
+        organizations.REGISTERED: _("Organization registered"),
     },
 )
 #: The filter offers what an organization's history has.
@@ -110,6 +112,7 @@ OFFERED = (
     GRANTED, REVOKED, LEFT, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
     REGISTERED, MACHINE_REGISTERED, NETWORKS, HANDED_OVER, STOPPED, APPLIED,
     APPROVED, REFUSED, WITHDRAWN, TASK_DONE, PARTICIPATION_ENDED, *sections.ACTIONS,
+    organizations.REGISTERED,
 )  # fmt: skip
 COLUMNS = (
     "id", "at", "actor", "actor_name", "on_behalf_of", "action", "person", "person_name", "before",

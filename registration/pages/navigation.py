@@ -40,12 +40,21 @@ class Group:
 
 def navigation() -> list[Group]:
     """What the person may open."""
-    own = (
+    own: tuple[Place, ...] = (
         Place(gettext("Home"), url_for("pages.home"), "home"),
         Place(gettext("Manage My Information"), url_for("pages.my_information"), "person"),
     )
-    groups = [Group("", own)]
-    return groups + [Group(one.name, _places(one)) for one in own_organizations() if sees(one)]
+    seen = [one for one in own_organizations() if sees(one)]
+    if current.is_operator():
+        own += (Place(gettext("Organizations"), url_for("pages.organizations"), "groups"),)
+        seen += [one for one in _open_organization() if one not in seen]
+    return [Group("", own), *(Group(one.name, _places(one)) for one in seen)]
+
+
+def _open_organization() -> list[Organization]:
+    """That of the address. An operator may open every organization, and sees its places there."""
+    number = (request.view_args or {}).get("organization_id")
+    return own_lists.organizations(current.work(), [number]) if number else []
 
 
 def own_organizations() -> list[Organization]:

@@ -43,6 +43,7 @@ KINDS = complete(
         "participation",
         "participation.ended",
         leavers.LEFT,
+        "organization",
         "person.change",
     ),
     {
@@ -54,6 +55,7 @@ KINDS = complete(
         "participation": _("Application for a participation"),
         "participation.ended": _("End of a participation"),
         leavers.LEFT: _("Leaver"),
+        "organization": _("Registration of an organization"),
         "person.change": _("Change of a person's information"),
     },
 )

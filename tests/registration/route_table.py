@@ -22,6 +22,9 @@ GET     pages.my_information            sign-in  yes     yes     yes   yes   yes
 POST    pages.review_information        sign-in  yes     yes     yes   yes   yes   yes
 POST    pages.store_information         sign-in  yes     yes     yes   yes   yes   yes
 GET     pages.request                   sign-in  403     yes     yes   yes   yes   yes
+GET     pages.organizations             sign-in  404     404     404   404   404   yes
+GET     pages.new_organization          sign-in  404     404     404   404   404   yes
+POST    pages.register_organization     sign-in  404     404     404   404   404   yes
 GET     pages.roles                     sign-in  403     yes     yes   yes   yes   yes
 GET     pages.export_roles              sign-in  403     yes     yes   yes   yes   yes
 GET     pages.review                    sign-in  403     yes     yes   403   403   403
@@ -202,6 +205,7 @@ NEW_MACHINE = {"description": "Sends bids", "networks": "192.0.2.24 server"}
 NEW_NETWORKS = {"revision": "2", "networks": "192.0.2.25 server"}
 #: Of each form every field that it has.
 FORMS: dict[str, dict[str, Any]] = {
+    "pages.register_organization": {"name": "Sunrise Solar", "number": ""},
     "pages.new_person": NEW_PERSON,
     "pages.review_person": NEW_PERSON,
     "pages.register_person": NEW_PERSON | {"last_name": "Newmann"},

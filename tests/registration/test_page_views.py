@@ -82,6 +82,7 @@ def views(site: Site, language: str) -> Iterator[View]:
         yield View(f"organization/{path}", get(f"{HERE}/{path}"))
     yield from appointment_views(site, language)
     yield from person_views(site, language)
+    yield from organization_views(site, language)
     yield from import_views(site, language)
     yield from contact_views(site, language)
     yield from machine_views(site, language)
@@ -122,6 +123,24 @@ def appointment_views(site: Site, language: str) -> Iterator[View]:
                  f"representatives/appoint/{TRADER}/review?office=ra&until=soon",
                  f"representatives/{row}/end"):  # fmt: skip
         yield View(f"appointments/{path}", browser.get(f"{HERE}/{path}", base_url=BASE))
+
+
+def organization_views(site: Site, language: str) -> Iterator[View]:
+    """How the IESO finds and registers organizations."""
+    group = (site.runtime.settings.operator_group,)
+    desk, late = site.browser(TRADER, groups=group), site.browser(TRADER, minutes=60, groups=group)
+    for client in (desk, late):
+        client.environ_base["HTTP_ACCEPT_LANGUAGE"] = LOCALES[language]
+    for path in ("organizations", "organizations?q=nobody", "new-organization?name=Solar"):
+        yield View(path, desk.get(f"/{path}", base_url=BASE))
+    yield View("new-organization/late", late.get("/new-organization", base_url=BASE))
+    page = desk.get("/new-organization", base_url=BASE)
+    data = {"csrf_token": token_of(page), "name": "", "number": ""}
+    wrong = desk.post("/new-organization/confirm", data=data, base_url=BASE)
+    yield View("new-organization/wrong", wrong)
+    data["name"] = "Énergie solaire de la rivière des Outaouais, société en commandite"
+    done = desk.post("/new-organization/confirm", data=data, base_url=BASE)
+    yield View("new-organization/participations", desk.get(done.location, base_url=BASE))
 
 
 def person_views(site: Site, language: str) -> Iterator[View]:

@@ -1,0 +1,91 @@
+"""What only the IESO's own people have: all organizations, and the registration of a new one
+(TM-02, TM-08). For everybody else these pages do not exist."""
+
+from __future__ import annotations
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from registration import current, organizations
+from registration.organization_refusals import (
+    OrganizationNameInvalid,
+    OrganizationNumberInvalid,
+    OrganizationTaken,
+)
+from registration.organizations import MAX_DIGITS, MAX_NAME
+from registration.pages import query_days, standing
+from registration.pages.appointment_answers import sentence_of, words
+from registration.pages.standing import NotHere
+
+
+def every() -> str:
+    """The list, with a search by name or Organization ID."""
+    _require_operator()
+    text = words("q", MAX_NAME)
+    start = query_days.number(request.args.get("after", ""))
+    rows, following = organizations.search(current.work(), text, after=start)
+    return render_template(
+        "organizations.html",
+        rows=rows,
+        text=text,
+        here_path=url_for("pages.organizations"),
+        new_url=url_for("pages.new_organization", name=text or None),
+        first_url=url_for("pages.organizations", q=text or None) if start else "",
+        next_url=url_for("pages.organizations", q=text or None, after=following)
+        if following
+        else "",
+    )
+
+
+def form() -> BaseResponse:
+    """The form of a new organization."""
+    _require_operator()
+    return _form({}) if current.has_fresh_factor() else _prove_first()
+
+
+def register() -> BaseResponse:
+    """Register what was entered. What comes next is an application for a participation."""
+    _require_operator()
+    if not current.has_fresh_factor():
+        return _prove_first()
+    actor, name, number = standing.actor(), words("name", MAX_NAME + 1), words("number", 80)
+    try:
+        row = organizations.register(current.work(), actor, name, number)
+    except (OrganizationNameInvalid, OrganizationTaken) as refused:
+        return _form({"name": sentence_of(refused)})
+    except OrganizationNumberInvalid as refused:
+        return _form({"number": sentence_of(refused)})
+    flash(
+        gettext(
+            "The organization %(name)s was registered with the Organization ID %(number)s.",
+            name=row.name,
+            number=row.organization_id,
+        )
+    )
+    target = url_for("pages.participations", organization_id=row.organization_id)
+    return redirect(target, code=303)
+
+
+def _require_operator() -> None:
+    if not current.is_operator():
+        raise NotHere
+
+
+def _form(errors: dict[str, str]) -> BaseResponse:
+    body = render_template(
+        "new_organization.html",
+        name=words("name", MAX_NAME),
+        number=words("number", MAX_DIGITS),
+        most={"name": MAX_NAME, "number": MAX_DIGITS},
+        errors=errors,
+        confirm_url=url_for("pages.register_organization"),
+        back=url_for("pages.organizations"),
+    )
+    return Response(body, status=400 if errors else 200)
+
+
+def _prove_first() -> BaseResponse:
+    target = url_for("pages.new_organization", name=words("name", MAX_NAME) or None)
+    url = url_for("auth.sign_in", next=target, fresh=1)
+    return Response(render_template("prove_first.html", organization=None, url=url))
