@@ -12,6 +12,9 @@ NODE_DIR := tests/independent_client
 TRANSLATED := $(patsubst %/translations,%,$(wildcard */translations))
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po))
 
+# What the tests start is compiled once, not at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench format migration screenshots translations dist lock clean browser nginx node-tools
 

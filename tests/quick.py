@@ -1,8 +1,8 @@
 """What every gateway of a test process compiles alike is compiled once.
 
 Each test has a gateway and a database of its own, and so an empty cache of templates, SQL
-statements and URL rules: half of the suite's time. The results are those of the libraries; only the
-caches are shared.
+statements, URL rules and RSA keys: half of the suite's time. The results are those of the
+libraries; only the caches are shared. SQLite does not wait for the disk.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from types import CodeType
 from typing import Any
 
 from jinja2 import Environment
+from joserfc._rfc7518.rsa_key import RSABinding
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
+from service_base import database
+
 _statements: LRUCache[Any, Any] = LRUCache(5000)
 _templates: dict[Any, CodeType] = {}
 _rules: dict[Any, Any] = {}
+_private_keys: dict[Any, Any] = {}
 
 
 def install() -> None:
@@ -26,6 +30,8 @@ def install() -> None:
     _share_templates()
     _share_statements()
     _share_rules()
+    _share_private_keys()
+    _do_not_wait_for_the_disk()
 
 
 def _share_templates() -> None:
@@ -85,3 +91,31 @@ def _share_rules() -> None:
         self._build, self._build_unknown = build.__get__(self), build_unknown.__get__(self)
 
     Rule.compile = compiled  # type: ignore[method-assign]
+
+
+def _share_private_keys() -> None:
+    """OpenSSL verifies the prime factors of an RSA key when it is loaded, for longer than a request
+    takes. Every gateway of a test process signs with the same keys."""
+    import_private_key = RSABinding.import_private_key
+
+    def imported(key: Any) -> Any:
+        values = tuple(sorted(key.items()))
+        if values not in _private_keys:
+            _private_keys[values] = import_private_key(key)
+        return _private_keys[values]
+
+    RSABinding.import_private_key = imported  # type: ignore[method-assign,assignment]
+
+
+def _do_not_wait_for_the_disk() -> None:
+    prepare_sqlite = database._prepare_sqlite
+
+    def prepared(engine: Engine) -> None:
+        prepare_sqlite(engine)
+        event.listen(engine, "connect", _switch_off)
+
+    database._prepare_sqlite = prepared
+
+
+def _switch_off(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
