@@ -68,6 +68,10 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
+def pytest_sessionfinish() -> None:
+    quick.close_connections()
+
+
 FERNET = Fernet.generate_key().decode()
 PREPARED_KEYS: list[dict[str, Any]] = []
 
@@ -246,7 +250,8 @@ def live_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, An
 
 @pytest.fixture(autouse=True)
 def _connections_end_with_the_test() -> Iterator[None]:
-    """A second gateway of a test leaves its pool behind: close what PostgreSQL would keep open."""
+    """A second gateway of a test leaves its pool behind: its idle connections are kept for the next
+    test, the others are closed."""
     opened: list[Any] = []
 
     def note(connection: Any, _record: Any) -> None:
@@ -257,7 +262,8 @@ def _connections_end_with_the_test() -> Iterator[None]:
     yield
     event.remove(Pool, "connect", note)
     for connection in opened:
-        connection.close()
+        if not quick.release(connection):
+            connection.close()
 
 
 @pytest.fixture

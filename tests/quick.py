@@ -2,7 +2,8 @@
 
 Each test has a gateway and a database of its own, and so an empty cache of templates, SQL
 statements, URL rules and RSA keys: half of the suite's time. The results are those of the
-libraries; only the caches are shared. SQLite does not wait for the disk.
+libraries; only the caches are shared. SQLite does not wait for the disk, and connections to
+PostgreSQL, slow to open and slow at first, go from test to test.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 
 from jinja2 import Environment
 from joserfc._rfc7518.rsa_key import RSABinding
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
@@ -23,6 +26,8 @@ _statements: LRUCache[Any, Any] = LRUCache(5000)
 _templates: dict[Any, CodeType] = {}
 _rules: dict[Any, Any] = {}
 _private_keys: dict[Any, Any] = {}
+#: Open connections to PostgreSQL that nobody uses, by what they were opened with.
+_connections: dict[str, list[Any]] = {}
 
 
 def install() -> None:
@@ -32,6 +37,7 @@ def install() -> None:
     _share_rules()
     _share_private_keys()
     _do_not_wait_for_the_disk()
+    _keep_connections()
 
 
 def _share_templates() -> None:
@@ -119,3 +125,50 @@ def _do_not_wait_for_the_disk() -> None:
 
 def _switch_off(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=OFF")
+
+
+def _keep_connections() -> None:
+    @event.listens_for(Engine, "do_connect")
+    def connect(dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+        if not isinstance(dialect, PGDialect_psycopg):
+            return None
+        opened_with = repr((arguments, parameters))
+        kept = _connections.setdefault(opened_with, [])
+        while kept:
+            connection = kept.pop()
+            if _is_idle(connection):
+                return connection
+        connection = dialect.connect(*arguments, **parameters)
+        connection.opened_with = opened_with
+        return connection
+
+    def do_close(_dialect: Any, connection: Any) -> None:
+        if not release(connection):
+            connection.close()
+
+    PGDialect_psycopg.do_close = do_close  # type: ignore[method-assign]
+
+
+def release(connection: Any) -> bool:
+    """Keep a connection for the next test, in the state in which it was opened. Returns whether it
+    is kept; it is not while a transaction or statement runs."""
+    if not _is_idle(connection):
+        return False
+    kept = _connections[connection.opened_with]
+    if connection not in kept:
+        connection.execute("RESET ALL")
+        connection.execute("SELECT pg_advisory_unlock_all()")
+        connection.rollback()
+        kept.append(connection)
+    return True
+
+
+def close_connections() -> None:
+    """Close what is kept, at the end of the test process."""
+    for kept in _connections.values():
+        while kept:
+            kept.pop().close()
+
+
+def _is_idle(connection: Any) -> bool:
+    return bool(connection.info.transaction_status == TransactionStatus.IDLE)
