@@ -108,6 +108,16 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
         "Algorithm of signed authorization responses (JARM).",
         list(SIGNING_ALGS),
     ),
+    "userinfo_alg": (
+        "--userinfo-alg",
+        "Algorithm of signed userinfo. Default: plain JSON.",
+        ["none", *SIGNING_ALGS],
+    ),
+    "introspection_alg": (
+        "--introspection-alg",
+        "Algorithm of introspection as a JWT (RFC 9701).",
+        list(SIGNING_ALGS),
+    ),
     "access_token_alg": (
         "--access-token-alg",
         "Access token algorithm.",
@@ -210,8 +220,9 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
         given["logo"] = None if given["logo"] == "none" else logos.read(given["logo"])
     if given.get("minimum_acr") == "none":
         given["minimum_acr"] = None
-    if given.get("tls_subject_field") == "none":
-        given["tls_subject_field"] = ""
+    for name in ("tls_subject_field", "userinfo_alg"):
+        if given.get(name) == "none":
+            given[name] = ""
     if given.get("second_factor") == "default":
         given["second_factor"] = ""
     if given.get("push_person_id") == "extension":

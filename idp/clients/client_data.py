@@ -58,6 +58,8 @@ class ClientData:
     second_factor: str = ""
     id_token_alg: str = "RS256"  # noqa: S105 - names of algorithms and forms, no secrets
     authorization_response_alg: str = "RS256"
+    userinfo_alg: str = ""
+    introspection_alg: str = "RS256"
     access_token_alg: str = "ES256"  # noqa: S105
     access_token_format: str = "jwt"  # noqa: S105
     audience: str = ""

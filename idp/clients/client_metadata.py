@@ -57,12 +57,10 @@ UNSUPPORTED = (
     "default_max_age",
     "id_token_encrypted_response_alg",
     "introspection_encrypted_response_alg",
-    "introspection_signed_response_alg",
     "request_object_encryption_alg",
     "require_signed_request_object",
     "sector_identifier_uri",
     "userinfo_encrypted_response_alg",
-    "userinfo_signed_response_alg",
 )
 
 
@@ -146,6 +144,8 @@ MEMBERS: dict[str, Member] = {
     "authorization_signed_response_alg": Member(
         "authorization_response_alg", _one_of(SIGNING_ALGS), str
     ),
+    "userinfo_signed_response_alg": Member("userinfo_alg", _one_of(SIGNING_ALGS), str),
+    "introspection_signed_response_alg": Member("introspection_alg", _one_of(SIGNING_ALGS), str),
     "require_pushed_authorization_requests": Member("require_pushed_requests", _flag, bool),
     "dpop_bound_access_tokens": Member("dpop_bound_access_tokens", _flag, bool),
     # A member of this gateway: RFC 7591 has none.

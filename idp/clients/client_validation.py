@@ -63,6 +63,8 @@ ONE_OF: dict[str, tuple[str | None, ...]] = {
     "auth_method": tuple(AuthMethod),
     "id_token_alg": SIGNING_ALGS,
     "authorization_response_alg": SIGNING_ALGS,
+    "userinfo_alg": ("", *SIGNING_ALGS),
+    "introspection_alg": SIGNING_ALGS,
     "access_token_alg": SIGNING_ALGS,
     "tls_subject_field": ("", *TlsSubjectField),
     "minimum_acr": (None, *ACRS),

@@ -36,6 +36,7 @@ RESET_VALUES: dict[str, tuple[str, str | None]] = {
     "second_factor": ("default", ""),
     "push_person_id": ("extension", ""),
     "tls_subject_field": ("none", ""),
+    "userinfo_alg": ("none", ""),
 }
 
 

@@ -103,6 +103,12 @@ class Client(Base):
     authorization_response_alg: Mapped[str] = mapped_column(
         String(10), default="RS256", server_default=text("'RS256'")
     )
+    #: Of userinfo; empty: plain JSON.
+    userinfo_alg: Mapped[str] = mapped_column(String(10), default="", server_default=text("''"))
+    #: Of answers of introspection in JWTs (RFC 9701).
+    introspection_alg: Mapped[str] = mapped_column(
+        String(10), default="RS256", server_default=text("'RS256'")
+    )
     access_token_alg: Mapped[str] = mapped_column(String(10), default="ES256")
     #: ``jwt`` (RFC 9068) or ``opaque``.
     access_token_format: Mapped[str] = mapped_column(String(10), default="jwt")

@@ -47,6 +47,8 @@ class ClientRecord:
     account_kinds: tuple[str, ...]
     minimum_acr: str | None
     id_token_alg: str
+    userinfo_alg: str
+    introspection_alg: str
     access_token_alg: str
     access_token_format: str
     audience: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from idp.policy.registered_values import DPOP_ALGS
+from idp.policy.registered_values import DPOP_ALGS, SIGNING_ALGS
 from idp.policy.scopes import IDENTITY_SCOPES
 from idp.policy.scopes import SCIM as SCIM_SCOPE
 from idp.settings import Settings
@@ -23,6 +23,8 @@ class ProtectedResource:
     scopes: tuple[str, ...]
     #: How a bearer token is sent (RFC 6750 section 2).
     methods: tuple[str, ...]
+    #: Whether a client can have its answers signed.
+    signs_answers: bool = False
 
     @property
     def metadata_path(self) -> str:
@@ -43,6 +45,7 @@ USERINFO = ProtectedResource(
     name="Userinfo",
     scopes=tuple(scope for scope in IDENTITY_SCOPES if scope != "offline_access"),
     methods=("header", "body"),
+    signs_answers=True,
 )
 SCIM = ProtectedResource(
     path="/scim/v2",
@@ -55,7 +58,7 @@ RESOURCES = (USERINFO, SCIM)
 
 def metadata(settings: Settings, resource: ProtectedResource) -> dict[str, Any]:
     """Section 2."""
-    return {
+    found: dict[str, Any] = {
         "resource": resource.url(settings),
         "resource_name": resource.name,
         "authorization_servers": [settings.issuer],
@@ -65,6 +68,10 @@ def metadata(settings: Settings, resource: ProtectedResource) -> dict[str, Any]:
         "dpop_bound_access_tokens_required": False,
         "tls_client_certificate_bound_access_tokens": bool(settings.client_certificate_header),
     }
+    if resource.signs_answers:
+        keys = f"{settings.issuer}/oauth2/v1/keys"
+        found |= {"jwks_uri": keys, "resource_signing_alg_values_supported": list(SIGNING_ALGS)}
+    return found
 
 
 def identifiers(settings: Settings) -> list[str]:

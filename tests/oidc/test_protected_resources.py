@@ -19,6 +19,10 @@ SCOPES = {
     ],
     "/scim/v2": ["scim"],
 }  # fmt: skip
+SIGNED = {
+    "jwks_uri": f"{ISSUER}/oauth2/v1/keys",
+    "resource_signing_alg_values_supported": ["RS256", "ES256"],
+}
 
 
 @pytest.mark.parametrize("path", SCOPES)
@@ -41,6 +45,7 @@ def test_a_challenge_leads_to_the_metadata_of_its_resource(world: World, path: s
             "dpop_signing_alg_values_supported": list(DPOP_ALGS),
             "dpop_bound_access_tokens_required": False,
             "tls_client_certificate_bound_access_tokens": False,
+            **(SIGNED if path == "/oauth2/v1/userinfo" else {}),
         }
     discovery = client.get("/.well-known/openid-configuration", base_url=ISSUER).json or {}
     assert discovery["protected_resources"] == [ISSUER + one for one in SCOPES]

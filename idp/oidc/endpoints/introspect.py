@@ -1,19 +1,21 @@
-"""Introspection (RFC 7662), for the client of a token and the resource server that it is for."""
+"""Introspection (RFC 7662, RFC 9701), for the client of a token and the resource server that it is
+for."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from idp.grants import access_tokens, grant_lifecycle, refresh_tokens
 from idp.models.records import AccessTokenRecord, AnyClient, AnyGrant, RefreshTokenRecord
-from idp.oidc import tokens
+from idp.oidc import introspection_token, tokens
 from idp.oidc.claims import GROUP_SCOPES
-from idp.oidc.endpoints.wiring import respond, server
-from idp.oidc.server import ProtocolRequest
+from idp.oidc.endpoints.wiring import respond, ring, server
+from idp.oidc.server import Answer, ProtocolRequest
 from idp.transaction import UnitOfWork
 
 
@@ -82,5 +84,15 @@ def register(pages: Blueprint) -> None:
 
 
 def introspect() -> Response:
-    """Whether a token is active, and its claims."""
-    return respond(lambda incoming: server().create_endpoint_response("introspection", incoming))
+    """Whether a token is active, and its claims: as JSON, or as a signed JWT."""
+    return respond(_introspect)
+
+
+def _introspect(incoming: ProtocolRequest) -> Answer:
+    status, body, headers = server().create_endpoint_response("introspection", incoming)
+    if status != 200 or not introspection_token.is_asked_for(request.accept_mimetypes):
+        return status, body, headers
+    found = json.loads(body)
+    token = introspection_token.sign(incoming.work, ring(), incoming.client, found)
+    own = {"Content-Type": introspection_token.MEDIA_TYPE}
+    return status, token, list((dict(headers) | own).items())

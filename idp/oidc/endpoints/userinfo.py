@@ -4,12 +4,13 @@ in the header with a proof (RFC 9449)."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from idp import current
-from idp.models.records import AccessTokenRecord
-from idp.oidc import parameters, protected_resources, sender_constraint, tokens
+from idp.models.records import AccessTokenRecord, AnyClient
+from idp.oidc import parameters, protected_resources, sender_constraint, tokens, userinfo_token
 from idp.oidc.endpoints.wiring import presented, ring
 from idp.oidc.sender_constraint import BEARER, DPOP, Challenge, NotProved, Presented
 from idp.oidc.server import NO_STORE
@@ -49,8 +50,16 @@ def userinfo() -> Response:
         refusal.headers.update(headers)
         return refusal
     claims = tokens.claims_for(work, row.grant, tuple(row.scopes), "userinfo")
+    return _answer(row.grant.client, claims, headers)
+
+
+def _answer(client: AnyClient, claims: dict[str, Any], headers: dict[str, str]) -> Response:
+    """The claims as JSON, or signed if the client registered that (OIDC Core 5.3.2)."""
     response = jsonify(claims)
     response.headers.update(dict(NO_STORE) | headers)
+    if client.userinfo_alg:
+        response.set_data(userinfo_token.sign(current.work(), ring(), client, claims))
+        response.headers["Content-Type"] = userinfo_token.MEDIA_TYPE
     return response
 
 

@@ -58,6 +58,8 @@ CHOICES = (
     "second_factor",
     "id_token_alg",
     "authorization_response_alg",
+    "userinfo_alg",
+    "introspection_alg",
     "access_token_alg",
     "access_token_format",
     "push_person_id",
