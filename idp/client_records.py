@@ -1,4 +1,5 @@
-"""Registered clients as frozen values, read once for each revision and process."""
+"""Registered clients as frozen values, read once for each revision and process, and the subjects
+under which they know accounts."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from idp.db import table
 from idp.models import Client
-from idp.models.records import ClientRecord, columns, frozen
+from idp.models.records import AnyClient, ClientRecord, columns, frozen
 from idp.transaction import UnitOfWork
 
 _CLIENT = table(Client)
@@ -39,6 +40,13 @@ def allowed_origins(work: UnitOfWork) -> frozenset[str]:
         kept["origins", ""] = frozenset(origin for row in rows for origin in row)
     found: frozenset[str] = kept["origins", ""]
     return found
+
+
+def subject_for(work: UnitOfWork, client: AnyClient, subject: str) -> str:
+    """The subject under which the client knows an account with this ``subject``: the same, or one
+    of the client's sector (OIDC Core section 8)."""
+    sector = client.sector_identifier
+    return work.vault.pairwise_subject(sector, subject) if sector else subject
 
 
 def _find(work: UnitOfWork, name: str, value: Any) -> ClientRecord | None:

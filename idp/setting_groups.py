@@ -61,6 +61,12 @@ class Secrets:
     password_peppers: tuple[str, ...] = setting(
         (), "kid:secret pairs for the keyed pre-hash of passwords; the first is used", secret=True
     )
+    pairwise_secret: str = setting(
+        "",
+        "root of the pairwise subjects of applications, >= 32 characters; never change it; empty: "
+        "no application can have any",
+        secret=True,
+    )
 
 
 @_group

@@ -190,6 +190,8 @@ def _faults(settings: Settings) -> Iterator[str]:
         kid, _, value = pepper.partition(":")
         if not kid.isalnum() or len(value) < MIN_SECRET_LENGTH:
             yield "IDP_PASSWORD_PEPPERS must hold kid:secret pairs, each secret >= 32 characters"
+    if 0 < len(settings.pairwise_secret) < MIN_SECRET_LENGTH:
+        yield f"IDP_PAIRWISE_SECRET is shorter than {MIN_SECRET_LENGTH} characters"
     yield from _url_faults(settings)
     if settings.sms_url and not settings.sms_url.startswith("https://"):
         yield "IDP_SMS_URL must be https"
@@ -267,6 +269,7 @@ def _production_faults(settings: Settings) -> list[str]:
         *settings.secret_key_fallbacks,
         *settings.key_encryption_keys,
         *settings.password_peppers,
+        settings.pairwise_secret,
     )
     faults = []
     if settings.enrolment != "required":

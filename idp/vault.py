@@ -28,6 +28,8 @@ class Vault:
         #: By key id; the first one seals.
         self._chain_keys = {_mac(key, "name")[:8]: key for key in chain}
         self.cookie_keys = [_derive(root, b"cookie").hex() for root in roots]
+        secret = settings.pairwise_secret
+        self._pairwise_key = _derive(secret, b"pairwise-subject") if secret else None
         try:
             self._fernet = MultiFernet([Fernet(key) for key in settings.key_encryption_keys])
         except ValueError as error:
@@ -67,6 +69,14 @@ class Vault:
             return None
         made = [_mac(key, f"{previous}\n{record}") for key in keys]
         return any(hmac.compare_digest(each, value) for each in made)
+
+    def pairwise_subject(self, sector: str, subject: str) -> str:
+        """The subject of an account for the clients of a sector (OIDC Core section 8.1). Other
+        sectors cannot find out that it is the same account. Raises ConfigurationError without the
+        secret."""
+        if self._pairwise_key is None:
+            raise ConfigurationError("pairwise subjects need IDP_PAIRWISE_SECRET")
+        return _mac(self._pairwise_key, f"{sector}\0{subject}")
 
     def encrypt(self, text: str) -> str:
         """Encrypt text that must be read back (private keys, mails with links)."""

@@ -128,6 +128,7 @@ def base_settings(database_url: str, redis_url: str) -> Settings:
         secret_key="t" * 20 + "-signing-root-of-the-tests",
         key_encryption_keys=(FERNET,),
         password_peppers=("k1:" + "p" * 32,),
+        pairwise_secret="s" * 32,
         bcrypt_cost=4,
         signin_limit="100000 per minute",
         signin_failure_limit="100000 per minute",

@@ -23,6 +23,7 @@ def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
         "IDP_SECRET_KEY": settings.secret_key,
         "IDP_KEY_ENCRYPTION_KEYS": ",".join(settings.key_encryption_keys),
         "IDP_PASSWORD_PEPPERS": ",".join(settings.password_peppers),
+        "IDP_PAIRWISE_SECRET": settings.pairwise_secret,
         "IDP_BCRYPT_COST": "4",
         "IDP_LOG_LEVEL": "CRITICAL",
     }

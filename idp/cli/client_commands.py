@@ -84,6 +84,10 @@ _TEXTS = {
         "--tls-subject",
         "Value of the certificate field for tls_client_auth. Empty for none.",
     ),
+    "sector_identifier": (
+        "--sector-identifier",
+        "Host name: pairwise subjects for the clients of this sector. Permanent. Empty: public.",
+    ),
     "audience": ("--audience", "Access token audience (aud). Empty for the gateway."),
     "push_default_participant": (
         "--push-default-participant",

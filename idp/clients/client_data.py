@@ -55,6 +55,7 @@ class ClientData:
     trusted: bool = False
     uses_popups: bool = False
     minimum_acr: str | None = None
+    sector_identifier: str = ""
     second_factor: str = ""
     id_token_alg: str = "RS256"  # noqa: S105 - names of algorithms and forms, no secrets
     authorization_response_alg: str = "RS256"

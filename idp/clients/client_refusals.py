@@ -36,6 +36,12 @@ class PublicityChanged(Invalid):
     )
 
 
+class SectorChanged(Invalid):
+    """Another sector would change the subjects that the application has stored."""
+
+    template = N_("the sector identifier cannot be changed: register a new client")
+
+
 class RegistrationInvalid(Invalid):
     """The registration has these faults."""
 
@@ -164,6 +170,9 @@ class RuleFault(Phrase):
         "the front-channel logout URI needs the scheme, host and port of a redirect URI"
     )
     NO_REDIRECT_URI = N_("authorization_code needs a redirect URI")
+    SECTOR_FORM = N_("a sector identifier is a host name in lower case")
+    SECTORS_UNAVAILABLE = N_("pairwise subjects need IDP_PAIRWISE_SECRET")
+    SECTOR_OF_SCIM = N_("a client with the scope scim sees all subjects: it has no sector")
 
 
 class RuleViolated(Invalid):

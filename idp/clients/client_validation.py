@@ -48,6 +48,7 @@ from idp.policy.scopes import (
     GRANT_TYPES,
     PERSON_ID_ATTRIBUTES,
     PUSHED_KINDS,
+    SCIM,
     TOKEN_EXCHANGE,
     PushOperation,
     is_scope_token,
@@ -56,7 +57,8 @@ from idp.policy.scopes import (
 from idp.settings import Settings
 from idp.transaction import UnitOfWork
 
-MAX_NAME, MAX_DESCRIPTION, MAX_AUDIENCE = 200, 500, 2000
+MAX_NAME, MAX_DESCRIPTION, MAX_AUDIENCE, MAX_SECTOR = 200, 500, 2000, 253
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 #: The values that a field can have.
 ONE_OF: dict[str, tuple[str | None, ...]] = {
@@ -87,6 +89,7 @@ def check(work: UnitOfWork, data: ClientData) -> None:
         *_choice_faults(data),
         *_rule_faults(data),
         *_certificate_faults(work.settings, data),
+        *_sector_faults(work.settings, data),
         *_scope_faults(data),
         *_uri_faults(work, data),
         *([] if data.logo is None or logos.find(work, data.logo) else [LogoUnknown()]),
@@ -191,6 +194,16 @@ def _certificate_faults(settings: Settings, data: ClientData) -> Iterator[Refusa
         and not all(CERTIFICATE in key for key in data.keys),
     }
     yield from (RuleViolated(fault) for fault, is_violated in violated.items() if is_violated)
+
+
+def _sector_faults(settings: Settings, data: ClientData) -> Iterator[Refusal]:
+    sector = data.sector_identifier
+    if sector and not (len(sector) <= MAX_SECTOR and _HOST.fullmatch(sector)):
+        yield RuleViolated(RuleFault.SECTOR_FORM)
+    if sector and not settings.pairwise_secret:
+        yield RuleViolated(RuleFault.SECTORS_UNAVAILABLE)
+    if sector and SCIM in data.scopes:
+        yield RuleViolated(RuleFault.SECTOR_OF_SCIM)
 
 
 def _is_audience(text: str) -> bool:

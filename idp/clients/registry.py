@@ -16,6 +16,7 @@ from idp.clients.client_refusals import (
     ClientIdInvalid,
     ClientNotFound,
     PublicityChanged,
+    SectorChanged,
 )
 from idp.directory import separation_of_duties
 from idp.models import AuthMethod, Client, Grant, RoleGroup
@@ -63,6 +64,8 @@ def check_update(work: UnitOfWork, client: Client, data: ClientData) -> None:
         client.auth_method,
     ):
         raise PublicityChanged()
+    if data.sector_identifier != client.sector_identifier:
+        raise SectorChanged()
 
 
 def update(

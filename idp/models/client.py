@@ -103,6 +103,11 @@ class Client(Base):
     authorization_response_alg: Mapped[str] = mapped_column(
         String(10), default="RS256", server_default=text("'RS256'")
     )
+    #: The sector whose clients know an account by the same subject (OIDC Core section 8.1); empty:
+    #: the public subject.
+    sector_identifier: Mapped[str] = mapped_column(
+        String(253), default="", server_default=text("''")
+    )
     #: Of userinfo; empty: plain JSON.
     userinfo_alg: Mapped[str] = mapped_column(String(10), default="", server_default=text("''"))
     #: Of answers of introspection in JWTs (RFC 9701).

@@ -46,6 +46,7 @@ class ClientRecord:
     scopes: tuple[str, ...]
     account_kinds: tuple[str, ...]
     minimum_acr: str | None
+    sector_identifier: str
     id_token_alg: str
     userinfo_alg: str
     introspection_alg: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from idp import client_records
 from idp.clients import registry
 from idp.errors import ConfigurationError
 from idp.messages.delivery import Sender
@@ -35,7 +36,7 @@ def sender(ring: KeyRing) -> Sender:
             uri = client.backchannel_logout_uri
             claims = {
                 "iss": work.settings.issuer,
-                "sub": ended["sub"],
+                "sub": client_records.subject_for(work, client, ended["sub"]),
                 "aud": client.client_id,
                 "iat": tokens.seconds(work.now),
                 "exp": tokens.seconds(work.now) + LIFETIME,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from idp import client_records
 from idp.directory import held_role_groups
 from idp.grants import access_tokens, grant_lifecycle
 from idp.models import AccountKind
@@ -98,7 +99,7 @@ def claims_for(
     """The claims that ``scopes`` and the ``claims`` parameter request for ``target``."""
     names = claim_rules.requested(scopes, grant.claims, target)
     held = held_groups(work, grant) if claim_rules.needs_groups(names) else []
-    return claim_rules.build(subject_of(work, _account(grant)), names, held)
+    return claim_rules.build(subject_of(work, grant), names, held)
 
 
 def held_groups(work: UnitOfWork, grant: AnyGrant) -> list[HeldGroup]:
@@ -111,11 +112,20 @@ def held_groups(work: UnitOfWork, grant: AnyGrant) -> list[HeldGroup]:
     ]
 
 
-def subject_of(work: UnitOfWork, account: AnyAccount) -> Subject:
+def sub_of(work: UnitOfWork, grant: AnyGrant) -> str:
+    """The claim ``sub`` of everything that is issued under a grant: the account, as the client of
+    the grant knows it, or a client that acts for itself."""
+    if grant.account is None:
+        return grant.client.client_id
+    return client_records.subject_for(work, grant.client, grant.account.subject)
+
+
+def subject_of(work: UnitOfWork, grant: AnyGrant) -> Subject:
     """The account and its person, as input for the claims."""
+    account = _account(grant)
     person = account.person
     return Subject(
-        sub=account.subject,
+        sub=sub_of(work, grant),
         username=account.username,
         kind=account.kind,
         name=person.full_name,
@@ -261,7 +271,7 @@ def _access_claims(
     """RFC 9068 section 2.2."""
     claims: dict[str, Any] = {
         "iss": work.settings.issuer,
-        "sub": grant.account.subject if grant.account else grant.client.client_id,
+        "sub": sub_of(work, grant),
         "aud": terms.audience,
         "client_id": terms.client_id,
         "iat": seconds(work.now),
@@ -275,7 +285,7 @@ def _access_claims(
         return claims
     claims |= {"auth_time": seconds(_auth_time(grant)), "acr": grant.acr, "amr": grant.amr}
     names = set(claim_rules.GROUP_CLAIMS) & claim_rules.requested(scopes, {}, "id_token")
-    groups = claim_rules.build(subject_of(work, grant.account), names, held)
+    groups = claim_rules.build(subject_of(work, grant), names, held)
     return claims | _limited(work, groups)
 
 
@@ -289,7 +299,7 @@ def _id_token(
 ) -> str:
     """OIDC Core section 2. A refresh does not change ``auth_time``."""
     names = claim_rules.requested(scopes, grant.claims, "id_token")
-    person = claim_rules.build(subject_of(work, _account(grant)), names, held)
+    person = claim_rules.build(subject_of(work, grant), names, held)
     claims: dict[str, Any] = {
         **_limited(work, person),
         "iss": work.settings.issuer,

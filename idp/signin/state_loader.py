@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idp import client_records
 from idp.credentials import temporary_passwords
 from idp.factors import enrolment
 from idp.mfa.prompt_reasons import NoPromptReason
@@ -49,14 +50,14 @@ def load(
     for a level, so it matters how far the session can rise."""
     progress = _seen_from(session, progress_of(work, found), found)
     if client is None:
-        return SignInState(progress=progress, session=_session_view(session, None))
+        return SignInState(progress=progress, session=_session_view(work, session))
     level = assurance_levels.demanded(work, client, session, browser_cookie)
     reachable = None
     if session is not None and (level or demands_level):
         reachable = assurance_levels.reachable(work, session)
     return SignInState(
         progress=progress,
-        session=_session_view(session, reachable),
+        session=_session_view(work, session, client, reachable),
         client=ClientView(client.trusted, level, tuple(client.account_kinds)),
         answers=_answers(work, found, session, client),
     )
@@ -148,12 +149,21 @@ def _proved(found: Interaction) -> tuple[Evidence, SecondFactorDecision]:
     return Evidence(tuple(found.proved or ()), found.has_secret), decision
 
 
-def _session_view(session: BrowserSession | None, reachable: str | None) -> SessionView | None:
+def _session_view(
+    work: UnitOfWork,
+    session: BrowserSession | None,
+    client: Client | None = None,
+    reachable: str | None = None,
+) -> SessionView | None:
+    """The session, with the subject that the client knows."""
     if session is None:
         return None
     account = session.account
+    subject = account.subject
+    if client is not None:
+        subject = client_records.subject_for(work, client, subject)
     return SessionView(
-        account.subject, account.kind, session.auth_time, session.acr, reachable_acr=reachable
+        subject, account.kind, session.auth_time, session.acr, reachable_acr=reachable
     )
 
 

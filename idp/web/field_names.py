@@ -80,6 +80,7 @@ LABELS = {
     "scopes": _("Allowed scopes"),
     "second_factor": _("Extra verification"),
     "second_participant": _("Participant of the second account"),
+    "sector_identifier": _("Sector identifier (pairwise subjects)"),
     "ticket": _("Ticket reference"),
     "tls_subject": _("Value of the certificate field"),
     "tls_subject_field": _("Certificate field that names the application"),

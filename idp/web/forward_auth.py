@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from idp import current
+from idp import client_records, current
 from idp.clients import registry
 from idp.directory.held_role_groups import HeldRoleGroup
 from idp.machines.machine_authentication import AuthenticatedMachine
@@ -80,7 +80,9 @@ def _allowed(machine: AuthenticatedMachine) -> Response:
     account, held = machine.account, machine.role_groups
     headers = {
         "X-Gateway-User": account.username,
-        "X-Gateway-Subject": account.subject,
+        "X-Gateway-Subject": client_records.subject_for(
+            current.work(), machine.client, account.subject
+        ),
         "X-Gateway-Groups": ", ".join(sorted({row.group for row in held})),
         "X-Gateway-Participants": ", ".join(sorted(_numbers(held))),
     }

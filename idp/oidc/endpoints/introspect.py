@@ -45,7 +45,7 @@ def _common(work: UnitOfWork, grant: AnyGrant, scopes: Sequence[str]) -> dict[st
         "iss": work.settings.issuer,
         "client_id": grant_lifecycle.token_client_id(grant),
         **tokens.scope_member(scopes),
-        "sub": grant.account.subject if grant.account else grant.client.client_id,
+        "sub": tokens.sub_of(work, grant),
     }
     if grant.account:
         payload |= {"username": grant.account.username, "acr": grant.acr}

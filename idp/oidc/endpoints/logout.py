@@ -14,9 +14,9 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import current
+from idp import client_records, current
 from idp.clients import registry
-from idp.models import Client
+from idp.models import BrowserSession, Client
 from idp.oidc import tokens
 from idp.oidc.endpoints import posted, signed_out
 from idp.oidc.endpoints.wiring import ring
@@ -81,7 +81,7 @@ def _confirm_or_end(logout_request: LogoutRequest, fields: dict[str, str]) -> Ba
     current.use_client_preferences(logout_request.client)
     if session is None:
         return _signed_out(logout_request)
-    if logout_request.subject == session.account.subject:
+    if _is_own(logout_request, session):
         return _end(logout_request)
     return Response(
         render_template(
@@ -91,6 +91,14 @@ def _confirm_or_end(logout_request: LogoutRequest, fields: dict[str, str]) -> Ba
             action=url_for("oidc.confirm_logout"),
         )
     )
+
+
+def _is_own(logout_request: LogoutRequest, session: BrowserSession) -> bool:
+    """Whether the hint names the person of the session, as its client knows them."""
+    client, subject = logout_request.client, session.account.subject
+    if client is None or logout_request.subject is None:
+        return False
+    return logout_request.subject == client_records.subject_for(current.work(), client, subject)
 
 
 def confirm_logout() -> BaseResponse:

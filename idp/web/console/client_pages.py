@@ -49,6 +49,7 @@ TEXTS = (
     "frontchannel_logout_uri",
     "jwks_uri",
     "tls_subject",
+    "sector_identifier",
     "audience",
     "push_default_participant",
 )

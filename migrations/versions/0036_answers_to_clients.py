@@ -1,4 +1,4 @@
-"""Clients choose how userinfo and answers of introspection are signed.
+"""Clients choose how userinfo and answers of introspection are signed, and have sectors.
 
 Revises: 0033
 """
@@ -22,8 +22,17 @@ def upgrade() -> None:
             name, sa.String(length=10), server_default=sa.text(f"'{default}'"), nullable=False
         )
         op.add_column("client", column)
+    op.add_column(
+        "client",
+        sa.Column(
+            "sector_identifier",
+            sa.String(length=253),
+            server_default=sa.text("''"),
+            nullable=False,
+        ),
+    )
 
 
 def downgrade() -> None:
-    for name in ALGORITHMS:
+    for name in ("sector_identifier", *ALGORITHMS):
         op.drop_column("client", name)
