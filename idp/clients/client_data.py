@@ -91,6 +91,8 @@ class ClientData:
             "token_endpoint_audience": False,
             "id_token_alg": FAPI2_SIGNING_ALG,
             "authorization_response_alg": FAPI2_SIGNING_ALG,
+            "userinfo_alg": FAPI2_SIGNING_ALG if self.userinfo_alg else "",
+            "introspection_alg": FAPI2_SIGNING_ALG,
             "access_token_alg": FAPI2_SIGNING_ALG,
             # They get tokens by a password, and tokens that are not bound.
             "account_kinds": tuple(

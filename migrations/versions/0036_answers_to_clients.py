@@ -1,13 +1,13 @@
 """Clients choose how userinfo and answers of introspection are signed, and have sectors.
 
-Revises: 0033
+Revises: 0034
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0036"
-down_revision = "0033"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 

@@ -132,17 +132,21 @@ def test_the_switch_sets_what_the_profile_leaves_open_to_nobody() -> None:
     weak = {
         "name": "EMI", "require_pkce": False, "token_endpoint_audience": True,
         "id_token_alg": "RS256", "authorization_response_alg": "RS256",
-        "access_token_alg": "RS256", "account_kinds": ("personal", "machine", "email"),
+        "userinfo_alg": "RS256", "access_token_alg": "RS256",
+        "account_kinds": ("personal", "machine", "email"),
     }  # fmt: skip
     data = ClientData(**weak, fapi2_security_profile=True)
     assert data == ClientData(
         name="EMI", fapi2_security_profile=True, require_pkce=True, require_pushed_requests=True,
         dpop_bound_access_tokens=True, token_endpoint_audience=False, id_token_alg="ES256",
-        authorization_response_alg="ES256", access_token_alg="ES256",
+        authorization_response_alg="ES256", access_token_alg="ES256", userinfo_alg="ES256",
+        introspection_alg="ES256",
         account_kinds=("personal", "email"),
     )  # fmt: skip
     for later in (replace(data, **weak), of_new_client(weak | {SWITCH: True})):
         assert (later.require_pkce, later.id_token_alg) == (True, "ES256")
+    # Userinfo that is not signed stays so.
+    assert ClientData(name="EMI", fapi2_security_profile=True).userinfo_alg == ""
     # What it set stays when it is turned off.
     assert replace(data, fapi2_security_profile=False).require_pushed_requests
 
