@@ -1,8 +1,10 @@
 """The database: types of columns, UTC times, and SQLite made to behave like PostgreSQL.
 
-SQLite's own deferred transactions fail at once when two of them want to write. Here reads run
-without a transaction and ``BEGIN IMMEDIATE`` comes right before the first write: the READ
-COMMITTED behaviour that PostgreSQL gives, so that slow work (bcrypt) never holds the write lock.
+Reads run without a transaction, which begins right before the first write. On PostgreSQL each
+statement sees what was committed before it either way (READ COMMITTED), and a request that only
+reads saves the round trips for BEGIN and COMMIT. SQLite's own deferred transactions fail at once
+when two of them want to write, so there it is ``BEGIN IMMEDIATE``, and slow work (bcrypt) never
+holds the write lock.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ COLLISIONS = {
 CHECKS = {"SQLITE_CONSTRAINT_CHECK", "23514"}
 #: What no database takes as text.
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+#: What a SELECT that locks rows of PostgreSQL says after its conditions.
+_LOCKS = re.compile(r" FOR (?:NO KEY |KEY )?(?:UPDATE|SHARE)\b")
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -155,6 +159,13 @@ def _reads(statement: str) -> bool:
     return statement.lstrip()[:7].upper().startswith(("SELECT", "PRAGMA", "WITH"))
 
 
+def _needs_transaction(statement: str, cursor: Any) -> bool:
+    """Whether a statement of PostgreSQL writes, locks rows until the transaction ends, or reads by
+    a cursor of the server, which ends with it. WITH may write."""
+    only_reads = statement.startswith("SELECT") and not _LOCKS.search(statement)
+    return not only_reads or hasattr(cursor, "name")
+
+
 def _refusal(error: BaseException) -> ServiceError | None:
     """What a refusal of the database means, by the name that each driver gives it; None for faults
     of another kind."""
@@ -184,7 +195,27 @@ def prepare_engine(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     else:
+        _begin_before_write(engine)
         _check_idle_connections(engine)
+
+
+def _begin_before_write(engine: Engine) -> None:
+    """PostgreSQL: the driver begins a transaction with the first statement that needs one."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if cursor.connection.autocommit and _needs_transaction(statement, cursor):
+            cursor.connection.autocommit = False
+
+    @event.listens_for(engine, "checkin")
+    def end(connection: Any, _record: Any) -> None:
+        # None is a connection that no longer works.
+        if connection is not None and not connection.autocommit:
+            connection.autocommit = True
 
 
 def _check_idle_connections(engine: Engine) -> None:
