@@ -13,6 +13,7 @@ from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse_many
 
 from idp.limits import budgets
+from idp.limits.process_counts import SCHEME
 from idp.limits.rules import PUSH, RULES, Rule
 from idp.settings import Settings
 
@@ -41,7 +42,7 @@ def _limiter(app: Flask, settings: Settings) -> Limiter:
     timeouts: dict[str, str | int] = {"socket_connect_timeout": 1, "socket_timeout": 1}
     limiter = Limiter(
         key_func=budgets.by_network,
-        storage_uri=settings.redis_url or "memory://",
+        storage_uri=settings.redis_url or f"{SCHEME}://",
         # Per-process limits are stricter than none: never swallow errors (F4).
         in_memory_fallback_enabled=bool(settings.redis_url),
         storage_options=timeouts if settings.redis_url else {},
