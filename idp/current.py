@@ -53,6 +53,9 @@ class GatewayRequest(Request):
 
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
+        if "HTTP_COOKIE" not in self.environ:
+            # Programs send none.
+            return ImmutableMultiDict()
         sent = super().cookies
         return ImmutableMultiDict(
             [(name, values[0]) for name, values in sent.lists() if len(values) == 1]

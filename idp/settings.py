@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from hosted_pages.brand import Brand
@@ -81,7 +82,7 @@ class Settings(
             other_environment_url=self.other_environment_url,
         )
 
-    @property
+    @cached_property
     def is_loopback_http(self) -> bool:
         """Whether the issuer is a plain http address of this machine (development, demo)."""
         parts = urlsplit(self.issuer)

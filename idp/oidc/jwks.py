@@ -12,6 +12,7 @@ import threading
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from joserfc import jwt
@@ -143,9 +144,14 @@ def _kid(token: str, typ: str) -> str:
     parts = token.split(".")
     if len(parts) != 3:
         raise BadToken("not a compact JWS")
+    return _kid_of_header(parts[0], typ)
+
+
+@lru_cache(maxsize=64)
+def _kid_of_header(encoded: str, typ: str) -> str:
+    """The tokens of one key and type have the same header. What is refused is not remembered."""
     try:
-        raw = _b64decode(parts[0])
-        header = json.loads(raw)
+        header = json.loads(_b64decode(encoded))
     except (ValueError, RecursionError) as error:
         raise BadToken("header") from error
     if not isinstance(header, dict) or set(header) != HEADER_MEMBERS:
