@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from registration_bridge.user_schema import ROLE
-from tests.oidc.test_statements import count
+from tests.oidc.test_statements import count, uses_indexes
 from tests.scim.pusher import USERS, Pusher, user
 from tests.scim.test_resource_documents import GROUP
 
@@ -52,6 +52,21 @@ def test_reads_send_as_many_statements_as_are_allowed(held: tuple[Pusher, str]) 
         "page": sent("?count=2"),
         "next page": sent(f"?cursor={first}&count=1"),
     } == BOUNDS
+
+
+def test_every_statement_of_a_request_for_users_uses_an_index(held: tuple[Pusher, str]) -> None:
+    """No statement reads a whole table, however many rows there are."""
+    pusher, key = held
+    created = user(99, userName="jim99")
+
+    def made() -> Any:
+        answer = pusher.send("POST", body=created)
+        answer.status_code = 200 if answer.status_code == 201 else answer.status_code
+        return answer
+
+    for query in (f"/{key}", "?filter=" + quote('userName eq "user1"')):
+        uses_indexes(pusher.world, lambda query=query: pusher.send("GET", f"{USERS}{query}"))  # type: ignore[misc]
+    uses_indexes(pusher.world, made)
 
 
 def test_pages_of_groups_and_participants_send_as_many_statements_for_many(
