@@ -64,6 +64,8 @@ class Visitor:
     port: int
     credentials: Credentials
     folder: str
+    #: Counts the runs on one database, so that each creates accounts of its own.
+    round: int = 0
     _connection: HTTPConnection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +77,10 @@ class Visitor:
         """Status, Location and body of the response."""
         self._connection.request(method, path, body or None, headers or {})
         answer = self._connection.getresponse()
-        return answer.status, answer.headers.get("Location", ""), answer.read().decode()
+        text = answer.read().decode()
+        # The gateway closes it while a load runs; it opens again by itself.
+        self._connection.close()
+        return answer.status, answer.headers.get("Location", ""), text
 
     def tokens(self) -> dict[str, str]:
         """Tokens of the person, by a code."""
@@ -220,17 +225,21 @@ def _scim(visitor: Visitor) -> Iterator[Case]:
     headers = SCIM_HEADERS | {"Authorization": f"Bearer {granted['access_token']}"}
     made = ""
     for n in range(100):
-        status, _, text = visitor.ask("POST", USERS, user(f"first{n}"), headers)
+        status, _, text = visitor.ask("POST", USERS, user(f"first{visitor.round}-{n}"), headers)
         if status != 201:
             raise SystemExit(f"SCIM create: {status} {text}")
         made = json.loads(text)["id"]
     get = Load(path=f"{USERS}/{made}", headers=headers)
     yield Case(name="SCIM GET", load=get, bar=Bar(must=1.5))
-    found = quote('userName eq "loadfirst7"')
+    found = quote(f'userName eq "loadfirst{visitor.round}-7"')
     equal = Load(path=f"{USERS}?filter={found}", headers=headers)
     yield Case(name="SCIM userName eq", load=equal, bar=Bar(must=1.5))
     create = Load(
-        path=USERS, method="POST", headers=headers, body=user("~"), script={"LOAD_NUMBER": "b"}
+        path=USERS,
+        method="POST",
+        headers=headers,
+        body=user("~"),
+        script={"LOAD_NUMBER": f"b{visitor.round}-"},
     )
     yield Case(name="SCIM create", load=create, bar=Bar(must=6), is_spent=True)
     page = Load(path=f"{USERS}?count=100", headers=headers)
