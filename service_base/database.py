@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -207,9 +208,11 @@ def _begin_before_write(engine: Engine) -> None:
         connection.autocommit = True
 
     @event.listens_for(engine, "before_cursor_execute")
-    def begin(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+    def begin(connection: Connection, cursor: Any, statement: str, *_rest: Any) -> None:
         if cursor.connection.autocommit and _needs_transaction(statement, cursor):
-            cursor.connection.autocommit = False
+            # Some statements cannot be in a transaction, such as CREATE DATABASE.
+            asked = connection.get_execution_options().get("isolation_level")
+            cursor.connection.autocommit = asked == "AUTOCOMMIT"
 
     @event.listens_for(engine, "checkin")
     def end(connection: Any, _record: Any) -> None:

@@ -102,3 +102,13 @@ def test_the_next_request_of_a_connection_reads_without_a_transaction(engine: En
     with engine.connect() as connection:
         assert connection.scalars(READ).all() == [1]
         assert not is_open(connection)
+
+
+def test_a_connection_without_transactions_stays_so(engine: Engine) -> None:
+    """As for CREATE DATABASE."""
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("INSERT INTO pg_temp_rows VALUES (1)"))
+        assert not is_open(connection)
+    with engine.connect() as connection:
+        assert connection.scalars(READ).all() == [1]
+        assert not is_open(connection)
