@@ -66,6 +66,8 @@ class Trial:
     refusals: tuple[tuple[AccountKey, str], ...] = ()
     #: Why the gateway was not reached; empty if it was.
     unreachable: str = ""
+    #: As that of ``dry_runs.DryRun``.
+    new_organization: str = ""
 
     @property
     def is_possible(self) -> bool:
@@ -96,10 +98,11 @@ def attempt(work: UnitOfWork, actor: Actor, here: Organization, changes: Iterabl
     operations = [
         account_pushes.operation(push.account, push.body) for push in pushes if push.account
     ]
+    waiting = dry_runs.waiting_organization(work, request)
     work.db.rollback()
     try:
         with work.ports.bridge() as bridge:
-            results = dry_runs.tried(bridge, operations)
+            results, new = dry_runs.tried(bridge, operations, waiting)
     except BridgeError as error:
         return Trial(found, unreachable=error.detail)
     return Trial(
@@ -110,6 +113,7 @@ def attempt(work: UnitOfWork, actor: Actor, here: Organization, changes: Iterabl
             for key, result in zip(keys, results, strict=True)
             if not result.is_done
         ),
+        new_organization=new,
     )
 
 

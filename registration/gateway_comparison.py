@@ -23,6 +23,7 @@ from registration.gateway_drift import (
     Drift,
     DriftKind,
     differences,
+    extra_organizations,
     is_operator,
     organization_differences,
 )
@@ -100,7 +101,7 @@ def _claim(work: UnitOfWork) -> bool:
 
 def compare(runtime: Runtime, origin: Origin, *, is_repaired: bool = False) -> Comparison:
     """Compare all accounts; ``is_repaired`` orders pushes that make the gateway as registration
-    says. Accounts that only the gateway has stay as they are. Raises BridgeError."""
+    says. What only the gateway has stays as it is. Raises BridgeError."""
     found = Comparison()
     started, seen = runtime.ports.clock.now(), set[int]()
     with runtime.ports.bridge() as bridge:
@@ -166,9 +167,12 @@ class _Part:
             self._differs([Drift(name, DriftKind.MISSING)], account)
 
     def compare_organizations(self, participants: dict[str, dict[str, Any]]) -> None:
-        """Compare all organizations with these Participants, by Organization ID."""
+        """Compare all organizations with these Participants, by Organization ID. One that has ended
+        may be left over from before registration."""
         moving = set(self._work.db.scalars(select(Push.organization_id).where(*self._on_its_way())))
+        known = set()
         for row in self._work.db.scalars(select(Organization).order_by(Organization.id)):
+            known.add(row.organization_id)
             if row.id in moving:
                 self._found.skipped += 1
                 continue
@@ -178,6 +182,8 @@ class _Part:
             if drifts and self._is_repaired:
                 organization_pushes.queue(self._work, row)
                 self._found.pushed += 1
+        alive = (number for number, one in participants.items() if one.get("status") != "ended")
+        self._found.drifts += extra_organizations(alive, known)
 
     def _compare(self, user: dict[str, Any], account: Account) -> None:
         if account.ended_at is not None:

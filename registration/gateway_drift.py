@@ -7,7 +7,7 @@ The language is not compared: people choose it at the gateway too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -36,6 +36,8 @@ class DriftKind(StrEnum):
     #: The gateway does not have the organization, or has it otherwise.
     NO_ORGANIZATION = "no_organization"
     ORGANIZATION = "organization"
+    #: The gateway has a participant that is no organization here.
+    EXTRA_ORGANIZATION = "extra_organization"
 
 
 class DriftValue(StrEnum):
@@ -102,6 +104,15 @@ def organization_differences(ours: User, theirs: User | None) -> list[Drift]:
     mine, known = _of_participant(ours), _of_participant(theirs)
     values = tuple(name for name in mine if mine[name] != known[name])
     return [Drift("", DriftKind.ORGANIZATION, values, number)] if values else []
+
+
+def extra_organizations(theirs: Iterable[str], ours: Container[str]) -> list[Drift]:
+    """The Organization IDs that only the gateway has, apart from that of its own operators."""
+    return [
+        Drift("", DriftKind.EXTRA_ORGANIZATION, organization=number)
+        for number in sorted(theirs)
+        if number not in ours and number != GATEWAY_OPERATOR
+    ]
 
 
 def _of_participant(row: User) -> dict[DriftValue, Any]:

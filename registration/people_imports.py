@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from registration import access_batches, persons
+from registration import access_batches, history, persons
 from registration.access_batches import Trial
 from registration.access_changes import AccountKey, Cell, CellState, Change, Plan
 from registration.delegation import Refused
@@ -31,6 +31,8 @@ from registration.person_fields import FieldFault, PersonFields, PersonFieldsInv
 from registration.role_grid import plain
 from registration.transaction import UnitOfWork
 
+#: Action of the history: the file as a whole; its persons and roles have entries of their own.
+IMPORTED = "people.imported"
 MAX_CHANGES = 500
 
 
@@ -145,7 +147,8 @@ def carry_out(
     why: str = "",
     is_attested: bool = False,
 ) -> tuple[int, Request | None]:
-    """Do what the preview showed, all or none: register the new persons, and order the roles.
+    """Do what the preview showed, all or none: register the new persons, and order the roles. The
+    history has an entry of the whole file too.
     Returns how many were registered, and the order, if there are roles.
 
     Raises NotAllowed, TooManyChanges, ImportNotPossible."""
@@ -159,6 +162,12 @@ def carry_out(
         order = access_batches.order(
             work, actor, here, written.changes, why=why, is_attested=is_attested
         )
+    after = {
+        "lines": len(lines),
+        "registered": found.counts[Outcome.CREATED],
+        "granted": len(written.changes),
+    }
+    history.record(work, IMPORTED, organization=here, request=order, after=after, reason=why)
     return found.counts[Outcome.CREATED], order
 
 

@@ -20,6 +20,7 @@ _WHAT = {
     "extra": "only at the gateway",
     "open": "ended, but open at the gateway",
     "no_organization": "the organization is not at the gateway",
+    "extra_organization": "the organization is only at the gateway",
 }
 
 
@@ -29,8 +30,8 @@ _WHAT = {
 def reconcile(repair: bool, as_json: bool) -> None:
     """Compare all accounts, role groups and organizations with the gateway.
 
-    The worker does the same every night. Each difference becomes a task. Accounts that only the
-    gateway has are never changed. The exit code is 1 if there are differences."""
+    The worker does the same every night. Each difference becomes a task. What only the
+    gateway has is never changed. The exit code is 1 if there are differences."""
     from registration import gateway_comparison
     from registration.transaction import Origin
     from registration_bridge.bridge_client import BridgeError

@@ -111,18 +111,32 @@ def effects(trial: Trial) -> list[str]:
     found = [gettext("The change takes effect within seconds, at the next sign-in or token.")]
     if any(cell.account.kind is AccountKind.MACHINE for cell in trial.plan.ended):
         found.append(gettext("Programs in production that use these roles may stop."))
-    return [*found, *_named(trial.effects)]
+    return [*found, *_first(trial.new_organization), *_named(trial.effects)]
 
 
 def effects_of(tried: DryRun) -> list[str]:
     """What the gateway named when it tried, or that it did not answer."""
-    return [_unreachable()] if tried.unreachable else _named(tried.effects)
+    if tried.unreachable:
+        return [_unreachable()]
+    return [*_first(tried.new_organization), *_named(tried.effects)]
 
 
 def refusals_of(tried: DryRun) -> list[str]:
     """What the gateway refuses, in its own words."""
     return [gettext("The gateway refuses the change: %(words)s", words=one)
             for one in tried.refusals]  # fmt: skip
+
+
+def _first(new_organization: str) -> list[str]:
+    if not new_organization:
+        return []
+    return [
+        gettext(
+            "The gateway does not know the organization %(number)s yet. It is created there first, "
+            "so the effects of its roles are not known.",
+            number=new_organization,
+        )
+    ]
 
 
 def _unreachable() -> str:

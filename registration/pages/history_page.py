@@ -9,7 +9,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from hosted_pages.texts import complete
-from registration import current, history_list, organizations, sections
+from registration import current, history_list, organizations, people_imports, sections
 from registration.access_batches import GRANTED, REVOKED
 from registration.accounts import CREATED, ORDERED
 from registration.accounts import ENDED as ACCOUNT_ENDED
@@ -70,6 +70,7 @@ ACTIONS = complete(
         PARTICIPATION_ENDED,
         *sections.ACTIONS,
         organizations.REGISTERED,
+        people_imports.IMPORTED,
     ),
     {
         GRANTED: _("Access role granted"),
@@ -105,14 +106,21 @@ ACTIONS = complete(
         sections.CHANGED: _("Section changed"),
         sections.ENDED: _("Section ended"),
         organizations.REGISTERED: _("Organization registered"),
+        people_imports.IMPORTED: _("People imported from a file"),
     },
 )
+#: By their names in an entry.
+COUNTS = {
+    "lines": _("lines: %(count)s"),
+    "registered": _("new persons: %(count)s"),
+    "granted": _("roles granted: %(count)s"),
+}
 #: The filter offers what an organization's history has.
 OFFERED = (
     GRANTED, REVOKED, LEFT, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
     REGISTERED, MACHINE_REGISTERED, NETWORKS, HANDED_OVER, STOPPED, APPLIED,
     APPROVED, REFUSED, WITHDRAWN, TASK_DONE, PARTICIPATION_ENDED, *sections.ACTIONS,
-    organizations.REGISTERED,
+    organizations.REGISTERED, people_imports.IMPORTED,
 )  # fmt: skip
 COLUMNS = (
     "id", "at", "actor", "actor_name", "on_behalf_of", "action", "person", "person_name", "before",
@@ -179,5 +187,11 @@ def record(entry: Entry) -> dict[str, Any]:
 
 
 def _values(data: dict[str, Any]) -> str:
-    """The values of an entry, as text."""
-    return ", ".join(str(value) for value in data.values() if isinstance(value, str) and value)
+    """The values of an entry, as text; of its counts those that have a text."""
+    found = []
+    for name, value in data.items():
+        if isinstance(value, str) and value:
+            found.append(value)
+        elif isinstance(value, int) and name in COUNTS:
+            found.append(str(COUNTS[name] % {"count": value}))
+    return ", ".join(found)

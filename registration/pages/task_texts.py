@@ -53,6 +53,7 @@ TEXTS = complete(
         "drift.organization": _(
             "The organization %(organization)s differs at the gateway: %(words)s."
         ),
+        "drift.extra_organization": _("Only the gateway has the organization %(organization)s."),
         MORE: _("The gateway has %(count)s more differences."),
     },
 )

@@ -108,6 +108,38 @@ def test_an_account_that_only_the_gateway_knows_is_tried_as_it_will_be_pushed(
             assert found.unreachable == ""
 
 
+def test_an_organization_that_waits_for_the_gateway_is_no_obstacle(
+    joined: Runtime, world: World, emi: Rp
+) -> None:
+    """TM-08, AR-05: the first grant of an organization can be reviewed at once, and is there once
+    the worker has sent the organization and then the account. Without a push on its way, the
+    gateway's refusal stands."""
+    for is_waiting in (False, True):
+        with joined.work() as work:
+            account = somebody(work)
+            account.username = "tremblam"
+            here = work.db.scalars(select(Organization)).one()
+            here.organization_id = "109777"
+            request = requests.open_request(work, "access.changed", organization=here)
+            if is_waiting:
+                organization_pushes.queue(work, here)
+            account_pushes.queue(work, account, request)
+            found = dry_runs.of_request(work, request)
+            assert [("109777" in one) for one in found.refusals] == [True] * (not is_waiting)
+            assert found.new_organization == ("109777" if is_waiting else "")
+    with joined.work() as work:
+        account = somebody(work)
+        account.username = "tremblam"
+        here = work.db.scalars(select(Organization)).one()
+        here.organization_id = "109777"
+        organization_pushes.queue(work, here)
+        account_pushes.queue(work, account, requests.open_request(work, "access.changed",
+                                                                  organization=here))  # fmt: skip
+    # The organization, the account, and the organization with its officer.
+    assert push_delivery.deliver_due(joined) == 3
+    assert groups(world, emi) == sorted(GROUPS)
+
+
 def test_a03_a_new_account_gets_its_user_name_from_the_gateway(
     joined: Runtime, world: World, emi: Rp
 ) -> None:

@@ -11,7 +11,13 @@ from sqlalchemy import select
 
 from registration import account_pushes, accounts, gateway_comparison, push_delivery
 from registration.gateway_comparison import COMPARED, MORE, Comparison, compare, compare_nightly
-from registration.gateway_drift import Drift, DriftKind, DriftValue, differences
+from registration.gateway_drift import (
+    GATEWAY_OPERATOR,
+    Drift,
+    DriftKind,
+    DriftValue,
+    differences,
+)
 from registration.models import (
     Account,
     History,
@@ -281,10 +287,9 @@ def test_pr07_another_spelling_is_no_difference() -> None:
 
 def test_pr07_organizations_are_compared(runtime: Runtime, bridge: FakeBridge) -> None:
     """What differs is a task of the IESO, until a repair has pushed it; one that the gateway does
-    not have is named; participants of others are left."""
+    not have is named."""
     pushed(runtime)
     bridge.registered[HERE] |= {"name": "Other", "contacts": []}
-    bridge.registered["999"] = {"participantId": "999", "name": "Of others"}
     found = compared(runtime).drifts
     values = (DriftValue.NAME, DriftValue.OFFICERS)
     assert found == [Drift("", DriftKind.ORGANIZATION, values, HERE)]
@@ -299,4 +304,20 @@ def test_pr07_organizations_are_compared(runtime: Runtime, bridge: FakeBridge) -
     push_delivery.deliver_due(runtime)
     runtime.ports.clock.advance(60)  # type: ignore[attr-defined]
     assert compared(runtime) == Comparison(compared=1)
+    assert open_tasks(runtime) == []
+
+
+def test_pr07_a_participant_that_only_the_gateway_has_is_a_task_of_the_ieso(
+    runtime: Runtime, bridge: FakeBridge
+) -> None:
+    """A repair leaves it. That of the gateway's operators and one that has ended are none."""
+    pushed(runtime)
+    for number, status in (("998", "active"), ("997", "ended"), (GATEWAY_OPERATOR, "active")):
+        bridge.registered[number] = {"participantId": number, "name": "Other", "status": status}
+    extra = Drift("", DriftKind.EXTRA_ORGANIZATION, organization="998")
+    assert compared(runtime, is_repaired=True) == Comparison(compared=1, drifts=[extra])
+    data = {"kind": "extra_organization", "organization": "998"}
+    assert open_tasks(runtime) == [("drift.extra_organization", None, data)]
+    bridge.registered["998"]["status"] = "ended"
+    assert compared(runtime).drifts == []
     assert open_tasks(runtime) == []

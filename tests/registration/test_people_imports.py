@@ -115,6 +115,9 @@ def test_a_new_person_and_one_who_is_registered(site: Site, bridge: FakeBridge) 
         entries = work.db.scalars(select(History).order_by(History.id)).all()
         assert [one.action for one in entries][:2] == ["person.registered", "account.ordered"]
         assert {one.reason for one in entries if one.action != "account.ordered"} == {"desk"}
+        assert (entries[-1].action, entries[-1].request_id, entries[-1].after) == (
+            people_imports.IMPORTED, request.id, {"lines": 2, "registered": 1, "granted": 3},
+        )  # fmt: skip
         kinds = [(one.kind, one.person_id) for one in work.db.scalars(select(Notice))]
         assert ("own_roles_changed", made.id) in kinds
         assert len([one for one in kinds if one[0] == "roles_changed"]) == 1
@@ -248,6 +251,8 @@ def test_a_file_is_chosen_reviewed_and_confirmed(site: Site) -> None:
     assert (answer.status_code, answer.location) == (303, "/requests/R0000001")
     assert counted(site.runtime) != before
     assert "Zoé Lavoie" in browser.get(answer.location, base_url=BASE).text
+    listed = browser.get(f"{HERE}/history?action={people_imports.IMPORTED}", base_url=BASE).text
+    assert "lines: 1, new persons: 1, roles granted: 1" in listed
 
 
 def test_a_stale_preview_is_refused(site: Site) -> None:
