@@ -16,6 +16,7 @@ from idp.models import MessageChannel
 from idp.oidc import logout_token
 from idp.oidc.jwks import KeyRing
 from idp.recovery import recovery_requests
+from idp.session import sessions
 from idp.signin import population_counts
 from idp.transaction import Runtime, UnitOfWork
 from service_base.worker_threads import Parts, work_through
@@ -38,11 +39,12 @@ def _remind(runtime: Runtime) -> int:
     return _until_idle(runtime, reminders.send_next)
 
 
-#: Expiry of accounts, assignments and proposals.
+#: Expiry of accounts, assignments, proposals and sessions.
 ENDS = (
     lifecycle.deactivate_next_expired,
     role_group_assignments.revoke_next_expired,
     client_proposals.expire_next,
+    sessions.end_next_expired,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.models import BrowserSession, Consent, Grant
+from idp.models import BrowserSession, Consent
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
@@ -35,12 +35,12 @@ def set_language(work: UnitOfWork, session: BrowserSession, locale: str) -> None
 
 
 def revoke_consent(work: UnitOfWork, session: BrowserSession, consent_id: int) -> bool:
-    """Revoke a consent and everything issued under it; False if it belongs to another account."""
+    """Revoke a consent and everything issued under it, and notify the relying party; False if it
+    belongs to another account."""
     row = work.db.get(Consent, consent_id)
     if row is None or row.account_id != session.account_id:
         return False
-    where = (Grant.account_id == row.account_id) & (Grant.client_id == row.client_id)
-    sessions.revoke_grants(work, where, EndReason.CONSENT_REVOKED)
+    sessions.end_at_client(work, session.account, row.client, EndReason.CONSENT_REVOKED)
     events.record(
         work,
         AuditAction.CONSENT_REVOKED,

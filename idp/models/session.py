@@ -42,6 +42,16 @@ class BrowserSession(Base):
     __table_args__ = (Index("ix_browser_session_account_id_ended_at", "account_id", "ended_at"),)
 
 
+#: Serve the search for sessions that run out.
+for _column in (BrowserSession.last_seen_at, BrowserSession.expires_at):
+    Index(
+        f"ix_browser_session_live_{_column.key}",
+        _column,
+        sqlite_where=BrowserSession.ended_at.is_(None),
+        postgresql_where=BrowserSession.ended_at.is_(None),
+    )
+
+
 class ClientSession(Base):
     """A relying party in a session, with its own ``sid``."""
 

@@ -11,6 +11,8 @@ class EndReason(StrEnum):
     """Why a session or a grant ended, as both tables store it."""
 
     SIGNED_OUT = "signed_out"
+    #: Unused for too long, or at its end in any case.
+    EXPIRED = "expired"
     #: Another person signed in with the same browser.
     REPLACED = "replaced"
     ENDED_BY_HOLDER = "ended_by_holder"

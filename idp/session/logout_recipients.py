@@ -32,15 +32,30 @@ def client_sessions_seeing(
 ) -> list[tuple[ClientSession, str]]:
     """The client sessions of the account at relying parties that see the role group, with the
     client ids. The rows are locked, so that a sign-on at the same moment is waited for."""
+    seeing = select(client_role_group.c.client_id).where(
+        client_role_group.c.role_group_id == group.id
+    )
+    return _client_sessions(work, account, Client.id.in_(seeing))
+
+
+def client_sessions_at(
+    work: UnitOfWork, account: Account, client: Client
+) -> list[tuple[ClientSession, str]]:
+    """The client sessions of the account at a relying party, as ``client_sessions_seeing``."""
+    return _client_sessions(work, account, Client.id == client.id)
+
+
+def _client_sessions(
+    work: UnitOfWork, account: Account, where: ColumnElement[bool]
+) -> list[tuple[ClientSession, str]]:
     query = (
         select(ClientSession, Client.client_id)
         .join(BrowserSession, BrowserSession.id == ClientSession.session_id)
         .join(Client, Client.id == ClientSession.client_id)
-        .join(client_role_group, client_role_group.c.client_id == Client.id)
         .where(
             BrowserSession.account_id == account.id,
             BrowserSession.ended_at.is_(None),
-            client_role_group.c.role_group_id == group.id,
+            where,
             *_wants_logout(),
         )
         .with_for_update(of=ClientSession)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -259,6 +259,35 @@ def end_client_sessions(work: UnitOfWork, account: Account, group: RoleGroup) ->
         revoke_grants(work, Grant.sid == row.sid, EndReason.ACCESS_REVOKED, keep_offline=True)
         _detach_offline_grants(work, row.sid)
         work.db.delete(row)
+
+
+def end_at_client(work: UnitOfWork, account: Account, client: Client, reason: EndReason) -> None:
+    """End everything that a relying party was given for the account, offline grants too. It gets a
+    back-channel logout; the next single sign-on there has another ``sid``."""
+    for row, client_id in logout_recipients.client_sessions_at(work, account, client):
+        queue.enqueue_logout(work, account, client_id, row.sid)
+        work.db.delete(row)
+    where = (Grant.account_id == account.id) & (Grant.client_id == client.id)
+    revoke_grants(work, where, reason)
+
+
+def end_next_expired(work: UnitOfWork) -> bool:
+    """End one session that was not used for too long or is at its end; False if there is none. So
+    its relying parties get a back-channel logout, as for every other end."""
+    unused_since = work.now - limits(work).idle
+    session = work.db.scalar(
+        select(BrowserSession)
+        .where(
+            BrowserSession.ended_at.is_(None),
+            or_(BrowserSession.last_seen_at <= unused_since, BrowserSession.expires_at <= work.now),
+        )
+        .limit(1)
+        .with_for_update(of=BrowserSession, skip_locked=True)
+    )
+    if session is None:
+        return False
+    end(work, session, EndReason.EXPIRED, keep_offline=True)
+    return True
 
 
 def _detach_offline_grants(work: UnitOfWork, sid: str) -> None:

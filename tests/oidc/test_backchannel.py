@@ -146,6 +146,68 @@ def test_n58_every_end_of_a_session_is_notified(
     assert len(found) == 2
 
 
+@pytest.mark.parametrize("is_used", [False, True], ids=["unused", "at its end"])
+def test_n58_a_session_that_runs_out_is_notified(world: World, is_used: bool) -> None:
+    """N58, Back-Channel Logout 1.0 section 2: after an hour without use, and after twelve hours in
+    any case, once. Offline access continues, as after a sign-out."""
+    rp, username, browser = listening(world), world.account(), world.browser()
+    first = signed_in(world, rp, username, browser)
+    if is_used:
+        for _ in range(14):
+            world.clock.advance(3000)
+            assert browser.get("/").request.path == "/"
+        world.clock.advance(43_200 - 14 * 3000 - 1)
+    else:
+        world.clock.advance(3599)
+    assert told(world) == []
+    world.clock.advance(1)
+    assert [claims["sid"] for _, claims in told(world)] == [first["sid"]]
+    assert [row.data["why"] for row in world.events("session.ended")] == ["expired"]
+    assert told(world) == []
+    assert world.refresh(rp, first["tokens"]["refresh_token"]).status_code == 200
+
+
+def test_n58_of_sessions_only_those_that_run_out_are_ended(world: World) -> None:
+    """Also of one account."""
+    rp, username = listening(world), world.account()
+    first = signed_in(world, rp, username)
+    world.clock.advance(1800)
+    browser = world.browser()
+    signed_in(world, rp, username, browser)
+    world.clock.advance(1800)
+    assert [claims["sid"] for _, claims in told(world)] == [first["sid"]]
+    assert "code" in answer_of(browser.authorize(rp, prompt="none"))
+
+
+def test_n33_a_withdrawn_consent_is_notified(world: World) -> None:
+    """N33: in every session of the person, with offline access; the session at the gateway and
+    other applications continue, and the next sign-in asks again and has a new ``sid``."""
+    rp, crow = listening(world, trusted=False), listening(world, "CROW")
+    username, browsers = world.account(), [world.browser(), world.browser()]
+    found = []
+    for browser in browsers:
+        page = browser.sign_in(username, page=browser.authorize(rp))
+        if page.request.path == "/signin/consent":
+            page = browser.submit(page, "/signin/consent", decision="allow")
+        tokens = world.redeem(rp, answer_of(page)["code"]).json or {}
+        found.append((id_claims(world, tokens["id_token"])["sid"], tokens["refresh_token"]))
+        signed_in(world, crow, username, browser)
+    page = browsers[0].get("/settings/consents")
+    action = page.text.split('action="/settings/consents/')[1].split('"')[0]
+    browsers[0].submit(page, f"/settings/consents/{action}")
+    sent = told(world)
+    assert {(claims["aud"], claims["sid"]) for _, claims in sent} == {
+        (rp.client_id, sid) for sid, _ in found
+    }
+    assert [world.refresh(rp, token).status_code for _, token in found] == [400, 400]
+    page = browsers[1].authorize(rp)
+    assert page.request.path == "/signin/consent"
+    code = answer_of(browsers[1].submit(page, "/signin/consent", decision="allow"))["code"]
+    again = id_claims(world, (world.redeem(rp, code).json or {})["id_token"])
+    assert again["sid"] not in {sid for sid, _ in found}
+    assert "code" in answer_of(browsers[0].authorize(crow, prompt="none"))
+
+
 def test_a_removed_role_group_is_notified_and_the_next_sign_in_has_a_new_sid(world: World) -> None:
     """The session at the gateway continues. Each relying party that sees a removed role group gets
     one logout token. The next sign-in has a new ``sid`` (keycloak 22914) and the remaining
