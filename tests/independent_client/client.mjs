@@ -25,10 +25,12 @@ async function discover() {
   // The library trusts TLS for tokens that it fetched itself; here their signatures are checked.
   const execute = [oidc.enableNonRepudiationChecks];
   if (issuer.protocol === "http:") execute.push(oidc.allowInsecureRequests);
+  // With DPOP, introspection as a signed JWT too (RFC 9701).
+  const metadata = setting("DPOP", "") ? { introspection_signed_response_alg: "RS256" } : {};
   return oidc.discovery(
     issuer,
     setting("CLIENT_ID"),
-    {},
+    metadata,
     CLIENT_AUTHENTICATION[method](setting("CLIENT_SECRET")),
     { execute },
   );
@@ -36,7 +38,7 @@ async function discover() {
 
 // With DPOP, the options of requests that prove a key (RFC 9449). The library starts with a nonce
 // that no server gave, as after a long pause, and has to repeat a request with the right one.
-async function proving(config, seen) {
+async function proving(config, seen, types) {
   if (!setting("DPOP", "")) return undefined;
   config[oidc.customFetch] = async (url, options) => {
     const response = await fetch(url, options);
@@ -45,6 +47,7 @@ async function proving(config, seen) {
       headers.set("DPoP-Nonce", "a-nonce-that-nobody-gave");
       return new Response(response.body, { status: response.status, headers });
     }
+    types.add(response.headers.get("content-type"));
     if (response.headers.has("DPoP-Nonce")) seen.push(`${response.status} ${new URL(url).pathname}`);
     return response;
   };
@@ -149,7 +152,8 @@ async function main() {
   const config = await discover();
   const browser = new Browser();
   const nonces = [];
-  const options = await proving(config, nonces);
+  const types = new Set();
+  const options = await proving(config, nonces, types);
   const tokens = await signIn(config, browser, options);
   const claims = tokens.claims();
   assert(tokens.refresh_token, "offline_access gave no refresh token");
@@ -163,6 +167,7 @@ async function main() {
     issuer: config.serverMetadata().issuer,
     tokenType: tokens.token_type,
     nonces,
+    types: [...types],
     scope: tokens.scope,
     claims,
     rotated: Boolean(fresh.refresh_token) && fresh.refresh_token !== tokens.refresh_token,

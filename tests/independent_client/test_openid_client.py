@@ -86,7 +86,8 @@ def test_a_certified_client_library_signs_in_refreshes_and_signs_out(
 
 def test_a_certified_client_library_binds_its_tokens_to_a_key(live_demo: dict[str, Any]) -> None:
     """RFC 9449: a pushed request, tokens, refresh and userinfo with proofs. One request is repeated
-    with the nonce that the gateway demanded."""
+    with the nonce that the gateway demanded. RFC 9701: the library verifies the signed answers of
+    introspection."""
     # A code of an authenticator app is accepted once: each test signs in another person.
     run = _run(live_demo, role="access_management", DPOP="1")
     assert run.returncode == 0, run.stderr
@@ -97,6 +98,7 @@ def test_a_certified_client_library_binds_its_tokens_to_a_key(live_demo: dict[st
     assert result["introspection"]["before"]["token_type"] == "DPoP"
     assert len(result["introspection"]["before"]["cnf"]["jkt"]) == 43
     assert result["nonces"] == ["400 /oauth2/v1/token"]
+    assert "application/token-introspection+jwt" in result["types"]
 
 
 def test_a_wrong_client_secret_is_refused_as_invalid_client(live_demo: dict[str, Any]) -> None:
