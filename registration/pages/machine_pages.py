@@ -62,6 +62,7 @@ def show(organization_id: str, machine_id: int) -> str:
         stop_url=machine_url("pages.stop_machine", here, machine_id)
         if here.may(Action.STOP_MACHINE)
         else "",
+        check_url=machine_url("pages.check_machine", here, machine_id),
         list_url=list_url(here),
     )
 

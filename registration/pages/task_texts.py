@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import gettext
@@ -89,11 +90,11 @@ def text_of(task: Task) -> str:
     if is_french():
         data |= {name: data[f"{name}_fr"] for name in ("market", "role") if data.get(f"{name}_fr")}
     if task.kind.startswith(f"{TASK}."):
-        data["words"] = _words(data)
+        data["words"] = drift_words(data)
     return TEXTS.of(task.kind, **data)
 
 
-def _words(data: dict[str, Any]) -> str:
+def drift_words(data: Mapping[str, Any]) -> str:
     """What differs."""
     parts = [", ".join(DRIFT_VALUES.of(one) for one in data.get("values", ()))]
     parts += [

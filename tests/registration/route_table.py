@@ -92,6 +92,7 @@ GET     pages.new_machine               sign-in  403     403     yes   403   403
 POST    pages.review_machine            sign-in  403     403     yes   403   403   403
 POST    pages.register_machine          sign-in  403     403     yes   403   403   403
 GET     pages.machine                   sign-in  403     403     yes   yes   yes   yes
+GET     pages.check_machine             sign-in  403     403     yes   yes   yes   yes
 GET     pages.networks                  sign-in  403     403     yes   403   403   403
 POST    pages.review_networks           sign-in  403     403     yes   403   403   403
 POST    pages.confirm_networks          sign-in  403     403     yes   403   403   403

@@ -11,11 +11,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from registration import push_delivery
+from registration import account_pushes, push_delivery
 from registration.app import create_app
 from registration.models import Account, Custody, Machine, MachineNetwork, Push, Request
 from registration.transaction import Runtime
 from registration_bridge.bridge_client import Result
+from registration_bridge.message_urns import REGISTRATION_USER
 from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import RA, TRADER, participant, person
 from tests.registration.test_pages import BASE, HERE, Site, fields, token_of
@@ -200,3 +201,31 @@ def test_a_change_needs_a_recent_second_factor(site: Site) -> None:
     for path in (f"{NEW}/{TRADER}", f"{one}/networks", f"{one}/custodian/{SUCCESSOR}",
                  f"{one}/stop"):  # fmt: skip
         assert "Confirm that it is you" in get(late, path).text
+
+
+def test_pr07_a_machine_is_checked_at_the_gateway(site: Site, bridge: FakeBridge) -> None:
+    """MA-02, MA-03: as registered, with another network or custodian, missing, on its way, or not
+    known because the gateway does not answer. Nothing is changed."""
+    browser = registered(site)
+    path = f"{address(browser)}/gateway"
+    assert "The gateway has this account as it is registered." in get(browser, path).text
+    before = count(site, Push)
+    user = bridge.kept["1"]
+    bridge.kept["1"] = user | {REGISTRATION_USER: user[REGISTRATION_USER] | {
+        "personId": RA, "registeredNetworks": [],
+        "grants": [{"roleGroup": "MIM", "participantId": "109120"}],
+    }}  # fmt: skip
+    shown = get(browser, path).text
+    assert "These values differ: person, networks." in shown
+    assert "Its access roles differ: only there: MIM." in shown
+    assert "on its way" not in shown
+    with site.runtime.work() as work:
+        account = work.db.scalars(select(Account).where(Account.kind == "machine")).one()
+        account_pushes.queue(work, account)
+    bridge.kept.clear()
+    shown = get(browser, path).text
+    assert "The gateway does not have this account." in shown
+    assert "on its way to the gateway" in shown
+    bridge.is_away = True
+    assert "The gateway does not answer." in get(browser, path).text
+    assert count(site, Push) == before + 1

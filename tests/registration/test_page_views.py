@@ -253,7 +253,7 @@ def machine_views(site: Site, language: str) -> Iterator[View]:
     yield View("machines/unnamed", admin.get(f"{HERE}/machines/{number}", base_url=BASE))
     push_delivery.deliver_due(site.runtime)
     for path in ("machines", "machines?id=nothing", "new-machine?last_name=moreau",
-                 f"machines/{number}", f"machines/{number}/networks",
+                 f"machines/{number}", f"machines/{number}/gateway", f"machines/{number}/networks",
                  f"machines/{number}/custodian?last_name=tremblay",
                  f"machines/{number}/custodian/{RA}", f"machines/{number}/stop"):  # fmt: skip
         yield View(f"machines/{path}", admin.get(f"{HERE}/{path}", base_url=BASE))
