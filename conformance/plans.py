@@ -16,6 +16,13 @@ class Plan:
 
 
 STATIC = {"server_metadata": "discovery", "client_registration": "static_client"}
+FAPI = {
+    "fapi_profile": "plain_fapi",
+    "openid": "openid_connect",
+    "authorization_request_type": "simple",
+    "client_auth_type": "private_key_jwt",
+    "sender_constrain": "dpop",
+}
 LOGOUT = {"response_type": "code", "client_registration": "static_client"}
 PLANS = {
     "config": Plan("oidcc-config-certification-test-plan", "Config OP"),
@@ -34,24 +41,71 @@ PLANS = {
         "Front-Channel Logout OP",
         LOGOUT,
     ),
+    "dynamic": Plan(
+        "oidcc-dynamic-certification-test-plan", "Dynamic OP", {"response_type": "code"}
+    ),
+    "fapi2": Plan(
+        "fapi2-security-profile-final-test-plan",
+        "FAPI 2.0 Security Profile, final (private_key_jwt, DPoP)",
+        FAPI,
+    ),
 }
 #: The first client of plans that need one of their own.
 CLIENTS = {"backchannel": "conformance-logout", "frontchannel": "conformance-frames"}
 
 
+#: Modules that come twice with the same address: the first time the person only looks.
+LOOKED = (
+    "fapi2-security-profile-final-par-ensure-reused-request-uri-prior-to-auth-completion-succeeds",
+)
+#: Modules before whose start an operator rotates the keys.
+ROTATED = ("oidcc-server-rotate-keys",)
+#: Modules in which the person does not allow the application anything.
+REFUSED = ("fapi2-security-profile-final-user-rejects-authentication",)
+
+
 def configuration(plan: Plan, known: dict[str, Any]) -> dict[str, Any]:
     """The settings of a plan, from ``conformance.json``."""
     key = next(key for key, one in PLANS.items() if one is plan)
-    first = CLIENTS.get(key, "conformance-1")
-    pair = [
-        {"client_id": name, "client_secret": known["clients"][name]}
-        for name in (first, "conformance-2")
-    ]
     return {
         "alias": known["alias"],
         "description": plan.title,
         "server": {"discoveryUrl": f"{known['issuer']}/.well-known/openid-configuration"},
-        "client": pair[0],
-        "client2": pair[1],
-        "client_secret_post": pair[0],
+        **_clients(key, known),
     }
+
+
+def _clients(key: str, known: dict[str, Any]) -> dict[str, Any]:
+    if key == "dynamic":
+        return _registered(known)
+    if key == "fapi2":
+        return _with_keys(known)
+    return _with_secrets(CLIENTS.get(key, "conformance-1"), known)
+
+
+def _with_secrets(first: str, known: dict[str, Any]) -> dict[str, Any]:
+    pair = [
+        {"client_id": name, "client_secret": known["clients"][name]}
+        for name in (first, "conformance-2")
+    ]
+    return {"client": pair[0], "client2": pair[1], "client_secret_post": pair[0]}
+
+
+def _registered(known: dict[str, Any]) -> dict[str, Any]:
+    """Clients that register themselves."""
+    client = {"client_name": "Conformance", "initial_access_token": known["initial_token"]}
+    return {"client": client, "client2": client}
+
+
+def _with_keys(known: dict[str, Any]) -> dict[str, Any]:
+    """Clients that sign by their private keys, and the resource that they ask."""
+    first, second = (
+        {
+            "client_id": name,
+            "scope": "openid offline_access",
+            "jwks": {"keys": [known["keys"][name]]},
+        }
+        for name in ("conformance-fapi-1", "conformance-fapi-2")
+    )
+    resource = {"resourceUrl": f"{known['issuer']}/oauth2/v1/userinfo"}
+    return {"client": first, "client2": second, "resource": resource}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,10 +24,15 @@ import requests
 import urllib3
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from conformance.plans import PLANS, Plan, configuration
+from conformance.plans import LOOKED, PLANS, REFUSED, ROTATED, Plan, configuration
+from idp.demo.home import Home
 
 MODULE_SECONDS = 240
 TOTP_SECONDS = 30
+#: A process of the gateway has read new keys after this time.
+KEY_SECONDS = 6
+#: A module that is given no page for so long wants a picture; sooner, it may be reading an answer.
+PICTURE_SECONDS = 5
 ENDED = ("FINISHED", "INTERRUPTED")
 
 
@@ -83,13 +89,16 @@ class Suite:
 
 
 class Person:
-    """Somebody at a browser who answers every page of the gateway."""
+    """Somebody at a browser who answers every page of the gateway, and allows everything or
+    nothing."""
 
-    def __init__(self, browser: Browser, known: dict[str, Any]) -> None:
+    def __init__(self, browser: Browser, known: dict[str, Any], *, refuses: bool = False) -> None:
+        person = known["refuser" if refuses else "person"]
         self._issuer = known["issuer"]
-        self._username = known["person"]["username"]
-        self._password = known["person"]["password"]
-        self._totp = pyotp.TOTP(known["person"]["totp_secret"])
+        self._username = person["username"]
+        self._password = person["password"]
+        self._totp = pyotp.TOTP(person["totp_secret"])
+        self._consent = "Do not allow" if refuses else "Allow"
         self._context = browser.new_context(locale="en-CA", ignore_https_errors=True)
         self._context.set_default_timeout(20_000)
         self._spent = 0
@@ -118,6 +127,10 @@ class Person:
                 break
         if not self.page.url.startswith(self._issuer):
             self.page.wait_for_load_state("networkidle")
+
+    def look(self, address: str) -> None:
+        """Open an address and answer nothing."""
+        self.page.goto(address)
 
     def picture(self) -> str:
         """The page of the gateway where the person is now, or the last sign-in page, as a data
@@ -154,7 +167,7 @@ class Person:
                 trust.first.set_checked(True)
             button = "Continue"
         elif page.get_by_role("button", name="Allow", exact=True).count():
-            button = "Allow"
+            button = self._consent
         elif page.get_by_role("heading", name="Sign out of the gateway?").count():
             button = "Sign out"
         else:
@@ -171,12 +184,29 @@ class Person:
         return self._totp.now()
 
 
-def run_module(suite: Suite, person: Person, plan: Plan, plan_id: str, entry: Any) -> Outcome:
+class Operator:
+    """Somebody with the command line of the gateway."""
+
+    def __init__(self, folder: Path, known: dict[str, Any]) -> None:
+        home = Home(folder, 0, known["database"], known["issuer"])
+        self._environ = home.environ()
+
+    def rotate_keys(self) -> None:
+        """Sign with the next key from now on, and publish a new one."""
+        command = [sys.executable, "-m", "idp.cli", "key", "rotate", "--force"]
+        subprocess.run(command, env=self._environ, check=True)  # noqa: S603
+        time.sleep(KEY_SECONDS)
+
+
+def run_module(
+    suite: Suite, person: Person, operator: Operator, plan: Plan, plan_id: str, entry: Any
+) -> Outcome:
     """Run one module to its end."""
     person.begin()
     module_id = suite.start(plan_id, entry)
     visited: set[str] = set()
-    begun = time.monotonic()
+    must_look, must_rotate = (entry["testModule"] in names for names in (LOOKED, ROTATED))
+    begun = acted = time.monotonic()
     while True:
         info = suite.call("GET", f"info/{module_id}")
         if info["status"] in ENDED:
@@ -185,9 +215,16 @@ def run_module(suite: Suite, person: Person, plan: Plan, plan_id: str, entry: An
             suite.call("DELETE", f"runner/{module_id}")
             break
         if info["status"] == "CONFIGURED":
+            if must_rotate:
+                operator.rotate_keys()
             suite.call("POST", f"runner/{module_id}")
+        elif info["status"] == "WAITING" and must_look:
+            must_look = not _look(suite, person, module_id)
         elif info["status"] == "WAITING":
-            _act(suite, person, module_id, visited)
+            if _act(suite, person, module_id, visited):
+                acted = time.monotonic()
+            elif time.monotonic() > acted + PICTURE_SECONDS:
+                _upload(suite, person, module_id)
         time.sleep(0.3)
     info = suite.call("GET", f"info/{module_id}")
     result = info.get("result") or info["status"]
@@ -196,8 +233,17 @@ def run_module(suite: Suite, person: Person, plan: Plan, plan_id: str, entry: An
     return Outcome(plan.title, entry["testModule"], result, remarks, seconds)
 
 
-def _act(suite: Suite, person: Person, module_id: str, visited: set[str]) -> None:
-    """Visit what the module waits for; upload the last page if it wants a picture."""
+def _look(suite: Suite, person: Person, module_id: str) -> bool:
+    """Look at the page that the module waits for. False if there is none yet."""
+    urls = suite.call("GET", f"runner/{module_id}")["browser"]["urls"]
+    for url in urls:
+        person.look(url)
+        suite.call("POST", f"runner/browser/{module_id}/visit", params={"url": url})
+    return bool(urls)
+
+
+def _act(suite: Suite, person: Person, module_id: str, visited: set[str]) -> bool:
+    """Visit what the module waits for. False if that is nothing."""
     browser = suite.call("GET", f"runner/{module_id}")["browser"]
     methods = {one["url"]: one["method"] for one in browser.get("urlsWithMethod", [])}
     fresh = [url for url in browser["urls"] if url not in visited]
@@ -205,11 +251,15 @@ def _act(suite: Suite, person: Person, module_id: str, visited: set[str]) -> Non
         visited.add(url)
         suite.call("POST", f"runner/browser/{module_id}/visit", params={"url": url})
         person.visit(url, methods.get(url, "GET"))
-    if not fresh:
-        for placeholder in suite.wanted_pictures(module_id):
-            path = f"log/{module_id}/images/{placeholder}"
-            kind = {"Content-Type": "text/plain"}
-            suite.call("POST", path, data=person.picture(), headers=kind)
+    return bool(fresh)
+
+
+def _upload(suite: Suite, person: Person, module_id: str) -> None:
+    """Upload the last page if the module wants a picture."""
+    for placeholder in suite.wanted_pictures(module_id):
+        path = f"log/{module_id}/images/{placeholder}"
+        kind = {"Content-Type": "text/plain"}
+        suite.call("POST", path, data=person.picture(), headers=kind)
 
 
 def main() -> None:
@@ -227,14 +277,16 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=given.chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        person = Person(browser, known)
+        operator = Operator(given.settings.parent, known)
+        person, refuser = Person(browser, known), Person(browser, known, refuses=True)
         for name in given.plan or PLANS:
             plan = PLANS[name]
             made = suite.create_plan(plan, configuration(plan, known))
             for entry in made["modules"]:
                 if given.module and given.module not in entry["testModule"]:
                     continue
-                outcome = run_module(suite, person, plan, made["id"], entry)
+                who = refuser if entry["testModule"] in REFUSED else person
+                outcome = run_module(suite, who, operator, plan, made["id"], entry)
                 outcomes.append(outcome)
                 print(
                     f"{outcome.result:10}{outcome.seconds:4} s  {name} {outcome.module}", flush=True

@@ -13,7 +13,9 @@ from idp.policy.registered_values import MAX_INITIAL_TOKEN_DAYS, MAX_INITIAL_TOK
 if TYPE_CHECKING:
     from idp.models import InitialAccessToken
 
-COLUMNS = ("id", "name", "uses", "max_uses", "require_pkce", "expires_at")
+COLUMNS = (
+    "id", "name", "uses", "max_uses", "require_pkce", "token_endpoint_audience", "expires_at",
+)  # fmt: skip
 
 
 @click.group("initial-token")
@@ -42,15 +44,32 @@ def initial_token() -> None:
     default=True,
     help="Require PKCE of its confidential clients. Turn off for legacy clients only.",
 )
+@click.option(
+    "--token-endpoint-audience/--issuer-audience",
+    default=False,
+    help="Accepted aud of client assertions. Token endpoint: for older libraries.",
+)
 @as_operator()
 @as_json
-def issue(name: str, uses: int, days: int, require_pkce: bool, as_json: bool) -> None:
+def issue(
+    name: str,
+    uses: int,
+    days: int,
+    require_pkce: bool,
+    token_endpoint_audience: bool,
+    as_json: bool,
+) -> None:
     """Issue a token to NAME, such as a company. The token is shown only once."""
     from idp.clients import initial_tokens
 
     with unit_of_work() as work:
         row, token = initial_tokens.issue(
-            work, name=name, uses=uses, days=days, require_pkce=require_pkce
+            work,
+            name=name,
+            uses=uses,
+            days=days,
+            require_pkce=require_pkce,
+            token_endpoint_audience=token_endpoint_audience,
         )
         record = {**_described(row), "token": token}
     if as_json:

@@ -30,7 +30,12 @@ from idp.clients.registration_refusals import (
 from idp.credentials import assertions
 from idp.errors import Invalid, Refusal
 from idp.models import AuthMethod, Client
-from idp.policy.registered_values import KEY_METHODS, SIGNING_ALGS, TlsSubjectField
+from idp.policy.registered_values import (
+    KEY_METHODS,
+    SIGNING_ALGS,
+    SIGNING_METHODS,
+    TlsSubjectField,
+)
 from idp.policy.scopes import BY_PERSON, IDENTITY_SCOPES, default_scopes
 
 Metadata = Mapping[str, Any]
@@ -181,6 +186,8 @@ def registration(metadata: Metadata, before: ClientData) -> ClientData:
     # Keys of a client with a secret would not be used, nor would the name of its certificate.
     if data.auth_method not in KEY_METHODS:
         data = replace(data, keys=(), jwks_uri="")
+    if data.auth_method not in SIGNING_METHODS:
+        data = replace(data, token_endpoint_audience=False)
     if data.auth_method != AuthMethod.TLS:
         data = replace(data, tls_subject_field="", tls_subject="")
     return data

@@ -29,7 +29,13 @@ MAX_NAME = 200
 
 
 def issue(
-    work: UnitOfWork, *, name: str, uses: int, days: int, require_pkce: bool = True
+    work: UnitOfWork,
+    *,
+    name: str,
+    uses: int,
+    days: int,
+    require_pkce: bool = True,
+    token_endpoint_audience: bool = False,
 ) -> tuple[InitialAccessToken, str]:
     """Issue a token for so many registrations within so many days. Returns it, to be shown only
     now. Raises Invalid."""
@@ -47,6 +53,7 @@ def issue(
         max_uses=uses,
         uses=0,
         require_pkce=require_pkce,
+        token_endpoint_audience=token_endpoint_audience,
         created_at=work.now,
         expires_at=work.after(days=days),
     )
@@ -59,6 +66,7 @@ def issue(
         uses=uses,
         until=row.expires_at.isoformat(),
         require_pkce=require_pkce,
+        token_endpoint_audience=token_endpoint_audience,
     )
     return row, token
 

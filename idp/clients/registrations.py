@@ -24,6 +24,7 @@ from idp.clients.registration_refusals import (
     TokenNotAccepted,
 )
 from idp.models import AuthMethod, Client, ClientRegistration, InitialAccessToken
+from idp.policy.registered_values import SIGNING_METHODS
 from idp.transaction import UnitOfWork, lock_rows
 
 _PURPOSE = "registration-access-token"
@@ -45,6 +46,8 @@ def register(work: UnitOfWork, initial: InitialAccessToken, metadata: Metadata) 
     data = client_metadata.registration(metadata, ClientData(name=client_id))
     if not initial.require_pkce and data.auth_method != AuthMethod.NONE:
         data = replace(data, require_pkce=False)
+    if initial.token_endpoint_audience and data.auth_method in SIGNING_METHODS:
+        data = replace(data, token_endpoint_audience=True)
     registry.check_new(work, client_id, data)
     initial_tokens.use(work, initial)
     client, secret = registry.create(work, data, client_id=client_id)

@@ -1,22 +1,27 @@
-"""Clients and a person for the conformance suite of the OpenID Foundation.
+"""Clients, people and an initial access token for the conformance suite of the OpenID Foundation.
 
-The plans send no PKCE, so these clients need none. ``conformance.json`` has everything that a run
-of the suite needs; ``conformance/run.py`` reads it.
+Most plans send no PKCE, so their clients need none; those of the FAPI plan have its profile.
+``conformance.json`` has everything that a run of the suite needs; ``conformance/run.py`` reads it.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from idp.clients import registry
+from joserfc.jwk import ECKey, RSAKey
+
+from idp.clients import initial_tokens, registry
 from idp.clients.client_data import ClientData
+from idp.clients.registration_refusals import TokenNotAccepted
+from idp.credentials.assertions import public_key
 from idp.credentials.hashing import PasswordHasher
 from idp.demo.home import Home, make_password, make_totp_secret, write_private
 from idp.demo.people import Figure
 from idp.demo.seed import seed_figure
-from idp.models import Account, SignIn
+from idp.models import Account, AuthMethod, SignIn
 from idp.policy.scopes import IDENTITY_SCOPES
 from idp.transaction import Origin, Runtime, UnitOfWork
 
@@ -32,18 +37,39 @@ PERSON = Figure(
     phone="+1 705 555 0199",
     prefers_app=True,
 )
+#: Has allowed nothing yet, and refuses.
+REFUSER = Figure(
+    "conformance-refuser",
+    "conformr",
+    "Robin",
+    "Conform",
+    "robin.conform@lakes-generation.example",
+    "100298",
+    (("EMI Market Data Viewer", "109120"),),
+    phone="+1 705 555 0198",
+    prefers_app=True,
+)
+#: The clients of the FAPI plan with the algorithms of their keys. The suite takes private keys.
+FAPI_KEYS = {"conformance-fapi-1": "PS256", "conformance-fapi-2": "ES256"}
+#: For the plan of dynamic registration: more than one run registers, for as long as is possible.
+REGISTRATIONS, REGISTRATION_DAYS = 1000, 90
 
 
 def prepare(runtime: Runtime, hasher: PasswordHasher, home: Home, suite: str) -> None:
     """Create what is missing, and write ``conformance.json``. ``suite`` is the suite's address."""
     values = home.secrets()
-    is_new = PERSON.role not in values["passwords"]
-    values["passwords"].setdefault(PERSON.role, make_password())
-    values["totp_secrets"].setdefault(PERSON.role, make_totp_secret())
-    clients = _clients(f"{suite}/test/a/{ALIAS}")
+    new = [person for person in (PERSON, REFUSER) if person.role not in values["passwords"]]
+    for person in new:
+        values["passwords"][person.role] = make_password()
+        values["totp_secrets"][person.role] = make_totp_secret()
+    keys = values.setdefault("conformance_keys", {})
+    for client_id, alg in FAPI_KEYS.items():
+        keys.setdefault(client_id, _private_key(alg))
+    clients = _clients(f"{suite}/test/a/{ALIAS}", keys)
     with runtime.step(Origin(actor="demo")) as work:
-        if is_new:
-            _add_earlier_sign_in(work, seed_figure(work, hasher, PERSON, values))
+        for person in new:
+            _add_earlier_sign_in(work, seed_figure(work, hasher, person, values))
+        values["initial_token"] = _initial_token(work, values.get("initial_token", ""))
         for client_id, data in clients.items():
             client = registry.find(work, client_id)
             if client is None:
@@ -66,8 +92,31 @@ def _add_earlier_sign_in(work: UnitOfWork, account: Account) -> None:
     )  # fmt: skip
 
 
-def _clients(base: str) -> dict[str, ClientData]:
-    """By client id. The second client has a redirect URI with a query (RFC 6749 section 3.1.2)."""
+def _initial_token(work: UnitOfWork, known: str) -> str:
+    """The present initial access token, or a new one if it registers nothing any more."""
+    try:
+        initial_tokens.find_usable(work, known)
+    except TokenNotAccepted:
+        _, known = initial_tokens.issue(
+            work,
+            name="Conformance suite",
+            uses=REGISTRATIONS,
+            days=REGISTRATION_DAYS,
+            require_pkce=False,
+            # The suite signs assertions for the token endpoint.
+            token_endpoint_audience=True,
+        )
+    return known
+
+
+def _private_key(alg: str) -> dict[str, Any]:
+    """A private JWK. Its ``kid`` is its thumbprint, as in the registration."""
+    key = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(2048)
+    return {**key.as_dict(private=True), "kid": key.thumbprint(), "alg": alg, "use": "sig"}
+
+
+def _clients(base: str, keys: dict[str, Any]) -> dict[str, ClientData]:
+    """By client id. Second clients have a redirect URI with a query (RFC 6749 section 3.1.2)."""
     first = ClientData(
         name="Conformance",
         grant_types=("authorization_code", "refresh_token"),
@@ -76,12 +125,22 @@ def _clients(base: str) -> dict[str, ClientData]:
         post_logout_redirect_uris=(f"{base}/post_logout_redirect",),
         require_pkce=False,
     )
-    return {
+    with_query = (f"{base}/callback?dummy1=lorem&dummy2=ipsum", f"{base}/callback")
+    profiled = {
+        client_id: replace(
+            first,
+            name=f"Conformance, FAPI 2.0 ({alg})",
+            auth_method=AuthMethod.KEY,
+            keys=(public_key(json.dumps(_public(keys[client_id]))),),
+            redirect_uris=with_query,
+            fapi2_security_profile=True,
+        )
+        for client_id, alg in FAPI_KEYS.items()
+    }
+    return profiled | {
         "conformance-1": first,
         "conformance-2": replace(
-            first,
-            name="Conformance, second client",
-            redirect_uris=(f"{base}/callback?dummy1=lorem&dummy2=ipsum", f"{base}/callback"),
+            first, name="Conformance, second client", redirect_uris=with_query
         ),
         # The plan of RP-Initiated Logout expects no back-channel logouts.
         "conformance-logout": replace(
@@ -98,15 +157,28 @@ def _clients(base: str) -> dict[str, ClientData]:
     }
 
 
+def _public(key: dict[str, Any]) -> dict[str, Any]:
+    kind = ECKey if key["kty"] == "EC" else RSAKey
+    return dict(kind.import_key(key).as_dict(private=False))
+
+
 def _describe(home: Home, suite: str, clients: list[str], values: dict[str, Any]) -> dict[str, Any]:
     return {
         "issuer": home.issuer,
+        "database": home.database,
         "suite": suite,
         "alias": ALIAS,
-        "person": {
-            "username": PERSON.username,
-            "password": values["passwords"][PERSON.role],
-            "totp_secret": values["totp_secrets"][PERSON.role],
-        },
+        "person": _person(PERSON, values),
+        "refuser": _person(REFUSER, values),
         "clients": {name: values["client_secrets"][name] for name in clients},
+        "keys": values["conformance_keys"],
+        "initial_token": values["initial_token"],
+    }
+
+
+def _person(figure: Figure, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "username": figure.username,
+        "password": values["passwords"][figure.role],
+        "totp_secret": values["totp_secrets"][figure.role],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
@@ -26,6 +26,8 @@ class InitialAccessToken(Base):
     uses: Mapped[int] = mapped_column(default=0)
     #: Whether its confidential clients must use PKCE; public clients always do.
     require_pkce: Mapped[bool] = mapped_column(default=True)
+    #: Whether assertions of its clients may name the token endpoint as ``aud`` (old libraries).
+    token_endpoint_audience: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -446,6 +446,22 @@ def test_an_initial_access_token_can_waive_pkce_for_confidential_clients(world: 
     assert stored(world, public)["require_pkce"] is True
 
 
+def test_an_initial_access_token_can_allow_the_token_endpoint_as_audience(world: World) -> None:
+    """As operators can (older libraries, the Dynamic OP plan); for clients with assertions only,
+    and it ends when the application changes to a secret."""
+    token = issued(world, token_endpoint_audience=True)
+    known = register(world, token, **BY_KEYS, **JWKS).json or {}
+    assert stored(world, known)["token_endpoint_audience"] is True
+    assert stored(world, register(world, token).json)["token_endpoint_audience"] is False
+    usual = register(world, issued(world), **BY_KEYS, **JWKS).json or {}
+    assert stored(world, usual)["token_endpoint_audience"] is False
+    body = METADATA | {"client_id": known["client_id"]}
+    assert manage(world, "PUT", known, body | BY_KEYS | JWKS).status_code == 200
+    assert stored(world, known)["token_endpoint_audience"] is True
+    assert manage(world, "PUT", known, body).status_code == 200
+    assert stored(world, known)["token_endpoint_audience"] is False
+
+
 def test_an_application_reads_its_registration(world: World) -> None:
     """RFC 7592 section 2.1: the same, without the secret, of which the gateway has a digest."""
     known = registered(world)
@@ -635,6 +651,7 @@ def test_access_management_issues_and_revokes_tokens_by_the_command_line(
     made = good(run("initial-token", "issue", "Northern Lakes", "--uses", "2", "--json"))
     assert register(world, made["token"]).status_code == 201
     (listed,) = good(run("initial-token", "list", "--json"))
+    assert listed["token_endpoint_audience"] is False
     assert (listed["uses"], listed["max_uses"], listed["require_pkce"]) == (1, 2, True)
     assert "token" not in listed
     assert run("initial-token", "revoke", made["id"]).exit_code == 0

@@ -13,7 +13,7 @@ from idp.policy.registered_values import MAX_INITIAL_TOKEN_DAYS, MAX_INITIAL_TOK
 from idp.web import refusal_texts
 
 #: What the form shows at first.
-NEW = {"name": "", "uses": "1", "days": "7", "require_pkce": "1"}
+NEW = {"name": "", "uses": "1", "days": "7", "require_pkce": "1", "token_endpoint_audience": ""}
 
 
 def register(pages: Blueprint) -> None:
@@ -40,6 +40,7 @@ def issue_initial_token() -> BaseResponse:
             uses=_number(typed["uses"]),
             days=_number(typed["days"]),
             require_pkce=typed["require_pkce"] == "1",
+            token_endpoint_audience=typed["token_endpoint_audience"] == "1",  # noqa: S105 - a flag
         )
     except Invalid as error:
         return _list(typed, refusal_texts.of(error))
