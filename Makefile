@@ -104,11 +104,11 @@ $(VENV)/.dist: setup.cfg pyproject.toml | $(BIN)/uv
 	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
 
 browser:
-	@if [ -n "$$CHROMIUM" ] || [ -x /usr/bin/chromium ]; then exit 0; fi; \
+	@if [ -n "$$CHROMIUM" ] || [ -x /usr/bin/chromium-headless-shell ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing Chromium"; export DEBIAN_FRONTEND=noninteractive; \
-		apt-get -qq update && apt-get -qq install --no-install-recommends chromium >/dev/null; \
-	else \
+		echo "installing Chromium"; export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && \
+		apt-get -qq install --no-install-recommends chromium-headless-shell >/dev/null; \
+	elif [ ! -x /usr/bin/chromium ]; then \
 		echo "The browser tests need Chromium: install it, or set CHROMIUM to its path."; \
 	fi
 

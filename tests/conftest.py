@@ -54,11 +54,34 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("gateway")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs the demonstration: on another database it would show the same."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """An option for a second run, on another database."""
+    parser.addoption(
+        "--cases", type=int, metavar="N", help="run at most N cases of each test with parameters"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what runs the demonstration: on another database it would show the same. Leave out the
+    cases that are too many."""
     for item in items:
         if "live_demo" in getattr(item, "fixturenames", ()):
             item.add_marker("demo")
+    if (most := config.getoption("--cases")) is None:
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = {item for each in cases.values() for item in spread(each, most)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
+
+
+def spread(cases: list[pytest.Item], most: int) -> list[pytest.Item]:
+    """At most so many of them, at even distances."""
+    if len(cases) <= most:
+        return cases
+    return [cases[number * len(cases) // most] for number in range(most)]
 
 
 def pytest_collection_finish() -> None:

@@ -23,7 +23,9 @@ LOGOS = {
     f"/logos/{hashlib.sha256(path.read_bytes()).hexdigest()}": path
     for path in (Path(idp.__file__).parent / "data" / "icons").iterdir()
 }
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+#: The browser without windows needs a quarter less time.
+INSTALLED = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(os.path.exists, INSTALLED), INSTALLED[0])
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
