@@ -23,6 +23,7 @@ from registration.delegation_rules import Action
 from registration.pages import change_lines, standing
 from registration.pages.appointment_answers import MAX_WHY, answers, prove_first, sentence_of, words
 from registration.pages.role_grid_pages import changer
+from registration.pages.role_names import under_heading
 from registration.pages.standing import NotHere, Standing
 
 
@@ -124,5 +125,5 @@ def _offered(here: Standing) -> list[tuple[str, str]]:
         work, here.here, AccountKind.PERSON, work.now, is_french=is_french(), account=own
     )
     held = mine.rows[0].holdings if mine.rows else {}
-    return [(one.code, f"{one.heading}: {one.name}") for one in mine.columns
+    return [(one.code, under_heading(one)) for one in mine.columns
             if one.code not in held]  # fmt: skip

@@ -22,6 +22,7 @@ from registration.pages.contact_review_pages import FAULTS
 from registration.pages.contact_role_pages import name_of
 from registration.pages.member_options import members
 from registration.pages.role_grid_pages import changer
+from registration.pages.role_names import under_heading
 from registration.pages.standing import NotHere, Standing
 from registration.role_copies import AccessCopy, ContactCopy, Draft
 
@@ -86,7 +87,7 @@ def _access(here: Standing, draft: Draft) -> list[Line]:
     return [
         Line(
             role_grid.name_of(one.change.cell),
-            f"{columns[code].heading}: {columns[code].name}",
+            under_heading(columns[code]),
             tuple(access_remarks(here, one)),
         )
         for one, code in zip(draft.access, codes, strict=True)

@@ -20,6 +20,7 @@ from registration.import_files import COLUMNS, MAX_BYTES, MAX_LINES, PERSON_ID, 
 from registration.import_refusals import ImportNotPossible
 from registration.pages import import_lines, person_forms, standing
 from registration.pages.appointment_answers import MAX_WHY, answers, prove_first, sentence_of, words
+from registration.pages.role_names import under_heading
 from registration.pages.standing import Standing
 from registration.person_fields import REQUIRED
 from registration.role_grid import plain
@@ -127,7 +128,7 @@ def _form(here: Standing, error: str) -> BaseResponse:
         error=error,
         text=request.form.get("text", ""),
         columns=[(LABELS.of(name), name, name in REQUIRED) for name in COLUMNS],
-        roles=[(one.code, f"{one.heading}: {one.name}") for one in roles],
+        roles=[(one.code, under_heading(one)) for one in roles],
         may_grant=here.may(Action.GRANT_ACCESS),
         max_lines=MAX_LINES,
         template_url=url_for("pages.import_template", organization_id=number),

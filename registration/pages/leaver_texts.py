@@ -20,6 +20,7 @@ from registration.pages.appointment_answers import office_text
 from registration.pages.change_lines import refusal_lines, who_lines
 from registration.pages.contact_review_pages import FAULTS
 from registration.pages.contact_role_pages import name_of
+from registration.pages.role_names import under_heading
 from registration.pages.standing import Standing
 
 
@@ -39,7 +40,7 @@ def lines(gone: Holdings) -> Iterable[Line]:
         yield Line(gettext("Appointment"), office_text(Tier(office.office)), office.valid_from)
     for access in gone.access:
         column = column_of(access.access_role, is_french=french)
-        text = f"{column.heading}: {column.name}"
+        text = under_heading(column)
         yield Line(gettext("Access role"), text, access.valid_from)
     for contact in gone.contacts:
         yield Line(gettext("Contact role"), name_of(contact.contact_role), contact.valid_from)

@@ -46,7 +46,7 @@ def navigation() -> list[Group]:
     )
     seen = [one for one in own_organizations() if sees(one)]
     if current.is_operator():
-        own += (Place(gettext("Organizations"), url_for("pages.organizations"), "groups"),)
+        own += (Place(gettext("Organizations"), url_for("pages.organizations"), "building"),)
         seen += [one for one in _open_organization() if one not in seen]
     return [Group("", own), *(Group(one.name, _places(one)) for one in seen)]
 

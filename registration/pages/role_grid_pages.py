@@ -19,6 +19,7 @@ from registration.delegation_facts import AccountKind
 from registration.delegation_rules import Action
 from registration.pages import change_lines, downloads, query_days, standing
 from registration.pages.appointment_answers import prove_first
+from registration.pages.role_names import under_heading
 from registration.pages.standing import NotAllowed, Standing
 from registration.role_grid import BadCell, Grid, Row, Wanted
 
@@ -44,7 +45,7 @@ def show(organization_id: str) -> str:
         direction="descending" if wanted.is_descending else "ascending",
         sort_urls={order: _sort_url(here, order, wanted) for order in role_grid.ORDERS},
         headings=[(heading, heading) for heading, _ in whole.headings],
-        roles=[(column.code, f"{column.heading}: {column.name}") for column in whole.columns],
+        roles=[(column.code, under_heading(column)) for column in whole.columns],
         is_filtered=any((wanted.text, wanted.heading, wanted.role, day)),
         here_path=url_for("pages.roles", organization_id=organization_id),
         order_fields=[("kind", kind), ("sort", wanted.sort), ("order", _order(wanted))],

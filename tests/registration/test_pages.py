@@ -381,3 +381,13 @@ def test_a_change_for_somebody_who_is_not_registered_is_refused(site: Site, sign
     assert page.status_code == 409
     with site.runtime.work() as work:
         assert work.db.scalars(select(Push)).all() == []
+
+
+def test_lists_write_days_and_markets_in_the_language(site: Site) -> None:
+    """Of a past day in words; in French with a no-break space before the colon."""
+    admin = site.browser(RA)
+    shown = admin.get(f"{HERE}/roles?at=2026-11-01", base_url=BASE).text
+    assert "at the end of 1 November 2026" in shown
+    admin.environ_base["HTTP_ACCEPT_LANGUAGE"] = "fr-CA"
+    shown = admin.get(f"{HERE}/roles", base_url=BASE).text
+    assert "Énergie\N{NO-BREAK SPACE}: " in shown
