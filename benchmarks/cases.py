@@ -102,7 +102,7 @@ class Visitor:
 
     def file(self, name: str) -> str:
         """The path of a file of this run."""
-        return str(Path(self.folder) / name)
+        return str(Path(self.folder) / f"{name}-{self.round}")
 
 
 def authorize_path() -> str:

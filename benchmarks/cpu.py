@@ -22,6 +22,7 @@ from importlib.metadata import version
 from sqlalchemy import create_engine, text
 
 from benchmarks import gateway
+from benchmarks.beside import beside_sign_ins
 from benchmarks.cases import BARE, FLOOR, Bar, Case, Visitor, cases
 from benchmarks.load import Cpu, Result, cpu_of_backends, cpu_of_session, measure
 from benchmarks.load import proportional_memory as memory
@@ -32,7 +33,9 @@ Rows = dict[str, Result]
 #: The bar of each case that was measured.
 BARS: dict[str, Bar | None] = {}
 
-#: Starts and memory of the latest run.
+#: A sign-in takes long, so a tail beside it needs some time.
+SIGN_IN_SECONDS = 15
+#: Starts, memory, and the tail beside sign-ins of the latest run.
 PROCESSES: dict[str, str] = {}
 
 
@@ -90,6 +93,10 @@ def run(options: argparse.Namespace, server: str) -> tuple[str, Rows]:
             process = floor if case.is_floor else ours
             BARS[case.name] = case.bar
             rows[case.name] = one(case, at, options.seconds, cpu_of_session(process.pid), backends)
+        if not options.only:
+            say("token beside 4 people who sign in")
+            seconds = max(options.seconds, SIGN_IN_SECONDS)
+            PROCESSES.update(beside_sign_ins(port, credentials.client, seconds))
         PROCESSES["start of gateway, seconds"] = f"{starts[0]:.1f}"
         PROCESSES["memory of gateway, MB"] = f"{memory(ours.pid):.0f}"
         PROCESSES["gateway client list, seconds"] = f"{command_seconds(environ):.1f}"

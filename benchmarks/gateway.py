@@ -42,6 +42,8 @@ DATABASE = "gateway_bench"
 PASSWORD = "Quartz-Heron7-lantern"
 MACHINE = "APIBENCH00042"
 PERSON = "moreaua"
+#: They sign in while something else is measured.
+PEOPLE = ("singha", "tremblayb", "nguyenc", "kowalskid")
 LOOPBACK = [("127.0.0.1/32", "here"), ("::1/128", "here")]
 
 
@@ -68,6 +70,7 @@ def environment(url: str, port: int) -> dict[str, str]:
         "IDP_CODE_TTL": "300",
         "IDP_ACCESS_TOKEN_TTL": "3600",
         "IDP_PUSH_LIMIT": "60000 per minute",
+        "IDP_SIGNIN_LIMIT": "60000 per minute",
     }
 
 
@@ -111,7 +114,14 @@ def prepare(environ: Mapping[str, str]) -> Credentials:
             passwords.change(
                 work, app.extensions["hasher"], machine, PASSWORD, source=PasswordSource.SETTINGS
             )
-            for row in (account, machine):
+            others = [
+                _account(work, name, AccountKind.PERSONAL, f"3{n}") for n, name in enumerate(PEOPLE)
+            ]
+            for row in others:
+                passwords.change(
+                    work, app.extensions["hasher"], row, PASSWORD, source=PasswordSource.SETTINGS
+                )
+            for row in (account, machine, *others):
                 lifecycle.change_state(work, row, AccountState.ACTIVE, reason="bench")
                 row.ready_at = work.now
             registered_networks.replace(work, machine, LOOPBACK)
