@@ -26,6 +26,8 @@ _statements: LRUCache[Any, Any] = LRUCache(5000)
 _templates: dict[Any, CodeType] = {}
 _rules: dict[Any, Any] = {}
 _private_keys: dict[Any, Any] = {}
+#: A server has few connections for many test processes, and a test seldom needs more at once.
+MOST_KEPT = 8
 #: Open connections to PostgreSQL that nobody uses, by what they were opened with.
 _connections: dict[str, list[Any]] = {}
 
@@ -151,14 +153,17 @@ def _keep_connections() -> None:
 
 def release(connection: Any) -> bool:
     """Keep a connection for the next test, in the state in which it was opened. Returns whether it
-    is kept; it is not while a transaction or statement runs."""
+    is kept; it is not while a transaction or statement runs, or if enough are kept."""
     if not _is_idle(connection):
         return False
     kept = _connections[connection.opened_with]
     if connection not in kept:
+        if len(kept) >= MOST_KEPT:
+            return False
         connection.execute("RESET ALL")
         connection.execute("SELECT pg_advisory_unlock_all()")
         connection.rollback()
+        connection.autocommit = False
         kept.append(connection)
     return True
 
