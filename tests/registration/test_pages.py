@@ -391,3 +391,22 @@ def test_lists_write_days_and_markets_in_the_language(site: Site) -> None:
     admin.environ_base["HTTP_ACCEPT_LANGUAGE"] = "fr-CA"
     shown = admin.get(f"{HERE}/roles", base_url=BASE).text
     assert "Énergie\N{NO-BREAK SPACE}: " in shown
+
+
+@pytest.mark.parametrize("attested", [True, False])
+def test_tm09_the_attestation_is_stored_with_the_grant(site: Site, attested: bool) -> None:
+    """TM-09: an optional tick on the review."""
+    browser = site.browser(RA)
+    review = reviewed(browser, BIDS)
+    assert 'name="attested"' in review.text
+    assert confirmed(browser, review, **({"attested": "1"} if attested else {})).status_code == 303
+    with site.runtime.work() as work:
+        assert work.db.scalars(select(AccessAssignment)).one().is_attested is attested
+
+
+def test_ar08_a_missing_role_names_whom_to_ask(site: Site) -> None:
+    """AR-08, AR-03, RG-13: roles of approved participations, and who helps with others."""
+    page = site.browser(RA).get(f"{HERE}/persons/{TRADER}/roles", base_url=BASE)
+    assert "its participation may not be approved. Contact Customer Relations." in page.text
+    assert f'value="{BIDS}"' in page.text
+    assert "auction" not in page.text
