@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, bindparam, or_, select, union_all
 
 from registration import delegation_facts as known
 from registration.access_changes import AccountKey, Cell, CellState, Situation
@@ -25,6 +26,7 @@ from registration.models import (
     Person,
 )
 from registration.transaction import UnitOfWork
+from service_base.database import UtcDateTime
 
 #: A condition on the columns of person and organization.
 Wanted = Callable[[ColumnElement[Any], ColumnElement[Any]], ColumnElement[bool]]
@@ -41,7 +43,7 @@ def facts_of_person(work: UnitOfWork, person: Person) -> Facts:
     return Facts(
         at=work.now,
         appointments=_appointments(work, Appointment.person_id == person.id),
-        members=_pairs(work, lambda one, _: one == person.id),
+        members=_pairs(work, _by_person, person=person.id),
     )
 
 
@@ -55,8 +57,8 @@ def facts_of(work: UnitOfWork, here: Organization, *people: str) -> Facts:
             or_(Appointment.organization_id == here.id, Appointment.person_id.in_(concerned)),
         ),
         participations=participations(work, here),
-        members=_pairs(work, lambda _, at: at == here.id)
-        | _pairs(work, lambda one, _: one.in_(concerned)),
+        members=_pairs(work, _at_organization, here=here.id)
+        | _pairs(work, _of_people, people=people),
         machines=tuple(machines(work, here).values()),
         activated=frozenset(
             work.db.scalars(
@@ -68,7 +70,7 @@ def facts_of(work: UnitOfWork, here: Organization, *people: str) -> Facts:
     )
 
 
-def belonging(at: datetime, wanted: Wanted) -> Subquery:
+def belonging(at: datetime | ColumnElement[datetime], wanted: Wanted) -> Subquery:
     """Everybody (``person``) who has something at an ``organization`` at this moment: an access or
     contact role, an office, a machine, or an account that acts for it only. Pairs can repeat.
     ``wanted`` is the condition on the columns of person and organization; it is part of each
@@ -223,15 +225,34 @@ def _appointments(
     )
 
 
-def _pairs(work: UnitOfWork, wanted: Wanted) -> frozenset[tuple[str, str]]:
-    held = belonging(work.now, wanted)
-    query = (
+def _by_person(person: ColumnElement[Any], _: ColumnElement[Any]) -> ColumnElement[bool]:
+    return person == bindparam("person")
+
+
+def _at_organization(_: ColumnElement[Any], here: ColumnElement[Any]) -> ColumnElement[bool]:
+    return here == bindparam("here")
+
+
+def _of_people(person: ColumnElement[Any], _: ColumnElement[Any]) -> ColumnElement[bool]:
+    people: ColumnElement[Any] = bindparam("people", expanding=True)
+    return person.in_(select(Person.id).where(Person.person_id.in_(people)))
+
+
+def _pairs(work: UnitOfWork, wanted: Wanted, **values: Any) -> frozenset[tuple[str, str]]:
+    found = work.db.execute(_pairs_query(wanted), {"at": work.now, **values})
+    return frozenset((row[0], row[1]) for row in found)
+
+
+@cache
+def _pairs_query(wanted: Wanted) -> Select[str, str]:
+    """Built once: that takes longer than to run it, and nearly every page asks it."""
+    held = belonging(bindparam("at", type_=UtcDateTime), wanted)
+    return (
         select(Person.person_id, Organization.organization_id)
         .join(held, held.c.person == Person.id)
         .join(Organization, held.c.organization == Organization.id)
         .distinct()
     )
-    return frozenset((person, at) for person, at in work.db.execute(query))
 
 
 def names(work: UnitOfWork, people: Iterable[str]) -> dict[str, str]:

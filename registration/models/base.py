@@ -50,7 +50,7 @@ class Held(Versioned):
     ended_why: Mapped[str] = mapped_column(REASON, default="")
 
     @classmethod
-    def held_at(cls, at: datetime) -> ColumnElement[bool]:
+    def held_at(cls, at: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
         """The condition that it held at this moment."""
         return and_(
             cls.valid_from <= at,
