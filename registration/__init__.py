@@ -20,7 +20,8 @@ What the tables say, as of any moment:
 
 - ``organization_facts``: what delegation reads. ``grid_query``, ``organization_lists``,
   ``contact_directory``, ``kept_machines``, ``own_lists``, ``history_list`` and ``person_search``:
-  what pages show. ``machine_checks``: what the gateway has of a machine.
+  what pages show. ``machine_checks``: what the gateway has of a machine. ``identity_changes``:
+  whose name or address changed since the last grant.
 
 Services. Each asks delegation (``permission``), and writes a change, its history, mails and pushes
 in one transaction:

@@ -9,9 +9,9 @@ from typing import Any
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
 
-from hosted_pages.languages import is_french
+from hosted_pages.languages import day, is_french
 from hosted_pages.texts import complete
-from registration import current, own_lists
+from registration import current, identity_changes, own_lists
 from registration.access_batches import Trial
 from registration.access_changes import AccountKey, Cell, Change, ConflictKind, Plan
 from registration.delegation import Refused
@@ -69,6 +69,27 @@ def lines_of_request(order: Request) -> list[Line]:
     ended, added = ([_cell(one) for one in data.get(name, [])] for name in ("ended", "added"))
     shown = _Names([*ended, *added])
     return [shown.line(cell, grants=cell in added) for cell in (*ended, *added)]
+
+
+def reminders(changes: Iterable[Change], here: Organization) -> list[str]:
+    """Whose identity should be proofed again before a grant."""
+    work = current.work()
+    people = [
+        one.cell.account.id
+        for one in changes
+        if one.grants and one.cell.account.kind is AccountKind.PERSON
+    ]
+    changed = identity_changes.since_last_grant(work, here, people)
+    full_names = names(work, changed)
+    return [
+        gettext(
+            "The name, e-mail address or telephone number of %(name)s changed on %(day)s, after "
+            "the last grant. Check this person's identity again if your organization requires it.",
+            name=full_names[one],
+            day=day(at),
+        )
+        for one, at in changed.items()
+    ]
 
 
 def obstacles(trial: Trial) -> list[str]:

@@ -129,6 +129,7 @@ def _review(here: Standing, changes: tuple[Change, ...]) -> BaseResponse:
         "review.html",
         organization=here.here,
         lines=lines,
+        reminders=change_lines.reminders(changes, here.here),
         obstacles=_obstacles(trial),
         effects=change_lines.effects(trial),
         changes=[role_grid.written(change) for change in changes],

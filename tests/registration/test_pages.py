@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from html import unescape
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -15,14 +15,19 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from registration import browser_sessions, tasks
+from registration import browser_sessions, persons, tasks
 from registration.app import create_app
+from registration.delegation_facts import Actor
 from registration.models import AccessAssignment, Organization, Person, Push, Session
-from registration.transaction import Runtime
+from registration.transaction import Origin, Runtime
+from tests.fakes import FakeClock
 from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import NOW, RA, TRADER, participant, person
 
 BASE = "http://localhost:8005"
+#: The required fields that the people of the tests lack.
+COMPLETE = {"main_phone": "+17055550142", "address_1": "1 Main St", "city": "Barrie",
+            "province": "Ontario", "postal_code": "L4M 1A1", "country": "Canada"}  # fmt: skip
 HERE = "/organizations/109120"
 STRONG = "urn:ieso:acr:mfa"
 
@@ -402,6 +407,42 @@ def test_tm09_the_attestation_is_stored_with_the_grant(site: Site, attested: boo
     assert confirmed(browser, review, **({"attested": "1"} if attested else {})).status_code == 303
     with site.runtime.work() as work:
         assert work.db.scalars(select(AccessAssignment)).one().is_attested is attested
+
+
+@pytest.mark.parametrize(
+    ("changes", "reminds"),
+    [
+        ({"main_phone": "+17055550199"}, True),
+        ({"last_name": "Tremblay"}, True),
+        ({"main_email": "new@lakes-generation.example"}, True),
+        ({"position": "Analyst"}, False),
+    ],
+)
+def test_tm10_a_significant_change_reminds_who_grants_next(
+    site: Site, changes: dict[str, str], reminds: bool
+) -> None:
+    """TM-10: at the next grant after it, and not at a revocation or at the first grant."""
+    reminder = "identity again"
+    browser = site.browser(RA)
+    first = reviewed(browser, BIDS)
+    assert reminder not in first.text
+    confirmed(browser, first)
+    clock = cast(FakeClock, site.runtime.ports.clock)
+    clock.moment += timedelta(minutes=1)
+    with site.runtime.work(Origin(TRADER)) as work:
+        row = work.db.scalars(select(Person).where(Person.person_id == TRADER)).one()
+        for name, value in COMPLETE.items():
+            setattr(row, name, value)
+        work.db.flush()
+        entered = replace(persons.fields_of(row), **changes)
+        persons.update(work, Actor(TRADER), row, entered, row.version)
+    second = reviewed(browser, f"person|{TRADER}|view")
+    assert (reminder in second.text) is reminds
+    assert confirmed(browser, second).status_code == 303
+    page = browser.get(f"{HERE}/roles", base_url=BASE)
+    revocation = {"csrf_token": token_of(page), "seen": fields(page, "seen"), "revoke_all": "1"}
+    ended = browser.post(f"{HERE}/roles/review", data=revocation, base_url=BASE)
+    assert reminder not in ended.text
 
 
 def test_ar08_a_missing_role_names_whom_to_ask(site: Site) -> None:
