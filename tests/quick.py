@@ -134,7 +134,9 @@ def _keep_connections() -> None:
     def connect(dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
         if not isinstance(dialect, PGDialect_psycopg):
             return None
-        opened_with = repr((arguments, parameters))
+        # The types of each engine's driver are an object of its own, and all alike.
+        named = {name: value for name, value in parameters.items() if name != "context"}
+        opened_with = repr((arguments, named))
         kept = _connections.setdefault(opened_with, [])
         while kept:
             connection = kept.pop()

@@ -29,6 +29,8 @@ def engine() -> Iterator[Engine]:
     with engine.begin() as connection:
         connection.execute(text("CREATE TEMPORARY TABLE pg_temp_rows (id INTEGER PRIMARY KEY)"))
     yield engine
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE pg_temp_rows"))
     engine.dispose()
 
 
