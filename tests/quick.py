@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Environment
 from joserfc._rfc7518.rsa_key import RSABinding
+from psycopg import OperationalError
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -140,8 +141,9 @@ def _keep_connections() -> None:
         kept = _connections.setdefault(opened_with, [])
         while kept:
             connection = kept.pop()
-            if _is_idle(connection):
+            if _is_idle(connection) and _works(connection):
                 return connection
+            connection.close()
         connection = dialect.connect(*arguments, **parameters)
         connection.opened_with = opened_with
         return connection
@@ -160,7 +162,7 @@ def release(connection: Any) -> bool:
         return False
     kept = _connections[connection.opened_with]
     if connection not in kept:
-        if len(kept) >= MOST_KEPT:
+        if len(kept) >= MOST_KEPT or not _works(connection):
             return False
         connection.execute("RESET ALL")
         connection.execute("SELECT pg_advisory_unlock_all()")
@@ -179,3 +181,13 @@ def close_connections() -> None:
 
 def _is_idle(connection: Any) -> bool:
     return bool(connection.info.transaction_status == TransactionStatus.IDLE)
+
+
+def _works(connection: Any) -> bool:
+    """Whether the server still has it: a test may have dropped its database."""
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except OperationalError:
+        return False
+    return True

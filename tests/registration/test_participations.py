@@ -286,8 +286,11 @@ def test_rg12_rg13_an_end_takes_all_roles_in_one_transaction(lakes: Runtime) -> 
         request = work.db.scalars(select(Request).order_by(Request.id.desc())).first()
         assert request is not None
         assert (request.state, request.waits_for) == ("open", 3)
-    assert mails(lakes)[before:] == [
-        ("participation", "tremblay@lakes.example"), ("participation", "cook@lakes.example"),
+    sent = mails(lakes)[before:]
+    assert sorted(sent[:2]) == [
+        ("participation", "cook@lakes.example"), ("participation", "tremblay@lakes.example"),
+    ]  # fmt: skip
+    assert sent[2:] == [
         ("own_roles_changed", "moreau@lakes.example"), ("roles_changed", "tremblay@lakes.example"),
     ]  # fmt: skip
     done(lakes, IESO, participation_end.end, rights, "left this one too")
