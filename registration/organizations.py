@@ -42,7 +42,10 @@ def register(work: UnitOfWork, actor: Actor, name: str, number: str = "") -> Org
         raise OrganizationNumberInvalid(most=MAX_DIGITS)
     _check_free(work, name, number)
     row = Organization(
-        organization_id=number or _new_number(work),
+        organization_id=number
+        or requests.free_number(
+            work, "organization", FIRST_ORGANIZATION_ID, Organization.organization_id
+        ),
         name=name,
         created_at=work.now,
         updated_at=work.now,
@@ -83,12 +86,3 @@ def _check_free(work: UnitOfWork, name: str, number: str) -> None:
     for one in work.db.scalars(query):
         if one.organization_id == number or one.name.casefold() == name.casefold():
             raise OrganizationTaken(name=one.name, number=one.organization_id)
-
-
-def _new_number(work: UnitOfWork) -> str:
-    """The next number that no organization has."""
-    while True:
-        number = str(requests.next_number(work, "organization", FIRST_ORGANIZATION_ID))
-        query = select(Organization.id).where(Organization.organization_id == number)
-        if work.db.scalar(query) is None:
-            return number

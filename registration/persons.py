@@ -21,6 +21,7 @@ from registration.work_refusals import ChangedMeanwhile
 
 #: Actions of the history.
 REGISTERED, CHANGED = "person.registered", "person.changed"
+#: Person IDs that registration gives begin here (RG-02).
 FIRST_PERSON_ID = 500_001
 
 
@@ -68,7 +69,8 @@ def add(
     and whether the actor may, and has told the person apart from others of the same name."""
     person = Person(
         **asdict(values),
-        person_id=person_id or _new_person_id(work),
+        person_id=person_id
+        or requests.free_number(work, "person", FIRST_PERSON_ID, Person.person_id),
         search_key=_search_key(values),
         created_at=work.now,
         updated_at=work.now,
@@ -145,14 +147,6 @@ def _search_key(values: PersonFields) -> str:
     return person_search.search_key(
         values.first_name, values.last_name, values.middle_name, values.preferred_name
     )
-
-
-def _new_person_id(work: UnitOfWork) -> str:
-    """The next number that nobody has (RG-02)."""
-    while True:
-        number = str(requests.next_number(work, "person", FIRST_PERSON_ID))
-        if work.db.scalar(select(Person.id).where(Person.person_id == number)) is None:
-            return number
 
 
 def _accounts(work: UnitOfWork, person: Person) -> list[Account]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from registration.models import Counter, Organization, Person, Push, Request
 from registration.transaction import UnitOfWork
@@ -86,3 +87,11 @@ def next_number(work: UnitOfWork, name: str, first: int = 1) -> int:
         .execution_options(synchronize_session=False)
     )
     return work.db.execute(statement).scalar_one()
+
+
+def free_number(work: UnitOfWork, name: str, first: int, taken: InstrumentedAttribute[str]) -> str:
+    """The next number of this name that no row has in the column ``taken``."""
+    while True:
+        number = str(next_number(work, name, first))
+        if work.db.scalar(select(taken).where(taken == number)) is None:
+            return number

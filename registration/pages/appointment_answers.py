@@ -40,10 +40,11 @@ def answers(here: Standing) -> Iterator[None]:
         raise NotAllowed(Refused(refused.reason, refused.who_can), here.here) from refused
 
 
-def prove_first(here: Standing, target: str) -> BaseResponse:
-    """A page that leads to the gateway for a second factor, and back."""
+def prove_first(here: Standing | None, target: str) -> BaseResponse:
+    """A page that leads to the gateway for a second factor, and back. Without ``here``: of no
+    organization."""
     url = url_for("auth.sign_in", next=target, fresh=1)
-    return Response(render_template("prove_first.html", organization=here.here, url=url))
+    return Response(render_template("prove_first.html", organization=here and here.here, url=url))
 
 
 def sentence_of(refused: Exception) -> str:

@@ -15,7 +15,7 @@ from registration.organization_refusals import (
 )
 from registration.organizations import MAX_DIGITS, MAX_NAME
 from registration.pages import query_days, standing
-from registration.pages.appointment_answers import sentence_of, words
+from registration.pages.appointment_answers import prove_first, sentence_of, words
 from registration.pages.standing import NotHere
 
 
@@ -87,5 +87,4 @@ def _form(errors: dict[str, str]) -> BaseResponse:
 
 def _prove_first() -> BaseResponse:
     target = url_for("pages.new_organization", name=words("name", MAX_NAME) or None)
-    url = url_for("auth.sign_in", next=target, fresh=1)
-    return Response(render_template("prove_first.html", organization=None, url=url))
+    return prove_first(None, target)
