@@ -211,16 +211,17 @@ def _key_option(command: Command) -> Command:
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """The options given; ``none``, ``default``, ``extension`` and ``every`` reset a value. The logo
     is its content, which ``_with_logo`` stores."""
-    from idp.clients import logos
-    from idp.credentials.assertions import public_key
-
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if files := given.pop("key_files", ()):
+        from idp.credentials.assertions import public_key
+
         given["keys"] = tuple(public_key(file.read_text()) for file in files)
         given.setdefault("jwks_uri", "")
     elif given.get("jwks_uri"):
         given["keys"] = ()
     if "logo" in given:
+        from idp.clients import logos
+
         given["logo"] = None if given["logo"] == "none" else logos.read(given["logo"])
     if given.get("minimum_acr") == "none":
         given["minimum_acr"] = None
@@ -237,10 +238,11 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_logo(work: UnitOfWork, given: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(given.get("logo"), bytes):
+        return given
     from idp.clients import logos
 
-    is_image = isinstance(given.get("logo"), bytes)
-    return given | {"logo": logos.store(work, given["logo"])} if is_image else given
+    return given | {"logo": logos.store(work, given["logo"])}
 
 
 @click.group()

@@ -174,8 +174,6 @@ def unavailable_methods(settings: Settings) -> tuple[AuthMethod, ...]:
 
 
 def _certificate_faults(settings: Settings, data: ClientData) -> Iterator[Refusal]:
-    from idp.credentials import certificates
-
     field, value = data.tls_subject_field, data.tls_subject
     has_field = data.auth_method == AuthMethod.TLS
     is_bound, is_self_signed = (
@@ -188,12 +186,17 @@ def _certificate_faults(settings: Settings, data: ClientData) -> Iterator[Refusa
         or data.auth_method in unavailable_methods(settings),
         RuleFault.PUBLIC_CERTIFICATES: is_bound and data.auth_method == AuthMethod.NONE,
         RuleFault.TLS_SUBJECT: has_field != bool(field) or has_field != bool(value),
-        RuleFault.TLS_SUBJECT_FORM: bool(field and value)
-        and not (len(value) <= MAX_URI and certificates.is_subject_form(field, value)),
+        RuleFault.TLS_SUBJECT_FORM: bool(field and value) and not _is_subject(field, value),
         RuleFault.KEY_WITHOUT_CERTIFICATE: is_self_signed
         and not all(CERTIFICATE in key for key in data.keys),
     }
     yield from (RuleViolated(fault) for fault, is_violated in violated.items() if is_violated)
+
+
+def _is_subject(field: str, value: str) -> bool:
+    from idp.credentials import certificates
+
+    return len(value) <= MAX_URI and certificates.is_subject_form(field, value)
 
 
 def _sector_faults(settings: Settings, data: ClientData) -> Iterator[Refusal]:
