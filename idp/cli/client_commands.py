@@ -14,6 +14,8 @@ from idp.cli.common import as_json, choice, show_json, show_list, show_record, u
 from idp.cli.operator import as_operator
 from idp.mfa.second_factor_rule import Rule
 from idp.policy.registered_values import (
+    ENCRYPTION_ALGS,
+    ENCRYPTION_ENCS,
     MAX_OVERLAP_HOURS,
     OVERLAP_HOURS,
     SIGNING_ALGS,
@@ -117,6 +119,26 @@ _CHOICES: dict[str, tuple[str, str, list[str]]] = {
         "Algorithm of signed userinfo. Default: plain JSON.",
         ["none", *SIGNING_ALGS],
     ),
+    "id_token_encryption_alg": (
+        "--id-token-encryption-alg",
+        "Encryption of ID tokens and logout tokens, with a key of the client. Default: none.",
+        ["none", *ENCRYPTION_ALGS],
+    ),
+    "id_token_encryption_enc": (
+        "--id-token-encryption-enc",
+        "Encryption of their content. Default: A256GCM.",
+        list(ENCRYPTION_ENCS),
+    ),
+    "userinfo_encryption_alg": (
+        "--userinfo-encryption-alg",
+        "Encryption of signed userinfo, with a key of the client. Default: none.",
+        ["none", *ENCRYPTION_ALGS],
+    ),
+    "userinfo_encryption_enc": (
+        "--userinfo-encryption-enc",
+        "Encryption of its content. Default: A256GCM.",
+        list(ENCRYPTION_ENCS),
+    ),
     "introspection_alg": (
         "--introspection-alg",
         "Algorithm of introspection as a JWT (RFC 9701).",
@@ -204,7 +226,7 @@ def _key_option(command: Command) -> Command:
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         multiple=True,
         help="Public key (PEM or JWK) for private_key_jwt, or certificate (PEM) for "
-        "self_signed_tls_client_auth. Repeat for several.",
+        "self_signed_tls_client_auth. A JWK with use enc is for encryption. Repeat for several.",
     )(command)
 
 
@@ -213,9 +235,9 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     is its content, which ``_with_logo`` stores."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if files := given.pop("key_files", ()):
-        from idp.credentials.assertions import public_key
+        from idp.credentials.assertions import client_key
 
-        given["keys"] = tuple(public_key(file.read_text()) for file in files)
+        given["keys"] = tuple(client_key(file.read_text()) for file in files)
         given.setdefault("jwks_uri", "")
     elif given.get("jwks_uri"):
         given["keys"] = ()
@@ -225,7 +247,12 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
         given["logo"] = None if given["logo"] == "none" else logos.read(given["logo"])
     if given.get("minimum_acr") == "none":
         given["minimum_acr"] = None
-    for name in ("tls_subject_field", "userinfo_alg"):
+    for name in (
+        "tls_subject_field",
+        "userinfo_alg",
+        "id_token_encryption_alg",
+        "userinfo_encryption_alg",
+    ):
         if given.get(name) == "none":
             given[name] = ""
     if given.get("second_factor") == "default":

@@ -31,7 +31,8 @@ class ClientData:
     home_url: str = ""
     auth_method: str = AuthMethod.SECRET
     #: Public keys (JWK with ``kid``) of ``private_key_jwt``, or with a thumbprint of their
-    #: certificate of ``self_signed_tls_client_auth``; see ``assertions.public_key``.
+    #: certificate of ``self_signed_tls_client_auth``; and keys to encrypt for the client, with
+    #: ``use`` ``enc``. See ``assertions.client_key``.
     keys: tuple[PublicKey, ...] = ()
     jwks_uri: str = ""
     #: For ``tls_client_auth``: a ``TlsSubjectField`` and its value.
@@ -60,6 +61,10 @@ class ClientData:
     id_token_alg: str = "RS256"  # noqa: S105 - names of algorithms and forms, no secrets
     authorization_response_alg: str = "RS256"
     userinfo_alg: str = ""
+    id_token_encryption_alg: str = ""
+    id_token_encryption_enc: str = "A256GCM"  # noqa: S105
+    userinfo_encryption_alg: str = ""
+    userinfo_encryption_enc: str = "A256GCM"
     introspection_alg: str = "RS256"
     access_token_alg: str = "ES256"  # noqa: S105
     access_token_format: str = "jwt"  # noqa: S105

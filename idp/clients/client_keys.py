@@ -1,4 +1,5 @@
-"""The public keys of a client: registered ones, or those at its ``jwks_uri``."""
+"""The public keys of a client: registered ones, or those at its ``jwks_uri``. Each signs or
+encrypts; none does both."""
 
 from __future__ import annotations
 
@@ -7,17 +8,30 @@ from collections.abc import Iterable, Sequence
 from idp.credentials import assertions
 from idp.credentials.assertions import PublicKey
 from idp.models.records import AnyClient
-from idp.policy.registered_values import FAPI2_ALGS
+from idp.policy.registered_values import FAPI2_ALGS, can_encrypt, is_for_encryption
 from idp.transaction import UnitOfWork
+
+#: The name of a key that is missing. No key has it.
+UNKNOWN = "\0"
 
 
 def has_any(client: AnyClient) -> bool:
-    """Whether the client has keys, wherever they are."""
-    return bool(client.keys or client.jwks_uri)
+    """Whether the client has keys that sign, wherever they are."""
+    return bool(client.jwks_uri) or not all(map(is_for_encryption, client.keys))
 
 
 def of(work: UnitOfWork, client: AnyClient) -> Sequence[PublicKey]:
-    """The keys that count now. Nothing is fetched."""
+    """The keys that sign and count now. Nothing is fetched."""
+    return [key for key in _all(work, client) if not is_for_encryption(key)]
+
+
+def to_encrypt(work: UnitOfWork, client: AnyClient, alg: str) -> PublicKey | None:
+    """The key to encrypt for the client by this algorithm, if there is one now. Nothing is
+    fetched."""
+    return next((key for key in _all(work, client) if can_encrypt(key, alg)), None)
+
+
+def _all(work: UnitOfWork, client: AnyClient) -> Sequence[PublicKey]:
     if not client.jwks_uri:
         return client.keys
     hosts = work.ports.key_hosts
@@ -34,14 +48,17 @@ def of_tokens(tokens: Iterable[str]) -> list[str]:
     return [name for token in tokens if (name := assertions.unverified_key_name(token))]
 
 
-def prepare(work: UnitOfWork, client: AnyClient, names: Sequence[str]) -> None:
-    """Fetch the keys at the registered ``jwks_uri`` if they are due for a key of these names.
+def prepare(work: UnitOfWork, client: AnyClient, names: Sequence[str], alg: str = "") -> None:
+    """Fetch the keys at the registered ``jwks_uri`` if they are due for a key of these names, or
+    because there is none to encrypt by ``alg``.
 
     Call it before the transaction writes. It ends the transaction, so that no lock and no
     connection of the database waits for the other server."""
     hosts, uri = work.ports.key_hosts, client.jwks_uri
     if hosts is None or not uri or client.disabled_at is not None:
         return
+    if alg and to_encrypt(work, client, alg) is None:
+        names = (*names, UNKNOWN)
     if not hosts.is_due(uri, names, work.now):
         return
     # What the process keeps may be an address that is not registered any more.

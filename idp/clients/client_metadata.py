@@ -28,13 +28,17 @@ from idp.clients.registration_refusals import (
     SoftwareStatementRefused,
 )
 from idp.credentials import assertions
+from idp.credentials.credential_refusals import KeyInvalid
 from idp.errors import Invalid, Refusal
 from idp.models import AuthMethod, Client
 from idp.policy.registered_values import (
+    ENCRYPTION_ALGS,
+    ENCRYPTION_ENCS,
     KEY_METHODS,
     SIGNING_ALGS,
     SIGNING_METHODS,
     TlsSubjectField,
+    is_for_encryption,
 )
 from idp.policy.scopes import BY_PERSON, IDENTITY_SCOPES, default_scopes
 
@@ -60,12 +64,10 @@ FIXED: dict[str, tuple[Any, ...]] = {
 UNSUPPORTED = (
     "authorization_encrypted_response_alg",
     "default_max_age",
-    "id_token_encrypted_response_alg",
     "introspection_encrypted_response_alg",
     "request_object_encryption_alg",
     "require_signed_request_object",
     "sector_identifier_uri",
-    "userinfo_encrypted_response_alg",
 )
 
 
@@ -123,11 +125,21 @@ def _scopes(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _keys(name: str, value: Any) -> tuple[assertions.PublicKey, ...]:
-    """The keys that sign; those for encryption are not needed."""
     found = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise MemberInvalid(name, MemberFault.NOT_A_KEY_SET)
-    return tuple(assertions.public_key(json.dumps(one)) for one in found if one.get("use") != "enc")
+    return tuple(key for one in found if (key := _key(one)) is not None)
+
+
+def _key(value: dict[str, Any]) -> assertions.PublicKey | None:
+    """None for a key that the gateway cannot encrypt with (RFC 7517 section 5). One that cannot
+    verify is refused."""
+    try:
+        return assertions.client_key(json.dumps(value))
+    except KeyInvalid:
+        if is_for_encryption(value):
+            return None
+        raise
 
 
 MEMBERS: dict[str, Member] = {
@@ -150,6 +162,18 @@ MEMBERS: dict[str, Member] = {
         "authorization_response_alg", _one_of(SIGNING_ALGS), str
     ),
     "userinfo_signed_response_alg": Member("userinfo_alg", _one_of(SIGNING_ALGS), str),
+    "id_token_encrypted_response_alg": Member(
+        "id_token_encryption_alg", _one_of(ENCRYPTION_ALGS), str
+    ),
+    "id_token_encrypted_response_enc": Member(
+        "id_token_encryption_enc", _one_of(ENCRYPTION_ENCS), str
+    ),
+    "userinfo_encrypted_response_alg": Member(
+        "userinfo_encryption_alg", _one_of(ENCRYPTION_ALGS), str
+    ),
+    "userinfo_encrypted_response_enc": Member(
+        "userinfo_encryption_enc", _one_of(ENCRYPTION_ENCS), str
+    ),
     "introspection_signed_response_alg": Member("introspection_alg", _one_of(SIGNING_ALGS), str),
     "require_pushed_authorization_requests": Member("require_pushed_requests", _flag, bool),
     "dpop_bound_access_tokens": Member("dpop_bound_access_tokens", _flag, bool),
@@ -183,9 +207,12 @@ def registration(metadata: Metadata, before: ClientData) -> ClientData:
     if faults:
         raise RegistrationInvalid(tuple(faults))
     data = replace(before, **_defaults(values.get("grant_types", ClientData.grant_types)) | values)
-    # Keys of a client with a secret would not be used, nor would the name of its certificate.
-    if data.auth_method not in KEY_METHODS:
-        data = replace(data, keys=(), jwks_uri="")
+    # Keys that sign would not be used for a client with a secret, keys that encrypt not without an
+    # algorithm, nor would the name of its certificate.
+    encrypts = bool(data.id_token_encryption_alg or data.userinfo_encryption_alg)
+    signs = data.auth_method in KEY_METHODS
+    used = (key for key in data.keys if (encrypts if is_for_encryption(key) else signs))
+    data = replace(data, keys=tuple(used), jwks_uri=data.jwks_uri if signs or encrypts else "")
     if data.auth_method not in SIGNING_METHODS:
         data = replace(data, token_endpoint_audience=False)
     if data.auth_method != AuthMethod.TLS:
@@ -200,6 +227,9 @@ def describe(client: Client) -> dict[str, Any]:
         for name, member in MEMBERS.items()
         if (value := getattr(client, member.field)) not in ("", [])
     }
+    for kind in ("id_token", "userinfo"):
+        if f"{kind}_encrypted_response_alg" not in written:
+            del written[f"{kind}_encrypted_response_enc"]
     has_code = "authorization_code" in client.grant_types
     written |= {"response_types": list(RESPONSE_TYPES) if has_code else []}
     if client.tls_subject_field:

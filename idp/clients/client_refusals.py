@@ -126,7 +126,7 @@ class KeysMissingOrExcess(Invalid):
 
     template = N_(
         "private_key_jwt and self_signed_tls_client_auth need 1 to {most} keys or a jwks_uri, and "
-        "nothing else has any"
+        "only encryption needs any besides"
     )
     most: int
 
@@ -135,6 +135,10 @@ class RuleFault(Phrase):
     """Which rule the combination of the fields violates."""
 
     KEYS_AND_ADDRESS = N_("keys and jwks_uri cannot both be set")
+    ENCRYPTION_KEY = N_(
+        "encryption needs a key of its algorithm: a JWK with use enc, or a jwks_uri that has one"
+    )
+    ENCRYPTION_UNSIGNED = N_("encrypted userinfo must be signed too: choose its signing algorithm")
     ASSERTION_AUDIENCE = N_(
         "only private_key_jwt and client_secret_jwt have an audience of their assertions"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from idp import outbound
 from idp.clients import logos
@@ -34,6 +35,8 @@ from idp.policy.redirect_uri import MAX_LENGTH as MAX_URI
 from idp.policy.redirect_uri import registration_fault
 from idp.policy.registered_values import (
     CERTIFICATE,
+    ENCRYPTION_ALGS,
+    ENCRYPTION_ENCS,
     FAPI2_METHODS,
     KEY_METHODS,
     MAX_CLIENT_KEYS,
@@ -41,6 +44,8 @@ from idp.policy.registered_values import (
     SIGNING_METHODS,
     TLS_METHODS,
     TlsSubjectField,
+    can_encrypt,
+    is_for_encryption,
 )
 from idp.policy.scopes import (
     ACRS,
@@ -66,6 +71,10 @@ ONE_OF: dict[str, tuple[str | None, ...]] = {
     "id_token_alg": SIGNING_ALGS,
     "authorization_response_alg": SIGNING_ALGS,
     "userinfo_alg": ("", *SIGNING_ALGS),
+    "id_token_encryption_alg": ("", *ENCRYPTION_ALGS),
+    "id_token_encryption_enc": ENCRYPTION_ENCS,
+    "userinfo_encryption_alg": ("", *ENCRYPTION_ALGS),
+    "userinfo_encryption_enc": ENCRYPTION_ENCS,
     "introspection_alg": SIGNING_ALGS,
     "access_token_alg": SIGNING_ALGS,
     "tls_subject_field": ("", *TlsSubjectField),
@@ -121,8 +130,10 @@ def _choice_faults(data: ClientData) -> Iterator[Refusal]:
 
 def _rule_faults(data: ClientData) -> Iterator[Refusal]:
     public = data.auth_method == AuthMethod.NONE
-    has_keys = bool(data.keys or data.jwks_uri)
-    if has_keys != (data.auth_method in KEY_METHODS) or len(data.keys) > MAX_CLIENT_KEYS:
+    needs_keys, algs = data.auth_method in KEY_METHODS, _encryption_algs(data)
+    # Any client may have keys and an address of them to be encrypted for.
+    has_keys = bool(_signing_keys(data) or (data.jwks_uri and (needs_keys or not algs)))
+    if has_keys != needs_keys or len(data.keys) > MAX_CLIENT_KEYS:
         yield KeysMissingOrExcess(MAX_CLIENT_KEYS)
     has_code = "authorization_code" in data.grant_types
     by_person = bool(set(data.grant_types) & set(BY_PERSON))
@@ -131,6 +142,9 @@ def _rule_faults(data: ClientData) -> Iterator[Refusal]:
     numbers = (*data.push_participants, default or "0")
     violated = {
         RuleFault.KEYS_AND_ADDRESS: bool(data.keys and data.jwks_uri),
+        RuleFault.ENCRYPTION_KEY: not data.jwks_uri
+        and not all(any(can_encrypt(key, alg) for key in data.keys) for alg in algs),
+        RuleFault.ENCRYPTION_UNSIGNED: bool(data.userinfo_encryption_alg) and not data.userinfo_alg,
         RuleFault.ASSERTION_AUDIENCE: data.token_endpoint_audience
         and data.auth_method not in SIGNING_METHODS,
         RuleFault.PUBLIC_CREDENTIALS: public and "client_credentials" in data.grant_types,
@@ -151,6 +165,16 @@ def _rule_faults(data: ClientData) -> Iterator[Refusal]:
         RuleFault.NO_REDIRECT_URI: has_code and not data.redirect_uris,
     }
     yield from (RuleViolated(fault) for fault, is_violated in violated.items() if is_violated)
+
+
+def _signing_keys(data: ClientData) -> list[dict[str, Any]]:
+    return [key for key in data.keys if not is_for_encryption(key)]
+
+
+def _encryption_algs(data: ClientData) -> list[str]:
+    """The algorithms that need a key of the client. An unknown one is a fault of its own."""
+    chosen = (data.id_token_encryption_alg, data.userinfo_encryption_alg)
+    return [alg for alg in chosen if alg in ENCRYPTION_ALGS]
 
 
 def _has_origin_of_redirects(data: ClientData) -> bool:
@@ -188,7 +212,7 @@ def _certificate_faults(settings: Settings, data: ClientData) -> Iterator[Refusa
         RuleFault.TLS_SUBJECT: has_field != bool(field) or has_field != bool(value),
         RuleFault.TLS_SUBJECT_FORM: bool(field and value) and not _is_subject(field, value),
         RuleFault.KEY_WITHOUT_CERTIFICATE: is_self_signed
-        and not all(CERTIFICATE in key for key in data.keys),
+        and not all(CERTIFICATE in key for key in _signing_keys(data)),
     }
     yield from (RuleViolated(fault) for fault, is_violated in violated.items() if is_violated)
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from idp.errors import Invalid
 from idp.networks import NetworkSet
-from idp.policy.registered_values import CERTIFICATE, MAX_CLIENT_KEYS
+from idp.policy.registered_values import (
+    CERTIFICATE,
+    ENCRYPTION,
+    MAX_CLIENT_KEYS,
+    is_for_encryption,
+)
 
 if TYPE_CHECKING:
     from idp.credentials.assertions import PublicKey
@@ -73,7 +78,7 @@ def _read(session: Any, uri: str) -> bytes:
 
 def parse(text: bytes) -> tuple[tuple[PublicKey, ...], frozenset[str]]:
     """The usable keys of a document, and the names of all its keys: ``kid``, and the thumbprints of
-    certificates. Keys for encryption and of other types are ignored (RFC 7517 section 5). Raises
+    certificates. Keys for other uses and of other types are ignored (RFC 7517 section 5). Raises
     BadDocument."""
     try:
         members = json.loads(text)["keys"]
@@ -84,16 +89,18 @@ def parse(text: bytes) -> tuple[tuple[PublicKey, ...], frozenset[str]]:
     described = [member for member in members if isinstance(member, dict)]
     names = {str(member["kid"]) for member in described if "kid" in member}
     usable = [key for member in described if (key := _usable(member)) is not None]
-    keys = tuple(usable[:MAX_CLIENT_KEYS])
+    encrypting = [key for key in usable if is_for_encryption(key)]
+    signing = [key for key in usable if not is_for_encryption(key)]
+    keys = (*signing[:MAX_CLIENT_KEYS], *encrypting[:MAX_CLIENT_KEYS])
     return keys, frozenset(names | {key[CERTIFICATE] for key in keys if CERTIFICATE in key})
 
 
 def _usable(member: dict[str, Any]) -> PublicKey | None:
-    from idp.credentials.assertions import public_key
+    from idp.credentials.assertions import client_key
 
-    if member.get("use", "sig") != "sig":
+    if member.get("use", "sig") not in ("sig", ENCRYPTION):
         return None
     try:
-        return public_key(json.dumps(member))
+        return client_key(json.dumps(member))
     except Invalid:
         return None

@@ -28,7 +28,7 @@ from idp.credentials import certificates
 from idp.credentials.credential_refusals import AssertionCheck, KeyInvalid, KeyPrivate
 from idp.db import insert_if_missing
 from idp.models import SpentChallenge
-from idp.policy.registered_values import CERTIFICATE
+from idp.policy.registered_values import CERTIFICATE, ENCRYPTION
 from idp.transaction import UnitOfWork
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -43,6 +43,8 @@ MAX_ASSERTION = 8192
 #: (N44).
 HEADER_MEMBERS = {"alg", "kid", "typ"}
 MAX_JTI = 255
+#: The longest ``kid`` of a key that encrypts.
+MAX_KEY_NAME = 255
 #: What marks a certificate in PEM.
 CERTIFICATE_MARK = "BEGIN CERTIFICATE"
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -86,6 +88,22 @@ def public_key(text: str) -> PublicKey:
     ) as error:  # fmt: skip
         raise KeyInvalid(MIN_RSA_BITS) from error
     return values | {"kid": kid}
+
+
+def client_key(text: str) -> PublicKey:
+    """The public key of a client. As ``public_key``, but a JWK with ``use`` ``enc`` is a key to
+    encrypt for the client, by its ``alg`` if it has one, and keeps the ``kid`` by which the client
+    finds it. Raises Invalid."""
+    key = public_key(text)
+    values = json.loads(text) if text.lstrip().startswith("{") else {}
+    if values.get("use") != ENCRYPTION:
+        return key
+    own = {name: values[name] for name in ("kid", "alg") if _is_name(values.get(name))}
+    return key | own | {"use": ENCRYPTION}
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_KEY_NAME and value.isprintable()
 
 
 def _of_pem(text: str) -> PublicKey:

@@ -29,9 +29,9 @@ def apply_client(run: Run, entry: Entry) -> None:
     groups: tuple[str, ...] | None = given.pop("role_groups", None)
     with run.collecting(entry):
         if "keys" in given:
-            from idp.credentials.assertions import public_key
+            from idp.credentials.assertions import client_key
 
-            given["keys"] = tuple(public_key(text) for text in given["keys"])
+            given["keys"] = tuple(client_key(text) for text in given["keys"])
         if isinstance(image := given.get("logo"), bytes):
             given["logo"] = logos.store(run.work, image)
         if groups is not None:

@@ -37,6 +37,8 @@ RESET_VALUES: dict[str, tuple[str, str | None]] = {
     "push_person_id": ("extension", ""),
     "tls_subject_field": ("none", ""),
     "userinfo_alg": ("none", ""),
+    "id_token_encryption_alg": ("none", ""),
+    "userinfo_encryption_alg": ("none", ""),
 }
 
 

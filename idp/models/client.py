@@ -51,7 +51,8 @@ class Client(Base):
     #: The same secrets, sealed, of a client that signs with them (``client_secret_jwt``).
     sealed_secret: Mapped[str | None] = mapped_column(Text)
     former_sealed_secret: Mapped[str | None] = mapped_column(Text)
-    #: Public keys (JWK) for ``private_key_jwt``; several during a key rotation.
+    #: Public keys (JWK) for ``private_key_jwt``, and to encrypt for it (``use`` ``enc``); several
+    #: during a key rotation.
     keys: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     #: Where it publishes them instead; empty: nowhere.
     jwks_uri: Mapped[str] = mapped_column(String(2000), default="", server_default=text("''"))
@@ -107,6 +108,20 @@ class Client(Base):
     #: the public subject.
     sector_identifier: Mapped[str] = mapped_column(
         String(253), default="", server_default=text("''")
+    )
+    #: How ID tokens and logout tokens, and userinfo, are encrypted for it, and their content; no
+    #: algorithm: not at all.
+    id_token_encryption_alg: Mapped[str] = mapped_column(
+        String(20), default="", server_default=text("''")
+    )
+    id_token_encryption_enc: Mapped[str] = mapped_column(
+        String(10), default="A256GCM", server_default=text("'A256GCM'")
+    )
+    userinfo_encryption_alg: Mapped[str] = mapped_column(
+        String(20), default="", server_default=text("''")
+    )
+    userinfo_encryption_enc: Mapped[str] = mapped_column(
+        String(10), default="A256GCM", server_default=text("'A256GCM'")
     )
     #: Of userinfo; empty: plain JSON.
     userinfo_alg: Mapped[str] = mapped_column(String(10), default="", server_default=text("''"))

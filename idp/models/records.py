@@ -48,7 +48,11 @@ class ClientRecord:
     minimum_acr: str | None
     sector_identifier: str
     id_token_alg: str
+    id_token_encryption_alg: str
+    id_token_encryption_enc: str
     userinfo_alg: str
+    userinfo_encryption_alg: str
+    userinfo_encryption_enc: str
     introspection_alg: str
     access_token_alg: str
     access_token_format: str

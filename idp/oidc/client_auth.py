@@ -105,12 +105,12 @@ class ClientAuthenticator:
         if client and method == AuthMethod.NONE and client.auth_method in TLS_METHODS:
             # A request does not show that its certificate is meant as authentication.
             method = client.auth_method if certificate is not None else method
-        if client and method in KEY_METHODS and client.allows_auth_method(method):
-            # A pushed request may have a request object too (``request_object.unwrap``).
+        alg = client.id_token_encryption_alg if client and endpoint == "token" else ""
+        if client and (alg or method in KEY_METHODS) and client.allows_auth_method(method):
             names = client_keys.of_tokens((credential, request.params.get("request", "")))
             if method == AuthMethod.SELF_SIGNED_TLS and certificate is not None:
                 names.append(certificate.thumbprint)
-            client_keys.prepare(work, client, names)
+            client_keys.prepare(work, client, names, alg)
         # First, because an unknown client must take as long as a known one.
         if client and certificate is not None and method in TLS_METHODS:
             fault = _failed_certificate_check(work, client, certificate)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from idp import client_records
-from idp.clients import registry
+from idp.clients import client_keys, registry
 from idp.errors import ConfigurationError
 from idp.messages.delivery import Sender
 from idp.models import OutboxMessage
-from idp.oidc import tokens
+from idp.oidc import encrypted_tokens, tokens
 from idp.oidc.jwks import KeyRing
 from idp.transaction import Runtime, committing
 
@@ -33,6 +33,8 @@ def sender(ring: KeyRing) -> Sender:
             client = registry.find(work, row.recipient)
             if client is None or client.disabled_at or not client.backchannel_logout_uri:
                 return
+            if client.id_token_encryption_alg:
+                client_keys.prepare(work, client, (), client.id_token_encryption_alg)
             uri = client.backchannel_logout_uri
             claims = {
                 "iss": work.settings.issuer,
@@ -44,7 +46,9 @@ def sender(ring: KeyRing) -> Sender:
                 "events": {EVENT: {}},
                 "sid": ended["sid"],
             }
-            token = ring.sign(work, client.id_token_alg, LOGOUT, claims)
+            token = encrypted_tokens.for_id_tokens(
+                work, client, ring.sign(work, client.id_token_alg, LOGOUT, claims)
+            )
         runtime.ports.logouts.send(uri, token)
 
     return send

@@ -15,7 +15,7 @@ from idp.grants import access_tokens, grant_lifecycle
 from idp.models import AccountKind
 from idp.models.records import AccessTokenRecord, AnyAccount, AnyClient, AnyGrant
 from idp.oidc import claims as claim_rules
-from idp.oidc import protected_resources
+from idp.oidc import encrypted_tokens, protected_resources
 from idp.oidc.claims import HeldGroup, Subject
 from idp.oidc.jwks import BadToken, KeyRing
 from idp.policy.registered_values import CERTIFICATE
@@ -317,7 +317,8 @@ def _id_token(
         claims["sid"] = grant.sid
     if grant.nonce is not None:
         claims["nonce"] = grant.nonce
-    return ring.sign(work, grant.client.id_token_alg, ID, claims)
+    token = ring.sign(work, grant.client.id_token_alg, ID, claims)
+    return encrypted_tokens.for_id_tokens(work, grant.client, token)
 
 
 def _limited(work: UnitOfWork, claims: dict[str, Any]) -> dict[str, Any]:

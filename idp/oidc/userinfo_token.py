@@ -1,10 +1,12 @@
-"""Userinfo as a signed JWT, for clients that registered an algorithm (OIDC Core 5.3.2)."""
+"""Userinfo as a signed JWT, encrypted if that was registered too, for clients that registered an
+algorithm (OIDC Core 5.3.2)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from idp.models.records import AnyClient
+from idp.oidc import encrypted_tokens
 from idp.oidc.jwks import KeyRing
 from idp.transaction import UnitOfWork
 
@@ -14,6 +16,7 @@ MEDIA_TYPE = "application/jwt"
 
 
 def sign(work: UnitOfWork, ring: KeyRing, client: AnyClient, claims: dict[str, Any]) -> str:
-    """The JWT with the claims of the person."""
+    """The JWT with the claims of the person. Raises NoEncryptionKey."""
     named = claims | {"iss": work.settings.issuer, "aud": client.client_id}
-    return ring.sign(work, client.userinfo_alg, TYPE, named)
+    token = ring.sign(work, client.userinfo_alg, TYPE, named)
+    return encrypted_tokens.for_userinfo(work, client, token)

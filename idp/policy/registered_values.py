@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 #: Algorithms that sign tokens.
 SIGNING_ALGS = ("RS256", "ES256")
+#: Algorithms that encrypt tokens for a client, each with the type of its key, and those that
+#: encrypt the content.
+ENCRYPTION_ALGS = {"RSA-OAEP-256": "RSA", "ECDH-ES": "EC", "ECDH-ES+A256KW": "EC"}
+ENCRYPTION_ENCS = ("A256GCM", "A128GCM")
+#: The ``use`` of keys that encrypt (RFC 7517 section 4.2).
+ENCRYPTION = "enc"
 #: Algorithms that the FAPI 2.0 Security Profile allows (section 5.4.1), and the one of tokens.
 FAPI2_ALGS, FAPI2_SIGNING_ALG = ("PS256", "ES256", "EdDSA", "Ed25519"), "ES256"
 #: Algorithms of DPoP proofs. EdDSA is the former name of Ed25519 (RFC 9864).
@@ -74,6 +82,17 @@ def allows_auth_method(registered: AuthMethod, used: AuthMethod) -> bool:
     if registered == AuthMethod.SECRET:
         return used in (AuthMethod.BASIC, AuthMethod.POST)
     return used == registered
+
+
+def is_for_encryption(key: Mapping[str, Any]) -> bool:
+    """Whether a key of a client (JWK) is there to encrypt. Such a key verifies nothing."""
+    return key.get("use") == ENCRYPTION
+
+
+def can_encrypt(key: Mapping[str, Any], alg: str) -> bool:
+    """Whether the key is there to encrypt by this algorithm."""
+    is_right = key["kty"] == ENCRYPTION_ALGS[alg] and key.get("alg", alg) == alg
+    return is_for_encryption(key) and is_right
 
 
 class ContactFunction(StrEnum):

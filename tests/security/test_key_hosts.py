@@ -160,7 +160,7 @@ def test_keys_that_cannot_verify_are_ignored() -> None:
     ones count."""
     good = OLD.as_dict(private=False)
     others = [
-        good | {"use": "enc"}, OLD.as_dict(private=True), OctKey.generate_key(256).as_dict(),
+        good | {"use": "other"}, OLD.as_dict(private=True), OctKey.generate_key(256).as_dict(),
         ECKey.generate_key("P-384").as_dict(private=False), {"kty": "EC"}, {}, 7, None,
         {"kty": "RSA", "n": "AQAB" * 40, "e": "AQAB"},
     ]  # fmt: skip
@@ -168,6 +168,16 @@ def test_keys_that_cannot_verify_are_ignored() -> None:
     assert (keys, names) == ((public_key(json.dumps(good)),), {"a"})
     many = {f"k{number}": OLD for number in range(12)}
     assert len(key_documents.parse(key_set(**many))[0]) == 10
+
+
+def test_keys_for_encryption_do_not_take_the_places_of_keys_that_sign() -> None:
+    """RFC 7517 sections 4.2 and 4.5: they keep their ``use`` and ``kid``; ten of each count."""
+    good = OLD.as_dict(private=False)
+    members = [good | {"use": "enc", "kid": f"e{number}"} for number in range(12)] + [good]
+    keys, names = key_documents.parse(json.dumps({"keys": members}).encode())
+    assert [key.get("use") for key in keys] == [None] + 10 * ["enc"]
+    assert [key["kid"] for key in keys[1:]] == [f"e{number}" for number in range(10)]
+    assert names == {f"e{number}" for number in range(12)}
 
 
 # When a host is asked.
@@ -412,10 +422,10 @@ KEYS = (public_key(json.dumps(OLD.as_dict(private=False))),)
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({}, "need 1 to 10 keys or a jwks_uri, and nothing else has any"),
+        ({}, "need 1 to 10 keys or a jwks_uri, and only encryption needs any besides"),
         ({"jwks_uri": URI, "keys": KEYS}, "keys and jwks_uri cannot both be set"),
-        ({"jwks_uri": URI, "auth_method": "client_secret"}, "and nothing else has any"),
-        ({"jwks_uri": URI, "auth_method": "none"}, "and nothing else has any"),
+        ({"jwks_uri": URI, "auth_method": "client_secret"}, "and only encryption needs any besides"),
+        ({"jwks_uri": URI, "auth_method": "none"}, "and only encryption needs any besides"),
         ({"jwks_uri": "http://emi.rp.test/keys"}, "must use https"),
         ({"jwks_uri": "http://127.0.0.1/keys"}, "must use https"),
         ({"jwks_uri": "ftp://emi.rp.test/keys"}, "must use https"),

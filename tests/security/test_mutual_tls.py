@@ -381,7 +381,7 @@ NO_VALUE = "is not a value of tls_subject_field"
         (OF_SUBJECT | {"tls_subject_field": "subject_dn"}, NO_VALUE),
         (OF_SUBJECT | {"tls_subject_field": "san_ip"}, NO_VALUE),
         (OF_SUBJECT | {"tls_subject": "x" * 2001}, NO_VALUE),
-        (OF_SUBJECT | {"keys": (public_key(EMI.pem),)}, "nothing else has any"),
+        (OF_SUBJECT | {"keys": (public_key(EMI.pem),)}, "only encryption needs any besides"),
         ({"auth_method": SELF_SIGNED}, "need 1 to 10 keys or a jwks_uri"),
         (OF_KEY | {"keys": (PLAIN_KEY,)}, "needs certificates"),
         ({"auth_method": "none", "certificate_bound_tokens": True}, "a public client cannot"),

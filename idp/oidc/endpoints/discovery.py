@@ -15,7 +15,12 @@ from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.endpoints.wiring import ring
 from idp.oidc.protected_resources import ProtectedResource
 from idp.oidc.request_validation import PROMPTS, RESPONSE_MODES
-from idp.policy.registered_values import DPOP_ALGS, SIGNING_ALGS
+from idp.policy.registered_values import (
+    DPOP_ALGS,
+    ENCRYPTION_ALGS,
+    ENCRYPTION_ENCS,
+    SIGNING_ALGS,
+)
 from idp.policy.scopes import ACRS, GRANT_TYPES, IDENTITY_SCOPES
 from idp.settings import Settings
 
@@ -49,7 +54,11 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": ["public", *(["pairwise"] if settings.pairwise_secret else [])],
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
+        "id_token_encryption_alg_values_supported": list(ENCRYPTION_ALGS),
+        "id_token_encryption_enc_values_supported": list(ENCRYPTION_ENCS),
         "userinfo_signing_alg_values_supported": list(SIGNING_ALGS),
+        "userinfo_encryption_alg_values_supported": list(ENCRYPTION_ALGS),
+        "userinfo_encryption_enc_values_supported": list(ENCRYPTION_ENCS),
         "introspection_signing_alg_values_supported": list(SIGNING_ALGS),
         "authorization_signing_alg_values_supported": list(SIGNING_ALGS),
         "code_challenge_methods_supported": ["S256"],

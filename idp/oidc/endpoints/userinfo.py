@@ -9,14 +9,23 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from idp import current
+from idp.clients import client_keys
 from idp.models.records import AccessTokenRecord, AnyClient
-from idp.oidc import parameters, protected_resources, sender_constraint, tokens, userinfo_token
+from idp.oidc import (
+    encrypted_tokens,
+    parameters,
+    protected_resources,
+    sender_constraint,
+    tokens,
+    userinfo_token,
+)
 from idp.oidc.endpoints.wiring import presented, ring
 from idp.oidc.sender_constraint import BEARER, DPOP, Challenge, NotProved, Presented
 from idp.oidc.server import NO_STORE
 from idp.policy.scopes import satisfies
 
 NO_SCOPE = "insufficient_scope"
+INVALID = "The access token is invalid or has expired."
 LOW_LEVEL = "insufficient_user_authentication"
 
 
@@ -37,8 +46,13 @@ def userinfo() -> Response:
     work, sent = current.work(), found[0]
     row = tokens.find_active_access_token(work, ring(), sent.token)
     if row is None or row.grant.account is None:
-        text = "The access token is invalid or has expired."
-        return _refuse(401, _challenge(sent.scheme, "invalid_token", text))
+        return _refuse(401, _challenge(sent.scheme, "invalid_token", INVALID))
+    if alg := row.grant.client.userinfo_encryption_alg:
+        # Before anything is written. The token may have ended while the keys were fetched.
+        client_keys.prepare(work, row.grant.client, (), alg)
+        row = tokens.find_active_access_token(work, ring(), sent.token)
+        if row is None or row.grant.account is None:
+            return _refuse(401, _challenge(sent.scheme, "invalid_token", INVALID))
     try:
         headers = sender_constraint.check_holder(work, row, sent)
     except NotProved as error:
@@ -50,11 +64,15 @@ def userinfo() -> Response:
         refusal.headers.update(headers)
         return refusal
     claims = tokens.claims_for(work, row.grant, tuple(row.scopes), "userinfo")
-    return _answer(row.grant.client, claims, headers)
+    try:
+        return _answer(row.grant.client, claims, headers)
+    except encrypted_tokens.NoEncryptionKey:
+        return _refuse(400, _challenge(sent.scheme, "invalid_request", encrypted_tokens.NO_KEY))
 
 
 def _answer(client: AnyClient, claims: dict[str, Any], headers: dict[str, str]) -> Response:
-    """The claims as JSON, or signed if the client registered that (OIDC Core 5.3.2)."""
+    """The claims as JSON, or signed, or signed and encrypted, as the client registered it (OIDC
+    Core 5.3.2). Raises NoEncryptionKey."""
     response = jsonify(claims)
     response.headers.update(dict(NO_STORE) | headers)
     if client.userinfo_alg:

@@ -2,7 +2,8 @@
 type:
 
 1. authenticate the client or the machine account;
-2. check that a client may use the grant type and the resource;
+2. check that a client may use the grant type and the resource, and has a key if its ID tokens are
+   encrypted;
 3. verify the proof of possession, if there is one;
 4. redeem what the request presents, which is all that a grant type defines;
 5. check that the grant is active;
@@ -31,9 +32,10 @@ from idp.grants import grant_lifecycle, refresh_tokens
 from idp.machines.machine_authentication import AuthenticatedMachine
 from idp.models import AuthMethod
 from idp.models.records import AnyClient, AnyGrant, RefreshTokenRecord
-from idp.oidc import sender_constraint, tokens
+from idp.oidc import encrypted_tokens, sender_constraint, tokens
 from idp.oidc.jwks import KeyRing
 from idp.oidc.tokens import Delegation
+from idp.policy.scopes import BY_PERSON
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from idp.oidc.server import GatewayServer, ProtocolRequest
 
 
+#: Grant types whose answers can have an ID token.
+WITH_ID_TOKEN = (*BY_PERSON, "refresh_token")
 #: The description of ``invalid_grant`` for a code or refresh token of another key.
 OTHER_KEY = "This needs a DPoP proof of the key that it is bound to."
 
@@ -152,6 +156,10 @@ def _check_permission(request: TokenRequest, grant_type: GrantType) -> None:
         return
     if grant_type.name not in request.client.grant_types:
         raise UnauthorizedClientError("This client is not authorized for this grant type.")
+    if grant_type.name in WITH_ID_TOKEN and not encrypted_tokens.has_key(
+        request.work, request.client
+    ):
+        raise InvalidRequestError(encrypted_tokens.NO_KEY)
     if grant_type.names_audience:
         return
     if not tokens.is_valid_resource(request.work, request.client, request.params):

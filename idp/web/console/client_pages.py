@@ -15,12 +15,14 @@ from idp.clients import client_data, client_proposals, client_secrets, registrat
 from idp.clients import registry as service
 from idp.clients.client_data import ClientData
 from idp.clients.client_proposals import Outcome
-from idp.credentials.assertions import public_key
+from idp.credentials.assertions import client_key
 from idp.directory import role_groups
 from idp.errors import Conflict, Invalid
 from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, AuthMethod, Client, RoleGroup
 from idp.policy.registered_values import (
+    ENCRYPTION_ALGS,
+    ENCRYPTION_ENCS,
     MAX_OVERLAP_HOURS,
     OVERLAP_HOURS,
     SIGNING_ALGS,
@@ -59,7 +61,11 @@ CHOICES = (
     "second_factor",
     "id_token_alg",
     "authorization_response_alg",
+    "id_token_encryption_alg",
+    "id_token_encryption_enc",
     "userinfo_alg",
+    "userinfo_encryption_alg",
+    "userinfo_encryption_enc",
     "introspection_alg",
     "access_token_alg",
     "access_token_format",
@@ -230,7 +236,7 @@ def _from_form(before: ClientData) -> ClientData:
 def _with_new_key(data: ClientData) -> ClientData:
     """With the key that was pasted, if any. Raises Invalid."""
     text = request.form.get("new_key", "").strip()
-    return replace(data, keys=(*data.keys, public_key(text))) if text else data
+    return replace(data, keys=(*data.keys, client_key(text))) if text else data
 
 
 def _chosen_groups() -> list[RoleGroup]:
@@ -267,6 +273,8 @@ def _form(
         grant_types=GRANT_TYPES,
         account_kinds=[(str(kind), labels.kind(kind)) for kind in AccountKind],
         algorithms=SIGNING_ALGS,
+        encryption_algs=list(ENCRYPTION_ALGS),
+        encryption_encs=ENCRYPTION_ENCS,
         acrs=ACRS,
         rules=list(Rule),
         person_id_attributes=PERSON_ID_ATTRIBUTES,
