@@ -24,7 +24,8 @@ OURS = ("IDP_", "REGISTRATION_")
 
 @contextmanager
 def start_demo(data: Path, port: int | None = None) -> Iterator[dict[str, Any]]:
-    """Start ``gateway demo`` in ``data``; yields what demo.json says, and stops it afterwards."""
+    """Start ``gateway demo`` in ``data``; yields what demo.json says, and the
+    ``folder``, and stops it afterwards."""
     port = port or free_ports(6)
     log = data / "demo.log"
     with log.open("wb") as output:
@@ -39,7 +40,7 @@ def start_demo(data: Path, port: int | None = None) -> Iterator[dict[str, Any]]:
             },
         )
     try:
-        yield _description(process, data / "demo.json", log)
+        yield _description(process, data / "demo.json", log) | {"folder": str(data)}
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -27,13 +27,30 @@ async function discover() {
   if (issuer.protocol === "http:") execute.push(oidc.allowInsecureRequests);
   // With DPOP, introspection as a signed JWT too (RFC 9701).
   const metadata = setting("DPOP", "") ? { introspection_signed_response_alg: "RS256" } : {};
-  return oidc.discovery(
+  const config = await oidc.discovery(
     issuer,
     setting("CLIENT_ID"),
     metadata,
     CLIENT_AUTHENTICATION[method](setting("CLIENT_SECRET")),
     { execute },
   );
+  // With ENCRYPTION_KEY, only encrypted ID tokens and userinfo are accepted.
+  const jwk = setting("ENCRYPTION_KEY", "");
+  if (!jwk) return config;
+  const curve = { name: "ECDH", namedCurve: "P-256" };
+  const key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), curve, false, ["deriveBits"]);
+  const { kid } = JSON.parse(jwk);
+  oidc.enableDecryptingResponses(config, ["A256GCM"], { key, kid, alg: "ECDH-ES+A256KW" });
+  return config;
+}
+
+// The signed JWTs that were inside encrypted ones: of a sign-in, a refresh and userinfo.
+function decrypted(tokens, fresh, userinfo) {
+  return [
+    oidc.getDecryptedResponses(tokens)?.id_token?.token_endpoint,
+    oidc.getDecryptedResponses(fresh),
+    oidc.getDecryptedResponses(userinfo),
+  ];
 }
 
 // With DPOP, the options of requests that prove a key (RFC 9449). The library starts with a nonce
@@ -161,12 +178,14 @@ async function main() {
   const fresh = await refresh(config, tokens, options);
   const userinfo = await oidc.fetchUserInfo(config, fresh.access_token, claims.sub, options);
   const introspection = await revoke(config, fresh);
-  const logout = await signOut(config, browser, tokens.id_token);
+  const inside = decrypted(tokens, fresh, userinfo);
+  const logout = await signOut(config, browser, inside[0] ?? tokens.id_token);
   const silentAfter = await silently(config, browser);
   return {
     issuer: config.serverMetadata().issuer,
     tokenType: tokens.token_type,
     nonces,
+    decrypted: inside.filter(Boolean).length,
     types: [...types],
     scope: tokens.scope,
     claims,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey
 
 HERE = Path(__file__).parent
 MISSING = "needs Node.js and what `make node-tools` installs"
@@ -28,19 +31,19 @@ def _node() -> str:
 
 
 def _run(
-    demo: dict[str, Any], *, role: str = "trader", **overrides: str
+    demo: dict[str, Any], *, role: str = "trader", party: int = 0, **overrides: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the client as the first relying party of the demonstration, for one of its people."""
+    """Run the client as a relying party of the demonstration, for one of its people."""
     node = _node()
-    party = demo["relying_parties"][0]
+    application = demo["relying_parties"][party]
     person = next(p for p in demo["people"] if p["role"] == role)
     environ = {
         "PATH": os.environ["PATH"],
         "ISSUER": demo["issuer"],
-        "CLIENT_ID": party["client_id"],
-        "CLIENT_SECRET": party["client_secret"],
-        "REDIRECT_URI": party["redirect_uris"][0],
-        "POST_LOGOUT_REDIRECT_URI": party["post_logout_redirect_uris"][0],
+        "CLIENT_ID": application["client_id"],
+        "CLIENT_SECRET": application["client_secret"],
+        "REDIRECT_URI": application["redirect_uris"][0],
+        "POST_LOGOUT_REDIRECT_URI": application["post_logout_redirect_uris"][0],
         "USERNAME": person["username"],
         "PASSWORD": person["password"],
         "TOTP_SECRET": person["totp_secret"],
@@ -99,6 +102,42 @@ def test_a_certified_client_library_binds_its_tokens_to_a_key(live_demo: dict[st
     assert len(result["introspection"]["before"]["cnf"]["jkt"]) == 43
     assert result["nonces"] == ["400 /oauth2/v1/token"]
     assert "application/token-introspection+jwt" in result["types"]
+
+
+def test_a_certified_client_library_decrypts_its_tokens(
+    live_demo: dict[str, Any], tmp_path: Path
+) -> None:
+    """OIDC Core 10.2, with a key that the command line registers. The hint at sign-out is the
+    signed ID token from inside."""
+    party, key = live_demo["relying_parties"][1], ECKey.generate_key("P-256")
+    more = {"use": "enc", "kid": "mine"}
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps({**key.as_dict(private=False), **more}))
+    _gateway(
+        live_demo, "client", "update", party["client_id"], "--key-file", str(file),
+        "--id-token-encryption-alg", "ECDH-ES+A256KW", "--userinfo-alg", "ES256",
+        "--userinfo-encryption-alg", "ECDH-ES+A256KW",
+    )  # fmt: skip
+    private = json.dumps({**key.as_dict(private=True), "kid": "mine"})
+    run = _run(live_demo, role="customer_relations", party=1, ENCRYPTION_KEY=private)
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    assert result["decrypted"] == 3
+    assert result["claims"]["aud"] == party["client_id"]
+    assert result["userinfo"]["sub"] == result["claims"]["sub"]
+    assert result["logout"]["redirectedTo"] == party["post_logout_redirect_uris"][0]
+    assert result["silentAfter"] == "login_required"
+
+
+def _gateway(demo: dict[str, Any], *arguments: str) -> None:
+    """A command of the gateway, in the environment of the demonstration."""
+    command = [sys.executable, "-m", "idp.cli", *arguments]
+    subprocess.run(
+        ["bash", "-c", f". {shlex.quote(demo['folder'])}/gateway.env; exec {shlex.join(command)}"],
+        check=True,
+        timeout=60,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def test_a_wrong_client_secret_is_refused_as_invalid_client(live_demo: dict[str, Any]) -> None:

@@ -185,6 +185,22 @@ def test_keys_come_from_the_address_of_the_client(world: World) -> None:
     opened((fresh.json or {})["id_token"])
 
 
+def test_without_a_key_no_code_is_spent(world: World) -> None:
+    """The client repairs its keys and sends its request again."""
+    rp = encrypting(world)
+    code = world.browser().code(rp, world.account())
+    for keys, status in (((jwk(RSA),), 400), ((jwk(),), 200), ((jwk(),), 400)):
+        with world.work() as work:
+            registry.get(work, rp.client_id).keys = [*of_client(*keys)]
+        answer = world.redeem(rp, code)
+        assert answer.status_code == status
+    assert (answer.json or {})["error"] == "invalid_grant"
+    assert [event.reason for event in world.events("token.refused")] == [
+        "invalid_request",
+        "invalid_grant",
+    ]
+
+
 def test_an_application_registers_its_encryption(world: World) -> None:
     """Registration 2. A client with a secret keeps the keys for encryption only. The default of
     the content is one that the gateway has (RFC 7591 section 3.2.1)."""

@@ -424,8 +424,8 @@ KEYS = (public_key(json.dumps(OLD.as_dict(private=False))),)
     [
         ({}, "need 1 to 10 keys or a jwks_uri, and only encryption needs any besides"),
         ({"jwks_uri": URI, "keys": KEYS}, "keys and jwks_uri cannot both be set"),
-        ({"jwks_uri": URI, "auth_method": "client_secret"}, "and only encryption needs any besides"),
-        ({"jwks_uri": URI, "auth_method": "none"}, "and only encryption needs any besides"),
+        ({"jwks_uri": URI, "auth_method": "client_secret"}, "only encryption needs any besides"),
+        ({"jwks_uri": URI, "auth_method": "none"}, "only encryption needs any besides"),
         ({"jwks_uri": "http://emi.rp.test/keys"}, "must use https"),
         ({"jwks_uri": "http://127.0.0.1/keys"}, "must use https"),
         ({"jwks_uri": "ftp://emi.rp.test/keys"}, "must use https"),
