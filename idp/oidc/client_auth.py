@@ -107,6 +107,7 @@ class ClientAuthenticator:
             method = client.auth_method if certificate is not None else method
         alg = client.id_token_encryption_alg if client and endpoint == "token" else ""
         if client and (alg or method in KEY_METHODS) and client.allows_auth_method(method):
+            # A pushed request may have a request object too (``request_object.unwrap``).
             names = client_keys.of_tokens((credential, request.params.get("request", "")))
             if method == AuthMethod.SELF_SIGNED_TLS and certificate is not None:
                 names.append(certificate.thumbprint)

@@ -119,7 +119,12 @@ def test_a_certified_client_library_decrypts_its_tokens(
         "--userinfo-encryption-alg", "ECDH-ES+A256KW",
     )  # fmt: skip
     private = json.dumps({**key.as_dict(private=True), "kid": "mine"})
-    run = _run(live_demo, role="customer_relations", party=1, ENCRYPTION_KEY=private)
+    run = _run(live_demo, role="second_access_management", party=1, ENCRYPTION_KEY=private)
+    # The application of the demonstration itself decrypts nothing.
+    _gateway(
+        live_demo, "client", "update", party["client_id"], "--id-token-encryption-alg", "none",
+        "--userinfo-encryption-alg", "none", "--userinfo-alg", "none",
+    )  # fmt: skip
     assert run.returncode == 0, run.stderr
     result = json.loads(run.stdout)
     assert result["decrypted"] == 3

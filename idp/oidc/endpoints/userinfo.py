@@ -67,7 +67,10 @@ def userinfo() -> Response:
     try:
         return _answer(row.grant.client, claims, headers)
     except encrypted_tokens.NoEncryptionKey:
-        return _refuse(400, _challenge(sent.scheme, "invalid_request", encrypted_tokens.NO_KEY))
+        text = encrypted_tokens.NO_KEY
+        refusal = _refuse(400, _challenge(sent.scheme, "invalid_request", text))
+        refusal.headers.update(headers)
+        return refusal
 
 
 def _answer(client: AnyClient, claims: dict[str, Any], headers: dict[str, str]) -> Response:
