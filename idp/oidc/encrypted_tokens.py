@@ -14,7 +14,7 @@ NO_KEY = "The gateway has no key of this client for encryption. Check its jwks_u
 
 
 class NoEncryptionKey(ServiceError):
-    """There is no key of the client that fits its algorithm now."""
+    """There is no key of the client for its algorithm now."""
 
     code = "no_encryption_key"
 
