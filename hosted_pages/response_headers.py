@@ -13,9 +13,13 @@ CACHEABLE = frozenset({"static", "hosted.brand_colours", "hosted.brand_logo"})
 
 #: The policy of an image, which is also a document when its URL is opened.
 INERT = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+#: The policy of a page that is made to be opened in frames of other sites.
+FRAMED = (
+    "default-src 'none'; script-src {script}; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors *"
+)
 #: The same in every answer.
 _FIXED = (
-    ("X-Frame-Options", "DENY"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
@@ -38,6 +42,12 @@ def mark_inert() -> None:
     g.is_inert = True
 
 
+def allow_any_frame(script: str) -> None:
+    """The answer to this request is a page that any site may open in a frame. It runs this one
+    script (a source of the policy), and loads and sends nothing."""
+    g.framed_script = script
+
+
 def protect(
     response: Response,
     *,
@@ -54,10 +64,14 @@ def protect(
     # A redirect has no document to protect, and would part a popup from its opener on the way.
     redirects = 300 <= response.status_code < 400 and response.status_code != 304
     parts = not keeps_opener and not redirects
+    framed = g.get("framed_script")
     for_page = policy(g.get("csp_nonce", ""), form_action, frames)
+    if framed:
+        for_page = FRAMED.format(script=framed)
     headers.extend(
         (
             ("Content-Security-Policy", INERT if g.get("is_inert") else for_page),
+            *(() if framed else (("X-Frame-Options", "DENY"),)),
             ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
             ("X-Request-Id", g.get("request_id", "")),
             *_FIXED,

@@ -2,14 +2,15 @@
 
 Flask's signed cookie holds the CSRF token and the value that binds interactions to this browser.
 Two more cookies are random values: one for the session, one to recognise the browser at its next
-sign-in. The database has only their digests.
+sign-in. The database has only their digests. A last one changes with the session and can be read by
+a script of the gateway (``browser_state``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import (
     Flask,
@@ -31,7 +32,7 @@ from idp.credentials.hashing import PasswordHasher
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import BrowserSession, Client, Interaction
 from idp.policy.addresses import ClientAddress, client_address, is_trusted_proxy
-from idp.session import interactions, sessions
+from idp.session import browser_state, interactions, sessions
 from idp.signin.completion import SignedIn
 from idp.transaction import Origin, Runtime, UnitOfWork
 from service_base import logs
@@ -140,6 +141,8 @@ def browser_session() -> BrowserSession | None:
     if "browser_session" not in g:
         cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
         g.browser_session = sessions.find(work(), cookie) if cookie else None
+        if cookie and g.browser_session is None:
+            _set_browser_state("")
     return cast("BrowserSession | None", g.browser_session)
 
 
@@ -148,6 +151,17 @@ def set_session(owned: BrowserSession, cookie: str) -> None:
     g.browser_session = owned
     g.session_cookie = cookie
     session.pop("csrf_token", None)
+    show_browser_state(owned)
+
+
+def show_browser_state(owned: BrowserSession) -> None:
+    """Applications in this browser see that it has this session (``browser_state``)."""
+    _set_browser_state(browser_state.value(work(), owned))
+
+
+def _set_browser_state(value: str) -> None:
+    is_known = request.cookies.get(runtime().settings.cookie_name("state"), "") == value
+    g.browser_state = None if is_known else value
 
 
 def browser_cookie() -> str:
@@ -173,6 +187,7 @@ def clear_session() -> None:
         session["former"] = ended.account_id
     g.browser_session = None
     g.session_cookie = ""
+    _set_browser_state("")
     session.pop("csrf_token", None)
 
 
@@ -291,18 +306,31 @@ def install(app: Flask) -> None:
     def write_cookies(response: Response) -> Response:
         _write(response, "session", g.pop("session_cookie", None))
         _write(response, "browser", g.pop("browser_cookie", None), RECOGNITION_SECONDS)
+        _write(response, "state", g.pop("browser_state", None), for_frames=True)
         return response
 
 
-def _write(response: Response, purpose: str, value: str | None, max_age: int | None = None) -> None:
-    """Set the cookie, delete it for an empty value, leave it for None."""
+def _write(
+    response: Response,
+    purpose: str,
+    value: str | None,
+    max_age: int | None = None,
+    *,
+    for_frames: bool = False,
+) -> None:
+    """Set the cookie, delete it for an empty value, leave it for None. ``for_frames``: a script of
+    the gateway reads it in frames of other sites, for which browsers demand https."""
     if value is None:
         return
     settings = runtime().settings
     name, secure = settings.cookie_name(purpose), not settings.is_loopback_http
+    attributes: dict[str, Any] = {
+        "secure": secure,
+        "httponly": not for_frames,
+        "samesite": "None" if for_frames and secure else "Lax",
+        "path": "/",
+    }
     if value:
-        response.set_cookie(
-            name, value, max_age=max_age, secure=secure, httponly=True, samesite="Lax", path="/"
-        )
+        response.set_cookie(name, value, max_age=max_age, **attributes)
     else:
-        response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax", path="/")
+        response.delete_cookie(name, **attributes)

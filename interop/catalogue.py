@@ -24,6 +24,8 @@ class Client:
     #: False for a library that ends its own session only.
     signs_out: bool = True
     backchannel: str = ""
+    #: True for a library that asks the frame of session management.
+    monitors: bool = False
     #: True for a library in the browser: a public client, whose pages have the status as title.
     in_browser: bool = False
 
@@ -104,6 +106,7 @@ CLIENTS = (
         "oidc-client-ts",
         "oidc_client_ts.mjs",
         ("oidc-client-ts@^3.5.0", "esbuild@^0.28.2", "express@^5.3.0"),
+        monitors=True,
         in_browser=True,
     ),
 )

@@ -38,12 +38,14 @@ PROGRAMS = Path(__file__).with_name("clients")
 READER, EDITOR = "Interop Reader", "Interop Editor"
 #: People take turns: a code of an authenticator app is accepted once.
 PEOPLE = ("trader", "outage_coordinator", "settlements_analyst")
-COLUMNS = ("sign-in", "role groups", "refresh", "logout", "back-channel")
+COLUMNS = ("sign-in", "role groups", "refresh", "logout", "back-channel", "frame")
 OK, FAILED, ABSENT = "ok", "failed", "–"
 #: The library ends its own session, and leaves that of the gateway.
 LOCAL = "own session"
 START_SECONDS = 30
 NOTICE_SECONDS = 15
+#: The library asks the frame every two seconds.
+MONITORED_MS = 5_000
 TOTP_SECONDS = 30
 SCOPES = ("openid", "profile", "email", "groups", "offline_access")
 
@@ -142,6 +144,8 @@ class Trial:
             yield "refresh", self._refresh
         if self._client.backchannel:
             yield "back-channel", self._end_at_the_gateway
+        if self._client.monitors:
+            yield "frame", self._end_in_another_tab
         yield "logout", self._sign_out
 
     def _sign_in(self) -> None:
@@ -164,6 +168,20 @@ class Trial:
             if time.monotonic() > end:
                 raise Failed("still signed in after the session of the gateway ended")
             time.sleep(0.5)
+        self._sign_in()
+
+    def _end_in_another_tab(self) -> None:
+        """OpenID Connect Session Management 1.0: the page of the client notices the end,
+        and nothing before it; then sign in again."""
+        self._expect("/monitor", 200, "monitoring")
+        self._page.wait_for_timeout(MONITORED_MS)
+        if self._page.title() != "200":
+            raise Failed("the session ended for the client before it did at the gateway")
+        other = self._page.context.new_page()
+        self._person.visit(other, f"{self._issuer}/oauth2/v1/logout")
+        other.close()
+        self._page.wait_for_function("document.title === '401'", timeout=NOTICE_SECONDS * 1000)
+        self._status("/forget")
         self._sign_in()
 
     def _sign_out(self) -> None:
@@ -236,7 +254,8 @@ def register(
         file, secrets = Path(folder, "interop.yaml"), Path(folder, "secrets.json")
         file.write_text(declaration(clients, bases), encoding="utf-8")
         _gateway(home, "apply", str(file), "--yes", "--secrets", str(secrets))
-        made = dict(json.loads(secrets.read_text(encoding="utf-8")))
+        # A client in the browser has no secret.
+        made = json.loads(secrets.read_text(encoding="utf-8")) if secrets.exists() else {}
     for person in people:
         account = ("--account", person.username, "--participant", "109120")
         _gateway(home, "role-group", "assign", *account, "--role-group", READER)

@@ -20,7 +20,7 @@ def test_the_document_has_the_results_of_the_client(client: Client) -> None:
     """Every step that its library has was seen to succeed."""
     rows = DOCUMENT.read_text(encoding="utf-8").splitlines()
     (row,) = [row for row in rows if row.startswith(f"| {client.name} |")]
-    _name, version, signed_in, role_groups, refresh, logout, backchannel = (
+    _name, version, signed_in, role_groups, refresh, logout, backchannel, frame = (
         cell.strip() for cell in row.strip("|").split("|")
     )
     assert version
@@ -28,6 +28,7 @@ def test_the_document_has_the_results_of_the_client(client: Client) -> None:
     assert refresh == ("ok" if client.refreshes else "–")
     assert logout == ("ok" if client.signs_out else "own session")
     assert backchannel == ("ok" if client.backchannel else "–")
+    assert frame == ("ok" if client.monitors else "–")
 
 
 def test_the_columns_of_the_document_are_those_of_the_runner() -> None:

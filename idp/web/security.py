@@ -21,6 +21,7 @@ CACHEABLE = response_headers.CACHEABLE | {
     "oidc.userinfo_metadata",
     "oidc.scim_metadata",
     "oidc.keys",
+    "oidc.check_session",
 }
 
 _PORT = re.compile(r":[0-9]+$")
@@ -58,7 +59,8 @@ def is_ours(host: str, settings: Settings) -> bool:
 
 def _headers(response: Response, settings: Settings) -> None:
     """Forms end here. Only the page whose one form is the answer to an application (form_post) lets
-    it end where the application redirects to. Only the page of a sign-out has frames."""
+    it end where the application redirects to. Only the page of a sign-out has frames, and only
+    that of session management may be opened in one."""
     response_headers.protect(
         response,
         is_https=not settings.is_loopback_http,

@@ -1,4 +1,4 @@
-// oidc-client-ts in the browser: sign-in, renewal by refresh token, sign-out. Pages say in their
+// oidc-client-ts in the browser: sign-in, renewal by refresh token, session monitor, sign-out. Pages say in their
 // title what an API of this program answered to the access token.
 import { build } from "esbuild";
 import express from "express";
@@ -14,6 +14,7 @@ const manager = new UserManager({
   redirect_uri: location.origin + "/callback",
   post_logout_redirect_uri: location.origin + "/",
   scope: "openid profile groups offline_access",
+  monitorSession: location.pathname === "/monitor",
 });
 
 function show(status, text) {
@@ -33,6 +34,12 @@ async function renew() {
   show(200, isNew ? "refreshed" : "the same access token");
 }
 
+async function monitor() {
+  manager.events.addUserSignedOut(() => show(401, "signed out"));
+  const { session_state: state } = await manager.getUser();
+  show(200, state ? "monitoring" : "no session_state");
+}
+
 async function ask() {
   const user = await manager.getUser();
   if (!user) return show(401, "signed out");
@@ -48,6 +55,8 @@ const ACTIONS = {
   "/reader": ask,
   "/editor": ask,
   "/refresh": renew,
+  "/monitor": monitor,
+  "/forget": async () => { await manager.removeUser(); show(200, "forgotten"); },
   "/signout": () => offer(() => manager.signoutRedirect()),
 };
 try {

@@ -25,6 +25,7 @@ NO_PAGES = frozenset(
         "hosted.brand_colours",
         "hosted.brand_logo",
         "oidc.authorize_posted",
+        "oidc.check_session",
         "oidc.keys",
         "oidc.logout_posted",
         "oidc.oauth_metadata",

@@ -43,7 +43,7 @@ def test_the_metadata_agrees_with_the_server(world: World) -> None:
     assert found["issuer"] == world.settings.issuer
     known = {rule.rule for rule in world.app.url_map.iter_rules()}
     for name, value in found.items():
-        if name.endswith("_endpoint") or name == "jwks_uri":
+        if name.endswith("_endpoint") or name in ("jwks_uri", "check_session_iframe"):
             assert str(value).removeprefix(world.settings.issuer) in known, name
     assert found["grant_types_supported"] == [grant_type.name for grant_type in grants.GRANT_TYPES]
     # A secret in either place is registered with us only: a request shows one of the others.

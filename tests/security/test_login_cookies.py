@@ -156,10 +156,13 @@ def cookies_of_a_visit(world: World) -> dict[str, set[str]]:
 
 
 def test_n55_cookies_of_an_https_issuer(world: World) -> None:
-    """N55: every cookie has the __Host- prefix and all that browsers demand for it."""
+    """N55: every cookie has the __Host- prefix and all that browsers demand for it. The one that a
+    frame reads has no secret (Session Management 1.0 section 4.2)."""
     strict = [("httponly", True), ("path", "/"), ("samesite", "Lax"), ("secure", True)]
     names = ("form", "session", "name", "browser")
     expected = {f"__Host-gw-sandbox-{name}": {str(strict)} for name in names}
+    of_frame = [("path", "/"), ("samesite", "None"), ("secure", True)]
+    expected["__Host-gw-sandbox-state"] = {str(of_frame)}
     assert cookies_of_a_visit(world) == expected
 
 
@@ -170,6 +173,7 @@ def test_n55_cookies_of_a_loopback_http_issuer(settings: Settings, issuer: str) 
     with gateway(replace(settings, issuer=issuer)) as world:
         names = ("form", "session", "name", "browser")
         expected = {f"gw-sandbox-{name}": {str(plain)} for name in names}
+        expected["gw-sandbox-state"] = {str(plain[1:])}
         assert cookies_of_a_visit(world) == expected
 
 

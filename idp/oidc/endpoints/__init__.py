@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from idp.oidc.endpoints import (
     authorize,
+    check_session,
     client_registration,
     cors,
     device,
@@ -24,6 +25,7 @@ def blueprint() -> Blueprint:
     pages = Blueprint("oidc", __name__)
     for module in (
         authorize,
+        check_session,
         client_registration,
         device,
         discovery,

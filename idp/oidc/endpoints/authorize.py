@@ -33,7 +33,7 @@ from idp.oidc.request_validation import (
     validate,
 )
 from idp.policy.signin_state import Authenticated
-from idp.session import interactions, pushed_requests
+from idp.session import browser_state, interactions, pushed_requests
 from idp.signin import state_loader
 
 PAGES: dict[type, str] = {
@@ -229,7 +229,19 @@ def _grant(
         code_challenge=asked.code_challenge,
         dpop_jkt=asked.dpop_jkt,
     )
-    return _answer(client, asked, [("code", code)], after_form=after_form)
+    fields = [("code", code)]
+    if "openid" in asked.scopes and (state := _session_state(client, asked, session)):
+        fields.append(("session_state", state))
+    return _answer(client, asked, fields, after_form=after_form)
+
+
+def _session_state(
+    client: Client, asked: AuthorizationRequest, session: BrowserSession
+) -> str | None:
+    """What the frame of the gateway compares with this browser (Session Management 1.0 section 2).
+    The browser shows its session from now on, also one that started before it did."""
+    current.show_browser_state(session)
+    return browser_state.session_state(current.work(), session, client, asked.redirect_uri)
 
 
 def _refuse(

@@ -91,6 +91,7 @@ def _endpoints(base: str) -> dict[str, str]:
         "introspection_endpoint": f"{base}/introspect",
         "revocation_endpoint": f"{base}/revoke",
         "end_session_endpoint": f"{base}/logout",
+        "check_session_iframe": f"{base}/check_session",
     }
 
 
