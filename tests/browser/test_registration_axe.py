@@ -12,7 +12,7 @@ from registration.models import Base
 from registration.ports import Ports
 from registration.settings import Settings
 from registration.transaction import Runtime
-from tests.browser.test_axe import judge, shape
+from tests.browser.axe import Judge
 from tests.fakes import FakeClock, FakeMailer
 from tests.gallery.chromium import open_stage
 from tests.gallery.studio import LOCALES
@@ -41,17 +41,10 @@ def test_axe_finds_nothing_in_registration(
         participant(work)
     app = create_app(settings, runtime.ports)
     findings: list[str] = []
-    judged: set[str] = set()
+    judge = Judge(language)
     with open_stage(chromium, language) as stage:
         for view in views(Site(app, runtime, bridge), language):
-            stage.page.set_viewport_size({"width": 320, "height": 900})
-            stage.show(view)
-            stage.open_details()
-            if wide := stage.sideways():
-                findings.append(f"{view.name}: does not fit: {wide}")
-            if (form := shape(view)) not in judged:
-                judged.add(form)
-                findings += [f"{view.name}: {found}" for found in judge(stage.page, language)]
+            findings += judge.findings(stage, view)
     app.extensions["runtime"].close()
     runtime.close()
     assert not findings, "\n".join(findings)
