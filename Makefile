@@ -16,7 +16,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format migration screenshots translations interop dist lock clean browser nginx node-tools
+.PHONY: help run test check bench format migration screenshots translations interop site dist lock clean browser nginx node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -64,6 +64,9 @@ translations: $(VENV)/.test ## Bring the French catalogues up to the texts of th
 			--input-file build/messages.pot --output-dir $$package/translations || exit 1; \
 	done
 
+site: $(VENV)/.site ## Build the documents as a site with search in build/site
+	@$(BIN)/zensical build --strict
+
 dist: $(VENV)/.dist ## Build wheel, source distribution and SBOM in dist/, and sign in to the demo of that wheel
 	@$(BIN)/python scripts/make_dist.py $(ARGS)
 
@@ -101,6 +104,10 @@ $(VENV)/.test: setup.cfg pyproject.toml | $(BIN)/uv
 $(VENV)/.dist: setup.cfg pyproject.toml | $(BIN)/uv
 	@echo "installing what builds a release into $(VENV)"
 	@$(INSTALL) --editable '.[dist]'
+	@touch $(VENV)/.run $@
+
+$(VENV)/.site: setup.cfg pyproject.toml | $(BIN)/uv
+	@$(INSTALL) --editable '.[site]'
 	@touch $(VENV)/.run $@
 
 %.mo: %.po | $(VENV)/.run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,3 +160,12 @@ def test_a_module_path_that_does_not_exist_is_found() -> None:
     assert _missing_paths(text, modules, events) == {
         "desk/trail", "idp.audit.trial", "Gateway.dispatch", "grants/grant_lifecycle.is_alive",
     }  # fmt: skip
+
+
+def test_the_site_leads_to_every_document() -> None:
+    """Pages are in the navigation, decisions are found by the search."""
+    site = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))
+    listed = re.findall(r"[\w/-]+\.md", str(site["project"]["nav"]))
+    docs = ROOT / "docs"
+    pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
+    assert sorted(listed) == sorted(one for one in pages if not one.startswith("decisions/"))
