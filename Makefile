@@ -16,7 +16,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format migration screenshots translations interop site dist lock clean browser nginx node-tools
+.PHONY: help run test check bench faults format migration screenshots translations interop site dist lock clean browser nginx node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -49,6 +49,9 @@ migration: $(VENV)/.test ## Write the migration that leads to the present models
 
 bench: $(VENV)/.test ## Measure the gateway beside other providers, installed into build/peers (needs wrk and node)
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+faults: $(VENV)/.test $(CATALOGUES) nginx ## Kill, cut, fill and delay what the gateway uses, and look what is left (needs PostgreSQL and Redis)
+	@$(BIN)/python -m pytest -q tests/faults --faults $(ARGS)
 
 interop: $(VENV)/.test $(CATALOGUES) browser ## Sign in with unmodified client libraries, installed into build/interop (needs node; ARGS="--help" for more)
 	@$(BIN)/python -m interop.run $(ARGS)

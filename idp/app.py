@@ -31,6 +31,7 @@ from idp.oidc.jwks import KeyRing
 from idp.oidc.server import GatewayServer
 from idp.ports import Ports
 from idp.settings import Settings
+from idp.transaction import is_out_of_reach
 from idp.web import (
     console,
     context,
@@ -73,10 +74,10 @@ class Gateway(Flask):
     def dispatch_request(self) -> ResponseReturnValue:
         try:
             return self._answer()
-        except Exception:
+        except Exception as error:
             # It may be due to what this process kept, since the transaction has not read whether
             # that is up to date (``UnitOfWork.presumed``).
-            if "work" not in g or not g.work.is_presuming:
+            if "work" not in g or not g.work.is_presuming or is_out_of_reach(error):
                 raise
             g.work.start_again()
         return self._answer()

@@ -42,6 +42,14 @@ def is_contention(error: Exception) -> bool:
     return getattr(original, "sqlstate", None) in CONTENTION
 
 
+def is_out_of_reach(error: Exception) -> bool:
+    """Whether the database does not answer or a lock was waited for in vain, so that a second
+    attempt would wait as long again. A connection that broke is replaced instead."""
+    return isinstance(error, DATABASE_UNAVAILABLE) and not getattr(
+        error, "connection_invalidated", False
+    )
+
+
 @dataclass(frozen=True)
 class Origin:
     """The origin of a request, for audit and sessions. ``actor`` names an operator, and

@@ -32,6 +32,7 @@ from idp.oidc.endpoints.wiring import presented
 from idp.oidc.sender_constraint import BEARER, DPOP, Challenge, NotProved
 from idp.oidc.server import GatewayServer
 from idp.policy.scopes import SCIM
+from idp.transaction import DATABASE_UNAVAILABLE
 from registration_bridge import body_rules, normalise, openapi
 from registration_bridge.bulk_body import BulkBody, read_bulk
 from registration_bridge.filters import check_filter
@@ -146,12 +147,16 @@ class Bridge(ScimServer):
         return answer
 
     def _handle_scim_exception(self, exception: SCIMException) -> Response:
-        record_refusal(
-            type(exception).__name__.removesuffix("Exception"),
-            status=exception.status,
-            method=request.method,
-            path=request.path,
-        )
+        try:
+            record_refusal(
+                type(exception).__name__.removesuffix("Exception"),
+                status=exception.status,
+                method=request.method,
+                path=request.path,
+            )
+        except DATABASE_UNAVAILABLE as error:
+            # A refusal without its event is no refusal.
+            return current_app.make_response(current_app.handle_user_exception(error))
         answer = super()._handle_scim_exception(exception)
         if answer.status_code == 429:
             answer.headers["Retry-After"] = str(RETRY_AFTER)

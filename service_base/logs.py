@@ -88,5 +88,8 @@ def write_info(logger: str, event: str, fields: Mapping[str, Any]) -> None:
         try:
             handler.stream.write(line)
             handler.flush()
+        except OSError:
+            # A full disk loses lines of the log, as with every other logger. It fails no request.
+            continue
         finally:
             handler.release()

@@ -59,14 +59,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cases", type=int, metavar="N", help="run at most N cases of each test with parameters"
     )
+    parser.addoption("--faults", action="store_true", help="run the long tests of faults too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what runs the demonstration: on another database it would show the same. Leave out the
-    cases that are too many."""
+    cases that are too many, and the tests of faults that take long."""
     for item in items:
         if "live_demo" in getattr(item, "fixturenames", ()):
             item.add_marker("demo")
+    if not config.getoption("--faults"):
+        long = [item for item in items if "faults" in item.path.parts and not is_quick(item)]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     if (most := config.getoption("--cases")) is None:
         return
     cases: dict[str, list[pytest.Item]] = {}
@@ -75,6 +80,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = {item for each in cases.values() for item in spread(each, most)}
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
+
+
+def is_quick(item: pytest.Item) -> bool:
+    """Whether a test of faults is one of those that run with all others."""
+    return item.get_closest_marker("quick") is not None
 
 
 def spread(cases: list[pytest.Item], most: int) -> list[pytest.Item]:

@@ -22,7 +22,7 @@ from joserfc.jwk import Key
 from idp.errors import ServiceError
 from idp.grants import signing_keys
 from idp.models import KeyState
-from idp.transaction import UnitOfWork
+from idp.transaction import DATABASE_UNAVAILABLE, UnitOfWork
 
 #: More than the largest token that the gateway signs (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``),
 #: so that every endpoint accepts what the gateway issues.
@@ -85,6 +85,20 @@ class KeyRing:
                 kept = work.kept()
                 current = self._snapshot = kept[_KEPT] = _read(work, self._snapshot)
         return current
+
+    def published(self, work: UnitOfWork) -> Snapshot:
+        """As ``snapshot``, for the document: the keys that were read last while another request
+        reads them, and while the database does not answer (docs/decisions/0069)."""
+        last = self._snapshot
+        if last is None or last.is_fresh(work.now, work.settings.key_cache):
+            return self.snapshot(work)
+        if self._lock.locked():
+            return last
+        try:
+            return self.snapshot(work)
+        except DATABASE_UNAVAILABLE:
+            work.rollback()
+            return last
 
     def etag(self, now: datetime, seconds: int) -> str | None:
         """The ETag of the document, or None if the keys are not known or older than some

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from idp.errors import Refused
 from idp.grants import signing_keys
@@ -219,3 +220,31 @@ def test_n89_n92_keys_are_read_again_after_their_time(world: World) -> None:
         assert second.read_at == work.now
         work.now -= TICK
         assert ring.snapshot(work) is not second
+
+
+def test_r07_the_keys_are_published_while_the_database_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R07: those that were read last, also while another request waits for the database. A process
+    that never read them answers 503."""
+    before = published(world)
+    ring = world.app.extensions["oidc"].ring
+    read = jwks._read
+
+    def away(*_: Any) -> Any:
+        raise OperationalError("SELECT", {}, Exception("no answer"))
+
+    monkeypatch.setattr(jwks, "_read", away)
+    world.clock.advance(days=1)
+    assert published(world) == before
+    with ring._lock:
+        assert published(world) == before
+    last, ring._snapshot = ring._snapshot, None
+    answer = world.app.test_client().get("/oauth2/v1/keys", base_url=world.settings.issuer)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    ring._snapshot = last
+    with world.work() as work:
+        signing_keys.revoke(work, by_state(world, "ES256")["active"])
+    assert published(world) == before
+    monkeypatch.setattr(jwks, "_read", read)
+    assert published(world) != before

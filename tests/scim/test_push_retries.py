@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from idp.errors import Collision, ServiceError
 from registration_bridge import push_transaction
+from tests.world import World
 
 
 class Push:
@@ -77,3 +78,17 @@ def test_pr06_a_refusal_always_has_a_detail(detail: str, told: str) -> None:
     with pytest.raises(InvalidValueException) as raised:
         push_transaction.with_retries(Push(ServiceError(detail), 1), is_conditional=False)
     assert raised.value.detail == told
+
+
+def test_r07_a_refusal_that_cannot_be_recorded_is_503(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R07, I1: the database went away after the refusal. The client is told to come back."""
+
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("", {}, Exception("no answer"))
+
+    monkeypatch.setattr(push_transaction.events, "record", away)
+    answer = world.app.test_client().get("/scim/v2/Users", base_url=world.settings.issuer)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.mimetype == "application/scim+json"

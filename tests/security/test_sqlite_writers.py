@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from service_base import sqlite_writers
 from service_base.database import engine_options, prepare_engine
 from service_base.refusals import Collision
+from tests.world import World
 
 
 @pytest.fixture
@@ -97,3 +98,23 @@ def test_who_waits_too_long_gets_the_error_of_sqlite(
         other.execute("ROLLBACK")
     other.close()
     write(engine, 3)
+
+
+def test_r10_a_request_waits_for_the_lock_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R10: then it is 503 with Retry-After. What the process keeps is no reason to wait again."""
+    if not world.settings.database_url.startswith("sqlite"):
+        pytest.skip("about SQLite")
+    rp = world.relying_party(grant_types=("client_credentials",), scopes=("scim",))
+    assert world.post(rp, grant_type="client_credentials").status_code == 200
+    attempts: list[None] = []
+
+    def locked(_connection: object) -> None:
+        attempts.append(None)
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(sqlite_writers.QueuedConnection, "begin_write", locked)
+    answer = world.post(rp, grant_type="client_credentials")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert len(attempts) == 1

@@ -166,7 +166,7 @@ def _document(found: dict[str, Any]) -> Response:
 
 def jwks() -> Response:
     """The public keys (RFC 7517): active, next, and those of tokens that have not expired."""
-    snapshot = ring().snapshot(current.work())
+    snapshot = ring().published(current.work())
     response = Response(snapshot.document, mimetype="application/json")
     response.set_etag(snapshot.etag)
     _public(response, JWKS_AGE).make_conditional(request)
