@@ -16,7 +16,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults format migration screenshots translations interop site dist lock clean browser nginx node-tools
+.PHONY: help run test check bench faults format migration screenshots translations interop site dist lock clean browser nginx promtool node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -25,7 +25,7 @@ help: ## Show this help
 run: $(VENV)/.run $(CATALOGUES) ## Start the gateway with people and applications to try (ARGS="--help" for more)
 	@exec $(BIN)/gateway demo $(ARGS)
 
-test: $(VENV)/.test $(CATALOGUES) browser nginx node-tools ## Run all tests (ARGS="-k name" for some, COVERAGE=95 to measure it and fail below, TEST_DATABASE_URL for PostgreSQL)
+test: $(VENV)/.test $(CATALOGUES) browser nginx promtool node-tools ## Run all tests (ARGS="-k name" for some, COVERAGE=95 to measure it and fail below, TEST_DATABASE_URL for PostgreSQL)
 	@$(if $(COVERAGE),mkdir -p build)
 	@$(BIN)/python $(if $(COVERAGE),-m slipcover --json --out build/coverage.json) \
 		-m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
@@ -133,6 +133,14 @@ nginx:
 	else \
 		echo "One example is tested behind nginx: install it."; \
 	fi
+
+# Of Debian's package, 18 MB, only this program is kept: nothing is installed and no service started.
+promtool:
+	@if command -v promtool >/dev/null || [ -x build/promtool ]; then exit 0; fi; \
+	echo "fetching promtool"; mkdir -p build/prometheus && cd build/prometheus && \
+	{ apt-get -qq download prometheus || { apt-get -qq update && apt-get -qq download prometheus; }; } 2>/dev/null && \
+	dpkg-deb --extract prometheus_*.deb . && mv usr/bin/promtool .. && cd .. && rm -rf prometheus || \
+	echo "The alert rules are tested by promtool: install it."
 
 node-tools:
 	@if command -v npm >/dev/null; then $(MAKE) --silent $(NODE_DIR)/node_modules/.package-lock.json; \

@@ -55,7 +55,8 @@ The program:
   ``catalogue_tables`` and ``demo_tables`` fill them.
 - ``settings``, ``keys`` and ``ports``: configuration, cryptographic keys, the outside world.
   ``transaction``: units of work.
-- ``app`` makes the web application, ``serving`` serves it, ``cli`` is the command ``registration``.
+- ``app`` makes the web application, ``serving`` serves it, ``measured_state`` is what monitoring
+  reads, ``cli`` is the command ``registration``.
 - ``browser_sessions``: sessions of people who signed in. ``gateway_keys`` and ``access_tokens``:
   the tokens of programs. ``current``: the present request.
 - ``api``: the interface for programs, with ``problems`` as its errors. ``pages``, ``templates`` and

@@ -21,7 +21,7 @@ from registration.ports import Ports
 from registration.schema import SCHEMA
 from registration.settings import Settings
 from registration.transaction import Runtime
-from service_base import logs
+from service_base import logs, request_metrics
 from service_base.schema_version import USABLE
 
 log = logs.Logger("registration.request")
@@ -121,13 +121,15 @@ def _install_security(app: Flask, settings: Settings, *, is_https: bool) -> None
         current.write_cookie(response)
         cached = request.endpoint in response_headers.CACHEABLE
         response_headers.protect(response, is_https=is_https, may_be_cached=cached)
+        seconds = time.perf_counter() - g.get("started", time.perf_counter())
+        request_metrics.count(request.endpoint, response.status_code, seconds)
         log.info(
             "request",
             request_id=g.get("request_id"),
             method=request.method,
             path=request.path,
             status=response.status_code,
-            ms=round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+            ms=round(seconds * 1000, 1),
         )
         return response
 

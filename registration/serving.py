@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 from granian import Granian
@@ -12,10 +14,13 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from registration import measured_state
 from registration.app import create_app
 from registration.settings import Settings
-from service_base import garbage, logs
+from service_base import garbage, logs, metrics_process
 
+#: The first part of the names of metrics.
+NAMESPACE = "registration"
 #: Milliseconds for the request head, also the next one on a kept-alive connection.
 HEAD_MILLISECONDS = 10_000
 MAX_HEAD = 65_536
@@ -30,11 +35,27 @@ class Options:
     port: int
     workers: int
     threads: int
+    metrics_host: str = "127.0.0.1"
+    #: 0: no metrics.
+    metrics_port: int = 0
 
 
 def serve(options: Options, log_level: str) -> None:
     """Serve until stopped. A process that ends is restarted."""
-    Granian(
+    with ExitStack() as monitoring:
+        if options.metrics_port:
+            folder = monitoring.enter_context(metrics_process.counting(NAMESPACE))
+            monitoring.enter_context(
+                metrics_process.answering_process(
+                    NAMESPACE, folder, options.metrics_host, options.metrics_port,
+                    measured_state.sources,
+                )
+            )  # fmt: skip
+        _server(options, log_level).serve(target_loader=_loaded, wrap_loader=False)
+
+
+def _server(options: Options, log_level: str) -> Any:
+    return Granian(
         "registration.serving:load",
         address=options.host,
         port=options.port,
@@ -51,7 +72,7 @@ def serve(options: Options, log_level: str) -> None:
         respawn_failed_workers=True,
         log_access=False,
         log_level=LogLevels(log_level.lower()),
-    ).serve(target_loader=_loaded, wrap_loader=False)
+    )
 
 
 def _loaded() -> Flask:

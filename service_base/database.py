@@ -31,12 +31,16 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from service_base import metrics
 from service_base.refusals import Collision, ServiceError, Unstorable
 from service_base.sqlite_writers import BUSY_TIMEOUT_MS, queued_connections
 
 MAX_INTEGER = 2**63 - 1
 #: A connection that was used since is assumed to work.
 IDLE_SECONDS = 1.0
+IN_USE = metrics.Gauge("database_connections_in_use", "Connections that requests and work hold")
+#: SQLAlchemy's own, beyond the pool.
+_OVERFLOW = 10
 #: Unique, primary and foreign keys, as SQLite and PostgreSQL (SQLSTATE) call them.
 COLLISIONS = {
     "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_FOREIGNKEY",
@@ -138,6 +142,12 @@ def engine_options(url: str) -> dict[str, Any]:
     }
 
 
+def most_connections(url: str) -> int:
+    """How many connections an engine of ``url`` opens at most."""
+    options = engine_options(url)
+    return int(options["pool_size"]) + int(options.get("max_overflow", _OVERFLOW))
+
+
 def _storable(value: Any, *, reads: bool) -> Any:
     """Replace what a database cannot store. Characters that are not valid text (NUL, lone
     surrogates) become U+FFFD, which matches nothing and can be recorded. In a search, a number too
@@ -198,6 +208,21 @@ def prepare_engine(engine: Engine) -> None:
     else:
         _begin_before_write(engine)
         _check_idle_connections(engine)
+    if metrics.is_enabled():
+        _count_connections(engine)
+
+
+def _count_connections(engine: Engine) -> None:
+    """Count the connections in use. A checkout that a listener before this one refuses is tried
+    again, and counts once."""
+
+    @event.listens_for(engine, "checkout")
+    def take(*_arguments: Any) -> None:
+        IN_USE.add()
+
+    @event.listens_for(engine, "checkin")
+    def give_back(*_arguments: Any) -> None:
+        IN_USE.add(amount=-1)
 
 
 def _begin_before_write(engine: Engine) -> None:

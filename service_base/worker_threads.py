@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from service_base import logs
+from service_base import logs, metrics
 
 #: What a part works with: the application of the service.
 App = TypeVar("App")
@@ -23,6 +23,15 @@ STALE_SECONDS = 300
 STOP_SECONDS = 20
 WATCH_SECONDS = 1.0
 log = logs.Logger("worker")
+ROUNDS = metrics.Counter("worker_rounds", "Rounds of a part of the worker, by result",
+                         ("part", "result"))  # fmt: skip
+DONE = metrics.Counter("worker_done", "What a part of the worker has done", ("part",))
+SECONDS = metrics.Histogram(
+    "worker_round_duration_seconds", "Time of a round that found something to do", ("part",)
+)
+RESTARTS = metrics.Counter(
+    "worker_thread_restarts", "Threads that ended and were started again", ("thread",)
+)
 
 
 def work_through(
@@ -38,12 +47,17 @@ def work_through(
 
 
 def _worked(app: App, name: str, part: Part[App]) -> bool:
+    started = time.perf_counter()
     try:
         done = part(app)
     except Exception as error:
+        ROUNDS.add(name, "failed")
         log.error("worker_task_failed", part=name, error=type(error).__name__)
         return False
+    ROUNDS.add(name, "busy" if done else "idle")
     if done:
+        DONE.add(name, amount=done)
+        SECONDS.observe(time.perf_counter() - started, name)
         log.info("worker_task", part=name, done=done)
     return bool(done)
 
@@ -91,6 +105,7 @@ class WorkerThreads(Generic[App]):
             if worker.thread.is_alive():
                 continue
             if worker.thread.ident is not None:
+                RESTARTS.add(name)
                 log.error("worker_thread_ended", thread=name)
             worker.thread = threading.Thread(
                 target=self._repeat, args=(worker,), name=f"worker-{name}", daemon=True
@@ -108,6 +123,17 @@ class WorkerThreads(Generic[App]):
         }
         is_well = all(past <= longest for past in seconds.values())
         return {"status": "ok" if is_well else "stale", "threads": workers}
+
+    def readings(self) -> Iterator[metrics.Reading]:
+        """For each thread, the seconds since it last finished a part."""
+        now = self._now()
+        idle: metrics.Values = {
+            (name,): now - worker.progressed_at for name, worker in self._workers.items()
+        }
+        yield metrics.Reading(
+            "worker_thread_idle_seconds", "Time since a thread last finished a part", idle,
+            ("thread",),
+        )  # fmt: skip
 
     def _repeat(self, worker: WorkerThread[App]) -> None:
         def progressed() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
+from idp import metrics
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.db import table
 from idp.models import Event
@@ -50,6 +51,9 @@ def record(
         "client_id": client.client_id if client else None,
         "account_id": account.id if account else None,
     }
+    outcome = "refused" if reason else "ok"
+    if not work.is_trial:
+        metrics.EVENTS.add(about["name"], outcome, about["reason"] or "")
     is_known = account or client or session or work.origin.actor or not work.origin.ip
     if not (proved and is_known):
         number = _sample(work, Kind(**about, network=network_of(work.origin.ip)))
@@ -60,7 +64,7 @@ def record(
         work,
         **about,
         actor=work.origin.actor,
-        outcome="refused" if reason else "ok",
+        outcome=outcome,
         session_id=session.public_id if session else None,
         ip=work.origin.ip,
         user_agent=work.origin.user_agent,

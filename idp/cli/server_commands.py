@@ -30,7 +30,22 @@ from idp.cli.common import connect
     type=click.IntRange(1, 3600),
     help="Seconds to wait for running requests before stopping.",
 )
-def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -> None:
+@click.option("--metrics-host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--metrics-port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Port for Prometheus: GET /metrics.  [default: none]",
+)
+def serve(
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    stop_seconds: int,
+    metrics_host: str,
+    metrics_port: int,
+) -> None:
     """Start the gateway.
 
     A process that stops unexpectedly is restarted. If it stops again within seconds, the command
@@ -39,7 +54,9 @@ def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -
 
     base = connect()
     base.close()
-    options = serving.Options(host, port, workers, threads, stop_seconds)
+    options = serving.Options(
+        host, port, workers, threads, stop_seconds, metrics_host, metrics_port
+    )
     serving.serve(options, base.runtime.settings.log_level)
 
 
@@ -51,7 +68,8 @@ def serve(host: str, port: int, workers: int, threads: int, stop_seconds: int) -
     "--health-port",
     default=0,
     type=click.IntRange(0, 65535),
-    help="Health check port: GET /healthz returns 200, or 503.  [default: none]",
+    help="Port for GET /healthz, which returns 200 or 503, and GET /metrics for Prometheus.  "
+    "[default: none]",
 )
 def worker(once: bool, interval: float, health_host: str, health_port: int) -> None:
     """Start the worker.
@@ -61,10 +79,12 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     seals the audit log. Codes, other e-mail, text messages and logouts have separate threads."""
     from idp.cli.worker_parts import THREADS, work_round
     from idp.foundation import log_accepted_risks
-    from service_base import garbage
-    from service_base.worker_health import answering
+    from service_base import garbage, metrics
+    from service_base.monitoring_port import answering
     from service_base.worker_threads import WorkerThreads
 
+    if health_port:
+        metrics.enable("gateway")
     runtime = connect().runtime
     log_accepted_risks(runtime.settings)
     if once:
@@ -74,6 +94,11 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: workers.stop())
     garbage.search_new_objects()
-    probe = answering(health_host, health_port, workers.state) if health_port else nullcontext()
+    exposition = metrics.Exposition({"threads": workers.readings})
+    probe = (
+        answering(health_host, health_port, workers.state, exposition)
+        if health_port
+        else nullcontext()
+    )
     with probe:
         workers.run()

@@ -12,6 +12,7 @@ from flask import Flask, Response, current_app, g
 from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse_many
 
+from idp import metrics
 from idp.limits import budgets
 from idp.limits.process_counts import SCHEME
 from idp.limits.rules import PUSH, RULES, Rule
@@ -152,6 +153,9 @@ def _provider(limiter: Limiter, shared: str) -> Callable[[], str]:
     )
 
     def limit() -> str:
-        return shared if limiter.limiter.storage is limiter.storage else alone
+        if limiter.limiter.storage is limiter.storage:
+            return shared
+        metrics.WITHOUT_REDIS.add()
+        return alone
 
     return limit

@@ -16,6 +16,7 @@ from email.utils import format_datetime
 
 from sqlalchemy import case, or_, select, update
 
+from idp import metrics
 from idp.errors import ConfigurationError
 from idp.messages.message_kinds import CODES, LINKS, MessageKind
 from idp.models import MessageChannel, MessageState, OutboxMessage
@@ -160,6 +161,7 @@ def _record_outcome(work: UnitOfWork, pk: int, attempt: int, fault: str | None) 
     if fault is None:
         row.state, row.sent_at, row.last_error = MessageState.SENT, work.now, None
         row.leased_until = None
+        metrics.MESSAGES.add(str(row.channel), "sent")
         log.info("message_sent", id=pk, kind=row.kind, attempts=attempt)
         return
     if row.state != MessageState.QUEUED or row.attempts != attempt:
@@ -168,12 +170,14 @@ def _record_outcome(work: UnitOfWork, pk: int, attempt: int, fault: str | None) 
     row.leased_until, row.last_error = None, fault
     if attempt >= MAX_ATTEMPTS:
         row.state = MessageState.DEAD
+        metrics.MESSAGES.add(str(row.channel), "dead")
         log.error("message_dead", id=pk, kind=row.kind, attempts=attempt, error=fault)
         return
     wait = min(FIRST_RETRY_SECONDS * 2 ** (attempt - 1), LONGEST_RETRY_SECONDS)
     row.next_attempt_at = work.now + timedelta(seconds=wait)
     if row.channel == MessageChannel.LOGOUT and not _is_rejection(fault):
         _postpone(work, row)
+    metrics.MESSAGES.add(str(row.channel), "retry")
     log.warning("message_retry", id=pk, kind=row.kind, attempts=attempt, error=fault)
 
 

@@ -11,7 +11,9 @@ import logging
 import multiprocessing
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -21,10 +23,13 @@ from granian.log import LogLevels
 from idp.app import create_app
 from idp.credentials.hashing import HashingLimiter
 from idp.foundation import log_accepted_risks
+from idp.serving import metric_sources
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
-from service_base import garbage
+from service_base import garbage, metrics_process
 
+#: The first part of the names of metrics.
+NAMESPACE = "gateway"
 #: Milliseconds for the request head, also the next one on a kept-alive connection.
 HEAD_MILLISECONDS = 10_000
 #: Room for an ID token of 150 role groups as id_token_hint.
@@ -49,15 +54,32 @@ class Options:
     threads: int
     #: Seconds to finish running requests when the gateway is stopped.
     stop_seconds: int
+    metrics_host: str = "127.0.0.1"
+    #: 0: no metrics.
+    metrics_port: int = 0
 
 
 def serve(options: Options, log_level: str) -> None:
     """Serve until stopped. A worker process that ends is restarted. If it ends twice within
     seconds, everything stops with exit code 1, so that the supervisor notices. Raises
     ConfigurationError."""
-    loader = Loader(options)
-    loader.load()
-    Granian(
+    with ExitStack() as monitoring:
+        loader = Loader(options)
+        if options.metrics_port:
+            folder = monitoring.enter_context(metrics_process.counting(NAMESPACE))
+        loader.load()
+        if options.metrics_port:
+            monitoring.enter_context(
+                metrics_process.answering_process(
+                    NAMESPACE, folder, options.metrics_host, options.metrics_port,
+                    metric_sources.of_gateway,
+                )
+            )  # fmt: skip
+        _server(options, log_level).serve(target_loader=loader, wrap_loader=False)
+
+
+def _server(options: Options, log_level: str) -> Any:
+    return Granian(
         "idp.serving:load",
         address=options.host,
         port=options.port,
@@ -74,7 +96,7 @@ def serve(options: Options, log_level: str) -> None:
         workers_kill_timeout=options.stop_seconds,
         log_access=False,
         log_level=LogLevels(log_level.lower()),
-    ).serve(target_loader=loader, wrap_loader=False)
+    )
 
 
 def load(options: Options) -> AsgiAdapter:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 
+from idp import metrics
 from idp.policy.addresses import client_address
 from idp.serving.body_reader import BodyReader, Receive
 from idp.serving.bounds import Bounds
@@ -161,7 +162,8 @@ async def _never() -> dict[str, Any]:
 def _log(
     scope: dict[str, Any], status: int, reason: str, started: float, trusted: tuple[str, ...]
 ) -> None:
-    """Log the request as the application does: the path without its query (N69)."""
+    """Log the request as the application does: the path without its query (N69). Count it."""
+    metrics.UNSERVED.add(reason)
     log.info(
         "request",
         method=scope["method"],

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from idp import metrics
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import held_role_groups
@@ -85,13 +86,17 @@ def record(
 ) -> None:
     """Write the assessment to the audit trail. ``no_prompt``: why no second factor is asked for
     in the end; empty when one is."""
+    explained = _explained(found)
+    metrics.RISK_DECISIONS.add(
+        explained["decision"], explained.get("band", "none"), explained["rule"]
+    )
     events.record(
         work,
         AuditAction.SIGNIN_ASSESSED,
         account=account,
         client=client,
         no_prompt_reasons=list(no_prompt),
-        **_explained(found),
+        **explained,
     )
 
 

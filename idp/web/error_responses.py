@@ -10,7 +10,7 @@ from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 
 from hosted_pages.status_texts import TEXTS, ErrorText
-from idp import current
+from idp import current, metrics
 from idp.directory.directory_refusals import Forbidden
 from idp.errors import (
     Collision,
@@ -25,7 +25,7 @@ from idp.errors import (
 from idp.limits import counter
 from idp.transaction import DATABASE_UNAVAILABLE
 from idp.web import forward_auth
-from service_base import logs
+from service_base import logs, request_metrics
 
 log = logs.Logger("gateway.error")
 PROGRAM_PATHS = ("/oauth2/v1/", "/.well-known/", "/healthz", "/readyz")
@@ -150,6 +150,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _limited(_error: RateLimitExceeded) -> Response:
+    metrics.RATE_LIMITED.add(request.endpoint or request_metrics.NO_ENDPOINT)
     return answer(429, [("Retry-After", str(counter.retry_after_seconds()))])
 
 
@@ -169,6 +170,7 @@ def _refused(error: ServiceError) -> Response:
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), None)
     if status is None:
         return _unexpected(error)
+    request_metrics.REFUSALS.add(type(error).__name__)
     log.warning("refused", code=error.code, reason=error.detail, request_id=g.get("request_id"))
     return answer(status)
 
@@ -179,18 +181,21 @@ def _oauth(error: OAuth2Error) -> Response:
 
 
 def _overloaded(error: Overloaded) -> Response:
+    request_metrics.FAULTS.add("overloaded")
     log.warning("overloaded", reason=error.detail, request_id=g.get("request_id"))
     return answer(503, [("Retry-After", "5")])
 
 
 def _unavailable(error: Exception) -> Response:
     reason = str(getattr(error, "orig", error))
+    request_metrics.FAULTS.add("database_unavailable")
     log.error("database_unavailable", reason=reason, request_id=g.get("request_id"))
     _without_database()
     return answer(503, [("Retry-After", "5")])
 
 
 def _unexpected(error: Exception) -> Response:
+    request_metrics.FAULTS.add("unexpected")
     log.error("unexpected", request_id=g.get("request_id"), exc_info=error)
     _without_database()
     return answer(500)

@@ -18,13 +18,15 @@ from idp.policy.addresses import client_address
 from idp.settings import Settings
 from idp.web import request_log, security
 
-#: The paths, and whether their answer changes with the signing keys.
+#: The paths, and their endpoints.
 PATHS = {
-    "/healthz": False,
-    "/.well-known/openid-configuration": False,
-    "/.well-known/oauth-authorization-server": False,
-    "/oauth2/v1/keys": True,
+    "/healthz": "pages.healthz",
+    "/.well-known/openid-configuration": "oidc.openid_configuration",
+    "/.well-known/oauth-authorization-server": "oidc.oauth_metadata",
+    "/oauth2/v1/keys": "oidc.keys",
 }
+#: The endpoints whose answer changes with the signing keys.
+OF_KEYS = {"oidc.keys"}
 #: A request with one of these is for the application.
 _SPECIAL = (
     "HTTP_RANGE",
@@ -116,7 +118,7 @@ class KeptDocuments:
         )
 
     def _is_current(self, path: str, document: Document) -> bool:
-        return not PATHS[path] or document.etag == f'"{self._keys_etag()}"'
+        return PATHS[path] not in OF_KEYS or document.etag == f'"{self._keys_etag()}"'
 
     def _from_application(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on, and keep the answer if every other client would get it too."""
@@ -152,6 +154,7 @@ class KeptDocuments:
         peer, forwarded = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         request_log.write(
             request_id=request_id,
+            endpoint=PATHS[environ["PATH_INFO"]],
             method=environ["REQUEST_METHOD"],
             path=environ["PATH_INFO"],
             status=int(found.status[:3]),

@@ -1,19 +1,28 @@
-"""The log line of each request."""
+"""The log line of each request, and its count."""
 
 from __future__ import annotations
 
 import time
 
-from service_base import logs
+from service_base import logs, request_metrics
 
 LOGGER = "gateway.request"
 
 
 def write(
-    *, request_id: str | None, method: str, path: str, status: int, started: float, ip: str | None
+    *,
+    request_id: str | None,
+    endpoint: str | None,
+    method: str,
+    path: str,
+    status: int,
+    started: float,
+    ip: str | None,
 ) -> None:
-    """Log a request that was answered. ``started`` is its time by ``perf_counter``. The path comes
-    without the query: links and codes travel in queries (N69)."""
+    """Log and count a request that was answered. ``started`` is its time by ``perf_counter``. The
+    path comes without the query: links and codes travel in queries (N69)."""
+    seconds = time.perf_counter() - started
+    request_metrics.count(endpoint, status, seconds)
     logs.write_info(
         LOGGER,
         "request",
@@ -22,7 +31,7 @@ def write(
             "method": method,
             "path": path,
             "status": status,
-            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "ms": round(seconds * 1000, 1),
             "ip": ip,
         },
     )

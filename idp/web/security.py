@@ -74,6 +74,7 @@ def _headers(response: Response, settings: Settings) -> None:
 def _log(response: Response) -> None:
     request_log.write(
         request_id=g.get("request_id"),
+        endpoint=request.endpoint,
         method=request.method,
         path=request.path,
         status=response.status_code,

@@ -166,13 +166,23 @@ def demo(accounts: IO[str]) -> None:
     type=click.IntRange(1, 256),
     help="Threads per process.",
 )
-def serve(host: str, port: int, workers: int, threads: int) -> None:
+@click.option("--metrics-host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--metrics-port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Port for Prometheus: GET /metrics.  [default: none]",
+)
+def serve(
+    host: str, port: int, workers: int, threads: int, metrics_host: str, metrics_port: int
+) -> None:
     """Start the pages and the interface for programs."""
     from registration import serving
 
     with opened() as runtime:
         level = runtime.settings.log_level
-    serving.serve(serving.Options(host, port, workers, threads), level)
+    options = serving.Options(host, port, workers, threads, metrics_host, metrics_port)
+    serving.serve(options, level)
 
 
 @main.command()
@@ -183,7 +193,8 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     "--health-port",
     default=0,
     type=click.IntRange(0, 65535),
-    help="Health check port: GET /healthz returns 200, or 503.  [default: none]",
+    help="Port for GET /healthz, which returns 200 or 503, and GET /metrics for Prometheus.  "
+    "[default: none]",
 )
 def worker(once: bool, interval: float, health_host: str, health_port: int) -> None:
     """Start the worker.
@@ -191,10 +202,12 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     It pushes accounts to the gateway, sends e-mail and seals the history. Each has its own
     thread."""
     from registration.worker import PARTS, THREADS
-    from service_base import garbage
-    from service_base.worker_health import answering
+    from service_base import garbage, metrics
+    from service_base.monitoring_port import answering
     from service_base.worker_threads import WorkerThreads, work_through
 
+    if health_port:
+        metrics.enable("registration")
     with opened() as runtime:
         if once:
             work_through(runtime, PARTS)
@@ -203,6 +216,11 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: workers.stop())
         garbage.search_new_objects()
-        probe = answering(health_host, health_port, workers.state) if health_port else nullcontext()
+        exposition = metrics.Exposition({"threads": workers.readings})
+        probe = (
+            answering(health_host, health_port, workers.state, exposition)
+            if health_port
+            else nullcontext()
+        )
         with probe:
             workers.run()

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 from hosted_pages.status_texts import TEXTS
 from registration import problems
 from registration.transaction import DATABASE_UNAVAILABLE
-from service_base import logs
+from service_base import logs, request_metrics
 from service_base.refusals import Collision, Conflict, ServiceError, Unstorable
 
 log = logs.Logger("registration.error")
@@ -54,16 +54,19 @@ def _http(error: HTTPException) -> Response:
 def _refused(error: ServiceError) -> Response:
     """A refusal of a service or of the database: nothing of the change was kept."""
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 403)
+    request_metrics.REFUSALS.add(type(error).__name__)
     log.warning("refused", code=error.code, reason=error.detail, request_id=g.get("request_id"))
     return page(status, error.code)
 
 
 def _unavailable(error: Exception) -> Response:
     reason = str(getattr(error, "orig", error))
+    request_metrics.FAULTS.add("database_unavailable")
     log.error("database_unavailable", reason=reason, request_id=g.get("request_id"))
     return page(503)
 
 
 def _unexpected(error: Exception) -> Response:
+    request_metrics.FAULTS.add("unexpected")
     log.exception("unexpected", exc_info=error, request_id=g.get("request_id"))
     return page(500)

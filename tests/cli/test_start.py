@@ -17,8 +17,8 @@ WEB = {
     "alembic", "authlib", "babel", "flask", "flask_babel", "flask_limiter", "flask_sqlalchemy",
     "flask_wtf", "granian", "jinja2", "werkzeug",
     "holidays", "idp.app", "idp.oidc", "idp.web", "limits", "phonenumbers", "pydantic",
-    "registration_bridge", "requests", "rich", "scim2_flask", "scim2_models", "scim2_server",
-    "segno", "structlog", "ua_parser", "webauthn",
+    "prometheus_client", "registration_bridge", "requests", "rich", "scim2_flask", "scim2_models",
+    "scim2_server", "segno", "structlog", "ua_parser", "webauthn",
 }  # fmt: skip
 #: For the keys of clients.
 KEYS = {"idp.credentials.assertions", "joserfc"}

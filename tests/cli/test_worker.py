@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from http.client import HTTPConnection
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import func, select, update
@@ -28,9 +29,10 @@ from idp.models import Event, MessageState, OutboxMessage, RecoveryRequest
 from idp.recovery import recovery_requests
 from idp.recovery.recovery_requests import Channel, Goal
 from idp.transaction import Runtime
-from service_base.worker_health import answering
+from service_base.monitoring_port import answering
 from service_base.worker_threads import STALE_SECONDS, WorkerThreads
 from tests.live import free_ports
+from tests.monitoring import exposed
 from tests.serving.wire import ROOT
 from tests.world import World, environ_of
 
@@ -230,7 +232,8 @@ def ask(port: int, path: str = "/healthz") -> tuple[int, dict[str, Any]]:
 
 
 def test_the_worker_process_reports_its_health_and_stops_cleanly(world: World) -> None:
-    """``gateway worker --health-port``: all six threads, and an end with exit code 0."""
+    """``gateway worker --health-port``: all six threads, its metrics, and an end with exit code
+    0."""
     world.clock.moment = datetime.now(UTC)
     port = free_ports(1)
     process = subprocess.Popen(
@@ -251,6 +254,11 @@ def test_the_worker_process_reports_its_health_and_stops_cleanly(world: World) -
         assert set(ask(port)[1]["threads"]) == {
             "recovery", "upkeep", "codes", "mail", "texts", "logouts",
         }  # fmt: skip
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
+            found = exposed.samples(answer.read().decode())
+        idle = [labels for name, labels in found if name == "gateway_worker_thread_idle_seconds"]
+        assert len(idle) == 6
+        assert any(name == "gateway_worker_rounds_total" for name, _ in found)
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
