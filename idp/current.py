@@ -1,8 +1,9 @@
 """The current request: its unit of work, its browser's cookies and session, and its origin.
 
 Flask's signed cookie holds the CSRF token and the value that binds interactions to this browser.
-Two more cookies are random values: one for the session, one to recognise the browser at its next
-sign-in. The database has only their digests. A last one changes with the session and can be read by
+Three more cookies are random values: one for the session, one that names the sessions of a browser
+with several accounts, and one to recognise the browser at its next sign-in. The database has only
+their digests. A last one changes with the session and can be read by
 a script of the gateway (``browser_state``).
 """
 
@@ -32,7 +33,7 @@ from idp.credentials.hashing import PasswordHasher
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import BrowserSession, Client, Interaction
 from idp.policy.addresses import ClientAddress, client_address, is_trusted_proxy
-from idp.session import browser_state, interactions, sessions
+from idp.session import browser_accounts, browser_state, interactions, sessions
 from idp.signin.completion import SignedIn
 from idp.transaction import Origin, Runtime, UnitOfWork
 from service_base import logs
@@ -164,6 +165,40 @@ def _set_browser_state(value: str) -> None:
     g.browser_state = None if is_known else value
 
 
+def accounts_cookie() -> str:
+    """The cookie that names the sessions of this browser; empty if it has one at most."""
+    return request.cookies.get(runtime().settings.cookie_name("accounts"), "")
+
+
+def other_sessions() -> list[BrowserSession]:
+    """The active sessions of this browser besides ``browser_session``, last used first. They are
+    looked up when it has the cookie."""
+    if not accounts_cookie() or g.get("accounts_cookie") == "":
+        return []
+    return browser_accounts.others(work(), browser_session(), accounts_cookie())
+
+
+def all_sessions() -> list[BrowserSession]:
+    """The active sessions of this browser; ``browser_session`` is the first."""
+    active = browser_session()
+    return [*((active,) if active is not None else ()), *other_sessions()]
+
+
+def switch(public_id: str) -> BrowserSession | None:
+    """Continue with another session of this browser; None if it does not have it."""
+    switched = browser_accounts.switch(work(), browser_session(), public_id, accounts_cookie())
+    if switched is None:
+        return None
+    chosen, cookie, names_all = switched
+    set_session(chosen, cookie)
+    _set_accounts_cookie(names_all)
+    return chosen
+
+
+def _set_accounts_cookie(value: str) -> None:
+    g.accounts_cookie = value if value or accounts_cookie() else None
+
+
 def browser_cookie() -> str:
     """The cookie by which this browser is recognised at sign-in; empty when it has none."""
     return request.cookies.get(runtime().settings.cookie_name("browser"), "")
@@ -172,6 +207,7 @@ def browser_cookie() -> str:
 def sign_in(signed_in: SignedIn) -> None:
     """This browser has the session from now on, and is recognised at the next sign-in."""
     set_session(signed_in.session, signed_in.session_cookie)
+    _set_accounts_cookie(signed_in.accounts_cookie)
     session["entered"] = True
     g.browser_cookie = signed_in.browser_cookie
 
@@ -181,8 +217,11 @@ def is_first_page_after_sign_in() -> bool:
     return bool(session.pop("entered", False))
 
 
-def clear_session() -> None:
-    """This browser has no session any more; ``last_account_id`` still knows whose it was."""
+def clear_session(*, is_all: bool = False) -> None:
+    """This browser has no active session any more; ``last_account_id`` still knows whose it was.
+    ``is_all``: nor has it other sessions."""
+    if is_all:
+        _set_accounts_cookie("")
     if (ended := browser_session()) is not None:
         session["former"] = ended.account_id
     g.browser_session = None
@@ -305,6 +344,7 @@ def install(app: Flask) -> None:
     @app.after_request
     def write_cookies(response: Response) -> Response:
         _write(response, "session", g.pop("session_cookie", None))
+        _write(response, "accounts", g.pop("accounts_cookie", None))
         _write(response, "browser", g.pop("browser_cookie", None), RECOGNITION_SECONDS)
         _write(response, "state", g.pop("browser_state", None), for_frames=True)
         return response

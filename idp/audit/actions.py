@@ -121,6 +121,7 @@ class AuditAction(StrEnum):
     SCIM_SUSPENDED = "scim.suspended"
     SCIM_UPDATED = "scim.updated"
     SESSION_ENDED = "session.ended"
+    SESSION_SWITCHED = "session.switched"
     SIGNIN_ASSESSED = "signin.assessed"
     SIGNIN_LOCKED = "signin.locked"
     SIGNIN_REFUSED = "signin.refused"

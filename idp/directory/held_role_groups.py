@@ -121,6 +121,18 @@ def participants_of(work: UnitOfWork, account: Account) -> dict[int, list[str]]:
     return found
 
 
+def participant_names(work: UnitOfWork, account: Account) -> list[str]:
+    """The names of the participants for which the account holds a role group now."""
+    query = (
+        select(Participant.name)
+        .join(Assignment, Assignment.participant_id == Participant.id)
+        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
+        .distinct()
+        .order_by(Participant.name)
+    )
+    return list(work.db.scalars(query))
+
+
 def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties that the account can open, sorted by name: it holds one of their role
     groups, and they allow its kind of account."""

@@ -20,6 +20,8 @@ class BrowserSession(Base):
     #: Identifies the session on pages and in the audit trail; grants no access.
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
+    #: Of the cookie that names all sessions of the browser, if it has several.
+    accounts_digest: Mapped[str | None] = mapped_column(String(64), index=True)
     account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]

@@ -97,7 +97,7 @@ class OtherAccount:
 
 @dataclass(frozen=True)
 class SelectAccount:
-    """Ask whether to continue with this account."""
+    """Ask with which account of this browser to continue."""
 
 
 @dataclass(frozen=True)
@@ -152,11 +152,14 @@ def decide(state: SignInState, request: AuthorizationRequest | None, now: dateti
     silent = "none" in request.prompt
     if request.expected_subject == "":
         return Refuse("login_required", "the hint is not valid here")
+    is_fresh = isinstance(state.progress, Authenticated)
+    if "select_account" in request.prompt and not (answers.account_chosen or is_fresh):
+        # What follows is decided for the account that is chosen.
+        return SelectAccount() if session or state.has_others else SignIn()
     if session is None:
         return Refuse("login_required") if silent else SignIn()
     if request.expected_subject not in (None, session.subject):
         return Refuse("login_required", "another person is signed in")
-    is_fresh = isinstance(state.progress, Authenticated)
     if not is_fresh and _must_authenticate(request, session, now):
         return Refuse("login_required") if silent else SignIn()
     if session.account_kind == "machine":
@@ -172,8 +175,6 @@ def decide(state: SignInState, request: AuthorizationRequest | None, now: dateti
         return Refuse("unmet_authentication_requirements", f"this needs {unmet}")
     if not silent and _can_rise_as_asked(request, session):
         return StepUp()
-    if "select_account" in request.prompt and not (answers.account_chosen or is_fresh):
-        return SelectAccount()
     if request.device_id is not None:
         return Proceed() if answers.consented else ConfirmDevice()
     if _must_consent(request, client, answers):

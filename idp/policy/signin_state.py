@@ -225,6 +225,8 @@ class SignInState:
 
     progress: Progress = Started()
     session: SessionView | None = None
+    #: Whether accounts are signed in in this browser of which none is active.
+    has_others: bool = False
     #: None for a sign-in to the gateway's own pages.
     client: ClientView | None = None
     answers: Answers = Answers()

@@ -5,6 +5,7 @@ and knows no password. Of role groups it knows only which relying parties see th
 """
 
 __all__ = [
+    "browser_accounts",
     "browser_state",
     "browsers",
     "end_reasons",

@@ -13,7 +13,7 @@ class EndReason(StrEnum):
     SIGNED_OUT = "signed_out"
     #: Unused for too long, or at its end in any case.
     EXPIRED = "expired"
-    #: Another person signed in with the same browser.
+    #: Another person signed in with the same browser, or more accounts than it may have.
     REPLACED = "replaced"
     ENDED_BY_HOLDER = "ended_by_holder"
     ENDED_BY_OPERATOR = "ended_by_operator"

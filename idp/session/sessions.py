@@ -50,19 +50,16 @@ def limits(work: UnitOfWork) -> Limits:
 
 
 def start(
-    work: UnitOfWork, account: Account, *, methods: Sequence[str], previous: BrowserSession | None
+    work: UnitOfWork, account: Account, *, methods: Sequence[str], own: BrowserSession | None
 ) -> tuple[BrowserSession, str]:
     """Start a session for a person who has just signed in. Returns it and its new cookie.
 
-    The cookie always changes (N53). The same person in the same browser keeps the session, so that
-    relying parties keep their ``sid``. The session of another person ends.
+    The cookie always changes (N53). An account that has a session in this browser (``own``) keeps
+    it, so that relying parties keep their ``sid``.
     """
     cookie = work.token(32)
-    if previous is not None and previous.account_id == account.id:
-        session = previous
-    else:
-        if previous is not None:
-            end(work, previous, EndReason.REPLACED)
+    session = own
+    if session is None:
         session = _new(work, account)
         work.db.add(session)
     session.digest = work.vault.digest("session", cookie)
@@ -96,9 +93,14 @@ def find(work: UnitOfWork, cookie: str) -> BrowserSession | None:
     session = work.db.scalar(select(BrowserSession).where(BrowserSession.digest.in_(digests)))
     if session is None or not is_live(work, session):
         return None
+    touch(work, session)
+    return session
+
+
+def touch(work: UnitOfWork, session: BrowserSession) -> None:
+    """Record that the session was used, once in an interval."""
     if work.now - session.last_seen_at > TOUCH_INTERVAL:
         session.last_seen_at = work.now
-    return session
 
 
 def last_account_id(work: UnitOfWork, cookie: str) -> int | None:

@@ -45,9 +45,11 @@ def load(
     *,
     browser_cookie: str = "",
     demands_level: bool = False,
+    has_others: bool = False,
 ) -> SignInState:
     """The state of a sign-in, for ``oidc.interaction.decide``. ``demands_level``: the request asks
-    for a level, so it matters how far the session can rise."""
+    for a level, so it matters how far the session can rise. ``has_others``: accounts are signed in
+    in this browser, and none of them is active."""
     progress = _seen_from(session, progress_of(work, found), found)
     if client is None:
         return SignInState(progress=progress, session=_session_view(work, session))
@@ -58,6 +60,7 @@ def load(
     return SignInState(
         progress=progress,
         session=_session_view(work, session, client, reachable),
+        has_others=has_others,
         client=ClientView(client.trusted, level, tuple(client.account_kinds)),
         answers=_answers(work, found, session, client),
     )

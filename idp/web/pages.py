@@ -11,8 +11,6 @@ from idp.messages import outbox_reader
 from idp.models import AccountState
 from idp.oidc.endpoints import signed_out
 from idp.policy.local_path import safe_path
-from idp.session import front_channel, sessions
-from idp.session.end_reasons import EndReason
 from idp.transaction import DatabaseError, current_schema_status
 from idp.web import client_logos, interrupted_forms
 from idp.web.i18n import remember_choice
@@ -48,18 +46,13 @@ def change_password() -> BaseResponse:
 
 def signout() -> BaseResponse:
     """Sign out of the gateway, after a confirmation: a link alone must not sign anybody out."""
-    session = current.browser_session()
-    if session is None:
+    is_all = request.form.get("which") == "all"
+    if request.method == "POST" and (is_all or current.browser_session() is not None):
+        frames = signed_out.end_sessions(is_all=is_all, keep_offline=True)
+        return signed_out.page(frames)
+    if current.browser_session() is None:
         return signed_out.page()
-    if request.method != "POST":
-        body = render_template(
-            "signout.html", client=None, fields=[], action=url_for("pages.signout")
-        )
-        return Response(body)
-    frames = front_channel.addresses(current.work(), session)
-    sessions.end(current.work(), session, EndReason.SIGNED_OUT, keep_offline=True)
-    current.clear_session()
-    return signed_out.page(frames)
+    return signed_out.question(url_for("pages.signout"))
 
 
 def healthz() -> Response:

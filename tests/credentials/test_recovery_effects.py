@@ -55,7 +55,7 @@ def link_for(work: UnitOfWork, account: Account, purpose: Purpose, **more: Any) 
 
 
 def session_of(work: UnitOfWork, account: Account) -> BrowserSession:
-    return sessions.start(work, account, methods=("pwd",), previous=None)[0]
+    return sessions.start(work, account, methods=("pwd",), own=None)[0]
 
 
 @pytest.mark.parametrize("goal", Goal)

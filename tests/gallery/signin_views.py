@@ -14,7 +14,9 @@ from tests.world import AUTHORIZE, Rp, answer_of, hidden_fields
 
 STATUSES = (400, 403, 404, 405, 408, 409, 413, 429, 500, 503)
 #: The first parts of the names of these views.
-AREAS = frozenset({"signin", "factor", "application", "device", "signout", "kept", "error"})
+AREAS = frozenset(
+    {"signin", "factor", "application", "accounts", "device", "signout", "kept", "error"}
+)
 
 
 def views(studio: Studio) -> Iterator[View]:
@@ -124,6 +126,7 @@ def _applications(studio: Studio) -> Iterator[View]:
     browser = studio.enter("trader")
     yield View("application/choose-account", browser.authorize(emi, prompt="select_account"))
     yield View("application/other-account", browser.authorize(workspaces, scope="openid"))
+    yield from _several_accounts(studio, emi)
     asked = studio.world.relying_party("Forecasts", trusted=False)
     yield View("application/consent", browser.authorize(asked))
     answer = browser.client.get(
@@ -184,6 +187,25 @@ def _devices(studio: Studio) -> Iterator[View]:
     code_of_strict = str((answer.json or {})["user_code"])
     page = browser.submit(browser.get("/device"), "/device", user_code=code_of_strict)
     yield View("device/too-weak", page)
+
+
+def _several_accounts(studio: Studio, emi: Rp) -> Iterator[View]:
+    """One person with an account for each of two participants."""
+    for role, participant in (("one", "109121"), ("another", "109120")):
+        studio.person(role, "Chidi Okafor", username=f"okafor{role}", person_id="200501")
+        studio.world.grant_role(studio.username(role), "EMI Bids and Offers", participant)
+    browser = studio.enter("one")
+    yield View("accounts/one", browser.get("/accounts"))
+    page = browser.submit(browser.get("/accounts"), "/accounts", choice="other")
+    page = browser.sign_in(studio.username("another"), page=page)
+    browser.submit(page, "/signin/factor", code=studio.totp("another"))
+    yield View("accounts/several", browser.get("/accounts"))
+    several = browser.authorize(emi, prompt="select_account")
+    yield View("application/choose-account-of-several", several)
+    question = browser.get("/signout")
+    yield View("signout/question-accounts", question)
+    yield View("signout/done-one", browser.submit(question, "/signout", which="one"))
+    yield View("signin/other-accounts", browser.authorize(emi))
 
 
 def _sign_out(studio: Studio) -> Iterator[View]:

@@ -383,6 +383,16 @@ def test_n14_an_account_is_chosen_once() -> None:
     assert step(choose, answers=Answers(account_chosen=True)) == Proceed()
     fresh = Authenticated(1, Evidence(("pwd",)), SecondFactorDecision(("always",)))
     assert step(choose, progress=fresh) == Proceed()
+    # The page comes first: what is demanded is decided for the account that is chosen there.
+    for more in (
+        {"max_age": 0},
+        {"prompt": ("login", "select_account")},
+        {"expected_subject": "x"},
+    ):
+        assert step(replace(choose, **more)) == interaction.SelectAccount()
+    assert step(choose, session=None) == SignIn()
+    assert step(choose, session=None, has_others=True) == interaction.SelectAccount()
+    assert step(session=None, has_others=True) == SignIn()
     for again in (replace(REQUEST, prompt=("login",)), replace(REQUEST, max_age=0)):
         at_once = replace(SESSION, auth_time=NOW)
         assert step(again, session=at_once) == SignIn()

@@ -312,6 +312,7 @@ FORMS = [
     ("/signin/consent", {"decision": "allow"}),
     ("/signin/account", {"choice": "continue"}),
     ("/signin/other-account", {}),
+    ("/accounts", {"choice": "other"}),
     ("/device", {"user_code": "WDJB-MJHT"}),
     ("/device/confirm", {"decision": "allow"}),
     ("/signout", {}),

@@ -35,7 +35,7 @@ class SignOn:
     @classmethod
     def of(cls, work: UnitOfWork, username: str, client: Client, *more: str) -> SignOn:
         account = accounts.by_username(work, username)
-        session, _ = sessions.start(work, account, methods=("pwd",), previous=None)
+        session, _ = sessions.start(work, account, methods=("pwd",), own=None)
         authorization = Authorization(
             session=session, client=client, scopes=["openid", *more], claims={}, nonce=None
         )
@@ -118,7 +118,7 @@ def test_the_applications_of_each_session_are_listed(world: World) -> None:
         zulu, alpha = registry.get(work, "zulu"), registry.get(work, "alpha")
         mine, theirs = SignOn.of(work, names[0], zulu), SignOn.of(work, names[1], alpha)
         unused, _ = sessions.start(
-            work, accounts.by_username(work, names[0]), methods=("pwd",), previous=None
+            work, accounts.by_username(work, names[0]), methods=("pwd",), own=None
         )
         sessions.sid_for(work, mine.session, alpha)
         found = sessions.applications(work, [mine.session, unused])

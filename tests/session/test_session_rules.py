@@ -15,7 +15,7 @@ from idp.mfa.risk_values import Device
 from idp.models import Account, BrowserSession, Grant, KnownBrowser
 from idp.policy.scopes import ACR_MFA
 from idp.policy.session_rules import TOUCH_INTERVAL
-from idp.session import browsers, failed_attempts, interactions, sessions
+from idp.session import browser_accounts, browsers, failed_attempts, interactions, sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import Origin, UnitOfWork
 from tests.world import World
@@ -28,7 +28,7 @@ def got(work: UnitOfWork, username: str) -> Account:
 
 
 def started(work: UnitOfWork, username: str, **more: Any) -> tuple[BrowserSession, str]:
-    values: dict[str, Any] = {"methods": ("pwd",), "previous": None} | more
+    values: dict[str, Any] = {"methods": ("pwd",), "own": None} | more
     return sessions.start(work, got(work, username), **values)
 
 
@@ -283,7 +283,7 @@ def test_n53_a_sign_in_changes_the_cookie_and_keeps_the_session_of_the_person(
         first, cookie = started(work, username)
         first.proved_at = work.now
         work.now += SECOND
-        same, fresh = started(work, username, previous=first, methods=("pwd", "otp"))
+        same, fresh = started(work, username, own=first, methods=("pwd", "otp"))
         assert same is first
         assert (sessions.find(work, cookie), sessions.find(work, fresh)) == (None, first)
         assert (first.auth_time, first.factor_at, first.created_at) == (
@@ -292,7 +292,10 @@ def test_n53_a_sign_in_changes_the_cookie_and_keeps_the_session_of_the_person(
         assert first.amr == ["pwd", "otp", "mfa"]
         # What was proved for a change in settings was proved by the earlier sign-in.
         assert first.proved_at is None
-        theirs, _ = started(work, other, previous=first)
+        theirs, _, names_all = browser_accounts.sign_in(
+            work, got(work, other), methods=("pwd",), previous=first, cookie=""
+        )
+        assert names_all == ""
         assert theirs is not first
         assert (first.ended_at, first.end_reason) == (work.now, EndReason.REPLACED)
         assert theirs.factor_at is None

@@ -49,7 +49,7 @@ def in_progress(work: UnitOfWork, stage: str, username: str) -> Interaction:
 
 def session_of(work: UnitOfWork, username: str) -> BrowserSession:
     account = accounts.by_username(work, username)
-    return sessions.start(work, account, methods=("pwd",), previous=None)[0]
+    return sessions.start(work, account, methods=("pwd",), own=None)[0]
 
 
 @pytest.mark.parametrize(

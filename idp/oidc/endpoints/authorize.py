@@ -10,7 +10,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import current
+from idp import client_records, current
 from idp.audit import events
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.clients import registry
@@ -33,7 +33,7 @@ from idp.oidc.request_validation import (
     validate,
 )
 from idp.policy.signin_state import Authenticated
-from idp.session import browser_state, interactions, pushed_requests
+from idp.session import browser_state, interactions, pushed_requests, sessions
 from idp.signin import state_loader
 
 PAGES: dict[type, str] = {
@@ -135,8 +135,9 @@ def resume() -> BaseResponse:
 def _dispatch(
     client: Client, asked: AuthorizationRequest, found: Interaction | None
 ) -> BaseResponse:
-    work, session = current.work(), current.browser_session()
+    work, session = current.work(), _session_of(client, asked)
     current.use_client_preferences(client, asked.ui_locales)
+    may_choose = session is None and "select_account" in asked.prompt
     state = state_loader.load(
         work,
         found,
@@ -144,6 +145,7 @@ def _dispatch(
         client,
         browser_cookie=current.browser_cookie(),
         demands_level=bool(asked.essential_acrs or asked.acr_values),
+        has_others=may_choose and bool(current.other_sessions()),
     )
     step = rules.decide(state, asked, work.now)
     if isinstance(step, rules.Refuse):
@@ -160,6 +162,21 @@ def _dispatch(
     # A person who is signed in but has to sign in again must not be redirected by the page.
     again = 1 if session is not None and isinstance(step, rules.SignIn) else None
     return redirect(url_for(PAGES[type(step)], flow=found.handle, again=again), code=303)
+
+
+def _session_of(client: Client, asked: AuthorizationRequest) -> BrowserSession | None:
+    """The active session. If a silent request names another account that is signed in in this
+    browser, its session (OIDC Core 3.1.2.1, ``id_token_hint``): so an application stays signed in
+    after the person has switched the account elsewhere."""
+    active, wanted = current.browser_session(), asked.expected_subject
+    if not wanted or "none" not in asked.prompt or not current.accounts_cookie():
+        return active
+    work = current.work()
+    for row in current.all_sessions():
+        if client_records.subject_for(work, client, row.account.subject) == wanted:
+            sessions.touch(work, row)
+            return row
+    return active
 
 
 def _local(found: Interaction) -> BaseResponse:
@@ -230,18 +247,19 @@ def _grant(
         dpop_jkt=asked.dpop_jkt,
     )
     fields = [("code", code)]
-    if "openid" in asked.scopes and (state := _session_state(client, asked, session)):
+    if "openid" in asked.scopes and (state := _session_state(client, asked)):
         fields.append(("session_state", state))
     return _answer(client, asked, fields, after_form=after_form)
 
 
-def _session_state(
-    client: Client, asked: AuthorizationRequest, session: BrowserSession
-) -> str | None:
+def _session_state(client: Client, asked: AuthorizationRequest) -> str | None:
     """What the frame of the gateway compares with this browser (Session Management 1.0 section 2).
     The browser shows its session from now on, also one that started before it did."""
-    current.show_browser_state(session)
-    return browser_state.session_state(current.work(), session, client, asked.redirect_uri)
+    active = current.browser_session()
+    if active is None:
+        return None
+    current.show_browser_state(active)
+    return browser_state.session_state(current.work(), active, client, asked.redirect_uri)
 
 
 def _refuse(

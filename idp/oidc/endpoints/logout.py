@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -23,8 +23,7 @@ from idp.oidc.endpoints.wiring import ring
 from idp.oidc.jwks import BadToken
 from idp.oidc.parameters import is_malformed, single
 from idp.policy.redirect_uri import is_registered
-from idp.session import front_channel, sessions
-from idp.session.end_reasons import EndReason
+from idp.session import sessions
 
 #: The parameters in the form of the confirmation page. They are validated again when it is sent.
 CONFIRMED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
@@ -76,21 +75,19 @@ def logout_posted() -> BaseResponse:
 
 
 def _confirm_or_end(logout_request: LogoutRequest, fields: dict[str, str]) -> BaseResponse:
-    """End the session if the hint is its own. Otherwise ask the person to confirm."""
+    """End the session of this browser to which the hint belongs. Otherwise ask the person to
+    confirm."""
     session = current.browser_session()
     current.use_client_preferences(logout_request.client)
+    if session is not None and _is_own(logout_request, session):
+        return _signed_out(logout_request, signed_out.end_sessions(is_all=False))
+    for other in current.other_sessions():
+        if _is_own(logout_request, other):
+            return _signed_out(logout_request, signed_out.end(other))
     if session is None:
         return _signed_out(logout_request)
-    if _is_own(logout_request, session):
-        return _end(logout_request)
-    return Response(
-        render_template(
-            "signout.html",
-            client=logout_request.client,
-            fields=fields.items(),
-            action=url_for("oidc.confirm_logout"),
-        )
-    )
+    action = url_for("oidc.confirm_logout")
+    return signed_out.question(action, logout_request.client, fields.items())
 
 
 def _is_own(logout_request: LogoutRequest, session: BrowserSession) -> bool:
@@ -107,7 +104,8 @@ def confirm_logout() -> BaseResponse:
     params.pop("id_token_hint", None)
     logout_request = _validated(params)
     current.use_client_preferences(logout_request.client)
-    return _end(logout_request, after_form=True)
+    frames = signed_out.end_sessions(is_all=request.form.get("which") == "all")
+    return _signed_out(logout_request, frames, after_form=True)
 
 
 def _readable_parameters(*sources: MultiDict[str, str]) -> dict[str, str]:
@@ -118,15 +116,6 @@ def _readable_parameters(*sources: MultiDict[str, str]) -> dict[str, str]:
         for name in PARAMETERS
         if name in params and name not in repeated and not is_malformed(name, params[name])
     }
-
-
-def _end(logout_request: LogoutRequest, *, after_form: bool = False) -> BaseResponse:
-    session, frames = current.browser_session(), []
-    if session is not None:
-        frames = front_channel.addresses(current.work(), session)
-        sessions.end(current.work(), session, EndReason.SIGNED_OUT)
-    current.clear_session()
-    return _signed_out(logout_request, frames, after_form=after_form)
 
 
 def _signed_out(

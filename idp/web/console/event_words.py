@@ -131,6 +131,7 @@ EVENTS = complete(
         AuditAction.SCIM_SUSPENDED: _("Registration: account suspended"),
         AuditAction.SCIM_UPDATED: _("Registration: account changed"),
         AuditAction.SESSION_ENDED: _("Session ended"),
+        AuditAction.SESSION_SWITCHED: _("Switched to another account"),
         AuditAction.SIGNIN_ASSESSED: _("Sign-in risk assessed"),
         AuditAction.SIGNIN_LOCKED: _("Sign-in blocked after failed attempts"),
         AuditAction.SIGNIN_REFUSED: _("Sign-in refused"),

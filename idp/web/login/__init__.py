@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from idp.web.login import (
+    account_pages,
     activation_page,
     call_page,
     consent_page,
@@ -22,6 +23,7 @@ def blueprints() -> tuple[Blueprint, ...]:
     login = Blueprint("login", __name__)
     signin_page.register(login)
     consent_page.register(login)
+    account_pages.register(login)
     device_page.register(login)
     password_change_page.register(login)
     factor_page.register(login)

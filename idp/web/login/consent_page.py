@@ -1,4 +1,4 @@
-"""Consent and choice of account, for the requests that need them (OIDC Core 3.1.2.4)."""
+"""Consent, for the requests that need it (OIDC Core 3.1.2.4)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.models import AccountKind, BrowserSession, Client, Interaction
+from idp.models import BrowserSession, Client, Interaction
 from idp.session import interactions
 from idp.signin import transitions
 from idp.web import client_logos
@@ -27,10 +27,6 @@ class ScopeText:
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/signin/consent", "consent", consent, methods=["GET", "POST"])
-    pages.add_url_rule("/signin/account", "select_account", select_account, methods=["GET", "POST"])
-    pages.add_url_rule(
-        "/signin/other-account", "other_account", other_account, methods=["GET", "POST"]
-    )
 
 
 def consent() -> BaseResponse:
@@ -64,59 +60,6 @@ def consent() -> BaseResponse:
     else:
         transitions.record_denial(found, session.account, work.now)
     return _back(found.handle)
-
-
-def select_account() -> BaseResponse:
-    """Continue with this account or another."""
-    asked = _asked()
-    if asked is None:
-        return _back(request.values.get("flow", ""))
-    found, client, session = asked
-    if request.method == "POST":
-        if request.form.get("choice") == "continue":
-            transitions.record_account_choice(found, session.account, current.work().now)
-            return _back(found.handle)
-        return redirect(url_for("login.signin", flow=found.handle, again=1), code=303)
-    body = render_template(
-        "select_account.html",
-        username=session.account.username,
-        full_name=session.account.person.full_name,
-        client_name=name_of(client),
-        client_logo=client_logos.url_of(client),
-        flow=found.handle,
-    )
-    return Response(body)
-
-
-def other_account() -> BaseResponse:
-    """Say why this account cannot be used in the application, and which one can."""
-    asked = _asked()
-    if asked is None:
-        return _back(request.values.get("flow", ""))
-    found, client, session = asked
-    if request.method == "POST":
-        if request.form.get("choice") == "back":
-            transitions.record_denial(found, session.account, current.work().now)
-            return _back(found.handle)
-        return redirect(url_for("login.signin", flow=found.handle, again=1), code=303)
-    body = render_template(
-        "other_account.html",
-        username=session.account.username,
-        client_name=name_of(client),
-        client_logo=client_logos.url_of(client),
-        needs=needed_account(client),
-        flow=found.handle,
-    )
-    return Response(body)
-
-
-def needed_account(client: Client) -> str:
-    """The kind of account that the application needs, in words."""
-    if AccountKind.EMAIL not in client.account_kinds:
-        return str(gettext("a UserID account"))
-    if AccountKind.PERSONAL not in client.account_kinds:
-        return str(gettext("an e-mail account (the user name is an e-mail address)"))
-    return str(gettext("a UserID account or an e-mail account"))
 
 
 def _asked() -> tuple[Interaction, Client, BrowserSession] | None:

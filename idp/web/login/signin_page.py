@@ -194,6 +194,7 @@ def go_on(found: Interaction) -> BaseResponse:
         found,
         cookie=current.browser_cookie(),
         previous=current.browser_session(),
+        accounts_cookie=current.accounts_cookie(),
     )
     if signed_in is not None:
         current.sign_in(signed_in)
@@ -219,6 +220,7 @@ def _page(
         next_path=safe_path(request.values.get("next")),
         client_name=i18n.name_of(found.client) if found and found.client else None,
         client_logo=client_logos.url_of(found.client) if found else "",
+        has_others=current.browser_session() is None and bool(current.other_sessions()),
         passkey_options=passkeys.request_options(
             current.work(), Ceremony.ALONE, current.browser_binding(), None
         ),
